@@ -1,0 +1,58 @@
+# make up     run Luot: installs into .venv, starts the embedded stores, prints the URL
+# make test   pass the tests
+# make check  formatting, lint, types
+# make bench  the benchmarks
+# make lock   pin the dependencies again, after a change of pyproject.toml
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UP_ARGS ?=
+TEST_ARGS ?=
+
+.PHONY: up test check bench lock clean
+.DELETE_ON_ERROR:
+
+up: $(VENV)/.standalone
+	@$(BIN)/luot up $(UP_ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Luot needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version)" >&2; exit 1; }
+	@$(PYTHON) -m ensurepip --version >/dev/null 2>&1 || { \
+		echo "installing python3-venv"; \
+		{ apt-get install -qy python3-venv || { apt-get update -q && apt-get install -qy python3-venv; }; } >/dev/null || \
+		{ echo "Python's venv module is missing: run 'sudo apt install python3-venv'" >&2; exit 1; }; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.standalone: requirements/standalone.lock pyproject.toml | $(BIN)/python
+	@echo "installing into $(VENV) (once; about a minute)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.standalone
+	@echo "installing the test tools into $(VENV)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+LOCK = uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+lock:
+	$(LOCK) --group build -o requirements/service.lock
+	$(LOCK) --group build --extra standalone -c requirements/service.lock -o requirements/standalone.lock
+	$(LOCK) --group build --extra standalone --group dev -c requirements/standalone.lock -o requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,176 @@
+"""The format of a batch: the hits of one group commit for one partition, column by column.
+
+msgpack of one array: the time of the first hit, each distinct string once, then one array a
+column. Small integers take one byte each, and the aggregator needs columns anyway: no object is
+ever made for a single hit after ingest.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from services.model.hit import Hit, Visit
+
+SCHEMA_VERSION = 1
+MAX_HITS = 500
+
+
+class BatchError(ValueError):
+    """A log entry that does not hold a batch; the message says why."""
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Decoded hits of one log entry, one list a column, all of the same length.
+
+    The columns mean what the fields of Hit mean.
+    """
+
+    site: list[str]
+    path: list[str]
+    at: list[int]
+    day: list[int]
+    visitor: list[int]
+    visit: list[int]
+    bot: list[int]
+    host: list[str]
+    source: list[str]
+    device: list[str]
+    browser: list[str]
+    os: list[str]
+    country: list[str]
+
+    def __len__(self) -> int:
+        return len(self.site)
+
+    def hits(self) -> Iterator[Hit]:
+        """Return the hits one by one, for people and tests; the hot path reads columns."""
+        for index in range(len(self)):
+            yield Hit(
+                site=self.site[index],
+                path=self.path[index],
+                at=self.at[index],
+                day=self.day[index],
+                visitor=self.visitor[index],
+                visit=Visit(self.visit[index]),
+                bot=bool(self.bot[index]),
+                host=self.host[index],
+                source=self.source[index],
+                device=self.device[index],
+                browser=self.browser[index],
+                os=self.os[index],
+                country=self.country[index],
+            )
+
+
+class _Wire(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Field `b` of an entry: strings are indices into `strings`, `at` counts from `base`."""
+
+    base: int
+    strings: list[str]
+    site: list[int]
+    path: list[int]
+    at: list[int]
+    day: list[int]
+    visitor: list[int]
+    visit: list[int]
+    bot: list[int]
+    host: list[int]
+    source: list[int]
+    device: list[int]
+    browser: list[int]
+    os: list[int]
+    country: list[int]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Wire)
+
+_MAX_U64 = (1 << 64) - 1
+_MAX_AT = (1 << 42) - 1
+_MAX_DAY = (1 << 16) - 1
+
+
+def encode(hits: Sequence[Hit]) -> bytes:
+    """Return the payload of an entry that holds these hits, 1 to MAX_HITS of one partition."""
+    if not 1 <= len(hits) <= MAX_HITS:
+        raise ValueError(f"a batch holds 1 to {MAX_HITS} hits, not {len(hits)}")
+    index: dict[str, int] = {}
+
+    def at(text: str) -> int:
+        return index.setdefault(text, len(index))
+
+    base = hits[0].at
+    wire = _Wire(
+        base=base,
+        strings=[],
+        site=[at(hit.site) for hit in hits],
+        path=[at(hit.path) for hit in hits],
+        at=[hit.at - base for hit in hits],
+        day=[hit.day for hit in hits],
+        visitor=[hit.visitor for hit in hits],
+        visit=[int(hit.visit) for hit in hits],
+        bot=[int(hit.bot) for hit in hits],
+        host=[at(hit.host) for hit in hits],
+        source=[at(hit.source) for hit in hits],
+        device=[at(hit.device) for hit in hits],
+        browser=[at(hit.browser) for hit in hits],
+        os=[at(hit.os) for hit in hits],
+        country=[at(hit.country) for hit in hits],
+    )
+    wire.strings.extend(index)
+    return _encoder.encode(wire)
+
+
+def decode(payload: bytes, *, hits: int | None = None, version: int = SCHEMA_VERSION) -> Batch:
+    """Return the batch that an entry holds.
+
+    `hits` is the number of hits that the entry announces. Raises BatchError when the version is
+    unknown, the bytes are not a batch, or a column is not what it must be.
+    """
+    if version != SCHEMA_VERSION:
+        raise BatchError(f"schema version {version}, expected {SCHEMA_VERSION}")
+    try:
+        wire = _decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BatchError(str(error)) from error
+    size = len(wire.site)
+    if not 1 <= size <= MAX_HITS:
+        raise BatchError(f"{size} hits, expected 1 to {MAX_HITS}")
+    if hits is not None and hits != size:
+        raise BatchError(f"{size} hits, but the entry announces {hits}")
+    batch = Batch(
+        site=_strings(wire, wire.site, "site"),
+        path=_strings(wire, wire.path, "path"),
+        at=_numbers([wire.base + at for at in wire.at], size, "at", _MAX_AT),
+        day=_numbers(wire.day, size, "day", _MAX_DAY),
+        visitor=_numbers(wire.visitor, size, "visitor", _MAX_U64),
+        visit=_numbers(wire.visit, size, "visit", max(Visit)),
+        bot=_numbers(wire.bot, size, "bot", 1),
+        host=_strings(wire, wire.host, "host"),
+        source=_strings(wire, wire.source, "source"),
+        device=_strings(wire, wire.device, "device"),
+        browser=_strings(wire, wire.browser, "browser"),
+        os=_strings(wire, wire.os, "os"),
+        country=_strings(wire, wire.country, "country"),
+    )
+    if "" in batch.site or "" in batch.path:
+        raise BatchError("a hit without a site or a path")
+    return batch
+
+
+def _strings(wire: _Wire, column: list[int], name: str) -> list[str]:
+    _check(column, len(wire.site), name, len(wire.strings) - 1)
+    strings = wire.strings
+    return [strings[index] for index in column]
+
+
+def _numbers(column: list[int], size: int, name: str, highest: int) -> list[int]:
+    _check(column, size, name, highest)
+    return column
+
+
+def _check(column: list[int], size: int, name: str, highest: int) -> None:
+    if len(column) != size:
+        raise BatchError(f"column {name} has {len(column)} values, expected {size}")
+    if min(column) < 0 or max(column) > highest:
+        raise BatchError(f"column {name} has a value outside 0..{highest}")

@@ -1,0 +1,54 @@
+"""Names of everything Luot keeps in Redis.
+
+Real braces: on a Redis Cluster everything of one partition lives in one slot.
+"""
+
+from zlib import crc32
+
+TOPIC = "hits"
+DEFAULT_PARTITIONS = 8
+MAX_PARTITIONS = 1024
+
+DEAD = "hits:dead"
+"""Stream of entries that could not be decoded, with the reason."""
+PARTITIONS = "hits:partitions"
+"""How many partitions the log has; written once."""
+SITES = "sites"
+"""Hash of slug → the site as JSON; the API is its only writer."""
+ONLINE = "online"
+"""Hash of slug → `<visitors>:<ms>`; the aggregator is its only writer."""
+
+
+def partition_of(site: str, partitions: int) -> int:
+    """Return the partition of a site: always the same one."""
+    return crc32(site.encode()) % partitions
+
+
+def stream(partition: int, topic: str = TOPIC) -> str:
+    """Return the stream of a partition."""
+    return f"{topic}:{{{partition}}}"
+
+
+def producer(partition: int, producer_id: str) -> str:
+    """Return the key of a producer's last sequence in a partition."""
+    return f"{stream(partition)}:producer:{producer_id}"
+
+
+def commits(group: str, topic: str = TOPIC) -> str:
+    """Return the hash of partition → next position to read."""
+    return f"{topic}:commits:{group}"
+
+
+def owner(partition: int, group: str, topic: str = TOPIC) -> str:
+    """Return the key of the lease on a partition."""
+    return f"{stream(partition, topic)}:owner:{group}"
+
+
+def workers(group: str, topic: str = TOPIC) -> str:
+    """Return the sorted set of worker → when it was last alive, in ms of Redis's clock."""
+    return f"{topic}:workers:{group}"
+
+
+def salt(site: str, day: str) -> str:
+    """Return the key of the random salt of a site's day (ISO date)."""
+    return f"salt:{site}:{day}"

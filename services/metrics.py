@@ -1,0 +1,110 @@
+"""The catalogue of every metric: name, type, labels, meaning.
+
+A service makes the metrics it serves from these entries, in its own `metrics.py`. Base units; no
+label by path or visitor, no unbounded label at all.
+"""
+
+from dataclasses import dataclass
+
+from prometheus_client import Counter, Gauge, Histogram
+
+LATENCY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True)
+class CounterSpec:
+    """A metric that only grows."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+    def create(self) -> Counter:
+        """Return the live metric, in the registry of this process."""
+        return Counter(self.name, self.help, self.labels)
+
+
+@dataclass(frozen=True)
+class GaugeSpec:
+    """A metric that goes up and down."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+    def create(self) -> Gauge:
+        """Return the live metric, in the registry of this process."""
+        return Gauge(self.name, self.help, self.labels)
+
+
+@dataclass(frozen=True)
+class HistogramSpec:
+    """A distribution."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = LATENCY_SECONDS
+
+    def create(self) -> Histogram:
+        """Return the live metric, in the registry of this process."""
+        return Histogram(self.name, self.help, self.labels, buckets=self.buckets)
+
+
+# Ingest
+HITS = CounterSpec("luot_hits_total", "Hits received, by outcome", ("outcome",))
+DROPS = CounterSpec("luot_drops_total", "Hits that were not counted, by reason", ("reason",))
+OTHER_PATHS = CounterSpec(
+    "luot_other_paths_total", "Hits written as (other): their site has too many paths that day"
+)
+GROUP_COMMIT_HITS = HistogramSpec(
+    "luot_group_commit_hits",
+    "Hits appended to the log together",
+    (),
+    (1, 2, 5, 10, 25, 50, 100, 250, 500),
+)
+GROUP_COMMIT_SECONDS = HistogramSpec(
+    "luot_group_commit_seconds", "Time of one append to the log, until it is durable"
+)
+APPEND_RETRIES = CounterSpec(
+    "luot_append_retries_total", "Appends to the log that had to be repeated"
+)
+
+# Every HTTP service
+REQUEST_SECONDS = HistogramSpec(
+    "luot_request_seconds", "Time to answer a request", ("route", "method", "code")
+)
+
+# Aggregator
+LAG_ENTRIES = GaugeSpec("luot_stream_lag_entries", "Log entries not yet committed", ("partition",))
+LAG_SECONDS = GaugeSpec(
+    "luot_stream_lag_seconds", "Age of the oldest log entry not yet committed", ("partition",)
+)
+LAST_COMMIT = GaugeSpec(
+    "luot_last_commit_timestamp_seconds", "When a position was last committed", ("partition",)
+)
+OWNED_PARTITIONS = GaugeSpec("luot_owned_partitions", "Partitions that this aggregator owns")
+FOLDED_HITS = CounterSpec("luot_folded_hits_total", "Hits folded into counters")
+FLUSH_SECONDS = HistogramSpec("luot_flush_seconds", "Time of one flush to the store")
+FLUSHED_ROWS = CounterSpec("luot_flushed_rows_total", "Rows written to the store", ("table",))
+FLUSH_RETRIES = CounterSpec("luot_flush_retries_total", "Flushes that the store refused at first")
+REPLAYED_BATCHES = CounterSpec(
+    "luot_replayed_batches_total", "Batches read again after a start to rebuild the visits"
+)
+REPAIRED_BATCHES = CounterSpec(
+    "luot_repaired_batches_total", "Replayed batches whose raw hits the store had lost"
+)
+DEAD_ENTRIES = CounterSpec("luot_dead_entries_total", "Log entries that could not be decoded")
+HOT_ROWS = GaugeSpec("luot_hot_rows", "Counter rows held in memory")
+
+# API
+COUNTER_CACHE = CounterSpec(
+    "luot_counter_cache_total", "Counter reads, by what the cache held", ("outcome",)
+)
+STALE_ANSWERS = CounterSpec("luot_stale_answers_total", "Answers from the last good numbers")
+
+CATALOGUE = tuple(
+    value
+    for value in list(globals().values())
+    if isinstance(value, CounterSpec | GaugeSpec | HistogramSpec)
+)

@@ -1,0 +1,97 @@
+"""The site's calendar: days, weeks from Monday, months and years that turn at its own midnight.
+
+A day is an integer, days since 1970-01-01 on the site's wall calendar, so that it can be stored
+as ClickHouse's Date and compared without a time zone.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+EPOCH = date(1970, 1, 1)
+_EPOCH_ORDINAL = EPOCH.toordinal()
+_MINUTE_MS = 60_000
+
+
+class Grain(StrEnum):
+    """How long the period of one counter row is."""
+
+    DAY = "day"
+    MONTH = "month"
+    YEAR = "year"
+    TOTAL = "total"
+
+
+def zone(name: str) -> ZoneInfo:
+    """Return the time zone of an IANA name; ValueError when there is none of that name."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(
+            f"unknown time zone {name!r}: expected an IANA name such as Asia/Ho_Chi_Minh"
+        ) from error
+
+
+def to_day(day: date) -> int:
+    """Return a date as days since 1970-01-01."""
+    return day.toordinal() - _EPOCH_ORDINAL
+
+
+def to_date(day: int) -> date:
+    """Return days since 1970-01-01 as a date."""
+    return date.fromordinal(day + _EPOCH_ORDINAL)
+
+
+@lru_cache(maxsize=65_536)
+def _day_of_minute(minute: int, zone_name: str) -> int:
+    local = datetime.fromtimestamp(minute * 60, UTC).astimezone(zone(zone_name))
+    return to_day(local.date())
+
+
+def local_day(at_ms: int, zone_name: str) -> int:
+    """Return the calendar day on which an instant falls in a zone.
+
+    Zones change their offset on whole minutes, so a minute lies on one day; it is looked up once.
+    """
+    return _day_of_minute(at_ms // _MINUTE_MS, zone_name)
+
+
+def day_start_ms(day: int, zone_name: str) -> int:
+    """Return the first instant of a local day in milliseconds since 1970.
+
+    Where the clock jumps over midnight, the day begins at the jump.
+    """
+    midnight = datetime.combine(to_date(day), datetime.min.time(), tzinfo=zone(zone_name))
+    return int(midnight.timestamp() * 1000)
+
+
+@lru_cache(maxsize=4096)
+def period_start(day: int, grain: Grain) -> int:
+    """Return the first day of the period of a grain in which a day lies; 0 for the total."""
+    match grain:
+        case Grain.DAY:
+            return day
+        case Grain.MONTH:
+            return to_day(to_date(day).replace(day=1))
+        case Grain.YEAR:
+            return to_day(to_date(day).replace(month=1, day=1))
+        case Grain.TOTAL:
+            return 0
+
+
+def week_start(day: int) -> int:
+    """Return the Monday of the week in which a day lies."""
+    return day - to_date(day).weekday()
+
+
+def previous_month(day: int) -> int:
+    """Return the first day of the month before the one in which a day lies."""
+    first = to_date(period_start(day, Grain.MONTH))
+    return period_start(to_day(first - timedelta(days=1)), Grain.MONTH)
+
+
+def previous_year(day: int) -> int:
+    """Return the first day of the year before the one in which a day lies."""
+    first = to_date(period_start(day, Grain.YEAR))
+    return period_start(to_day(first - timedelta(days=1)), Grain.YEAR)

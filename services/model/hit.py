@@ -1,0 +1,46 @@
+"""A hit: one page view as it was received, an immutable event in the log."""
+
+from enum import IntEnum
+
+import msgspec
+
+VISIT_WINDOW_MS = 30 * 60 * 1000
+"""A visitor who is not seen for this long starts a new visit with the next view."""
+
+OTHER_PATH = "(other)"
+"""Stands for every path over a site's daily limit of distinct paths."""
+
+
+class Visit(IntEnum):
+    """Who decided whether a hit starts a visit, and how."""
+
+    UNDECIDED = 0
+    """The fold decides, from the visitors it has seen."""
+    STARTS = 1
+    CONTINUES = 2
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One page view.
+
+    at      milliseconds since 1970, UTC, when ingest received it
+    day     the site's own calendar day of `at`, in days since 1970-01-01
+    visitor salted 64-bit hash, meaningless after the site's midnight; 0 when there is none
+    bot     tagged, kept in the log, never counted
+    source  host name the visitor came from, '' when unknown or the site itself
+    country ISO 3166-1 alpha-2, '' when unknown
+    """
+
+    site: str
+    path: str
+    at: int
+    day: int
+    visitor: int = 0
+    visit: Visit = Visit.UNDECIDED
+    bot: bool = False
+    host: str = ""
+    source: str = ""
+    device: str = ""
+    browser: str = ""
+    os: str = ""
+    country: str = ""

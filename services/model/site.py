@@ -1,0 +1,72 @@
+"""A site: one portal, named by a slug."""
+
+import re
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from services.model.calendar import zone
+
+DEFAULT_TIMEZONE = "Asia/Ho_Chi_Minh"
+ANY_HOST = "*"
+
+SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
+_HOST = re.compile(
+    r"^(?:\*|(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)*)$"
+)
+
+Slug = Annotated[str, msgspec.Meta(pattern=SLUG_PATTERN, max_length=64)]
+
+
+class Metric(StrEnum):
+    """What a counter counts."""
+
+    VIEWS = "views"
+    VISITS = "visits"
+    VISITORS = "visitors"
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One portal and its settings.
+
+    hosts        names the site may be counted from: 'mytho.example', '*.mytho.example' for every
+                 name below it, '*' for any. A leading 'www.' of the page's host is ignored.
+    significant  query parameters that name a page ('tabid', 'nv'); all others are dropped
+    honour_dnt   no visitor hash for browsers that ask not to be tracked; the view still counts
+    public_top   whether /api/top may be read by anyone
+    created_at   milliseconds since 1970, UTC
+    """
+
+    slug: Slug
+    name: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    timezone: Annotated[str, msgspec.Meta(max_length=64)] = DEFAULT_TIMEZONE
+    hosts: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] = ()
+    metric: Metric = Metric.VISITS
+    significant: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = ()
+    honour_dnt: bool = True
+    public_top: bool = False
+    created_at: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        """Check what a type cannot say; ValueError names field, value and what was expected."""
+        zone(self.timezone)
+        for host in self.hosts:
+            if len(host) > 253 or not _HOST.match(host):
+                raise ValueError(
+                    f"hosts: {host!r} is not a host name; expected for example 'mytho.example',"
+                    " '*.mytho.example' or '*', in lower case, without scheme or port"
+                )
+        for name in self.significant:
+            if not re.fullmatch(r"[\w.-]{1,50}", name):
+                raise ValueError(f"significant: {name!r} is not the name of a query parameter")
+
+    def allows(self, host: str) -> bool:
+        """Tell whether pages of this host may be counted on the site; `host` is in lower case."""
+        bare = host.removeprefix("www.")
+        for allowed in self.hosts:
+            if allowed in (ANY_HOST, host) or allowed.removeprefix("www.") == bare:
+                return True
+            if allowed.startswith("*.") and host.endswith(allowed[1:]):
+                return True
+        return False

@@ -1,0 +1,22 @@
+"""Tests that need a server or a browser: skipped where it is missing, unless all are required."""
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the test because something is not installed; with LUOT_TEST_REQUIRE_ALL=1, fail it."""
+    if os.environ.get("LUOT_TEST_REQUIRE_ALL") == "1":
+        pytest.fail(f"{what} is not installed, and LUOT_TEST_REQUIRE_ALL=1 requires it")
+    pytest.skip(f"{what} is not installed")
+
+
+def program(*names: str) -> str:
+    """Return the path of the first of these programs that is installed; skip if none is."""
+    for name in names:
+        if path := shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/bin"):
+            return path
+    missing(" or ".join(names))

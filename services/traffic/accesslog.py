@@ -1,0 +1,183 @@
+"""Reads access logs: the combined and the common format, plain or compressed, one line at a time.
+
+Times are those of the server that wrote the log, with its own offset.
+"""
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self, cast
+
+import msgspec
+from apachelogs import COMBINED, COMMON, InvalidEntryError, LogParser
+
+STDIN = "-"
+MAX_LINE = 64 * 1024
+"""Apache and nginx refuse longer request lines; what is longer is not a line of an access log."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+class AccessLogError(Exception):
+    """A log that cannot be read; the message names the file and what was expected."""
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """One request of an access log.
+
+    target      path and query as the browser sent them
+    referrer    '' when there was none, like `user_agent`
+    address     IP address, or host name where the server looked names up
+    at          milliseconds since 1970, UTC
+    """
+
+    method: str
+    target: str
+    status: int
+    referrer: str
+    user_agent: str
+    address: str
+    at: int
+
+
+class _Parser:
+    """Combined first, then common: a log has one format, but rotation may have changed it."""
+
+    def __init__(self) -> None:
+        # Apache writes bytes that are not ASCII as \xHH; the parser makes bytes of them again.
+        self._formats = [
+            LogParser(text, encoding="utf-8", errors="replace") for text in (COMBINED, COMMON)
+        ]
+
+    def parse(self, text: str) -> Line | None:
+        for index, log_format in enumerate(self._formats):
+            try:
+                found = log_format.parse(text).directives
+            except (InvalidEntryError, ValueError, OverflowError):
+                continue
+            if index:
+                self._formats.reverse()
+            return _line(found)
+        return None
+
+
+def _line(found: dict[str, object]) -> Line | None:
+    request = cast("str | None", found["%r"])
+    parts = (request or "").split(" ")
+    status = cast("int | None", found["%>s"])
+    if len(parts) != 3 or not parts[2].startswith("HTTP/") or status is None:
+        return None
+    try:
+        at = round(found["%t"].timestamp() * 1000)  # type: ignore[attr-defined]
+    except (ValueError, OverflowError):
+        return None
+    return Line(
+        method=parts[0],
+        target=parts[1],
+        status=status,
+        referrer=cast("str | None", found.get("%{Referer}i")) or "",
+        user_agent=cast("str | None", found.get("%{User-Agent}i")) or "",
+        address=cast("str | None", found["%h"]) or "",
+        at=at,
+    )
+
+
+class AccessLog:
+    """An open access log: iterate over its lines; broken ones are counted and left out.
+
+    lines, broken   lines read so far, and those of them that could not be understood
+    size            bytes of the file as it lies on the disk, None when it is a pipe
+    """
+
+    def __init__(self, source: Path | str) -> None:
+        """Open a file, or the standard input for '-'. Raises AccessLogError."""
+        self.name = "standard input" if str(source) == STDIN else str(source)
+        self.lines = 0
+        self.broken = 0
+        self.size: int | None = None
+        try:
+            if str(source) == STDIN:
+                self._file: BinaryIO = sys.stdin.buffer
+            else:
+                self._file = Path(source).open("rb")  # noqa: SIM115  # closed by __exit__
+                self.size = Path(source).stat().st_size
+        except OSError as error:
+            raise AccessLogError(
+                f"{self.name} cannot be read: {error.strerror}; expected an access log"
+            ) from None
+        self._counted = _Counted(self._file)
+        self._raw = io.BufferedReader(self._counted, 64 * 1024)
+
+    @property
+    def bytes_read(self) -> int:
+        """How much of `size` has been read."""
+        return self._counted.count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not sys.stdin.buffer:
+            self._file.close()
+
+    def __iter__(self) -> Iterator[Line]:
+        """Return the lines that could be understood. Raises AccessLogError for a damaged file."""
+        parser = _Parser()
+        try:
+            for raw in self._raw_lines():
+                self.lines += 1
+                # Some servers write such bytes as they are; the parser wants the escapes.
+                text = raw.decode("ascii", "backslashreplace").rstrip("\r\n")
+                line = parser.parse(text)
+                if line is None:
+                    self.broken += 1
+                else:
+                    yield line
+        except (OSError, EOFError, zlib.error) as error:
+            raise AccessLogError(
+                f"{self.name} is damaged after line {self.lines}: {error}"
+            ) from None
+
+    def _raw_lines(self) -> Iterator[bytes]:
+        """Return each line that holds anything; a line over MAX_LINE comes as b''."""
+        compressed = self._raw.peek(2)[:2] == _GZIP_MAGIC
+        stream = cast("BinaryIO", gzip.GzipFile(fileobj=self._raw) if compressed else self._raw)
+        while raw := stream.readline(MAX_LINE):
+            if len(raw) == MAX_LINE and not raw.endswith(b"\n"):
+                while (rest := stream.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+                    pass
+                yield b""
+            elif raw.strip():
+                yield raw
+
+
+class _Counted(io.RawIOBase):
+    """Passes reads on and counts the bytes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        data = self._file.read(len(buffer)) if self._file.seekable() else _read1(self._file, buffer)
+        buffer[: len(data)] = data
+        self.count += len(data)
+        return len(data)
+
+
+def _read1(file: BinaryIO, buffer: bytearray | memoryview) -> bytes:
+    """Return what a pipe has now, so that a log can be followed."""
+    read = getattr(file, "read1", file.read)
+    return cast("bytes", read(len(buffer)))

@@ -1,0 +1,163 @@
+"""One keep-alive HTTP/1.1 connection that posts hits.
+
+A general client would cost more than the server under test: against a bare ASGI answer, httpx 0.28
+sends 900 hits for a second of processor time, this one 15,000.
+"""
+
+import asyncio
+import ssl
+from urllib.parse import urlsplit
+
+import httptools
+import msgspec
+
+EVENT_PATH = "/api/event"
+ANSWER_SECONDS = 30.0
+
+
+class UrlError(ValueError):
+    """A URL that hits cannot be sent to."""
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """What ingest said to one hit: the status, and why it was not counted ('' when it was)."""
+
+    status: int
+    dropped: str = ""
+    retry_after: float = 0.0
+
+
+class LostAnswerError(ConnectionError):
+    """The hit was sent, but no answer came: it may or may not have been counted."""
+
+
+class Server(msgspec.Struct, frozen=True):
+    """Where hits go."""
+
+    host: str
+    port: int
+    tls: bool
+    authority: str
+    target: str
+
+    @classmethod
+    def at(cls, url: str) -> "Server":
+        """Return the server of a base URL such as http://127.0.0.1:8000; UrlError if it is none."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise UrlError(f"{url!r} is not a URL: {error}") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UrlError(f"{url!r} is not a base URL; expected for example http://127.0.0.1:8000")
+        tls = parts.scheme == "https"
+        return cls(
+            host=parts.hostname,
+            port=port or (443 if tls else 80),
+            tls=tls,
+            authority=parts.netloc.rpartition("@")[2],
+            target=parts.path.rstrip("/") + EVENT_PATH,
+        )
+
+
+class Connection(asyncio.Protocol):
+    """Posts one hit after the other; opens itself when needed and when the server closed it."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[Answer] | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._dropped = ""
+        self._retry_after = 0.0
+        self._head = (
+            f"POST {server.target} HTTP/1.1\r\nHost: {server.authority}\r\n"
+            "Content-Type: text/plain\r\n"
+        ).encode("latin-1")
+
+    async def post(self, body: bytes, *, user_agent: str, address: str) -> Answer:
+        """Send one hit as if from this browser and address.
+
+        Raises LostAnswerError, or another OSError when the hit was not sent at all.
+        """
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            transport = await self._open()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._answer = answer
+        transport.write(
+            self._head
+            + f"User-Agent: {_header(user_agent)}\r\nX-Forwarded-For: {_header(address)}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode("latin-1", "replace")
+            + body
+        )
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await answer
+        except TimeoutError:
+            self.close()
+            raise LostAnswerError(f"no answer within {ANSWER_SECONDS:g} s") from None
+        finally:
+            self._answer = None
+
+    def close(self) -> None:
+        """Close the connection; the next hit opens it again."""
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+
+    async def _open(self) -> asyncio.Transport:
+        self._parser = httptools.HttpResponseParser(self)
+        context = ssl.create_default_context() if self._server.tls else None
+        async with asyncio.timeout(ANSWER_SECONDS):
+            transport, _ = await asyncio.get_running_loop().create_connection(
+                lambda: self, self._server.host, self._server.port, ssl=context
+            )
+        self._transport = transport
+        return transport
+
+    # What asyncio and the parser call.
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of an answer."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._lose(f"the server does not speak HTTP: {error}")
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail the hit under way."""
+        self._transport = None
+        self._lose(str(exc or "the server closed the connection"))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep the two headers that matter."""
+        lower = name.lower()
+        if lower == b"x-luot-dropped":
+            self._dropped = value.decode("latin-1")
+        elif lower == b"retry-after" and value.isdigit():
+            self._retry_after = float(value)
+
+    def on_message_complete(self) -> None:
+        """Hand the answer over."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(
+                Answer(self._parser.get_status_code(), self._dropped, self._retry_after)
+            )
+        self._dropped, self._retry_after = "", 0.0
+        if not self._parser.should_keep_alive():
+            self.close()
+
+    def _lose(self, reason: str) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(LostAnswerError(reason))
+
+
+def _header(value: str) -> str:
+    """Return a value that cannot end its header line."""
+    return value.translate(_NOT_IN_A_HEADER)
+
+
+_NOT_IN_A_HEADER = dict.fromkeys([*range(9), *range(10, 32), 127], " ")

@@ -1,0 +1,47 @@
+"""Makes the pages of an access log into page views that can be sent again."""
+
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+from itertools import islice
+from zlib import crc32
+
+from services.traffic.accesslog import Line
+from services.traffic.pages import is_page
+from services.traffic.sender import PageView
+
+
+def page_views(
+    lines: Iterable[Line], *, host: str, speed: float = 0.0, limit: int | None = None
+) -> Iterator[PageView]:
+    """Return the pages of a log, in its order, at most `limit` of them.
+
+    Paced at `speed` times the log's own pace; 0 is as fast as it goes. A line that is older than
+    one before it goes out at once: servers log a request when it ends.
+    """
+    first: int | None = None
+    for line in islice((line for line in lines if is_page(line)), limit):
+        if first is None:
+            first = line.at
+        yield PageView(
+            after=max(0, line.at - first) / 1000 / speed if speed else 0.0,
+            url=f"https://{host}{_path(line.target)}",
+            referrer=line.referrer,
+            user_agent=line.user_agent,
+            address=_address(line.address),
+        )
+
+
+def _path(target: str) -> str:
+    """Return the path of a request target; proxies are asked for whole URLs."""
+    if target.startswith("/"):
+        return target
+    _, _, rest = target.partition("://")
+    return "/" + rest.partition("/")[2]
+
+
+def _address(logged: str) -> str:
+    """Return the logged address; a host name becomes a private address, always the same one."""
+    try:
+        return str(ip_address(logged))
+    except ValueError:
+        return str(ip_address(0x0A000000 | crc32(logged.encode()) & 0xFFFFFF))

@@ -16,19 +16,24 @@ class StoreUnavailableError(StoreError):
 
 
 class Store(ABC):
-    """Execute, insert columns, close. Every call may be made from any task of an event loop.
+    """Prepare, execute, insert columns, close. Every call may be made from any task of a loop.
 
-    A driver reconnects and repeats a call that never reached the server; nothing else does.
+    A driver reconnects and repeats a call whose connection was lost, once, and nothing else does.
+    So every statement must be one that changes nothing the second time; all of Luot's are.
     """
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Create the database that the tables live in, where it is missing."""
 
     @abstractmethod
     async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Run one statement and return its rows.
 
         `%(name)s` in the statement stands for a parameter: str, int, float, date, or a list or
-        tuple of them, tuples nested for `IN`. A literal percent sign is written `%%` when there
-        are parameters. Dates come back as datetime.date, strings as str, integers as int.
-        Raises StoreUnavailableError or StoreError.
+        tuple of them for `IN`, tuples nested for several columns. A literal percent sign is
+        written `%%` when there are parameters. Dates come back as datetime.date, strings as str,
+        integers as int. Raises StoreUnavailableError or StoreError.
         """
 
     @abstractmethod
@@ -41,4 +46,4 @@ class Store(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; calls under way end first."""

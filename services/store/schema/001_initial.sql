@@ -23,6 +23,7 @@ ENGINE = ReplacingMergeTree()
 PARTITION BY toYYYYMM(day)
 ORDER BY (site, day, position, idx);
 
+-- Read by single keys: a small granule is little to read for one row.
 CREATE TABLE IF NOT EXISTS counters
 (
     site String,
@@ -34,7 +35,8 @@ CREATE TABLE IF NOT EXISTS counters
     position UInt64
 )
 ENGINE = ReplacingMergeTree(position)
-ORDER BY (site, grain, start, path);
+ORDER BY (site, grain, start, path)
+SETTINGS index_granularity = 512;
 
 CREATE TABLE IF NOT EXISTS visitors
 (

@@ -1,0 +1,124 @@
+"""The store embedded in the process: the same engine as the server, on a folder."""
+
+import fcntl
+import re
+import struct
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from clickhouse_driver import errors
+from clickhouse_driver.columns.exceptions import ColumnException
+
+from services.store.faults import fault
+from services.store.interface import Row, StoreError
+from services.store.native import NativeFormat
+from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, Session, ThreadedStore
+
+T = TypeVar("T")
+
+THREADS = 2
+"""So that a long report does not hold up a flush."""
+DATABASE = "luot"
+
+_CODE = re.compile(r"Code: (\d+)\. (.*)", re.DOTALL)
+
+
+class ChdbStore(ThreadedStore):
+    """A store on a folder, which one process at a time can open, and one folder a process."""
+
+    def __init__(self, path: Path, threads: int = THREADS) -> None:
+        if not path.is_absolute() or "?" in str(path):
+            raise ValueError(
+                f"{str(path)!r} is not a folder for the store; expected an absolute path"
+            )
+        self.path = path
+        super().__init__(threads)
+
+    def __repr__(self) -> str:
+        """Return where the folder is."""
+        return f"<ChdbStore {self.path}>"
+
+    def connect(self) -> Session:
+        """Open the folder for the calling thread, made where it is missing."""
+        return EmbeddedSession(self.path)
+
+    async def prepare(self) -> None:
+        """Do nothing: a session creates the database when it opens the folder."""
+
+
+class EmbeddedSession(Session):
+    """One connection to the engine in this process."""
+
+    def __init__(self, path: Path) -> None:
+        # Takes a second and 250 MB, so only who opens an embedded store imports it.
+        from chdb.session import Session as EngineSession
+
+        self._format = NativeFormat()
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._engine: Any = cast("Any", EngineSession)(str(path))
+        except (OSError, RuntimeError) as error:
+            raise _cannot_open(path, error) from error
+        self.execute(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+        self.execute(f"USE {DATABASE}")
+        self.execute(
+            f"SET async_insert = 0, max_query_size = {MAX_QUERY_BYTES},"
+            f" max_ast_elements = {MAX_ELEMENTS}, max_expanded_ast_elements = {MAX_ELEMENTS}"
+        )
+
+    def execute(self, sql: str) -> list[Row]:
+        """Run one statement without parameters."""
+        return self._attempt(lambda: self._format.decode(self._engine.query(sql, "Native").bytes()))
+
+    def insert(
+        self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[list[Any]]
+    ) -> None:
+        """Insert columns; they are used up."""
+        self._attempt(lambda: self._insert(table, types, columns))
+
+    def close(self) -> None:
+        """Let go of the folder, once the last session has."""
+        self._engine.close()
+
+    def _insert(
+        self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[list[Any]]
+    ) -> None:
+        block = self._format.encode(types, columns)
+        names = ", ".join(name for name, _ in types)
+        with self._engine.send_insert(f"INSERT INTO {table} ({names})", "Native") as stream:
+            stream.append(block)
+            stream.finish()
+
+    def _attempt(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except RuntimeError as error:
+            found = _CODE.search(str(error))
+            raise (fault(int(found[1]), found[2]) if found else StoreError(str(error))) from error
+        except (errors.Error, ColumnException, struct.error) as error:
+            raise StoreError(f"{type(error).__name__}: {error}") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StoreError(f"a value does not fit its column: {error}") from error
+
+
+def _cannot_open(path: Path, error: Exception) -> StoreError:
+    if "different path" in str(error):
+        return StoreError(f"cannot open {path}: this process has opened another store: {error}")
+    if _locked(path / "status"):
+        return StoreError(
+            f"cannot open {path}: another process has it open, and one at a time can;"
+            " stop that one or use another folder"
+        )
+    return StoreError(f"cannot open {path}: {error}")
+
+
+def _locked(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

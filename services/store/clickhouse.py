@@ -1,0 +1,247 @@
+"""The store on a ClickHouse server, over the native protocol."""
+
+import logging
+import re
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+import msgspec
+from clickhouse_driver import Client, errors
+from clickhouse_driver.columns.exceptions import ColumnException
+from clickhouse_driver.compression import get_compressor_cls
+
+from services.store.faults import fault
+from services.store.interface import Row, StoreError, StoreUnavailableError
+from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, Session, ThreadedStore
+
+T = TypeVar("T")
+
+THREADS = 4
+CONNECT_SECONDS = 5
+ANSWER_SECONDS = 60
+DEFAULT_DATABASE = "luot"
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::(?P<port>\d{1,5}))?")
+_ASYNC_INSERT_SINCE = (21, 11)
+
+# Its warnings repeat, with a traceback, what our errors say.
+logging.getLogger("clickhouse_driver").setLevel(logging.ERROR)
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a server is and who asks; the password is in no text that this class makes."""
+
+    hosts: tuple[tuple[str, int], ...]
+    user: str = "default"
+    password: str = ""
+    database: str = DEFAULT_DATABASE
+    secure: bool = False
+    verify: bool = True
+
+    def __repr__(self) -> str:
+        """Return the address without the password."""
+        return f"{self.user}@{self}"
+
+    def __str__(self) -> str:
+        """Return hosts and database."""
+        return f"{','.join(f'{name}:{port}' for name, port in self.hosts)}/{self.database}"
+
+    @classmethod
+    def parse(cls, url: str) -> "Address":
+        """Read clickhouse://user:password@host:9000,host2:9000/database.
+
+        `clickhouses://` is the same over TLS (port 9440), with `?verify=0` for a certificate that
+        nobody signed. Raises ValueError; its message never holds the password.
+        """
+        parts = urlsplit(url)
+        secure = parts.scheme == "clickhouses"
+        user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+        database = parts.path.strip("/") or DEFAULT_DATABASE
+        if not _IDENTIFIER.fullmatch(database):
+            raise ValueError(
+                f"{database!r} is not the name of a database; expected letters, digits and _"
+            )
+        return cls(
+            hosts=_hosts(parts, 9440 if secure else 9000),
+            user=unquote(user) or "default",
+            password=unquote(password),
+            database=database,
+            secure=secure,
+            verify=_verify(parts),
+        )
+
+    def client(self, database: str) -> Client:
+        """Return a client, not yet connected, that tries the hosts in turn."""
+        (host, port), *others = self.hosts
+        return Client(
+            host,
+            port=port,
+            alt_hosts=",".join(f"{_bracketed(name)}:{number}" for name, number in others) or None,
+            user=self.user,
+            password=self.password,
+            database=database,
+            secure=self.secure,
+            verify=self.verify,
+            client_name="luot",
+            compression=_compression(),
+            connect_timeout=CONNECT_SECONDS,
+            send_receive_timeout=ANSWER_SECONDS,
+            tcp_keepalive=True,
+        )
+
+
+class ClickHouseStore(ThreadedStore):
+    """A store on a server, or on the first of several that answers."""
+
+    def __init__(self, url: str, threads: int = THREADS) -> None:
+        self.address = Address.parse(url)
+        super().__init__(threads)
+
+    def __repr__(self) -> str:
+        """Return where the server is, without the password."""
+        return f"<ClickHouseStore {self.address!r}>"
+
+    def connect(self) -> Session:
+        """Return a new session; it connects with its first call."""
+        return ServerSession(self.address)
+
+    async def prepare(self) -> None:
+        """Create the database, where it is missing."""
+        await self._run(lambda _: self._create_database())
+
+    def _create_database(self) -> None:
+        # Creating needs a right that the account of a running service may well lack.
+        session = ServerSession(self.address)
+        try:
+            session.execute("SELECT 1")
+        except UnknownDatabaseError:
+            session.close()
+            session = ServerSession(self.address, database="default")
+            session.execute(f"CREATE DATABASE IF NOT EXISTS {self.address.database}")
+        finally:
+            session.close()
+
+
+class UnknownDatabaseError(StoreError):
+    """The server has no database of that name; `luot migrate` creates it."""
+
+
+class ServerSession(Session):
+    """One connection to the server; connects when it must."""
+
+    def __init__(self, address: Address, database: str | None = None) -> None:
+        self._address = address
+        self._client = address.client(database or address.database)
+
+    def execute(self, sql: str) -> list[Row]:
+        """Run one statement without parameters."""
+        return self._call(lambda client: list(client.execute(sql)))
+
+    def insert(
+        self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[list[Any]]
+    ) -> None:
+        """Insert columns; they are left as they are, for the case of a repetition."""
+        sql = f"INSERT INTO {table} ({', '.join(name for name, _ in types)}) VALUES"
+        self._call(lambda client: client.execute(sql, list(columns), columnar=True))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.disconnect()
+
+    def _call(self, call: Callable[[Client], T]) -> T:
+        # A call may have reached the server before its connection was lost. Repeating it is safe
+        # nevertheless: rows inserted twice are one row, and statements create only what is missing.
+        try:
+            return self._attempt(call)
+        except _ConnectionLostError:
+            return self._attempt(call)
+
+    def _attempt(self, call: Callable[[Client], T]) -> T:
+        client = self._client
+        try:
+            if not client.connection.connected:
+                client.connection.connect()
+                client.settings = _settings(client.connection.server_info)
+            return call(client)
+        except Exception as error:
+            client.disconnect()
+            raise self._explain(error) from error
+
+    def _explain(self, error: Exception) -> Exception:
+        where = str(self._address)
+        match error:
+            case errors.SocketTimeoutError() | TimeoutError():
+                return StoreUnavailableError(f"no answer in time from {where}: {error}")
+            case errors.NetworkError() | OSError() | EOFError():
+                # The next attempt begins with the next host.
+                self._client.connection.hosts.rotate(-1)
+                return _ConnectionLostError(f"no connection to {where}: {_text(error)}")
+            case errors.UnexpectedPacketFromServerError() | errors.PartiallyConsumedQueryError():
+                return StoreUnavailableError(f"{where} answers out of turn: {_text(error)}")
+            case errors.ServerException(code=errors.ErrorCodes.UNKNOWN_DATABASE):
+                return UnknownDatabaseError(
+                    f"{where}: there is no database {self._address.database!r}; 'luot migrate'"
+                    " creates it"
+                )
+            case errors.ServerException():
+                return fault(error.code, error.message)
+            case errors.Error() | ColumnException() | struct.error():
+                return StoreError(f"{type(error).__name__}: {_text(error)}")
+            case ValueError() | TypeError() | AttributeError():
+                return StoreError(f"a value does not fit its column: {error}")
+            case _:
+                return error
+
+
+class _ConnectionLostError(StoreUnavailableError):
+    pass
+
+
+def _text(error: Exception) -> str:
+    return str(getattr(error, "message", None) or error) or type(error).__name__
+
+
+def _settings(server: Any) -> dict[str, Any]:
+    settings = {
+        "max_query_size": MAX_QUERY_BYTES,
+        "max_ast_elements": MAX_ELEMENTS,
+        "max_expanded_ast_elements": MAX_ELEMENTS,
+    }
+    # An old server warns of every setting that it does not know.
+    if (server.version_major, server.version_minor) >= _ASYNC_INSERT_SINCE:
+        return settings | {"async_insert": 0}
+    return settings | {"allow_experimental_low_cardinality_type": 1}
+
+
+def _compression() -> str | bool:
+    try:
+        get_compressor_cls("lz4")
+    except (ImportError, RuntimeError):
+        return False
+    return "lz4"
+
+
+def _bracketed(name: str) -> str:
+    return f"[{name}]" if ":" in name else name
+
+
+def _hosts(parts: SplitResult, default_port: int) -> tuple[tuple[str, int], ...]:
+    hosts = []
+    for host in parts.netloc.rpartition("@")[2].split(","):
+        match = _HOST.fullmatch(host)
+        port = int(match["port"] or default_port) if match else 0
+        if match is None or not 0 < port < 1 << 16:
+            raise ValueError(f"{host!r} is not a host; expected host or host:port")
+        hosts.append((match["name"].strip("[]"), port))
+    return tuple(hosts)
+
+
+def _verify(parts: SplitResult) -> bool:
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    verify = options.pop("verify", "1")
+    if options or verify not in {"0", "1"}:
+        raise ValueError(f"?{parts.query} is not understood; expected ?verify=0 or nothing")
+    return verify == "1"

@@ -1,0 +1,60 @@
+"""Counter rows: how many views and visits a path had in a period, up to a position of the log."""
+
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
+
+from services.model.calendar import to_date, to_day
+from services.store.interface import Store
+
+CounterKey = tuple[str, str, int, str]
+"""Site, grain, first day of the period in days since 1970-01-01, path ('' for the whole site)."""
+CounterRow = tuple[int, int, int]
+"""Views, visits, and the position of the last batch that is counted in them."""
+
+KEYS_A_QUERY = 4_000
+
+# The key columns are tested as they stand in the table's key, so that its index is used.
+_LOAD = """
+SELECT site, grain, start, path, argMax(views, position), argMax(visits, position), max(position)
+FROM counters
+WHERE (site, grain, start, path) IN %(keys)s
+GROUP BY site, grain, start, path
+"""
+
+
+async def load(store: Store, keys: Collection[CounterKey]) -> dict[CounterKey, CounterRow]:
+    """Return the newest row of each key that has one."""
+    found: dict[CounterKey, CounterRow] = {}
+    for chunk in _chunks(keys):
+        named = [(site, grain, to_date(start), path) for site, grain, start, path in chunk]
+        for site, grain, start, path, *row in await store.execute(_LOAD, {"keys": named}):
+            views, visits, position = row
+            found[site, grain, to_day(start), path] = (views, visits, position)
+    return found
+
+
+async def write(store: Store, rows: Mapping[CounterKey, CounterRow]) -> None:
+    """Write rows; of the rows of one key the one with the highest position counts."""
+    if not rows:
+        return
+    site, grain, start, path = zip(*rows.keys(), strict=True)
+    views, visits, position = zip(*rows.values(), strict=True)
+    await store.insert(
+        "counters",
+        {
+            "site": site,
+            "grain": grain,
+            "start": start,
+            "path": path,
+            "views": views,
+            "visits": visits,
+            "position": position,
+        },
+    )
+
+
+def _chunks(keys: Collection[CounterKey]) -> Iterator[list[CounterKey]]:
+    # Sorted, so that the keys of one query lie close together in the table.
+    rest = iter(sorted(set(keys)))
+    while chunk := list(islice(rest, KEYS_A_QUERY)):
+        yield chunk

@@ -1,0 +1,50 @@
+"""Sorts the server's errors into those that pass and those that stay."""
+
+from clickhouse_driver.errors import ErrorCodes
+
+from services.store.interface import StoreError, StoreUnavailableError
+
+# Codes that clickhouse-driver has no name for, as ClickHouse's ErrorCodes.cpp names them.
+_CANNOT_SCHEDULE_TASK = 439
+_SERVER_OVERLOADED = 745
+
+TRANSIENT = frozenset(
+    {
+        ErrorCodes.CANNOT_READ_FROM_SOCKET,
+        ErrorCodes.CANNOT_WRITE_TO_SOCKET,
+        # A full disk is reported in more ways than one.
+        ErrorCodes.CANNOT_WRITE_TO_FILE_DESCRIPTOR,
+        ErrorCodes.CANNOT_WRITE_TO_OSTREAM,
+        ErrorCodes.NOT_ENOUGH_SPACE,
+        ErrorCodes.CANNOT_OPEN_FILE,
+        ErrorCodes.TIMEOUT_EXCEEDED,
+        ErrorCodes.TOO_SLOW,
+        ErrorCodes.CANNOT_ALLOCATE_MEMORY,
+        ErrorCodes.MEMORY_LIMIT_EXCEEDED,
+        ErrorCodes.DNS_ERROR,
+        ErrorCodes.QUOTA_EXPIRED,
+        ErrorCodes.TOO_MANY_SIMULTANEOUS_QUERIES,
+        ErrorCodes.NO_FREE_CONNECTION,
+        ErrorCodes.SOCKET_TIMEOUT,
+        ErrorCodes.NETWORK_ERROR,
+        ErrorCodes.NO_ZOOKEEPER,
+        ErrorCodes.ABORTED,
+        ErrorCodes.TABLE_IS_READ_ONLY,
+        ErrorCodes.TOO_MANY_PARTS,
+        ErrorCodes.ALL_CONNECTION_TRIES_FAILED,
+        ErrorCodes.TOO_LESS_LIVE_REPLICAS,
+        ErrorCodes.UNKNOWN_STATUS_OF_INSERT,
+        ErrorCodes.QUERY_WAS_CANCELLED,
+        ErrorCodes.KEEPER_EXCEPTION,
+        _CANNOT_SCHEDULE_TASK,
+        _SERVER_OVERLOADED,
+    }
+)
+"""Codes after which the same statement may work later."""
+
+
+def fault(code: int, message: str) -> StoreError:
+    """Return the error of a server's error code, with the text that matters of its message."""
+    text = message.partition("Stack trace:")[0].strip().rstrip(",. ")
+    text = f"{text.removeprefix('DB::Exception: ')} (code {code})"
+    return StoreUnavailableError(text) if code in TRANSIENT else StoreError(text)

@@ -1,0 +1,57 @@
+"""Raw hits: every hit of the log, for recounts, queries and repair."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from services.model.calendar import Grain, period_start, to_date
+from services.store.interface import Store
+
+_HELD = """
+SELECT site, position, uniqExact(idx)
+FROM hits
+WHERE site IN %(sites)s
+  AND day BETWEEN %(first_day)s AND %(last_day)s
+  AND position BETWEEN %(first)s AND %(last)s
+GROUP BY site, position
+"""
+
+
+async def write(store: Store, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write hits given as columns, `day` in days since 1970-01-01; one insert a month.
+
+    An insert of one month is one part of the table: it is there as a whole or not at all.
+    """
+    by_month: dict[int, list[int]] = {}
+    for index, day in enumerate(columns["day"]):
+        by_month.setdefault(period_start(day, Grain.MONTH), []).append(index)
+    if len(by_month) < 2:
+        await store.insert("hits", columns)
+        return
+    for month in sorted(by_month):
+        indices = by_month[month]
+        await store.insert(
+            "hits", {name: [values[i] for i in indices] for name, values in columns.items()}
+        )
+
+
+async def held(
+    store: Store, sites: Collection[str], first: int, last: int, days: tuple[int, int]
+) -> dict[tuple[str, int], int]:
+    """Return how many hits of each batch the table holds, as (site, position) → hits.
+
+    Looks at positions first..last and at days days[0]..days[1], all inclusive; a batch of which
+    nothing is held is left out. A hit written twice is one hit.
+    """
+    if not sites:
+        return {}
+    rows = await store.execute(
+        _HELD,
+        {
+            "sites": sorted(sites),
+            "first_day": to_date(days[0]),
+            "last_day": to_date(days[1]),
+            "first": first,
+            "last": last,
+        },
+    )
+    return {(site, position): hits for site, position, hits in rows}

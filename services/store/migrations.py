@@ -1,0 +1,105 @@
+"""Brings the schema of a store up to date, and holds it to what was fixed when it was made."""
+
+import re
+import time
+from importlib.resources import files
+
+import msgspec
+
+from services.store.interface import Store, StoreError
+
+_NAME = re.compile(r"(?P<number>\d{3})_[a-z0-9_]+\.sql")
+_COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
+_PARTITIONS = "partitions"
+# In the table `meta` the highest version of a name wins, so the earliest writer has the highest.
+_FIRST_WINS = 1 << 62
+
+_RECORDS = """
+CREATE TABLE IF NOT EXISTS migrations (number UInt32, name String)
+ENGINE = ReplacingMergeTree()
+ORDER BY number
+"""
+
+
+class SchemaError(StoreError):
+    """This store was made by a newer Luot, or for another setting."""
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One numbered file of statements."""
+
+    number: int
+    name: str
+    statements: tuple[str, ...]
+
+
+def migrations() -> list[Migration]:
+    """Return the migrations that this version of Luot knows, in order."""
+    found = [
+        Migration(int(match["number"]), file.name, statements(file.read_text("utf-8")))
+        for file in (files(__package__) / "schema").iterdir()
+        if (match := _NAME.fullmatch(file.name))
+    ]
+    return sorted(found, key=lambda migration: migration.number)
+
+
+def statements(script: str) -> tuple[str, ...]:
+    """Split a script at each semicolon that ends a line; comments are left out."""
+    parts = re.split(r";\s*$", _COMMENT.sub("", script), flags=re.MULTILINE)
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+async def migrate(store: Store, known: list[Migration] | None = None) -> list[str]:
+    """Apply what the store lacks, in order, and return the names of what was applied.
+
+    May run in several processes at once, and again after a crash in the middle: every statement
+    makes only what is missing. Raises SchemaError when the store's schema is newer than `known`.
+    """
+    known = migrations() if known is None else known
+    await store.prepare()
+    await store.execute(_RECORDS)
+    rows = await store.execute("SELECT number, any(name) FROM migrations GROUP BY number")
+    recorded: dict[int, str] = dict(rows)  # type: ignore[arg-type]
+    newest = max((migration.number for migration in known), default=0)
+    if newer := sorted(name for number, name in recorded.items() if number > newest):
+        raise SchemaError(
+            f"the store has the schema of a newer Luot ({', '.join(newer)}); this one knows it up"
+            f" to number {newest}: run the newer version, or restore a backup made before it"
+        )
+    applied = []
+    for migration in known:
+        if migration.number in recorded:
+            continue
+        for statement in migration.statements:
+            await store.execute(statement)
+        await store.insert("migrations", {"number": [migration.number], "name": [migration.name]})
+        applied.append(migration.name)
+    return applied
+
+
+async def fix_partitions(store: Store, partitions: int) -> None:
+    """Hold the store to one number of partitions: the one it was first opened with.
+
+    Positions of different partitions are not comparable, so a site must stay in its own. Raises
+    SchemaError with both numbers when the store was made for another.
+    """
+    held = await _partitions(store)
+    if held is None:
+        version = _FIRST_WINS - time.time_ns()
+        await store.insert(
+            "meta", {"name": [_PARTITIONS], "version": [version], "value": [str(partitions)]}
+        )
+        held = await _partitions(store)
+    if held != partitions:
+        raise SchemaError(
+            f"LUOT_PARTITIONS={partitions}, but this store was made for {held} partitions, which"
+            f" cannot be changed; set LUOT_PARTITIONS={held}"
+        )
+
+
+async def _partitions(store: Store) -> int | None:
+    rows = await store.execute(
+        "SELECT argMax(value, version) FROM meta WHERE name = %(name)s GROUP BY name",
+        {"name": _PARTITIONS},
+    )
+    return int(rows[0][0]) if rows else None

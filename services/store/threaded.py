@@ -1,0 +1,114 @@
+"""What both drivers share: blocking sessions, one a thread of a small pool, behind asyncio."""
+
+import asyncio
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from typing import Any, TypeVar
+
+from services.model.calendar import to_date, to_day
+from services.store.interface import Row, Store, StoreError
+from services.store.parameters import bind
+
+T = TypeVar("T")
+
+MAX_QUERY_BYTES = 16 << 20
+"""Longest statement; the server's own limit of 256 KiB is too small for long lists of keys."""
+MAX_ELEMENTS = 2_000_000
+"""Most syntax elements of a statement; a value of a list is one, and old servers count each."""
+_LAST_DAY = (1 << 16) - 1
+
+
+class Session(ABC):
+    """One blocking connection; used by one thread only."""
+
+    @abstractmethod
+    def execute(self, sql: str) -> list[Row]:
+        """Run one statement without parameters."""
+
+    @abstractmethod
+    def insert(
+        self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[list[Any]]
+    ) -> None:
+        """Insert columns; `types` are their names and types, in the same order."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class ThreadedStore(Store):
+    """A store that runs each call on a session of its own thread."""
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="store")
+        self._local = threading.local()
+        self._sessions: list[Session] = []
+        self._types: dict[str, dict[str, str]] = {}
+
+    @abstractmethod
+    def connect(self) -> Session:
+        """Return a new session for the calling thread."""
+
+    async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        """Run one statement and return its rows; see Store."""
+        return await self._run(lambda session: session.execute(bind(sql, parameters)))
+
+    async def insert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Insert rows given as columns of one length; see Store."""
+        rows = {name: len(values) for name, values in columns.items()}
+        if len(set(rows.values())) != 1:
+            raise StoreError(f"columns of {table} differ in length: {rows}")
+        if any(rows.values()):
+            await self._run(lambda session: self._insert(session, table, columns))
+
+    async def close(self) -> None:
+        """Close every session; calls under way end first."""
+        await asyncio.to_thread(self._pool.shutdown)
+        while self._sessions:
+            self._sessions.pop().close()
+
+    async def _run(self, call: Callable[[Session], T]) -> T:
+        try:
+            future = self._pool.submit(self._on_session, call)
+        except RuntimeError as error:
+            raise StoreError("the store is closed") from error
+        return await asyncio.wrap_future(future)
+
+    def _on_session(self, call: Callable[[Session], T]) -> T:
+        session: Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = self.connect()
+            self._sessions.append(session)
+        return call(session)
+
+    def _insert(self, session: Session, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        known = self._types.get(table)
+        if known is None:
+            described = session.execute(f"DESCRIBE TABLE {table}")
+            known = self._types[table] = {row[0]: row[1] for row in described}
+        if unknown := columns.keys() - known.keys():
+            self._types.pop(table, None)
+            raise StoreError(f"table {table} has no column {', '.join(sorted(unknown))}")
+        types = [(name, known[name]) for name in columns]
+        values = [
+            _dates(values, name) if known[name] == "Date" else list(values)
+            for name, values in columns.items()
+        ]
+        try:
+            session.insert(table, types, values)
+        except StoreError:
+            self._types.pop(table, None)
+            raise
+
+
+def _dates(values: Sequence[int | date], column: str) -> list[date]:
+    dates: dict[int | date, date] = {}
+    for value in set(values):
+        day = to_day(value) if isinstance(value, date) else value
+        if not 0 <= day <= _LAST_DAY:
+            raise StoreError(f"column {column} has the day {value}, expected 0 to {_LAST_DAY}")
+        dates[value] = to_date(day)
+    return [dates[value] for value in values]

@@ -52,3 +52,8 @@ def workers(group: str, topic: str = TOPIC) -> str:
 def salt(site: str, day: str) -> str:
     """Return the key of the random salt of a site's day (ISO date)."""
     return f"salt:{site}:{day}"
+
+
+def paths(site: str, day: str) -> str:
+    """Return the set of the distinct paths (8-byte digests) of a site's day (ISO date)."""
+    return f"paths:{site}:{day}"

@@ -1,0 +1,261 @@
+"""The aggregator: read → fold → flush → acknowledge. An ordinary Faust app on our own driver."""
+
+import asyncio
+import contextlib
+import logging
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from faust.contrib.asgi import faust_app_running
+from faust.types import EventT, StreamT
+
+from services.aggregator import metrics
+from services.aggregator.flush import Flusher
+from services.aggregator.fold import Folded, PartitionFold
+from services.aggregator.online import OnlineBoard
+from services.aggregator.settings import AggregatorSettings
+from services.aggregator.transport import driver
+from services.aggregator.visits import FORGET_MS
+from services.log import batch, keys
+from services.store.interface import Store
+
+log = logging.getLogger(__name__)
+
+
+class Aggregator:
+    """Folds the partitions it owns into the store, exactly once.
+
+    Everything happens on one event loop; only the store works in threads of its own.
+    """
+
+    def __init__(self, settings: AggregatorSettings, store: Store, *, broker: str = "") -> None:
+        self._settings = settings
+        self._flusher = Flusher(store, settings.hot_rows)
+        self._online = OnlineBoard(settings.redis_url)
+        self._folds: dict[int, PartitionFold] = {}
+        self._fresh: list[Folded] = []
+        self._replayed: list[Folded] = []
+        self._events: list[EventT] = []
+        self._waiting_hits = 0
+        self._full = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._flush_lock = asyncio.Lock()
+        self._running = contextlib.AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failure: asyncio.Future[None] | None = None
+        self.app = self._create_app(broker or settings.redis_url)
+
+    def _create_app(self, broker: str) -> driver.App:
+        folder = self._running.enter_context(tempfile.TemporaryDirectory(prefix="luot-aggregator-"))
+        app = driver.App(
+            self._settings.group,
+            broker=broker,
+            datadir=Path(folder),
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            topic_partitions=self._settings.partitions,
+            web_enabled=False,
+            stream_wait_empty=False,
+            # The buffer is what may wait undecoded; what may wait folded is flush_hits.
+            stream_buffer_maxsize=64,
+        )
+        app.partitions = self._settings.partitions
+        app.lease_seconds = self._settings.lease_seconds
+        app.retention_ms = int(self._settings.retention_seconds * 1000)
+        app.replay_ms = 2 * FORGET_MS
+        self._dead = app.topic(keys.DEAD, value_type=bytes, value_serializer="raw")
+        topic = app.topic(keys.TOPIC, value_type=bytes, value_serializer="raw")
+        app.agent(topic, name="fold")(self._read)
+        app.on_partitions_revoked.connect(self._on_revoked, weak=False)
+        return app
+
+    # Read
+
+    async def _read(self, stream: StreamT) -> None:
+        try:
+            async for event in stream.noack().events():
+                await self._receive(event)
+        except Exception as error:
+            # Faust would restart the agent after the event that failed: a hit lost in silence.
+            self._fail(error)
+            raise
+
+    async def _receive(self, event: EventT) -> None:
+        await self._room.wait()
+        message = event.message
+        if message.generation_id != self.app.consumer_generation_id:
+            return
+        fold = self._folds.get(message.partition)
+        if fold is None:
+            fold = self._folds[message.partition] = PartitionFold(message.partition)
+        if message.offset > fold.position:
+            await self._fold(fold, event)
+        self._events.append(event)
+
+    # Fold
+
+    async def _fold(self, fold: PartitionFold, event: EventT) -> None:
+        message = event.message
+        headers = dict(message.headers or {})
+        replay = headers.get(driver.REPLAY)
+        try:
+            hits = batch.decode(
+                message.value, hits=_number(headers, "n"), version=_number(headers, "v")
+            )
+        except batch.BatchError as error:
+            if replay is None:
+                await self._bury(event, str(error))
+            return
+        folded = fold.fold(message.offset, round(message.timestamp * 1000), hits)
+        if replay is not None:
+            metrics.replayed_batches.inc()
+        if replay == driver.REBUILD:
+            return
+        (self._fresh if replay is None else self._replayed).append(folded)
+        self._waiting_hits += len(hits)
+        metrics.folded_hits.inc(len(hits))
+        if self._waiting_hits >= self._settings.flush_hits:
+            self._full.set()
+            if self._waiting_hits >= 2 * self._settings.flush_hits:
+                self._room.clear()
+
+    async def _bury(self, event: EventT, reason: str) -> None:
+        message = event.message
+        log.error("entry %d of partition %d: %s", message.offset, message.partition, reason)
+        metrics.dead_entries.inc()
+        headers = {
+            **(message.headers or {}),
+            "reason": reason.encode(),
+            "partition": str(message.partition).encode(),
+            "position": str(message.offset).encode(),
+        }
+        await self._dead.send(value=message.value, headers=headers)
+
+    # Flush
+
+    async def _flush_forever(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._full.wait(), self._settings.flush_seconds)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what was folded until now, then acknowledge and commit it."""
+        async with self._flush_lock:
+            if not self._events:
+                return
+            fresh, replayed, events = self._fresh, self._replayed, self._events
+            self._fresh, self._replayed, self._events = [], [], []
+            peaks = [peak for fold in self._folds.values() for peak in fold.take_peaks()]
+            await self._flusher.flush(fresh, replayed, peaks)
+            self._waiting_hits = sum(len(f.batch) for f in (*self._fresh, *self._replayed))
+            self._full.clear()
+            self._room.set()
+            await self._acknowledge(events)
+
+    async def _acknowledge(self, events: Sequence[EventT]) -> None:
+        for event in events:
+            event.ack()
+        await self.app.consumer.commit()
+        now = time.time()
+        for partition in {event.message.partition for event in events}:
+            metrics.last_commit.labels(str(partition)).set(now)
+
+    # Ownership
+
+    async def _on_revoked(self, app: Any, revoked: Any = (), **_: Any) -> None:
+        """Forget partitions that go to another worker; it reads again what was not committed."""
+        gone = {tp.partition for tp in revoked}
+        for partition in gone:
+            self._folds.pop(partition, None)
+        self._fresh = [folded for folded in self._fresh if folded.partition not in gone]
+        self._replayed = [folded for folded in self._replayed if folded.partition not in gone]
+        self._events = [event for event in self._events if event.message.partition not in gone]
+        self._flusher.forget(gone)
+
+    # Life
+
+    async def start(self) -> None:
+        """Start reading; returns before the first partition is owned."""
+        self._failure = asyncio.get_running_loop().create_future()
+        await self._running.enter_async_context(faust_app_running(self.app))
+        self._tasks = [
+            asyncio.create_task(self._guard(self._flush_forever())),
+            asyncio.create_task(self._guard(self._online.publish_forever(self._folds))),
+            asyncio.create_task(self._guard(self._measure_forever())),
+        ]
+
+    async def _guard(self, work: Any) -> None:
+        try:
+            await work
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        log.exception("the aggregator cannot go on", exc_info=error)
+        if self._failure and not self._failure.done():
+            self._failure.set_exception(error)
+
+    async def failed(self) -> None:
+        """Wait until something cannot go on, and raise it."""
+        if self._failure is None:
+            raise RuntimeError("start() comes first")
+        await asyncio.shield(self._failure)
+
+    async def stop(self) -> None:
+        """Write and commit what was read, hand the partitions over, stop."""
+        consumer = self.app.consumer
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A store that is down must not hold us: the next owner reads the log again.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.flush(), 5)
+        with contextlib.suppress(*consumer.broker.unavailable):
+            await consumer.leave()
+        await self._running.aclose()
+        await self._online.close()
+        await consumer.broker.close()
+        if self._failure and self._failure.done():
+            self._failure.exception()
+
+    async def ready(self) -> str | None:
+        """Return why hits are not being counted right now; None when they are."""
+        if self._failure is None:
+            return "not started"
+        if self._failure.done():
+            return f"stopped: {self._failure.exception()}"
+        if self._flusher.unavailable:
+            return f"the store is unavailable: {self._flusher.unavailable}"
+        return await self._online.unreachable()
+
+    async def _measure_forever(self) -> None:
+        consumer = self.app.consumer
+        while True:
+            await asyncio.sleep(2)
+            owned = sorted(tp.partition for tp in consumer.assignment())
+            metrics.owned_partitions.set(len(owned))
+            try:
+                committed = await consumer.broker.committed(owned)
+                progress = await consumer.broker.progress({p: committed.get(p, 0) for p in owned})
+            except consumer.broker.unavailable:
+                continue
+            metrics.lag_entries.clear()
+            metrics.lag_seconds.clear()
+            for partition, behind in progress.items():
+                age = 0 if behind.oldest_ms is None else behind.now_ms - behind.oldest_ms
+                metrics.lag_entries.labels(str(partition)).set(behind.entries)
+                metrics.lag_seconds.labels(str(partition)).set(max(0, age) / 1000)
+
+
+def _number(headers: dict[str, bytes], name: str) -> int:
+    try:
+        return int(headers[name])
+    except (KeyError, ValueError):
+        raise batch.BatchError(
+            f"field {name} is {headers.get(name)!r}, expected a number"
+        ) from None

@@ -1,0 +1,124 @@
+"""The flush: folded batches become rows of the store, and only then are acknowledged."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from services.aggregator import metrics
+from services.aggregator.fold import Folded, Peak, apply, changes
+from services.aggregator.rows import HotRows
+from services.store import counters, hits, peaks
+from services.store.counters import CounterKey, CounterRow
+from services.store.interface import Store, StoreUnavailableError
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 5.0
+
+COLUMNS = (
+    "site", "path", "at", "day", "visitor", "bot", "host", "source", "device", "browser", "os",
+    "country",
+)  # fmt: skip
+
+
+class Flusher:
+    """Writes what was folded. Everything it does may be repeated without counting twice."""
+
+    def __init__(self, store: Store, hot_rows: int) -> None:
+        self._store = store
+        self._limit = hot_rows
+        self._rows: dict[int, HotRows] = {}
+        self.unavailable: str | None = None
+        """Why the store refuses the flush under way; None when it does not."""
+
+    def forget(self, partitions: Collection[int]) -> None:
+        """Drop the rows of partitions that somebody else owns now."""
+        for partition in partitions:
+            self._rows.pop(partition, None)
+
+    async def flush(
+        self, fresh: Sequence[Folded], replayed: Sequence[Folded], found: Sequence[Peak]
+    ) -> None:
+        """Write raw hits, counter rows and peaks; all are in the store when this returns.
+
+        Of replayed batches only those raw hits are written that the store does not hold. Tries
+        for as long as it takes: the log is the copy that counts until this is done.
+        """
+        started = time.monotonic()
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await self._flush(fresh, replayed, found)
+            except StoreUnavailableError as error:
+                self.unavailable = str(error)
+                metrics.flush_retries.inc()
+                log.warning("the store is unavailable, trying again in %.1f s: %s", pause, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                break
+        self.unavailable = None
+        metrics.flush_seconds.observe(time.monotonic() - started)
+        metrics.hot_rows.set(sum(len(rows) for rows in self._rows.values()))
+
+    async def _flush(
+        self, fresh: Sequence[Folded], replayed: Sequence[Folded], found: Sequence[Peak]
+    ) -> None:
+        await self._write_hits([*fresh, *await self._lost(replayed)])
+        by_partition: dict[int, list[Folded]] = {}
+        for folded in (*replayed, *fresh):
+            by_partition.setdefault(folded.partition, []).append(folded)
+        changed: dict[int, dict[CounterKey, CounterRow]] = {}
+        for partition, batches in by_partition.items():
+            hot = self._rows.setdefault(partition, HotRows())
+            by_row = changes(batches)
+            changed[partition] = apply(await hot.get(self._store, by_row), by_row)
+        if written := {key: row for rows in changed.values() for key, row in rows.items()}:
+            await counters.write(self._store, written)
+            metrics.flushed_rows.labels("counters").inc(len(written))
+        for partition, rows in changed.items():
+            if partition in self._rows:
+                self._rows[partition].put(rows, self._limit // len(self._rows))
+        if found:
+            await peaks.write(self._store, [(p.site, p.day, p.online, p.at) for p in found])
+
+    async def _write_hits(self, batches: Sequence[Folded]) -> None:
+        if not batches:
+            return
+        columns: dict[str, list[Any]] = {
+            name: [value for folded in batches for value in getattr(folded.batch, name)]
+            for name in COLUMNS
+        }
+        columns["visit"] = [visit for folded in batches for visit in folded.visit]
+        columns["position"] = [f.position for f in batches for _ in range(len(f.batch))]
+        columns["idx"] = [index for f in batches for index in range(len(f.batch))]
+        await hits.write(self._store, columns)
+        metrics.flushed_rows.labels("hits").inc(len(columns["idx"]))
+
+    async def _lost(self, replayed: Sequence[Folded]) -> list[Folded]:
+        """Return the replayed batches of which the store does not hold every raw hit.
+
+        ClickHouse answers an insert before it is on disk, so a power cut can take the last ones.
+        """
+        if not replayed:
+            return []
+        expected: dict[tuple[str, int], int] = {}
+        for folded in replayed:
+            for site in folded.batch.site:
+                key = (site, folded.position)
+                expected[key] = expected.get(key, 0) + 1
+        days = [day for folded in replayed for day in folded.batch.day]
+        held = await hits.held(
+            self._store,
+            {site for site, _ in expected},
+            min(folded.position for folded in replayed),
+            max(folded.position for folded in replayed),
+            (min(days), max(days)),
+        )
+        lost = {key[1] for key, count in expected.items() if held.get(key, 0) < count}
+        repaired = [folded for folded in replayed if folded.position in lost]
+        metrics.repaired_batches.inc(len(repaired))
+        return repaired

@@ -1,0 +1,41 @@
+"""The counter rows of one partition that are held in memory."""
+
+from collections.abc import Collection, Mapping
+from itertools import islice
+
+from services.store import counters
+from services.store.counters import CounterKey, CounterRow
+from services.store.interface import Store
+
+ABSENT: CounterRow = (0, 0, -1)
+
+
+class HotRows:
+    """Rows as they stand in the store, the least recently changed ones forgotten first."""
+
+    def __init__(self) -> None:
+        self._rows: dict[CounterKey, CounterRow] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    async def get(self, store: Store, keys: Collection[CounterKey]) -> dict[CounterKey, CounterRow]:
+        """Return the rows of these keys; those not in memory are loaded first.
+
+        Raises StoreUnavailableError.
+        """
+        rows = self._rows
+        if missing := [key for key in keys if key not in rows]:
+            loaded = await counters.load(store, missing)
+            rows.update((key, loaded.get(key, ABSENT)) for key in missing)
+        return {key: rows[key] for key in keys}
+
+    def put(self, changed: Mapping[CounterKey, CounterRow], limit: int) -> None:
+        """Remember rows that were just written, and forget the oldest over the limit."""
+        rows = self._rows
+        for key, row in changed.items():
+            rows.pop(key, None)
+            rows[key] = row
+        if len(rows) > limit:
+            for key in list(islice(rows, len(rows) - limit)):
+                del rows[key]

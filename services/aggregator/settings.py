@@ -1,0 +1,34 @@
+"""Settings of the aggregator."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from services.settings import Seconds, StoreSettings
+
+
+class AggregatorSettings(StoreSettings):
+    """What `luot aggregator` reads from the environment."""
+
+    default_port: ClassVar[int] = 8003
+
+    group: str = Field(
+        default="luot",
+        pattern=r"^[\w.-]{1,100}$",
+        description="readers of one group share the partitions and their committed positions",
+    )
+    flush_seconds: Seconds = Field(
+        default=1.0, description="longest time that a folded hit waits to be written"
+    )
+    flush_hits: int = Field(
+        default=200_000, ge=1, description="folded hits that are written without waiting"
+    )
+    hot_rows: int = Field(
+        default=200_000, ge=1000, description="counter rows held in memory, over all partitions"
+    )
+    lease_seconds: float = Field(
+        default=10.0, ge=1.0, description="a partition is taken over this long after its owner died"
+    )
+    retention_seconds: Seconds = Field(
+        default=24 * 3600.0, description="how long hits stay in the log after they were counted"
+    )

@@ -1,0 +1,378 @@
+"""Faust's consumer over a Broker.
+
+Faust was written for Kafka, whose offsets have no gaps; positions have. What this changes, and
+what of Faust 0.15.3 it works around, is said where it happens.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import faust
+from faust.transport import base, consumer, producer
+from faust.types import TP, ConsumerMessage, Message
+from faust.types.tuples import RecordMetadata
+from mode import Service
+
+from services.aggregator.transport.broker import Broker, Record
+from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS, Leases
+
+READ_LIMIT = 200
+"""Entries a partition and read; one holds up to 500 hits."""
+TICK_SECONDS = 0.5
+"""How often leases are looked at: half of this is the time a clean hand-over waits on average."""
+TRIM_SECONDS = 10.0
+
+REPLAY = "replay"
+"""Header of a message that was committed before; its value says what for."""
+REBUILD = b"rebuild"
+REPAIR = b"repair"
+
+
+class App(faust.App):
+    """A Faust app with what the driver needs to know beyond Kafka's settings.
+
+    replay_ms     log time to read again before the committed position, when a partition is taken
+    retention_ms  log time that stays in the log after it was committed
+    partitions    how many partitions the topic has
+    """
+
+    replay_ms: int = 0
+    retention_ms: int = 24 * 3600 * 1000
+    partitions: int = 8
+    lease_seconds: float = DEFAULT_LEASE_SECONDS
+
+
+class Consumer(consumer.Consumer):
+    """Reads the partitions whose leases this worker holds."""
+
+    consumer_stopped_errors: ClassVar[tuple[type[BaseException], ...]] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.broker: Broker = self.transport.broker
+        self.leases = Leases(
+            self.broker,
+            f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+            self.app.partitions,
+            self.app.lease_seconds,
+            time.monotonic,
+        )
+        self._topic = ""
+        self._assignment: set[TP] = set()
+        self._next: dict[TP, int] = {}
+        self._done: dict[TP, int] = {}
+        self._replay: dict[TP, tuple[int, int]] = {}
+        self._ends: dict[TP, int] = {}
+        self._trimmed = 0.0
+        self._lease_lock = asyncio.Lock()
+        self._left = False
+
+    # Subscription and ownership
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Read this topic. Partitions are assigned later: Faust first has to be done with this."""
+        names = set(topics)
+        if len(names) != 1:
+            raise ValueError(f"one topic expected, got {sorted(names)}")
+        (self._topic,) = names
+
+    @Service.task
+    async def _keep_leases(self) -> None:
+        while not self.should_stop:
+            if self._topic:
+                async with self._lease_lock:
+                    await self._tick()
+            await self.sleep(TICK_SECONDS)
+
+    async def _tick(self) -> None:
+        if self._left:
+            return
+        try:
+            await self.leases.tick()
+        except self.broker.unavailable as error:
+            self.log.warning("cannot renew leases: %r", error)
+        assigned = {TP(self._topic, number) for number in self.leases.held}
+        if assigned != self._assignment or not self.app.consumer_generation_id:
+            await self._rebalance(assigned)
+        try:
+            await self.leases.release()
+        except self.broker.unavailable as error:
+            self.log.warning("cannot release leases: %r", error)
+
+    async def _rebalance(self, assigned: set[TP]) -> None:
+        """Take and give up partitions, in the order that Faust needs.
+
+        The generation changes before the revocation, so that whatever is on its way is stale at
+        once, and after it, so that whatever slipped through is; recovery resumes nothing when
+        the generation it was given is not the app's.
+        """
+        app = self.app
+        self.log.info("owns partitions %s", sorted(tp.partition for tp in assigned) or "(none)")
+        app.on_rebalance_start()
+        app.consumer_generation_id += 1
+        revoked = self._assignment - assigned
+        await self.on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._done.pop(tp, None)
+            self._replay.pop(tp, None)
+        self._assignment = assigned
+        self._acked.clear()
+        self._acked_index.clear()
+        app.consumer_generation_id += 1
+        await self.on_partitions_assigned(set(assigned), app.consumer_generation_id)
+
+    async def leave(self) -> None:
+        """Give every partition to the other workers, now and for good."""
+        async with self._lease_lock:
+            self._left = True
+            await self.leases.leave()
+
+    def assignment(self) -> set[TP]:
+        """Return the partitions that are read here."""
+        return self._assignment
+
+    # Positions
+
+    async def perform_seek(self) -> None:
+        """Set where reading goes on, after a change of assignment or a pause of the flow.
+
+        What was delivered but not acknowledged is delivered again: from the last acknowledged
+        message of this assignment, or, on a partition just taken, from `replay_ms` before the
+        committed position.
+        """
+        await self.seek_to_committed()
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek; return the committed positions of the assigned partitions that have one."""
+        by_number = {tp.partition: tp for tp in self._assignment}
+        committed = await self._patiently(self.broker.committed, by_number)
+        for number, tp in by_number.items():
+            position = committed.get(number, 0)
+            start = self._done.get(tp)
+            if start is None:
+                start = self.broker.rewind(position, self.app.replay_ms)
+                middle = self.broker.rewind(position, self.app.replay_ms // 2)
+                self._replay[tp] = (middle, position)
+            self._next[tp] = start
+            self._read_offset[tp] = start or None
+            self._committed_offset[tp] = position or None
+        return {by_number[number]: position for number, position in committed.items()}
+
+    async def _patiently(self, call: Any, argument: Any) -> Any:
+        while True:
+            try:
+                return await call(argument)
+            except self.broker.unavailable as error:
+                self.log.warning("the log is out of reach: %r", error)
+                await self.sleep(1.0)
+                if self.should_stop:
+                    raise
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        self._next[partition] = offset
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Seek several partitions."""
+        for tp, offset in partitions.items():
+            await self.seek(tp, offset)
+
+    async def position(self, tp: TP) -> int | None:
+        """Return where the next read of a partition begins."""
+        return self._next.get(tp)
+
+    def highwater(self, tp: TP) -> int:
+        """Return the position after the last entry seen."""
+        return self._ends.get(tp, 0)
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """Return the position after the last entry of each partition."""
+        return {tp: await self.broker.end(tp.partition) for tp in partitions}
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """Return where a partition without a commit is read from: its beginning."""
+        return dict.fromkeys(partitions, 0)
+
+    # Reading
+
+    async def _getmany(
+        self,
+        active_partitions: set[TP] | None,
+        timeout: float,  # noqa: ASYNC109 - Faust calls it so
+    ) -> dict[TP, Sequence[Record]]:
+        by_number = {tp.partition: tp for tp in active_partitions or () if tp in self._next}
+        starts = {number: self._next[tp] for number, tp in by_number.items()}
+        try:
+            records = await self.broker.read(starts, timeout, READ_LIMIT)
+        except self.broker.unavailable as error:
+            self.log.warning("cannot read the log: %r", error)
+            await self.sleep(0.5)
+            return {}
+        result: dict[TP, Sequence[Record]] = {}
+        for number, entries in records.items():
+            tp = by_number[number]
+            # A seek while the read was under way wins.
+            if entries and self._next.get(tp) == starts[number]:
+                self._next[tp] = self._ends[tp] = entries[-1].position + 1
+                result[tp] = entries
+        return result
+
+    def _to_message(self, tp: TP, record: Record) -> ConsumerMessage:
+        headers: dict[str, bytes] = record.headers
+        middle, end = self._replay.get(tp, (0, 0))
+        if record.position < end:
+            headers = {**headers, REPLAY: REBUILD if record.position < middle else REPAIR}
+        # Streams skip, and acknowledge, every message of another generation.
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            record.position,
+            record.time_ms / 1000,
+            0,
+            headers,
+            None,
+            record.value,
+            None,
+            0,
+            len(record.value),
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Let a full buffer block the reader instead.
+
+        Faust would pause the partition, and when every one is paused it sleeps a whole second.
+        """
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """See on_buffer_full."""
+
+    # Commits
+
+    def ack(self, message: Message) -> bool:
+        """Mark a message as done.
+
+        While partitions change hands, Faust acknowledges what it skips: those do not count, nor
+        do messages of an earlier assignment. They are delivered again.
+        """
+        if not self.flow_active or message.generation_id != self.app.consumer_generation_id:
+            return False
+        self._done[message.tp] = max(message.offset + 1, self._done.get(message.tp, 0))
+        return bool(super().ack(message))
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """Return what to commit: whoever reads acknowledges in order, so the last one tells.
+
+        Faust would fill the gaps between positions with every integer in them.
+        """
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        last: int = max(acked)
+        acked.clear()
+        self._acked_index[tp].clear()
+        return last + 1
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Gaps mean nothing here."""
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        try:
+            await self.broker.commit({tp.partition: offset for tp, offset in offsets.items()})
+        except self.broker.unavailable as error:
+            self.log.warning("cannot commit, the entries will be read again: %r", error)
+            return False
+        await self._trim()
+        return True
+
+    async def _trim(self) -> None:
+        now = time.monotonic()
+        if now - self._trimmed < TRIM_SECONDS:
+            return
+        self._trimmed = now
+        for tp in self._assignment:
+            if committed := self._committed_offset[tp]:
+                keep = self.broker.rewind(committed, self.app.replay_ms)
+                try:
+                    await self.broker.trim(keep, tp.partition, self.app.retention_ms)
+                except self.broker.unavailable as error:
+                    self.log.warning("cannot trim the log: %r", error)
+
+    # What Faust asks about Kafka
+
+    async def create_topic(self, *args: Any, **kwargs: Any) -> None:
+        """Streams come into being with their first entry."""
+
+    def _new_topicpartition(self, topic: str, partition: int) -> TP:
+        return TP(topic, partition)
+
+    def topic_partitions(self, topic: str) -> int | None:
+        """Return how many partitions a topic has."""
+        return int(self.app.partitions)
+
+    def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> int:
+        """Return the partition that was asked for: keys say nothing here."""
+        return partition or 0
+
+
+class Producer(producer.Producer):
+    """Appends to topics of one stream, such as the one for entries that cannot be decoded."""
+
+    def supports_headers(self) -> bool:
+        """Headers become fields of the entry."""
+        return True
+
+    async def send_and_wait(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None,
+        timestamp: float | None,
+        headers: Any,
+        *,
+        transactional_id: str | None = None,
+    ) -> RecordMetadata:
+        """Append one entry; it is in the log when this returns."""
+        pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+        await self.transport.broker.append(topic, value or b"", dict(pairs))
+        return RecordMetadata(topic, 0, TP(topic, 0), 0)
+
+    async def flush(self) -> None:
+        """Flush Faust's own buffer."""
+        await self.buffer.flush()
+
+    async def create_topic(self, *args: Any, **kwargs: Any) -> None:
+        """Streams come into being with their first entry."""
+
+    def key_partition(self, topic: str, key: bytes) -> TP:
+        """A topic that is written here has one stream."""
+        return TP(topic, 0)
+
+
+class Transport(base.Transport):
+    """Base of the transports: one broker, made when Faust makes the consumer."""
+
+    Consumer: ClassVar[type[Consumer]] = Consumer
+    Producer: ClassVar[type[Producer]] = Producer
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._broker: Broker | None = None
+
+    @property
+    def broker(self) -> Broker:
+        """The log at the transport's URL."""
+        if self._broker is None:
+            self._broker = self.create_broker()
+        return self._broker
+
+    @abstractmethod
+    def create_broker(self) -> Broker:
+        """Return the log at the transport's URL."""

@@ -1,0 +1,210 @@
+"""The API service: ClickHouse → people."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+from redis.asyncio import Redis
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from services import __version__
+from services.api import admin, docs, errors, health, openapi, public, script
+from services.api.counters import CounterReader
+from services.api.metrics import Measured
+from services.api.registry import Registry
+from services.api.settings import ApiSettings
+from services.store.interface import Store, StoreError, StoreUnavailableError
+from services.store.migrations import fix_partitions, migrate
+from services.store.open import open_store
+
+REDIS_SECONDS = 2.0
+FIRST_RETRY_SECONDS = 0.5
+LONGEST_RETRY_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Api:
+    """The service as an object: `start`, then serve `asgi`, then `stop`.
+
+    A store or a Redis client that is given stays open; what is not given is opened from the
+    settings and closed again. `asgi` starts and stops the service itself where the server
+    announces the application's lifespan and nobody has started it yet.
+    """
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        *,
+        store: Store | None = None,
+        redis: Redis | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._given = (store, redis)
+        self._clock = clock
+        self._problem: str | None = "not started"
+        self._tasks: list[asyncio.Task[None]] = []
+        self._running: _Running | None = None
+        self.asgi: ASGIApp = Measured(self._application())
+
+    @property
+    def problem(self) -> str | None:
+        """Why the service cannot do its work, or None."""
+        return self._problem
+
+    async def start(self) -> None:
+        """Open the stores, migrate, load the sites and publish them.
+
+        A store that is away is tried again in the background; meanwhile answers are 503. Raises
+        StoreError or ValueError when the store refuses to be used: another try would not help.
+        """
+        if self._running is not None:
+            return
+        self._running = running = _Running(self._settings, *self._given, self._clock)
+        try:
+            await self._open(running)
+        except StoreUnavailableError as error:
+            self._wait_for_store(running, error)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop, and close what `start` opened."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        running, self._running = self._running, None
+        self._problem = "stopped"
+        if running is not None:
+            await running.close()
+
+    async def _open(self, running: "_Running") -> None:
+        for name in await migrate(running.store):
+            log.info("applied migration %s", name)
+        await fix_partitions(running.store, self._settings.partitions)
+        await running.registry.refresh()
+        self._problem = None if running.registry.loaded else "the sites cannot be read"
+        self._tasks.append(asyncio.create_task(running.registry.keep_fresh()))
+
+    def _wait_for_store(self, running: "_Running", error: StoreError) -> None:
+        self._problem = f"the store is not available: {error}"
+        log.warning("%s; trying again", self._problem)
+        self._tasks.append(asyncio.create_task(self._open_later(running)))
+
+    async def _open_later(self, running: "_Running") -> None:
+        pause = FIRST_RETRY_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+            try:
+                await self._open(running)
+            except StoreUnavailableError as error:
+                self._problem = f"the store is not available: {error}"
+            except Exception as error:
+                self._problem = f"the store cannot be used: {error}"
+                log.exception("the store cannot be used")
+            else:
+                log.info("the store is available")
+                return
+
+    def _registry(self) -> Registry:
+        return self._now().registry
+
+    def _now(self) -> "_Running":
+        if self._running is None:
+            raise errors.unavailable(f"the service is {self._problem}")
+        return self._running
+
+    def _application(self) -> FastAPI:
+        @asynccontextmanager
+        async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+            mine = self._running is None
+            if mine:
+                await self.start()
+            yield
+            if mine:
+                await self.stop()
+
+        async def counter(request: Request) -> Response:
+            return await self._now().counters.respond(request)
+
+        app = FastAPI(
+            title="Luot",
+            description="Counts visits to web portals, and answers with the count.",
+            version=__version__,
+            servers=[{"url": self._settings.public_url}] if self._settings.public_url else None,
+            lifespan=lifespan,
+            docs_url=None,
+            redoc_url=None,
+        )
+        app.state.admin_token = self._settings.admin_token
+        errors.install(app)
+        app.router.routes[:0] = [Route(public.PATH, counter, methods=["GET", "OPTIONS"])]
+        app.router.routes.extend(script.routes())
+        app.router.routes.extend(health.routes(lambda: self._problem))
+        app.router.routes.extend(docs.routes(app))
+        app.include_router(admin.router(self._registry, self._clock))
+        openapi.describe_public(app)
+        return app
+
+
+class _Running:
+    """What lives from start to stop."""
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        store: Store | None,
+        redis: Redis | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._owned_store = store is None
+        self._owned_redis = redis is None
+        self.store = store or open_store(settings.clickhouse_url.get_secret_value())
+        self.redis = redis or Redis.from_url(
+            settings.redis_url,
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+        )
+        self.registry = Registry(self.store, self.redis, clock)
+        self.counters = public.Counters(self.registry, CounterReader(self.store, self.redis, clock))
+
+    async def close(self) -> None:
+        await self.counters.close()
+        if self._owned_redis:
+            await self.redis.aclose()
+        if self._owned_store:
+            await self.store.close()
+
+
+def create_app(
+    settings: ApiSettings, *, store: Store | None = None, redis: Redis | None = None
+) -> ASGIApp:
+    """Return the service as an ASGI application that starts and stops with the server."""
+    return Api(settings, store=store, redis=redis).asgi
+
+
+def run(settings: ApiSettings) -> None:
+    """Serve until a signal ends the process."""
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.listen_port,
+        loop="uvloop",
+        http="httptools",
+        log_level=settings.log_level,
+        # A line a request would carry the visitor's address.
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )

@@ -1,0 +1,140 @@
+"""Answers kept for a moment, read once for everybody who waits, and served again on a fault."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from services.store.interface import StoreUnavailableError
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+log = logging.getLogger(__name__)
+
+GIVE_UP_SECONDS = 10.0
+"""A read that takes this long is abandoned, so that the next one can find a store that is back."""
+
+
+class NothingKnownError(Exception):
+    """The value cannot be read, and was never read before."""
+
+
+class Held(NamedTuple, Generic[V]):
+    """A value, and whether it is the last good one because it could not be read now."""
+
+    value: V
+    stale: bool
+
+
+class _Entry(NamedTuple, Generic[V]):
+    value: V
+    read_at: float
+
+
+class _Flight(NamedTuple):
+    task: asyncio.Task[None]
+    started: float
+
+
+class LastGood(Generic[K, V]):
+    """A cache of values that are read in batches.
+
+    A value is fresh for `ttl` seconds. Then the next request reads it again, and whoever asks
+    meanwhile waits for that same read, but never beyond `budget` seconds after its start: then,
+    or when the read fails, the last good value is the answer, marked as stale. After a failed read
+    the next try comes `ttl` seconds later. Values are kept for ever, or, with a `limit`, until they
+    are the longest not read.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
+        *,
+        ttl: float = 1.0,
+        budget: float = 2.0,
+        limit: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load = load
+        self._ttl = ttl
+        self._budget = budget
+        self._limit = limit
+        self._clock = clock
+        self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
+        self._flights: dict[K, _Flight] = {}
+        self._failed_at: dict[K, float] = {}
+
+    def fresh(self, key: K) -> V | None:
+        """Return the value if it needs no reading."""
+        entry = self._entries.get(key)
+        if entry is None or self._clock() - entry.read_at >= self._ttl:
+            return None
+        return entry.value
+
+    async def get(self, key: K) -> Held[V]:
+        """Return one value; raises NothingKnownError."""
+        return (await self.get_many((key,)))[key]
+
+    async def get_many(self, keys: Sequence[K]) -> dict[K, Held[V]]:
+        """Return the values, reading together what is not fresh; raises NothingKnownError."""
+        asked = self._clock()
+        wanted = [key for key in dict.fromkeys(keys) if not self._is_fresh(key, asked)]
+        self._take_off([key for key in wanted if self._may_read(key, asked)], asked)
+        for flight in {self._flights[key] for key in wanted if key in self._flights}:
+            left = flight.started + self._budget - self._clock()
+            await asyncio.wait({flight.task}, timeout=left)
+        return {key: self._held(key, asked, read=key in wanted) for key in keys}
+
+    async def close(self) -> None:
+        """Abandon the reads under way."""
+        tasks = {flight.task for flight in self._flights.values()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _is_fresh(self, key: K, now: float) -> bool:
+        entry = self._entries.get(key)
+        return entry is not None and now - entry.read_at < self._ttl
+
+    def _may_read(self, key: K, now: float) -> bool:
+        failed_at = self._failed_at.get(key)
+        return key not in self._flights and (failed_at is None or now - failed_at >= self._ttl)
+
+    def _take_off(self, keys: Sequence[K], now: float) -> None:
+        if keys:
+            flight = _Flight(asyncio.create_task(self._read(keys)), now)
+            self._flights.update(dict.fromkeys(keys, flight))
+
+    async def _read(self, keys: Sequence[K]) -> None:
+        try:
+            async with asyncio.timeout(GIVE_UP_SECONDS):
+                values = await self._load(keys)
+        except Exception as error:  # whatever the fault, the last good numbers are served
+            expected = isinstance(error, StoreUnavailableError | TimeoutError | NothingKnownError)
+            log.warning("cannot read %d values: %r", len(keys), error, exc_info=not expected)
+            self._forget_failures()
+            self._failed_at.update(dict.fromkeys(keys, self._clock()))
+        else:
+            read_at = self._clock()
+            for key in keys:
+                self._failed_at.pop(key, None)
+                self._entries.pop(key, None)
+                self._entries[key] = _Entry(values[key], read_at)
+            while self._limit is not None and len(self._entries) > self._limit:
+                self._entries.popitem(last=False)
+        finally:
+            for key in keys:
+                del self._flights[key]
+
+    def _forget_failures(self) -> None:
+        if self._limit is not None and len(self._failed_at) > self._limit:
+            self._failed_at.clear()
+
+    def _held(self, key: K, asked: float, *, read: bool) -> Held[V]:
+        entry = self._entries.get(key)
+        if entry is None:
+            raise NothingKnownError(key)
+        return Held(entry.value, stale=read and entry.read_at < asked)

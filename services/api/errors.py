@@ -1,0 +1,105 @@
+"""One shape for every refusal: `{"errors": {"<field>": ["<what was wrong>"]}}`."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+RETRY_AFTER_SECONDS = 2
+
+_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class ApiError(Exception):
+    """A request that is refused."""
+
+    def __init__(
+        self, status: int, errors: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(f"{status}: {dict(errors)}")
+        self.status = status
+        self.errors = dict(errors)
+        self.headers = dict(headers or {})
+
+    def response(self) -> Response:
+        """Return the answer."""
+        return Response(
+            msgspec.json.encode({"errors": {field: [text] for field, text in self.errors.items()}}),
+            status_code=self.status,
+            headers=_HEADERS | self.headers,
+            media_type="application/json",
+        )
+
+
+def bad_request(what: str, message: str) -> ApiError:
+    """Return the refusal of one bad value."""
+    return ApiError(HTTPStatus.BAD_REQUEST, {what: message})
+
+
+def unknown_site(slug: str) -> ApiError:
+    """Return the refusal of a slug that no site has."""
+    return ApiError(HTTPStatus.NOT_FOUND, {"site": f"{shown(slug)} is not a site of this server"})
+
+
+def unavailable(message: str) -> ApiError:
+    """Return the answer while the store cannot be read and nothing good is remembered."""
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, {"store": message}, headers)
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Return a value as it may stand in a message: quoted, on one line, not too long."""
+    text = ascii(value) if isinstance(value, bytes) else repr(value)
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def install(app: FastAPI) -> None:
+    """Make every refusal of the application take the one shape."""
+    app.add_exception_handler(ApiError, _refused)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(Exception, _failed)
+
+
+async def _refused(_: Request, error: ApiError) -> Response:
+    return error.response()
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    known: dict[int, str] = {
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"the body is too large; {error.detail}",
+        HTTPStatus.NOT_FOUND: "there is nothing at this address",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{shown(request.method)} is not possible here",
+    }
+    message = known.get(error.status_code, str(error.detail))
+    return ApiError(error.status_code, {"request": message}, error.headers).response()
+
+
+async def _invalid(_: Request, error: RequestValidationError) -> Response:
+    errors = dict(_explain(problem) for problem in error.errors())
+    return ApiError(HTTPStatus.BAD_REQUEST, errors).response()
+
+
+def _explain(problem: Mapping[str, Any]) -> tuple[str, str]:
+    where = [str(part) for part in problem["loc"] if part not in ("body", "query", "path")]
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] in ("json_invalid", "missing"):
+        return ".".join(where) if problem["type"] == "missing" else "body", message
+    return ".".join(where) or "body", f"{shown(problem['input'])}: {message}"
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    message = "the server failed; its log says why"
+    return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, {"request": message}).response()

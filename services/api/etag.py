@@ -1,0 +1,32 @@
+"""Conditional answers: weak ETags, and the 304 that spares the body (RFC 9110, section 13)."""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+
+def weak(content: bytes) -> str:
+    """Return the ETag of an answer that says the same as `content`."""
+    return f'W/"{blake2b(content, digest_size=9).hexdigest()}"'
+
+
+def matches(if_none_match: str | None, etag: str) -> bool:
+    """Tell whether the client already holds this answer; compares weakly, as GET does."""
+    if not if_none_match:
+        return False
+    wanted = etag.removeprefix("W/")
+    held = (tag.strip() for tag in if_none_match.split(","))
+    return any(tag == "*" or tag.removeprefix("W/") == wanted for tag in held)
+
+
+def respond(
+    request: Request, body: bytes, etag: str, headers: Mapping[str, str], media_type: str
+) -> Response:
+    """Return the body, or 304 when the client already holds it."""
+    headers = {**headers, "ETag": etag}
+    if matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(body, headers=headers, media_type=media_type)

@@ -1,0 +1,34 @@
+"""Whether the service is alive, whether it can do its work, and its metrics."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+def routes(problem: Callable[[], str | None]) -> list[BaseRoute]:
+    """Return /healthz, /readyz and /metrics; `problem` says why no work can be done, if so."""
+
+    async def healthz(_: Request) -> Response:
+        return _json({"status": "ok"}, HTTPStatus.OK)
+
+    async def readyz(_: Request) -> Response:
+        reason = problem()
+        if reason is None:
+            return _json({"status": "ok"}, HTTPStatus.OK)
+        return _json({"status": "unavailable", "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+
+
+def _json(body: dict[str, str], status: HTTPStatus) -> Response:
+    return Response(msgspec.json.encode(body), status, _NO_STORE, "application/json")

@@ -1,0 +1,27 @@
+"""Remembers the highest count of each row, so that no public number goes down.
+
+A store that lost its last rows in a power cut, or a replica that lags, answers less than was
+shown before; until it has caught up, the number shown before stays. Opening balances are added
+afterwards: a reversal by an admin is meant to be seen.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+
+DEFAULT_LIMIT = 100_000
+
+
+class HighWater:
+    """The highest value seen of each key; beyond the limit, the longest unused is forgotten."""
+
+    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+        self._limit = limit
+        self._highest: OrderedDict[Hashable, int] = OrderedDict()
+
+    def raised(self, key: Hashable, value: int) -> int:
+        """Return the value, or the highest one seen before if that is higher."""
+        highest = max(value, self._highest.pop(key, value))
+        self._highest[key] = highest
+        if len(self._highest) > self._limit:
+            self._highest.popitem(last=False)
+        return highest

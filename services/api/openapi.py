@@ -1,0 +1,109 @@
+"""Describes the hot public route, which FastAPI does not know, in the OpenAPI document."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from services.api import paths, public
+from services.model.site import Metric
+
+_COUNTS = (
+    "today",
+    "yesterday",
+    "this_week",
+    "last_week",
+    "this_month",
+    "last_month",
+    "this_year",
+    "last_year",
+    "total",
+)
+_WHOLE = {"type": "integer", "minimum": 0}
+_VIEWS = {
+    "type": "object",
+    "required": ["views", "today"],
+    "properties": {"views": _WHOLE, "today": _WHOLE},
+}
+_COUNTER = {
+    "type": "object",
+    "required": ["site", "as_of", "timezone", "metric", "stale", "since", "online", *_COUNTS],
+    "properties": {
+        "site": {"type": "string"},
+        "as_of": {"type": "string", "format": "date-time"},
+        "timezone": {"type": "string"},
+        "metric": {"type": "string", "enum": list(Metric)},
+        "stale": {"type": "boolean"},
+        "since": {"type": "string", "format": "date"},
+        "online": _WHOLE,
+        **dict.fromkeys(_COUNTS, _WHOLE),
+        "peak": {
+            "type": "object",
+            "properties": {
+                "online": _WHOLE,
+                "at": {"type": ["string", "null"], "format": "date-time"},
+            },
+        },
+        "paths": {"type": "object", "additionalProperties": _VIEWS},
+    },
+}
+_ERRORS = {
+    "type": "object",
+    "required": ["errors"],
+    "properties": {
+        "errors": {
+            "type": "object",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+        }
+    },
+}
+_OPERATION = {
+    "summary": "Counter",
+    "description": "The numbers of a site. With `stale`, the last good ones: the store is away.",
+    "operationId": "counter",
+    "tags": ["public"],
+    "parameters": [
+        {"name": "site", "in": "path", "required": True, "schema": {"type": "string"}},
+        {
+            "name": "metric",
+            "in": "query",
+            "description": "another measure than the site's own",
+            "schema": {"type": "string", "enum": list(Metric)},
+        },
+        {
+            "name": "path",
+            "in": "query",
+            "description": "adds the views of these pages to the answer",
+            "schema": {
+                "type": "array",
+                "maxItems": paths.MAX_PATHS,
+                "items": {"type": "string", "maxLength": paths.MAX_LENGTH},
+            },
+        },
+    ],
+}
+
+
+def describe_public(app: FastAPI) -> None:
+    """Add the public route to what `app.openapi()` returns, and the one shape of errors."""
+    generate = app.openapi
+
+    def described() -> dict[str, Any]:
+        description = generate()
+        if public.PATH not in description["paths"]:
+            description["paths"] = {public.PATH: {"get": _operation()}, **description["paths"]}
+            for methods in description["paths"].values():
+                for operation in methods.values():
+                    operation["responses"].pop("422", None)
+                    operation["responses"]["default"] = _answer("Refused", _ERRORS)
+        return description
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+def _operation() -> dict[str, Any]:
+    responses = {"200": _answer("The numbers", _COUNTER), "304": {"description": "Unchanged"}}
+    return {**_OPERATION, "responses": responses}
+
+
+def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}

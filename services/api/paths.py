@@ -1,0 +1,20 @@
+"""The paths that a caller asks for, as they are counted."""
+
+from services.api.errors import bad_request, shown
+
+MAX_PATHS = 100
+MAX_LENGTH = 2048
+
+
+def counted(path: str) -> str:
+    """Return the path under which a page is counted, without query and fragment.
+
+    Raises ApiError when the text cannot be the path of a page.
+    """
+    if not path.startswith("/") or "\0" in path or len(path) > MAX_LENGTH:
+        raise bad_request(
+            "path",
+            f"{shown(path)} is not a path; expected at most {MAX_LENGTH} characters"
+            " that begin with '/'",
+        )
+    return path.split("#", 1)[0].split("?", 1)[0]

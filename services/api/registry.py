@@ -1,0 +1,94 @@
+"""The sites: kept in the store, known here, and published to Redis, where ingest reads them."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.log import keys
+from services.model.site import Site
+from services.store import sites as repository
+from services.store.interface import Store, StoreError
+
+REFRESH_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Registry:
+    """Every site by its slug. The API is the only writer of sites in the store and in Redis."""
+
+    def __init__(self, store: Store, redis: Redis, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._redis = redis
+        self._clock = clock
+        self._sites: Mapping[str, Site] = {}
+        self._changing = asyncio.Lock()
+        self.loaded = False
+
+    def get(self, slug: str) -> Site | None:
+        """Return the site of a slug."""
+        return self._sites.get(slug)
+
+    def all(self) -> list[Site]:
+        """Return every site, by slug."""
+        return sorted(self._sites.values(), key=lambda site: site.slug)
+
+    async def save(self, site: Site) -> None:
+        """Create or change a site. Raises StoreError; Redis follows now or within seconds."""
+        async with self._changing:
+            await repository.save(self._store, site, self._version())
+            self._sites = {**self._sites, site.slug: site}
+            await self._publish()
+
+    async def remove(self, slug: str) -> None:
+        """Remove a site; its counters stay in the store. Raises StoreError."""
+        async with self._changing:
+            await repository.remove(self._store, slug, self._version())
+            self._sites = {known: site for known, site in self._sites.items() if known != slug}
+            await self._publish()
+
+    async def refresh(self) -> None:
+        """Load the sites again and publish them; what cannot be reached is left for next time."""
+        async with self._changing:
+            try:
+                sites = await repository.load(self._store)
+                self._sites = {site.slug: site for site in sites}
+                self.loaded = True
+            except StoreError as error:
+                log.warning("cannot load the sites, keeping %d: %s", len(self._sites), error)
+            if self.loaded:
+                await self._publish()
+
+    async def keep_fresh(self) -> None:
+        """Refresh for as long as this runs, so that a Redis that was wiped heals by itself."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                await self.refresh()
+            except Exception:
+                log.exception("cannot refresh the sites")
+
+    def _version(self) -> int:
+        return int(self._clock() * 1000)
+
+    async def _publish(self) -> None:
+        wanted = {slug.encode(): msgspec.json.encode(site) for slug, site in self._sites.items()}
+        try:
+            held = await self._redis.hgetall(keys.SITES)
+            changed = {slug: body for slug, body in wanted.items() if held.get(slug) != body}
+            gone = [slug for slug in held if slug not in wanted]
+            if not changed and not gone:
+                return
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                if changed:
+                    pipeline.hset(keys.SITES, mapping=changed)  # type: ignore[arg-type]
+                if gone:
+                    pipeline.hdel(keys.SITES, *gone)
+                await pipeline.execute()
+        except (RedisError, OSError) as error:
+            log.warning("cannot publish the sites to Redis: %s", error)

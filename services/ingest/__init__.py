@@ -1,0 +1,1 @@
+"""Ingest: takes hits from browsers and puts them into the log."""

@@ -1,0 +1,201 @@
+"""Ingest as an ASGI application: reads requests, hands hits to the intake, answers."""
+
+import signal
+import time
+from contextlib import suppress
+from functools import lru_cache
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
+
+from services.ingest import event, http, metrics
+from services.ingest.checks import RefusedError
+from services.ingest.clock import Clock, system_clock
+from services.ingest.commit import UnavailableError
+from services.ingest.drops import DropReason
+from services.ingest.http import Answer, Receive, Scope, Send
+from services.ingest.intake import Intake
+from services.ingest.pipeline import Draft
+from services.ingest.settings import IngestSettings
+
+PATHS = frozenset({"/api/event", "/e", "/hit.gif"})
+"""Where hits are sent; everything else on ingest's own port is about the process."""
+
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST"})
+_SHUTDOWN_SECONDS = 15
+
+
+class Ingest:
+    """The application. `start` and `stop` are called by its lifespan, or by who embeds it.
+
+    Who embeds it hands it the requests for PATHS, with the real peer in the scope.
+    """
+
+    def __init__(self, settings: IngestSettings, *, clock: Clock = system_clock) -> None:
+        """Prepare. Raises SettingsError when the country database cannot be used."""
+        self._intake = Intake(settings, clock)
+        self._clock = clock
+        self.refusal: RefusedError | None = None
+        """Why the start was refused."""
+
+    async def start(self) -> None:
+        """Begin to take hits. Raises RefusedError when this Redis must not hold the log."""
+        await self._intake.start()
+
+    async def stop(self) -> None:
+        """Finish what was accepted."""
+        await self._intake.stop()
+
+    async def healthy(self) -> str | None:
+        """Return why this process must be restarted, or None."""
+        return self._intake.healthy()
+
+    async def ready(self) -> str | None:
+        """Return why hits cannot be taken durably now, or None."""
+        return self._intake.ready()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or the lifespan."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        started = time.perf_counter()
+        answer = await self._answer(scope, receive)
+        if answer is not None:
+            await answer.send(send)
+            seconds = time.perf_counter() - started
+            _histogram(scope["path"], scope["method"], answer.status).observe(seconds)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
+        """Return the answer to a request, or None when the client went away."""
+        path, method = scope["path"], scope["method"]
+        if path not in PATHS:
+            return await self._own(path, method)
+        if method == "OPTIONS":
+            return http.PREFLIGHT
+        if path == "/hit.gif":
+            if method == "GET":
+                return await self._image(scope)
+            return http.wrong_method(method, "GET", "OPTIONS")
+        if method == "POST":
+            return await self._event(scope, receive)
+        return http.wrong_method(method, "POST", "OPTIONS")
+
+    async def _event(self, scope: Scope, receive: Receive) -> Answer | None:
+        headers = dict(scope["headers"])
+        try:
+            body = await http.read_body(receive, headers.get(b"content-length"))
+            if body is None:
+                return None
+            reason = await self._take(event.from_body(body), headers, scope)
+        except http.TooLargeError:
+            metrics.UNREADABLE.inc()
+            return http.TOO_LARGE
+        except TimeoutError:
+            metrics.UNREADABLE.inc()
+            return http.TOO_SLOW
+        except event.EventError as error:
+            metrics.UNREADABLE.inc()
+            return http.errors(400, error.errors)
+        except UnavailableError as error:
+            return http.unavailable(str(error))
+        return http.OK if reason is None else http.OK_DROPPED[reason]
+
+    async def _image(self, scope: Scope) -> Answer:
+        headers = dict(scope["headers"])
+        query: bytes = scope["query_string"]
+        if len(query) > http.MAX_BODY:
+            metrics.UNREADABLE.inc()
+            return http.GIF_TOO_LARGE
+        referer = headers.get(b"referer", b"").decode(errors="replace")
+        try:
+            reason = await self._take(event.from_query(query, referer), headers, scope)
+        except event.EventError:
+            metrics.UNREADABLE.inc()
+            return http.GIF_UNREADABLE
+        except UnavailableError:
+            return http.GIF_UNAVAILABLE
+        return http.GIF if reason is None else http.GIF_DROPPED[reason]
+
+    async def _take(
+        self, received: event.Event, headers: dict[bytes, bytes], scope: Scope
+    ) -> DropReason | None:
+        client = scope.get("client")
+        return await self._intake.take(
+            Draft(
+                event=received,
+                headers=headers,
+                peer=client[0] if client else "",
+                forwarded=_forwarded(scope) if b"x-forwarded-for" in headers else "",
+                at=self._clock(),
+            )
+        )
+
+    async def _own(self, path: str, method: str) -> Answer:
+        """Answer what is asked of the process itself."""
+        if path not in ("/healthz", "/readyz", "/metrics"):
+            return http.NOT_FOUND
+        if method not in ("GET", "HEAD"):
+            return http.wrong_method(method, "GET", "HEAD")
+        if path == "/metrics":
+            return Answer(200, generate_latest(), CONTENT_TYPE_LATEST.encode())
+        reason = await (self.healthy() if path == "/healthz" else self.ready())
+        if reason is None:
+            return http.json(200, {"status": "ok"})
+        return http.json(503, {"status": "unavailable", "reason": reason})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except RefusedError as error:
+            self.refusal = error
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def run(settings: IngestSettings) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are answered first.
+
+    Raises SystemExit with a message when the start is refused or the port is taken.
+    """
+    ingest = Ingest(settings)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            ingest,
+            host=settings.host,
+            port=settings.listen_port,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            # The peer must be the real one: who may name another is decided by Addresses.
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_level=settings.log_level,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        )
+    )
+    # uvicorn raises the signal again when it is done; a clean stop shall end with status 0.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if ingest.refusal is not None:
+        raise SystemExit(f"luot ingest: {ingest.refusal}")
+
+
+def _forwarded(scope: Scope) -> str:
+    values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return b",".join(values).decode("latin-1")
+
+
+@lru_cache(maxsize=4096)
+def _histogram(path: str, method: str, status: int) -> Histogram:
+    route = path if path in PATHS else "other"
+    known = method if method in _METHODS else "other"
+    return metrics.REQUEST_SECONDS.labels(route, known, str(status))

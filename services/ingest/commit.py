@@ -1,0 +1,171 @@
+"""Group commit: hits are collected for a moment, appended together, and only then answered."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import islice
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from services.ingest import metrics
+from services.log.writer import Entry, LogWriter
+from services.model.hit import Hit
+
+_log = logging.getLogger(__name__)
+
+MAX_WAITING = 20_000
+"""Hits that may wait for the log; about 20 MB."""
+PATIENCE_SECONDS = 2.0
+"""How long an append is repeated before the requests behind it are told to come back."""
+_PAUSES = (0.01, 0.05, 0.1, 0.2)
+
+_AGAIN = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OSError)
+
+
+class UnavailableError(Exception):
+    """The log cannot take this hit now; the message says why."""
+
+
+class GroupCommit:
+    """Takes hits one by one and appends them in groups, one append under way at a time."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        writer: LogWriter,
+        *,
+        window_seconds: float,
+        max_hits: int,
+        max_waiting: int = MAX_WAITING,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._redis = redis
+        self._writer = writer
+        self._window = window_seconds
+        self._max_hits = max_hits
+        self._max_waiting = max_waiting
+        self._patience = patience_seconds
+        self._waiting: deque[tuple[Hit, asyncio.Future[None]]] = deque()
+        self._arrived = asyncio.Event()
+        self._full = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self.fault: str | None = None
+        """Why the last append failed; None while appends work."""
+
+    def start(self) -> None:
+        """Begin to append."""
+        self._task = asyncio.create_task(self._run(), name="group commit")
+
+    @property
+    def running(self) -> bool:
+        """Whether the task that appends is alive."""
+        return self._task is not None and not self._task.done()
+
+    async def stop(self) -> None:
+        """Append what was taken, then end; hits that come later are refused."""
+        self._stopping = True
+        self._arrived.set()
+        self._full.set()
+        if self._task is not None:
+            await self._task
+
+    def submit(self, hit: Hit) -> asyncio.Future[None]:
+        """Take a hit; the future is done when the hit is durable in the log.
+
+        The future, or this call, raises UnavailableError when the log cannot take it.
+        """
+        if self._stopping or not self.running:
+            raise UnavailableError("ingest is stopping" if self._stopping else "no appends run")
+        if len(self._waiting) >= self._max_waiting:
+            raise UnavailableError(f"{self._max_waiting} hits are waiting for the log")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((hit, done))
+        if len(self._waiting) == 1:
+            self._arrived.set()
+        if len(self._waiting) >= self._max_hits:
+            self._full.set()
+        return done
+
+    async def _run(self) -> None:
+        while True:
+            await self._arrived.wait()
+            if not self._waiting:
+                return
+            await self._collect()
+            group = list(islice(self._waiting, self._max_hits))
+            for _ in group:
+                self._waiting.popleft()
+            try:
+                await self._commit([hit for hit, _ in group])
+            except (RedisError, OSError) as error:
+                self._give_up(group, str(error))
+                await self._hang_up()
+            except Exception:
+                # Nothing that is known; the hits are refused, and those after them have a chance.
+                _log.exception("a group of hits could not be written")
+                self._give_up(group, "see the log of ingest")
+            else:
+                self.fault = None
+                for _, done in group:
+                    if not done.done():
+                        done.set_result(None)
+            if not self._waiting and not self._stopping:
+                self._arrived.clear()
+
+    async def _collect(self) -> None:
+        """Wait for more hits, but no longer than the window."""
+        if len(self._waiting) < self._max_hits and not self._stopping:
+            self._full.clear()
+            timer = asyncio.get_running_loop().call_later(self._window, self._full.set)
+            await self._full.wait()
+            timer.cancel()
+
+    async def _commit(self, hits: Sequence[Hit]) -> None:
+        entries = self._writer.prepare(hits)
+        started = time.perf_counter()
+        await self._append(entries, started)
+        metrics.GROUP_COMMIT_SECONDS.observe(time.perf_counter() - started)
+        metrics.GROUP_COMMIT_HITS.observe(len(hits))
+
+    async def _append(self, entries: Sequence[Entry], started: float) -> None:
+        """Append, and repeat on new connections while patience lasts.
+
+        After a fault one attempt must do: while Redis is away, nobody waits for it twice.
+        """
+        attempt = 0
+        while True:
+            try:
+                await self._writer.append(self._redis, entries)
+            except _AGAIN:
+                pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
+                left = self._patience - (time.perf_counter() - started)
+                if self.fault is not None or self._stopping or left <= pause:
+                    raise
+                attempt += 1
+                metrics.APPEND_RETRIES.inc()
+                await self._hang_up()
+                await asyncio.sleep(pause)
+            else:
+                return
+
+    async def _hang_up(self) -> None:
+        with suppress(RedisError, OSError):
+            await self._redis.connection_pool.disconnect()
+
+    def _give_up(self, group: Sequence[tuple[Hit, asyncio.Future[None]]], why: str) -> None:
+        """Tell everybody who waits: those of this group and those behind it."""
+        if self.fault is None:
+            _log.error("the log cannot be written: %s; answering 503 until it can", why)
+        self.fault = f"the log cannot be written: {why}"
+        failed = [*group, *self._waiting]
+        self._waiting.clear()
+        for _, done in failed:
+            if not done.done():
+                done.set_exception(UnavailableError("the log cannot be written now"))

@@ -1,0 +1,34 @@
+"""Opens a site's day: its salt and its paths are read once, before its first hit."""
+
+import asyncio
+
+from services.ingest.distinct import DistinctPaths
+from services.ingest.visitors import Salts
+
+
+class Days:
+    """Days in memory; however many hits wait for one to be opened, Redis is asked once."""
+
+    def __init__(self, salts: Salts, paths: DistinctPaths) -> None:
+        self._salts = salts
+        self._paths = paths
+        self._opening: dict[tuple[str, int], asyncio.Task[None]] = {}
+
+    def is_open(self, site: str, day: int) -> bool:
+        """Tell whether hits of a day can be taken without asking Redis."""
+        return self._salts.known(site, day) is not None and self._paths.is_open(site, day)
+
+    async def open(self, site: str, day: int) -> None:
+        """Open a day. Raises redis.exceptions.RedisError when Redis cannot be asked."""
+        key = (site, day)
+        task = self._opening.get(key)
+        if task is None:
+            task = asyncio.create_task(self._open(site, day), name=f"open {site} {day}")
+            self._opening[key] = task
+            task.add_done_callback(lambda _: self._opening.pop(key))
+        # Shielded: one request that is cancelled must not cancel the others' opening.
+        await asyncio.shield(task)
+
+    async def _open(self, site: str, day: int) -> None:
+        await self._salts.load(site, day)
+        await self._paths.load(site, day)

@@ -1,0 +1,95 @@
+"""Distinct paths: at most so many a site and day, however many ingest processes there are.
+
+The set is in Redis (8 bytes a path), a copy is in memory. A hit asks the copy only: the set is
+read once when a site's day is opened, so a restart forgets nothing, and what is new is added to
+it every second or two, with the answer telling how many there are by now. Between two rounds
+every process may admit paths the others do not know of; the limit guards the store against
+millions of invented paths, and a few hundred more do no harm.
+"""
+
+from hashlib import blake2b
+from typing import cast
+
+from redis.asyncio import Redis
+
+from services.ingest.clock import DAY_MS, Clock
+from services.log import keys
+from services.model.calendar import to_date
+
+EXPIRY_SECONDS = 48 * 3600
+
+
+class _Day:
+    """The paths of one site's day: known here, not yet in Redis, and how many there are."""
+
+    __slots__ = ("fresh", "known", "shared")
+
+    def __init__(self, known: set[bytes]) -> None:
+        self.known = known
+        self.fresh: set[bytes] = set()
+        self.shared = len(known)
+
+
+class DistinctPaths:
+    """Admits paths until a site has too many on a day."""
+
+    def __init__(self, redis: Redis, limit: int, clock: Clock) -> None:
+        self._redis = redis
+        self._limit = limit
+        self._clock = clock
+        self._days: dict[tuple[str, int], _Day] = {}
+
+    def is_open(self, site: str, day: int) -> bool:
+        """Tell whether a day's paths are in memory."""
+        return (site, day) in self._days
+
+    async def load(self, site: str, day: int) -> None:
+        """Read the paths of a day that this process has not seen yet."""
+        if not self.is_open(site, day):
+            known = await self._members(site, day)
+            self._days.setdefault((site, day), _Day(known))
+
+    def admit(self, site: str, day: int, path: str) -> bool:
+        """Tell whether hits may be counted under this path; the day is open."""
+        paths = self._days[site, day]
+        digest = blake2b(path.encode(), digest_size=8).digest()
+        if digest in paths.known:
+            return True
+        if max(paths.shared + len(paths.fresh), len(paths.known)) >= self._limit:
+            return False
+        paths.known.add(digest)
+        paths.fresh.add(digest)
+        return True
+
+    async def share(self) -> None:
+        """Add what is new to Redis, learn how many there are, and forget days long over.
+
+        Raises redis.exceptions.RedisError; what could not be added is added the next time.
+        """
+        self._forget()
+        for (site, day), paths in list(self._days.items()):
+            if not paths.fresh:
+                continue
+            adding = list(paths.fresh)
+            key = _key(site, day)
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.sadd(key, *adding)
+                pipeline.expire(key, EXPIRY_SECONDS)
+                pipeline.scard(key)
+                shared = cast("int", (await pipeline.execute())[2])
+            paths.fresh.difference_update(adding)
+            paths.shared = shared
+            if shared >= self._limit and len(paths.known) < shared:
+                paths.known |= await self._members(site, day)
+
+    async def _members(self, site: str, day: int) -> set[bytes]:
+        return set(cast("set[bytes]", await self._redis.smembers(_key(site, day))))
+
+    def _forget(self) -> None:
+        oldest = self._clock() // DAY_MS - 1
+        for key in [key for key in self._days if key[1] < oldest]:
+            del self._days[key]
+
+
+def _key(site: str, day: int) -> str:
+    return keys.paths(site, to_date(day).isoformat())

@@ -1,0 +1,21 @@
+"""Why a hit was not counted."""
+
+from enum import StrEnum
+
+
+class DropReason(StrEnum):
+    """The value is what the header X-Luot-Dropped and the label `reason` say."""
+
+    NOT_A_PAGEVIEW = "not_a_pageview"
+    """An event of another name than `pageview`."""
+    UNKNOWN_SITE = "unknown_site"
+    FOREIGN_HOST = "foreign_host"
+    """The page's host is none of the site's hosts."""
+    PREFETCH = "prefetch"
+    """Fetched or rendered by the browser before anybody saw it."""
+    BOT = "bot"
+    """Kept in the log, tagged, and never counted."""
+    RATE = "rate"
+    """One visitor sends more than any reader could."""
+    UNREADABLE = "unreadable"
+    """An image request that says neither page nor site; an event gets the errors as JSON."""

@@ -1,0 +1,153 @@
+"""Reading requests and writing answers, without a framework."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from services.ingest.drops import DropReason
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+MAX_BODY = 8 * 1024
+"""Bytes of a body, or of an image's query."""
+BODY_SECONDS = 10.0
+RETRY_AFTER_SECONDS = 5
+
+_ALWAYS: tuple[Header, ...] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"X-Luot-Dropped"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+)
+
+# The smallest transparent GIF89a: one pixel, two colours, the first of them invisible.
+PIXEL = bytes.fromhex(
+    "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
+)
+
+
+class TooLargeError(Exception):
+    """A body over MAX_BODY."""
+
+
+class Answer:
+    """One complete answer, ready to be sent any number of times."""
+
+    __slots__ = ("_body", "_headers", "status")
+
+    def __init__(
+        self, status: int, body: bytes, content_type: bytes | None, headers: tuple[Header, ...] = ()
+    ) -> None:
+        self.status = status
+        self._body = body
+        typed = () if content_type is None else ((b"content-type", content_type),)
+        sized = () if status == 204 else ((b"content-length", str(len(body)).encode()),)
+        self._headers = (*_ALWAYS, *typed, *sized, *headers)
+
+    async def send(self, send: Send) -> None:
+        """Send it to one client."""
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status,
+                "headers": list(self._headers),
+            }
+        )
+        await send({"type": "http.response.body", "body": self._body})
+
+
+def json(status: int, value: object, headers: tuple[Header, ...] = ()) -> Answer:
+    """Return an answer with a value as JSON."""
+    return Answer(status, msgspec.json.encode(value), b"application/json", headers)
+
+
+def errors(status: int, found: dict[str, list[str]], headers: tuple[Header, ...] = ()) -> Answer:
+    """Return an answer that says what was wrong, field by field."""
+    return json(status, {"errors": found}, headers)
+
+
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_LATER: Header = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
+
+
+def _dropped(reason: DropReason) -> Header:
+    return (b"x-luot-dropped", reason.value.encode())
+
+
+def _ok(*headers: Header) -> Answer:
+    return Answer(202, b"ok", b"text/plain; charset=utf-8", headers)
+
+
+def _pixel(status: int, *headers: Header) -> Answer:
+    return Answer(status, PIXEL, b"image/gif", (_NO_STORE, *headers))
+
+
+OK = _ok()
+OK_DROPPED = {reason: _ok(_dropped(reason)) for reason in DropReason}
+GIF = _pixel(200)
+GIF_DROPPED = {reason: _pixel(200, _dropped(reason)) for reason in DropReason}
+# An error is a picture too: on somebody's page, a broken one would be seen.
+GIF_UNREADABLE = _pixel(400, _dropped(DropReason.UNREADABLE))
+GIF_TOO_LARGE = _pixel(413, _dropped(DropReason.UNREADABLE))
+GIF_UNAVAILABLE = _pixel(503, _LATER)
+
+PREFLIGHT = Answer(
+    204,
+    b"",
+    None,
+    (
+        (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+        (b"access-control-allow-headers", b"Content-Type"),
+        (b"access-control-max-age", b"86400"),
+    ),
+)
+TOO_LARGE = errors(
+    413, {"request": [f"larger than {MAX_BODY} bytes"]}, ((b"connection", b"close"),)
+)
+TOO_SLOW = errors(
+    408,
+    {"request": [f"the body did not arrive within {BODY_SECONDS:.0f} seconds"]},
+    ((b"connection", b"close"),),
+)
+NOT_FOUND = errors(404, {"request": ["no such path"]})
+
+
+def wrong_method(method: str, *allowed: str) -> Answer:
+    """Return the answer to a method that the path does not know."""
+    expected = ", ".join(allowed)
+    return errors(
+        405,
+        {"request": [f"method {method}, expected {expected}"]},
+        ((b"allow", expected.encode()),),
+    )
+
+
+def unavailable(reason: str) -> Answer:
+    """Return 503 with the reason, and when to come back."""
+    return errors(503, {"request": [reason]}, (_LATER,))
+
+
+async def read_body(receive: Receive, announced: bytes | None) -> bytes | None:
+    """Return the body, or None when the client went away.
+
+    `announced` is the header Content-Length. Raises TooLargeError, or TimeoutError when it does
+    not arrive in time.
+    """
+    if announced is not None and announced.isdigit() and int(announced) > MAX_BODY:
+        raise TooLargeError
+    async with asyncio.timeout(BODY_SECONDS):
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        while message.get("more_body", False) and len(body) <= MAX_BODY:
+            message = await receive()
+            body += message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        return None
+    if len(body) > MAX_BODY:
+        raise TooLargeError
+    return body

@@ -1,0 +1,91 @@
+"""One page, one path: the many spellings of a page's address folded into one.
+
+The result is stable: normalising it again changes nothing.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+from urllib.parse import unquote, unquote_plus
+
+MAX_BYTES = 512
+
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# Decoded, these would change where the path ends or what an escape is; they stay as they are.
+_KEPT_ESCAPES = re.compile(r"(%2[Ff35])")
+_KEPT_QUERY = re.compile(r"[%&#+]")
+# Liferay and other Java portals write the session into the path of a browser without cookies.
+_SESSION = re.compile(r";jsessionid=[^/;]*", re.IGNORECASE)
+_INDEX = re.compile(r"index\.[a-z0-9]{1,5}", re.IGNORECASE)
+# Controls, line and paragraph separators, marks that turn the direction of text, lone surrogates.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+@lru_cache(maxsize=16_384)
+def normalise(path: str, query: str = "", significant: Sequence[str] = ()) -> str:
+    """Return the path under which a page is counted, at most 512 bytes of UTF-8.
+
+    path         path of the page's URL, percent-encoded or not; a fragment is dropped
+    query        its query string without the question mark
+    significant  names of the parameters that tell pages apart, in the order in which they are
+                 to be kept; letter case is ignored. A tuple.
+    """
+    pure = _path(path.partition("#")[0])
+    kept = _parameters(query.partition("#")[0], significant) if query and significant else ""
+    whole = f"{pure}?{kept}" if kept else pure
+    return whole if len(whole) * 4 <= MAX_BYTES else _cut(whole, significant)
+
+
+def clean(text: str) -> str:
+    """Return text without characters that cannot be seen, composed (NFC)."""
+    if text.isascii() and text.isprintable():
+        return text
+    return unicodedata.normalize("NFC", _UNSEEN.sub("", text))
+
+
+def _path(path: str) -> str:
+    path = _SESSION.sub("", _decode(path))
+    segments: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            del segments[-1:]
+        elif segment not in ("", "."):
+            segments.append(segment)
+    while segments and _INDEX.fullmatch(segments[-1]):
+        del segments[-1]
+    return "/" + "/".join(segments)
+
+
+def _decode(text: str) -> str:
+    if "%" not in text:
+        return clean(text)
+    parts = _KEPT_ESCAPES.split(_BARE_PERCENT.sub("%25", text))
+    parts[::2] = [clean(unquote(part)) for part in parts[::2]]
+    parts[1::2] = [part.upper() for part in parts[1::2]]
+    return "".join(parts)
+
+
+def _parameters(query: str, significant: Sequence[str]) -> str:
+    names = {name.lower(): name for name in significant}
+    values: dict[str, str] = {}
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        known = names.get(unquote_plus(name).lower())
+        if known is not None and value and known not in values:
+            text = clean(unquote_plus(value))
+            values[known] = _KEPT_QUERY.sub(lambda found: f"%{ord(found[0]):02X}", text)
+    return "&".join(f"{name}={values[name]}" for name in significant if values.get(name))
+
+
+def _cut(whole: str, significant: Sequence[str]) -> str:
+    octets = whole.encode()
+    if len(octets) <= MAX_BYTES:
+        return whole
+    text = octets[:MAX_BYTES].decode(errors="ignore")
+    escape = text.rfind("%", -2)
+    text = text if escape < 0 else text[:escape]
+    path, _, query = text.partition("?")
+    return normalise(path, query, tuple(significant))

@@ -1,0 +1,229 @@
+"""The path of one hit, from what the browser sent to what is written in the log.
+
+Read `STEPS` from top to bottom. What came before it: the body was read and was not too large
+(http.py), and it was an event (event.py). What comes after: the group commit (commit.py).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from services.ingest import metrics
+from services.ingest.address import Addresses
+from services.ingest.agents import Agent, read_agent
+from services.ingest.bots import MAX_USER_AGENT, is_bot
+from services.ingest.country import Countries
+from services.ingest.days import Days
+from services.ingest.distinct import DistinctPaths
+from services.ingest.drops import DropReason
+from services.ingest.event import PAGEVIEW, Event, EventError
+from services.ingest.pages import Page, read_page, source_of
+from services.ingest.paths import normalise
+from services.ingest.rates import Rates
+from services.ingest.registry import Registry
+from services.ingest.visitors import Salts, visitor_hash
+from services.model.calendar import local_day
+from services.model.hit import OTHER_PATH, Hit
+from services.model.site import Site
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What the steps ask."""
+
+    registry: Registry
+    days: Days
+    salts: Salts
+    paths: DistinctPaths
+    rates: Rates
+    addresses: Addresses
+    countries: Countries
+
+
+class Draft(msgspec.Struct, kw_only=True):
+    """What came in, and what the steps have found out about it so far.
+
+    peer       address at the other end of the connection, '' for a local socket
+    forwarded  every X-Forwarded-For of the request, joined with commas
+    at         when it was received, in milliseconds since 1970
+    sender     the visitor's hash, made for all and written down only for those who allow it
+    """
+
+    event: Event
+    headers: Mapping[bytes, bytes]
+    peer: str
+    forwarded: str
+    at: int
+    page: Page = Page("", "", "", "")
+    site: Site = Site(slug="unknown")
+    day: int = 0
+    user_agent: str = ""
+    address: str = ""
+    bot: bool = False
+    sender: int = 0
+    visitor: int = 0
+    path: str = ""
+    source: str = ""
+    agent: Agent = Agent("", "", "")
+    country: str = ""
+
+
+Outcome = DropReason | Awaitable[None] | None
+"""A step drops the hit, asks to be waited for, or lets the hit go on."""
+Step = Callable[[Draft, Parts], Outcome]
+
+
+async def process(draft: Draft, parts: Parts) -> Hit | DropReason:
+    """Take a draft through the steps; the first that drops it ends its path.
+
+    Raises EventError when it is not a page, redis.exceptions.RedisError when the first hit of a
+    site's day comes and Redis cannot be asked.
+    """
+    for step in STEPS:
+        outcome = step(draft, parts)
+        if outcome is not None:
+            if isinstance(outcome, DropReason):
+                return outcome
+            await outcome
+    return Hit(
+        site=draft.site.slug,
+        path=draft.path,
+        at=draft.at,
+        day=draft.day,
+        visitor=draft.visitor,
+        bot=draft.bot,
+        host=draft.page.host,
+        source=draft.source,
+        device=draft.agent.device,
+        browser=draft.agent.browser,
+        os=draft.agent.os,
+        country=draft.country,
+    )
+
+
+def only_page_views(draft: Draft, parts: Parts) -> Outcome:
+    """Events of other names are not counted."""
+    return None if draft.event.name == PAGEVIEW else DropReason.NOT_A_PAGEVIEW
+
+
+def read_url(draft: Draft, parts: Parts) -> Outcome:
+    """A page has an http or https URL with a host."""
+    page = read_page(draft.event.url)
+    if page is None:
+        raise EventError({"url": ["is not the http or https URL of a page"]})
+    draft.page = page
+    return None
+
+
+def find_site(draft: Draft, parts: Parts) -> Outcome:
+    """The site is named by the event, or else by the page's host."""
+    site = parts.registry.find(draft.event.domain or draft.page.host)
+    if site is None:
+        return DropReason.UNKNOWN_SITE
+    draft.site = site
+    return None
+
+
+def allow_host(draft: Draft, parts: Parts) -> Outcome:
+    """A site is counted from its own hosts only."""
+    return None if draft.site.allows(draft.page.host) else DropReason.FOREIGN_HOST
+
+
+def refuse_prefetch(draft: Draft, parts: Parts) -> Outcome:
+    """What a browser fetches ahead, nobody has seen."""
+    headers = draft.headers
+    for name in (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"):
+        value = headers.get(name)
+        if value and (b"prefetch" in value or b"prerender" in value or b"preview" in value):
+            return DropReason.PREFETCH
+    return None
+
+
+def open_day(draft: Draft, parts: Parts) -> Outcome:
+    """The hit falls on a day of the site's own calendar; the first of a day waits for Redis."""
+    draft.day = local_day(draft.at, draft.site.timezone)
+    if parts.days.is_open(draft.site.slug, draft.day):
+        return None
+    return parts.days.open(draft.site.slug, draft.day)
+
+
+def find_address(draft: Draft, parts: Parts) -> Outcome:
+    """Who sent it: the peer, or whom a trusted proxy names."""
+    draft.address = parts.addresses.client(draft.peer, draft.forwarded)
+    return None
+
+
+def tag_bot(draft: Draft, parts: Parts) -> Outcome:
+    """Bots stay in the log, tagged."""
+    draft.user_agent = draft.headers.get(b"user-agent", b"")[:MAX_USER_AGENT].decode("latin-1")
+    draft.bot = is_bot(draft.user_agent)
+    return None
+
+
+def hash_visitor(draft: Draft, parts: Parts) -> Outcome:
+    """Nobody's hash is written down who asks not to be tracked, where the site honours it."""
+    salt = parts.salts.known(draft.site.slug, draft.day)
+    assert salt is not None, "open_day comes before"  # noqa: S101
+    draft.sender = visitor_hash(salt, draft.site.slug, draft.address, draft.user_agent)
+    headers = draft.headers
+    silent = draft.site.honour_dnt and (
+        headers.get(b"dnt") == b"1" or headers.get(b"sec-gpc") == b"1"
+    )
+    draft.visitor = 0 if silent else draft.sender
+    return None
+
+
+def limit_rate(draft: Draft, parts: Parts) -> Outcome:
+    """No reader turns pages this fast."""
+    return None if parts.rates.take(draft.sender) else DropReason.RATE
+
+
+def fold_path(draft: Draft, parts: Parts) -> Outcome:
+    """One page, one path."""
+    page = draft.page
+    draft.path = normalise(page.path, page.query, draft.site.significant)
+    return None
+
+
+def limit_paths(draft: Draft, parts: Parts) -> Outcome:
+    """A path too many becomes `(other)`; a bot makes no counter, so its paths cost nothing."""
+    if not draft.bot and not parts.paths.admit(draft.site.slug, draft.day, draft.path):
+        draft.path = OTHER_PATH
+        metrics.OTHER_PATHS.inc()
+    return None
+
+
+def name_source(draft: Draft, parts: Parts) -> Outcome:
+    """Where the visitor came from."""
+    draft.source = source_of(draft.page, draft.event.referrer, draft.site)
+    return None
+
+
+def name_agent(draft: Draft, parts: Parts) -> Outcome:
+    """Device, browser and system, by family; the User-Agent ends here."""
+    draft.agent = read_agent(draft.user_agent)
+    return None
+
+
+def name_country(draft: Draft, parts: Parts) -> Outcome:
+    """The country; the address ends here."""
+    draft.country = parts.countries.of(draft.address)
+    return None
+
+
+STEPS: tuple[Step, ...] = (
+    only_page_views,
+    read_url,
+    find_site,
+    allow_host,
+    refuse_prefetch,
+    open_day,
+    find_address,
+    tag_bot,
+    hash_visitor,
+    limit_rate,
+    fold_path,
+    limit_paths,
+    name_source,
+    name_agent,
+    name_country,
+)

@@ -1,0 +1,57 @@
+"""Visitors: a hash that means nothing once the day's salt is gone."""
+
+import secrets
+from hashlib import blake2b
+from typing import cast
+
+from redis.asyncio import Redis
+
+from services.ingest.clock import DAY_MS, Clock
+from services.log import keys
+from services.model.calendar import to_date
+
+SALT_BYTES = 16
+SALT_SECONDS = 48 * 3600
+
+
+class Salts:
+    """The salts of the days that are going on: in memory and in Redis, on no disk of ours.
+
+    All ingest processes share them, so that a visitor is one visitor whichever process is asked.
+    """
+
+    def __init__(self, redis: Redis, clock: Clock) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._salts: dict[tuple[str, int], bytes] = {}
+
+    def known(self, site: str, day: int) -> bytes | None:
+        """Return a day's salt when it is in memory."""
+        return self._salts.get((site, day))
+
+    async def load(self, site: str, day: int) -> bytes:
+        """Return a day's salt, made by whichever process asks first."""
+        key = keys.salt(site, to_date(day).isoformat())
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.set(key, secrets.token_bytes(SALT_BYTES), nx=True, ex=SALT_SECONDS)
+            pipeline.get(key)
+            salt = cast("bytes", (await pipeline.execute())[1])
+        self._salts[site, day] = salt
+        return salt
+
+    def forget(self) -> None:
+        """Forget the salts of days that are over everywhere on Earth."""
+        oldest = self._clock() // DAY_MS - 1
+        for key in [key for key in self._salts if key[1] < oldest]:
+            del self._salts[key]
+
+
+def visitor_hash(salt: bytes, site: str, address: str, user_agent: str) -> int:
+    """Return the visitor of a site's day, 1 to 2^64 - 1; never 0, which means nobody.
+
+    Keyed BLAKE2b (RFC 7693) over the three texts, each with its length before it, so that no
+    two different triples are the same bytes.
+    """
+    parts = (site.encode(), address.encode(), user_agent.encode())
+    framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return int.from_bytes(blake2b(framed, digest_size=8, key=salt).digest(), "big") or 1

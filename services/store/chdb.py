@@ -2,15 +2,11 @@
 
 import fcntl
 import re
-import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from clickhouse_driver import errors
-from clickhouse_driver.columns.exceptions import ColumnException
-
-from services.store.faults import fault
+from services.store.faults import MISFIT, fault, misfit
 from services.store.interface import Row, StoreError
 from services.store.native import NativeFormat
 from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, Session, ThreadedStore
@@ -96,10 +92,8 @@ class EmbeddedSession(Session):
         except RuntimeError as error:
             found = _CODE.search(str(error))
             raise (fault(int(found[1]), found[2]) if found else StoreError(str(error))) from error
-        except (errors.Error, ColumnException, struct.error) as error:
-            raise StoreError(f"{type(error).__name__}: {error}") from error
-        except (ValueError, TypeError, AttributeError) as error:
-            raise StoreError(f"a value does not fit its column: {error}") from error
+        except MISFIT as error:
+            raise misfit(error) from error
 
 
 def _cannot_open(path: Path, error: Exception) -> StoreError:

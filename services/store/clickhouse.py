@@ -2,17 +2,15 @@
 
 import logging
 import re
-import struct
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
 from clickhouse_driver import Client, errors
-from clickhouse_driver.columns.exceptions import ColumnException
 from clickhouse_driver.compression import get_compressor_cls
 
-from services.store.faults import fault
+from services.store.faults import MISFIT, fault, misfit
 from services.store.interface import Row, StoreError, StoreUnavailableError
 from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, Session, ThreadedStore
 
@@ -188,12 +186,8 @@ class ServerSession(Session):
                 )
             case errors.ServerException():
                 return fault(error.code, error.message)
-            case errors.Error() | ColumnException() | struct.error():
-                return StoreError(f"{type(error).__name__}: {_text(error)}")
-            case ValueError() | TypeError() | AttributeError():
-                return StoreError(f"a value does not fit its column: {error}")
             case _:
-                return error
+                return misfit(error) if isinstance(error, MISFIT) else error
 
 
 class _ConnectionLostError(StoreUnavailableError):

@@ -1,6 +1,9 @@
-"""Sorts the server's errors into those that pass and those that stay."""
+"""Sorts errors of server and driver into those that pass and those that stay."""
 
-from clickhouse_driver.errors import ErrorCodes
+import struct
+
+from clickhouse_driver.columns.exceptions import ColumnException
+from clickhouse_driver.errors import Error, ErrorCodes
 
 from services.store.interface import StoreError, StoreUnavailableError
 
@@ -48,3 +51,14 @@ def fault(code: int, message: str) -> StoreError:
     text = message.partition("Stack trace:")[0].strip().rstrip(",. ")
     text = f"{text.removeprefix('DB::Exception: ')} (code {code})"
     return StoreUnavailableError(text) if code in TRANSIENT else StoreError(text)
+
+
+MISFIT = (Error, ColumnException, struct.error, ValueError, TypeError, AttributeError)
+"""What the driver's columns raise for a value that they cannot write."""
+
+
+def misfit(error: Exception) -> StoreError:
+    """Return the error for a value that its column cannot hold."""
+    text = str(getattr(error, "message", None) or error)
+    text = text.replace("Repeat query with types_check=True for detailed info. ", "")
+    return StoreError(f"a value does not fit its column: {text}")

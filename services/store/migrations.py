@@ -59,7 +59,7 @@ async def migrate(store: Store, known: list[Migration] | None = None) -> list[st
     await store.prepare()
     await store.execute(_RECORDS)
     rows = await store.execute("SELECT number, any(name) FROM migrations GROUP BY number")
-    recorded: dict[int, str] = dict(rows)  # type: ignore[arg-type]
+    recorded: dict[int, str] = dict(rows)
     newest = max((migration.number for migration in known), default=0)
     if newer := sorted(name for number, name in recorded.items() if number > newest):
         raise SchemaError(

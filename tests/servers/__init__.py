@@ -1,0 +1,1 @@
+"""Real servers for tests: loopback, free ports, a folder each."""

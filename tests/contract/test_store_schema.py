@@ -1,0 +1,105 @@
+"""Migrations, and what is fixed when a store is made."""
+
+import asyncio
+
+import pytest
+
+from services.store.interface import Store, StoreError
+from services.store.migrations import (
+    Migration,
+    SchemaError,
+    fix_partitions,
+    migrate,
+    migrations,
+)
+from services.store.open import open_store
+from tests.contract.conftest import empty
+
+TABLES = [
+    "counters",
+    "hits",
+    "meta",
+    "migrations",
+    "opening_balances",
+    "peaks",
+    "sites",
+    "tokens",
+    "users",
+    "visitors",
+    "visitors_of_hits",
+]
+
+
+@pytest.fixture
+async def empty_store(opened_store: Store) -> Store:
+    """A store in which nothing was ever made."""
+    await empty(opened_store)
+    return opened_store
+
+
+async def test_a_new_store_gets_every_table(empty_store: Store) -> None:
+    assert await migrate(empty_store) == [migration.name for migration in migrations()]
+    tables = await empty_store.execute("SHOW TABLES")
+    assert sorted(name for (name,) in tables if not name.startswith(".")) == TABLES
+
+
+async def test_migrating_again_applies_nothing(empty_store: Store) -> None:
+    await migrate(empty_store)
+    await empty_store.insert("meta", {"name": ["a"], "version": [1], "value": ["kept"]})
+    assert await migrate(empty_store) == []
+    assert await empty_store.execute("SELECT value FROM meta") == [("kept",)]
+
+
+async def test_migrations_are_applied_in_order_and_only_the_missing_ones(
+    empty_store: Store,
+) -> None:
+    table = "CREATE TABLE first (a UInt8) ENGINE = MergeTree() ORDER BY a"
+    first = Migration(1, "001_first.sql", (table,))
+    second = Migration(2, "002_second.sql", ("ALTER TABLE first ADD COLUMN b UInt8",))
+    assert await migrate(empty_store, [first]) == ["001_first.sql"]
+    assert await migrate(empty_store, [first, second]) == ["002_second.sql"]
+    assert [row[0] for row in await empty_store.execute("DESCRIBE TABLE first")] == ["a", "b"]
+
+
+async def test_a_migration_that_failed_half_way_is_finished_by_the_next_run(
+    empty_store: Store,
+) -> None:
+    table = "CREATE TABLE IF NOT EXISTS half (a UInt8) ENGINE = MergeTree() ORDER BY a"
+    with pytest.raises(StoreError):
+        await migrate(empty_store, [Migration(1, "001_half.sql", (table, "SELEC 1"))])
+    whole = Migration(1, "001_half.sql", (table, "INSERT INTO half SELECT 1"))
+    assert await migrate(empty_store, [whole]) == ["001_half.sql"]
+    assert await empty_store.execute("SELECT a FROM half") == [(1,)]
+
+
+async def test_several_processes_may_migrate_at_once(empty_store: Store, store_url: str) -> None:
+    others = [open_store(store_url) for _ in range(3)]
+    try:
+        await asyncio.gather(*(migrate(store) for store in (empty_store, *others)))
+    finally:
+        for store in others:
+            await store.close()
+    assert await migrate(empty_store) == []
+
+
+async def test_a_newer_schema_is_refused_and_left_alone(empty_store: Store) -> None:
+    await migrate(empty_store)
+    await empty_store.insert("migrations", {"number": [999], "name": ["999_from_the_future.sql"]})
+    with pytest.raises(SchemaError, match=r"newer Luot \(999_from_the_future.sql\)"):
+        await migrate(empty_store)
+
+
+async def test_the_first_number_of_partitions_is_kept(store: Store) -> None:
+    await fix_partitions(store, 8)
+    await fix_partitions(store, 8)
+    with pytest.raises(SchemaError, match=r"LUOT_PARTITIONS=16.*made for 8 partitions"):
+        await fix_partitions(store, 16)
+    await store.execute("OPTIMIZE TABLE meta FINAL")
+    await fix_partitions(store, 8)
+
+
+async def test_of_two_that_fix_different_partitions_at_once_one_is_refused(store: Store) -> None:
+    outcomes = await asyncio.gather(
+        *(fix_partitions(store, partitions) for partitions in (4, 8)), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes].count(SchemaError) == 1

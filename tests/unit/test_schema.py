@@ -1,0 +1,26 @@
+"""The numbered files of the schema, and how they are read."""
+
+import re
+
+from services.store.migrations import migrations, statements
+
+
+def test_migrations_are_numbered_from_one_without_a_gap() -> None:
+    numbers = [migration.number for migration in migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_every_statement_may_be_run_twice() -> None:
+    for migration in migrations():
+        for statement in migration.statements:
+            assert re.match(r"(CREATE|DROP|ALTER) ", statement)
+            assert re.search(r"IF (NOT )?EXISTS", statement)
+
+
+def test_a_script_is_split_at_semicolons_that_end_a_line() -> None:
+    script = "-- first; not a statement;\nSELECT ';' AS a;\n\nSELECT\n  2 -- two\n;\n-- the end\n"
+    assert statements(script) == ("SELECT ';' AS a", "SELECT\n  2 -- two")
+
+
+def test_a_script_of_comments_has_no_statements() -> None:
+    assert statements("-- nothing;\n\n") == ()

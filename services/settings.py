@@ -17,6 +17,7 @@ NAMES = frozenset(
         "ADMIN_TOKEN",
         "CLICKHOUSE_URL",
         "COUNTRY_DATABASE",
+        "DATA",
         "FLUSH_HITS",
         "FLUSH_SECONDS",
         "GROUP",

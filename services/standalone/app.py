@@ -1,0 +1,234 @@
+"""Starts everything in one process, in order, and stops it in the opposite order."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+from urllib.parse import quote
+
+import faust.transport.drivers
+import uvloop
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from services.aggregator.app import Aggregator
+from services.aggregator.settings import AggregatorSettings
+from services.api.app import Api
+from services.api.settings import ApiSettings
+from services.ingest.app import Ingest
+from services.ingest.checks import RefusedError
+from services.ingest.settings import IngestSettings
+from services.log import keys
+from services.model.site import ANY_HOST, Site
+from services.standalone import demo, folder, server
+from services.standalone.dispatch import Dispatch
+from services.standalone.errors import UpError
+from services.standalone.settings import UpSettings
+from services.standalone.valkey import EmbeddedValkey
+from services.store import sites
+from services.store.interface import Store, StoreError
+from services.store.migrations import fix_partitions, migrate
+from services.store.open import open_store
+
+INTERRUPTED = 130
+"""Exit code of a process that was ended by Ctrl-C."""
+
+Say = Callable[[str], None]
+
+
+class Standalone:
+    """All of Luot: start, wait until something ends it, stop."""
+
+    def __init__(
+        self, settings: UpSettings, environ: Mapping[str, str] | None = None, say: Say = print
+    ) -> None:
+        self._settings = settings
+        self._environ = os.environ if environ is None else environ
+        self._say = say
+        self._running = contextlib.AsyncExitStack()
+        self._ends: list[asyncio.Task[Any]] = []
+        self.url = ""
+
+    async def start(self) -> None:
+        """Start all parts; hits are taken and counted when this returns.
+
+        Raises UpError or SettingsError; what was started by then is stopped with `stop`.
+        """
+        settings = self._settings
+        data = self._running.enter_context(folder.DataFolder(settings.data))
+        listening = server.bind(settings.host, settings.listen_port)
+        self._running.callback(listening.close)
+        self.url = server.url_of(listening)
+
+        self._say(f"Starting the stores in {data.path}")
+        valkey = EmbeddedValkey(data.path / "valkey")
+        self._running.push_async_callback(valkey.stop)
+        clickhouse_url = f"chdb://{quote(str(data.path / 'clickhouse'))}"
+        store = open_store(clickhouse_url)
+        self._running.push_async_callback(store.close)
+        async with _clear_errors(), asyncio.TaskGroup() as stores:
+            stores.create_task(valkey.start())
+            stores.create_task(self._prepare(store, new=data.is_new))
+        token = self._admin_token(data)
+
+        self._say("Starting ingest, aggregator and API")
+        given = {"redis_url": valkey.url, "clickhouse_url": clickhouse_url}
+        await _forget_leases(valkey.url, settings.partitions)
+        async with _clear_errors():
+            api = await self._api(store, token, given)
+            aggregator = await self._aggregator(store, given)
+            ingest = await self._ingest(given)
+        http = await self._serve(listening, ingest, api, aggregator)
+        for end in (aggregator.failed(), _valkey_ended(valkey), _server_ended(http)):
+            self._ends.append(asyncio.create_task(end))
+        data.write(folder.URL, self.url)
+
+    async def _prepare(self, store: Store, *, new: bool) -> None:
+        await migrate(store)
+        await fix_partitions(store, self._settings.partitions)
+        if new and not any(site.slug == demo.SITE for site in await sites.load(store)):
+            now = int(time.time() * 1000)
+            site = Site(slug=demo.SITE, name=demo.NAME, hosts=(ANY_HOST,), created_at=now)
+            await sites.save(store, site, version=now)
+
+    def _admin_token(self, data: folder.DataFolder) -> str:
+        given = self._settings.admin_token
+        token = given.get_secret_value() if given else data.token()
+        if data.is_new:
+            self._say(f"Admin token (also in {data.path / folder.TOKEN}): {token}")
+        data.write(folder.TOKEN, token)
+        return token
+
+    async def _api(self, store: Store, token: str, given: Mapping[str, Any]) -> Api:
+        settings = ApiSettings.read(self._environ, **{**given, "admin_token": SecretStr(token)})
+        api = Api(settings, store=store)
+        self._running.push_async_callback(api.stop)
+        await api.start()
+        return api
+
+    async def _aggregator(self, store: Store, given: Mapping[str, Any]) -> Aggregator:
+        # Faust finds a driver by the scheme of the URL; ours speaks Redis over any of its URLs.
+        faust.transport.drivers.aliases.setdefault(
+            "unix", "services.aggregator.transport.redis:Transport"
+        )
+        aggregator = Aggregator(AggregatorSettings.read(self._environ, **given), store)
+        await aggregator.start()
+        self._running.push_async_callback(aggregator.stop)
+        return aggregator
+
+    async def _ingest(self, given: Mapping[str, Any]) -> Ingest:
+        ingest = Ingest(IngestSettings.read(self._environ, **given))
+        await ingest.start()
+        self._running.push_async_callback(ingest.stop)
+        return ingest
+
+    async def _serve(
+        self, listening: socket.socket, ingest: Ingest, api: Api, aggregator: Aggregator
+    ) -> server.HttpServer:
+        async def api_ready() -> str | None:
+            return api.problem
+
+        app = Dispatch(
+            ingest,
+            api.asgi,
+            {"ingest": ingest.ready, "aggregator": aggregator.ready, "api": api_ready},
+        )
+        http = server.HttpServer(cast("Any", app), listening, self._settings.log_level)
+        await http.start()
+        self._running.push_async_callback(http.stop)
+        return http
+
+    async def ended(self) -> None:
+        """Wait until a part cannot go on, and raise why."""
+        done, _ = await asyncio.wait(self._ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            try:
+                await task
+            except UpError:
+                raise
+            except Exception as error:
+                raise UpError(f"the aggregator cannot go on: {error}") from error
+
+    async def stop(self) -> None:
+        """Stop what runs: first ingest, then the aggregator, last the stores."""
+        for task in self._ends:
+            task.cancel()
+        await asyncio.gather(*self._ends, return_exceptions=True)
+        await self._running.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _clear_errors() -> Any:
+    """Turn what a part says when it refuses to start into one line for the terminal."""
+    try:
+        yield
+    except* (RefusedError, StoreError, UpError) as refusals:
+        error: BaseException = refusals
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise UpError(str(error)) from None
+
+
+async def _forget_leases(redis_url: str, partitions: int) -> None:
+    """Take partitions over at once: this process alone uses the folder, so no owner can live."""
+    group = AggregatorSettings.model_fields["group"].default
+    async with Redis.from_url(redis_url) as redis:
+        leases = [keys.owner(partition, group) for partition in range(partitions)]
+        await redis.delete(*leases, keys.workers(group))
+
+
+async def _valkey_ended(valkey: EmbeddedValkey) -> None:
+    raise UpError(f"the embedded Valkey ended: {await valkey.wait()}")
+
+
+async def _server_ended(http: server.HttpServer) -> None:
+    await http.wait()
+    raise UpError("the HTTP server ended")
+
+
+def run(settings: UpSettings, say: Say = print) -> None:
+    """Run until SIGINT or SIGTERM; a second one ends the process at once. Raises UpError."""
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
+    )
+    uvloop.run(_run(settings, say))
+
+
+async def _run(settings: UpSettings, say: Say) -> None:
+    asked = asyncio.Event()
+
+    def on_signal() -> None:
+        if asked.is_set():
+            # Nothing that was accepted is lost: it is in the log, on the disk.
+            os._exit(INTERRUPTED)
+        say("Stopping (Ctrl-C again ends it at once)")
+        asked.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    luot = Standalone(settings, say=say)
+    asking = asyncio.create_task(asked.wait())
+    try:
+        if await _unless(asking, luot.start()):
+            say(f"Luot is ready: {luot.url}{demo.ROOT} (Ctrl-C stops it)")
+            await _unless(asking, luot.ended())
+    finally:
+        asking.cancel()
+        await luot.stop()
+
+
+async def _unless(asked: asyncio.Task[Any], work: Any) -> bool:
+    """Tell whether the work was done before the end was asked for; it is given up then."""
+    task = asyncio.create_task(work)
+    await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        await task
+        return True
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return False

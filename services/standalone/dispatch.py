@@ -1,0 +1,59 @@
+"""One port for everything: sends each request to the part that answers it, by its path."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+
+import msgspec
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.ingest.app import PATHS, Ingest
+from services.standalone.demo import ROOT
+from services.standalone.pages import portal
+
+HEALTH = "/healthz"
+READY = "/readyz"
+
+Ready = Callable[[], Awaitable[str | None]]
+
+
+class Dispatch:
+    """The ASGI application of `luot up`."""
+
+    def __init__(self, ingest: Ingest, api: ASGIApp, ready: Mapping[str, Ready]) -> None:
+        """`ready` asks each part why it cannot do its work; None means that it can."""
+        self._ingest = ingest
+        self._api = api
+        self._ready = ready
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
+        path: str = scope.get("path", "")
+        if path in PATHS or path == HEALTH:
+            await self._ingest(scope, receive, send)
+        elif path == READY:
+            response = await self._readiness()
+            await response(scope, receive, send)
+        elif path in ("/", ROOT) or path.startswith(ROOT + "/"):
+            await portal(scope, receive, send)
+        else:
+            await self._api(scope, receive, send)
+
+    async def _readiness(self) -> Response:
+        reasons = {
+            name: reason
+            for name, problem in self._ready.items()
+            if (reason := await problem()) is not None
+        }
+        body: dict[str, object] = {"status": "ok"}
+        if reasons:
+            body = {
+                "status": "unavailable",
+                "reason": "; ".join(f"{name}: {reason}" for name, reason in reasons.items()),
+            }
+        return Response(
+            msgspec.json.encode(body),
+            HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK,
+            {"Cache-Control": "no-store"},
+            "application/json",
+        )

@@ -1,0 +1,5 @@
+"""Why `luot up` cannot go on."""
+
+
+class UpError(Exception):
+    """One clear line for the person at the terminal."""

@@ -1,0 +1,27 @@
+"""Runs a program that is told to end (SIGTERM) when its parent dies, however that dies.
+
+A script of its own, `leash.py PARENT PROGRAM ARGUMENT…`: code between fork and exec would have to
+run in a process that has threads, where it may hang.
+"""
+
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Become the program."""
+    parent, *command = sys.argv[1:]
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(parent):
+        sys.exit("the parent is gone")
+    os.execv(command[0], command)  # noqa: S606  # no shell is wanted
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The HTTP server of `luot up`: it listens on one port, and leaves signals to others."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from services.standalone.errors import UpError
+
+SHUTDOWN_SECONDS = 3
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take a port. Raises UpError when it cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        found = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise UpError(f"host {host!r} is not an address of this machine: {error}") from None
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+        found.listen(2048)
+    except OSError as error:
+        found.close()
+        raise UpError(
+            f"port {port} of {host} cannot be used: {error.strerror}; choose another with --port"
+        ) from None
+    return found
+
+
+def url_of(listening: socket.socket) -> str:
+    """Return the address under which this machine reaches the port."""
+    host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # it is replaced
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class HttpServer(uvicorn.Server):
+    """Serves an application on a port that is already taken."""
+
+    def __init__(self, app: ASGIApp, listening: socket.socket, log_level: str) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                # The peer must be the real one: ingest decides who may name another.
+                proxy_headers=False,
+                server_header=False,
+                # A line a request would carry the visitor's address.
+                access_log=False,
+                log_config=None,
+                log_level=log_level,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            )
+        )
+        self._listening = listening
+        self._task: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: who runs this server stops it in its turn."""
+        yield
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        self._task = asyncio.create_task(self.serve([self._listening]), name="serve http")
+        while not self.started and not self._task.done():  # noqa: ASYNC110  # uvicorn's own flag
+            await asyncio.sleep(0.005)
+        if self._task.done():
+            await self._task
+            raise UpError("the HTTP server did not start")
+
+    async def wait(self) -> None:
+        """Wait until the server has ended."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def stop(self) -> None:
+        """Take no more requests, and finish those under way."""
+        self.should_exit = True
+        await self.wait()

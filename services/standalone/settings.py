@@ -1,0 +1,34 @@
+"""Settings of `luot up`."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import Field
+
+from services.api.settings import ApiSettings
+from services.settings import PREFIX, SettingsError
+
+OWN_STORES = ("redis_url", "clickhouse_url")
+
+
+class UpSettings(ApiSettings):
+    """What `luot up` reads from the environment; the services read their own settings too."""
+
+    default_port: ClassVar[int] = 8000
+
+    data: Path = Field(default=Path("data"), description="folder of everything that must survive")
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Self:
+        """Read the settings. Raises SettingsError, also when a store of one's own is named."""
+        environ = os.environ if environ is None else environ
+        for name in OWN_STORES:
+            for key in (PREFIX + name.upper(), PREFIX + name.upper() + "_FILE"):
+                if key in environ:
+                    raise SettingsError(
+                        f"{key} is set, but `luot up` runs stores of its own; unset it, or run"
+                        " `luot ingest`, `luot aggregator` and `luot api`"
+                    )
+        return super().read(environ, **given)

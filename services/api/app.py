@@ -46,10 +46,12 @@ class Api:
         store: Store | None = None,
         redis: Redis | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._given = (store, redis)
         self._clock = clock
+        self._monotonic = monotonic
         self._problem: str | None = "not started"
         self._tasks: list[asyncio.Task[None]] = []
         self._running: _Running | None = None
@@ -68,7 +70,9 @@ class Api:
         """
         if self._running is not None:
             return
-        self._running = running = _Running(self._settings, *self._given, self._clock)
+        self._running = running = _Running(
+            self._settings, *self._given, self._clock, self._monotonic
+        )
         try:
             await self._open(running)
         except StoreUnavailableError as error:
@@ -117,7 +121,9 @@ class Api:
                 log.info("the store is available")
                 return
 
-    def _registry(self) -> Registry:
+    @property
+    def registry(self) -> Registry:
+        """The sites, while the service runs."""
         return self._now().registry
 
     def _now(self) -> "_Running":
@@ -153,7 +159,7 @@ class Api:
         app.router.routes.extend(script.routes())
         app.router.routes.extend(health.routes(lambda: self._problem))
         app.router.routes.extend(docs.routes(app))
-        app.include_router(admin.router(self._registry, self._clock))
+        app.include_router(admin.router(lambda: self.registry, self._clock))
         openapi.describe_public(app)
         return app
 
@@ -167,6 +173,7 @@ class _Running:
         store: Store | None,
         redis: Redis | None,
         clock: Callable[[], float],
+        monotonic: Callable[[], float],
     ) -> None:
         self._owned_store = store is None
         self._owned_redis = redis is None
@@ -177,7 +184,8 @@ class _Running:
             socket_connect_timeout=REDIS_SECONDS,
         )
         self.registry = Registry(self.store, self.redis, clock)
-        self.counters = public.Counters(self.registry, CounterReader(self.store, self.redis, clock))
+        reader = CounterReader(self.store, self.redis, clock, monotonic)
+        self.counters = public.Counters(self.registry, reader, monotonic)
 
     async def close(self) -> None:
         await self.counters.close()

@@ -57,15 +57,25 @@ class PathViews(msgspec.Struct, frozen=True):
 class CounterReader:
     """Reads from the store and from Redis; remembers only what makes the next reading cheaper."""
 
-    def __init__(self, store: Store, redis: Redis, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: Store,
+        redis: Redis,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._redis = redis
         self._clock = clock
         self._highest = HighWater()
         self._highest_of_paths = HighWater()
         self._online: dict[str, int] = {}
-        self._history = LastGood(self._read_histories, ttl=HISTORY_SECONDS, limit=1000)
-        self._first_days = LastGood(self._read_first_days, ttl=FIRST_DAY_SECONDS, limit=10_000)
+        self._history = LastGood(
+            self._read_histories, ttl=HISTORY_SECONDS, limit=1000, clock=monotonic
+        )
+        self._first_days = LastGood(
+            self._read_first_days, ttl=FIRST_DAY_SECONDS, limit=10_000, clock=monotonic
+        )
 
     async def close(self) -> None:
         """Abandon the readings under way."""

@@ -1,6 +1,7 @@
 """What anybody may read: the numbers of a site."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
@@ -40,11 +41,16 @@ _FRESH = COUNTER_CACHE.labels("fresh")
 class Counters:
     """Answers `GET /api/counter/{site}` from what is remembered, and reads what is not."""
 
-    def __init__(self, registry: Registry, reader: CounterReader) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        reader: CounterReader,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._registry = registry
         self._reader = reader
-        self._answers = LastGood(self._read_answers)
-        self._paths = LastGood(self._read_paths, limit=REMEMBERED_PATHS)
+        self._answers = LastGood(self._read_answers, clock=monotonic)
+        self._paths = LastGood(self._read_paths, limit=REMEMBERED_PATHS, clock=monotonic)
 
     async def close(self) -> None:
         """Abandon the readings under way."""

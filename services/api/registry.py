@@ -28,6 +28,7 @@ class Registry:
         self._clock = clock
         self._sites: Mapping[str, Site] = {}
         self._changing = asyncio.Lock()
+        self._last_version = 0
         self.loaded = False
 
     def get(self, slug: str) -> Site | None:
@@ -74,7 +75,8 @@ class Registry:
                 log.exception("cannot refresh the sites")
 
     def _version(self) -> int:
-        return int(self._clock() * 1000)
+        self._last_version = max(self._last_version + 1, int(self._clock() * 1000))
+        return self._last_version
 
     async def _publish(self) -> None:
         wanted = {slug.encode(): msgspec.json.encode(site) for slug, site in self._sites.items()}

@@ -328,6 +328,12 @@ class Producer(producer.Producer):
         """Headers become fields of the entry."""
         return True
 
+    async def send(self, *args: Any, **kwargs: Any) -> asyncio.Future[RecordMetadata]:
+        """Append one entry; it is in the log when this returns, so the future is done."""
+        done: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
+        done.set_result(await self.send_and_wait(*args, **kwargs))
+        return done
+
     async def send_and_wait(
         self,
         topic: str,

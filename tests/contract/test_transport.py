@@ -1,0 +1,453 @@
+"""One contract for the driver's logs: in memory, on Redis 7.0 and on Valkey."""
+
+import asyncio
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faust.contrib.asgi import faust_app_running
+from faust.types import EventT, StreamT
+
+from services.aggregator.transport import driver, memory
+from services.aggregator.transport.broker import Broker
+from services.aggregator.transport.redis import RedisBroker, to_position
+from services.log import keys
+from tests.servers.redis import RedisServer, valkey_program
+
+PARTITIONS = 2
+LEASE_SECONDS = 1.5
+
+
+class TestLog:
+    """A log as its writers and its operator see it."""
+
+    __test__ = False
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def append(self, partition: int, value: bytes) -> int:
+        raise NotImplementedError
+
+    def wipe(self, partition: int) -> None:
+        raise NotImplementedError
+
+    def steal(self, group: str, partition: int, ttl: float) -> None:
+        """Take the lease of a partition away from whoever has it."""
+        raise NotImplementedError
+
+    def length(self, partition: int) -> int:
+        raise NotImplementedError
+
+    def topic(self, name: str) -> list[tuple[bytes, dict[str, bytes]]]:
+        raise NotImplementedError
+
+    def broker(self, group: str) -> Broker:
+        raise NotImplementedError
+
+
+class MemoryLog(TestLog):
+    def __init__(self) -> None:
+        name = secrets.token_hex(4)
+        super().__init__(f"memory://{name}")
+        self.log = memory.LOGS[name] = memory.Log()
+
+    def append(self, partition: int, value: bytes) -> int:
+        return self.log.append(partition, value, {"n": b"1"})
+
+    def wipe(self, partition: int) -> None:
+        self.log.wipe(partition)
+
+    def steal(self, group: str, partition: int, ttl: float) -> None:
+        self.log.leases[group, partition] = ("thief", self.log.clock() + int(ttl * 1000))
+
+    def length(self, partition: int) -> int:
+        return len(self.log.streams.get(partition, []))
+
+    def topic(self, name: str) -> list[tuple[bytes, dict[str, bytes]]]:
+        return self.log.topics.get(name, [])
+
+    def broker(self, group: str) -> Broker:
+        return memory.MemoryBroker(self.log, group)
+
+
+class RedisLog(TestLog):
+    def __init__(self, server: RedisServer) -> None:
+        super().__init__(server.url)
+        self.client = server.client()
+        self.client.flushall()
+
+    def append(self, partition: int, value: bytes) -> int:
+        entry_id = self.client.xadd(keys.stream(partition), {"n": b"1", "b": value})
+        assert isinstance(entry_id, bytes)
+        return to_position(entry_id)
+
+    def wipe(self, partition: int) -> None:
+        self.client.delete(keys.stream(partition))
+
+    def steal(self, group: str, partition: int, ttl: float) -> None:
+        self.client.set(keys.owner(partition, group), "thief", px=int(ttl * 1000))
+
+    def length(self, partition: int) -> int:
+        length = self.client.xlen(keys.stream(partition))
+        assert isinstance(length, int)
+        return length
+
+    def topic(self, name: str) -> list[tuple[bytes, dict[str, bytes]]]:
+        entries: Any = self.client.xrange(name)
+        return [
+            (fields.pop(b"b"), {name.decode(): value for name, value in fields.items()})
+            for _, fields in entries
+        ]
+
+    def broker(self, group: str) -> Broker:
+        return RedisBroker(self.url, group)
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], RedisServer]]:
+    started: dict[str, RedisServer] = {}
+
+    def server(kind: str) -> RedisServer:
+        if kind not in started:
+            program = valkey_program() if kind == "valkey" else None
+            started[kind] = RedisServer(tmp_path_factory.mktemp(kind), program).start()
+        return started[kind]
+
+    yield server
+    for running in started.values():
+        running.stop()
+
+
+@pytest.fixture(params=["memory", "redis", "valkey"])
+def log(request: pytest.FixtureRequest, servers: Callable[[str], RedisServer]) -> Iterator[TestLog]:
+    if request.param == "memory":
+        yield MemoryLog()
+        return
+    redis_log = RedisLog(servers(request.param))
+    yield redis_log
+    redis_log.client.close()
+
+
+class Worker:
+    """A Faust app that writes down what it reads, and acknowledges when it is told to."""
+
+    def __init__(self, url: str, group: str, *, acknowledge: bool = True, replay_ms: int = 0):
+        self.values: list[bytes] = []
+        self.events: list[EventT] = []
+        self.acknowledge = acknowledge
+        self._stack = AsyncExitStack()
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
+        self.app = driver.App(
+            group,
+            broker=url,
+            datadir=Path(folder),
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            web_enabled=False,
+            stream_wait_empty=False,
+            broker_commit_interval=3600.0,
+        )
+        self.app.partitions = PARTITIONS
+        self.app.lease_seconds = LEASE_SECONDS
+        self.app.replay_ms = replay_ms
+        topic = self.app.topic(keys.TOPIC, value_type=bytes, value_serializer="raw")
+        self.app.agent(topic, name="read")(self._read)
+
+    async def _read(self, stream: StreamT) -> None:
+        async for event in stream.noack().events():
+            self.events.append(event)
+            self.values.append(event.message.value)
+            if self.acknowledge:
+                event.ack()
+
+    async def start(self) -> "Worker":
+        await self._stack.enter_async_context(faust_app_running(self.app))
+        return self
+
+    async def stop(self, *, leave: bool = True) -> None:
+        consumer = self.app.consumer
+        if leave:
+            await consumer.leave()
+        await self._stack.aclose()
+        await consumer.broker.close()
+
+    def owned(self) -> set[int]:
+        return {tp.partition for tp in self.app.consumer.assignment()}
+
+    async def until(self, *values: bytes) -> None:
+        await eventually(lambda: len(self.values) >= len(values))
+        assert sorted(self.values) == sorted(values)
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 15) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for is in another process
+            await asyncio.sleep(0.02)
+
+
+Start = Callable[..., Awaitable[Worker]]
+
+
+@pytest.fixture
+async def start(log: TestLog) -> AsyncIterator[Start]:
+    group = f"test-{secrets.token_hex(4)}"
+    running: list[Worker] = []
+
+    async def start(**options: object) -> Worker:
+        worker = Worker(log.url, group, **options)  # type: ignore[arg-type]
+        running.append(await worker.start())
+        return worker
+
+    yield start
+    for worker in running:
+        if worker.app.started and not worker.app.should_stop:
+            await worker.stop()
+
+
+async def test_entries_of_a_partition_arrive_in_order_whatever_the_gaps(
+    log: TestLog, start: Start
+) -> None:
+    for number in range(300):
+        log.append(0, b"%d" % number)
+    worker = await start()
+    await eventually(lambda: len(worker.values) == 300)
+    assert worker.values == [b"%d" % number for number in range(300)]
+    log.append(0, b"later")
+    log.append(1, b"elsewhere")
+    await eventually(lambda: len(worker.values) == 302)
+    assert sorted(worker.values[300:]) == [b"elsewhere", b"later"]
+
+
+async def test_a_worker_resumes_after_what_was_committed(log: TestLog, start: Start) -> None:
+    log.append(0, b"first")
+    last = log.append(0, b"second")
+    first = await start()
+    await first.until(b"first", b"second")
+    await first.app.consumer.commit()
+    broker = first.app.consumer.broker
+    assert await broker.committed([0, 1]) == {0: last + 1}
+    await first.stop()
+
+    log.append(0, b"third")
+    second = await start()
+    await second.until(b"third")
+
+
+async def test_what_was_read_but_not_acknowledged_is_read_again(log: TestLog, start: Start) -> None:
+    log.append(0, b"first")
+    first = await start(acknowledge=False)
+    await first.until(b"first")
+    await first.app.consumer.commit()
+    await first.stop()
+    second = await start()
+    await second.until(b"first")
+
+
+async def test_only_what_was_acknowledged_in_order_is_committed(log: TestLog, start: Start) -> None:
+    positions = [log.append(0, b"%d" % number) for number in range(5)]
+    worker = await start(acknowledge=False)
+    await eventually(lambda: len(worker.events) == 5)
+    for event in worker.events[:3]:
+        event.ack()
+    await worker.app.consumer.commit()
+    committed = await worker.app.consumer.broker.committed([0])
+    assert committed == {0: positions[2] + 1}
+
+
+async def test_a_commit_never_goes_back(log: TestLog) -> None:
+    broker = log.broker("group")
+    await broker.commit({0: (1 << 60) + 5})
+    await broker.commit({0: (1 << 60) + 3})
+    await broker.commit({0: 99})
+    assert await broker.committed([0, 1]) == {0: (1 << 60) + 5}
+    await broker.close()
+
+
+async def test_a_partition_just_taken_is_replayed_and_says_so(log: TestLog, start: Start) -> None:
+    log.append(0, b"old")
+    first = await start(replay_ms=3_600_000)
+    await first.until(b"old")
+    await first.app.consumer.commit()
+    await first.stop()
+
+    log.append(0, b"new")
+    second = await start(replay_ms=3_600_000)
+    await second.until(b"old", b"new")
+    replayed = [event.message.headers.get(driver.REPLAY) for event in second.events]
+    assert replayed == [driver.REPAIR, None]
+
+
+async def test_replayed_messages_do_not_move_the_commit_back(log: TestLog, start: Start) -> None:
+    log.append(0, b"one")
+    last = log.append(0, b"two")
+    first = await start(replay_ms=3_600_000)
+    await first.until(b"one", b"two")
+    await first.app.consumer.commit()
+    await first.stop()
+    second = await start(replay_ms=3_600_000)
+    await second.until(b"one", b"two")
+    await second.app.consumer.commit()
+    assert await second.app.consumer.broker.committed([0]) == {0: last + 1}
+
+
+async def test_reading_goes_on_where_it_was_sought(log: TestLog, start: Start) -> None:
+    positions = [log.append(0, b"%d" % number) for number in range(3)]
+    worker = await start()
+    await eventually(lambda: len(worker.values) == 3)
+    tp = next(tp for tp in worker.app.consumer.assignment() if tp.partition == 0)
+    await worker.app.consumer.seek(tp, positions[1])
+    await eventually(lambda: len(worker.values) == 5)
+    assert worker.values[3:] == [b"1", b"2"]
+
+
+async def test_a_wiped_stream_goes_on_with_new_entries(log: TestLog, start: Start) -> None:
+    log.append(0, b"before")
+    worker = await start()
+    await worker.until(b"before")
+    await worker.app.consumer.commit()
+    log.wipe(0)
+    log.append(0, b"after")
+    await worker.until(b"before", b"after")
+
+
+async def test_a_worker_that_waits_for_entries_stops_at_once(start: Start) -> None:
+    worker = await start()
+    await eventually(lambda: worker.owned() == {0, 1})
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    await worker.stop()
+    assert loop.time() - started < 2
+
+
+async def test_two_workers_share_the_partitions(log: TestLog, start: Start) -> None:
+    first = await start()
+    await eventually(lambda: first.owned() == {0, 1})
+    second = await start()
+    await eventually(lambda: len(first.owned()) == 1 and len(second.owned()) == 1)
+    assert first.owned() | second.owned() == {0, 1}
+    log.append(0, b"zero")
+    log.append(1, b"one")
+    await eventually(lambda: len(first.values) == 1 and len(second.values) == 1)
+
+
+async def test_a_clean_stop_hands_over_before_the_lease_ends(log: TestLog, start: Start) -> None:
+    first = await start()
+    second = await start()
+    await eventually(lambda: len(first.owned()) == 1 and len(second.owned()) == 1)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    await first.stop()
+    await eventually(lambda: second.owned() == {0, 1})
+    assert loop.time() - started < LEASE_SECONDS
+    log.append(0, b"zero")
+    log.append(1, b"one")
+    await second.until(b"zero", b"one")
+
+
+async def test_a_lease_that_was_taken_away_stops_the_reading(log: TestLog, start: Start) -> None:
+    worker = await start()
+    await eventually(lambda: worker.owned() == {0, 1})
+    log.steal(worker.app.conf.id, 0, ttl=60)
+    await eventually(lambda: worker.owned() == {1})
+    log.append(0, b"not mine")
+    log.append(1, b"mine")
+    await worker.until(b"mine")
+
+
+async def test_a_dead_workers_partitions_are_taken_over_and_read_from_the_commit(
+    log: TestLog, start: Start
+) -> None:
+    log.append(0, b"counted")
+    dead = await start()
+    await dead.until(b"counted")
+    await dead.app.consumer.commit()
+    await dead.stop(leave=False)
+    second = await start()
+    assert second.owned() == set()
+    log.append(0, b"after the death")
+    await eventually(lambda: second.owned() == {0, 1})
+    await second.until(b"after the death")
+
+
+async def test_messages_read_before_a_lease_was_lost_are_not_committed(
+    log: TestLog, start: Start
+) -> None:
+    log.append(0, b"read by both")
+    worker = await start(acknowledge=False)
+    await worker.until(b"read by both")
+    log.steal(worker.app.conf.id, 0, ttl=60)
+    await eventually(lambda: worker.owned() == {1})
+    worker.events[0].ack()
+    await worker.app.consumer.commit()
+    assert await worker.app.consumer.broker.committed([0]) == {}
+
+
+async def test_a_partition_that_is_kept_goes_on_after_what_was_acknowledged(
+    log: TestLog, start: Start
+) -> None:
+    worker = await start(replay_ms=3_600_000)
+    await eventually(lambda: worker.owned() == {0, 1})
+    log.append(1, b"before")
+    await worker.until(b"before")
+    log.steal(worker.app.conf.id, 0, ttl=60)
+    await eventually(lambda: worker.owned() == {1})
+    log.append(1, b"after")
+    await worker.until(b"before", b"after")
+
+
+async def test_trimming_keeps_what_may_be_replayed(log: TestLog) -> None:
+    broker = log.broker("group")
+    positions = [log.append(0, b"%d" % number) for number in range(250)]
+    await broker.trim(positions[200], 0, retention_ms=3_600_000)
+    assert log.length(0) == 250
+    await broker.trim(positions[200], 0, retention_ms=-1000)
+    # Redis drops whole nodes of 100 entries; what it keeps beyond the position does no harm.
+    assert 50 <= log.length(0) <= 150
+    records = await broker.read({0: positions[200]}, 0.1, 1)
+    assert records[0][0].position == positions[200]
+    await broker.close()
+
+
+async def test_progress_tells_how_far_a_partition_is_behind(log: TestLog) -> None:
+    broker = log.broker("group")
+    empty = await broker.progress({0: 0})
+    assert (empty[0].entries, empty[0].oldest_ms) == (0, None)
+    first = log.append(0, b"1")
+    last = log.append(0, b"2")
+    behind = (await broker.progress({0: 0}))[0]
+    assert behind.entries == 2
+    assert behind.oldest_ms == first >> 20
+    assert behind.now_ms >= first >> 20
+    assert (await broker.progress({0: last + 1}))[0].entries == 0
+    assert await broker.end(0) == last + 1
+    await broker.close()
+
+
+async def test_a_dead_letter_arrives_with_its_reason(log: TestLog, start: Start) -> None:
+    worker = await start()
+    dead = worker.app.topic(keys.DEAD, value_type=bytes, value_serializer="raw")
+    await dead.send(value=b"\xff\x00", headers={"reason": b"not a batch"})
+    ((value, headers),) = log.topic(keys.DEAD)
+    assert value == b"\xff\x00"
+    assert headers["reason"] == b"not a batch"
+
+
+async def test_a_worker_waits_for_a_redis_that_is_down_and_goes_on(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path).start()
+    with server.client() as client:
+        client.xadd(keys.stream(0), {"n": b"1", "b": b"before"})
+    worker = await Worker(server.url, "group").start()
+    await worker.until(b"before")
+    await worker.app.consumer.commit()
+    server.kill()
+    await asyncio.to_thread(server.start)
+    with server.client() as client:
+        client.xadd(keys.stream(0), {"n": b"1", "b": b"after"})
+    await worker.until(b"before", b"after")
+    await worker.stop()
+    server.stop()

@@ -1,0 +1,287 @@
+"""The fold is a function of the log: kills, replays, cuts and overlaps change nothing."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.aggregator.fold import Folded, PartitionFold, apply, changes
+from services.aggregator.visits import FORGET_MS, LATE_MS, Visits
+from services.log.batch import Batch, decode, encode
+from services.model import position
+from services.model.hit import VISIT_WINDOW_MS, Hit, Visit
+from services.store.counters import CounterKey, CounterRow
+
+MINUTE = 60_000
+START = 1_750_000_000_000
+DAY = 20_254
+REPLAY_MS = 2 * FORGET_MS
+
+Log = Sequence[tuple[int, Batch]]
+
+
+def batch_of(*hits: Hit) -> Batch:
+    return decode(encode(hits))
+
+
+def a_hit(at: int, visitor: int = 1, **fields: object) -> Hit:
+    values = {"site": "mytho", "path": "/", "day": DAY, **fields}
+    return Hit(at=START + at, visitor=visitor, **values)  # type: ignore[arg-type]
+
+
+def at(ms: int, sequence: int = 0) -> int:
+    return position.encode(START + ms, sequence)
+
+
+def fold_all(log: Log) -> dict[CounterKey, CounterRow]:
+    fold = PartitionFold(0)
+    folded = [fold.fold(where, position.time_ms(where), batch) for where, batch in log]
+    return apply({}, changes(folded))
+
+
+def total(rows: Mapping[CounterKey, CounterRow], site: str = "mytho") -> tuple[int, int]:
+    views, visits, _ = rows[site, "total", 0, ""]
+    return views, visits
+
+
+def test_a_view_counts_in_every_period_of_its_page_and_of_its_site() -> None:
+    rows = fold_all([(at(0), batch_of(a_hit(0, path="/a")))])
+    assert rows == {
+        ("mytho", grain, start, path): (1, 1, at(0))
+        for grain, start in (("day", DAY), ("month", 20_240), ("year", 20_089), ("total", 0))
+        for path in ("", "/a")
+    }
+
+
+def test_a_pause_of_thirty_minutes_starts_a_new_visit() -> None:
+    one = VISIT_WINDOW_MS
+    times = [0, one - 1, 2 * one - 1, 2 * one]
+    log = [(at(ms), batch_of(a_hit(ms))) for ms in times]
+    assert total(fold_all(log)) == (4, 2)
+
+
+def test_a_visit_belongs_to_the_page_and_the_day_it_began_on() -> None:
+    log = [
+        (at(0), batch_of(a_hit(0, path="/first", day=DAY))),
+        (at(MINUTE), batch_of(a_hit(MINUTE, path="/second", day=DAY + 1))),
+    ]
+    rows = fold_all(log)
+    assert rows["mytho", "day", DAY, ""][:2] == (1, 1)
+    assert rows["mytho", "day", DAY + 1, ""][:2] == (1, 0)
+    assert rows["mytho", "total", 0, "/second"][:2] == (1, 0)
+
+
+def test_bots_do_not_count_and_views_without_a_visitor_start_no_visit() -> None:
+    rows = fold_all([(at(0), batch_of(a_hit(0, bot=True), a_hit(0, visitor=0)))])
+    assert total(rows) == (1, 0)
+
+
+def test_a_visit_that_was_decided_elsewhere_is_taken_as_given() -> None:
+    hits = [a_hit(0, visitor=0, visit=Visit.STARTS), a_hit(0, visitor=2, visit=Visit.CONTINUES)]
+    assert total(fold_all([(at(0), batch_of(*hits))])) == (2, 1)
+
+
+def test_hits_from_a_spool_join_the_visit_they_belong_to() -> None:
+    drained = [a_hit(minute * MINUTE) for minute in (8, 16, 24)]
+    log = [
+        (at(0), batch_of(a_hit(0))),
+        (at(28 * MINUTE), batch_of(*drained)),
+        (at(50 * MINUTE), batch_of(a_hit(50 * MINUTE))),
+    ]
+    assert total(fold_all(log)) == (5, 1)
+
+
+def test_late_hits_neither_end_nor_prolong_the_visit_that_is_going_on() -> None:
+    hour = 60 * MINUTE
+    log = [
+        (at(3 * hour), batch_of(a_hit(3 * hour))),
+        (at(3 * hour + 1), batch_of(a_hit(0), a_hit(MINUTE))),
+        (at(3 * hour + MINUTE), batch_of(a_hit(3 * hour + MINUTE))),
+        (at(3 * hour + MINUTE + 1), batch_of(a_hit(2 * MINUTE))),
+    ]
+    assert total(fold_all(log)) == (5, 2)
+
+
+def test_a_row_skips_the_batches_it_already_holds() -> None:
+    fold = PartitionFold(0)
+    batches = [fold.fold(at(n), START + n, batch_of(a_hit(n, visitor=n))) for n in (1, 2, 3)]
+    key = ("mytho", "total", 0, "")
+    rows = apply({key: (10, 5, at(2))}, changes(batches))
+    assert rows[key] == (11, 6, at(3))
+    assert key not in apply({key: (10, 5, at(3))}, changes(batches))
+
+
+def test_a_batch_is_folded_once() -> None:
+    fold = PartitionFold(0)
+    fold.fold(at(1), START + 1, batch_of(a_hit(1)))
+    with pytest.raises(ValueError, match="was folded before"):
+        fold.fold(at(1), START + 1, batch_of(a_hit(1)))
+
+
+def test_forgotten_visitors_leave_memory() -> None:
+    visits = Visits()
+    for number in range(1000):
+        visits.decide("mytho", number + 1, number, number)
+    assert len(visits) == 1000
+    for step in (1, 2, 3):
+        now = step * (FORGET_MS + 1000)
+        visits.decide("mytho", 1, now, now)
+    assert len(visits) <= 3
+
+
+def test_the_peak_is_the_most_visitors_within_five_minutes() -> None:
+    fold = PartitionFold(0)
+    for minute, visitor in ((0, 1), (1, 2), (2, 3), (20, 1)):
+        ms = minute * MINUTE
+        fold.fold(at(ms), START + ms, batch_of(a_hit(ms, visitor=visitor)))
+    (peak,) = fold.take_peaks()
+    assert (peak.site, peak.day, peak.online, peak.at) == ("mytho", DAY, 3, START + 2 * MINUTE)
+    assert fold.take_peaks() == []
+    assert fold.online.counts(START + 24 * MINUTE) == {"mytho": 1}
+    assert fold.online.counts(START + 26 * MINUTE) == {}
+
+
+# Properties
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> Log:
+    """A log of one partition over several hours: live hits, late ones, bots, few visitors."""
+    log: list[tuple[int, Batch]] = []
+    now = 0
+    for _ in range(draw(st.integers(1, 25))):
+        now += draw(st.sampled_from([0, 1, MINUTE, 9 * MINUTE, 29 * MINUTE, 31 * MINUTE]))
+        hits = []
+        for _ in range(draw(st.integers(1, 4))):
+            late = draw(st.sampled_from([0, 0, 0, 1000, LATE_MS + 1, 25 * MINUTE, 90 * MINUTE]))
+            ms = max(0, now - late)
+            hits.append(
+                a_hit(
+                    ms,
+                    visitor=draw(st.integers(0, 3)),
+                    site=draw(st.sampled_from(["mytho", "danang"])),
+                    path=draw(st.sampled_from(["/", "/a"])),
+                    day=DAY + ms // (3 * 60 * MINUTE),
+                    bot=draw(st.booleans()) and draw(st.booleans()),
+                )
+            )
+        log.append((at(now, len(log)), batch_of(*hits)))
+    return log
+
+
+class SimulatedStore:
+    """Rows as ReplacingMergeTree(position) would show them, and the committed position."""
+
+    def __init__(self) -> None:
+        self.rows: dict[CounterKey, CounterRow] = {}
+        self.committed = 0
+
+    def insert(self, rows: Mapping[CounterKey, CounterRow]) -> None:
+        for key, row in rows.items():
+            held = self.rows.get(key)
+            if held is not None and held[2] == row[2]:
+                assert held == row, "two rows of one position differ"
+            if held is None or held[2] < row[2]:
+                self.rows[key] = row
+
+
+class SimulatedWorker:
+    """An aggregator that starts as the real one does: two windows before the commit."""
+
+    def __init__(self, log: Log, store: SimulatedStore) -> None:
+        self.log, self.store = log, store
+        self.fold = PartitionFold(0)
+        self.hot: dict[CounterKey, CounterRow] = {}
+        self.pending: list[Folded] = []
+        replay = position.encode(REPLAY_MS, 0)
+        self.rebuilt = store.committed - replay // 2
+        first = store.committed - replay
+        self.next = sum(where < first for where, _ in log)
+
+    @property
+    def done(self) -> bool:
+        return self.next == len(self.log)
+
+    def read(self, count: int) -> None:
+        for where, batch in self.log[self.next : self.next + count]:
+            folded = self.fold.fold(where, position.time_ms(where), batch)
+            if where >= self.rebuilt:
+                self.pending.append(folded)
+        self.next = min(len(self.log), self.next + count)
+
+    def flush(self, *, written: float = 1.0, commit: bool = True) -> None:
+        """Write the first part of the rows; a worker that wrote less than all is dead after it."""
+        by_row = changes(self.pending)
+        for key in by_row:
+            if key not in self.hot and key in self.store.rows:
+                self.hot[key] = self.store.rows[key]
+        changed = apply(self.hot, by_row)
+        kept = dict(list(changed.items())[: int(len(changed) * written)])
+        self.store.insert(kept)
+        self.hot |= kept
+        self.pending = []
+        if commit and written == 1.0 and self.next:
+            self.store.committed = max(self.store.committed, self.log[self.next - 1][0] + 1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(log=logs(), data=st.data())
+def test_kills_replays_cuts_and_overlaps_never_change_a_row(log: Log, data: st.DataObject) -> None:
+    expected = fold_all(log)
+    store = SimulatedStore()
+    workers = [SimulatedWorker(log, store)]
+    for _ in range(data.draw(st.integers(0, 30), label="steps")):
+        worker = data.draw(st.sampled_from(workers), label="worker")
+        step = data.draw(st.sampled_from(["read", "read", "flush", "kill", "die", "join"]))
+        if step == "read":
+            worker.read(data.draw(st.integers(1, 6)))
+        elif step == "flush":
+            worker.flush(commit=data.draw(st.booleans()))
+        elif step == "join" and len(workers) < 3:
+            workers.append(SimulatedWorker(log, store))
+        elif step in ("kill", "die"):
+            if step == "die":
+                worker.flush(written=data.draw(st.sampled_from([0.0, 0.3, 0.7])), commit=False)
+            workers[workers.index(worker)] = SimulatedWorker(log, store)
+    last = SimulatedWorker(log, store)
+    last.read(len(log))
+    last.flush()
+    assert store.rows == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(log=logs())
+def test_views_are_what_a_plain_count_of_the_log_gives(log: Log) -> None:
+    expected: Counter[tuple[str, int, str]] = Counter()
+    for _, batch in log:
+        for hit in batch.hits():
+            if not hit.bot:
+                expected[hit.site, hit.day, hit.path] += 1
+    rows = fold_all(log)
+    counted = {
+        (site, start, path): views
+        for (site, grain, start, path), (views, _, _) in rows.items()
+        if grain == "day" and path
+    }
+    assert counted == dict(expected)
+    for site in {site for site, _, _ in expected}:
+        of_site = sum(views for (name, _, _), views in expected.items() if name == site)
+        assert total(rows, site)[0] == of_site
+
+
+@settings(max_examples=200, deadline=None)
+@given(log=logs(), data=st.data())
+def test_a_decision_depends_on_the_last_stretch_of_the_log_only(
+    log: Log, data: st.DataObject
+) -> None:
+    whole = PartitionFold(0)
+    decided = [whole.fold(where, position.time_ms(where), batch).visit for where, batch in log]
+    index = data.draw(st.integers(0, len(log) - 1))
+    stretch = PartitionFold(0)
+    begin = log[index][0] - position.encode(FORGET_MS, 0)
+    for number, (where, batch) in enumerate(log):
+        if where >= begin and number <= index:
+            last = stretch.fold(where, position.time_ms(where), batch)
+    assert last.visit == decided[index]

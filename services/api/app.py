@@ -55,12 +55,19 @@ class Api:
         self._problem: str | None = "not started"
         self._tasks: list[asyncio.Task[None]] = []
         self._running: _Running | None = None
+        self._opened = asyncio.Event()
         self.asgi: ASGIApp = Measured(self._application())
 
     @property
     def problem(self) -> str | None:
         """Why the service cannot do its work, or None."""
+        if self._problem is None and not self.registry.loaded:
+            return "the sites cannot be read"
         return self._problem
+
+    async def opened(self) -> None:
+        """Return when the store was opened, which may be long after the start."""
+        await self._opened.wait()
 
     async def start(self) -> None:
         """Open the stores, migrate, load the sites and publish them.
@@ -89,6 +96,7 @@ class Api:
         self._tasks.clear()
         running, self._running = self._running, None
         self._problem = "stopped"
+        self._opened.clear()
         if running is not None:
             await running.close()
 
@@ -97,8 +105,9 @@ class Api:
             log.info("applied migration %s", name)
         await fix_partitions(running.store, self._settings.partitions)
         await running.registry.refresh()
-        self._problem = None if running.registry.loaded else "the sites cannot be read"
+        self._problem = None
         self._tasks.append(asyncio.create_task(running.registry.keep_fresh()))
+        self._opened.set()
 
     def _wait_for_store(self, running: "_Running", error: StoreError) -> None:
         self._problem = f"the store is not available: {error}"
@@ -157,7 +166,7 @@ class Api:
         errors.install(app)
         app.router.routes[:0] = [Route(public.PATH, counter, methods=["GET", "OPTIONS"])]
         app.router.routes.extend(script.routes())
-        app.router.routes.extend(health.routes(lambda: self._problem))
+        app.router.routes.extend(health.routes(lambda: self.problem))
         app.router.routes.extend(docs.routes(app))
         app.include_router(admin.router(lambda: self.registry, self._clock))
         openapi.describe_public(app)

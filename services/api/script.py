@@ -23,8 +23,10 @@ MEDIA_TYPE = "text/javascript; charset=utf-8"
 
 
 def source() -> bytes:
-    """Return the script."""
-    return files("services.api").joinpath("static/counter.js").read_bytes()
+    """Return the script as it is sent: without its comments, but for the first line."""
+    text = files("services.api").joinpath("static/counter.js").read_text("utf-8")
+    first, *rest = text.splitlines(keepends=True)
+    return "".join([first, *(line for line in rest if not line.lstrip().startswith("//"))]).encode()
 
 
 def compressed(content: bytes) -> bytes:

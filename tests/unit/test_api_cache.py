@@ -1,0 +1,140 @@
+"""Answers are kept for a moment, read once for everybody, and served again on a fault."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from services.api.cache import Held, LastGood, NothingKnownError
+from services.store.interface import StoreError, StoreUnavailableError
+
+
+class Source:
+    """Values that grow with each reading, from a source that can be slow or broken."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.readings: list[list[str]] = []
+        self.fault: Exception | None = None
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def load(self, keys: Sequence[str]) -> dict[str, int]:
+        self.readings.append(list(keys))
+        await self.may_answer.wait()
+        if self.fault is not None:
+            raise self.fault
+        return dict.fromkeys(keys, len(self.readings))
+
+    def cache(self, budget: float = 2.0, limit: int | None = None) -> LastGood[str, int]:
+        return LastGood(self.load, budget=budget, limit=limit, clock=lambda: self.now)
+
+
+async def test_a_value_is_read_again_after_a_second() -> None:
+    source = Source()
+    cache = source.cache()
+
+    assert await cache.get("a") == Held(1, stale=False)
+    source.now = 0.99
+    assert (await cache.get("a"), cache.fresh("a")) == (Held(1, stale=False), 1)
+    source.now = 1.0
+    assert cache.fresh("a") is None
+    assert await cache.get("a") == Held(2, stale=False)
+
+
+async def test_everybody_waits_for_one_reading() -> None:
+    source = Source()
+    cache = source.cache()
+
+    held = await asyncio.gather(*(cache.get("a") for _ in range(50)))
+
+    assert held == [Held(1, stale=False)] * 50
+    assert source.readings == [["a"]]
+
+
+async def test_only_what_is_missing_is_read() -> None:
+    source = Source()
+    cache = source.cache()
+    await cache.get("a")
+
+    assert await cache.get_many(["a", "b", "c", "b"]) == {
+        "a": Held(1, stale=False),
+        "b": Held(2, stale=False),
+        "c": Held(2, stale=False),
+    }
+    assert source.readings == [["a"], ["b", "c"]]
+
+
+@pytest.mark.parametrize(
+    "fault", [StoreUnavailableError("away"), StoreError("refused"), RuntimeError("a defect")]
+)
+async def test_on_any_fault_the_last_good_value_is_stale_and_the_next_try_comes_later(
+    fault: Exception,
+) -> None:
+    source = Source()
+    cache = source.cache()
+    await cache.get("a")
+    source.fault = fault
+
+    source.now = 5.0
+    assert await cache.get("a") == Held(1, stale=True)
+    source.now = 5.5
+    assert await cache.get("a") == Held(1, stale=True)
+    assert len(source.readings) == 2
+
+    source.fault = None
+    source.now = 6.0
+    assert await cache.get("a") == Held(3, stale=False)
+
+
+async def test_nothing_known_and_nothing_readable_is_an_error() -> None:
+    source = Source()
+    source.fault = StoreUnavailableError("away")
+
+    with pytest.raises(NothingKnownError):
+        await source.cache().get("a")
+
+
+async def test_nobody_waits_longer_than_the_budget_for_a_store_that_hangs() -> None:
+    source = Source()
+    cache = source.cache(budget=0.02)
+    await cache.get("a")
+    source.may_answer.clear()
+    source.now = 5.0
+
+    assert await cache.get("a") == Held(1, stale=True)
+    source.now = 6.0
+    async with asyncio.timeout(1):  # the reading is over its budget already
+        assert await cache.get("a") == Held(1, stale=True)
+    assert len(source.readings) == 2
+
+    source.may_answer.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert await cache.get("a") == Held(2, stale=False)
+
+
+async def test_who_goes_away_does_not_end_the_reading_of_the_others() -> None:
+    source = Source()
+    cache = source.cache()
+    source.may_answer.clear()
+    first = asyncio.create_task(cache.get("a"))
+    second = asyncio.create_task(cache.get("a"))
+    await asyncio.sleep(0)
+    first.cancel()
+    source.may_answer.set()
+
+    assert await second == Held(1, stale=False)
+
+
+async def test_beyond_the_limit_the_longest_not_read_is_forgotten() -> None:
+    source = Source()
+    cache = source.cache(limit=2)
+    for key in "abc":
+        await cache.get(key)
+
+    source.fault = StoreUnavailableError("away")
+    source.now = 5.0
+    assert await cache.get("c") == Held(3, stale=True)
+    with pytest.raises(NothingKnownError):
+        await cache.get("a")

@@ -1,0 +1,94 @@
+"""How rows add up to the numbers of a block, how no number goes down, and what an ETag says."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.api import etag, periods
+from services.api.highwater import HighWater
+from services.api.periods import Key, Periods
+from services.model.calendar import Grain, to_date, to_day
+
+DAYS = st.dates(date(1971, 1, 1), date(2100, 1, 1)).map(to_day)
+
+
+@given(DAYS, st.lists(st.tuples(DAYS, st.integers(1, 100)), max_size=30))
+def test_numbers_are_a_recount_of_the_days(today: int, counts: list[tuple[int, int]]) -> None:
+    rows: dict[Key, int] = {}
+    for day, count in counts:
+        periods.add(rows, Grain.DAY, day, count)
+
+    numbers = Periods.around(today).numbers(rows)
+
+    this = to_date(today)
+
+    def recount(day_is_in: object) -> int:
+        assert callable(day_is_in)
+        return sum(count for day, count in counts if day_is_in(to_date(day)))
+
+    week = this.isocalendar()[:2]
+    assert numbers["today"] == recount(lambda day: day == this)
+    assert numbers["this_week"] == recount(lambda day: day.isocalendar()[:2] == week)
+    assert numbers["this_month"] == recount(
+        lambda day: (day.year, day.month) == (this.year, this.month)
+    )
+    assert numbers["last_month"] == recount(
+        lambda day: day.year * 12 + day.month == this.year * 12 + this.month - 1
+    )
+    assert numbers["this_year"] == recount(lambda day: day.year == this.year)
+    assert numbers["last_year"] == recount(lambda day: day.year == this.year - 1)
+    assert numbers["total"] == sum(count for _, count in counts)
+
+
+@given(DAYS)
+def test_every_row_that_a_number_needs_is_asked_for(today: int) -> None:
+    around = Periods.around(today)
+    rows = dict.fromkeys(around.keys(), 1)
+
+    assert around.numbers(rows) == {
+        "today": 1,
+        "yesterday": 1,
+        "this_week": 7,
+        "last_week": 7,
+        "this_month": 1,
+        "last_month": 1,
+        "this_year": 1,
+        "last_year": 1,
+        "total": 1,
+    }
+
+
+def test_a_balance_of_a_year_belongs_to_the_year_and_the_total_only() -> None:
+    rows: dict[Key, int] = {}
+    periods.add(rows, Grain.YEAR, to_day(date(2023, 6, 15)), 5)
+
+    assert rows == {(Grain.YEAR, to_day(date(2023, 1, 1))): 5, (Grain.TOTAL, 0): 5}
+
+
+def test_the_highest_value_seen_stays() -> None:
+    highest = HighWater(limit=2)
+
+    assert [highest.raised("a", value) for value in (3, 1, 4)] == [3, 3, 4]
+    highest.raised("b", 1)
+    highest.raised("c", 1)
+    assert highest.raised("a", 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("if_none_match", "held"),
+    [
+        (None, False),
+        ("", False),
+        ('"x"', False),
+        ('W/"x"', False),
+        ('"tag"', True),
+        ('W/"tag"', True),
+        ('"x", W/"tag"', True),
+        ("*", True),
+        ("tag", False),
+    ],
+)
+def test_an_etag_is_compared_weakly(if_none_match: str | None, held: bool) -> None:
+    assert etag.matches(if_none_match, 'W/"tag"') is held

@@ -13,7 +13,7 @@ MAX_BYTES = 512
 
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Decoded, these would change where the path ends or what an escape is; they stay as they are.
-_KEPT_ESCAPES = re.compile(r"(%2[Ff35])")
+_KEPT_ESCAPES = re.compile(r"(%(?:2[Ff35]|3[Ff]))")
 _KEPT_QUERY = re.compile(r"[%&#+]")
 # Liferay and other Java portals write the session into the path of a browser without cookies.
 _SESSION = re.compile(r";jsessionid=[^/;]*", re.IGNORECASE)
@@ -60,6 +60,7 @@ def _path(path: str) -> str:
 
 
 def _decode(text: str) -> str:
+    text = text.replace("?", "%3F")
     if "%" not in text:
         return clean(text)
     parts = _KEPT_ESCAPES.split(_BARE_PERCENT.sub("%25", text))

@@ -1,0 +1,54 @@
+"""The client's address behind proxies."""
+
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.address import Addresses
+
+PROXIES = Addresses([ip_network("127.0.0.0/8"), ip_network("::1"), ip_network("10.0.0.0/8")])
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("203.0.113.9", "", "203.0.113.9"),
+        ("127.0.0.1", "", "127.0.0.1"),
+        ("127.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("127.0.0.1", "6.6.6.6, 203.0.113.9, 10.1.1.1", "203.0.113.9"),
+        ("127.0.0.1", "203.0.113.9:4711", "203.0.113.9"),
+        ("127.0.0.1", '"[2001:db8::7]:80"', "2001:db8::7"),
+        ("127.0.0.1", "2001:DB8:0::7", "2001:db8::7"),
+        ("::ffff:127.0.0.1", "::ffff:203.0.113.9", "203.0.113.9"),
+        ("", "203.0.113.9", "203.0.113.9"),
+        ("", "", ""),
+    ],
+)
+def test_the_client_is_the_rightmost_untrusted_address(
+    peer: str, forwarded: str, client: str
+) -> None:
+    assert PROXIES.client(peer, forwarded) == client
+
+
+def test_an_untrusted_peer_cannot_name_somebody_else() -> None:
+    assert PROXIES.client("203.0.113.9", "198.51.100.1") == "203.0.113.9"
+
+
+def test_a_client_cannot_put_a_name_in_front_of_what_the_proxy_wrote() -> None:
+    assert PROXIES.client("10.0.0.1", "8.8.8.8, 203.0.113.9") == "203.0.113.9"
+
+
+def test_behind_garbage_nothing_is_believed() -> None:
+    assert PROXIES.client("127.0.0.1", "198.51.100.1, unknown, 10.0.0.2") == "10.0.0.2"
+    assert PROXIES.client("127.0.0.1", "unknown") == "127.0.0.1"
+
+
+def test_when_all_are_proxies_the_first_of_them_is_the_client() -> None:
+    assert PROXIES.client("127.0.0.1", "10.0.0.9, 10.0.0.1") == "10.0.0.9"
+
+
+@given(st.text(max_size=60), st.text(max_size=400))
+def test_no_header_makes_it_fail(peer: str, forwarded: str) -> None:
+    assert isinstance(PROXIES.client(peer, forwarded), str)

@@ -1,0 +1,71 @@
+"""What URLs say: the page, and where the visitor came from."""
+
+import pytest
+
+from services.ingest.pages import Page, read_page, source_of
+from services.model.site import Site
+
+SITE = Site(slug="mytho", hosts=("mytho.example", "*.mytho.example"))
+ANYWHERE = Site(slug="demo", hosts=("*",))
+
+
+def test_a_page_has_a_host_in_lower_case_and_a_path_as_it_came() -> None:
+    assert read_page("HTTPS://WWW.Mytho.Example:8443/Tin%20T?a=1#x") == Page(
+        host="www.mytho.example", path="/Tin%20T", query="a=1", campaign=""
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "/tin-tuc",
+        "mytho.example/",
+        "ftp://mytho.example/",
+        "file:///C:/index.html",
+        "data:text/html,x",
+        "javascript:alert(1)",
+        "https://",
+        "https:///a",
+        "http://[::1",
+        "http://a b/",
+        "http://exa\u2100mple/",
+    ],
+)
+def test_what_is_not_the_url_of_a_page_is_refused(url: str) -> None:
+    assert read_page(url) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "referrer", "source"),
+    [
+        ("https://mytho.example/", "", ""),
+        ("https://mytho.example/", "https://www.google.com/search?q=x", "google.com"),
+        ("https://mytho.example/", "https://mytho.example/b", ""),
+        ("https://mytho.example/", "https://www.mytho.example/b", ""),
+        ("https://mytho.example/", "https://old.mytho.example/b", ""),
+        ("https://mytho.example/", "android-app://com.zing.zalo/", "com.zing.zalo"),
+        ("https://mytho.example/", "not a url", ""),
+        ("https://mytho.example/", "http://[::1", ""),
+        ("https://mytho.example/?utm_source=zalo&ref=x", "https://google.com/", "zalo"),
+        ("https://mytho.example/?ref=b%E1%BA%A3n+tin", "", "bản tin"),
+        ("https://mytho.example/?utm_source=", "https://google.com/", "google.com"),
+    ],
+)
+def test_the_source_is_the_campaign_or_the_other_host(url: str, referrer: str, source: str) -> None:
+    page = read_page(url)
+    assert page is not None
+    assert source_of(page, referrer, SITE) == source
+
+
+def test_a_site_counted_from_anywhere_still_tells_hosts_apart() -> None:
+    page = read_page("https://a.example/")
+    assert page is not None
+    assert source_of(page, "https://b.example/", ANYWHERE) == "b.example"
+    assert source_of(page, "https://a.example/x", ANYWHERE) == ""
+
+
+def test_a_source_is_short() -> None:
+    page = read_page(f"https://mytho.example/?utm_source={'x' * 900}")
+    assert page is not None
+    assert source_of(page, "", SITE) == "x" * 100

@@ -199,8 +199,9 @@ def replay(
     from services.traffic.accesslog import AccessLogError
     from services.traffic.client import UrlError
     from services.traffic.command import replay as run
+    from services.traffic.sender import UnreachableError
 
-    with clear_errors(AccessLogError, UrlError):
+    with clear_errors(AccessLogError, UrlError, UnreachableError):
         failed = run(
             file,
             site=site,
@@ -236,8 +237,9 @@ def simulate(
     """
     from services.traffic.client import UrlError
     from services.traffic.command import simulate as run
+    from services.traffic.sender import UnreachableError
 
-    with clear_errors(UrlError):
+    with clear_errors(UrlError, UnreachableError):
         failed = run(
             site=site,
             url=_ingest_url(url),

@@ -113,7 +113,7 @@ class Standalone:
 
     async def _aggregator(self, store: Store, given: Mapping[str, Any]) -> Aggregator:
         # Faust finds a driver by the scheme of the URL; ours speaks Redis over any of its URLs.
-        faust.transport.drivers.aliases.setdefault(
+        faust.transport.drivers.TRANSPORTS.aliases.setdefault(
             "unix", "services.aggregator.transport.redis:Transport"
         )
         aggregator = Aggregator(AggregatorSettings.read(self._environ, **given), store)

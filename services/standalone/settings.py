@@ -18,6 +18,7 @@ class UpSettings(ApiSettings):
 
     default_port: ClassVar[int] = 8000
 
+    log_level: str = Field(default="warning", pattern="^(debug|info|warning|error)$")
     data: Path = Field(default=Path("data"), description="folder of everything that must survive")
 
     @classmethod

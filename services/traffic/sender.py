@@ -21,6 +21,10 @@ Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
 
 
+class UnreachableError(Exception):
+    """Not a single hit was answered; the message names the URL and why."""
+
+
 class PageView(msgspec.Struct, frozen=True, gc=False):
     """One page as a browser reports it; `after` is when, in seconds from the start."""
 
@@ -76,6 +80,7 @@ class Sender:
     ) -> None:
         """Raises client.UrlError when hits cannot be sent to `url`."""
         self._server = Server.at(url)
+        self._url = url
         self._site = site
         self._connections = connections
         self._clock = clock
@@ -83,7 +88,16 @@ class Sender:
         self.summary = Summary()
 
     async def send(self, views: Iterable[PageView]) -> Summary:
-        """Send all views, each when its time has come, and return what became of them."""
+        """Send all views, each when its time has come, and return what became of them.
+
+        Raises UnreachableError when there is nobody to send to.
+        """
+        try:
+            return await self._send(views)
+        except* UnreachableError as group:
+            raise group.exceptions[0] from None
+
+    async def _send(self, views: Iterable[PageView]) -> Summary:
         lanes = [
             asyncio.Queue[PageView | None](QUEUE_PER_CONNECTION) for _ in range(self._connections)
         ]
@@ -143,6 +157,8 @@ class Sender:
     def _note(self, outcome: Answer | str) -> None:
         summary = self.summary
         if isinstance(outcome, str):
+            if not summary.sent:
+                raise UnreachableError(f"{self._url} cannot be reached: {outcome}")
             self._fail(outcome)
             return
         summary.sent += 1

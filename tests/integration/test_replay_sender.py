@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.traffic.client import Server, UrlError
-from services.traffic.sender import ATTEMPTS, PageView, Sender
+from services.traffic.sender import ATTEMPTS, PageView, Sender, UnreachableError
 
 Request = tuple[bytes, dict[bytes, bytes], bytes]
 Reply = Callable[[int], bytes]
@@ -137,7 +137,7 @@ async def test_a_server_that_is_busy_is_asked_again_after_the_time_it_names() ->
     assert (summary.accepted, pauses) == (1, [7.0])
 
 
-async def test_no_server_at_all_is_a_failure_after_several_attempts() -> None:
+async def test_no_server_at_all_is_told_after_several_attempts() -> None:
     async with server() as recorder:
         gone = recorder.url
     pauses: list[float] = []
@@ -145,9 +145,17 @@ async def test_no_server_at_all_is_a_failure_after_several_attempts() -> None:
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    summary = await Sender(gone, "demo", sleep=pause).send([view("/")])
-    assert dict(summary.failures) == {"connection refused": 1}
+    with pytest.raises(UnreachableError, match=f"{gone} cannot be reached: connection refused"):
+        await Sender(gone, "demo", connections=1, sleep=pause).send([view("/")] * 9)
     assert len(pauses) == ATTEMPTS - 1
+
+
+async def test_a_server_that_goes_away_half_way_fails_the_rest() -> None:
+    async with server(lambda n: ACCEPTED if n < 3 else b"") as recorder:
+        summary = await Sender(recorder.url, "demo", connections=1, sleep=at_once).send(
+            [view("/")] * 4
+        )
+    assert (summary.sent, summary.accepted, summary.failed) == (2, 2, 2)
 
 
 async def test_page_views_wait_for_their_time() -> None:

@@ -21,16 +21,15 @@ async def write(store: Store, columns: Mapping[str, Sequence[Any]]) -> None:
 
     An insert of one month is one part of the table: it is there as a whole or not at all.
     """
-    by_month: dict[int, list[int]] = {}
-    for index, day in enumerate(columns["day"]):
-        by_month.setdefault(period_start(day, Grain.MONTH), []).append(index)
-    if len(by_month) < 2:
+    days = columns["day"]
+    months = sorted({period_start(day, Grain.MONTH) for day in set(days)})
+    if len(months) < 2:
         await store.insert("hits", columns)
         return
-    for month in sorted(by_month):
-        indices = by_month[month]
+    for month in months:
+        rows = [row for row, day in enumerate(days) if period_start(day, Grain.MONTH) == month]
         await store.insert(
-            "hits", {name: [values[i] for i in indices] for name, values in columns.items()}
+            "hits", {name: [values[row] for row in rows] for name, values in columns.items()}
         )
 
 

@@ -83,13 +83,21 @@ async def fix_partitions(store: Store, partitions: int) -> None:
     Positions of different partitions are not comparable, so a site must stay in its own. Raises
     SchemaError with both numbers when the store was made for another.
     """
-    held = await _partitions(store)
-    if held is None:
+    values = await _partitions(store)
+    if not values:
         version = _FIRST_WINS - time.time_ns()
         await store.insert(
             "meta", {"name": [_PARTITIONS], "version": [version], "value": [str(partitions)]}
         )
-        held = await _partitions(store)
+        # Of two processes that do this at once for different numbers, the one that reads last
+        # sees both: so never do both go on.
+        values = await _partitions(store)
+        if len(values) > 1:
+            raise SchemaError(
+                f"LUOT_PARTITIONS={partitions}, but another process is making this store for"
+                f" another number at this moment ({' and '.join(map(str, values))}); set one number everywhere"
+            )
+    held = values[0]
     if held != partitions:
         raise SchemaError(
             f"LUOT_PARTITIONS={partitions}, but this store was made for {held} partitions, which"
@@ -97,9 +105,11 @@ async def fix_partitions(store: Store, partitions: int) -> None:
         )
 
 
-async def _partitions(store: Store) -> int | None:
+async def _partitions(store: Store) -> list[int]:
+    """Return every number that was written, the one that counts first."""
     rows = await store.execute(
-        "SELECT argMax(value, version) FROM meta WHERE name = %(name)s GROUP BY name",
+        "SELECT value, max(version) AS newest FROM meta WHERE name = %(name)s"
+        " GROUP BY value ORDER BY newest DESC, value",
         {"name": _PARTITIONS},
     )
-    return int(rows[0][0]) if rows else None
+    return [int(value) for value, _ in rows]

@@ -1,15 +1,12 @@
 """The store on a ClickHouse server, over the native protocol."""
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-import msgspec
 from clickhouse_driver import Client, errors
-from clickhouse_driver.compression import get_compressor_cls
 
+from services.store.address import Address
 from services.store.faults import MISFIT, fault, misfit
 from services.store.interface import Row, StoreError, StoreUnavailableError
 from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, Session, ThreadedStore
@@ -17,78 +14,11 @@ from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, Session, Thre
 T = TypeVar("T")
 
 THREADS = 4
-CONNECT_SECONDS = 5
-ANSWER_SECONDS = 60
-DEFAULT_DATABASE = "luot"
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::(?P<port>\d{1,5}))?")
 _ASYNC_INSERT_SINCE = (21, 11)
 
 # Its warnings repeat, with a traceback, what our errors say.
 logging.getLogger("clickhouse_driver").setLevel(logging.ERROR)
-
-
-class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a server is and who asks; the password is in no text that this class makes."""
-
-    hosts: tuple[tuple[str, int], ...]
-    user: str = "default"
-    password: str = ""
-    database: str = DEFAULT_DATABASE
-    secure: bool = False
-    verify: bool = True
-
-    def __repr__(self) -> str:
-        """Return the address without the password."""
-        return f"{self.user}@{self}"
-
-    def __str__(self) -> str:
-        """Return hosts and database."""
-        return f"{','.join(f'{name}:{port}' for name, port in self.hosts)}/{self.database}"
-
-    @classmethod
-    def parse(cls, url: str) -> "Address":
-        """Read clickhouse://user:password@host:9000,host2:9000/database.
-
-        `clickhouses://` is the same over TLS (port 9440), with `?verify=0` for a certificate that
-        nobody signed. Raises ValueError; its message never holds the password.
-        """
-        parts = urlsplit(url)
-        secure = parts.scheme == "clickhouses"
-        user, _, password = parts.netloc.rpartition("@")[0].partition(":")
-        database = parts.path.strip("/") or DEFAULT_DATABASE
-        if not _IDENTIFIER.fullmatch(database):
-            raise ValueError(
-                f"{database!r} is not the name of a database; expected letters, digits and _"
-            )
-        return cls(
-            hosts=_hosts(parts, 9440 if secure else 9000),
-            user=unquote(user) or "default",
-            password=unquote(password),
-            database=database,
-            secure=secure,
-            verify=_verify(parts),
-        )
-
-    def client(self, database: str) -> Client:
-        """Return a client, not yet connected, that tries the hosts in turn."""
-        (host, port), *others = self.hosts
-        return Client(
-            host,
-            port=port,
-            alt_hosts=",".join(f"{_bracketed(name)}:{number}" for name, number in others) or None,
-            user=self.user,
-            password=self.password,
-            database=database,
-            secure=self.secure,
-            verify=self.verify,
-            client_name="luot",
-            compression=_compression(),
-            connect_timeout=CONNECT_SECONDS,
-            send_receive_timeout=ANSWER_SECONDS,
-            tcp_keepalive=True,
-        )
 
 
 class ClickHouseStore(ThreadedStore):
@@ -208,34 +138,3 @@ def _settings(server: Any) -> dict[str, Any]:
     if (server.version_major, server.version_minor) >= _ASYNC_INSERT_SINCE:
         return settings | {"async_insert": 0}
     return settings | {"allow_experimental_low_cardinality_type": 1}
-
-
-def _compression() -> str | bool:
-    try:
-        get_compressor_cls("lz4")
-    except (ImportError, RuntimeError):
-        return False
-    return "lz4"
-
-
-def _bracketed(name: str) -> str:
-    return f"[{name}]" if ":" in name else name
-
-
-def _hosts(parts: SplitResult, default_port: int) -> tuple[tuple[str, int], ...]:
-    hosts = []
-    for host in parts.netloc.rpartition("@")[2].split(","):
-        match = _HOST.fullmatch(host)
-        port = int(match["port"] or default_port) if match else 0
-        if match is None or not 0 < port < 1 << 16:
-            raise ValueError(f"{host!r} is not a host; expected host or host:port")
-        hosts.append((match["name"].strip("[]"), port))
-    return tuple(hosts)
-
-
-def _verify(parts: SplitResult) -> bool:
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    verify = options.pop("verify", "1")
-    if options or verify not in {"0", "1"}:
-        raise ValueError(f"?{parts.query} is not understood; expected ?verify=0 or nothing")
-    return verify == "1"

@@ -95,7 +95,8 @@ async def fix_partitions(store: Store, partitions: int) -> None:
         if len(values) > 1:
             raise SchemaError(
                 f"LUOT_PARTITIONS={partitions}, but another process is making this store for"
-                f" another number at this moment ({' and '.join(map(str, values))}); set one number everywhere"
+                f" another number at this moment ({' and '.join(map(str, values))});"
+                " set one number everywhere"
             )
     held = values[0]
     if held != partitions:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.store.clickhouse import Address, ClickHouseStore
+from services.store.address import Address
+from services.store.clickhouse import ClickHouseStore
 from services.store.interface import StoreError, StoreUnavailableError
 from services.store.migrations import migrate
 from services.store.open import open_store

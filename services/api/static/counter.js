@@ -66,7 +66,7 @@
 
   function fill(answer) {
     each("[data-luot-block]", function (block) {
-      if (!block.querySelector("dl.luot")) build(block);
+      if (answer.total >= 0 && !block.querySelector("dl.luot")) build(block);
     });
     each("[data-luot]", function (slot) {
       show(slot, answer[slot.dataset.luot]);

@@ -285,3 +285,38 @@ def test_a_decision_depends_on_the_last_stretch_of_the_log_only(
         if where >= begin and number <= index:
             last = stretch.fold(where, position.time_ms(where), batch)
     assert last.visit == decided[index]
+
+
+@settings(max_examples=150, deadline=None)
+@given(log=logs())
+def test_a_restart_after_any_batch_goes_on_as_if_it_had_not_happened(log: Log) -> None:
+    expected = fold_all(log)
+    for cut in range(1, len(log)):
+        store = SimulatedStore()
+        first = SimulatedWorker(log, store)
+        first.read(cut)
+        first.flush()
+        second = SimulatedWorker(log, store)
+        second.read(len(log))
+        second.flush()
+        assert store.rows == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(log=logs(), data=st.data())
+def test_the_replay_repairs_rows_that_a_power_cut_took(log: Log, data: st.DataObject) -> None:
+    committed = data.draw(st.integers(1, len(log)), label="committed")
+    store = SimulatedStore()
+    worker = SimulatedWorker(log, store)
+    durable: list[dict[CounterKey, CounterRow]] = [{}]
+    for _ in range(committed):
+        worker.read(1)
+        worker.flush()
+        durable.append(dict(store.rows))
+    window = store.committed - position.encode(FORGET_MS, 0)
+    oldest = sum(where < window for where, _ in log[:committed])
+    store.rows = durable[data.draw(st.integers(oldest, committed), label="on disk")]
+    second = SimulatedWorker(log, store)
+    second.read(len(log))
+    second.flush()
+    assert store.rows == fold_all(log)

@@ -2,7 +2,6 @@
 
 import signal
 import time
-from contextlib import suppress
 from functools import lru_cache
 
 import uvicorn
@@ -45,6 +44,10 @@ class Ingest:
     async def stop(self) -> None:
         """Finish what was accepted."""
         await self._intake.stop()
+
+    async def tend(self) -> None:
+        """Look at Redis now (are there new sites, is it back), not within two seconds."""
+        await self._intake.tend()
 
     async def healthy(self) -> str | None:
         """Return why this process must be restarted, or None."""
@@ -150,7 +153,7 @@ class Ingest:
             await self.start()
         except RefusedError as error:
             self.refusal = error
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            await send({"type": "lifespan.startup.failed", "message": ""})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -183,10 +186,14 @@ def run(settings: IngestSettings) -> None:
     )
     # uvicorn raises the signal again when it is done; a clean stop shall end with status 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    with suppress(KeyboardInterrupt):
+    try:
         server.run()
-    if ingest.refusal is not None:
-        raise SystemExit(f"luot ingest: {ingest.refusal}")
+    except KeyboardInterrupt:
+        pass
+    except SystemExit:
+        if ingest.refusal is None:
+            raise
+        raise SystemExit(f"luot ingest: {ingest.refusal}") from None
 
 
 def _forwarded(scope: Scope) -> str:

@@ -85,12 +85,12 @@ class Intake:
 
     async def stop(self) -> None:
         """Finish what was accepted, then close everything."""
-        self._closed = "ingest is stopping"
-        await self._commit.stop()
         if self._tending is not None:
             self._tending.cancel()
             with suppress(asyncio.CancelledError):
                 await self._tending
+        self._closed = "ingest is stopping"
+        await self._commit.stop()
         with suppress(RedisError, OSError):
             await self._paths.share()
         await self._close()
@@ -155,19 +155,18 @@ class Intake:
 
     async def _tend(self) -> None:
         while True:
-            if self._closed is None:
-                await asyncio.sleep(TEND_SECONDS)
-                await self.tend()
-            else:
-                await asyncio.sleep(TEND_SECONDS / 4)
-                with suppress(RefusedError):
-                    await self._open()
+            await asyncio.sleep(TEND_SECONDS if self._closed is None else TEND_SECONDS / 4)
+            await self.tend()
 
     async def tend(self) -> None:
         """Keep the copies of what others write fresh, forget what is over, and look for faults.
 
-        Called every TEND_SECONDS while hits are taken.
+        Called every TEND_SECONDS. While no hits are taken, it tries to begin.
         """
+        if self._closed is not None:
+            with suppress(RefusedError):
+                await self._open()
+            return
         try:
             await self._registry.refresh()
             # A write: it fails on a server that is full, too. It also repairs one that was wiped.

@@ -1,0 +1,189 @@
+"""The group commit against a real Redis, and a network that loses replies."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from services.ingest.commit import GroupCommit, UnavailableError
+from services.log.writer import LogWriter
+from services.model.hit import Hit
+from tests.integration.ingest.conftest import NOON, Log
+
+PARTITIONS = 4
+
+
+def hit(number: int, site: str = "mytho") -> Hit:
+    return Hit(site=site, path=f"/{number}", at=NOON + number, day=19_676, visitor=7)
+
+
+@asynccontextmanager
+async def group_commit(
+    port: int,
+    *,
+    window_seconds: float = 0.0,
+    max_hits: int = 500,
+    max_waiting: int = 10_000,
+    patience_seconds: float = 2.0,
+) -> AsyncIterator[GroupCommit]:
+    redis = Redis(port=port, socket_timeout=0.5, retry=Retry(NoBackoff(), 0))
+    commit = GroupCommit(
+        redis,
+        LogWriter(PARTITIONS),
+        window_seconds=window_seconds,
+        max_hits=max_hits,
+        max_waiting=max_waiting,
+        patience_seconds=patience_seconds,
+    )
+    commit.start()
+    try:
+        yield commit
+    finally:
+        await commit.stop()
+        await redis.aclose()
+
+
+class Line:
+    """A network between ingest and Redis; replies to an append are lost while `losing` > 0."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.losing = 0
+        self.lost = 0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[int]:
+        server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        appending = False
+
+        async def requests(data: bytes) -> bool:
+            nonlocal appending
+            appending = appending or b"EVALSHA" in data
+            up_writer.write(data)
+            return True
+
+        async def replies(data: bytes) -> bool:
+            if appending and self.losing and not data.startswith(b"-NOSCRIPT"):
+                self.losing -= 1
+                self.lost += 1
+                return False
+            writer.write(data)
+            return True
+
+        await asyncio.wait(
+            {
+                asyncio.create_task(_pump(reader, requests)),
+                asyncio.create_task(_pump(up_reader, replies)),
+            },
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        writer.close()
+        up_writer.close()
+
+
+async def _pump(reader: asyncio.StreamReader, each: Callable[[bytes], Awaitable[bool]]) -> None:
+    while data := await reader.read(65_536):
+        if not await each(data):
+            return
+
+
+async def test_hits_that_come_together_are_appended_together(log: Log) -> None:
+    async with group_commit(log.server.port, window_seconds=0.02) as commit:
+        await asyncio.gather(*(commit.submit(hit(number)) for number in range(300)))
+    (stream,) = log.redis.scan_iter("hits:{*}")
+    assert log.redis.xlen(stream) == 1
+    assert log.hits() == [hit(number) for number in range(300)]
+
+
+async def test_a_full_group_does_not_wait_for_the_window(log: Log) -> None:
+    async with group_commit(log.server.port, window_seconds=60, max_hits=10) as commit:
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(commit.submit(hit(number)) for number in range(10)))
+    assert len(log.hits()) == 10
+
+
+async def test_a_stop_appends_what_was_taken_and_takes_no_more(log: Log) -> None:
+    async with group_commit(log.server.port, window_seconds=60) as commit:
+        done = commit.submit(hit(1))
+        await commit.stop()
+        assert done.done()
+        assert done.exception() is None
+        with pytest.raises(UnavailableError, match="stopping"):
+            commit.submit(hit(2))
+    assert log.hits() == [hit(1)]
+
+
+async def test_hits_of_several_partitions_are_all_there_when_one_is_answered(log: Log) -> None:
+    sites = [f"site{number}" for number in range(20)]
+    async with group_commit(log.server.port, window_seconds=0.02) as commit:
+        pending = [commit.submit(hit(number, site)) for number, site in enumerate(sites)]
+        await pending[0]
+        assert {found.site for found in log.hits()} == set(sites)
+        await asyncio.gather(*pending)
+    assert len(list(log.redis.scan_iter("hits:{?}"))) == PARTITIONS
+
+
+async def test_too_many_waiting_hits_are_refused_at_once(log: Log) -> None:
+    async with group_commit(log.server.port, window_seconds=60, max_waiting=2) as commit:
+        pending = [commit.submit(hit(1)), commit.submit(hit(2))]
+        with pytest.raises(UnavailableError, match="2 hits are waiting"):
+            commit.submit(hit(3))
+        await commit.stop()
+        await asyncio.gather(*pending)
+    assert len(log.hits()) == 2
+
+
+async def test_a_hit_whose_reply_was_lost_is_counted_once(log: Log) -> None:
+    line = Line(log.server.port)
+    async with line.open() as port, group_commit(port) as commit:
+        await commit.submit(hit(0))
+        line.losing = 2
+        await commit.submit(hit(1))
+        await commit.submit(hit(2))
+    assert line.lost == 2
+    assert log.hits() == [hit(0), hit(1), hit(2)]
+
+
+async def test_when_patience_ends_everybody_who_waits_is_told(log: Log) -> None:
+    line = Line(log.server.port)
+    async with line.open() as port, group_commit(port, patience_seconds=0.1) as commit:
+        await commit.submit(hit(0))
+        line.losing = 10_000
+        pending = [commit.submit(hit(number)) for number in range(1, 1200)]
+        results = await asyncio.gather(*pending, return_exceptions=True)
+        assert {type(result) for result in results} == {UnavailableError}
+        assert str(commit.fault).startswith("the log cannot be written")
+        line.losing = 0
+        await commit.submit(hit(2000))
+        assert not commit.fault
+    paths = [found.path for found in log.hits()]
+    assert len(paths) == len(set(paths)), "a hit was appended twice"
+    assert "/2000" in paths
+
+
+async def test_a_request_that_is_cancelled_leaves_the_others_alone(log: Log) -> None:
+    async with group_commit(log.server.port, window_seconds=0.02) as commit:
+        gone, staying = commit.submit(hit(1)), commit.submit(hit(2))
+        gone.cancel()
+        await staying
+    assert hit(2) in log.hits()
+
+
+async def test_a_hit_that_cannot_be_written_does_not_end_the_commits(log: Log) -> None:
+    async with group_commit(log.server.port) as commit:
+        with pytest.raises(UnavailableError):
+            await commit.submit(Hit(site="mytho", path="/\ud800", at=NOON, day=1))
+        await commit.submit(hit(1))
+        assert commit.running
+    assert log.hits() == [hit(1)]

@@ -39,7 +39,7 @@ class _LastSeen:
 
     def get(self, key: _Key, now: int) -> int | None:
         seen = self._young.get(key) or self._old.get(key)
-        return seen[0] if seen and seen[1] >= now - FORGET_MS else None
+        return seen[0] if seen and seen[1] > now - FORGET_MS else None
 
     def touch(self, key: _Key, at: int, now: int) -> None:
         if now - self._since > FORGET_MS:

@@ -320,3 +320,12 @@ def test_the_replay_repairs_rows_that_a_power_cut_took(log: Log, data: st.DataOb
     second.read(len(log))
     second.flush()
     assert store.rows == fold_all(log)
+
+
+def test_a_visitor_is_forgotten_at_the_first_entry_that_a_replay_may_not_have_seen() -> None:
+    # Entries of one millisecond differ by their sequence; a replay may begin between them.
+    log = [
+        (at(0, 1), batch_of(a_hit(0))),
+        (at(FORGET_MS, 2), batch_of(a_hit(FORGET_MS - MINUTE - 1))),
+    ]
+    assert total(fold_all(log)) == (2, 2)

@@ -1,0 +1,326 @@
+"""`luot up` as a person runs it: one command, one port, stopped and killed in every way."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+READY_SECONDS = 60.0
+COUNTED_SECONDS = 20.0
+LUOT = [sys.executable, "-c", "from services.cli import main; main()"]
+ROOT = Path(__file__).parents[2]
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
+
+
+def environ(**more: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LUOT_")}
+    return {**clean, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **more}
+
+
+def luot(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*LUOT, *arguments],
+        env=environ(**more),
+        capture_output=True,
+        text=True,
+        timeout=READY_SECONDS,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+class Up:
+    """A running `luot up`."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.output: list[str] = []
+        self.process = subprocess.Popen(
+            [*LUOT, "up", "--data", str(data), "--port", "0"],
+            env=environ(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.read_until("Luot is ready")
+        self.url = (data / "url").read_text().strip()
+        self.http = httpx.Client(base_url=self.url, headers={"User-Agent": BROWSER})
+
+    def read_until(self, text: str) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line)
+            if text in line:
+                return
+        pytest.fail("luot up ended:\n" + "".join(self.output))
+
+    def view(self, path: str = "/demo", address: str = "192.0.2.1", agent: str = BROWSER) -> None:
+        answer = self.http.post(
+            "/api/event",
+            json={"n": "pageview", "d": "demo", "u": f"{self.url}{path}"},
+            headers={"X-Forwarded-For": address, "User-Agent": agent},
+        )
+        assert answer.status_code == 202
+
+    def counter(self, **query: str) -> Any:
+        answer = self.http.get("/api/counter/demo", params={"metric": "views", **query})
+        assert answer.status_code == 200
+        return answer.json()
+
+    def wait_for_total(self, total: int) -> None:
+        deadline = time.monotonic() + COUNTED_SECONDS
+        while (found := self.counter()["total"]) != total:
+            assert time.monotonic() < deadline, f"the total is {found}, expected {total}"
+            time.sleep(0.05)
+
+    def valkey(self) -> int:
+        """Return the process id of the embedded Valkey."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        (pid,) = children.split()
+        return int(pid)
+
+    def end(self, how: signal.Signals = signal.SIGINT) -> int:
+        self.http.close()
+        self.process.send_signal(how)
+        try:
+            return self.process.wait(READY_SECONDS)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            assert self.process.stdout is not None
+            self.output += self.process.stdout.readlines()
+            self.process.stdout.close()
+
+
+def gone(pid: int) -> bool:
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    running = Up(tmp_path_factory.mktemp("up") / "data")
+    yield running
+    assert running.end() == 0
+
+
+def test_a_view_counts_and_is_still_there_after_ctrl_c_and_a_new_start(tmp_path: Path) -> None:
+    first = Up(tmp_path)
+    first.view()
+    first.wait_for_total(1)
+    valkey = first.valkey()
+    assert first.end(signal.SIGINT) == 0
+    assert gone(valkey)
+
+    second = Up(tmp_path)
+    try:
+        assert second.counter()["total"] == 1
+        second.view()
+        second.wait_for_total(2)
+        assert "Admin token" in "".join(first.output)
+        assert "Admin token" not in "".join(second.output)
+    finally:
+        assert second.end(signal.SIGTERM) == 0
+
+
+def test_a_killed_luot_loses_nothing_and_leaves_no_valkey_behind(tmp_path: Path) -> None:
+    first = Up(tmp_path)
+    valkey = first.valkey()
+    for number in range(40):
+        first.view(f"/demo/{number % 3}", f"192.0.2.{number}")
+    first.end(signal.SIGKILL)
+    assert gone(valkey)
+
+    second = Up(tmp_path)
+    try:
+        second.wait_for_total(40)
+        second.view()
+        second.wait_for_total(41)
+    finally:
+        second.end()
+
+
+def test_a_second_ctrl_c_ends_at_once_and_loses_nothing(tmp_path: Path) -> None:
+    first = Up(tmp_path)
+    first.view()
+    valkey = first.valkey()
+    os.kill(valkey, signal.SIGSTOP)  # so that the clean stop cannot come to its end
+    try:
+        first.process.send_signal(signal.SIGINT)
+        first.read_until("Stopping")
+        assert first.end(signal.SIGINT) == 130
+    finally:
+        os.kill(valkey, signal.SIGCONT)
+    assert gone(valkey)
+
+    second = Up(tmp_path)
+    try:
+        second.wait_for_total(1)
+    finally:
+        second.end()
+
+
+def test_the_end_of_valkey_ends_luot_with_one_line(tmp_path: Path) -> None:
+    running = Up(tmp_path)
+    os.kill(running.valkey(), signal.SIGKILL)
+    running.read_until("the embedded Valkey ended: SIGKILL")
+    assert running.process.wait(READY_SECONDS) == 2
+    running.end()
+    assert "Traceback" not in "".join(running.output)
+
+
+def test_a_bot_does_not_count(up: Up) -> None:
+    answer = up.http.post(
+        "/api/event",
+        json={"n": "pageview", "d": "demo", "u": f"{up.url}/demo"},
+        headers={"User-Agent": "Googlebot/2.1 (+http://www.google.com/bot.html)"},
+    )
+    assert (answer.status_code, answer.headers["X-Luot-Dropped"]) == (202, "bot")
+
+
+def test_every_part_answers_on_the_one_port(up: Up) -> None:
+    assert up.http.get("/healthz").json() == {"status": "ok"}
+    assert up.http.get("/readyz").json() == {"status": "ok"}
+    assert up.http.get("/hit.gif?d=demo&u=http://x.example/").headers["content-type"] == "image/gif"
+    assert "pageview" in up.http.get("/counter.js").text
+    metrics = up.http.get("/metrics").text
+    for name in ("luot_hits_total", "luot_flush_seconds", "luot_counter_cache_total"):
+        assert name in metrics
+    assert up.http.get("/").headers["location"] == "/demo"
+    assert up.http.get("/nowhere").status_code == 404
+
+
+def test_the_demo_portal_is_served_with_care(up: Up) -> None:
+    page = up.http.get("/demo")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'; script-src 'self'" in page.headers["content-security-policy"]
+    assert 'src="/counter.js" data-site="demo" data-local' in page.text
+    again = up.http.get("/demo", headers={"If-None-Match": page.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    style = up.http.get("/demo/static/portal.css")
+    assert style.headers["cache-control"] == "public, max-age=3600"
+    assert up.http.get("/demo/nowhere").status_code == 404
+    assert up.http.post("/demo").status_code == 405
+
+
+def test_every_link_of_the_demo_portal_leads_somewhere(up: Up) -> None:
+    seen, todo = set(), {"/demo"}
+    while todo:
+        path = todo.pop()
+        seen.add(path)
+        answer = up.http.get(path)
+        assert answer.status_code == 200, path
+        if "text/html" in answer.headers["content-type"]:
+            links = re.findall(r'(?:href|src|data-luot-views)="(/[^"#]*)', answer.text)
+            todo |= set(links) - seen
+    assert len([path for path in seen if "static" not in path]) > 9
+
+
+def test_secrets_of_the_folder_are_for_their_owner_only(up: Up) -> None:
+    for name in ("token", "url"):
+        assert (up.data / name).stat().st_mode & 0o777 == 0o600
+    assert up.data.stat().st_mode & 0o777 == 0o700
+
+
+def test_sites_are_administered_from_the_command_line(up: Up) -> None:
+    data = ("--data", str(up.data))
+    added = luot("site", "add", "mytho", "--name", "Mỹ Tho", "--host", "mytho.example", *data)
+    assert (added.returncode, added.stderr) == (0, "")
+    assert "Mỹ Tho" in added.stdout
+    twice = luot("site", "add", "mytho", *data)
+    assert twice.returncode == 2
+    assert "'mytho' exists already" in twice.stderr
+    edited = luot("site", "edit", "mytho", "--metric", "views", "--json", *data)
+    assert json.loads(edited.stdout)["metric"] == "views"
+    assert json.loads(edited.stdout)["hosts"] == ["mytho.example"]
+    unasked = luot("site", "remove", "mytho", *data)
+    assert (unasked.returncode, "--yes" in unasked.stderr) == (2, True)
+    assert luot("site", "remove", "mytho", "--yes", *data).returncode == 0
+    listed = luot("site", "list", "--json", *data)
+    assert [site["slug"] for site in json.loads(listed.stdout)] == ["demo"]
+
+
+def test_a_wrong_token_is_refused_in_one_line(up: Up) -> None:
+    refused = luot("site", "list", LUOT_URL=up.url, LUOT_TOKEN="x" * 32)
+    assert refused.returncode == 2
+    assert "401" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_log_is_replayed_and_visitors_simulated(up: Up, tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_text(
+        "".join(
+            f'198.51.100.{n} - - [01/Jan/2026:00:00:{n:02} +0700] "GET /replayed/{n % 2} HTTP/1.1"'
+            f' 200 5 "-" "{BROWSER}"\n'
+            f'198.51.100.{n} - - [01/Jan/2026:00:00:{n:02} +0700] "GET /x.css HTTP/1.1"'
+            f' 200 5 "-" "{BROWSER}"\n'
+            for n in range(20)
+        )
+        + "broken\n"
+    )
+    replayed = luot("replay", str(log), "--site", "demo", "--url", up.url, "--json")
+    assert replayed.returncode == 0, replayed.stderr
+    summary = json.loads(replayed.stdout)
+    assert (summary["lines"], summary["broken_lines"]) == (41, 1)
+    assert (summary["sent"], summary["accepted"], summary["failed"]) == (20, 20, 0)
+
+    simulated = luot("simulate", "--url", up.url, "--visitors", "30", "--seconds", "0", "--seed=1")
+    assert simulated.returncode == 0, simulated.stderr
+    assert "dropped: bot" in simulated.stdout
+
+    deadline = time.monotonic() + COUNTED_SECONDS
+    while up.counter(path="/replayed/0")["paths"]["/replayed/0"]["views"] != 10:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def refusal(*arguments: str, **more: str) -> str:
+    """Return the one line with which `luot up` refuses to start."""
+    refused = luot("up", *arguments, **more)
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    assert refused.stderr.count("\n") == 1, refused.stderr
+    return refused.stderr
+
+
+def test_a_folder_in_use_is_refused(up: Up) -> None:
+    line = refusal("--data", str(up.data), "--port", "0")
+    assert f"is in use by another `luot up` (process {up.process.pid})" in line
+
+
+def test_a_port_in_use_is_refused(up: Up, tmp_path: Path) -> None:
+    port = up.url.rpartition(":")[2]
+    line = refusal("--data", str(tmp_path / "data"), "--port", port)
+    assert f"port {port} of 127.0.0.1 cannot be used: Address already in use" in line
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    line = refusal("--data", str(tmp_path / "file" / "data"), "--port", "0")
+    assert "cannot be used: Not a directory" in line
+
+
+def test_stores_of_ones_own_are_refused(tmp_path: Path) -> None:
+    line = refusal("--data", str(tmp_path), LUOT_REDIS_URL="redis://127.0.0.1:6379")
+    assert "LUOT_REDIS_URL is set" in line
+
+
+def test_another_number_of_partitions_is_refused(tmp_path: Path) -> None:
+    Up(tmp_path).end()
+    line = refusal("--data", str(tmp_path), "--port", "0", LUOT_PARTITIONS="4")
+    assert "LUOT_PARTITIONS=4" in line
+    assert "8 partitions" in line

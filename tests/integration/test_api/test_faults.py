@@ -1,7 +1,6 @@
 """What the API answers while the store or Redis is away."""
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,11 @@ from services.model.calendar import EPOCH
 from services.store import sites
 from services.store.migrations import SchemaError, migrate
 from services.store.open import open_store
-from tests.integration.api_world import HANOI, SITE, TOKEN, Clock, serving, write_counter
+from tests.integration.test_api.world import SITE, TOKEN, Clock, serving, write_counter
 from tests.servers.clickhouse import ClickHouseServer
-from tests.servers.redis import RedisServer, valkey_program
+from tests.servers.redis import RedisServer
 
 COUNTER = "/api/counter/mytho"
-
-
-@pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path / "redis", valkey_program()).start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture
@@ -35,11 +27,6 @@ def clickhouse(tmp_path: Path) -> Iterator[ClickHouseServer]:
         yield server.start()
     finally:
         server.kill()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(datetime(2024, 1, 3, 12, 0, tzinfo=HANOI))
 
 
 @pytest.fixture

@@ -1,0 +1,81 @@
+"""An API on an embedded store, or on a server, and a real Redis."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+
+import httpx
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from services.api.app import Api
+from services.api.settings import ApiSettings
+from services.store import sites
+from services.store.interface import Store
+from services.store.migrations import migrate
+from services.store.open import open_store
+from tests.integration.test_api.world import HANOI, SITE, TOKEN, Clock, serving
+from tests.servers.redis import RedisServer, valkey_program
+
+# Opening the embedded store takes a second, so the tests of a file share one, and one event loop.
+
+
+@pytest.fixture(scope="session")
+def embedded_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"chdb://{tmp_path_factory.mktemp('chdb')}/store"
+
+
+@pytest.fixture(scope="module")
+def store_url(embedded_url: str) -> str:
+    return embedded_url
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"), valkey_program()).start()
+    yield server
+    server.kill()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_server.url) as client:
+        await client.flushall()
+        yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened(store_url: str) -> AsyncIterator[Store]:
+    store = open_store(store_url)
+    await migrate(store)
+    yield store
+    await store.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def store(opened: Store) -> Store:
+    """A store with one site and no counts."""
+    for table in ("counters", "hits", "opening_balances", "peaks", "sites", "visitors"):
+        await opened.execute(f"TRUNCATE TABLE {table}")
+    await sites.save(opened, SITE, 1)
+    return opened
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime(2024, 1, 3, 12, 0, tzinfo=HANOI))
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def api(store: Store, redis: Redis, clock: Clock) -> AsyncIterator[Api]:
+    settings = ApiSettings.read({}, admin_token=TOKEN)
+    api = Api(settings, store=store, redis=redis, clock=clock, monotonic=clock)
+    await api.start()
+    yield api
+    await api.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(api.asgi) as client:
+        yield client

@@ -1,0 +1,118 @@
+"""Administration of sites, and how ingest hears of it."""
+
+import httpx
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from services.api.app import Api
+from services.api.settings import ApiSettings
+from services.log import keys
+from services.model.site import Site
+from services.store import sites
+from services.store.interface import Store
+from tests.integration.test_api.world import TOKEN, serving
+
+ADMIN = {"Authorization": f"Bearer {TOKEN}"}
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_site_is_created_edited_and_removed_and_ingest_hears_of_it(
+    client: httpx.AsyncClient, store: Store, redis: Redis
+) -> None:
+    async def published() -> dict[str, Site]:
+        found = await redis.hgetall(keys.SITES)
+        decoded = [msgspec.json.decode(body, type=Site) for body in found.values()]
+        return {site.slug: site for site in decoded}
+
+    new = {"slug": "danang", "name": "Đà Nẵng", "hosts": ["danang.example"], "metric": "views"}
+    created = await client.post("/api/admin/sites", json=new, headers=ADMIN)
+    assert created.status_code == 201
+    assert (await published())["danang"].hosts == ("danang.example",)
+    assert (await client.get("/api/counter/danang")).json()["metric"] == "views"
+    again = await client.post("/api/admin/sites", json=new, headers=ADMIN)
+    assert (again.status_code, list(again.json()["errors"])) == (409, ["slug"])
+
+    change = {"timezone": "Asia/Tokyo"}
+    edited = await client.patch("/api/admin/sites/danang", json=change, headers=ADMIN)
+    assert edited.json() == {**created.json(), **change}
+    assert (await published())["danang"].timezone == "Asia/Tokyo"
+    listed = (await client.get("/api/admin/sites", headers=ADMIN)).json()["sites"]
+    assert [site["slug"] for site in listed] == ["danang", "mytho"]
+    assert listed[0] == (await client.get("/api/admin/sites/danang", headers=ADMIN)).json()
+    assert {site.slug for site in await sites.load(store)} == {"danang", "mytho"}
+
+    removed = await client.delete("/api/admin/sites/danang", headers=ADMIN)
+    assert (removed.status_code, removed.content) == (204, b"")
+    assert list(await published()) == ["mytho"]
+    assert (await client.get("/api/counter/danang")).status_code == 404
+    assert (await client.delete("/api/admin/sites/danang", headers=ADMIN)).status_code == 404
+    assert [site.slug for site in await sites.load(store)] == ["mytho"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"{", "body"),
+        (b'{"slug": "\xff"}', "request"),
+        (b"[]", "body"),
+        (b"{}", "slug"),
+        (b'{"slug": "Upper Case"}', "slug"),
+        (b'{"slug": "line\\n"}', "slug"),
+        (b'{"slug": "x", "colour": "red"}', "colour"),
+        (b'{"slug": "x", "name": "a\\u0000b"}', "name"),
+        (b'{"slug": "x", "name": 7}', "name"),
+        (b'{"slug": "x", "timezone": "Asia/Atlantis"}', "timezone"),
+        (b'{"slug": "x", "timezone": "../../etc/passwd"}', "timezone"),
+        (b'{"slug": "x", "hosts": ["http://a.example/"]}', "hosts"),
+        (b'{"slug": "x", "hosts": [3]}', "hosts.0"),
+        (b'{"slug": "x", "metric": "clicks"}', "metric"),
+        (b'{"slug": "x", "significant": ["a b"]}', "significant"),
+        (b'{"slug": "x", "honour_dnt": null}', "honour_dnt"),
+    ],
+)
+async def test_a_bad_field_of_a_site_is_named(
+    client: httpx.AsyncClient, body: bytes, field: str
+) -> None:
+    headers = ADMIN | {"Content-Type": "application/json"}
+    answer = await client.post("/api/admin/sites", content=body, headers=headers)
+
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == [field]
+    assert [
+        site["slug"]
+        for site in (await client.get("/api/admin/sites", headers=ADMIN)).json()["sites"]
+    ] == ["mytho"]
+
+
+async def test_strangers_are_turned_away_before_their_body_is_read(
+    client: httpx.AsyncClient,
+) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
+        answer = await client.post("/api/admin/sites", content=b"{", headers=headers)
+        assert (answer.status_code, list(answer.json()["errors"])) == (401, ["authorization"])
+        assert answer.headers["www-authenticate"] == "Bearer"
+    odd = await client.get("/api/admin/sites", headers={b"Authorization": b"Bearer \xff"})
+    assert odd.status_code == 401
+    huge = await client.post("/api/admin/sites", content=b" " * 70_000, headers=ADMIN)
+    assert (huge.status_code, list(huge.json())) == (413, ["errors"])
+
+
+async def test_without_an_admin_token_nobody_administers(store: Store, redis: Redis) -> None:
+    api = Api(ApiSettings.read({}), store=store, redis=redis)
+    await api.start()
+    async with serving(api.asgi) as client:
+        answer = await client.get("/api/admin/sites", headers=ADMIN)
+    await api.stop()
+
+    assert (answer.status_code, list(answer.json()["errors"])) == (403, ["authorization"])
+
+
+async def test_a_redis_that_was_wiped_is_told_the_sites_again(api: Api, redis: Redis) -> None:
+    await redis.flushall()
+    await redis.hset(keys.SITES, "gone", "{}")
+
+    await api.registry.refresh()
+
+    assert await redis.hkeys(keys.SITES) == [b"mytho"]

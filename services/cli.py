@@ -111,7 +111,7 @@ def aggregator(host: Host = None, port: Port = None) -> None:
     from services.aggregator.settings import AggregatorSettings
 
     def run(settings: Any) -> None:
-        from services.aggregator.app import run
+        from services.aggregator.serve import run
 
         run(settings)
 

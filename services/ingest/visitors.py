@@ -52,6 +52,6 @@ def visitor_hash(salt: bytes, site: str, address: str, user_agent: str) -> int:
     Keyed BLAKE2b (RFC 7693) over the three texts, each with its length before it, so that no
     two different triples are the same bytes.
     """
-    parts = (site.encode(), address.encode(), user_agent.encode())
-    framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    one, two, three = site.encode(), address.encode(), user_agent.encode()
+    framed = b"%d:%b%d:%b%d:%b" % (len(one), one, len(two), two, len(three), three)
     return int.from_bytes(blake2b(framed, digest_size=8, key=salt).digest(), "big") or 1

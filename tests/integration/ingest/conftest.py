@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -91,6 +92,17 @@ def log(server: RedisServer) -> Iterator[Log]:
     log.publish(SITE)
     yield log
     log.redis.close()
+
+
+@pytest.fixture
+def own_log(tmp_path: Path) -> Iterator[Log]:
+    """A server of the test's own, to be killed."""
+    server = RedisServer(tmp_path / "redis").start()
+    log = Log(server)
+    log.publish(SITE)
+    yield log
+    log.redis.close()
+    server.stop()
 
 
 @pytest.fixture

@@ -187,3 +187,13 @@ async def test_a_hit_that_cannot_be_written_does_not_end_the_commits(log: Log) -
         await commit.submit(hit(1))
         assert commit.running
     assert log.hits() == [hit(1)]
+
+
+async def test_a_short_absence_of_redis_is_waited_for(own_log: Log) -> None:
+    async with group_commit(own_log.server.port, patience_seconds=60) as commit:
+        await commit.submit(hit(0))
+        own_log.server.kill()
+        pending = [commit.submit(hit(number)) for number in range(1, 50)]
+        await asyncio.to_thread(own_log.server.start)
+        await asyncio.gather(*pending)
+    assert own_log.hits() == [hit(number) for number in range(50)]

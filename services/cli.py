@@ -187,7 +187,7 @@ def replay(
         str | None, typer.Option(help="Host name of the pages. [default: SITE.example]")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Send this many pages at most.")] = None,
-    connections: Connections = 16,
+    connections: Connections = 64,
     as_json: Json = False,
 ) -> None:
     """Send the pages of an access log (combined or common format) as real HTTP hits.
@@ -227,7 +227,7 @@ def simulate(
         str | None, typer.Option(help="Host name of the pages. [default: SITE.example]")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same visitors.")] = None,
-    connections: Connections = 16,
+    connections: Connections = 64,
     as_json: Json = False,
 ) -> None:
     """Send made-up visitors to the pages of the demo portal as real HTTP hits.

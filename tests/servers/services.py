@@ -1,0 +1,71 @@
+"""The services of Luot as processes of their own, as an operator runs them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.servers.redis import free_port
+
+
+class Service:
+    """`luot NAME` on a free port; killed and started again, it has the same port."""
+
+    def __init__(self, name: str, directory: Path, **environ: str) -> None:
+        self.name = name
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = directory / f"{name}.log"
+        self._environ = {key: value for key, value in os.environ.items() if key[:5] != "LUOT_"}
+        self._environ |= {"LUOT_PORT": str(self.port), **environ}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, *, wait: bool = True) -> "Service":
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", "from services.cli import main; main()", self.name],
+                env=self._environ,
+                stdout=log,
+                stderr=log,
+            )
+        if wait:
+            self.wait_until_ready()
+        return self
+
+    def wait_until_ready(self, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            if self._process is None or self._process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise RuntimeError(f"{self.name} is not ready:\n{self.log.read_text()[-3000:]}")
+
+    def stop(self) -> int:
+        """Stop it in good order; return its exit code, 0 when it was not running."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it without a chance to do anything."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> int:
+        if self._process is None:
+            return 0
+        self._process.send_signal(how)
+        code = self._process.wait(30)
+        self._process = None
+        return code

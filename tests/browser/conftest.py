@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from services.api import script
+from services.api import public, script
 from tests.require import program
 
 ARGUMENTS = [
@@ -110,7 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, script.source(), "text/javascript; charset=utf-8")
         elif asked.path.startswith("/api/"):
             status = 503 if self.portal.refuses else 200
-            self._answer(status, json.dumps(self.portal.numbers).encode(), "application/json")
+            body = json.dumps(self.portal.numbers).encode()
+            self._answer(status, body, "application/json", public.HEADERS["Cache-Control"])
         elif asked.path in self.portal.pages:
             self._answer(200, self.portal.pages[asked.path].encode(), "text/html; charset=utf-8")
         else:
@@ -131,9 +132,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.portal.record(asked)
         return asked
 
-    def _answer(self, status: int, body: bytes, media_type: str) -> None:
+    def _answer(
+        self, status: int, body: bytes, media_type: str, cache_control: str = "no-store"
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", media_type)
+        self.send_header("Cache-Control", cache_control)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Access-Control-Allow-Origin", "*")
         self.end_headers()

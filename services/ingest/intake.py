@@ -7,6 +7,7 @@ from contextlib import suppress
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from services.ingest import agents, metrics
@@ -43,9 +44,10 @@ class Intake:
         """
         self._settings = settings
         self._clock = clock
-        self._redis = _client(settings.redis_url)
-        # Its own connections: they are all dropped when an append must be repeated.
-        self._log_redis = _client(settings.redis_url)
+        # One repetition at once: after a restart of Redis, connections of the pool are dead.
+        self._redis = _client(settings.redis_url, retries=1)
+        # Its own connections; the group commit repeats, and drops them all when it does.
+        self._log_redis = _client(settings.redis_url, retries=0)
         self._registry = Registry(self._redis)
         self._salts = Salts(self._redis, clock)
         self._paths = DistinctPaths(self._redis, settings.max_paths, clock)
@@ -66,6 +68,7 @@ class Intake:
             max_hits=settings.group_commit_hits,
         )
         self._tending: asyncio.Task[None] | None = None
+        self._one_tends = asyncio.Lock()
         self._closed: str | None = "ingest has not started"
         self._trouble: str | None = None
 
@@ -163,10 +166,14 @@ class Intake:
 
         Called every TEND_SECONDS. While no hits are taken, it tries to begin.
         """
-        if self._closed is not None:
-            with suppress(RefusedError):
-                await self._open()
-            return
+        async with self._one_tends:
+            if self._closed is None:
+                await self._look()
+            else:
+                with suppress(RefusedError):
+                    await self._open()
+
+    async def _look(self) -> None:
         try:
             await self._registry.refresh()
             # A write: it fails on a server that is full, too. It also repairs one that was wiped.
@@ -185,10 +192,10 @@ class Intake:
         await self._log_redis.aclose()
 
 
-def _client(url: str) -> Redis:
+def _client(url: str, *, retries: int) -> Redis:
     return Redis.from_url(
         url,
         socket_timeout=_REDIS_SECONDS,
         socket_connect_timeout=_REDIS_SECONDS,
-        retry=Retry(NoBackoff(), 0),
+        retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
     )

@@ -156,6 +156,8 @@ class EmbeddedValkey:
         self._process.wait()
         self._process = None
         self.socket.unlink(missing_ok=True)
+        if self.socket.parent != self.folder:
+            self.socket.parent.rmdir()
 
     def _last_words(self) -> str:
         log = self.folder / "valkey.log"

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 
 import msgspec
 from rich.console import Console
@@ -103,8 +102,14 @@ def _rate(summary: Summary) -> str:
 def _show(summary: Summary, as_json: bool, source: dict[str, int]) -> None:
     if as_json:
         numbers = {name.replace(" ", "_"): value for name, value in source.items()}
-        figures = asdict(summary) | {
+        figures = {
+            "sent": summary.sent,
+            "accepted": summary.accepted,
+            "dropped": dict(summary.dropped),
             "failed": summary.failed,
+            "failures": dict(summary.failures),
+            "repeated": summary.repeated,
+            "seconds": round(summary.seconds, 3),
             "per_second": round(summary.per_second, 1),
         }
         print(msgspec.json.encode(numbers | figures).decode())  # noqa: T201  # it is the result

@@ -278,9 +278,13 @@ def test_a_log_is_replayed_and_visitors_simulated(up: Up, tmp_path: Path) -> Non
     assert (summary["lines"], summary["broken_lines"]) == (41, 1)
     assert (summary["sent"], summary["accepted"], summary["failed"]) == (20, 20, 0)
 
-    simulated = luot("simulate", "--url", up.url, "--visitors", "30", "--seconds", "0", "--seed=1")
+    visitors = ("simulate", "--url", up.url, "--visitors", "30", "--seconds", "0", "--seed=1")
+    simulated = luot(*visitors, "--json")
     assert simulated.returncode == 0, simulated.stderr
-    assert "dropped: bot" in simulated.stdout
+    summary = json.loads(simulated.stdout)
+    assert summary["dropped"]["bot"] > 0
+    assert summary["accepted"] + summary["dropped"]["bot"] == summary["sent"] == summary["pages"]
+    assert "dropped: bot" in luot(*visitors).stdout
 
     deadline = time.monotonic() + COUNTED_SECONDS
     while up.counter(path="/replayed/0")["paths"]["/replayed/0"]["views"] != 10:

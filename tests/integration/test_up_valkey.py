@@ -50,6 +50,8 @@ async def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
     finally:
         await valkey.stop()
     assert (folder / "valkey" / "appendonlydir").is_dir()
+    assert not valkey.socket.exists()
+    assert valkey.socket.parent == valkey.folder or not valkey.socket.parent.exists()
 
 
 async def test_a_log_that_cannot_be_read_is_told_with_the_place_of_the_reason(

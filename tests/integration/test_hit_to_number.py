@@ -1,0 +1,38 @@
+"""The first test to read: a browser reports a page view, and the number on the page grows."""
+
+from tests.servers.system import System
+
+
+def test_a_hit_becomes_a_number(luot: System) -> None:
+    luot.add_site("mytho")
+
+    first = luot.hit("mytho", "/tin-tuc/bai-1.html")
+    assert (first.status_code, first.text) == (202, "ok")
+    numbers = luot.counter_when("mytho", total=1)
+    assert numbers["today"] == 1
+    assert numbers["this_month"] == 1
+    assert numbers["online"] == 1
+
+    # The same visitor reads on: one more view, still one visit.
+    luot.hit("mytho", "/tin-tuc/bai-2.html")
+    numbers = luot.counter_when("mytho", total=2, metric="views")
+    assert luot.counter("mytho")["total"] == 1
+
+    # Somebody else comes: a second visit.
+    luot.hit("mytho", "/tin-tuc/bai-2.html", **{"X-Forwarded-For": "203.0.113.7"})
+    luot.counter_when("mytho", total=2)
+    paths = ["/tin-tuc/bai-1.html", "/tin-tuc/bai-2.html", "/khong-co"]
+    views = luot.counter("mytho", path=paths)["paths"]
+    assert [views[path]["views"] for path in paths] == [1, 2, 0]
+
+
+def test_a_bot_is_told_and_does_not_count(luot: System) -> None:
+    luot.add_site("danang")
+    crawler = {
+        "User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+    }
+    answer = luot.hit("danang", "/", **crawler)
+    assert (answer.status_code, answer.headers["X-Luot-Dropped"]) == (202, "bot")
+    luot.hit("danang", "/")
+    numbers = luot.counter_when("danang", total=1, metric="views")
+    assert numbers["today"] == 1

@@ -1,0 +1,84 @@
+"""The whole of Luot as an operator runs it: three processes, a real Redis, a real ClickHouse."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.servers.clickhouse import ClickHouseServer
+from tests.servers.redis import RedisServer
+from tests.servers.services import Service
+
+TOKEN = "the-token-of-the-tests-0123456789"
+BROWSER = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
+    " Chrome/142.0.0.0 Safari/537.36"
+)
+
+
+class System:
+    """Every part of it can be stopped, killed and started again by name."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        self.redis = RedisServer(directory / "redis")
+        self.clickhouse = ClickHouseServer(directory / "clickhouse")
+        common = {"LUOT_REDIS_URL": self.redis.url, **settings}
+        store = {**common, "LUOT_CLICKHOUSE_URL": self.clickhouse.url}
+        self.ingest = Service("ingest", directory, **common)
+        self.aggregator = Service("aggregator", directory, **store)
+        self.api = Service("api", directory, **store, LUOT_ADMIN_TOKEN=TOKEN)
+
+    def start(self) -> "System":
+        self.redis.start()
+        self.clickhouse.start()
+        services = (self.api, self.ingest, self.aggregator)
+        for service in services:
+            service.start(wait=False)
+        for service in services:
+            service.wait_until_ready()
+        return self
+
+    def stop(self) -> None:
+        for service in (self.ingest, self.aggregator, self.api):
+            service.stop()
+        self.clickhouse.kill()
+        self.redis.stop()
+
+    def add_site(self, slug: str, **fields: Any) -> None:
+        """Create a site, and wait until ingest knows it."""
+        body = {"slug": slug, "hosts": [f"{slug}.example"], **fields}
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        answer = httpx.post(f"{self.api.url}/api/admin/sites", json=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        probe = {"n": "pageview", "d": slug, "u": "https://foreign.invalid/"}
+        for _ in range(200):
+            answer = httpx.post(f"{self.ingest.url}/api/event", json=probe)
+            if answer.headers.get("X-Luot-Dropped") == "foreign_host":
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"ingest does not know the site {slug}")
+
+    def hit(self, site: str, path: str, **headers: str) -> httpx.Response:
+        """View a page as a browser would report it."""
+        return httpx.post(
+            f"{self.ingest.url}/api/event",
+            content=f'{{"n":"pageview","d":"{site}","u":"https://{site}.example{path}"}}',
+            headers={"User-Agent": BROWSER, **headers},
+        )
+
+    def counter(self, site: str, **query: Any) -> dict[str, Any]:
+        answer = httpx.get(f"{self.api.url}/api/counter/{site}", params=query)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def counter_when(self, site: str, total: int, **query: Any) -> dict[str, Any]:
+        """Return the numbers as soon as the total is reached; it must not be passed."""
+        deadline = time.monotonic() + 30
+        while True:
+            numbers = self.counter(site, **query)
+            if numbers["total"] >= total or time.monotonic() > deadline:
+                assert numbers["total"] == total
+                return numbers
+            time.sleep(0.1)

@@ -1,13 +1,16 @@
 """The paths that a caller asks for, as they are counted."""
 
+from collections.abc import Sequence
+
 from services.api.errors import bad_request, shown
+from services.model.paths import normalise
 
 MAX_PATHS = 100
 MAX_LENGTH = 2048
 
 
-def counted(path: str) -> str:
-    """Return the path under which a page is counted, without query and fragment.
+def counted(path: str, significant: Sequence[str] = ()) -> str:
+    """Return the path under which a page is counted, given its address from the path on.
 
     Raises ApiError when the text cannot be the path of a page.
     """
@@ -17,4 +20,5 @@ def counted(path: str) -> str:
             f"{shown(path)} is not a path; expected at most {MAX_LENGTH} characters"
             " that begin with '/'",
         )
-    return path.split("#", 1)[0].split("?", 1)[0]
+    page, _, query = path.partition("?")
+    return normalise(page, query, tuple(significant))

@@ -134,7 +134,7 @@ def _parse(query: bytes, site: Site) -> tuple[Metric, dict[str, str]]:
         if name == "metric":
             metric = _metric(value)
         elif name == "path":
-            asked[value] = paths.counted(value)
+            asked[value] = paths.counted(value, site.significant)
     if len(asked) > paths.MAX_PATHS:
         raise bad_request("path", f"{len(asked)} paths; expected at most {paths.MAX_PATHS}")
     return metric, asked

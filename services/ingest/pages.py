@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
 
-from services.ingest.paths import clean
+from services.model.paths import clean
 from services.model.site import ANY_HOST, Site
 
 MAX_SOURCE = 100

@@ -18,12 +18,12 @@ from services.ingest.distinct import DistinctPaths
 from services.ingest.drops import DropReason
 from services.ingest.event import PAGEVIEW, Event, EventError
 from services.ingest.pages import Page, read_page, source_of
-from services.ingest.paths import normalise
 from services.ingest.rates import Rates
 from services.ingest.registry import Registry
 from services.ingest.visitors import Salts, visitor_hash
 from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
+from services.model.paths import normalise
 from services.model.site import Site
 
 

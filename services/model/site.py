@@ -27,7 +27,7 @@ class Metric(StrEnum):
     VISITORS = "visitors"
 
 
-class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Site(msgspec.Struct, frozen=True, kw_only=True):
     """One portal and its settings.
 
     hosts        names the site may be counted from: 'mytho.example', '*.mytho.example' for every
@@ -50,9 +50,12 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         """Check what a type cannot say; ValueError names field, value and what was expected."""
+        # In Python `$` also matches before a last newline.
+        if self.slug.endswith("\n"):
+            raise ValueError(f"slug: {self.slug!r} ends with a newline")
         zone(self.timezone)
         for host in self.hosts:
-            if len(host) > 253 or not _HOST.match(host):
+            if len(host) > 253 or not _HOST.fullmatch(host):
                 raise ValueError(
                     f"hosts: {host!r} is not a host name; expected for example 'mytho.example',"
                     " '*.mytho.example' or '*', in lower case, without scheme or port"

@@ -1,13 +1,17 @@
 """The registry of sites."""
 
+import logging
+
 import msgspec
 
 from services.model.site import Site
-from services.store.interface import Store, StoreError
+from services.store.interface import Store
+
+log = logging.getLogger(__name__)
 
 
 async def load(store: Store) -> list[Site]:
-    """Return every site, by slug. Raises StoreError for one that this version cannot read."""
+    """Return every site, by slug; one that this version cannot read is told and left out."""
     rows = await store.execute(
         """
         SELECT slug, argMax(body, version)
@@ -17,7 +21,7 @@ async def load(store: Store) -> list[Site]:
         ORDER BY slug
         """
     )
-    return [_decode(slug, body) for slug, body in rows]
+    return [site for slug, body in rows if (site := _decode(slug, body)) is not None]
 
 
 async def save(store: Store, site: Site, version: int) -> None:
@@ -36,8 +40,9 @@ async def _write(store: Store, slug: str, version: int, deleted: int, body: str)
     )
 
 
-def _decode(slug: str, body: str) -> Site:
+def _decode(slug: str, body: str) -> Site | None:
     try:
         return msgspec.json.decode(body, type=Site)
     except msgspec.MsgspecError as error:
-        raise StoreError(f"the settings of site {slug!r} cannot be read: {error}") from error
+        log.error("the settings of site %r cannot be read, it is left out: %s", slug, error)
+        return None

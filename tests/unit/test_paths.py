@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.ingest.paths import MAX_BYTES, normalise
+from services.model.paths import MAX_BYTES, normalise
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,11 @@ def test_parameters_are_dropped_unless_the_site_names_them() -> None:
 
 def test_significant_parameters_come_in_the_order_of_the_site() -> None:
     assert normalise("/index.php", "op=view&x=1&nv=news", ("nv", "op")) == "/?nv=news&op=view"
+
+
+def test_the_index_page_of_a_dnn_portal_is_its_folder() -> None:
+    assert normalise("/Default.aspx", "tabid=70", ("tabid",)) == "/?tabid=70"
+    assert normalise("/vi/default.asp") == "/vi"
 
 
 def test_a_parameter_without_a_value_or_given_twice_makes_no_second_page() -> None:

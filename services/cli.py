@@ -266,3 +266,7 @@ def _given(**values: object) -> dict[str, Any]:
 def _say(line: str) -> None:
     typer.echo(line)
     sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -38,8 +38,10 @@ def is_page(line: Line) -> bool:
     """Tell whether a line is a page that a browser was shown: GET, 2xx or 304, and no file."""
     if line.method != "GET" or not (200 <= line.status < 300 or line.status == 304):
         return False
+    # A path may begin with two slashes; urlsplit would take what follows for a host.
+    target = f"/.{line.target}" if line.target.startswith("//") else line.target
     try:
-        url = urlsplit(line.target)
+        url = urlsplit(target)
     except ValueError:
         return False
     name = url.path.rstrip("/").rpartition("/")[2].lower()

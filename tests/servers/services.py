@@ -32,7 +32,7 @@ class Service:
     def start(self, *, wait: bool = True) -> "Service":
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", "from services.cli import main; main()", self.name],
+                [sys.executable, "-m", "services.cli", self.name],
                 env=self._environ,
                 stdout=log,
                 stderr=log,

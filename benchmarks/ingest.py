@@ -1,0 +1,179 @@
+"""Ingest: each step of a hit's path, and whole requests into a real log."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+from redis.asyncio import Redis
+
+from benchmarks import workload
+from benchmarks.measure import Result, compare, runs, summary
+from services.ingest import event
+from services.ingest.address import Addresses
+from services.ingest.app import Ingest
+from services.ingest.country import Countries
+from services.ingest.days import Days
+from services.ingest.distinct import DistinctPaths
+from services.ingest.pipeline import STEPS, Draft, Parts, Step, process
+from services.ingest.rates import Rates
+from services.ingest.registry import Registry
+from services.ingest.settings import IngestSettings
+from services.ingest.visitors import Salts
+from services.log import keys
+from services.model.site import Site
+from services.standalone.valkey import EmbeddedValkey
+from services.traffic.sender import PageView
+
+UNDER_WAY = 512
+"""Requests at once; each waits for a group commit."""
+CEILING = "msgspec.json.decode of the body"
+
+Request = tuple[dict[str, Any], bytes]
+
+
+def measure(*, quick: bool) -> Iterator[Result]:
+    """Measure with an embedded Valkey, `appendfsync always`."""
+    return iter(uvloop.run(_measure(quick)))
+
+
+async def _measure(quick: bool) -> list[Result]:
+    views = workload.page_views(2_000 if quick else 20_000)
+    async with log() as url:
+        async with Redis.from_url(url) as redis:
+            parts = await _parts(redis)
+            steps = await _steps(views, parts, runs(quick))
+        return [*steps, await _requests(url, views, runs(quick))]
+
+
+@asynccontextmanager
+async def log() -> AsyncIterator[str]:
+    """Run a Valkey that knows one site, in a temporary folder; yield its URL."""
+    with tempfile.TemporaryDirectory(prefix="luot-benchmark-") as folder:
+        valkey = EmbeddedValkey(Path(folder) / "valkey")
+        await valkey.start()
+        try:
+            async with Redis.from_url(valkey.url) as redis:
+                site = Site(slug=workload.SITE, hosts=(workload.HOST,))
+                await redis.hset(keys.SITES, workload.SITE, msgspec.json.encode(site))
+            yield valkey.url
+        finally:
+            await valkey.stop()
+
+
+async def _parts(redis: Redis) -> Parts:
+    settings = IngestSettings.read({})
+    registry = Registry(redis)
+    await registry.refresh()
+    salts = Salts(redis, _clock)
+    paths = DistinctPaths(redis, settings.max_paths, _clock)
+    return Parts(
+        registry=registry,
+        days=Days(salts, paths),
+        salts=salts,
+        paths=paths,
+        rates=Rates(settings.rate_per_minute, settings.rate_burst, _clock),
+        addresses=Addresses(settings.trusted_proxies),
+        countries=Countries(None),
+    )
+
+
+def _clock() -> int:
+    return workload.START_MS
+
+
+async def _steps(views: Sequence[PageView], parts: Parts, count: int) -> list[Result]:
+    bodies = [_body(view) for view in views]
+    drafts = [_draft(view, body) for view, body in zip(views, bodies, strict=True)]
+    # The first hit of a day asks Redis; the others ask nobody, and those are measured.
+    await process(drafts[0], parts)
+    works: dict[str, Callable[[], object]] = {
+        CEILING: lambda: [msgspec.json.decode(body) for body in bodies],
+        "from_body": lambda: [event.from_body(body) for body in bodies],
+    }
+    for step in STEPS:
+        works[step.__name__] = partial(_each, step, drafts, parts)
+    return compare(works, len(views), count, CEILING)
+
+
+def _each(step: Step, drafts: Sequence[Draft], parts: Parts) -> None:
+    for draft in drafts:
+        step(draft, parts)
+
+
+async def _requests(url: str, views: Sequence[PageView], count: int) -> Result:
+    """Time requests from the ASGI call to the answer, after the append that fsync made durable."""
+    ingest = Ingest(IngestSettings.read({}, redis_url=url))
+    await ingest.start()
+    requests = [_request(view) for view in views]
+    values = []
+    try:
+        for _ in range(count):
+            started = time.perf_counter()
+            await _send(ingest, requests)
+            values.append((time.perf_counter() - started) * 1e6 / len(requests))
+    finally:
+        await ingest.stop()
+    return summary(f"whole request, {UNDER_WAY} under way, answered when durable", values)
+
+
+async def _send(ingest: Ingest, requests: Sequence[Request]) -> None:
+    waiting = iter(requests)
+
+    async def client() -> None:
+        for scope, body in waiting:
+            sent: list[Any] = []
+
+            async def receive(body: bytes = body) -> dict[str, Any]:
+                return {"type": "http.request", "body": body, "more_body": False}
+
+            async def send(message: Any, sent: list[Any] = sent) -> None:
+                sent.append(message)
+
+            await ingest(scope, receive, send)
+            if sent[0]["status"] != 202:
+                raise RuntimeError(f"ingest answered {sent[0]['status']}: {sent[1]['body']!r}")
+
+    async with asyncio.TaskGroup() as clients:
+        for _ in range(UNDER_WAY):
+            clients.create_task(client())
+
+
+def _request(view: PageView) -> Request:
+    body = _body(view)
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/event",
+        "query_string": b"",
+        "client": ("127.0.0.1", 50_000),
+        "headers": [
+            (b"user-agent", view.user_agent.encode()),
+            (b"x-forwarded-for", view.address.encode()),
+            (b"content-type", b"text/plain"),
+            (b"content-length", str(len(body)).encode()),
+        ],
+    }
+    return scope, body
+
+
+def _body(view: PageView) -> bytes:
+    return msgspec.json.encode(
+        {"n": "pageview", "u": view.url, "d": workload.SITE, "r": view.referrer}
+    )
+
+
+def _draft(view: PageView, body: bytes) -> Draft:
+    return Draft(
+        event=event.from_body(body),
+        headers={b"user-agent": view.user_agent.encode()},
+        peer="127.0.0.1",
+        forwarded=view.address,
+        at=workload.START_MS + int(view.after * 1000),
+    )

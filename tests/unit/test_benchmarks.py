@@ -1,0 +1,63 @@
+"""The benchmarks run as `make bench` runs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks import workload
+from benchmarks.measure import compare, summary
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def test_a_subject_is_measured_and_written_down_with_its_machine(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "report.json"
+    done = run("--quick", "fold", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    report = json.loads(file.read_text())
+    assert list(report["subjects"]) == ["fold"]
+    assert report["quick"] is True
+    assert {"cpu", "cores", "python", "commit", "versions"} <= set(report["machine"])
+    for result in report["subjects"]["fold"]:
+        assert result["low"] <= result["value"] <= result["high"]
+        assert result["value"] > 0
+        assert ("times" in result) == ("ceiling" in result)
+    assert any("times" in result for result in report["subjects"]["fold"])
+
+
+def test_an_unknown_subject_is_named() -> None:
+    done = run("fould")
+    assert done.returncode == 2
+    assert "'fould' is not a subject; expected one of batches, fold, ingest" in done.stderr
+
+
+def test_every_run_measures_the_same_hits() -> None:
+    hits = workload.hits(500)
+    workload.page_views.cache_clear()
+    workload.hits.cache_clear()
+    assert workload.hits(500) == hits
+    assert len({hit.path for hit in hits}) > 50
+    assert 0 < sum(hit.bot for hit in hits) < 50
+
+
+def test_works_take_turns_after_one_round_that_does_not_count() -> None:
+    calls: list[str] = []
+    results = compare(
+        {"least": lambda: calls.append("least"), "own": lambda: calls.append("own")}, 1, 3, "least"
+    )
+    assert calls == ["least", "own"] * 4
+    assert [result.runs for result in results] == [3, 3]
+    assert [result.ceiling for result in results] == [None, "least"]
+
+
+def test_a_ratio_is_the_median_of_the_ratios_of_the_runs() -> None:
+    result = summary("own", [2.0, 9.0, 6.0], {"least": [1.0, 3.0, 3.0]}, "least")
+    assert (result.low, result.value, result.high) == (2.0, 6.0, 9.0)
+    assert result.times == 2.0

@@ -2,7 +2,7 @@
 
 import fcntl
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -66,6 +66,15 @@ class EmbeddedSession(Session):
     def execute(self, sql: str) -> list[Row]:
         """Run one statement without parameters."""
         return self._attempt(lambda: self._format.decode(self._engine.query(sql, "Native").bytes()))
+
+    def blocks(self, sql: str) -> Generator[list[Row], None, None]:
+        """Run one statement without parameters; its rows, as they come."""
+        result = self._attempt(lambda: self._engine.send_query(sql, "Native"))
+        try:
+            while (chunk := self._attempt(result.fetch)) is not None:
+                yield self._format.decode(chunk.bytes())
+        finally:
+            result.close()
 
     def insert(
         self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[list[Any]]

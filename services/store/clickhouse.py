@@ -1,7 +1,7 @@
 """The store on a ClickHouse server, over the native protocol."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
 from clickhouse_driver import Client, errors
@@ -14,6 +14,7 @@ from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, Session, Thre
 T = TypeVar("T")
 
 THREADS = 4
+STREAM_ROWS = 50_000
 
 _ASYNC_INSERT_SINCE = (21, 11)
 
@@ -67,6 +68,22 @@ class ServerSession(Session):
     def execute(self, sql: str) -> list[Row]:
         """Run one statement without parameters."""
         return self._call(lambda client: list(client.execute(sql)))
+
+    def blocks(self, sql: str) -> Generator[list[Row], None, None]:
+        """Run one statement without parameters; its rows, as they come.
+
+        Closing the session ends it early. What was lost in the middle is not repeated.
+        """
+        yield from self._explained(
+            self._call(lambda client: client.execute_iter(sql, chunk_size=STREAM_ROWS))
+        )
+
+    def _explained(self, blocks: Iterator[list[Row]]) -> Iterator[list[Row]]:
+        try:
+            yield from blocks
+        except Exception as error:
+            self._client.disconnect()
+            raise self._explain(error) from error
 
     def insert(
         self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[list[Any]]

@@ -1,7 +1,7 @@
 """One small interface to ClickHouse; the drivers behind it are chosen by URL."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 Row = tuple[Any, ...]
@@ -34,6 +34,17 @@ class Store(ABC):
         tuple of them for `IN`, tuples nested for several columns. A literal percent sign is
         written `%%` when there are parameters. Dates come back as datetime.date, strings as str,
         integers as int. Raises StoreUnavailableError or StoreError.
+        """
+
+    @abstractmethod
+    def stream(
+        self, sql: str, parameters: Mapping[str, Any] | None = None
+    ) -> AsyncGenerator[list[Row], None]:
+        """Run one statement and return its rows in blocks, as `execute` would return them.
+
+        For results that do not fit memory. A statement sees each table as it is when it begins,
+        however long it takes. Who does not read to the end must close the generator. Raises
+        StoreUnavailableError or StoreError, also in the middle.
         """
 
     @abstractmethod

@@ -3,12 +3,13 @@
 import asyncio
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any, TypeVar
 
 from services.model.calendar import to_date, to_day
+from services.store import states
 from services.store.interface import Row, Store, StoreError
 from services.store.parameters import bind
 
@@ -20,6 +21,8 @@ MAX_ELEMENTS = 2_000_000
 """Most syntax elements of a statement; a value of a list is one, and old servers count each."""
 _LAST_DAY = (1 << 16) - 1
 
+states.register()
+
 
 class Session(ABC):
     """One blocking connection; used by one thread only."""
@@ -27,6 +30,10 @@ class Session(ABC):
     @abstractmethod
     def execute(self, sql: str) -> list[Row]:
         """Run one statement without parameters."""
+
+    @abstractmethod
+    def blocks(self, sql: str) -> Generator[list[Row], None, None]:
+        """Run one statement without parameters; its rows, as they come."""
 
     @abstractmethod
     def insert(
@@ -55,6 +62,25 @@ class ThreadedStore(Store):
     async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Run one statement and return its rows; see Store."""
         return await self._run(lambda session: session.execute(bind(sql, parameters)))
+
+    async def stream(
+        self, sql: str, parameters: Mapping[str, Any] | None = None
+    ) -> AsyncGenerator[list[Row], None]:
+        """Run one statement and return its rows in blocks; see Store."""
+        # A thread and a session of its own: the result occupies both until its end.
+        with ThreadPoolExecutor(1, thread_name_prefix="store-stream") as thread:
+
+            def run(call: Callable[[], T]) -> asyncio.Future[T]:
+                return asyncio.wrap_future(thread.submit(call))
+
+            session = await run(self.connect)
+            blocks = session.blocks(bind(sql, parameters))
+            try:
+                while (block := await run(lambda: next(blocks, None))) is not None:
+                    yield block
+            finally:
+                await run(blocks.close)
+                await run(session.close)
 
     async def insert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
         """Insert rows given as columns of one length; see Store."""

@@ -24,6 +24,9 @@ from services.store.interface import Store
 
 log = logging.getLogger(__name__)
 
+STOP_SECONDS = 5.0
+"""How long a stop tries to write what was folded."""
+
 
 class Aggregator:
     """Folds the partitions it owns into the store, exactly once.
@@ -208,18 +211,20 @@ class Aggregator:
 
     async def stop(self) -> None:
         """Write and commit what was read, hand the partitions over, stop."""
-        consumer = self.app.consumer
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        # A store that is down must not hold us: the next owner reads the log again.
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.flush(), 5)
-        with contextlib.suppress(*consumer.broker.unavailable):
-            await consumer.leave()
+        if self.app.started:
+            consumer = self.app.consumer
+            # A store that is down must not hold us: the next owner reads the log again.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.flush(), STOP_SECONDS)
+            with contextlib.suppress(*consumer.broker.unavailable):
+                await consumer.leave()
+            await self._running.aclose()
+            await consumer.broker.close()
         await self._running.aclose()
         await self._online.close()
-        await consumer.broker.close()
         if self._failure and self._failure.done():
             self._failure.exception()
 

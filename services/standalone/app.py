@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
-import faust.transport.drivers
 import uvloop
 from pydantic import SecretStr
 from redis.asyncio import Redis
@@ -24,7 +23,7 @@ from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
 from services.ingest.settings import IngestSettings
 from services.log import keys
-from services.model.site import ANY_HOST, Site
+from services.model.site import ANY_HOST, Metric, Site
 from services.standalone import demo, folder, server
 from services.standalone.dispatch import Dispatch
 from services.standalone.errors import UpError
@@ -78,10 +77,11 @@ class Standalone:
 
         self._say("Starting ingest, aggregator and API")
         given = {"redis_url": valkey.url, "clickhouse_url": clickhouse_url}
-        await _forget_leases(valkey.url, settings.partitions)
+        aggregator_settings = AggregatorSettings.read(self._environ, **given)
+        await _forget_leases(valkey.url, aggregator_settings)
         async with _clear_errors():
             api = await self._api(store, token, given)
-            aggregator = await self._aggregator(store, given)
+            aggregator = await self._aggregator(store, aggregator_settings)
             ingest = await self._ingest(given)
         http = await self._serve(listening, ingest, api, aggregator)
         for end in (aggregator.failed(), _valkey_ended(valkey), _server_ended(http)):
@@ -93,7 +93,14 @@ class Standalone:
         await fix_partitions(store, self._settings.partitions)
         if new and not any(site.slug == demo.SITE for site in await sites.load(store)):
             now = int(time.time() * 1000)
-            site = Site(slug=demo.SITE, name=demo.NAME, hosts=(ANY_HOST,), created_at=now)
+            # Views: whoever tries Luot alone, from one browser, wants to see every click count.
+            site = Site(
+                slug=demo.SITE,
+                name=demo.NAME,
+                hosts=(ANY_HOST,),
+                metric=Metric.VIEWS,
+                created_at=now,
+            )
             await sites.save(store, site, version=now)
 
     def _admin_token(self, data: folder.DataFolder) -> str:
@@ -111,14 +118,10 @@ class Standalone:
         await api.start()
         return api
 
-    async def _aggregator(self, store: Store, given: Mapping[str, Any]) -> Aggregator:
-        # Faust finds a driver by the scheme of the URL; ours speaks Redis over any of its URLs.
-        faust.transport.drivers.TRANSPORTS.aliases.setdefault(
-            "unix", "services.aggregator.transport.redis:Transport"
-        )
-        aggregator = Aggregator(AggregatorSettings.read(self._environ, **given), store)
-        await aggregator.start()
+    async def _aggregator(self, store: Store, settings: AggregatorSettings) -> Aggregator:
+        aggregator = Aggregator(settings, store)
         self._running.push_async_callback(aggregator.stop)
+        await aggregator.start()
         return aggregator
 
     async def _ingest(self, given: Mapping[str, Any]) -> Ingest:
@@ -174,11 +177,11 @@ async def _clear_errors() -> Any:
         raise UpError(str(error)) from None
 
 
-async def _forget_leases(redis_url: str, partitions: int) -> None:
+async def _forget_leases(redis_url: str, settings: AggregatorSettings) -> None:
     """Take partitions over at once: this process alone uses the folder, so no owner can live."""
-    group = AggregatorSettings.model_fields["group"].default
+    group = settings.group
     async with Redis.from_url(redis_url) as redis:
-        leases = [keys.owner(partition, group) for partition in range(partitions)]
+        leases = [keys.owner(partition, group) for partition in range(settings.partitions)]
         await redis.delete(*leases, keys.workers(group))
 
 

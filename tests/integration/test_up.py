@@ -4,101 +4,13 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-READY_SECONDS = 60.0
-COUNTED_SECONDS = 20.0
-LUOT = [sys.executable, "-c", "from services.cli import main; main()"]
-ROOT = Path(__file__).parents[2]
-BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
-
-
-def environ(**more: str) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("LUOT_")}
-    return {**clean, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **more}
-
-
-def luot(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*LUOT, *arguments],
-        env=environ(**more),
-        capture_output=True,
-        text=True,
-        timeout=READY_SECONDS,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-
-
-class Up:
-    """A running `luot up`."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.output: list[str] = []
-        self.process = subprocess.Popen(
-            [*LUOT, "up", "--data", str(data), "--port", "0"],
-            env=environ(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.read_until("Luot is ready")
-        self.url = (data / "url").read_text().strip()
-        self.http = httpx.Client(base_url=self.url, headers={"User-Agent": BROWSER})
-
-    def read_until(self, text: str) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.output.append(line)
-            if text in line:
-                return
-        pytest.fail("luot up ended:\n" + "".join(self.output))
-
-    def view(self, path: str = "/demo", address: str = "192.0.2.1", agent: str = BROWSER) -> None:
-        answer = self.http.post(
-            "/api/event",
-            json={"n": "pageview", "d": "demo", "u": f"{self.url}{path}"},
-            headers={"X-Forwarded-For": address, "User-Agent": agent},
-        )
-        assert answer.status_code == 202
-
-    def counter(self, **query: str) -> Any:
-        answer = self.http.get("/api/counter/demo", params={"metric": "views", **query})
-        assert answer.status_code == 200
-        return answer.json()
-
-    def wait_for_total(self, total: int) -> None:
-        deadline = time.monotonic() + COUNTED_SECONDS
-        while (found := self.counter()["total"]) != total:
-            assert time.monotonic() < deadline, f"the total is {found}, expected {total}"
-            time.sleep(0.05)
-
-    def valkey(self) -> int:
-        """Return the process id of the embedded Valkey."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        (pid,) = children.split()
-        return int(pid)
-
-    def end(self, how: signal.Signals = signal.SIGINT) -> int:
-        self.http.close()
-        self.process.send_signal(how)
-        try:
-            return self.process.wait(READY_SECONDS)
-        finally:
-            self.process.kill()
-            self.process.wait()
-            assert self.process.stdout is not None
-            self.output += self.process.stdout.readlines()
-            self.process.stdout.close()
+from tests.servers.up import BROWSER, COUNTED_SECONDS, READY_SECONDS, Up, luot
 
 
 def gone(pid: int) -> bool:

@@ -1,0 +1,75 @@
+"""A person opens the demo portal in a browser, and sees the counter count."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.servers.up import BROWSER, Up
+
+COUNTED_MS = 15_000
+BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    running = Up(tmp_path_factory.mktemp("up") / "data")
+    yield running
+    assert running.end() == 0
+
+
+@pytest.fixture
+def visit(browser: Browser, up: Up) -> Iterator[Open]:
+    """Open a page of the portal as a new visitor; nothing may be logged to its console."""
+    contexts: list[BrowserContext] = []
+    console: list[str] = []
+
+    def visit(path: str, user_agent: str = BROWSER) -> Page:
+        contexts.append(browser.new_context(user_agent=user_agent, locale="vi-VN"))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: console.append(message.text))
+        page.on("pageerror", lambda error: console.append(str(error)))
+        page.goto(up.url + path)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert console == []
+
+
+def today(page: Page, count: int) -> None:
+    expect(page.locator('[data-luot="today"]').first).to_have_text(str(count), timeout=COUNTED_MS)
+
+
+def test_two_visitors_see_todays_number_grow(up: Up, visit: Open) -> None:
+    first = visit("/demo")
+    today(first, 1)
+    expect(first.locator('[data-luot="online"]').first).to_have_text("1")
+    second = visit("/demo")
+    today(second, 2)
+    expect(second.locator('[data-luot="total"]').first).to_have_text("00000002")
+    second.reload()
+    today(second, 3)
+
+
+def test_an_article_shows_its_own_views(up: Up, visit: Open) -> None:
+    page = visit("/demo")
+    article = page.locator('article a[href^="/demo/"]').first.get_attribute("href")
+    assert article
+    before = up.counter(path=article)["paths"][article]["views"]
+    reader = visit(article)
+    expect(reader.locator("[data-luot-views]").first).to_have_text(
+        str(before + 1), timeout=COUNTED_MS
+    )
+
+
+def test_a_bot_sees_the_number_and_does_not_change_it(up: Up, visit: Open) -> None:
+    before = up.counter()["total"]
+    bot = visit("/demo", user_agent=BOT)
+    expect(bot.locator('[data-luot="total"]').first).to_have_text(f"{before:08d}")
+    up.wait_for_total(before)
+    visit("/demo")
+    up.wait_for_total(before + 1)

@@ -1,0 +1,83 @@
+"""A small TCP proxy between two services, which can cut, refuse and hold what passes."""
+
+import asyncio
+import contextlib
+
+
+class Proxy:
+    """Forwards one loopback port to another."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.port = 0
+        self.refuses = False
+        self._open = asyncio.Event()
+        self._open.set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> "Proxy":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def reset(self) -> None:
+        """Cut every connection at once, in the middle of whatever it carries."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    def hold(self) -> None:
+        """Let nothing through, without closing anything."""
+        self._open.clear()
+
+    def heal(self) -> None:
+        self.refuses = False
+        self._open.set()
+
+    async def stop(self) -> None:
+        self.heal()
+        self.reset()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._server is not None:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuses:
+            writer.transport.abort()
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._writers.add(writer)
+        behind: asyncio.StreamWriter | None = None
+        try:
+            far, behind = await asyncio.open_connection("127.0.0.1", self.target)
+            self._writers.add(behind)
+            ways = [
+                asyncio.create_task(self._copy(reader, behind)),
+                asyncio.create_task(self._copy(far, writer)),
+            ]
+            try:
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for way in ways:
+                    way.cancel()
+                await asyncio.gather(*ways, return_exceptions=True)
+        except OSError:
+            pass
+        finally:
+            for end in (writer, behind):
+                if end is not None:
+                    self._writers.discard(end)
+                    end.transport.abort()
+            self._tasks.discard(task)
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                await self._open.wait()
+                writer.write(data)
+                await writer.drain()

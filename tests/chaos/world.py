@@ -1,0 +1,116 @@
+"""Everything that is broken on purpose: services, stores, and the network between them."""
+
+import asyncio
+import contextlib
+import subprocess
+from pathlib import Path
+
+import httpx
+
+from tests.chaos.books import SITES
+from tests.chaos.proxy import Proxy
+from tests.servers.clickhouse import ClickHouseServer
+from tests.servers.redis import RedisServer
+from tests.servers.services import Service
+from tests.servers.system import TOKEN
+
+DISK_MEGABYTES = 512
+
+
+class Disk:
+    """A small disk for ClickHouse that can be filled. Needs root; without it nothing is mounted."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.mounted = False
+
+    def mount(self) -> None:
+        self.directory.mkdir(parents=True)
+        size = f"size={DISK_MEGABYTES}m"
+        command = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(self.directory)]
+        self.mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def fill(self) -> None:
+        with contextlib.suppress(OSError), (self.directory / "ballast").open("wb") as ballast:
+            while True:
+                ballast.write(b"\0" * 65536)
+                ballast.flush()
+
+    def free(self) -> None:
+        (self.directory / "ballast").unlink(missing_ok=True)
+
+    def unmount(self) -> None:
+        if self.mounted:
+            subprocess.run(["umount", "-l", str(self.directory)], check=False)
+
+
+class World:
+    """Two ingests, two aggregators, one API, each behind proxies to a real Redis and ClickHouse."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.redis = RedisServer(directory / "redis")
+        self.disk = Disk(directory / "disk")
+        self.clickhouse = ClickHouseServer(directory / "disk" / "clickhouse")
+        self.services: dict[str, Service] = {}
+        self.redis_proxy = Proxy(self.redis.port)
+        self.clickhouse_proxy = Proxy(0)
+
+    async def start(self) -> None:
+        self.disk.mount()
+        await asyncio.to_thread(self.redis.start)
+        await asyncio.to_thread(self.clickhouse.start)
+        self.clickhouse_proxy.target = self.clickhouse.port
+        await self.redis_proxy.start()
+        await self.clickhouse_proxy.start()
+        log = {"LUOT_REDIS_URL": f"redis://127.0.0.1:{self.redis_proxy.port}/0"}
+        store = {
+            **log,
+            "LUOT_CLICKHOUSE_URL": f"clickhouse://default@127.0.0.1:{self.clickhouse_proxy.port}/luot",
+        }
+        lenient = {"LUOT_RATE_PER_MINUTE": "1000000", "LUOT_RATE_BURST": "1000000"}
+        for name in ("ingest-1", "ingest-2"):
+            spool = {"LUOT_SPOOL": str(self.directory / name)}
+            self.services[name] = self._service(name, **log, **lenient, **spool)
+        for name in ("aggregator-1", "aggregator-2"):
+            self.services[name] = self._service(name, **store, LUOT_FLUSH_HITS="5000")
+        self.services["api"] = self._service("api", **store, LUOT_ADMIN_TOKEN=TOKEN)
+        await self._all(lambda service: service.start(wait=False))
+        await self._all(Service.wait_until_ready)
+        await asyncio.to_thread(self._add_sites)
+
+    def _service(self, name: str, **environ: str) -> Service:
+        folder = self.directory / f"{name}.d"
+        folder.mkdir(parents=True)
+        return Service(name.partition("-")[0], folder, **environ)
+
+    async def _all(self, work: object) -> None:
+        async with asyncio.TaskGroup() as group:
+            for service in self.services.values():
+                group.create_task(asyncio.to_thread(work, service))  # type: ignore[arg-type]
+
+    def _add_sites(self) -> None:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        with httpx.Client(base_url=self.services["api"].url, headers=headers) as api:
+            for slug in SITES:
+                body = {"slug": slug, "hosts": [f"{slug}.example"]}
+                assert api.post("/api/admin/sites", json=body).status_code == 201
+
+    @property
+    def ingest_urls(self) -> list[str]:
+        return [service.url for name, service in self.services.items() if "ingest" in name]
+
+    async def heal(self) -> None:
+        """Bring everything back that a fault may have left behind."""
+        self.redis_proxy.heal()
+        self.clickhouse_proxy.heal()
+        self.disk.free()
+        await self._all(Service.wait_until_ready)
+
+    async def stop(self) -> None:
+        await self._all(Service.kill)
+        await self.redis_proxy.stop()
+        await self.clickhouse_proxy.stop()
+        await asyncio.to_thread(self.clickhouse.kill)
+        await asyncio.to_thread(self.redis.kill)
+        self.disk.unmount()

@@ -1,0 +1,29 @@
+# One image for all services: docker run luot ingest | aggregator | api
+
+FROM python:3.11.14-slim-bookworm AS build
+WORKDIR /build
+# For lz4, which comes as source where its wheel does not fit.
+RUN apt-get update -q \
+    && apt-get install -qy --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+# pip stays in a folder of its own, so the image that ships has none.
+RUN python -m venv /pip && python -m venv --without-pip /opt/luot
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+COPY requirements/service.lock requirements/
+RUN /pip/bin/pip --python /opt/luot/bin/python install --require-hashes -r requirements/service.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY services services
+RUN /pip/bin/pip --python /opt/luot/bin/python install --no-deps --no-build-isolation .
+
+FROM python:3.11.14-slim-bookworm
+RUN useradd --uid 1000 --user-group --no-create-home --home-dir /nonexistent luot \
+    && install -d -o luot -g luot /var/lib/luot
+COPY --from=build /opt/luot /opt/luot
+ENV PATH=/opt/luot/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    LUOT_HOST=0.0.0.0
+WORKDIR /var/lib/luot
+USER 1000:1000
+EXPOSE 8001 8002 8003
+ENTRYPOINT ["luot"]

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import batches, fold, ingest, machine
+from benchmarks import batches, client, fold, ingest, machine
 from benchmarks.measure import Result
 
 
@@ -24,6 +24,7 @@ SUBJECTS: dict[str, Measure] = {
     "batches": batches.measure,
     "fold": fold.measure,
     "ingest": ingest.measure,
+    "client": client.measure,
 }
 DEFAULT_FILE = Path("build/benchmarks.json")
 

@@ -89,13 +89,13 @@ def _clock() -> int:
 
 
 async def _steps(views: Sequence[PageView], parts: Parts, count: int) -> list[Result]:
-    bodies = [_body(view) for view in views]
-    drafts = [_draft(view, body) for view, body in zip(views, bodies, strict=True)]
+    bodies = [body(view) for view in views]
+    drafts = [_draft(view) for view in views]
     # The first hit of a day asks Redis; the others ask nobody, and those are measured.
     await process(drafts[0], parts)
     works: dict[str, Callable[[], object]] = {
-        CEILING: lambda: [msgspec.json.decode(body) for body in bodies],
-        "from_body": lambda: [event.from_body(body) for body in bodies],
+        CEILING: lambda: [msgspec.json.decode(sent) for sent in bodies],
+        "from_body": lambda: [event.from_body(sent) for sent in bodies],
     }
     for step in STEPS:
         works[step.__name__] = partial(_each, step, drafts, parts)
@@ -127,11 +127,11 @@ async def _send(ingest: Ingest, requests: Sequence[Request]) -> None:
     waiting = iter(requests)
 
     async def client() -> None:
-        for scope, body in waiting:
+        for scope, content in waiting:
             sent: list[Any] = []
 
-            async def receive(body: bytes = body) -> dict[str, Any]:
-                return {"type": "http.request", "body": body, "more_body": False}
+            async def receive(content: bytes = content) -> dict[str, Any]:
+                return {"type": "http.request", "body": content, "more_body": False}
 
             async def send(message: Any, sent: list[Any] = sent) -> None:
                 sent.append(message)
@@ -146,7 +146,7 @@ async def _send(ingest: Ingest, requests: Sequence[Request]) -> None:
 
 
 def _request(view: PageView) -> Request:
-    body = _body(view)
+    content = body(view)
     scope = {
         "type": "http",
         "method": "POST",
@@ -157,21 +157,22 @@ def _request(view: PageView) -> Request:
             (b"user-agent", view.user_agent.encode()),
             (b"x-forwarded-for", view.address.encode()),
             (b"content-type", b"text/plain"),
-            (b"content-length", str(len(body)).encode()),
+            (b"content-length", str(len(content)).encode()),
         ],
     }
-    return scope, body
+    return scope, content
 
 
-def _body(view: PageView) -> bytes:
+def body(view: PageView) -> bytes:
+    """Return what the script of a page sends."""
     return msgspec.json.encode(
         {"n": "pageview", "u": view.url, "d": workload.SITE, "r": view.referrer}
     )
 
 
-def _draft(view: PageView, body: bytes) -> Draft:
+def _draft(view: PageView) -> Draft:
     return Draft(
-        event=event.from_body(body),
+        event=event.from_body(body(view)),
         headers={b"user-agent": view.user_agent.encode()},
         peer="127.0.0.1",
         forwarded=view.address,

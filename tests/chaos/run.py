@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from services.model.calendar import EPOCH, Grain, period_start, to_date, to_day
 from services.store.interface import Store
 from services.store.open import open_store
 from tests.chaos import faults
@@ -179,9 +180,7 @@ async def _landed_unanswered(world: World, books: Books) -> int:
 
 async def _compare(world: World, store: Store, books: Books) -> list[str]:
     """Return every difference between the books, the raw hits, the counters and the API."""
-    raw = await store.execute(
-        "SELECT source, toString(day), count() FROM hits FINAL GROUP BY source, day"
-    )
+    raw = await store.execute("SELECT source, day, count() FROM hits FINAL GROUP BY source, day")
     problems = []
     landed = Counter({source: count for source, _, count in raw})
     if lost := books.accepted - landed.keys():
@@ -197,12 +196,12 @@ async def _compare(world: World, store: Store, books: Books) -> list[str]:
     for source, day, _ in raw:
         site, path, visitor = books.sent[source]
         visitors[site].add(visitor)
-        starts = {"day": day, "month": f"{day[:7]}-01", "year": f"{day[:4]}-01-01"}
-        for grain, start in (starts | {"total": "1970-01-01"}).items():
-            expected_views[site, grain, start, path] += 1
-            expected_views[site, grain, start, ""] += 1
+        for grain in Grain:
+            start = to_date(period_start(to_day(day), grain))
+            expected_views[site, grain.value, start, path] += 1
+            expected_views[site, grain.value, start, ""] += 1
     counted = await store.execute(
-        "SELECT site, grain, toString(start), path, argMax(views, position),"
+        "SELECT site, grain, start, path, argMax(views, position),"
         " argMax(visits, position) FROM counters GROUP BY site, grain, start, path"
     )
     views = {tuple(key): count for *key, count, _ in counted}
@@ -212,7 +211,7 @@ async def _compare(world: World, store: Store, books: Books) -> list[str]:
         problems.append(
             f"{len(wrong)} counters differ (counted, expected): {list(wrong.items())[:5]}"
         )
-    for grain in ("day", "month", "year", "total"):
+    for grain in Grain:
         for site in SITES:
             own = sum(v for s, g, _, path, _, v in counted if (s, g, path) == (site, grain, ""))
             pages = sum(v for s, g, _, path, _, v in counted if (s, g) == (site, grain) and path)
@@ -232,11 +231,11 @@ async def _compare_public(
         for site in SITES:
             query: dict[str, Any] = {"metric": "views", "path": list(PATHS)}
             numbers = (await api.get(f"/api/counter/{site}", params=query)).json()
-            total = expected[site, "total", "1970-01-01", ""]
+            total = expected[site, "total", EPOCH, ""]
             if (numbers["total"], numbers["stale"]) != (total, False):
                 problems.append(f"{site} shows {numbers['total']}, expected {total}")
             for path, count in numbers["paths"].items():
-                if count["views"] != expected[site, "total", "1970-01-01", path]:
+                if count["views"] != expected[site, "total", EPOCH, path]:
                     problems.append(f"{site}{path} shows {count['views']}")
             visits = (await api.get(f"/api/counter/{site}", params={"metric": "visits"})).json()
             if visits["total"] != len(visitors[site]):

@@ -1,0 +1,208 @@
+"""The documents tell the truth: whatever they name exists."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import typer
+
+from services.api import openapi
+from services.cli import app
+from services.metrics import CATALOGUE, HistogramSpec
+from services.settings import NAMES, PREFIX
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+OUTSIDE = {"LUOT_TEST_REQUIRE_ALL"}
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_INLINE = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href|srcset)=\"([^\"]+)\"")
+_PATH = re.compile(
+    r"(?:services|tests|deploy|docs|benchmarks|requirements|\.ci)/[\w./*-]*"
+    r"|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|Makefile|pyproject\.toml|docker-compose\.yml"
+)
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+
+
+def fences(document: Path, *languages: str) -> list[str]:
+    text = document.read_text("utf-8")
+    return [body for language, body in _FENCE.findall(text) if language in languages]
+
+
+def prose(document: Path) -> str:
+    return _FENCE.sub("", document.read_text("utf-8"))
+
+
+def inline(document: Path) -> list[str]:
+    return _INLINE.findall(prose(document))
+
+
+def command_lines(document: Path) -> Iterator[list[str]]:
+    """Return the words of every command that a document shows, prompts and comments left out."""
+    lines = [
+        line for block in fences(document, "sh") for line in block.replace("\\\n", " ").splitlines()
+    ]
+    for line in [*lines, *inline(document)]:
+        for part in re.split(r"\s[|&;]+\s", line):
+            try:
+                words = shlex.split(part, comments=True)
+            except ValueError:
+                continue
+            while words and re.fullmatch(r"[A-Z_]+=.*|\$|sudo", words[0]):
+                del words[0]
+            if words:
+                yield words
+
+
+@each_document
+def test_every_file_named_exists(document: Path) -> None:
+    named = [text for text in inline(document) if _PATH.fullmatch(text)]
+    missing = [path for path in named if not any(ROOT.glob(path.rstrip("/")))]
+    assert missing == []
+
+
+@each_document
+def test_every_local_link_leads_somewhere(document: Path) -> None:
+    broken = []
+    for link in (first or second for first, second in _LINK.findall(prose(document))):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_document
+def test_every_command_and_option_of_luot_exists(document: Path) -> None:
+    unknown = []
+    for words in command_lines(document):
+        if words[0].rpartition("/")[2] != "luot":
+            continue
+        command: Any = typer.main.get_command(app)
+        options = {"--help", *(name for param in command.params for name in param.opts)}
+        for word in words[1:]:
+            if word.startswith("-") and word != "-":
+                if word.partition("=")[0] not in options:
+                    unknown.append(" ".join(words))
+            elif hasattr(command, "commands"):
+                if word not in command.commands:
+                    unknown.append(" ".join(words))
+                    break
+                command = command.commands[word]
+                options = {"--help"}
+                for param in command.params:
+                    options |= {*param.opts, *param.secondary_opts}
+    assert unknown == []
+
+
+@each_document
+def test_every_make_target_exists(document: Path) -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = {
+        word
+        for words in command_lines(document)
+        if words[0] == "make"
+        for word in words[1:]
+        if "=" not in word
+    }
+    assert named <= targets
+
+
+@each_document
+def test_every_setting_named_is_a_setting(document: Path) -> None:
+    text = document.read_text("utf-8")
+    named = set(re.findall(r"\bLUOT_[A-Z][A-Z_]*[A-Z]\b", text))
+    known = {PREFIX + name for name in NAMES}
+    known |= {f"{name}_FILE" for name in known} | OUTSIDE
+    assert named <= known
+
+
+@each_document
+def test_every_metric_named_is_in_the_catalogue(document: Path) -> None:
+    named = {
+        name
+        for text in (*inline(document), *fences(document, "", "promql", "yaml"))
+        for name in re.findall(r"\bluot_[a-z_]+\b", text)
+    }
+    known = {spec.name for spec in CATALOGUE}
+    for spec in CATALOGUE:
+        if isinstance(spec, HistogramSpec):
+            known |= {f"{spec.name}_{part}" for part in ("bucket", "sum", "count")}
+    assert named <= known
+
+
+@each_document
+def test_every_attribute_of_the_script_is_one_it_reads(document: Path) -> None:
+    script = (ROOT / "services/api/static/counter.js").read_text("utf-8")
+    html = "\n".join([*fences(document, "html"), *inline(document)])
+    for name in set(re.findall(r"\bdata-([a-z-]+)", html)):
+        if name != "site" and f"data-{name}" not in script:
+            camel = re.sub(r"-([a-z])", lambda found: found[1].upper(), name)
+            assert re.search(rf"\b{camel}\b", script), f"data-{name}"
+    counts = {"online", *openapi._COUNTS}
+    assert set(re.findall(r"data-luot=\"([^\"]*)\"", html)) <= counts
+
+
+def test_the_answer_in_the_readme_has_the_fields_of_the_api() -> None:
+    (block,) = fences(ROOT / "README.md", "json")
+    answer = json.loads(block)
+    properties = openapi._COUNTER["properties"]
+    assert isinstance(properties, dict)
+    assert list(answer) == list(properties)
+    assert set(answer["peak"]) == {"online", "at"}
+    assert all(set(views) == {"views", "today"} for views in answer["paths"].values())
+
+
+def test_every_step_of_a_hit_is_named_in_order_by_the_architecture() -> None:
+    from services.ingest.pipeline import STEPS
+
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    places = [text.find(f"`{step.__name__}`") for step in STEPS]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_pictures_are_sound_and_small() -> None:
+    pictures = sorted((ROOT / "docs/img").iterdir())
+    assert pictures
+    for picture in pictures:
+        assert picture.stat().st_size < 200_000, picture.name
+        if picture.suffix == ".svg":
+            ElementTree.fromstring(picture.read_text("utf-8"))
+
+
+def test_a_wrong_document_would_be_noticed(tmp_path: Path) -> None:
+    document = tmp_path / "wrong.md"
+    document.write_text(
+        "`services/ingest/none.py` [x](none.md) [y](#none) `luot sweep` `luot up --fast`\n"
+        '`LUOT_NONE` `luot_none_total` `make coffee`\n```html\n<b data-luot="noon"></b>\n```\n'
+    )
+    for check in (
+        test_every_file_named_exists,
+        test_every_local_link_leads_somewhere,
+        test_every_command_and_option_of_luot_exists,
+        test_every_make_target_exists,
+        test_every_setting_named_is_a_setting,
+        test_every_metric_named_is_in_the_catalogue,
+        test_every_attribute_of_the_script_is_one_it_reads,
+    ):
+        with pytest.raises(AssertionError):
+            check(document)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from redis.exceptions import RedisError
 from starlette.types import Message
 
 from services.api.errors import ApiError, bad_request, shown, unavailable, unknown_site
@@ -159,6 +160,18 @@ def router(registry: Callable[[], Registry], clock: Callable[[], float] = time.t
     async def remove_site(site: Annotated[Site, Depends(known)]) -> None:
         """Remove a site: it is no longer counted or shown. Its counts stay in the store."""
         await _saved(loaded().remove(site.slug))
+
+    @routes.delete("/sites/{slug}/shown", status_code=HTTPStatus.NO_CONTENT)
+    async def forget_shown(site: Annotated[Site, Depends(known)]) -> None:
+        """Forget the numbers that were shown, so that lower ones of the store are shown.
+
+        Public numbers never go down by themselves: after an older state of the store was put back
+        on purpose, the higher numbers of before stay until they are forgotten here.
+        """
+        try:
+            await loaded().forget_shown(site.slug)
+        except (RedisError, OSError) as error:
+            raise unavailable(f"Redis did not take the change: {error}") from error
 
     return routes
 

@@ -25,6 +25,8 @@ from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
 
 REDIS_SECONDS = 2.0
+START_SECONDS = 3.0
+"""How long the start waits for the store before it goes on without."""
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 5.0
 
@@ -53,6 +55,7 @@ class Api:
         self._clock = clock
         self._monotonic = monotonic
         self._problem: str | None = "not started"
+        self._refused: str | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._running: _Running | None = None
         self._opened = asyncio.Event()
@@ -60,10 +63,15 @@ class Api:
 
     @property
     def problem(self) -> str | None:
-        """Why the service cannot do its work, or None."""
-        if self._problem is None and not self.registry.loaded:
-            return "the sites cannot be read"
-        return self._problem
+        """Why the service cannot do its work, or None.
+
+        While the store is away, its work is to answer with the last good numbers.
+        """
+        if self._running is None or self._refused is not None:
+            return self._refused or self._problem
+        if self._running.registry.known:
+            return None
+        return self._problem or "the sites cannot be read"
 
     async def opened(self) -> None:
         """Return when the store was opened, which may be long after the start."""
@@ -72,21 +80,33 @@ class Api:
     async def start(self) -> None:
         """Open the stores, migrate, load the sites and publish them.
 
-        A store that is away is tried again in the background; meanwhile answers are 503. Raises
-        StoreError or ValueError when the store refuses to be used: another try would not help.
+        A store that is away is tried again in the background; meanwhile the last good numbers are
+        served, as far as Redis knows them. Raises StoreError or ValueError when the store refuses
+        to be used: another try would not help.
         """
         if self._running is not None:
             return
         self._running = running = _Running(
             self._settings, *self._given, self._clock, self._monotonic
         )
+        opening = asyncio.create_task(self._open(running))
         try:
-            await self._open(running)
-        except StoreUnavailableError as error:
-            self._wait_for_store(running, error)
+            # Not for ever: a store that hangs must not keep the last good numbers from anybody.
+            await asyncio.wait({opening}, timeout=START_SECONDS)
+            if opening.done():
+                opening.result()
+                return
+            error: StoreError = StoreUnavailableError("it does not answer")
+        except StoreUnavailableError as unavailable:
+            error = unavailable
         except BaseException:
+            opening.cancel()
             await self.stop()
             raise
+        self._problem = f"the store is not available: {error}"
+        log.warning("%s; trying again", self._problem)
+        await running.registry.recall()
+        self._tasks.append(asyncio.create_task(self._open_later(running, opening)))
 
     async def stop(self) -> None:
         """Stop, and close what `start` opened."""
@@ -95,7 +115,7 @@ class Api:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         running, self._running = self._running, None
-        self._problem = "stopped"
+        self._problem, self._refused = "stopped", None
         self._opened.clear()
         if running is not None:
             await running.close()
@@ -109,26 +129,25 @@ class Api:
         self._tasks.append(asyncio.create_task(running.registry.keep_fresh()))
         self._opened.set()
 
-    def _wait_for_store(self, running: "_Running", error: StoreError) -> None:
-        self._problem = f"the store is not available: {error}"
-        log.warning("%s; trying again", self._problem)
-        self._tasks.append(asyncio.create_task(self._open_later(running)))
-
-    async def _open_later(self, running: "_Running") -> None:
+    async def _open_later(self, running: "_Running", opening: asyncio.Task[None]) -> None:
         pause = FIRST_RETRY_SECONDS
         while True:
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_RETRY_SECONDS)
             try:
-                await self._open(running)
+                await opening
             except StoreUnavailableError as error:
                 self._problem = f"the store is not available: {error}"
             except Exception as error:
-                self._problem = f"the store cannot be used: {error}"
+                self._refused = f"the store cannot be used: {error}"
                 log.exception("the store cannot be used")
             else:
+                self._refused = None
                 log.info("the store is available")
                 return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+            if not running.registry.known:
+                await running.registry.recall()
+            opening = asyncio.create_task(self._open(running))
 
     @property
     def registry(self) -> Registry:

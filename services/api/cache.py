@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
@@ -44,21 +45,24 @@ class LastGood(Generic[K, V]):
 
     A value is fresh for `ttl` seconds. Then the next request reads it again, and whoever asks
     meanwhile waits for that same read, but never beyond `budget` seconds after its start: then,
-    or when the read fails, the last good value is the answer, marked as stale. After a failed read
-    the next try comes `ttl` seconds later. Values are kept for ever, or, with a `limit`, until they
-    are the longest not read.
+    or when the read fails, the last good value is the answer, marked as stale; where there is none,
+    `recall` is asked for one, and says nothing of keys it does not know. After a failed read the
+    next try comes `ttl` seconds later. Values are kept for ever, or, with a `limit`, until they are
+    the longest not read.
     """
 
     def __init__(
         self,
         load: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
         *,
+        recall: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]] | None = None,
         ttl: float = 1.0,
         budget: float = 2.0,
         limit: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load = load
+        self._recall = recall
         self._ttl = ttl
         self._budget = budget
         self._limit = limit
@@ -66,6 +70,7 @@ class LastGood(Generic[K, V]):
         self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
         self._flights: dict[K, _Flight] = {}
         self._failed_at: dict[K, float] = {}
+        self._failing = False
 
     def fresh(self, key: K) -> V | None:
         """Return the value if it needs no reading."""
@@ -76,17 +81,25 @@ class LastGood(Generic[K, V]):
 
     async def get(self, key: K) -> Held[V]:
         """Return one value; raises NothingKnownError."""
-        return (await self.get_many((key,)))[key]
+        held = await self.get_many((key,))
+        if key not in held:
+            raise NothingKnownError(key)
+        return held[key]
 
     async def get_many(self, keys: Sequence[K]) -> dict[K, Held[V]]:
-        """Return the values, reading together what is not fresh; raises NothingKnownError."""
+        """Return the values of which anything is known, reading together what is not fresh."""
         asked = self._clock()
         wanted = [key for key in dict.fromkeys(keys) if not self._is_fresh(key, asked)]
         self._take_off([key for key in wanted if self._may_read(key, asked)], asked)
         for flight in {self._flights[key] for key in wanted if key in self._flights}:
             left = flight.started + self._budget - self._clock()
             await asyncio.wait({flight.task}, timeout=left)
-        return {key: self._held(key, asked, read=key in wanted) for key in keys}
+        await self._remember([key for key in wanted if key not in self._entries])
+        return {
+            key: Held(entry.value, stale=key in wanted and entry.read_at < asked)
+            for key in keys
+            if (entry := self._entries.get(key)) is not None
+        }
 
     async def close(self) -> None:
         """Abandon the reads under way."""
@@ -113,28 +126,40 @@ class LastGood(Generic[K, V]):
             async with asyncio.timeout(GIVE_UP_SECONDS):
                 values = await self._load(keys)
         except Exception as error:  # whatever the fault, the last good numbers are served
-            expected = isinstance(error, StoreUnavailableError | TimeoutError | NothingKnownError)
-            log.warning("cannot read %d values: %r", len(keys), error, exc_info=not expected)
+            self._tell(error, len(keys))
             self._forget_failures()
             self._failed_at.update(dict.fromkeys(keys, self._clock()))
         else:
-            read_at = self._clock()
-            for key in keys:
-                self._failed_at.pop(key, None)
-                self._entries.pop(key, None)
-                self._entries[key] = _Entry(values[key], read_at)
-            while self._limit is not None and len(self._entries) > self._limit:
-                self._entries.popitem(last=False)
+            if self._failing:
+                self._failing = False
+                log.info("values can be read again")
+            self._keep(values, keys, self._clock())
         finally:
             for key in keys:
                 del self._flights[key]
 
+    async def _remember(self, missing: Sequence[K]) -> None:
+        if missing and self._recall is not None:
+            recalled = await self._recall(missing)
+            # A reading that ended meanwhile is newer.
+            unread = [key for key in recalled if key not in self._entries]
+            self._keep(recalled, unread, -math.inf)
+
+    def _keep(self, values: Mapping[K, V], keys: Sequence[K], read_at: float) -> None:
+        for key in keys:
+            self._failed_at.pop(key, None)
+            self._entries.pop(key, None)
+            self._entries[key] = _Entry(values[key], read_at)
+        while self._limit is not None and len(self._entries) > self._limit:
+            self._entries.popitem(last=False)
+
+    def _tell(self, error: Exception, size: int) -> None:
+        """Log a fault when it begins, not with every reading that it spoils."""
+        expected = isinstance(error, StoreUnavailableError | TimeoutError | NothingKnownError)
+        level = logging.DEBUG if self._failing and expected else logging.WARNING
+        log.log(level, "cannot read %d values: %r", size, error, exc_info=not expected)
+        self._failing = True
+
     def _forget_failures(self) -> None:
         if self._limit is not None and len(self._failed_at) > self._limit:
             self._failed_at.clear()
-
-    def _held(self, key: K, asked: float, *, read: bool) -> Held[V]:
-        entry = self._entries.get(key)
-        if entry is None:
-            raise NothingKnownError(key)
-        return Held(entry.value, stale=read and entry.read_at < asked)

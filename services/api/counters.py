@@ -2,56 +2,31 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
-import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from services.api import periods, queries
+from services.api.answers import Numbers
 from services.api.cache import LastGood
-from services.api.etag import weak
 from services.api.highwater import HighWater
+from services.api.kept import Kept, Shown
+from services.api.online import OnlineReader
 from services.api.periods import Key, Periods
-from services.log import keys
-from services.model.calendar import Grain, local_day, to_date, zone
+from services.api.reading import PageReading, Reading, Rows
+from services.model.calendar import Grain, local_day, to_date
 from services.model.site import Metric, Site
 from services.store.interface import Store
 
-ONLINE_SECONDS = 15
-"""How long the number of visitors online is believed after the aggregator said it."""
-REDIS_SECONDS = 1.0
+KEEP_SECONDS = 60.0
+"""How old the time of numbers that do not change may be where they are kept."""
 HISTORY_SECONDS = 60.0
 FIRST_DAY_SECONDS = 600.0
 
-_json = msgspec.json.Encoder()
+_TOTAL: Key = (Grain.TOTAL, 0)
 
-
-class Answer(msgspec.Struct, frozen=True):
-    """The numbers of a site as they are sent; `etag` says nothing of when they were read."""
-
-    body: bytes
-    stale_body: bytes
-    etag: str
-    stale_etag: str
-
-    @classmethod
-    def of(cls, numbers: Mapping[str, object]) -> "Answer":
-        """Encode numbers once, as read now and as the last good ones."""
-        stale = {**numbers, "stale": True}
-        return cls(_json.encode(numbers), _json.encode(stale), _etag(numbers), _etag(stale))
-
-
-def _etag(numbers: Mapping[str, object]) -> str:
-    return weak(_json.encode({**numbers, "as_of": None}))
-
-
-class PathViews(msgspec.Struct, frozen=True):
-    """The views of one page."""
-
-    views: int
-    today: int
+R = TypeVar("R", Reading, PageReading)
 
 
 class CounterReader:
@@ -65,11 +40,11 @@ class CounterReader:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._redis = redis
         self._clock = clock
         self._highest = HighWater()
         self._highest_of_paths = HighWater()
-        self._online: dict[str, int] = {}
+        self._online = OnlineReader(redis, clock, monotonic)
+        self._kept = Kept(redis)
         self._history = LastGood(
             self._read_histories, ttl=HISTORY_SECONDS, limit=1000, clock=monotonic
         )
@@ -79,65 +54,114 @@ class CounterReader:
 
     async def close(self) -> None:
         """Abandon the readings under way."""
+        await self._online.close()
         await self._history.close()
         await self._first_days.close()
 
-    async def answer(self, site: Site, metric: Metric) -> Answer:
+    async def numbers(self, site: Site, metric: Metric) -> Numbers:
         """Return the numbers of a site, opening balances included. Raises StoreError."""
         now_ms = int(self._clock() * 1000)
         today = local_day(now_ms, site.timezone)
         around = Periods.around(today)
-        counted, balances, peak, since, (online, is_current) = await asyncio.gather(
+        counted, balances, peak, since, shown, online = await asyncio.gather(
             self._rows(site.slug, metric, around),
             self._balances(site.slug, metric),
             queries.peak(self._store, site.slug, today),
             self._since(site),
-            self._online_now(site.slug, now_ms),
+            self._kept.numbers(site.slug, metric),
+            self._online.now(site.slug),
         )
-        rows = {
-            key: self._highest.raised((site.slug, metric, key), count)
-            for key, count in counted.items()
-        }
-        for balance in balances:
-            periods.add(rows, balance.grain, balance.start, _measure(balance, metric))
-        return Answer.of(
-            {
-                "site": site.slug,
-                "as_of": _iso(now_ms, site.timezone),
-                "timezone": site.timezone,
-                "metric": metric,
-                "stale": not is_current,
-                "since": since,
-                "online": online,
-                **around.numbers(rows),
-                "peak": {
-                    "online": peak.online if peak else 0,
-                    "at": _iso(peak.at, site.timezone) if peak else None,
-                },
-            }
+        before = self._guard(site.slug, shown, metric)
+        reading = Reading(
+            as_of=now_ms,
+            day=today,
+            since=since,
+            peak=peak,
+            counted=self._raised(site.slug, metric, counted, before.counted if before else {}),
+            balances=_added(balances, metric, around),
         )
+        if shown is not None and _is_news(reading, before):
+            await self._kept.keep(site.slug, metric, reading)
+        return Numbers(site, metric, reading, online)
 
-    async def paths(self, site: Site, paths: Sequence[str]) -> dict[str, PathViews]:
+    async def recall_numbers(self, site: Site, metric: Metric) -> Numbers | None:
+        """Return the last good numbers that are kept, if any are."""
+        shown = await self._kept.numbers(site.slug, metric)
+        before = self._guard(site.slug, shown, metric)
+        if before is None:
+            return None
+        self._raised(site.slug, metric, {}, before.counted)
+        return Numbers(site, metric, before, await self._online.now(site.slug))
+
+    async def online(self, site: Site) -> int:
+        """Return the visitors online, as far as is known."""
+        return (await self._online.now(site.slug)).visitors
+
+    def today(self, site: Site) -> int:
+        """Return the site's day of this moment."""
+        return local_day(int(self._clock() * 1000), site.timezone)
+
+    async def pages(self, site: Site, paths: Sequence[str]) -> dict[str, PageReading]:
         """Return the views of pages, opening balances included. Raises StoreError."""
-        today = local_day(int(self._clock() * 1000), site.timezone)
-        found, balances = await asyncio.gather(
+        now_ms = int(self._clock() * 1000)
+        today = local_day(now_ms, site.timezone)
+        found, balances, shown = await asyncio.gather(
             queries.path_views(self._store, site.slug, paths, today),
             queries.balances(self._store, site.slug, paths),
+            self._kept.pages(site.slug, paths),
         )
-        rows: dict[str, dict[Key, int]] = {}
-        for path in paths:
-            rows[path] = {
-                key: self._highest_of_paths.raised(
-                    (site.slug, path, key), found.get((path, key[0]), 0)
-                )
-                for key in ((Grain.TOTAL, 0), (Grain.DAY, today))
-            }
+        added: dict[str, dict[Key, int]] = {path: {} for path in paths}
         for balance in balances:
-            periods.add(rows[balance.path], balance.grain, balance.start, balance.views)
-        return {
-            path: PathViews(views=of_path[Grain.TOTAL, 0], today=of_path[Grain.DAY, today])
-            for path, of_path in rows.items()
-        }
+            periods.add(added[balance.path], balance.grain, balance.start, balance.views)
+        readings, news = {}, {}
+        for path in paths:
+            before = self._guard(site.slug, shown, path)
+            total = self._highest_of_paths.raised(
+                (site.slug, path, _TOTAL), found.get((path, Grain.TOTAL), 0)
+            )
+            of_day = self._highest_of_paths.raised(
+                (site.slug, path, (Grain.DAY, today)), found.get((path, Grain.DAY), 0)
+            )
+            if before is not None:
+                total = max(total, before.views)
+                of_day = max(of_day, before.today if before.day == today else 0)
+            readings[path] = reading = PageReading(
+                as_of=now_ms,
+                day=today,
+                views=total,
+                today=of_day,
+                balance=added[path].get(_TOTAL, 0),
+                balance_today=added[path].get((Grain.DAY, today), 0),
+            )
+            if (reading.views or reading.balance) and _is_news(reading, before):
+                news[path] = reading
+        if shown is not None:
+            await self._kept.keep_pages(site.slug, news)
+        return readings
+
+    async def recall_pages(self, site: Site, paths: Sequence[str]) -> dict[str, PageReading]:
+        """Return the last good views that are kept, of those pages that have any."""
+        shown = await self._kept.pages(site.slug, paths)
+        found = {path: self._guard(site.slug, shown, path) for path in paths}
+        return {path: reading for path, reading in found.items() if reading is not None}
+
+    def _guard(self, slug: str, shown: Shown[R] | None, key: str) -> R | None:
+        """Return what was shown last, once what an operator reset is forgotten."""
+        if shown is None:
+            return None
+        self._highest.reset(slug, shown.reset_at)
+        self._highest_of_paths.reset(slug, shown.reset_at)
+        return shown.readings.get(key)
+
+    def _raised(self, slug: str, metric: Metric, counted: Rows, before: Rows) -> Rows:
+        """Return the rows, none lower than it was ever shown; rows of nothing are left out."""
+        raised = {}
+        for key in counted.keys() | before.keys():
+            highest = max(counted.get(key, 0), before.get(key, 0))
+            count = self._highest.raised((slug, metric, key), highest)
+            if count and key in counted:
+                raised[key] = count
+        return raised
 
     async def _rows(self, slug: str, metric: Metric, around: Periods) -> dict[Key, int]:
         wanted = around.keys()
@@ -185,28 +209,23 @@ class CounterReader:
     async def _read_first_days(self, slugs: Sequence[str]) -> dict[str, int | None]:
         return {slug: await queries.first_day(self._store, slug) for slug in slugs}
 
-    async def _online_now(self, slug: str, now_ms: int) -> tuple[int, bool]:
-        """Return visitors online, and whether Redis could be asked; the last answer if not."""
-        try:
-            async with asyncio.timeout(REDIS_SECONDS):
-                said = await self._redis.hget(keys.ONLINE, slug)
-        except (RedisError, OSError, TimeoutError):
-            return self._online.get(slug, 0), False
-        self._online[slug] = _believed(said, now_ms)
-        return self._online[slug], True
+
+def _added(balances: Iterable[queries.Balance], metric: Metric, around: Periods) -> Rows:
+    rows: Rows = {}
+    for balance in balances:
+        periods.add(rows, balance.grain, balance.start, _measure(balance, metric))
+    wanted = around.keys()
+    return {key: count for key, count in rows.items() if count and key in wanted}
 
 
-def _believed(said: bytes | str | None, now_ms: int) -> int:
-    text = said.decode() if isinstance(said, bytes) else said or ""
-    count, _, at_ms = text.partition(":")
-    if not (count.isdecimal() and at_ms.isdecimal()):
-        return 0
-    return int(count) if now_ms - int(at_ms) <= ONLINE_SECONDS * 1000 else 0
+def _is_news(reading: R, before: R | None) -> bool:
+    """Tell whether a reading must be kept: it says something else, or what is kept grows old."""
+    return (
+        before is None
+        or reading.as_of - before.as_of > KEEP_SECONDS * 1000
+        or not reading.says_the_same(before)
+    )
 
 
 def _measure(count: queries.Count | queries.Balance, metric: Metric) -> int:
     return count.views if metric is Metric.VIEWS else count.visits
-
-
-def _iso(at_ms: int, timezone: str) -> str:
-    return datetime.fromtimestamp(at_ms // 1000, zone(timezone)).isoformat()

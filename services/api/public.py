@@ -5,15 +5,16 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api import etag, paths
+from services.api.answers import Answer, Numbers
 from services.api.cache import Held, LastGood, NothingKnownError
-from services.api.counters import Answer, CounterReader, PathViews
+from services.api.counters import CounterReader
 from services.api.errors import ApiError, bad_request, shown, unavailable, unknown_site
 from services.api.metrics import COUNTER_CACHE, STALE_ANSWERS
+from services.api.reading import PageReading
 from services.api.registry import Registry
 from services.model.site import Metric, Site
 
@@ -36,6 +37,7 @@ PREFLIGHT = {
 }
 
 _FRESH = COUNTER_CACHE.labels("fresh")
+_NO_PAGES = Held[dict[str, PageReading]]({}, stale=False)
 
 
 class Counters:
@@ -49,8 +51,10 @@ class Counters:
     ) -> None:
         self._registry = registry
         self._reader = reader
-        self._answers = LastGood(self._read_answers, clock=monotonic)
-        self._paths = LastGood(self._read_paths, limit=REMEMBERED_PATHS, clock=monotonic)
+        self._answers = LastGood(self._read_numbers, recall=self._recall_numbers, clock=monotonic)
+        self._paths = LastGood(
+            self._read_paths, recall=self._recall_paths, limit=REMEMBERED_PATHS, clock=monotonic
+        )
 
     async def close(self) -> None:
         """Abandon the readings under way."""
@@ -65,22 +69,31 @@ class Counters:
         site = self._site(request.path_params["site"])
         metric, asked = _parse(request.scope["query_string"], site)
         try:
-            held = await self._answer(site, metric)
-            pages = await self._pages(site, asked) if asked else None
+            numbers, stale = await self._numbers(site, metric)
         except NothingKnownError:
             COUNTER_CACHE.labels("none").inc()
             raise unavailable("the store cannot be read, and nothing was read before") from None
-        answer, stale = held
-        stale = stale or (pages is not None and pages.stale)
-        body, tag = answer.body, answer.etag
-        if stale:
+        pages = await self._pages(site, asked) if asked else _NO_PAGES
+        answer = numbers.answer
+        if stale or pages.stale:
             STALE_ANSWERS.inc()
-            body, tag = answer.stale_body, answer.stale_etag
-        if pages is not None:
-            encoded = msgspec.json.encode(pages.value)
-            body = body[:-1] + b',"paths":' + encoded + b"}"
-            tag = etag.weak(tag.encode() + encoded)
-        return etag.respond(request, body, tag, HEADERS, "application/json")
+            answer = await self._last_good(numbers, pages)
+        if asked:
+            today = self._reader.today(site) if pages.stale else None
+            answer = answer.with_pages(
+                {
+                    path: page.numbers(page.day if today is None else today)
+                    for path, page in pages.value.items()
+                }
+            )
+        return etag.respond(request, answer.body, answer.etag, HEADERS, "application/json")
+
+    async def _last_good(self, numbers: Numbers, pages: Held[dict[str, PageReading]]) -> Answer:
+        """Return what was read last as it reads today; its time is that of its oldest part."""
+        today = self._reader.today(numbers.site)
+        online = await self._reader.online(numbers.site)
+        parts = (numbers.reading, *(pages.value.values() if pages.stale else ()))
+        return numbers.stale(today, online, min(part.as_of for part in parts))
 
     def _site(self, slug: str) -> Site:
         site = self._registry.get(slug)
@@ -90,7 +103,7 @@ class Counters:
             raise unknown_site(slug)
         return site
 
-    async def _answer(self, site: Site, metric: Metric) -> Held[Answer]:
+    async def _numbers(self, site: Site, metric: Metric) -> Held[Numbers]:
         fresh = self._answers.fresh((site.slug, metric))
         if fresh is not None:
             _FRESH.inc()
@@ -99,24 +112,46 @@ class Counters:
         COUNTER_CACHE.labels("stale" if held.stale else "read").inc()
         return held
 
-    async def _pages(self, site: Site, asked: dict[str, str]) -> Held[dict[str, PathViews]]:
+    async def _pages(self, site: Site, asked: dict[str, str]) -> Held[dict[str, PageReading]]:
+        """Return the pages asked for; those of which nothing is known are left out."""
         held = await self._paths.get_many([(site.slug, path) for path in asked.values()])
-        pages = {given: held[site.slug, path].value for given, path in asked.items()}
-        return Held(pages, stale=any(page.stale for page in held.values()))
+        pages = {
+            given: held[site.slug, path].value
+            for given, path in asked.items()
+            if (site.slug, path) in held
+        }
+        stale = len(pages) < len(asked) or any(page.stale for page in held.values())
+        return Held(pages, stale=stale)
 
-    async def _read_answers(
+    async def _read_numbers(
         self, wanted: Sequence[tuple[str, Metric]]
-    ) -> dict[tuple[str, Metric], Answer]:
+    ) -> dict[tuple[str, Metric], Numbers]:
         return {
-            (slug, metric): await self._reader.answer(self._site(slug), metric)
+            (slug, metric): await self._reader.numbers(self._site(slug), metric)
             for slug, metric in wanted
+        }
+
+    async def _recall_numbers(
+        self, wanted: Sequence[tuple[str, Metric]]
+    ) -> dict[tuple[str, Metric], Numbers]:
+        return {
+            (slug, metric): numbers
+            for slug, metric in wanted
+            if (numbers := await self._reader.recall_numbers(self._site(slug), metric)) is not None
         }
 
     async def _read_paths(
         self, wanted: Sequence[tuple[str, str]]
-    ) -> dict[tuple[str, str], PathViews]:
+    ) -> dict[tuple[str, str], PageReading]:
         slug = wanted[0][0]
-        found = await self._reader.paths(self._site(slug), [path for _, path in wanted])
+        found = await self._reader.pages(self._site(slug), [path for _, path in wanted])
+        return {(slug, path): views for path, views in found.items()}
+
+    async def _recall_paths(
+        self, wanted: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], PageReading]:
+        slug = wanted[0][0]
+        found = await self._reader.recall_pages(self._site(slug), [path for _, path in wanted])
         return {(slug, path): views for path, views in found.items()}
 
 

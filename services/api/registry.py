@@ -3,18 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from services.api import kept
 from services.log import keys
 from services.model.site import Site
 from services.store import sites as repository
 from services.store.interface import Store, StoreError
 
 REFRESH_SECONDS = 5.0
+REDIS_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +34,13 @@ class Registry:
         self._last_version = 0
         self.loaded = False
 
+    @property
+    def known(self) -> bool:
+        """Whether any site is known, from the store or from Redis."""
+        return self.loaded or bool(self._sites)
+
     def get(self, slug: str) -> Site | None:
-        """Return the site of a slug."""
+        """Return the site of a slug; until the sites are loaded, None may mean not yet known."""
         return self._sites.get(slug)
 
     def all(self) -> list[Site]:
@@ -53,6 +61,10 @@ class Registry:
             self._sites = {known: site for known, site in self._sites.items() if known != slug}
             await self._publish()
 
+    async def forget_shown(self, slug: str) -> None:
+        """Let the numbers of a site go down to what the store says. Raises RedisError."""
+        await kept.reset(self._redis, slug, int(self._clock() * 1000))
+
     async def refresh(self) -> None:
         """Load the sites again and publish them; what cannot be reached is left for next time."""
         async with self._changing:
@@ -64,6 +76,19 @@ class Registry:
                 log.warning("cannot load the sites, keeping %d: %s", len(self._sites), error)
             if self.loaded:
                 await self._publish()
+
+    async def recall(self) -> None:
+        """Read back what was last published to Redis, while the store cannot be asked."""
+        try:
+            async with asyncio.timeout(REDIS_SECONDS):
+                published = await cast("Awaitable[Any]", self._redis.hgetall(keys.SITES))
+        except (RedisError, OSError) as error:
+            log.warning("cannot read the sites back from Redis: %s", error)
+            return
+        async with self._changing:
+            if not self.loaded:
+                sites = (_decode(slug, body) for slug, body in published.items())
+                self._sites = {site.slug: site for site in sites if site is not None}
 
     async def keep_fresh(self) -> None:
         """Refresh for as long as this runs, so that a Redis that was wiped heals by itself."""
@@ -83,7 +108,7 @@ class Registry:
         try:
             held = await self._redis.hgetall(keys.SITES)
             changed = {slug: body for slug, body in wanted.items() if held.get(slug) != body}
-            gone = [slug for slug in held if slug not in wanted]
+            gone: list[Any] = [slug for slug in held if slug not in wanted]
             if not changed and not gone:
                 return
             async with self._redis.pipeline(transaction=True) as pipeline:
@@ -91,6 +116,16 @@ class Registry:
                     pipeline.hset(keys.SITES, mapping=changed)  # type: ignore[arg-type]
                 if gone:
                     pipeline.hdel(keys.SITES, *gone)
+                for slug in gone:
+                    kept.forget(pipeline, slug.decode(errors="replace"))
                 await pipeline.execute()
         except (RedisError, OSError) as error:
             log.warning("cannot publish the sites to Redis: %s", error)
+
+
+def _decode(slug: bytes, body: bytes) -> Site | None:
+    try:
+        return msgspec.json.decode(body, type=Site)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        log.error("what Redis holds of site %r cannot be read: %s", slug, error)
+        return None

@@ -18,6 +18,10 @@ SITES = "sites"
 ONLINE = "online"
 """Hash of slug → `<visitors>:<ms>`; the aggregator is its only writer."""
 
+NUMBERS = "numbers"
+"""Hash of `<slug> <metric>` → the last good numbers, and slug → since when they count, in ms;
+the API is its only writer."""
+
 
 def partition_of(site: str, partitions: int) -> int:
     """Return the partition of a site: always the same one."""
@@ -57,3 +61,18 @@ def salt(site: str, day: str) -> str:
 def paths(site: str, day: str) -> str:
     """Return the set of the distinct paths (8-byte digests) of a site's day (ISO date)."""
     return f"paths:{site}:{day}"
+
+
+def numbers_field(site: str, metric: str) -> str:
+    """Return the field of NUMBERS that holds a site's numbers in one measure."""
+    return f"{site} {metric}"
+
+
+def reset_field(site: str) -> str:
+    """Return the field of NUMBERS that says since when the numbers of a site count."""
+    return site
+
+
+def pages(site: str) -> str:
+    """Return the hash of path → the last good views of the page."""
+    return f"pages:{site}"

@@ -1,7 +1,9 @@
 """The store on a ClickHouse server, over the native protocol."""
 
 import logging
+import socket
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from clickhouse_driver import Client, errors
@@ -43,15 +45,19 @@ class ClickHouseStore(ThreadedStore):
 
     def _create_database(self) -> None:
         # Creating needs a right that the account of a running service may well lack.
-        session = ServerSession(self.address)
+        probe = ServerSession(self.address)
+        self._sessions.append(probe)
         try:
-            session.execute("SELECT 1")
+            probe.execute("SELECT 1")
         except UnknownDatabaseError:
-            session.close()
-            session = ServerSession(self.address, database="default")
-            session.execute(f"CREATE DATABASE IF NOT EXISTS {self.address.database}")
+            creator = ServerSession(self.address, database="default")
+            try:
+                creator.execute(f"CREATE DATABASE IF NOT EXISTS {self.address.database}")
+            finally:
+                creator.close()
         finally:
-            session.close()
+            probe.close()
+            self._sessions.remove(probe)
 
 
 class UnknownDatabaseError(StoreError):
@@ -64,6 +70,7 @@ class ServerSession(Session):
     def __init__(self, address: Address, database: str | None = None) -> None:
         self._address = address
         self._client = address.client(database or address.database)
+        self._cut_off = False
 
     def execute(self, sql: str) -> list[Row]:
         """Run one statement without parameters."""
@@ -96,6 +103,14 @@ class ServerSession(Session):
         """Close the connection."""
         self._client.disconnect()
 
+    def cut_off(self) -> None:
+        """Make the call under way fail, from another thread, and every later one."""
+        self._cut_off = True
+        connected = self._client.connection.socket
+        if connected is not None:
+            with suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
     def _call(self, call: Callable[[Client], T]) -> T:
         # A call may have reached the server before its connection was lost. Repeating it is safe
         # nevertheless: rows inserted twice are one row, and statements create only what is missing.
@@ -106,6 +121,8 @@ class ServerSession(Session):
 
     def _attempt(self, call: Callable[[Client], T]) -> T:
         client = self._client
+        if self._cut_off:
+            raise StoreUnavailableError("the store is closed")
         try:
             if not client.connection.connected:
                 client.connection.connect()

@@ -20,6 +20,8 @@ MAX_QUERY_BYTES = 16 << 20
 MAX_ELEMENTS = 2_000_000
 """Most syntax elements of a statement; a value of a list is one, and old servers count each."""
 _LAST_DAY = (1 << 16) - 1
+CLOSE_SECONDS = 5.0
+"""How long calls under way may take to end when the store is closed; then they are cut off."""
 
 states.register()
 
@@ -44,6 +46,9 @@ class Session(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the connection."""
+
+    def cut_off(self) -> None:  # noqa: B027  # an engine in this process always answers
+        """Make the call under way fail, from another thread, and every later one."""
 
 
 class ThreadedStore(Store):
@@ -91,8 +96,14 @@ class ThreadedStore(Store):
             await self._run(lambda session: self._insert(session, table, columns))
 
     async def close(self) -> None:
-        """Close every session; calls under way end first."""
-        await asyncio.to_thread(self._pool.shutdown)
+        """Close every session; calls under way end first, or are cut off after a while."""
+        # A server that hangs would otherwise hold up the end of the process for a minute.
+        ending = asyncio.create_task(asyncio.to_thread(self._pool.shutdown))
+        await asyncio.wait({ending}, timeout=CLOSE_SECONDS)
+        if not ending.done():
+            for session in list(self._sessions):
+                session.cut_off()
+        await ending
         while self._sessions:
             self._sessions.pop().close()
 

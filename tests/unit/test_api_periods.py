@@ -70,10 +70,10 @@ def test_a_balance_of_a_year_belongs_to_the_year_and_the_total_only() -> None:
 def test_the_highest_value_seen_stays() -> None:
     highest = HighWater(limit=2)
 
-    assert [highest.raised("a", value) for value in (3, 1, 4)] == [3, 3, 4]
-    highest.raised("b", 1)
-    highest.raised("c", 1)
-    assert highest.raised("a", 1) == 1
+    assert [highest.raised(("a",), value) for value in (3, 1, 4)] == [3, 3, 4]
+    highest.raised(("b",), 1)
+    highest.raised(("c",), 1)
+    assert highest.raised(("a",), 1) == 1
 
 
 @pytest.mark.parametrize(

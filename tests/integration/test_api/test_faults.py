@@ -44,6 +44,8 @@ async def counted(clickhouse: ClickHouseServer) -> ClickHouseServer:
 async def api(
     clickhouse: ClickHouseServer, redis_server: RedisServer, clock: Clock
 ) -> AsyncIterator[Api]:
+    with redis_server.client() as redis:
+        redis.flushall()
     settings = ApiSettings.read(
         {}, clickhouse_url=clickhouse.url, redis_url=redis_server.url, admin_token=TOKEN
     )
@@ -115,6 +117,9 @@ async def test_without_redis_the_counts_are_right_and_marked_as_stale(
         clock.now += 60
         without = (await client.get(COUNTER)).json()
         assert (without["total"], without["online"], without["stale"]) == (100, 7, True)
+        clock.now += 600
+        assert (await client.get(COUNTER)).json()["online"] == 0
+        redis_server.start()
 
 
 async def test_a_store_made_for_other_partitions_stops_the_start(

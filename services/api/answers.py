@@ -1,0 +1,83 @@
+"""Numbers as they are sent: JSON, and an ETag that says nothing of when they were read."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from services.api.etag import weak
+from services.api.reading import Reading
+from services.model.calendar import zone
+from services.model.site import Metric, Site
+
+_json = msgspec.json.Encoder()
+
+
+class Online(NamedTuple):
+    """Visitors online, and whether that could be asked now."""
+
+    visitors: int
+    is_current: bool
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The body of an answer, and its ETag."""
+
+    body: bytes
+    etag: str
+
+    @classmethod
+    def of(cls, numbers: Mapping[str, object]) -> "Answer":
+        """Encode numbers."""
+        return cls(_json.encode(numbers), weak(_json.encode({**numbers, "as_of": None})))
+
+    def with_pages(self, pages: Mapping[str, object]) -> "Answer":
+        """Return the answer with the views of pages added to it."""
+        encoded = _json.encode(pages)
+        body = self.body[:-1] + b',"paths":' + encoded + b"}"
+        return Answer(body, weak(self.etag.encode() + encoded))
+
+
+class Numbers:
+    """A reading of a site in one measure, and the answers made of it, each encoded once."""
+
+    def __init__(self, site: Site, metric: Metric, reading: Reading, online: Online) -> None:
+        self.site = site
+        self.metric = metric
+        self.reading = reading
+        self.answer = self._encode(
+            reading.day, online.visitors, reading.as_of, stale=not online.is_current
+        )
+        self._stale: tuple[tuple[int, int, int], Answer] | None = None
+
+    def stale(self, today: int, online: int, as_of: int) -> Answer:
+        """Return the answer of a later time, as the last good one; `as_of` is the oldest part's."""
+        wanted = (today, online, as_of)
+        if self._stale is None or self._stale[0] != wanted:
+            self._stale = (wanted, self._encode(today, online, as_of, stale=True))
+        return self._stale[1]
+
+    def _encode(self, today: int, online: int, as_of: int, *, stale: bool) -> Answer:
+        site, reading = self.site, self.reading
+        peak = reading.peak_of(today)
+        return Answer.of(
+            {
+                "site": site.slug,
+                "as_of": _iso(as_of, site.timezone),
+                "timezone": site.timezone,
+                "metric": self.metric,
+                "stale": stale,
+                "since": reading.since,
+                "online": online,
+                **reading.numbers(today),
+                "peak": {
+                    "online": peak.online if peak else 0,
+                    "at": _iso(peak.at, site.timezone) if peak else None,
+                },
+            }
+        )
+
+
+def _iso(at_ms: int, timezone: str) -> str:
+    return datetime.fromtimestamp(at_ms // 1000, zone(timezone)).isoformat()

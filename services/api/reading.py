@@ -1,0 +1,66 @@
+"""What was read of a site or a page at one time, and how it reads on that day or a later one.
+
+Rows are kept by the period they count, not by its name: what was `today` when it was read is
+`yesterday` on the next day, and the same holds for weeks, months and years.
+"""
+
+import msgspec
+
+from services.api.periods import Key, Periods
+from services.api.queries import Peak
+
+Rows = dict[Key, int]
+
+
+class Reading(msgspec.Struct, frozen=True, array_like=True):
+    """The numbers of a site in one measure.
+
+    as_of     when they were read, ms since 1970
+    day       the site's day of that moment
+    since     first day that was counted, ISO date
+    peak      the day's peak
+    counted   rows as counted, never lower than any that was shown
+    balances  what opening balances add to those rows
+    """
+
+    as_of: int
+    day: int
+    since: str
+    peak: Peak | None
+    counted: Rows
+    balances: Rows
+
+    def numbers(self, today: int) -> dict[str, int]:
+        """Return the number of each period around a day."""
+        rows = dict(self.counted)
+        for key, count in self.balances.items():
+            rows[key] = rows.get(key, 0) + count
+        return Periods.around(today).numbers(rows)
+
+    def peak_of(self, today: int) -> Peak | None:
+        """Return the peak, if it is that of this day."""
+        return self.peak if today == self.day else None
+
+    def says_the_same(self, other: "Reading") -> bool:
+        """Tell whether two readings differ in nothing but their time."""
+        return msgspec.structs.replace(self, as_of=other.as_of) == other
+
+
+class PageReading(msgspec.Struct, frozen=True, array_like=True):
+    """The views of a page, as counted, and what opening balances add: of all time and of a day."""
+
+    as_of: int
+    day: int
+    views: int
+    today: int
+    balance: int = 0
+    balance_today: int = 0
+
+    def numbers(self, today: int) -> dict[str, int]:
+        """Return the views of all time, and those of a day."""
+        of_day = self.today + self.balance_today if today == self.day else 0
+        return {"views": self.views + self.balance, "today": of_day}
+
+    def says_the_same(self, other: "PageReading") -> bool:
+        """Tell whether two readings differ in nothing but their time."""
+        return msgspec.structs.replace(self, as_of=other.as_of) == other

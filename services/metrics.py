@@ -78,6 +78,11 @@ APPEND_RETRIES = CounterSpec(
 REQUEST_SECONDS = HistogramSpec(
     "luot_request_seconds", "Time to answer a request", ("route", "method", "code")
 )
+REFUSED_REQUESTS = CounterSpec(
+    "luot_refused_requests_total",
+    "Connections closed on a broken, huge or slow request",
+    ("reason",),
+)
 
 # Aggregator
 LAG_ENTRIES = GaugeSpec("luot_stream_lag_entries", "Log entries not yet committed", ("partition",))

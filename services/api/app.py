@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from services import __version__
+from services import __version__, connections
 from services.api import admin, docs, errors, health, openapi, public, script
 from services.api.counters import CounterReader
 from services.api.metrics import Measured
@@ -237,7 +237,9 @@ def run(settings: ApiSettings) -> None:
         host=settings.host,
         port=settings.listen_port,
         loop="uvloop",
-        http="httptools",
+        http=connections.prepare(),
+        ws="none",
+        proxy_headers=False,
         log_level=settings.log_level,
         # A line a request would carry the visitor's address.
         access_log=False,

@@ -7,6 +7,7 @@ from functools import lru_cache
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
+from services import connections
 from services.ingest import event, http, metrics
 from services.ingest.checks import RefusedError
 from services.ingest.clock import Clock, system_clock
@@ -173,7 +174,7 @@ def run(settings: IngestSettings) -> None:
             host=settings.host,
             port=settings.listen_port,
             loop="uvloop",
-            http="httptools",
+            http=connections.prepare(),
             ws="none",
             lifespan="on",
             # The peer must be the real one: who may name another is decided by Addresses.

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from services import connections
 from services.standalone.errors import UpError
 
 SHUTDOWN_SECONDS = 3
@@ -48,7 +49,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=connections.prepare(),
                 ws="none",
                 lifespan="off",
                 # The peer must be the real one: ingest decides who may name another.

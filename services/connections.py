@@ -1,0 +1,187 @@
+"""HTTP connections with limits: what one client can make a service hold, and for how long.
+
+uvicorn's own protocol takes heads of any size and waits for them for ever, so 500 connections
+that send a byte a minute would stay as long as they like. A proxy in front limits this too; what
+is here holds without one.
+"""
+
+import asyncio
+import logging
+import resource
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from services import metrics
+
+MAX_HEAD_BYTES = 48 * 1024
+"""Request line and headers; the longest query that is answered has 32 KiB."""
+HEAD_SECONDS = 10.0
+"""How long a head may take; also how long a connection may say nothing at first."""
+BODY_BYTES_PER_TICK = 10 * 1024
+"""A body, after its head, comes at this pace at least, or ends within HEAD_SECONDS."""
+SEND_SECONDS = 30.0
+"""How long a client may leave an answer unread."""
+SPARE_FILES = 256
+"""File descriptors that connections leave to everything else."""
+
+_REFUSED = metrics.REFUSED_REQUESTS.create()
+_NOISE = ("Invalid HTTP request", "Unsupported upgrade", "No supported WebSocket")
+
+
+class LimitedHttp(HttpToolsProtocol):
+    """uvicorn's protocol on httptools, within limits.
+
+    A refusal has the one shape of errors, and the connection is closed after it.
+    """
+
+    head_seconds = HEAD_SECONDS
+    send_seconds = SEND_SECONDS
+    max_connections = 1 << 30
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._in_message = False
+        self._in_head = True
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._refusal = (400, "malformed", "this is not HTTP")
+        self._slow: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self.max_connections:
+            _REFUSED.labels("too_many_connections").inc()
+            transport.abort()
+            return
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of it."""
+        self._unwatch()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came, and see whether the request is late."""
+        if self._in_head:
+            self._head_bytes += len(data)
+        else:
+            self._body_bytes += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            self._unwatch()
+        elif self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(431, "head_too_large", f"the head is over {MAX_HEAD_BYTES} bytes")
+        elif self._in_message or self._is_idle():
+            self._watch()
+        else:
+            self._unwatch()
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._in_message = self._in_head = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Read a header; those after a body (trailers) mean nothing to us."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Pass the request on. Raises ValueError when its head is too large."""
+        # It may have come at once, with part of the body, or with other requests.
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > MAX_HEAD_BYTES:
+            self._refusal = (431, "head_too_large", f"the head is over {MAX_HEAD_BYTES} bytes")
+            raise ValueError(self._refusal)
+        self._in_head = False
+        self._head_bytes = self._body_bytes = 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        super().on_message_complete()
+        self._in_message, self._in_head = False, True
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not read, but not for ever."""
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(self.send_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on sending."""
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be parsed."""
+        self._refuse(*self._refusal)
+
+    def _is_idle(self) -> bool:
+        """Tell whether nothing is asked and nothing is owed: empty lines do not keep it open."""
+        return self.cycle is None or bool(self.cycle.response_complete)
+
+    def _watch(self) -> None:
+        if self._slow is None:
+            self._slow = self.loop.call_later(self.head_seconds, self._late)
+
+    def _unwatch(self) -> None:
+        if self._slow is not None:
+            self._slow.cancel()
+            self._slow = None
+
+    def _late(self) -> None:
+        self._slow = None
+        seconds = f"{self.head_seconds:g} seconds"
+        if self.flow.read_paused:  # it is the service that does not read
+            self._watch()
+        elif not self._in_message:
+            _REFUSED.labels("silent").inc()
+            self.transport.close()
+        elif self._in_head:
+            self._refuse(408, "head_too_slow", f"the head did not arrive within {seconds}")
+        elif self._body_bytes >= BODY_BYTES_PER_TICK and not self._is_idle():
+            self._body_bytes = 0
+            self._watch()
+        else:
+            _REFUSED.labels("body_too_slow").inc()
+            self.transport.close()
+
+    def _refuse(self, status: int, reason: str, message: str) -> None:
+        _REFUSED.labels(reason).inc()
+        body = msgspec.json.encode({"errors": {"request": [message]}})
+        if self._is_idle():  # or else it would stand in the middle of another answer
+            self.transport.write(
+                b"%bcontent-type: application/json\r\ncontent-length: %d\r\n"
+                b"connection: close\r\n\r\n%b" % (STATUS_LINE[status], len(body), body)
+            )
+        self._unwatch()
+        self.transport.close()
+
+
+class _Quiet(logging.Filter):
+    """Drops the lines that anybody can cause at will; a metric counts them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith(_NOISE)
+
+
+def prepare() -> type[LimitedHttp]:
+    """Return the protocol for uvicorn's option `http`, fitted to this process.
+
+    Takes as many file descriptors as the system grants, for a connection is one.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    files = hard if hard != resource.RLIM_INFINITY else 1 << 20
+    LimitedHttp.max_connections = max(files - SPARE_FILES, files // 2)
+    logging.getLogger("uvicorn.error").addFilter(_Quiet())
+    return LimitedHttp

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import batches, client, fold, ingest, machine
+from benchmarks import batches, client, fold, freshness, ingest, machine
 from benchmarks.measure import Result
 
 
@@ -25,6 +25,7 @@ SUBJECTS: dict[str, Measure] = {
     "fold": fold.measure,
     "ingest": ingest.measure,
     "client": client.measure,
+    "freshness": freshness.measure,
 }
 DEFAULT_FILE = Path("build/benchmarks.json")
 

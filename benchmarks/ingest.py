@@ -18,8 +18,6 @@ from benchmarks.measure import Result, compare, runs, summary
 from services.ingest import event
 from services.ingest.app import Ingest
 from services.ingest.intake import Intake
-from services.ingest.lastgood import LastGood
-from services.ingest.link import Link
 from services.ingest.pipeline import STEPS, Draft, Parts, Step, process
 from services.ingest.settings import IngestSettings
 from services.log import keys

@@ -35,7 +35,10 @@ def test_a_subject_is_measured_and_written_down_with_its_machine(tmp_path: Path)
 def test_an_unknown_subject_is_named() -> None:
     done = run("fould")
     assert done.returncode == 2
-    assert "'fould' is not a subject; expected one of batches, fold, ingest, client" in done.stderr
+    assert (
+        "'fould' is not a subject; expected one of batches, fold, ingest, client, freshness"
+        in done.stderr
+    )
 
 
 def test_every_run_measures_the_same_hits() -> None:

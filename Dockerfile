@@ -22,7 +22,8 @@ COPY --from=build /opt/luot /opt/luot
 ENV PATH=/opt/luot/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    LUOT_HOST=0.0.0.0
+    LUOT_HOST=0.0.0.0 \
+    XDG_STATE_HOME=/var/lib
 WORKDIR /var/lib/luot
 USER 1000:1000
 EXPOSE 8001 8002 8003

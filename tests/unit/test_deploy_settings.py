@@ -1,0 +1,69 @@
+"""The table of settings in docs/deployment.md is what the settings classes say."""
+
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from services.aggregator.settings import AggregatorSettings
+from services.api.settings import ApiSettings
+from services.client_settings import ClientSettings
+from services.ingest.settings import IngestSettings
+from services.settings import NAMES, PREFIX, Settings
+from services.standalone.settings import UpSettings
+
+PAGE = Path(__file__).parents[2] / "docs" / "deployment.md"
+BEGIN, END = "<!-- settings -->", "<!-- end of settings -->"
+# Of two classes with the same setting, the first describes it.
+READERS: dict[str, type[Settings]] = {
+    "ingest": IngestSettings,
+    "aggregator": AggregatorSettings,
+    "api": ApiSettings,
+    "up": UpSettings,
+    "commands": ClientSettings,
+}
+# What depends on the service or on the user is said in words.
+SAID = {
+    "log_level": "`info`; `warning`: up",
+    "port": "`8001`, `8002`, `8003`: ingest, api, aggregator; `8000`: up",
+    "spool": "`/var/lib/luot/spool` for root, else `$XDG_STATE_HOME/luot/spool`",
+}
+
+
+def default_of(name: str, field: FieldInfo) -> str:
+    """Return the default as one would write it into the environment."""
+    if name in SAID:
+        return SAID[name]
+    value = field.default
+    assert value is not PydanticUndefined, f"say the default of {name} in SAID"
+    if hasattr(value, "get_secret_value"):
+        value = value.get_secret_value()
+    if isinstance(value, tuple):
+        value = ",".join(str(part).removesuffix("/128") for part in value)
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if isinstance(value, float):
+        value = f"{value:g}"
+    return "" if value is None else f"`{value}`"
+
+
+def table() -> str:
+    """Return the table of all settings."""
+    lines = ["| setting | default | meaning | read by |", "|---|---|---|---|"]
+    for name in sorted(NAMES):
+        field_name = name.lower()
+        readers = [who for who, cls in READERS.items() if field_name in cls.model_fields]
+        assert readers, f"{PREFIX}{name} is read by nobody"
+        field = READERS[readers[0]].model_fields[field_name]
+        meaning = field.description or "detail of log messages: debug, info, warning, error"
+        shown = "all" if len(readers) == len(READERS) else ", ".join(readers)
+        lines.append(
+            f"| `{PREFIX}{name}` | {default_of(field_name, field)} | {meaning} | {shown} |"
+        )
+    return "\n".join(lines)
+
+
+def test_the_table_of_settings_is_complete_and_true() -> None:
+    text = PAGE.read_text("utf-8")
+    shown = text.partition(BEGIN)[2].partition(END)[0].strip()
+    assert shown == table(), f"{PAGE.name} must say:\n{table()}"

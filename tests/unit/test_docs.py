@@ -13,6 +13,8 @@ import typer
 
 from services.api import openapi
 from services.cli import app
+from services.ingest.drops import DropReason
+from services.ingest.pipeline import STEPS
 from services.metrics import CATALOGUE, HistogramSpec
 from services.settings import NAMES, PREFIX
 
@@ -171,9 +173,16 @@ def test_the_answer_in_the_readme_has_the_fields_of_the_api() -> None:
     assert all(set(views) == {"views", "today"} for views in answer["paths"].values())
 
 
-def test_every_step_of_a_hit_is_named_in_order_by_the_architecture() -> None:
-    from services.ingest.pipeline import STEPS
+def test_the_readme_names_every_reason_why_a_hit_does_not_count() -> None:
+    (sentence,) = [
+        line for line in prose(ROOT / "README.md").splitlines() if "X-Luot-Dropped" in line
+    ]
+    named = set(_INLINE.findall(sentence.partition("reason why not")[2]))
+    # What cannot be read is answered with 400, which says enough.
+    assert named == {reason.value for reason in DropReason} - {DropReason.UNREADABLE}
 
+
+def test_every_step_of_a_hit_is_named_in_order_by_the_architecture() -> None:
     text = (ROOT / "docs/architecture.md").read_text("utf-8")
     places = [text.find(f"`{step.__name__}`") for step in STEPS]
     assert -1 not in places

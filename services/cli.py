@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from services import __version__
+from services.cli_backup import app as backup
 from services.cli_site import app as site
 
 # Whatever is heavy (the embedded engine, Faust, FastAPI) is imported by the command that needs it.
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(site, name="site")
+app.add_typer(backup)
 
 UNUSABLE = 2
 """Exit code when something given to us cannot be used: an option, a setting, a file, a port."""

@@ -35,6 +35,8 @@ NAMES = frozenset(
         "RATE_PER_MINUTE",
         "REDIS_URL",
         "RETENTION_SECONDS",
+        "SPOOL",
+        "SPOOL_BYTES",
         "TOKEN",
         "TRUSTED_PROXIES",
         "UNSAFE_EVICTION",
@@ -100,6 +102,11 @@ class StoreSettings(Settings):
     clickhouse_url: SecretStr = Field(
         default=SecretStr("clickhouse://127.0.0.1:9000/luot"),
         description="clickhouse://user:password@host:9000/database or chdb:///path",
+    )
+    group: str = Field(
+        default="luot",
+        pattern=r"^[\w.-]{1,100}$",
+        description="readers of one group share the partitions and their committed positions",
     )
 
 

@@ -12,11 +12,6 @@ class AggregatorSettings(StoreSettings):
 
     default_port: ClassVar[int] = 8003
 
-    group: str = Field(
-        default="luot",
-        pattern=r"^[\w.-]{1,100}$",
-        description="readers of one group share the partitions and their committed positions",
-    )
     flush_seconds: Seconds = Field(
         default=1.0, description="longest time that a folded hit waits to be written"
     )

@@ -15,6 +15,12 @@ def encode(ms: int, sequence: int) -> int:
     return ms << SEQUENCE_BITS | sequence
 
 
+def of_entry(entry_id: bytes) -> int:
+    """Return the position of an entry id as Redis writes it, `ms-seq`."""
+    ms, _, sequence = entry_id.partition(b"-")
+    return encode(int(ms), int(sequence))
+
+
 def time_ms(position: int) -> int:
     """Return the log time of a position in milliseconds since 1970, UTC."""
     return position >> SEQUENCE_BITS

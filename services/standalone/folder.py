@@ -79,3 +79,15 @@ def read(folder: Path, name: str) -> str | None:
         return (folder / name).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def in_use(folder: Path) -> bool:
+    """Tell whether a `luot up` runs on this folder."""
+    try:
+        with (folder / _LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

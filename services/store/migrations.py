@@ -77,6 +77,18 @@ async def migrate(store: Store, known: list[Migration] | None = None) -> list[st
     return applied
 
 
+async def schema_of(store: Store) -> int:
+    """Return the number of the newest migration of a store."""
+    ((number,),) = await store.execute("SELECT max(number) FROM migrations")
+    return int(number)
+
+
+async def partitions_of(store: Store) -> int | None:
+    """Return the number of partitions that a store was made for; None when it is new."""
+    values = await _partitions(store)
+    return values[0] if values else None
+
+
 async def fix_partitions(store: Store, partitions: int) -> None:
     """Hold the store to one number of partitions: the one it was first opened with.
 

@@ -78,7 +78,7 @@ async def test_a_visitors_state_goes_out_as_text_and_comes_back(store: Store) ->
     rows = await store.execute(
         "SELECT site, uniqCombinedMerge(visitors) FROM visitors GROUP BY site"
     )
-    found = dict(rows)
+    found: dict[str, int] = dict(rows)
     assert found["site-10"] == 10
     assert found["site-5000"] == pytest.approx(5000, rel=0.01)
     assert found["site-200000"] == pytest.approx(200_000, rel=0.02)

@@ -1,0 +1,91 @@
+"""From a backup back into a store, of whichever kind."""
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from pathlib import Path
+
+from services.backup.folder import BackupError, File, Manifest, Progress, lines
+from services.store import portable
+from services.store.interface import Store
+from services.store.migrations import fix_partitions, migrate, migrations, partitions_of
+from services.store.portable import Fingerprint, Piece
+
+
+async def refuse_misfit(store: Store, manifest: Manifest, partitions: int, replace: bool) -> None:
+    """Make sure that a store may take this backup, and bring its schema up to date.
+
+    Raises BackupError; nothing was changed then but the schema.
+    """
+    newest = max(migration.number for migration in migrations())
+    if manifest.schema > newest:
+        raise BackupError(
+            f"the backup was made by Luot {manifest.luot} with schema {manifest.schema}; this Luot"
+            f" knows schemas up to {newest}: restore it with the newer version"
+        )
+    if partitions != manifest.partitions:
+        raise BackupError(
+            f"LUOT_PARTITIONS={partitions}, but the backup is of {manifest.partitions} partitions;"
+            f" set LUOT_PARTITIONS={manifest.partitions}"
+        )
+    await migrate(store)
+    held = await partitions_of(store)
+    if held not in (None, manifest.partitions):
+        raise BackupError(
+            f"the store was made for {held} partitions, the backup for {manifest.partitions};"
+            " restore into a new database"
+        )
+    filled = await portable.filled(store)
+    if filled and not replace:
+        raise BackupError(
+            f"the store is not empty (there are rows in {', '.join(filled)}); restore into a new"
+            " database, or give --replace to remove everything that is there"
+        )
+
+
+async def restore(store: Store, folder: Path, manifest: Manifest, progress: Progress) -> None:
+    """Replace what the store holds by a backup, then read it back and compare every row.
+
+    The backup was checked before. Raises BackupError or StoreError; the store then says of
+    itself that a restore is unfinished, until one is done.
+    """
+    version = time.time_ns()
+    await portable.empty(store)
+    await fix_partitions(store, manifest.partitions)
+    await portable.note_restore(store, "unfinished", version)
+    for file in manifest.files:
+        for chunk in lines(folder, file):
+            await portable.insert(store, file.table, file.columns, chunk)
+            progress(chunk.count(b"\n"))
+    await _verify(store, manifest, progress)
+    await portable.note_restore(store, "done", version + 1)
+
+
+async def _verify(store: Store, manifest: Manifest, progress: Progress) -> None:
+    wanted = {file.name: file for file in manifest.files}
+    found: dict[str, Fingerprint] = {}
+    async for piece in _pieces(store, manifest.positions):
+        name = f"{piece.file}.jsonl.gz"
+        fingerprint = found.setdefault(name, Fingerprint())
+        fingerprint.add(piece.lines)
+        progress(piece.rows)
+    for name, file in wanted.items():
+        _compare(file, found.pop(name, Fingerprint()))
+    if extra := [name for name, fingerprint in found.items() if fingerprint.rows]:
+        raise BackupError(f"after the restore the store holds rows of {', '.join(extra)} as well")
+
+
+async def _pieces(store: Store, positions: Mapping[int, int]) -> AsyncIterator[Piece]:
+    async with aclosing(portable.dump(store, positions)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Piece):
+                yield piece
+
+
+def _compare(file: File, found: Fingerprint) -> None:
+    if (found.rows, str(found)) != (file.rows, file.fingerprint):
+        raise BackupError(
+            f"after the restore the rows of {file.name} are not those of the backup:"
+            f" {found.rows} rows with fingerprint {found}, expected {file.rows} with"
+            f" {file.fingerprint}. Is something else writing to the store?"
+        )

@@ -1,0 +1,279 @@
+"""The rows of a store as JSON lines that any other store can take in.
+
+A line is one row as a JSON array: days as ISO dates, states of aggregates in hex.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import date
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from services.log.keys import partition_of
+from services.store import states
+from services.store.interface import Row, Store, StoreError
+from services.store.migrations import partitions_of, schema_of
+
+COUNTERS = "counters"
+HITS = "hits"
+VISITORS = "visitors"
+RESTORE = "restore"
+"""Name in the table `meta` that tells of a restore: 'unfinished' until it is done."""
+
+_FINGERPRINT_BITS = 64
+# The earliest entry of an id counts, and the ids of a store that were never merged may repeat.
+_FIRST_BY = {"opening_balances": ("at", "site, id")}
+_WITHOUT = {"meta": f"name != '{RESTORE}'"}
+
+_decoder = msgspec.json.Decoder(list[Any])
+
+
+class Piece(msgspec.Struct, frozen=True, tag="piece"):
+    """Some rows of one table; the pieces of one file follow one another."""
+
+    file: str
+    table: str
+    columns: tuple[str, ...]
+    rows: int
+    lines: bytes
+
+
+class Begin(msgspec.Struct, frozen=True, tag="begin"):
+    """How many rows there are, about, for a progress bar."""
+
+    rows: int
+
+
+class End(msgspec.Struct, frozen=True, tag="end"):
+    """What all pieces together hold.
+
+    schema      number of the newest migration
+    positions   partition → position; everything before it is in the rows, nothing from it on
+    """
+
+    schema: int
+    partitions: int
+    positions: dict[int, int]
+
+
+class Fingerprint:
+    """Number of rows and a digest of them that does not depend on their order."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._sum = 0
+
+    def add(self, lines: bytes) -> None:
+        """Take in whole lines."""
+        for line in lines.splitlines():
+            self.rows += 1
+            self._sum += int.from_bytes(blake2b(line, digest_size=8).digest(), "big")
+
+    def __str__(self) -> str:
+        return f"{self._sum % (1 << _FINGERPRINT_BITS):016x}"
+
+
+async def tables(store: Store) -> list[str]:
+    """Return the tables whose rows are portable as they are."""
+    rows = await store.execute(
+        "SELECT name FROM system.tables WHERE database = currentDatabase()"
+        " AND engine = 'ReplacingMergeTree' AND name != 'migrations' ORDER BY name"
+    )
+    return [name for (name,) in rows]
+
+
+async def dump(
+    store: Store, committed: Mapping[int, int] | None = None
+) -> AsyncGenerator[Begin | Piece | End, None]:
+    """Read everything, consistent at one position a partition, while the aggregator goes on.
+
+    A flush writes its counter rows in one insert, after their raw hits. So one statement over
+    the counters sees whole flushes; the highest position it sees tells how far each partition
+    was, and raw hits beyond it are left out. `committed` are the positions committed to the log
+    before this began; they may be higher where a partition had only bots. Raises StoreError.
+    """
+    partitions = await partitions_of(store)
+    if partitions is None:
+        raise StoreError("the store is empty: it was never opened by the API or `luot migrate`")
+    names = await tables(store)
+    yield Begin(await _count(store, names))
+    limits = _Limits(partitions, committed or {})
+    async with aclosing(_read(store, COUNTERS, COUNTERS, _final(COUNTERS))) as pieces:
+        async for piece, rows in pieces:
+            limits.note(rows, piece.columns)
+            yield piece
+    months = await _months(store)
+    for month in months:
+        file = f"{HITS}-{month // 100}-{month % 100:02}"
+        sql = f"{_final(HITS)} WHERE toYYYYMM(day) = {month:d}"
+        async with aclosing(_read(store, file, HITS, sql, limits)) as pieces:
+            async for piece, _ in pieces:
+                yield piece
+    for name in names:
+        if name not in (COUNTERS, HITS):
+            async with aclosing(_read(store, name, name, _select(name))) as pieces:
+                async for piece, _ in pieces:
+                    yield piece
+    async with aclosing(_read(store, VISITORS, VISITORS, _states(months))) as pieces:
+        async for piece, _ in pieces:
+            yield piece
+    yield End(await schema_of(store), partitions, limits.next)
+
+
+class _Limits:
+    """Up to which position each partition is held."""
+
+    def __init__(self, partitions: int, committed: Mapping[int, int]) -> None:
+        self._partitions = partitions
+        self._of_site: dict[str, int] = {}
+        self.next = dict(committed)
+
+    def _partition(self, site: str) -> int:
+        partition = self._of_site.get(site)
+        if partition is None:
+            partition = self._of_site[site] = partition_of(site, self._partitions)
+        return partition
+
+    def note(self, rows: Sequence[Row], columns: Sequence[str]) -> None:
+        site, position = columns.index("site"), columns.index("position")
+        highest: dict[str, int] = {}
+        for row in rows:
+            if row[position] > highest.get(row[site], -1):
+                highest[row[site]] = row[position]
+        for name, at in highest.items():
+            partition = self._partition(name)
+            self.next[partition] = max(self.next.get(partition, 0), at + 1)
+
+    def within(self, rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
+        site, position = columns.index("site"), columns.index("position")
+        ends: dict[str, int] = {}
+        kept = []
+        for row in rows:
+            end = ends.get(row[site])
+            if end is None:
+                end = ends[row[site]] = self.next.get(self._partition(row[site]), 0)
+            if row[position] < end:
+                kept.append(row)
+        return kept
+
+
+async def _read(
+    store: Store, file: str, table: str, sql: str, limits: _Limits | None = None
+) -> AsyncGenerator[tuple[Piece, Sequence[Row]], None]:
+    columns = tuple(await columns_of(store, table))
+    listed = ", ".join(columns)
+    if table == VISITORS:
+        listed = "site, day, hex(CAST(visitors AS String))"
+    # A file without rows stands in the backup too: that there were none was checked.
+    yield Piece(file, table, columns, 0, b""), ()
+    async with aclosing(store.stream(sql.format(columns=listed))) as blocks:
+        async for block in blocks:
+            # In a thread: the process may have others to answer meanwhile.
+            rows, lines = await asyncio.to_thread(_encode, block, columns, limits)
+            if rows:
+                yield Piece(file, table, columns, len(rows), lines), rows
+
+
+def _encode(
+    block: list[Row], columns: Sequence[str], limits: _Limits | None
+) -> tuple[list[Row], bytes]:
+    rows = block if limits is None else limits.within(block, columns)
+    return rows, msgspec.json.Encoder().encode_lines(rows)
+
+
+def _final(table: str) -> str:
+    return f"SELECT {{columns}} FROM {table} FINAL"  # noqa: S608  # the name of a table of ours
+
+
+def _select(table: str) -> str:
+    if table in _FIRST_BY:
+        first, key = _FIRST_BY[table]
+        return (
+            "SELECT {columns} FROM"  # noqa: S608  # names of ours
+            f" (SELECT * FROM {table} ORDER BY {first}) LIMIT 1 BY {key}"
+        )
+    return f"{_final(table)} WHERE {_WITHOUT[table]}" if table in _WITHOUT else _final(table)
+
+
+def _states(months: Sequence[int]) -> str:
+    """Select the visitors whose raw hits are gone; those of the others follow from the hits."""
+    known = ", ".join(str(month) for month in months) or "0"
+    return (
+        "SELECT {columns} FROM"  # noqa: S608  # numbers of ours
+        " (SELECT site, day, uniqCombinedMergeState(visitors) AS visitors"
+        f" FROM visitors WHERE toYYYYMM(day) NOT IN ({known}) GROUP BY site, day)"
+    )
+
+
+async def columns_of(store: Store, table: str) -> dict[str, str]:
+    """Return the columns of a table with their types."""
+    return {row[0]: row[1] for row in await store.execute(f"DESCRIBE TABLE {table}")}
+
+
+async def _months(store: Store) -> list[int]:
+    rows = await store.execute("SELECT DISTINCT toYYYYMM(day) AS month FROM hits ORDER BY month")
+    return [month for (month,) in rows]
+
+
+async def _count(store: Store, names: Sequence[str]) -> int:
+    counts: Counter[str] = Counter()
+    for name in names:
+        ((counts[name],),) = await store.execute(f"SELECT count() FROM {name}")  # noqa: S608
+    return counts.total()
+
+
+async def filled(store: Store) -> list[str]:
+    """Return the tables that hold a row, apart from what every new store holds."""
+    return [
+        name
+        for name in [*await tables(store), VISITORS]
+        if name != "meta" and await store.execute(f"SELECT 1 FROM {name} LIMIT 1")  # noqa: S608
+    ]
+
+
+async def empty(store: Store) -> None:
+    """Remove every row of every table; the schema stays."""
+    for name in [*await tables(store), VISITORS]:
+        await store.execute(f"TRUNCATE TABLE {name}")
+
+
+async def insert(store: Store, table: str, columns: Sequence[str], lines: bytes) -> None:
+    """Insert rows as they were read by `dump`. Raises StoreError."""
+    rows = _decoder.decode_lines(lines)
+    if not rows:
+        return
+    types = await columns_of(store, table)
+    values: dict[str, Sequence[Any]] = {}
+    for name, column in zip(columns, zip(*rows, strict=True), strict=True):
+        match types.get(name):
+            case "Date":
+                values[name] = [_date(text) for text in column]
+            case states.VISITORS:
+                values[name] = [bytes.fromhex(text) for text in column]
+            case _:
+                values[name] = column
+    await store.insert(table, values)
+
+
+@lru_cache(maxsize=4096)
+def _date(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+async def note_restore(store: Store, state: str, version: int) -> None:
+    """Write whether a restore is 'unfinished' or 'done'; the higher version counts."""
+    await store.insert("meta", {"name": [RESTORE], "version": [version], "value": [state]})
+
+
+async def restore_state(store: Store) -> str | None:
+    """Return what `note_restore` wrote last."""
+    rows = await store.execute(
+        "SELECT argMax(value, version) FROM meta WHERE name = %(name)s HAVING count() > 0",
+        {"name": RESTORE},
+    )
+    return rows[0][0] if rows else None

@@ -1,0 +1,83 @@
+"""A backup of one kind of store gives every public number again in the other kind."""
+
+import asyncio
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from services.store.open import open_store
+from tests.integration.backup.world import (
+    SITES,
+    Books,
+    aggregator,
+    append,
+    done,
+    furnish,
+    manifest,
+    public_numbers,
+    where,
+)
+from tests.servers.redis import RedisServer
+
+
+def fill(store_url: str, redis: RedisServer, tmp_path: Path, books: Books) -> None:
+    with aggregator(tmp_path, store_url, redis):
+        asyncio.run(append(redis.url, books, batches=20, size=400))
+
+    async def rest() -> None:
+        store = open_store(store_url)
+        await furnish(store)
+        await store.close()
+
+    asyncio.run(rest())
+
+
+@pytest.mark.parametrize("direction", ["server to embedded", "embedded to server"])
+def test_every_public_number_is_the_same_in_the_other_kind_of_store(
+    direction: str,
+    server_url: str,
+    embedded_url: str,
+    redis_server: RedisServer,
+    other_redis: RedisServer,
+    tmp_path: Path,
+) -> None:
+    source, target = server_url, embedded_url
+    if direction == "embedded to server":
+        source, target = target, source
+    books = Books(seed=1)
+    fill(source, redis_server, tmp_path, books)
+    before = public_numbers(tmp_path, source, redis_server)
+
+    folder = tmp_path / "backup"
+    assert "rows in" in done("backup", str(folder), **where(source, redis_server))
+    said = done("restore", str(folder), **where(target, other_redis))
+    assert "Restored and compared" in said
+
+    assert public_numbers(tmp_path, target, other_redis) == before
+    assert before["mytho views"]["total"] > 8_307_145
+    assert before["hue visitors"]["total"] > 69_000
+    assert sum(before[f"{site} visitors"]["total"] for site in SITES) > 70_000
+    kept = {file["name"]: file["rows"] for file in manifest(folder)["files"]}
+    assert sum(rows for name, rows in kept.items() if name.startswith("hits-")) == books.hits
+    assert kept["visitors.jsonl.gz"] == 1
+    assert kept["opening_balances.jsonl.gz"] == 2
+
+    again = tmp_path / "again"
+    done("backup", str(again), **where(target, other_redis))
+    assert {file["name"]: file["fingerprint"] for file in manifest(again)["files"]} == {
+        file["name"]: file["fingerprint"] for file in manifest(folder)["files"]
+    }
+
+
+def test_files_are_plain_enough_for_other_tools(
+    embedded_url: str, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    fill(embedded_url, redis_server, tmp_path, Books(seed=2))
+    folder = tmp_path / "backup"
+    done("backup", str(folder), **where(embedded_url, redis_server))
+    (file,) = (file for file in manifest(folder)["files"] if file["table"] == "sites")
+    with gzip.open(folder / file["name"], "rt", encoding="utf-8") as rows:
+        bodies = [dict(zip(file["columns"], json.loads(row), strict=True)) for row in rows]
+    assert sorted(body["slug"] for body in bodies) == sorted(SITES)

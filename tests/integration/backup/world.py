@@ -1,0 +1,253 @@
+"""Stores with a history, and everything that can be read from them."""
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+from redis.asyncio import Redis
+from typer.testing import CliRunner
+
+from services.cli import app
+from services.log import keys, reach
+from services.log.batch import decode
+from services.log.writer import LogWriter
+from services.model import position
+from services.model.calendar import local_day, to_day
+from services.model.hit import Hit
+from services.model.site import Site
+from services.store import portable, sites
+from services.store.interface import Store
+from services.store.open import open_store
+from services.store.portable import Fingerprint, Piece
+from tests.servers.redis import RedisServer
+from tests.servers.services import Service
+
+ZONE = "Asia/Ho_Chi_Minh"
+SITES = ("mytho", "danang", "nghean", "hue", "camau")
+DAY_MS = 86_400_000
+PARTITIONS = 8
+ROOT = Path(__file__).parents[3]
+
+
+def luot(*arguments: str, **environ: str) -> tuple[int, str]:
+    """Run a command as an operator does; return its exit code and all that it says."""
+    if environ["LUOT_CLICKHOUSE_URL"].startswith("clickhouse:"):
+        unset: dict[str, str | None] = {
+            name: None for name in os.environ if name.startswith("LUOT_")
+        }
+        result = CliRunner().invoke(app, arguments, env={**unset, "COLUMNS": "300", **environ})
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result.exit_code, result.output
+    # A process can open one embedded store in its life.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LUOT_")}
+    ran = subprocess.run(
+        [sys.executable, "-m", "services.cli", *arguments],
+        env={**clean, "PYTHONPATH": str(ROOT), "COLUMNS": "300", **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert "Traceback" not in ran.stdout, ran.stdout
+    return ran.returncode, ran.stdout
+
+
+def done(*arguments: str, **environ: str) -> str:
+    """Run a command that must succeed; return what it says."""
+    code, said = luot(*arguments, **environ)
+    assert code == 0, said
+    return said
+
+
+def refused(*arguments: str, **environ: str) -> str:
+    """Run a command that must refuse; return why."""
+    code, said = luot(*arguments, **environ)
+    assert code == 2, said
+    return " ".join(said.split())
+
+
+def where(store_url: str, redis: RedisServer) -> dict[str, str]:
+    return {"LUOT_CLICKHOUSE_URL": store_url, "LUOT_REDIS_URL": redis.url}
+
+
+class Books:
+    """Makes hits and counts them, in a few lines of plain Python."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.views: Counter[tuple[str, str]] = Counter()
+        self.hits = 0
+
+    def batch(self, size: int) -> list[Hit]:
+        now = time.time_ns() // 1_000_000
+        return [self._hit(now) for _ in range(size)]
+
+    def _hit(self, now: int) -> Hit:
+        choose = self.random
+        # Some come late, from a spool: their day lies back, in an earlier month even.
+        at = now - choose.choice((0, 0, 0, 1, 40)) * DAY_MS
+        site, path = choose.choice(SITES), f"/tin-tục/{int(choose.paretovariate(0.8)) % 200}"
+        bot = choose.random() < 0.05
+        self.hits += 1
+        if not bot:
+            self.views[site, path] += 1
+        return Hit(
+            site=site,
+            path=path,
+            at=at,
+            day=local_day(at, ZONE),
+            visitor=choose.randrange(0, 800),
+            bot=bot,
+            host=f"{site}.example",
+            source=choose.choice(("", "google.com")),
+            country="VN",
+        )
+
+
+async def append(redis_url: str, books: Books, batches: int, size: int) -> None:
+    async with Redis.from_url(redis_url) as redis:
+        writer = LogWriter(PARTITIONS)
+        for _ in range(batches):
+            await writer.append(redis, writer.prepare(books.batch(size)))
+
+
+async def append_until(redis_url: str, books: Books, enough: asyncio.Event) -> None:
+    while not enough.is_set():
+        await append(redis_url, books, batches=1, size=200)
+        await asyncio.sleep(0.02)
+
+
+async def folded(redis_url: str) -> None:
+    """Wait until everything that is in the log was committed."""
+    async with Redis.from_url(redis_url, protocol=2) as redis, asyncio.timeout(60):
+        while True:
+            parts = await reach.reach(redis, "luot", PARTITIONS)
+            if all(part.end <= (part.committed or 0) for part in parts):
+                return
+            await asyncio.sleep(0.05)
+
+
+@contextmanager
+def aggregator(
+    directory: Path, store_url: str, redis: RedisServer, **settings: str
+) -> Iterator[None]:
+    """Run an aggregator meanwhile; everything in the log is counted at the end."""
+    service = Service(
+        "aggregator", directory, **where(store_url, redis), LUOT_LEASE_SECONDS="1", **settings
+    )
+    try:
+        service.start()
+        yield
+        asyncio.run(folded(redis.url))
+        assert service.stop() == 0
+    finally:
+        service.kill()
+
+
+async def furnish(store: Store) -> None:
+    """Write what does not come from hits: sites, an opening balance, visitors without hits."""
+    for number, slug in enumerate(SITES):
+        await sites.save(store, Site(slug=slug, name=f"Cổng {slug}", hosts=("*",)), number + 1)
+    # An id that is entered again counts as it was entered first.
+    balances = [("old", "total", 0, 8_307_145, 907_035), ("old", "total", 0, 1, 1)]
+    balances.append(("year", "year", to_day(date(2025, 1, 1)), 1_845_672, 1000))
+    for at, (entry, grain, start, views, visits) in enumerate(balances):
+        await store.insert(
+            "opening_balances",
+            {
+                "id": [entry],
+                "site": ["mytho"],
+                "path": [""],
+                "grain": [grain],
+                "start": [start],
+                "views": [views],
+                "visits": [visits],
+                "author": ["Nguyễn Văn A"],
+                "at": [at],
+                "reason": ["số liệu của bộ đếm cũ"],
+            },
+        )
+    ((state,),) = await store.execute(
+        "SELECT hex(CAST(uniqCombinedState(number) AS String)) FROM numbers(70000)"
+    )
+    await store.insert(
+        "visitors",
+        {"site": ["hue"], "day": [19_000], "visitors": [bytes.fromhex(state)]},
+    )
+
+
+def public_numbers(directory: Path, store_url: str, redis: RedisServer) -> dict[str, Any]:
+    """Ask an API of its own for everything that it tells anybody."""
+    api = Service("api", directory, **where(store_url, redis)).start()
+    found: dict[str, Any] = {}
+    try:
+        for site in SITES:
+            for metric in ("views", "visits", "visitors"):
+                query: dict[str, Any] = {
+                    "metric": metric,
+                    "path": [f"/tin-tục/{number}" for number in range(100)],
+                }
+                answer = httpx.get(f"{api.url}/api/counter/{site}", params=query)
+                assert answer.status_code == 200, answer.text
+                numbers = answer.json()
+                del numbers["as_of"], numbers["online"]
+                found[f"{site} {metric}"] = numbers
+    finally:
+        api.stop()
+    return found
+
+
+async def contents(store: Store) -> dict[str, tuple[int, str]]:
+    """Return the rows of each table as a number and a fingerprint."""
+    found: dict[str, Fingerprint] = {}
+    async with aclosing(portable.dump(store)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Piece):
+                found.setdefault(piece.file, Fingerprint()).add(piece.lines)
+    return {name: (fingerprint.rows, str(fingerprint)) for name, fingerprint in found.items()}
+
+
+async def total_views(store_url: str) -> dict[tuple[str, str], int]:
+    store = open_store(store_url)
+    try:
+        rows = await store.execute(
+            "SELECT site, path, argMax(views, position) FROM counters"
+            " WHERE grain = 'total' AND path != '' GROUP BY site, path"
+        )
+    finally:
+        await store.close()
+    return {(site, path): views for site, path, views in rows}
+
+
+async def recount_log(redis_url: str, positions: dict[int, int]) -> tuple[Counter[Any], int]:
+    """Count the log up to a position a partition: views by (site, path), and all hits."""
+    views: Counter[Any] = Counter()
+    hits = 0
+    async with Redis.from_url(redis_url, protocol=2) as redis:
+        for partition in range(PARTITIONS):
+            entries = cast("Sequence[Any]", await redis.xrange(keys.stream(partition)))
+            for entry_id, fields in entries:
+                if position.of_entry(entry_id) >= positions.get(partition, 0):
+                    continue
+                batch = decode(fields[b"b"])
+                hits += len(batch)
+                for site, path, bot in zip(batch.site, batch.path, batch.bot, strict=True):
+                    views[site, path] += not bot
+    return +views, hits
+
+
+def manifest(folder: Path) -> Any:
+    return json.loads((folder / "manifest.json").read_text())

@@ -6,7 +6,7 @@ WORKDIR /build
 RUN apt-get update -q \
     && apt-get install -qy --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*
-# pip stays in a folder of its own, so the image that ships has none.
+# pip stays in a folder of its own, so the environment that ships has none.
 RUN python -m venv /pip && python -m venv --without-pip /opt/luot
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY requirements/service.lock requirements/

@@ -73,6 +73,18 @@ GROUP_COMMIT_SECONDS = HistogramSpec(
 APPEND_RETRIES = CounterSpec(
     "luot_append_retries_total", "Appends to the log that had to be repeated"
 )
+SPOOL_HITS = GaugeSpec("luot_spool_hits", "Hits in the spool, not yet in the log")
+SPOOL_BYTES = GaugeSpec("luot_spool_bytes", "Bytes of the spool on the disk")
+SPOOL_AGE = GaugeSpec("luot_spool_age_seconds", "Age of the oldest hit in the spool, 0 when empty")
+SPOOLED_HITS = CounterSpec("luot_spooled_hits_total", "Hits written to the spool")
+DRAINED_HITS = CounterSpec("luot_drained_hits_total", "Hits brought from the spool to the log")
+SPOOL_TORN_BYTES = CounterSpec(
+    "luot_spool_torn_bytes_total", "Bytes of the spool that hold no whole record, after a crash"
+)
+SPOOL_DOUBTFUL_HITS = CounterSpec(
+    "luot_spool_doubtful_hits_total",
+    "Hits set aside: so old that it cannot be known whether the log has them already",
+)
 
 # Every HTTP service
 REQUEST_SECONDS = HistogramSpec(
@@ -105,6 +117,14 @@ REPAIRED_BATCHES = CounterSpec(
 )
 DEAD_ENTRIES = CounterSpec("luot_dead_entries_total", "Log entries that could not be decoded")
 HOT_ROWS = GaugeSpec("luot_hot_rows", "Counter rows held in memory")
+DRIFT = GaugeSpec(
+    "luot_drift",
+    "Views and visits by which the counters of the last days differ from a recount of raw hits",
+    ("partition", "measure"),
+)
+LAST_RECOUNT = GaugeSpec(
+    "luot_last_recount_timestamp_seconds", "When the counters were last compared with raw hits"
+)
 
 # API
 COUNTER_CACHE = CounterSpec(

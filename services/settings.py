@@ -18,6 +18,7 @@ NAMES = frozenset(
         "CLICKHOUSE_URL",
         "COUNTRY_DATABASE",
         "DATA",
+        "DRIFT_SECONDS",
         "FLUSH_HITS",
         "FLUSH_SECONDS",
         "GROUP",

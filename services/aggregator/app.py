@@ -12,9 +12,9 @@ from typing import Any
 from faust.contrib.asgi import faust_app_running
 from faust.types import EventT, StreamT
 
-from services.aggregator import metrics
+from services.aggregator import drift, metrics
 from services.aggregator.flush import Flusher
-from services.aggregator.fold import Folded, PartitionFold
+from services.aggregator.fold import Folded, PartitionFold, Peak
 from services.aggregator.online import OnlineBoard
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.transport import driver
@@ -36,12 +36,14 @@ class Aggregator:
 
     def __init__(self, settings: AggregatorSettings, store: Store, *, broker: str = "") -> None:
         self._settings = settings
+        self._store = store
         self._flusher = Flusher(store, settings.hot_rows)
         self._online = OnlineBoard(settings.redis_url)
         self._folds: dict[int, PartitionFold] = {}
         self._fresh: list[Folded] = []
         self._replayed: list[Folded] = []
         self._events: list[EventT] = []
+        self._peaks: list[Peak] = []
         self._waiting_hits = 0
         self._full = asyncio.Event()
         self._room = asyncio.Event()
@@ -89,6 +91,9 @@ class Aggregator:
 
     async def _receive(self, event: EventT) -> None:
         await self._room.wait()
+        if self._failure is None or self._failure.done():
+            # What comes after an event that failed must not be committed either.
+            return
         message = event.message
         if message.generation_id != self.app.consumer_generation_id:
             return
@@ -153,8 +158,14 @@ class Aggregator:
                 return
             fresh, replayed, events = self._fresh, self._replayed, self._events
             self._fresh, self._replayed, self._events = [], [], []
-            peaks = [peak for fold in self._folds.values() for peak in fold.take_peaks()]
-            await self._flusher.flush(fresh, replayed, peaks)
+            self._peaks += [peak for fold in self._folds.values() for peak in fold.take_peaks()]
+            try:
+                await self._flusher.flush(fresh, replayed, self._peaks)
+            except BaseException:
+                # Whatever comes later must not be committed without this.
+                self._fresh[:0], self._replayed[:0], self._events[:0] = fresh, replayed, events
+                raise
+            self._peaks = []
             self._waiting_hits = sum(len(f.batch) for f in (*self._fresh, *self._replayed))
             self._full.clear()
             self._room.set()
@@ -190,6 +201,7 @@ class Aggregator:
             asyncio.create_task(self._guard(self._flush_forever())),
             asyncio.create_task(self._guard(self._online.publish_forever(self._folds))),
             asyncio.create_task(self._guard(self._measure_forever())),
+            asyncio.create_task(self._guard(self._watch_drift())),
         ]
 
     async def _guard(self, work: Any) -> None:
@@ -237,6 +249,13 @@ class Aggregator:
         if self._flusher.unavailable:
             return f"the store is unavailable: {self._flusher.unavailable}"
         return await self._online.unreachable()
+
+    async def _watch_drift(self) -> None:
+        def owned() -> set[int]:
+            return {tp.partition for tp in self.app.consumer.assignment()}
+
+        settings = self._settings
+        await drift.watch_forever(self._store, settings.partitions, owned, settings.drift_seconds)
 
     async def _measure_forever(self) -> None:
         consumer = self.app.consumer

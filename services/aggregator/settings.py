@@ -27,3 +27,6 @@ class AggregatorSettings(StoreSettings):
     retention_seconds: Seconds = Field(
         default=24 * 3600.0, description="how long hits stay in the log after they were counted"
     )
+    drift_seconds: float = Field(
+        default=3600.0, ge=0, description="how often raw hits are recounted; 0 is never"
+    )

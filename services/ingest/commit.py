@@ -11,53 +11,63 @@ from itertools import islice
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from services.ingest import metrics
+from services.ingest.link import Link
+from services.ingest.spool.spool import Spool, SpoolError
 from services.log.writer import Entry, LogWriter
 from services.model.hit import Hit
 
 _log = logging.getLogger(__name__)
 
 MAX_WAITING = 20_000
-"""Hits that may wait for the log; about 20 MB."""
-PATIENCE_SECONDS = 2.0
-"""How long an append is repeated before the requests behind it are told to come back."""
-_PAUSES = (0.01, 0.05, 0.1, 0.2)
+"""Hits that may wait for the log or the spool; about 20 MB."""
+APPEND_SECONDS = 1.0
+"""How long an append may take; visitors wait for it."""
 
-_AGAIN = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OSError)
+_AGAIN = (RedisConnectionError, ReadOnlyError)
+"""What a dead connection, or one to a server that is the master no longer, says at once."""
 
 
 class UnavailableError(Exception):
-    """The log cannot take this hit now; the message says why."""
+    """Neither the log nor the spool can take this hit now; the message says why."""
 
 
 class GroupCommit:
-    """Takes hits one by one and appends them in groups, one append under way at a time."""
+    """Takes hits one by one and appends them in groups, one append under way at a time.
+
+    The first append that fails cuts the link: its entries and all that come go to the spool,
+    until that is drained and the link is mended. So entries of one producer are in the log in
+    the order of their sequences, whichever way they went.
+    """
 
     def __init__(
         self,
         redis: Redis,
         writer: LogWriter,
+        spool: Spool,
+        link: Link,
         *,
         window_seconds: float,
         max_hits: int,
         max_waiting: int = MAX_WAITING,
-        patience_seconds: float = PATIENCE_SECONDS,
+        append_seconds: float = APPEND_SECONDS,
     ) -> None:
         self._redis = redis
         self._writer = writer
+        self._spool = spool
+        self._link = link
         self._window = window_seconds
         self._max_hits = max_hits
         self._max_waiting = max_waiting
-        self._patience = patience_seconds
+        self._append_seconds = append_seconds
         self._waiting: deque[tuple[Hit, asyncio.Future[None]]] = deque()
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self.fault: str | None = None
-        """Why the last append failed; None while appends work."""
+        """Why the last group was refused; None while hits are taken."""
 
     def start(self) -> None:
         """Begin to append."""
@@ -77,14 +87,14 @@ class GroupCommit:
             await self._task
 
     def submit(self, hit: Hit) -> asyncio.Future[None]:
-        """Take a hit; the future is done when the hit is durable in the log.
+        """Take a hit; the future is done when the hit is durable, in the log or the spool.
 
-        The future, or this call, raises UnavailableError when the log cannot take it.
+        The future, or this call, raises UnavailableError when neither can take it.
         """
         if self._stopping or not self.running:
             raise UnavailableError("ingest is stopping" if self._stopping else "no appends run")
         if len(self._waiting) >= self._max_waiting:
-            raise UnavailableError(f"{self._max_waiting} hits are waiting for the log")
+            raise UnavailableError(f"{self._max_waiting} hits are waiting")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((hit, done))
         if len(self._waiting) == 1:
@@ -104,9 +114,8 @@ class GroupCommit:
                 self._waiting.popleft()
             try:
                 await self._commit([hit for hit, _ in group])
-            except (RedisError, OSError) as error:
+            except SpoolError as error:
                 self._give_up(group, str(error))
-                await self._hang_up()
             except Exception:
                 # Nothing that is known; the hits are refused, and those after them have a chance.
                 _log.exception("a group of hits could not be written")
@@ -130,30 +139,42 @@ class GroupCommit:
     async def _commit(self, hits: Sequence[Hit]) -> None:
         entries = self._writer.prepare(hits)
         started = time.perf_counter()
-        await self._append(entries, started)
+        await self._put(entries)
         metrics.GROUP_COMMIT_SECONDS.observe(time.perf_counter() - started)
         metrics.GROUP_COMMIT_HITS.observe(len(hits))
 
-    async def _append(self, entries: Sequence[Entry], started: float) -> None:
-        """Append, and repeat on new connections while patience lasts.
-
-        After a fault one attempt must do: while Redis is away, nobody waits for it twice.
-        """
-        attempt = 0
+    async def _put(self, entries: Sequence[Entry]) -> None:
+        """Make entries durable. Raises SpoolError."""
+        failed: str | None = None
         while True:
-            try:
-                await self._writer.append(self._redis, entries)
-            except _AGAIN:
-                pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
-                left = self._patience - (time.perf_counter() - started)
-                if self.fault is not None or self._stopping or left <= pause:
-                    raise
-                attempt += 1
-                metrics.APPEND_RETRIES.inc()
-                await self._hang_up()
-                await asyncio.sleep(pause)
-            else:
+            if self._link.up:
+                try:
+                    async with asyncio.timeout(self._append_seconds):
+                        await self._append(entries)
+                except (RedisError, OSError) as error:
+                    failed = str(error) or f"no answer in {self._append_seconds:g} s"
+                    self._link.cut(failed)
+                    await self._hang_up()
+                else:
+                    return
+            async with self._spool.writing:
+                if failed is None and self._link.up:
+                    # Mended while this waited: everything before it is in the log.
+                    continue
+                if failed is not None and self._link.up:
+                    # Mended without these; one attempt is enough of a wait for visitors.
+                    self._link.cut(failed)
+                await self._spool.append(entries, attempted=failed is not None)
                 return
+
+    async def _append(self, entries: Sequence[Entry]) -> None:
+        """Append, and repeat once on a new connection: after a restart of Redis, all are dead."""
+        try:
+            await self._writer.append(self._redis, entries)
+        except _AGAIN:
+            metrics.APPEND_RETRIES.inc()
+            await self._hang_up()
+            await self._writer.append(self._redis, entries)
 
     async def _hang_up(self) -> None:
         with suppress(RedisError, OSError):
@@ -162,10 +183,10 @@ class GroupCommit:
     def _give_up(self, group: Sequence[tuple[Hit, asyncio.Future[None]]], why: str) -> None:
         """Tell everybody who waits: those of this group and those behind it."""
         if self.fault is None:
-            _log.error("the log cannot be written: %s; answering 503 until it can", why)
-        self.fault = f"the log cannot be written: {why}"
+            _log.error("hits are refused: %s; answering 503 until they can be taken", why)
+        self.fault = f"hits cannot be taken: {why}"
         failed = [*group, *self._waiting]
         self._waiting.clear()
         for _, done in failed:
             if not done.done():
-                done.set_exception(UnavailableError("the log cannot be written now"))
+                done.set_exception(UnavailableError("hits cannot be taken now"))

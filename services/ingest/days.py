@@ -1,15 +1,22 @@
 """Opens a site's day: its salt and its paths are read once, before its first hit."""
 
 import asyncio
+import logging
+
+from redis.exceptions import RedisError
 
 from services.ingest.distinct import DistinctPaths
+from services.ingest.link import Link
 from services.ingest.visitors import Salts
+
+_log = logging.getLogger(__name__)
 
 
 class Days:
     """Days in memory; however many hits wait for one to be opened, Redis is asked once."""
 
-    def __init__(self, salts: Salts, paths: DistinctPaths) -> None:
+    def __init__(self, link: Link, salts: Salts, paths: DistinctPaths) -> None:
+        self._link = link
         self._salts = salts
         self._paths = paths
         self._opening: dict[tuple[str, int], asyncio.Task[None]] = {}
@@ -19,7 +26,7 @@ class Days:
         return self._salts.known(site, day) is not None and self._paths.is_open(site, day)
 
     async def open(self, site: str, day: int) -> None:
-        """Open a day. Raises redis.exceptions.RedisError when Redis cannot be asked."""
+        """Open a day, with Redis or, while it is away, without."""
         key = (site, day)
         task = self._opening.get(key)
         if task is None:
@@ -30,5 +37,13 @@ class Days:
         await asyncio.shield(task)
 
     async def _open(self, site: str, day: int) -> None:
-        await self._salts.load(site, day)
-        await self._paths.load(site, day)
+        if self._link.up:
+            try:
+                await self._salts.load(site, day)
+                await self._paths.load(site, day)
+            except (RedisError, OSError) as error:
+                _log.warning("the day of site %s is opened without Redis: %s", site, error)
+            else:
+                return
+        self._salts.improvise(site, day)
+        self._paths.improvise(site, day)

@@ -49,6 +49,10 @@ class DistinctPaths:
             known = await self._members(site, day)
             self._days.setdefault((site, day), _Day(known))
 
+    def improvise(self, site: str, day: int) -> None:
+        """Open a day without knowing its paths; `share` makes up for it when it can."""
+        self._days.setdefault((site, day), _Day(set()))
+
     def admit(self, site: str, day: int, path: str) -> bool:
         """Tell whether hits may be counted under this path; the day is open."""
         paths = self._days[site, day]

@@ -19,19 +19,25 @@ from services.ingest.country import Countries
 from services.ingest.days import Days
 from services.ingest.distinct import DistinctPaths
 from services.ingest.drops import DropReason
+from services.ingest.lastgood import LastGood
+from services.ingest.link import Link
 from services.ingest.pipeline import Draft, Parts, process
 from services.ingest.rates import Rates
 from services.ingest.registry import Registry
 from services.ingest.settings import IngestSettings
+from services.ingest.spool.drain import Drain
+from services.ingest.spool.spool import Spool, SpoolError
+from services.ingest.tasks import end
 from services.ingest.visitors import Salts
 from services.log import keys
 from services.log.writer import LogWriter
 
 _log = logging.getLogger(__name__)
 
+_DRAIN_SECONDS = 10.0
 TEND_SECONDS = 2.0
 """How old the copy of the sites may be, and how long a fault of Redis goes unnoticed."""
-_REDIS_SECONDS = 2.0
+_REDIS_SECONDS = 1.0
 
 
 class Intake:
@@ -48,13 +54,16 @@ class Intake:
         self._redis = _client(settings.redis_url, retries=1)
         # Its own connections; the group commit repeats, and drops them all when it does.
         self._log_redis = _client(settings.redis_url, retries=0)
-        self._registry = Registry(self._redis)
+        self._link = Link()
+        self._spool = Spool(settings.spool, settings.spool_bytes, settings.partitions, clock)
+        last_good = LastGood(settings.spool / "sites.json", settings.partitions)
+        self._registry = Registry(self._redis, last_good)
         self._salts = Salts(self._redis, clock)
         self._paths = DistinctPaths(self._redis, settings.max_paths, clock)
         self._countries = Countries(settings.country_database)
         self._parts = Parts(
             registry=self._registry,
-            days=Days(self._salts, self._paths),
+            days=Days(self._link, self._salts, self._paths),
             salts=self._salts,
             paths=self._paths,
             rates=Rates(settings.rate_per_minute, settings.rate_burst, clock),
@@ -64,53 +73,66 @@ class Intake:
         self._commit = GroupCommit(
             self._log_redis,
             LogWriter(settings.partitions),
+            self._spool,
+            self._link,
             window_seconds=settings.group_commit_ms / 1000,
             max_hits=settings.group_commit_hits,
         )
+        # Its own connections too: what hangs here must not keep the others waiting.
+        self._drain_redis = _client(settings.redis_url, retries=1, seconds=_DRAIN_SECONDS)
+        self._drain = Drain(self._drain_redis, self._spool, self._link, self._may_append, clock)
         self._tending: asyncio.Task[None] | None = None
         self._one_tends = asyncio.Lock()
         self._closed: str | None = "ingest has not started"
-        self._trouble: str | None = None
 
     async def start(self) -> None:
-        """Open the log and read the sites. A Redis that is away is waited for in the background.
+        """Open spool and log, and read the sites. A Redis that is away is not waited for.
 
-        Raises RefusedError when the server must not hold the log.
+        Raises RefusedError when the spool cannot be used or the server must not hold the log.
         """
         await asyncio.to_thread(agents.warm)
         try:
+            await self._spool.open()
             await self._open()
+        except SpoolError as error:
+            await self._close()
+            raise RefusedError(str(error)) from None
         except RefusedError:
             await self._close()
             raise
         self._commit.start()
+        self._drain.start()
         self._tending = asyncio.create_task(self._tend(), name="tend ingest")
 
     async def stop(self) -> None:
         """Finish what was accepted, then close everything."""
         if self._tending is not None:
-            self._tending.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._tending
+            await end(self._tending)
         self._closed = "ingest is stopping"
         await self._commit.stop()
+        await self._drain.stop()
         with suppress(RedisError, OSError):
             await self._paths.share()
         await self._close()
 
     def healthy(self) -> str | None:
         """Return why this process must be restarted, or None."""
-        running = self._commit.running and self._tending is not None and not self._tending.done()
-        return None if running else self._closed or "a task of ingest has ended"
+        tending = self._tending is not None and not self._tending.done()
+        if self._commit.running and self._drain.running and tending:
+            return None
+        return self._closed or "a task of ingest has ended"
 
     def ready(self) -> str | None:
         """Return why hits cannot be taken durably now, or None."""
-        return self._closed or self._trouble or self._commit.fault or self.healthy()
+        return self._closed or self._commit.fault or self._no_room() or self.healthy()
+
+    def _no_room(self) -> str | None:
+        return None if self._link.up else self._spool.full()
 
     async def take(self, draft: Draft) -> DropReason | None:
-        """Take a hit into the log; return why it is not counted, or None.
+        """Take a hit, durably; return why it is not counted, or None.
 
-        Raises EventError when it is not a page, UnavailableError when it is not in the log.
+        Raises EventError when it is not a page, UnavailableError when it could not be taken.
         """
         try:
             if self._closed is not None:
@@ -121,9 +143,6 @@ class Intake:
                 metrics.DROPS[outcome].inc()
                 return outcome
             await self._commit.submit(outcome)
-        except (RedisError, OSError):
-            metrics.UNAVAILABLE.inc()
-            raise UnavailableError("Redis cannot be asked now") from None
         except UnavailableError:
             metrics.UNAVAILABLE.inc()
             raise
@@ -135,19 +154,17 @@ class Intake:
         return None
 
     async def _open(self) -> None:
-        """Begin to take hits, if the server may hold the log."""
+        """Begin to take hits, if the server may hold the log and the sites are known."""
         try:
-            await check_redis(
-                self._redis,
-                self._settings.partitions,
-                unsafe_eviction=self._settings.unsafe_eviction,
-            )
+            await self._may_append()
             await self._registry.refresh()
         except (RedisError, OSError) as error:
             reason = f"Redis cannot be asked: {error}"
             if reason != self._closed:
                 _log.warning("%s; trying again", reason)
-            self._closed = reason
+            self._link.cut(str(error))
+            known = self._registry.loaded or await self._registry.restore()
+            self._closed = None if known else f"{reason}, and there is no copy of the sites"
         except RefusedError as error:
             if str(error) != self._closed:
                 _log.error("%s", error)
@@ -155,6 +172,14 @@ class Intake:
             raise
         else:
             self._closed = None
+
+    async def _may_append(self) -> None:
+        """Raise RefusedError when this server must not hold the log."""
+        await check_redis(
+            self._redis,
+            self._settings.partitions,
+            unsafe_eviction=self._settings.unsafe_eviction,
+        )
 
     async def _tend(self) -> None:
         while True:
@@ -174,28 +199,28 @@ class Intake:
                     await self._open()
 
     async def _look(self) -> None:
-        try:
+        with suppress(RedisError, OSError):
             await self._registry.refresh()
-            # A write: it fails on a server that is full, too. It also repairs one that was wiped.
-            await self._redis.set(keys.PARTITIONS, self._settings.partitions, nx=True)
+            await self._salts.share()
             await self._paths.share()
-        except (RedisError, OSError) as error:
-            self._trouble = f"Redis cannot be asked: {error}"
-        else:
-            self._trouble = self._commit.fault = None
+            # It repairs a server that was wiped.
+            await self._redis.set(keys.PARTITIONS, self._settings.partitions, nx=True)
+        if self._no_room() is None:
+            self._commit.fault = None
         self._salts.forget()
         self._countries.refresh()
 
     async def _close(self) -> None:
+        self._spool.close()
         self._countries.close()
-        await self._redis.aclose()
-        await self._log_redis.aclose()
+        for redis in (self._redis, self._log_redis, self._drain_redis):
+            await redis.aclose()
 
 
-def _client(url: str, *, retries: int) -> Redis:
+def _client(url: str, *, retries: int, seconds: float = _REDIS_SECONDS) -> Redis:
     return Redis.from_url(
         url,
-        socket_timeout=_REDIS_SECONDS,
+        socket_timeout=seconds,
         socket_connect_timeout=_REDIS_SECONDS,
         retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
     )

@@ -7,18 +7,25 @@ _hits = catalogue.HITS.create()
 _drops = catalogue.DROPS.create()
 
 ACCEPTED = _hits.labels("accepted")
-"""In the log, and counted."""
+"""Durable, in the log or the spool, and counted."""
 TAGGED = _hits.labels("tagged")
-"""In the log as a bot's, and not counted."""
+"""Durable as a bot's, and not counted."""
 DROPPED = _hits.labels("dropped")
 UNREADABLE = _hits.labels("unreadable")
 """Answered 400, 408 or 413."""
 UNAVAILABLE = _hits.labels("unavailable")
-"""Answered 503: the log could not take it."""
+"""Answered 503: neither the log nor the spool could take it."""
 
 DROPS = {reason: _drops.labels(reason.value) for reason in DropReason}
 OTHER_PATHS = catalogue.OTHER_PATHS.create()
 GROUP_COMMIT_HITS = catalogue.GROUP_COMMIT_HITS.create()
 GROUP_COMMIT_SECONDS = catalogue.GROUP_COMMIT_SECONDS.create()
 APPEND_RETRIES = catalogue.APPEND_RETRIES.create()
+SPOOL_HITS = catalogue.SPOOL_HITS.create()
+SPOOL_BYTES = catalogue.SPOOL_BYTES.create()
+SPOOL_AGE = catalogue.SPOOL_AGE.create()
+SPOOLED_HITS = catalogue.SPOOLED_HITS.create()
+DRAINED_HITS = catalogue.DRAINED_HITS.create()
+SPOOL_TORN_BYTES = catalogue.SPOOL_TORN_BYTES.create()
+SPOOL_DOUBTFUL_HITS = catalogue.SPOOL_DOUBTFUL_HITS.create()
 REQUEST_SECONDS = catalogue.REQUEST_SECONDS.create()

@@ -75,8 +75,7 @@ Step = Callable[[Draft, Parts], Outcome]
 async def process(draft: Draft, parts: Parts) -> Hit | DropReason:
     """Take a draft through the steps; the first that drops it ends its path.
 
-    Raises EventError when it is not a page, redis.exceptions.RedisError when the first hit of a
-    site's day comes and Redis cannot be asked.
+    Raises EventError when it is not a page.
     """
     for step in STEPS:
         outcome = step(draft, parts)

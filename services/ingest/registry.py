@@ -1,11 +1,13 @@
 """The sites that hits are taken for: a copy of what the API publishes in Redis."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
 import msgspec
 from redis.asyncio import Redis
 
+from services.ingest.lastgood import LastGood
 from services.log import keys
 from services.model.site import ANY_HOST, Site
 
@@ -16,8 +18,9 @@ _decoder = msgspec.json.Decoder(Site)
 class Registry:
     """Finds sites by slug or host. What was read last stays when Redis cannot be asked."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, last_good: LastGood) -> None:
         self._redis = redis
+        self._last_good = last_good
         self._read: Mapping[bytes, bytes] | None = None
         self._sites: dict[str, Site] = {}
         self._hosts: dict[str, Site] = {}
@@ -40,6 +43,14 @@ class Registry:
             read, partitions = await pipeline.execute()
         if read != self._read and (read or partitions or not self._read):
             self._update(read)
+            await asyncio.to_thread(self._last_good.write, read)
+
+    async def restore(self) -> bool:
+        """Take the sites from the copy on the disk; tell whether there is one."""
+        read = await asyncio.to_thread(self._last_good.read)
+        if read is not None:
+            self._update(read)
+        return read is not None
 
     def find(self, domain: str) -> Site | None:
         """Return the site that an event's domain names: a slug, a host, or several with commas.

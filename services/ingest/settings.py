@@ -1,5 +1,6 @@
 """Settings of ingest."""
 
+import os
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -21,6 +22,14 @@ def _networks(value: Any) -> Any:
         raise ValueError(
             f"{error}; expected addresses or networks, for example '127.0.0.0/8,10.1.2.3,::1'"
         ) from None
+
+
+def default_spool() -> Path:
+    """Return where a service keeps its state (XDG Base Directory Specification 0.8)."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/luot/spool")
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "luot" / "spool"
 
 
 class IngestSettings(Settings):
@@ -51,4 +60,11 @@ class IngestSettings(Settings):
     )
     group_commit_hits: int = Field(
         default=500, ge=1, le=500, description="how many hits are appended together at most"
+    )
+    spool: Path = Field(
+        default_factory=default_spool,
+        description="folder on a local disk for hits that Redis cannot take now; must survive",
+    )
+    spool_bytes: int = Field(
+        default=1 << 30, ge=0, description="how large the spool of one process may become"
     )

@@ -18,32 +18,53 @@ class Salts:
     """The salts of the days that are going on: in memory and in Redis, on no disk of ours.
 
     All ingest processes share them, so that a visitor is one visitor whichever process is asked.
+    While Redis is away, each process makes do with salts of its own and offers them when Redis
+    is back; of several, the first is shared from then on. A visitor who was seen under another
+    one is a second visitor of that day: visits and visitors are blurred, views are not.
     """
 
     def __init__(self, redis: Redis, clock: Clock) -> None:
         self._redis = redis
         self._clock = clock
         self._salts: dict[tuple[str, int], bytes] = {}
+        self._own: set[tuple[str, int]] = set()
 
     def known(self, site: str, day: int) -> bytes | None:
         """Return a day's salt when it is in memory."""
         return self._salts.get((site, day))
 
     async def load(self, site: str, day: int) -> bytes:
-        """Return a day's salt, made by whichever process asks first."""
+        """Return a day's salt, made by whichever process asks first.
+
+        Raises redis.exceptions.RedisError.
+        """
         key = keys.salt(site, to_date(day).isoformat())
+        offered = self._salts.get((site, day)) or secrets.token_bytes(SALT_BYTES)
         async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.set(key, secrets.token_bytes(SALT_BYTES), nx=True, ex=SALT_SECONDS)
+            pipeline.set(key, offered, nx=True, ex=SALT_SECONDS)
             pipeline.get(key)
             salt = cast("bytes", (await pipeline.execute())[1])
         self._salts[site, day] = salt
+        self._own.discard((site, day))
         return salt
+
+    def improvise(self, site: str, day: int) -> None:
+        """Make do with a salt of one's own, unless there is one."""
+        if (site, day) not in self._salts:
+            self._salts[site, day] = secrets.token_bytes(SALT_BYTES)
+            self._own.add((site, day))
+
+    async def share(self) -> None:
+        """Replace improvised salts by shared ones. Raises redis.exceptions.RedisError."""
+        for site, day in list(self._own):
+            await self.load(site, day)
 
     def forget(self) -> None:
         """Forget the salts of days that are over everywhere on Earth."""
         oldest = self._clock() // DAY_MS - 1
         for key in [key for key in self._salts if key[1] < oldest]:
             del self._salts[key]
+            self._own.discard(key)
 
 
 def visitor_hash(salt: bytes, site: str, address: str, user_agent: str) -> int:

@@ -1,7 +1,7 @@
 """Appends batches to the log so that a retry after a lost reply cannot count twice."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -12,21 +12,32 @@ from services.log import batch, keys
 from services.model.hit import Hit
 
 SEQUENCE_TTL_SECONDS = 7 * 24 * 3600
+"""How long a producer's last sequence is known after its last append."""
 
-# The entry is written before the sequence; Redis runs a script as one, so both happen or neither.
+# Each entry is written before its sequence; Redis runs a script as one, so both happen or neither,
+# and after an entry that fails none follows.
 _APPEND = """
-local last = redis.call('GET', KEYS[2])
-if last and tonumber(last) >= tonumber(ARGV[4]) then
-  return false
+local last = tonumber(redis.call('GET', KEYS[2]) or 0)
+local appended = 0
+for i = 3, #ARGV, 4 do
+  local sequence = tonumber(ARGV[i + 2])
+  if sequence > last then
+    redis.call('XADD', KEYS[1], '*', 'v', ARGV[i], 'n', ARGV[i + 1], 'p', ARGV[1],
+               's', ARGV[i + 2], 'b', ARGV[i + 3])
+    if ARGV[2] == '0' then
+      redis.call('SET', KEYS[2], ARGV[i + 2])
+    else
+      redis.call('SET', KEYS[2], ARGV[i + 2], 'EX', ARGV[2])
+    end
+    last = sequence
+    appended = appended + 1
+  end
 end
-local id = redis.call('XADD', KEYS[1], '*', 'v', ARGV[1], 'n', ARGV[2], 'p', ARGV[3],
-                      's', ARGV[4], 'b', ARGV[5])
-redis.call('SET', KEYS[2], ARGV[4], 'EX', ARGV[6])
-return id
+return appended
 """
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One batch on its way into the log; appending it again changes nothing."""
 
     partition: int
@@ -34,6 +45,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     sequence: int
     hits: int
     payload: bytes
+    version: int = batch.SCHEMA_VERSION
 
 
 class LogWriter:
@@ -66,33 +78,45 @@ class LogWriter:
         return Entry(partition, self.producer, self._sequences[partition], len(hits), payload)
 
     @staticmethod
-    async def append(redis: Redis, entries: Sequence[Entry]) -> None:
+    async def append(redis: Redis, entries: Sequence[Entry], *, forget: bool = True) -> None:
         """Append entries in one round trip; all are in the log when this returns.
 
-        Raises redis.exceptions.RedisError when it cannot be known whether they are; appending
-        the same entries again is then safe.
+        Those of one producer and partition are appended in the order given, and none after one
+        that fails. With `forget=False` their producer's last sequence does not expire, until
+        `expire` is called. Raises redis.exceptions.RedisError when it cannot be known whether
+        they are in the log; appending the same entries again is then safe.
         """
         script = redis.register_script(_APPEND)
+        ttl = SEQUENCE_TTL_SECONDS if forget else 0
         try:
-            await _pipeline(redis, script.sha, entries)
+            await _pipeline(redis, script.sha, entries, ttl)
         except NoScriptError:
             await redis.script_load(_APPEND)
-            await _pipeline(redis, script.sha, entries)
+            await _pipeline(redis, script.sha, entries, ttl)
+
+    @staticmethod
+    async def expire(redis: Redis, producers: Iterable[tuple[int, str]]) -> None:
+        """Let the last sequences of (partition, producer) expire in time: nothing is repeated."""
+        async with redis.pipeline(transaction=False) as pipeline:
+            for partition, producer in producers:
+                pipeline.expire(keys.producer(partition, producer), SEQUENCE_TTL_SECONDS)
+            await pipeline.execute()
 
 
-async def _pipeline(redis: Redis, sha: str, entries: Sequence[Entry]) -> None:
+async def _pipeline(redis: Redis, sha: str, entries: Sequence[Entry], ttl: int) -> None:
+    runs: dict[tuple[int, str], list[Any]] = {}
+    for entry in entries:
+        run = runs.setdefault((entry.partition, entry.producer), [])
+        run += (entry.version, entry.hits, entry.sequence, entry.payload)
     async with redis.pipeline(transaction=False) as pipeline:
-        for entry in entries:
+        for (partition, producer), run in runs.items():
             cast("Any", pipeline).evalsha(
                 sha,
                 2,
-                keys.stream(entry.partition),
-                keys.producer(entry.partition, entry.producer),
-                batch.SCHEMA_VERSION,
-                entry.hits,
-                entry.producer,
-                entry.sequence,
-                entry.payload,
-                SEQUENCE_TTL_SECONDS,
+                keys.stream(partition),
+                keys.producer(partition, producer),
+                producer,
+                ttl,
+                *run,
             )
         await pipeline.execute()

@@ -82,7 +82,7 @@ class Standalone:
         async with _clear_errors():
             api = await self._api(store, token, given)
             aggregator = await self._aggregator(store, aggregator_settings)
-            ingest = await self._ingest(given)
+            ingest = await self._ingest({**given, "spool": data.path / "spool"})
         http = await self._serve(listening, ingest, api, aggregator)
         for end in (aggregator.failed(), _valkey_ended(valkey), _server_ended(http)):
             self._ends.append(asyncio.create_task(end))

@@ -111,12 +111,12 @@ def clock() -> Hand:
 
 
 @pytest.fixture
-def open_ingest(log: Log, clock: Hand) -> OpenIngest:
+def open_ingest(log: Log, clock: Hand, tmp_path: Path) -> OpenIngest:
     """Return what starts an ingest process' worth of ingest, with settings of one's own."""
 
     @asynccontextmanager
     async def opened(address: str = "203.0.113.9", **settings: Any) -> AsyncIterator[Browser]:
-        given = {"redis_url": log.server.url, **settings}
+        given = {"redis_url": log.server.url, "spool": tmp_path / "spool", **settings}
         ingest = Ingest(IngestSettings.read({}, **given), clock=clock)
         await ingest.start()
         browser = Browser(ingest, address)

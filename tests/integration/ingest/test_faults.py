@@ -1,19 +1,28 @@
 """Redis away, full, wiped or the wrong one: nothing is lost in silence, nothing counts twice."""
 
 import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
+from services.ingest.clock import DAY_MS
 from services.ingest.settings import IngestSettings
 from services.log import keys
 from tests.integration.ingest.conftest import SITE, Browser, Hand, Log, OpenIngest
+from tests.servers.redis import free_port
 
 
-def begin(log: Log, clock: Hand) -> Ingest:
-    return Ingest(IngestSettings.read({}, redis_url=log.server.url), clock=clock)
+def begin(log: Log, clock: Hand, spool: Path, **settings: Any) -> Ingest:
+    given = {"redis_url": log.server.url, "spool": spool, **settings}
+    return Ingest(IngestSettings.read({}, **given), clock=clock)
 
 
 def assert_unavailable(answer: httpx.Response) -> None:
@@ -22,69 +31,180 @@ def assert_unavailable(answer: httpx.Response) -> None:
     assert answer.json()["errors"]["request"]
 
 
-async def test_hits_are_refused_while_redis_is_away_and_taken_again_afterwards(
-    own_log: Log, clock: Hand
+@asynccontextmanager
+async def opened(ingest: Ingest) -> AsyncIterator[Browser]:
+    await ingest.start()
+    browser = Browser(ingest, "203.0.113.9")
+    try:
+        yield browser
+    finally:
+        await browser.http.aclose()
+        await ingest.stop()
+
+
+async def paths_when(log: Log, count: int) -> list[str]:
+    """Return the paths in the log when there are so many: by time, and then as they came in."""
+    for _ in range(1500):
+        paths = [hit.path for hit in log.hits()]
+        if len(paths) >= count:
+            return paths
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{len(paths)} hits in the log, expected {count}")
+
+
+async def test_hits_are_taken_while_redis_is_away_and_are_in_the_log_afterwards(
+    own_log: Log, clock: Hand, tmp_path: Path
 ) -> None:
-    ingest = begin(own_log, clock)
-    await ingest.start()
-    browser = Browser(ingest, "203.0.113.9")
-    assert (await browser.view("https://mytho.example/before")).status_code == 202
+    async with opened(begin(own_log, clock, tmp_path / "spool")) as browser:
+        assert (await browser.view("https://mytho.example/before")).status_code == 202
+        own_log.server.kill()
+        views = (browser.view(f"https://mytho.example/{number}") for number in range(20))
+        assert {answer.status_code for answer in await asyncio.gather(*views)} == {202}
+        image = await browser.http.get("/hit.gif?d=mytho&u=https://mytho.example/image")
+        assert (image.status_code, len(image.content)) == (200, 43)
+        assert (await browser.http.get("/readyz")).status_code == 200
+        metrics = (await browser.http.get("/metrics")).text
+        assert "luot_spool_hits 21.0" in metrics
 
-    own_log.server.kill()
-    answers = await asyncio.gather(*(browser.view("https://mytho.example/no") for _ in range(20)))
-    for answer in answers:
-        assert_unavailable(answer)
-    ready = await browser.http.get("/readyz")
-    assert ready.status_code == 503
-    assert ready.json()["reason"]
-    image = await browser.http.get("/hit.gif?d=mytho&u=https://mytho.example/no")
-    assert (image.status_code, len(image.content)) == (503, 43)
-
-    own_log.server.start()
-    assert (await browser.view("https://mytho.example/after")).status_code == 202
-    await ingest.tend()
-    assert (await browser.http.get("/readyz")).status_code == 200
-    assert [hit.path for hit in own_log.hits()] == ["/before", "/after"]
-    await browser.http.aclose()
-    await ingest.stop()
+        await asyncio.to_thread(own_log.server.start)
+        assert (await browser.view("https://mytho.example/after")).status_code == 202
+        paths = await paths_when(own_log, 23)
+    assert set(paths) == {"/before", "/image", "/after", *(f"/{n}" for n in range(20))}
+    assert len(paths) == 23
+    assert list((tmp_path / "spool").glob("*/*")) == []
 
 
-async def test_ingest_may_start_before_redis(own_log: Log, clock: Hand) -> None:
+async def test_ingest_may_start_before_redis_when_it_knows_the_sites(
+    own_log: Log, clock: Hand, tmp_path: Path
+) -> None:
+    async with opened(begin(own_log, clock, tmp_path / "spool")):
+        pass
     own_log.server.stop()
-    ingest = begin(own_log, clock)
-    await ingest.start()
-    browser = Browser(ingest, "203.0.113.9")
-    assert (await browser.http.get("/healthz")).status_code == 200
-    ready = await browser.http.get("/readyz")
-    assert ready.status_code == 503
-    assert "Redis cannot be asked" in ready.json()["reason"]
-    assert_unavailable(await browser.view())
-
-    await asyncio.to_thread(own_log.server.start)
-    await ingest.tend()
-    assert (await browser.http.get("/readyz")).status_code == 200
-    assert (await browser.view()).status_code == 202
-    assert len(own_log.hits()) == 1
-    await browser.http.aclose()
-    await ingest.stop()
+    async with opened(begin(own_log, clock, tmp_path / "spool")) as browser:
+        assert (await browser.http.get("/readyz")).status_code == 200
+        assert (await browser.view()).status_code == 202
+        unknown = await browser.view("https://other.example/", site="other")
+        assert unknown.headers["x-luot-dropped"] == "unknown_site"
+        await asyncio.to_thread(own_log.server.start)
+        assert await paths_when(own_log, 1) == ["/"]
 
 
-async def test_a_full_redis_is_a_503_and_not_a_loss(own_log: Log, clock: Hand) -> None:
-    ingest = begin(own_log, clock)
-    await ingest.start()
-    browser = Browser(ingest, "203.0.113.9")
-    assert (await browser.view()).status_code == 202
-    own_log.redis.config_set("maxmemory", "1mb")
-    assert_unavailable(await browser.view())
-    await ingest.tend()
-    assert (await browser.http.get("/readyz")).status_code == 503
-    own_log.redis.config_set("maxmemory", "0")
-    assert (await browser.view()).status_code == 202
-    await ingest.tend()
-    assert (await browser.http.get("/readyz")).status_code == 200
-    assert len(own_log.hits()) == 2
-    await browser.http.aclose()
-    await ingest.stop()
+async def test_without_redis_and_a_copy_of_the_sites_nothing_is_taken(
+    own_log: Log, clock: Hand, tmp_path: Path
+) -> None:
+    own_log.server.stop()
+    async with opened(begin(own_log, clock, tmp_path / "spool")) as browser:
+        assert (await browser.http.get("/healthz")).status_code == 200
+        ready = await browser.http.get("/readyz")
+        assert ready.status_code == 503
+        assert "no copy of the sites" in ready.json()["reason"]
+        assert_unavailable(await browser.view())
+
+        await asyncio.to_thread(own_log.server.start)
+        await browser.ingest.tend()
+        assert (await browser.http.get("/readyz")).status_code == 200
+        assert (await browser.view()).status_code == 202
+        assert await paths_when(own_log, 1) == ["/"]
+
+
+async def test_a_day_that_begins_without_redis_has_a_salt_of_its_own_in_no_file(
+    own_log: Log, clock: Hand, tmp_path: Path
+) -> None:
+    async with opened(begin(own_log, clock, tmp_path / "spool")) as browser:
+        await browser.view()
+        own_log.server.kill()
+        await browser.view()
+        clock.ms += DAY_MS
+        await browser.view()
+        await asyncio.to_thread(own_log.server.start)
+        await paths_when(own_log, 3)
+        await browser.ingest.tend()
+        await browser.view()
+        await paths_when(own_log, 4)
+    today, again, tomorrow, shared = own_log.hits()
+    assert today.visitor == again.visitor
+    assert tomorrow.visitor not in (0, today.visitor)
+    assert shared.visitor == tomorrow.visitor, "the improvised salt is offered to all"
+    assert own_log.redis.get(keys.salt("mytho", "2023-11-16")) is not None
+
+
+@pytest.mark.parametrize(("name", "value"), [("maxmemory", "1mb"), ("min-replicas-to-write", "1")])
+async def test_a_redis_that_refuses_writes_costs_no_hit(
+    own_log: Log, clock: Hand, tmp_path: Path, name: str, value: str
+) -> None:
+    async with opened(begin(own_log, clock, tmp_path / "spool")) as browser:
+        assert (await browser.view("https://mytho.example/0")).status_code == 202
+        own_log.redis.config_set(name, value)
+        for number in range(1, 10):
+            answer = await browser.view(f"https://mytho.example/{number}")
+            assert answer.status_code == 202
+        assert len(own_log.hits()) == 1
+        assert (await browser.http.get("/readyz")).status_code == 200
+        own_log.redis.config_set(name, "0")
+        assert await paths_when(own_log, 10) == [f"/{number}" for number in range(10)]
+
+
+async def test_a_redis_that_became_a_replica_costs_no_hit(
+    own_log: Log, clock: Hand, tmp_path: Path
+) -> None:
+    async with opened(begin(own_log, clock, tmp_path / "spool")) as browser:
+        await browser.view("https://mytho.example/0")
+        own_log.redis.replicaof("127.0.0.1", str(free_port()))
+        for number in range(1, 10):
+            answer = await browser.view(f"https://mytho.example/{number}")
+            assert answer.status_code == 202
+        own_log.redis.replicaof("NO", "ONE")
+        assert await paths_when(own_log, 10) == [f"/{number}" for number in range(10)]
+
+
+async def test_a_redis_that_hangs_costs_no_hit_and_visitors_wait_once(
+    own_log: Log, clock: Hand, tmp_path: Path
+) -> None:
+    async with opened(begin(own_log, clock, tmp_path / "spool")) as browser:
+        await browser.view("https://mytho.example/0")
+        os.kill(own_log.server.pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(3):
+                assert (await browser.view("https://mytho.example/1")).status_code == 202
+            async with asyncio.timeout(0.9):
+                for number in range(2, 10):
+                    clock.ms += DAY_MS if number == 5 else 1
+                    answer = await browser.view(f"https://mytho.example/{number}")
+                    assert answer.status_code == 202
+        finally:
+            os.kill(own_log.server.pid, signal.SIGCONT)
+        assert await paths_when(own_log, 10) == [f"/{number}" for number in range(10)]
+
+
+async def test_a_full_spool_is_a_503_and_not_a_loss(
+    own_log: Log, clock: Hand, tmp_path: Path
+) -> None:
+    async with opened(begin(own_log, clock, tmp_path / "spool", spool_bytes=2000)) as browser:
+        own_log.server.kill()
+        answers = [await browser.view(f"https://mytho.example/{number}") for number in range(30)]
+        taken = [n for n, answer in enumerate(answers) if answer.status_code == 202]
+        assert 1 < len(taken) < 30
+        for answer in answers[len(taken) :]:
+            assert_unavailable(answer)
+        ready = await browser.http.get("/readyz")
+        assert ready.status_code == 503
+        assert "LUOT_SPOOL_BYTES=2000" in ready.json()["reason"]
+        image = await browser.http.get("/hit.gif?d=mytho&u=https://mytho.example/no")
+        assert (image.status_code, len(image.content)) == (503, 43)
+
+        await asyncio.to_thread(own_log.server.start)
+        assert await paths_when(own_log, len(taken)) == [f"/{number}" for number in taken]
+        await browser.ingest.tend()
+        assert (await browser.view("https://mytho.example/after")).status_code == 202
+        assert (await browser.http.get("/readyz")).status_code == 200
+
+
+async def test_a_spool_that_cannot_be_written_stops_the_start(
+    log: Log, clock: Hand, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RefusedError, match=r"LUOT_SPOOL='.*file/spool' cannot be used: Not a dir"):
+        await begin(log, clock, tmp_path / "file" / "spool").start()
 
 
 async def test_a_wiped_redis_does_not_make_the_sites_unknown(browser: Browser, log: Log) -> None:
@@ -105,12 +225,12 @@ async def test_a_site_that_is_removed_is_unknown(browser: Browser, log: Log) -> 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
 async def test_a_redis_that_may_evict_hits_is_refused(
-    log: Log, clock: Hand, open_ingest: OpenIngest, policy: str
+    log: Log, clock: Hand, open_ingest: OpenIngest, policy: str, tmp_path: Path
 ) -> None:
     log.redis.config_set("maxmemory-policy", policy)
     try:
         with pytest.raises(RefusedError, match=f"maxmemory-policy '{policy}'.*noeviction"):
-            await begin(log, clock).start()
+            await begin(log, clock, tmp_path).start()
         async with open_ingest(unsafe_eviction=True) as browser:
             assert (await browser.view()).status_code == 202
     finally:
@@ -118,9 +238,9 @@ async def test_a_redis_that_may_evict_hits_is_refused(
 
 
 async def test_another_number_of_partitions_is_refused(
-    log: Log, clock: Hand, open_ingest: OpenIngest
+    log: Log, clock: Hand, open_ingest: OpenIngest, tmp_path: Path
 ) -> None:
     async with open_ingest(partitions=4):
         pass
     with pytest.raises(RefusedError, match=r"LUOT_PARTITIONS=8.*expected 4"):
-        await begin(log, clock).start()
+        await begin(log, clock, tmp_path).start()

@@ -3,13 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from services.ingest.clock import system_clock
 from services.ingest.commit import GroupCommit, UnavailableError
+from services.ingest.link import Link
+from services.ingest.spool.drain import Drain
+from services.ingest.spool.spool import Spool
 from services.log.writer import LogWriter
 from services.model.hit import Hit
 from tests.integration.ingest.conftest import NOON, Log
@@ -24,27 +30,53 @@ def hit(number: int, site: str = "mytho") -> Hit:
 @asynccontextmanager
 async def group_commit(
     port: int,
+    folder: Path,
     *,
     window_seconds: float = 0.0,
     max_hits: int = 500,
     max_waiting: int = 10_000,
-    patience_seconds: float = 2.0,
+    append_seconds: float = 0.5,
+    spool_bytes: int = 1 << 20,
 ) -> AsyncIterator[GroupCommit]:
-    redis = Redis(port=port, socket_timeout=0.5, retry=Retry(NoBackoff(), 0))
+    redis, drain_redis = (
+        Redis(port=port, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)) for _ in range(2)
+    )
+    spool = Spool(Path(mkdtemp(dir=folder)), spool_bytes, PARTITIONS, system_clock)
+    await spool.open()
+    link = Link()
+
+    async def check() -> None:
+        await drain_redis.ping()
+
+    drain = Drain(drain_redis, spool, link, check, system_clock)
     commit = GroupCommit(
         redis,
         LogWriter(PARTITIONS),
+        spool,
+        link,
         window_seconds=window_seconds,
         max_hits=max_hits,
         max_waiting=max_waiting,
-        patience_seconds=patience_seconds,
+        append_seconds=append_seconds,
     )
     commit.start()
+    drain.start()
     try:
         yield commit
     finally:
         await commit.stop()
+        await drain.stop()
+        spool.close()
         await redis.aclose()
+        await drain_redis.aclose()
+
+
+async def taken(commit: GroupCommit, taking: Hit) -> bool:
+    try:
+        await commit.submit(taking)
+    except UnavailableError:
+        return False
+    return True
 
 
 class Line:
@@ -98,23 +130,23 @@ async def _pump(reader: asyncio.StreamReader, each: Callable[[bytes], Awaitable[
             return
 
 
-async def test_hits_that_come_together_are_appended_together(log: Log) -> None:
-    async with group_commit(log.server.port, window_seconds=0.02) as commit:
+async def test_hits_that_come_together_are_appended_together(log: Log, tmp_path: Path) -> None:
+    async with group_commit(log.server.port, tmp_path, window_seconds=0.02) as commit:
         await asyncio.gather(*(commit.submit(hit(number)) for number in range(300)))
     (stream,) = log.redis.scan_iter("hits:{*}")
     assert log.redis.xlen(stream) == 1
     assert log.hits() == [hit(number) for number in range(300)]
 
 
-async def test_a_full_group_does_not_wait_for_the_window(log: Log) -> None:
-    async with group_commit(log.server.port, window_seconds=60, max_hits=10) as commit:
+async def test_a_full_group_does_not_wait_for_the_window(log: Log, tmp_path: Path) -> None:
+    async with group_commit(log.server.port, tmp_path, window_seconds=60, max_hits=10) as commit:
         async with asyncio.timeout(10):
             await asyncio.gather(*(commit.submit(hit(number)) for number in range(10)))
     assert len(log.hits()) == 10
 
 
-async def test_a_stop_appends_what_was_taken_and_takes_no_more(log: Log) -> None:
-    async with group_commit(log.server.port, window_seconds=60) as commit:
+async def test_a_stop_appends_what_was_taken_and_takes_no_more(log: Log, tmp_path: Path) -> None:
+    async with group_commit(log.server.port, tmp_path, window_seconds=60) as commit:
         done = commit.submit(hit(1))
         await commit.stop()
         assert done.done()
@@ -124,9 +156,11 @@ async def test_a_stop_appends_what_was_taken_and_takes_no_more(log: Log) -> None
     assert log.hits() == [hit(1)]
 
 
-async def test_hits_of_several_partitions_are_all_there_when_one_is_answered(log: Log) -> None:
+async def test_hits_of_several_partitions_are_all_there_when_one_is_answered(
+    log: Log, tmp_path: Path
+) -> None:
     sites = [f"site{number}" for number in range(20)]
-    async with group_commit(log.server.port, window_seconds=0.02) as commit:
+    async with group_commit(log.server.port, tmp_path, window_seconds=0.02) as commit:
         pending = [commit.submit(hit(number, site)) for number, site in enumerate(sites)]
         await pending[0]
         assert {found.site for found in log.hits()} == set(sites)
@@ -134,8 +168,8 @@ async def test_hits_of_several_partitions_are_all_there_when_one_is_answered(log
     assert len(list(log.redis.scan_iter("hits:{?}"))) == PARTITIONS
 
 
-async def test_too_many_waiting_hits_are_refused_at_once(log: Log) -> None:
-    async with group_commit(log.server.port, window_seconds=60, max_waiting=2) as commit:
+async def test_too_many_waiting_hits_are_refused_at_once(log: Log, tmp_path: Path) -> None:
+    async with group_commit(log.server.port, tmp_path, window_seconds=60, max_waiting=2) as commit:
         pending = [commit.submit(hit(1)), commit.submit(hit(2))]
         with pytest.raises(UnavailableError, match="2 hits are waiting"):
             commit.submit(hit(3))
@@ -144,9 +178,9 @@ async def test_too_many_waiting_hits_are_refused_at_once(log: Log) -> None:
     assert len(log.hits()) == 2
 
 
-async def test_a_hit_whose_reply_was_lost_is_counted_once(log: Log) -> None:
+async def test_a_hit_whose_reply_was_lost_is_counted_once(log: Log, tmp_path: Path) -> None:
     line = Line(log.server.port)
-    async with line.open() as port, group_commit(port) as commit:
+    async with line.open() as port, group_commit(port, tmp_path) as commit:
         await commit.submit(hit(0))
         line.losing = 2
         await commit.submit(hit(1))
@@ -155,33 +189,55 @@ async def test_a_hit_whose_reply_was_lost_is_counted_once(log: Log) -> None:
     assert log.hits() == [hit(0), hit(1), hit(2)]
 
 
-async def test_when_patience_ends_everybody_who_waits_is_told(log: Log) -> None:
+async def test_hits_whose_replies_are_all_lost_go_to_the_spool_and_count_once(
+    log: Log, tmp_path: Path
+) -> None:
     line = Line(log.server.port)
-    async with line.open() as port, group_commit(port, patience_seconds=0.1) as commit:
+    async with line.open() as port, group_commit(port, tmp_path, max_hits=100) as commit:
+        await commit.submit(hit(0))
+        line.losing = 10
+        await asyncio.gather(*(commit.submit(hit(number)) for number in range(1, 1200)))
+    assert line.lost
+    assert log.hits() == [hit(number) for number in range(1200)]
+
+
+async def test_without_redis_and_room_everybody_who_waits_is_told(log: Log, tmp_path: Path) -> None:
+    line = Line(log.server.port)
+    async with (
+        line.open() as port,
+        group_commit(port, tmp_path, append_seconds=0.5, spool_bytes=0) as commit,
+    ):
         await commit.submit(hit(0))
         line.losing = 10_000
         pending = [commit.submit(hit(number)) for number in range(1, 1200)]
         results = await asyncio.gather(*pending, return_exceptions=True)
         assert {type(result) for result in results} == {UnavailableError}
-        assert str(commit.fault).startswith("the log cannot be written")
+        assert str(commit.fault).startswith("hits cannot be taken: the spool holds")
         line.losing = 0
-        await commit.submit(hit(2000))
+        for _ in range(400):
+            if await taken(commit, hit(2000)):
+                break
+            await asyncio.sleep(0.05)
         assert not commit.fault
     paths = [found.path for found in log.hits()]
     assert len(paths) == len(set(paths)), "a hit was appended twice"
     assert "/2000" in paths
 
 
-async def test_a_request_that_is_cancelled_leaves_the_others_alone(log: Log) -> None:
-    async with group_commit(log.server.port, window_seconds=0.02) as commit:
+async def test_a_request_that_is_cancelled_leaves_the_others_alone(
+    log: Log, tmp_path: Path
+) -> None:
+    async with group_commit(log.server.port, tmp_path, window_seconds=0.02) as commit:
         gone, staying = commit.submit(hit(1)), commit.submit(hit(2))
         gone.cancel()
         await staying
     assert hit(2) in log.hits()
 
 
-async def test_a_hit_that_cannot_be_written_does_not_end_the_commits(log: Log) -> None:
-    async with group_commit(log.server.port) as commit:
+async def test_a_hit_that_cannot_be_written_does_not_end_the_commits(
+    log: Log, tmp_path: Path
+) -> None:
+    async with group_commit(log.server.port, tmp_path) as commit:
         with pytest.raises(UnavailableError):
             await commit.submit(Hit(site="mytho", path="/\ud800", at=NOON, day=1))
         await commit.submit(hit(1))
@@ -189,11 +245,11 @@ async def test_a_hit_that_cannot_be_written_does_not_end_the_commits(log: Log) -
     assert log.hits() == [hit(1)]
 
 
-async def test_a_short_absence_of_redis_is_waited_for(own_log: Log) -> None:
-    async with group_commit(own_log.server.port, patience_seconds=60) as commit:
+async def test_an_absence_of_redis_is_bridged_by_the_spool(own_log: Log, tmp_path: Path) -> None:
+    async with group_commit(own_log.server.port, tmp_path) as commit:
         await commit.submit(hit(0))
         own_log.server.kill()
-        pending = [commit.submit(hit(number)) for number in range(1, 50)]
+        await asyncio.gather(*(commit.submit(hit(number)) for number in range(1, 50)))
         await asyncio.to_thread(own_log.server.start)
-        await asyncio.gather(*pending)
-    assert own_log.hits() == [hit(number) for number in range(50)]
+        await commit.submit(hit(50))
+    assert own_log.hits() == [hit(number) for number in range(51)]

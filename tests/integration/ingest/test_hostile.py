@@ -46,12 +46,14 @@ DOCUMENTED = {200, 202, 204, 400, 404, 405, 413}
 
 
 @pytest.fixture(scope="module")
-def send(server: RedisServer) -> Iterator[Send]:
+def send(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Send]:
     log = Log(server)
     log.redis.flushall()
     log.publish(SITE, Site(slug="demo", hosts=("*",)))
     log.redis.close()
-    ingest = Ingest(IngestSettings.read({}, redis_url=server.url, group_commit_ms=0), clock=Hand())
+    spool = tmp_path_factory.mktemp("hostile") / "spool"
+    settings = IngestSettings.read({}, redis_url=server.url, group_commit_ms=0, spool=spool)
+    ingest = Ingest(settings, clock=Hand())
     with asyncio.Runner() as runner:
         runner.run(ingest.start())
         client = httpx.AsyncClient(

@@ -29,6 +29,7 @@ class Process:
                 [sys.executable, "-c", RUN],
                 env={
                     "LUOT_REDIS_URL": log.server.url,
+                    "LUOT_SPOOL": str(output.parent / "spool"),
                     "LUOT_PORT": str(port),
                     "PYTHONPATH": str(Path(__file__).parents[3]),
                 },

@@ -1,0 +1,238 @@
+"""The segments of one ingest process: appended to at one end, drained at the other.
+
+A folder belongs to whoever holds the lock on it (flock, so that it ends with the process). The
+state is changed on the event loop only; threads wait for the disk.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import re
+import secrets
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from services.ingest import metrics
+from services.ingest.spool import records, segment
+from services.ingest.spool.records import Record
+from services.ingest.spool.segment import Segment
+
+_log = logging.getLogger(__name__)
+
+SEGMENT_BYTES = 16 << 20
+_CHUNK_BYTES = 1 << 20
+_NAME = re.compile(r"[0-9a-f]{16}")
+
+
+class Chunk(NamedTuple):
+    """Records that stand one after the other, and where the next one begins."""
+
+    records: Sequence[Record]
+    end: int
+
+
+class Folder:
+    """A queue of records on the disk."""
+
+    def __init__(self, path: Path, lock: int, partitions: int) -> None:
+        self.path = path
+        self._lock = lock
+        self._partitions = partitions
+        self._segments: deque[Segment] = deque()
+        self._kept: dict[Segment, str] = {}
+        self._at = records.HEADER_BYTES
+        self._number = 0
+        self.hits = 0
+        """Hits that are not drained."""
+        self.oldest: int | None = None
+        """When the first of them was written, in ms since 1970; about, while it is drained."""
+
+    @classmethod
+    def create(cls, root: Path, partitions: int) -> Self:
+        """Make a new folder. Raises OSError."""
+        while True:
+            path = root / secrets.token_hex(8)
+            path.mkdir(0o700)
+            lock = _lock(path)
+            if lock is not None:
+                segment.sync_folder(root)
+                return cls(path, lock, partitions)
+
+    @classmethod
+    def adopt(cls, path: Path, partitions: int) -> Self | None:
+        """Take over what a process that is gone has left; None when it is not gone.
+
+        Torn tails are reported here. Raises OSError.
+        """
+        lock = _lock(path)
+        if lock is None:
+            return None
+        folder = cls(path, lock, partitions)
+        try:
+            for file in sorted(path.glob("*" + segment.SUFFIX)):
+                folder._adopt(file)
+        except OSError:
+            folder.close()
+            raise
+        return folder
+
+    def _adopt(self, path: Path) -> None:
+        found = segment.scan(path)
+        if found.whole_header and found.partitions != self._partitions:
+            _log.error(
+                "spool: %s is not a spool of this version of Luot for a log of %d partitions,"
+                " but of %s; it stays as it is",
+                path,
+                self._partitions,
+                found.partitions or "something else",
+            )
+            return
+        if found.torn:
+            metrics.SPOOL_TORN_BYTES.inc(found.torn)
+            _log.error(
+                "spool: %s ends with %d bytes that are no whole record; %d hits before it are good",
+                path,
+                found.torn,
+                found.hits,
+            )
+        file = Segment(path, max(found.end, records.HEADER_BYTES))
+        if found.damaged:
+            self._kept[file] = segment.DAMAGED
+        self._segments.append(file)
+        self.hits += found.hits
+        self.oldest = found.written if self.oldest is None else self.oldest
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk."""
+        return sum(file.end for file in self._segments)
+
+    @property
+    def left(self) -> int:
+        """Bytes that are not drained."""
+        return sum(file.end - self._start(file) for file in self._segments)
+
+    def _start(self, file: Segment) -> int:
+        return self._at if file is self._segments[0] else records.HEADER_BYTES
+
+    async def append(self, data: bytes, *, hits: int, written: int) -> None:
+        """Append a record, durably; one call at a time. Raises OSError, and nothing is kept."""
+        file = self._segments[-1] if self._segments else None
+        if file is None or not file.writable or file.end >= SEGMENT_BYTES:
+            file = await self._rotate(file)
+        await asyncio.to_thread(file.append, data)
+        self.hits += hits
+        self.oldest = written if self.oldest is None else self.oldest
+
+    async def _rotate(self, last: Segment | None) -> Segment:
+        self._number += 1
+        path = self.path / f"{self._number:08}{segment.SUFFIX}"
+        file = await asyncio.to_thread(Segment.create, path, self._partitions)
+        if last is not None:
+            last.seal()
+        self._segments.append(file)
+        return file
+
+    async def read(self) -> Chunk | None:
+        """Return the next records that are not drained, None when all are. Raises OSError."""
+        while self._segments:
+            file = self._segments[0]
+            if self._at < file.end:
+                chunk = await asyncio.to_thread(_read, file, self._at)
+                if chunk is not None:
+                    return chunk
+                await self._skip(file)
+            elif file.writable:
+                return None
+            else:
+                await self._remove()
+        return None
+
+    def drop(self, chunk: Chunk) -> None:
+        """Say that the records which `read` returned last are in the log."""
+        self._at = chunk.end
+        self.hits -= sum(record.hits for record in chunk.records)
+        self.oldest = None if not self.left else chunk.records[-1].written
+
+    def doubt(self) -> None:
+        """Keep the file that `read` returned last, under another name, when it is drained."""
+        self._kept.setdefault(self._segments[0], segment.DOUBTFUL)
+
+    async def clear(self) -> None:
+        """Delete the files; everything is drained."""
+        while self._segments:
+            await self._remove()
+        self.hits, self.oldest = 0, None
+
+    async def _skip(self, file: Segment) -> None:
+        """Go on behind bytes that were good when they were written."""
+        torn = file.end - self._at
+        metrics.SPOOL_TORN_BYTES.inc(torn)
+        _log.error("spool: %d bytes at %d of %s are damaged", torn, self._at, file.path)
+        self._kept[file] = segment.DAMAGED
+        self._at = file.end
+
+    async def _remove(self) -> None:
+        file = self._segments.popleft()
+        self._at = records.HEADER_BYTES
+        suffix = self._kept.pop(file, None)
+        try:
+            if suffix is None:
+                await asyncio.to_thread(file.remove)
+            else:
+                kept = await asyncio.to_thread(file.keep_as, suffix)
+                _log.error("spool: %s is kept for you to look at; see above", kept)
+        except OSError as error:
+            _log.warning("spool: %s cannot be deleted: %s", file.path, error)
+
+    def close(self) -> None:
+        """Let others adopt the folder; an empty one is deleted."""
+        for file in self._segments:
+            file.seal()
+        if self._lock >= 0:
+            with suppress(OSError):
+                self.path.rmdir()
+            os.close(self._lock)
+            self._lock = -1
+
+
+def folders(root: Path) -> list[Path]:
+    """Return the folders of all processes, the one that was changed last at the end."""
+    found = []
+    with suppress(OSError):
+        for path in root.iterdir():
+            if _NAME.fullmatch(path.name) and path.is_dir():
+                with suppress(FileNotFoundError):
+                    found.append((path.stat().st_mtime_ns, path))
+    return [path for _, path in sorted(found)]
+
+
+def _lock(path: Path) -> int | None:
+    """Return a lock on a folder, None when somebody else has it or it has just been deleted."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.stat().st_ino == os.fstat(descriptor).st_ino:
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _read(file: Segment, at: int) -> Chunk | None:
+    for size in (_CHUNK_BYTES, records.MAX_RECORD):
+        found = list(records.read_all(file.read(at, size)))
+        if found:
+            return Chunk([record for record, _ in found], at + found[-1][1])
+    return None

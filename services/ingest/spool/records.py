@@ -1,0 +1,107 @@
+"""The format of a segment: a header, then records, each with its length and checksum.
+
+    header   magic (8 bytes), number of partitions (4), CRC-32 of both (4)
+    record   length of the body (4), CRC-32 of length and body (4), body: Record as msgpack
+
+Integers are big-endian. What a crash leaves of a record fails its checksum.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from zlib import crc32
+
+import msgspec
+
+from services.log.keys import MAX_PARTITIONS
+from services.log.writer import Entry
+
+MAGIC = b"LUOTSPL1"
+MAX_BODY = 8 << 20
+"""Many times what the hits of one group commit can take."""
+
+_HEADER = struct.Struct(">8sII")
+_FRAME = struct.Struct(">II")
+HEADER_BYTES = _HEADER.size
+_BODY_START = b"\x93\xcf"
+"""msgpack: an array of three, the first of them a time in 64 bits."""
+MAX_RECORD = MAX_BODY + _FRAME.size
+
+
+class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The entries of one group commit.
+
+    written    when it was spooled, in ms since 1970
+    attempted  whether an append was tried before, with an unknown outcome
+    """
+
+    written: int
+    attempted: bool
+    entries: list[Entry]
+
+    @property
+    def hits(self) -> int:
+        """How many hits it holds."""
+        return sum(entry.hits for entry in self.entries)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Record)
+
+
+def header(partitions: int) -> bytes:
+    """Return how a segment of a log with so many partitions begins."""
+    start = struct.pack(">8sI", MAGIC, partitions)
+    return start + struct.pack(">I", crc32(start))
+
+
+def read_header(buffer: bytes) -> int | None:
+    """Return the number of partitions, or None when this does not begin as a segment."""
+    if len(buffer) < HEADER_BYTES:
+        return None
+    magic, partitions, checksum = _HEADER.unpack_from(buffer)
+    if magic != MAGIC or checksum != crc32(buffer[: HEADER_BYTES - 4]):
+        return None
+    return int(partitions) if 1 <= partitions <= MAX_PARTITIONS else None
+
+
+def encode(written: int, entries: Sequence[Entry], *, attempted: bool) -> bytes:
+    """Return a record as it stands in a segment."""
+    body = _encoder.encode(Record(written, attempted, list(entries)))
+    if len(body) > MAX_BODY:
+        raise ValueError(f"a record of {len(body)} bytes, expected at most {MAX_BODY}")
+    length = struct.pack(">I", len(body))
+    return length + struct.pack(">I", crc32(body, crc32(length))) + body
+
+
+def read(buffer: bytes, at: int) -> tuple[Record, int] | None:
+    """Return the record at an offset and where it ends; None when no whole record is there."""
+    body_at = at + _FRAME.size
+    if body_at > len(buffer):
+        return None
+    length, checksum = _FRAME.unpack_from(buffer, at)
+    body = buffer[body_at : body_at + length]
+    if not 1 <= length <= MAX_BODY or len(body) < length:
+        return None
+    if crc32(body, crc32(buffer[at : at + 4])) != checksum:
+        return None
+    try:
+        return _decoder.decode(body), body_at + length
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def read_all(buffer: bytes, at: int = 0) -> Iterator[tuple[Record, int]]:
+    """Return the records from an offset on, with where each ends, up to the first not whole."""
+    while (found := read(buffer, at)) is not None:
+        yield found
+        at = found[1]
+
+
+def whole_behind(buffer: bytes, at: int) -> bool:
+    """Tell whether a whole record begins somewhere behind an offset: no crash does that."""
+    at = buffer.find(_BODY_START, at + _FRAME.size + 1)
+    while at != -1:
+        if read(buffer, at - _FRAME.size) is not None:
+            return True
+        at = buffer.find(_BODY_START, at + 1)
+    return False

@@ -1,0 +1,134 @@
+"""One file of the spool. Everything here waits for the disk: call it from a thread."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from services.ingest.spool import records
+
+SUFFIX = ".spool"
+DAMAGED = ".damaged"
+DOUBTFUL = ".doubtful"
+
+
+class Found(NamedTuple):
+    """What a segment of another process holds.
+
+    whole_header  whether it is long enough to have held a record
+    partitions    of the log it was written for; None when it does not say
+    end           where its last whole record ends
+    hits          in whole records
+    written       when the first of them was written, in ms since 1970; None when there is none
+    torn          bytes behind the last whole record
+    damaged       whether whole records follow those bytes, so that it was not a crash
+    """
+
+    whole_header: bool
+    partitions: int | None = None
+    end: int = 0
+    hits: int = 0
+    written: int | None = None
+    torn: int = 0
+    damaged: bool = False
+
+
+class Segment:
+    """An append-only file. Bytes behind `end` are not there, whatever a failed write has left."""
+
+    def __init__(self, path: Path, end: int) -> None:
+        self.path = path
+        self.end = end
+        self._descriptor: int | None = None
+
+    @classmethod
+    def create(cls, path: Path, partitions: int) -> Self:
+        """Make a new file, durable with its name. Raises OSError and leaves nothing behind."""
+        segment = cls(path, 0)
+        segment._descriptor = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
+        )
+        try:
+            segment.append(records.header(partitions))
+            sync_folder(path.parent)
+        except OSError:
+            segment.seal()
+            with suppress(OSError):
+                path.unlink()
+            raise
+        return segment
+
+    @property
+    def writable(self) -> bool:
+        """Whether more can be appended."""
+        return self._descriptor is not None
+
+    def append(self, data: bytes) -> None:
+        """Append, durably. Raises OSError; what was written of it by then is truncated away."""
+        descriptor = self._descriptor
+        assert descriptor is not None, "the segment is sealed"  # noqa: S101
+        at = self.end
+        try:
+            while at < self.end + len(data):
+                at += os.pwrite(descriptor, data[at - self.end :], at)
+            os.fdatasync(descriptor)
+        except OSError:
+            self._cut(descriptor, sealing=at == self.end + len(data))
+            raise
+        self.end = at
+
+    def _cut(self, descriptor: int, *, sealing: bool) -> None:
+        try:
+            os.ftruncate(descriptor, self.end)
+        except OSError:
+            sealing = True
+        # After a failed fsync nobody knows what is on the disk; the next record goes elsewhere.
+        if sealing:
+            self.seal()
+
+    def read(self, at: int, size: int) -> bytes:
+        """Return up to so many bytes from an offset on."""
+        with self.path.open("rb") as file:
+            return os.pread(file.fileno(), min(size, self.end - at), at)
+
+    def seal(self) -> None:
+        """Append no more."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def remove(self) -> None:
+        """Delete the file."""
+        self.seal()
+        self.path.unlink(missing_ok=True)
+
+    def keep_as(self, suffix: str) -> Path:
+        """Take the file out of the spool under another name, for people to look at."""
+        self.seal()
+        path = self.path.with_suffix(suffix)
+        self.path.rename(path)
+        return path
+
+
+def scan(path: Path) -> Found:
+    """Read a whole segment and find what is good in it. Raises OSError."""
+    buffer = path.read_bytes()
+    partitions = records.read_header(buffer)
+    if partitions is None:
+        return Found(len(buffer) > records.HEADER_BYTES, torn=len(buffer))
+    end, hits, written = records.HEADER_BYTES, 0, None
+    for record, behind in records.read_all(buffer, end):
+        end = behind
+        hits += record.hits
+        written = record.written if written is None else written
+    damaged = end < len(buffer) and records.whole_behind(buffer, end)
+    return Found(True, partitions, end, hits, written, len(buffer) - end, damaged)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

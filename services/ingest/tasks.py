@@ -1,0 +1,19 @@
+"""Ends tasks that talk to Redis."""
+
+import asyncio
+
+_AGAIN_SECONDS = 0.2
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks, and wait until they are done.
+
+    Again where once is not enough: redis-py 8.1 can lose a cancellation that comes while a
+    connection is given up, and the task goes on.
+    """
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        done, waiting = await asyncio.wait(waiting, timeout=_AGAIN_SECONDS)
+        await asyncio.gather(*done, return_exceptions=True)

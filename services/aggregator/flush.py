@@ -68,13 +68,14 @@ class Flusher:
         self, fresh: Sequence[Folded], replayed: Sequence[Folded], found: Sequence[Peak]
     ) -> None:
         await self._write_hits([*fresh, *await self._lost(replayed)])
-        by_partition: dict[int, list[Folded]] = {}
+        by_partition: dict[int, dict[int, Folded]] = {}
         for folded in (*replayed, *fresh):
-            by_partition.setdefault(folded.partition, []).append(folded)
+            # By position: a batch that were here twice would count twice.
+            by_partition.setdefault(folded.partition, {})[folded.position] = folded
         changed: dict[int, dict[CounterKey, CounterRow]] = {}
         for partition, batches in by_partition.items():
             hot = self._rows.setdefault(partition, HotRows())
-            by_row = changes(batches)
+            by_row = changes(batches.values())
             changed[partition] = apply(await hot.get(self._store, by_row), by_row)
         if written := {key: row for rows in changed.values() for key, row in rows.items()}:
             await counters.write(self._store, written)

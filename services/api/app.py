@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import uvicorn
 from fastapi import FastAPI
@@ -15,11 +16,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from services import __version__, connections
-from services.api import admin, docs, errors, health, openapi, public, script
+from services.api import admin, docs, errors, health, maintenance, openapi, public, script
 from services.api.counters import CounterReader
 from services.api.metrics import Measured
 from services.api.registry import Registry
 from services.api.settings import ApiSettings
+from services.backup.stores import Stores
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
@@ -159,6 +161,9 @@ class Api:
             raise errors.unavailable(f"the service is {self._problem}")
         return self._running
 
+    def _stores(self) -> Stores:
+        return Stores(self._now().store, self._now().redis)
+
     def _application(self) -> FastAPI:
         @asynccontextmanager
         async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -188,6 +193,7 @@ class Api:
         app.router.routes.extend(health.routes(lambda: self.problem))
         app.router.routes.extend(docs.routes(app))
         app.include_router(admin.router(lambda: self.registry, self._clock))
+        app.include_router(maintenance.router(self._stores, self._settings.group))
         openapi.describe_public(app)
         return app
 
@@ -231,18 +237,21 @@ def create_app(
 
 
 def run(settings: ApiSettings) -> None:
-    """Serve until a signal ends the process."""
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.listen_port,
-        loop="uvloop",
-        http=connections.prepare(),
-        ws="none",
-        proxy_headers=False,
-        log_level=settings.log_level,
-        # A line a request would carry the visitor's address.
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
+    """Serve until SIGTERM or SIGINT; requests under way are answered first."""
+    # uvicorn raises the signal again when it is done; a clean stop shall end with status 0.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with suppress(KeyboardInterrupt):
+        uvicorn.run(
+            create_app(settings),
+            host=settings.host,
+            port=settings.listen_port,
+            loop="uvloop",
+            http=connections.prepare(),
+            ws="none",
+            proxy_headers=False,
+            log_level=settings.log_level,
+            # A line a request would carry the visitor's address.
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )

@@ -4,6 +4,8 @@ import asyncio
 import json
 import random
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from services.traffic.client import Answer, Connection, LostAnswerError, Server
 from tests.servers.system import BROWSER
@@ -55,28 +57,36 @@ class Generator:
         self._connections = connections
         self._stopped = asyncio.Event()
 
-    def stop(self) -> None:
-        self._stopped.set()
-
-    async def run(self) -> None:
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """Send in the background; every hit has its answer when this is left."""
         async with asyncio.TaskGroup() as group:
             for index in range(self._connections):
                 group.create_task(self._send(self._servers[index % len(self._servers)]))
+            try:
+                yield
+            finally:
+                self._stopped.set()
 
     async def _send(self, server: Server) -> None:
         connection = Connection(server)
-        while not self._stopped.is_set():
-            number, body, address = self.books.new_hit()
-            try:
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    answer = await connection.post(body, user_agent=BROWSER, address=address)
-            except (LostAnswerError, TimeoutError):
-                self.books.unanswered.add(number)
-                connection.close()
-            except OSError:
-                self.books.refused["no connection"] += 1
-                await asyncio.sleep(0.05)
-            else:
-                self.books.answered(number, answer)
-            await asyncio.sleep(self._pause * self.books.random.uniform(0.5, 1.5))
-        connection.close()
+        try:
+            while not self._stopped.is_set():
+                await self._send_one(connection)
+                await asyncio.sleep(self._pause * self.books.random.uniform(0.5, 1.5))
+        finally:
+            connection.close()
+
+    async def _send_one(self, connection: Connection) -> None:
+        number, body, address = self.books.new_hit()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await connection.post(body, user_agent=BROWSER, address=address)
+        except (LostAnswerError, TimeoutError):
+            self.books.unanswered.add(number)
+            connection.close()
+        except OSError:
+            self.books.refused["no connection"] += 1
+            await asyncio.sleep(0.05)
+        else:
+            self.books.answered(number, answer)

@@ -95,22 +95,17 @@ async def run(
         generator = Generator(books, world.ingest_urls, rate)
         watch = Watch(world.services["api"].url)
         started = time.monotonic()
-        sending = asyncio.create_task(generator.run())
         watching = asyncio.create_task(watch.run())
         done: list[str] = []
-        await asyncio.gather(
-            *(
-                _break(world, random.Random(f"{seed} {number}"), lane, done, say, end)
-                for number, lane in enumerate((faults.OF_SERVICES, faults.OF_STORES))
-                for end in [(faults_wanted // 2, started + seconds)]
-            )
-        )
-        generator.stop()
-        await sending
+        end = (faults_wanted // 2, started + seconds)
+        async with generator.sending(), asyncio.TaskGroup() as lanes:
+            for number, lane in enumerate((faults.OF_SERVICES, faults.OF_STORES)):
+                chance = random.Random(f"{seed} {number}")
+                lanes.create_task(_break(world, chance, lane, done, say, end))
         broken = time.monotonic() - started
         await world.heal()
         settled = time.monotonic()
-        problems = await _settle(world, books)
+        problems = await settle(world, books)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         return Result(
@@ -152,7 +147,7 @@ async def _break(
         say(what)
 
 
-async def _settle(world: World, books: Books) -> list[str]:
+async def settle(world: World, books: Books) -> list[str]:
     """Wait until every accepted hit is in the store and the counters agree with the books."""
     store = open_store(world.clickhouse.url)
     deadline = time.monotonic() + SETTLE_SECONDS

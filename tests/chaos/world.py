@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,7 @@ from tests.chaos.proxy import Proxy
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service
-from tests.servers.system import TOKEN
+from tests.servers.system import TOKEN, wait_until_known
 
 DISK_MEGABYTES = 512
 
@@ -55,6 +56,11 @@ class World:
         self.services: dict[str, Service] = {}
         self.redis_proxy = Proxy(self.redis.port)
         self.clickhouse_proxy = Proxy(0)
+        self._more: list[Callable[[], None]] = []
+
+    def on_stop(self, stop: Callable[[], None]) -> None:
+        """Have something stopped with the rest."""
+        self._more.append(stop)
 
     async def start(self) -> None:
         self.disk.mount()
@@ -63,26 +69,30 @@ class World:
         self.clickhouse_proxy.target = self.clickhouse.port
         await self.redis_proxy.start()
         await self.clickhouse_proxy.start()
-        log = {"LUOT_REDIS_URL": f"redis://127.0.0.1:{self.redis_proxy.port}/0"}
-        store = {
-            **log,
-            "LUOT_CLICKHOUSE_URL": f"clickhouse://default@127.0.0.1:{self.clickhouse_proxy.port}/luot",
-        }
-        lenient = {"LUOT_RATE_PER_MINUTE": "1000000", "LUOT_RATE_BURST": "1000000"}
-        for name in ("ingest-1", "ingest-2"):
-            spool = {"LUOT_SPOOL": str(self.directory / name)}
-            self.services[name] = self._service(name, **log, **lenient, **spool)
-        for name in ("aggregator-1", "aggregator-2"):
-            self.services[name] = self._service(name, **store, LUOT_FLUSH_HITS="5000")
-        self.services["api"] = self._service("api", **store, LUOT_ADMIN_TOKEN=TOKEN)
+        for name in ("ingest-1", "ingest-2", "aggregator-1", "aggregator-2", "api"):
+            self.add_service(name)
         await self._all(lambda service: service.start(wait=False))
         await self._all(Service.wait_until_ready)
         await asyncio.to_thread(self._add_sites)
 
-    def _service(self, name: str, **environ: str) -> Service:
+    def add_service(self, name: str) -> Service:
+        """Return a service, not yet started; its name is that of the command and a number."""
+        command = name.partition("-")[0]
         folder = self.directory / f"{name}.d"
         folder.mkdir(parents=True)
-        return Service(name.partition("-")[0], folder, **environ)
+        environ = {"LUOT_REDIS_URL": f"redis://127.0.0.1:{self.redis_proxy.port}/0"}
+        if command == "ingest":
+            environ |= {"LUOT_SPOOL": str(self.directory / name)}
+            environ |= {"LUOT_RATE_PER_MINUTE": "1000000", "LUOT_RATE_BURST": "1000000"}
+        else:
+            store = f"clickhouse://default@127.0.0.1:{self.clickhouse_proxy.port}/luot"
+            environ |= {"LUOT_CLICKHOUSE_URL": store}
+        if command == "aggregator":
+            environ |= {"LUOT_FLUSH_HITS": "5000"}
+        if command == "api":
+            environ |= {"LUOT_ADMIN_TOKEN": TOKEN}
+        service = self.services[name] = Service(command, folder, **environ)
+        return service
 
     async def _all(self, work: object) -> None:
         async with asyncio.TaskGroup() as group:
@@ -95,6 +105,9 @@ class World:
             for slug in SITES:
                 body = {"slug": slug, "hosts": [f"{slug}.example"]}
                 assert api.post("/api/admin/sites", json=body).status_code == 201
+        for url in self.ingest_urls:
+            for slug in SITES:
+                wait_until_known(url, slug)
 
     @property
     def ingest_urls(self) -> list[str]:
@@ -108,6 +121,8 @@ class World:
         await self._all(Service.wait_until_ready)
 
     async def stop(self) -> None:
+        for stop in self._more:
+            await asyncio.to_thread(stop)
         await self._all(Service.kill)
         await self.redis_proxy.stop()
         await self.clickhouse_proxy.stop()

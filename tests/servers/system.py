@@ -17,6 +17,17 @@ BROWSER = (
 )
 
 
+def wait_until_known(ingest: str, slug: str) -> None:
+    """Return when an ingest knows a site: it then refuses the host of a page, not the site."""
+    probe = {"n": "pageview", "d": slug, "u": "https://foreign.invalid/"}
+    for _ in range(400):
+        answer = httpx.post(f"{ingest}/api/event", json=probe)
+        if answer.headers.get("X-Luot-Dropped") == "foreign_host":
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"ingest does not know the site {slug}")
+
+
 class System:
     """Every part of it can be stopped, killed and started again by name."""
 
@@ -51,13 +62,7 @@ class System:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         answer = httpx.post(f"{self.api.url}/api/admin/sites", json=body, headers=headers)
         assert answer.status_code == 201, answer.text
-        probe = {"n": "pageview", "d": slug, "u": "https://foreign.invalid/"}
-        for _ in range(200):
-            answer = httpx.post(f"{self.ingest.url}/api/event", json=probe)
-            if answer.headers.get("X-Luot-Dropped") == "foreign_host":
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"ingest does not know the site {slug}")
+        wait_until_known(self.ingest.url, slug)
 
     def hit(self, site: str, path: str, **headers: str) -> httpx.Response:
         """View a page as a browser would report it."""

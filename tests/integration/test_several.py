@@ -1,0 +1,101 @@
+"""Two of each service at once: taken over when one dies, handed over when one stops."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from services.log import keys
+from tests.chaos import run as chaos
+from tests.chaos.books import Books, Generator
+from tests.chaos.world import World
+from tests.servers.nginx import Nginx
+
+PARTITIONS = 8
+TAKEOVER_SECONDS = 15
+HANDOVER_SECONDS = 2
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    world = World(tmp_path)
+    try:
+        await world.start()
+        yield world
+    finally:
+        await world.stop()
+
+
+async def owners(world: World) -> dict[int, str]:
+    async with Redis(port=world.redis.port) as redis:
+        values = await redis.mget([keys.owner(number, "luot") for number in range(PARTITIONS)])
+    return {number: str(value) for number, value in enumerate(values) if value}
+
+
+async def owned_by_all(world: World, workers: int) -> float:
+    """Return how long it took until so many workers owned every partition between them."""
+    started = time.monotonic()
+    async with asyncio.timeout(30):
+        while True:
+            held = await owners(world)
+            if len(held) == PARTITIONS and len(set(held.values())) == workers:
+                return time.monotonic() - started
+            await asyncio.sleep(0.05)
+
+
+async def test_aggregators_share_take_over_and_hand_over(world: World) -> None:
+    await owned_by_all(world, workers=2)
+    books = Books(random.randrange(1 << 32))
+    generator = Generator(books, world.ingest_urls, rate=200)
+    async with generator.sending():
+        world.services["aggregator-1"].kill()
+        assert await owned_by_all(world, workers=1) < TAKEOVER_SECONDS
+
+        await asyncio.to_thread(world.services["aggregator-1"].start)
+        await owned_by_all(world, workers=2)
+        stopping = asyncio.create_task(asyncio.to_thread(world.services["aggregator-2"].stop))
+        assert await owned_by_all(world, workers=1) < HANDOVER_SECONDS
+        assert await stopping == 0
+
+    assert await chaos.settle(world, books) == []
+
+
+async def test_a_rolling_restart_under_load_loses_and_refuses_nothing(world: World) -> None:
+    ports = [service.port for name, service in world.services.items() if "ingest" in name]
+    balancer = await asyncio.to_thread(Nginx(world.directory / "nginx", ports).start)
+    world.on_stop(balancer.stop)
+    books = Books(random.randrange(1 << 32))
+    generator = Generator(books, [balancer.url], rate=300)
+    async with generator.sending():
+        for _ in range(2):
+            for name, service in world.services.items():
+                await asyncio.sleep(0.3)
+                assert await asyncio.to_thread(service.stop) == 0, name
+                await asyncio.to_thread(service.start)
+    assert books.refused == {}
+    assert books.unanswered == set()
+    assert len(books.accepted) == len(books.sent) > 1000
+    assert await chaos.settle(world, books) == []
+
+
+async def test_two_apis_show_the_same_numbers(world: World) -> None:
+    first = world.services["api"]
+    second = world.add_service("api-2")
+    await asyncio.to_thread(second.start)
+    books = Books(random.randrange(1 << 32))
+    generator = Generator(books, world.ingest_urls, rate=200)
+    async with generator.sending():
+        await asyncio.sleep(2)
+    assert await chaos.settle(world, books) == []
+
+    def numbers(url: str) -> dict[str, Any]:
+        answer: dict[str, Any] = httpx.get(f"{url}/api/counter/cong-0").json()
+        return {name: value for name, value in answer.items() if name not in ("as_of", "online")}
+
+    assert numbers(first.url) == numbers(second.url)

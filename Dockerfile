@@ -2,15 +2,12 @@
 
 FROM python:3.11.14-slim-bookworm AS build
 WORKDIR /build
-# For lz4, which comes as source where its wheel does not fit.
-RUN apt-get update -q \
-    && apt-get install -qy --no-install-recommends gcc libc6-dev \
-    && rm -rf /var/lib/apt/lists/*
 # pip stays in a folder of its own, so the environment that ships has none.
 RUN python -m venv /pip && python -m venv --without-pip /opt/luot
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY requirements/service.lock requirements/
-RUN /pip/bin/pip --python /opt/luot/bin/python install --require-hashes -r requirements/service.lock
+RUN /pip/bin/pip --python /opt/luot/bin/python install --require-hashes \
+    --only-binary :all: -r requirements/service.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY services services
 RUN /pip/bin/pip --python /opt/luot/bin/python install --no-deps --no-build-isolation .

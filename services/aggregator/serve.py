@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 
 import msgspec
@@ -18,10 +18,13 @@ from starlette.routing import Route
 
 from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
+from services.store.interface import Store, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
 
 log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
 
 
 def run(settings: AggregatorSettings) -> None:
@@ -30,25 +33,14 @@ def run(settings: AggregatorSettings) -> None:
 
 
 async def _run(settings: AggregatorSettings) -> None:
-    store = open_store(settings.clickhouse_url.get_secret_value())
-    try:
-        await migrate(store)
-        await fix_partitions(store, settings.partitions)
-        aggregator = Aggregator(settings, store)
-        await aggregator.start()
-        try:
-            await _serve(aggregator, settings)
-        finally:
-            await aggregator.stop()
-    finally:
-        await store.close()
-
-
-async def _serve(aggregator: Aggregator, settings: AggregatorSettings) -> None:
-    """Answer health checks until asked to stop; raise when the aggregator cannot go on."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    state = _State()
     server = _Server(
         uvicorn.Config(
-            _health(aggregator.ready),
+            _health(state.ready),
             host=settings.host,
             port=settings.listen_port,
             log_level=settings.log_level,
@@ -56,19 +48,64 @@ async def _serve(aggregator: Aggregator, settings: AggregatorSettings) -> None:
             lifespan="off",
         )
     )
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop.set)
+    work = asyncio.create_task(_work(settings, state, stop))
     serving = asyncio.create_task(server.serve())
-    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(aggregator.failed()), serving]
-    done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([work, serving], return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
-    for task in waits[:2]:
-        task.cancel()
-    await asyncio.gather(*waits, return_exceptions=True)
-    for task in done:
-        task.result()
+    stop.set()
+    await asyncio.gather(serving, return_exceptions=True)
+    await work
+
+
+class _State:
+    """Whether hits are being counted, for the health check."""
+
+    def __init__(self) -> None:
+        self.problem: str | None = "starting"
+        self.aggregator: Aggregator | None = None
+
+    async def ready(self) -> str | None:
+        return await self.aggregator.ready() if self.aggregator else self.problem
+
+
+async def _work(settings: AggregatorSettings, state: _State, stop: asyncio.Event) -> None:
+    """Aggregate until asked to stop; raise what makes it impossible to go on."""
+    store = open_store(settings.clickhouse_url.get_secret_value())
+    try:
+        if not await _prepared(store, settings, state, stop):
+            return
+        aggregator = state.aggregator = Aggregator(settings, store)
+        try:
+            await aggregator.start()
+            asked = asyncio.create_task(stop.wait())
+            failed = asyncio.create_task(aggregator.failed())
+            await asyncio.wait([asked, failed], return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
+            if failed.done():
+                failed.result()
+            failed.cancel()
+        finally:
+            await aggregator.stop()
+    finally:
+        await store.close()
+
+
+async def _prepared(
+    store: Store, settings: AggregatorSettings, state: _State, stop: asyncio.Event
+) -> bool:
+    """Bring the schema up to date, waiting for a store that is away; False when asked to stop."""
+    while not stop.is_set():
+        try:
+            await migrate(store)
+            await fix_partitions(store, settings.partitions)
+        except StoreUnavailableError as error:
+            state.problem = f"the store is unavailable: {error}"
+            log.warning("waiting for the store: %s", error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
+        else:
+            return True
+    return False
 
 
 class _Server(uvicorn.Server):

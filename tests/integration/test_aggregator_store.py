@@ -70,3 +70,14 @@ def test_a_stop_during_a_refused_flush_commits_nothing_that_was_not_written(
     stopping.join()
     system.aggregator.start()
     system.counter_when("mytho", total=30, metric="views")
+
+
+def test_an_aggregator_waits_for_a_store_that_is_away_at_its_start(system: System) -> None:
+    system.add_site("mytho")
+    system.aggregator.stop()
+    system.clickhouse.kill()
+    system.aggregator.start(wait=False)
+    views(system, 5, first=0)
+    system.clickhouse.start()
+    system.aggregator.wait_until_ready()
+    system.counter_when("mytho", total=5, metric="views")

@@ -10,6 +10,7 @@ import typer
 
 from services import __version__
 from services.cli_backup import app as backup
+from services.cli_doctor import app as doctor
 from services.cli_site import app as site
 
 # Whatever is heavy (the embedded engine, Faust, FastAPI) is imported by the command that needs it.
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(site, name="site")
 app.add_typer(backup)
+app.add_typer(doctor)
 
 UNUSABLE = 2
 """Exit code when something given to us cannot be used: an option, a setting, a file, a port."""

@@ -31,7 +31,7 @@ def backup(
     LUOT_CLICKHOUSE_URL, what the running Luot sends. The copy is consistent at one position of
     the log, and any other store can take it: see `luot restore`.
     """
-    with _clear_errors():
+    with clear_errors():
         manifest = asyncio.run(_backup(folder, data))
     typer.echo(f"{folder}: {manifest.rows:,} rows in {len(manifest.files)} files")
     typer.echo(f"Everything counted up to {_newest(manifest)} is in it.")
@@ -45,7 +45,7 @@ async def _backup(folder: Path, data: Path | None) -> "Manifest":
 
     settings = StoreSettings.read()
     with _Bar("backup") as bar:
-        if _through_api(data):
+        if through_api(data):
             client = ClientSettings.of(data)
             token = client.token.get_secret_value() if client.token else ""
             source = wire.fetch(client.url, token)
@@ -94,7 +94,7 @@ def restore(
                     progress=bar.advance,
                 )
 
-    with _clear_errors():
+    with clear_errors():
         settings = StoreSettings.read()
         with _Bar("check", read_manifest(folder).rows) as bar:
             manifest = run.inspect(folder, bar.advance)
@@ -150,7 +150,7 @@ def rewind(
                 dry_run=dry,
             )
 
-    with _clear_errors():
+    with clear_errors():
         settings = StoreSettings.read()
         target = None if to is None else parse(to)
         steps = asyncio.run(work(settings, dry=True))
@@ -199,7 +199,7 @@ def _tell(steps: Sequence["Step"]) -> None:
         )
 
 
-def _through_api(data: Path | None) -> bool:
+def through_api(data: Path | None) -> bool:
     """Tell whether a running Luot is to be asked, and not the store itself."""
     import os
 
@@ -209,7 +209,7 @@ def _through_api(data: Path | None) -> bool:
     from services.standalone.folder import in_use
 
     if not (data / "clickhouse").is_dir():
-        _fail(f"--data {data}: there is no store in it; expected the data folder of `luot up`")
+        fail(f"--data {data}: there is no store in it; expected the data folder of `luot up`")
     return in_use(data)
 
 
@@ -254,12 +254,13 @@ def _newest(manifest: "Manifest") -> str:
 
 def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
-        _fail(f"{question} Nobody is there to be asked; give --yes")
+        fail(f"{question} Nobody is there to be asked; give --yes")
     typer.confirm(question, abort=True)
 
 
 @contextmanager
-def _clear_errors() -> Iterator[None]:
+def clear_errors() -> Iterator[None]:
+    """End with one message and exit code 2 on what can be expected to go wrong."""
     from redis.exceptions import RedisError
 
     from services.backup.folder import BackupError
@@ -272,11 +273,12 @@ def _clear_errors() -> Iterator[None]:
     try:
         yield
     except errors as error:
-        _fail(str(error))
+        fail(str(error))
     except (RedisError, OSError) as error:
-        _fail(f"Redis (LUOT_REDIS_URL) cannot be reached: {error}")
+        fail(f"Redis (LUOT_REDIS_URL) cannot be reached: {error}")
 
 
-def _fail(message: str) -> NoReturn:
+def fail(message: str) -> NoReturn:
+    """End with one message and exit code 2."""
     typer.secho(f"luot: {message}", err=True, fg="red")
     raise typer.Exit(UNUSABLE)

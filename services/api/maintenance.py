@@ -1,8 +1,11 @@
 """Work on the stores of a running Luot, for admins: the only way in where they are embedded."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+import msgspec
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from services.api.admin import AdminRoute
@@ -10,26 +13,50 @@ from services.api.errors import unavailable
 from services.backup import wire
 from services.backup.run import dump_of
 from services.backup.stores import Stores
+from services.doctor import run
+from services.settings import StoreSettings
 from services.store.interface import StoreError
 
 _MEDIA_TYPE = "application/vnd.luot.backup"
 
 
-def router(stores: Callable[[], Stores], group: str) -> APIRouter:
+def router(stores: Callable[[], Stores], settings: StoreSettings) -> APIRouter:
     """Return the routes; `stores` is asked for with every request."""
     routes = APIRouter(prefix="/api/admin", tags=["admin"], route_class=AdminRoute)
 
     @routes.get("/backup", response_class=Response)
     async def backup() -> Response:
         """Everything the store holds, consistent, as `luot backup` reads it."""
-        messages = dump_of(stores(), group)
+        messages = dump_of(stores(), settings.group)
         try:
             first = await anext(messages)
         except StoreError as error:
             raise unavailable(f"the store cannot be read: {error}") from error
         return StreamingResponse(_body(first, messages), media_type=_MEDIA_TYPE)
 
+    @routes.get("/doctor")
+    async def doctor(
+        days: Annotated[
+            int, Query(ge=1, le=run.MAX_DAYS, description="days whose raw hits are recounted")
+        ] = run.DEFAULT_DAYS,
+    ) -> list[Check]:
+        """What `luot doctor` finds: log, store, and the counters against a recount."""
+        return [
+            Check(**msgspec.to_builtins(check))
+            for check in await run.examine(stores(), settings, days)
+        ]
+
     return routes
+
+
+class Check(BaseModel):
+    """One thing that was looked at; `ok` is null when it could not be."""
+
+    part: str
+    name: str
+    ok: bool | None
+    found: str
+    advice: str
 
 
 async def _body(

@@ -1,0 +1,92 @@
+"""The command `luot doctor`."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from services.cli_backup import clear_errors, fail, through_api
+
+if TYPE_CHECKING:
+    from services.doctor.check import Check
+
+app = typer.Typer()
+
+_SIGNS = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "yellow")}
+
+
+@app.command()
+def doctor(
+    data: Annotated[Path | None, typer.Option(help="Data folder of `luot up`.")] = None,
+    days: Annotated[
+        int, typer.Option(min=1, max=400, help="Days whose raw hits are recounted.")
+    ] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check the log, the store and the numbers; say what to do where something is wrong.
+
+    Looks at the stores of LUOT_REDIS_URL and LUOT_CLICKHOUSE_URL; with --data, or with LUOT_TOKEN
+    and no LUOT_CLICKHOUSE_URL, asks the running Luot. Exit code 1: something is wrong.
+    """
+    with clear_errors():
+        checks = asyncio.run(_checks(data, days))
+    if as_json:
+        import msgspec
+
+        typer.echo(msgspec.json.format(msgspec.json.encode(checks), indent=2))
+    else:
+        _show(checks)
+    raise typer.Exit(int(any(check.ok is False for check in checks)))
+
+
+async def _checks(data: Path | None, days: int) -> "list[Check]":
+    from services.backup.stores import open_stores
+    from services.doctor import run
+    from services.settings import StoreSettings
+
+    settings = StoreSettings.read()
+    if through_api(data):
+        return await _asked(data, days)
+    async with open_stores(settings, data) as stores:
+        checks = await run.examine(stores, settings, days)
+    return checks if data else [*checks, *run.spool()]
+
+
+async def _asked(data: Path | None, days: int) -> "list[Check]":
+    import httpx
+    import msgspec
+
+    from services.client_settings import ClientSettings
+    from services.doctor.check import Check
+
+    client = ClientSettings.of(data)
+    token = client.token.get_secret_value() if client.token else ""
+    headers = {"Authorization": f"Bearer {token}"}
+    asked: dict[str, Any] = {"days": days}
+    try:
+        async with httpx.AsyncClient(base_url=client.url, headers=headers, timeout=300) as http:
+            answer = await http.get("/api/admin/doctor", params=asked)
+    except httpx.HTTPError as error:
+        fail(f"{client.url} cannot be reached: {error}; is Luot running there?")
+    if not answer.is_success:
+        fail(f"{client.url} answers {answer.status_code}: {answer.text[:500]}")
+    return msgspec.json.decode(answer.content, type=list[Check])
+
+
+def _show(checks: "list[Check]") -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    for check in checks:
+        sign, colour = _SIGNS[check.ok]
+        line = Text.assemble((sign, colour), f" {check.part}: {check.name}: {check.found}")
+        console.print(line, soft_wrap=True)
+        if check.advice:
+            console.print(Text(f"    → {check.advice}"), soft_wrap=True)
+    wrong = sum(check.ok is False for check in checks)
+    unknown = sum(check.ok is None for check in checks)
+    console.print(
+        f"{wrong} wrong, {len(checks) - wrong - unknown} right, {unknown} could not be checked"
+    )

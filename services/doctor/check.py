@@ -1,0 +1,43 @@
+"""One thing that was looked at."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What was found.
+
+    ok      None when it could not be looked at
+    found   what is, in words
+    advice  what to do about it, where it is not as it should be
+    """
+
+    part: str
+    name: str
+    ok: bool | None
+    found: str
+    advice: str = ""
+
+
+class Findings:
+    """Collects what is found in one part of the system."""
+
+    def __init__(self, part: str) -> None:
+        self._part = part
+        self.checks: list[Check] = []
+
+    def add(self, name: str, ok: bool | None, found: str, advice: str = "") -> None:
+        """Note one thing; the advice is kept only where it is needed."""
+        self.checks.append(Check(self._part, name, ok, found, "" if ok else advice))
+
+    async def attempt(
+        self, name: str, look: Callable[[], Awaitable[None]], *errors: type[Exception]
+    ) -> bool:
+        """Look at something; tell whether it could be looked at, and note why not."""
+        try:
+            await look()
+        except errors as error:
+            self.add(name, None, f"could not be checked: {error}")
+            return False
+        return True

@@ -1,0 +1,174 @@
+"""Whether the store is what this version expects, and whether its numbers add up."""
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.doctor.check import Check, Findings
+from services.log import keys
+from services.settings import StoreSettings
+from services.store import drift, portable, sites, state
+from services.store.interface import Store, StoreError
+from services.store.migrations import migrations, partitions_of, schema_of
+
+SKEW_SECONDS = 5.0
+MIN_FREE_BYTES = 2 << 30
+MIN_FREE = 0.1
+MANY_PARTS = 300
+"""Active parts of one partition from which ClickHouse is close to refusing inserts."""
+NAMED_ROWS = 20
+_DAY_SECONDS = 86_400
+
+
+async def examine(
+    store: Store, redis: Redis, settings: StoreSettings, days: int, clock: Callable[[], float]
+) -> list[Check]:
+    """Look at the store; compare the counters of the last days with a recount of raw hits."""
+    findings = Findings("store")
+    try:
+        version = await state.version(store)
+    except StoreError as error:
+        findings.add(
+            "ClickHouse",
+            False,
+            f"cannot be used: {error}",
+            "start it, or set LUOT_CLICKHOUSE_URL; `luot migrate` makes the database",
+        )
+        return findings.checks
+    findings.add("ClickHouse", True, version)
+    for name, look in (
+        ("clock", lambda: _clock(findings, store, clock)),
+        ("schema", lambda: _schema(findings, store)),
+        ("partitions", lambda: _partitions(findings, store, settings.partitions)),
+        ("restore", lambda: _restore(findings, store)),
+        ("disk", lambda: _disk(findings, store)),
+        ("parts", lambda: _parts(findings, store)),
+        ("sites", lambda: _sites(findings, store, redis)),
+        ("recount", lambda: _recount(findings, store, settings.partitions, days, clock)),
+        ("periods", lambda: _periods(findings, store)),
+    ):
+        await findings.attempt(name, look, StoreError, RedisError, OSError)
+    return findings.checks
+
+
+async def _clock(findings: Findings, store: Store, clock: Callable[[], float]) -> None:
+    skew = await state.now(store) - int(clock())
+    findings.add(
+        "clock",
+        abs(skew) <= SKEW_SECONDS,
+        f"ClickHouse is {abs(skew)} s {'ahead' if skew > 0 else 'behind'}",
+        "keep all machines on time with NTP",
+    )
+
+
+async def _schema(findings: Findings, store: Store) -> None:
+    held = await schema_of(store)
+    newest = max(migration.number for migration in migrations())
+    findings.add(
+        "schema",
+        held == newest,
+        f"number {held}, this version knows {newest}",
+        "run `luot migrate`" if held < newest else "run the newer version of Luot",
+    )
+
+
+async def _partitions(findings: Findings, store: Store, partitions: int) -> None:
+    held = await partitions_of(store)
+    findings.add(
+        "partitions",
+        held in (None, partitions),
+        f"made for {held or 'none yet'}, LUOT_PARTITIONS={partitions}",
+        f"set LUOT_PARTITIONS={held} everywhere",
+    )
+
+
+async def _restore(findings: Findings, store: Store) -> None:
+    said = await portable.restore_state(store)
+    findings.add(
+        "restore",
+        said != "unfinished",
+        f"the last one is {said}" if said else "never restored",
+        "numbers are missing: run `luot restore --replace` again, to its end",
+    )
+
+
+async def _disk(findings: Findings, store: Store) -> None:
+    disks = await state.disks(store)
+    if not disks:
+        findings.add("disk", None, "this server does not tell how full its disk is")
+    for disk in disks:
+        findings.add(
+            "disk",
+            disk.free > MIN_FREE_BYTES and disk.free > MIN_FREE * disk.total,
+            f"{disk.free / (1 << 30):.1f} GiB of {disk.total / (1 << 30):.1f} GiB are free",
+            "make room: a full store counts nothing, and the log grows until Redis is full too",
+        )
+
+
+async def _parts(findings: Findings, store: Store) -> None:
+    most = await state.most_parts(store)
+    findings.add(
+        "parts",
+        most < MANY_PARTS,
+        f"at most {most} in one partition",
+        "raise LUOT_FLUSH_SECONDS, and see whether merges keep up (system.merges)",
+    )
+
+
+async def _sites(findings: Findings, store: Store, redis: Redis) -> None:
+    held = {site.slug for site in await sites.load(store)}
+    published = {name.decode() for name in cast("list[bytes]", await redis.hkeys(keys.SITES))}
+    findings.add(
+        "sites",
+        held == published,
+        f"{len(held)} sites, {len(published)} of them known to ingest",
+        f"start the API, it publishes them: {_some(sorted(held ^ published))}",
+    )
+
+
+async def _recount(
+    findings: Findings, store: Store, partitions: int, days: int, clock: Callable[[], float]
+) -> None:
+    first_day = int(clock()) // _DAY_SECONDS - (days - 1)
+    differ = await drift.recount(store, partitions, first_day)
+    findings.add(
+        "recount",
+        not differ,
+        f"{len(differ)} site days of the last {days} days differ from their raw hits"
+        if differ
+        else f"the last {days} days of every site agree with their raw hits",
+        _rows(differ),
+    )
+    differ = await drift.pages(store, first_day)
+    findings.add(
+        "pages",
+        not differ,
+        f"{len(differ)} site days of the last {days} days differ from the sum of their pages"
+        if differ
+        else "every site's days are the sums of its pages",
+        _rows(differ),
+    )
+
+
+async def _periods(findings: Findings, store: Store) -> None:
+    differ = await drift.periods(store)
+    findings.add(
+        "periods",
+        not differ,
+        f"{len(differ)} months, years or totals are not the sums of their days"
+        if differ
+        else "months, years and totals are the sums of their days",
+        _rows(differ),
+    )
+
+
+def _rows(differ: Sequence[drift.Difference]) -> str:
+    return f"`luot rewind` repairs what is still in the log, a backup what is not. {_some(differ)}"
+
+
+def _some(values: Sequence[object]) -> str:
+    shown = "; ".join(str(value) for value in values[:NAMED_ROWS])
+    more = len(values) - NAMED_ROWS
+    return f"{shown}; and {more} more" if more > 0 else shown

@@ -193,7 +193,7 @@ class Api:
         app.router.routes.extend(health.routes(lambda: self.problem))
         app.router.routes.extend(docs.routes(app))
         app.include_router(admin.router(lambda: self.registry, self._clock))
-        app.include_router(maintenance.router(self._stores, self._settings.group))
+        app.include_router(maintenance.router(self._stores, self._settings))
         openapi.describe_public(app)
         return app
 

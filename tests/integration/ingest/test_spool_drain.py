@@ -1,0 +1,176 @@
+"""Draining into a real Redis: in order, once, and never on a guess."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from services.ingest.checks import RefusedError
+from services.ingest.link import Link
+from services.ingest.spool import records
+from services.ingest.spool.drain import DOUBT_MS, Drain
+from services.ingest.spool.spool import Spool
+from services.log import keys
+from services.log.writer import Entry, LogWriter
+from services.model.hit import Hit
+from tests.integration.ingest.conftest import NOON, Log
+
+PARTITIONS = 4
+PRODUCER = "0123456789abcdef"
+
+
+def hit(number: int, site: str = "mytho") -> Hit:
+    return Hit(site=site, path=f"/{number}", at=NOON + number, day=19_676, visitor=7)
+
+
+def entries(count: int) -> list[Entry]:
+    """Return so many entries of one producer, one hit each, all of one partition."""
+    writer = LogWriter(PARTITIONS, PRODUCER)
+    return [entry for number in range(count) for entry in writer.prepare([hit(number)])]
+
+
+def leave_behind(
+    root: Path, spooled: Sequence[Entry], *, attempted: bool = False, written: int = NOON
+) -> Path:
+    """Make what a process that was killed has left: one record an entry."""
+    folder = root / "fedcba9876543210"
+    folder.mkdir(parents=True)
+    content = [records.encode(written, [entry], attempted=attempted) for entry in spooled]
+    (folder / "00000001.spool").write_bytes(records.header(PARTITIONS) + b"".join(content))
+    return folder
+
+
+class Check:
+    """Whether Redis may be given anything."""
+
+    refusal: str | None = None
+    asked = 0
+
+    async def __call__(self) -> None:
+        self.asked += 1
+        if self.refusal is not None:
+            raise RefusedError(self.refusal)
+
+
+@asynccontextmanager
+async def draining(
+    log: Log, root: Path, check: Check | None = None, link: Link | None = None
+) -> AsyncIterator[Spool]:
+    spool = Spool(root, 1 << 30, PARTITIONS, lambda: NOON)
+    await spool.open()
+    async with Redis(port=log.server.port) as redis:
+        drain = Drain(redis, spool, link or Link(), check or Check(), lambda: NOON)
+        drain.start()
+        try:
+            yield spool
+        finally:
+            await drain.stop()
+            spool.close()
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if reached():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it takes more than 10 seconds")
+
+
+async def until_drained(folder: Path) -> None:
+    await until(lambda: not list(folder.glob("*.spool")))
+
+
+def ttl(log: Log, entry: Entry) -> Any:
+    return log.redis.ttl(keys.producer(entry.partition, entry.producer))
+
+
+async def test_what_was_left_behind_is_appended_in_order_with_its_producer_and_sequence(
+    log: Log, tmp_path: Path
+) -> None:
+    spooled = entries(3000)
+    folder = leave_behind(tmp_path, spooled)
+    async with draining(log, tmp_path):
+        await until_drained(folder)
+    assert log.hits() == [hit(number) for number in range(3000)]
+    (stream,) = log.redis.scan_iter("hits:{*}")
+    found: Any = log.redis.xrange(stream)
+    assert [int(fields[b"s"]) for _, fields in found] == list(range(1, 3001))
+    assert {fields[b"p"] for _, fields in found} == {PRODUCER.encode()}
+
+
+async def test_a_drain_repeated_after_a_crash_repeats_nothing_however_late(
+    log: Log, tmp_path: Path
+) -> None:
+    spooled = entries(100)
+    folder = leave_behind(tmp_path, spooled, written=NOON - 2 * DOUBT_MS)
+    async with Redis(port=log.server.port) as redis:
+        await LogWriter.append(redis, spooled[:60], forget=False)
+    assert ttl(log, spooled[0]) == -1, "the sequence is remembered until the file is deleted"
+    async with draining(log, tmp_path):
+        await until_drained(folder)
+    assert log.hits() == [hit(number) for number in range(100)]
+    assert ttl(log, spooled[0]) > 0
+
+
+async def test_an_entry_whose_reply_was_lost_long_ago_is_set_aside_and_not_guessed_at(
+    log: Log, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    folder = leave_behind(tmp_path, entries(1), attempted=True, written=NOON - DOUBT_MS - 1)
+    async with draining(log, tmp_path):
+        await until_drained(folder)
+    assert log.hits() == []
+    assert [file.name for file in folder.iterdir()] == ["00000001.doubtful"]
+    assert "1 hits" in caplog.text
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_an_entry_whose_reply_was_lost_lately_is_in_the_log_once(
+    log: Log, tmp_path: Path, known: bool
+) -> None:
+    spooled = entries(1)
+    if known:
+        async with Redis(port=log.server.port) as redis:
+            await LogWriter.append(redis, spooled)
+    folder = leave_behind(tmp_path, spooled, attempted=True, written=NOON - DOUBT_MS + 1000)
+    async with draining(log, tmp_path):
+        await until_drained(folder)
+    assert log.hits() == [hit(0)]
+
+
+async def test_old_hits_that_were_never_tried_are_appended_however_old(
+    log: Log, tmp_path: Path
+) -> None:
+    folder = leave_behind(tmp_path, entries(5), written=NOON - 10 * DOUBT_MS)
+    async with draining(log, tmp_path):
+        await until_drained(folder)
+    assert len(log.hits()) == 5
+
+
+async def test_nothing_is_drained_into_a_redis_that_must_not_hold_the_log(
+    log: Log, tmp_path: Path
+) -> None:
+    check, link = Check(), Link()
+    check.refusal = "another number of partitions"
+    link.cut("test")
+    async with draining(log, tmp_path, check, link) as spool:
+        await spool.append(entries(1), attempted=False)
+        await until(lambda: check.asked > 0)
+        assert (link.fault, spool.hits, log.hits()) == ("test", 1, [])
+        check.refusal = None
+        await until(lambda: link.up)
+    assert log.hits() == [hit(0)]
+
+
+async def test_of_entries_in_one_append_a_smaller_sequence_is_never_left_out(log: Log) -> None:
+    spooled = entries(10)
+    async with Redis(port=log.server.port) as redis:
+        await LogWriter.append(redis, spooled[:4])
+        await LogWriter.append(redis, spooled[2:])
+        await LogWriter.append(redis, spooled)
+    assert log.hits() == [hit(number) for number in range(10)]

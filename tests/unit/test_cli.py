@@ -13,7 +13,10 @@ from services.client_settings import ClientSettings
 from services.settings import SettingsError
 from services.standalone.folder import DataFolder
 
-COMMANDS = ("up", "ingest", "aggregator", "api", "migrate", "replay", "simulate", "site")
+COMMANDS = (
+    *("up", "ingest", "aggregator", "api", "migrate", "replay", "simulate", "site"),
+    *("backup", "restore", "rewind", "doctor"),
+)
 HEAVY = ("chdb", "faust", "fastapi", "uvicorn", "redis", "clickhouse_driver", "pydantic", "httpx")
 
 

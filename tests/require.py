@@ -1,8 +1,9 @@
 """Tests that need a server or a browser: skipped where it is missing, unless all are required."""
 
+import importlib
 import os
 import shutil
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -12,6 +13,14 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("LUOT_TEST_REQUIRE_ALL") == "1":
         pytest.fail(f"{what} is not installed, and LUOT_TEST_REQUIRE_ALL=1 requires it")
     pytest.skip(f"{what} is not installed")
+
+
+def package(name: str) -> Any:
+    """Return a package that only tests use; skip if it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        missing(f"the package {name}")
 
 
 def program(*names: str) -> str:

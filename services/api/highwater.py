@@ -33,6 +33,8 @@ class HighWater:
     def raised(self, key: tuple[Hashable, ...], value: int) -> int:
         """Return the value, or the highest one seen before if that is higher."""
         highest = max(value, self._highest.pop(key, value))
+        if not highest:
+            return 0  # invented pages must not push out what was counted
         self._highest[key] = highest
         if len(self._highest) > self._limit:
             self._highest.popitem(last=False)

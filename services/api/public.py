@@ -21,7 +21,7 @@ from services.model.site import Metric, Site
 PATH = "/api/counter/{site}"
 MAX_QUERY_BYTES = 32 * 1024
 MAX_FIELDS = 200
-REMEMBERED_PATHS = 50_000
+REMEMBERED_PATHS = 20_000
 
 HEADERS = {
     "Access-Control-Allow-Origin": "*",

@@ -13,6 +13,8 @@ from services.model.hit import Hit, Visit
 
 SCHEMA_VERSION = 1
 MAX_HITS = 500
+MAX_BYTES = 4 << 20
+"""More than 500 hits can take: ingest cuts every string that it writes."""
 
 
 class BatchError(ValueError):
@@ -129,9 +131,11 @@ def decode(payload: bytes, *, hits: int | None = None, version: int = SCHEMA_VER
     """
     if version != SCHEMA_VERSION:
         raise BatchError(f"schema version {version}, expected {SCHEMA_VERSION}")
+    if len(payload) > MAX_BYTES:
+        raise BatchError(f"{len(payload)} bytes, expected at most {MAX_BYTES}")
     try:
         wire = _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BatchError(str(error)) from error
     size = len(wire.site)
     if not 1 <= size <= MAX_HITS:

@@ -12,8 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-import msgspec
-from apachelogs import COMBINED, COMMON, InvalidEntryError, LogParser
+from services.traffic.entry import Line, parse
 
 STDIN = "-"
 MAX_LINE = 64 * 1024
@@ -24,66 +23,6 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 class AccessLogError(Exception):
     """A log that cannot be read; the message names the file and what was expected."""
-
-
-class Line(msgspec.Struct, frozen=True, gc=False):
-    """One request of an access log.
-
-    target      path and query as the browser sent them
-    referrer    '' when there was none, like `user_agent`
-    address     IP address, or host name where the server looked names up
-    at          milliseconds since 1970, UTC
-    """
-
-    method: str
-    target: str
-    status: int
-    referrer: str
-    user_agent: str
-    address: str
-    at: int
-
-
-class _Parser:
-    """Combined first, then common: a log has one format, but rotation may have changed it."""
-
-    def __init__(self) -> None:
-        # Apache writes bytes that are not ASCII as \xHH; the parser makes bytes of them again.
-        self._formats = [
-            LogParser(text, encoding="utf-8", errors="replace") for text in (COMBINED, COMMON)
-        ]
-
-    def parse(self, text: str) -> Line | None:
-        for index, log_format in enumerate(self._formats):
-            try:
-                found = log_format.parse(text).directives
-            except (InvalidEntryError, ValueError, OverflowError):
-                continue
-            if index:
-                self._formats.reverse()
-            return _line(found)
-        return None
-
-
-def _line(found: dict[str, object]) -> Line | None:
-    request = cast("str | None", found["%r"])
-    parts = (request or "").split(" ")
-    status = cast("int | None", found["%>s"])
-    if len(parts) != 3 or not parts[2].startswith("HTTP/") or status is None:
-        return None
-    try:
-        at = round(found["%t"].timestamp() * 1000)  # type: ignore[attr-defined]
-    except (ValueError, OverflowError):
-        return None
-    return Line(
-        method=parts[0],
-        target=parts[1],
-        status=status,
-        referrer=cast("str | None", found.get("%{Referer}i")) or "",
-        user_agent=cast("str | None", found.get("%{User-Agent}i")) or "",
-        address=cast("str | None", found["%h"]) or "",
-        at=at,
-    )
 
 
 class AccessLog:
@@ -131,13 +70,10 @@ class AccessLog:
 
     def __iter__(self) -> Iterator[Line]:
         """Return the lines that could be understood. Raises AccessLogError for a damaged file."""
-        parser = _Parser()
         try:
             for raw in self._raw_lines():
                 self.lines += 1
-                # Some servers write such bytes as they are; the parser wants the escapes.
-                text = raw.decode("ascii", "backslashreplace").rstrip("\r\n")
-                line = parser.parse(text)
+                line = parse(raw.rstrip(b"\r\n"))
                 if line is None:
                     self.broken += 1
                 else:

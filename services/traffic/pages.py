@@ -5,7 +5,7 @@ Bots are not decided here: ingest tells them by their User-Agent.
 
 from urllib.parse import parse_qsl, urlsplit
 
-from services.traffic.accesslog import Line
+from services.traffic.entry import Line
 
 _FILES = """
 # images

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from itertools import islice
 from zlib import crc32
 
-from services.traffic.accesslog import Line
+from services.traffic.entry import Line
 from services.traffic.pages import is_page
 from services.traffic.sender import PageView
 

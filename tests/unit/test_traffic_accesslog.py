@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.traffic.accesslog import MAX_LINE, AccessLog, AccessLogError, Line
+from services.traffic.accesslog import MAX_LINE, AccessLog, AccessLogError
+from services.traffic.entry import Line
 from services.traffic.pages import is_page
 from tests.require import missing
 

@@ -77,11 +77,12 @@ async def test_the_api_describes_itself_without_anything_from_elsewhere(
     described = (await client.get("/openapi.json")).json()
     page = await client.get("/docs")
 
-    assert list(described["paths"]) == [
-        "/api/counter/{site}",
+    assert next(iter(described["paths"])) == "/api/counter/{site}"
+    assert {
         "/api/admin/sites",
         "/api/admin/sites/{slug}",
-    ]
+        "/api/admin/sites/{slug}/shown",
+    } < described["paths"].keys()
     for path, methods in described["paths"].items():
         for method in methods:
             assert f"{method.upper()} {path}" in page.text

@@ -14,6 +14,7 @@ from services.ingest.checks import RefusedError
 from services.ingest.link import Link
 from services.ingest.spool import records
 from services.ingest.spool.drain import DOUBT_MS, Drain
+from services.ingest.spool.folder import Folder
 from services.ingest.spool.spool import Spool
 from services.log import keys
 from services.log.writer import Entry, LogWriter
@@ -115,6 +116,25 @@ async def test_a_drain_repeated_after_a_crash_repeats_nothing_however_late(
         await until_drained(folder)
     assert log.hits() == [hit(number) for number in range(100)]
     assert ttl(log, spooled[0]) > 0
+
+
+async def test_the_log_remembers_a_sequence_as_long_as_its_file_is_there(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spooled = entries(1)
+    folder = leave_behind(tmp_path, spooled)
+    deleting = asyncio.Event()
+    remembered: list[Any] = []
+
+    async def clear(_: Folder) -> None:
+        remembered.append(ttl(log, spooled[0]))
+        deleting.set()
+
+    monkeypatch.setattr(Folder, "clear", clear)
+    async with draining(log, tmp_path):
+        await asyncio.wait_for(deleting.wait(), 10)
+    assert folder.exists()
+    assert remembered[0] == -1
 
 
 async def test_an_entry_whose_reply_was_lost_long_ago_is_set_aside_and_not_guessed_at(

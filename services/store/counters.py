@@ -34,7 +34,11 @@ async def load(store: Store, keys: Collection[CounterKey]) -> dict[CounterKey, C
 
 
 async def write(store: Store, rows: Mapping[CounterKey, CounterRow]) -> None:
-    """Write rows; of the rows of one key the one with the highest position counts."""
+    """Write rows; of the rows of one key the one with the highest position counts.
+
+    In one insert: whoever reads the table meanwhile sees all of a flush or nothing of it. Backups
+    and recounts rely on that.
+    """
     if not rows:
         return
     site, grain, start, path = zip(*rows.keys(), strict=True)

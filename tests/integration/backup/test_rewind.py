@@ -12,6 +12,8 @@ from tests.integration.backup.world import (
     append,
     append_until,
     contents,
+    counting,
+    differences,
     done,
     manifest,
     recount_log,
@@ -32,8 +34,8 @@ def test_a_backup_under_load_is_consistent_and_the_log_adds_the_rest_exactly(
         enough = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(append_until(redis_server.url, books, enough))
-            await asyncio.sleep(0.5)
-            for folder in folders:
+            for number, folder in enumerate(folders, 1):
+                await counting(redis_server.url, 10 * number)
                 await asyncio.to_thread(
                     done, "backup", str(folder), **where(server_url, redis_server)
                 )
@@ -52,6 +54,7 @@ def test_a_backup_under_load_is_consistent_and_the_log_adds_the_rest_exactly(
         views, hits = asyncio.run(recount_log(redis_server.url, positions))
         assert 0 < hits < books.hits
         assert asyncio.run(total_views(embedded_url)) == dict(views)
+        assert asyncio.run(differences(embedded_url)) == []
         files = manifest(folder)["files"]
         assert sum(file["rows"] for file in files if file["table"] == "hits") == hits
 

@@ -26,7 +26,8 @@ from services.model import position
 from services.model.calendar import local_day, to_day
 from services.model.hit import Hit
 from services.model.site import Site
-from services.store import portable, sites
+from services.store import drift, portable, sites
+from services.store.drift import Difference
 from services.store.interface import Store
 from services.store.open import open_store
 from services.store.portable import Fingerprint, Piece
@@ -140,6 +141,18 @@ async def folded(redis_url: str) -> None:
             await asyncio.sleep(0.05)
 
 
+async def counting(redis_url: str, entries: int) -> None:
+    """Wait until so many entries were committed in some partition."""
+    async with Redis.from_url(redis_url, protocol=2) as redis, asyncio.timeout(60):
+        while True:
+            for part in await reach.reach(redis, "luot", PARTITIONS):
+                ids = cast("Sequence[Any]", await redis.xrange(keys.stream(part.partition)))
+                done = [at for at, _ in ids if position.of_entry(at) < (part.committed or 0)]
+                if len(done) >= entries:
+                    return
+            await asyncio.sleep(0.05)
+
+
 @contextmanager
 def aggregator(
     directory: Path, store_url: str, redis: RedisServer, **settings: str
@@ -230,6 +243,19 @@ async def total_views(store_url: str) -> dict[tuple[str, str], int]:
     finally:
         await store.close()
     return {(site, path): views for site, path, views in rows}
+
+
+async def differences(store_url: str) -> list[Difference]:
+    """Compare all counters of all days with raw hits and with one another."""
+    store = open_store(store_url)
+    try:
+        return [
+            *await drift.recount(store, PARTITIONS, 0),
+            *await drift.pages(store, 0),
+            *await drift.periods(store),
+        ]
+    finally:
+        await store.close()
 
 
 async def recount_log(redis_url: str, positions: dict[int, int]) -> tuple[Counter[Any], int]:

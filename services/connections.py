@@ -111,7 +111,7 @@ class LimitedHttp(HttpToolsProtocol):
         """Wait for a client that does not read, but not for ever."""
         super().pause_writing()
         if self._unread is None:
-            self._unread = self.loop.call_later(self.send_seconds, self.transport.abort)
+            self._unread = self.loop.call_later(self.send_seconds, self._give_up)
 
     def resume_writing(self) -> None:
         """Go on sending."""
@@ -153,6 +153,10 @@ class LimitedHttp(HttpToolsProtocol):
         else:
             _REFUSED.labels("body_too_slow").inc()
             self.transport.close()
+
+    def _give_up(self) -> None:
+        _REFUSED.labels("answer_unread").inc()
+        self.transport.abort()
 
     def _refuse(self, status: int, reason: str, message: str) -> None:
         _REFUSED.labels(reason).inc()

@@ -63,6 +63,7 @@ class Settings(BaseModel):
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
         pattern=r"^(redis|rediss|unix)://",
+        repr=False,  # it may hold a password
         description="the log",
     )
     partitions: int = Field(
@@ -124,7 +125,7 @@ def _read(environ: Mapping[str, str]) -> dict[str, str]:
         name = name.removesuffix(_FILE) if from_file else name
         if name not in NAMES:
             raise SettingsError(
-                f"{key}={value!r} is not a setting of Luot; expected one of"
+                f"{key}={_shown(name, value)} is not a setting of Luot; expected one of"
                 f" {', '.join(PREFIX + known for known in sorted(NAMES))}"
             )
         if name.lower() in values:
@@ -144,11 +145,18 @@ def _read_file(key: str, path: str) -> str:
         ) from None
 
 
+def _shown(name: str, value: str) -> str:
+    """Return the value of an unknown name as it may be shown: a secret may be misspelled."""
+    hidden = any(word in name for word in ("TOK", "PASS", "SECRET", "KEY", "URL"))
+    return "(hidden)" if hidden else repr(value)
+
+
 def _explain(cls: type[Settings], values: Mapping[str, Any], error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors():
         name = str(problem["loc"][0])
-        secret = "Secret" in str(cls.model_fields[name].annotation)
+        field = cls.model_fields[name]
+        secret = "Secret" in str(field.annotation) or not field.repr
         shown = "(secret)" if secret else repr(values.get(name))
         lines.append(f"{PREFIX}{name.upper()}={shown}: {problem['msg']}")
     return lines

@@ -29,7 +29,9 @@ class SiteFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field("", max_length=200, pattern=r"^\P{Cc}*$", description="shown to people")
+    name: str = Field(
+        "", max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", description="shown to people"
+    )
     timezone: str = Field(DEFAULT_TIMEZONE, max_length=64, description="IANA name; days turn there")
     hosts: list[str] = Field(
         [], max_length=100, description="mytho.example, *.mytho.example for all below it, * for any"

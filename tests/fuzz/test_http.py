@@ -1,0 +1,124 @@
+"""Requests made up from the descriptions of API and ingest: no 5xx, and every answer is described.
+
+The requests go to real processes with real stores.
+"""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+
+from services.ingest.app import PATHS
+from services.ingest.drops import DropReason
+from tests.require import package
+from tests.servers.system import TOKEN, System
+
+INGEST = Path(__file__).parents[2] / "docs" / "ingest.openapi.json"
+EXAMPLES = 25
+MAX_GROWTH = 24 << 20
+
+fuzzed = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def resident(pid: int) -> int:
+    """Return the bytes of memory that a process holds."""
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * 4096
+
+
+def fuzz(description: dict[str, Any], url: str, headers: dict[str, str]) -> int:
+    """Send made-up requests to every operation, good ones and bad ones; return how many."""
+    schemathesis = package("schemathesis")
+    checks = package("schemathesis.checks")
+    modes = package("schemathesis.generation").GenerationMode
+    sent = 0
+    schema = schemathesis.openapi.from_dict(description)
+    wanted = [
+        checks.not_a_server_error,
+        *checks.CHECKS.get_by_names(
+            ["status_code_conformance", "content_type_conformance", "response_schema_conformance"]
+        ),
+    ]
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        for mode in (modes.POSITIVE, modes.NEGATIVE):
+
+            @fuzzed
+            @given(case=operation.as_strategy(generation_mode=mode))
+            def ask(case: Any) -> None:
+                nonlocal sent
+                sent += 1
+                response = case.call(base_url=url, headers=headers, timeout=10)
+                case.validate_response(response, checks=wanted)
+
+            with contextlib.suppress(Unsatisfiable):  # nothing can be wrong with no input
+                ask()
+    return sent
+
+
+def test_the_api_answers_made_up_requests_as_described(luot: System) -> None:
+    description = httpx.get(f"{luot.api.url}/openapi.json").json()
+    before = resident(luot.api.pid)
+
+    sent = fuzz(description, luot.api.url, {"Authorization": f"Bearer {TOKEN}"})
+
+    assert sent > EXAMPLES * len(description["paths"])
+    assert resident(luot.api.pid) - before < MAX_GROWTH
+    assert luot.counter("fuzz")["total"] == 0
+
+
+def test_the_api_tells_strangers_nothing(luot: System) -> None:
+    description = httpx.get(f"{luot.api.url}/openapi.json").json()
+    admin = {path: methods for path, methods in description["paths"].items() if "/admin/" in path}
+    for path, methods in admin.items():
+        for method in methods:
+            answer = httpx.request(method, f"{luot.api.url}{path.replace('{slug}', 'fuzz')}")
+            assert (answer.status_code, list(answer.json()["errors"])) == (401, ["authorization"])
+
+
+def test_ingest_answers_made_up_requests_as_described(luot: System) -> None:
+    before = resident(luot.ingest.pid)
+
+    sent = fuzz(json.loads(INGEST.read_text()), luot.ingest.url, {})
+
+    assert sent > EXAMPLES * 6
+    assert resident(luot.ingest.pid) - before < MAX_GROWTH
+
+
+def test_the_description_of_ingest_names_what_the_code_has() -> None:
+    description = json.loads(INGEST.read_text())
+    event = description["paths"]["/api/event"]["post"]["responses"]["202"]
+
+    assert set(description["paths"]) == PATHS | {"/healthz", "/readyz", "/metrics"}
+    assert event["headers"]["X-Luot-Dropped"]["schema"]["enum"] == list(DropReason)
+
+
+@pytest.mark.parametrize("service", ["api", "ingest"])
+def test_invented_addresses_leave_nothing_behind(luot: System, service: str) -> None:
+    """Memory settles: the last 500 invented requests costs next to nothing."""
+    at = getattr(luot, service)
+    keys = luot.redis.client().dbsize()
+    held = []
+    with httpx.Client(base_url=at.url) as client:
+        for turn in range(3):
+            for i in range(500):
+                name = f"{turn}-{i}-" + "x" * 300
+                if service == "api":
+                    client.get("/api/counter/fuzz", params={"path": f"/{name}"})
+                    client.get(f"/api/counter/{name}")
+                else:
+                    client.get("/hit.gif", params={"d": name, "u": f"https://{name}/{name}"})
+            held.append(resident(at.pid))
+
+    assert held[2] - held[1] < 4 << 20
+    assert luot.redis.client().dbsize() <= keys + 2  # the numbers of the site, not of its guests

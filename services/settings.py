@@ -25,6 +25,7 @@ NAMES = frozenset(
         "GROUP_COMMIT_HITS",
         "GROUP_COMMIT_MS",
         "HOT_ROWS",
+        "HITS_DAYS",
         "HOST",
         "LEASE_SECONDS",
         "LOG_LEVEL",

@@ -12,7 +12,7 @@ from typing import Any
 from faust.contrib.asgi import faust_app_running
 from faust.types import EventT, StreamT
 
-from services.aggregator import drift, metrics
+from services.aggregator import drift, metrics, retention
 from services.aggregator.flush import Flusher
 from services.aggregator.fold import Folded, PartitionFold, Peak
 from services.aggregator.online import OnlineBoard
@@ -202,6 +202,9 @@ class Aggregator:
             asyncio.create_task(self._guard(self._online.publish_forever(self._folds))),
             asyncio.create_task(self._guard(self._measure_forever())),
             asyncio.create_task(self._guard(self._watch_drift())),
+            asyncio.create_task(
+                self._guard(retention.enforce_forever(self._store, self._settings.hits_days))
+            ),
         ]
 
     async def _guard(self, work: Any) -> None:

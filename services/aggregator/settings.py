@@ -30,3 +30,6 @@ class AggregatorSettings(StoreSettings):
     drift_seconds: float = Field(
         default=3600.0, ge=0, description="how often raw hits are recounted; 0 is never"
     )
+    hits_days: int = Field(
+        default=400, ge=32, description="days that raw hits are kept; counters are kept for good"
+    )

@@ -54,3 +54,23 @@ async def held(
         },
     )
     return {(site, position): hits for site, position, hits in rows}
+
+
+async def drop_months_before(store: Store, day: int) -> list[int]:
+    """Drop every month that ends before a day; return the months dropped, as YYYYMM.
+
+    A partition goes at once and as a whole. Dropping it again does no harm.
+    """
+    oldest = to_date(day)
+    rows = await store.execute(
+        """
+        SELECT DISTINCT partition
+        FROM system.parts
+        WHERE database = currentDatabase() AND table = 'hits' AND active
+        """
+    )
+    first_kept = oldest.year * 100 + oldest.month
+    old = sorted(month for (text,) in rows if (month := int(text)) < first_kept)
+    for month in old:
+        await store.execute(f"ALTER TABLE hits DROP PARTITION {month}")
+    return old

@@ -1,0 +1,33 @@
+"""Raw hits are kept for a time, month by month; counters and visitors are kept for good."""
+
+import asyncio
+import logging
+import time
+
+from services.model.calendar import to_date
+from services.store import hits
+from services.store.interface import Store, StoreError
+
+PERIOD_SECONDS = 6 * 3600.0
+_DAY_SECONDS = 86_400
+
+log = logging.getLogger(__name__)
+
+
+async def enforce_forever(store: Store, days: int) -> None:
+    """Drop what is too old at the start and then every six hours."""
+    while True:
+        try:
+            await enforce(store, days, time.time())
+        except StoreError as error:
+            log.warning("cannot drop old raw hits: %s", error)
+        await asyncio.sleep(PERIOD_SECONDS)
+
+
+async def enforce(store: Store, days: int, now: float) -> list[int]:
+    """Drop the months that ended more than `days` days before `now` (s); return them as YYYYMM."""
+    oldest = int(now) // _DAY_SECONDS - days
+    months = await hits.drop_months_before(store, oldest)
+    for month in months:
+        log.warning("dropped the raw hits of %d: all older than %s", month, to_date(oldest))
+    return months

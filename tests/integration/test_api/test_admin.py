@@ -116,3 +116,33 @@ async def test_a_redis_that_was_wiped_is_told_the_sites_again(api: Api, redis: R
     await api.registry.refresh()
 
     assert await redis.hkeys(keys.SITES) == [b"mytho"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        b"",
+        b"Bearer",
+        b"Bearer\t" + TOKEN.encode(),
+        b"Bearer " + TOKEN.encode()[:-1],
+        b"Bearer " + TOKEN.encode() + b"x",
+        b"Bearer " + TOKEN.upper().encode(),
+        b"Bearer " + TOKEN.encode() + b", Bearer x",
+        b"Bearer " + b"a" * 30_000,
+        b"Token " + TOKEN.encode(),
+        TOKEN.encode(),
+        "Bearer ключ".encode(),
+    ],
+)
+async def test_only_the_whole_token_opens(client: httpx.AsyncClient, given: bytes) -> None:
+    for method, address in (("GET", "/api/admin/sites"), ("DELETE", "/api/admin/sites/mytho")):
+        answer = await client.request(method, address, headers={b"Authorization": given})
+        assert (answer.status_code, list(answer.json()["errors"])) == (401, ["authorization"])
+    assert (await client.get("/api/counter/mytho")).status_code == 200
+
+
+async def test_of_two_authorizations_none_is_chosen_by_who_sends_them(
+    client: httpx.AsyncClient,
+) -> None:
+    twice = [("Authorization", "Bearer wrong"), ("Authorization", f"Bearer {TOKEN}")]
+    assert (await client.get("/api/admin/sites", headers=twice)).status_code == 401

@@ -37,6 +37,7 @@ NAMES = frozenset(
         "RATE_PER_MINUTE",
         "REDIS_URL",
         "RETENTION_SECONDS",
+        "SALTS",
         "SPOOL",
         "SPOOL_BYTES",
         "TOKEN",

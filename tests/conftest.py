@@ -2,9 +2,23 @@
 
 import os
 import random
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 
 import pytest
+
+from services.ingest.memory import default_folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_salts_left_behind() -> Iterator[None]:
+    """Remove the salts of every log that was new in this run from the machine's memory."""
+    folder = default_folder()
+    before = {path.name for path in folder.glob("*")}
+    yield
+    for path in folder.glob("*"):
+        if path.name not in before:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture

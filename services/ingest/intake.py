@@ -21,6 +21,7 @@ from services.ingest.distinct import DistinctPaths
 from services.ingest.drops import DropReason
 from services.ingest.lastgood import LastGood
 from services.ingest.link import Link
+from services.ingest.memory import SaltMemory
 from services.ingest.pipeline import Draft, Parts, process
 from services.ingest.rates import Rates
 from services.ingest.registry import Registry
@@ -58,7 +59,8 @@ class Intake:
         self._spool = Spool(settings.spool, settings.spool_bytes, settings.partitions, clock)
         last_good = LastGood(settings.spool / "sites.json", settings.partitions)
         self._registry = Registry(self._redis, last_good)
-        self._salts = Salts(self._redis, clock)
+        memory = SaltMemory(settings.salts, settings.redis_url)
+        self._salts = Salts(self._redis, memory, clock)
         self._paths = DistinctPaths(self._redis, settings.max_paths, clock)
         self._countries = Countries(settings.country_database)
         self._parts = Parts(

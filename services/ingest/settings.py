@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
+from services.ingest.memory import default_folder
 from services.settings import Settings
 
 Network = IPv4Network | IPv6Network
@@ -60,6 +61,10 @@ class IngestSettings(Settings):
     )
     group_commit_hits: int = Field(
         default=500, ge=1, le=500, description="how many hits are appended together at most"
+    )
+    salts: Path = Field(
+        default_factory=default_folder,
+        description="a folder in memory (tmpfs) where the day's salts outlive a restart",
     )
     spool: Path = Field(
         default_factory=default_spool,

@@ -7,6 +7,7 @@ from typing import cast
 from redis.asyncio import Redis
 
 from services.ingest.clock import DAY_MS, Clock
+from services.ingest.memory import SaltMemory
 from services.log import keys
 from services.model.calendar import to_date
 
@@ -18,13 +19,15 @@ class Salts:
     """The salts of the days that are going on: in memory and in Redis, on no disk of ours.
 
     All ingest processes share them, so that a visitor is one visitor whichever process is asked.
-    While Redis is away, each process makes do with salts of its own and offers them when Redis
-    is back; of several, the first is shared from then on. A visitor who was seen under another
-    one is a second visitor of that day: visits and visitors are blurred, views are not.
+    While Redis is away, the processes of one machine go on with what its memory holds, or make
+    do with a new salt, and offer it when Redis is back; of several machines, the first is shared
+    from then on. A visitor who was seen under another one is a second visitor of that day: visits
+    and visitors are blurred, views are not.
     """
 
-    def __init__(self, redis: Redis, clock: Clock) -> None:
+    def __init__(self, redis: Redis, memory: SaltMemory, clock: Clock) -> None:
         self._redis = redis
+        self._memory = memory
         self._clock = clock
         self._salts: dict[tuple[str, int], bytes] = {}
         self._own: set[tuple[str, int]] = set()
@@ -39,19 +42,22 @@ class Salts:
         Raises redis.exceptions.RedisError.
         """
         key = keys.salt(site, to_date(day).isoformat())
-        offered = self._salts.get((site, day)) or secrets.token_bytes(SALT_BYTES)
+        offered = self._salts.get((site, day)) or self._memory.get(site, day)
+        offered = offered or secrets.token_bytes(SALT_BYTES)
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.set(key, offered, nx=True, ex=SALT_SECONDS)
             pipeline.get(key)
             salt = cast("bytes", (await pipeline.execute())[1])
         self._salts[site, day] = salt
         self._own.discard((site, day))
+        self._memory.put(site, day, salt)
         return salt
 
     def improvise(self, site: str, day: int) -> None:
-        """Make do with a salt of one's own, unless there is one."""
+        """Make do with what this machine remembers or a new salt, unless there is one."""
         if (site, day) not in self._salts:
-            self._salts[site, day] = secrets.token_bytes(SALT_BYTES)
+            new = secrets.token_bytes(SALT_BYTES)
+            self._salts[site, day] = self._memory.offer(site, day, new)
             self._own.add((site, day))
 
     async def share(self) -> None:
@@ -65,6 +71,7 @@ class Salts:
         for key in [key for key in self._salts if key[1] < oldest]:
             del self._salts[key]
             self._own.discard(key)
+        self._memory.forget(oldest)
 
 
 def visitor_hash(salt: bytes, site: str, address: str, user_agent: str) -> int:

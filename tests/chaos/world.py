@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import secrets
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
+from services.ingest.memory import default_folder
 from tests.chaos.books import SITES
 from tests.chaos.proxy import Proxy
 from tests.servers.clickhouse import ClickHouseServer
@@ -57,6 +60,7 @@ class World:
         self.redis_proxy = Proxy(self.redis.port)
         self.clickhouse_proxy = Proxy(0)
         self._more: list[Callable[[], None]] = []
+        self._salts = default_folder() / f"chaos-{secrets.token_hex(4)}"
 
     def on_stop(self, stop: Callable[[], None]) -> None:
         """Have something stopped with the rest."""
@@ -83,6 +87,7 @@ class World:
         environ = {"LUOT_REDIS_URL": f"redis://127.0.0.1:{self.redis_proxy.port}/0"}
         if command == "ingest":
             environ |= {"LUOT_SPOOL": str(self.directory / name)}
+            environ |= {"LUOT_SALTS": str(self._salts)}
             environ |= {"LUOT_RATE_PER_MINUTE": "1000000", "LUOT_RATE_BURST": "1000000"}
         else:
             store = f"clickhouse://default@127.0.0.1:{self.clickhouse_proxy.port}/luot"
@@ -129,3 +134,4 @@ class World:
         await asyncio.to_thread(self.clickhouse.kill)
         await asyncio.to_thread(self.redis.kill)
         self.disk.unmount()
+        shutil.rmtree(self._salts, ignore_errors=True)

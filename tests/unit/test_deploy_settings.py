@@ -27,6 +27,7 @@ READERS: dict[str, type[Settings]] = {
 }
 # What depends on the service or on the user is said in words.
 SAID = {
+    "salts": "`/dev/shm/luot-UID`",
     "log_level": "`info`; `warning`: up",
     "port": "`8001`, `8002`, `8003`: ingest, api, aggregator; `8000`: up",
     "spool": "`/var/lib/luot/spool` for root, else `$XDG_STATE_HOME/luot/spool`",

@@ -244,3 +244,36 @@ async def test_another_number_of_partitions_is_refused(
         pass
     with pytest.raises(RefusedError, match=r"LUOT_PARTITIONS=8.*expected 4"):
         await begin(log, clock, tmp_path).start()
+
+
+async def test_a_visitor_stays_the_same_when_ingest_restarts_while_redis_is_away(
+    own_log: Log, clock: Hand, tmp_path: Path
+) -> None:
+    spool = tmp_path / "spool"
+    async with opened(begin(own_log, clock, spool)) as browser:
+        await browser.view("https://mytho.example/before")
+    own_log.server.kill()
+    async with opened(begin(own_log, clock, spool)) as browser:
+        await browser.view("https://mytho.example/during")
+        await asyncio.to_thread(own_log.server.start)
+        await paths_when(own_log, 2)
+    async with opened(begin(own_log, clock, spool)) as browser:
+        await browser.view("https://mytho.example/after")
+    assert len(await paths_when(own_log, 3)) == 3
+    assert len({hit.visitor for hit in own_log.hits()}) == 1
+
+
+async def test_two_processes_of_one_machine_agree_on_a_salt_without_redis(
+    own_log: Log, clock: Hand, tmp_path: Path
+) -> None:
+    first, second = begin(own_log, clock, tmp_path / "1"), begin(own_log, clock, tmp_path / "2")
+    async with opened(first) as one, opened(second) as two:
+        await one.view("https://mytho.example/known")
+        own_log.server.kill()
+        clock.ms += DAY_MS
+        await one.view("https://mytho.example/one")
+        await two.view("https://mytho.example/two")
+        await asyncio.to_thread(own_log.server.start)
+        await paths_when(own_log, 3)
+    hits = {hit.path: hit for hit in own_log.hits()}
+    assert hits["/one"].visitor == hits["/two"].visitor != hits["/known"].visitor

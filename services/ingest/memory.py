@@ -1,0 +1,109 @@
+"""Salts that outlive the process, in the memory of the machine and never on a disk."""
+
+import logging
+import os
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from secrets import token_hex
+
+_log = logging.getLogger(__name__)
+
+_IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+_MOUNTS = Path("/proc/mounts")
+
+
+def default_folder() -> Path:
+    """Return the folder of this user in the machine's shared memory."""
+    return Path(f"/dev/shm/luot-{os.getuid()}")  # noqa: S108 - made for us alone, mode 0700
+
+
+def is_in_memory(folder: Path) -> bool:
+    """Tell whether a folder lies on a file system that is kept in memory."""
+    found = ""
+    kind = ""
+    try:
+        mounts = _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    for line in mounts:
+        _, point, type_of, *_ = line.split(" ")
+        if folder.resolve().is_relative_to(point) and len(point) >= len(found):
+            found, kind = point, type_of
+    return kind in _IN_MEMORY
+
+
+class SaltMemory:
+    """One small file a site and day, shared by the ingest processes of one log on one machine.
+
+    So a process that is killed and started again while Redis is away goes on with the salt that
+    the others use. A folder that is not in memory, or cannot be written, is not used: that is
+    reported once, and only blurs visits when Redis and a process are away at the same time.
+    """
+
+    def __init__(self, folder: Path, log_url: str) -> None:
+        # One folder a log: its name tells nothing of the address or password in the URL.
+        name = blake2b(log_url.encode(), digest_size=8).hexdigest()
+        self._folder: Path | None = folder / name
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            if not is_in_memory(self._folder):
+                raise OSError("it is not in memory (tmpfs)")
+            if (owner := self._folder.stat().st_uid) != os.getuid():
+                raise OSError(f"it belongs to user {owner}")
+        except OSError as error:
+            _log.warning("salts are not kept in %s: %s", folder, error)
+            self._folder = None
+
+    def get(self, site: str, day: int) -> bytes | None:
+        """Return the salt of a site's day, None when there is none."""
+        if self._folder is None:
+            return None
+        with suppress(OSError):
+            return self._path(self._folder, site, day).read_bytes() or None
+        return None
+
+    def offer(self, site: str, day: int, salt: bytes) -> bytes:
+        """Keep a salt unless there is one; return the one that is kept."""
+        self._write(site, day, salt, replace=False)
+        return self.get(site, day) or salt
+
+    def put(self, site: str, day: int, salt: bytes) -> None:
+        """Keep the salt that is shared through Redis, whatever was kept before."""
+        if self.get(site, day) != salt:
+            self._write(site, day, salt, replace=True)
+
+    def forget(self, oldest: int) -> None:
+        """Delete the salts of every day before this one."""
+        if self._folder is None:
+            return
+        for path in list(self._folder.iterdir()):
+            _, _, day = path.name.rpartition("@")
+            if not day.isdecimal() or int(day) < oldest:
+                path.unlink(missing_ok=True)
+
+    def _write(self, site: str, day: int, salt: bytes, *, replace: bool) -> None:
+        if self._folder is None:
+            return
+        path = self._path(self._folder, site, day)
+        # Written aside first: nobody reads half a salt. A link fails where a file is already.
+        aside = self._folder / f"{token_hex(4)}.new@{day}"
+        try:
+            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(salt)
+            if replace:
+                aside.replace(path)
+            else:
+                with suppress(FileExistsError):
+                    path.hardlink_to(aside)
+        except OSError as error:
+            _log.warning("a salt cannot be kept in memory: %s", error)
+        finally:
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
+
+    @staticmethod
+    def _path(folder: Path, site: str, day: int) -> Path:
+        return folder / f"{site}@{day}"

@@ -3,19 +3,14 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http import HTTPStatus
 
-import msgspec
 import uvicorn
 import uvloop
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
+from services import health
 from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
 from services.store.interface import Store, StoreUnavailableError
@@ -40,7 +35,7 @@ async def _run(settings: AggregatorSettings) -> None:
     state = _State()
     server = _Server(
         uvicorn.Config(
-            _health(state.ready),
+            Starlette(routes=health.routes(state.ready)),
             host=settings.host,
             port=settings.listen_port,
             log_level=settings.log_level,
@@ -115,27 +110,3 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
-
-
-def _health(ready: Callable[[], Awaitable[str | None]]) -> Starlette:
-    async def healthz(_: Request) -> Response:
-        return _json(HTTPStatus.OK, {"status": "ok"})
-
-    async def readyz(_: Request) -> Response:
-        reason = await ready()
-        if reason is None:
-            return _json(HTTPStatus.OK, {"status": "ok"})
-        return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unavailable", "reason": reason})
-
-    async def metrics(_: Request) -> Response:
-        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    return Starlette(
-        routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
-    )
-
-
-def _json(status: HTTPStatus, body: dict[str, str]) -> Response:
-    return Response(
-        msgspec.json.encode(body), status, {"Cache-Control": "no-store"}, "application/json"
-    )

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from services import __version__, connections
-from services.api import admin, docs, errors, health, maintenance, openapi, public, script
+from services import __version__, connections, health
+from services.api import admin, docs, errors, maintenance, openapi, public, script
 from services.api.counters import CounterReader
 from services.api.metrics import Measured
 from services.api.registry import Registry
@@ -74,6 +74,10 @@ class Api:
         if self._running.registry.known:
             return None
         return self._problem or "the sites cannot be read"
+
+    async def ready(self) -> str | None:
+        """Return why the service cannot do its work, or None."""
+        return self.problem
 
     async def opened(self) -> None:
         """Return when the store was opened, which may be long after the start."""
@@ -190,7 +194,7 @@ class Api:
         errors.install(app)
         app.router.routes[:0] = [Route(public.PATH, counter, methods=["GET", "OPTIONS"])]
         app.router.routes.extend(script.routes())
-        app.router.routes.extend(health.routes(lambda: self.problem))
+        app.router.routes.extend(health.routes(self.ready))
         app.router.routes.extend(docs.routes(app))
         app.include_router(admin.router(lambda: self.registry, self._clock))
         app.include_router(maintenance.router(self._stores, self._settings))

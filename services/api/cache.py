@@ -80,8 +80,14 @@ class LastGood(Generic[K, V]):
         return entry.value
 
     async def get(self, key: K) -> Held[V]:
-        """Return one value; raises NothingKnownError."""
+        """Return one value; raises NothingKnownError.
+
+        Where nothing is known, a slow first read is waited for: late is better than nothing.
+        """
         held = await self.get_many((key,))
+        if key not in held and (flight := self._flights.get(key)) is not None:
+            await asyncio.wait({flight.task})
+            held = await self.get_many((key,))
         if key not in held:
             raise NothingKnownError(key)
         return held[key]

@@ -133,13 +133,10 @@ class Standalone:
     async def _serve(
         self, listening: socket.socket, ingest: Ingest, api: Api, aggregator: Aggregator
     ) -> server.HttpServer:
-        async def api_ready() -> str | None:
-            return api.problem
-
         app = Dispatch(
             ingest,
             api.asgi,
-            {"ingest": ingest.ready, "aggregator": aggregator.ready, "api": api_ready},
+            {"ingest": ingest.ready, "aggregator": aggregator.ready, "api": api.ready},
         )
         http = server.HttpServer(cast("Any", app), listening, self._settings.log_level)
         await http.start()

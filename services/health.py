@@ -1,6 +1,6 @@
 """Whether the service is alive, whether it can do its work, and its metrics."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import msgspec
@@ -12,14 +12,14 @@ from starlette.routing import BaseRoute, Route
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-def routes(problem: Callable[[], str | None]) -> list[BaseRoute]:
+def routes(problem: Callable[[], Awaitable[str | None]]) -> list[BaseRoute]:
     """Return /healthz, /readyz and /metrics; `problem` says why no work can be done, if so."""
 
     async def healthz(_: Request) -> Response:
         return _json({"status": "ok"}, HTTPStatus.OK)
 
     async def readyz(_: Request) -> Response:
-        reason = problem()
+        reason = await problem()
         if reason is None:
             return _json({"status": "ok"}, HTTPStatus.OK)
         return _json({"status": "unavailable", "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)

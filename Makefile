@@ -1,6 +1,7 @@
 # make up     run Luot: installs into .venv, starts the embedded stores, prints the URL
 # make test   pass the tests
 # make check  formatting, lint, types
+# make chaos  ten minutes in which everything breaks, compared with exact books
 # make bench  the benchmarks
 # make lock   pin the dependencies again, after a change of pyproject.toml
 
@@ -9,8 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 UP_ARGS ?=
 TEST_ARGS ?=
+CHAOS_ARGS ?=
 
-.PHONY: up test check bench lock clean
+.PHONY: up test check chaos bench lock clean
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.standalone
@@ -23,6 +25,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+chaos: $(VENV)/.dev
+	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

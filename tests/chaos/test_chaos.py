@@ -1,0 +1,23 @@
+"""The short form of `make chaos`: two dozen seconds in which everything breaks."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.run import run
+
+
+@pytest.mark.timeout(300)
+def test_whatever_is_killed_every_accepted_hit_is_counted_once(
+    tmp_path: Path, record_seed: Callable[[], int]
+) -> None:
+    seed = record_seed()
+    result = asyncio.run(
+        run(tmp_path, seed=seed, faults_wanted=8, seconds=25, rate=200, say=sys.stdout.write)
+    )
+    assert result.problems == []
+    assert result.accepted > 1000
+    assert len(result.faults) >= 8

@@ -21,11 +21,14 @@ from services.aggregator.transport import driver
 from services.aggregator.visits import FORGET_MS
 from services.log import batch, keys
 from services.store.interface import Store
+from services.tasks import end
 
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 5.0
 """How long a stop tries to write what was folded."""
+LEAVE_SECONDS = 2.0
+"""How long a stop tries to give the leases back."""
 
 
 class Aggregator:
@@ -226,16 +229,15 @@ class Aggregator:
 
     async def stop(self) -> None:
         """Write and commit what was read, hand the partitions over, stop."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         if self.app.started:
             consumer = self.app.consumer
-            # A store that is down must not hold us: the next owner reads the log again.
+            # Stores that are away must not hold us: the next owner reads the log again, and a
+            # lease that is not given back ends by itself.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.flush(), STOP_SECONDS)
-            with contextlib.suppress(*consumer.broker.unavailable):
-                await consumer.leave()
+            with contextlib.suppress(TimeoutError, *consumer.broker.unavailable):
+                await asyncio.wait_for(consumer.leave(), LEAVE_SECONDS)
             await self._running.aclose()
             await consumer.broker.close()
         await self._running.aclose()

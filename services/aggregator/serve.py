@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -20,6 +22,7 @@ from services.store.open import open_store
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+STOP_LIMIT_SECONDS = 20.0
 
 
 def run(settings: AggregatorSettings) -> None:
@@ -31,7 +34,7 @@ async def _run(settings: AggregatorSettings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop.set)
+        loop.add_signal_handler(signum, _stop_soon, stop)
     state = _State()
     server = _Server(
         uvicorn.Config(
@@ -50,6 +53,20 @@ async def _run(settings: AggregatorSettings) -> None:
     stop.set()
     await asyncio.gather(serving, return_exceptions=True)
     await work
+
+
+def _stop_soon(stop: asyncio.Event) -> None:
+    """Stop in good order, or, where something hangs, without: nothing is lost by it."""
+    stop.set()
+    last_resort = threading.Timer(STOP_LIMIT_SECONDS, _end)
+    last_resort.daemon = True
+    last_resort.start()
+
+
+def _end() -> None:
+    log.error("not stopped after %.0f s; ended", STOP_LIMIT_SECONDS)
+    logging.shutdown()
+    os._exit(1)
 
 
 class _State:

@@ -28,10 +28,10 @@ from services.ingest.registry import Registry
 from services.ingest.settings import IngestSettings
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool, SpoolError
-from services.ingest.tasks import end
 from services.ingest.visitors import Salts
 from services.log import keys
 from services.log.writer import LogWriter
+from services.tasks import end
 
 _log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from services.ingest.link import Link
 from services.ingest.spool.folder import Folder
 from services.ingest.spool.records import Record
 from services.ingest.spool.spool import Spool
-from services.ingest.tasks import end
 from services.log import keys
 from services.log.writer import SEQUENCE_TTL_SECONDS, Entry, LogWriter
+from services.tasks import end
 
 _log = logging.getLogger(__name__)
 

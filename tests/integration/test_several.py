@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -85,17 +84,19 @@ async def test_a_rolling_restart_under_load_loses_and_refuses_nothing(world: Wor
 
 
 async def test_two_apis_show_the_same_numbers(world: World) -> None:
-    first = world.services["api"]
     second = world.add_service("api-2")
     await asyncio.to_thread(second.start)
+    urls = [world.services["api"].url, second.url]
     books = Books(random.randrange(1 << 32))
     generator = Generator(books, world.ingest_urls, rate=200)
     async with generator.sending():
         await asyncio.sleep(2)
     assert await chaos.settle(world, books) == []
 
-    def numbers(url: str) -> dict[str, Any]:
-        answer: dict[str, Any] = httpx.get(f"{url}/api/counter/cong-0").json()
-        return {name: value for name, value in answer.items() if name not in ("as_of", "online")}
-
-    assert numbers(first.url) == numbers(second.url)
+    # The network between the services is in this process: nothing here may hold it up.
+    async with httpx.AsyncClient() as http:
+        shown = [(await http.get(f"{url}/api/counter/cong-0")).json() for url in urls]
+    for numbers in shown:
+        assert numbers.pop("total") > 0
+        del numbers["as_of"], numbers["online"]
+    assert shown[0] == shown[1]

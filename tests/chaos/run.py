@@ -23,7 +23,7 @@ from tests.chaos.world import World
 SETTLE_SECONDS = 180.0
 """How long everything may take to be counted once everything is healed."""
 
-Say = Callable[[str], None]
+Say = Callable[[str], object]
 
 
 class Watch:

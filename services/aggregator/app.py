@@ -20,7 +20,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.aggregator.transport import driver
 from services.aggregator.visits import FORGET_MS
 from services.log import batch, keys
-from services.store.interface import Store
+from services.store.interface import Store, StoreError
 from services.tasks import end
 
 log = logging.getLogger(__name__)
@@ -201,6 +201,7 @@ class Aggregator:
         self._failure = asyncio.get_running_loop().create_future()
         await self._running.enter_async_context(faust_app_running(self.app))
         self._tasks = [
+            asyncio.create_task(self._guard(self._watch_faust())),
             asyncio.create_task(self._guard(self._flush_forever())),
             asyncio.create_task(self._guard(self._online.publish_forever(self._folds))),
             asyncio.create_task(self._guard(self._measure_forever())),
@@ -209,6 +210,11 @@ class Aggregator:
                 self._guard(retention.enforce_forever(self._store, self._settings.hits_days))
             ),
         ]
+
+    async def _watch_faust(self) -> None:
+        """Raise when the Faust app stops by itself: nothing would be read, and nobody told."""
+        await self.app.wait_until_stopped()
+        raise self.app.crash_reason or RuntimeError("Faust stopped by itself")
 
     async def _guard(self, work: Any) -> None:
         try:
@@ -234,7 +240,7 @@ class Aggregator:
             consumer = self.app.consumer
             # Stores that are away must not hold us: the next owner reads the log again, and a
             # lease that is not given back ends by itself.
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError, StoreError):
                 await asyncio.wait_for(self.flush(), STOP_SECONDS)
             with contextlib.suppress(TimeoutError, *consumer.broker.unavailable):
                 await asyncio.wait_for(consumer.leave(), LEAVE_SECONDS)

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import faust
-from faust.transport import base, consumer, producer
+from faust.transport import base, consumer
 from faust.types import TP, ConsumerMessage, Message
-from faust.types.tuples import RecordMetadata
 from mode import Service
 
 from services.aggregator.transport.broker import Broker, Record
 from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS, Leases
+from services.aggregator.transport.producer import Producer
 
 READ_LIMIT = 200
 """Entries a partition and read; one holds up to 500 hits."""
@@ -319,47 +319,6 @@ class Consumer(consumer.Consumer):
     def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> int:
         """Return the partition that was asked for: keys say nothing here."""
         return partition or 0
-
-
-class Producer(producer.Producer):
-    """Appends to topics of one stream, such as the one for entries that cannot be decoded."""
-
-    def supports_headers(self) -> bool:
-        """Headers become fields of the entry."""
-        return True
-
-    async def send(self, *args: Any, **kwargs: Any) -> asyncio.Future[RecordMetadata]:
-        """Append one entry; it is in the log when this returns, so the future is done."""
-        done: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
-        done.set_result(await self.send_and_wait(*args, **kwargs))
-        return done
-
-    async def send_and_wait(
-        self,
-        topic: str,
-        key: bytes | None,
-        value: bytes | None,
-        partition: int | None,
-        timestamp: float | None,
-        headers: Any,
-        *,
-        transactional_id: str | None = None,
-    ) -> RecordMetadata:
-        """Append one entry; it is in the log when this returns."""
-        pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
-        await self.transport.broker.append(topic, value or b"", dict(pairs))
-        return RecordMetadata(topic, 0, TP(topic, 0), 0)
-
-    async def flush(self) -> None:
-        """Flush Faust's own buffer."""
-        await self.buffer.flush()
-
-    async def create_topic(self, *args: Any, **kwargs: Any) -> None:
-        """Streams come into being with their first entry."""
-
-    def key_partition(self, topic: str, key: bytes) -> TP:
-        """A topic that is written here has one stream."""
-        return TP(topic, 0)
 
 
 class Transport(base.Transport):

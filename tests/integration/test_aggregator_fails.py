@@ -1,0 +1,101 @@
+"""What the aggregator cannot get over ends it, loudly, instead of leaving hits uncounted."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from services.aggregator.app import Aggregator
+from services.aggregator.settings import AggregatorSettings
+from services.log import keys
+from services.log.writer import LogWriter
+from services.model.hit import Hit
+from services.store.interface import Store
+from services.store.migrations import migrate
+from services.store.open import open_store
+from tests.servers.redis import RedisServer
+from tests.servers.system import System
+
+DAY = 20_000
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path / "redis").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def store(luot: System) -> AsyncIterator[Store]:
+    store = open_store(luot.clickhouse.url.replace("/luot", "/fails"))
+    await migrate(store)
+    yield store
+    await store.execute("DROP TABLE IF EXISTS counters")
+    await store.execute("DROP DATABASE fails")
+    await store.close()
+
+
+async def append(server: RedisServer, *paths: str) -> None:
+    redis = Redis.from_url(server.url)
+    hits = [Hit(site="mytho", path=path, at=1, day=DAY, visitor=1) for path in paths]
+    writer = LogWriter(8)
+    await writer.append(redis, writer.prepare(hits))
+    await redis.aclose()
+
+
+async def failure(aggregator: Aggregator) -> BaseException:
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - whatever it was, it must be told
+        await asyncio.wait_for(aggregator.failed(), 20)
+    return caught.value
+
+
+async def test_a_crash_of_faust_is_a_failure_of_the_aggregator(
+    redis_server: RedisServer, store: Store
+) -> None:
+    aggregator = Aggregator(AggregatorSettings(redis_url=redis_server.url), store)
+    await aggregator.start()
+    await aggregator.app.crash(RuntimeError("the fetcher died"))
+    await aggregator.app.stop()
+    assert str(await failure(aggregator)) == "the fetcher died"
+    assert "the fetcher died" in str(await aggregator.ready())
+    await aggregator.stop()
+
+
+async def test_a_store_that_refuses_for_good_ends_the_aggregator_and_commits_nothing(
+    redis_server: RedisServer, store: Store
+) -> None:
+    await store.execute("DROP TABLE counters")
+    await append(redis_server, "/a")
+    aggregator = Aggregator(AggregatorSettings(redis_url=redis_server.url), store)
+    await aggregator.start()
+    assert "counters" in str(await failure(aggregator))
+    await aggregator.stop()
+    with redis_server.client() as client:
+        assert client.hgetall(keys.commits("luot")) == {}
+
+
+async def test_an_entry_that_cannot_be_decoded_is_put_aside_and_the_next_one_counts(
+    redis_server: RedisServer, store: Store
+) -> None:
+    partition = keys.partition_of("mytho", 8)
+    with redis_server.client() as client:
+        client.xadd(keys.stream(partition), {"v": 1, "n": 1, "p": "x", "s": 1, "b": b"\xc1"})
+        client.xadd(keys.stream(partition), {"v": 9, "n": 1, "p": "x", "s": 2, "b": b"\x90"})
+        client.xadd(keys.stream(partition), {"nothing": "known"})
+    await append(redis_server, "/a")
+    aggregator = Aggregator(AggregatorSettings(redis_url=redis_server.url), store)
+    await aggregator.start()
+    async with asyncio.timeout(20):
+        while not await store.execute("SELECT 1 FROM hits"):  # noqa: ASYNC110 - it is elsewhere
+            await asyncio.sleep(0.1)
+    await aggregator.stop()
+    with redis_server.client() as client:
+        dead = client.xrange(keys.DEAD)
+    assert isinstance(dead, list)
+    reasons = [fields[b"reason"].decode() for _, fields in dead]
+    assert len(reasons) == 3
+    assert "schema version 9, expected 1" in reasons
+    assert "field n is None, expected a number" in reasons

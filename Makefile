@@ -2,6 +2,7 @@
 # make test   pass the tests
 # make check  formatting, lint, types
 # make chaos  ten minutes in which everything breaks, compared with exact books
+# make soak   half an hour at half of the highest rate: does anything grow?
 # make bench  the benchmarks
 # make lock   pin the dependencies again, after a change of pyproject.toml
 
@@ -11,8 +12,9 @@ BIN := $(VENV)/bin
 UP_ARGS ?=
 TEST_ARGS ?=
 CHAOS_ARGS ?=
+SOAK_ARGS ?=
 
-.PHONY: up test check chaos bench lock clean
+.PHONY: up test check chaos soak bench lock clean
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.standalone
@@ -28,6 +30,9 @@ check: $(VENV)/.dev
 
 chaos: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.chaos.soak $(SOAK_ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

@@ -5,14 +5,12 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
-import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
-from services import health
+from services import health, serving
 from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
 from services.store.interface import Store, StoreUnavailableError
@@ -36,22 +34,22 @@ async def _run(settings: AggregatorSettings) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, _stop_soon, stop)
     state = _State()
-    server = _Server(
-        uvicorn.Config(
+    server = serving.Server(
+        serving.config(
             Starlette(routes=health.routes(state.ready)),
             host=settings.host,
             port=settings.listen_port,
             log_level=settings.log_level,
-            access_log=False,
             lifespan="off",
+            shutdown_seconds=1,
         )
     )
     work = asyncio.create_task(_work(settings, state, stop))
-    serving = asyncio.create_task(server.serve())
-    await asyncio.wait([work, serving], return_when=asyncio.FIRST_COMPLETED)
+    answering = asyncio.create_task(server.serve())
+    await asyncio.wait([work, answering], return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     stop.set()
-    await asyncio.gather(serving, return_exceptions=True)
+    await asyncio.gather(answering, return_exceptions=True)
     await work
 
 
@@ -118,12 +116,3 @@ async def _prepared(
         else:
             return True
     return False
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals to us: the aggregator has to stop before its process."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield

@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
-import uvicorn
 from fastapi import FastAPI
 from redis.asyncio import Redis
 from starlette.requests import Request
@@ -15,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from services import __version__, connections, health
+from services import __version__, health, serving
 from services.api import admin, docs, errors, maintenance, openapi, public, script
 from services.api.counters import CounterReader
 from services.api.metrics import Measured
@@ -31,6 +29,7 @@ START_SECONDS = 3.0
 """How long the start waits for the store before it goes on without."""
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 5.0
+SHUTDOWN_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
@@ -242,20 +241,12 @@ def create_app(
 
 def run(settings: ApiSettings) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
-    # uvicorn raises the signal again when it is done; a clean stop shall end with status 0.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    with suppress(KeyboardInterrupt):
-        uvicorn.run(
+    serving.run(
+        serving.config(
             create_app(settings),
             host=settings.host,
             port=settings.listen_port,
-            loop="uvloop",
-            http=connections.prepare(),
-            ws="none",
-            proxy_headers=False,
             log_level=settings.log_level,
-            # A line a request would carry the visitor's address.
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=5,
+            shutdown_seconds=SHUTDOWN_SECONDS,
         )
+    )

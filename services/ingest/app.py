@@ -1,13 +1,11 @@
 """Ingest as an ASGI application: reads requests, hands hits to the intake, answers."""
 
-import signal
 import time
 from functools import lru_cache
 
-import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
-from services import connections
+from services import serving
 from services.ingest import event, http, metrics
 from services.ingest.checks import RefusedError
 from services.ingest.clock import Clock, system_clock
@@ -168,29 +166,16 @@ def run(settings: IngestSettings) -> None:
     Raises SystemExit with a message when the start is refused or the port is taken.
     """
     ingest = Ingest(settings)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            ingest,
-            host=settings.host,
-            port=settings.listen_port,
-            loop="uvloop",
-            http=connections.prepare(),
-            ws="none",
-            lifespan="on",
-            # The peer must be the real one: who may name another is decided by Addresses.
-            proxy_headers=False,
-            server_header=False,
-            access_log=False,
-            log_level=settings.log_level,
-            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-        )
-    )
-    # uvicorn raises the signal again when it is done; a clean stop shall end with status 0.
-    signal.signal(signal.SIGTERM, lambda *_: None)
     try:
-        server.run()
-    except KeyboardInterrupt:
-        pass
+        serving.run(
+            serving.config(
+                ingest,
+                host=settings.host,
+                port=settings.listen_port,
+                log_level=settings.log_level,
+                shutdown_seconds=_SHUTDOWN_SECONDS,
+            )
+        )
     except SystemExit:
         if ingest.refusal is None:
             raise

@@ -1,14 +1,11 @@
 """The HTTP server of `luot up`: it listens on one port, and leaves signals to others."""
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Iterator
 
-import uvicorn
 from starlette.types import ASGIApp
 
-from services import connections
+from services import serving
 from services.standalone.errors import UpError
 
 SHUTDOWN_SECONDS = 3
@@ -42,33 +39,21 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class HttpServer(uvicorn.Server):
+class HttpServer(serving.Server):
     """Serves an application on a port that is already taken."""
 
     def __init__(self, app: ASGIApp, listening: socket.socket, log_level: str) -> None:
         super().__init__(
-            uvicorn.Config(
+            serving.config(
                 app,
-                http=connections.prepare(),
-                ws="none",
                 lifespan="off",
-                # The peer must be the real one: ingest decides who may name another.
-                proxy_headers=False,
-                server_header=False,
-                # A line a request would carry the visitor's address.
-                access_log=False,
                 log_config=None,
                 log_level=log_level,
-                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+                shutdown_seconds=SHUTDOWN_SECONDS,
             )
         )
         self._listening = listening
         self._task: asyncio.Task[None] | None = None
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone: who runs this server stops it in its turn."""
-        yield
 
     async def start(self) -> None:
         """Begin to answer."""

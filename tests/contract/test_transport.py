@@ -14,8 +14,9 @@ from faust.types import EventT, StreamT
 
 from services.aggregator.transport import driver, memory
 from services.aggregator.transport.broker import Broker
-from services.aggregator.transport.redis import RedisBroker, to_position
+from services.aggregator.transport.redis import RedisBroker
 from services.log import keys
+from services.model import position
 from tests.servers.redis import RedisServer, valkey_program
 
 PARTITIONS = 2
@@ -84,7 +85,7 @@ class RedisLog(TestLog):
     def append(self, partition: int, value: bytes) -> int:
         entry_id = self.client.xadd(keys.stream(partition), {"n": b"1", "b": value})
         assert isinstance(entry_id, bytes)
-        return to_position(entry_id)
+        return position.of_entry(entry_id)
 
     def wipe(self, partition: int) -> None:
         self.client.delete(keys.stream(partition))

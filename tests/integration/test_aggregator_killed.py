@@ -11,9 +11,9 @@ from typing import cast
 import pytest
 from redis.asyncio import Redis
 
-from services.aggregator.transport.redis import to_position
 from services.log.batch import MAX_HITS
 from services.log.writer import LogWriter
+from services.model import position
 from services.model.calendar import local_day
 from services.model.hit import Hit
 from services.store.interface import Store
@@ -98,7 +98,7 @@ async def folded(url: str) -> None:
                 last = await redis.xrevrange(f"hits:{{{partition}}}", count=1)
                 committed = await redis.hget("hits:commits:luot", str(partition))
                 if last:
-                    behind += int(committed or 0) <= to_position(cast("bytes", last[0][0]))
+                    behind += int(committed or 0) <= position.of_entry(cast("bytes", last[0][0]))
             if not behind:
                 break
             await asyncio.sleep(0.2)

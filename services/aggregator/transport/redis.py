@@ -45,12 +45,6 @@ _PAYLOAD = b"b"
 _KEPT_ENTRIES = 10_000
 
 
-def to_position(entry_id: bytes) -> int:
-    """Return the position of an entry id, `ms-seq`."""
-    ms, _, sequence = entry_id.partition(b"-")
-    return position.encode(int(ms), int(sequence))
-
-
 def to_id(at: int) -> str:
     """Return the entry id of a position."""
     return f"{position.time_ms(at)}-{position.sequence(at)}"
@@ -130,17 +124,21 @@ class RedisBroker(Broker):
                 result[number] = Progress(0, None, now)
                 continue
             info = cast("Any", await self._redis.xinfo_stream(stream))
-            first, last = (to_position(info[name][0]) for name in ("first-entry", "last-entry"))
+            first, last = (
+                position.of_entry(info[name][0]) for name in ("first-entry", "last-entry")
+            )
             # Redis cannot count a range without sending it; the span of time tells it well enough.
             share = 1.0 if at <= first else (last - at) / (last - first + 1)
             entries = max(1, round(info["length"] * share))
-            result[number] = Progress(entries, position.time_ms(to_position(next_entry[0][0])), now)
+            result[number] = Progress(
+                entries, position.time_ms(position.of_entry(next_entry[0][0])), now
+            )
         return result
 
     async def end(self, partition: int) -> int:
         """See Broker."""
         last = await self._redis.xrevrange(self._stream(partition), count=1)
-        return to_position(cast("Any", last)[0][0]) + 1 if last else 0
+        return position.of_entry(cast("Any", last)[0][0]) + 1 if last else 0
 
     async def append(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
         """See Broker."""
@@ -204,7 +202,7 @@ class RedisBroker(Broker):
 
 
 def _record(partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Record:
-    at = to_position(entry_id)
+    at = position.of_entry(entry_id)
     headers = {name.decode(): value for name, value in fields.items() if name != _PAYLOAD}
     return Record(partition, at, position.time_ms(at), fields.get(_PAYLOAD, b""), headers)
 

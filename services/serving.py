@@ -1,0 +1,62 @@
+"""How every service listens: one configuration of uvicorn, and one way to stop."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Literal
+
+import uvicorn
+
+from services import connections
+
+_STARTUP_FAILED = 3
+
+
+def config(
+    app: Any,
+    *,
+    log_level: str,
+    shutdown_seconds: int,
+    lifespan: Literal["on", "off"] = "on",
+    **more: Any,
+) -> uvicorn.Config:
+    """Return the configuration for an ASGI application; `more` says where it listens."""
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=connections.prepare(),
+        ws="none",
+        lifespan=lifespan,
+        # The peer must be the real one: ingest decides who may name another.
+        proxy_headers=False,
+        server_header=False,
+        # A line a request would carry the visitor's address.
+        access_log=False,
+        log_level=log_level,
+        timeout_graceful_shutdown=shutdown_seconds,
+        **more,
+    )
+
+
+def run(settings: uvicorn.Config) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are answered first.
+
+    Raises SystemExit when the application does not start or the port is taken.
+    """
+    # uvicorn raises the signal again when it is done; a clean stop shall end with status 0.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    server = uvicorn.Server(settings)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(_STARTUP_FAILED)
+
+
+class Server(uvicorn.Server):
+    """Leaves signals alone: who runs this server beside other work stops it in its turn."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield

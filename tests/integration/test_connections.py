@@ -90,9 +90,11 @@ async def answer_to(connect: Connect, begin: bytes, then: bytes) -> tuple[bytes,
     began = time.monotonic()
     writer.write(begin)
     dripping = asyncio.create_task(drip(writer, then)) if then else None
-    said = b""
-    with contextlib.suppress(ConnectionResetError):
+    try:
         said = await asyncio.wait_for(reader.read(), 20 * TICK)
+    except ConnectionResetError:
+        # What came before the reset is what the server said.
+        said = bytes(reader._buffer)  # type: ignore[attr-defined]
     seconds = time.monotonic() - began
     if dripping is not None:
         dripping.cancel()

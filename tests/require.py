@@ -23,9 +23,14 @@ def package(name: str) -> Any:
         missing(f"the package {name}")
 
 
+def installed(name: str) -> str | None:
+    """Return the path of a program, None when it is not installed."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/bin")
+
+
 def program(*names: str) -> str:
     """Return the path of the first of these programs that is installed; skip if none is."""
     for name in names:
-        if path := shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/bin"):
+        if path := installed(name):
             return path
     missing(" or ".join(names))

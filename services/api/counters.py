@@ -17,12 +17,13 @@ from services.api.periods import Key, Periods
 from services.api.reading import PageReading, Reading, Rows
 from services.model.calendar import Grain, local_day, to_date
 from services.model.site import Metric, Site
-from services.store.interface import Store
+from services.store.interface import Store, StoreUnavailableError
 
 KEEP_SECONDS = 60.0
 """How old the time of numbers that do not change may be where they are kept."""
 HISTORY_SECONDS = 60.0
 FIRST_DAY_SECONDS = 600.0
+REMEMBERED = 100_000
 
 _TOTAL: Key = (Grain.TOTAL, 0)
 
@@ -45,6 +46,7 @@ class CounterReader:
         self._highest_of_paths = HighWater()
         self._online = OnlineReader(redis, clock, monotonic)
         self._kept = Kept(redis)
+        self._ever_shown: set[tuple[str, str]] = set()
         self._history = LastGood(
             self._read_histories, ttl=HISTORY_SECONDS, limit=1000, clock=monotonic
         )
@@ -80,8 +82,10 @@ class CounterReader:
             counted=self._raised(site.slug, metric, counted, before.counted if before else {}),
             balances=_added(balances, metric, around),
         )
-        if shown is not None and _is_news(reading, before):
-            await self._kept.keep(site.slug, metric, reading)
+        kept = shown is not None
+        if kept and _is_news(reading, before):
+            kept = await self._kept.keep(site.slug, metric, reading)
+        self._show(site.slug, [metric], kept=kept)
         return Numbers(site, metric, reading, online)
 
     async def recall_numbers(self, site: Site, metric: Metric) -> Numbers | None:
@@ -135,8 +139,8 @@ class CounterReader:
             )
             if (reading.views or reading.balance) and _is_news(reading, before):
                 news[path] = reading
-        if shown is not None:
-            await self._kept.keep_pages(site.slug, news)
+        kept = shown is not None and await self._kept.keep_pages(site.slug, news)
+        self._show(site.slug, paths, kept=kept)
         return readings
 
     async def recall_pages(self, site: Site, paths: Sequence[str]) -> dict[str, PageReading]:
@@ -144,6 +148,19 @@ class CounterReader:
         shown = await self._kept.pages(site.slug, paths)
         found = {path: self._guard(site.slug, shown, path) for path in paths}
         return {path: reading for path, reading in found.items() if reading is not None}
+
+    def _show(self, slug: str, names: Sequence[str], *, kept: bool) -> None:
+        """Refuse to show what cannot be kept, once something was shown: StoreUnavailableError.
+
+        After a restart while the store is away, what is kept would be less than what was shown.
+        Nothing is lost by it: while Redis is away, no new hits are counted.
+        """
+        keys = {(slug, name) for name in names}
+        if not kept and not keys.isdisjoint(self._ever_shown):
+            raise StoreUnavailableError("Redis cannot keep what would be shown")
+        if len(self._ever_shown) > REMEMBERED:
+            self._ever_shown.clear()
+        self._ever_shown |= keys
 
     def _guard(self, slug: str, shown: Shown[R] | None, key: str) -> R | None:
         """Return what was shown last, once what an operator reset is forgotten."""

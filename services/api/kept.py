@@ -73,19 +73,21 @@ class Kept:
             return None
         return self._page.shown(paths, bodies, reset)
 
-    async def keep(self, slug: str, metric: Metric, reading: Reading) -> None:
-        """Write the numbers of a site, if Redis takes them."""
+    async def keep(self, slug: str, metric: Metric, reading: Reading) -> bool:
+        """Write the numbers of a site; tell whether Redis took them."""
         field = keys.numbers_field(slug, metric)
         try:
             async with asyncio.timeout(_REDIS_SECONDS):
                 await _done(self._redis.hset(keys.NUMBERS, field, _text(reading)))
         except (RedisError, OSError) as error:
             log.debug("cannot keep the numbers of %s: %s", slug, error)
+            return False
+        return True
 
-    async def keep_pages(self, slug: str, readings: Mapping[str, PageReading]) -> None:
-        """Write the views of pages, if Redis takes them."""
+    async def keep_pages(self, slug: str, readings: Mapping[str, PageReading]) -> bool:
+        """Write the views of pages; tell whether Redis took them."""
         if not readings:
-            return
+            return True
         key = keys.pages(slug)
         values: Any = {path: _text(reading) for path, reading in readings.items()}
         try:
@@ -93,6 +95,8 @@ class Kept:
                 await self._write_pages(key, values)
         except (RedisError, OSError) as error:
             log.debug("cannot keep the pages of %s: %s", slug, error)
+            return False
+        return True
 
     async def _write_pages(self, key: str, values: Any) -> None:
         async with self._redis.pipeline(transaction=False) as pipeline:

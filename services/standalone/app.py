@@ -167,8 +167,13 @@ async def _clear_errors() -> Any:
     """Turn what a part says when it refuses to start into one line for the terminal."""
     try:
         yield
-    except* (RefusedError, StoreError, UpError) as refusals:
-        error: BaseException = refusals
+    except (RefusedError, StoreError, UpError) as refusal:
+        raise UpError(str(refusal)) from None
+    except BaseExceptionGroup as group:
+        # Not except*: before Python 3.11.4 it wraps what is raised in it.
+        error: BaseException | None = group.subgroup((RefusedError, StoreError, UpError))
+        if error is None:
+            raise
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise UpError(str(error)) from None

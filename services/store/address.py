@@ -40,16 +40,16 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         `clickhouses://` is the same over TLS (port 9440), with `?verify=0` for a certificate that
         nobody signed. Raises ValueError; its message never holds the password.
         """
-        parts = urlsplit(url)
+        parts, netloc = _split(url)
         secure = parts.scheme == "clickhouses"
-        user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+        user, _, password = netloc.rpartition("@")[0].partition(":")
         database = parts.path.strip("/") or DEFAULT_DATABASE
         if not _IDENTIFIER.fullmatch(database):
             raise ValueError(
                 f"{database!r} is not the name of a database; expected letters, digits and _"
             )
         return cls(
-            hosts=_hosts(parts, 9440 if secure else 9000),
+            hosts=_hosts(netloc, 9440 if secure else 9000),
             user=unquote(user) or "default",
             password=unquote(password),
             database=database,
@@ -89,9 +89,19 @@ def _bracketed(name: str) -> str:
     return f"[{name}]" if ":" in name else name
 
 
-def _hosts(parts: SplitResult, default_port: int) -> tuple[tuple[str, int], ...]:
+def _split(url: str) -> tuple[SplitResult, str]:
+    """Return the parts of a URL, and its netloc, which may name several hosts.
+
+    urlsplit refuses brackets behind a comma in some versions of Python, so it is not shown them.
+    """
+    scheme, _, rest = url.partition("://")
+    netloc = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    return urlsplit(f"{scheme}://host{rest.removeprefix(netloc)}"), netloc
+
+
+def _hosts(netloc: str, default_port: int) -> tuple[tuple[str, int], ...]:
     hosts = []
-    for host in parts.netloc.rpartition("@")[2].split(","):
+    for host in netloc.rpartition("@")[2].split(","):
         match = _HOST.fullmatch(host)
         port = int(match["port"] or default_port) if match else 0
         if match is None or not 0 < port < 1 << 16:

@@ -13,8 +13,7 @@ def open_store(url: str) -> Store:
 
     Raises ValueError for a URL that names none, without telling the password that may be in it.
     """
-    parts = urlsplit(url)
-    match parts.scheme:
+    match url.partition(":")[0].lower():
         case "clickhouse" | "clickhouses":
             from services.store.clickhouse import ClickHouseStore
 
@@ -22,6 +21,7 @@ def open_store(url: str) -> Store:
         case "chdb":
             from services.store.chdb import ChdbStore
 
+            parts = urlsplit(url)
             if parts.netloc or not parts.path.strip("/"):
                 raise ValueError(f"{url!r} names no absolute path; expected chdb:///path")
             return ChdbStore(Path(unquote(parts.path)))

@@ -95,8 +95,12 @@ class Sender:
         """
         try:
             return await self._send(views)
-        except* UnreachableError as group:
-            raise group.exceptions[0] from None
+        except BaseExceptionGroup as group:
+            # Not except*: before Python 3.11.4 it wraps what is raised in it.
+            unreachable = group.subgroup(UnreachableError)
+            if unreachable is None:
+                raise
+            raise unreachable.exceptions[0] from None
 
     async def _send(self, views: Iterable[PageView]) -> Summary:
         lanes = [

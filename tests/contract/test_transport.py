@@ -17,6 +17,7 @@ from services.aggregator.transport.broker import Broker
 from services.aggregator.transport.redis import RedisBroker
 from services.log import keys
 from services.model import position
+from tests import require
 from tests.servers.redis import RedisServer, valkey_program
 
 PARTITIONS = 2
@@ -115,7 +116,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
 
     def server(kind: str) -> RedisServer:
         if kind not in started:
-            program = valkey_program() if kind == "valkey" else None
+            program = valkey_program() if kind == "valkey" else require.program("redis-server")
             started[kind] = RedisServer(tmp_path_factory.mktemp(kind), program).start()
         return started[kind]
 

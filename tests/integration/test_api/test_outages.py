@@ -243,3 +243,32 @@ async def test_pages_are_kept_within_a_limit_and_go_with_their_site(
         assert await redis.hlen(keys.NUMBERS) == 1
         await client.delete("/api/admin/sites/mytho", headers=ADMIN)
         assert await redis.exists(keys.NUMBERS, keys.pages("mytho")) == 0
+
+
+@pytest.mark.parametrize("name", ["total", "path"])
+async def test_what_redis_cannot_keep_is_not_shown_so_that_a_restart_never_shows_less(
+    counted: ClickHouseServer, open_api: OpenApi, redis: Redis, clock: Clock, name: str
+) -> None:
+    def shown(found: dict[str, Any]) -> int:
+        return int(found["total"] if name == "total" else found["paths"]["/a"]["views"])
+
+    async with open_api() as client:
+        before = shown(await numbers(client, path="/a"))
+        await redis.config_set("maxmemory", "1")
+        store = open_store(counted.url)
+        await write_counter(store, "mytho", "total", EPOCH, 200, position=2)
+        await write_counter(store, "mytho", "total", EPOCH, 0, views=500, path="/a", position=2)
+        await store.close()
+        clock.now += 2
+        held = await numbers(client, path="/a")
+        assert (shown(held), held["stale"]) == (before, True)
+        await redis.config_set("maxmemory", "0")
+        clock.now += 2
+        risen = await numbers(client, path="/a")
+        assert (shown(risen), risen["stale"]) == (before + (100 if name == "total" else 55), False)
+    counted.kill()
+    try:
+        async with open_api() as client:
+            assert shown(await numbers(client, path="/a")) == shown(risen)
+    finally:
+        counted.start()

@@ -31,6 +31,7 @@ class Salts:
         self._clock = clock
         self._salts: dict[tuple[str, int], bytes] = {}
         self._own: set[tuple[str, int]] = set()
+        self._offers: dict[tuple[str, int], bytes] = {}
 
     def known(self, site: str, day: int) -> bytes | None:
         """Return a day's salt when it is in memory."""
@@ -42,23 +43,31 @@ class Salts:
         Raises redis.exceptions.RedisError.
         """
         key = keys.salt(site, to_date(day).isoformat())
-        offered = self._salts.get((site, day)) or self._memory.get(site, day)
-        offered = offered or secrets.token_bytes(SALT_BYTES)
+        # Redis may take it although its reply is lost: what is offered must stay the same.
+        offered = self._salts.get((site, day)) or self._offer(site, day)
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.set(key, offered, nx=True, ex=SALT_SECONDS)
             pipeline.get(key)
             salt = cast("bytes", (await pipeline.execute())[1])
         self._salts[site, day] = salt
         self._own.discard((site, day))
+        self._offers.pop((site, day), None)
         self._memory.put(site, day, salt)
         return salt
 
     def improvise(self, site: str, day: int) -> None:
         """Make do with what this machine remembers or a new salt, unless there is one."""
         if (site, day) not in self._salts:
-            new = secrets.token_bytes(SALT_BYTES)
-            self._salts[site, day] = self._memory.offer(site, day, new)
+            self._salts[site, day] = self._offer(site, day)
             self._own.add((site, day))
+
+    def _offer(self, site: str, day: int) -> bytes:
+        """Return the salt that this machine would use without Redis, always the same one."""
+        offer = self._offers.get((site, day))
+        if offer is None:
+            new = secrets.token_bytes(SALT_BYTES)
+            offer = self._offers[site, day] = self._memory.offer(site, day, new)
+        return offer
 
     async def share(self) -> None:
         """Replace improvised salts by shared ones. Raises redis.exceptions.RedisError."""
@@ -71,6 +80,7 @@ class Salts:
         for key in [key for key in self._salts if key[1] < oldest]:
             del self._salts[key]
             self._own.discard(key)
+            self._offers.pop(key, None)
         self._memory.forget(oldest)
 
 

@@ -10,13 +10,18 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
 from services.ingest.clock import DAY_MS
+from services.ingest.memory import SaltMemory, is_in_memory
 from services.ingest.settings import IngestSettings
+from services.ingest.visitors import Salts
 from services.log import keys
 from tests.integration.ingest.conftest import SITE, Browser, Hand, Log, OpenIngest
+from tests.require import missing
 from tests.servers.redis import free_port
 
 
@@ -246,9 +251,37 @@ async def test_another_number_of_partitions_is_refused(
         await begin(log, clock, tmp_path).start()
 
 
+def needs_memory() -> None:
+    if not is_in_memory(Path("/dev/shm")):
+        missing("a file system in memory at /dev/shm")
+
+
+async def test_a_salt_whose_reply_was_lost_is_the_salt_of_the_day(
+    own_log: Log, clock: Hand, tmp_path: Path
+) -> None:
+    memory = SaltMemory(tmp_path / "on a disk", own_log.server.url)
+    hurried = Redis.from_url(own_log.server.url, socket_timeout=0.2, retry=None)
+    salts = Salts(hurried, memory, clock)
+    # Connected before, so that what is offered reaches Redis and only its reply is lost.
+    await hurried.ping()
+    os.kill(own_log.server.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(RedisError):
+            await salts.load("mytho", 1)
+        salts.improvise("mytho", 1)
+        own = salts.known("mytho", 1)
+    finally:
+        os.kill(own_log.server.pid, signal.SIGCONT)
+    await salts.share()
+    assert salts.known("mytho", 1) == own
+    assert own_log.redis.get(keys.salt("mytho", "1970-01-02")) == own
+    await hurried.aclose()
+
+
 async def test_a_visitor_stays_the_same_when_ingest_restarts_while_redis_is_away(
     own_log: Log, clock: Hand, tmp_path: Path
 ) -> None:
+    needs_memory()
     spool = tmp_path / "spool"
     async with opened(begin(own_log, clock, spool)) as browser:
         await browser.view("https://mytho.example/before")
@@ -266,6 +299,7 @@ async def test_a_visitor_stays_the_same_when_ingest_restarts_while_redis_is_away
 async def test_two_processes_of_one_machine_agree_on_a_salt_without_redis(
     own_log: Log, clock: Hand, tmp_path: Path
 ) -> None:
+    needs_memory()
     first, second = begin(own_log, clock, tmp_path / "1"), begin(own_log, clock, tmp_path / "2")
     async with opened(first) as one, opened(second) as two:
         await one.view("https://mytho.example/known")

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from services.aggregator.fold import PartitionFold
 from services.log import keys
+from services.log.client import connect
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ class OnlineBoard:
     """The Redis hash `online`: slug → `<visitors>:<ms>`. A site without any is not written."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis: Redis = Redis.from_url(redis_url, protocol=2)
+        self._redis: Redis = connect(redis_url, protocol=2)
 
     async def publish_forever(self, folds: Mapping[int, PartitionFold]) -> None:
         """Publish once a second; a failure is told and tried again."""

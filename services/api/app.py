@@ -20,6 +20,7 @@ from services.api.metrics import Measured
 from services.api.registry import Registry
 from services.api.settings import ApiSettings
 from services.backup.stores import Stores
+from services.log.client import connect
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
@@ -215,7 +216,7 @@ class _Running:
         self._owned_store = store is None
         self._owned_redis = redis is None
         self.store = store or open_store(settings.clickhouse_url.get_secret_value())
-        self.redis = redis or Redis.from_url(
+        self.redis = redis or connect(
             settings.redis_url,
             socket_timeout=REDIS_SECONDS,
             socket_connect_timeout=REDIS_SECONDS,

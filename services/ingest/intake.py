@@ -30,6 +30,7 @@ from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool, SpoolError
 from services.ingest.visitors import Salts
 from services.log import keys
+from services.log.client import connect
 from services.log.writer import LogWriter
 from services.tasks import end
 
@@ -220,7 +221,7 @@ class Intake:
 
 
 def _client(url: str, *, retries: int, seconds: float = _REDIS_SECONDS) -> Redis:
-    return Redis.from_url(
+    return connect(
         url,
         socket_timeout=seconds,
         socket_connect_timeout=_REDIS_SECONDS,

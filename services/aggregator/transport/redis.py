@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from services.aggregator.transport import driver
 from services.aggregator.transport.broker import Broker, Progress, Record
 from services.log import keys
+from services.log.client import connect
 from services.model import position
 
 _RENEW = """
@@ -60,7 +61,7 @@ class RedisBroker(Broker):
     unavailable = (RedisError, OSError)
 
     def __init__(self, url: str, group: str, topic: str = keys.TOPIC) -> None:
-        self._redis: Redis = Redis.from_url(url, protocol=2, health_check_interval=30)
+        self._redis: Redis = connect(url, protocol=2, health_check_interval=30)
         self._group = group
         self._topic = topic
 

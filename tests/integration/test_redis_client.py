@@ -1,0 +1,44 @@
+"""A connection to Redis that is lost at any moment is a Redis error, on every event loop."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvloop
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from services.log.client import connect
+from tests.servers.redis import RedisServer
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path / "redis").start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("runner", [uvloop.run, asyncio.run])
+@pytest.mark.parametrize("timeout", [None, 5.0])
+def test_a_transport_that_closes_under_a_write(
+    server: RedisServer, runner: object, timeout: float | None
+) -> None:
+    async def lose() -> None:
+        redis = connect(server.url, retry=None, socket_timeout=timeout)
+        assert await redis.ping()
+        connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+
+        async def ask() -> None:
+            await connection.send_command("PING")
+            await connection.read_response()
+
+        connection._writer.transport.abort()
+        await asyncio.sleep(0)
+        with pytest.raises(RedisConnectionError):
+            await ask()
+        await redis.connection_pool.release(connection)
+        assert await redis.ping()
+        await redis.aclose()
+
+    runner(lose())  # type: ignore[operator]

@@ -1,0 +1,217 @@
+"""How a block looks: its lines, words, digits and looks, the same for script, badge and page.
+
+What an admin sets on a site, an attribute of an element or a parameter of a badge names an option
+by the same name with the same values. Whatever is set nowhere has the default that stands here.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+MAX_DIGITS = 20
+MAX_HEADING = 100
+MAX_LABEL = 60
+
+
+class Line(StrEnum):
+    """A line of the block: the field of the counter's JSON that it shows."""
+
+    ONLINE = "online"
+    TODAY = "today"
+    YESTERDAY = "yesterday"
+    THIS_WEEK = "this_week"
+    LAST_WEEK = "last_week"
+    THIS_MONTH = "this_month"
+    LAST_MONTH = "last_month"
+    THIS_YEAR = "this_year"
+    LAST_YEAR = "last_year"
+    TOTAL = "total"
+    PEAK = "peak"
+
+
+class Lang(StrEnum):
+    """The language of labels and heading."""
+
+    VI = "vi"
+    EN = "en"
+
+
+class Theme(StrEnum):
+    """Light, dark, or as the reader's system has it."""
+
+    LIGHT = "light"
+    DARK = "dark"
+    AUTO = "auto"
+
+
+class Preset(StrEnum):
+    """Looks that are at home on portals of these systems."""
+
+    PLAIN = "plain"
+    LIFERAY = "liferay"
+    DNN = "dnn"
+    NUKEVIET = "nukeviet"
+    JOOMLA = "joomla"
+    DRUPAL = "drupal"
+    WORDPRESS = "wordpress"
+
+
+class Format(StrEnum):
+    """How thousands are parted: 8307145, 8.307.145, 8,307,145, or with a narrow space."""
+
+    PLAIN = "plain"
+    DOT = "dot"
+    COMMA = "comma"
+    SPACE = "space"
+
+
+SEPARATORS: Mapping[Format, str] = {
+    Format.PLAIN: "",
+    Format.DOT: ".",
+    Format.COMMA: ",",
+    Format.SPACE: "\u202f",
+}
+
+DEFAULT_LINES = (
+    Line.ONLINE,
+    Line.TODAY,
+    Line.YESTERDAY,
+    Line.THIS_WEEK,
+    Line.THIS_MONTH,
+    Line.THIS_YEAR,
+    Line.TOTAL,
+)
+
+LABELS: Mapping[Lang, Mapping[Line, str]] = {
+    Lang.VI: {
+        Line.ONLINE: "Đang truy cập",
+        Line.TODAY: "Hôm nay",
+        Line.YESTERDAY: "Hôm qua",
+        Line.THIS_WEEK: "Tuần này",
+        Line.LAST_WEEK: "Tuần trước",
+        Line.THIS_MONTH: "Tháng này",
+        Line.LAST_MONTH: "Tháng trước",
+        Line.THIS_YEAR: "Năm này",
+        Line.LAST_YEAR: "Năm trước",
+        Line.TOTAL: "Tổng lượt truy cập",
+        Line.PEAK: "Nhiều nhất cùng lúc",
+    },
+    Lang.EN: {
+        Line.ONLINE: "Online",
+        Line.TODAY: "Today",
+        Line.YESTERDAY: "Yesterday",
+        Line.THIS_WEEK: "This week",
+        Line.LAST_WEEK: "Last week",
+        Line.THIS_MONTH: "This month",
+        Line.LAST_MONTH: "Last month",
+        Line.THIS_YEAR: "This year",
+        Line.LAST_YEAR: "Last year",
+        Line.TOTAL: "Total",
+        Line.PEAK: "Most at once",
+    },
+}
+HEADINGS: Mapping[Lang, str] = {Lang.VI: "Thống kê truy cập", Lang.EN: "Visitor statistics"}
+VIEWS: Mapping[Lang, str] = {Lang.VI: "Lượt xem", Lang.EN: "Views"}
+"""The label of the views of one page."""
+
+# No line of a block, and nothing that XML cannot hold.
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
+
+class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an admin has set of a block; None is not set.
+
+    lines    in the order shown; without any, only heading and digits are shown
+    digits   above 0, the total stands on top with at least that many digits, and in the lines
+             only where they name it
+    heading  the text over the block; '' is none
+    labels   other labels for single lines
+    """
+
+    lines: tuple[Line, ...] | None = None
+    lang: Lang | None = None
+    theme: Theme | None = None
+    preset: Preset | None = None
+    digits: Annotated[int, msgspec.Meta(ge=0, le=MAX_DIGITS)] | None = None
+    format: Format | None = None
+    heading: str | None = None
+    labels: dict[Line, str] | None = None
+
+    def __post_init__(self) -> None:
+        """Check what a type cannot say; ValueError names field, value and what was expected."""
+        if self.lines is not None:
+            twice = {str(line) for line in self.lines if self.lines.count(line) > 1}
+            if twice:
+                raise ValueError(f"lines: {', '.join(sorted(twice))} twice; expected each once")
+        if self.heading is not None:
+            _check_text("heading", self.heading, MAX_HEADING)
+        for line, label in (self.labels or {}).items():
+            _check_text(f"labels: {line}", label, MAX_LABEL)
+
+    def over(self, other: "Display") -> "Display":
+        """Return the options of both; where both set one, this one's."""
+        set_here = {
+            name: value
+            for name in self.__struct_fields__
+            if (value := getattr(self, name)) is not None
+        }
+        return msgspec.structs.replace(other, **set_here)
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """Every option of a block, the defaults filled in; `labels` has every line."""
+
+    lines: tuple[Line, ...]
+    lang: Lang
+    theme: Theme
+    preset: Preset
+    digits: int
+    format: Format
+    heading: str
+    labels: Mapping[Line, str]
+
+    @classmethod
+    def of(cls, display: Display) -> "Look":
+        """Fill in what is not set."""
+        lang = display.lang or Lang.VI
+        digits = display.digits or 0
+        lines = display.lines
+        if lines is None:
+            lines = tuple(line for line in DEFAULT_LINES if not (digits and line is Line.TOTAL))
+        return cls(
+            lines=lines,
+            lang=lang,
+            theme=display.theme or Theme.AUTO,
+            preset=display.preset or Preset.PLAIN,
+            digits=digits,
+            format=display.format or Format.PLAIN,
+            heading=HEADINGS[lang] if display.heading is None else display.heading,
+            labels={**LABELS[lang], **(display.labels or {})},
+        )
+
+
+def grouped(count: int, form: Format) -> str:
+    """Return a number as text, its thousands parted as the format says."""
+    return f"{count:,}".replace(",", SEPARATORS[form])
+
+
+def padded(count: int, digits: int) -> str:
+    """Return a number with leading zeros; one that has more digits keeps them all."""
+    return f"{count:0{digits}d}"
+
+
+def line_text(label: str, number: str) -> str:
+    """Return a line as it is read: `Hôm nay: 6325`."""
+    return f"{label}: {number}"
+
+
+def _check_text(field: str, text: str, longest: int) -> None:
+    if len(text) > longest:
+        raise ValueError(f"{field}: {len(text)} characters; expected at most {longest}")
+    if unfit := _UNFIT.search(text):
+        raise ValueError(
+            f"{field}: {text!r} contains {unfit[0]!r}; expected one line without control characters"
+        )

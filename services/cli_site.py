@@ -1,12 +1,11 @@
 """The commands `luot site …`: sites of a running Luot, through its admin API."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
+
+from services.cli_admin import Data, Json, connected, fail
 
 app = typer.Typer(
     help="Sites: add, list, edit, remove. Talks to the running API (LUOT_URL and LUOT_TOKEN,"
@@ -14,14 +13,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-UNUSABLE = 2
-TIMEOUT_SECONDS = 30.0
-
-Data = Annotated[
-    Path | None,
-    typer.Option(help="Data folder of `luot up`, where address and token are found."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Slug = Annotated[str, typer.Argument(help="Short name of the site, for example mytho.")]
 Name = Annotated[str | None, typer.Option(help="Name shown to people.")]
 Timezone = Annotated[
@@ -63,14 +54,14 @@ def add(
 ) -> None:
     """Add a site."""
     fields = _fields(name, timezone, hosts, metric, significant, honour_dnt, public_top)
-    with _admin(data) as admin:
+    with connected(data) as admin:
         _show([admin.call("POST", "/sites", {"slug": slug, **fields})], as_json)
 
 
 @app.command("list")
 def list_sites(data: Data = None, as_json: Json = False) -> None:
     """List the sites."""
-    with _admin(data) as admin:
+    with connected(data) as admin:
         _show(admin.call("GET", "/sites")["sites"], as_json, many=True)
 
 
@@ -90,8 +81,8 @@ def edit(
     """Change the settings of a site that are given, and no other."""
     fields = _fields(name, timezone, hosts, metric, significant, honour_dnt, public_top)
     if not fields:
-        _fail(f"nothing to change on {slug}: give at least one option, see luot site edit --help")
-    with _admin(data) as admin:
+        fail(f"nothing to change on {slug}: give at least one option, see luot site edit --help")
+    with connected(data) as admin:
         _show([admin.call("PATCH", f"/sites/{slug}", fields)], as_json)
 
 
@@ -104,9 +95,9 @@ def remove(
     """Remove a site: it is no longer counted or shown. Its counts stay in the store."""
     if not yes:
         if not sys.stdin.isatty():
-            _fail(f"nobody is there to be asked whether {slug} goes; give --yes")
+            fail(f"nobody is there to be asked whether {slug} goes; give --yes")
         typer.confirm(f"Remove the site {slug}?", abort=True)
-    with _admin(data) as admin:
+    with connected(data) as admin:
         admin.call("DELETE", f"/sites/{slug}")
     typer.echo(f"removed {slug}")
 
@@ -131,58 +122,6 @@ def _fields(
         "public_top": public_top,
     }
     return {field: value for field, value in given.items() if value is not None}
-
-
-class _Admin:
-    def __init__(self, client: Any, url: str) -> None:
-        self._client = client
-        self._url = url
-
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        import httpx
-
-        try:
-            answer = self._client.request(method, f"/api/admin{path}", json=body)
-        except httpx.HTTPError as error:
-            _fail(f"{self._url} cannot be reached: {error}; is Luot running there? (LUOT_URL)")
-        if not answer.is_success:
-            _fail(f"{self._url} answers {answer.status_code}: {_reason(answer)}")
-        return answer.json() if answer.content else None
-
-
-@contextmanager
-def _admin(data: Path | None) -> Iterator[_Admin]:
-    import httpx
-
-    from services.client_settings import ClientSettings
-    from services.settings import SettingsError
-
-    try:
-        settings = ClientSettings.of(data)
-        if settings.token is None:
-            raise SettingsError(
-                "LUOT_TOKEN is not set; expected the admin token, or --data with the folder of"
-                " `luot up`"
-            )
-    except SettingsError as error:
-        _fail(str(error))
-    url = settings.url.rstrip("/")
-    headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
-    with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS) as client:
-        yield _Admin(client, url)
-
-
-def _reason(answer: Any) -> str:
-    try:
-        errors = answer.json()["errors"]
-        return "; ".join(f"{field}: {text}" for field, text in errors.items())
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return str(answer.reason_phrase)
-
-
-def _fail(message: str) -> NoReturn:
-    typer.secho(f"luot: {message}", err=True, fg="red")
-    raise typer.Exit(UNUSABLE)
 
 
 def _show(sites: list[dict[str, Any]], as_json: bool, many: bool = False) -> None:

@@ -1,0 +1,80 @@
+"""How commands talk to the administration of a running Luot."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+UNUSABLE = 2
+TIMEOUT_SECONDS = 30.0
+
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Data folder of `luot up`, where address and token are found."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Admin:
+    """A client of /api/admin; whatever goes wrong ends the command with one message."""
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client = client
+        self.url = url
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Send one request and return what it answers, None when that is nothing."""
+        import httpx
+
+        try:
+            answer = self._client.request(method, f"/api/admin{path}", json=body, params=query)
+        except httpx.HTTPError as error:
+            fail(f"{self.url} cannot be reached: {error}; is Luot running there? (LUOT_URL)")
+        if not answer.is_success:
+            fail(f"{self.url} answers {answer.status_code}: {_reason(answer)}")
+        return answer.json() if answer.content else None
+
+
+@contextmanager
+def connected(data: Path | None) -> Iterator[Admin]:
+    """Give the administration that a data folder names, or else the settings."""
+    import httpx
+
+    from services.client_settings import ClientSettings
+    from services.settings import SettingsError
+
+    try:
+        settings = ClientSettings.of(data)
+        if settings.token is None:
+            raise SettingsError(
+                "LUOT_TOKEN is not set; expected the admin token, or --data with the folder of"
+                " `luot up`"
+            )
+    except SettingsError as error:
+        fail(str(error))
+    url = settings.url.rstrip("/")
+    headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
+    with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS) as client:
+        yield Admin(client, url)
+
+
+def fail(message: str) -> NoReturn:
+    """End the command: something given to it cannot be used."""
+    typer.secho(f"luot: {message}", err=True, fg="red")
+    raise typer.Exit(UNUSABLE)
+
+
+def _reason(answer: Any) -> str:
+    try:
+        errors = answer.json()["errors"]
+        return "; ".join(f"{field}: {text}" for field, text in errors.items())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return str(answer.reason_phrase)

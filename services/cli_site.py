@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services import cli_display as display
 from services.cli_admin import Data, Json, connected, fail
 
 app = typer.Typer(
@@ -49,11 +50,22 @@ def add(
     significant: Significant = None,
     honour_dnt: HonourDnt = None,
     public_top: PublicTop = None,
+    lines: display.Lines = None,
+    lang: display.Lang = None,
+    theme: display.Theme = None,
+    preset: display.Preset = None,
+    digits: display.Digits = None,
+    form: display.Format = None,
+    heading: display.Heading = None,
+    labels: display.Labels = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Add a site."""
     fields = _fields(name, timezone, hosts, metric, significant, honour_dnt, public_top)
+    shown = display.fields(lines, lang, theme, preset, digits, form, heading, labels)
+    if shown:
+        fields["display"] = shown
     with connected(data) as admin:
         _show([admin.call("POST", "/sites", {"slug": slug, **fields})], as_json)
 
@@ -75,11 +87,23 @@ def edit(
     significant: Significant = None,
     honour_dnt: HonourDnt = None,
     public_top: PublicTop = None,
+    lines: display.Lines = None,
+    lang: display.Lang = None,
+    theme: display.Theme = None,
+    preset: display.Preset = None,
+    digits: display.Digits = None,
+    form: display.Format = None,
+    heading: display.Heading = None,
+    labels: display.Labels = None,
+    reset: display.Reset = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Change the settings of a site that are given, and no other."""
     fields = _fields(name, timezone, hosts, metric, significant, honour_dnt, public_top)
+    shown = display.fields(lines, lang, theme, preset, digits, form, heading, labels, reset)
+    if shown:
+        fields["display"] = shown
     if not fields:
         fail(f"nothing to change on {slug}: give at least one option, see luot site edit --help")
     with connected(data) as admin:

@@ -14,8 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from redis.exceptions import RedisError
 from starlette.types import Message
 
+from services.api.display import DisplayFields, merged
 from services.api.errors import ApiError, bad_request, shown, unavailable, unknown_site
 from services.api.registry import Registry
+from services.model.display import Display
 from services.model.site import DEFAULT_TIMEZONE, SLUG_PATTERN, Metric, Site
 from services.store.interface import StoreError
 
@@ -42,6 +44,9 @@ class SiteFields(BaseModel):
     )
     honour_dnt: bool = Field(True, description="no visitor hash for browsers that ask for none")
     public_top: bool = Field(False, description="anybody may read the most read pages")
+    display: DisplayFields | None = Field(
+        None, description="how its block looks; in a change, null takes back what was set"
+    )
 
 
 class NewSite(SiteFields):
@@ -130,30 +135,33 @@ def router(registry: Callable[[], Registry], clock: Callable[[], float] = time.t
             raise unavailable("the sites are not loaded yet")
         return sites
 
-    @routes.get("/sites")
+    @routes.get("/sites", response_model_exclude_none=True)
     async def list_sites() -> SiteList:
         """Every site, by slug."""
         return SiteList(sites=[_out(site) for site in loaded().all()])
 
-    @routes.post("/sites", status_code=HTTPStatus.CREATED)
+    @routes.post("/sites", status_code=HTTPStatus.CREATED, response_model_exclude_none=True)
     async def create_site(new: NewSite) -> SiteOut:
         """Create a site; 409 when its slug is taken."""
-        site = _site({**new.model_dump(), "created_at": int(clock() * 1000)})
+        fields = {**new.model_dump(), "display": merged(Display(), new.display)}
+        site = _site({**fields, "created_at": int(clock() * 1000)})
         sites = loaded()
         if sites.get(site.slug) is not None:
             raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(site.slug)} exists already"})
         await _saved(sites.save(site))
         return _out(site)
 
-    @routes.get("/sites/{slug}")
+    @routes.get("/sites/{slug}", response_model_exclude_none=True)
     async def read_site(site: Annotated[Site, Depends(known)]) -> SiteOut:
         """One site."""
         return _out(site)
 
-    @routes.patch("/sites/{slug}")
+    @routes.patch("/sites/{slug}", response_model_exclude_none=True)
     async def edit_site(site: Annotated[Site, Depends(known)], changes: SiteFields) -> SiteOut:
         """Change the fields that are given, and no other."""
         given = changes.model_dump(exclude_unset=True)
+        if "display" in given:
+            given["display"] = merged(site.display, changes.display)
         edited = _site({**msgspec.to_builtins(site), **given})
         await _saved(loaded().save(edited))
         return _out(edited)
@@ -189,14 +197,16 @@ def _site(fields: dict[str, Any]) -> Site:
     try:
         return msgspec.convert(fields, Site)
     except msgspec.ValidationError as error:
-        text = str(error).removesuffix(" - at `$`")
-        raise bad_request(_field(text), text) from None
+        text = str(error)
+        raise bad_request(_field(text), text.partition(" - at `$")[0]) from None
 
 
 def _field(text: str) -> str:
     name, colon, _ = text.partition(":")
     if colon and name in Site.__struct_fields__:
         return name
+    if colon and name in Display.__struct_fields__:
+        return f"display.{name}"
     if "time zone" in text:
         return "timezone"
     _, dollar, path = text.partition("$.")

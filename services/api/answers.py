@@ -61,6 +61,7 @@ class Numbers:
     def _encode(self, today: int, online: int, as_of: int, *, stale: bool) -> Answer:
         site, reading = self.site, self.reading
         peak = reading.peak_of(today)
+        display = msgspec.to_builtins(site.display)
         return Answer.of(
             {
                 "site": site.slug,
@@ -75,6 +76,7 @@ class Numbers:
                     "online": peak.online if peak else 0,
                     "at": _iso(peak.at, site.timezone) if peak else None,
                 },
+                **({"display": display} if display else {}),
             }
         )
 

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from services.api import paths, public
+from services.model.display import MAX_DIGITS, Format, Lang, Line, Preset, Theme
 from services.model.site import Metric
 
 _COUNTS = (
@@ -41,6 +42,21 @@ _COUNTER = {
             "properties": {
                 "online": _WHOLE,
                 "at": {"type": ["string", "null"], "format": "date-time"},
+            },
+        },
+        "display": {
+            "type": "object",
+            "description": "what is set of the block on the site; absent when nothing is",
+            "additionalProperties": False,
+            "properties": {
+                "lines": {"type": "array", "items": {"type": "string", "enum": list(Line)}},
+                "lang": {"type": "string", "enum": list(Lang)},
+                "theme": {"type": "string", "enum": list(Theme)},
+                "preset": {"type": "string", "enum": list(Preset)},
+                "digits": {"type": "integer", "minimum": 0, "maximum": MAX_DIGITS},
+                "format": {"type": "string", "enum": list(Format)},
+                "heading": {"type": "string"},
+                "labels": {"type": "object", "additionalProperties": {"type": "string"}},
             },
         },
         "paths": {"type": "object", "additionalProperties": _VIEWS},

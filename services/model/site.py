@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from services.model.calendar import zone
+from services.model.display import Display
 
 DEFAULT_TIMEZONE = "Asia/Ho_Chi_Minh"
 ANY_HOST = "*"
@@ -35,6 +36,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     significant  query parameters that name a page ('tabid', 'nv'); all others are dropped
     honour_dnt   no visitor hash for browsers that ask not to be tracked; the view still counts
     public_top   whether /api/top may be read by anyone
+    display      how its block looks, as far as that is set
     created_at   milliseconds since 1970, UTC
     """
 
@@ -46,6 +48,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     significant: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = ()
     honour_dnt: bool = True
     public_top: bool = False
+    display: Display = Display()
     created_at: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:

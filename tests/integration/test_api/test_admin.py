@@ -8,10 +8,11 @@ from redis.asyncio import Redis
 from services.api.app import Api
 from services.api.settings import ApiSettings
 from services.log import keys
+from services.model.display import Display
 from services.model.site import Site
 from services.store import sites
 from services.store.interface import Store
-from tests.integration.test_api.world import TOKEN, serving
+from tests.integration.test_api.world import SITE, TOKEN, Clock, serving
 
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -51,6 +52,40 @@ async def test_a_site_is_created_edited_and_removed_and_ingest_hears_of_it(
     assert [site.slug for site in await sites.load(store)] == ["mytho"]
 
 
+async def test_the_display_of_a_site_is_changed_option_by_option_and_is_in_its_numbers(
+    client: httpx.AsyncClient, store: Store, clock: Clock
+) -> None:
+    async def change(display: object) -> object:
+        body = {"display": display}
+        answer = await client.patch("/api/admin/sites/mytho", json=body, headers=ADMIN)
+        assert answer.status_code == 200, answer.text
+        clock.now += 1
+        shown = (await client.get("/api/counter/mytho")).json().get("display", {})
+        assert shown == answer.json()["display"]
+        return shown
+
+    assert "display" not in (await client.get("/api/counter/mytho")).json()
+    labels = {"online": "Đang truy cập "}
+    assert await change({"lang": "vi", "digits": 11}) == {"lang": "vi", "digits": 11}
+    assert await change({"lines": ["total", "today"], "labels": labels}) == {
+        "lines": ["total", "today"],
+        "lang": "vi",
+        "digits": 11,
+        "labels": labels,
+    }
+    assert await change({"lines": [], "lang": None, "labels": None, "heading": ""}) == {
+        "lines": [],
+        "digits": 11,
+        "heading": "",
+    }
+    assert await sites.load(store) == [
+        msgspec.structs.replace(SITE, display=Display(lines=(), digits=11, heading=""))
+    ]
+    name = await client.patch("/api/admin/sites/mytho", json={"name": "x"}, headers=ADMIN)
+    assert name.json()["display"] == {"lines": [], "digits": 11, "heading": ""}
+    assert await change(None) == {}
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -70,6 +105,15 @@ async def test_a_site_is_created_edited_and_removed_and_ingest_hears_of_it(
         (b'{"slug": "x", "metric": "clicks"}', "metric"),
         (b'{"slug": "x", "significant": ["a b"]}', "significant"),
         (b'{"slug": "x", "honour_dnt": null}', "honour_dnt"),
+        (b'{"slug": "x", "display": {"colour": "red"}}', "display.colour"),
+        (b'{"slug": "x", "display": {"lang": "fr"}}', "display.lang"),
+        (b'{"slug": "x", "display": {"digits": 21}}', "display.digits"),
+        (b'{"slug": "x", "display": {"digits": true}}', "display.digits"),
+        (b'{"slug": "x", "display": {"lines": ["noon"]}}', "display.lines.0"),
+        (b'{"slug": "x", "display": {"lines": ["today", "today"]}}', "display.lines"),
+        (b'{"slug": "x", "display": {"heading": "a\\nb"}}', "display.heading"),
+        (b'{"slug": "x", "display": {"heading": "a\\ud800"}}', "display.heading"),
+        (b'{"slug": "x", "display": {"labels": {"online": "\\u0000"}}}', "display.labels"),
     ],
 )
 async def test_a_bad_field_of_a_site_is_named(

@@ -1,0 +1,49 @@
+"""The display settings of a site as the administration takes and shows them."""
+
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.model.display import (
+    MAX_DIGITS,
+    MAX_HEADING,
+    MAX_LABEL,
+    Display,
+    Format,
+    Lang,
+    Line,
+    Preset,
+    Theme,
+)
+
+
+class DisplayFields(BaseModel):
+    """What an admin may set of a block; null takes back what was set."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lines: list[Line] | None = Field(None, max_length=len(Line), description="in this order")
+    lang: Lang | None = Field(None, description="language of labels and heading")
+    theme: Theme | None = None
+    preset: Preset | None = Field(None, description="looks at home on portals of this system")
+    digits: int | None = Field(
+        None, ge=0, le=MAX_DIGITS, strict=True, description="above 0: the total on top, padded"
+    )
+    format: Format | None = Field(None, description="how thousands are parted")
+    heading: str | None = Field(None, max_length=MAX_HEADING, description="'' is none")
+    labels: dict[Line, Annotated[str, Field(max_length=MAX_LABEL)]] | None = Field(
+        None, description="other labels for single lines"
+    )
+
+
+def merged(display: Display, changes: DisplayFields | None) -> dict[str, Any]:
+    """Return a display with the fields that are given changed, and no other; None clears all.
+
+    As plain values: what the fields cannot say is checked where they become a Display.
+    """
+    if changes is None:
+        return {}
+    held: dict[str, Any] = msgspec.to_builtins(display)
+    given = {**held, **changes.model_dump(mode="json", exclude_unset=True)}
+    return {name: value for name, value in given.items() if value is not None}

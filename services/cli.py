@@ -10,6 +10,7 @@ import typer
 
 from services import __version__
 from services.cli_backup import app as backup
+from services.cli_balance import app as balance
 from services.cli_doctor import app as doctor
 from services.cli_site import app as site
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(site, name="site")
+app.add_typer(balance, name="balance")
 app.add_typer(backup)
 app.add_typer(doctor)
 

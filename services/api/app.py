@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from services import __version__, health, serving
-from services.api import admin, docs, errors, maintenance, openapi, public, script
+from services.api import admin, balances, docs, errors, maintenance, openapi, public, script
 from services.api.counters import CounterReader
 from services.api.metrics import Measured
 from services.api.registry import Registry
@@ -197,6 +197,9 @@ class Api:
         app.router.routes.extend(health.routes(self.ready))
         app.router.routes.extend(docs.routes(app))
         app.include_router(admin.router(lambda: self.registry, self._clock))
+        app.include_router(
+            balances.router(lambda: self.registry, lambda: self._now().store, self._clock)
+        )
         app.include_router(maintenance.router(self._stores, self._settings))
         openapi.describe_public(app)
         return app

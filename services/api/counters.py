@@ -116,7 +116,8 @@ class CounterReader:
         )
         added: dict[str, dict[Key, int]] = {path: {} for path in paths}
         for balance in balances:
-            periods.add(added[balance.path], balance.grain, balance.start, balance.views)
+            held, key = added[balance.path], (balance.grain, balance.start)
+            held[key] = held.get(key, 0) + balance.views
         readings, news = {}, {}
         for path in paths:
             before = self._guard(site.slug, shown, path)
@@ -228,9 +229,11 @@ class CounterReader:
 
 
 def _added(balances: Iterable[queries.Balance], metric: Metric, around: Periods) -> Rows:
+    # An old counter showed each number for itself: an entry adds to its own period only.
     rows: Rows = {}
     for balance in balances:
-        periods.add(rows, balance.grain, balance.start, _measure(balance, metric))
+        key = (balance.grain, balance.start)
+        rows[key] = rows.get(key, 0) + _measure(balance, metric)
     wanted = around.keys()
     return {key: count for key, count in rows.items() if count and key in wanted}
 

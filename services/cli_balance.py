@@ -1,0 +1,152 @@
+"""The commands `luot balance …`: opening balances of a site, through the admin API."""
+
+from typing import Annotated, Any
+
+import typer
+
+from services.cli_admin import Data, Json, connected, fail
+
+app = typer.Typer(
+    help="Opening balances: what a portal brings along from its old counter. Talks to the running"
+    " API (LUOT_URL and LUOT_TOKEN, or --data).",
+    no_args_is_help=True,
+)
+
+PAGE = 500
+
+Site = Annotated[str, typer.Argument(help="Short name of the site, for example mytho.")]
+Reason = Annotated[str, typer.Option(help="Why: where the number comes from.")]
+
+
+@app.command()
+def add(
+    site: Site,
+    grain: Annotated[
+        str,
+        typer.Argument(help="The number it adds to, and no other: total, year, month or day."),
+    ],
+    reason: Reason,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Which year, month or day: 2025, 2025-07 or 2025-07-20."),
+    ] = None,
+    visits: Annotated[int, typer.Option(help="Visits to add.")] = 0,
+    views: Annotated[int, typer.Option(help="Views to add.")] = 0,
+    path: Annotated[str, typer.Option(help="A page, from the / on. [default: whole site]")] = "",
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            help="Name of the entry; entered twice it counts once."
+            " [default: made of grain, start and path]",
+        ),
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Add what the old counter showed.
+
+    The same command given twice changes nothing. To correct an entry, reverse it and add the
+    right one under another --id.
+    """
+    first = _first_day(grain, start)
+    entry = {
+        "id": name or _default_id(grain, start, path),
+        "path": path,
+        "grain": grain,
+        "start": first,
+        "views": views,
+        "visits": visits,
+        "reason": reason,
+    }
+    _enter(site, entry, data, as_json)
+
+
+@app.command()
+def reverse(
+    site: Site,
+    entry: Annotated[str, typer.Argument(help="Id of the entry to take back.")],
+    reason: Reason,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Take an entry back with an entry of its own: both stay in the ledger."""
+    with connected(data) as admin:
+        held = admin.call("GET", f"/sites/{site}/balances/{entry}")
+    reversal = {
+        **{field: held[field] for field in ("path", "grain", "start")},
+        "id": f"reversal:{entry}",
+        "views": -held["views"],
+        "visits": -held["visits"],
+        "reason": reason,
+    }
+    _enter(site, reversal, data, as_json)
+
+
+@app.command("list")
+def list_balances(site: Site, data: Data = None, as_json: Json = False) -> None:
+    """List the ledger, the oldest entry first."""
+    entries: list[dict[str, Any]] = []
+    with connected(data) as admin:
+        while True:
+            query = {"offset": len(entries), "limit": PAGE}
+            answer = admin.call("GET", f"/sites/{site}/balances", query=query)
+            entries += answer["entries"]
+            if not answer["entries"] or len(entries) >= answer["total"]:
+                break
+    _show(entries, as_json)
+
+
+def _enter(site: str, entry: dict[str, Any], data: Any, as_json: bool) -> None:
+    with connected(data) as admin:
+        answer = admin.call("POST", f"/sites/{site}/balances", {"entries": [entry]})
+    _show(answer["entries"], as_json)
+    if not answer["added"] and not as_json:
+        typer.echo("was entered before; nothing changed")
+
+
+def _first_day(grain: str, start: str | None) -> str | None:
+    """Return the first day of what was given as 2025, 2025-07 or a whole date."""
+    if start is None:
+        return None
+    missing = {"year": "-01-01", "month": "-01"}.get(grain, "")
+    parts = {"year": 1, "month": 2}.get(grain, 3)
+    if grain != "total" and len(start.split("-")) == parts:
+        return start + missing
+    if len(start.split("-")) != 3:
+        fail(f"--start {start!r} is no {grain}; expected 2025, 2025-07 or 2025-07-20")
+    return start
+
+
+def _default_id(grain: str, start: str | None, path: str) -> str:
+    from hashlib import blake2b
+
+    name = f"{grain}:{start}" if start else grain
+    return f"{name}:{blake2b(path.encode(), digest_size=6).hexdigest()}" if path else name
+
+
+def _show(entries: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(entries, ensure_ascii=False, indent=2))
+        return
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("id", "period", "page", "visits", "views", "entered", "by", "reason")
+    for entry in entries:
+        entered = datetime.fromtimestamp(entry["at"] / 1000, UTC)
+        table.add_row(
+            entry["id"],
+            " ".join(filter(None, (entry["grain"], entry["start"]))),
+            entry["path"],
+            str(entry["visits"]),
+            str(entry["views"]),
+            f"{entered:%Y-%m-%d %H:%M} UTC",
+            entry["author"],
+            entry["reason"],
+        )
+    Console().print(table)

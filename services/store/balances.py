@@ -1,0 +1,106 @@
+"""The ledger of opening balances: entries are added, never edited, never taken away."""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from services.model.calendar import Grain, to_day
+from services.store.interface import Row, Store
+
+Period = tuple[str, Grain, int]
+"""Path ('' for the whole site), grain, first day in days since 1970-01-01 (0 for the total)."""
+
+
+class Entry(NamedTuple):
+    """One entry: what it adds to one period, or takes back, and who entered it, when and why.
+
+    at  milliseconds since 1970
+    """
+
+    id: str
+    path: str
+    grain: Grain
+    start: int
+    views: int
+    visits: int
+    author: str
+    at: int
+    reason: str
+
+    @property
+    def period(self) -> Period:
+        """The period that the entry counts in, and in no other."""
+        return (self.path, self.grain, self.start)
+
+
+# An id that was entered twice counts as it was entered first.
+_ENTRIES = """
+SELECT id, argMin(path, at), argMin(toString(grain), at), argMin(start, at), argMin(views, at),
+    argMin(visits, at), argMin(author, at), min(at) AS entered, argMin(reason, at)
+FROM opening_balances
+WHERE site = %(site)s {narrowed}
+GROUP BY id
+ORDER BY entered, id
+{part}
+"""
+_OF_IDS = _ENTRIES.format(narrowed="AND id IN %(ids)s", part="")
+_PAGE = _ENTRIES.format(narrowed="", part="LIMIT %(offset)s, %(limit)s")
+
+_COUNT = "SELECT uniqExact(id) FROM opening_balances WHERE site = %(site)s"
+
+_SUMS = """
+SELECT held_path, held_grain, held_start, sum(held_views), sum(held_visits)
+FROM (
+    SELECT argMin(path, at) AS held_path, argMin(toString(grain), at) AS held_grain,
+        argMin(start, at) AS held_start, argMin(views, at) AS held_views,
+        argMin(visits, at) AS held_visits
+    FROM opening_balances
+    WHERE site = %(site)s AND path IN %(paths)s
+    GROUP BY id
+)
+GROUP BY held_path, held_grain, held_start
+"""
+
+
+async def add(store: Store, site: str, entries: Sequence[Entry]) -> None:
+    """Write entries: all of them or, on an error, none."""
+    if not entries:
+        return
+    columns = dict(zip(Entry._fields, zip(*entries, strict=True), strict=True))
+    columns["grain"] = tuple(entry.grain.value for entry in entries)
+    await store.insert("opening_balances", {"site": [site] * len(entries), **columns})
+
+
+async def find(store: Store, site: str, ids: Collection[str]) -> dict[str, Entry]:
+    """Return the entries of these ids, of those that exist."""
+    if not ids:
+        return {}
+    rows = await store.execute(_OF_IDS, {"site": site, "ids": sorted(ids)})
+    return {row[0]: _entry(row) for row in rows}
+
+
+async def page(store: Store, site: str, offset: int, limit: int) -> list[Entry]:
+    """Return entries of a site, the oldest first: `limit` of them after the first `offset`."""
+    rows = await store.execute(_PAGE, {"site": site, "offset": offset, "limit": limit})
+    return [_entry(row) for row in rows]
+
+
+async def count(store: Store, site: str) -> int:
+    """Return the number of entries of a site."""
+    ((entries,),) = await store.execute(_COUNT, {"site": site})
+    return int(entries)
+
+
+async def sums(store: Store, site: str, paths: Collection[str]) -> dict[Period, tuple[int, int]]:
+    """Return the views and visits that the entries of these paths add up to, by period."""
+    if not paths:
+        return {}
+    rows = await store.execute(_SUMS, {"site": site, "paths": sorted(paths)})
+    return {
+        (path, Grain(grain), to_day(start)): (views, visits)
+        for path, grain, start, views, visits in rows
+    }
+
+
+def _entry(row: Row) -> Entry:
+    name, path, grain, start, *rest = row
+    return Entry(name, path, Grain(grain), to_day(start), *rest)

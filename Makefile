@@ -11,6 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UP_ARGS ?=
 TEST_ARGS ?=
+BENCH_ARGS ?=
 CHAOS_ARGS ?=
 SOAK_ARGS ?=
 
@@ -35,7 +36,7 @@ soak: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos.soak $(SOAK_ARGS)
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

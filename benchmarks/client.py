@@ -11,8 +11,8 @@ import httpx
 import uvloop
 
 from benchmarks import workload
-from benchmarks.ingest import body
 from benchmarks.measure import Result, runs, summary
+from benchmarks.steps import body
 from services.traffic.client import EVENT_PATH, Connection, Server
 from services.traffic.sender import PageView
 

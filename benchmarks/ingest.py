@@ -1,165 +1,68 @@
-"""Ingest: each step of a hit's path, and whole requests into a real log."""
+"""Ingest under load: whole requests from a client on the network, answered when durable."""
 
-import asyncio
-import tempfile
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
-import msgspec
-import uvloop
-from redis.asyncio import Redis
-
-from benchmarks import workload
-from benchmarks.measure import Result, compare, runs, summary
-from services.ingest import event
-from services.ingest.app import Ingest
-from services.ingest.intake import Intake
-from services.ingest.pipeline import STEPS, Draft, Parts, Step, process
-from services.ingest.settings import IngestSettings
+from benchmarks import empty, portals, wrk
+from benchmarks.http import Target, compare
+from benchmarks.measure import Result, exact
+from benchmarks.portals import View
+from benchmarks.processes import SERVER_CORE, pin
+from benchmarks.stack import publish, stack
 from services.log import keys
-from services.model.site import Site
-from services.standalone.valkey import EmbeddedValkey
-from services.traffic.sender import PageView
+from services.log.keys import DEFAULT_PARTITIONS
+from tests.servers.redis import RedisServer
 
-UNDER_WAY = 512
-"""Requests at once; each waits for a group commit."""
-CEILING = "msgspec.json.decode of the body"
-
-Request = tuple[dict[str, Any], bytes]
+VIEWS = 20_000
+INGEST = "ingest"
 
 
 def measure(*, quick: bool) -> Iterator[Result]:
-    """Measure with an embedded Valkey, `appendfsync always`."""
-    return iter(uvloop.run(_measure(quick)))
+    """Measure one process on one core against the empty application on the same core."""
+    requests = [request(view) for view in portals.views(VIEWS)]
+    with stack() as running, empty.running("bare") as bare, empty.running("limited") as limited:
+        redis = running.redis()
+        publish(redis, portals.sites())
+        ingest = running.service("ingest", LUOT_REDIS_URL=redis.url)
+        for process in (bare, limited):
+            pin(process.pid, SERVER_CORE)
+        results, answered = compare(
+            [
+                Target("empty application", bare.pid, bare.port, requests),
+                Target("empty, with the limits of a service", limited.pid, limited.port, requests),
+                Target(INGEST, ingest.pid, ingest.port, requests),
+            ],
+            seconds=2 if quick else 5,
+            count=1 if quick else 5,
+        )
+        yield from results
+        yield from _log(redis, answered)
 
 
-async def _measure(quick: bool) -> list[Result]:
-    views = workload.page_views(2_000 if quick else 20_000)
-    async with log() as settings:
-        steps = await _steps(views, settings, runs(quick))
-        return [*steps, await _requests(views, settings, runs(quick))]
+def request(view: View) -> bytes:
+    """Return a hit as the proxy in front of ingest sends it."""
+    headers = [
+        ("Host", "stats.example.vn"),
+        ("User-Agent", view.agent),
+        ("X-Forwarded-For", view.address),
+        ("Content-Type", "text/plain"),
+        ("Origin", f"https://{view.site}.example"),
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "gzip, deflate, br"),
+        ("Accept-Language", "vi-VN,vi;q=0.9,en;q=0.8"),
+    ]
+    return wrk.request("POST", "/api/event", headers, view.body())
 
 
-@asynccontextmanager
-async def log() -> AsyncIterator[IngestSettings]:
-    """Run a Valkey that knows one site, in a temporary folder; yield ingest's settings for it."""
-    with tempfile.TemporaryDirectory(prefix="luot-benchmark-") as folder:
-        valkey = EmbeddedValkey(Path(folder) / "valkey")
-        await valkey.start()
-        try:
-            async with Redis.from_url(valkey.url) as redis:
-                site = Site(slug=workload.SITE, hosts=(workload.HOST,))
-                await redis.hset(keys.SITES, workload.SITE, msgspec.json.encode(site))
-            yield IngestSettings.read({}, redis_url=valkey.url, spool=Path(folder) / "spool")
-        finally:
-            await valkey.stop()
-
-
-def _clock() -> int:
-    return workload.START_MS
-
-
-async def _steps(views: Sequence[PageView], settings: IngestSettings, count: int) -> list[Result]:
-    intake = Intake(settings, _clock)
-    await intake.start()
-    try:
-        # Not public, and not put together a second time here: the steps ask what they always ask.
-        return await _timed_steps(views, intake._parts, count)
-    finally:
-        await intake.stop()
-
-
-async def _timed_steps(views: Sequence[PageView], parts: Parts, count: int) -> list[Result]:
-    bodies = [body(view) for view in views]
-    drafts = [_draft(view) for view in views]
-    # The first hit of a day asks Redis; the others ask nobody, and those are measured.
-    await process(drafts[0], parts)
-    works: dict[str, Callable[[], object]] = {
-        CEILING: lambda: [msgspec.json.decode(sent) for sent in bodies],
-        "from_body": lambda: [event.from_body(sent) for sent in bodies],
-    }
-    for step in STEPS:
-        works[step.__name__] = partial(_each, step, drafts, parts)
-    return compare(works, len(views), count, CEILING)
-
-
-def _each(step: Step, drafts: Sequence[Draft], parts: Parts) -> None:
-    for draft in drafts:
-        step(draft, parts)
-
-
-async def _requests(views: Sequence[PageView], settings: IngestSettings, count: int) -> Result:
-    """Time requests from the ASGI call to the answer, after the append that fsync made durable."""
-    ingest = Ingest(settings)
-    await ingest.start()
-    requests = [_request(view) for view in views]
-    values = []
-    try:
-        for _ in range(count):
-            started = time.perf_counter()
-            await _send(ingest, requests)
-            values.append((time.perf_counter() - started) * 1e6 / len(requests))
-    finally:
-        await ingest.stop()
-    return summary(f"whole request, {UNDER_WAY} under way, answered when durable", values)
-
-
-async def _send(ingest: Ingest, requests: Sequence[Request]) -> None:
-    waiting = iter(requests)
-
-    async def client() -> None:
-        for scope, content in waiting:
-            sent: list[Any] = []
-
-            async def receive(content: bytes = content) -> dict[str, Any]:
-                return {"type": "http.request", "body": content, "more_body": False}
-
-            async def send(message: Any, sent: list[Any] = sent) -> None:
-                sent.append(message)
-
-            await ingest(scope, receive, send)
-            if sent[0]["status"] != 202:
-                raise RuntimeError(f"ingest answered {sent[0]['status']}: {sent[1]['body']!r}")
-
-    async with asyncio.TaskGroup() as clients:
-        for _ in range(UNDER_WAY):
-            clients.create_task(client())
-
-
-def _request(view: PageView) -> Request:
-    content = body(view)
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/api/event",
-        "query_string": b"",
-        "client": ("127.0.0.1", 50_000),
-        "headers": [
-            (b"user-agent", view.user_agent.encode()),
-            (b"x-forwarded-for", view.address.encode()),
-            (b"content-type", b"text/plain"),
-            (b"content-length", str(len(content)).encode()),
-        ],
-    }
-    return scope, content
-
-
-def body(view: PageView) -> bytes:
-    """Return what the script of a page sends."""
-    return msgspec.json.encode(
-        {"n": "pageview", "u": view.url, "d": workload.SITE, "r": view.referrer}
-    )
-
-
-def _draft(view: PageView) -> Draft:
-    return Draft(
-        event=event.from_body(body(view)),
-        headers={b"user-agent": view.user_agent.encode()},
-        peer="127.0.0.1",
-        forwarded=view.address,
-        at=workload.START_MS + int(view.after * 1000),
-    )
+def _log(redis: RedisServer, answered: int) -> Iterator[Result]:
+    hits, entries, used = 0, 0, 0
+    with redis.client() as client:
+        for partition in range(DEFAULT_PARTITIONS):
+            stream = keys.stream(partition)
+            used += client.memory_usage(stream, samples=0) or 0
+            for _, fields in client.xrange(stream):
+                hits += int(fields[b"n"])
+                entries += 1
+    # What was under way when the client stopped was appended, too.
+    yield exact("accepted hits that are not in the log", max(0, answered - hits), "hits")
+    yield exact("hits an entry of the log", hits / entries, "hits")
+    yield exact("memory of Redis", used / hits, "bytes/hit")

@@ -21,6 +21,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     runs      how many there were; 1 for what is the same every time
     times     multiple of the ceiling: the median of the runs' own ratios
     ceiling   what that ceiling is
+    curve     the curve of a plot that this is a point of
+    at        where on that curve it is
     """
 
     what: str
@@ -31,6 +33,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     runs: int = 1
     times: float | None = None
     ceiling: str | None = None
+    curve: str | None = None
+    at: float | None = None
 
 
 def runs(quick: bool) -> int:
@@ -38,9 +42,11 @@ def runs(quick: bool) -> int:
     return QUICK_RUNS if quick else RUNS
 
 
-def exact(what: str, value: float, unit: str) -> Result:
-    """Return a result that is the same every time, such as a size."""
-    return Result(what=what, value=value, unit=unit, low=value, high=value)
+def exact(
+    what: str, value: float, unit: str, *, curve: str | None = None, at: float | None = None
+) -> Result:
+    """Return what was measured once: a size, which is the same every time, or a long run."""
+    return Result(what=what, value=value, unit=unit, low=value, high=value, curve=curve, at=at)
 
 
 def compare(
@@ -65,15 +71,16 @@ def summary(
     values: Sequence[float],
     timed: Mapping[str, Sequence[float]] | None = None,
     ceiling: str | None = None,
+    unit: str = "µs/hit",
 ) -> Result:
-    """Return the result of runs, in µs a hit; `timed` holds those of the ceiling."""
+    """Return the result of runs; `timed` holds those of the ceiling, run by run in turn."""
     times = None
     if timed is not None and ceiling is not None and what != ceiling:
         times = median(own / least for own, least in zip(values, timed[ceiling], strict=True))
     return Result(
         what=what,
         value=median(values),
-        unit="µs/hit",
+        unit=unit,
         low=min(values),
         high=max(values),
         runs=len(values),

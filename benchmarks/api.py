@@ -1,0 +1,114 @@
+"""The API under load: the numbers of sites that were just asked for, and of those that were not."""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator, Sequence
+from statistics import median, quantiles
+
+import httpx
+
+from benchmarks import empty, portals, wrk
+from benchmarks.history import History
+from benchmarks.http import Target, compare
+from benchmarks.measure import Result, exact
+from benchmarks.processes import SERVER_CORE, cpu_seconds, pin
+from benchmarks.stack import Stack, stack, stores
+from tests.servers.services import Service
+
+SITES = 1000
+ASKED = 20_000
+PATHS = 50
+READS = 200
+TOKEN = "the-token-of-the-benchmarks-0123456789"
+SEED = 2026
+
+
+def measure(*, quick: bool) -> Iterator[Result]:
+    """Measure one process on one core."""
+    history = History(sites=SITES // (10 if quick else 1), years=1)
+    kind = stores()[0]
+    with stack() as running, empty.running("bare") as bare:
+        api, pids = start(running, kind, history)
+        pin(bare.pid, SERVER_CORE)
+        counter = "/api/counter/portal-0"
+        targets = [
+            Target("empty application", bare.pid, bare.port, [get(counter)]),
+            Target("counter of one site", api.pid, api.port, [get(counter)]),
+            Target(f"{PATHS} pages of one site", api.pid, api.port, [get(with_paths(0))]),
+            Target("badge of one site", api.pid, api.port, [get("/counter/portal-0.svg")]),
+            Target("counters of all sites", api.pid, api.port, popular(history.sites)),
+        ]
+        results, _ = compare(
+            [target for target in targets if _exists(target)],
+            seconds=2 if quick else 4,
+            count=1 if quick else 3,
+        )
+        yield from results
+        yield from cold(api, pids, history.sites, READS // (4 if quick else 1))
+
+
+def start(running: Stack, kind: str, history: History) -> tuple[Service, list[int]]:
+    """Start an API on a store with a history; return it, and the processes that a read costs."""
+    redis = running.redis()
+    url, server = running.store(kind)
+    asyncio.run(history.write(url))
+    api = running.service(
+        "api", LUOT_REDIS_URL=redis.url, LUOT_CLICKHOUSE_URL=url, LUOT_ADMIN_TOKEN=TOKEN
+    )
+    return api, [api.pid, *([server.pid] if server else [])]
+
+
+def get(target: str) -> bytes:
+    """Return a request as a browser sends it."""
+    headers = [
+        ("Host", "stats.example.vn"),
+        ("User-Agent", portals.agents()[0]),
+        ("Origin", "https://portal-0.example"),
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "gzip, deflate, br"),
+    ]
+    return wrk.request("GET", target, headers)
+
+
+def with_paths(site: int) -> str:
+    """Return what a list page asks for: the views of its articles, in one call."""
+    pages = "&".join(f"path=/tin-tuc/portal-{site}-bai-viet-so-{n}.html" for n in range(PATHS))
+    return f"/api/counter/portal-{site}?{pages}"
+
+
+def popular(sites: int) -> list[bytes]:
+    """Return requests for the counters of many sites, popular after Zipf's law."""
+    chosen = random.Random(SEED).choices(range(sites), cum_weights=portals.zipf(sites), k=ASKED)
+    return [get(f"/api/counter/portal-{number}") for number in chosen]
+
+
+def cold(api: Service, pids: Sequence[int], sites: int, reads: int) -> Iterator[Result]:
+    """Ask for sites one by one that nobody has asked for in the last seconds."""
+    waited = []
+    before = cpu_seconds(*pids)
+    with httpx.Client(base_url=api.url) as client:
+        for number in range(reads):
+            if number % sites == 0:
+                time.sleep(1.1)  # what was read is fresh for a second
+            started = time.perf_counter()
+            client.get(f"/api/counter/portal-{number % sites}").raise_for_status()
+            waited.append((time.perf_counter() - started) * 1000)
+    used = (cpu_seconds(*pids) - before) * 1000 / reads
+    yield exact("cold read: processor time of API and store", used, "ms")
+    worst = quantiles(waited, n=100, method="inclusive")[98]
+    for what, value in (("p50", median(waited)), ("p99", worst)):
+        yield Result(
+            what=f"cold read: {what}",
+            value=value,
+            unit="ms",
+            low=min(waited),
+            high=max(waited),
+            runs=reads,
+        )
+
+
+def _exists(target: Target) -> bool:
+    line = target.requests[0].split(b" ", 2)[1].decode()
+    answer = httpx.get(f"http://127.0.0.1:{target.port}{line}")
+    return answer.status_code < 400

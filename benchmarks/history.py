@@ -1,0 +1,66 @@
+"""What a store holds after years: the counters of many sites, day by day."""
+
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from benchmarks import portals
+from services.log.keys import DEFAULT_PARTITIONS
+from services.model.calendar import Grain, local_day, period_start
+from services.model.site import DEFAULT_TIMEZONE, Site
+from services.store import counters
+from services.store.counters import CounterKey, CounterRow
+from services.store.migrations import fix_partitions, migrate
+from services.store.open import open_store
+
+PAGES = 50
+ROWS_AT_ONCE = 200_000
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """How many sites, for how long; each has its days, and the pages of today."""
+
+    sites: int
+    years: int
+
+    async def write(self, url: str) -> None:
+        """Write it into an empty store."""
+        store = open_store(url)
+        try:
+            await store.prepare()
+            await migrate(store)
+            await fix_partitions(store, DEFAULT_PARTITIONS)
+            known = portals.sites(self.sites)
+            bodies = [msgspec.json.encode(site).decode() for site in known]
+            await store.insert(
+                "sites",
+                {
+                    "slug": [site.slug for site in known],
+                    "version": [1] * len(known),
+                    "deleted": [0] * len(known),
+                    "body": bodies,
+                },
+            )
+            rows: dict[CounterKey, CounterRow] = {}
+            for site in known:
+                rows |= self._rows(site)
+                if len(rows) >= ROWS_AT_ONCE:
+                    await counters.write(store, rows)
+                    rows = {}
+            await counters.write(store, rows)
+        finally:
+            await store.close()
+
+    def _rows(self, site: Site) -> dict[CounterKey, CounterRow]:
+        return dict.fromkeys(self._keys(site.slug), (1_000, 400, 1))
+
+    def _keys(self, slug: str) -> Iterator[CounterKey]:
+        today = local_day(int(time.time() * 1000), DEFAULT_TIMEZONE)
+        for day in range(today - 365 * self.years, today + 1):
+            for grain in Grain:
+                yield slug, grain.value, period_start(day, grain), ""
+        for page in range(PAGES):
+            for grain in Grain:
+                path = f"/tin-tuc/{slug}-bai-viet-so-{page}.html"
+                yield slug, grain.value, period_start(today, grain), path

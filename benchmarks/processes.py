@@ -1,0 +1,61 @@
+"""What processes cost: processor time and memory, read from /proc; and the core they run on."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+_TICK = os.sysconf("SC_CLK_TCK")
+_PROC = Path("/proc")
+
+SERVER_CORE = 0
+"""Where the process under measurement runs, alone among those that a benchmark starts."""
+CLIENT_CORE = 1
+"""Where everything else runs: the client, Redis, the server of ClickHouse."""
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """Memory of a process in bytes; `shared` out among the processes that map the same pages."""
+
+    resident: int
+    proportional: int
+
+
+def cpu_seconds(*pids: int) -> float:
+    """Return the processor time that processes have used, in user mode and in the kernel."""
+    return sum(_cpu_ticks(pid) for pid in pids) / _TICK
+
+
+def _cpu_ticks(pid: int) -> int:
+    # The name of the program, in parentheses, may hold anything; utime and stime are fields 14, 15.
+    fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def memory(pid: int) -> Memory:
+    """Return the memory of a process."""
+    found = {}
+    for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()[1:]:
+        name, _, rest = line.partition(":")
+        found[name] = int(rest.split()[0]) * 1024
+    return Memory(found["Rss"], found["Pss"])
+
+
+def tree(pid: int) -> list[int]:
+    """Return a process and all its descendants."""
+    children = [
+        int(child)
+        for task in (_PROC / str(pid) / "task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+    return [pid, *(descendant for child in children for descendant in tree(child))]
+
+
+def pin(pid: int, core: int) -> None:
+    """Keep all threads of a process, and those they start later, on one core.
+
+    A machine of one core has nothing to choose.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    for task in (_PROC / str(pid) / "task").iterdir():
+        os.sched_setaffinity(int(task.name), {cores[core % len(cores)]})

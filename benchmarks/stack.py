@@ -1,0 +1,89 @@
+"""What the benchmarks of whole services run on: real servers, each kept on its core."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.processes import CLIENT_CORE, SERVER_CORE, pin
+from services.log import keys
+from services.model.site import Site
+from tests.require import installed
+from tests.servers.clickhouse import ClickHouseServer
+from tests.servers.redis import RedisServer
+from tests.servers.services import Service
+
+
+class Stack:
+    """Servers in one folder; whatever was started here is stopped with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._running = contextlib.ExitStack()
+
+    def close(self) -> None:
+        """Stop everything, the youngest first."""
+        self._running.close()
+
+    def redis(self) -> RedisServer:
+        """Start Redis (Valkey where it is not installed), syncing every append to the disk."""
+        server = RedisServer(self.folder / "redis").start()
+        self._running.callback(server.stop)
+        pin(server.pid, CLIENT_CORE)
+        return server
+
+    def clickhouse(self) -> ClickHouseServer:
+        """Start the server of ClickHouse."""
+        folder = self.folder / "clickhouse"
+        folder.mkdir()
+        server = ClickHouseServer(folder).start()
+        self._running.callback(server.kill)
+        pin(server.pid, CLIENT_CORE)
+        return server
+
+    def store(self, kind: str) -> tuple[str, ClickHouseServer | None]:
+        """Return the URL of a store, and its server if it has one."""
+        if kind == EMBEDDED:
+            return f"chdb://{self.folder / 'chdb'}", None
+        server = self.clickhouse()
+        return server.url, server
+
+    def service(self, name: str, *, wait: bool = True, **environ: str) -> Service:
+        """Start a service on the core that is measured."""
+        folder = Path(tempfile.mkdtemp(prefix=name, dir=self.folder))
+        service = Service(name, folder, LUOT_SALTS=str(folder / "salts"), **environ)
+        service.start(wait=False)
+        self._running.callback(service.stop)
+        pin(service.pid, SERVER_CORE)
+        if wait:
+            service.wait_until_ready()
+            pin(service.pid, SERVER_CORE)
+        return service
+
+
+SERVER = "server"
+EMBEDDED = "embedded"
+
+
+def stores() -> list[str]:
+    """Return the kinds of store that can be measured here."""
+    return [SERVER, EMBEDDED] if installed("clickhouse-server") else [EMBEDDED]
+
+
+@contextlib.contextmanager
+def stack() -> Iterator[Stack]:
+    """Run servers in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="luot-benchmark-") as folder:
+        running = Stack(Path(folder))
+        try:
+            yield running
+        finally:
+            running.close()
+
+
+def publish(redis: RedisServer, sites: list[Site]) -> None:
+    """Tell ingest of sites, as the API does."""
+    with redis.client() as client:
+        client.hset(keys.SITES, mapping={site.slug: msgspec.json.encode(site) for site in sites})

@@ -24,9 +24,14 @@ MAX_WAITING = 20_000
 """Hits that may wait for the log or the spool; about 20 MB."""
 APPEND_SECONDS = 1.0
 """How long an append may take; visitors wait for it."""
+WAIT_SECONDS = 0.5
+"""How long a hit may wait for its turn; longer, and the log does not keep up."""
 
 _AGAIN = (RedisConnectionError, ReadOnlyError)
 """What a dead connection, or one to a server that is the master no longer, says at once."""
+
+_Waiting = tuple[Hit, asyncio.Future[None], float]
+"""A hit, what its sender waits for, and since when."""
 
 
 class UnavailableError(Exception):
@@ -36,9 +41,10 @@ class UnavailableError(Exception):
 class GroupCommit:
     """Takes hits one by one and appends them in groups, one append under way at a time.
 
-    The first append that fails cuts the link: its entries and all that come go to the spool,
-    until that is drained and the link is mended. So entries of one producer are in the log in
-    the order of their sequences, whichever way they went.
+    The first append that fails cuts the link, and so does a hit that has waited too long for its
+    turn: those entries and all that come go to the spool, until that is drained and the link is
+    mended. So entries of one producer are in the log in the order of their sequences, whichever
+    way they went.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class GroupCommit:
         max_hits: int,
         max_waiting: int = MAX_WAITING,
         append_seconds: float = APPEND_SECONDS,
+        wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self._redis = redis
         self._writer = writer
@@ -61,7 +68,8 @@ class GroupCommit:
         self._max_hits = max_hits
         self._max_waiting = max_waiting
         self._append_seconds = append_seconds
-        self._waiting: deque[tuple[Hit, asyncio.Future[None]]] = deque()
+        self._wait_seconds = window_seconds + wait_seconds
+        self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -96,7 +104,7 @@ class GroupCommit:
         if len(self._waiting) >= self._max_waiting:
             raise UnavailableError(f"{self._max_waiting} hits are waiting")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((hit, done))
+        self._waiting.append((hit, done, time.monotonic()))
         if len(self._waiting) == 1:
             self._arrived.set()
         if len(self._waiting) >= self._max_hits:
@@ -113,7 +121,8 @@ class GroupCommit:
             for _ in group:
                 self._waiting.popleft()
             try:
-                await self._commit([hit for hit, _ in group])
+                self._look_at_the_time(group[0][2])
+                await self._commit([hit for hit, _, _ in group])
             except SpoolError as error:
                 self._give_up(group, str(error))
             except Exception:
@@ -122,7 +131,7 @@ class GroupCommit:
                 self._give_up(group, "see the log of ingest")
             else:
                 self.fault = None
-                for _, done in group:
+                for _, done, _ in group:
                     if not done.done():
                         done.set_result(None)
             if not self._waiting and not self._stopping:
@@ -135,6 +144,12 @@ class GroupCommit:
             timer = asyncio.get_running_loop().call_later(self._window, self._full.set)
             await self._full.wait()
             timer.cancel()
+
+    def _look_at_the_time(self, oldest: float) -> None:
+        """Cut the link when the log takes less than what comes: the spool takes more."""
+        waited = time.monotonic() - max(oldest, self._link.up_since)
+        if self._link.up and waited > self._wait_seconds:
+            self._link.cut(f"it does not keep up, a hit has waited {waited:.1f} s", slow=True)
 
     async def _commit(self, hits: Sequence[Hit]) -> None:
         entries = self._writer.prepare(hits)
@@ -180,13 +195,13 @@ class GroupCommit:
         with suppress(RedisError, OSError):
             await self._redis.connection_pool.disconnect()
 
-    def _give_up(self, group: Sequence[tuple[Hit, asyncio.Future[None]]], why: str) -> None:
+    def _give_up(self, group: Sequence[_Waiting], why: str) -> None:
         """Tell everybody who waits: those of this group and those behind it."""
         if self.fault is None:
             _log.error("hits are refused: %s; answering 503 until they can be taken", why)
         self.fault = f"hits cannot be taken: {why}"
         failed = [*group, *self._waiting]
         self._waiting.clear()
-        for _, done in failed:
+        for _, done, _ in failed:
             if not done.done():
                 done.set_exception(UnavailableError("hits cannot be taken now"))

@@ -37,7 +37,7 @@ class Days:
         await asyncio.shield(task)
 
     async def _open(self, site: str, day: int) -> None:
-        if self._link.up:
+        if self._link.up or self._link.slow:
             try:
                 await self._salts.load(site, day)
                 await self._paths.load(site, day)

@@ -1,4 +1,4 @@
-"""A small TCP proxy between two services, which can cut, refuse and hold what passes."""
+"""A small TCP proxy between two services, which can cut, refuse, hold and delay what passes."""
 
 import asyncio
 import contextlib
@@ -11,6 +11,8 @@ class Proxy:
         self.target = target
         self.port = 0
         self.refuses = False
+        self.delay = 0.0
+        """Seconds by which every answer comes later."""
         self._open = asyncio.Event()
         self._open.set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -58,7 +60,7 @@ class Proxy:
             self._writers.add(behind)
             ways = [
                 asyncio.create_task(self._copy(reader, behind)),
-                asyncio.create_task(self._copy(far, writer)),
+                asyncio.create_task(self._copy(far, writer, answers=True)),
             ]
             try:
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -75,9 +77,13 @@ class Proxy:
                     end.transport.abort()
             self._tasks.discard(task)
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _copy(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
+                if answers and self.delay:
+                    await asyncio.sleep(self.delay)
                 await self._open.wait()
                 writer.write(data)
                 await writer.drain()

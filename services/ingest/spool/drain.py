@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
@@ -28,6 +29,10 @@ _APPEND_SECONDS = 10.0
 _LAST_APPEND_SECONDS = 1.0
 _LITTLE_BYTES = 128 << 10
 """As much as may be left to drain while nothing may be added."""
+QUICK_SECONDS = 0.5
+"""An append that takes longer would keep visitors waiting; the link stays cut."""
+_BETWEEN_SECONDS = 0.1
+"""How long hits gather in the spool of a link that stays cut."""
 _STOP_SECONDS = 3.0
 DOUBT_MS = (SEQUENCE_TTL_SECONDS - 24 * 3600) * 1000
 """Age of a record from which the log may have forgotten its producer's sequence."""
@@ -59,6 +64,8 @@ class Drain:
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
         self._said = ""
+        self._took = 0.0
+        """Seconds of the last append."""
 
     def start(self) -> None:
         """Begin to drain."""
@@ -78,22 +85,40 @@ class Drain:
         if not self._link.up:
             with suppress(*_FAULTS, TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
-                    await self._mend()
+                    await self._check()
+                    await self._mend(set())
 
     async def _drain_own(self) -> None:
         while True:
             await self._link.cut_off.wait()
             try:
-                await self._mend()
+                await self._check()
+                await self._keep_up()
             except _FAULTS as error:
+                self._link.slow = False
                 self._say(error)
                 await asyncio.sleep(PROBE_SECONDS)
 
-    async def _mend(self) -> None:
-        """Drain all, and let hits go straight into the log again."""
-        await self._check()
+    async def _keep_up(self) -> None:
+        """Drain what comes, until hits may go straight into the log again."""
         own = self._spool.own
-        producers = await self._empty(own, _LITTLE_BYTES)
+        producers: set[tuple[int, str]] = set()
+        while not self._link.up:
+            self._took = 0.0
+            producers |= await self._empty(own, _LITTLE_BYTES)
+            # One more, however little: it tells how long an append takes.
+            producers |= await self._step(own, _APPEND_SECONDS)
+            if self._link.held or self._took > QUICK_SECONDS:
+                await asyncio.sleep(_BETWEEN_SECONDS)
+            else:
+                await self._mend(producers)
+
+    async def _mend(self, producers: set[tuple[int, str]]) -> None:
+        """Drain the rest, and let hits go straight into the log again.
+
+        `producers` are those of what was drained before.
+        """
+        own = self._spool.own
         async with self._spool.writing:
             # What is left must be in the log before anything newer is; visitors wait for it.
             producers |= await self._empty(own, 0, _LAST_APPEND_SECONDS)
@@ -125,19 +150,28 @@ class Drain:
         That is, pairs of partition and producer. An append may take so many seconds.
         """
         producers: set[tuple[int, str]] = set()
-        while folder.left > little and (chunk := await folder.read()) is not None:
-            entries = [entry for record in chunk.records for entry in record.entries]
-            doubtful = await self._doubtful(chunk.records)
-            if doubtful:
-                entries = [entry for entry in entries if entry not in doubtful]
-                self._set_aside(folder, doubtful)
-            async with asyncio.timeout(seconds):
-                await LogWriter.append(self._redis, entries, forget=False)
-            folder.drop(chunk)
-            producers |= {(entry.partition, entry.producer) for entry in entries}
-            metrics.DRAINED_HITS.inc(sum(entry.hits for entry in entries))
-            self._spool.measure()
+        while folder.left > little:
+            producers |= await self._step(folder, seconds)
         return producers
+
+    async def _step(self, folder: Folder, seconds: float) -> set[tuple[int, str]]:
+        """Drain the next records of a folder, if there are any; return whose they were."""
+        chunk = await folder.read()
+        if chunk is None:
+            return set()
+        entries = [entry for record in chunk.records for entry in record.entries]
+        doubtful = await self._doubtful(chunk.records)
+        if doubtful:
+            entries = [entry for entry in entries if entry not in doubtful]
+            self._set_aside(folder, doubtful)
+        began = time.monotonic()
+        async with asyncio.timeout(seconds):
+            await LogWriter.append(self._redis, entries, forget=False)
+        self._took = time.monotonic() - began
+        folder.drop(chunk)
+        metrics.DRAINED_HITS.inc(sum(entry.hits for entry in entries))
+        self._spool.measure()
+        return {(entry.partition, entry.producer) for entry in entries}
 
     async def _doubtful(self, found: Iterable[Record]) -> list[Entry]:
         """Return the entries of which nobody can know any more whether they are in the log.

@@ -38,10 +38,13 @@ class Chunk(NamedTuple):
 class Folder:
     """A queue of records on the disk."""
 
-    def __init__(self, path: Path, lock: int, partitions: int) -> None:
+    def __init__(
+        self, path: Path, lock: int, partitions: int, segment_bytes: int = SEGMENT_BYTES
+    ) -> None:
         self.path = path
         self._lock = lock
         self._partitions = partitions
+        self._segment_bytes = segment_bytes
         self._segments: deque[Segment] = deque()
         self._kept: dict[Segment, str] = {}
         self._at = records.HEADER_BYTES
@@ -52,15 +55,18 @@ class Folder:
         """When the first of them was written, in ms since 1970; about, while it is drained."""
 
     @classmethod
-    def create(cls, root: Path, partitions: int) -> Self:
-        """Make a new folder. Raises OSError."""
+    def create(cls, root: Path, partitions: int, segment_bytes: int = SEGMENT_BYTES) -> Self:
+        """Make a new folder, whose files become no larger than that, and a record.
+
+        Raises OSError.
+        """
         while True:
             path = root / secrets.token_hex(8)
             path.mkdir(0o700)
             lock = _lock(path)
             if lock is not None:
                 segment.sync_folder(root)
-                return cls(path, lock, partitions)
+                return cls(path, lock, partitions, segment_bytes)
 
     @classmethod
     def adopt(cls, path: Path, partitions: int) -> Self | None:
@@ -122,7 +128,7 @@ class Folder:
     async def append(self, data: bytes, *, hits: int, written: int) -> None:
         """Append a record, durably; one call at a time. Raises OSError, and nothing is kept."""
         file = self._segments[-1] if self._segments else None
-        if file is None or not file.writable or file.end >= SEGMENT_BYTES:
+        if file is None or not file.writable or file.end >= self._segment_bytes:
             file = await self._rotate(file)
         await asyncio.to_thread(file.append, data)
         self.hits += hits

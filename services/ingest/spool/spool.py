@@ -9,7 +9,7 @@ from pathlib import Path
 from services.ingest import metrics
 from services.ingest.clock import Clock
 from services.ingest.spool import records
-from services.ingest.spool.folder import Folder, folders
+from services.ingest.spool.folder import SEGMENT_BYTES, Folder, folders
 from services.log.writer import Entry
 
 _log = logging.getLogger(__name__)
@@ -37,9 +37,13 @@ class Spool:
 
     async def open(self) -> None:
         """Make the folder of this process. Raises SpoolError."""
+        # A file is deleted when all of it is drained: one alone must not fill the spool.
+        segment_bytes = min(SEGMENT_BYTES, self._limit // 4)
         try:
             await asyncio.to_thread(self.root.mkdir, 0o700, True, True)
-            self._own = await asyncio.to_thread(Folder.create, self.root, self._partitions)
+            self._own = await asyncio.to_thread(
+                Folder.create, self.root, self._partitions, segment_bytes
+            )
         except OSError as error:
             raise SpoolError(
                 f"LUOT_SPOOL={str(self.root)!r} cannot be used: {error.strerror}; expected a"

@@ -1,10 +1,12 @@
 """The group commit against a real Redis, and a network that loses replies."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -18,6 +20,7 @@ from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool
 from services.log.writer import LogWriter
 from services.model.hit import Hit
+from tests.chaos.proxy import Proxy
 from tests.integration.ingest.conftest import NOON, Log
 
 PARTITIONS = 4
@@ -37,13 +40,14 @@ async def group_commit(
     max_waiting: int = 10_000,
     append_seconds: float = 0.5,
     spool_bytes: int = 1 << 20,
+    link: Link | None = None,
 ) -> AsyncIterator[GroupCommit]:
     redis, drain_redis = (
         Redis(port=port, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)) for _ in range(2)
     )
     spool = Spool(Path(mkdtemp(dir=folder)), spool_bytes, PARTITIONS, system_clock)
     await spool.open()
-    link = Link()
+    link = link or Link()
 
     async def check() -> None:
         await drain_redis.ping()
@@ -253,3 +257,47 @@ async def test_an_absence_of_redis_is_bridged_by_the_spool(own_log: Log, tmp_pat
         await asyncio.to_thread(own_log.server.start)
         await commit.submit(hit(50))
     assert own_log.hits() == [hit(number) for number in range(51)]
+
+
+async def test_a_redis_that_is_too_slow_for_what_comes_refuses_nobody_and_keeps_nobody_waiting(
+    log: Log, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy = await Proxy(log.server.port).start()
+    link = Link()
+    longest = 0.0
+
+    async def send(number: int) -> None:
+        nonlocal longest
+        began = time.perf_counter()
+        await commit.submit(hit(number))
+        longest = max(longest, time.perf_counter() - began)
+
+    async with group_commit(
+        proxy.port, tmp_path, max_hits=50, max_waiting=1000, spool_bytes=1 << 24, link=link
+    ) as commit:
+        await commit.submit(hit(0))
+        proxy.delay = 0.3
+        # 600 hits a second; the log takes a third of that.
+        sent = [asyncio.create_task(send(0))]
+        for number in range(1, 3601, 30):
+            sent += [asyncio.create_task(send(each)) for each in range(number, number + 30)]
+            await asyncio.sleep(0.05)
+        await asyncio.gather(*sent)
+        assert longest < 2
+        assert 1 <= caplog.text.count("it does not keep up") <= 3
+        assert len(log.hits()) > 1800, "what is spooled is drained meanwhile"
+
+        proxy.delay = 0
+        for _ in range(500):
+            if link.up:
+                break
+            await asyncio.sleep(0.02)
+        assert link.up
+        await commit.submit(hit(4000))
+    await proxy.stop()
+    (stream,) = log.redis.scan_iter("hits:{*}")
+    found: Any = log.redis.xrange(stream)
+    sequences = [int(fields[b"s"]) for _, fields in found]
+    assert sequences == sorted(set(sequences))
+    assert len(log.hits()) == 3603
+    assert {each.path for each in log.hits()} == {f"/{n}" for n in [*range(3601), 4000]}

@@ -13,12 +13,13 @@ from redis.asyncio import Redis
 from services.ingest.checks import RefusedError
 from services.ingest.link import Link
 from services.ingest.spool import records
-from services.ingest.spool.drain import DOUBT_MS, Drain
+from services.ingest.spool.drain import DOUBT_MS, QUICK_SECONDS, Drain
 from services.ingest.spool.folder import Folder
 from services.ingest.spool.spool import Spool
 from services.log import keys
 from services.log.writer import Entry, LogWriter
 from services.model.hit import Hit
+from tests.chaos.proxy import Proxy
 from tests.integration.ingest.conftest import NOON, Log
 
 PARTITIONS = 4
@@ -60,11 +61,17 @@ class Check:
 
 @asynccontextmanager
 async def draining(
-    log: Log, root: Path, check: Check | None = None, link: Link | None = None
+    log: Log,
+    root: Path,
+    check: Check | None = None,
+    link: Link | None = None,
+    *,
+    limit: int = 1 << 30,
+    port: int | None = None,
 ) -> AsyncIterator[Spool]:
-    spool = Spool(root, 1 << 30, PARTITIONS, lambda: NOON)
+    spool = Spool(root, limit, PARTITIONS, lambda: NOON)
     await spool.open()
-    async with Redis(port=log.server.port) as redis:
+    async with Redis(port=port or log.server.port) as redis:
         drain = Drain(redis, spool, link or Link(), check or Check(), lambda: NOON)
         drain.start()
         try:
@@ -194,3 +201,50 @@ async def test_of_entries_in_one_append_a_smaller_sequence_is_never_left_out(log
         await LogWriter.append(redis, spooled[2:])
         await LogWriter.append(redis, spooled)
     assert log.hits() == [hit(number) for number in range(10)]
+
+
+def held_link() -> tuple[Link, list[float]]:
+    """Return a link that is held, and the clock that it reads."""
+    clock = [1000.0]
+    link = Link(lambda: clock[0])
+    link.cut("slow", slow=True)
+    link.mend()
+    link.cut("slow", slow=True)
+    assert link.held
+    return link, clock
+
+
+async def test_a_link_that_is_held_is_drained_but_not_mended(log: Log, tmp_path: Path) -> None:
+    link, clock = held_link()
+    # A record is 80 bytes: much more passes through the spool than it may hold.
+    async with draining(log, tmp_path, link=link, limit=4000) as spool:
+        for number, entry in enumerate(entries(200), 1):
+            if number % 10 == 0:
+                await until(lambda: spool.hits == 0)
+            async with spool.writing:
+                await spool.append([entry], attempted=False)
+        await until(lambda: len(log.hits()) == 200)
+        assert not link.up
+        clock[0] += 2
+        await until(lambda: link.up)
+    assert log.hits() == [hit(number) for number in range(200)]
+
+
+async def test_a_link_to_a_redis_that_takes_long_for_an_append_stays_cut(
+    log: Log, tmp_path: Path
+) -> None:
+    proxy = await Proxy(log.server.port).start()
+    proxy.delay = QUICK_SECONDS + 0.1
+    link = Link()
+    spooled = entries(2)
+    async with draining(log, tmp_path, link=link, port=proxy.port) as spool:
+        await spool.append(spooled[:1], attempted=False)
+        link.cut("test")
+        await until(lambda: spool.hits == 0)
+        await spool.append(spooled[1:], attempted=False)
+        await until(lambda: spool.hits == 0)
+        assert not link.up
+        proxy.delay = 0
+        await until(lambda: link.up)
+    await proxy.stop()
+    assert log.hits() == [hit(0), hit(1)]

@@ -128,11 +128,8 @@ async def test_records_come_back_in_order_also_while_more_are_written(tmp_path: 
     assert not folder.path.exists()
 
 
-async def test_full_files_are_deleted_as_soon_as_they_are_drained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("services.ingest.spool.folder.SEGMENT_BYTES", 1000)
-    folder = Folder.create(tmp_path, PARTITIONS)
+async def test_full_files_are_deleted_as_soon_as_they_are_drained(tmp_path: Path) -> None:
+    folder = Folder.create(tmp_path, PARTITIONS, segment_bytes=1000)
     for number in range(1, 100):
         data = records.encode(NOW, [entry(number, b"x" * 100)], attempted=False)
         await folder.append(data, hits=1, written=NOW)

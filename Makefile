@@ -3,6 +3,7 @@
 # make check  formatting, lint, types
 # make chaos  ten minutes in which everything breaks, compared with exact books
 # make soak   half an hour at half of the highest rate: does anything grow?
+# make widget  the browser scripts, from their sources (needs esbuild)
 # make bench  the benchmarks
 # make lock   pin the dependencies again, after a change of pyproject.toml
 
@@ -15,7 +16,7 @@ BENCH_ARGS ?=
 CHAOS_ARGS ?=
 SOAK_ARGS ?=
 
-.PHONY: up test check chaos soak bench lock clean
+.PHONY: up test check chaos soak widget bench lock clean
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.standalone
@@ -34,6 +35,9 @@ chaos: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos.soak $(SOAK_ARGS)
+
+widget: $(VENV)/.dev
+	$(BIN)/python -m services.api.widget.build
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -13,6 +13,7 @@ from services.cli_backup import app as backup
 from services.cli_balance import app as balance
 from services.cli_doctor import app as doctor
 from services.cli_site import app as site
+from services.cli_snippet import app as snippet
 
 # Whatever is heavy (the embedded engine, Faust, FastAPI) is imported by the command that needs it.
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(site, name="site")
 app.add_typer(balance, name="balance")
+app.add_typer(snippet)
 app.add_typer(backup)
 app.add_typer(doctor)
 

@@ -39,7 +39,7 @@ class Admin:
         except httpx.HTTPError as error:
             fail(f"{self.url} cannot be reached: {error}; is Luot running there? (LUOT_URL)")
         if not answer.is_success:
-            fail(f"{self.url} answers {answer.status_code}: {_reason(answer)}")
+            fail(f"{self.url} answers {answer.status_code}: {reason(answer)}")
         return answer.json() if answer.content else None
 
 
@@ -72,9 +72,10 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(UNUSABLE)
 
 
-def _reason(answer: Any) -> str:
+def reason(answer: Any) -> str:
+    """Return what an answer of the API says went wrong."""
     try:
         errors = answer.json()["errors"]
-        return "; ".join(f"{field}: {text}" for field, text in errors.items())
+        return "; ".join(f"{field}: {' '.join(texts)}" for field, texts in errors.items())
     except (ValueError, KeyError, TypeError, AttributeError):
         return str(answer.reason_phrase)

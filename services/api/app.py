@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from services import __version__, health, serving
 from services.api import admin, balances, docs, errors, maintenance, openapi, public, script
 from services.api.counters import CounterReader
+from services.api.embed import routes as embed
 from services.api.metrics import Measured
 from services.api.registry import Registry
 from services.api.settings import ApiSettings
@@ -194,8 +195,10 @@ class Api:
         errors.install(app)
         app.router.routes[:0] = [Route(public.PATH, counter, methods=["GET", "OPTIONS"])]
         app.router.routes.extend(script.routes())
+        app.router.routes.extend(embed.routes(lambda: self._now().counters))
         app.router.routes.extend(health.routes(self.ready))
         app.router.routes.extend(docs.routes(app))
+        app.include_router(script.router(self._settings.public_url))
         app.include_router(admin.router(lambda: self.registry, self._clock))
         app.include_router(
             balances.router(lambda: self.registry, lambda: self._now().store, self._clock)

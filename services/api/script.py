@@ -1,32 +1,68 @@
-"""The browser script, as every portal embeds it."""
+"""The browser scripts, as every portal embeds them."""
 
+import base64
 import gzip
-from hashlib import blake2b
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from hashlib import blake2b, sha384
 from http import HTTPStatus
 from importlib.resources import files
 
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from services import __version__
 from services.api import etag
+from services.api.errors import ApiError, shown
+
+COUNTER = "counter.js"
+BLOCKS = "blocks.js"
+FILES = {
+    name: media_type
+    for script in (COUNTER, BLOCKS)
+    for name, media_type in (
+        (script, "text/javascript; charset=utf-8"),
+        (f"{script}.map", "application/json"),
+    )
+}
+VERSIONED = f"/v{__version__}"
+FOLDERS = ("", "/v1", VERSIONED)
+INFORMATION = "/api/script"
 
 # A portal keeps the script for an hour; a new one is in use the day after, whatever is offline.
+RENEWED = "public, max-age=3600, stale-while-revalidate=86400"
+IMMUTABLE = "public, max-age=31536000, immutable"
 HEADERS = {
     "Access-Control-Allow-Origin": "*",
-    "Cache-Control": "public, max-age=3600, stale-while-revalidate=86400",
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Vary": "Accept-Encoding",
     "X-Content-Type-Options": "nosniff",
 }
-MEDIA_TYPE = "text/javascript; charset=utf-8"
+
+Answer = Callable[[Request], Awaitable[Response]]
 
 
-def source() -> bytes:
-    """Return the script as it is sent: without its comments, but for the first line."""
-    text = files("services.api").joinpath("static/counter.js").read_text("utf-8")
-    first, *rest = text.splitlines(keepends=True)
-    return "".join([first, *(line for line in rest if not line.lstrip().startswith("//"))]).encode()
+class Script(BaseModel):
+    """One script in this version, which never changes."""
+
+    path: str = Field(examples=[f"{VERSIONED}/{COUNTER}"])
+    integrity: str = Field(description="for the attribute of this name", examples=["sha384-…"])
+
+
+class Scripts(BaseModel):
+    """What a tag has to name that is pinned to this version."""
+
+    version: str = Field(examples=[__version__])
+    url: str | None = Field(description="where browsers reach Luot, where that is set")
+    scripts: dict[str, Script]
+
+
+def built(name: str) -> bytes:
+    """Return a script or a source map as it was built."""
+    return files("services.api").joinpath("static", name).read_bytes()
 
 
 def compressed(content: bytes) -> bytes:
@@ -34,23 +70,74 @@ def compressed(content: bytes) -> bytes:
     return gzip.compress(content, compresslevel=9, mtime=0)
 
 
-def routes() -> list[BaseRoute]:
-    """Return the routes of the script; it is read once."""
-    plain = source()
-    packed = compressed(plain)
-    version = blake2b(plain, digest_size=9).hexdigest()
+def integrity(content: bytes) -> str:
+    """Return the hash of a script as an `integrity` attribute names it (W3C SRI, section 3.1)."""
+    return "sha384-" + base64.b64encode(sha384(content).digest()).decode()
 
-    async def script(request: Request) -> Response:
+
+def router(public_url: str | None) -> APIRouter:
+    """Return the route that tells version and hashes."""
+    told = Scripts(
+        version=__version__,
+        url=public_url,
+        scripts={
+            name: Script(path=f"{VERSIONED}/{name}", integrity=integrity(built(name)))
+            for name in (COUNTER, BLOCKS)
+        },
+    )
+    router = APIRouter(tags=["public"])
+
+    @router.get(INFORMATION, summary="The scripts of this version, and their hashes")
+    async def scripts() -> Scripts:
+        return told
+
+    return router
+
+
+def routes() -> list[BaseRoute]:
+    """Return the routes of the scripts and of their source maps; each is read once."""
+    routes = [
+        Route(f"{folder}/{name}", _answer(name, immutable=folder == VERSIONED))
+        for folder in FOLDERS
+        for name in FILES
+    ]
+    other = [Route(f"/v{{version:str}}/{name}", _other_version) for name in FILES]
+    return [*routes, *other]
+
+
+@lru_cache(maxsize=len(FILES))
+def _prepared(name: str) -> tuple[bytes, bytes, str]:
+    """Return a file plain and compressed, and its version."""
+    plain = built(name)
+    return plain, compressed(plain), blake2b(plain, digest_size=9).hexdigest()
+
+
+def _answer(name: str, *, immutable: bool) -> Answer:
+    media_type = FILES[name]
+    cached = HEADERS | {"Cache-Control": IMMUTABLE if immutable else RENEWED}
+
+    async def answer(request: Request) -> Response:
+        plain, packed, version = _prepared(name)
         accepted = request.headers.get("accept-encoding", "")
         if not _accepts_gzip(accepted):
-            return etag.respond(request, plain, f'"{version}"', HEADERS, MEDIA_TYPE)
-        headers = HEADERS | {"Content-Encoding": "gzip"}
-        response = etag.respond(request, packed, f'"{version}-gzip"', headers, MEDIA_TYPE)
+            return etag.respond(request, plain, f'"{version}"', cached, media_type)
+        headers = cached | {"Content-Encoding": "gzip"}
+        response = etag.respond(request, packed, f'"{version}-gzip"', headers, media_type)
         if response.status_code == HTTPStatus.NOT_MODIFIED:
             del response.headers["content-encoding"]
         return response
 
-    return [Route("/counter.js", script), Route("/v1/counter.js", script)]
+    return answer
+
+
+async def _other_version(request: Request) -> Response:
+    raise ApiError(
+        HTTPStatus.NOT_FOUND,
+        {
+            "version": f"{shown(request.path_params['version'])} is not served here, only"
+            f" {__version__}: take {VERSIONED} with the hash that `luot snippet` prints, or /v1"
+        },
+    )
 
 
 def _accepts_gzip(accepted: str) -> bool:

@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = self._record()
         if asked.path == "/counter.js":
-            self._answer(200, script.source(), "text/javascript; charset=utf-8")
+            self._answer(200, script.built(script.COUNTER), "text/javascript; charset=utf-8")
         elif asked.path.startswith("/api/"):
             status = 503 if self.portal.refuses else 200
             body = json.dumps(self.portal.numbers).encode()

@@ -1,7 +1,75 @@
-"""The script is small enough for every page of a portal."""
+"""The scripts are small enough for every page of a portal, and are what their sources make."""
+
+import gzip
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
 
 from services.api import script
+from services.api.widget import build
+from services.model.display import DEFAULT_LINES, HEADINGS, LABELS, Lang, Line
+from tests import require
+
+MOST_BYTES = {script.COUNTER: 2_048, script.BLOCKS: 4_096}
+ROOT = Path(__file__).parents[2]
 
 
-def test_the_script_is_under_2_kb_gzip() -> None:
-    assert len(script.compressed(script.source())) < 2000
+@pytest.mark.parametrize(("name", "most"), MOST_BYTES.items())
+def test_a_script_is_small(name: str, most: int) -> None:
+    assert len(script.compressed(script.built(name))) < most
+
+
+@pytest.mark.parametrize("name", MOST_BYTES)
+def test_the_readme_states_the_size_plain_and_compressed(name: str) -> None:
+    plain = script.built(name)
+    text = (ROOT / "README.md").read_text("utf-8")
+    for size in (len(plain), len(gzip.compress(plain, 9))):
+        assert f"{size / 1000:.1f} kB" in text
+
+
+@pytest.mark.parametrize("name", MOST_BYTES)
+def test_a_source_map_has_the_sources_as_they_are(name: str) -> None:
+    told = json.loads(script.built(f"{name}.map"))
+    assert f"sourceMappingURL={name}.map" in script.built(name).decode()
+    assert len(told["sources"]) == len(told["sourcesContent"]) > 2
+    for source, content in zip(told["sources"], told["sourcesContent"], strict=True):
+        assert (build.SOURCES / Path(source).name).read_text("utf-8") == content
+
+
+def test_the_scripts_that_are_served_are_built_from_the_sources(tmp_path: Path) -> None:
+    esbuild = require.program("esbuild")
+    version = subprocess.run([esbuild, "--version"], capture_output=True, text=True, check=True)
+    if version.stdout.strip() != build.ESBUILD:
+        pytest.skip(f"esbuild is {version.stdout.strip()}; the scripts are built by another")
+    build.build(tmp_path, esbuild)
+    for name in script.FILES:
+        assert (tmp_path / name).read_bytes() == script.built(name), f"run make widget: {name}"
+
+
+def test_a_builder_that_is_missing_or_another_is_named(tmp_path: Path) -> None:
+    with pytest.raises(build.BuildError, match="no-such-esbuild is not installed"):
+        build.build(tmp_path, "no-such-esbuild")
+    other = tmp_path / "esbuild"
+    other.write_text("#!/bin/sh\necho 9.9.9\n")
+    other.chmod(0o755)
+    with pytest.raises(build.BuildError, match=r"'9\.9\.9'; expected 0\.17\.0"):
+        build.build(tmp_path, str(other))
+
+
+def test_the_words_of_the_script_are_those_of_badge_and_page() -> None:
+    source = (build.SOURCES / "words.js").read_text("utf-8")
+    lines, *words = re.findall(r"\"([^\"]*)\"\.split", source)
+    assert lines.split(",") == list(Line)
+    for lang, listed in zip(Lang, words, strict=True):
+        labels = [LABELS[lang][line] for line in Line]
+        assert listed.split(",")[:-1] == [*labels, HEADINGS[lang]]
+    assert f'DEFAULT_LINES = "{",".join(DEFAULT_LINES)}"' in source
+
+
+def test_nothing_is_kept_in_the_browser() -> None:
+    for name in MOST_BYTES:
+        text = script.built(name).decode()
+        assert not re.search(r"cookie|localStorage|sessionStorage|indexedDB|caches\b", text)

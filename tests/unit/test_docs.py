@@ -159,7 +159,7 @@ def test_every_attribute_of_the_script_is_one_it_reads(document: Path) -> None:
         if name != "site" and f"data-{name}" not in script:
             camel = re.sub(r"-([a-z])", lambda found: found[1].upper(), name)
             assert re.search(rf"\b{camel}\b", script), f"data-{name}"
-    counts = {"online", *openapi._COUNTS}
+    counts = {"online", "peak", *openapi._COUNTS}
     assert set(re.findall(r"data-luot=\"([^\"]*)\"", html)) <= counts
 
 

@@ -1,0 +1,10 @@
+// Counts this page once and shows the site's numbers. No cookie, no storage.
+// <script defer src="https://stats.example.vn/counter.js" data-site="mytho"></script>
+
+import "./script.js";
+import { answers, arrived, ask, measure, put, written } from "./numbers.js";
+import { watch } from "./views.js";
+
+// What blocks.js uses; and the sign that a page has the script, which counts once if found twice.
+window.__luot = { answers, arrived, ask, measure, put, written };
+watch();

@@ -1,0 +1,12 @@
+// The script tag itself: whose site this is, where Luot is, and what else was asked for.
+
+export const script = document.currentScript || document.querySelector("script[data-site]");
+
+/** The attributes of the tag: `site`, and perhaps `metric`, `format`, `local`. */
+export const options = script.dataset;
+
+/** Where Luot is: where the script came from. */
+export const origin = new URL(script.src).origin;
+
+// The build puts everything into one `try`: to throw is to leave, and nobody hears it.
+if (!options.site || window.__luot) throw 0;

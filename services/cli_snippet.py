@@ -1,0 +1,62 @@
+"""The command `luot snippet`: what a portal puts into its pages."""
+
+from typing import Annotated, Any
+
+import typer
+
+from services.cli_admin import TIMEOUT_SECONDS, Data, Json, fail, reason
+
+app = typer.Typer()
+
+
+@app.command()
+def snippet(
+    site: Annotated[str, typer.Argument(help="Short name of the site, for example mytho.")],
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="Where browsers reach Luot. [default: LUOT_PUBLIC_URL of the API, or LUOT_URL]"
+        ),
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Print what the pages of a site need: the script, the block, and the ways without a script.
+
+    The running Luot (LUOT_URL, or --data) is asked for the site and for the hash of its script.
+    """
+    from urllib.parse import quote
+
+    import httpx
+
+    from services.client_settings import ClientSettings
+    from services.settings import SettingsError
+    from services.snippet import Scripts, Snippet
+
+    try:
+        server = ClientSettings.of(data).url.rstrip("/")
+    except SettingsError as error:
+        fail(str(error))
+    with httpx.Client(base_url=server, timeout=TIMEOUT_SECONDS) as client:
+        told = _get(client, server, "/api/script")
+        numbers = _get(client, server, f"/api/counter/{quote(site, safe='')}")
+    script = told["scripts"]["counter.js"]
+    made = Snippet(
+        url or told["url"] or server,
+        site,
+        Scripts(told["version"], script["path"], script["integrity"]),
+        numbers.get("display"),
+    )
+    typer.echo(made.json() if as_json else made.text())
+
+
+def _get(client: Any, server: str, path: str) -> Any:
+    import httpx
+
+    try:
+        answer = client.get(path)
+    except httpx.HTTPError as error:
+        fail(f"{server} cannot be reached: {error}; is Luot running there? (LUOT_URL)")
+    if not answer.is_success:
+        fail(f"{server} answers {answer.status_code}: {reason(answer)}")
+    return answer.json()

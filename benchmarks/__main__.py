@@ -12,7 +12,18 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import api, batches, client, fold, freshness, growth, ingest, machine, steps
+from benchmarks import (
+    aggregator,
+    api,
+    batches,
+    client,
+    fold,
+    freshness,
+    growth,
+    ingest,
+    machine,
+    steps,
+)
 from benchmarks.measure import Result
 from benchmarks.results import Report
 
@@ -29,6 +40,7 @@ SUBJECTS: dict[str, Measure] = {
     "steps": steps.measure,
     "client": client.measure,
     "ingest": ingest.measure,
+    "aggregator": aggregator.measure,
     "api": api.measure,
     "growth": growth.measure,
     "freshness": freshness.measure,

@@ -1,0 +1,164 @@
+"""The aggregator: from the stream to committed rows, on one core, into both kinds of store."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+import msgspec
+
+from benchmarks import backlog, portals
+from benchmarks.ceilings import Ceilings
+from benchmarks.measure import Result, exact
+from benchmarks.processes import SERVER_CORE, cpu_seconds, memory
+from benchmarks.stack import Stack, stack, stores
+from services.log import keys
+from services.log.keys import DEFAULT_PARTITIONS
+from tests.require import program
+from tests.servers.clickhouse import ClickHouseServer
+from tests.servers.redis import RedisServer
+from tests.servers.services import Service
+
+SIZES = (8, 50, 200)
+"""Hits an entry: 64 connections make 8, an ingest at its limit about 50, a spool 200 and more."""
+ORDINARY = 50
+HITS = 400_000
+BACKLOG = 2_000_000
+GROUP = "luot"
+LONGEST_SECONDS = 180.0
+
+
+def measure(*, quick: bool) -> Iterator[Result]:
+    """Measure how fast a worker folds, catches up, and starts again."""
+    part = 4 if quick else 1
+    views = portals.views(backlog.DISTINCT)
+    for kind in stores():
+        for size in (ORDINARY,) if quick else SIZES:
+            with stack() as running:
+                yield from _steady(running, kind, size, HITS // part, views)
+        with stack() as running:
+            yield from _behind(running, kind, BACKLOG // part, views)
+
+
+def _steady(
+    running: Stack, kind: str, size: int, count: int, views: list[portals.View]
+) -> Iterator[Result]:
+    """Measure a worker that already owns its partitions, and its ceilings with the same log."""
+    redis = running.redis()
+    url, server = running.store(kind)
+    # It sleeps while the log is written, and must not lose its leases.
+    aggregator = start(running, redis, url, LUOT_LEASE_SECONDS="300")
+    wait_until(lambda: _owned(redis) == DEFAULT_PARTITIONS)
+    with _asleep(aggregator.pid):
+        hits = asyncio.run(backlog.append(redis.url, count, size, views))
+        end = asyncio.run(backlog.ends(redis.url))
+        used, of_server = cpu_seconds(aggregator.pid), _cpu(server)
+        started = time.perf_counter()
+    wait_until(partial(_is_committed, redis, end))
+    seconds = time.perf_counter() - started
+    cpu, server_cpu = cpu_seconds(aggregator.pid) - used, _cpu(server) - of_server
+    aggregator.stop()
+    ceilings = _ceilings(running, redis, kind, server)
+    least = max(ceilings.decode.seconds, ceilings.insert.seconds)
+    named = f"{kind}, {size} hits an entry"
+    yield exact(f"{named}: decode alone", hits / ceilings.decode.seconds, "hits/s")
+    yield exact(f"{named}: insert alone", hits / ceilings.insert.seconds, "hits/s")
+    yield msgspec.structs.replace(
+        exact(f"{named}: committed", hits / seconds, "hits/s", curve=kind, at=size),
+        times=least / seconds,
+        ceiling="the slower of decode and insert alone",
+    )
+    for what, value in (
+        ("decode alone", ceilings.decode.cpu),
+        ("insert alone", ceilings.insert.cpu),
+        ("aggregator", cpu),
+        *([("server of ClickHouse", server_cpu)] if server else []),
+    ):
+        yield exact(f"{named}: processor time, {what}", value * 1e6 / hits, "µs/hit")
+
+
+def _behind(running: Stack, kind: str, count: int, views: list[portals.View]) -> Iterator[Result]:
+    """Measure a start with a backlog, and a second start that replays all of it."""
+    redis = running.redis()
+    url, _ = running.store(kind)
+    hits = asyncio.run(backlog.append(redis.url, count, ORDINARY, views))
+    named = f"{kind}, {hits // 100_000 / 10:g} million hits"
+    for what, fresh in (("caught up from the start on", 0), ("a new hit after a restart", 1)):
+        if fresh:
+            asyncio.run(backlog.append(redis.url, 1, 1, views[:1]))
+        end = asyncio.run(backlog.ends(redis.url))
+        started = time.perf_counter()
+        aggregator = start(running, redis, url, wait=False)
+        wait_until(partial(_is_committed, redis, end))
+        yield exact(f"{named}: {what}", time.perf_counter() - started, "s")
+        yield exact(f"{named}: memory then", memory(aggregator.pid).resident / 1e6, "MB")
+        aggregator.stop()
+
+
+def start(
+    running: Stack, redis: RedisServer, url: str, *, wait: bool = True, **environ: str
+) -> Service:
+    """Start an aggregator on the core that is measured."""
+    return running.service(
+        "aggregator", wait=wait, LUOT_REDIS_URL=redis.url, LUOT_CLICKHOUSE_URL=url, **environ
+    )
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    """Wait for a state; looking at it costs the machine next to nothing."""
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while not reached():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"not reached in {LONGEST_SECONDS:.0f} s")
+        time.sleep(0.02)
+
+
+def _owned(redis: RedisServer) -> int:
+    with redis.client() as client:
+        return sum(
+            client.exists(keys.owner(partition, GROUP)) for partition in range(DEFAULT_PARTITIONS)
+        )
+
+
+def _is_committed(redis: RedisServer, end: Mapping[int, int]) -> bool:
+    with redis.client() as client:
+        held = client.hgetall(keys.commits(GROUP))
+    return all(int(held.get(str(number).encode(), 0)) >= at for number, at in end.items())
+
+
+def _cpu(server: ClickHouseServer | None) -> float:
+    return cpu_seconds(server.pid) if server else 0.0
+
+
+@contextlib.contextmanager
+def _asleep(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _ceilings(
+    running: Stack, redis: RedisServer, kind: str, server: ClickHouseServer | None
+) -> Ceilings:
+    url = (
+        server.url.replace("/luot", "/ceiling") if server else f"chdb://{running.folder / 'other'}"
+    )
+    done = subprocess.run(
+        [
+            *(program("taskset"), "--cpu-list", str(SERVER_CORE)),
+            *(sys.executable, "-m", "benchmarks.ceilings", redis.url, url),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"the ceilings were not measured: {done.stderr}")
+    return msgspec.json.decode(done.stdout, type=Ceilings)

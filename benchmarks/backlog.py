@@ -1,0 +1,114 @@
+"""A log that waits to be folded: many hits of many portals, as ingest writes them."""
+
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from benchmarks import portals
+from services.ingest.agents import read_agent
+from services.ingest.pages import referring_host
+from services.ingest.visitors import visitor_hash
+from services.log import batch, keys
+from services.log.keys import DEFAULT_PARTITIONS
+from services.log.writer import Entry, LogWriter
+from services.model import position
+from services.model.calendar import local_day
+from services.model.hit import Hit
+from services.model.site import DEFAULT_TIMEZONE
+
+DISTINCT = 100_000
+"""Hits that are made one by one; a longer log repeats them at later times."""
+ENTRIES_AT_ONCE = 200
+PRODUCER = "benchmark"
+_SALT = bytes(16)
+_BASE = 0
+"""Index of the time of the first hit in an entry's payload (services/log/batch.py)."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def hits(now: int, views: list[portals.View]) -> list[Hit]:
+    """Return page views as ingest makes hits of them, all received at `now` (ms)."""
+    day = local_day(now, DEFAULT_TIMEZONE)
+    return [_hit(view, now, day) for view in views]
+
+
+def _hit(view: portals.View, now: int, day: int) -> Hit:
+    agent = read_agent(view.agent)
+    host = f"{view.site}.example"
+    source = referring_host(view.referrer)
+    return Hit(
+        site=view.site,
+        path=view.path,
+        at=now,
+        day=day,
+        visitor=visitor_hash(_SALT, view.site, view.address, view.agent),
+        host=host,
+        source="" if source == host else source,
+        device=agent.device,
+        browser=agent.browser,
+        os=agent.os,
+        country="VN",
+    )
+
+
+def by_partition(made: list[Hit]) -> dict[int, list[Hit]]:
+    """Sort hits into the partitions of their sites."""
+    found: dict[int, list[Hit]] = {}
+    for hit in made:
+        found.setdefault(keys.partition_of(hit.site, DEFAULT_PARTITIONS), []).append(hit)
+    return found
+
+
+async def append(url: str, count: int, hits_an_entry: int, views: list[portals.View]) -> int:
+    """Append at least `count` hits; return how many there are.
+
+    Each entry has the time of its append: older hits would count as drained from a spool.
+    """
+    groups = list(_groups(views, hits_an_entry))
+    # A log that exists goes on: entries of a producer with a lower sequence are repetitions.
+    first = time.time_ns()
+    total, written = 0, 0
+    async with Redis.from_url(url) as redis:
+        while total < count:
+            for start in range(0, len(groups), ENTRIES_AT_ONCE):
+                now = int(time.time() * 1000)
+                entries = []
+                for partition, size, wire in groups[start : start + ENTRIES_AT_ONCE]:
+                    wire[_BASE] = now
+                    written += 1
+                    entries.append(
+                        Entry(partition, PRODUCER, (first >> 20) + written, size, _encode(wire))
+                    )
+                    total += size
+                await LogWriter.append(redis, entries)
+                if total >= count:
+                    break
+    return total
+
+
+def _groups(views: list[portals.View], size: int) -> Iterator[tuple[int, int, list[object]]]:
+    """Return (partition, hits, payload in its parts), in a random order."""
+    groups = [
+        (partition, found[start : start + size])
+        for partition, found in by_partition(hits(int(time.time() * 1000), views)).items()
+        for start in range(0, len(found), size)
+    ]
+    random.Random(portals.SEED).shuffle(groups)
+    for partition, group in groups:
+        yield partition, len(group), msgspec.msgpack.decode(batch.encode(group))
+
+
+async def ends(url: str) -> dict[int, int]:
+    """Return the position after the last entry of each partition that has any."""
+    found = {}
+    async with Redis.from_url(url) as redis:
+        for partition in range(DEFAULT_PARTITIONS):
+            last: Any = await redis.xrevrange(keys.stream(partition), count=1)
+            if last:
+                found[partition] = position.of_entry(last[0][0]) + 1
+    return found

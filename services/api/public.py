@@ -3,24 +3,21 @@
 import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api import etag, paths
+from services.api import etag, paths, query
 from services.api.answers import Answer, Numbers
 from services.api.cache import Held, LastGood, NothingKnownError
 from services.api.counters import CounterReader
-from services.api.errors import ApiError, bad_request, shown, unavailable, unknown_site
+from services.api.errors import bad_request, unavailable, unknown_site
 from services.api.metrics import COUNTER_CACHE, STALE_ANSWERS
 from services.api.reading import PageReading
 from services.api.registry import Registry
 from services.model.site import Metric, Site
 
 PATH = "/api/counter/{site}"
-MAX_QUERY_BYTES = 32 * 1024
-MAX_FIELDS = 200
 REMEMBERED_PATHS = 20_000
 
 HEADERS = {
@@ -66,8 +63,16 @@ class Counters:
         """Return the numbers of a site, and the views of the pages that were asked for."""
         if request.method == "OPTIONS":
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
-        site = self._site(request.path_params["site"])
+        site = self.site(request.path_params["site"])
         metric, asked = _parse(request.scope["query_string"], site)
+        answer = await self.answer(site, metric, asked)
+        return etag.respond(request, answer.body, answer.etag, HEADERS, "application/json")
+
+    async def answer(self, site: Site, metric: Metric, asked: dict[str, str]) -> Answer:
+        """Return the numbers of a site with the views of pages: path as given → as counted.
+
+        Raises ApiError when the store cannot be read and nothing good is known.
+        """
         try:
             numbers, stale = await self._numbers(site, metric)
         except NothingKnownError:
@@ -86,7 +91,7 @@ class Counters:
                     for path, page in pages.value.items()
                 }
             )
-        return etag.respond(request, answer.body, answer.etag, HEADERS, "application/json")
+        return answer
 
     async def _last_good(self, numbers: Numbers, pages: Held[dict[str, PageReading]]) -> Answer:
         """Return what was read last as it reads today; its time is that of its oldest part."""
@@ -95,7 +100,8 @@ class Counters:
         parts = (numbers.reading, *(pages.value.values() if pages.stale else ()))
         return numbers.stale(today, online, min(part.as_of for part in parts))
 
-    def _site(self, slug: str) -> Site:
+    def site(self, slug: str) -> Site:
+        """Return a site; ApiError when there is none of that name."""
         site = self._registry.get(slug)
         if site is None:
             if not self._registry.loaded:
@@ -127,7 +133,7 @@ class Counters:
         self, wanted: Sequence[tuple[str, Metric]]
     ) -> dict[tuple[str, Metric], Numbers]:
         return {
-            (slug, metric): await self._reader.numbers(self._site(slug), metric)
+            (slug, metric): await self._reader.numbers(self.site(slug), metric)
             for slug, metric in wanted
         }
 
@@ -137,57 +143,34 @@ class Counters:
         return {
             (slug, metric): numbers
             for slug, metric in wanted
-            if (numbers := await self._reader.recall_numbers(self._site(slug), metric)) is not None
+            if (numbers := await self._reader.recall_numbers(self.site(slug), metric)) is not None
         }
 
     async def _read_paths(
         self, wanted: Sequence[tuple[str, str]]
     ) -> dict[tuple[str, str], PageReading]:
         slug = wanted[0][0]
-        found = await self._reader.pages(self._site(slug), [path for _, path in wanted])
+        found = await self._reader.pages(self.site(slug), [path for _, path in wanted])
         return {(slug, path): views for path, views in found.items()}
 
     async def _recall_paths(
         self, wanted: Sequence[tuple[str, str]]
     ) -> dict[tuple[str, str], PageReading]:
         slug = wanted[0][0]
-        found = await self._reader.recall_pages(self._site(slug), [path for _, path in wanted])
+        found = await self._reader.recall_pages(self.site(slug), [path for _, path in wanted])
         return {(slug, path): views for path, views in found.items()}
 
 
-def _parse(query: bytes, site: Site) -> tuple[Metric, dict[str, str]]:
+def _parse(asked_for: bytes, site: Site) -> tuple[Metric, dict[str, str]]:
     """Return the measure, and the paths asked for: as given → as counted."""
-    if not query:
+    if not asked_for:
         return site.metric, {}
-    if len(query) > MAX_QUERY_BYTES:
-        raise ApiError(
-            HTTPStatus.REQUEST_URI_TOO_LONG,
-            {"query": f"{len(query)} bytes; expected at most {MAX_QUERY_BYTES}"},
-        )
     metric, asked = site.metric, {}
-    for name, value in _fields(query):
+    for name, value in query.fields(asked_for):
         if name == "metric":
-            metric = _metric(value)
+            metric = query.metric(value)
         elif name == "path":
             asked[value] = paths.counted(value, site.significant)
     if len(asked) > paths.MAX_PATHS:
         raise bad_request("path", f"{len(asked)} paths; expected at most {paths.MAX_PATHS}")
     return metric, asked
-
-
-def _fields(query: bytes) -> list[tuple[str, str]]:
-    try:
-        text = query.decode("ascii")
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-    except UnicodeDecodeError:
-        raise bad_request("query", f"{shown(query)} is not percent-encoded UTF-8") from None
-    except ValueError:
-        raise bad_request("query", f"expected at most {MAX_FIELDS} parameters") from None
-
-
-def _metric(value: str) -> Metric:
-    try:
-        return Metric(value)
-    except ValueError:
-        expected = ", ".join(Metric)
-        raise bad_request("metric", f"{shown(value)}; expected one of {expected}") from None

@@ -1,0 +1,68 @@
+"""The block as words: heading, digits and lines, whatever they are drawn with."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any, NamedTuple, Self
+
+from services.model.display import HEADINGS, VIEWS, Line, Look, grouped, line_text, padded
+
+
+class Block(NamedTuple):
+    """What is shown.
+
+    name    what it is called where it cannot be seen
+    digits  the total with leading zeros, '' for none
+    lines   label and number
+    """
+
+    look: Look
+    name: str
+    heading: str
+    digits: str
+    lines: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of_site(cls, look: Look, numbers: Mapping[str, Any]) -> Self:
+        """Return the block of a site, of the answer of `/api/counter/{site}`."""
+
+        def count(line: Line) -> int:
+            value = numbers[line]
+            return int(value["online"] if line is Line.PEAK else value)
+
+        return cls(
+            look=look,
+            name=look.heading.strip() or HEADINGS[look.lang],
+            heading=look.heading,
+            digits=padded(count(Line.TOTAL), look.digits) if look.digits else "",
+            lines=tuple(
+                (look.labels[line], grouped(count(line), look.format)) for line in look.lines
+            ),
+        )
+
+    @classmethod
+    def of_page(cls, look: Look, views: int) -> Self:
+        """Return the one line of a page: `Lượt xem: 445`."""
+        label = VIEWS[look.lang]
+        return cls(
+            look=look,
+            name=look.heading.strip() or label,
+            heading=look.heading,
+            digits="",
+            lines=((label, grouped(views, look.format)),),
+        )
+
+    def sentences(self) -> list[str]:
+        """Return the numbers as they are read, the digits as the total that they are."""
+        total = [line_text(self.look.labels[Line.TOTAL], self.digits)] if self.digits else []
+        return total + [line_text(label, number) for label, number in self.lines]
+
+
+def text(block: Block, heading: str | None) -> str:
+    """Return the block as lines for a server-side include.
+
+    The heading stands above only where the address names one, so that each line is one number.
+    What would be markup in the page around it is escaped.
+    """
+    lines = [line_text(label, number) for label, number in block.lines]
+    above = [part for part in (heading, block.digits) if part]
+    return "".join(f"{escape(line, quote=False)}\n" for line in [*above, *lines])

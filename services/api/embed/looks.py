@@ -1,0 +1,94 @@
+"""What the presets look like in badge and iframe page: the colours of `<visitor-counter>`."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from services.model.display import Preset, Theme
+
+
+class Palette(NamedTuple):
+    """Colours of one preset in one theme."""
+
+    text: str
+    back: str
+    line: str
+    accent: str
+    head: str
+    on_head: str
+
+
+class Looks(NamedTuple):
+    """One preset.
+
+    digit   colour behind a digit, which is white
+    radius  of the corners, in pixels
+    rule    what parts the lines: solid, dotted or none
+    bar     width of a bar along the left edge, in the accent colour
+    frame   whether a border is around the block
+    spread  whether numbers stand at the right edge
+    """
+
+    light: Palette
+    dark: Palette
+    digit: str = "#2b3440"
+    radius: int = 4
+    rule: str = "solid"
+    bar: int = 0
+    frame: bool = True
+    spread: bool = True
+
+
+PRESETS: Mapping[Preset, Looks] = {
+    Preset.PLAIN: Looks(
+        Palette("#212529", "#ffffff", "#dcdfe4", "#212529", "#ffffff", "#212529"),
+        Palette("#e6e8eb", "#1b1e24", "#3a4049", "#e6e8eb", "#1b1e24", "#e6e8eb"),
+        radius=0,
+        rule="none",
+        frame=False,
+        spread=False,
+    ),
+    Preset.LIFERAY: Looks(
+        Palette("#272833", "#ffffff", "#e7e7ed", "#0b5fff", "#ffffff", "#272833"),
+        Palette("#e7e7ed", "#1b1e24", "#393a4a", "#80acff", "#1b1e24", "#e7e7ed"),
+        digit="#30313f",
+    ),
+    Preset.DNN: Looks(
+        Palette("#212529", "#ffffff", "#b9cbdc", "#14538c", "#14538c", "#ffffff"),
+        Palette("#e6e8eb", "#1b1e24", "#39495a", "#8cc4f2", "#14538c", "#ffffff"),
+        digit="#14538c",
+        radius=0,
+        rule="dotted",
+    ),
+    Preset.NUKEVIET: Looks(
+        Palette("#212529", "#ffffff", "#dddddd", "#b0120a", "#f5f5f5", "#0a5fa5"),
+        Palette("#e6e8eb", "#1b1e24", "#3d3d3d", "#ff9d94", "#2a2a2a", "#7fbdf2"),
+        digit="#0a5fa5",
+    ),
+    Preset.JOOMLA: Looks(
+        Palette("#212529", "#ffffff", "#dfe3e7", "#152e53", "#152e53", "#ffffff"),
+        Palette("#e6e8eb", "#1b1e24", "#37404d", "#a9c4ee", "#152e53", "#ffffff"),
+        digit="#152e53",
+    ),
+    Preset.DRUPAL: Looks(
+        Palette("#313638", "#f7f9fa", "#d7e1e8", "#0d6aa8", "#f7f9fa", "#0d1214"),
+        Palette("#e5eaee", "#1b2126", "#35424c", "#7cc4f5", "#1b2126", "#ffffff"),
+        digit="#0d5e94",
+        radius=0,
+        bar=6,
+    ),
+    Preset.WORDPRESS: Looks(
+        Palette("#1e1e1e", "#ffffff", "#dcdcde", "#2145e6", "#ffffff", "#1e1e1e"),
+        Palette("#f0f0f0", "#1b1e24", "#3c434a", "#9fb1ff", "#1b1e24", "#f0f0f0"),
+        digit="#1e1e1e",
+        radius=0,
+        frame=False,
+    ),
+}
+
+
+def themed(theme: Theme, looks: Looks, rules: Callable[[Palette], str]) -> str:
+    """Return the style rules of a theme; those of `auto` follow the reader's system."""
+    if theme is Theme.AUTO:
+        dark = rules(looks.dark)
+        return f"{rules(looks.light)}@media (prefers-color-scheme:dark){{{dark}}}"
+    return rules(looks.dark if theme is Theme.DARK else looks.light)

@@ -1,0 +1,99 @@
+"""What the address of a badge asks for: the site's display settings, but for what it names."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+
+from services.api import paths, query
+from services.api.errors import bad_request, shown
+from services.model.display import MAX_DIGITS, Display, Format, Lang, Line, Look, Preset, Theme
+from services.model.site import Metric, Site
+
+CHOICES: dict[str, type[StrEnum]] = {
+    "lang": Lang,
+    "theme": Theme,
+    "preset": Preset,
+    "format": Format,
+}
+LABEL = "label-"
+NAMES = ("lines", *CHOICES, "digits", "heading", "metric", "path", *(LABEL + line for line in Line))
+
+# A page has one number, its views.
+_NOT_OF_A_PAGE = ("lines", "digits", "metric", LABEL)
+
+
+class Options(NamedTuple):
+    """What is to be shown, and how.
+
+    path     as given and as counted, of the page whose views are wanted instead of the block
+    heading  the one that the address itself names
+    """
+
+    look: Look
+    metric: Metric
+    path: tuple[str, str] | None
+    heading: str | None
+
+
+def parse(asked: bytes, site: Site) -> Options:
+    """Return what a query asks for. Raises ApiError for an unknown option or a bad value."""
+    given: dict[str, str] = {}
+    for name, value in query.fields(asked):
+        if name not in NAMES:
+            raise bad_request(shown(name), f"unknown option; expected one of {', '.join(NAMES)}")
+        if name in given:
+            raise bad_request(name, f"{shown(given[name])} and {shown(value)}; expected it once")
+        given[name] = value
+    display = _display(given)
+    page = given.get("path")
+    if page is None:
+        look = Look.of(display.over(site.display))
+        metric = query.metric(given["metric"]) if "metric" in given else site.metric
+        return Options(look, metric, None, display.heading)
+    for name in given:
+        if name.startswith(_NOT_OF_A_PAGE):
+            raise bad_request(name, "with path; expected one of both: a page has views only")
+    whole = msgspec.structs.replace(display, lines=(), digits=0, heading=display.heading or "")
+    look = Look.of(whole.over(site.display))
+    return Options(
+        look, site.metric, (page, paths.counted(page, site.significant)), display.heading
+    )
+
+
+def _display(given: dict[str, str]) -> Display:
+    fields: dict[str, Any] = {}
+    labels: dict[str, str] = {}
+    for name, value in given.items():
+        if name in CHOICES:
+            fields[name] = _one_of(name, value, list(CHOICES[name]))
+        elif name == "lines":
+            fields[name] = [_one_of(name, line, list(Line)) for line in _split(value)]
+        elif name == "digits":
+            fields[name] = _digits(value)
+        elif name == "heading":
+            fields[name] = value
+        elif name.startswith(LABEL):
+            labels[name.removeprefix(LABEL)] = value
+    try:
+        return msgspec.convert(fields | ({"labels": labels} if labels else {}), Display)
+    except msgspec.ValidationError as error:
+        field, _, problem = str(error).partition(" - at `$")[0].partition(": ")
+        raise bad_request(field, problem) from None
+
+
+def _split(value: str) -> list[str]:
+    return [line.strip() for line in value.split(",")] if value.strip() else []
+
+
+def _one_of(name: str, value: str, known: Sequence[str]) -> str:
+    if value not in known:
+        raise bad_request(name, f"{shown(value)}; expected one of {', '.join(known)}")
+    return value
+
+
+def _digits(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) < 3 and int(value) <= MAX_DIGITS):
+        raise bad_request("digits", f"{shown(value)}; expected a whole number, 0 to {MAX_DIGITS}")
+    return int(value)

@@ -1,0 +1,35 @@
+"""The query of a public address, read as the text that it is."""
+
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+from services.api.errors import ApiError, bad_request, shown
+from services.model.site import Metric
+
+MAX_BYTES = 32 * 1024
+MAX_FIELDS = 200
+
+
+def fields(query: bytes) -> list[tuple[str, str]]:
+    """Return names and values in their order. Raises ApiError for what is not UTF-8 or too much."""
+    if len(query) > MAX_BYTES:
+        raise ApiError(
+            HTTPStatus.REQUEST_URI_TOO_LONG,
+            {"query": f"{len(query)} bytes; expected at most {MAX_BYTES}"},
+        )
+    try:
+        text = query.decode("ascii")
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except UnicodeDecodeError:
+        raise bad_request("query", f"{shown(query)} is not percent-encoded UTF-8") from None
+    except ValueError:
+        raise bad_request("query", f"expected at most {MAX_FIELDS} parameters") from None
+
+
+def metric(value: str) -> Metric:
+    """Return the measure of that name. Raises ApiError."""
+    try:
+        return Metric(value)
+    except ValueError:
+        expected = ", ".join(Metric)
+        raise bad_request("metric", f"{shown(value)}; expected one of {expected}") from None

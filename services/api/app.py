@@ -17,7 +17,6 @@ from services import __version__, health, serving
 from services.api import admin, balances, docs, errors, maintenance, openapi, public, script
 from services.api.counters import CounterReader
 from services.api.embed import routes as embed
-from services.api.embed import routes as embed
 from services.api.metrics import Measured
 from services.api.registry import Registry
 from services.api.settings import ApiSettings
@@ -196,7 +195,6 @@ class Api:
         errors.install(app)
         app.router.routes[:0] = [Route(public.PATH, counter, methods=["GET", "OPTIONS"])]
         app.router.routes.extend(script.routes())
-        app.router.routes.extend(embed.routes(lambda: self._now().counters))
         app.router.routes.extend(embed.routes(lambda: self._now().counters))
         app.router.routes.extend(health.routes(self.ready))
         app.router.routes.extend(docs.routes(app))

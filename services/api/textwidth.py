@@ -75,7 +75,8 @@ def _advance(char: str, bold: bool) -> int:
         return table[ord(char) - ord(_FIRST)]
     if char in more:
         return more[char]
-    base, *marks = unicodedata.normalize("NFKD", char)
+    parts = unicodedata.normalize("NFKD", char)
+    base, marks = parts[0], parts[1:]
     if base != char:
         return _advance(_HORNED.get(base, base) if _HORN in marks else base, bold)
     if unicodedata.combining(char):

@@ -65,7 +65,7 @@ class Numbers:
         return Answer.of(
             {
                 "site": site.slug,
-                "as_of": _iso(as_of, site.timezone),
+                "as_of": iso(as_of, site.timezone),
                 "timezone": site.timezone,
                 "metric": self.metric,
                 "stale": stale,
@@ -74,12 +74,13 @@ class Numbers:
                 **reading.numbers(today),
                 "peak": {
                     "online": peak.online if peak else 0,
-                    "at": _iso(peak.at, site.timezone) if peak else None,
+                    "at": iso(peak.at, site.timezone) if peak else None,
                 },
                 **({"display": display} if display else {}),
             }
         )
 
 
-def _iso(at_ms: int, timezone: str) -> str:
+def iso(at_ms: int, timezone: str) -> str:
+    """Return a time as the site's clocks show it, to the second, with its offset."""
     return datetime.fromtimestamp(at_ms // 1000, zone(timezone)).isoformat()

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from services import __version__, health, serving
-from services.api import admin, balances, docs, errors, maintenance, openapi, public, script
+from services.api import admin, balances, docs, errors, maintenance, openapi, public, script, top
 from services.api.counters import CounterReader
 from services.api.embed import routes as embed
 from services.api.metrics import Measured
@@ -27,6 +27,8 @@ from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
 
 REDIS_SECONDS = 2.0
+STORE_SECONDS = 10.0
+"""How long the store may say nothing; a call that hangs keeps its thread for so long."""
 START_SECONDS = 3.0
 """How long the start waits for the store before it goes on without."""
 FIRST_RETRY_SECONDS = 0.5
@@ -193,7 +195,14 @@ class Api:
         )
         app.state.admin_token = self._settings.admin_token
         errors.install(app)
-        app.router.routes[:0] = [Route(public.PATH, counter, methods=["GET", "OPTIONS"])]
+
+        async def top_pages(request: Request) -> Response:
+            return await self._now().top.respond(request)
+
+        app.router.routes[:0] = [
+            Route(public.PATH, counter, methods=["GET", "OPTIONS"]),
+            Route(top.PATH, top_pages, methods=["GET", "OPTIONS"]),
+        ]
         app.router.routes.extend(script.routes())
         app.router.routes.extend(embed.routes(lambda: self._now().counters))
         app.router.routes.extend(health.routes(self.ready))
@@ -221,7 +230,9 @@ class _Running:
     ) -> None:
         self._owned_store = store is None
         self._owned_redis = redis is None
-        self.store = store or open_store(settings.clickhouse_url.get_secret_value())
+        self.store = store or open_store(
+            settings.clickhouse_url.get_secret_value(), answer_seconds=STORE_SECONDS
+        )
         self.redis = redis or connect(
             settings.redis_url,
             socket_timeout=REDIS_SECONDS,
@@ -230,8 +241,10 @@ class _Running:
         self.registry = Registry(self.store, self.redis, clock)
         reader = CounterReader(self.store, self.redis, clock, monotonic)
         self.counters = public.Counters(self.registry, reader, monotonic)
+        self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
 
     async def close(self) -> None:
+        await self.top.close()
         await self.counters.close()
         if self._owned_redis:
             await self.redis.aclose()

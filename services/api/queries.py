@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from services.api.periods import Key
 from services.model.calendar import EPOCH, Grain, to_date, to_day
+from services.model.hit import OTHER_PATH
 from services.store.interface import Store
 
 _ROWS = """
@@ -37,6 +38,18 @@ SELECT
 FROM opening_balances
 WHERE site = %(site)s AND path IN %(paths)s
 GROUP BY id
+"""
+
+# Only columns of the table's key are tested, so FINAL sees every row of a key, and reads no more
+# than the days asked for.
+_TOP = """
+SELECT path, sum(views) AS of_all
+FROM counters FINAL
+WHERE site = %(site)s AND grain = 'day' AND start >= %(first)s AND start <= %(last)s
+    AND path NOT IN %(no_pages)s
+GROUP BY path
+ORDER BY of_all DESC, path
+LIMIT %(limit)s
 """
 
 _VISITORS = """
@@ -123,6 +136,20 @@ async def balances(store: Store, site: str, paths: Sequence[str]) -> list[Balanc
         Balance(path, Grain(grain), to_day(start), views, visits)
         for path, grain, start, views, visits in found
     ]
+
+
+async def top_pages(
+    store: Store, site: str, first: int, last: int, limit: int
+) -> list[tuple[str, int]]:
+    """Return the pages with the most views on the days first..last, and the views."""
+    parameters = {
+        "site": site,
+        "first": to_date(first),
+        "last": to_date(last),
+        "no_pages": ["", OTHER_PATH],
+        "limit": limit,
+    }
+    return [(path, views) for path, views in await store.execute(_TOP, parameters)]
 
 
 async def visitors(store: Store, site: str, first: int, end: int) -> dict[int, int]:

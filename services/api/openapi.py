@@ -1,10 +1,11 @@
-"""Describes the hot public route, which FastAPI does not know, in the OpenAPI document."""
+"""Describes the public routes, which FastAPI does not know, in the OpenAPI document."""
 
+import copy
 from typing import Any
 
 from fastapi import FastAPI
 
-from services.api import paths, public
+from services.api import openapi_embed, paths, public
 from services.model.display import MAX_DIGITS, Format, Lang, Line, Preset, Theme
 from services.model.site import Metric
 
@@ -100,20 +101,22 @@ _OPERATION = {
 
 
 def describe_public(app: FastAPI) -> None:
-    """Add the public route to what `app.openapi()` returns, and the one shape of errors."""
+    """Add the public routes to what `app.openapi()` returns, and the one shape of errors."""
     generate = app.openapi
 
-    def described() -> dict[str, Any]:
+    def completed() -> dict[str, Any]:
         description = generate()
         if public.PATH not in description["paths"]:
-            description["paths"] = {public.PATH: {"get": _operation()}, **description["paths"]}
+            described = {public.PATH: _operation(), **openapi_embed.OPERATIONS}
+            first = {path: {"get": operation} for path, operation in described.items()}
+            description["paths"] = copy.deepcopy(first) | description["paths"]
             for methods in description["paths"].values():
                 for operation in methods.values():
                     operation["responses"].pop("422", None)
                     operation["responses"]["default"] = _answer("Refused", _ERRORS)
         return description
 
-    app.openapi = described  # type: ignore[method-assign]
+    app.openapi = completed  # type: ignore[method-assign]
 
 
 def _operation() -> dict[str, Any]:

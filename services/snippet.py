@@ -36,10 +36,10 @@ class Snippet:
         alt = self._display.get("heading") or HEADINGS[lang]
         policy = "no-referrer-when-downgrade"
         return {
-            "script": _tag("script", "defer", src=f"{url}/counter.js", data_site=self._site),
+            "script": _tag("script", "async", src=f"{url}/counter.js", data_site=self._site),
             "pinned": _tag(
                 "script",
-                "defer",
+                "async",
                 src=url + self._scripts.path,
                 integrity=self._scripts.integrity,
                 crossorigin="anonymous",

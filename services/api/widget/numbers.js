@@ -103,11 +103,17 @@ function readNow() {
   if (!loaded && document.querySelector(ELEMENTS)) loadElements();
 }
 
+function readAtOnce() {
+  read();
+}
+
 /** Read the numbers, in so many milliseconds; and from then on, while somebody looks. */
 export function read(later) {
   clearTimeout(timer);
   due = document.hidden;
-  if (later) timer = setTimeout(read, later);
+  // An async script may be quicker than the page.
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", readAtOnce);
+  else if (later) timer = setTimeout(read, later);
   else if (!due) {
     // Readers must not ask in step, nor often where nobody answers.
     timer = setTimeout(read, REFRESH_MS * (1 + Math.random()) * 2 ** Math.min(failures, 5));

@@ -1,0 +1,225 @@
+"""When the script tells a view, and how: once for each view of a page."""
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.portal import Portal
+
+HIDDEN = """
+    let hidden = true;
+    Object.defineProperty(document, "hidden", { get: () => hidden });
+    window.show = () => { hidden = false; document.dispatchEvent(new Event("visibilitychange")) };
+    window.hide = () => { hidden = true; document.dispatchEvent(new Event("visibilitychange")) };
+"""
+TODAY = '<span data-luot="today">…</span>'
+
+
+def shows(page: Page, selector: str, text: str) -> bool:
+    """Tell whether an element comes to hold a text."""
+    page.locator(selector, has_text=text).wait_for(timeout=5000)
+    return page.locator(selector).inner_text() == text
+
+
+def test_a_view_is_sent_once_as_plain_text(portal: Portal, page: Page) -> None:
+    portal.page("/tin-tức")
+    page.goto(portal.url("/tin-tức?id=7#cuối"), referer="http://search.example/?q=luot")
+    portal.wait(views=1, reads=0)
+
+    event = next(asked for asked in portal.asked if asked.method == "POST")
+    assert event.headers["content-type"].startswith("text/plain")
+    assert "cookie" not in event.headers
+    assert portal.views() == [
+        {
+            "n": "pageview",
+            "u": portal.url("/tin-t%E1%BB%A9c?id=7#cu%E1%BB%91i"),
+            "d": "mytho",
+            "r": "http://search.example/?q=luot",
+        }
+    ]
+
+
+def test_a_view_is_one_hit_and_one_read_without_a_preflight(portal: Portal, page: Page) -> None:
+    block = "<visitor-counter></visitor-counter>"
+    portal.page("/", f"{TODAY}<b data-luot-views></b>{block}{block}")
+    for visit in range(1, 4):
+        page.goto(portal.url("/"))
+        page.locator("visitor-counter li").first.wait_for()
+        portal.wait(views=visit, reads=visit)
+    page.clock.run_for(29_000)
+    portal.wait(views=3, reads=3)
+
+    asked = [(asked.method, asked.path) for asked in portal.asked if asked.path.startswith("/api")]
+    assert asked == [("POST", "/api/event"), ("GET", "/api/counter/mytho")] * 3
+    assert "OPTIONS" not in {asked.method for asked in portal.asked}
+    assert {asked.headers["origin"] for asked in portal.reads()} == {portal.url("")}
+
+
+def test_a_page_without_a_slot_sends_its_view_and_reads_nothing(portal: Portal, page: Page) -> None:
+    portal.page("/")
+    page.goto(portal.url("/"))
+    portal.wait(views=1)
+    page.clock.run_for(120_000)
+
+    portal.wait(views=1, reads=0)
+    assert portal.of("GET", "/blocks.js") == []
+
+
+def test_a_new_path_without_a_new_page_is_a_view(portal: Portal, page: Page) -> None:
+    portal.page("/a")
+    page.goto(portal.url("/a"))
+    portal.wait(views=1)
+
+    page.evaluate("history.pushState({}, '', '/b')")
+    portal.wait(views=2)
+    page.evaluate("history.pushState({}, '', '/b?page=2')")
+    page.evaluate("history.pushState({}, '', '#part')")
+    page.evaluate("new Promise((done) => { addEventListener('popstate', done); history.go(-3) })")
+    portal.wait(views=3)
+
+    assert portal.paths() == ["/a", "/b", "/a"]
+    assert portal.views()[1]["r"] == portal.url("/a")
+
+
+def test_an_address_that_is_corrected_is_not_a_view(portal: Portal, page: Page) -> None:
+    portal.page("/")
+    page.goto(portal.url("/"))
+    portal.wait(views=1)
+
+    page.evaluate("history.replaceState({}, '', '/trang-chu')")
+    page.evaluate("history.pushState({}, '', '/trang-chu?tab=2')")
+    page.evaluate("history.pushState({}, '', '/lien-he')")
+    portal.wait(views=2)
+    assert portal.paths() == ["/", "/lien-he"]
+
+
+def test_routes_in_the_fragment_are_views_and_places_in_a_page_are_not(
+    portal: Portal, page: Page
+) -> None:
+    portal.page("/", '<a id="route" href="#/tin/1">1</a><a id="place" href="#cuoi">2</a>')
+    page.goto(portal.url("/#/"))
+    portal.wait(views=1)
+    page.click("#route")
+    portal.wait(views=2)
+    page.evaluate("location.hash = '#!/tin/2'")
+    portal.wait(views=3)
+
+    page.goto(portal.url("/?again"))
+    portal.wait(views=4)
+    page.click("#place")
+    page.evaluate("location.hash = '#dau'")
+    page.evaluate("new Promise((done) => { addEventListener('hashchange', done); history.back() })")
+    portal.wait(views=4)
+    fragments = [view["u"].partition("#")[2] for view in portal.views()]
+    assert fragments == ["/", "/tin/1", "!/tin/2", ""]
+
+
+def test_a_page_that_comes_back_from_the_cache_is_a_view(portal: Portal, page: Page) -> None:
+    portal.page("/")
+    page.goto(portal.url("/"))
+    portal.wait(views=1)
+
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: false }))")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    portal.wait(views=2)
+
+
+def test_a_hidden_page_is_a_view_when_it_is_first_seen(portal: Portal, page: Page) -> None:
+    portal.page("/", TODAY)
+    page.add_init_script(HIDDEN)
+    page.goto(portal.url("/"))
+    page.clock.run_for(120_000)
+    page.evaluate("history.pushState({}, '', '/b')")
+    portal.wait(views=0, reads=0)
+
+    page.evaluate("show()")
+    portal.wait(views=1)
+    page.evaluate("hide()")
+    page.evaluate("show()")
+    assert shows(page, "span", "6325")
+    portal.wait(views=1, reads=1)
+    assert portal.paths() == ["/b"]
+
+
+@pytest.mark.parametrize("second", ["/counter.js", "/v1/counter.js"])
+def test_the_script_found_twice_counts_once(portal: Portal, page: Page, second: str) -> None:
+    again = portal.tag(path=second)
+    portal.page("/", f'<p id="luot">{TODAY}</p>{again}{again}')
+    page.goto(portal.url("/"))
+
+    assert shows(page, "span", "6325")
+    page.evaluate(
+        "(url) => new Promise((done) => { const again = document.createElement('script');"
+        " again.onload = done; again.dataset.site = 'mytho'; again.src = url;"
+        " document.head.append(again) })",
+        f"{portal.luot}/counter.js?again",
+    )
+    portal.wait(views=1, reads=1)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_own_machine_reads_but_does_not_count_unless_asked_to(
+    portal: Portal, page: Page, host: str
+) -> None:
+    portal.page("/", TODAY)
+    portal.page("/counted", TODAY, attributes="data-local")
+    page.goto(portal.url("/", host))
+    assert shows(page, "span", "6325")
+    portal.wait(views=0, reads=1)
+
+    page.goto(portal.url("/counted", host))
+    portal.wait(views=1)
+
+
+def test_a_browser_that_is_driven_does_not_count(portal: Portal, page: Page) -> None:
+    portal.page("/", TODAY)
+    page.add_init_script("Object.defineProperty(navigator, 'webdriver', { get: () => true })")
+    page.goto(portal.url("/"))
+
+    assert shows(page, "span", "6325")
+    portal.wait(views=0, reads=1)
+
+
+def test_a_page_read_from_a_disk_does_not_count(
+    portal: Portal, page: Page, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.mktemp("disk") / "page.html"
+    file.write_text(f"<!doctype html>{portal.tag('data-local')}{TODAY}", "utf-8")
+    page.goto(file.as_uri())
+
+    assert shows(page, "span", "6325")
+    portal.wait(views=0, reads=1)
+
+
+def test_without_fetch_an_image_counts(portal: Portal, page: Page) -> None:
+    portal.page("/a", TODAY)
+    page.add_init_script("window.fetch = undefined")
+    with page.expect_response("**/hit.gif?**"):
+        page.goto(portal.url("/a"))
+
+    assert [hit.query["u"] for hit in portal.images()] == [[portal.url("/a")]]
+    assert page.locator("span").inner_text() == "…"
+    portal.wait(views=0, reads=0)
+
+
+def test_where_a_policy_forbids_to_connect_an_image_counts_once(portal: Portal, page: Page) -> None:
+    policy = f"default-src 'none'; script-src {portal.luot}; img-src data: {portal.luot}"
+    portal.page("/", TODAY, headers={"Content-Security-Policy": policy})
+    with page.expect_response("**/hit.gif?**"):
+        page.goto(portal.url("/"))
+
+    assert [hit.query["d"] for hit in portal.images()] == [["mytho"]]
+    portal.wait(views=0, reads=0)
+
+
+def test_where_a_policy_only_reports_no_image_counts_again(portal: Portal, page: Page) -> None:
+    policy = f"default-src 'none'; script-src {portal.luot}; img-src data: {portal.luot}"
+    portal.page("/", TODAY, headers={"Content-Security-Policy-Report-Only": policy})
+    page.add_init_script(
+        "window.reported = [];"
+        "addEventListener('securitypolicyviolation', (event) => reported.push(event.blockedURI))"
+    )
+    page.goto(portal.url("/"))
+    assert shows(page, "span", "6325")
+    page.wait_for_function("reported.some((uri) => uri.endsWith('/api/event'))", polling=20)
+    portal.wait(views=1, reads=1)
+    assert portal.images() == []

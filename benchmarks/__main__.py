@@ -22,6 +22,9 @@ from benchmarks import (
     growth,
     ingest,
     machine,
+    memory,
+    page,
+    size,
     steps,
 )
 from benchmarks.measure import Result
@@ -43,6 +46,9 @@ SUBJECTS: dict[str, Measure] = {
     "aggregator": aggregator.measure,
     "api": api.measure,
     "growth": growth.measure,
+    "size": size.measure,
+    "memory": memory.measure,
+    "page": page.measure,
     "freshness": freshness.measure,
 }
 DEFAULT_FOLDER = Path("benchmarks/results")

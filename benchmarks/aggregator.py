@@ -59,7 +59,7 @@ def _steady(
         end = asyncio.run(backlog.ends(redis.url))
         used, of_server = cpu_seconds(aggregator.pid), _cpu(server)
         started = time.perf_counter()
-    wait_until(partial(_is_committed, redis, end))
+    wait_until(partial(is_committed, redis, end))
     seconds = time.perf_counter() - started
     cpu, server_cpu = cpu_seconds(aggregator.pid) - used, _cpu(server) - of_server
     aggregator.stop()
@@ -94,7 +94,7 @@ def _behind(running: Stack, kind: str, count: int, views: list[portals.View]) ->
         end = asyncio.run(backlog.ends(redis.url))
         started = time.perf_counter()
         aggregator = start(running, redis, url, wait=False)
-        wait_until(partial(_is_committed, redis, end))
+        wait_until(partial(is_committed, redis, end))
         yield exact(f"{named}: {what}", time.perf_counter() - started, "s")
         yield exact(f"{named}: memory then", memory(aggregator.pid).resident / 1e6, "MB")
         aggregator.stop()
@@ -125,7 +125,8 @@ def _owned(redis: RedisServer) -> int:
         )
 
 
-def _is_committed(redis: RedisServer, end: Mapping[int, int]) -> bool:
+def is_committed(redis: RedisServer, end: Mapping[int, int]) -> bool:
+    """Tell whether all partitions are committed up to these positions."""
     with redis.client() as client:
         held = client.hgetall(keys.commits(GROUP))
     return all(int(held.get(str(number).encode(), 0)) >= at for number, at in end.items())

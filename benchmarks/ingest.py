@@ -6,7 +6,7 @@ from benchmarks import empty, portals, wrk
 from benchmarks.http import Target, compare
 from benchmarks.measure import Result, exact
 from benchmarks.portals import View
-from benchmarks.processes import SERVER_CORE, pin
+from benchmarks.processes import SERVER_CORE, cpu_seconds, pin
 from benchmarks.stack import publish, stack
 from services.log import keys
 from services.log.keys import DEFAULT_PARTITIONS
@@ -25,6 +25,7 @@ def measure(*, quick: bool) -> Iterator[Result]:
         ingest = running.service("ingest", LUOT_REDIS_URL=redis.url)
         for process in (bare, limited):
             pin(process.pid, SERVER_CORE)
+        before = cpu_seconds(redis.pid)
         results, answered = compare(
             [
                 Target("empty application", bare.pid, bare.port, requests),
@@ -34,7 +35,9 @@ def measure(*, quick: bool) -> Iterator[Result]:
             seconds=2 if quick else 5,
             count=1 if quick else 5,
         )
+        used = (cpu_seconds(redis.pid) - before) * 1e6 / answered
         yield from results
+        yield exact("Redis: processor time", used, "µs/hit")
         yield from _log(redis, answered)
 
 

@@ -1,0 +1,134 @@
+"""The goals, and what was measured against them, as a table for docs/performance.md."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from benchmarks.results import Report
+
+AT_LEAST = "at least"
+UNDER = "under"
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """One goal: a result of a subject, and its bound.
+
+    take  'value' of the result, or its 'times' the ceiling
+    """
+
+    text: str
+    subject: str
+    what: str
+    bound: str
+    limit: float
+    unit: str
+    take: str = "value"
+
+    def measured(self, reports: Mapping[str, Report]) -> float | None:
+        """Return what was measured; None when it was not."""
+        report = reports.get(self.subject)
+        found = report.find(self.what) if report else None
+        if found is None:
+            return None
+        return found.times if self.take == "times" else found.value
+
+    def is_met(self, value: float) -> bool:
+        """Tell whether a value is within the bound."""
+        return value >= self.limit if self.bound == AT_LEAST else value < self.limit
+
+
+GOALS = (
+    Goal(
+        "ingest, share of the empty application, by processor time",
+        "ingest", "ingest: share of the ceiling by processor time", AT_LEAST, 0.45, "×",
+    ),
+    Goal(
+        "ingest, share of the empty application, by the clock",
+        "ingest", "ingest: answers", AT_LEAST, 0.45, "×", "times",
+    ),
+    Goal("ingest, p99 at 64 connections", "ingest", "ingest: p99", UNDER, 25, "ms"),
+    Goal(
+        "accepted hits that were lost",
+        "ingest", "accepted hits that are not in the log", UNDER, 1, "hits",
+    ),
+    Goal(
+        "aggregator, entries of 50, server store",
+        "aggregator", "server, 50 hits an entry: committed", AT_LEAST, 100_000, "hits/s",
+    ),
+    Goal(
+        "the same, share of the slower of its ceilings",
+        "aggregator", "server, 50 hits an entry: committed", AT_LEAST, 0.5, "×", "times",
+    ),
+    Goal(
+        "aggregator, entries of 50, embedded store, share of the slower of its ceilings",
+        "aggregator", "embedded, 50 hits an entry: committed", AT_LEAST, 0.5, "×", "times",
+    ),
+    Goal(
+        "backlog of 2 million hits, server store, from the start of the process",
+        "aggregator", "server, 2 million hits: caught up from the start on", UNDER, 25, "s",
+    ),
+    Goal(
+        "the same, embedded store",
+        "aggregator", "embedded, 2 million hits: caught up from the start on", UNDER, 25, "s",
+    ),
+    Goal(
+        "counter JSON, share of the empty application, by processor time",
+        "api", "counter of one site: share of the ceiling by processor time", AT_LEAST, 0.6, "×",
+    ),
+    Goal(
+        "counter JSON, share of the empty application, by the clock",
+        "api", "counter of one site: answers", AT_LEAST, 0.6, "×", "times",
+    ),
+    Goal("counter JSON, p99 at 64 connections", "api", "counter of one site: p99", UNDER, 10, "ms"),
+    Goal("the same over 1,000 sites", "api", "counters of all sites: p99", UNDER, 10, "ms"),
+    Goal(
+        "a read after 10 years of history, times that after one",
+        "growth", "10 years of history: times the smallest", UNDER, 1.5, "×",
+    ),
+    Goal(
+        "a read among 10,000 sites, times that among 10",
+        "growth", "10000 sites: times the smallest", UNDER, 1.5, "×",
+    ),
+    Goal(
+        "freshness at 1,000 hits/s, p99, `luot up`",
+        "freshness", "luot up, 1000 hits/s: p99", UNDER, 2.5, "s",
+    ),
+    Goal(
+        "freshness at 1,000 hits/s, p99, services",
+        "freshness", "services, 1000 hits/s: p99", UNDER, 2.5, "s",
+    ),
+    Goal(
+        "freshness at 5,000 hits/s, p99, services",
+        "freshness", "services, 5000 hits/s: p99", UNDER, 4, "s",
+    ),
+    Goal("Redis, under load", "ingest", "memory of Redis", UNDER, 100, "bytes/hit"),
+    Goal("Redis, one hit an entry", "size", "Redis, 1 hits an entry", UNDER, 100, "bytes/hit"),
+    Goal("raw table, server", "size", "server, table hits", UNDER, 40, "bytes/hit"),
+    Goal("raw table, embedded", "size", "embedded, table hits", UNDER, 40, "bytes/hit"),
+    Goal("memory of `luot up`, idle", "memory", "luot up, idle", UNDER, 600, "MB"),
+    Goal("memory of ingest", "memory", "ingest, after load", UNDER, 90, "MB"),
+    Goal("memory of the API", "memory", "api, after load", UNDER, 120, "MB"),
+    Goal(
+        "memory of the aggregator, 200,000 hot rows",
+        "memory", "aggregator, 200000 hot rows", UNDER, 300, "MB",
+    ),
+    Goal("`luot up` ready", "memory", "luot up ready", UNDER, 4, "s"),
+)  # fmt: skip
+
+
+def table(reports: Mapping[str, Report]) -> Iterator[str]:
+    """Return the lines of a Markdown table."""
+    yield "| what | goal | measured | met |"
+    yield "|---|---|---|---|"
+    for goal in GOALS:
+        value = goal.measured(reports)
+        shown, met = ("not measured", "")
+        if value is not None:
+            shown, met = number(value, goal.unit), "yes" if goal.is_met(value) else "**no**"
+        yield f"| {goal.text} | {goal.bound} {number(goal.limit, goal.unit)} | {shown} | {met} |"
+
+
+def number(value: float, unit: str) -> str:
+    """Return a value with as many digits as mean something."""
+    whole = value >= 100 or value == int(value)
+    return f"{value:,.0f} {unit}" if whole else f"{value:.2g} {unit}"

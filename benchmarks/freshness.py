@@ -13,9 +13,9 @@ from statistics import median, quantiles
 import httpx
 import msgspec
 
+from benchmarks import workload
 from benchmarks.measure import Result, exact
 from benchmarks.stack import SERVER, stores
-from services.model.site import ANY_HOST
 from tests.servers.system import System
 from tests.servers.up import Up
 
@@ -27,6 +27,7 @@ LEAD_SECONDS = 4
 """How long the others send before the probes, and at least after them."""
 LONGEST_SECONDS = 30.0
 SITE = "demo"
+PROBED = "demo.example"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
 
 
@@ -86,7 +87,7 @@ async def _probe(place: Place, count: int) -> list[float]:
 async def _wait(client: httpx.AsyncClient, place: Place, path: str) -> float:
     """View a page that nobody has seen; return the seconds until the counter says so."""
     started = time.perf_counter()
-    hit = {"n": "pageview", "d": SITE, "u": f"https://demo.example{path}"}
+    hit = {"n": "pageview", "d": SITE, "u": f"https://{PROBED}{path}"}
     answer = await client.post(f"{place.ingest}/api/event", json=hit)
     if answer.status_code != 202 or "X-Luot-Dropped" in answer.headers:
         raise RuntimeError(f"the probe was not taken: {answer.status_code} {answer.headers}")
@@ -117,7 +118,7 @@ def _services() -> Iterator[Place]:
         system = System(Path(folder), LUOT_SALTS=f"{folder}/salts")
         try:
             system.start()
-            system.add_site(SITE, hosts=[ANY_HOST])
+            system.add_site(SITE, hosts=[PROBED, workload.HOST])
             yield Place(system.ingest.url, system.api.url)
         finally:
             system.stop()

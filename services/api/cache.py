@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from services.store.interface import StoreUnavailableError
@@ -17,6 +17,10 @@ log = logging.getLogger(__name__)
 
 GIVE_UP_SECONDS = 10.0
 """A read that takes this long is abandoned, so that the next one can find a store that is back."""
+OVERTAKE_SECONDS = 0.25
+"""How long a read waits for the one before it to end, and meanwhile takes more keys along."""
+RENEW_SHARE = 0.7
+"""The share of its time after which a value that is asked for all the time is read again."""
 
 
 class NothingKnownError(Exception):
@@ -35,9 +39,14 @@ class _Entry(NamedTuple, Generic[V]):
     read_at: float
 
 
-class _Flight(NamedTuple):
-    task: asyncio.Task[None]
-    started: float
+class _Flight(Generic[K]):
+    """Keys that are read together; until it departs, more may join."""
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.keys: list[K] = []
+        self.departed = False
+        self.task: asyncio.Task[None]
 
 
 class LastGood(Generic[K, V]):
@@ -49,6 +58,10 @@ class LastGood(Generic[K, V]):
     `recall` is asked for one, and says nothing of keys it does not know. After a failed read the
     next try comes `ttl` seconds later. Values are kept for ever, or, with a `limit`, until they are
     the longest not read.
+
+    Keys that are asked for while a read is under way are read together after it, `batch` of them
+    at most. Keys of different groups, as `group` names them, do not wait for each other. `load` may
+    leave out a key that cannot be read; the others are good nevertheless.
     """
 
     def __init__(
@@ -59,6 +72,8 @@ class LastGood(Generic[K, V]):
         ttl: float = 1.0,
         budget: float = 2.0,
         limit: int | None = None,
+        batch: int = 1000,
+        group: Callable[[K], Hashable] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load = load
@@ -66,9 +81,12 @@ class LastGood(Generic[K, V]):
         self._ttl = ttl
         self._budget = budget
         self._limit = limit
+        self._batch = batch
+        self._group = group
         self._clock = clock
         self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
-        self._flights: dict[K, _Flight] = {}
+        self._flights: dict[K, _Flight[K]] = {}
+        self._last_flights: dict[Hashable, _Flight[K]] = {}
         self._failed_at: dict[K, float] = {}
         self._failing = False
 
@@ -78,6 +96,18 @@ class LastGood(Generic[K, V]):
         if entry is None or self._clock() - entry.read_at >= self._ttl:
             return None
         return entry.value
+
+    def fresh_until(self, key: K) -> float:
+        """Return the time of the clock until which the value needs no reading."""
+        entry = self._entries.get(key)
+        return -math.inf if entry is None else entry.read_at + self._ttl
+
+    def renew(self, keys: Iterable[K]) -> None:
+        """Read values again, in the background, that will soon not be fresh any longer."""
+        now = self._clock()
+        due = now + self._ttl * (1 - RENEW_SHARE)
+        old = [key for key in dict.fromkeys(keys) if self.fresh_until(key) <= due]
+        self._take_off([key for key in old if self._may_read(key, now)], now)
 
     async def get(self, key: K) -> Held[V]:
         """Return one value; raises NothingKnownError.
@@ -123,9 +153,25 @@ class LastGood(Generic[K, V]):
         return key not in self._flights and (failed_at is None or now - failed_at >= self._ttl)
 
     def _take_off(self, keys: Sequence[K], now: float) -> None:
-        if keys:
-            flight = _Flight(asyncio.create_task(self._read(keys)), now)
-            self._flights.update(dict.fromkeys(keys, flight))
+        for key in keys:
+            group = self._group(key)
+            flight = self._last_flights.get(group)
+            if flight is None or flight.departed or len(flight.keys) >= self._batch:
+                before, flight = flight, _Flight(now)
+                flight.task = asyncio.create_task(self._fly(flight, before and before.task))
+                self._last_flights[group] = flight
+            flight.keys.append(key)
+            self._flights[key] = flight
+
+    async def _fly(self, flight: _Flight[K], before: asyncio.Task[None] | None) -> None:
+        try:
+            if before is not None and not before.done():
+                await asyncio.wait({before}, timeout=OVERTAKE_SECONDS)
+            flight.departed = True
+            await self._read(flight.keys)
+        finally:
+            for key in flight.keys:
+                del self._flights[key]
 
     async def _read(self, keys: Sequence[K]) -> None:
         try:
@@ -133,29 +179,26 @@ class LastGood(Generic[K, V]):
                 values = await self._load(keys)
         except Exception as error:  # whatever the fault, the last good numbers are served
             self._tell(error, len(keys))
-            self._forget_failures()
-            self._failed_at.update(dict.fromkeys(keys, self._clock()))
+            self._fail(keys)
         else:
             if self._failing:
                 self._failing = False
                 log.info("values can be read again")
-            self._keep(values, keys, self._clock())
-        finally:
-            for key in keys:
-                del self._flights[key]
+            self._keep(values, self._clock())
+            self._fail([key for key in keys if key not in values])
 
     async def _remember(self, missing: Sequence[K]) -> None:
         if missing and self._recall is not None:
             recalled = await self._recall(missing)
             # A reading that ended meanwhile is newer.
-            unread = [key for key in recalled if key not in self._entries]
-            self._keep(recalled, unread, -math.inf)
+            unread = {key: recalled[key] for key in recalled if key not in self._entries}
+            self._keep(unread, -math.inf)
 
-    def _keep(self, values: Mapping[K, V], keys: Sequence[K], read_at: float) -> None:
-        for key in keys:
+    def _keep(self, values: Mapping[K, V], read_at: float) -> None:
+        for key, value in values.items():
             self._failed_at.pop(key, None)
             self._entries.pop(key, None)
-            self._entries[key] = _Entry(values[key], read_at)
+            self._entries[key] = _Entry(value, read_at)
         while self._limit is not None and len(self._entries) > self._limit:
             self._entries.popitem(last=False)
 
@@ -166,6 +209,7 @@ class LastGood(Generic[K, V]):
         log.log(level, "cannot read %d values: %r", size, error, exc_info=not expected)
         self._failing = True
 
-    def _forget_failures(self) -> None:
+    def _fail(self, keys: Sequence[K]) -> None:
         if self._limit is not None and len(self._failed_at) > self._limit:
             self._failed_at.clear()
+        self._failed_at.update(dict.fromkeys(keys, self._clock()))

@@ -8,7 +8,8 @@ from clickhouse_driver import Client
 from clickhouse_driver.compression import get_compressor_cls
 
 CONNECT_SECONDS = 5
-ANSWER_SECONDS = 60
+ANSWER_SECONDS = 60.0
+"""How long a server may say nothing; it tells its progress ten times a second while it reads."""
 DEFAULT_DATABASE = "luot"
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -24,6 +25,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     database: str = DEFAULT_DATABASE
     secure: bool = False
     verify: bool = True
+    answer_seconds: float = ANSWER_SECONDS
 
     def __repr__(self) -> str:
         """Return the address without the password."""
@@ -72,7 +74,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
             client_name="luot",
             compression=_compression(),
             connect_timeout=CONNECT_SECONDS,
-            send_receive_timeout=ANSWER_SECONDS,
+            send_receive_timeout=self.answer_seconds,
             tcp_keepalive=True,
         )
 

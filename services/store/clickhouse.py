@@ -6,9 +6,10 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
+import msgspec
 from clickhouse_driver import Client, errors
 
-from services.store.address import Address
+from services.store.address import ANSWER_SECONDS, Address
 from services.store.faults import MISFIT, fault, misfit
 from services.store.interface import Row, StoreError, StoreUnavailableError
 from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, Session, ThreadedStore
@@ -27,8 +28,11 @@ logging.getLogger("clickhouse_driver").setLevel(logging.ERROR)
 class ClickHouseStore(ThreadedStore):
     """A store on a server, or on the first of several that answers."""
 
-    def __init__(self, url: str, threads: int = THREADS) -> None:
-        self.address = Address.parse(url)
+    def __init__(
+        self, url: str, threads: int = THREADS, answer_seconds: float | None = None
+    ) -> None:
+        limit = ANSWER_SECONDS if answer_seconds is None else answer_seconds
+        self.address = msgspec.structs.replace(Address.parse(url), answer_seconds=limit)
         super().__init__(threads)
 
     def __repr__(self) -> str:
@@ -116,7 +120,7 @@ class ServerSession(Session):
         # nevertheless: rows inserted twice are one row, and statements create only what is missing.
         try:
             return self._attempt(call)
-        except _ConnectionLostError:
+        except (_ConnectionLostError, _RightsError):
             return self._attempt(call)
 
     def _attempt(self, call: Callable[[Client], T]) -> T:
@@ -148,6 +152,8 @@ class ServerSession(Session):
                     f"{where}: there is no database {self._address.database!r}; 'luot migrate'"
                     " creates it"
                 )
+            case errors.ServerException(code=errors.ErrorCodes.READONLY):
+                return _RightsError(str(fault(error.code, error.message)))
             case errors.ServerException():
                 return fault(error.code, error.message)
             case _:
@@ -156,6 +162,10 @@ class ServerSession(Session):
 
 class _ConnectionLostError(StoreUnavailableError):
     pass
+
+
+class _RightsError(StoreUnavailableError):
+    """What the account may do is what it might when its connection was made: a new one may do."""
 
 
 def _text(error: Exception) -> str:

@@ -33,6 +33,8 @@ TRANSIENT = frozenset(
         ErrorCodes.NO_ZOOKEEPER,
         ErrorCodes.ABORTED,
         ErrorCodes.TABLE_IS_READ_ONLY,
+        # An account that may only read, until an operator changes that.
+        ErrorCodes.READONLY,
         ErrorCodes.TOO_MANY_PARTS,
         ErrorCodes.ALL_CONNECTION_TRIES_FAILED,
         ErrorCodes.TOO_LESS_LIVE_REPLICAS,

@@ -53,11 +53,14 @@ async def migrate(store: Store, known: list[Migration] | None = None) -> list[st
     """Apply what the store lacks, in order, and return the names of what was applied.
 
     May run in several processes at once, and again after a crash in the middle: every statement
-    makes only what is missing. Raises SchemaError when the store's schema is newer than `known`.
+    makes only what is missing. Where nothing is missing, an account that may only read will do.
+    Raises SchemaError when the store's schema is newer than `known`.
     """
     known = migrations() if known is None else known
     await store.prepare()
-    await store.execute(_RECORDS)
+    ((recording,),) = await store.execute("EXISTS TABLE migrations")
+    if not recording:
+        await store.execute(_RECORDS)
     rows = await store.execute("SELECT number, any(name) FROM migrations GROUP BY number")
     recorded: dict[int, str] = dict(rows)
     newest = max((migration.number for migration in known), default=0)

@@ -8,8 +8,11 @@ from services.store.interface import Store
 EXPECTED = "expected clickhouse://user:password@host:9000/luot or chdb:///path"
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, answer_seconds: float | None = None) -> Store:
     """Return the store of a URL; it connects with its first call.
+
+    A call whose server says nothing for `answer_seconds` (a minute) fails as unavailable; an
+    insert is silent until it is done, a statement that reads is not.
 
     Raises ValueError for a URL that names none, without telling the password that may be in it.
     """
@@ -17,7 +20,7 @@ def open_store(url: str) -> Store:
         case "clickhouse" | "clickhouses":
             from services.store.clickhouse import ClickHouseStore
 
-            return ClickHouseStore(url)
+            return ClickHouseStore(url, answer_seconds=answer_seconds)
         case "chdb":
             from services.store.chdb import ChdbStore
 

@@ -8,6 +8,8 @@ from clickhouse_driver import Client
 from clickhouse_driver.compression import get_compressor_cls
 
 CONNECT_SECONDS = 5
+PING_SECONDS = 5.0
+"""How long the ping before each call may take."""
 ANSWER_SECONDS = 60.0
 """How long a server may say nothing; it tells its progress ten times a second while it reads."""
 DEFAULT_DATABASE = "luot"
@@ -75,6 +77,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
             compression=_compression(),
             connect_timeout=CONNECT_SECONDS,
             send_receive_timeout=self.answer_seconds,
+            sync_request_timeout=min(PING_SECONDS, self.answer_seconds),
             tcp_keepalive=True,
         )
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from services.store.address import Address
-from services.store.clickhouse import ClickHouseStore
+from services.store.clickhouse import THREADS, ClickHouseStore
 from services.store.interface import StoreError, StoreUnavailableError
 from services.store.migrations import migrate
 from services.store.open import open_store
+from tests.chaos.proxy import Proxy
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import free_port
 
@@ -77,6 +78,29 @@ async def test_a_server_killed_during_a_call_is_unavailable(server: ClickHouseSe
     finally:
         await store.close()
         await watcher.close()
+
+
+async def test_a_server_that_says_nothing_keeps_no_thread_for_longer_than_was_asked(
+    clickhouse_server: ClickHouseServer,
+) -> None:
+    proxy = await Proxy(clickhouse_server.port).start()
+    address = f"clickhouse://default@127.0.0.1:{proxy.port}/default"
+    store = open_store(address, answer_seconds=0.5)
+    try:
+        for _ in range(THREADS):
+            assert await store.execute("SELECT 1") == [(1,)]
+        proxy.hold()
+        async with asyncio.timeout(5):
+            for result in await asyncio.gather(
+                *(store.execute("SELECT 1") for _ in range(2 * THREADS)), return_exceptions=True
+            ):
+                assert isinstance(result, StoreUnavailableError)
+        proxy.heal()
+        # A statement that works for longer than that tells its progress all the while.
+        assert await store.execute("SELECT sum(number % 3) FROM numbers(200000000)")
+    finally:
+        await store.close()
+        await proxy.stop()
 
 
 async def test_of_several_hosts_the_one_that_answers_is_used(server: ClickHouseServer) -> None:

@@ -146,7 +146,7 @@ def test_the_words_for_a_screen_reader_say_every_number() -> None:
     root = ElementTree.fromstring(badge.svg(block(digits=8, lines=(Line.TODAY,), heading="")))
     assert root.attrib["role"] == "img"
     assert root.findtext(f"{SVG}title") == "Thống kê truy cập"
-    assert root.findtext(f"{SVG}desc") == "Tổng lượt truy cập: 08307145. Hôm nay: 6325"
+    assert root.findtext(f"{SVG}desc") == "Tổng lượt truy cập: 8307145. Hôm nay: 6325"
     named = {element.get("id") for element in root.iter()}
     assert set(root.attrib["aria-labelledby"].split()) <= named
 

@@ -52,9 +52,13 @@ class Block(NamedTuple):
         )
 
     def sentences(self) -> list[str]:
-        """Return the numbers as they are read, the digits as the total that they are."""
-        total = [line_text(self.look.labels[Line.TOTAL], self.digits)] if self.digits else []
-        return total + [line_text(label, number) for label, number in self.lines]
+        """Return the numbers as they are read aloud, the digits as the total that they are."""
+        lines = [line_text(label, number) for label, number in self.lines]
+        return [self.total(), *lines] if self.digits else lines
+
+    def total(self) -> str:
+        """Return what the digits say, without the zeros in front."""
+        return line_text(self.look.labels[Line.TOTAL], str(int(self.digits)))
 
 
 def text(block: Block, heading: str | None) -> str:

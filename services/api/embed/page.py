@@ -7,7 +7,7 @@ from html import escape
 
 from services.api.embed.block import Block
 from services.api.embed.looks import PRESETS, Palette, themed
-from services.model.display import Line, Preset, Theme, line_text
+from services.model.display import Preset, Theme, line_text
 
 MEDIA_TYPE = "text/html; charset=utf-8"
 
@@ -45,7 +45,7 @@ def _digits(block: Block) -> str:
     """Return the digits each in its cell, read as one number."""
     if not block.digits:
         return ""
-    name = escape(line_text(block.look.labels[Line.TOTAL], str(int(block.digits))))
+    name = escape(block.total())
     cells = "".join(f"<i>{digit}</i>" for digit in block.digits)
     return f'<p role="img" aria-label="{name}">{cells}</p>'
 

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp
 
 from services import __version__, health, serving
 from services.api import admin, balances, docs, errors, maintenance, openapi, public, script, top
-from services.api.counters import CounterReader
 from services.api.embed import routes as embed
 from services.api.metrics import Measured
 from services.api.registry import Registry
@@ -239,8 +238,7 @@ class _Running:
             socket_connect_timeout=REDIS_SECONDS,
         )
         self.registry = Registry(self.store, self.redis, clock)
-        reader = CounterReader(self.store, self.redis, clock, monotonic)
-        self.counters = public.Counters(self.registry, reader, monotonic)
+        self.counters = public.Counters(self.registry, self.store, self.redis, clock, monotonic)
         self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
 
     async def close(self) -> None:

@@ -114,13 +114,19 @@ class LastGood(Generic[K, V]):
 
         Where nothing is known, a slow first read is waited for: late is better than nothing.
         """
-        held = await self.get_many((key,))
-        if key not in held and (flight := self._flights.get(key)) is not None:
-            await asyncio.wait({flight.task})
-            held = await self.get_many((key,))
-        if key not in held:
-            raise NothingKnownError(key)
-        return held[key]
+        return (await self.get_all((key,)))[key]
+
+    async def get_all(self, keys: Sequence[K]) -> dict[K, Held[V]]:
+        """Return the values of all keys; raises NothingKnownError. Waits as `get` does."""
+        held = await self.get_many(keys)
+        late = {self._flights[key].task for key in keys if key not in held and key in self._flights}
+        if late:
+            await asyncio.wait(late)
+            held = await self.get_many(keys)
+        missing = [key for key in keys if key not in held]
+        if missing:
+            raise NothingKnownError(missing[0])
+        return held
 
     async def get_many(self, keys: Sequence[K]) -> dict[K, Held[V]]:
         """Return the values of which anything is known, reading together what is not fresh."""
@@ -157,8 +163,9 @@ class LastGood(Generic[K, V]):
             group = self._group(key)
             flight = self._last_flights.get(group)
             if flight is None or flight.departed or len(flight.keys) >= self._batch:
-                before, flight = flight, _Flight(now)
-                flight.task = asyncio.create_task(self._fly(flight, before and before.task))
+                before = None if flight is None else flight.task
+                flight = _Flight(now)
+                flight.task = asyncio.create_task(self._fly(flight, before))
                 self._last_flights[group] = flight
             flight.keys.append(key)
             self._flights[key] = flight
@@ -170,6 +177,9 @@ class LastGood(Generic[K, V]):
             flight.departed = True
             await self._read(flight.keys)
         finally:
+            group = self._group(flight.keys[0])
+            if self._last_flights.get(group) is flight:
+                del self._last_flights[group]
             for key in flight.keys:
                 del self._flights[key]
 

@@ -1,37 +1,37 @@
-"""Reads a site's numbers: periods, who is online, the day's peak, and the views of pages."""
+"""Reads the numbers of sites: periods, who is online, and the day's peak."""
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from redis.asyncio import Redis
 
 from services.api import periods, queries
 from services.api.answers import Numbers
 from services.api.cache import LastGood
-from services.api.highwater import HighWater
-from services.api.kept import Kept, Shown
+from services.api.guard import Guard, news
+from services.api.kept import Kept
 from services.api.online import OnlineReader
 from services.api.periods import Key, Periods
-from services.api.reading import PageReading, Reading, Rows
+from services.api.reading import Reading, Rows
+from services.api.turns import in_turns
 from services.model.calendar import Grain, local_day, to_date
 from services.model.site import Metric, Site
-from services.store.interface import Store, StoreUnavailableError
+from services.store.interface import Store
 
-KEEP_SECONDS = 60.0
-"""How old the time of numbers that do not change may be where they are kept."""
 HISTORY_SECONDS = 60.0
 FIRST_DAY_SECONDS = 600.0
-REMEMBERED = 100_000
 
-_TOTAL: Key = (Grain.TOTAL, 0)
-
-R = TypeVar("R", Reading, PageReading)
+Wanted = tuple[str, Metric]
+"""Slug and measure."""
 
 
 class CounterReader:
-    """Reads from the store and from Redis; remembers only what makes the next reading cheaper."""
+    """Reads sites together, from the store and from Redis, with one statement of each kind.
+
+    Remembers only what makes the next reading cheaper, and what was shown.
+    """
 
     def __init__(
         self,
@@ -42,11 +42,9 @@ class CounterReader:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._highest = HighWater()
-        self._highest_of_paths = HighWater()
+        self._guard = Guard()
         self._online = OnlineReader(redis, clock, monotonic)
         self._kept = Kept(redis)
-        self._ever_shown: set[tuple[str, str]] = set()
         self._history = LastGood(
             self._read_histories, ttl=HISTORY_SECONDS, limit=1000, clock=monotonic
         )
@@ -60,191 +58,154 @@ class CounterReader:
         await self._history.close()
         await self._first_days.close()
 
-    async def numbers(self, site: Site, metric: Metric) -> Numbers:
-        """Return the numbers of a site, opening balances included. Raises StoreError."""
-        now_ms = int(self._clock() * 1000)
-        today = local_day(now_ms, site.timezone)
-        around = Periods.around(today)
-        counted, balances, peak, since, shown, online = await asyncio.gather(
-            self._rows(site.slug, metric, around),
-            self._balances(site.slug, metric),
-            queries.peak(self._store, site.slug, today),
-            self._since(site),
-            self._kept.numbers(site.slug, metric),
-            self._online.now(site.slug),
-        )
-        before = self._guard(site.slug, shown, metric)
-        reading = Reading(
-            as_of=now_ms,
-            day=today,
-            since=since,
-            peak=peak,
-            counted=self._raised(site.slug, metric, counted, before.counted if before else {}),
-            balances=_added(balances, metric, around),
-        )
-        kept = shown is not None
-        if kept and _is_news(reading, before):
-            kept = await self._kept.keep(site.slug, metric, reading)
-        self._show(site.slug, [metric], kept=kept)
-        return Numbers(site, metric, reading, online)
+    async def read(
+        self, sites: Mapping[str, Site], wanted: Sequence[Wanted]
+    ) -> dict[Wanted, Numbers]:
+        """Return the numbers of sites, opening balances included; `sites` are theirs, by slug.
 
-    async def recall_numbers(self, site: Site, metric: Metric) -> Numbers | None:
-        """Return the last good numbers that are kept, if any are."""
-        shown = await self._kept.numbers(site.slug, metric)
-        before = self._guard(site.slug, shown, metric)
-        if before is None:
-            return None
-        self._raised(site.slug, metric, {}, before.counted)
-        return Numbers(site, metric, before, await self._online.now(site.slug))
+        What may not be shown is left out. Raises StoreError.
+        """
+        now_ms = int(self._clock() * 1000)
+        today = {slug: local_day(now_ms, site.timezone) for slug, site in sites.items()}
+        around = {day: Periods.around(day) for day in set(today.values())}
+        keys = {day: periods.keys() for day, periods in around.items()}
+        counted, balances, peaks, since, shown, online = await asyncio.gather(
+            self._counted(wanted, today, frozenset().union(*keys.values())),
+            queries.balances(self._store, sites, ("",)),
+            queries.peaks(self._store, sites, around),
+            self._since(sites),
+            self._kept.numbers(wanted),
+            self._online.now(list(sites)),
+        )
+        before = self._guard.before(shown)
+        readings: dict[Wanted, Reading] = {}
+        async for slug, metric in in_turns(wanted):
+            day, held = today[slug], before.get((slug, metric))
+            rows = {key: counted[slug, metric].get(key, 0) for key in keys[day]}
+            readings[slug, metric] = Reading(
+                as_of=now_ms,
+                day=day,
+                since=since[slug],
+                peak=peaks.get((slug, day)),
+                counted=self._raised(slug, metric, rows, held.counted if held else {}),
+                balances=_added(balances.get(slug, ()), metric, keys[day]),
+            )
+        fresh = news(readings, before)
+        kept = shown is not None and await self._kept.keep(fresh)
+        readings = self._guard.show(
+            readings, lambda key: kept or (shown is not None and key not in fresh)
+        )
+        return {
+            (slug, metric): Numbers(sites[slug], metric, reading, online[slug])
+            async for (slug, metric), reading in in_turns(readings.items())
+        }
+
+    async def recall(
+        self, sites: Mapping[str, Site], wanted: Sequence[Wanted]
+    ) -> dict[Wanted, Numbers]:
+        """Return the last good numbers that are kept, of those sites that have any."""
+        before = self._guard.before(await self._kept.numbers(wanted))
+        online = await self._online.now(list(sites))
+        recalled = {}
+        for slug, metric in wanted:
+            reading = before.get((slug, metric))
+            if reading is not None:
+                self._raised(slug, metric, {}, reading.counted)
+                recalled[slug, metric] = Numbers(sites[slug], metric, reading, online[slug])
+        return recalled
 
     async def online(self, site: Site) -> int:
         """Return the visitors online, as far as is known."""
-        return (await self._online.now(site.slug)).visitors
+        return (await self._online.now([site.slug]))[site.slug].visitors
 
     def today(self, site: Site) -> int:
         """Return the site's day of this moment."""
         return local_day(int(self._clock() * 1000), site.timezone)
-
-    async def pages(self, site: Site, paths: Sequence[str]) -> dict[str, PageReading]:
-        """Return the views of pages, opening balances included. Raises StoreError."""
-        now_ms = int(self._clock() * 1000)
-        today = local_day(now_ms, site.timezone)
-        found, balances, shown = await asyncio.gather(
-            queries.path_views(self._store, site.slug, paths, today),
-            queries.balances(self._store, site.slug, paths),
-            self._kept.pages(site.slug, paths),
-        )
-        added: dict[str, dict[Key, int]] = {path: {} for path in paths}
-        for balance in balances:
-            held, key = added[balance.path], (balance.grain, balance.start)
-            held[key] = held.get(key, 0) + balance.views
-        readings, news = {}, {}
-        for path in paths:
-            before = self._guard(site.slug, shown, path)
-            total = self._highest_of_paths.raised(
-                (site.slug, path, _TOTAL), found.get((path, Grain.TOTAL), 0)
-            )
-            of_day = self._highest_of_paths.raised(
-                (site.slug, path, (Grain.DAY, today)), found.get((path, Grain.DAY), 0)
-            )
-            if before is not None:
-                total = max(total, before.views)
-                of_day = max(of_day, before.today if before.day == today else 0)
-            readings[path] = reading = PageReading(
-                as_of=now_ms,
-                day=today,
-                views=total,
-                today=of_day,
-                balance=added[path].get(_TOTAL, 0),
-                balance_today=added[path].get((Grain.DAY, today), 0),
-            )
-            if (reading.views or reading.balance) and _is_news(reading, before):
-                news[path] = reading
-        kept = shown is not None and await self._kept.keep_pages(site.slug, news)
-        self._show(site.slug, paths, kept=kept)
-        return readings
-
-    async def recall_pages(self, site: Site, paths: Sequence[str]) -> dict[str, PageReading]:
-        """Return the last good views that are kept, of those pages that have any."""
-        shown = await self._kept.pages(site.slug, paths)
-        found = {path: self._guard(site.slug, shown, path) for path in paths}
-        return {path: reading for path, reading in found.items() if reading is not None}
-
-    def _show(self, slug: str, names: Sequence[str], *, kept: bool) -> None:
-        """Refuse to show what cannot be kept, once something was shown: StoreUnavailableError.
-
-        After a restart while the store is away, what is kept would be less than what was shown.
-        Nothing is lost by it: while Redis is away, no new hits are counted.
-        """
-        keys = {(slug, name) for name in names}
-        if not kept and not keys.isdisjoint(self._ever_shown):
-            raise StoreUnavailableError("Redis cannot keep what would be shown")
-        if len(self._ever_shown) > REMEMBERED:
-            self._ever_shown.clear()
-        self._ever_shown |= keys
-
-    def _guard(self, slug: str, shown: Shown[R] | None, key: str) -> R | None:
-        """Return what was shown last, once what an operator reset is forgotten."""
-        if shown is None:
-            return None
-        self._highest.reset(slug, shown.reset_at)
-        self._highest_of_paths.reset(slug, shown.reset_at)
-        return shown.readings.get(key)
 
     def _raised(self, slug: str, metric: Metric, counted: Rows, before: Rows) -> Rows:
         """Return the rows, none lower than it was ever shown; rows of nothing are left out."""
         raised = {}
         for key in counted.keys() | before.keys():
             highest = max(counted.get(key, 0), before.get(key, 0))
-            count = self._highest.raised((slug, metric, key), highest)
+            count = self._guard.highest.raised((slug, metric, key), highest)
             if count and key in counted:
                 raised[key] = count
         return raised
 
-    async def _rows(self, slug: str, metric: Metric, around: Periods) -> dict[Key, int]:
-        wanted = around.keys()
-        if metric is Metric.VISITORS:
-            found = await self._visitor_rows(slug, around.today)
-        else:
-            counts = await queries.rows(self._store, slug, wanted)
-            found = {key: _measure(count, metric) for key, count in counts.items()}
-        return {key: found.get(key, 0) for key in wanted}
-
-    async def _visitor_rows(self, slug: str, today: int) -> dict[Key, int]:
-        # Longer periods are sums of days: a visitor means nothing after the site's midnight.
-        recent = today - 1
-        history, days = await asyncio.gather(
-            self._history.get((slug, recent)),
-            queries.visitors(self._store, slug, recent, today + 2),
+    async def _counted(
+        self, wanted: Sequence[Wanted], today: Mapping[str, int], keys: frozenset[Key]
+    ) -> dict[Wanted, Rows]:
+        stored = {slug for slug, metric in wanted if metric is not Metric.VISITORS}
+        hashed = {slug: today[slug] for slug, metric in wanted if metric is Metric.VISITORS}
+        rows, visitors = await asyncio.gather(
+            queries.rows(self._store, stored, keys) if stored else _nothing(),
+            self._visitors(hashed) if hashed else _nothing(),
         )
-        rows = dict(history.value)
-        for day, count in days.items():
-            periods.add(rows, Grain.DAY, day, count)
-        return rows
+        return {
+            (slug, metric): visitors[slug]
+            if metric is Metric.VISITORS
+            else {key: _measure(count, metric) for key, count in rows.get(slug, {}).items()}
+            for slug, metric in wanted
+        }
+
+    async def _visitors(self, today: Mapping[str, int]) -> dict[str, Rows]:
+        # Longer periods are sums of days: a visitor means nothing after the site's midnight.
+        asked = [(slug, day - 1) for slug, day in today.items()]
+        histories, recent = await asyncio.gather(
+            self._history.get_all(asked),
+            queries.visitors(self._store, today, min(today.values()) - 1, max(today.values()) + 2),
+        )
+        counted = {}
+        for slug, first in asked:
+            counted[slug] = rows = dict(histories[slug, first].value)
+            for day, count in recent.get(slug, {}).items():
+                if first <= day <= first + 2:
+                    periods.add(rows, Grain.DAY, day, count)
+        return counted
 
     async def _read_histories(
         self, wanted: Sequence[tuple[str, int]]
-    ) -> dict[tuple[str, int], dict[Key, int]]:
-        histories = {}
-        for slug, end in wanted:
-            rows: dict[Key, int] = {}
-            for day, count in (await queries.visitors(self._store, slug, 0, end)).items():
-                periods.add(rows, Grain.DAY, day, count)
-            histories[slug, end] = rows
+    ) -> dict[tuple[str, int], Rows]:
+        histories: dict[tuple[str, int], Rows] = {}
+        for end in {end for _, end in wanted}:
+            slugs = [slug for slug, until in wanted if until == end]
+            found = await queries.visitors(self._store, slugs, 0, end)
+            for slug in slugs:
+                rows: Rows = {}
+                histories[slug, end] = rows
+                for day, count in found.get(slug, {}).items():
+                    periods.add(rows, Grain.DAY, day, count)
         return histories
 
-    async def _balances(self, slug: str, metric: Metric) -> Iterable[queries.Balance]:
-        if metric is Metric.VISITORS:
-            return ()
-        return await queries.balances(self._store, slug, ("",))
-
-    async def _since(self, site: Site) -> str:
-        first = (await self._first_days.get(site.slug)).value
-        if first is None:
-            first = local_day(site.created_at, site.timezone)
-        return to_date(first).isoformat()
+    async def _since(self, sites: Mapping[str, Site]) -> dict[str, str]:
+        first = await self._first_days.get_all(list(sites))
+        return {
+            slug: to_date(
+                local_day(site.created_at, site.timezone)
+                if (day := first[slug].value) is None
+                else day
+            ).isoformat()
+            for slug, site in sites.items()
+        }
 
     async def _read_first_days(self, slugs: Sequence[str]) -> dict[str, int | None]:
-        return {slug: await queries.first_day(self._store, slug) for slug in slugs}
+        found = await queries.first_days(self._store, slugs)
+        return {slug: found.get(slug) for slug in slugs}
 
 
-def _added(balances: Iterable[queries.Balance], metric: Metric, around: Periods) -> Rows:
+async def _nothing() -> dict[str, Any]:
+    return {}
+
+
+def _added(balances: Iterable[queries.Balance], metric: Metric, wanted: frozenset[Key]) -> Rows:
+    if metric is Metric.VISITORS:
+        return {}
     # An old counter showed each number for itself: an entry adds to its own period only.
     rows: Rows = {}
     for balance in balances:
         key = (balance.grain, balance.start)
         rows[key] = rows.get(key, 0) + _measure(balance, metric)
-    wanted = around.keys()
     return {key: count for key, count in rows.items() if count and key in wanted}
-
-
-def _is_news(reading: R, before: R | None) -> bool:
-    """Tell whether a reading must be kept: it says something else, or what is kept grows old."""
-    return (
-        before is None
-        or reading.as_of - before.as_of > KEEP_SECONDS * 1000
-        or not reading.says_the_same(before)
-    )
 
 
 def _measure(count: queries.Count | queries.Balance, metric: Metric) -> int:

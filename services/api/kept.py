@@ -10,7 +10,7 @@ each, MAX_PAGES of them at most. A site that is removed takes them along.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -35,10 +35,13 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 class Shown(NamedTuple, Generic[R]):
-    """What was shown last, by key, and since when: nothing older counts (ms, 0 is always)."""
+    """What was shown last, by site and name, and since when of each site: nothing older counts.
 
-    readings: Mapping[str, R]
-    reset_at: int
+    The name is a measure or a path. Times are in ms; a site without one was never reset.
+    """
+
+    readings: Mapping[tuple[str, str], R]
+    reset_at: Mapping[str, int]
 
 
 class Kept:
@@ -49,63 +52,85 @@ class Kept:
         self._site = _Decoder(Reading)
         self._page = _Decoder(PageReading)
 
-    async def numbers(self, slug: str, metric: Metric) -> Shown[Reading] | None:
-        """Return the numbers of a site, under the key `metric`; None when Redis is away."""
+    async def numbers(self, wanted: Sequence[tuple[str, Metric]]) -> Shown[Reading] | None:
+        """Return the numbers of sites, by site and measure; None when Redis is away."""
+        slugs = list(dict.fromkeys(slug for slug, _ in wanted))
+        fields = [keys.reset_field(slug) for slug in slugs]
+        fields += [keys.numbers_field(slug, metric) for slug, metric in wanted]
         try:
-            asked = [keys.reset_field(slug), keys.numbers_field(slug, metric)]
             async with asyncio.timeout(_REDIS_SECONDS):
-                reset, body = await _values(self._redis.hmget(keys.NUMBERS, asked))
+                values = await _values(self._redis.hmget(keys.NUMBERS, fields))
         except (RedisError, OSError):
             return None
-        return self._site.shown([metric], [body], reset)
+        resets = values[: len(slugs)]
+        return self._site.shown(wanted, values[len(slugs) :], dict(zip(slugs, resets, strict=True)))
 
-    async def pages(self, slug: str, paths: Sequence[str]) -> Shown[PageReading] | None:
-        """Return the views of pages by path, of those that are kept; None when Redis is away."""
+    async def pages(self, wanted: Sequence[tuple[str, str]]) -> Shown[PageReading] | None:
+        """Return the views of pages, of those that are kept; None when Redis is away."""
+        paths = _by_site(wanted)
         try:
             async with (
                 asyncio.timeout(_REDIS_SECONDS),
                 self._redis.pipeline(transaction=False) as pipeline,
             ):
-                pipeline.hget(keys.NUMBERS, keys.reset_field(slug))
-                pipeline.hmget(keys.pages(slug), list(paths))
-                reset, bodies = await pipeline.execute()
+                pipeline.hmget(keys.NUMBERS, [keys.reset_field(slug) for slug in paths])
+                for slug, of_site in paths.items():
+                    pipeline.hmget(keys.pages(slug), of_site)
+                resets, *found = await pipeline.execute()
         except (RedisError, OSError):
             return None
-        return self._page.shown(paths, bodies, reset)
+        names = [(slug, path) for slug, of_site in paths.items() for path in of_site]
+        bodies = [body for of_site in found for body in of_site]
+        return self._page.shown(names, bodies, dict(zip(paths, resets, strict=True)))
 
-    async def keep(self, slug: str, metric: Metric, reading: Reading) -> bool:
-        """Write the numbers of a site; tell whether Redis took them."""
-        field = keys.numbers_field(slug, metric)
+    async def keep(self, readings: Mapping[tuple[str, Metric], Reading]) -> bool:
+        """Write the numbers of sites; tell whether Redis took them."""
+        if not readings:
+            return True
+        values: Any = {
+            keys.numbers_field(slug, metric): _text(reading)
+            for (slug, metric), reading in readings.items()
+        }
         try:
             async with asyncio.timeout(_REDIS_SECONDS):
-                await _done(self._redis.hset(keys.NUMBERS, field, _text(reading)))
+                await _done(self._redis.hset(keys.NUMBERS, mapping=values))
         except (RedisError, OSError) as error:
-            log.debug("cannot keep the numbers of %s: %s", slug, error)
+            log.debug("cannot keep the numbers of %d sites: %s", len(readings), error)
             return False
         return True
 
-    async def keep_pages(self, slug: str, readings: Mapping[str, PageReading]) -> bool:
+    async def keep_pages(self, readings: Mapping[tuple[str, str], PageReading]) -> bool:
         """Write the views of pages; tell whether Redis took them."""
         if not readings:
             return True
-        key = keys.pages(slug)
-        values: Any = {path: _text(reading) for path, reading in readings.items()}
         try:
             async with asyncio.timeout(_REDIS_SECONDS):
-                await self._write_pages(key, values)
+                await self._write_pages(readings)
         except (RedisError, OSError) as error:
-            log.debug("cannot keep the pages of %s: %s", slug, error)
+            log.debug("cannot keep %d pages: %s", len(readings), error)
             return False
         return True
 
-    async def _write_pages(self, key: str, values: Any) -> None:
+    async def _write_pages(self, readings: Mapping[tuple[str, str], PageReading]) -> None:
+        paths = _by_site(readings)
         async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.hset(key, mapping=values)
-            pipeline.hlen(key)
-            size = (await pipeline.execute())[1]
-        if size > MAX_PAGES:
-            excess = await _values(self._redis.hrandfield(key, size - MAX_PAGES + _TRIM))
-            await _done(self._redis.hdel(key, *cast("list[str]", excess)))
+            for slug, of_site in paths.items():
+                values: Any = {path: _text(readings[slug, path]) for path in of_site}
+                pipeline.hset(keys.pages(slug), mapping=values)
+                pipeline.hlen(keys.pages(slug))
+            sizes = (await pipeline.execute())[1::2]
+        for slug, size in zip(paths, sizes, strict=True):
+            if size > MAX_PAGES:
+                key = keys.pages(slug)
+                excess = await _values(self._redis.hrandfield(key, size - MAX_PAGES + _TRIM))
+                await _done(self._redis.hdel(key, *cast("list[str]", excess)))
+
+
+def _by_site(pages: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    paths: dict[str, list[str]] = {}
+    for slug, path in pages:
+        paths.setdefault(slug, []).append(path)
+    return paths
 
 
 async def reset(redis: Redis, slug: str, at_ms: int) -> None:
@@ -132,13 +157,18 @@ class _Decoder(Generic[R]):
         self._decoder: msgspec.msgpack.Decoder[R] = msgspec.msgpack.Decoder(kind)
 
     def shown(
-        self, names: Sequence[str], bodies: Sequence[bytes | None], reset_at: bytes | None
+        self,
+        names: Sequence[tuple[str, str]],
+        bodies: Sequence[bytes | None],
+        resets: Mapping[str, bytes | None],
     ) -> Shown[R]:
-        since = int(reset_at) if reset_at is not None and reset_at.isdigit() else 0
-        found: dict[str, R] = {}
+        since = {
+            slug: int(said) for slug, said in resets.items() if said is not None and said.isdigit()
+        }
+        found: dict[tuple[str, str], R] = {}
         for name, body in zip(names, bodies, strict=True):
             reading = self._decode(body)
-            if reading is not None and reading.as_of > since:
+            if reading is not None and reading.as_of > since.get(name[0], 0):
                 found[name] = reading
         return Shown(found, since)
 

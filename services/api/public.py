@@ -3,22 +3,28 @@
 import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from typing import TypeVar
 
+from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api import etag, paths, query
 from services.api.answers import Answer, Numbers
 from services.api.cache import Held, LastGood, NothingKnownError
-from services.api.counters import CounterReader
+from services.api.counters import CounterReader, Wanted
 from services.api.errors import bad_request, unavailable, unknown_site
 from services.api.metrics import COUNTER_CACHE, STALE_ANSWERS
+from services.api.pages import Page, PageReader
 from services.api.reading import PageReading
 from services.api.registry import Registry
 from services.model.site import Metric, Site
+from services.store.interface import Store
 
 PATH = "/api/counter/{site}"
 REMEMBERED_PATHS = 20_000
+SITES_A_READING = 300
+PATHS_A_READING = 500
 
 HEADERS = {
     "Access-Control-Allow-Origin": "*",
@@ -33,6 +39,8 @@ PREFLIGHT = {
     "Access-Control-Max-Age": "86400",
 }
 
+N = TypeVar("N", bound=str)
+
 _FRESH = COUNTER_CACHE.labels("fresh")
 _NO_PAGES = Held[dict[str, PageReading]]({}, stale=False)
 
@@ -43,14 +51,29 @@ class Counters:
     def __init__(
         self,
         registry: Registry,
-        reader: CounterReader,
+        store: Store,
+        redis: Redis,
+        clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
-        self._reader = reader
-        self._answers = LastGood(self._read_numbers, recall=self._recall_numbers, clock=monotonic)
+        self._reader = CounterReader(store, redis, clock, monotonic)
+        self._page_reader = PageReader(store, redis, clock)
+        self._answers = LastGood(
+            self._read_numbers,
+            recall=self._recall_numbers,
+            batch=SITES_A_READING,
+            # Visitors are read from another table, which may take longer.
+            group=lambda wanted: wanted[1] is Metric.VISITORS,
+            clock=monotonic,
+        )
+        # One reading of pages at a time, however many are asked for, or invented.
         self._paths = LastGood(
-            self._read_paths, recall=self._recall_paths, limit=REMEMBERED_PATHS, clock=monotonic
+            self._read_paths,
+            recall=self._page_reader.recall,
+            limit=REMEMBERED_PATHS,
+            batch=PATHS_A_READING,
+            clock=monotonic,
         )
 
     async def close(self) -> None:
@@ -129,36 +152,28 @@ class Counters:
         stale = len(pages) < len(asked) or any(page.stale for page in held.values())
         return Held(pages, stale=stale)
 
-    async def _read_numbers(
-        self, wanted: Sequence[tuple[str, Metric]]
-    ) -> dict[tuple[str, Metric], Numbers]:
-        return {
-            (slug, metric): await self._reader.numbers(self.site(slug), metric)
-            for slug, metric in wanted
+    async def _read_numbers(self, wanted: Sequence[Wanted]) -> dict[Wanted, Numbers]:
+        sites, known = self._known(wanted)
+        return await self._reader.read(sites, known) if known else {}
+
+    async def _recall_numbers(self, wanted: Sequence[Wanted]) -> dict[Wanted, Numbers]:
+        sites, known = self._known(wanted)
+        return await self._reader.recall(sites, known) if known else {}
+
+    async def _read_paths(self, wanted: Sequence[Page]) -> dict[Page, PageReading]:
+        sites, known = self._known(wanted)
+        return await self._page_reader.read(sites, known) if known else {}
+
+    def _known(
+        self, wanted: Sequence[tuple[str, N]]
+    ) -> tuple[dict[str, Site], list[tuple[str, N]]]:
+        """Return the sites that are meant, without those that were removed meanwhile."""
+        sites = {
+            slug: site
+            for slug in {slug for slug, _ in wanted}
+            if (site := self._registry.get(slug)) is not None
         }
-
-    async def _recall_numbers(
-        self, wanted: Sequence[tuple[str, Metric]]
-    ) -> dict[tuple[str, Metric], Numbers]:
-        return {
-            (slug, metric): numbers
-            for slug, metric in wanted
-            if (numbers := await self._reader.recall_numbers(self.site(slug), metric)) is not None
-        }
-
-    async def _read_paths(
-        self, wanted: Sequence[tuple[str, str]]
-    ) -> dict[tuple[str, str], PageReading]:
-        slug = wanted[0][0]
-        found = await self._reader.pages(self.site(slug), [path for _, path in wanted])
-        return {(slug, path): views for path, views in found.items()}
-
-    async def _recall_paths(
-        self, wanted: Sequence[tuple[str, str]]
-    ) -> dict[tuple[str, str], PageReading]:
-        slug = wanted[0][0]
-        found = await self._reader.recall_pages(self.site(slug), [path for _, path in wanted])
-        return {(slug, path): views for path, views in found.items()}
+        return sites, [key for key in wanted if key[0] in sites]
 
 
 def _parse(asked_for: bytes, site: Site) -> tuple[Metric, dict[str, str]]:

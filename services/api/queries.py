@@ -1,43 +1,51 @@
 """Every statement of the API that is not a repository's: what it reads to answer."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
+from datetime import date
 from typing import NamedTuple
 
 from services.api.periods import Key
-from services.model.calendar import EPOCH, Grain, to_date, to_day
+from services.model.calendar import EPOCH, Grain, period_start, to_date, to_day
 from services.model.hit import OTHER_PATH
 from services.store.interface import Store
 
+_GRAINS = {grain.value: grain for grain in Grain}
+_LAST_DAY = (1 << 16) - 1
+_PARTS = {Grain.YEAR: (Grain.MONTH, 366), Grain.MONTH: (Grain.DAY, 31)}
+"""The next shorter grain, and the most days of a period."""
+
+# The columns of the table's key are tested as they stand, so that its index is used.
 _ROWS = """
-SELECT toString(grain), start, argMax(views, position), argMax(visits, position)
+SELECT site, toString(grain), toUInt16(start), argMax(views, position), argMax(visits, position)
 FROM counters
-WHERE site = %(site)s AND path = '' AND (
+WHERE site IN %(sites)s AND path = '' AND (
     (grain = 'day' AND start IN %(days)s)
     OR (grain = 'month' AND start IN %(months)s)
     OR (grain = 'year' AND start IN %(years)s)
     OR (grain = 'total' AND start = %(epoch)s))
-GROUP BY grain, start
+GROUP BY site, grain, start
 """
 
 _PATHS = """
-SELECT path, toString(grain), argMax(views, position)
+SELECT site, path, toString(grain), toUInt16(start), argMax(views, position)
 FROM counters
-WHERE site = %(site)s AND path IN %(paths)s AND (
-    (grain = 'day' AND start = %(today)s) OR (grain = 'total' AND start = %(epoch)s))
-GROUP BY path, grain
+WHERE site IN %(sites)s AND path IN %(paths)s AND (
+    (grain = 'day' AND start IN %(days)s) OR (grain = 'total' AND start = %(epoch)s))
+GROUP BY site, path, grain, start
 """
 
 # An id that was entered twice counts as it was entered first.
 _BALANCES = """
 SELECT
+    site,
     argMin(path, at),
     argMin(toString(grain), at),
     argMin(start, at),
     argMin(views, at),
     argMin(visits, at)
 FROM opening_balances
-WHERE site = %(site)s AND path IN %(paths)s
-GROUP BY id
+WHERE site IN %(sites)s AND path IN %(paths)s
+GROUP BY site, id
 """
 
 # Only columns of the table's key are tested, so FINAL sees every row of a key, and reads no more
@@ -53,25 +61,24 @@ LIMIT %(limit)s
 """
 
 _VISITORS = """
-SELECT day, toUInt64(uniqCombinedMerge(visitors))
+SELECT site, day, toUInt64(uniqCombinedMerge(visitors))
 FROM visitors
-WHERE site = %(site)s AND day >= %(first)s AND day < %(end)s
-GROUP BY day
+WHERE site IN %(sites)s AND day >= %(first)s AND day < %(end)s
+GROUP BY site, day
 """
 
-_PEAK = """
-SELECT max(online), argMax(at, online)
+_PEAKS = """
+SELECT site, day, max(online), argMax(at, online)
 FROM peaks
-WHERE site = %(site)s AND day = %(day)s
-HAVING count() > 0
+WHERE site IN %(sites)s AND day IN %(days)s
+GROUP BY site, day
 """
 
-_FIRST_DAY = """
-SELECT start
+_FIRST = """
+SELECT site, toUInt16(min(start))
 FROM counters
-WHERE site = %(site)s AND grain = 'day'
-ORDER BY site, grain, start
-LIMIT 1
+WHERE site IN %(sites)s AND grain = %(grain)s AND start IN %(starts)s AND path = ''
+GROUP BY site
 """
 
 
@@ -99,43 +106,59 @@ class Peak(NamedTuple):
     at: int
 
 
-async def rows(store: Store, site: str, keys: frozenset[Key]) -> dict[Key, Count]:
-    """Return the counter rows of a whole site, of those that exist."""
+async def rows(
+    store: Store, sites: Collection[str], keys: Collection[Key]
+) -> dict[str, dict[Key, Count]]:
+    """Return, by site, the counter rows of whole sites, of those that exist."""
 
-    def starts(grain: Grain) -> list[object]:
+    def starts(grain: Grain) -> list[date]:
         return [to_date(start) for of, start in sorted(keys) if of == grain]
 
     found = await store.execute(
         _ROWS,
         {
-            "site": site,
+            "sites": sorted(sites),
             "days": starts(Grain.DAY),
             "months": starts(Grain.MONTH),
             "years": starts(Grain.YEAR),
             "epoch": EPOCH,
         },
     )
-    return {
-        (Grain(grain), to_day(start)): Count(views, visits) for grain, start, views, visits in found
-    }
+    counts: dict[str, dict[Key, Count]] = {}
+    for site, grain, start, views, visits in found:
+        counts.setdefault(site, {})[_GRAINS[grain], start] = Count(views, visits)
+    return counts
 
 
 async def path_views(
-    store: Store, site: str, paths: Sequence[str], today: int
-) -> dict[tuple[str, Grain], int]:
-    """Return the views of pages, today's and all, of those that were ever viewed."""
-    parameters = {"site": site, "paths": list(paths), "today": to_date(today), "epoch": EPOCH}
-    found = await store.execute(_PATHS, parameters)
-    return {(path, Grain(grain)): views for path, grain, views in found}
+    store: Store, pages: Collection[tuple[str, str]], days: Collection[int]
+) -> dict[tuple[str, str], dict[Key, int]]:
+    """Return the views of pages (site and path), those of days and all, of those ever viewed.
+
+    Pages that were not asked for may be among them.
+    """
+    parameters = {
+        "sites": sorted({site for site, _ in pages}),
+        "paths": sorted({path for _, path in pages}),
+        "days": [to_date(day) for day in days],
+        "epoch": EPOCH,
+    }
+    views: dict[tuple[str, str], dict[Key, int]] = {}
+    for site, path, grain, start, count in await store.execute(_PATHS, parameters):
+        views.setdefault((site, path), {})[_GRAINS[grain], start] = count
+    return views
 
 
-async def balances(store: Store, site: str, paths: Sequence[str]) -> list[Balance]:
-    """Return the opening balances of pages; the path '' is the whole site."""
-    found = await store.execute(_BALANCES, {"site": site, "paths": list(paths)})
-    return [
-        Balance(path, Grain(grain), to_day(start), views, visits)
-        for path, grain, start, views, visits in found
-    ]
+async def balances(
+    store: Store, sites: Collection[str], paths: Collection[str]
+) -> dict[str, list[Balance]]:
+    """Return, by site, the opening balances of paths; the path '' is the whole site."""
+    parameters = {"sites": sorted(sites), "paths": sorted(paths)}
+    entries: dict[str, list[Balance]] = {}
+    for site, path, grain, start, *counts in await store.execute(_BALANCES, parameters):
+        entry = Balance(path, _GRAINS[grain], to_day(start), *counts)
+        entries.setdefault(site, []).append(entry)
+    return entries
 
 
 async def top_pages(
@@ -152,19 +175,47 @@ async def top_pages(
     return [(path, views) for path, views in await store.execute(_TOP, parameters)]
 
 
-async def visitors(store: Store, site: str, first: int, end: int) -> dict[int, int]:
-    """Return the visitors of each day from `first` to the one before `end`."""
-    parameters = {"site": site, "first": to_date(first), "end": to_date(end)}
-    return {to_day(day): count for day, count in await store.execute(_VISITORS, parameters)}
+async def visitors(
+    store: Store, sites: Collection[str], first: int, end: int
+) -> dict[str, dict[int, int]]:
+    """Return, by site, the visitors of each day from `first` to the one before `end`."""
+    parameters = {"sites": sorted(sites), "first": to_date(first), "end": to_date(end)}
+    counts: dict[str, dict[int, int]] = {}
+    for site, day, count in await store.execute(_VISITORS, parameters):
+        counts.setdefault(site, {})[to_day(day)] = count
+    return counts
 
 
-async def peak(store: Store, site: str, day: int) -> Peak | None:
-    """Return the peak of a day."""
-    found = await store.execute(_PEAK, {"site": site, "day": to_date(day)})
-    return Peak(*found[0]) if found else None
+async def peaks(
+    store: Store, sites: Collection[str], days: Collection[int]
+) -> dict[tuple[str, int], Peak]:
+    """Return the peaks of days, by site and day."""
+    parameters = {"sites": sorted(sites), "days": [to_date(day) for day in days]}
+    found = await store.execute(_PEAKS, parameters)
+    return {(site, to_day(day)): Peak(online, at) for site, day, online, at in found}
 
 
-async def first_day(store: Store, site: str) -> int | None:
-    """Return the first day that was counted."""
-    found = await store.execute(_FIRST_DAY, {"site": site})
-    return to_day(found[0][0]) if found else None
+async def first_days(store: Store, sites: Collection[str]) -> dict[str, int]:
+    """Return the first day that was counted of each site that has one.
+
+    The years lead to the first month, and that to the day: all days of all sites would be too
+    many to look at.
+    """
+    starts = {period_start(day, Grain.YEAR) for day in range(0, _LAST_DAY, 365)}
+    first: dict[str, int] = {}
+    for grain in (Grain.YEAR, Grain.MONTH, Grain.DAY):
+        parameters = {
+            "sites": sorted(sites),
+            "grain": grain.value,
+            "starts": [to_date(start) for start in sorted(starts)],
+        }
+        first = dict(await store.execute(_FIRST, parameters))
+        if not first or grain is Grain.DAY:
+            break
+        shorter, days = _PARTS[grain]
+        starts = {
+            period_start(start + day, shorter)
+            for start in set(first.values())
+            for day in range(days)
+        }
+    return first

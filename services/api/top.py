@@ -66,7 +66,13 @@ class TopPages:
         self._site = site
         self._store = store
         self._clock = clock
-        self._lists = LastGood(self._read, ttl=FRESH_SECONDS, limit=REMEMBERED, clock=monotonic)
+        self._lists = LastGood(
+            self._read,
+            ttl=FRESH_SECONDS,
+            limit=REMEMBERED,
+            group=lambda wanted: wanted,  # one reading is no cheaper for the others
+            clock=monotonic,
+        )
 
     async def close(self) -> None:
         """Abandon the readings under way."""

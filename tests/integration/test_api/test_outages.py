@@ -232,7 +232,7 @@ async def test_pages_are_kept_within_a_limit_and_go_with_their_site(
     kept = Kept(redis)
     page = PageReading(as_of=1_700_000_000_000, day=19_700, views=445, today=3)
     for first in range(0, MAX_PAGES + 1000, 100):
-        await kept.keep_pages("mytho", {f"/trang/{first + i}": page for i in range(100)})
+        await kept.keep_pages({("mytho", f"/trang/{first + i}"): page for i in range(100)})
         assert await redis.hlen(keys.pages("mytho")) <= MAX_PAGES
     used = await redis.memory_usage(keys.pages("mytho"), samples=0)
     assert used is not None

@@ -12,7 +12,7 @@ def luot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     system = System(tmp_path_factory.mktemp("fuzz"))
     try:
         system.start()
-        system.add_site("fuzz")
+        system.add_site("fuzz", public_top=True)
         yield system
     finally:
         system.stop()

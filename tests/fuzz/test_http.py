@@ -66,11 +66,31 @@ def fuzz(description: dict[str, Any], url: str, headers: dict[str, str]) -> int:
     return sent
 
 
+def about_sites_that_exist(description: dict[str, Any]) -> dict[str, Any]:
+    """Let made-up requests ask for a site that there is, where that can do no harm."""
+    for path, methods in description["paths"].items():
+        known = {"site": "fuzz"} | ({"slug": "ledger"} if path.endswith("/balances") else {})
+        for operation in methods.values():
+            for parameter in operation.get("parameters", []):
+                if parameter["name"] in known:
+                    parameter["schema"]["enum"] = [known[parameter["name"]]]
+    return description
+
+
 def test_the_api_answers_made_up_requests_as_described(luot: System) -> None:
-    description = httpx.get(f"{luot.api.url}/openapi.json").json()
+    admin = {"Authorization": f"Bearer {TOKEN}"}
+    ledger = httpx.post(f"{luot.api.url}/api/admin/sites", json={"slug": "ledger"}, headers=admin)
+    assert ledger.status_code == 201
+    description = about_sites_that_exist(httpx.get(f"{luot.api.url}/openapi.json").json())
+    for address in ("counter/fuzz.svg", "counter/fuzz.html", "counter/fuzz.txt", "api/top/fuzz"):
+        assert httpx.get(f"{luot.api.url}/{address}").status_code == 200
+    # These take memory that stays, with the first threads that they need.
+    at_first = {f"/api/admin/{name}" for name in ("backup", "doctor")}
+    paths = {path: about for path, about in description["paths"].items() if path in at_first}
+    fuzz({**description, "paths": paths}, luot.api.url, admin)
     before = resident(luot.api.pid)
 
-    sent = fuzz(description, luot.api.url, {"Authorization": f"Bearer {TOKEN}"})
+    sent = fuzz(description, luot.api.url, admin)
 
     assert sent > EXAMPLES * len(description["paths"])
     assert resident(luot.api.pid) - before < MAX_GROWTH

@@ -272,3 +272,26 @@ async def test_what_redis_cannot_keep_is_not_shown_so_that_a_restart_never_shows
             assert shown(await numbers(client, path="/a")) == shown(risen)
     finally:
         counted.start()
+
+
+async def test_badge_page_and_text_show_the_last_good_numbers_after_a_restart_without_the_store(
+    counted: ClickHouseServer, open_api: OpenApi
+) -> None:
+    drawn = [f"/counter/mytho.{kind}?lines=total&digits=5" for kind in ("svg", "html", "txt")]
+    drawn.append("/counter/mytho.txt?path=/a")
+    async with open_api() as client:
+        before = [(await client.get(address)).text for address in drawn]
+    assert before[2] == "01100\nTổng lượt truy cập: 1100\n"
+
+    counted.kill()
+    try:
+        async with open_api() as client:
+            after = [await client.get(address) for address in drawn]
+            never_read = await client.get("/counter/mytho.txt?path=/never-read")
+            assert (await numbers(client))["stale"]
+    finally:
+        counted.start()
+
+    assert [answer.status_code for answer in after] == [200] * 4
+    assert [answer.text for answer in after] == before
+    assert (never_read.status_code, list(never_read.json()["errors"])) == (503, ["store"])

@@ -27,7 +27,7 @@ from tests.servers.services import Service
 SIZES = (8, 50, 200)
 """Hits an entry: 64 connections make 8, an ingest at its limit about 50, a spool 200 and more."""
 ORDINARY = 50
-HITS = 400_000
+HITS = 300_000
 BACKLOG = 2_000_000
 GROUP = "luot"
 LONGEST_SECONDS = 180.0

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from benchmarks import goals, scaling, skew, svg
+from benchmarks.plan import Costs
 from benchmarks.results import Report, read_all
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -60,11 +61,11 @@ def subject(name: str) -> Lines:
 BLOCKS: dict[str, Lines] = {
     "goals": goals.table,
     "machine": machine,
-    "costs": lambda reports: scaling.costs_table(scaling.Costs.of(reports)),
+    "costs": lambda reports: scaling.costs_table(Costs.of(reports)),
     "assumed": lambda _: scaling.assumed_table(),
-    "plan": lambda reports: scaling.plan_table(scaling.Costs.of(reports)),
+    "plan": lambda reports: scaling.plan_table(Costs.of(reports)),
     "skew": lambda _: scaling.skew_table(skew.simulate()),
-    "alone": lambda reports: scaling.alone_table(scaling.Costs.of(reports), skew.simulate()),
+    "alone": lambda reports: scaling.alone_table(Costs.of(reports), skew.simulate()),
     **{
         name: subject(name)
         for name in ("ingest", "aggregator", "api", "growth", "size", "memory", "page", "freshness")

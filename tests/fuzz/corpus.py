@@ -1,6 +1,8 @@
 """What broke something once, or was made to: inputs that must be refused, by name."""
 
+import struct
 from collections.abc import Callable
+from typing import BinaryIO
 
 _HEAD = b"\xdc\x00\x10"  # a msgpack array of 16
 _WIDE = b"\xdc\x00\x11"  # one more than a batch has
@@ -30,6 +32,27 @@ BATCHES: dict[str, Callable[[], bytes]] = {
         _HEAD + b"\xd3\x80" + b"\x00" * 7 + b"\x91\xa1a" + b"\x91\x00" * 14
     ),
 }
+
+_MEBI = 1 << 20
+
+
+def _sparse(file: BinaryIO) -> None:
+    file.truncate(file.tell() + (8 << 30))
+
+
+SPOOLS: dict[str, Callable[[BinaryIO], object]] = {
+    # Was read into memory as a whole.
+    "eight GiB of holes": _sparse,
+    # Kept the start of ingest busy for hours: each claim was summed up to its end.
+    "claims of 8 MiB everywhere": lambda file: file.write(
+        (struct.pack(">II", 8 << 20, 0) + b"\x93\xcf") * 1_600_000
+    ),
+    "claims of 4 GiB everywhere": lambda file: file.write((b"\xff" * 8 + b"\x93\xcf") * 1_600_000),
+    "claims of nothing everywhere": lambda file: file.write(bytes(16 * _MEBI)),
+    "beginnings of a body everywhere": lambda file: file.write(b"\x93\xcf" * 8 * _MEBI),
+    "a whole header again": lambda file: file.write(b"LUOTSPL1" * 2 * _MEBI),
+}
+"""What stands behind whole records in a file of the spool."""
 
 ACCESS_LOG_LINES: tuple[bytes, ...] = (
     # Kept the import busy for ever: 40 bytes that are not ASCII, read by an expression that tries

@@ -19,11 +19,10 @@ from typing import NamedTuple, Self
 from services.ingest import metrics
 from services.ingest.spool import records, segment
 from services.ingest.spool.records import Record
-from services.ingest.spool.segment import Segment
+from services.ingest.spool.segment import SEGMENT_BYTES, Segment
 
 _log = logging.getLogger(__name__)
 
-SEGMENT_BYTES = 16 << 20
 _CHUNK_BYTES = 1 << 20
 _NAME = re.compile(r"[0-9a-f]{16}")
 

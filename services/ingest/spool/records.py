@@ -25,6 +25,10 @@ HEADER_BYTES = _HEADER.size
 _BODY_START = b"\x93\xcf"
 """msgpack: an array of three, the first of them a time in 64 bits."""
 MAX_RECORD = MAX_BODY + _FRAME.size
+_MAX_WORK = 256 << 20
+"""Bytes that may be summed up in search of a whole record."""
+_LOOK = 4 << 10
+"""What a look at something that is none is worth, in such bytes."""
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -79,9 +83,10 @@ def read(buffer: bytes, at: int) -> tuple[Record, int] | None:
     if body_at > len(buffer):
         return None
     length, checksum = _FRAME.unpack_from(buffer, at)
-    body = buffer[body_at : body_at + length]
-    if not 1 <= length <= MAX_BODY or len(body) < length:
+    # Before any of it is copied: in damaged files there are many claims of much.
+    if not 1 <= length <= min(MAX_BODY, len(buffer) - body_at):
         return None
+    body = buffer[body_at : body_at + length]
     if crc32(body, crc32(buffer[at : at + 4])) != checksum:
         return None
     try:
@@ -98,10 +103,16 @@ def read_all(buffer: bytes, at: int = 0) -> Iterator[tuple[Record, int]]:
 
 
 def whole_behind(buffer: bytes, at: int) -> bool:
-    """Tell whether a whole record begins somewhere behind an offset: no crash does that."""
+    """Tell whether a whole record begins somewhere behind an offset: no crash does that.
+
+    Bytes that look like the beginnings of very many long records are not all looked at: True.
+    """
+    left = _MAX_WORK
     at = buffer.find(_BODY_START, at + _FRAME.size + 1)
-    while at != -1:
+    while at != -1 and left > 0:
         if read(buffer, at - _FRAME.size) is not None:
             return True
+        claimed = int.from_bytes(buffer[at - _FRAME.size : at - 4])
+        left -= max(claimed, _LOOK) if claimed <= MAX_BODY else _LOOK
         at = buffer.find(_BODY_START, at + 1)
-    return False
+    return left <= 0

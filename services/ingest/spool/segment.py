@@ -7,6 +7,9 @@ from typing import NamedTuple, Self
 
 from services.ingest.spool import records
 
+SEGMENT_BYTES = 16 << 20
+"""A segment that has so many takes no more records."""
+_MAX_BYTES = SEGMENT_BYTES + records.MAX_RECORD
 SUFFIX = ".spool"
 DAMAGED = ".damaged"
 DOUBTFUL = ".doubtful"
@@ -111,18 +114,24 @@ class Segment:
 
 
 def scan(path: Path) -> Found:
-    """Read a whole segment and find what is good in it. Raises OSError."""
-    buffer = path.read_bytes()
+    """Read a segment and find what is good in it; bytes that we never write are not read.
+
+    Raises OSError.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        buffer = file.read(_MAX_BYTES)
     partitions = records.read_header(buffer)
     if partitions is None:
-        return Found(len(buffer) > records.HEADER_BYTES, torn=len(buffer))
+        return Found(size > records.HEADER_BYTES, torn=size)
     end, hits, written = records.HEADER_BYTES, 0, None
     for record, behind in records.read_all(buffer, end):
         end = behind
         hits += record.hits
         written = record.written if written is None else written
-    damaged = end < len(buffer) and records.whole_behind(buffer, end)
-    return Found(True, partitions, end, hits, written, len(buffer) - end, damaged)
+    torn = size - end
+    damaged = size > _MAX_BYTES or (torn > 0 and records.whole_behind(buffer, end))
+    return Found(True, partitions, end, hits, written, torn, damaged)
 
 
 def sync_folder(path: Path) -> None:

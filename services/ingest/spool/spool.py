@@ -9,7 +9,8 @@ from pathlib import Path
 from services.ingest import metrics
 from services.ingest.clock import Clock
 from services.ingest.spool import records
-from services.ingest.spool.folder import SEGMENT_BYTES, Folder, folders
+from services.ingest.spool.folder import Folder, folders
+from services.ingest.spool.segment import SEGMENT_BYTES
 from services.log.writer import Entry
 
 _log = logging.getLogger(__name__)

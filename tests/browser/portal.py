@@ -41,7 +41,7 @@ class Portal:
     """Put up pages, say what Luot answers, and look at what was asked.
 
     fault    what Luot does instead of answering under /api: '500', 'hang' or 'garbage'
-    stalled  paths that are not answered before the server stops
+    stalled  paths that are not answered for as long as they stand here
     """
 
     def __init__(self) -> None:
@@ -80,12 +80,12 @@ class Portal:
     ) -> None:
         """Put up a page; it carries the script unless another head is given."""
         head = self.tag(attributes) if head is None else head
-        self.pages[path] = (
+        text = (
             f'<!doctype html><html lang="{lang}"><head><meta charset="utf-8">'
             f'<link rel="icon" href="data:,"><title>Cổng thông tin</title>{head}</head>'
-            f"<body>{body}</body></html>",
-            headers or {},
+            f"<body>{body}</body></html>"
         )
+        self.pages[path] = (text, headers or {})
 
     def record(self, asked: Asked) -> None:
         with self._changed:
@@ -137,9 +137,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = self._record()
         name = asked.path.rpartition("/")[2]
-        if asked.path in self.portal.stalled:
-            self.portal.stopping.wait(60)
-        elif name in script.FILES:
+        while asked.path in self.portal.stalled and not self.portal.stopping.wait(0.02):
+            pass
+        if name in script.FILES:
             self._answer(200, script.built(name), script.FILES[name])
         elif asked.path.startswith("/api/"):
             self._luot(asked)
@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Access-Control-Allow-Origin", "*")
-        for name, value in {"Cache-Control": "no-store", **(headers or {})}.items():
+        for name, value in {"Cache-Control": "no-cache", **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)

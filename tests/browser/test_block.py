@@ -1,0 +1,202 @@
+"""<visitor-counter> and <most-read>: what they show, and whose word counts."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from services.api import script
+from tests.browser.portal import NUMBERS, TOP, Portal
+from tests.browser.test_views import TODAY
+
+DNN = "today,yesterday,this_month,last_month,this_year,last_year"
+
+
+def block(portal: Portal, page: Page, attributes: str = "", **more: Any) -> list[str]:
+    """Open a page with one block; return its text, line by line as a reader sees it."""
+    portal.page("/", f"<visitor-counter {attributes}>đang tải</visitor-counter>", **more)
+    page.goto(portal.url("/"))
+    page.locator("visitor-counter .known").wait_for()
+    return page.locator("visitor-counter .known").inner_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("lang", "attributes", "first", "last"),
+    [
+        ("vi", "", "Đang truy cập: 12", "Tổng lượt truy cập: 8307145"),
+        ("en-GB", "", "Online: 12", "Total: 8307145"),
+        ("en", 'lang="vi"', "Đang truy cập: 12", "Tổng lượt truy cập: 8307145"),
+        ("fr", "", "Đang truy cập: 12", "Tổng lượt truy cập: 8307145"),
+    ],
+)
+def test_a_block_is_a_list_in_the_pages_language(
+    portal: Portal, page: Page, lang: str, attributes: str, first: str, last: str
+) -> None:
+    told = block(portal, page, attributes, lang=lang)
+    assert told[0] in ("Thống kê truy cập", "Visitor statistics")
+    assert (told[1], told[-1], len(told)) == (first, last, 8)
+    assert page.locator("visitor-counter").get_by_role("list").count() == 1
+    assert page.locator("visitor-counter").get_by_role("listitem").count() == 7
+    assert page.locator("visitor-counter").get_by_role("group").get_attribute("lang") == (
+        "en" if first == "Online: 12" else "vi"
+    )
+
+
+def test_the_block_of_a_district_portal(portal: Portal, page: Page) -> None:
+    portal.numbers |= {"this_year": 119944}
+    told = block(portal, page, f'preset="dnn" digits="11" lines="{DNN}"')
+    assert told == [
+        "Thống kê truy cập",
+        "00008307145",
+        "Hôm nay: 6325",
+        "Hôm qua: 7097",
+        "Tháng này: 119944",
+        "Tháng trước: 108517",
+        "Năm này: 119944",
+        "Năm trước: 1845672",
+    ]
+
+
+def test_the_block_of_a_city_portal(portal: Portal, page: Page) -> None:
+    portal.numbers |= {"online": 1, "today": 70, "total": 907035}
+    told = block(
+        portal,
+        page,
+        'preset="liferay" heading="" lines="online, today,total" label-online="Đang truy cập "',
+    )
+    assert told == ["Đang truy cập : 1", "Hôm nay: 70", "Tổng lượt truy cập: 907035"]
+
+
+def test_every_line_can_be_shown(portal: Portal, page: Page) -> None:
+    told = block(portal, page, f'lang="en" heading="" lines="{",".join(NUMBERS)},no_such"')
+    numbers = {**NUMBERS, "peak": 77}
+    assert [line.split(": ")[1] for line in told] == [str(count) for count in numbers.values()]
+
+
+def test_the_sites_settings_hold_where_attributes_are_silent(portal: Portal, page: Page) -> None:
+    portal.numbers["display"] = {
+        "lines": ["online", "peak"],
+        "lang": "en",
+        "theme": "dark",
+        "preset": "drupal",
+        "digits": 9,
+        "format": "dot",
+        "heading": "Our readers",
+        "labels": {"online": "Now"},
+    }
+    assert block(portal, page) == ["Our readers", "008307145", "Now: 12", "Most at once: 77"]
+    assert page.locator("visitor-counter .drupal.dark").count() == 1
+
+    told = block(
+        portal,
+        page,
+        'lines="today" lang="vi" theme="light" preset="joomla" digits="0" format="comma"'
+        ' heading="" label-today="Nay"',
+    )
+    assert told == ["Nay: 6,325"]
+    assert page.locator("visitor-counter .joomla.light").count() == 1
+
+
+def test_digits_are_one_number_to_a_screen_reader(portal: Portal, page: Page) -> None:
+    block(portal, page, 'digits="11"')
+    digits = page.locator("visitor-counter").get_by_role("img")
+    assert digits.get_attribute("aria-label") == "Tổng lượt truy cập: 8307145"
+    assert digits.locator("[part=digit]").all_inner_texts() == list("00008307145")
+    assert page.locator("visitor-counter [aria-live]").count() == 0
+    expect(page.locator("visitor-counter").get_by_role("group")).to_have_accessible_name(
+        "Thống kê truy cập"
+    )
+
+
+def test_a_number_longer_than_its_digits_is_shown_whole(portal: Portal, page: Page) -> None:
+    assert block(portal, page, 'digits="3" lines=""')[1:] == ["8307145"]
+
+
+def test_a_refresh_changes_numbers_in_their_place(portal: Portal, page: Page) -> None:
+    block(portal, page, 'digits="8"')
+    page.evaluate(
+        "window.kept = document.querySelector('visitor-counter').shadowRoot.querySelector('li')"
+    )
+    portal.numbers = NUMBERS | {"total": 8307146, "online": 13}
+    page.clock.run_for(60_000)
+    expect(page.locator("visitor-counter .known")).to_contain_text("13")
+    assert page.locator("[part=digits]").inner_text() == "08307146"
+    assert page.evaluate("kept.isConnected && kept.innerText") == "Đang truy cập: 13"
+
+
+def test_blocks_of_two_measures_are_read_each_once(portal: Portal, page: Page) -> None:
+    block_of = '<visitor-counter metric="{}"></visitor-counter>'.format
+    portal.page("/", TODAY + block_of("views") * 2 + block_of("visitors"), 'data-metric="views"')
+    page.goto(portal.url("/"))
+    expect(page.locator("visitor-counter .known")).to_have_count(3)
+    asked = sorted(asked.query["metric"][0] for asked in portal.reads())
+    assert asked == ["views", "visitors"]
+
+
+def test_what_the_element_holds_is_shown_until_the_first_answer(portal: Portal, page: Page) -> None:
+    portal.stalled = {"/api/counter/mytho"}
+    portal.page("/", "<visitor-counter>chưa có số liệu</visitor-counter>")
+    page.goto(portal.url("/"))
+    page.locator("visitor-counter [part=block]").wait_for(state="attached")
+    expect(page.get_by_text("chưa có số liệu")).to_be_visible()
+    expect(page.locator("visitor-counter [part=block]")).to_be_hidden()
+
+    portal.stalled = set()
+    expect(page.locator("visitor-counter [part=block]")).to_be_visible()
+    expect(page.locator("visitor-counter slot")).to_have_count(0)
+
+
+def test_a_block_that_comes_later_is_filled(portal: Portal, page: Page) -> None:
+    portal.page("/", TODAY)
+    page.goto(portal.url("/"))
+    expect(page.locator("span").first).to_have_text("6325")
+    append = "document.body.append(document.createElement('visitor-counter'))"
+    page.evaluate(f"history.pushState({{}}, '', '/b'); {append}")
+    page.clock.run_for(600)
+    expect(page.locator("visitor-counter .known")).to_contain_text("6325")
+    page.evaluate(append)
+    expect(page.locator("visitor-counter .known")).to_have_count(2)
+    portal.wait(views=2, reads=2)
+
+
+def test_an_element_of_the_portals_own_by_that_name_stays(portal: Portal, page: Page) -> None:
+    portal.page("/", f"<visitor-counter>của cổng</visitor-counter>{TODAY}")
+    page.add_init_script("customElements.define('visitor-counter', class extends HTMLElement {})")
+    page.goto(portal.url("/"))
+    expect(page.locator("span")).to_have_text("6325")
+    assert page.locator("visitor-counter").inner_text() == "của cổng"
+
+
+def test_the_most_read_pages_are_links(portal: Portal, page: Page) -> None:
+    portal.top = [{"path": "//evil.example/x", "views": 3}, {"path": '/<img src=x>"', "views": 2}]
+    portal.top += [{**TOP[2], "title": "Bài ba"}, *TOP[3:]]
+    portal.page("/", '<most-read period="30d" limit="4" format="dot"></most-read>')
+    page.goto(portal.url("/"))
+    page.locator("most-read .known").wait_for()
+    links = page.locator("most-read a")
+    assert links.all_inner_texts() == ["//evil.example/x", '/<img src=x>"', "Bài ba", "/bai-3"]
+    hosts = links.evaluate_all("(links) => links.map((link) => link.host)")
+    assert set(hosts) == {portal.url("").removeprefix("http://")}
+    assert page.locator("most-read li").first.inner_text().splitlines()[-1] == "3"
+    (asked,) = portal.of("GET", "/api/top/mytho")
+    assert asked.query == {"period": ["30d"], "limit": ["4"]}
+    portal.wait(views=1, reads=0)
+
+
+def test_a_pinned_script_takes_only_the_elements_that_were_built_with_it(
+    portal: Portal, page: Page
+) -> None:
+    pinned = f'integrity="{script.integrity(script.built(script.COUNTER))}" crossorigin="anonymous"'
+    tag = portal.tag(pinned, f"{script.VERSIONED}/counter.js")
+    told = block(portal, page, head=tag)
+    assert told[1] == "Đang truy cập: 12"
+    (part,) = page.locator('script[src$="blocks.js"]').all()
+    assert part.get_attribute("src") == f"{portal.luot}{script.VERSIONED}/blocks.js"
+    assert part.get_attribute("integrity") == script.integrity(script.built(script.BLOCKS))
+
+    page.route("**/blocks.js", lambda route: route.fulfill(body="window.changed = 1"))
+    portal.page("/changed", "<visitor-counter>như cũ</visitor-counter>", head=tag)
+    page.goto(portal.url("/changed"))
+    portal.wait(views=2, reads=2)
+    expect(page.get_by_text("như cũ")).to_be_visible()
+    assert page.evaluate("window.changed") is None

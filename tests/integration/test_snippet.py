@@ -1,0 +1,110 @@
+"""`luot snippet` prints what a portal needs, as the running Luot says."""
+
+import json
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from services import __version__
+from services.api import script
+from tests.servers.up import Up, luot
+
+
+class Tags(HTMLParser):
+    """The tags of a text, in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    running = Up(tmp_path_factory.mktemp("up") / "data")
+    yield running
+    assert running.end() == 0
+
+
+def test_it_prints_tags_that_load(up: Up) -> None:
+    done = luot("snippet", "demo", "--data", str(up.data))
+    assert done.returncode == 0, done.stderr
+    scripts = [told for tag, told in Tags(done.stdout).found if tag == "script"]
+    assert [tag["data-site"] for tag in scripts] == ["demo", "demo"]
+    for tag in scripts:
+        answer = up.http.get(str(tag["src"]))
+        assert answer.status_code == 200
+        assert tag.get("integrity") in (None, script.integrity(answer.content))
+        assert ("integrity" in tag) == (tag.get("crossorigin") == "anonymous")
+    assert "<visitor-counter></visitor-counter>" in done.stdout
+    assert f"connect-src {up.url}" in done.stdout
+
+
+def test_the_ways_without_a_script_are_there(up: Up) -> None:
+    done = luot("snippet", "demo", "--json", LUOT_URL=up.url)
+    told = json.loads(done.stdout)
+    assert (told["site"], told["url"], told["version"]) == ("demo", up.url, __version__)
+    for way, attribute in (("image", "src"), ("badge", "src"), ("frame", "src")):
+        (tag,) = [
+            dict(found) for name, found in Tags(told["ways"][way]).found if attribute in found
+        ]
+        assert urlsplit(str(tag["src"])).path in (
+            "/hit.gif",
+            "/counter/demo.svg",
+            "/counter/demo.html",
+        )
+        answer = up.http.get(str(tag["src"]), headers={"Referer": "https://demo.example/tin"})
+        assert answer.status_code == 200, way
+    assert told["content_security_policy"] == {
+        "script-src": up.url,
+        "connect-src": up.url,
+        "img-src": up.url,
+        "frame-src": up.url,
+        "trusted-types": "luot",
+    }
+
+
+def test_the_public_address_and_the_sites_settings_are_in_the_tags(up: Up) -> None:
+    done = luot(
+        *("site", "add", "mytho", "--host", "mytho.example", "--preset", "dnn", "--digits", "11"),
+        *("--heading", 'Số "liệu"', "--lines", "today,total", "--data", str(up.data)),
+    )
+    assert done.returncode == 0, done.stderr
+    public = "https://stats.example.vn"
+    told = json.loads(
+        luot("snippet", "mytho", "--url", public, "--json", "--data", str(up.data)).stdout
+    )
+    ((name, block),) = Tags(told["ways"]["block"]).found
+    assert name == "visitor-counter"
+    assert block == {
+        "lines": "today,total",
+        "digits": "11",
+        "heading": 'Số "liệu"',
+        "preset": "dnn",
+    }
+    assert told["ways"]["script"] == (
+        f'<script async src="{public}/counter.js" data-site="mytho"></script>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("site", "said"), [("no-such", "'no-such' is not a site"), ("../admin", "answers 404")]
+)
+def test_a_site_that_is_none_is_refused(up: Up, site: str, said: str) -> None:
+    done = luot("snippet", site, "--data", str(up.data))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_a_luot_that_does_not_run_is_named(tmp_path: Path) -> None:
+    done = luot("snippet", "demo", LUOT_URL="http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "http://127.0.0.1:9 cannot be reached" in done.stderr
+    done = luot("snippet", "demo", "--data", str(tmp_path))
+    assert "expected the data folder of `luot up`" in done.stderr

@@ -17,6 +17,7 @@ from services import __version__, health, serving
 from services.api import admin, balances, docs, errors, maintenance, openapi, public, script, top
 from services.api.embed import routes as embed
 from services.api.metrics import Measured
+from services.api.ready import Front, ReadyAnswers
 from services.api.registry import Registry
 from services.api.settings import ApiSettings
 from services.backup.stores import Stores
@@ -63,7 +64,7 @@ class Api:
         self._tasks: list[asyncio.Task[None]] = []
         self._running: _Running | None = None
         self._opened = asyncio.Event()
-        self.asgi: ASGIApp = Measured(self._application())
+        self.asgi: ASGIApp = Front(Measured(self._application()), self._ready_answers)
 
     @property
     def problem(self) -> str | None:
@@ -97,6 +98,7 @@ class Api:
         self._running = running = _Running(
             self._settings, *self._given, self._clock, self._monotonic
         )
+        self._tasks.append(asyncio.create_task(running.counters.keep_fresh()))
         opening = asyncio.create_task(self._open(running))
         try:
             # Not for ever: a store that hangs must not keep the last good numbers from anybody.
@@ -161,6 +163,9 @@ class Api:
     def registry(self) -> Registry:
         """The sites, while the service runs."""
         return self._now().registry
+
+    def _ready_answers(self) -> ReadyAnswers | None:
+        return None if self._running is None else self._running.counters.ready
 
     def _now(self) -> "_Running":
         if self._running is None:

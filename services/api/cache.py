@@ -59,9 +59,10 @@ class LastGood(Generic[K, V]):
     next try comes `ttl` seconds later. Values are kept for ever, or, with a `limit`, until they are
     the longest not read.
 
-    Keys that are asked for while a read is under way are read together after it, `batch` of them
-    at most. Keys of different groups, as `group` names them, do not wait for each other. `load` may
-    leave out a key that cannot be read; the others are good nevertheless.
+    Keys that are asked for while a read is under way, or less than `pause` seconds after its start,
+    are read together after it, `batch` of them at most. Keys of different groups, as `group` names
+    them, do not wait for each other. `load` may leave out a key that cannot be read; the others are
+    good nevertheless.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class LastGood(Generic[K, V]):
         budget: float = 2.0,
         limit: int | None = None,
         batch: int = 1000,
+        pause: float = 0.0,
         group: Callable[[K], Hashable] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -82,11 +84,13 @@ class LastGood(Generic[K, V]):
         self._budget = budget
         self._limit = limit
         self._batch = batch
+        self._pause = pause
         self._group = group
         self._clock = clock
         self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
         self._flights: dict[K, _Flight[K]] = {}
         self._last_flights: dict[Hashable, _Flight[K]] = {}
+        self._departures: dict[Hashable, float] = {}
         self._failed_at: dict[K, float] = {}
         self._failing = False
 
@@ -165,23 +169,32 @@ class LastGood(Generic[K, V]):
             if flight is None or flight.departed or len(flight.keys) >= self._batch:
                 before = None if flight is None else flight.task
                 flight = _Flight(now)
-                flight.task = asyncio.create_task(self._fly(flight, before))
+                flight.task = asyncio.create_task(self._fly(flight, group, before))
                 self._last_flights[group] = flight
             flight.keys.append(key)
             self._flights[key] = flight
 
-    async def _fly(self, flight: _Flight[K], before: asyncio.Task[None] | None) -> None:
+    async def _fly(
+        self, flight: _Flight[K], group: Hashable, before: asyncio.Task[None] | None
+    ) -> None:
         try:
             if before is not None and not before.done():
                 await asyncio.wait({before}, timeout=OVERTAKE_SECONDS)
+            if self._pause:
+                await self._pause_after(group)
             flight.departed = True
             await self._read(flight.keys)
         finally:
-            group = self._group(flight.keys[0])
             if self._last_flights.get(group) is flight:
                 del self._last_flights[group]
             for key in flight.keys:
                 del self._flights[key]
+
+    async def _pause_after(self, group: Hashable) -> None:
+        loop = asyncio.get_running_loop()
+        departure = max(loop.time(), self._departures.get(group, -math.inf) + self._pause)
+        self._departures[group] = departure
+        await asyncio.sleep(departure - loop.time())
 
     async def _read(self, keys: Sequence[K]) -> None:
         try:

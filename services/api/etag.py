@@ -22,11 +22,20 @@ def matches(if_none_match: str | None, etag: str) -> bool:
     return any(tag == "*" or tag.removeprefix("W/") == wanted for tag in held)
 
 
+def answer(body: bytes, etag: str, headers: Mapping[str, str], media_type: str) -> Response:
+    """Return the whole answer."""
+    return Response(body, headers={**headers, "ETag": etag}, media_type=media_type)
+
+
+def unchanged(etag: str, headers: Mapping[str, str]) -> Response:
+    """Return the 304 that spares the body."""
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**headers, "ETag": etag})
+
+
 def respond(
     request: Request, body: bytes, etag: str, headers: Mapping[str, str], media_type: str
 ) -> Response:
     """Return the body, or 304 when the client already holds it."""
-    headers = {**headers, "ETag": etag}
     if matches(request.headers.get("if-none-match"), etag):
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(body, headers=headers, media_type=media_type)
+        return unchanged(etag, headers)
+    return answer(body, etag, headers, media_type)

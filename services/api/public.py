@@ -1,5 +1,6 @@
 """What anybody may read: the numbers of a site."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -9,7 +10,7 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api import etag, paths, query
+from services.api import paths, query
 from services.api.answers import Answer, Numbers
 from services.api.cache import Held, LastGood, NothingKnownError
 from services.api.counters import CounterReader, Wanted
@@ -17,12 +18,18 @@ from services.api.errors import bad_request, unavailable, unknown_site
 from services.api.metrics import COUNTER_CACHE, STALE_ANSWERS
 from services.api.pages import Page, PageReader
 from services.api.reading import PageReading
+from services.api.ready import Parts, ReadyAnswers
 from services.api.registry import Registry
 from services.model.site import Metric, Site
 from services.store.interface import Store
 
 PATH = "/api/counter/{site}"
 REMEMBERED_PATHS = 20_000
+SITES_PAUSE_SECONDS = 0.02
+PATHS_PAUSE_SECONDS = 0.05
+"""So many readings a second at most, however many sites or invented pages are asked for."""
+RENEW_SECONDS = 0.2
+ENDING_SECONDS = 0.3
 SITES_A_READING = 300
 PATHS_A_READING = 500
 
@@ -63,6 +70,7 @@ class Counters:
             self._read_numbers,
             recall=self._recall_numbers,
             batch=SITES_A_READING,
+            pause=SITES_PAUSE_SECONDS,
             # Visitors are read from another table, which may take longer.
             group=lambda wanted: wanted[1] is Metric.VISITORS,
             clock=monotonic,
@@ -73,8 +81,10 @@ class Counters:
             recall=self._page_reader.recall,
             limit=REMEMBERED_PATHS,
             batch=PATHS_A_READING,
+            pause=PATHS_PAUSE_SECONDS,
             clock=monotonic,
         )
+        self.ready = ReadyAnswers(registry.get, monotonic)
 
     async def close(self) -> None:
         """Abandon the readings under way."""
@@ -82,18 +92,35 @@ class Counters:
         await self._paths.close()
         await self._reader.close()
 
+    async def keep_fresh(self) -> None:
+        """Renew for as long as this runs."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            self.renew()
+
+    def renew(self) -> None:
+        """Read again, before it ends, what is asked for all the time: nobody waits for that."""
+        ending = list(self.ready.ending(ENDING_SECONDS))
+        self._answers.renew(parts.wanted for parts in ending)
+        self._paths.renew(page for parts in ending for page in parts.pages)
+
     async def respond(self, request: Request) -> Response:
         """Return the numbers of a site, and the views of the pages that were asked for."""
         if request.method == "OPTIONS":
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
         site = self.site(request.path_params["site"])
         metric, asked = _parse(request.scope["query_string"], site)
-        answer = await self.answer(site, metric, asked)
-        return etag.respond(request, answer.body, answer.etag, HEADERS, "application/json")
+        answer, parts = await self.answer(site, metric, asked)
+        return self.ready.respond(
+            request, answer.body, answer.etag, HEADERS, "application/json", parts
+        )
 
-    async def answer(self, site: Site, metric: Metric, asked: dict[str, str]) -> Answer:
+    async def answer(
+        self, site: Site, metric: Metric, asked: dict[str, str]
+    ) -> tuple[Answer, Parts | None]:
         """Return the numbers of a site with the views of pages: path as given → as counted.
 
+        With them comes what they were made of, if all of it is fresh.
         Raises ApiError when the store cannot be read and nothing good is known.
         """
         try:
@@ -114,7 +141,15 @@ class Counters:
                     for path, page in pages.value.items()
                 }
             )
-        return answer
+        return answer, None if stale or pages.stale else self._parts(site, numbers, asked)
+
+    def _parts(self, site: Site, numbers: Numbers, asked: dict[str, str]) -> Parts | None:
+        wanted = (site.slug, numbers.metric)
+        if self._answers.fresh(wanted) is not numbers:
+            return None  # it grew old, or was read again, while the pages were read
+        pages = tuple((site.slug, path) for path in asked.values())
+        ends = [self._answers.fresh_until(wanted), *map(self._paths.fresh_until, pages)]
+        return Parts(site, wanted, pages, min(ends))
 
     async def _last_good(self, numbers: Numbers, pages: Held[dict[str, PageReading]]) -> Answer:
         """Return what was read last as it reads today; its time is that of its oldest part."""

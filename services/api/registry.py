@@ -70,7 +70,12 @@ class Registry:
         async with self._changing:
             try:
                 sites = await repository.load(self._store)
-                self._sites = {site.slug: site for site in sites}
+                # A site that did not change stays the same object.
+                held = self._sites
+                self._sites = {
+                    site.slug: site if held.get(site.slug) != site else held[site.slug]
+                    for site in sites
+                }
                 self.loaded = True
             except StoreError as error:
                 log.warning("cannot load the sites, keeping %d: %s", len(self._sites), error)

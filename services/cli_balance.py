@@ -100,9 +100,15 @@ def list_balances(site: Site, data: Data = None, as_json: Json = False) -> None:
 def _enter(site: str, entry: dict[str, Any], data: Any, as_json: bool) -> None:
     with connected(data) as admin:
         answer = admin.call("POST", f"/sites/{site}/balances", {"entries": [entry]})
+        shown = "views" if entry["path"] else admin.call("GET", f"/sites/{site}")["metric"]
     _show(answer["entries"], as_json)
-    if not answer["added"] and not as_json:
+    if as_json:
+        return
+    if not answer["added"]:
         typer.echo("was entered before; nothing changed")
+    if not entry.get(shown):
+        where = "a page" if entry["path"] else f"the site {site}"
+        typer.echo(f"note: {where} shows {shown}, and this entry has none")
 
 
 def _first_day(grain: str, start: str | None) -> str | None:

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from services.api.cache import Held, LastGood, NothingKnownError
+from services.api.cache import OVERTAKE_SECONDS, Held, LastGood, NothingKnownError
 from services.store.interface import StoreError, StoreUnavailableError
 
 
@@ -18,16 +19,17 @@ class Source:
         self.fault: Exception | None = None
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+        self.unreadable: set[str] = set()
 
     async def load(self, keys: Sequence[str]) -> dict[str, int]:
         self.readings.append(list(keys))
         await self.may_answer.wait()
         if self.fault is not None:
             raise self.fault
-        return dict.fromkeys(keys, len(self.readings))
+        return {key: len(self.readings) for key in keys if key not in self.unreadable}
 
-    def cache(self, budget: float = 2.0, limit: int | None = None) -> LastGood[str, int]:
-        return LastGood(self.load, budget=budget, limit=limit, clock=lambda: self.now)
+    def cache(self, budget: float = 2.0, **more: Any) -> LastGood[str, int]:
+        return LastGood(self.load, budget=budget, clock=lambda: self.now, **more)
 
 
 async def test_a_value_is_read_again_after_a_second() -> None:
@@ -138,3 +140,113 @@ async def test_beyond_the_limit_the_longest_not_read_is_forgotten() -> None:
     assert await cache.get("c") == Held(3, stale=True)
     with pytest.raises(NothingKnownError):
         await cache.get("a")
+
+
+async def test_what_is_asked_for_during_a_reading_is_read_together_after_it() -> None:
+    source = Source()
+    cache = source.cache(batch=3)
+    source.may_answer.clear()
+    first = asyncio.create_task(cache.get("a"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(cache.get(key)) for key in "bcbde"]
+    await asyncio.sleep(0)
+    source.may_answer.set()
+
+    assert await first == Held(1, stale=False)
+    assert [held.value for held in await asyncio.gather(*others)] == [2, 2, 2, 2, 3]
+    assert source.readings == [["a"], ["b", "c", "d"], ["e"]]
+
+
+async def test_a_reading_that_hangs_is_overtaken() -> None:
+    source = Source()
+    cache = source.cache()
+    source.may_answer.clear()
+    hanging = asyncio.create_task(cache.get("a"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    source.may_answer = asyncio.Event()
+    source.may_answer.set()
+
+    async with asyncio.timeout(OVERTAKE_SECONDS * 10):
+        assert await cache.get("b") == Held(2, stale=False)
+    assert not hanging.done()
+    await cache.close()
+    with pytest.raises(NothingKnownError):
+        await hanging
+
+
+async def test_groups_do_not_wait_for_each_other() -> None:
+    source = Source()
+    cache = source.cache(group=lambda key: key[0])
+    source.may_answer.clear()
+    waiting = [asyncio.create_task(cache.get(key)) for key in ("a1", "b1", "a2")]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert source.readings == [["a1", "a2"], ["b1"]]
+    source.may_answer.set()
+    await asyncio.gather(*waiting)
+
+
+async def test_readings_of_a_group_begin_a_pause_apart() -> None:
+    source = Source()
+    cache = source.cache(pause=0.05)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for key in "abc":
+        await cache.get(key)
+
+    assert loop.time() - began > 0.09
+    assert source.readings == [["a"], ["b"], ["c"]]
+
+
+async def test_a_key_that_cannot_be_read_leaves_the_others_fresh() -> None:
+    source = Source()
+    cache = source.cache()
+    await cache.get_many(["a", "b"])
+    source.unreadable = {"b"}
+
+    source.now = 5.0
+    assert await cache.get_many(["a", "b"]) == {
+        "a": Held(2, stale=False),
+        "b": Held(1, stale=True),
+    }
+    assert await cache.get("b") == Held(1, stale=True)
+    assert len(source.readings) == 2  # not tried again at once
+
+    source.unreadable = set()
+    source.now = 6.0
+    assert await cache.get("b") == Held(3, stale=False)
+
+
+async def test_of_many_values_that_were_never_read_one_missing_is_an_error() -> None:
+    source = Source()
+    source.unreadable = {"b"}
+
+    with pytest.raises(NothingKnownError, match="b"):
+        await source.cache().get_all(["a", "b"])
+
+
+async def test_a_value_is_renewed_when_it_will_soon_be_old_and_stays_fresh_meanwhile() -> None:
+    source = Source()
+    cache = source.cache()
+    await cache.get_many(["a", "b"])
+
+    source.now = 0.5
+    cache.renew(["a", "b"])
+    await asyncio.sleep(0)
+    assert len(source.readings) == 1
+
+    source.now = 0.8
+    source.may_answer.clear()
+    cache.renew(["a"])
+    cache.renew(["a"])
+    await asyncio.sleep(0)
+    assert (cache.fresh("a"), cache.fresh_until("a")) == (1, 1.0)
+    source.may_answer.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert source.readings == [["a", "b"], ["a"]]
+    assert (cache.fresh("a"), cache.fresh_until("a")) == (2, 1.8)
+    assert (cache.fresh("b"), cache.fresh_until("b")) == (1, 1.0)

@@ -1,0 +1,94 @@
+"""Answers that are ready are kept within limits, and no longer than their numbers are fresh."""
+
+from starlette.requests import Request
+
+from services.api.ready import Parts, ReadyAnswers
+from services.model.site import Metric, Site
+
+SITE = Site(slug="mytho")
+LONG = 10_000
+
+
+class World:
+    """Answers of one site, at a time that is set."""
+
+    def __init__(self, most: int = 100, most_bytes: int = 1 << 20) -> None:
+        self.now = 0.0
+        self.site: Site | None = SITE
+        self.answers = ReadyAnswers(lambda _: self.site, lambda: self.now, (most, most_bytes))
+
+    def make(
+        self, path: str, *, query: bytes = b"", until: float = 1.0, method: str = "GET"
+    ) -> None:
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": query,
+            "headers": [],
+        }
+        parts = Parts(SITE, ("mytho", Metric.VISITS), (), until)
+        self.answers.respond(Request(scope), b"{}", 'W/"1"', {}, "application/json", parts)
+
+
+def test_an_answer_is_found_by_path_and_query_until_it_ends() -> None:
+    world = World()
+    world.make("/a", query=b"x=1")
+
+    found = world.answers.find("/a", b"x=1")
+    assert found is not None
+    assert found.body["body"] == b"{}"
+    assert world.answers.find("/a", b"") is None
+    assert world.answers.find("/b", b"x=1") is None
+    world.now = 1.0
+    assert world.answers.find("/a", b"x=1") is None
+
+
+def test_an_answer_ends_when_its_site_is_changed_or_removed() -> None:
+    world = World()
+    world.make("/a")
+    for site in (Site(slug="mytho", name="new"), None):
+        world.site = site
+        assert world.answers.find("/a", b"") is None
+
+
+def test_only_a_get_leaves_an_answer() -> None:
+    world = World()
+    world.make("/a", method="HEAD")
+
+    assert world.answers.find("/a", b"") is None
+
+
+def test_invented_queries_fill_no_more_than_the_limits() -> None:
+    few, small = World(most=3), World(most_bytes=3 * LONG)
+    for world in (few, small):
+        for number in range(10):
+            world.make("/a", query=b"%d" % number + b"x" * LONG)
+        assert 1 < len(world.answers) <= 3
+        world.now = 2.0
+        assert list(world.answers.ending(0.3)) == []
+        assert len(world.answers) == 0
+        world.make("/b", until=3.0)
+        assert world.answers.find("/b", b"") is not None
+
+
+def test_what_ends_soon_and_was_asked_for_again_is_told() -> None:
+    world = World()
+    for path in ("/again", "/once", "/later"):
+        world.make(path, until=9.0 if path == "/later" else 1.0)
+    world.answers.find("/again", b"")
+    world.answers.find("/later", b"")
+
+    assert list(world.answers.ending(0.3)) == []
+    world.now = 0.8
+    assert [parts.until for parts in world.answers.ending(0.3)] == [1.0]
+
+
+def test_an_answer_made_anew_takes_the_place_of_the_old_one() -> None:
+    world = World(most_bytes=3 * LONG)
+    for until in range(1, 20):
+        world.make("/a", query=b"x" * LONG, until=float(until))
+
+    assert len(world.answers) == 1
+    world.now = 18.5
+    assert world.answers.find("/a", b"x" * LONG) is not None

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from services.aggregator.flush import COLUMNS
+from services.aggregator.flush import hit_columns
 from services.aggregator.fold import Folded, PartitionFold, apply, changes
 from services.log import batch, keys
 from services.log.keys import DEFAULT_PARTITIONS
@@ -25,7 +25,7 @@ from services.store.interface import Store
 from services.store.migrations import migrate
 from services.store.open import open_store
 
-FLUSH_HITS = 200_000
+FLUSH_HITS = 100_000
 """As many as the aggregator writes at once when it is behind."""
 
 
@@ -60,7 +60,7 @@ async def measure(redis_url: str, store_url: str) -> Ceilings:
         batches = [batch.decode(payload) for _, _, payload in entries]
     folds = {partition: PartitionFold(partition) for partition in range(DEFAULT_PARTITIONS)}
     folded = [
-        folds[partition].fold(at, position.time_ms(at), decoded)
+        folds[partition].fold([(at, position.time_ms(at), decoded)])
         for (partition, at, _), decoded in zip(entries, batches, strict=True)
     ]
     store = open_store(store_url)
@@ -88,7 +88,7 @@ async def _entries(url: str) -> list[tuple[int, int, bytes]]:
 async def _insert(store: Store, folded: Sequence[Folded], cost: Cost) -> None:
     rows: dict[CounterKey, CounterRow] = {}
     for flush in _flushes(folded):
-        columns, changed = _columns(flush), apply(rows, changes(flush))
+        columns, changed = hit_columns(flush), apply(rows, changes(flush))
         rows |= changed
         with cost.timed():
             await hits.write(store, columns)
@@ -100,22 +100,12 @@ def _flushes(folded: Sequence[Folded]) -> Iterator[list[Folded]]:
     waiting = 0
     for one in folded:
         flush.append(one)
-        waiting += len(one.batch)
+        waiting += len(one)
         if waiting >= FLUSH_HITS:
             yield flush
             flush, waiting = [], 0
     if flush:
         yield flush
-
-
-def _columns(folded: Sequence[Folded]) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {
-        name: [value for one in folded for value in getattr(one.batch, name)] for name in COLUMNS
-    }
-    columns["visit"] = [visit for one in folded for visit in one.visit]
-    columns["position"] = [one.position for one in folded for _ in range(len(one.batch))]
-    columns["idx"] = [index for one in folded for index in range(len(one.batch))]
-    return columns
 
 
 if __name__ == "__main__":

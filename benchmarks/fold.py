@@ -40,7 +40,7 @@ def measure(*, quick: bool) -> Iterator[Result]:
 def fold(log: Log) -> int:
     """Fold a log as one flush; return how many rows changed."""
     state = PartitionFold(0)
-    return len(apply({}, changes([state.fold(at, now, hits) for at, now, hits in log])))
+    return len(apply({}, changes([state.fold([entry]) for entry in log])))
 
 
 def decode(payloads: Sequence[bytes]) -> list[Batch]:

@@ -14,17 +14,21 @@ from faust.types import EventT, StreamT
 
 from services.aggregator import drift, metrics, retention
 from services.aggregator.flush import Flusher
-from services.aggregator.fold import Folded, PartitionFold, Peak
+from services.aggregator.fold import Folded, PartitionFold, Read
 from services.aggregator.online import OnlineBoard
 from services.aggregator.settings import AggregatorSettings
-from services.aggregator.transport import driver
-from services.aggregator.visits import FORGET_MS
+from services.aggregator.transport import driver, runs
+from services.aggregator.transport.runs import Entry
+from services.aggregator.visits import FORGET_MS, Peak
 from services.log import batch, keys
+from services.log.batch import Batch
 from services.store.interface import Store, StoreError
 from services.tasks import end
 
 log = logging.getLogger(__name__)
 
+RUN_BYTES = 32 * 1024
+"""Some 700 hits: a few milliseconds of folding."""
 STOP_SECONDS = 5.0
 """How long a stop tries to write what was folded."""
 LEAVE_SECONDS = 2.0
@@ -75,6 +79,7 @@ class Aggregator:
         app.lease_seconds = self._settings.lease_seconds
         app.retention_ms = int(self._settings.retention_seconds * 1000)
         app.replay_ms = 2 * FORGET_MS
+        app.run_bytes = RUN_BYTES
         self._dead = app.topic(keys.DEAD, value_type=bytes, value_serializer="raw")
         topic = app.topic(keys.TOPIC, value_type=bytes, value_serializer="raw")
         app.agent(topic, name="fold")(self._read)
@@ -103,48 +108,55 @@ class Aggregator:
         fold = self._folds.get(message.partition)
         if fold is None:
             fold = self._folds[message.partition] = PartitionFold(message.partition)
-        if message.offset > fold.position:
-            await self._fold(fold, event)
+        replay = dict(message.headers or {}).get(driver.REPLAY)
+        run = [
+            (entry.position, entry.time_ms, hits)
+            for entry in runs.entries(message)
+            if entry.position > fold.position
+            and (hits := await self._decode(fold.partition, entry, replay)) is not None
+        ]
+        if run:
+            self._fold(fold, run, replay)
         self._events.append(event)
 
-    # Fold
-
-    async def _fold(self, fold: PartitionFold, event: EventT) -> None:
-        message = event.message
-        headers = dict(message.headers or {})
-        replay = headers.get(driver.REPLAY)
+    async def _decode(self, partition: int, entry: Entry, replay: bytes | None) -> Batch | None:
+        """Return the batch of an entry; None, and the entry is told of, when it holds none."""
+        headers = entry.headers
         try:
-            hits = batch.decode(
-                message.value, hits=_number(headers, "n"), version=_number(headers, "v")
+            return batch.decode(
+                entry.value, hits=_number(headers, "n"), version=_number(headers, "v")
             )
         except batch.BatchError as error:
             if replay is None:
-                await self._bury(event, str(error))
-            return
-        folded = fold.fold(message.offset, round(message.timestamp * 1000), hits)
+                await self._bury(partition, entry, str(error))
+            return None
+
+    # Fold
+
+    def _fold(self, fold: PartitionFold, run: list[Read], replay: bytes | None) -> None:
+        folded = fold.fold(run)
         if replay is not None:
-            metrics.replayed_batches.inc()
+            metrics.replayed_batches.inc(len(run))
         if replay == driver.REBUILD:
             return
         (self._fresh if replay is None else self._replayed).append(folded)
-        self._waiting_hits += len(hits)
-        metrics.folded_hits.inc(len(hits))
+        self._waiting_hits += len(folded)
+        metrics.folded_hits.inc(len(folded))
         if self._waiting_hits >= self._settings.flush_hits:
             self._full.set()
             if self._waiting_hits >= 2 * self._settings.flush_hits:
                 self._room.clear()
 
-    async def _bury(self, event: EventT, reason: str) -> None:
-        message = event.message
-        log.error("entry %d of partition %d: %s", message.offset, message.partition, reason)
+    async def _bury(self, partition: int, entry: Entry, reason: str) -> None:
+        log.error("entry %d of partition %d: %s", entry.position, partition, reason)
         metrics.dead_entries.inc()
         headers = {
-            **(message.headers or {}),
+            **entry.headers,
             "reason": reason.encode(),
-            "partition": str(message.partition).encode(),
-            "position": str(message.offset).encode(),
+            "partition": str(partition).encode(),
+            "position": str(entry.position).encode(),
         }
-        await self._dead.send(value=message.value, headers=headers)
+        await self._dead.send(value=entry.value, headers=headers)
 
     # Flush
 
@@ -161,7 +173,9 @@ class Aggregator:
                 return
             fresh, replayed, events = self._fresh, self._replayed, self._events
             self._fresh, self._replayed, self._events = [], [], []
-            self._peaks += [peak for fold in self._folds.values() for peak in fold.take_peaks()]
+            self._peaks += [
+                peak for fold in self._folds.values() for peak in fold.online.take_peaks()
+            ]
             try:
                 await self._flusher.flush(fresh, replayed, self._peaks)
             except BaseException:
@@ -169,7 +183,7 @@ class Aggregator:
                 self._fresh[:0], self._replayed[:0], self._events[:0] = fresh, replayed, events
                 raise
             self._peaks = []
-            self._waiting_hits = sum(len(f.batch) for f in (*self._fresh, *self._replayed))
+            self._waiting_hits = sum(map(len, (*self._fresh, *self._replayed)))
             self._full.clear()
             self._room.set()
             await self._acknowledge(events)

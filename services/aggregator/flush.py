@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import chain, compress, groupby
 from typing import Any
 
 from services.aggregator import metrics
-from services.aggregator.fold import Folded, Peak, apply, changes
+from services.aggregator.fold import Folded, apply, changes
 from services.aggregator.rows import HotRows
+from services.aggregator.visits import Peak
 from services.store import counters, hits, peaks
 from services.store.counters import CounterKey, CounterRow
 from services.store.interface import Store, StoreUnavailableError
@@ -67,15 +70,18 @@ class Flusher:
     async def _flush(
         self, fresh: Sequence[Folded], replayed: Sequence[Folded], found: Sequence[Peak]
     ) -> None:
-        await self._write_hits([*fresh, *await self._lost(replayed)])
-        by_partition: dict[int, dict[int, Folded]] = {}
+        await self._write_hits(fresh)
+        await self._write_lost(replayed)
+        by_partition: dict[int, list[Folded]] = {}
         for folded in (*replayed, *fresh):
-            # By position: a batch that were here twice would count twice.
-            by_partition.setdefault(folded.partition, {})[folded.position] = folded
+            runs = by_partition.setdefault(folded.partition, [])
+            if runs and folded.first <= runs[-1].last:
+                raise ValueError(f"a run from {folded.first} comes after {runs[-1].last}")
+            runs.append(folded)
         changed: dict[int, dict[CounterKey, CounterRow]] = {}
-        for partition, batches in by_partition.items():
+        for partition, runs in by_partition.items():
             hot = self._rows.setdefault(partition, HotRows())
-            by_row = changes(batches.values())
+            by_row = changes(runs)
             changed[partition] = apply(await hot.get(self._store, by_row), by_row)
         if written := {key: row for rows in changed.values() for key, row in rows.items()}:
             await counters.write(self._store, written)
@@ -86,40 +92,53 @@ class Flusher:
         if found:
             await peaks.write(self._store, [(p.site, p.day, p.online, p.at) for p in found])
 
-    async def _write_hits(self, batches: Sequence[Folded]) -> None:
-        if not batches:
+    async def _write_hits(self, runs: Sequence[Folded], lost: Collection[int] = ()) -> None:
+        """Write raw hits: all of them, or those of the batches at these positions."""
+        if not runs:
             return
-        columns: dict[str, list[Any]] = {
-            name: [value for folded in batches for value in getattr(folded.batch, name)]
-            for name in COLUMNS
-        }
-        columns["visit"] = [visit for folded in batches for visit in folded.visit]
-        columns["position"] = [f.position for f in batches for _ in range(len(f.batch))]
-        columns["idx"] = [index for f in batches for index in range(len(f.batch))]
+        columns = hit_columns(runs)
+        if lost:
+            wanted = [position in lost for position in columns["position"]]
+            columns = {name: list(compress(values, wanted)) for name, values in columns.items()}
         await hits.write(self._store, columns)
         metrics.flushed_rows.labels("hits").inc(len(columns["idx"]))
 
-    async def _lost(self, replayed: Sequence[Folded]) -> list[Folded]:
-        """Return the replayed batches of which the store does not hold every raw hit.
+    async def _write_lost(self, replayed: Sequence[Folded]) -> None:
+        """Write the replayed batches of which the store does not hold every raw hit.
 
         ClickHouse answers an insert before it is on disk, so a power cut can take the last ones.
         """
         if not replayed:
-            return []
-        expected: dict[tuple[str, int], int] = {}
-        for folded in replayed:
-            for site in folded.batch.site:
-                key = (site, folded.position)
-                expected[key] = expected.get(key, 0) + 1
-        days = [day for folded in replayed for day in folded.batch.day]
+            return
+        expected = Counter(
+            chain.from_iterable(zip(run.hits.site, run.position, strict=True) for run in replayed)
+        )
+        days = [day for run in replayed for day in run.hits.day]
         held = await hits.held(
             self._store,
             {site for site, _ in expected},
-            min(folded.position for folded in replayed),
-            max(folded.position for folded in replayed),
+            min(run.first for run in replayed),
+            max(run.last for run in replayed),
             (min(days), max(days)),
         )
         lost = {key[1] for key, count in expected.items() if held.get(key, 0) < count}
-        repaired = [folded for folded in replayed if folded.position in lost]
-        metrics.repaired_batches.inc(len(repaired))
-        return repaired
+        if lost:
+            await self._write_hits(replayed, lost)
+            metrics.repaired_batches.inc(len(lost))
+
+
+def hit_columns(runs: Sequence[Folded]) -> dict[str, list[Any]]:
+    """Return the raw hits of runs as the columns of the table `hits`."""
+    columns: dict[str, list[Any]] = {
+        name: list(chain.from_iterable([getattr(run.hits, name) for run in runs]))
+        for name in COLUMNS
+    }
+    columns["visit"] = list(chain.from_iterable([run.visit for run in runs]))
+    columns["position"] = list(chain.from_iterable([run.position for run in runs]))
+    columns["idx"] = list(chain.from_iterable([_indices(run.position) for run in runs]))
+    return columns
+
+
+def _indices(positions: Sequence[int]) -> list[int]:
+    """Return the index of each hit of a run in its batch, given the position of each."""
+    return [index for _, of_one in groupby(positions) for index, _ in enumerate(of_one)]

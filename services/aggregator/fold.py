@@ -3,45 +3,74 @@
 A pure function of the log: it reads no clock and does not know where a flush begins or ends.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import compress, repeat
 
 import msgspec
 
-from services.aggregator.visits import LATE_MS, Online, Visits
+from services.aggregator.visits import Online, Visits
 from services.log.batch import Batch
 from services.model.calendar import Grain, period_start
 from services.model.hit import Visit
 from services.store.counters import CounterKey, CounterRow
 
 WHOLE_SITE = ""
+_STARTS = int(Visit.STARTS)
+_ABSENT: CounterRow = (0, 0, -1)
 
 Seen = tuple[str, str, int]
 """(site, path, day) of a hit."""
-Added = tuple[int, int, int]
-"""(position, views, visits) that one batch adds."""
-
-
-class Peak(msgspec.Struct, frozen=True, gc=False):
-    """The most visitors online at once on a site's day, and the log time of it."""
-
-    site: str
-    day: int
-    online: int
-    at: int
+Read = tuple[int, int, Batch]
+"""Position and log time, in ms, of an entry of the log, and its batch."""
 
 
 class Folded(msgspec.Struct, frozen=True, gc=False):
-    """One batch with what it adds to the counters.
+    """A run of batches with what they add to the counters.
 
-    visit  who starts a visit, one Visit a hit; UNDECIDED for bots and hits without a visitor
-    added  (site, path, day) → (views, visits)
+    first, last  lowest and highest position of the run
+    hits         the columns of the batches, one after the other
+    position     of each hit
+    visit        who starts a visit, one Visit a hit; UNDECIDED for bots and hits without a visitor
+    views        (site, path, day) → views; path '' is the whole site
+    visits       the same for visits, without those that have none
+    ends         the same for the position of the last view
     """
 
     partition: int
-    position: int
-    batch: Batch
+    first: int
+    last: int
+    hits: Batch
+    position: list[int]
     visit: list[int]
-    added: dict[Seen, tuple[int, int]]
+    views: dict[Seen, int]
+    visits: dict[Seen, int]
+    ends: dict[Seen, int]
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def since(self, seen: Seen, held: int) -> tuple[int, int]:
+        """Return the views and visits that the batches after a position add."""
+        if held < self.first:
+            return self.views.get(seen, 0), self.visits.get(seen, 0)
+        if held >= self.ends.get(seen, -1):
+            return 0, 0
+        site, path, day = seen
+        hits = self.hits
+        visit = [
+            decided
+            for position, of_site, of_path, of_day, bot, decided in zip(
+                self.position, hits.site, hits.path, hits.day, hits.bot, self.visit, strict=True
+            )
+            if position > held
+            and not bot
+            and of_site == site
+            and of_day == day
+            and path in (of_path, WHOLE_SITE)
+        ]
+        return len(visit), visit.count(_STARTS)
 
 
 class PartitionFold:
@@ -52,85 +81,87 @@ class PartitionFold:
         self.position = -1
         self.visits = Visits()
         self.online = Online()
-        self._peaks: dict[tuple[str, int], int] = {}
-        self._new_peaks: dict[tuple[str, int], Peak] = {}
 
-    def fold(self, position: int, now: int, batch: Batch) -> Folded:
-        """Fold the next batch of the log. `now` is its log time in ms."""
-        if position <= self.position:
-            raise ValueError(f"position {position} was folded before ({self.position})")
-        self.position = position
-        decide, touch = self.visits.decide, self.online.touch
-        added: dict[Seen, list[int]] = {}
-        visit: list[int] = []
-        days: dict[str, int] = {}
-        for site, path, day, visitor, at, bot, decided in zip(
-            batch.site,
-            batch.path,
-            batch.day,
-            batch.visitor,
-            batch.at,
-            batch.bot,
-            batch.visit,
-            strict=True,
-        ):
-            if bot:
-                visit.append(Visit.UNDECIDED)
-                continue
-            if visitor:
-                seen = decide(site, visitor, at, now)
-                if now - at <= LATE_MS:
-                    touch(site, visitor, now)
-                    days[site] = day
-                decided = decided or seen
-            visit.append(decided)
-            counts = added.get((site, path, day))
-            if counts is None:
-                counts = added[site, path, day] = [0, 0]
-            counts[0] += 1
-            if decided == Visit.STARTS:
-                counts[1] += 1
-        for site, day in days.items():
-            self._watch_peak(site, day, now)
-        return Folded(
-            self.partition,
-            position,
-            batch,
-            visit,
-            {seen: (views, visits) for seen, (views, visits) in added.items()},
+    def fold(self, run: Sequence[Read]) -> Folded:
+        """Fold the next batches of the log. How they are cut into runs changes nothing."""
+        positions: list[int] = []
+        times: list[int] = []
+        for position, now, batch in run:
+            if position <= self.position:
+                raise ValueError(f"position {position} was folded before ({self.position})")
+            self.position = position
+            positions += repeat(position, len(batch))
+            times += repeat(now, len(batch))
+        hits = Batch.join([batch for _, _, batch in run])
+        visit = self.visits.decide(hits, times)
+        self.online.touch(hits, times)
+        humans = [not bot for bot in hits.bot]
+        starts = [decided == _STARTS for decided in visit]
+        pages = list(zip(hits.site, hits.path, hits.day, strict=True))
+        sites = list(zip(hits.site, repeat(WHOLE_SITE), hits.day))
+        views, visits = Counter(compress(pages, humans)), Counter(compress(pages, starts))
+        views.update(compress(sites, humans))
+        visits.update(compress(sites, starts))
+        ends = dict(compress(zip(pages, positions, strict=True), humans))
+        ends.update(compress(zip(sites, positions, strict=True), humans))
+        first, last = positions[0], positions[-1]
+        return Folded(self.partition, first, last, hits, positions, visit, views, visits, ends)
+
+
+class Added(msgspec.Struct, frozen=True, gc=False):
+    """What the runs of a flush add to a row.
+
+    first   lowest position of the runs that add something
+    last    position of the last view
+    pages   the (site, path, day) that belong to the row
+    runs    all runs of the flush
+    """
+
+    first: int
+    last: int
+    views: int
+    visits: int
+    pages: tuple[Seen, ...]
+    runs: Sequence[Folded]
+
+    def and_(self, other: "Added") -> "Added":
+        """Return both in one."""
+        return Added(
+            min(self.first, other.first),
+            max(self.last, other.last),
+            self.views + other.views,
+            self.visits + other.visits,
+            self.pages if self.pages == other.pages else self.pages + other.pages,
+            self.runs,
         )
 
-    def _watch_peak(self, site: str, day: int, now: int) -> None:
-        online = self.online.count(site, now)
-        if online > self._peaks.get((site, day), 0):
-            self._peaks[site, day] = online
-            self._new_peaks[site, day] = Peak(site, day, online, now)
 
-    def take_peaks(self) -> list[Peak]:
-        """Return the peaks that rose since the last call."""
-        peaks, self._new_peaks = list(self._new_peaks.values()), {}
-        newest = max((peak.day for peak in peaks), default=0)
-        self._peaks = {key: n for key, n in self._peaks.items() if key[1] >= newest - 2}
-        return peaks
-
-
-def changes(batches: Iterable[Folded]) -> dict[CounterKey, list[Added]]:
-    """Return what batches add to each row they touch, batch by batch."""
-    by_seen: dict[Seen, list[Added]] = {}
-    for folded in batches:
-        for seen, (views, visits) in folded.added.items():
-            by_seen.setdefault(seen, []).append((folded.position, views, visits))
-    by_row: dict[CounterKey, list[Added]] = {}
-    for (site, path, day), added in by_seen.items():
-        for grain in Grain:
-            start = period_start(day, grain)
-            by_row.setdefault((site, grain.value, start, path), []).extend(added)
-            by_row.setdefault((site, grain.value, start, WHOLE_SITE), []).extend(added)
+def changes(runs: Sequence[Folded]) -> dict[CounterKey, Added]:
+    """Return what runs of one partition, in their order, add to each row they touch."""
+    by_page: dict[Seen, Added] = {}
+    for run in runs:
+        first, visits_of, ends = run.first, run.visits.get, run.ends
+        for page, views in run.views.items():
+            added = Added(first, ends[page], views, visits_of(page, 0), (page,), runs)
+            so_far = by_page.get(page)
+            by_page[page] = added if so_far is None else so_far.and_(added)
+    by_row: dict[CounterKey, Added] = {}
+    for (site, path, day), added in by_page.items():
+        for grain, start in _periods(day):
+            key = (site, grain, start, path)
+            so_far = by_row.get(key)
+            # There is one already where a flush has several days of a month, a year, or in all.
+            by_row[key] = added if so_far is None else so_far.and_(added)
     return by_row
 
 
+@lru_cache(maxsize=1024)
+def _periods(day: int) -> tuple[tuple[str, int], ...]:
+    return tuple((grain.value, period_start(day, grain)) for grain in Grain)
+
+
 def apply(
-    rows: Mapping[CounterKey, CounterRow], by_row: Mapping[CounterKey, list[Added]]
+    rows: Mapping[CounterKey, CounterRow], by_row: Mapping[CounterKey, Added]
 ) -> dict[CounterKey, CounterRow]:
     """Return the rows that change, with their new absolute values.
 
@@ -139,13 +170,14 @@ def apply(
     """
     changed = {}
     for key, added in by_row.items():
-        views, visits, held = rows.get(key, (0, 0, -1))
-        position = held
-        for at, more_views, more_visits in added:
-            if at > held:
-                views += more_views
-                visits += more_visits
-                position = max(position, at)
-        if position > held:
-            changed[key] = (views, visits, position)
+        views, visits, held = rows.get(key, _ABSENT)
+        if held < added.first:
+            changed[key] = (views + added.views, visits + added.visits, added.last)
+        elif held < added.last:
+            for page in added.pages:
+                for run in added.runs:
+                    more_views, more_visits = run.since(page, held)
+                    views += more_views
+                    visits += more_visits
+            changed[key] = (views, visits, added.last)
     return changed

@@ -16,7 +16,7 @@ class AggregatorSettings(StoreSettings):
         default=1.0, description="longest time that a folded hit waits to be written"
     )
     flush_hits: int = Field(
-        default=200_000, ge=1, description="folded hits that are written without waiting"
+        default=100_000, ge=1, description="folded hits that are written without waiting"
     )
     hot_rows: int = Field(
         default=200_000, ge=1000, description="counter rows held in memory, over all partitions"

@@ -6,7 +6,12 @@ so whoever has read that much of the log decides as whoever has read all of it.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import takewhile
 
+import msgspec
+
+from services.log.batch import Batch
 from services.model.hit import VISIT_WINDOW_MS, Visit
 
 LATE_MS = 60_000
@@ -17,12 +22,17 @@ FORGET_MS = VISIT_WINDOW_MS + LATE_MS
 
 ONLINE_MS = 5 * 60_000
 
-_Key = tuple[str, int]
-_Seen = tuple[int, int]
+# When a visitor was seen is one integer, log time above, time received below: millions of them
+# are kept, and Python's garbage collector does not look at integers.
+_AT_BITS = 42
+_AT_MASK = (1 << _AT_BITS) - 1
+
+_Site = dict[int, int]
+"""visitor → log time of its last hit << 42 | when that was received"""
 
 
 class _LastSeen:
-    """(site, visitor) → (when its last hit was received, log time of that hit).
+    """When each visitor of each site was last seen.
 
     Two generations instead of one removal each: what has not been touched for a whole generation
     goes with it. Whether an entry still counts is decided by its own log time, so it does not
@@ -30,21 +40,31 @@ class _LastSeen:
     """
 
     def __init__(self) -> None:
-        self._young: dict[_Key, _Seen] = {}
-        self._old: dict[_Key, _Seen] = {}
+        self.young: dict[str, _Site] = {}
+        self.old: dict[str, _Site] = {}
         self._since = 0
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old)
+        return sum(len(site) for sites in (self.young, self.old) for site in sites.values())
 
-    def get(self, key: _Key, now: int) -> int | None:
-        seen = self._young.get(key) or self._old.get(key)
-        return seen[0] if seen and seen[1] > now - FORGET_MS else None
-
-    def touch(self, key: _Key, at: int, now: int) -> None:
+    def turn(self, now: int) -> None:
+        """Forget a generation when its time has come; called before anything of `now` is read."""
         if now - self._since > FORGET_MS:
-            self._old, self._young, self._since = self._young, {}, now
-        self._young[key] = (at, now)
+            self.old, self.young, self._since = self.young, {}, now
+
+    def get(self, site: str, visitor: int) -> int:
+        """Return when a visitor was last seen; 0 when it is not known."""
+        seen = self.young.get(site, _NOBODY).get(visitor)
+        return seen or self.old.get(site, _NOBODY).get(visitor, 0)
+
+    def put(self, site: str, visitor: int, seen: int) -> None:
+        visitors = self.young.get(site)
+        if visitors is None:
+            visitors = self.young[site] = {}
+        visitors[visitor] = seen
+
+
+_NOBODY: _Site = {}
 
 
 class Visits:
@@ -62,38 +82,105 @@ class Visits:
         """Return how many visitors are remembered."""
         return len(self._live) + len(self._late)
 
-    def decide(self, site: str, visitor: int, at: int, now: int) -> Visit:
-        """Tell whether a view starts a visit, and remember that its visitor was seen.
+    def decide(self, batch: Batch, times: Sequence[int]) -> list[int]:
+        """Tell of each hit whether it starts a visit, and remember who was seen.
 
-        `at` is when the hit was received, `now` the log time of its entry, both in ms.
+        `times` are the log times of the hits' entries, in ms, ascending. Returns one Visit a hit:
+        UNDECIDED for bots and for hits without a visitor, and what was decided elsewhere as it is.
         """
-        key = (site, visitor)
-        late = now - at > LATE_MS
-        own, other = (self._late, self._live) if late else (self._live, self._late)
-        known = _continues(own.get(key, now), at) or (
-            len(other) > 0 and _continues(other.get(key, now), at)
-        )
-        own.touch(key, at, now)
-        return Visit.CONTINUES if known else Visit.STARTS
+        live, late = self._live, self._late
+        live.turn(times[0])
+        late.turn(times[0])
+        # Everything by the hit: this loop is where an aggregator spends its time.
+        young, old = live.young, live.old
+        undecided, starts, continues = (int(visit) for visit in Visit)
+        window = VISIT_WINDOW_MS
+        any_late = bool(late.young or late.old)
+        visits: list[int] = []
+        now = now_bits = known_since = oldest = -1
+        for site, visitor, at, bot, decided, time in zip(
+            batch.site, batch.visitor, batch.at, batch.bot, batch.visit, times, strict=True
+        ):
+            if bot:
+                visits.append(undecided)
+                continue
+            if not visitor:
+                visits.append(decided)
+                continue
+            if time != now:
+                now = time
+                now_bits = now << _AT_BITS
+                known_since = max(1, (now - FORGET_MS + 1) << _AT_BITS)
+                oldest = now - LATE_MS
+            if at < oldest:
+                known = _continues(late.get(site, visitor), at, known_since) or _continues(
+                    live.get(site, visitor), at, known_since
+                )
+                late.put(site, visitor, now_bits | at)
+                any_late = True
+            else:
+                visitors = young.get(site)
+                if visitors is None:
+                    visitors = young[site] = {}
+                seen = visitors.get(visitor)
+                if seen is None and old:
+                    seen = old.get(site, _NOBODY).get(visitor)
+                known = (
+                    seen is not None
+                    and seen >= known_since
+                    and -window < at - (seen & _AT_MASK) < window
+                )
+                if any_late and not known:
+                    known = _continues(late.get(site, visitor), at, known_since)
+                visitors[visitor] = now_bits | at
+            visits.append(decided or (continues if known else starts))
+        return visits
 
 
-def _continues(last: int | None, at: int) -> bool:
-    return last is not None and abs(at - last) < VISIT_WINDOW_MS
+def _continues(seen: int, at: int, known_since: int) -> bool:
+    return seen >= known_since and abs(at - (seen & _AT_MASK)) < VISIT_WINDOW_MS
+
+
+class Peak(msgspec.Struct, frozen=True, gc=False):
+    """The most visitors online at once on a site's day, and the log time of it."""
+
+    site: str
+    day: int
+    online: int
+    at: int
 
 
 class Online:
-    """Visitors seen in the last five minutes of the log, by site."""
+    """Visitors seen in the last five minutes of the log, by site, and the most there were."""
 
     def __init__(self) -> None:
         self._sites: dict[str, OrderedDict[int, int]] = {}
+        self._now = 0
+        self._peaks: dict[tuple[str, int], int] = {}
+        self._new_peaks: dict[tuple[str, int], Peak] = {}
 
-    def touch(self, site: str, visitor: int, now: int) -> None:
-        """Remember that a visitor was seen at this log time."""
-        visitors = self._sites.get(site)
-        if visitors is None:
-            visitors = self._sites[site] = OrderedDict()
-        visitors[visitor] = now
-        visitors.move_to_end(visitor)
+    def touch(self, batch: Batch, times: Sequence[int]) -> None:
+        """Remember who was seen at these log times, one a hit, in ms, ascending.
+
+        Bots, hits without a visitor and hits from a spool say nothing about who is online.
+        """
+        sites, peaks = self._sites, self._peaks
+        self._now = times[-1]
+        for site, visitor, at, bot, day, now in zip(
+            batch.site, batch.visitor, batch.at, batch.bot, batch.day, times, strict=True
+        ):
+            if bot or not visitor or now - at > LATE_MS:
+                continue
+            visitors = sites.get(site)
+            if visitors is None:
+                visitors = sites[site] = OrderedDict()
+            visitors[visitor] = now
+            visitors.move_to_end(visitor)
+            # Who left is looked for only where there would be a peak with them.
+            highest = peaks.get((site, day), 0)
+            if len(visitors) > highest and (online := self.count(site, now)) > highest:
+                peaks[site, day] = online
+                self._new_peaks[site, day] = Peak(site, day, online, now)
 
     def count(self, site: str, now: int) -> int:
         """Return how many visitors are online at this time, in ms."""
@@ -105,9 +192,26 @@ class Online:
         return len(visitors)
 
     def counts(self, now: int) -> dict[str, int]:
-        """Return the visitors online of each site that has any, and forget the other sites."""
-        counts = {site: self.count(site, now) for site in list(self._sites)}
-        for site, count in counts.items():
-            if not count:
+        """Return the visitors online of each site that has any, at a time given by a clock.
+
+        Only what the log's own time has left behind is forgotten: where the fold lags behind
+        the clock, peaks must not depend on it.
+        """
+        counts: dict[str, int] = {}
+        for site, visitors in list(self._sites.items()):
+            if not self.count(site, self._now):
                 del self._sites[site]
-        return {site: count for site, count in counts.items() if count}
+                continue
+            gone = sum(
+                1 for _ in takewhile(lambda seen: seen <= now - ONLINE_MS, visitors.values())
+            )
+            if online := len(visitors) - gone:
+                counts[site] = online
+        return counts
+
+    def take_peaks(self) -> list[Peak]:
+        """Return the peaks that rose since the last call."""
+        peaks, self._new_peaks = list(self._new_peaks.values()), {}
+        newest = max((peak.day for peak in peaks), default=0)
+        self._peaks = {key: n for key, n in self._peaks.items() if key[1] >= newest - 2}
+        return peaks

@@ -34,7 +34,7 @@ class Partition:
 
     async def take(self, *hits: Hit) -> None:
         self.ms += 1
-        folded = self.fold.fold(self.ms << 20, self.ms, decode(encode(hits)))
+        folded = self.fold.fold([(self.ms << 20, self.ms, decode(encode(hits)))])
         await self.flusher.flush([folded], [], [])
 
 
@@ -91,7 +91,9 @@ async def test_a_counter_row_that_was_lost_is_named(store: Store, partition: Par
 async def test_raw_hits_that_are_not_in_the_counters_yet_are_no_difference(
     store: Store, partition: Partition
 ) -> None:
-    later = partition.fold.fold(partition.ms + 1 << 20, partition.ms + 1, decode(encode([hit(9)])))
+    later = partition.fold.fold(
+        [(partition.ms + 1 << 20, partition.ms + 1, decode(encode([hit(9)])))]
+    )
     await partition.flusher._write_hits([later])
     assert await found(store) == []
 

@@ -12,7 +12,7 @@ import pytest
 from faust.contrib.asgi import faust_app_running
 from faust.types import EventT, StreamT
 
-from services.aggregator.transport import driver, memory
+from services.aggregator.transport import driver, memory, runs
 from services.aggregator.transport.broker import Broker
 from services.aggregator.transport.redis import RedisBroker
 from services.log import keys
@@ -138,7 +138,16 @@ def log(request: pytest.FixtureRequest, servers: Callable[[str], RedisServer]) -
 class Worker:
     """A Faust app that writes down what it reads, and acknowledges when it is told to."""
 
-    def __init__(self, url: str, group: str, *, acknowledge: bool = True, replay_ms: int = 0):
+    def __init__(
+        self,
+        url: str,
+        group: str,
+        *,
+        acknowledge: bool = True,
+        replay_ms: int = 0,
+        lease_seconds: float = LEASE_SECONDS,
+        run_bytes: int = 0,
+    ):
         self.values: list[bytes] = []
         self.events: list[EventT] = []
         self.acknowledge = acknowledge
@@ -155,7 +164,8 @@ class Worker:
             broker_commit_interval=3600.0,
         )
         self.app.partitions = PARTITIONS
-        self.app.lease_seconds = LEASE_SECONDS
+        self.app.lease_seconds = lease_seconds
+        self.app.run_bytes = run_bytes
         self.app.replay_ms = replay_ms
         topic = self.app.topic(keys.TOPIC, value_type=bytes, value_serializer="raw")
         self.app.agent(topic, name="read")(self._read)
@@ -163,7 +173,7 @@ class Worker:
     async def _read(self, stream: StreamT) -> None:
         async for event in stream.noack().events():
             self.events.append(event)
-            self.values.append(event.message.value)
+            self.values += [entry.value for entry in runs.entries(event.message)]
             if self.acknowledge:
                 event.ack()
 
@@ -223,6 +233,29 @@ async def test_entries_of_a_partition_arrive_in_order_whatever_the_gaps(
     log.append(1, b"elsewhere")
     await eventually(lambda: len(worker.values) == 302)
     assert sorted(worker.values[300:]) == [b"elsewhere", b"later"]
+
+
+async def test_small_entries_come_as_runs_and_are_committed_with_their_last(
+    log: TestLog, start: Start
+) -> None:
+    values = [b"%03d" % number for number in range(90)]
+    ends = [log.append(0, value) for value in values]
+    first = await start(run_bytes=64)
+    await eventually(lambda: len(first.values) == 90)
+    assert first.values == values
+    assert 5 <= len(first.events) < 30
+    positions = [entry.position for event in first.events for entry in runs.entries(event.message)]
+    assert positions == ends
+    await first.app.consumer.commit()
+    assert (await first.app.consumer.broker.committed([0]))[0] == ends[-1] + 1
+    await first.stop()
+    second = await start(run_bytes=64, replay_ms=3_600_000)
+    await eventually(lambda: len(second.values) == 90)
+    log.append(0, b"new")
+    await eventually(lambda: len(second.values) == 91)
+    assert runs.entries(second.events[-1].message)[-1].value == b"new"
+    kinds = {dict(event.message.headers).get(driver.REPLAY) for event in second.events}
+    assert kinds == {driver.REPAIR, None}
 
 
 async def test_a_worker_resumes_after_what_was_committed(log: TestLog, start: Start) -> None:
@@ -365,7 +398,7 @@ async def test_a_dead_workers_partitions_are_taken_over_and_read_from_the_commit
     log: TestLog, start: Start
 ) -> None:
     log.append(0, b"counted")
-    dead = await start()
+    dead = await start(lease_seconds=6.0)
     await dead.until(b"counted")
     await dead.app.consumer.commit()
     await dead.stop(leave=False)

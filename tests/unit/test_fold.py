@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aggregator.fold import Folded, PartitionFold, apply, changes
+from services.aggregator.fold import Folded, PartitionFold, Read, apply, changes
 from services.aggregator.visits import FORGET_MS, LATE_MS, Visits
 from services.log.batch import Batch, decode, encode
 from services.model import position
@@ -37,8 +37,11 @@ def at(ms: int, sequence: int = 0) -> int:
 
 def fold_all(log: Log) -> dict[CounterKey, CounterRow]:
     fold = PartitionFold(0)
-    folded = [fold.fold(where, position.time_ms(where), batch) for where, batch in log]
-    return apply({}, changes(folded))
+    return apply({}, changes([fold.fold(run(entry)) for entry in log]))
+
+
+def run(*entries: tuple[int, Batch]) -> list[Read]:
+    return [(where, position.time_ms(where), batch) for where, batch in entries]
 
 
 def total(rows: Mapping[CounterKey, CounterRow], site: str = "mytho") -> tuple[int, int]:
@@ -106,7 +109,7 @@ def test_late_hits_neither_end_nor_prolong_the_visit_that_is_going_on() -> None:
 
 def test_a_row_skips_the_batches_it_already_holds() -> None:
     fold = PartitionFold(0)
-    batches = [fold.fold(at(n), START + n, batch_of(a_hit(n, visitor=n))) for n in (1, 2, 3)]
+    batches = [fold.fold(run((at(n), batch_of(a_hit(n, visitor=n))))) for n in (1, 2, 3)]
     key = ("mytho", "total", 0, "")
     rows = apply({key: (10, 5, at(2))}, changes(batches))
     assert rows[key] == (11, 6, at(3))
@@ -115,19 +118,19 @@ def test_a_row_skips_the_batches_it_already_holds() -> None:
 
 def test_a_batch_is_folded_once() -> None:
     fold = PartitionFold(0)
-    fold.fold(at(1), START + 1, batch_of(a_hit(1)))
+    fold.fold(run((at(1), batch_of(a_hit(1)))))
     with pytest.raises(ValueError, match="was folded before"):
-        fold.fold(at(1), START + 1, batch_of(a_hit(1)))
+        fold.fold(run((at(1), batch_of(a_hit(1)))))
 
 
 def test_forgotten_visitors_leave_memory() -> None:
     visits = Visits()
     for number in range(1000):
-        visits.decide("mytho", number + 1, number, number)
+        visits.decide(batch_of(a_hit(number, visitor=number + 1)), [START + number])
     assert len(visits) == 1000
     for step in (1, 2, 3):
         now = step * (FORGET_MS + 1000)
-        visits.decide("mytho", 1, now, now)
+        visits.decide(batch_of(a_hit(now, visitor=1)), [START + now])
     assert len(visits) <= 3
 
 
@@ -135,10 +138,10 @@ def test_the_peak_is_the_most_visitors_within_five_minutes() -> None:
     fold = PartitionFold(0)
     for minute, visitor in ((0, 1), (1, 2), (2, 3), (20, 1)):
         ms = minute * MINUTE
-        fold.fold(at(ms), START + ms, batch_of(a_hit(ms, visitor=visitor)))
-    (peak,) = fold.take_peaks()
+        fold.fold(run((at(ms), batch_of(a_hit(ms, visitor=visitor)))))
+    (peak,) = fold.online.take_peaks()
     assert (peak.site, peak.day, peak.online, peak.at) == ("mytho", DAY, 3, START + 2 * MINUTE)
-    assert fold.take_peaks() == []
+    assert fold.online.take_peaks() == []
     assert fold.online.counts(START + 24 * MINUTE) == {"mytho": 1}
     assert fold.online.counts(START + 26 * MINUTE) == {}
 
@@ -205,10 +208,11 @@ class SimulatedWorker:
         return self.next == len(self.log)
 
     def read(self, count: int) -> None:
-        for where, batch in self.log[self.next : self.next + count]:
-            folded = self.fold.fold(where, position.time_ms(where), batch)
-            if where >= self.rebuilt:
-                self.pending.append(folded)
+        entries = self.log[self.next : self.next + count]
+        if rebuilding := [entry for entry in entries if entry[0] < self.rebuilt]:
+            self.fold.fold(run(*rebuilding))
+        if others := entries[len(rebuilding) :]:
+            self.pending.append(self.fold.fold(run(*others)))
         self.next = min(len(self.log), self.next + count)
 
     def flush(self, *, written: float = 1.0, commit: bool = True) -> None:
@@ -277,14 +281,30 @@ def test_a_decision_depends_on_the_last_stretch_of_the_log_only(
     log: Log, data: st.DataObject
 ) -> None:
     whole = PartitionFold(0)
-    decided = [whole.fold(where, position.time_ms(where), batch).visit for where, batch in log]
+    decided = [whole.fold(run(entry)).visit for entry in log]
     index = data.draw(st.integers(0, len(log) - 1))
     stretch = PartitionFold(0)
     begin = log[index][0] - position.encode(FORGET_MS, 0)
-    for number, (where, batch) in enumerate(log):
-        if where >= begin and number <= index:
-            last = stretch.fold(where, position.time_ms(where), batch)
+    for entry in log[: index + 1]:
+        if entry[0] >= begin:
+            last = stretch.fold(run(entry))
     assert last.visit == decided[index]
+
+
+@settings(max_examples=200, deadline=None)
+@given(log=logs(), data=st.data())
+def test_neither_cuts_nor_a_clock_that_is_ahead_change_a_peak(
+    log: Log, data: st.DataObject
+) -> None:
+    def peaks(fold: PartitionFold) -> dict[tuple[str, int], tuple[int, int]]:
+        return {(peak.site, peak.day): (peak.online, peak.at) for peak in fold.online.take_peaks()}
+
+    one, many = PartitionFold(0), PartitionFold(0)
+    one.fold(run(*log))
+    for entry in log:
+        many.fold(run(entry))
+        many.online.counts(START + data.draw(st.integers(0, 24 * 60)) * MINUTE)
+    assert peaks(one) == peaks(many)
 
 
 @settings(max_examples=150, deadline=None)

@@ -18,11 +18,12 @@ from faust.transport import base, consumer
 from faust.types import TP, ConsumerMessage, Message
 from mode import Service
 
+from services.aggregator.transport import runs
 from services.aggregator.transport.broker import Broker, Record
 from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS, Leases
 from services.aggregator.transport.producer import Producer
 
-READ_LIMIT = 200
+READ_LIMIT = 100
 """Entries a partition and read; one holds up to 500 hits."""
 TICK_SECONDS = 0.5
 """How often leases are looked at: half of this is the time a clean hand-over waits on average."""
@@ -40,11 +41,14 @@ class App(faust.App):
     replay_ms     log time to read again before the committed position, when a partition is taken
     retention_ms  log time that stays in the log after it was committed
     partitions    how many partitions the topic has
+    run_bytes     entries that follow one another come as one message of up to so many bytes;
+                  0 is a message for each (see runs.py)
     """
 
     replay_ms: int = 0
     retention_ms: int = 24 * 3600 * 1000
     partitions: int = 8
+    run_bytes: int = 0
     lease_seconds: float = DEFAULT_LEASE_SECONDS
 
 
@@ -219,14 +223,25 @@ class Consumer(consumer.Consumer):
             # A seek while the read was under way wins.
             if entries and self._next.get(tp) == starts[number]:
                 self._next[tp] = self._ends[tp] = entries[-1].position + 1
-                result[tp] = entries
+                result[tp] = self._runs(tp, entries)
         return result
+
+    def _runs(self, tp: TP, entries: Sequence[Record]) -> Sequence[Record]:
+        if limit := self.app.run_bytes:
+            return list(runs.gather(entries, limit, lambda record: self._replayed(tp, record)))
+        return entries
+
+    def _replayed(self, tp: TP, record: Record) -> bytes | None:
+        """Return what a record that was committed before is read for; None for a new one."""
+        middle, end = self._replay.get(tp, (0, 0))
+        if record.position >= end:
+            return None
+        return REBUILD if record.position < middle else REPAIR
 
     def _to_message(self, tp: TP, record: Record) -> ConsumerMessage:
         headers: dict[str, bytes] = record.headers
-        middle, end = self._replay.get(tp, (0, 0))
-        if record.position < end:
-            headers = {**headers, REPLAY: REBUILD if record.position < middle else REPAIR}
+        if replayed := self._replayed(tp, record):
+            headers = {**headers, REPLAY: replayed}
         # Streams skip, and acknowledge, every message of another generation.
         return ConsumerMessage(
             tp.topic,

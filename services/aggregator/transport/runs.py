@@ -1,0 +1,65 @@
+"""Runs: entries of the log that follow one another, in one Faust message.
+
+Faust spends some 70 µs on a message, whatever is in it. An ingest process with few connections
+writes entries of a few hits; a run of them costs what one costs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from faust.types import Message
+
+from services.aggregator.transport.broker import Record
+
+RUN = "run"
+"""Header of a message that is a run."""
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One entry of the log as an agent sees it; see Record."""
+
+    position: int
+    time_ms: int
+    value: bytes
+    headers: dict[str, bytes]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Entry]).decode
+
+
+def gather(
+    records: Sequence[Record], limit: int, kind: Callable[[Record], Any]
+) -> Iterator[Record]:
+    """Return records of one partition with neighbours made into runs of up to `limit` bytes.
+
+    Only records of the same kind come together. A run has the position of its last record, so
+    whoever acknowledges it has done all of them.
+    """
+    run: list[Record] = []
+    size = 0
+    for record in records:
+        if run and (size + len(record.value) > limit or kind(record) != kind(run[0])):
+            yield _one(run)
+            run, size = [], 0
+        run.append(record)
+        size += len(record.value)
+    if run:
+        yield _one(run)
+
+
+def _one(run: Sequence[Record]) -> Record:
+    last = run[-1]
+    if len(run) == 1:
+        return last
+    entries = [Entry(of.position, of.time_ms, of.value, of.headers) for of in run]
+    return Record(last.partition, last.position, last.time_ms, _encode(entries), {RUN: b"1"})
+
+
+def entries(message: Message) -> list[Entry]:
+    """Return the entries that a message holds, in order; one, when it is no run."""
+    headers = dict(message.headers or {})
+    if RUN in headers:
+        return _decode(message.value)
+    return [Entry(message.offset, round(message.timestamp * 1000), message.value, headers)]

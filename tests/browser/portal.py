@@ -40,7 +40,8 @@ class Asked(NamedTuple):
 class Portal:
     """Put up pages, say what Luot answers, and look at what was asked.
 
-    fault    what Luot does instead of answering under /api: '500', 'hang' or 'garbage'
+    fault    what Luot does instead of answering under /api: '500', 'hang', 'garbage' (no
+             JSON) or 'nonsense' (JSON without numbers)
     stalled  paths that are not answered for as long as they stand here
     """
 
@@ -165,6 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(500, b"{}", "application/json")
         elif self.portal.fault == "garbage":
             self._answer(200, b"\x00<html>null", "application/json")
+        elif self.portal.fault == "nonsense":
+            self._answer(200, b'{"total":"many","display":7}', "application/json")
         elif asked.method == "POST":
             self._answer(202, b"ok", "text/plain")
         else:

@@ -40,7 +40,9 @@ def opened(page: Page, url: str) -> dict[str, Any]:
     return {"layout": [layout, later], "heard": page.evaluate("heard"), "said": said}
 
 
-@pytest.mark.parametrize("fault", ["500", "hang", "garbage", "refused", "no fetch", "blocked"])
+@pytest.mark.parametrize(
+    "fault", ["500", "hang", "garbage", "nonsense", "refused", "no fetch", "blocked"]
+)
 def test_the_page_is_as_without_luot(portal: Portal, page: Page, fault: str) -> None:
     page.add_init_script(HEARD)
     portal.page("/", BODY, head="")
@@ -91,7 +93,7 @@ def test_a_hanging_luot_does_not_delay_the_load_event(portal: Portal, page: Page
     assert page.evaluate("document.readyState") == "complete"
 
 
-@pytest.mark.parametrize("fault", ["500", "garbage"])
+@pytest.mark.parametrize("fault", ["500", "garbage", "nonsense"])
 def test_on_a_fault_the_block_keeps_its_last_text(portal: Portal, page: Page, fault: str) -> None:
     portal.page("/", BODY)
     page.goto(portal.url("/"))

@@ -11,9 +11,14 @@ import resource
 from typing import Any
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
-from services import metrics
+from services import metrics, prepared
+from services.prepared import Prepared
 
 MAX_HEAD_BYTES = 48 * 1024
 """Request line and headers; the longest query that is answered has 32 KiB."""
@@ -46,6 +51,10 @@ class LimitedHttp(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._body_bytes = 0
+        self._chunk_bytes = 0
+        self._since_begin = 0
+        self._answering: RequestResponseCycle
+        self._extensions: dict[str, Any] = {prepared.EXTENSION: self._write}
         self._refusal = (400, "malformed", "this is not HTTP")
         self._slow: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -67,10 +76,13 @@ class LimitedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came, and see whether the request is late."""
+        size = len(data)
+        self._chunk_bytes = size
+        self._since_begin += size
         if self._in_head:
-            self._head_bytes += len(data)
+            self._head_bytes += size
         else:
-            self._body_bytes += len(data)
+            self._body_bytes += size
         super().data_received(data)
         if self.transport.is_closing():
             self._unwatch()
@@ -85,6 +97,7 @@ class LimitedHttp(HttpToolsProtocol):
         """Begin a request."""
         super().on_message_begin()
         self._in_message = self._in_head = True
+        self._since_begin = self._chunk_bytes
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Read a header; those after a body (trailers) mean nothing to us."""
@@ -93,9 +106,9 @@ class LimitedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Pass the request on. Raises ValueError when its head is too large."""
-        # It may have come at once, with part of the body, or with other requests.
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > MAX_HEAD_BYTES:
+        # It may have come at once, with part of the body, or with other requests; it is looked at
+        # closely only where all of that is more than a head may have.
+        if self._since_begin > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
             self._refusal = (431, "head_too_large", f"the head is over {MAX_HEAD_BYTES} bytes")
             raise ValueError(self._refusal)
         self._in_head = False
@@ -123,6 +136,18 @@ class LimitedHttp(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed."""
         self._refuse(*self._refusal)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # One at a time: those behind it wait in the pipeline.
+        self._answering = cycle
+        cycle.scope["extensions"] = self._extensions
+        super()._start_asgi_task(cycle, app)
+
+    def _write(self, answer: Prepared) -> bool:
+        return prepared.write(self._answering, answer)
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _is_idle(self) -> bool:
         """Tell whether nothing is asked and nothing is owed: empty lines do not keep it open."""

@@ -64,7 +64,7 @@ class Ingest:
         started = time.perf_counter()
         answer = await self._answer(scope, receive)
         if answer is not None:
-            await answer.send(send)
+            await answer.send(scope, send)
             seconds = time.perf_counter() - started
             _histogram(scope["path"], scope["method"], answer.status).observe(seconds)
 

@@ -7,6 +7,8 @@ every process may admit paths the others do not know of; the limit guards the st
 millions of invented paths, and a few hundred more do no harm.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import cast
 
@@ -17,6 +19,10 @@ from services.log import keys
 from services.model.calendar import to_date
 
 EXPIRY_SECONDS = 48 * 3600
+AT_ONCE = 20_000
+"""Paths that one round trip may add; a day more than that goes alone."""
+
+_Key = tuple[str, int]
 
 
 class _Day:
@@ -56,7 +62,7 @@ class DistinctPaths:
     def admit(self, site: str, day: int, path: str) -> bool:
         """Tell whether hits may be counted under this path; the day is open."""
         paths = self._days[site, day]
-        digest = blake2b(path.encode(), digest_size=8).digest()
+        digest = _digest(path)
         if digest in paths.known:
             return True
         if max(paths.shared + len(paths.fresh), len(paths.known)) >= self._limit:
@@ -71,19 +77,23 @@ class DistinctPaths:
         Raises redis.exceptions.RedisError; what could not be added is added the next time.
         """
         self._forget()
-        for (site, day), paths in list(self._days.items()):
-            if not paths.fresh:
-                continue
-            adding = list(paths.fresh)
-            key = _key(site, day)
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.sadd(key, *adding)
+        new = [(key, list(day.fresh)) for key, day in self._days.items() if day.fresh]
+        while new:
+            await self._add(_take(new, AT_ONCE))
+
+    async def _add(self, new: Sequence[tuple[_Key, list[bytes]]]) -> None:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for (site, day), digests in new:
+                key = _key(site, day)
+                pipeline.sadd(key, *digests)
                 pipeline.expire(key, EXPIRY_SECONDS)
                 pipeline.scard(key)
-                shared = cast("int", (await pipeline.execute())[2])
-            paths.fresh.difference_update(adding)
-            paths.shared = shared
-            if shared >= self._limit and len(paths.known) < shared:
+            shared = cast("list[int]", (await pipeline.execute())[2::3])
+        for ((site, day), digests), count in zip(new, shared, strict=True):
+            paths = self._days[site, day]
+            paths.fresh.difference_update(digests)
+            paths.shared = count
+            if count >= self._limit and len(paths.known) < count:
                 paths.known |= await self._members(site, day)
 
     async def _members(self, site: str, day: int) -> set[bytes]:
@@ -93,6 +103,19 @@ class DistinctPaths:
         oldest = self._clock() // DAY_MS - 1
         for key in [key for key in self._days if key[1] < oldest]:
             del self._days[key]
+
+
+@lru_cache(maxsize=16_384)
+def _digest(path: str) -> bytes:
+    return blake2b(path.encode(), digest_size=8).digest()
+
+
+def _take(new: list[tuple[_Key, list[bytes]]], most: int) -> list[tuple[_Key, list[bytes]]]:
+    """Take days from the end, one at least, with no more than `most` paths in all."""
+    taken = [new.pop()]
+    while new and sum(len(digests) for _, digests in taken) + len(new[-1][1]) <= most:
+        taken.append(new.pop())
+    return taken
 
 
 def _key(site: str, day: int) -> str:

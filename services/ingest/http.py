@@ -1,19 +1,19 @@
 """Reading requests and writing answers, without a framework."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
 from typing import Any
 
 import msgspec
 
 from services.ingest.drops import DropReason
+from services.prepared import Header, Prepared
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Header = tuple[bytes, bytes]
-
 MAX_BODY = 8 * 1024
 """Bytes of a body, or of an image's query."""
 BODY_SECONDS = 10.0
@@ -35,30 +35,17 @@ class TooLargeError(Exception):
     """A body over MAX_BODY."""
 
 
-class Answer:
-    """One complete answer, ready to be sent any number of times."""
+class Answer(Prepared):
+    """An answer of ingest, with what all of them say."""
 
-    __slots__ = ("_body", "_headers", "status")
+    __slots__ = ()
 
     def __init__(
         self, status: int, body: bytes, content_type: bytes | None, headers: tuple[Header, ...] = ()
     ) -> None:
-        self.status = status
-        self._body = body
         typed = () if content_type is None else ((b"content-type", content_type),)
         sized = () if status == 204 else ((b"content-length", str(len(body)).encode()),)
-        self._headers = (*_ALWAYS, *typed, *sized, *headers)
-
-    async def send(self, send: Send) -> None:
-        """Send it to one client."""
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status,
-                "headers": list(self._headers),
-            }
-        )
-        await send({"type": "http.response.body", "body": self._body})
+        super().__init__(status, (*_ALWAYS, *typed, *sized, *headers), body)
 
 
 def json(status: int, value: object, headers: tuple[Header, ...] = ()) -> Answer:
@@ -140,14 +127,37 @@ async def read_body(receive: Receive, announced: bytes | None) -> bytes | None:
     """
     if announced is not None and announced.isdigit() and int(announced) > MAX_BODY:
         raise TooLargeError
-    async with asyncio.timeout(BODY_SECONDS):
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        while message.get("more_body", False) and len(body) <= MAX_BODY:
-            message = await receive()
-            body += message.get("body", b"")
-    if message["type"] == "http.disconnect":
-        return None
-    if len(body) > MAX_BODY:
+    reading = _read(receive)
+    try:
+        waits_for = reading.send(None)
+    except StopIteration as done:
+        # Nearly always: it came with the head. A timer would cost more than all of this.
+        body: bytes | None = done.value
+    else:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _go_on(reading, waits_for)
+    if body is not None and len(body) > MAX_BODY:
         raise TooLargeError
     return body
+
+
+async def _read(receive: Receive) -> bytes | None:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body", False) and len(body) <= MAX_BODY:
+        message = await receive()
+        body += message.get("body", b"")
+    return None if message["type"] == "http.disconnect" else body
+
+
+@types.coroutine
+def _go_on(
+    begun: Coroutine[Any, Any, bytes | None], waits_for: Any
+) -> Generator[Any, Any, bytes | None]:
+    """Await the rest of a coroutine that has begun and waits for something."""
+    try:
+        yield waits_for
+    except BaseException:
+        begun.close()
+        raise
+    return (yield from begun.__await__())

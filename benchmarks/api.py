@@ -26,7 +26,7 @@ SEED = 2026
 
 def measure(*, quick: bool) -> Iterator[Result]:
     """Measure one process on one core."""
-    history = History(sites=SITES // (10 if quick else 1), years=1)
+    history = History(sites=SITES // (10 if quick else 1), days=365)
     kind = stores()[0]
     with stack() as running, empty.running("bare") as bare:
         api, pids = start(running, kind, history)

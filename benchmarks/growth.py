@@ -16,8 +16,8 @@ READS = 60
 
 def measure(*, quick: bool) -> Iterator[Result]:
     """Measure reads of sites that nobody has just asked for, one at a time."""
-    by_years = {years: History(sites=FEW_SITES, years=years) for years in YEARS}
-    by_sites = {sites: History(sites=sites, years=1) for sites in SITES}
+    by_years = {years: History(sites=FEW_SITES, days=365 * years) for years in YEARS}
+    by_sites = {sites: History(sites=sites, days=60, pages=5) for sites in SITES}
     if quick:
         by_years.popitem()
         by_sites.popitem()

@@ -16,7 +16,6 @@ from services.store.counters import CounterKey, CounterRow
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
 
-PAGES = 50
 ROWS_AT_ONCE = 200_000
 _WRITTEN_MS = 1_790_000_000_000
 
@@ -25,7 +24,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """How many sites, for how long; each has its days, and the pages of today."""
 
     sites: int
-    years: int
+    days: int
+    pages: int = 50
 
     async def write(self, url: str) -> None:
         """Write it into an empty store."""
@@ -65,10 +65,10 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
     def _keys(self, slug: str) -> Iterator[CounterKey]:
         today = local_day(int(time.time() * 1000), DEFAULT_TIMEZONE)
-        for day in range(today - 365 * self.years, today + 1):
+        for day in range(today - self.days, today + 1):
             for grain in Grain:
                 yield slug, grain.value, period_start(day, grain), ""
-        for page in range(PAGES):
+        for page in range(self.pages):
             for grain in Grain:
                 path = f"/tin-tuc/{slug}-bai-viet-so-{page}.html"
                 yield slug, grain.value, period_start(today, grain), path

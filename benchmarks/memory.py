@@ -79,7 +79,7 @@ def _ingest(seconds: int) -> Iterator[Result]:
 
 
 def _api(seconds: int) -> Iterator[Result]:
-    history = History(sites=1000, years=1)
+    history = History(sites=1000, days=365)
     with stack() as running:
         service, _ = api.start(running, stores()[0], history)
         yield from _idle(service)

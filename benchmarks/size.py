@@ -56,7 +56,7 @@ def _redis(running: Stack, count: int) -> Iterator[Result]:
 
 
 async def _tables(url: str, kind: str, count: int) -> list[Result]:
-    await History(sites=portals.SITES, years=1).write(url)
+    await History(sites=portals.SITES, days=365).write(url)
     store = open_store(url)
     try:
         await migrate(store)

@@ -25,9 +25,8 @@ from services.store.interface import Store
 
 PATH = "/api/counter/{site}"
 REMEMBERED_PATHS = 20_000
-SITES_PAUSE_SECONDS = 0.02
 PATHS_PAUSE_SECONDS = 0.05
-"""So many readings a second at most, however many sites or invented pages are asked for."""
+"""Twenty readings of pages a second at most, however many are invented."""
 RENEW_SECONDS = 0.2
 ENDING_SECONDS = 0.3
 SITES_A_READING = 300
@@ -70,7 +69,6 @@ class Counters:
             self._read_numbers,
             recall=self._recall_numbers,
             batch=SITES_A_READING,
-            pause=SITES_PAUSE_SECONDS,
             # Visitors are read from another table, which may take longer.
             group=lambda wanted: wanted[1] is Metric.VISITORS,
             clock=monotonic,

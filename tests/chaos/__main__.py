@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,9 @@ def main() -> int:
             sys.stdout.write(f"{time.strftime('%H:%M:%S')} {text}\n")
             sys.stdout.flush()
 
+    # Whatever ends it, the services and stores it started end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     failed = 0
     for _ in range(options.runs):
         seed = random.randrange(1 << 32) if options.seed is None else options.seed

@@ -52,9 +52,9 @@ def test_numbers_are_read_again_every_half_to_whole_minute(portal: Portal, page:
     assert shows(page, "span", "1")
     for read in range(2, 5):
         portal.numbers = NUMBERS | {"today": read}
-        page.clock.run_for(43_000)
+        page.clock.run_for(30_000)
         portal.wait(views=1, reads=read - 1)
-        page.clock.run_for(2_000)
+        page.clock.run_for(15_000)
         assert shows(page, "span", str(read))
         portal.wait(views=1, reads=read)
 

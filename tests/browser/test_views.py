@@ -45,7 +45,7 @@ def test_a_view_is_one_hit_and_one_read_without_a_preflight(portal: Portal, page
         page.goto(portal.url("/"))
         page.locator("visitor-counter li").first.wait_for()
         portal.wait(views=visit, reads=visit)
-    page.clock.run_for(29_000)
+    page.clock.run_for(20_000)
     portal.wait(views=3, reads=3)
 
     asked = [(asked.method, asked.path) for asked in portal.asked if asked.path.startswith("/api")]

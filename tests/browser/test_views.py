@@ -49,7 +49,8 @@ def test_a_view_is_one_hit_and_one_read_without_a_preflight(portal: Portal, page
     portal.wait(views=3, reads=3)
 
     asked = [(asked.method, asked.path) for asked in portal.asked if asked.path.startswith("/api")]
-    assert asked == [("POST", "/api/event"), ("GET", "/api/counter/mytho")] * 3
+    # Both go out at once; which arrives first is up to the network.
+    assert sorted(asked) == [("GET", "/api/counter/mytho")] * 3 + [("POST", "/api/event")] * 3
     assert "OPTIONS" not in {asked.method for asked in portal.asked}
     assert {asked.headers["origin"] for asked in portal.reads()} == {portal.url("")}
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from redis.asyncio import Redis
 
 from services.log import keys
+from services.log.client import connect
 from services.settings import StoreSettings
 from services.store.interface import Store
 from services.store.open import open_store
@@ -36,7 +37,12 @@ async def open_stores(settings: StoreSettings, data: Path | None) -> AsyncIterat
             clickhouse_url, redis_url = await _embedded(stack, data, settings)
         store = open_store(clickhouse_url)
         stack.push_async_callback(store.close)
-        redis = connect(redis_url or settings.redis_url)
+        redis = connect(
+            redis_url or settings.redis_url,
+            protocol=2,
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+        )
         stack.push_async_callback(redis.aclose)
         yield Stores(store, redis)
 
@@ -56,11 +62,3 @@ async def _embedded(
         names = [keys.owner(number, settings.group) for number in range(settings.partitions)]
         await redis.delete(*names)
     return f"chdb://{quote(str(folder.path / 'clickhouse'))}", valkey.url
-
-
-def connect(url: str) -> Redis:
-    """Return a client of the log."""
-    redis: Redis = Redis.from_url(
-        url, protocol=2, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
-    )
-    return redis

@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 import uvloop
 from pydantic import SecretStr
-from redis.asyncio import Redis
 
 from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
@@ -23,6 +22,7 @@ from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
 from services.ingest.settings import IngestSettings
 from services.log import keys
+from services.log.client import connect
 from services.model.site import ANY_HOST, Metric, Site
 from services.standalone import demo, folder, server
 from services.standalone.dispatch import Dispatch
@@ -182,7 +182,7 @@ async def _clear_errors() -> Any:
 async def _forget_leases(redis_url: str, settings: AggregatorSettings) -> None:
     """Take partitions over at once: this process alone uses the folder, so no owner can live."""
     group = settings.group
-    async with Redis.from_url(redis_url) as redis:
+    async with connect(redis_url) as redis:
         leases = [keys.owner(partition, group) for partition in range(settings.partitions)]
         await redis.delete(*leases, keys.workers(group))
 

@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from services.log.client import connect
 from services.standalone import leash
 from services.standalone.errors import UpError
 
@@ -97,7 +97,7 @@ class EmbeddedValkey:
             )
 
     async def _answers(self) -> None:
-        async with Redis.from_url(self.url) as redis:
+        async with connect(self.url) as redis:
             while True:
                 if self._process is None or self._process.poll() is not None:
                     raise UpError(f"the embedded Valkey does not start: {self._last_words()}")
@@ -124,7 +124,7 @@ class EmbeddedValkey:
 
     async def _shut_down(self) -> int | None:
         """Ask the server at our socket to end, and return its process id."""
-        async with Redis.from_url(self.url) as redis:
+        async with connect(self.url) as redis:
             try:
                 pid = (await redis.info("server")).get("process_id")
                 await redis.shutdown(nosave=True)

@@ -111,7 +111,8 @@ class LastGood(Generic[K, V]):
         now = self._clock()
         due = now + self._ttl * (1 - RENEW_SHARE)
         old = [key for key in dict.fromkeys(keys) if self.fresh_until(key) <= due]
-        self._take_off([key for key in old if self._may_read(key, now)], now)
+        # Whoever waits for a value must not wait for these.
+        self._take_off([key for key in old if self._may_read(key, now)], now, in_background=True)
 
     async def get(self, key: K) -> Held[V]:
         """Return one value; raises NothingKnownError.
@@ -162,9 +163,9 @@ class LastGood(Generic[K, V]):
         failed_at = self._failed_at.get(key)
         return key not in self._flights and (failed_at is None or now - failed_at >= self._ttl)
 
-    def _take_off(self, keys: Sequence[K], now: float) -> None:
+    def _take_off(self, keys: Sequence[K], now: float, *, in_background: bool = False) -> None:
         for key in keys:
-            group = self._group(key)
+            group = (in_background, self._group(key))
             flight = self._last_flights.get(group)
             if flight is None or flight.departed or len(flight.keys) >= self._batch:
                 before = None if flight is None else flight.task

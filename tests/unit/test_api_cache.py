@@ -250,3 +250,19 @@ async def test_a_value_is_renewed_when_it_will_soon_be_old_and_stays_fresh_meanw
     assert source.readings == [["a", "b"], ["a"]]
     assert (cache.fresh("a"), cache.fresh_until("a")) == (2, 1.8)
     assert (cache.fresh("b"), cache.fresh_until("b")) == (1, 1.0)
+
+
+async def test_who_waits_does_not_wait_for_what_is_renewed() -> None:
+    source = Source()
+    cache = source.cache()
+    await cache.get("a")
+    source.now = 0.8
+    source.may_answer.clear()
+    cache.renew(["a"])
+    waiting = asyncio.create_task(cache.get("b"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert source.readings == [["a"], ["a"], ["b"]]
+    source.may_answer.set()
+    assert await waiting == Held(3, stale=False)

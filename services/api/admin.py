@@ -1,6 +1,5 @@
 """Administration: the sites of this server, behind a bearer token."""
 
-import hmac
 import time
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
@@ -10,10 +9,11 @@ import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError
 from starlette.types import Message
 
+from services.api.access.who import gate, principal
 from services.api.display import DisplayFields, merged
 from services.api.errors import ApiError, bad_request, shown, unavailable, unknown_site
 from services.api.registry import Registry
@@ -44,6 +44,9 @@ class SiteFields(BaseModel):
     )
     honour_dnt: bool = Field(True, description="no visitor hash for browsers that ask for none")
     public_top: bool = Field(False, description="anybody may read the most read pages")
+    public_dashboard: bool = Field(
+        False, description="anybody may read the traffic behind the numbers"
+    )
     display: DisplayFields | None = Field(
         None, description="how its block looks; in a change, null takes back what was set"
     )
@@ -75,27 +78,11 @@ class AdminRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            _authorise(request)
+            if await principal(request) is None:
+                raise gate(request).stranger(request)
             return await handle(Request(request.scope, _limited(request)))
 
         return guarded
-
-
-def _authorise(request: Request) -> None:
-    token: SecretStr | None = request.app.state.admin_token
-    if token is None:
-        raise ApiError(
-            HTTPStatus.FORBIDDEN,
-            {"authorization": "administration is off; set LUOT_ADMIN_TOKEN to turn it on"},
-        )
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    wanted = token.get_secret_value().encode()
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), wanted):
-        raise ApiError(
-            HTTPStatus.UNAUTHORIZED,
-            {"authorization": "expected 'Bearer' and the admin token"},
-            {"WWW-Authenticate": "Bearer"},
-        )
 
 
 def _limited(request: Request) -> Callable[[], Coroutine[Any, Any, Message]]:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from services import __version__, health, serving
 from services.api import admin, balances, docs, errors, maintenance, openapi, public, script, top
+from services.api.access.gate import Gate
 from services.api.embed import routes as embed
 from services.api.metrics import Measured
 from services.api.ready import Front, ReadyAnswers
@@ -197,7 +198,7 @@ class Api:
             docs_url=None,
             redoc_url=None,
         )
-        app.state.admin_token = self._settings.admin_token
+        app.state.gate = Gate(self._settings.admin_token)
         errors.install(app)
 
         async def top_pages(request: Request) -> Response:

@@ -36,6 +36,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     significant  query parameters that name a page ('tabid', 'nv'); all others are dropped
     honour_dnt   no visitor hash for browsers that ask not to be tracked; the view still counts
     public_top   whether /api/top may be read by anyone
+    public_dashboard  whether anyone may read the traffic behind the numbers
     display      how its block looks, as far as that is set
     created_at   milliseconds since 1970, UTC
     """
@@ -48,6 +49,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     significant: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = ()
     honour_dnt: bool = True
     public_top: bool = False
+    public_dashboard: bool = False
     display: Display = Display()
     created_at: Annotated[int, msgspec.Meta(ge=0)] = 0
 

@@ -1,0 +1,60 @@
+"""Roles, and who asks: what every route that is not public decides by."""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from services.model.site import Site
+
+ALL_SITES = "*"
+
+Kind = Literal["user", "token", "admin token"]
+
+
+class Role(StrEnum):
+    """What somebody may do, on the sites that are theirs."""
+
+    OWNER = "owner"
+    """Everything: sites, users, tokens, backups."""
+    EDITOR = "editor"
+    """Read the numbers of their sites, and change their settings and opening balances."""
+    VIEWER = "viewer"
+    """Read the numbers of their sites."""
+
+    def covers(self, needed: "Role") -> bool:
+        """Tell whether who has this role may do what needs another."""
+        return _RANKS[self] >= _RANKS[needed]
+
+
+_RANKS = {Role.VIEWER: 1, Role.EDITOR: 2, Role.OWNER: 3}
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Somebody who has proved who they are.
+
+    name   as the audit log names them
+    sites  the slugs of their sites; '*' stands for every one
+    """
+
+    name: str
+    role: Role
+    sites: frozenset[str]
+    kind: Kind = "user"
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether they may do everything."""
+        return self.role is Role.OWNER
+
+    def has(self, slug: str) -> bool:
+        """Tell whether a site is one of theirs."""
+        return self.is_owner or ALL_SITES in self.sites or slug in self.sites
+
+    def may_read(self, site: Site) -> bool:
+        """Tell whether they may read the numbers of a site."""
+        return self.has(site.slug) or site.public_dashboard
+
+    def may_edit(self, site: Site) -> bool:
+        """Tell whether they may change the settings of a site."""
+        return self.has(site.slug) and self.role.covers(Role.EDITOR)

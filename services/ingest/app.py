@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
-from services import serving
+from services import garbage, serving
 from services.ingest import event, http, metrics
 from services.ingest.checks import RefusedError
 from services.ingest.clock import Clock, system_clock
@@ -154,6 +154,7 @@ class Ingest:
             self.refusal = error
             await send({"type": "lifespan.startup.failed", "message": ""})
             return
+        garbage.settle()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.stop()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 MAX_WAITING = 20_000
 """Hits that may wait for the log or the spool; about 20 MB."""
+WORTH_HITS = 8
+"""Hits of an entry, on average, that need not wait for more: it costs no more than they do."""
 APPEND_SECONDS = 1.0
 """How long an append may take; visitors wait for it."""
 WAIT_SECONDS = 0.5
@@ -66,12 +69,14 @@ class GroupCommit:
         self._link = link
         self._window = window_seconds
         self._max_hits = max_hits
+        self._worth = min(max_hits, WORTH_HITS * writer.partitions)
         self._max_waiting = max_waiting
         self._append_seconds = append_seconds
         self._wait_seconds = window_seconds + wait_seconds
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
-        self._full = asyncio.Event()
+        self._enough = asyncio.Event()
+        self._last_group = -math.inf
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self.fault: str | None = None
@@ -90,7 +95,7 @@ class GroupCommit:
         """Append what was taken, then end; hits that come later are refused."""
         self._stopping = True
         self._arrived.set()
-        self._full.set()
+        self._enough.set()
         if self._task is not None:
             await self._task
 
@@ -107,8 +112,8 @@ class GroupCommit:
         self._waiting.append((hit, done, time.monotonic()))
         if len(self._waiting) == 1:
             self._arrived.set()
-        if len(self._waiting) >= self._max_hits:
-            self._full.set()
+        if len(self._waiting) >= self._worth:
+            self._enough.set()
         return done
 
     async def _run(self) -> None:
@@ -138,12 +143,27 @@ class GroupCommit:
                 self._arrived.clear()
 
     async def _collect(self) -> None:
-        """Wait for more hits, but no longer than the window."""
-        if len(self._waiting) < self._max_hits and not self._stopping:
-            self._full.clear()
-            timer = asyncio.get_running_loop().call_later(self._window, self._full.set)
-            await self._full.wait()
+        """Wait for more hits, but no longer than the window.
+
+        A group goes when the window has passed since the one before it, so that a lone hit does
+        not wait, or when it is worth an append before; and then with all that is being read now.
+        """
+        now = time.monotonic()
+        due = self._last_group + self._window
+        while not self._stopping and len(self._waiting) < self._worth and now < due:
+            self._enough.clear()
+            timer = asyncio.get_running_loop().call_later(due - now, self._enough.set)
+            await self._enough.wait()
             timer.cancel()
+            now = time.monotonic()
+        limit = now + self._window
+        before = 0
+        while before < len(self._waiting) < self._max_hits and time.monotonic() <= limit:
+            before = len(self._waiting)
+            # What has come over the network is read in one turn of the loop, taken in the next.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        self._last_group = time.monotonic()
 
     def _look_at_the_time(self, oldest: float) -> None:
         """Cut the link when the log takes less than what comes: the spool takes more."""

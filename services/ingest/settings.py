@@ -57,7 +57,7 @@ class IngestSettings(Settings):
         default=None, description="an MMDB file with ISO codes of countries"
     )
     group_commit_ms: float = Field(
-        default=5.0, ge=0, le=1000, description="how long hits are collected before an append"
+        default=5.0, ge=0, le=1000, description="how long a hit may wait for others to be appended"
     )
     group_commit_hits: int = Field(
         default=500, ge=1, le=500, description="how many hits are appended together at most"

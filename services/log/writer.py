@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
+from hashlib import sha1
 from typing import Any, cast
 
 import msgspec
@@ -35,6 +36,7 @@ for i = 3, #ARGV, 4 do
 end
 return appended
 """
+_SHA = sha1(_APPEND.encode(), usedforsecurity=False).hexdigest()
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -86,13 +88,12 @@ class LogWriter:
         `expire` is called. Raises redis.exceptions.RedisError when it cannot be known whether
         they are in the log; appending the same entries again is then safe.
         """
-        script = redis.register_script(_APPEND)
         ttl = SEQUENCE_TTL_SECONDS if forget else 0
         try:
-            await _pipeline(redis, script.sha, entries, ttl)
+            await _pipeline(redis, entries, ttl)
         except NoScriptError:
             await redis.script_load(_APPEND)
-            await _pipeline(redis, script.sha, entries, ttl)
+            await _pipeline(redis, entries, ttl)
 
     @staticmethod
     async def expire(redis: Redis, producers: Iterable[tuple[int, str]]) -> None:
@@ -103,7 +104,7 @@ class LogWriter:
             await pipeline.execute()
 
 
-async def _pipeline(redis: Redis, sha: str, entries: Sequence[Entry], ttl: int) -> None:
+async def _pipeline(redis: Redis, entries: Sequence[Entry], ttl: int) -> None:
     runs: dict[tuple[int, str], list[Any]] = {}
     for entry in entries:
         run = runs.setdefault((entry.partition, entry.producer), [])
@@ -111,7 +112,7 @@ async def _pipeline(redis: Redis, sha: str, entries: Sequence[Entry], ttl: int) 
     async with redis.pipeline(transaction=False) as pipeline:
         for (partition, producer), run in runs.items():
             cast("Any", pipeline).evalsha(
-                sha,
+                _SHA,
                 2,
                 keys.stream(partition),
                 keys.producer(partition, producer),

@@ -14,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from services.ingest.clock import system_clock
-from services.ingest.commit import GroupCommit, UnavailableError
+from services.ingest.commit import WORTH_HITS, GroupCommit, UnavailableError
 from services.ingest.link import Link
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool
@@ -147,6 +147,29 @@ async def test_a_full_group_does_not_wait_for_the_window(log: Log, tmp_path: Pat
         async with asyncio.timeout(10):
             await asyncio.gather(*(commit.submit(hit(number)) for number in range(10)))
     assert len(log.hits()) == 10
+
+
+async def test_a_hit_after_a_pause_does_not_wait_for_the_window(log: Log, tmp_path: Path) -> None:
+    async with group_commit(log.server.port, tmp_path, window_seconds=60) as commit:
+        async with asyncio.timeout(10):
+            await commit.submit(hit(1))
+        assert log.hits() == [hit(1)]
+
+
+async def test_hits_that_follow_closely_wait_until_there_are_enough_of_them(
+    log: Log, tmp_path: Path
+) -> None:
+    enough = WORTH_HITS * PARTITIONS
+    async with group_commit(log.server.port, tmp_path, window_seconds=60) as commit:
+        async with asyncio.timeout(10):
+            await commit.submit(hit(0))
+            pending = [commit.submit(hit(number)) for number in range(1, enough)]
+            await asyncio.sleep(0)
+            assert not any(done.done() for done in pending)
+            pending.append(commit.submit(hit(enough)))
+            await asyncio.gather(*pending)
+    (stream,) = log.redis.scan_iter("hits:{*}")
+    assert log.redis.xlen(stream) == 2
 
 
 async def test_a_stop_appends_what_was_taken_and_takes_no_more(log: Log, tmp_path: Path) -> None:

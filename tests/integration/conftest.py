@@ -1,9 +1,11 @@
-"""One running system for the tests that do not break it."""
+"""One running system for the tests that do not break it, and a Redis for one that does."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.servers.redis import RedisServer
 from tests.servers.system import System
 
 
@@ -14,3 +16,11 @@ def luot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield system.start()
     finally:
         system.stop()
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of the test's own."""
+    server = RedisServer(tmp_path / "redis").start()
+    yield server
+    server.stop()

@@ -1,8 +1,7 @@
 """What the aggregator cannot get over ends it, loudly, instead of leaving hits uncounted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
@@ -19,13 +18,6 @@ from tests.servers.redis import RedisServer
 from tests.servers.system import System
 
 DAY = 20_000
-
-
-@pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path / "redis").start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

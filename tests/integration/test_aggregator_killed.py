@@ -27,13 +27,6 @@ KILLS = 5
 ZONE = "Asia/Ho_Chi_Minh"
 
 
-@pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path / "redis").start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture(params=["clickhouse", "chdb"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "chdb":

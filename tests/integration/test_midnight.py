@@ -1,15 +1,13 @@
 """Days, months and years turn at the site's own midnight, from the hit to the public number."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
-import pytest
 from redis.asyncio import Redis
 
 from services.aggregator.app import Aggregator
@@ -27,13 +25,6 @@ from tests.servers.system import BROWSER, System
 
 HANOI = "Asia/Ho_Chi_Minh"
 NEW_YORK = "America/New_York"
-
-
-@pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path / "redis").start()
-    yield server
-    server.stop()
 
 
 class World:

@@ -1,8 +1,6 @@
 """A connection to Redis that is lost at any moment is a Redis error, on every event loop."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import uvloop
@@ -12,20 +10,13 @@ from services.log.client import connect
 from tests.servers.redis import RedisServer
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path / "redis").start()
-    yield server
-    server.stop()
-
-
 @pytest.mark.parametrize("runner", [uvloop.run, asyncio.run])
 @pytest.mark.parametrize("timeout", [None, 5.0])
 def test_a_transport_that_closes_under_a_write(
-    server: RedisServer, runner: object, timeout: float | None
+    redis_server: RedisServer, runner: object, timeout: float | None
 ) -> None:
     async def lose() -> None:
-        redis = connect(server.url, retry=None, socket_timeout=timeout)
+        redis = connect(redis_server.url, retry=None, socket_timeout=timeout)
         assert await redis.ping()
         connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
 

@@ -22,13 +22,6 @@ def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clic
 
 
 @pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path / "redis").start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def other_redis(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path / "other-redis").start()
     yield server

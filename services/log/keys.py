@@ -22,6 +22,15 @@ NUMBERS = "numbers"
 """Hash of `<slug> <metric>` → the last good numbers, and slug → since when they count, in ms;
 the API is its only writer."""
 
+ACCESS = "access:version"
+"""Grows with every change of users and tokens, so that each API process loads them again."""
+CHANGING_ACCESS = "access:changing"
+"""Lock of the API process that changes users or tokens."""
+TOKENS_USED = "tokens:used"
+"""Hash of a token's id → when it was last used, in ms, to a few minutes."""
+SIGN_IN_SALT = "sign-in:salt"
+"""Random; what names and addresses are hashed with that failed to sign in."""
+
 
 def partition_of(site: str, partitions: int) -> int:
     """Return the partition of a site: always the same one."""
@@ -76,3 +85,18 @@ def reset_field(site: str) -> str:
 def pages(site: str) -> str:
     """Return the hash of path → the last good views of the page."""
     return f"pages:{site}"
+
+
+def session(digest: str) -> str:
+    """Return the key of a session, by the SHA-256 of its id."""
+    return f"session:{digest}"
+
+
+def sessions(user: str) -> str:
+    """Return the set of the digests of a user's sessions."""
+    return f"sessions:{user}"
+
+
+def sign_ins(what: str, digest: str) -> str:
+    """Return the count of failed sign-ins for a hashed name or address."""
+    return f"sign-in:{what}:{digest}"

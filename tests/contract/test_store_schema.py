@@ -16,6 +16,7 @@ from services.store.open import open_store
 from tests.contract.conftest import empty
 
 TABLES = [
+    "audit",
     "counters",
     "hits",
     "meta",

@@ -6,8 +6,9 @@ from http import HTTPStatus
 from pydantic import SecretStr
 from starlette.requests import Request
 
-from services.api.access.principal import ALL_SITES, Principal, Role
+from services.api.access.principal import Principal
 from services.api.errors import ApiError
+from services.model.account import ALL_SITES, Role
 
 _ADMIN = Principal("admin token", Role.OWNER, frozenset({ALL_SITES}), "admin token")
 

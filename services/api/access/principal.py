@@ -1,33 +1,13 @@
-"""Roles, and who asks: what every route that is not public decides by."""
+"""Who asks: what every route that is not public decides by."""
 
-from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
+from services.model.account import ALL_SITES, Role
 from services.model.site import Site
 
-ALL_SITES = "*"
-
 Kind = Literal["user", "token", "admin token"]
-
-
-class Role(StrEnum):
-    """What somebody may do, on the sites that are theirs."""
-
-    OWNER = "owner"
-    """Everything: sites, users, tokens, backups."""
-    EDITOR = "editor"
-    """Read the numbers of their sites, and change their settings and opening balances."""
-    VIEWER = "viewer"
-    """Read the numbers of their sites."""
-
-    def covers(self, needed: "Role") -> bool:
-        """Tell whether who has this role may do what needs another."""
-        return _RANKS[self] >= _RANKS[needed]
-
-
-_RANKS = {Role.VIEWER: 1, Role.EDITOR: 2, Role.OWNER: 3}
 
 
 class Principal(msgspec.Struct, frozen=True):

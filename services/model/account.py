@@ -1,0 +1,71 @@
+"""Users and tokens: who may do what."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from services.model.site import SLUG_PATTERN
+
+ALL_SITES = "*"
+NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._@+-]{0,98}[a-z0-9])?$"
+SITES_PATTERN = rf"^\*$|{SLUG_PATTERN}"
+
+
+class Role(StrEnum):
+    """What somebody may do, on the sites that are theirs."""
+
+    OWNER = "owner"
+    """Everything: sites, users, tokens, backups."""
+    EDITOR = "editor"
+    """Read the numbers of their sites, and change their settings and opening balances."""
+    VIEWER = "viewer"
+    """Read the numbers of their sites."""
+
+    def covers(self, needed: "Role") -> bool:
+        """Tell whether who has this role may do what needs another."""
+        return _RANKS[self] >= _RANKS[needed]
+
+
+_RANKS = {Role.VIEWER: 1, Role.EDITOR: 2, Role.OWNER: 3}
+
+Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=100)]
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A person who signs in.
+
+    password     argon2id in PHC form
+    sites        slugs; '*' stands for every site
+    stamp        random, and another with every new password: sessions of an older one are over
+    created_at   milliseconds since 1970, UTC, like password_at
+    """
+
+    name: Name
+    password: str
+    role: Role
+    sites: tuple[str, ...] = ()
+    stamp: str
+    created_at: int = 0
+    password_at: int = 0
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program shows instead of a password.
+
+    digest       SHA-256 of the token in hex; the token itself is not kept
+    expires_at   milliseconds since 1970, UTC; None is never
+    """
+
+    id: str
+    digest: str
+    role: Role
+    sites: tuple[str, ...] = ()
+    note: str = ""
+    created_at: int = 0
+    created_by: str = ""
+    expires_at: int | None = None
+
+    def is_expired(self, now_ms: int) -> bool:
+        """Tell whether its time is over."""
+        return self.expires_at is not None and now_ms >= self.expires_at

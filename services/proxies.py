@@ -1,0 +1,96 @@
+"""Who is at the other end of a request, behind proxies that are trusted."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+_MAX_HOPS = 32
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+def _networks(value: Any) -> Any:
+    """Split a list of addresses and networks at its commas."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; expected addresses or networks, for example '127.0.0.0/8,10.1.2.3,::1'"
+        ) from None
+
+
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
+"""A setting that names addresses and networks with commas between."""
+
+THIS_MACHINE: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1"))
+
+
+class Addresses:
+    """Finds the client of a request among its peer and `X-Forwarded-For`."""
+
+    def __init__(self, trusted: Sequence[Network], cached: int = 16_384) -> None:
+        self._trusted = tuple(trusted)
+        self.client = lru_cache(cached)(self._client)
+
+    def trusts(self, peer: str) -> bool:
+        """Tell whether a peer ('' for a local socket) is believed what it forwards."""
+        known = parse(peer)
+        return not peer if known is None else self._trusts(known)
+
+    def _client(self, peer: str, forwarded: str) -> str:
+        """Return the client's address in its canonical form.
+
+        peer       address at the other end of the connection, '' for a local socket
+        forwarded  every X-Forwarded-For of the request, joined with commas, in their order
+
+        An untrusted peer is the client, whatever it claims. Otherwise the right-most address
+        that is not a trusted proxy is; where the list turns to garbage, the last address before
+        it, as nginx does (`real_ip_recursive`).
+        """
+        known = parse(peer)
+        if known is None and peer:
+            return peer
+        if known is not None and not self._trusts(known):
+            return str(known)
+        for part in reversed(forwarded.rsplit(",", _MAX_HOPS)[-_MAX_HOPS:]):
+            hop = parse(part)
+            if hop is None:
+                break
+            known = hop
+            if not self._trusts(hop):
+                break
+        return "" if known is None else str(known)
+
+    def _trusts(self, address: Address) -> bool:
+        return any(
+            address.version == network.version and address in network for network in self._trusted
+        )
+
+
+def parse(text: str) -> Address | None:
+    """Return an address as proxies write it (`v4`, `v4:port`, `v6`, `[v6]:port`), or None."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address

@@ -45,3 +45,14 @@ def is_bot(user_agent: str) -> bool:
     if not _LETTER.search(user_agent):
         return True
     return _TOOLS.search(user_agent) is not None or _crawlers.extract(user_agent) is not None
+
+
+def read_sender(user_agent: bytes) -> tuple[str, bool]:
+    """Return the text of a header User-Agent, cut, and whether it is a bot's."""
+    return _read_sender(user_agent[:MAX_USER_AGENT])
+
+
+@lru_cache(maxsize=16_384)
+def _read_sender(user_agent: bytes) -> tuple[str, bool]:
+    text = user_agent.decode("latin-1")
+    return text, is_bot(text)

@@ -1,6 +1,7 @@
 """The country of an address, from an optional MMDB file."""
 
 import logging
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +20,8 @@ class Countries:
         self._path = path
         self._reader: maxminddb.Reader | None = None
         self._changed = 0
-        self.of = lru_cache(16_384)(self._of)
+        self._cached = lru_cache(16_384)(self._of)
+        self.of: Callable[[str], str] = _nowhere if path is None else self._cached
         if path is None:
             return
         try:
@@ -49,7 +51,7 @@ class Countries:
         changed = path.stat().st_mtime_ns
         self._reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
         self._changed = changed
-        self.of.cache_clear()
+        self._cached.cache_clear()
 
     def _of(self, address: str) -> str:
         """Return the ISO 3166-1 alpha-2 code of an address's country, '' when unknown."""
@@ -62,3 +64,7 @@ class Countries:
         country = record.get("country") if isinstance(record, dict) else None
         code = country.get("iso_code") if isinstance(country, dict) else None
         return code if isinstance(code, str) and len(code) == 2 else ""
+
+
+def _nowhere(address: str) -> str:
+    return ""

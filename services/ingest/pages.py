@@ -10,6 +10,8 @@ from services.model.paths import clean
 from services.model.site import ANY_HOST, Site
 
 MAX_SOURCE = 100
+MAX_CACHED = 1024
+"""Characters of a URL that is remembered; longer ones must not fill the memory."""
 _HOST = re.compile(r"[^\s/?#@\\\x00-\x20\x7f]{1,253}")
 _CAMPAIGN = ("utm_source", "source", "ref")
 
@@ -26,9 +28,12 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     campaign: str
 
 
-@lru_cache(maxsize=8192)
 def read_page(url: str) -> Page | None:
     """Return the parts of an http or https URL, or None when it is not one."""
+    return _known_page(url) if len(url) <= MAX_CACHED else _page(url)
+
+
+def _page(url: str) -> Page | None:
     parts = _split(url)
     if parts is None or parts.scheme not in ("http", "https"):
         return None
@@ -36,13 +41,22 @@ def read_page(url: str) -> Page | None:
     return Page(host, parts.path, parts.query, _campaign(parts.query)) if host else None
 
 
-@lru_cache(maxsize=8192)
+_known_page = lru_cache(maxsize=8192)(_page)
+
+
 def referring_host(referrer: str) -> str:
     """Return the host name a referrer names, without `www.`; '' when it names none."""
+    return _known_host(referrer) if len(referrer) <= MAX_CACHED else _referring_host(referrer)
+
+
+def _referring_host(referrer: str) -> str:
     parts = _split(referrer)
     if parts is None or parts.scheme not in ("http", "https", "android-app"):
         return ""
     return _host(parts).removeprefix("www.")[:MAX_SOURCE]
+
+
+_known_host = lru_cache(maxsize=8192)(_referring_host)
 
 
 def source_of(page: Page, referrer: str, site: Site) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from services.ingest import metrics
 from services.ingest.address import Addresses
 from services.ingest.agents import Agent, read_agent
-from services.ingest.bots import MAX_USER_AGENT, is_bot
+from services.ingest.bots import read_sender
 from services.ingest.country import Countries
 from services.ingest.days import Days
 from services.ingest.distinct import DistinctPaths
@@ -153,8 +153,7 @@ def find_address(draft: Draft, parts: Parts) -> Outcome:
 
 def tag_bot(draft: Draft, parts: Parts) -> Outcome:
     """Bots stay in the log, tagged."""
-    draft.user_agent = draft.headers.get(b"user-agent", b"")[:MAX_USER_AGENT].decode("latin-1")
-    draft.bot = is_bot(draft.user_agent)
+    draft.user_agent, draft.bot = read_sender(draft.headers.get(b"user-agent", b""))
     return None
 
 

@@ -23,10 +23,11 @@ class Rates:
     def take(self, visitor: int) -> bool:
         """Take one token of a visitor; False when there is none."""
         now = self._clock()
-        full_at = max(self._full_at.get(visitor, 0.0), now) + self._interval
+        known = self._full_at.get(visitor)
+        full_at = (known if known is not None and known > now else now) + self._interval
         if full_at - now > self._depth:
             return False
-        if visitor not in self._full_at and len(self._full_at) >= self._capacity:
+        if known is None and len(self._full_at) >= self._capacity:
             self._forget(now)
         self._full_at[visitor] = full_at
         return True

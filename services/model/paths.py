@@ -10,6 +10,8 @@ from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
 
 MAX_BYTES = 512
+_MAX_CACHED = 1024
+"""Characters of what is remembered; anybody can make longer ones without end."""
 
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Decoded, these would change where the path ends or what an escape is; they stay as they are.
@@ -25,7 +27,6 @@ _UNSEEN = re.compile(
 )
 
 
-@lru_cache(maxsize=16_384)
 def normalise(path: str, query: str = "", significant: Sequence[str] = ()) -> str:
     """Return the path under which a page is counted, at most 512 bytes of UTF-8.
 
@@ -34,10 +35,20 @@ def normalise(path: str, query: str = "", significant: Sequence[str] = ()) -> st
     significant  names of the parameters that tell pages apart, in the order in which they are
                  to be kept; letter case is ignored. A tuple.
     """
+    if not significant:
+        query = ""
+    short = len(path) + len(query) <= _MAX_CACHED
+    return (_known if short else _normalise)(path, query, significant)
+
+
+def _normalise(path: str, query: str, significant: Sequence[str]) -> str:
     pure = _path(path.partition("#")[0])
     kept = _parameters(query.partition("#")[0], significant) if query and significant else ""
     whole = f"{pure}?{kept}" if kept else pure
     return whole if len(whole) * 4 <= MAX_BYTES else _cut(whole, significant)
+
+
+_known = lru_cache(maxsize=16_384)(_normalise)
 
 
 def clean(text: str) -> str:

@@ -52,3 +52,21 @@ def test_when_all_are_proxies_the_first_of_them_is_the_client() -> None:
 @given(st.text(max_size=60), st.text(max_size=400))
 def test_no_header_makes_it_fail(peer: str, forwarded: str) -> None:
     assert isinstance(PROXIES.client(peer, forwarded), str)
+
+
+PLAIN = st.ip_addresses().map(str) | st.from_regex(r"[0-9.:,\x00 ]{1,18}", fullmatch=True)
+
+
+@given(PLAIN | st.just(""), st.lists(PLAIN, max_size=3).map(", ".join))
+def test_the_fast_way_finds_whom_the_long_way_finds(peer: str, forwarded: str) -> None:
+    assert PROXIES.client(peer, forwarded) == PROXIES._client(peer, forwarded)
+
+
+def test_what_clients_make_up_does_not_stay_in_memory() -> None:
+    proxies = Addresses([ip_network("127.0.0.0/8")], cached=10)
+    for number in range(100):
+        proxies.client("127.0.0.1", f"{number}," * 200 + "2001:db8::7")
+    assert proxies._cached.cache_info().currsize == 0
+    for number in range(100):
+        proxies.client("127.0.0.1", f"2001:db8::{number}")
+    assert proxies._cached.cache_info().currsize == 10

@@ -1,9 +1,12 @@
 """Who is a person, and with which browser."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from services.ingest import bots
 from services.ingest.agents import Agent, read_agent
-from services.ingest.bots import is_bot
+from services.ingest.bots import MAX_USER_AGENT, is_bot, read_sender
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -90,3 +93,17 @@ def test_a_user_agent_is_reduced_to_families(user_agent: str, agent: Agent) -> N
 def test_no_part_of_a_user_agent_gets_through() -> None:
     agent = read_agent("Mozilla/5.0 (NguyenVanA; 192.0.2.7) NguyenVanA/1.0 Version/NguyenVanA")
     assert "Nguyen" not in repr(agent)
+
+
+@given(st.binary(max_size=40) | st.sampled_from([CHROME.encode(), b"curl/8.5.0"]))
+def test_a_header_is_read_as_its_text_is(header: bytes) -> None:
+    assert read_sender(header) == (header.decode("latin-1"), is_bot(header.decode("latin-1")))
+
+
+def test_of_a_long_user_agent_only_the_beginning_is_looked_at_and_kept() -> None:
+    header = CHROME.encode().ljust(MAX_USER_AGENT, b"x")
+    assert read_sender(header + b" Googlebot") == (header.decode(), False)
+    before = bots._read_sender.cache_info().currsize
+    for number in range(10):
+        read_sender(header + b"%d" % number)
+    assert bots._read_sender.cache_info().currsize == before

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.ingest import pages
 from services.ingest.pages import Page, read_page, source_of
 from services.model.site import Site
 
@@ -69,3 +70,15 @@ def test_a_source_is_short() -> None:
     page = read_page(f"https://mytho.example/?utm_source={'x' * 900}")
     assert page is not None
     assert source_of(page, "", SITE) == "x" * 100
+
+
+def test_long_addresses_are_read_and_not_remembered() -> None:
+    before = [cache.cache_info().currsize for cache in (pages._known_page, pages._known_host)]
+    for number in range(20):
+        url = f"https://mytho.example/{number}{'a' * 2000}"
+        page = read_page(url)
+        assert page is not None
+        assert page.path == url.removeprefix("https://mytho.example")
+        assert source_of(page, url.replace("mytho", "other"), SITE) == "other.example"
+    after = [cache.cache_info().currsize for cache in (pages._known_page, pages._known_host)]
+    assert after == before

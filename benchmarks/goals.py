@@ -13,7 +13,9 @@ UNDER = "under"
 class Goal(msgspec.Struct, frozen=True):
     """One goal: a result of a subject, and its bound.
 
-    take  'value' of the result, or its 'times' the ceiling
+    take   'value' of the result, or its 'times' the ceiling
+    at     another result of the subject that must be at least so high, or else the goal was
+           measured at less than it asks for
     """
 
     text: str
@@ -23,6 +25,7 @@ class Goal(msgspec.Struct, frozen=True):
     limit: float
     unit: str
     take: str = "value"
+    at: tuple[str, float] | None = None
 
     def measured(self, reports: Mapping[str, Report]) -> float | None:
         """Return what was measured; None when it was not."""
@@ -31,6 +34,11 @@ class Goal(msgspec.Struct, frozen=True):
         if found is None:
             return None
         return found.times if self.take == "times" else found.value
+
+    def reached(self, reports: Mapping[str, Report]) -> bool:
+        """Tell whether it was measured at what it asks for."""
+        found = reports[self.subject].find(self.at[0]) if self.at else None
+        return self.at is None or (found is not None and found.value >= self.at[1])
 
     def is_met(self, value: float) -> bool:
         """Tell whether a value is within the bound."""
@@ -54,6 +62,14 @@ GOALS = (
     Goal(
         "aggregator, entries of 50, server store",
         "aggregator", "server, 50 hits an entry: committed", AT_LEAST, 100_000, "hits/s",
+    ),
+    Goal(
+        "the same by processor time (10 µs/hit are 100,000 hits/s)",
+        "aggregator",
+        "server, 50 hits an entry: processor time, aggregator",
+        UNDER,
+        10,
+        "µs/hit",
     ),
     Goal(
         "the same, share of the slower of its ceilings",
@@ -92,14 +108,17 @@ GOALS = (
     Goal(
         "freshness at 1,000 hits/s, p99, `luot up`",
         "freshness", "luot up, 1000 hits/s: p99", UNDER, 2.5, "s",
+        at=("luot up, 1000 hits/s: really counted", 900),
     ),
     Goal(
         "freshness at 1,000 hits/s, p99, services",
         "freshness", "services, 1000 hits/s: p99", UNDER, 2.5, "s",
+        at=("services, 1000 hits/s: really counted", 900),
     ),
     Goal(
         "freshness at 5,000 hits/s, p99, services",
         "freshness", "services, 5000 hits/s: p99", UNDER, 4, "s",
+        at=("services, 5000 hits/s: really counted", 4500),
     ),
     Goal("Redis, under load", "ingest", "memory of Redis", UNDER, 100, "bytes/hit"),
     Goal("Redis, one hit an entry", "size", "Redis, 1 hits an entry", UNDER, 100, "bytes/hit"),
@@ -125,6 +144,8 @@ def table(reports: Mapping[str, Report]) -> Iterator[str]:
         shown, met = ("not measured", "")
         if value is not None:
             shown, met = number(value, goal.unit), "yes" if goal.is_met(value) else "**no**"
+            if not goal.reached(reports):
+                met = "**load not reached**"
         yield f"| {goal.text} | {goal.bound} {number(goal.limit, goal.unit)} | {shown} | {met} |"
 
 

@@ -1,6 +1,7 @@
 """A log that waits to be folded: many hits of many portals, as ingest writes them."""
 
 import random
+import secrets
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +24,6 @@ from services.model.site import DEFAULT_TIMEZONE
 DISTINCT = 100_000
 """Hits that are made one by one; a longer log repeats them at later times."""
 ENTRIES_AT_ONCE = 200
-PRODUCER = "benchmark"
 _SALT = bytes(16)
 _BASE = 0
 """Index of the time of the first hit in an entry's payload (services/log/batch.py)."""
@@ -70,8 +70,8 @@ async def append(url: str, count: int, hits_an_entry: int, views: list[portals.V
     Each entry has the time of its append: older hits would count as drained from a spool.
     """
     groups = list(_groups(views, hits_an_entry))
-    # A log that exists goes on: entries of a producer with a lower sequence are repetitions.
-    first = time.time_ns()
+    # A log that exists goes on: entries of the same producer would be repetitions.
+    producer = secrets.token_hex(8)
     total, written = 0, 0
     async with Redis.from_url(url) as redis:
         while total < count:
@@ -81,9 +81,7 @@ async def append(url: str, count: int, hits_an_entry: int, views: list[portals.V
                 for partition, size, wire in groups[start : start + ENTRIES_AT_ONCE]:
                     wire[_BASE] = now
                     written += 1
-                    entries.append(
-                        Entry(partition, PRODUCER, (first >> 20) + written, size, _encode(wire))
-                    )
+                    entries.append(Entry(partition, producer, written, size, _encode(wire)))
                     total += size
                 await LogWriter.append(redis, entries)
                 if total >= count:

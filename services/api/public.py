@@ -29,6 +29,8 @@ PATHS_PAUSE_SECONDS = 0.05
 """Twenty readings of pages a second at most, however many are invented."""
 RENEW_SECONDS = 0.2
 ENDING_SECONDS = 0.3
+RENEWED_SECONDS = 2.0
+"""How long the numbers of a site are renewed after somebody has asked for them."""
 SITES_A_READING = 300
 PATHS_A_READING = 500
 
@@ -83,6 +85,8 @@ class Counters:
             clock=monotonic,
         )
         self.ready = ReadyAnswers(registry.get, monotonic)
+        self._monotonic = monotonic
+        self._asked_at: dict[Wanted, float] = {}
 
     async def close(self) -> None:
         """Abandon the readings under way."""
@@ -97,9 +101,15 @@ class Counters:
             self.renew()
 
     def renew(self) -> None:
-        """Read again, before it ends, what is asked for all the time: nobody waits for that."""
+        """Read again, before it ends, what was asked for lately: nobody waits for that."""
+        now = self._monotonic()
         ending = list(self.ready.ending(ENDING_SECONDS))
-        self._answers.renew(parts.wanted for parts in ending)
+        self._asked_at |= dict.fromkeys((parts.wanted for parts in ending), now)
+        self._asked_at = {
+            wanted: at for wanted, at in self._asked_at.items() if now - at <= RENEWED_SECONDS
+        }
+        self._answers.renew(self._asked_at)
+        # A page must be asked for twice: pages can be invented.
         self._paths.renew(page for parts in ending for page in parts.pages)
 
     async def respond(self, request: Request) -> Response:
@@ -166,6 +176,7 @@ class Counters:
         return site
 
     async def _numbers(self, site: Site, metric: Metric) -> Held[Numbers]:
+        self._asked_at[site.slug, metric] = self._monotonic()
         fresh = self._answers.fresh((site.slug, metric))
         if fresh is not None:
             _FRESH.inc()

@@ -235,8 +235,17 @@ async def test_what_is_asked_for_again_is_renewed_before_it_ends(
         renewed = (await client.get("/api/counter/site-1", params={"path": "/a"})).json()
         assert (renewed["total"], renewed["paths"]["/a"]["views"]) == (51, 60)
         assert statements(watched, "counters") == 2
+        # Of what was asked for once, the site was renewed, and the page was not.
+        await client.get("/api/counter/site-2")
+        assert statements(watched, "counters") == 2
         await client.get("/api/counter/site-2", params={"path": "/a"})
-        assert statements(watched, "counters") == 4
+        assert statements(watched, "counters") == 3
+        clock.now += 10
+        watched.statements.clear()
+        counters = api._now().counters
+        counters.renew()
+        await asyncio.sleep(0)
+        assert not watched.statements  # nobody has asked for a while
 
 
 async def test_a_site_that_did_not_change_stays_the_same_object(api: Api) -> None:

@@ -15,7 +15,11 @@ from starlette.types import ASGIApp
 
 from services import __version__, health, serving
 from services.api import admin, balances, docs, errors, maintenance, openapi, public, script, top
+from services.api.access.accounts import Accounts
+from services.api.access.audit import Audit
+from services.api.access.clients import Clients
 from services.api.access.gate import Gate
+from services.api.access.signing import Signing
 from services.api.embed import routes as embed
 from services.api.metrics import Measured
 from services.api.ready import Front, ReadyAnswers
@@ -198,7 +202,7 @@ class Api:
             docs_url=None,
             redoc_url=None,
         )
-        app.state.gate = Gate(self._settings.admin_token)
+        app.state.gate = lambda: self._now().gate
         errors.install(app)
 
         async def top_pages(request: Request) -> Response:
@@ -213,9 +217,16 @@ class Api:
         app.router.routes.extend(health.routes(self.ready))
         app.router.routes.extend(docs.routes(app))
         app.include_router(script.router(self._settings.public_url))
-        app.include_router(admin.router(lambda: self.registry, self._clock))
         app.include_router(
-            balances.router(lambda: self.registry, lambda: self._now().store, self._clock)
+            admin.router(lambda: self.registry, lambda: self._now().audit, self._clock)
+        )
+        app.include_router(
+            balances.router(
+                lambda: self.registry,
+                lambda: self._now().store,
+                lambda: self._now().audit,
+                self._clock,
+            )
         )
         app.include_router(maintenance.router(self._stores, self._settings))
         openapi.describe_public(app)
@@ -244,10 +255,22 @@ class _Running:
             socket_connect_timeout=REDIS_SECONDS,
         )
         self.registry = Registry(self.store, self.redis, clock)
+        self.audit = Audit(self.store, clock)
+        self.accounts = Accounts(self.store, self.redis, clock, monotonic)
+        self.gate = Gate(
+            settings.admin_token,
+            self.accounts,
+            self.redis,
+            Clients(settings.trusted_proxies, settings.public_url),
+            clock,
+        )
+        self.signing = Signing(self.gate, self.redis)
         self.counters = public.Counters(self.registry, self.store, self.redis, clock, monotonic)
         self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
 
     async def close(self) -> None:
+        self.signing.close()
+        await self.accounts.close()
         await self.top.close()
         await self.counters.close()
         if self._owned_redis:

@@ -131,6 +131,7 @@ COUNTER_CACHE = CounterSpec(
     "luot_counter_cache_total", "Counter reads, by what the cache held", ("outcome",)
 )
 STALE_ANSWERS = CounterSpec("luot_stale_answers_total", "Answers from the last good numbers")
+SIGN_INS = CounterSpec("luot_sign_ins_total", "Attempts to sign in, by outcome", ("outcome",))
 
 CATALOGUE = tuple(
     value

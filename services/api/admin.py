@@ -1,27 +1,24 @@
-"""Administration: the sites of this server, behind a bearer token."""
+"""Administration: the sites of this server."""
 
 import time
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
-from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
-from fastapi.routing import APIRoute
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError
-from starlette.types import Message
 
-from services.api.access.who import gate, principal
+from services.api.access.audit import Audit
+from services.api.access.route import Who, admin_router, needs
 from services.api.display import DisplayFields, merged
 from services.api.errors import ApiError, bad_request, shown, unavailable, unknown_site
 from services.api.registry import Registry
+from services.model.account import Role
 from services.model.display import Display
 from services.model.site import DEFAULT_TIMEZONE, SLUG_PATTERN, Metric, Site
 from services.store.interface import StoreError
-
-MAX_BODY_BYTES = 64 * 1024
 
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN, max_length=64)]
 
@@ -70,45 +67,13 @@ class SiteList(BaseModel):
     sites: list[SiteOut]
 
 
-class AdminRoute(APIRoute):
-    """Refuses strangers and huge bodies before anything of the body is read."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of the route, behind the refusals."""
-        handle = super().get_route_handler()
-
-        async def guarded(request: Request) -> Response:
-            if await principal(request) is None:
-                raise gate(request).stranger(request)
-            return await handle(Request(request.scope, _limited(request)))
-
-        return guarded
-
-
-def _limited(request: Request) -> Callable[[], Coroutine[Any, Any, Message]]:
-    received = 0
-
-    async def receive() -> Message:
-        nonlocal received
-        message = await request.receive()
-        received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
-            expected = f"expected at most {MAX_BODY_BYTES} bytes"
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, expected)
-        return message
-
-    return receive
-
-
-def router(registry: Callable[[], Registry], clock: Callable[[], float] = time.time) -> APIRouter:
-    """Return the routes under /api/admin; `registry` is asked for with every request."""
-    routes = APIRouter(
-        prefix="/api/admin",
-        tags=["admin"],
-        route_class=AdminRoute,
-        # Only for the OpenAPI description; AdminRoute has checked the token by then.
-        dependencies=[Depends(HTTPBearer(auto_error=False, description="LUOT_ADMIN_TOKEN"))],
-    )
+def router(
+    registry: Callable[[], Registry],
+    audit: Callable[[], Audit],
+    clock: Callable[[], float] = time.time,
+) -> APIRouter:
+    """Return the routes of sites; registry and audit log are asked for with every request."""
+    routes = admin_router()
 
     def known(slug: Annotated[str, Path(description="the site's name in addresses")]) -> Site:
         site = loaded().get(slug)
@@ -123,52 +88,77 @@ def router(registry: Callable[[], Registry], clock: Callable[[], float] = time.t
         return sites
 
     @routes.get("/sites", response_model_exclude_none=True)
-    async def list_sites() -> SiteList:
-        """Every site, by slug."""
-        return SiteList(sites=[_out(site) for site in loaded().all()])
+    @needs(Role.VIEWER)
+    async def list_sites(who: Who) -> SiteList:
+        """Your sites, by slug; every one for an owner."""
+        return SiteList(sites=[_out(site) for site in loaded().all() if who.has(site.slug)])
 
     @routes.post("/sites", status_code=HTTPStatus.CREATED, response_model_exclude_none=True)
-    async def create_site(new: NewSite) -> SiteOut:
+    @needs(Role.OWNER)
+    async def create_site(new: NewSite, who: Who) -> SiteOut:
         """Create a site; 409 when its slug is taken."""
         fields = {**new.model_dump(), "display": merged(Display(), new.display)}
         site = _site({**fields, "created_at": int(clock() * 1000)})
         sites = loaded()
         if sites.get(site.slug) is not None:
             raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(site.slug)} exists already"})
-        await _saved(sites.save(site))
+        async with audit().recorded(
+            who, "site.add", site.slug, site=site.slug, after=_fields(site)
+        ):
+            await _saved(sites.save(site))
         return _out(site)
 
     @routes.get("/sites/{slug}", response_model_exclude_none=True)
+    @needs(Role.VIEWER)
     async def read_site(site: Annotated[Site, Depends(known)]) -> SiteOut:
         """One site."""
         return _out(site)
 
     @routes.patch("/sites/{slug}", response_model_exclude_none=True)
-    async def edit_site(site: Annotated[Site, Depends(known)], changes: SiteFields) -> SiteOut:
+    @needs(Role.EDITOR)
+    async def edit_site(
+        site: Annotated[Site, Depends(known)], changes: SiteFields, who: Who
+    ) -> SiteOut:
         """Change the fields that are given, and no other."""
         given = changes.model_dump(exclude_unset=True)
         if "display" in given:
             given["display"] = merged(site.display, changes.display)
         edited = _site({**msgspec.to_builtins(site), **given})
-        await _saved(loaded().save(edited))
+        if edited == site:
+            return _out(site)
+        async with audit().recorded(
+            who,
+            "site.edit",
+            site.slug,
+            site=site.slug,
+            before=_fields(site),
+            after=_fields(edited),
+        ):
+            await _saved(loaded().save(edited))
         return _out(edited)
 
     @routes.delete("/sites/{slug}", status_code=HTTPStatus.NO_CONTENT)
-    async def remove_site(site: Annotated[Site, Depends(known)]) -> None:
+    @needs(Role.OWNER)
+    async def remove_site(site: Annotated[Site, Depends(known)], who: Who) -> None:
         """Remove a site: it is no longer counted or shown. Its counts stay in the store."""
-        await _saved(loaded().remove(site.slug))
+        async with audit().recorded(
+            who, "site.remove", site.slug, site=site.slug, before=_fields(site)
+        ):
+            await _saved(loaded().remove(site.slug))
 
     @routes.delete("/sites/{slug}/shown", status_code=HTTPStatus.NO_CONTENT)
-    async def forget_shown(site: Annotated[Site, Depends(known)]) -> None:
+    @needs(Role.OWNER)
+    async def forget_shown(site: Annotated[Site, Depends(known)], who: Who) -> None:
         """Forget the numbers that were shown, so that lower ones of the store are shown.
 
         Public numbers never go down by themselves: after an older state of the store was put back
         on purpose, the higher numbers of before stay until they are forgotten here.
         """
-        try:
-            await loaded().forget_shown(site.slug)
-        except (RedisError, OSError) as error:
-            raise unavailable(f"Redis did not take the change: {error}") from error
+        async with audit().recorded(who, "site.forget_shown", site.slug, site=site.slug):
+            try:
+                await loaded().forget_shown(site.slug)
+            except (RedisError, OSError) as error:
+                raise unavailable(f"Redis did not take the change: {error}") from error
 
     return routes
 
@@ -198,6 +188,11 @@ def _field(text: str) -> str:
         return "timezone"
     _, dollar, path = text.partition("$.")
     return path.split("[", 1)[0].rstrip("`") if dollar else "body"
+
+
+def _fields(site: Site) -> dict[str, Any]:
+    """Return a site as the audit log keeps it."""
+    return cast("dict[str, Any]", msgspec.to_builtins(site))
 
 
 def _out(site: Site) -> SiteOut:

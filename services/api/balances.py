@@ -9,13 +9,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Annotated, TypeVar
 
+import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api import paths
-from services.api.admin import AdminRoute
+from services.api.access.audit import Audit
+from services.api.access.route import Who, admin_router, needs
 from services.api.errors import ApiError, bad_request, shown, unavailable, unknown_site
 from services.api.registry import Registry
+from services.model.account import Role
 from services.model.calendar import EPOCH, Grain, local_day, period_start, to_date, to_day
 from services.model.site import Site
 from services.store import balances as ledger
@@ -25,7 +28,6 @@ from services.store.interface import Store, StoreError
 MAX_ENTRIES = 100
 MAX_COUNT = 10**15
 """The most that entries of one period may add up to; scripts count exactly up to 9·10^15."""
-AUTHOR = "admin"
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$"
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
@@ -90,12 +92,11 @@ class Entries(BaseModel):
 def router(
     registry: Callable[[], Registry],
     store: Callable[[], Store],
+    audit: Callable[[], Audit],
     clock: Callable[[], float] = time.time,
 ) -> APIRouter:
-    """Return the routes; registry and store are asked for with every request."""
-    routes = APIRouter(
-        prefix="/api/admin/sites/{slug}/balances", tags=["admin"], route_class=AdminRoute
-    )
+    """Return the routes; registry, store and audit log are asked for with every request."""
+    routes = admin_router("/sites/{slug}/balances")
     # The sums are looked at and changed by one request at a time.
     entering = asyncio.Lock()
 
@@ -109,6 +110,7 @@ def router(
         return site
 
     @routes.get("")
+    @needs(Role.VIEWER)
     async def list_balances(
         site: Annotated[Site, Depends(known)],
         offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
@@ -122,8 +124,9 @@ def router(
         return Entries(entries=[_out(entry) for entry in found], total=total)
 
     @routes.post("", status_code=HTTPStatus.CREATED)
+    @needs(Role.EDITOR)
     async def enter_balances(
-        site: Annotated[Site, Depends(known)], new: NewEntries, response: Response
+        site: Annotated[Site, Depends(known)], new: NewEntries, response: Response, who: Who
     ) -> Entered:
         """Enter opening balances; shown within two seconds.
 
@@ -133,16 +136,22 @@ def router(
         now_ms = int(clock() * 1000)
         today = local_day(now_ms, site.timezone)
         asked = [
-            _entry(entry, place, site, today, now_ms) for place, entry in enumerate(new.entries)
+            _entry(entry, place, site, today, now_ms, who.name)
+            for place, entry in enumerate(new.entries)
         ]
         async with entering:
             held = await _asked(ledger.find(store(), site.slug, {entry.id for entry in asked}))
             fresh = _fresh(asked, held)
             of_paths = {entry.path for entry in fresh}
             _check_sums(fresh, await _asked(ledger.sums(store(), site.slug, of_paths)))
-            await _asked(ledger.add(store(), site.slug, fresh))
+            if fresh:
+                added = {entry.id: msgspec.to_builtins(_out(entry).model_dump()) for entry in fresh}
+                async with audit().recorded(
+                    who, "balance.add", ", ".join(added), site=site.slug, after=added
+                ):
+                    await _asked(ledger.add(store(), site.slug, fresh))
         if fresh:
-            log.info("%d opening balances entered for %s by %s", len(fresh), site.slug, AUTHOR)
+            log.info("%d opening balances entered for %s by %s", len(fresh), site.slug, who.name)
         else:
             response.status_code = HTTPStatus.OK
         entered = held | {entry.id: entry for entry in fresh}
@@ -150,6 +159,7 @@ def router(
         return Entered(entries=[_out(entered[name]) for name in unique], added=len(fresh))
 
     @routes.get("/{entry}")
+    @needs(Role.VIEWER)
     async def read_balance(
         site: Annotated[Site, Depends(known)],
         entry: Annotated[str, Path(description="the id of an entry")],
@@ -171,7 +181,7 @@ async def _asked(work: Awaitable[T]) -> T:
         raise unavailable(f"the ledger cannot be reached: {error}") from error
 
 
-def _entry(new: NewEntry, place: int, site: Site, today: int, now_ms: int) -> Entry:
+def _entry(new: NewEntry, place: int, site: Site, today: int, now_ms: int, author: str) -> Entry:
     try:
         path = paths.counted(new.path, site.significant) if new.path else ""
     except ApiError as error:
@@ -184,7 +194,7 @@ def _entry(new: NewEntry, place: int, site: Site, today: int, now_ms: int) -> En
             f"entries.{place}.visits",
             f"{new.visits} with {new.views} views; expected both added, or both taken back",
         )
-    return Entry(new.id, path, new.grain, start, new.views, new.visits, AUTHOR, now_ms, new.reason)
+    return Entry(new.id, path, new.grain, start, new.views, new.visits, author, now_ms, new.reason)
 
 
 def _start(new: NewEntry, place: int, today: int) -> int:

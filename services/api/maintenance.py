@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
-from services.api.admin import AdminRoute
+from services.api.access.route import admin_router, needs
 from services.api.errors import unavailable
 from services.backup import wire
 from services.backup.run import dump_of
 from services.backup.stores import Stores
 from services.doctor import run
+from services.model.account import Role
 from services.settings import StoreSettings
 from services.store.interface import StoreError
 
@@ -22,9 +23,10 @@ _MEDIA_TYPE = "application/vnd.luot.backup"
 
 def router(stores: Callable[[], Stores], settings: StoreSettings) -> APIRouter:
     """Return the routes; `stores` is asked for with every request."""
-    routes = APIRouter(prefix="/api/admin", tags=["admin"], route_class=AdminRoute)
+    routes = admin_router()
 
     @routes.get("/backup", response_class=Response)
+    @needs(Role.OWNER)
     async def backup() -> Response:
         """Everything the store holds, consistent, as `luot backup` reads it."""
         messages = dump_of(stores(), settings.group)
@@ -35,6 +37,7 @@ def router(stores: Callable[[], Stores], settings: StoreSettings) -> APIRouter:
         return StreamingResponse(_body(first, messages), media_type=_MEDIA_TYPE)
 
     @routes.get("/doctor")
+    @needs(Role.OWNER)
     async def doctor(
         days: Annotated[
             int, Query(ge=1, le=run.MAX_DAYS, description="days whose raw hits are recounted")

@@ -10,13 +10,15 @@ from services.api.errors import unknown_site
 from services.model.site import Site
 
 
-async def principal(request: Request) -> Principal | None:
+async def principal(request: Request, csrf: str | None = None) -> Principal | None:
     """Return who asks, by bearer token or session; None for somebody who says nothing.
 
-    Raises ApiError: 401 for a token that is wrong, revoked or expired, 403 for a request of a
-    session that another site may have sent, 503 while tokens cannot be checked.
+    A request of a session that changes something needs the session's CSRF token, in the header
+    X-CSRF-Token or, read from a form, in `csrf`. Raises ApiError: 401 for a token that is wrong,
+    revoked or expired, 403 for a request of a session that another site may have sent, 503 while
+    tokens cannot be checked.
     """
-    return await gate(request).principal(request)
+    return await gate(request).principal(request, csrf)
 
 
 async def require_reader(request: Request, site: Site) -> Principal | None:
@@ -36,4 +38,4 @@ async def require_reader(request: Request, site: Site) -> Principal | None:
 
 def gate(request: Request) -> Gate:
     """Return what the application asks about everybody."""
-    return cast("Gate", request.app.state.gate)
+    return cast("Gate", request.app.state.gate())

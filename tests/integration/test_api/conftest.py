@@ -55,7 +55,8 @@ async def opened(store_url: str) -> AsyncIterator[Store]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
     """A store with one site and no counts."""
-    for table in ("counters", "hits", "opening_balances", "peaks", "sites", "visitors"):
+    tables = ("counters", "hits", "opening_balances", "peaks", "sites", "visitors")
+    for table in (*tables, "users", "tokens", "audit"):
         await opened.execute(f"TRUNCATE TABLE {table}")
     await sites.save(opened, SITE, 1)
     return opened

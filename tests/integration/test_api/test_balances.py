@@ -210,7 +210,11 @@ async def test_the_ledger_is_listed_in_parts_and_entry_by_entry(
     assert part["total"] == 5
     one = (await client.get(f"{BALANCES}/e3", headers=ADMIN)).json()
     assert one == part["entries"][0]
-    assert (one["author"], one["start"], one["reason"]) == ("admin", None, "the old counter")
+    assert (one["author"], one["start"], one["reason"]) == (
+        "admin token",
+        None,
+        "the old counter",
+    )
     for address in (f"{BALANCES}/nothing", "/api/admin/sites/nobody/balances"):
         assert (await client.get(address, headers=ADMIN)).status_code == 404
     assert (await client.get(BALANCES)).status_code == 401

@@ -1,0 +1,162 @@
+"""Users and tokens as this process knows them: loaded from the store, soon after every change."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import cast
+
+from redis.asyncio import Redis
+from redis.exceptions import LockError, RedisError
+
+from services.api.errors import unavailable
+from services.log import keys
+from services.model.account import Token, User
+from services.store.accounts import TOKENS, USERS
+from services.store.interface import Store, StoreError
+
+CHECK_SECONDS = 0.5
+"""How often it is asked whether another process changed something."""
+RELOAD_SECONDS = 5.0
+"""How often everything is loaded again even so: Redis may have lost what it was told."""
+WAIT_SECONDS = 1.0
+"""How long a request waits for that; then what is known counts."""
+LOCK_SECONDS = 20.0
+REDIS_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Accounts:
+    """Every user by name, and every token by id and by digest."""
+
+    def __init__(
+        self,
+        store: Store,
+        redis: Redis,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._redis = redis
+        self._clock = clock
+        self._monotonic = monotonic
+        self._changing = asyncio.Lock()
+        self._refreshing: asyncio.Task[None] | None = None
+        self._checked = self._loaded_at = float("-inf")
+        self._seen: bytes | None = None
+        self._version = 0
+        self._by_digest: Mapping[str, Token] = {}
+        self.users: Mapping[str, User] = {}
+        self.tokens: Mapping[str, Token] = {}
+        self.loaded = False
+
+    def token(self, digest: str) -> Token | None:
+        """Return the token of a digest, expired or not."""
+        return self._by_digest.get(digest)
+
+    async def fresh(self) -> None:
+        """Take in what other processes changed, as far as stores answer; else keep what is."""
+        if self._monotonic() < self._checked + CHECK_SECONDS:
+            return
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh())
+        await asyncio.wait({self._refreshing}, timeout=WAIT_SECONDS)
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[None]:
+        """Be the only one of all processes to change users or tokens.
+
+        What is known is what the store holds; other processes learn of the change at the end.
+        Raises ApiError when Redis does not give the lock, StoreError when nothing can be read.
+        """
+        lock = self._redis.lock(
+            keys.CHANGING_ACCESS, timeout=LOCK_SECONDS, blocking_timeout=LOCK_SECONDS
+        )
+        async with self._changing:
+            try:
+                mine = await lock.acquire()
+            except (RedisError, OSError) as error:
+                raise unavailable(f"Redis does not take part in the change: {error}") from error
+            if not mine:
+                raise unavailable("another change of users or tokens is under way")
+            try:
+                await self._load()
+                yield
+                await self._publish()
+            finally:
+                with suppress(LockError, RedisError, OSError):
+                    await lock.release()
+
+    async def save_user(self, user: User) -> None:
+        """Create or change a user, while `changing`."""
+        await USERS.save(self._store, user.name, user, self._next())
+        self.users = {**self.users, user.name: user}
+
+    async def remove_user(self, name: str) -> None:
+        """Take a user away, while `changing`."""
+        await USERS.remove(self._store, name, self._next())
+        self.users = {known: user for known, user in self.users.items() if known != name}
+
+    async def save_token(self, token: Token) -> None:
+        """Create a token, while `changing`."""
+        await TOKENS.save(self._store, token.id, token, self._next())
+        self._take(self.users, {**self.tokens, token.id: token})
+
+    async def remove_token(self, name: str) -> None:
+        """Revoke a token, while `changing`."""
+        await TOKENS.remove(self._store, name, self._next())
+        self._take(self.users, {id_: held for id_, held in self.tokens.items() if id_ != name})
+
+    async def close(self) -> None:
+        """End what is under way."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
+
+    async def _refresh(self) -> None:
+        now = self._monotonic()
+        try:
+            seen = await self._published()
+            if not self.loaded or seen is None or seen != self._seen or self._is_old(now):
+                await self._load()
+                self._seen = seen
+        except StoreError as error:
+            log.warning("cannot load users and tokens, keeping those known: %s", error)
+        except Exception:
+            log.exception("cannot load users and tokens")
+        self._checked = now
+
+    def _is_old(self, now: float) -> bool:
+        return now >= self._loaded_at + RELOAD_SECONDS
+
+    async def _load(self) -> None:
+        begun = self._monotonic()
+        users, tokens = await asyncio.gather(USERS.load(self._store), TOKENS.load(self._store))
+        self._version = max(self._version, users.version, tokens.version)
+        self._take(users.rows, tokens.rows)
+        self._loaded_at = begun
+        self.loaded = True
+
+    def _take(self, users: Mapping[str, User], tokens: Mapping[str, Token]) -> None:
+        self.users, self.tokens = users, tokens
+        self._by_digest = {token.digest: token for token in tokens.values()}
+
+    def _next(self) -> int:
+        self._version = max(self._version + 1, int(self._clock() * 1000))
+        return self._version
+
+    async def _published(self) -> bytes | None:
+        """Return what Redis says of the last change; None while it says nothing."""
+        try:
+            async with asyncio.timeout(REDIS_SECONDS):
+                return cast("bytes", await self._redis.get(keys.ACCESS)) or b""
+        except (RedisError, OSError, TimeoutError):
+            return None
+
+    async def _publish(self) -> None:
+        try:
+            await self._redis.incr(keys.ACCESS)
+        except (RedisError, OSError) as error:
+            log.warning("other processes learn of a change within seconds only: %s", error)

@@ -1,0 +1,81 @@
+"""The audit log: every change through the API, before it is made."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import msgspec
+
+from services.api.access.principal import Principal
+from services.api.errors import unavailable
+from services.store import audit as log
+from services.store.interface import Store, StoreError
+
+Fields = Mapping[str, Any]
+
+
+class Audit:
+    """Writes down who changes what."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._clock = clock
+
+    @asynccontextmanager
+    async def recorded(
+        self,
+        who: Principal,
+        action: str,
+        subject: str,
+        *,
+        site: str = "",
+        before: Fields | None = None,
+        after: Fields | None = None,
+    ) -> AsyncIterator[None]:
+        """Make a change in this context: it is in the log first, so none is ever missing there.
+
+        Of `before` and `after` only what differs is kept; they must hold no secrets. A change
+        that raises is marked as failed. Raises ApiError, 503, when the log cannot be written.
+        """
+        was, is_ = _difference(before, after)
+        entry = log.Entry(
+            at=int(self._clock() * 1000),
+            id=secrets.token_hex(8),
+            failed=0,
+            who=who.name,
+            action=action,
+            site=site,
+            subject=subject,
+            before=_encoded(was),
+            after=_encoded(is_),
+        )
+        try:
+            await log.add(self._store, entry)
+        except StoreError as error:
+            raise unavailable(f"the store did not take the change: {error}") from error
+        try:
+            yield
+        except BaseException:
+            with suppress(StoreError):
+                await log.add(self._store, entry._replace(failed=1))
+            raise
+
+
+def _difference(before: Fields | None, after: Fields | None) -> tuple[Fields | None, Fields | None]:
+    if before is None or after is None:
+        return before, after
+    changed = [
+        name
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name, msgspec.UNSET) != after.get(name, msgspec.UNSET)
+    ]
+    return (
+        {name: before[name] for name in changed if name in before},
+        {name: after[name] for name in changed if name in after},
+    )
+
+
+def _encoded(fields: Fields | None) -> str:
+    return "" if fields is None else msgspec.json.encode(dict(fields)).decode()

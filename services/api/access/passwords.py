@@ -1,0 +1,99 @@
+"""Passwords: the rules for them, and argon2id (RFC 9106)."""
+
+import asyncio
+import secrets
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from services.api.errors import unavailable
+
+MIN_LENGTH = 10
+MAX_LENGTH = 200
+MIN_DISTINCT = 4
+
+AT_ONCE = 2
+"""How many are hashed at the same time; each takes MEMORY_KIB and a core."""
+WAITING = 32
+"""How many may wait for that; the next one is told to come back."""
+MEMORY_KIB = 32 * 1024
+PASSES = 3
+
+_GROUPS, _GROUP = 4, 5
+# Without letters that look like others, for people who copy them from a terminal.
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+
+_hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=1, type=Type.ID)
+_NOBODY = (
+    f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1"
+    "$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+)
+"""The hash of no password; checking one against it takes as long as any other."""
+
+
+def made_up() -> str:
+    """Return a random password that can be read out and typed."""
+    letters = ["".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS)]
+    return "-".join(letters)
+
+
+def check(name: str, password: str) -> None:
+    """Raise ValueError, without the password, when a user may not have it."""
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise ValueError(
+            f"{len(password)} characters; expected {MIN_LENGTH} to {MAX_LENGTH}, and any of them"
+        )
+    if name.casefold() in (password.casefold(), password.casefold()[::-1]):
+        raise ValueError("it is the name; expected something that nobody guesses")
+    if len(set(password)) < MIN_DISTINCT:
+        raise ValueError(f"expected at least {MIN_DISTINCT} different characters")
+
+
+def hashed(password: str) -> str:
+    """Return the argon2id hash; takes long, see Passwords."""
+    return _hasher.hash(_normal(password))
+
+
+class Passwords:
+    """Hashes and checks passwords beside the event loop, a few at a time."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="password")
+        self._under_way = 0
+
+    async def hash(self, password: str) -> str:
+        """Return the hash to keep. Raises ApiError when too many wait."""
+        return str(await self._run(hashed, password))
+
+    async def verify(self, kept: str | None, password: str) -> bool:
+        """Tell whether it is the password of a hash; None, of nobody, takes as long."""
+        right = await self._run(_verified, kept or _NOBODY, password)
+        return bool(right) and kept is not None
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, work: object, *given: str) -> object:
+        if self._under_way >= AT_ONCE + WAITING:
+            raise unavailable("too many passwords are being checked; try again")
+        self._under_way += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, work, *given)  # type: ignore[arg-type]
+        finally:
+            self._under_way -= 1
+
+
+def _verified(kept: str, password: str) -> bool:
+    try:
+        return _hasher.verify(kept, _normal(password))
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _normal(password: str) -> bytes:
+    """Return what is hashed: the same for every way to type the same letters (Unicode, NFC)."""
+    return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")

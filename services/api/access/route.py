@@ -1,0 +1,120 @@
+"""Routes under /api/admin: who may use them is said beside each, and asked before its body."""
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi.routing import APIRoute
+from fastapi.security import APIKeyCookie, HTTPBearer
+from starlette.types import Message
+
+from services.api.access.cookies import CSRF_HEADER, PLAIN, SECURE
+from services.api.access.principal import Principal
+from services.api.access.who import gate, principal
+from services.api.errors import ApiError, unknown_site
+from services.model.account import Role
+
+MAX_BODY_BYTES = 64 * 1024
+
+_NEEDED = "luot_needed_role"
+_PRINCIPAL = "luot.principal"
+_SITE = "slug"
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def needs(role: Role) -> Callable[[Endpoint], Endpoint]:
+    """Say what role it takes to use a route; on the site, where the address names one."""
+
+    def note(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _NEEDED, role)
+        return endpoint
+
+    return note
+
+
+class LimitedRoute(APIRoute):
+    """Refuses huge bodies before all of them is read."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler of the route, behind the refusals."""
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            await self.admit(request)
+            return await handle(Request(request.scope, _limited(request)))
+
+        return guarded
+
+    async def admit(self, request: Request) -> None:
+        """Raise ApiError for who may not use this route."""
+
+
+class AdminRoute(LimitedRoute):
+    """Refuses strangers, and who may not, before anything of the body is read."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        role = getattr(endpoint, _NEEDED, None)
+        if role is None:
+            raise TypeError(f"{path}: say with @needs what role it takes to use it")
+        self.needed: Role = role
+        super().__init__(path, endpoint, **more)
+
+    async def admit(self, request: Request) -> None:
+        """Raise ApiError: 401 for strangers, 404 for sites of others, 403 for a lower role."""
+        who = await principal(request)
+        if who is None:
+            raise gate(request).stranger(request)
+        slug = request.path_params.get(_SITE)
+        if slug is not None and not who.has(slug):
+            raise unknown_site(slug)
+        if not who.role.covers(self.needed):
+            raise ApiError(
+                HTTPStatus.FORBIDDEN,
+                {"role": f"{who.name} is {who.role}; this takes the role {self.needed}"},
+            )
+        request.scope[_PRINCIPAL] = who
+
+
+def _asking(request: Request) -> Principal:
+    found: Principal = request.scope[_PRINCIPAL]
+    return found
+
+
+Who = Annotated[Principal, Depends(_asking)]
+"""Who uses a route of `AdminRoute`."""
+
+
+def admin_router(prefix: str = "") -> APIRouter:
+    """Return a router of such routes, below /api/admin."""
+    schemes: list[Callable[..., Any]] = [
+        HTTPBearer(auto_error=False, description="LUOT_ADMIN_TOKEN, or a token of this server"),
+        APIKeyCookie(
+            name=PLAIN,
+            auto_error=False,
+            description=f"a session; over TLS its name is {SECURE}. Changes need {CSRF_HEADER}.",
+        ),
+    ]
+    return APIRouter(
+        prefix=f"/api/admin{prefix}",
+        tags=["admin"],
+        route_class=AdminRoute,
+        # Only for the OpenAPI description; AdminRoute has checked by then.
+        dependencies=[Depends(scheme) for scheme in schemes],
+    )
+
+
+def _limited(request: Request) -> Callable[[], Coroutine[Any, Any, Message]]:
+    received = 0
+
+    async def receive() -> Message:
+        nonlocal received
+        message = await request.receive()
+        received += len(message.get("body", b""))
+        if received > MAX_BODY_BYTES:
+            expected = f"expected at most {MAX_BODY_BYTES} bytes"
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, expected)
+        return message
+
+    return receive

@@ -1,0 +1,100 @@
+"""Sessions: kept in Redis under the hash of a random id, which only the browser has."""
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Any, cast
+
+import msgspec
+from redis.asyncio import Redis
+
+from services.log import keys
+from services.model.account import User
+
+IDLE_SECONDS = 12 * 3600
+"""A session that is not used for so long is over."""
+LONGEST_SECONDS = 7 * 86400
+"""No session is longer."""
+TOUCH_SECONDS = 60
+"""How exactly it is kept when a session was last used."""
+SECRET_BYTES = 32
+
+
+class Session(msgspec.Struct, frozen=True, array_like=True):
+    """Who signed in, with which password, when, and when they last came (seconds since 1970)."""
+
+    user: str
+    stamp: str
+    begun: float
+    seen: float
+
+
+class Sessions:
+    """Every session of every user. All calls raise RedisError or OSError while Redis is away."""
+
+    def __init__(self, redis: Redis, clock: Callable[[], float] = time.time) -> None:
+        self._redis = redis
+        self._clock = clock
+
+    async def begin(self, user: User) -> str:
+        """Begin a session of a user and return its id, for the browser only."""
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        digest, now = _digest(secret), self._clock()
+        session = Session(user.name, user.stamp, now, now)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.set(keys.session(digest), _encoded(session), ex=IDLE_SECONDS)
+            pipeline.sadd(keys.sessions(user.name), digest)
+            pipeline.expire(keys.sessions(user.name), LONGEST_SECONDS)
+            await pipeline.execute()
+        return secret
+
+    async def find(self, secret: str) -> Session | None:
+        """Return the session of an id, if it is not over, and keep that it is used."""
+        digest, now = _digest(secret), self._clock()
+        held = await cast("Awaitable[bytes | None]", self._redis.get(keys.session(digest)))
+        session = None if held is None else _decoded(held)
+        if session is None:
+            return None
+        ends = min(session.seen + IDLE_SECONDS, session.begun + LONGEST_SECONDS)
+        if now >= ends:
+            await self.end(secret)
+            return None
+        if now >= session.seen + TOUCH_SECONDS:
+            seen = msgspec.structs.replace(session, seen=now)
+            left = min(IDLE_SECONDS, max(1, int(session.begun + LONGEST_SECONDS - now)))
+            # Only where it still is: it may have been ended since it was read.
+            await self._redis.set(keys.session(digest), _encoded(seen), ex=left, xx=True)
+        return session
+
+    async def end(self, secret: str) -> None:
+        """End one session, in every process at once."""
+        digest = _digest(secret)
+        held = await cast("Awaitable[Any]", self._redis.getdel(keys.session(digest)))
+        session = None if held is None else _decoded(held)
+        if session is not None:
+            await self._redis.srem(keys.sessions(session.user), digest)
+
+    async def end_all(self, user: str) -> None:
+        """End every session of a user, in every process at once."""
+        digests = await cast("Awaitable[set[bytes]]", self._redis.smembers(keys.sessions(user)))
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for digest in digests:
+                pipeline.delete(keys.session(digest.decode()))
+            pipeline.delete(keys.sessions(user))
+            await pipeline.execute()
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _encoded(session: Session) -> bytes:
+    return msgspec.json.encode(session)
+
+
+def _decoded(body: bytes) -> Session | None:
+    try:
+        return msgspec.json.decode(body, type=Session)
+    except msgspec.MsgspecError:
+        return None

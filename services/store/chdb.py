@@ -2,12 +2,12 @@
 
 import fcntl
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from services.store.faults import MISFIT, fault, misfit
-from services.store.interface import Row, StoreError
+from services.store.interface import Limits, Row, StoreError
 from services.store.native import NativeFormat
 from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, Session, ThreadedStore
 
@@ -23,12 +23,15 @@ _CODE = re.compile(r"Code: (\d+)\. (.*)", re.DOTALL)
 class ChdbStore(ThreadedStore):
     """A store on a folder, which one process at a time can open, and one folder a process."""
 
-    def __init__(self, path: Path, threads: int = THREADS) -> None:
+    def __init__(
+        self, path: Path, threads: int = THREADS, settings: Mapping[str, int] | None = None
+    ) -> None:
         if not path.is_absolute() or "?" in str(path):
             raise ValueError(
                 f"{str(path)!r} is not a folder for the store; expected an absolute path"
             )
         self.path = path
+        self._settings = settings or {}
         super().__init__(threads)
 
     def __repr__(self) -> str:
@@ -37,7 +40,11 @@ class ChdbStore(ThreadedStore):
 
     def connect(self) -> Session:
         """Open the folder for the calling thread, made where it is missing."""
-        return EmbeddedSession(self.path)
+        return EmbeddedSession(self.path, self._settings)
+
+    def limited(self, limits: Limits) -> "ChdbStore":
+        """Return the same folder with limits; see Store."""
+        return ChdbStore(self.path, limits.calls, limits.settings())
 
     async def prepare(self) -> None:
         """Do nothing: a session creates the database when it opens the folder."""
@@ -46,7 +53,7 @@ class ChdbStore(ThreadedStore):
 class EmbeddedSession(Session):
     """One connection to the engine in this process."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, settings: Mapping[str, int]) -> None:
         # Takes a second and 250 MB, so only who opens an embedded store imports it.
         from chdb.session import Session as EngineSession
 
@@ -61,6 +68,7 @@ class EmbeddedSession(Session):
         self.execute(
             f"SET async_insert = 0, max_query_size = {MAX_QUERY_BYTES},"
             f" max_ast_elements = {MAX_ELEMENTS}, max_expanded_ast_elements = {MAX_ELEMENTS}"
+            + "".join(f", {name} = {value}" for name, value in settings.items())
         )
 
     def execute(self, sql: str) -> list[Row]:

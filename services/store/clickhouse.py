@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ from clickhouse_driver import Client, errors
 
 from services.store.address import ANSWER_SECONDS, Address
 from services.store.faults import MISFIT, fault, misfit
-from services.store.interface import Row, StoreError, StoreUnavailableError
+from services.store.interface import Limits, Row, StoreError, StoreUnavailableError
 from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, Session, ThreadedStore
 
 T = TypeVar("T")
@@ -29,10 +29,17 @@ class ClickHouseStore(ThreadedStore):
     """A store on a server, or on the first of several that answers."""
 
     def __init__(
-        self, url: str, threads: int = THREADS, answer_seconds: float | None = None
+        self,
+        url: str | Address,
+        threads: int = THREADS,
+        answer_seconds: float | None = None,
+        settings: Mapping[str, int] | None = None,
     ) -> None:
-        limit = ANSWER_SECONDS if answer_seconds is None else answer_seconds
-        self.address = msgspec.structs.replace(Address.parse(url), answer_seconds=limit)
+        if isinstance(url, str):
+            limit = ANSWER_SECONDS if answer_seconds is None else answer_seconds
+            url = msgspec.structs.replace(Address.parse(url), answer_seconds=limit)
+        self.address = url
+        self._settings = settings or {}
         super().__init__(threads)
 
     def __repr__(self) -> str:
@@ -41,7 +48,11 @@ class ClickHouseStore(ThreadedStore):
 
     def connect(self) -> Session:
         """Return a new session; it connects with its first call."""
-        return ServerSession(self.address)
+        return ServerSession(self.address, settings=self._settings)
+
+    def limited(self, limits: Limits) -> "ClickHouseStore":
+        """Return the same server with limits; see Store."""
+        return ClickHouseStore(self.address, limits.calls, settings=limits.settings())
 
     async def prepare(self) -> None:
         """Create the database, where it is missing."""
@@ -71,8 +82,14 @@ class UnknownDatabaseError(StoreError):
 class ServerSession(Session):
     """One connection to the server; connects when it must."""
 
-    def __init__(self, address: Address, database: str | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        database: str | None = None,
+        settings: Mapping[str, int] | None = None,
+    ) -> None:
         self._address = address
+        self._settings = settings or {}
         self._client = address.client(database or address.database)
         self._cut_off = False
 
@@ -130,7 +147,7 @@ class ServerSession(Session):
         try:
             if not client.connection.connected:
                 client.connection.connect()
-                client.settings = _settings(client.connection.server_info)
+                client.settings = _settings(client.connection.server_info) | dict(self._settings)
             return call(client)
         except Exception as error:
             client.disconnect()
@@ -172,7 +189,7 @@ def _text(error: Exception) -> str:
     return str(getattr(error, "message", None) or error) or type(error).__name__
 
 
-def _settings(server: Any) -> dict[str, Any]:
+def _settings(server: Any) -> dict[str, int]:
     settings = {
         "max_query_size": MAX_QUERY_BYTES,
         "max_ast_elements": MAX_ELEMENTS,

@@ -5,7 +5,7 @@ import struct
 from clickhouse_driver.columns.exceptions import ColumnException
 from clickhouse_driver.errors import Error, ErrorCodes
 
-from services.store.interface import StoreError, StoreUnavailableError
+from services.store.interface import LimitError, StoreError, StoreUnavailableError
 
 # Codes that clickhouse-driver has no name for, as ClickHouse's ErrorCodes.cpp names them.
 _CANNOT_SCHEDULE_TASK = 439
@@ -47,11 +47,18 @@ TRANSIENT = frozenset(
 )
 """Codes after which the same statement may work later."""
 
+LIMITS = frozenset(
+    {ErrorCodes.TIMEOUT_EXCEEDED, ErrorCodes.TOO_SLOW, ErrorCodes.MEMORY_LIMIT_EXCEEDED}
+)
+"""Those of them that say that the statement took too much."""
+
 
 def fault(code: int, message: str) -> StoreError:
     """Return the error of a server's error code, with the text that matters of its message."""
     text = message.partition("Stack trace:")[0].strip().rstrip(",. ")
     text = f"{text.removeprefix('DB::Exception: ')} (code {code})"
+    if code in LIMITS:
+        return LimitError(text)
     return StoreUnavailableError(text) if code in TRANSIENT else StoreError(text)
 
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 Row = tuple[Any, ...]
 
@@ -13,6 +13,35 @@ class StoreError(Exception):
 
 class StoreUnavailableError(StoreError):
     """Not now (down, restarting, read-only, full): the same call may work later."""
+
+
+class LimitError(StoreUnavailableError):
+    """The statement took more time or memory than it may; asked for less, it may work."""
+
+
+class Limits(NamedTuple):
+    """What statements may take.
+
+    calls    how many run at a time
+    threads  of the store, for each
+    seconds  each may run
+    bytes    of memory each may hold
+    """
+
+    calls: int
+    threads: int
+    seconds: int
+    bytes: int
+
+    def settings(self) -> dict[str, int]:
+        """Return them as settings of a session; what can be put on the disk is, half-way."""
+        return {
+            "max_threads": self.threads,
+            "max_execution_time": self.seconds,
+            "max_memory_usage": self.bytes,
+            "max_bytes_before_external_group_by": self.bytes // 2,
+            "max_bytes_before_external_sort": self.bytes // 2,
+        }
 
 
 class Store(ABC):
@@ -53,6 +82,14 @@ class Store(ABC):
 
         Dates may be given as datetime.date or as days since 1970-01-01. An insert into a
         partitioned table should hold one month only. Raises StoreUnavailableError or StoreError.
+        """
+
+    @abstractmethod
+    def limited(self, limits: Limits) -> "Store":
+        """Return the same store with sessions of its own, whose statements have limits.
+
+        It holds up nobody else, and is closed for itself. A statement that reaches a limit raises
+        LimitError.
         """
 
     @abstractmethod

@@ -1,0 +1,120 @@
+r"""The grammar of filters: `event:page==/blog/*;visit:country!=FR|DE`.
+
+`;` stands for and, `|` for or, `*` for any text. A backslash takes the meaning from the `;`, `|`,
+`*` or backslash behind it; before anything else it is a backslash.
+"""
+
+import re
+from enum import StrEnum
+
+import msgspec
+
+from services.api.errors import bad_request, shown
+
+MAX_FILTERS = 20
+MAX_VALUES = 100
+
+
+class Property(StrEnum):
+    """What hits can be filtered by and broken down by."""
+
+    PAGE = "event:page"
+    HOSTNAME = "event:hostname"
+    SOURCE = "visit:source"
+    COUNTRY = "visit:country"
+    DEVICE = "visit:device"
+    BROWSER = "visit:browser"
+    OS = "visit:os"
+
+    @property
+    def field(self) -> str:
+        """Its name in an answer."""
+        return self.partition(":")[2]
+
+    @property
+    def unknown(self) -> str:
+        """What an answer says, and a filter takes, where nothing is known."""
+        return "Direct / None" if self is Property.SOURCE else "(not set)"
+
+    def shown(self, value: str) -> str:
+        """Return a value of the table as an answer has it."""
+        return value or self.unknown
+
+
+Pattern = tuple[str, ...]
+"""Literal pieces with any text between them; one piece is the value itself."""
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Hits whose property fits one of the patterns, or none of them."""
+
+    by: Property
+    patterns: tuple[Pattern, ...]
+    negated: bool = False
+
+    @property
+    def values(self) -> list[str]:
+        """The patterns without wildcard, as the table has them."""
+        pieces = [pattern[0] for pattern in self.patterns if len(pattern) == 1]
+        return ["" if piece == self.by.unknown else piece for piece in pieces]
+
+    @property
+    def wildcards(self) -> list[Pattern]:
+        """The patterns with a wildcard."""
+        return [pattern for pattern in self.patterns if len(pattern) > 1]
+
+    def __str__(self) -> str:
+        values = "|".join("*".join(map(_escaped, pattern)) for pattern in self.patterns)
+        return f"{self.by}{'!=' if self.negated else '=='}{values}"
+
+
+_TERM = re.compile(r"\s*(?P<property>[^=!]*?)\s*(?P<operator>==|!=)(?P<value>.*)", re.DOTALL)
+_TOKEN = re.compile(r"\\([\\;|*])|([;|*])", re.DOTALL)
+
+
+def parse(text: str) -> tuple[Filter, ...]:
+    """Read filters. Raises ApiError, which names what could not be read."""
+    terms = [term for term in _split(text, ";") if term.strip()]
+    if len(terms) > MAX_FILTERS:
+        raise bad_request("filters", f"{len(terms)} of them; expected at most {MAX_FILTERS}")
+    return tuple(_filter(term) for term in terms)
+
+
+def _filter(term: str) -> Filter:
+    found = _TERM.fullmatch(term)
+    if found is None:
+        raise bad_request("filters", f"{shown(term)}; expected a property, == or !=, and a value")
+    values = _split(found["value"].strip(), "|")
+    if len(values) > MAX_VALUES:
+        raise bad_request("filters", f"{len(values)} values; expected at most {MAX_VALUES}")
+    if not all(values):
+        raise bad_request("filters", f"{shown(term)} has an empty value")
+    patterns = tuple(tuple(_unescaped(piece) for piece in _split(value, "*")) for value in values)
+    return Filter(property_of(found["property"], "filters"), patterns, found["operator"] == "!=")
+
+
+def property_of(name: str, field: str) -> Property:
+    """Return the property of a name. Raises ApiError for `field`."""
+    try:
+        return Property(name)
+    except ValueError:
+        expected = ", ".join(Property)
+        raise bad_request(field, f"{shown(name)}; expected one of {expected}") from None
+
+
+def _split(text: str, at: str) -> list[str]:
+    """Split at a mark that is not escaped; what is escaped stays so."""
+    parts, begin = [], 0
+    for token in _TOKEN.finditer(text):
+        if token[2] == at:
+            parts.append(text[begin : token.start()])
+            begin = token.end()
+    return [*parts, text[begin:]]
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([\\;|*])", r"\1", text)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\;|*])", r"\\\1", text)

@@ -1,0 +1,72 @@
+"""What can be asked for, and how it follows from what was counted."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Measure(StrEnum):
+    """A column of an answer."""
+
+    VISITORS = "visitors"
+    VISITS = "visits"
+    PAGEVIEWS = "pageviews"
+    VIEWS_PER_VISIT = "views_per_visit"
+    BOUNCE_RATE = "bounce_rate"
+    VISIT_DURATION = "visit_duration"
+    BOTS = "bots"
+
+
+Value = int | float | None
+
+COUNTED = frozenset({Measure.PAGEVIEWS, Measure.VISITS, Measure.VIEWS_PER_VISIT})
+"""Those that follow from views and visits alone."""
+LENGTHS = frozenset({Measure.BOUNCE_RATE, Measure.VISIT_DURATION})
+"""Those for which every visit has to be put together from its hits."""
+
+
+class Counts(msgspec.Struct, gc=False):
+    """What was counted of some hits; counts of different days add up.
+
+    bots       hits tagged as bots, in no other count
+    measured   visits of which the length is known
+    bounces    of these, those of a single view
+    ms         how long these lasted together, from first to last view
+    """
+
+    pageviews: int = 0
+    visits: int = 0
+    visitors: int = 0
+    bots: int = 0
+    measured: int = 0
+    bounces: int = 0
+    ms: int = 0
+
+    def add(self, other: "Counts") -> None:
+        """Add what was counted elsewhere."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def value(self, measure: Measure) -> Value:
+        """Return one measure; None where nothing says what it is."""
+        match measure:
+            case Measure.VIEWS_PER_VISIT:
+                return round(self.pageviews / self.visits, 2) if self.visits else 0
+            case Measure.BOUNCE_RATE:
+                return round(100 * self.bounces / self.measured) if self.measured else 0
+            case Measure.VISIT_DURATION:
+                return round(self.ms / 1000 / self.measured) if self.measured else None
+            case _:
+                count: int = getattr(self, measure)
+                return count
+
+
+def change(measure: Measure, now: Value, before: Value) -> Value:
+    """Return the change in percent, or in points of a rate; None where there is none to tell."""
+    if now is None or before is None:
+        return None
+    if measure is Measure.BOUNCE_RATE:
+        return now - before
+    if before == 0:
+        return 100 if now > 0 else 0
+    return round((now - before) / before * 100)

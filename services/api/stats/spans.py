@@ -1,0 +1,203 @@
+"""Periods and intervals, on the site's own calendar."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from services.api.errors import bad_request, shown
+from services.model.calendar import (
+    Grain,
+    day_start_ms,
+    period_start,
+    previous_month,
+    to_date,
+    to_day,
+    week_start,
+    zone,
+)
+
+MAX_DAYS = 3_660
+MAX_HOURLY_DAYS = 31
+FIRST_DAY = to_day(date(2000, 1, 1))
+LAST_DAY = to_day(date(2148, 12, 31))
+QUARTER_MS = 15 * 60 * 1000
+"""Clocks of this time differ from UTC by whole quarters of an hour."""
+
+
+class Period(StrEnum):
+    """Days to look at, by the last of them or one of them."""
+
+    DAY = "day"
+    LAST_7_DAYS = "7d"
+    LAST_28_DAYS = "28d"
+    LAST_30_DAYS = "30d"
+    LAST_91_DAYS = "91d"
+    MONTH = "month"
+    LAST_6_MONTHS = "6mo"
+    LAST_12_MONTHS = "12mo"
+    YEAR = "year"
+    CUSTOM = "custom"
+
+
+class Interval(StrEnum):
+    """How long each row of a timeseries is."""
+
+    HOUR = "hour"
+    DATE = "date"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class Span(NamedTuple):
+    """Days from first to last, both included, in days since 1970-01-01."""
+
+    first: int
+    last: int
+
+    @property
+    def days(self) -> int:
+        """How many days these are."""
+        return self.last - self.first + 1
+
+    def previous(self) -> "Span":
+        """Return as many days, just before."""
+        return Span(self.first - self.days, self.first - 1)
+
+    def __str__(self) -> str:
+        return f"{to_date(self.first)} to {to_date(self.last)}"
+
+
+def span_of(period: str, dates: str | None, today: int) -> Span:
+    """Return the days of a period around a date, which is today unless given. Raises ApiError."""
+    try:
+        kind = Period(period)
+    except ValueError:
+        expected = ", ".join(Period)
+        raise bad_request("period", f"{shown(period)}; expected one of {expected}") from None
+    if kind is Period.CUSTOM:
+        return _custom(dates)
+    day = _day(dates) if dates else today
+    month = period_start(day, Grain.MONTH)
+    match kind:
+        case Period.DAY:
+            return Span(day, day)
+        case Period.MONTH:
+            return Span(month, _month_end(day))
+        case Period.LAST_6_MONTHS | Period.LAST_12_MONTHS:
+            for _ in range(int(kind.removesuffix("mo")) - 1):
+                month = previous_month(month)
+            return _within(Span(month, _month_end(day)))
+        case Period.YEAR:
+            first = to_date(day).replace(month=1, day=1)
+            return Span(to_day(first), to_day(first.replace(month=12, day=31)))
+        case _:
+            return _within(Span(day - int(kind.removesuffix("d")) + 1, day))
+
+
+def interval_of(name: str | None, period: str, span: Span) -> Interval:
+    """Return the interval of a name, or that of the period where there is none."""
+    if name is None:
+        if period == Period.DAY:
+            return Interval.HOUR
+        months = period in (Period.LAST_6_MONTHS, Period.LAST_12_MONTHS, Period.YEAR)
+        return Interval.MONTH if months else Interval.DATE
+    try:
+        interval = Interval.DATE if name == "day" else Interval(name)
+    except ValueError:
+        expected = ", ".join(Interval)
+        raise bad_request("interval", f"{shown(name)}; expected one of {expected}") from None
+    if interval is Interval.HOUR and span.days > MAX_HOURLY_DAYS:
+        raise bad_request(
+            "interval", f"{span.days} days by the hour; expected at most {MAX_HOURLY_DAYS}"
+        )
+    return interval
+
+
+def label_of(day: int, interval: Interval, span: Span) -> str:
+    """Return the date of the row to which a day belongs.
+
+    A week begins on Monday, or with the span; a month is named by its first day.
+    """
+    match interval:
+        case Interval.WEEK:
+            day = max(week_start(day), span.first)
+        case Interval.MONTH:
+            day = period_start(day, Grain.MONTH)
+    return to_date(day).isoformat()
+
+
+class Hours(NamedTuple):
+    """The hours of a span, as the site's clocks show them.
+
+    labels    one an hour; where clocks are set back, the same hour stands there twice
+    start_ms  when the first begins
+    quarters  for each quarter of an hour from then on, the index of its hour
+    """
+
+    labels: list[str]
+    start_ms: int
+    quarters: list[int]
+
+
+def hours_of(span: Span, zone_name: str) -> Hours:
+    """Return the hours of a span: 23, 24 or 25 a day, whatever the zone does to its clocks."""
+    start = day_start_ms(span.first, zone_name)
+    end = day_start_ms(span.last + 1, zone_name)
+    hours: dict[tuple[str, object], int] = {}
+    quarters = []
+    for at in range(start, end, QUARTER_MS):
+        local = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone(zone_name))
+        hour = local.strftime("%Y-%m-%d %H:00:00"), local.utcoffset()
+        quarters.append(hours.setdefault(hour, len(hours)))
+    return Hours([label for label, _ in hours], start, quarters)
+
+
+def runs(days: Iterable[int]) -> list[Span]:
+    """Return days as spans without gaps."""
+    spans: list[Span] = []
+    for day in sorted(days):
+        if spans and day == spans[-1].last + 1:
+            spans[-1] = Span(spans[-1].first, day)
+        else:
+            spans.append(Span(day, day))
+    return spans
+
+
+def _custom(dates: str | None) -> Span:
+    first, comma, last = (dates or "").partition(",")
+    if not comma:
+        raise bad_request(
+            "date", f"{shown(dates)}; a custom period needs two, such as 2024-01-01,2024-01-31"
+        )
+    span = Span(_day(first.strip()), _day(last.strip()))
+    if not 0 < span.days <= MAX_DAYS:
+        raise bad_request("date", f"{span.days} days; expected 1 to {MAX_DAYS}")
+    return span
+
+
+def _day(text: str) -> int:
+    try:
+        # fromisoformat alone takes more forms than this one.
+        day = to_day(date.fromisoformat(text)) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else -1
+    except ValueError:
+        day = -1
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise bad_request(
+            "date",
+            f"{shown(text)}; expected a date such as 2024-01-31, from {to_date(FIRST_DAY)}"
+            f" to {to_date(LAST_DAY)}",
+        )
+    return day
+
+
+def _month_end(day: int) -> int:
+    first = to_date(day).replace(day=1)
+    return (
+        to_day(first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)) - 1
+    )
+
+
+def _within(span: Span) -> Span:
+    return Span(max(span.first, FIRST_DAY), span.last)

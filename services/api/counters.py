@@ -178,6 +178,7 @@ class CounterReader:
         return histories
 
     async def _since(self, sites: Mapping[str, Site]) -> dict[str, str]:
+        self._first_days.renew(sites)
         first = await self._first_days.get_all(list(sites))
         return {
             slug: to_date(

@@ -3,12 +3,14 @@
 import gc
 
 
-def settle() -> None:
+def settle(young: int = 10_000) -> None:
     """Leave alone what a service holds for good, and look at the rest less often.
+
+    `young` objects are made between two looks at the newest of them.
 
     For a process that makes no cycles for a request: the collector would go through everything
     that is under way, again and again, and find nothing. Called once, when the service is ready.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 100)
+    gc.set_threshold(young, 20, 100)

@@ -15,11 +15,14 @@ from starlette.types import ASGIApp
 
 from services import __version__, health, serving
 from services.api import admin, balances, docs, errors, maintenance, openapi, public, script, top
+from services.api.access import audit_routes, session_routes, token_routes, user_routes
 from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
 from services.api.access.clients import Clients
 from services.api.access.gate import Gate
 from services.api.access.signing import Signing
+from services.api.access.tokens import Tokens
+from services.api.access.users import Users
 from services.api.embed import routes as embed
 from services.api.metrics import Measured
 from services.api.ready import Front, ReadyAnswers
@@ -69,7 +72,8 @@ class Api:
         self._tasks: list[asyncio.Task[None]] = []
         self._running: _Running | None = None
         self._opened = asyncio.Event()
-        self.asgi: ASGIApp = Front(Measured(self._application()), self._ready_answers)
+        self.application = self._application()
+        self.asgi: ASGIApp = Front(Measured(self.application), self._ready_answers)
 
     @property
     def problem(self) -> str | None:
@@ -228,6 +232,11 @@ class Api:
                 self._clock,
             )
         )
+        for doors in session_routes.routers(lambda: self._now().signing, lambda: self._now().users):
+            app.include_router(doors)
+        app.include_router(user_routes.router(lambda: self._now().users))
+        app.include_router(token_routes.router(lambda: self._now().tokens))
+        app.include_router(audit_routes.router(lambda: self._now().store, lambda: self.registry))
         app.include_router(maintenance.router(self._stores, self._settings))
         openapi.describe_public(app)
         return app
@@ -265,6 +274,8 @@ class _Running:
             clock,
         )
         self.signing = Signing(self.gate, self.redis)
+        self.users = Users(self.gate, self.signing.passwords, self.audit, self.registry, clock)
+        self.tokens = Tokens(self.gate, self.audit, self.registry, clock)
         self.counters = public.Counters(self.registry, self.store, self.redis, clock, monotonic)
         self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
 

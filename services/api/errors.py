@@ -97,7 +97,8 @@ def _explain(problem: Mapping[str, Any]) -> tuple[str, str]:
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] in ("json_invalid", "missing"):
         return ".".join(where) if problem["type"] == "missing" else "body", message
-    return ".".join(where) or "body", f"{shown(problem['input'])}: {message}"
+    given = "(hidden)" if "password" in where else shown(problem["input"])
+    return ".".join(where) or "body", f"{given}: {message}"
 
 
 async def _failed(_: Request, error: Exception) -> Response:

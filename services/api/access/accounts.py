@@ -69,7 +69,7 @@ class Accounts:
         """Be the only one of all processes to change users or tokens.
 
         What is known is what the store holds; other processes learn of the change at the end.
-        Raises ApiError when Redis does not give the lock, StoreError when nothing can be read.
+        Raises ApiError, 503, when Redis does not give the lock or the store takes no change.
         """
         lock = self._redis.lock(
             keys.CHANGING_ACCESS, timeout=LOCK_SECONDS, blocking_timeout=LOCK_SECONDS
@@ -85,6 +85,8 @@ class Accounts:
                 await self._load()
                 yield
                 await self._publish()
+            except StoreError as error:
+                raise unavailable(f"the store did not take the change: {error}") from error
             finally:
                 with suppress(LockError, RedisError, OSError):
                     await lock.release()

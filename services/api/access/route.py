@@ -86,9 +86,9 @@ Who = Annotated[Principal, Depends(_asking)]
 """Who uses a route of `AdminRoute`."""
 
 
-def admin_router(prefix: str = "") -> APIRouter:
-    """Return a router of such routes, below /api/admin."""
-    schemes: list[Callable[..., Any]] = [
+def credentials() -> list[Callable[..., Any]]:
+    """Return how somebody says who they are, for the OpenAPI description."""
+    return [
         HTTPBearer(auto_error=False, description="LUOT_ADMIN_TOKEN, or a token of this server"),
         APIKeyCookie(
             name=PLAIN,
@@ -96,12 +96,16 @@ def admin_router(prefix: str = "") -> APIRouter:
             description=f"a session; over TLS its name is {SECURE}. Changes need {CSRF_HEADER}.",
         ),
     ]
+
+
+def admin_router(prefix: str = "") -> APIRouter:
+    """Return a router of such routes, below /api/admin."""
     return APIRouter(
         prefix=f"/api/admin{prefix}",
         tags=["admin"],
         route_class=AdminRoute,
         # Only for the OpenAPI description; AdminRoute has checked by then.
-        dependencies=[Depends(scheme) for scheme in schemes],
+        dependencies=[Depends(scheme) for scheme in credentials()],
     )
 
 

@@ -1,0 +1,32 @@
+"""What users and tokens have in common in requests: a role, and sites that exist."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from services.api.errors import bad_request, shown, unavailable
+from services.api.registry import Registry
+from services.model.account import ALL_SITES, SITES_PATTERN, Role
+
+MAX_SITES = 1000
+TEXT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
+
+SiteName = Annotated[str, Field(pattern=SITES_PATTERN, max_length=64)]
+SiteNames = Annotated[
+    list[SiteName],
+    Field(max_length=MAX_SITES, description="slugs; '*' is every site, also later ones"),
+]
+
+
+def sites(role: Role, asked: Sequence[str], registry: Registry) -> tuple[str, ...]:
+    """Return the sites to keep. Raises ApiError when one is unknown, or none is given."""
+    if role is Role.OWNER or ALL_SITES in asked:
+        return (ALL_SITES,)
+    if not asked:
+        raise bad_request("sites", f"none; expected at least one for the role {role}, or '*'")
+    if not registry.loaded:
+        raise unavailable("the sites are not loaded yet")
+    if unknown := [slug for slug in asked if registry.get(slug) is None]:
+        raise bad_request("sites", f"{shown(unknown[0])} is not a site of this server")
+    return tuple(sorted(set(asked)))

@@ -1,0 +1,162 @@
+"""`/api/admin/sign-in`, `sign-out`, `whoami` and `password`: for scripts and for plain forms."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import JSONResponse, RedirectResponse
+
+from services.api.access import cookies
+from services.api.access.principal import Kind, Principal
+from services.api.access.route import LimitedRoute, Who, admin_router, needs
+from services.api.access.signing import Signing
+from services.api.access.user_routes import Password
+from services.api.access.users import Users
+from services.api.access.who import gate, principal
+from services.api.errors import ApiError, bad_request
+from services.model.account import Role
+
+FORM = "application/x-www-form-urlencoded"
+HOME = "/admin"
+
+T = TypeVar("T", bound=BaseModel)
+
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class SignIn(BaseModel):
+    """Name and password."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=200)
+    password: Password
+
+
+class OwnPassword(BaseModel):
+    """The password of before, and the one to come."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    current: Password
+    password: Password
+
+
+class Whoami(BaseModel):
+    """Who asks, and what they may do."""
+
+    name: str
+    role: Role
+    sites: list[str] = Field(description="slugs; '*' is every site")
+    kind: Kind
+    csrf: str | None = Field(
+        None, description=f"what changes of this session carry in {cookies.CSRF_HEADER}"
+    )
+
+
+class _Form(msgspec.Struct):
+    name: str = ""
+    password: str = ""
+    next: str = HOME
+    csrf: str | None = None
+
+
+def routers(signing: Callable[[], Signing], known: Callable[[], Users]) -> list[APIRouter]:
+    """Return the routes; `signing` and `known` (users) are asked for with every request."""
+    doors = APIRouter(prefix="/api/admin", tags=["admin"], route_class=LimitedRoute)
+    inside = admin_router()
+
+    @doors.post("/sign-in", response_model=Whoami, openapi_extra=_accepts(SignIn))
+    async def sign_in(request: Request) -> Response:
+        """Begin a session, which the answer's cookie holds.
+
+        A form gets a redirect to its field `next`, a path of this server.
+        """
+        form = await _form(request)
+        if form is None:
+            asked = await _json(request, SignIn)
+            signed = await signing().sign_in(request, asked.name, asked.password.get_secret_value())
+            body = whoami_of(signed.principal, signed.csrf)
+            response: Response = JSONResponse(body.model_dump(mode="json"), headers=_NO_STORE)
+        else:
+            signed = await signing().sign_in(request, form.name, form.password)
+            response = RedirectResponse(_local(form.next), HTTPStatus.SEE_OTHER, _NO_STORE)
+        signed.write(response)
+        return response
+
+    @doors.post("/sign-out", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
+    async def sign_out(request: Request) -> Response:
+        """End the session; a form, with its field `csrf`, gets a redirect to `next`."""
+        form = await _form(request)
+        response: Response = Response(status_code=HTTPStatus.NO_CONTENT)
+        if form is not None:
+            response = RedirectResponse(_local(form.next), HTTPStatus.SEE_OTHER, _NO_STORE)
+        if gate(request).secret(request) is not None:
+            # Checks that a page of ours asks; whose session is over already may leave as well.
+            await principal(request, None if form is None else form.csrf)
+        await signing().sign_out(request, response)
+        return response
+
+    @inside.get("/whoami")
+    @needs(Role.VIEWER)
+    async def whoami(request: Request, response: Response, who: Who) -> Whoami:
+        """Who you are, and what you may do."""
+        response.headers.update(_NO_STORE)
+        secret = gate(request).secret(request) if who.kind == "user" else None
+        return whoami_of(who, None if secret is None else cookies.csrf(secret))
+
+    @inside.put("/password", status_code=HTTPStatus.NO_CONTENT)
+    @needs(Role.VIEWER)
+    async def set_own_password(request: Request, new: OwnPassword, who: Who) -> None:
+        """Set your own password; every session of yours ends, this one too."""
+        if who.kind != "user":
+            message = f"{who.name} is no user, and has no password"
+            raise ApiError(HTTPStatus.FORBIDDEN, {"name": message})
+        await signing().proved(request, who.name, new.current.get_secret_value())
+        await known().set_password(who, who.name, new.password.get_secret_value())
+
+    return [doors, inside]
+
+
+def whoami_of(who: Principal, csrf: str | None) -> Whoami:
+    """Return somebody as the API shows them."""
+    return Whoami(name=who.name, role=who.role, sites=sorted(who.sites), kind=who.kind, csrf=csrf)
+
+
+async def _form(request: Request) -> _Form | None:
+    """Return the fields of a form, None when the body is not one."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        return None
+    text = (await request.body()).decode("utf-8", "replace")
+    given = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=20))
+    return msgspec.convert(given, _Form)
+
+
+def _local(path: str) -> str:
+    """Return a path of this server; anything else would lead people away after they signed in."""
+    plain = path.startswith("/") and not path.startswith(("//", "/\\"))
+    return path if plain and path.isprintable() and path.isascii() else HOME
+
+
+async def _json(request: Request, kind: type[T]) -> T:
+    """Return the body as a model. Raises RequestValidationError as FastAPI would."""
+    try:
+        given = msgspec.json.decode(await request.body())
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise bad_request("body", f"this is no JSON: {error}") from None
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from None
+
+
+def _accepts(kind: type[BaseModel]) -> dict[str, Any]:
+    """Return what OpenAPI says of a body that is JSON or a form."""
+    schema = kind.model_json_schema()
+    content = {"application/json": {"schema": schema}, FORM: {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}

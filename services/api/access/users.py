@@ -1,0 +1,156 @@
+"""Adds, changes and removes the people who may sign in."""
+
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from redis.exceptions import RedisError
+
+from services.api.access import fields, passwords
+from services.api.access.accounts import Accounts
+from services.api.access.audit import Audit
+from services.api.access.gate import Gate
+from services.api.access.passwords import Passwords
+from services.api.access.principal import Principal
+from services.api.errors import ApiError, bad_request, shown, unavailable
+from services.api.registry import Registry
+from services.model.account import Role, User
+
+
+class Users:
+    """Every user; every change of one is in the audit log."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        hashing: Passwords,
+        audit: Audit,
+        registry: Registry,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._gate = gate
+        self._hashing = hashing
+        self._audit = audit
+        self._registry = registry
+        self._clock = clock
+
+    async def all(self) -> list[User]:
+        """Return every user, by name. Raises ApiError until they are loaded."""
+        await self._accounts.fresh()
+        if not self._accounts.loaded:
+            raise unavailable("the users are not loaded yet")
+        return sorted(self._accounts.users.values(), key=lambda user: user.name)
+
+    async def add(
+        self, who: Principal, name: str, password: str, role: Role, sites: list[str]
+    ) -> User:
+        """Add a user. Raises ApiError, 409 when the name is taken."""
+        theirs = fields.sites(role, sites, self._registry)
+        hashed = await self._hashed(name, password)
+        async with self._accounts.changing():
+            if name in self._accounts.users:
+                raise ApiError(HTTPStatus.CONFLICT, {"name": f"{shown(name)} exists already"})
+            now = self._now()
+            user = User(
+                name=name,
+                password=hashed,
+                role=role,
+                sites=theirs,
+                stamp=secrets.token_hex(8),
+                created_at=now,
+                password_at=now,
+            )
+            async with self._audit.recorded(who, "user.add", name, after=kept(user)):
+                await self._accounts.save_user(user)
+        return user
+
+    async def edit(
+        self, who: Principal, name: str, role: Role | None, sites: list[str] | None
+    ) -> User:
+        """Change role and sites, as far as given. Raises ApiError."""
+        async with self._accounts.changing():
+            user = self._known(name)
+            wanted = user.role if role is None else role
+            if sites is not None or wanted is Role.OWNER:
+                theirs = fields.sites(wanted, sites or (), self._registry)
+            elif user.role is Role.OWNER:
+                raise bad_request("sites", f"none; say which sites are theirs as {wanted}")
+            else:
+                theirs = user.sites
+            edited = msgspec.structs.replace(user, role=wanted, sites=theirs)
+            if edited == user:
+                return user
+            self._check_owner_left(edited.name, edited)
+            change = self._audit.recorded(
+                who, "user.edit", name, before=kept(user), after=kept(edited)
+            )
+            async with change:
+                await self._accounts.save_user(edited)
+        return edited
+
+    async def set_password(self, who: Principal, name: str, password: str) -> None:
+        """Set another password; every session of the user ends. Raises ApiError."""
+        self._known(name)
+        hashed = await self._hashed(name, password)
+        async with self._accounts.changing():
+            user = msgspec.structs.replace(
+                self._known(name),
+                password=hashed,
+                stamp=secrets.token_hex(8),
+                password_at=self._now(),
+            )
+            async with self._audit.recorded(who, "user.password", name):
+                await self._accounts.save_user(user)
+        await self._end_sessions(name)
+
+    async def remove(self, who: Principal, name: str) -> None:
+        """Remove a user; every session of theirs ends. Raises ApiError."""
+        async with self._accounts.changing():
+            user = self._known(name)
+            self._check_owner_left(name, None)
+            async with self._audit.recorded(who, "user.remove", name, before=kept(user)):
+                await self._accounts.remove_user(name)
+        await self._end_sessions(name)
+
+    @property
+    def _accounts(self) -> Accounts:
+        return self._gate.accounts
+
+    async def _hashed(self, name: str, password: str) -> str:
+        try:
+            passwords.check(name, password)
+        except ValueError as error:
+            raise bad_request("password", str(error)) from None
+        return await self._hashing.hash(password)
+
+    def _known(self, name: str) -> User:
+        user = self._accounts.users.get(name)
+        if user is None:
+            raise ApiError(HTTPStatus.NOT_FOUND, {"name": f"{shown(name)} is no user"})
+        return user
+
+    def _check_owner_left(self, name: str, edited: User | None) -> None:
+        """Refuse a change after which nobody would be left who may change users."""
+        users = {**self._accounts.users, name: edited}
+        if any(user is not None and user.role is Role.OWNER for user in users.values()):
+            return
+        if self._accounts.users[name].role is Role.OWNER:
+            message = f"{name} is the last owner; make somebody else an owner first"
+            raise ApiError(HTTPStatus.CONFLICT, {"name": message})
+
+    async def _end_sessions(self, name: str) -> None:
+        # Where Redis is away they are over even so: their stamp is not the user's any more.
+        with suppress(RedisError, OSError):
+            await self._gate.sessions.end_all(name)
+
+    def _now(self) -> int:
+        return int(self._clock() * 1000)
+
+
+def kept(user: User) -> dict[str, Any]:
+    """Return what is said of a user: nothing of the password."""
+    return {"name": user.name, "role": user.role, "sites": list(user.sites)}

@@ -1,0 +1,141 @@
+"""Who may use which address: every route of the application stands in the table below."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from starlette.routing import BaseRoute, Mount, Route
+
+from services.api.app import Api
+from tests.integration.test_api.world import TOKEN, Clock
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ADMIN = {"Authorization": f"Bearer {TOKEN}"}
+HEAD_AND_OPTIONS = {"HEAD", "OPTIONS"}
+
+# Who, from nobody up; each may do what those before may.
+ANYBODY, VIEWER, EDITOR, OWNER = range(4)
+RANKS = {"viewer": VIEWER, "editor": EDITOR, "owner": OWNER}
+SITE = "/api/admin/sites/mytho"
+
+# route → who may, an address to try, and what answers them. A site in the address must be theirs.
+TABLE: dict[str, tuple[int, str, int]] = {
+    "GET /api/counter/{site}": (ANYBODY, "/api/counter/mytho", 200),
+    "GET /api/top/{site}": (ANYBODY, "/api/top/mytho", 403),
+    "GET /openapi.json": (ANYBODY, "/openapi.json", 200),
+    "GET /docs": (ANYBODY, "/docs", 200),
+    "GET /healthz": (ANYBODY, "/healthz", 200),
+    "GET /readyz": (ANYBODY, "/readyz", 200),
+    "GET /metrics": (ANYBODY, "/metrics", 200),
+    "GET /api/script": (ANYBODY, "/api/script", 200),
+    **{
+        f"GET /counter/{{site}}.{kind}": (ANYBODY, f"/counter/mytho.{kind}", 200)
+        for kind in ("svg", "html", "txt")
+    },
+    "POST /api/admin/sign-in": (ANYBODY, "/api/admin/sign-in", 400),
+    "POST /api/admin/sign-out": (ANYBODY, "/api/admin/sign-out", 204),
+    "GET /api/admin/whoami": (VIEWER, "/api/admin/whoami", 200),
+    "PUT /api/admin/password": (VIEWER, "/api/admin/password", 400),
+    "GET /api/admin/sites": (VIEWER, "/api/admin/sites", 200),
+    "POST /api/admin/sites": (OWNER, "/api/admin/sites", 400),
+    "GET /api/admin/sites/{slug}": (VIEWER, SITE, 200),
+    "PATCH /api/admin/sites/{slug}": (EDITOR, SITE, 400),
+    "DELETE /api/admin/sites/{slug}": (OWNER, SITE, 204),
+    "DELETE /api/admin/sites/{slug}/shown": (OWNER, f"{SITE}/shown", 204),
+    "GET /api/admin/sites/{slug}/balances": (VIEWER, f"{SITE}/balances", 200),
+    "POST /api/admin/sites/{slug}/balances": (EDITOR, f"{SITE}/balances", 400),
+    "GET /api/admin/sites/{slug}/balances/{entry}": (VIEWER, f"{SITE}/balances/none", 404),
+    "GET /api/admin/users": (OWNER, "/api/admin/users", 200),
+    "POST /api/admin/users": (OWNER, "/api/admin/users", 400),
+    "PATCH /api/admin/users/{name}": (OWNER, "/api/admin/users/lan", 400),
+    "PUT /api/admin/users/{name}/password": (OWNER, "/api/admin/users/lan/password", 400),
+    "DELETE /api/admin/users/{name}": (OWNER, "/api/admin/users/lan", 404),
+    "GET /api/admin/tokens": (OWNER, "/api/admin/tokens", 200),
+    "POST /api/admin/tokens": (OWNER, "/api/admin/tokens", 400),
+    "DELETE /api/admin/tokens/{id}": (OWNER, "/api/admin/tokens/none", 404),
+    "GET /api/admin/audit": (EDITOR, "/api/admin/audit", 200),
+    **{
+        f"GET /api/v1/stats/{name}": (VIEWER, f"/api/v1/stats/{name}?site_id=mytho{more}", 200)
+        for name, more in {
+            "realtime/visitors": "",
+            "aggregate": "",
+            "timeseries": "",
+            "breakdown": "&property=event:page",
+        }.items()
+    },
+    "GET /api/admin/backup": (OWNER, "/api/admin/backup", 200),
+    "GET /api/admin/doctor": (OWNER, "/api/admin/doctor", 200),
+}
+# The scripts, in every version: they are what portals embed.
+PUBLIC_FILES = (".js", ".js.map")
+
+
+def routes(of: list[BaseRoute], prefix: str = "") -> Iterator[str]:
+    """Return every method and path that is answered, however deep it is mounted."""
+    for route in of:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            yield from routes(inner.routes, prefix)
+        elif isinstance(route, Mount):
+            yield from routes(list(route.routes), prefix + route.path)
+        else:
+            assert isinstance(route, Route), f"{route!r}: teach this test what it answers"
+            for method in (route.methods or {"ANY"}) - HEAD_AND_OPTIONS:
+                yield f"{method} {prefix}{route.path}"
+
+
+async def make_token(client: httpx.AsyncClient, **fields: Any) -> tuple[str, str]:
+    made = await client.post("/api/admin/tokens", json=fields, headers=ADMIN)
+    assert made.status_code == 201, made.text
+    return made.json()["id"], made.json()["token"]
+
+
+async def test_every_route_stands_in_the_table_and_nothing_else_does(api: Api) -> None:
+    found = [route for route in routes(api.application.routes) if not route.endswith(PUBLIC_FILES)]
+
+    missing = sorted(set(found) - set(TABLE))
+    assert missing == [], "say in TABLE who may use it"
+    assert sorted(set(TABLE) - set(found)) == []
+
+
+async def test_every_route_answers_whom_the_table_says_and_nobody_else(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    there = {"slug": "danang"}
+    assert (await client.post("/api/admin/sites", json=there, headers=ADMIN)).status_code == 201
+    soon = datetime.fromtimestamp(clock.now, UTC) + timedelta(seconds=10)
+    revoked = await make_token(client, role="owner")
+    expired = await make_token(client, role="owner", expires_at=soon.isoformat())
+    known = {
+        ("viewer", "mytho"): await make_token(client, role="viewer", sites=["mytho"]),
+        ("editor", "mytho"): await make_token(client, role="editor", sites=["mytho"]),
+        ("viewer", "danang"): await make_token(client, role="viewer", sites=["danang"]),
+        ("editor", "danang"): await make_token(client, role="editor", sites=["danang"]),
+        ("owner", "mytho"): await make_token(client, role="owner"),
+    }
+    strangers = [None, revoked[1], expired[1], "luot_invented", TOKEN + "x"]
+    await client.delete(f"/api/admin/tokens/{revoked[0]}", headers=ADMIN)
+    clock.now += 11
+    wrong = []
+
+    async def ask(route: str, who: object, token: str | None, expected: int) -> None:
+        method, address = route.partition(" ")[0], TABLE[route][1]
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        answer = await client.request(method, address, headers=headers)
+        assert answer.is_success or answer.json()["errors"]
+        if answer.status_code != expected:
+            wrong.append((route, who, answer.status_code, expected))
+
+    for route in sorted(TABLE, key=lambda route: TABLE[route][1:] == (SITE, 204)):
+        least, _, welcome = TABLE[route]
+        for stranger in strangers:
+            await ask(route, stranger, stranger, welcome if least == ANYBODY else 401)
+        for (role, site), (_, token) in known.items():
+            expected = welcome if RANKS[role] >= least else 403
+            if "mytho" in TABLE[route][1] and least > ANYBODY and site == "danang":
+                expected = 404
+            await ask(route, (role, site), token, expected)
+    assert wrong == [], "route, who, answered, expected"

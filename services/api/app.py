@@ -28,6 +28,7 @@ from services.api.metrics import Measured
 from services.api.ready import Front, ReadyAnswers
 from services.api.registry import Registry
 from services.api.settings import ApiSettings
+from services.api.stats import routes as stats
 from services.backup.stores import Stores
 from services.log.client import connect
 from services.store.interface import Store, StoreError, StoreUnavailableError
@@ -237,6 +238,7 @@ class Api:
         app.include_router(user_routes.router(lambda: self._now().users))
         app.include_router(token_routes.router(lambda: self._now().tokens))
         app.include_router(audit_routes.router(lambda: self._now().store, lambda: self.registry))
+        app.include_router(stats.router(lambda: self._now().stats))
         app.include_router(maintenance.router(self._stores, self._settings))
         openapi.describe_public(app)
         return app
@@ -278,10 +280,12 @@ class _Running:
         self.tokens = Tokens(self.gate, self.audit, self.registry, clock)
         self.counters = public.Counters(self.registry, self.store, self.redis, clock, monotonic)
         self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
+        self.stats = stats.Stats(self.registry, self.store, self.redis, clock, monotonic)
 
     async def close(self) -> None:
         self.signing.close()
         await self.accounts.close()
+        await self.stats.close()
         await self.top.close()
         await self.counters.close()
         if self._owned_redis:

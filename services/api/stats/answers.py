@@ -1,0 +1,101 @@
+"""Answers as JSON, in the shapes of Plausible, and as CSV."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.api.stats.measures import Measure, Value, change
+from services.api.stats.reader import Found, Row
+
+CSV = "text/csv"
+JSON = "application/json"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+HEADERS = {
+    "Cache-Control": "private, no-store",
+    "Vary": "Accept, Authorization, Cookie",
+    "X-Content-Type-Options": "nosniff",
+}
+
+Cell = Value | str
+
+
+def aggregate(measures: Sequence[Measure], found: Found, before: Found | None) -> dict[str, Any]:
+    """Return one value a measure, and its change where there is something to compare with."""
+    now = found.total()
+    results: dict[str, dict[str, Value]] = {}
+    for measure in measures:
+        results[measure] = {"value": now.value(measure)}
+        if before is not None:
+            then = None if before.warnings else before.total().value(measure)
+            results[measure]["change"] = change(measure, now.value(measure), then)
+    return results
+
+
+def rows(measures: Sequence[Measure], named: str, found: Iterable[Row]) -> list[dict[str, Cell]]:
+    """Return a row each, with its name under `named`."""
+    return [
+        {named: name, **{measure.value: counts.value(measure) for measure in measures}}
+        for name, counts in found
+    ]
+
+
+def respond(
+    request: Request,
+    results: Mapping[str, Mapping[str, Value]] | Sequence[Mapping[str, Cell]],
+    warnings: Sequence[str],
+    name: str,
+) -> Response:
+    """Return results as the client wants them; `name` is that of a file."""
+    if not prefers_csv(request.headers.get("accept", "")):
+        content: dict[str, Any] = {"results": results}
+        if warnings:
+            content["warnings"] = list(warnings)
+        return Response(msgspec.json.encode(content), media_type=JSON, headers=HEADERS)
+    if isinstance(results, Mapping):
+        results = [{"metric": measure, **values} for measure, values in results.items()]
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}.csv"'}
+    if warnings:
+        headers["X-Luot-Warning"] = "; ".join(warnings)
+    return Response(table(results), media_type=f"{CSV}; charset=utf-8", headers=headers)
+
+
+def table(results: Sequence[Mapping[str, Cell]]) -> str:
+    """Return rows as CSV (RFC 4180), which no spreadsheet takes for formulas."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    if results:
+        writer.writerow(results[0])
+    for row in results:
+        writer.writerow([_safe(cell) for cell in row.values()])
+    return text.getvalue()
+
+
+def prefers_csv(accept: str) -> bool:
+    """Tell whether CSV is wanted more than JSON, as the header Accept weighs them (RFC 9110)."""
+    weights = {CSV: 0.0, JSON: 0.0}
+    for part in accept.lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                weight = _weight(parameter[2:])
+        if name in weights:
+            weights[name] = weight
+    return weights[CSV] > weights[JSON]
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _safe(cell: Cell) -> Cell:
+    # A leading apostrophe makes a spreadsheet take a cell for text.
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

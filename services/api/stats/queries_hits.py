@@ -1,0 +1,202 @@
+"""The statements that read raw hits.
+
+A hit may stand in the table twice until ClickHouse merges it away: after a crash the aggregator
+inserts again what was lost. FINAL is exact but slow on old servers, so it is used where it is
+needed only. `held` looks at the positions of each part of the table: where those of one month do
+not overlap, no hit of the site can be in two parts.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from services.api.stats.filters import Filter, Pattern, Property
+from services.api.stats.measures import Counts, Measure
+from services.api.stats.question import Part, Question
+from services.api.stats.spans import QUARTER_MS, Hours, Span
+from services.model.calendar import Grain, period_start, to_date, to_day
+from services.store.interface import Store
+
+VISITORS = frozenset({Measure.VISITORS})
+COLUMNS = {
+    Property.PAGE: "path",
+    Property.HOSTNAME: "host",
+    Property.SOURCE: "source",
+    Property.COUNTRY: "country",
+    Property.DEVICE: "device",
+    Property.BROWSER: "browser",
+    Property.OS: "os",
+}
+
+_HELD = """
+SELECT _part, toUInt32(toYYYYMM(day)) AS month, min(position), max(position), min(day), max(day)
+FROM hits
+WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
+GROUP BY _part, month
+"""
+
+_HITS = """
+SELECT {columns}
+FROM hits{final}
+WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s{which}
+"""
+
+_BY_DAY = "SELECT day, {counts} FROM ({hits}) GROUP BY day"
+
+# Elements of an array are found by their index at once, however many there are.
+HOUR = (
+    "arrayElement(array%(quarters)s, least(greatest("
+    "intDiv(toInt64({at}) - %(start_ms)s, %(quarter_ms)s), 0), %(last_quarter)s) + 1)"
+)
+_BY_HOUR = "SELECT {hour} AS hour, {counts} FROM ({hits}) GROUP BY hour"
+
+_BREAKDOWN = """
+SELECT toString({column}) AS name, {counts}
+FROM ({hits})
+GROUP BY {column}
+ORDER BY {order} DESC, name
+LIMIT %(skip)s, %(limit)s
+"""
+
+
+class Held(NamedTuple):
+    """What the table holds of a span of days.
+
+    months   first days of the months that have hits
+    doubled  days on which hits may be there twice; None where none are
+    """
+
+    months: frozenset[int]
+    doubled: Span | None
+
+
+async def held(store: Store, site: str, span: Span) -> Held:
+    """Look at what there is."""
+    rows = await store.execute(_HELD, days(site, span))
+    parts = defaultdict(list)
+    for _, month, lowest, highest, first, last in rows:
+        parts[month].append((lowest, highest, to_day(first), to_day(last)))
+    doubled = [
+        (first, last)
+        for of_month in parts.values()
+        if any(one[1] >= other[0] for one, other in pairwise(sorted(of_month)))
+        for _, _, first, last in of_month
+    ]
+    months = frozenset(
+        period_start(first, Grain.MONTH) for of_month in parts.values() for *_, first, _ in of_month
+    )
+    if not doubled:
+        return Held(months, None)
+    return Held(months, Span(min(day for day, _ in doubled), max(day for _, day in doubled)))
+
+
+async def by_day(store: Store, asked: Question, there: Held) -> dict[int, Counts]:
+    """Return what was counted on each day that has hits."""
+    statement = _BY_DAY.format(counts=_counts(asked), hits=_hits(asked, there))
+    rows = await store.execute(statement, parameters(asked))
+    return {to_day(day): Counts(*counts) for day, *counts in rows}
+
+
+async def by_hour(store: Store, asked: Question, there: Held, hours: Hours) -> dict[int, Counts]:
+    """Return what was counted in each hour, by its index."""
+    statement = _BY_HOUR.format(
+        hour=HOUR.format(at="at"), counts=_counts(asked), hits=_hits(asked, there, ["at"])
+    )
+    rows = await store.execute(statement, parameters(asked) | clock(hours))
+    return {hour: Counts(*counts) for hour, *counts in rows}
+
+
+async def breakdown(store: Store, asked: Question, there: Held, part: Part) -> dict[str, Counts]:
+    """Return what was counted of each value of a property, in the order of the first measure."""
+    column = COLUMNS[part.by]
+    order = asked.measures[0]
+    statement = _BREAKDOWN.format(
+        column=column,
+        counts=_counts(asked),
+        hits=_hits(asked, there, [column]),
+        order=_ORDER.get(order, "visitors"),
+    )
+    paging = {"skip": (part.page - 1) * part.limit, "limit": part.limit}
+    rows = await store.execute(statement, parameters(asked) | paging)
+    return {name: Counts(*counts) for name, *counts in rows}
+
+
+_ORDER = {
+    Measure.VISITS: "visits",
+    Measure.PAGEVIEWS: "pageviews",
+    Measure.VIEWS_PER_VISIT: "pageviews",
+    Measure.BOTS: "bots",
+}
+
+
+def _counts(asked: Question) -> str:
+    """Return the columns of Counts that come from single hits; what is not asked for costs none."""
+    visitors = "uniqExactIf(visitor, bot = 0 AND visitor != 0)"
+    return (
+        "countIf(bot = 0) AS pageviews, countIf(bot = 0 AND visit = 1) AS visits,"
+        f" {visitors if asked.wants(VISITORS) else 'toUInt64(0)'} AS visitors,"
+        " countIf(bot = 1) AS bots"
+    )
+
+
+def source(there: Held, columns: str, condition: str) -> str:
+    """Return the statement that reads each hit once; see the top of this module."""
+    if there.doubled is None:
+        return _HITS.format(columns=columns, final="", which=condition)
+    first, last = (to_date(day) for day in there.doubled)
+    whole = f"AND day >= '{first}' AND day <= '{last}'"
+    rest = f"AND (day < '{first}' OR day > '{last}')"
+    return " UNION ALL ".join(
+        _HITS.format(columns=columns, final=final, which=f" {which}{condition}")
+        for final, which in ((" FINAL", whole), ("", rest))
+    )
+
+
+def fitting(filters: Sequence[Filter]) -> tuple[str, dict[str, Any]]:
+    """Return filters as a condition, and its parameters."""
+    conditions: list[str] = []
+    values: dict[str, Any] = {}
+    for number, of in enumerate(filters):
+        column, tests = COLUMNS[of.by], []
+        if of.values:
+            values[f"values_{number}"] = of.values
+            tests.append(f"{column} IN %(values_{number})s")
+        for place, pattern in enumerate(of.wildcards):
+            values[f"like_{number}_{place}"] = _like(pattern)
+            tests.append(f"{column} LIKE %(like_{number}_{place})s")
+        either = " OR ".join(tests)
+        conditions.append(f"NOT ({either})" if of.negated else f"({either})")
+    return " AND ".join(conditions) or "1", values
+
+
+def _hits(asked: Question, there: Held, columns: Sequence[str] = ()) -> str:
+    condition, _ = fitting(asked.filters)
+    bots = "" if Measure.BOTS in asked.measures else " AND bot = 0"
+    names = ", ".join(dict.fromkeys(("day", "visitor", "visit", "bot", *columns)))
+    return source(there, names, f"{bots} AND {condition}")
+
+
+def parameters(asked: Question) -> dict[str, Any]:
+    """Return the parameters that every statement about hits has."""
+    return days(asked.site.slug, asked.span) | fitting(asked.filters)[1]
+
+
+def days(site: str, span: Span) -> dict[str, Any]:
+    """Return a site and its days as parameters."""
+    return {"site": site, "first": to_date(span.first), "last": to_date(span.last)}
+
+
+def clock(hours: Hours) -> dict[str, Any]:
+    """Return hours as parameters of `HOUR`."""
+    return {
+        "quarters": hours.quarters,
+        "last_quarter": len(hours.quarters) - 1,
+        "start_ms": hours.start_ms,
+        "quarter_ms": QUARTER_MS,
+    }
+
+
+def _like(pattern: Pattern) -> str:
+    return "%".join(re.sub(r"([\\%_])", r"\\\1", piece) for piece in pattern)

@@ -1,0 +1,177 @@
+"""Where the answer to a question comes from.
+
+Views and visits of whole days come from the counters and visitors from their sketches, as the
+public numbers do. What filters, hours, properties, bots or the length of visits need is counted
+from raw hits.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import NamedTuple, TypeVar
+
+from services.api.errors import ApiError, unavailable
+from services.api.stats import queries, queries_hits, queries_visits
+from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
+from services.api.stats.queries_hits import Held
+from services.api.stats.question import Part, Question
+from services.api.stats.spans import Hours, Interval, hours_of, label_of, runs
+from services.model.calendar import Grain, period_start
+from services.store.interface import LimitError, Limits, Store, StoreError
+
+LIMITS = Limits(calls=2, threads=2, seconds=10, bytes=400_000_000)
+"""For each statement of each process; an old server takes no more than 512 MiB by its profile."""
+WAIT_SECONDS = 10.0
+"""How long a question waits for its turn."""
+
+_BOTS = frozenset({Measure.BOTS})
+_RAW = LENGTHS | _BOTS
+
+K = TypeVar("K")
+
+
+class Row(NamedTuple):
+    """One row of an answer, and what it is called."""
+
+    name: str
+    counts: Counts
+
+
+class Found(NamedTuple):
+    """What was counted, and what the answer must say about it."""
+
+    rows: list[Row]
+    warnings: list[str]
+
+    def total(self) -> Counts:
+        """Return the sum of all rows."""
+        return _sum(row.counts for row in self.rows)
+
+
+class Reader:
+    """Answers questions, a few at a time, with limits of time and memory."""
+
+    def __init__(self, store: Store, limits: Limits = LIMITS) -> None:
+        self._store = store.limited(limits)
+        self._limits = limits
+        self._turns = asyncio.Semaphore(limits.calls)
+
+    async def close(self) -> None:
+        """Let go of the sessions."""
+        await self._store.close()
+
+    async def total(self, asked: Question, *, partly: bool = False) -> Found:
+        """Return one row, of all days; `partly` also where all raw hits that it needs are gone."""
+        async with self._turn():
+            days, warnings = await self._by_day(asked, partly=partly)
+        return Found([Row("", _sum(days.values()))], warnings)
+
+    async def timeseries(self, asked: Question, interval: Interval) -> Found:
+        """Return a row for every interval of the span, also where there was nothing."""
+        async with self._turn():
+            if interval is Interval.HOUR:
+                return await self._by_hour(asked)
+            days, warnings = await self._by_day(asked)
+        rows: dict[str, Counts] = {}
+        for day in range(asked.span.first, asked.span.last + 1):
+            label = label_of(day, interval, asked.span)
+            rows.setdefault(label, Counts()).add(days.get(day, Counts()))
+        return Found([Row(*row) for row in rows.items()], warnings)
+
+    async def breakdown(self, asked: Question, part: Part) -> Found:
+        """Return a row for each value of a property, as many as are wanted."""
+        async with self._turn():
+            there, warnings = await self._hits(asked)
+            rows = await queries_hits.breakdown(self._store, asked, there, part)
+            if asked.wants(LENGTHS):
+                found = await queries_visits.of_values(self._store, asked, there, part.by, rows)
+                _merge(rows, found)
+        return Found([Row(part.by.shown(name), counts) for name, counts in rows.items()], warnings)
+
+    async def _by_day(
+        self, asked: Question, *, partly: bool = False
+    ) -> tuple[dict[int, Counts], list[str]]:
+        days: dict[int, Counts] = {}
+        warnings: list[str] = []
+        slug, span = asked.site.slug, asked.span
+        if asked.filters or asked.wants(_RAW):
+            there, warnings = await self._hits(asked, partly=partly)
+            if asked.filters or asked.wants(_BOTS):
+                days = await queries_hits.by_day(self._store, asked, there)
+            if asked.wants(LENGTHS):
+                _merge(days, await queries_visits.by_day(self._store, asked, there))
+        if asked.filters:
+            return days, warnings
+        for counts in days.values():
+            counts.pageviews = counts.visits = counts.visitors = 0
+        if asked.wants(COUNTED):
+            for day, (views, visits) in (await queries.counters(self._store, slug, span)).items():
+                _merge(days, {day: Counts(pageviews=views, visits=visits)})
+        if Measure.VISITORS in asked.measures:
+            for day, visitors in (await queries.visitors(self._store, slug, span)).items():
+                _merge(days, {day: Counts(visitors=visitors)})
+        return days, warnings
+
+    async def _by_hour(self, asked: Question) -> Found:
+        hours = hours_of(asked.span, asked.site.timezone)
+        there, warnings = await self._hits(asked)
+        found = await queries_hits.by_hour(self._store, asked, there, hours)
+        if asked.wants(LENGTHS):
+            _merge(found, await queries_visits.by_hour(self._store, asked, there, hours))
+        return Found(_hourly(hours, found), warnings)
+
+    async def _hits(self, asked: Question, *, partly: bool = False) -> tuple[Held, list[str]]:
+        """Look which raw hits there are. Raises ApiError when all that were counted are gone."""
+        slug, span = asked.site.slug, asked.span
+        there = await queries_hits.held(self._store, slug, span)
+        counted = await queries.counters(self._store, slug, span)
+        gone = [day for day in counted if period_start(day, Grain.MONTH) not in there.months]
+        if not gone:
+            return there, []
+        message = "the raw hits that this needs are no longer kept for " + ", ".join(
+            str(days) for days in runs(gone)
+        )
+        if not there.months and not partly:
+            raise ApiError(422, {"date": f"{message}; expected a later period, or no filter"})
+        return there, [f"{message}; they count nothing here"]
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise unavailable(
+                f"{self._limits.calls} queries of traffic are under way; try again later"
+            ) from None
+        try:
+            yield
+        except LimitError as error:
+            raise ApiError(
+                422,
+                {
+                    "query": f"it takes more than {self._limits.seconds} s or"
+                    f" {self._limits.bytes // 1_000_000} MB; ask for a shorter period or fewer"
+                    f" metrics ({error})"
+                },
+            ) from error
+        except StoreError as error:
+            raise unavailable(f"the store cannot be read: {error}") from error
+        finally:
+            self._turns.release()
+
+
+def _hourly(hours: Hours, found: Mapping[int, Counts]) -> list[Row]:
+    return [Row(label, found.get(hour, Counts())) for hour, label in enumerate(hours.labels)]
+
+
+def _merge(into: dict[K, Counts], more: Mapping[K, Counts]) -> None:
+    for key, counts in more.items():
+        into.setdefault(key, Counts()).add(counts)
+
+
+def _sum(of: Iterable[Counts]) -> Counts:
+    total = Counts()
+    for counts in of:
+        total.add(counts)
+    return total

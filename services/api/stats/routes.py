@@ -1,0 +1,199 @@
+"""The routes of traffic queries."""
+
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+from redis.asyncio import Redis
+
+from services.api.access.route import credentials
+from services.api.errors import unavailable
+from services.api.online import OnlineReader
+from services.api.registry import Registry
+from services.api.stats import answers, described
+from services.api.stats.filters import Property
+from services.api.stats.question import (
+    DEFAULT_LIMIT,
+    DEFAULT_PERIOD,
+    MAX_LIMIT,
+    MAX_PAGE,
+    PREVIOUS_PERIOD,
+    Question,
+    compares,
+    part,
+    question,
+)
+from services.api.stats.reader import Reader
+from services.api.stats.sites import readable
+from services.api.stats.spans import Interval, Period, interval_of
+from services.model.calendar import local_day
+from services.model.site import Site
+from services.store.interface import Store
+
+PREFIX = "/api/v1/stats"
+
+SiteId = Annotated[str | None, Query(description="required: the site's slug, or one of its hosts")]
+PeriodName = Annotated[
+    str,
+    Query(
+        description=f"days that end with `date`, or in which it lies; `{Period.CUSTOM}` needs two",
+        json_schema_extra={"enum": list(Period)},
+    ),
+]
+Dates = Annotated[
+    str | None,
+    Query(description="the site's today unless given; 2024-01-01,2024-01-31 for a custom period"),
+]
+Metrics = Annotated[
+    str | None,
+    Query(description=f"some of {', '.join(described.MEASURES)}, with commas; visitors if none"),
+]
+Filters = Annotated[
+    str | None,
+    Query(
+        description="event:page==/blog/*;visit:country!=FR|DE: ; is and, | is or, * is any text,"
+        " a backslash takes their meaning from them"
+    ),
+]
+
+
+class Stats:
+    """What the routes need, from start to stop."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        redis: Redis,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.registry = registry
+        self.reader = Reader(store)
+        self.online = OnlineReader(redis, clock, monotonic)
+        self._clock = clock
+
+    async def close(self) -> None:
+        """Let go of what is held."""
+        await self.online.close()
+        await self.reader.close()
+
+    def today(self, site: Site) -> int:
+        """Return the site's own day of this moment."""
+        return local_day(int(self._clock() * 1000), site.timezone)
+
+
+def router(stats: Callable[[], Stats]) -> APIRouter:
+    """Return the routes; `stats` is asked for with every request."""
+    routes = APIRouter(
+        prefix=PREFIX,
+        tags=["stats"],
+        # For the OpenAPI description; the site's name decides what may be read.
+        dependencies=[Depends(scheme) for scheme in credentials()],
+    )
+
+    async def site_of(request: Request, site_id: SiteId = None) -> Site:
+        return await readable(request, stats().registry, site_id)
+
+    def asked_of(
+        site: Annotated[Site, Depends(site_of)],
+        period: PeriodName = DEFAULT_PERIOD,
+        date: Dates = None,
+        metrics: Metrics = None,
+        filters: Filters = None,
+    ) -> Question:
+        return question(
+            site,
+            stats().today(site),
+            period=period,
+            dates=date,
+            metrics=metrics,
+            filters=filters,
+        )
+
+    @routes.get("/realtime/visitors", responses=described.ONLINE)
+    async def realtime_visitors(site: Annotated[Site, Depends(site_of)]) -> Response:
+        """Visitors seen in the last five minutes, as a plain number."""
+        online = (await stats().online.now([site.slug]))[site.slug]
+        if not online.is_current:
+            raise unavailable("Redis, which knows who is online, cannot be asked")
+        return Response(
+            msgspec.json.encode(online.visitors),
+            media_type=answers.JSON,
+            headers=answers.HEADERS,
+        )
+
+    @routes.get("/aggregate", responses=described.AGGREGATE)
+    async def aggregate(
+        request: Request,
+        asked: Annotated[Question, Depends(asked_of)],
+        compare: Annotated[
+            str | None,
+            Query(
+                description="adds the change in percent (of a rate: in points) from as many days"
+                " just before",
+                json_schema_extra={"enum": [PREVIOUS_PERIOD]},
+            ),
+        ] = None,
+    ) -> Response:
+        """Metrics of a period, one value each."""
+        reader = stats().reader
+        compared = compares(compare)
+        found = await reader.total(asked)
+        before = await reader.total(asked.before(), partly=True) if compared else None
+        return answers.respond(
+            request,
+            answers.aggregate(asked.measures, found, before),
+            [*found.warnings, *(before.warnings if before else ())],
+            f"{asked.site.slug}-aggregate",
+        )
+
+    @routes.get("/timeseries", responses=described.TIMESERIES)
+    async def timeseries(
+        request: Request,
+        asked: Annotated[Question, Depends(asked_of)],
+        period: PeriodName = DEFAULT_PERIOD,
+        interval: Annotated[
+            str | None,
+            Query(
+                description="unless given: hour for a day, month for 6mo, 12mo and year, or date",
+                json_schema_extra={"enum": list(Interval)},
+            ),
+        ] = None,
+    ) -> Response:
+        """Metrics of a period by hour, date, week or month; also of intervals without a hit."""
+        by = interval_of(interval, period, asked.span)
+        found = await stats().reader.timeseries(asked, by)
+        return answers.respond(
+            request,
+            answers.rows(asked.measures, "date", found.rows),
+            found.warnings,
+            f"{asked.site.slug}-timeseries",
+        )
+
+    @routes.get("/breakdown", responses=described.BREAKDOWN)
+    async def breakdown(
+        request: Request,
+        asked: Annotated[Question, Depends(asked_of)],
+        property: Annotated[  # noqa: A002  # its name in the address
+            str | None,
+            Query(description="required", json_schema_extra={"enum": list(Property)}),
+        ] = None,
+        limit: Annotated[
+            str | None, Query(description=f"rows a page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} if none")
+        ] = None,
+        page: Annotated[str | None, Query(description=f"1 to {MAX_PAGE}")] = None,
+    ) -> Response:
+        """Metrics of a period by page, source, country…, the highest first metric first."""
+        wanted = part(asked, property, limit, page)
+        found = await stats().reader.breakdown(asked, wanted)
+        return answers.respond(
+            request,
+            answers.rows(asked.measures, wanted.by.field, found.rows),
+            found.warnings,
+            f"{asked.site.slug}-{wanted.by.field}",
+        )
+
+    return routes

@@ -1,0 +1,44 @@
+"""Which site a query is about, and whether who asks may know."""
+
+from starlette.requests import Request
+
+from services.api.access import who
+from services.api.errors import bad_request, shown, unavailable, unknown_site
+from services.api.registry import Registry
+from services.model.site import ANY_HOST, Site
+
+
+async def readable(request: Request, registry: Registry, name: str | None) -> Site:
+    """Return the site of a slug or of one of its hosts.
+
+    Raises ApiError: 400 without a name, or for a host that several sites share; 401 for somebody
+    unknown; 404 for a site that is none of theirs.
+    """
+    asking = await who.principal(request)
+    if not registry.known:
+        raise unavailable("the sites are not loaded yet")
+    if not name:
+        if asking is None:
+            raise who.gate(request).stranger(request)
+        raise bad_request("site_id", f"{shown(name)}; expected the slug or a host of a site")
+    sites = [
+        site
+        for site in _named(registry, name)
+        if (site.public_dashboard if asking is None else asking.may_read(site))
+    ]
+    if not sites:
+        raise who.gate(request).stranger(request) if asking is None else unknown_site(name)
+    if len(sites) > 1:
+        slugs = ", ".join(site.slug for site in sites)
+        raise bad_request("site_id", f"{shown(name)} is a host of {slugs}; expected a slug")
+    return sites[0]
+
+
+def _named(registry: Registry, name: str) -> list[Site]:
+    site = registry.get(name)
+    if site is not None:
+        return [site]
+    host = name.lower().removeprefix("www.")
+    sites = registry.all()
+    exact = [site for site in sites if host in {known.removeprefix("www.") for known in site.hosts}]
+    return exact or [site for site in sites if ANY_HOST not in site.hosts and site.allows(host)]

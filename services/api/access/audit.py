@@ -22,6 +22,7 @@ class Audit:
     def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
+        self._last_at = 0
 
     @asynccontextmanager
     async def recorded(
@@ -41,7 +42,7 @@ class Audit:
         """
         was, is_ = _difference(before, after)
         entry = log.Entry(
-            at=int(self._clock() * 1000),
+            at=self._at(),
             id=secrets.token_hex(8),
             failed=0,
             who=who.name,
@@ -61,6 +62,11 @@ class Audit:
             with suppress(StoreError):
                 await log.add(self._store, entry._replace(failed=1))
             raise
+
+    def _at(self) -> int:
+        """Return the time in ms, a later one each time, so that changes keep their order."""
+        self._last_at = max(self._last_at + 1, int(self._clock() * 1000))
+        return self._last_at
 
 
 def _difference(before: Fields | None, after: Fields | None) -> tuple[Fields | None, Fields | None]:

@@ -40,7 +40,13 @@ class Clock:
 async def serving(application: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
     """Serve an application on a free port; gives a client of it."""
     config = uvicorn.Config(
-        application, port=0, lifespan="off", ws="none", log_level="warning", access_log=False
+        application,
+        port=0,
+        lifespan="off",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())

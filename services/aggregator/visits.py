@@ -104,7 +104,8 @@ class Visits:
             if bot:
                 visits.append(undecided)
                 continue
-            if not visitor:
+            if decided or not visitor:
+                # Who decided elsewhere has visitors of its own: they need no memory here.
                 visits.append(decided)
                 continue
             if time != now:
@@ -133,7 +134,7 @@ class Visits:
                 if any_late and not known:
                     known = _continues(late.get(site, visitor), at, known_since)
                 visitors[visitor] = now_bits | at
-            visits.append(decided or (continues if known else starts))
+            visits.append(continues if known else starts)
         return visits
 
 

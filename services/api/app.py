@@ -14,7 +14,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from services import __version__, health, serving
-from services.api import admin, balances, docs, errors, maintenance, openapi, public, script, top
+from services.api import (
+    admin,
+    balances,
+    docs,
+    errors,
+    imports,
+    maintenance,
+    openapi,
+    public,
+    script,
+    tail,
+    top,
+)
 from services.api.access import audit_routes, session_routes, token_routes, user_routes
 from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
@@ -24,6 +36,7 @@ from services.api.access.signing import Signing
 from services.api.access.tokens import Tokens
 from services.api.access.users import Users
 from services.api.embed import routes as embed
+from services.api.importing import Imports
 from services.api.metrics import Measured
 from services.api.ready import Front, ReadyAnswers
 from services.api.registry import Registry
@@ -31,6 +44,8 @@ from services.api.settings import ApiSettings
 from services.api.stats import routes as stats
 from services.backup.stores import Stores
 from services.log.client import connect
+from services.log.follow import Followers
+from services.log.imports import ImportLog
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
@@ -239,6 +254,12 @@ class Api:
         app.include_router(token_routes.router(lambda: self._now().tokens))
         app.include_router(audit_routes.router(lambda: self._now().store, lambda: self.registry))
         app.include_router(stats.router(lambda: self._now().stats))
+        app.include_router(
+            imports.router(
+                lambda: self.registry, lambda: self._now().imports, lambda: self._now().audit
+            )
+        )
+        app.include_router(tail.router(lambda: self.registry, lambda: self._now().followers))
         app.include_router(maintenance.router(self._stores, self._settings))
         openapi.describe_public(app)
         return app
@@ -278,6 +299,9 @@ class _Running:
         self.signing = Signing(self.gate, self.redis)
         self.users = Users(self.gate, self.signing.passwords, self.audit, self.registry, clock)
         self.tokens = Tokens(self.gate, self.audit, self.registry, clock)
+        logged = ImportLog(self.redis, settings.partitions, settings.group, monotonic)
+        self.imports = Imports(self.store, logged, clock)
+        self.followers = Followers(self.redis, settings.partitions)
         self.counters = public.Counters(self.registry, self.store, self.redis, clock, monotonic)
         self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
         self.stats = stats.Stats(self.registry, self.store, self.redis, clock, monotonic)
@@ -285,6 +309,7 @@ class _Running:
     async def close(self) -> None:
         self.signing.close()
         await self.accounts.close()
+        self.followers.close()
         await self.stats.close()
         await self.top.close()
         await self.counters.close()

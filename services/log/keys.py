@@ -47,6 +47,16 @@ def producer(partition: int, producer_id: str) -> str:
     return f"{stream(partition)}:producer:{producer_id}"
 
 
+def imported(partition: int, producer_id: str) -> str:
+    """Return the hash that says how far an import is in a partition; it holds its salt, too."""
+    return f"{stream(partition)}:import:{producer_id}"
+
+
+def import_salt(site: str) -> str:
+    """Return the key of the salt that the imports of a site share."""
+    return f"salt:{site}:import"
+
+
 def commits(group: str, topic: str = TOPIC) -> str:
     """Return the hash of partition → next position to read."""
     return f"{topic}:commits:{group}"

@@ -80,6 +80,14 @@ def period_start(day: int, grain: Grain) -> int:
             return 0
 
 
+def period_end(start: int, grain: Grain) -> int:
+    """Return the first day after the period of a grain that begins on a day; not for the total."""
+    if grain is Grain.DAY:
+        return start + 1
+    # Longer than the period, and never past the end of the next one.
+    return period_start(start + (32 if grain is Grain.MONTH else 367), grain)
+
+
 def week_start(day: int) -> int:
     """Return the Monday of the week in which a day lies."""
     return day - to_date(day).weekday()

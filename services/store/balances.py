@@ -47,6 +47,19 @@ _PAGE = _ENTRIES.format(narrowed="", part="LIMIT %(offset)s, %(limit)s")
 
 _COUNT = "SELECT uniqExact(id) FROM opening_balances WHERE site = %(site)s"
 
+_PERIODS = """
+SELECT held_grain, held_start
+FROM (
+    SELECT argMin(toString(grain), at) AS held_grain, argMin(start, at) AS held_start,
+        argMin(views, at) AS held_views, argMin(visits, at) AS held_visits
+    FROM opening_balances
+    WHERE site = %(site)s
+    GROUP BY id
+)
+GROUP BY held_grain, held_start
+HAVING sum(held_views) != 0 OR sum(held_visits) != 0
+"""
+
 _SUMS = """
 SELECT held_path, held_grain, held_start, sum(held_views), sum(held_visits)
 FROM (
@@ -88,6 +101,12 @@ async def count(store: Store, site: str) -> int:
     """Return the number of entries of a site."""
     ((entries,),) = await store.execute(_COUNT, {"site": site})
     return int(entries)
+
+
+async def periods(store: Store, site: str) -> list[tuple[Grain, int]]:
+    """Return the periods, of the site or of any page, that hold anything in the ledger."""
+    rows = await store.execute(_PERIODS, {"site": site})
+    return [(Grain(grain), to_day(start)) for grain, start in rows]
 
 
 async def sums(store: Store, site: str, paths: Collection[str]) -> dict[Period, tuple[int, int]]:

@@ -18,7 +18,10 @@ STDIN = "-"
 MAX_LINE = 64 * 1024
 """Apache and nginx refuse longer request lines; what is longer is not a line of an access log."""
 
-_GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
+
+_EXAMPLES = 5
+_EXAMPLE_BYTES = 80
 
 
 class AccessLogError(Exception):
@@ -29,6 +32,8 @@ class AccessLog:
     """An open access log: iterate over its lines; broken ones are counted and left out.
 
     lines, broken   lines read so far, and those of them that could not be understood
+    number          number of the last line read, counted from 1, empty ones too
+    examples        number and beginning of the first broken ones
     size            bytes of the file as it lies on the disk, None when it is a pipe
     """
 
@@ -37,6 +42,8 @@ class AccessLog:
         self.name = "standard input" if str(source) == STDIN else str(source)
         self.lines = 0
         self.broken = 0
+        self.number = 0
+        self.examples: list[tuple[int, str]] = []
         self.size: int | None = None
         try:
             if str(source) == STDIN:
@@ -76,6 +83,9 @@ class AccessLog:
                 line = parse(raw.rstrip(b"\r\n"))
                 if line is None:
                     self.broken += 1
+                    if len(self.examples) < _EXAMPLES:
+                        shown = raw[:_EXAMPLE_BYTES].decode(errors="replace").strip()
+                        self.examples.append((self.number, shown))
                 else:
                     yield line
         except (OSError, EOFError, zlib.error) as error:
@@ -85,9 +95,10 @@ class AccessLog:
 
     def _raw_lines(self) -> Iterator[bytes]:
         """Return each line that holds anything; a line over MAX_LINE comes as b''."""
-        compressed = self._raw.peek(2)[:2] == _GZIP_MAGIC
+        compressed = self._raw.peek(2)[:2] == GZIP_MAGIC
         stream = cast("BinaryIO", gzip.GzipFile(fileobj=self._raw) if compressed else self._raw)
         while raw := stream.readline(MAX_LINE):
+            self.number += 1
             if len(raw) == MAX_LINE and not raw.endswith(b"\n"):
                 while (rest := stream.readline(MAX_LINE)) and not rest.endswith(b"\n"):
                     pass

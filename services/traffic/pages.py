@@ -3,6 +3,7 @@
 Bots are not decided here: ingest tells them by their User-Agent.
 """
 
+from enum import StrEnum
 from urllib.parse import parse_qsl, urlsplit
 
 from services.traffic.entry import Line
@@ -34,21 +35,40 @@ FEED_PARAMETERS = frozenset({"feed", "flav", "format", "type"})
 _FEED_VALUES = ("atom", "rdf", "rss")
 
 
+class NotAPage(StrEnum):
+    """Why a line is no page that a browser was shown."""
+
+    METHOD = "another method than GET"
+    STATUS = "another status than 2xx or 304"
+    URL = "unreadable address"
+    FILE = "image, script, style, document or other file"
+    FEED = "feed"
+
+
 def is_page(line: Line) -> bool:
     """Tell whether a line is a page that a browser was shown: GET, 2xx or 304, and no file."""
-    if line.method != "GET" or not (200 <= line.status < 300 or line.status == 304):
-        return False
+    return not_a_page(line) is None
+
+
+def not_a_page(line: Line) -> NotAPage | None:
+    """Return why a line is no page that a browser was shown; None when it is one."""
+    if line.method != "GET":
+        return NotAPage.METHOD
+    if not (200 <= line.status < 300 or line.status == 304):
+        return NotAPage.STATUS
     # A path may begin with two slashes; urlsplit would take what follows for a host.
     target = f"/.{line.target}" if line.target.startswith("//") else line.target
     try:
         url = urlsplit(target)
     except ValueError:
-        return False
+        return NotAPage.URL
     name = url.path.rstrip("/").rpartition("/")[2].lower()
     _, dot, extension = name.rpartition(".")
-    if (dot and extension in NOT_PAGES) or name in FEED_NAMES:
-        return False
-    return not any(
+    if dot and extension in NOT_PAGES:
+        return NotAPage.FILE
+    if name in FEED_NAMES or any(
         key in FEED_PARAMETERS and value.lower().startswith(_FEED_VALUES)
         for key, value in parse_qsl(url.query, errors="replace")
-    )
+    ):
+        return NotAPage.FEED
+    return None

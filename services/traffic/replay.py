@@ -24,14 +24,14 @@ def page_views(
             first = line.at
         yield PageView(
             after=max(0, line.at - first) / 1000 / speed if speed else 0.0,
-            url=f"https://{host}{_path(line.target)}",
+            url=f"https://{host}{path_of(line.target)}",
             referrer=line.referrer,
             user_agent=line.user_agent,
             address=_address(line.address),
         )
 
 
-def _path(target: str) -> str:
+def path_of(target: str) -> str:
     """Return the path of a request target; proxies are asked for whole URLs."""
     if target.startswith("/"):
         return target

@@ -1,0 +1,54 @@
+"""What a chunk of an import may hold: nothing that ingest would not have written."""
+
+from typing import Any
+
+from services.api.errors import bad_request, shown
+from services.log import batch
+from services.log.batch import Batch, BatchError
+from services.model.calendar import local_day
+from services.model.hit import OTHER_PATH, Visit
+from services.model.paths import MAX_BYTES, normalise
+from services.model.site import Site
+
+_TEXT_BYTES = {"host": 253, "source": 400, "device": 16, "browser": 64, "os": 64, "country": 2}
+
+
+def checked(payload: bytes, site: Site, latest: int) -> Batch:
+    """Return the hits of a chunk. Raises ApiError when one is not as `luot import` makes them."""
+    try:
+        hits = batch.decode(payload)
+    except BatchError as error:
+        raise bad_request("body", f"is no batch of hits: {error}") from None
+    for index, (of_site, path, at, day, visit, bot) in enumerate(
+        zip(hits.site, hits.path, hits.at, hits.day, hits.visit, hits.bot, strict=True)
+    ):
+        if of_site != site.slug:
+            wrong: Any = ("site", of_site, site.slug)
+        elif not _is_counted(path, site):
+            wrong = ("path", path, "the path of a page as it is counted")
+        elif at > latest:
+            wrong = ("at", at, f"at most {latest}")
+        elif day != local_day(at, site.timezone):
+            wrong = ("day", day, f"the site's day of {at}")
+        elif bot or not visit:
+            wrong = ("visit", Visit(visit).name, "a human's view that starts or continues a visit")
+        else:
+            continue
+        name, value, expected = wrong
+        raise bad_request(f"hits.{index}.{name}", f"{shown(value)}; expected {expected}")
+    for name, limit in _TEXT_BYTES.items():
+        for text in set(getattr(hits, name)):
+            if len(text.encode()) > limit:
+                raise bad_request(
+                    f"hits.{name}", f"{shown(text)} is over {limit} bytes; expected less"
+                )
+    if max(hits.visitor) >= 1 << 64:
+        raise bad_request("hits.visitor", "expected 64 bits")
+    return hits
+
+
+def _is_counted(path: str, site: Site) -> bool:
+    if path == OTHER_PATH:
+        return True
+    page, _, query = path.partition("?")
+    return len(path.encode()) <= MAX_BYTES and path == normalise(page, query, site.significant)

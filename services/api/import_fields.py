@@ -1,0 +1,78 @@
+"""What requests of imports hold, and their answers."""
+
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
+
+DIGEST_PATTERN = r"^[0-9a-f]{64}$"
+TEXT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
+MAX_LINES = 1 << 50
+MAX_MS = 1 << 42
+
+Digest = Annotated[str, Path(pattern=DIGEST_PATTERN, description="SHA-256 of the content, in hex")]
+Milliseconds = Annotated[int, Field(ge=0, lt=MAX_MS)]
+
+
+class NewImport(BaseModel):
+    """A file that is to be imported."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: str = Field(max_length=500, pattern=TEXT_PATTERN, description="its name, for people")
+    host: str = Field(max_length=253, pattern=TEXT_PATTERN, description="host of its pages")
+    until: Milliseconds = Field(0, description="later lines are left out; 0 for none, in ms")
+    lines: int = Field(ge=0, le=MAX_LINES)
+    first_at: Milliseconds = Field(description="time of the first line, ms since 1970, UTC")
+    last_at: Milliseconds = Field(description="time of the last line")
+    overlapping: bool = Field(
+        False, description="take it although another file of the site is of the same time"
+    )
+    dry_run: bool = Field(False, description="answer, and begin nothing")
+
+
+class ImportOut(BaseModel):
+    """An import. `taken` is the line up to which all of its pages are in the log."""
+
+    digest: str
+    file: str
+    host: str
+    until: int
+    done: bool
+    lines: int
+    taken: int
+    hits: int
+    first_at: int
+    last_at: int
+    author: str
+    begun_at: int
+
+
+class Begun(BaseModel):
+    """Where to go on, and the salt for the visitors of each day, '' for what is done."""
+
+    done: bool
+    taken: int
+    hits: int
+    salt: str
+    warnings: list[str] = Field(description="what counts the same time already")
+
+
+class ImportList(BaseModel):
+    """Every import of a site, the oldest first."""
+
+    imports: list[ImportOut]
+
+
+class Chunk(BaseModel):
+    """What the log has of an import now."""
+
+    taken: int
+    appended: bool = Field(description="false when it was there before")
+
+
+class Finished(BaseModel):
+    """Whether all of an import is counted; ask again until it is."""
+
+    done: bool
+    hits: int

@@ -1,0 +1,231 @@
+"""Takes imports into the log, once, and keeps in the store what was taken."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+
+from services.api.errors import ApiError, shown
+from services.api.import_chunk import checked
+from services.api.import_fields import Begun, Chunk, Finished, NewImport
+from services.log.imports import ImportLog, Outcome, Reached
+from services.model.calendar import Grain, local_day, period_end, to_date
+from services.model.site import Site
+from services.store import balances as ledger
+from services.store import imports as register
+from services.store.imports import Import
+from services.store.interface import Store, StoreError
+
+OVERLAP_MS = 60_000
+"""Servers write a line when a request ends: files cut one after another overlap a little."""
+CLOCK_MS = 3_600_000
+"""How far ahead of ours the clock of an old server may be."""
+NOTED_CHUNKS = 20
+"""So many chunks are between two notes in the store of how far an import is."""
+RETRY_SECONDS = 1
+
+log = logging.getLogger(__name__)
+
+
+class Imports:
+    """Takes imports into the log, and keeps in the store what was taken."""
+
+    def __init__(
+        self, store: Store, logged: ImportLog, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._log = logged
+        self._clock = clock
+        self._since_noted: dict[tuple[str, str], int] = {}
+        self.beginning = asyncio.Lock()
+
+    async def all(self, site: Site) -> list[Import]:
+        """Return every import of a site."""
+        return await register.of_site(self._store, site.slug)
+
+    async def begin(self, site: Site, digest: str, new: NewImport, author: str) -> Begun:
+        """Begin an import, or tell where it goes on. Raises ApiError when it may not."""
+        held = await register.find(self._store, site.slug, digest)
+        if held is not None and held.done:
+            return Begun(done=True, taken=held.lines, hits=held.hits, salt="", warnings=[])
+        if held is not None:
+            _same_options(held, new)
+        else:
+            self._refuse_overlap(await self.all(site), new)
+        reached = await self._log.find(site.slug, digest)
+        if held is not None:
+            _refuse_lost(held, reached)
+        elif not new.dry_run:
+            # First the log, then the store: what the store knows and the log does not, was lost.
+            reached = await self._log.begin(site.slug, digest)
+            await register.write(self._store, site.slug, self._import(digest, new, author, reached))
+        warnings = await self._warnings(site, new)
+        if reached is None:
+            return Begun(done=False, taken=0, hits=0, salt="", warnings=warnings)
+        return Begun(
+            done=False,
+            taken=reached.taken,
+            hits=reached.hits,
+            salt="" if new.dry_run else reached.salt,
+            warnings=warnings,
+        )
+
+    async def _warnings(self, site: Site, new: NewImport) -> list[str]:
+        """Say what counts the time of the file already, so that both would add up."""
+        last_at = min(new.last_at, new.until - 1) if new.until else new.last_at
+        first, last = (local_day(at, site.timezone) for at in (new.first_at, last_at))
+        warnings = []
+        counted = [
+            grain.value if grain is Grain.TOTAL else f"{grain} of {to_date(start)}"
+            for grain, start in sorted(await ledger.periods(self._store, site.slug))
+            if grain is Grain.TOTAL or (start <= last and period_end(start, grain) > first)
+        ]
+        if counted:
+            warnings.append(
+                f"opening balances hold the same time ({_listed(counted)}): what the file holds"
+                " adds to them; see docs/opening-balances.md"
+            )
+        if last_at > site.created_at:
+            since = to_date(local_day(site.created_at, site.timezone))
+            warnings.append(
+                f"{site.slug} exists since {since}: what it counted itself and what the file holds"
+                " of the same time add up; --until leaves out the lines from a time on"
+            )
+        return warnings
+
+    def _import(self, digest: str, new: NewImport, author: str, reached: Reached) -> Import:
+        now = self._now()
+        return Import(
+            digest=digest,
+            done=0,
+            taken=reached.taken,
+            hits=reached.hits,
+            file=new.file,
+            host=new.host,
+            until=new.until,
+            lines=new.lines,
+            first_at=new.first_at,
+            last_at=new.last_at,
+            author=author,
+            begun_at=now,
+            at=now,
+        )
+
+    @staticmethod
+    def _refuse_overlap(others: Sequence[Import], new: NewImport) -> None:
+        if new.overlapping:
+            return
+        for other in others:
+            shared = min(other.last_at, new.last_at) - max(other.first_at, new.first_at)
+            if shared > OVERLAP_MS:
+                raise ApiError(
+                    HTTPStatus.CONFLICT,
+                    {
+                        "file": f"{shown(new.file)} and {shown(other.file)}, imported before, are"
+                        f" of the same {shared / 60_000:.0f} minutes; if they are of two servers"
+                        " give --overlapping, if one holds lines of the other these would count"
+                        " twice"
+                    },
+                )
+
+    async def append(self, site: Site, digest: str, after: int, upto: int, payload: bytes) -> Chunk:
+        """Append a chunk to the log, once. Raises ApiError when it is none, or out of order."""
+        hits = checked(payload, site, int(self._clock() * 1000) + CLOCK_MS)
+        busy = await self._log.busy(site.slug)
+        if busy is not None:
+            raise ApiError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                {"log": f"{busy}; the import waits"},
+                {"Retry-After": str(RETRY_SECONDS)},
+            )
+        outcome, taken = await self._log.append(site.slug, digest, after, upto, len(hits), payload)
+        if outcome is Outcome.LOST:
+            held = await register.find(self._store, site.slug, digest)
+            if held is None:
+                raise ApiError(HTTPStatus.NOT_FOUND, {"digest": "this import was never begun"})
+            if held.done:
+                return Chunk(taken=held.lines, appended=False)
+            _refuse_lost(held, None)
+        if outcome is Outcome.OUT_OF_ORDER:
+            raise ApiError(
+                HTTPStatus.CONFLICT,
+                {
+                    "after": f"{after}, but the log has this import up to line {taken}; is the"
+                    " same file being imported twice at this moment, or was Redis put back to an"
+                    " older state?"
+                },
+            )
+        if outcome is Outcome.APPENDED:
+            await self._note(site, digest)
+        return Chunk(taken=taken, appended=outcome is Outcome.APPENDED)
+
+    async def _note(self, site: Site, digest: str) -> None:
+        """Keep in the store now and then how far it is: a Redis put back is known by that."""
+        key = (site.slug, digest)
+        since = self._since_noted.get(key, 0) + 1
+        if since < NOTED_CHUNKS:
+            self._since_noted[key] = since
+            return
+        self._since_noted.pop(key, None)
+        try:
+            held = await register.find(self._store, site.slug, digest)
+            reached = await self._log.find(site.slug, digest)
+            if held is not None and not held.done and reached is not None:
+                await register.write(
+                    self._store,
+                    site.slug,
+                    held._replace(taken=reached.taken, hits=reached.hits, at=self._now()),
+                )
+        except StoreError as error:
+            # The chunk is in the log, and that is what counts.
+            log.warning("cannot note how far the import %s is: %s", digest[:12], error)
+
+    async def finish(self, site: Site, digest: str) -> Finished:
+        """Tell whether all that was appended is counted, and if so, that the import is done."""
+        held = await register.find(self._store, site.slug, digest)
+        if held is None:
+            raise ApiError(HTTPStatus.NOT_FOUND, {"digest": "this import was never begun"})
+        if not held.done:
+            reached = await self._log.find(site.slug, digest)
+            _refuse_lost(held, reached)
+            if reached is None or not await self._log.counted(site.slug, reached):
+                return Finished(done=False, hits=0 if reached is None else reached.hits)
+            held = held._replace(done=1, taken=held.lines, hits=reached.hits, at=self._now())
+            await register.write(self._store, site.slug, held)
+        await self._log.finish(site.slug, digest)
+        return Finished(done=True, hits=held.hits)
+
+    def _now(self) -> int:
+        return int(self._clock() * 1000)
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    shown_ones = ", ".join(names[:most])
+    return shown_ones if len(names) <= most else f"{shown_ones} and {len(names) - most} more"
+
+
+def _same_options(held: Import, new: NewImport) -> None:
+    for name in ("host", "until", "lines"):
+        before, now = getattr(held, name), getattr(new, name)
+        if before != now:
+            raise ApiError(
+                HTTPStatus.CONFLICT,
+                {name: f"{shown(now)}; this import was begun with {shown(before)}"},
+            )
+
+
+def _refuse_lost(held: Import, reached: Reached | None) -> None:
+    """Raise ApiError when the log does not know what the store knows of an import."""
+    if reached is not None and reached.taken >= held.taken:
+        return
+    found = "nothing of it" if reached is None else f"line {reached.taken} only"
+    raise ApiError(
+        HTTPStatus.CONFLICT,
+        {
+            "digest": f"the import of {shown(held.file)} was begun, at least up to line"
+            f" {held.taken} of {held.lines}, but Redis knows {found}: it was emptied or put back"
+            " since then. Nobody can know which of its pages were counted, and none is counted"
+            " twice: this file cannot be imported any more"
+        },
+    )

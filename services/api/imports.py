@@ -1,0 +1,130 @@
+"""The routes of imports: pages of old access logs, sent in chunks by `luot import`."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from redis.exceptions import RedisError
+
+from services.api.access.audit import Audit
+from services.api.access.route import Who, admin_router, needs
+from services.api.errors import bad_request, unavailable, unknown_site
+from services.api.import_fields import (
+    MAX_LINES,
+    Begun,
+    Chunk,
+    Digest,
+    Finished,
+    ImportList,
+    ImportOut,
+    NewImport,
+)
+from services.api.importing import Imports
+from services.api.registry import Registry
+from services.model.account import Role
+from services.model.site import Site
+from services.store.imports import Import
+from services.store.interface import StoreError
+
+
+def router(
+    registry: Callable[[], Registry],
+    imports: Callable[[], Imports],
+    audit: Callable[[], Audit],
+) -> APIRouter:
+    """Return the routes; what they work on is asked for with every request."""
+    routes = admin_router("/sites/{slug}/imports")
+
+    def known(slug: Annotated[str, Path(description="the site's name in addresses")]) -> Site:
+        sites = registry()
+        site = sites.get(slug)
+        if site is None:
+            if not sites.loaded:
+                raise unavailable("the sites are not loaded yet")
+            raise unknown_site(slug)
+        return site
+
+    @routes.get("")
+    @needs(Role.VIEWER)
+    async def list_imports(site: Annotated[Site, Depends(known)]) -> ImportList:
+        """The access logs that were imported into a site, the oldest first."""
+        async with _clear_errors():
+            return ImportList(imports=[_out(one) for one in await imports().all(site)])
+
+    @routes.put("/{digest}")
+    @needs(Role.EDITOR)
+    async def begin_import(
+        site: Annotated[Site, Depends(known)], digest: Digest, new: NewImport, who: Who
+    ) -> Begun:
+        """Begin an import, or find out where it goes on.
+
+        409 when it was begun with other options, when another file of the same time was imported,
+        or when the log was lost half-way, so that nobody can know what was counted.
+        """
+        if new.dry_run:
+            async with _clear_errors():
+                return await imports().begin(site, digest, new, who.name)
+        fields = {"file": new.file, "lines": new.lines, "digest": digest}
+        async with (
+            _clear_errors(),
+            imports().beginning,
+            audit().recorded(who, "import.begin", new.file, site=site.slug, after=fields),
+        ):
+            return await imports().begin(site, digest, new, who.name)
+
+    @routes.post(
+        "/{digest}/chunks",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "description": "a batch of the log, 1 to 500 hits with their visits decided",
+                "content": {
+                    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+                },
+            }
+        },
+    )
+    @needs(Role.EDITOR)
+    async def append_chunk(
+        request: Request,
+        site: Annotated[Site, Depends(known)],
+        digest: Digest,
+        after: Annotated[int, Query(ge=0, le=MAX_LINES, description="line of the one before")],
+        upto: Annotated[int, Query(ge=1, le=MAX_LINES, description="its own last line")],
+    ) -> Chunk:
+        """Append the pages of the lines after one and up to another; given twice, they count once.
+
+        429 while the aggregator is behind or Redis is full: try again after `Retry-After`.
+        """
+        if upto <= after:
+            raise bad_request("upto", f"{upto}; expected a line after {after}")
+        payload = await request.body()
+        async with _clear_errors():
+            return await imports().append(site, digest, after, upto, payload)
+
+    @routes.post("/{digest}/done")
+    @needs(Role.EDITOR)
+    async def finish_import(site: Annotated[Site, Depends(known)], digest: Digest) -> Finished:
+        """Say that there are no more chunks. It is done when all of it is counted."""
+        async with _clear_errors():
+            return await imports().finish(site, digest)
+
+    return routes
+
+
+@asynccontextmanager
+async def _clear_errors() -> AsyncIterator[None]:
+    try:
+        yield
+    except StoreError as error:
+        raise unavailable(f"the store cannot be reached: {error}") from error
+    except (RedisError, OSError) as error:
+        raise unavailable(f"Redis cannot be reached: {error}") from error
+
+
+def _out(one: Import) -> ImportOut:
+    return ImportOut(
+        **{name: value for name, value in one._asdict().items() if name not in ("at", "done")},
+        done=bool(one.done),
+    )

@@ -1,0 +1,176 @@
+"""The log as it passes, hit by hit, as server-sent events (WHATWG HTML, section 9.2)."""
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing, suppress
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Header, Query, Response
+from redis.exceptions import RedisError
+from starlette.responses import StreamingResponse
+
+from services.api.access.principal import Principal
+from services.api.access.route import Who, admin_router, needs
+from services.api.errors import ApiError, bad_request, shown, unavailable, unknown_site
+from services.api.registry import Registry
+from services.log.follow import Followers, Read
+from services.log.keys import partition_of
+from services.model.account import Role
+from services.model.calendar import zone
+from services.model.hit import Hit, Visit
+from services.model.site import Site
+
+MAX_SINCE_SECONDS = 7 * 86_400
+LONGEST_SECONDS = 600.0
+"""A follower has to come again after this, and is asked again who it is."""
+RETRY_SECONDS = 5
+
+
+class Passed(msgspec.Struct, frozen=True):
+    """A hit as a person may see it; the address and the User-Agent were never kept.
+
+    time   when it was received, on the site's own clock
+    visit  whether it starts a visit; None while the aggregator has not decided
+    """
+
+    time: str
+    site: str
+    path: str
+    bot: bool
+    visit: bool | None
+    device: str
+    browser: str
+    os: str
+    country: str
+    source: str
+
+
+def router(registry: Callable[[], Registry], followers: Callable[[], Followers]) -> APIRouter:
+    """Return the route; sites and followers are asked for with every request."""
+    routes = admin_router()
+
+    @routes.get(
+        "/tail",
+        response_class=Response,
+        responses={
+            200: {
+                "description": "server-sent events; `data` is one hit as JSON",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            }
+        },
+    )
+    @needs(Role.VIEWER)
+    async def tail(
+        who: Who,
+        site: Annotated[str | None, Query(description="of this site only")] = None,
+        since: Annotated[
+            float, Query(ge=0, le=MAX_SINCE_SECONDS, description="begin so many seconds ago")
+        ] = 0.0,
+        last_event_id: Annotated[str, Header(description="where an earlier answer ended")] = "",
+    ) -> Response:
+        """Hits as they pass, of your sites. It ends after ten minutes; go on with Last-Event-ID."""
+        sites = _sites(registry(), who, site)
+        following = followers()
+        partitions = {partition_of(slug, following.partitions) for slug in sites}
+        if site is None and who.is_owner:
+            partitions = set(range(following.partitions))
+        after = _positions(last_event_id)
+        if following.full:
+            raise ApiError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                {"tail": "as many follow the log already as may; try again later"},
+                {"Retry-After": str(RETRY_SECONDS)},
+            )
+        try:
+            now = await following.now()
+        except (RedisError, OSError) as error:
+            raise unavailable(f"Redis cannot be reached: {error}") from error
+        reads = following.read(partitions, now - int(since * 1000), after)
+        return StreamingResponse(
+            _body(reads, lambda slug: _seen(registry(), who, site, slug)),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    return routes
+
+
+def _sites(registry: Registry, who: Principal, only: str | None) -> list[str]:
+    if not registry.known:
+        raise unavailable("the sites are not loaded yet")
+    if only is None:
+        return [site.slug for site in registry.all() if who.has(site.slug)]
+    if registry.get(only) is None or not who.has(only):
+        raise unknown_site(only)
+    return [only]
+
+
+def _seen(registry: Registry, who: Principal, only: str | None, slug: str) -> Site | None:
+    if (only is not None and slug != only) or not who.has(slug):
+        return None
+    return registry.get(slug)
+
+
+async def _body(
+    reads: AsyncGenerator[Read, None], seen: Callable[[str], Site | None]
+) -> AsyncIterator[bytes]:
+    """Write reads as events. A client that does not read them is cut off by its connection."""
+    ends = time.monotonic() + LONGEST_SECONDS
+    yield b": hits follow\n\n"
+    with suppress(RedisError, OSError):
+        async with aclosing(reads):
+            async for read in reads:
+                yield b"".join(_events(read, seen))
+                if time.monotonic() >= ends:
+                    return
+
+
+def _events(read: Read, seen: Callable[[str], Site | None]) -> Iterable[bytes]:
+    found = False
+    for hits in read.batches:
+        for hit in hits.hits():
+            site = seen(hit.site)
+            if site is not None:
+                found = True
+                yield b"data: %b\n\n" % msgspec.json.encode(passed(hit, site))
+    if found:
+        at = ",".join(f"{partition}:{position}" for partition, position in read.next.items())
+        yield f"event: reached\nid: {at}\ndata:\n\n".encode()
+    else:
+        yield b":\n\n"
+
+
+def passed(hit: Hit, site: Site) -> Passed:
+    """Return a hit of a site as a person may see it."""
+    at = datetime.fromtimestamp(hit.at / 1000, UTC).astimezone(zone(site.timezone))
+    visit = None if hit.visit is Visit.UNDECIDED else hit.visit is Visit.STARTS
+    return Passed(
+        time=at.isoformat(timespec="milliseconds"),
+        site=hit.site,
+        path=hit.path,
+        bot=hit.bot,
+        visit=visit,
+        device=hit.device,
+        browser=hit.browser,
+        os=hit.os,
+        country=hit.country,
+        source=hit.source,
+    )
+
+
+def _positions(event_id: str) -> dict[int, int]:
+    found: dict[int, int] = {}
+    try:
+        for part in filter(None, event_id.split(",")):
+            partition, position = part.split(":")
+            found[int(partition)] = int(position)
+    except ValueError:
+        raise bad_request(
+            "last-event-id", f"{shown(event_id)}; expected what the event `reached` had"
+        ) from None
+    if any(not 0 <= at < 1 << 63 for at in found.values()):
+        raise bad_request("last-event-id", f"{shown(event_id)} names no place in the log")
+    return found

@@ -1,0 +1,108 @@
+"""Makes hits of the lines of an access log, with the steps that ingest takes for live ones."""
+
+from enum import StrEnum
+from hashlib import blake2b
+
+from services.ingest.agents import read_agent
+from services.ingest.bots import MAX_USER_AGENT, is_bot
+from services.ingest.country import Countries
+from services.ingest.pages import read_page, source_of
+from services.ingest.visitors import SALT_BYTES, visitor_hash
+from services.model.calendar import local_day
+from services.model.hit import OTHER_PATH, Hit
+from services.model.paths import normalise
+from services.model.site import Site
+from services.traffic.entry import Line
+from services.traffic.imports_visits import Visits
+from services.traffic.pages import NotAPage, not_a_page
+from services.traffic.replay import path_of
+
+_KEPT_DAYS = 2
+
+
+class LeftOut(StrEnum):
+    """Why a line does not count, besides that it is no page."""
+
+    UNREADABLE = "cannot be read"
+    BOT = "bot"
+    LATER = "not before --until"
+    TIME = "time before 1970 or in the future"
+    URL = "no path of a page"
+
+
+class Reader:
+    """Reads lines as hits of one site, one file after another."""
+
+    def __init__(
+        self,
+        site: Site,
+        host: str,
+        *,
+        countries: Countries,
+        max_paths: int,
+        now: int,
+        until: int = 0,
+    ) -> None:
+        """`now` and `until` are ms since 1970; lines of `until` and later are left out."""
+        self._site = site
+        self._host = host
+        self._countries = countries
+        self._max_paths = max_paths
+        self._now = now
+        self._until = until
+        self._paths: dict[int, set[str]] = {}
+        self._salts: dict[tuple[str, int], bytes] = {}
+        self.visits = Visits()
+
+    def read(self, line: Line, salt: str) -> Hit | LeftOut | NotAPage:
+        """Return the hit of a line, or why it is none; `salt` is the import's."""
+        reason = not_a_page(line)
+        if reason is not None:
+            return reason
+        if is_bot(line.user_agent):
+            return LeftOut.BOT
+        if not 0 <= line.at <= self._now:
+            return LeftOut.TIME
+        if self._until and line.at >= self._until:
+            return LeftOut.LATER
+        page = read_page(f"https://{self._host}{path_of(line.target)}")
+        if page is None:
+            return LeftOut.URL
+        site = self._site
+        user_agent = line.user_agent[:MAX_USER_AGENT]
+        day = local_day(line.at, site.timezone)
+        path = normalise(page.path, page.query, site.significant)
+        agent = read_agent(user_agent)
+        return Hit(
+            site=site.slug,
+            path=path if self._admit(day, path) else OTHER_PATH,
+            at=line.at,
+            day=day,
+            visitor=visitor_hash(self._salt(salt, day), site.slug, line.address, user_agent),
+            visit=self.visits.decide((day, line.address, user_agent), line.at),
+            host=page.host,
+            source=source_of(page, line.referrer, site),
+            device=agent.device,
+            browser=agent.browser,
+            os=agent.os,
+            country=self._countries.of(line.address),
+        )
+
+    def _admit(self, day: int, path: str) -> bool:
+        """Tell whether a path is one of the first so many of its day, as ingest does."""
+        known = self._paths.get(day)
+        if known is None:
+            known = self._paths[day] = set()
+            for old in [kept for kept in self._paths if kept < day - _KEPT_DAYS]:
+                del self._paths[old]
+        if path not in known and len(known) < self._max_paths:
+            known.add(path)
+        return path in known
+
+    def _salt(self, salt: str, day: int) -> bytes:
+        """Return the salt of a day: nothing links a visitor to the days before and after."""
+        found = self._salts.get((salt, day))
+        if found is None:
+            of_day = blake2b(b"%d" % day, digest_size=SALT_BYTES, key=salt.encode())
+            found = self._salts[salt, day] = of_day.digest()
+        return found

@@ -1,0 +1,40 @@
+"""Which views of an access log start a visit, by the log's own times."""
+
+from services.model.hit import VISIT_WINDOW_MS, Visit
+
+Visitor = tuple[int, str, str]
+"""Day, address and User-Agent: as for live hits, a visit does not go on past midnight."""
+
+UNSORTED_MS = 60_000
+"""A server logs a request when it ends: lines may be late by what a request takes."""
+
+
+class Visits:
+    """The 30-minute rule over lines sorted by time, or nearly, of one or more files.
+
+    Whoever was not seen for the whole window is forgotten, two generations at a time, so memory
+    holds the visitors of an hour at most.
+    """
+
+    def __init__(self) -> None:
+        self._young: dict[Visitor, int] = {}
+        self._old: dict[Visitor, int] = {}
+        self._since = -1
+        self.newest = -1
+        self.unsorted = 0
+
+    def decide(self, visitor: Visitor, at: int) -> Visit:
+        """Tell whether a view starts a visit, and remember who was seen."""
+        if at > self.newest:
+            self.newest = at
+            if at - self._since > VISIT_WINDOW_MS + UNSORTED_MS:
+                self._old, self._young, self._since = self._young, {}, at
+        elif self.newest - at > UNSORTED_MS:
+            self.unsorted += 1
+        seen = self._young.get(visitor)
+        if seen is None:
+            seen = self._old.get(visitor)
+        self._young[visitor] = at if seen is None else max(seen, at)
+        if seen is not None and abs(at - seen) < VISIT_WINDOW_MS:
+            return Visit.CONTINUES
+        return Visit.STARTS

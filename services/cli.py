@@ -9,11 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from services import __version__
+from services.cli_audit import app as audit
 from services.cli_backup import app as backup
 from services.cli_balance import app as balance
 from services.cli_doctor import app as doctor
 from services.cli_site import app as site
 from services.cli_snippet import app as snippet
+from services.cli_token import app as token
+from services.cli_user import app as user
 
 # Whatever is heavy (the embedded engine, Faust, FastAPI) is imported by the command that needs it.
 
@@ -26,7 +29,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(site, name="site")
+app.add_typer(user, name="user")
+app.add_typer(token, name="token")
 app.add_typer(balance, name="balance")
+app.add_typer(audit)
 app.add_typer(snippet)
 app.add_typer(backup)
 app.add_typer(doctor)

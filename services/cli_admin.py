@@ -1,6 +1,6 @@
 """How commands talk to the administration of a running Luot."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -55,8 +55,7 @@ def connected(data: Path | None) -> Iterator[Admin]:
         settings = ClientSettings.of(data)
         if settings.token is None:
             raise SettingsError(
-                "LUOT_TOKEN is not set; expected the admin token, or --data with the folder of"
-                " `luot up`"
+                "LUOT_TOKEN is not set; expected a token, or --data with the folder of `luot up`"
             )
     except SettingsError as error:
         fail(str(error))
@@ -70,6 +69,34 @@ def fail(message: str) -> NoReturn:
     """End the command: something given to it cannot be used."""
     typer.secho(f"luot: {message}", err=True, fg="red")
     raise typer.Exit(UNUSABLE)
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON."""
+    import json
+
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows of text under their heads; nothing in them is markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(*heads)
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    Console().print(drawn)
+
+
+def when(ms: int | None, otherwise: str = "") -> str:
+    """Return a time in ms since 1970 for people."""
+    from datetime import UTC, datetime
+
+    if ms is None:
+        return otherwise
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def reason(answer: Any) -> str:

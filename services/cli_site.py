@@ -39,6 +39,14 @@ PublicTop = Annotated[
     typer.Option("--public-top/--private-top", help="Whether anyone may see its top pages."),
 ]
 
+PublicDashboard = Annotated[
+    bool | None,
+    typer.Option(
+        "--public-dashboard/--private-dashboard",
+        help="Whether anyone may see the traffic behind its numbers.",
+    ),
+]
+
 
 @app.command()
 def add(
@@ -50,6 +58,7 @@ def add(
     significant: Significant = None,
     honour_dnt: HonourDnt = None,
     public_top: PublicTop = None,
+    public_dashboard: PublicDashboard = None,
     lines: display.Lines = None,
     lang: display.Lang = None,
     theme: display.Theme = None,
@@ -62,7 +71,9 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add a site."""
-    fields = _fields(name, timezone, hosts, metric, significant, honour_dnt, public_top)
+    fields = _fields(
+        name, timezone, hosts, metric, significant, honour_dnt, public_top, public_dashboard
+    )
     shown = display.fields(lines, lang, theme, preset, digits, form, heading, labels)
     if shown:
         fields["display"] = shown
@@ -87,6 +98,7 @@ def edit(
     significant: Significant = None,
     honour_dnt: HonourDnt = None,
     public_top: PublicTop = None,
+    public_dashboard: PublicDashboard = None,
     lines: display.Lines = None,
     lang: display.Lang = None,
     theme: display.Theme = None,
@@ -100,7 +112,9 @@ def edit(
     as_json: Json = False,
 ) -> None:
     """Change the settings of a site that are given, and no other."""
-    fields = _fields(name, timezone, hosts, metric, significant, honour_dnt, public_top)
+    fields = _fields(
+        name, timezone, hosts, metric, significant, honour_dnt, public_top, public_dashboard
+    )
     shown = display.fields(lines, lang, theme, preset, digits, form, heading, labels, reset)
     if shown:
         fields["display"] = shown
@@ -134,6 +148,7 @@ def _fields(
     significant: list[str] | None,
     honour_dnt: bool | None,
     public_top: bool | None,
+    public_dashboard: bool | None,
 ) -> dict[str, Any]:
     given = {
         "name": name,
@@ -144,6 +159,7 @@ def _fields(
         "significant": significant or None,
         "honour_dnt": honour_dnt,
         "public_top": public_top,
+        "public_dashboard": public_dashboard,
     }
     return {field: value for field, value in given.items() if value is not None}
 

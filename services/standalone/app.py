@@ -23,13 +23,12 @@ from services.ingest.checks import RefusedError
 from services.ingest.settings import IngestSettings
 from services.log import keys
 from services.log.client import connect
-from services.model.site import ANY_HOST, Metric, Site
-from services.standalone import demo, folder, server
+from services.standalone import demo, first_user, folder, server
+from services.standalone.demo import opening
 from services.standalone.dispatch import Dispatch
 from services.standalone.errors import UpError
 from services.standalone.settings import UpSettings
 from services.standalone.valkey import EmbeddedValkey
-from services.store import sites
 from services.store.interface import Store, StoreError
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
@@ -74,6 +73,8 @@ class Standalone:
             stores.create_task(valkey.start())
             stores.create_task(self._prepare(store, new=data.is_new))
         token = self._admin_token(data)
+        if password := await first_user.make(store):
+            self._say(f"Sign in as {first_user.NAME} with the password {password} (shown once)")
 
         self._say("Starting ingest, aggregator and API")
         given = {"redis_url": valkey.url, "clickhouse_url": clickhouse_url}
@@ -91,17 +92,8 @@ class Standalone:
     async def _prepare(self, store: Store, *, new: bool) -> None:
         await migrate(store)
         await fix_partitions(store, self._settings.partitions)
-        if new and not any(site.slug == demo.SITE for site in await sites.load(store)):
-            now = int(time.time() * 1000)
-            # Views: whoever tries Luot alone, from one browser, wants to see every click count.
-            site = Site(
-                slug=demo.SITE,
-                name=demo.NAME,
-                hosts=(ANY_HOST,),
-                metric=Metric.VIEWS,
-                created_at=now,
-            )
-            await sites.save(store, site, version=now)
+        if new:
+            await opening.prepare(store, int(time.time() * 1000))
 
     def _admin_token(self, data: folder.DataFolder) -> str:
         given = self._settings.admin_token

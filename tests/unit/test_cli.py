@@ -16,6 +16,7 @@ from services.standalone.folder import DataFolder
 COMMANDS = (
     *("up", "ingest", "aggregator", "api", "migrate", "replay", "simulate", "site"),
     *("backup", "restore", "rewind", "doctor", "balance", "snippet"),
+    *("user", "token", "audit"),
 )
 HEAVY = ("chdb", "faust", "fastapi", "uvicorn", "redis", "clickhouse_driver", "pydantic", "httpx")
 
@@ -132,3 +133,17 @@ def test_a_data_folder_wins_over_the_environment(tmp_path: Path) -> None:
 def test_a_url_in_the_settings_must_be_one() -> None:
     with pytest.raises(SettingsError, match="LUOT_URL='stats'"):
         ClientSettings.of(None, {"LUOT_URL": "stats"})
+
+
+def test_the_shell_completes_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = {"_LUOT_COMPLETE": "complete_bash", "COMP_WORDS": "luot user ed", "COMP_CWORD": "2"}
+    for name, value in words.items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(app, prog_name="luot")
+    assert (result.exit_code, result.output.split()) == (0, ["edit"])
+
+
+def test_the_shell_is_told_how_to_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_LUOT_COMPLETE", "source_bash")
+    result = CliRunner().invoke(app, prog_name="luot")
+    assert "complete -o default -F _luot_completion luot" in result.output

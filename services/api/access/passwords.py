@@ -1,7 +1,6 @@
 """Passwords: the rules for them, and argon2id (RFC 9106)."""
 
 import asyncio
-import secrets
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,22 +20,12 @@ WAITING = 32
 MEMORY_KIB = 32 * 1024
 PASSES = 3
 
-_GROUPS, _GROUP = 4, 5
-# Without letters that look like others, for people who copy them from a terminal.
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-
 _hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=1, type=Type.ID)
 _NOBODY = (
     f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1"
     "$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 )
 """The hash of no password; checking one against it takes as long as any other."""
-
-
-def made_up() -> str:
-    """Return a random password that can be read out and typed."""
-    letters = ["".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS)]
-    return "-".join(letters)
 
 
 def check(name: str, password: str) -> None:

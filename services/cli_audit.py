@@ -1,0 +1,62 @@
+"""The command `luot audit`: who changed what, when."""
+
+from typing import Annotated, Any
+
+import typer
+
+from services.cli_admin import Data, Json, connected, show_json, table, when
+
+app = typer.Typer()
+
+_PAGE = 500
+
+
+@app.command()
+def audit(
+    site: Annotated[str | None, typer.Option(help="Changes of this site only.")] = None,
+    who: Annotated[str | None, typer.Option(help="Changes by this name only.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many changes at most.")] = 50,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """List who changed what, the newest first, with what it was before and after."""
+    entries: list[dict[str, Any]] = []
+    before = None
+    with connected(data) as admin:
+        while True:
+            asked = {"site": site, "who": who, "before": before}
+            query = {name: value for name, value in asked.items() if value is not None}
+            query["limit"] = min(_PAGE, limit - len(entries))
+            answer = admin.call("GET", "/audit", query=query)
+            entries += answer["entries"]
+            before = answer["next"]
+            if before is None or len(entries) >= limit:
+                break
+    if as_json:
+        show_json(entries)
+        return
+    table(
+        ("when", "who", "what", "on", "before", "after"),
+        (
+            (
+                when(entry["at"]),
+                entry["who"],
+                entry["action"] + (" (failed)" if entry["failed"] else ""),
+                entry["subject"],
+                _fields(entry["before"]),
+                _fields(entry["after"]),
+            )
+            for entry in entries
+        ),
+    )
+
+
+def _fields(fields: dict[str, Any] | None) -> str:
+    import json
+
+    if fields is None:
+        return ""
+    return "\n".join(
+        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in fields.items()
+    )

@@ -1,0 +1,137 @@
+"""The commands `luot user …`: who may sign in, through the admin API."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from services.cli_admin import Data, Json, connected, fail, show_json, table, when
+
+app = typer.Typer(
+    help="Users: add, list, edit, passwd, remove. Talks to the running API (LUOT_URL and"
+    " LUOT_TOKEN, or --data).",
+    no_args_is_help=True,
+)
+
+Name = Annotated[str, typer.Argument(help="Name to sign in with, for example lan@mytho.example.")]
+Role = Annotated[
+    str | None,
+    typer.Option(help="owner: everything. editor: settings of their sites. viewer: numbers."),
+]
+Sites = Annotated[
+    list[str] | None, typer.Option("--site", help="A site of theirs; '*' for every one. Repeat.")
+]
+FromStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+]
+Generate = Annotated[bool, typer.Option("--generate", help="Make a password up, and print it.")]
+
+
+@app.command()
+def add(
+    name: Name,
+    role: Role = None,
+    sites: Sites = None,
+    from_stdin: FromStdin = False,
+    generate: Generate = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Add a user; without --role, a viewer. The password is asked for."""
+    password = _password(from_stdin, generate)
+    fields = _fields(role, sites)
+    with connected(data) as admin:
+        user = admin.call("POST", "/users", {"name": name, "password": password, **fields})
+    if generate:
+        user["password"] = password
+    _show([user], as_json)
+    if generate and not as_json:
+        typer.echo(f"password (shown once): {password}")
+
+
+@app.command("list")
+def list_users(data: Data = None, as_json: Json = False) -> None:
+    """List the users."""
+    with connected(data) as admin:
+        _show(admin.call("GET", "/users")["users"], as_json, many=True)
+
+
+@app.command()
+def edit(
+    name: Name, role: Role = None, sites: Sites = None, data: Data = None, as_json: Json = False
+) -> None:
+    """Change the role of a user, or the sites: those given replace those of before."""
+    fields = _fields(role, sites)
+    if not fields:
+        fail(f"nothing to change on {name}: give --role or --site")
+    with connected(data) as admin:
+        _show([admin.call("PATCH", f"/users/{name}", fields)], as_json)
+
+
+@app.command()
+def passwd(
+    name: Name, from_stdin: FromStdin = False, generate: Generate = False, data: Data = None
+) -> None:
+    """Set the password of a user; wherever they are signed in, they are signed out."""
+    password = _password(from_stdin, generate)
+    with connected(data) as admin:
+        admin.call("PUT", f"/users/{name}/password", {"password": password})
+    typer.echo(f"password of {name} (shown once): {password}" if generate else "changed")
+
+
+@app.command()
+def remove(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    data: Data = None,
+) -> None:
+    """Remove a user: they are signed out at once. What they changed stays."""
+    if not yes:
+        if not sys.stdin.isatty():
+            fail(f"nobody is there to be asked whether {name} goes; give --yes")
+        typer.confirm(f"Remove the user {name}?", abort=True)
+    with connected(data) as admin:
+        admin.call("DELETE", f"/users/{name}")
+    typer.echo(f"removed {name}")
+
+
+def _fields(role: str | None, sites: list[str] | None) -> dict[str, Any]:
+    # Typer gives an empty list for an option that was not used.
+    given = {"role": role, "sites": sites or None}
+    return {field: value for field, value in given.items() if value is not None}
+
+
+def _password(from_stdin: bool, generate: bool) -> str:
+    if from_stdin and generate:
+        fail("--password-stdin and --generate are both given; expected one")
+    if generate:
+        from services.made_up import password
+
+        return password()
+    if from_stdin:
+        line = sys.stdin.readline().rstrip("\r\n")
+        if not line:
+            fail("--password-stdin: standard input is empty; expected the password on one line")
+        return line
+    if not sys.stdin.isatty():
+        fail("nobody is there to be asked for a password; give --password-stdin or --generate")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _show(users: list[dict[str, Any]], as_json: bool, many: bool = False) -> None:
+    if as_json:
+        show_json(users if many else users[0])
+        return
+    table(
+        ("name", "role", "sites", "added", "password set"),
+        (
+            (
+                user["name"],
+                user["role"],
+                ", ".join(user["sites"]),
+                when(user["created_at"]),
+                when(user["password_at"]),
+            )
+            for user in users
+        ),
+    )

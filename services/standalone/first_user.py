@@ -1,0 +1,32 @@
+"""The first user of a new data folder, so that somebody can sign in."""
+
+import asyncio
+import secrets
+import time
+
+from services import made_up
+from services.api.access.passwords import hashed
+from services.model.account import ALL_SITES, Role, User
+from services.store.accounts import USERS
+from services.store.interface import Store
+
+NAME = "admin"
+
+
+async def make(store: Store) -> str | None:
+    """Make an owner where there was never a user, and return the password; else None."""
+    if (await USERS.load(store)).version:
+        return None
+    password = made_up.password()
+    now = int(time.time() * 1000)
+    user = User(
+        name=NAME,
+        password=await asyncio.to_thread(hashed, password),
+        role=Role.OWNER,
+        sites=(ALL_SITES,),
+        stamp=secrets.token_hex(8),
+        created_at=now,
+        password_at=now,
+    )
+    await USERS.save(store, NAME, user, now)
+    return password

@@ -1,0 +1,135 @@
+"""Users, tokens and the audit log from the command line, on a new `luot up`."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.servers.up import LUOT, READY_SECONDS, Up, environ, luot
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    running = Up(tmp_path_factory.mktemp("up") / "data")
+    yield running
+    assert running.end() == 0
+
+
+def answered(up: Up, *arguments: str) -> Any:
+    done = luot(*arguments, "--data", str(up.data), "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def refused(up: Up, *arguments: str) -> str:
+    """Return the one line that says why a command did nothing."""
+    done = luot(*arguments, "--data", str(up.data))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    return done.stderr
+
+
+def sign_in(up: Up, name: str, password: str) -> int:
+    body = {"name": name, "password": password}
+    return httpx.post(f"{up.url}/api/admin/sign-in", json=body).status_code
+
+
+def test_the_first_start_names_a_user_and_a_password_and_no_later_one_does(tmp_path: Path) -> None:
+    first = Up(tmp_path)
+    printed = re.findall(r"Sign in as (\S+) with the password (\S+) ", "".join(first.output))
+    ((name, password),) = printed
+    assert sign_in(first, name, password) == 200
+    assert sign_in(first, name, password[:-1]) == 401
+    first.end()
+    assert password not in "".join(
+        path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file()
+    )
+
+    second = Up(tmp_path)
+    assert "password" not in "".join(second.output)
+    assert sign_in(second, name, password) == 200
+    second.end()
+
+
+def test_users_are_administered_from_the_command_line(up: Up) -> None:
+    data = ("--data", str(up.data))
+    added = answered(up, "user", "add", "lan", "--site", "demo", "--generate")
+    assert (added["role"], added["sites"]) == ("viewer", ["demo"])
+    assert sign_in(up, "lan", added["password"]) == 200
+    assert "'lan' exists already" in refused(
+        up, "user", "add", "lan", "--site", "demo", "--generate"
+    )
+    assert "none; expected at least one" in refused(up, "user", "add", "minh", "--generate")
+    assert "--password-stdin or --generate" in refused(up, "user", "add", "minh")
+
+    edited = answered(up, "user", "edit", "lan", "--role", "editor", "--site", "*")
+    assert (edited["role"], edited["sites"]) == ("editor", ["*"])
+    changed = subprocess.run(
+        [*LUOT, "user", "passwd", "lan", "--password-stdin", *data],
+        input="bánh mì và cà phê\n",
+        env=environ(),
+        text=True,
+        timeout=READY_SECONDS,
+        check=True,
+        capture_output=True,
+    )
+    assert changed.stdout == "changed\n"
+    assert sign_in(up, "lan", added["password"]) == 401
+    assert sign_in(up, "lan", "bánh mì và cà phê") == 200
+
+    table = luot("user", "list", *data)
+    assert "lan" in table.stdout
+    assert "editor" in table.stdout
+    assert "the last owner" in refused(up, "user", "remove", "admin", "--yes")
+    assert "give --yes" in refused(up, "user", "remove", "lan")
+    assert luot("user", "remove", "lan", "--yes", *data).returncode == 0
+    assert [user["name"] for user in answered(up, "user", "list")] == ["admin"]
+
+
+def test_a_token_is_printed_alone_and_is_refused_once_it_is_revoked(up: Up) -> None:
+    data = ("--data", str(up.data))
+    made = luot("token", "add", "--site", "demo", "--note", "export [red]", *data)
+    secret = made.stdout.strip()
+    assert re.fullmatch(r"luot_[\w-]{43}", secret)
+    assert secret not in made.stderr
+    shown = luot("site", "list", "--json", LUOT_URL=up.url, LUOT_TOKEN=secret)
+    assert [site["slug"] for site in json.loads(shown.stdout)] == ["demo"]
+    denied = luot("site", "add", "x", LUOT_URL=up.url, LUOT_TOKEN=secret)
+    assert (denied.returncode, "403" in denied.stderr) == (2, True)
+
+    (token,) = answered(up, "token", "list")
+    assert (token["note"], token["expires_at"]) == ("export [red]", None)
+    table = luot("token", "list", *data).stdout
+    assert "export [red]" in table
+    assert secret not in table
+    assert "expected its id" in refused(up, "token", "revoke", secret)
+    assert luot("token", "revoke", token["id"], *data).returncode == 0
+    late = luot("site", "list", LUOT_URL=up.url, LUOT_TOKEN=secret)
+    assert (late.returncode, "401" in late.stderr) == (2, True)
+
+
+def test_a_token_ends_when_it_was_said_to(up: Up) -> None:
+    made = answered(up, "token", "add", "--site", "*", "--expires", "2199-12-31")
+    assert made["expires_at"] == 7258118399999
+    days = answered(up, "token", "add", "--site", "*", "--expires", "90d")
+    assert days["expires_at"] - days["created_at"] == pytest.approx(90 * 86_400_000, abs=60_000)
+    for wrong in ("soon", "0d", "2027-02-30"):
+        asked = ("token", "add", "--site", "*", "--expires", wrong)
+        assert "expected for example 90d" in refused(up, *asked)
+    assert "is over" in refused(up, "token", "add", "--site", "*", "--expires", "2020-01-01")
+
+
+def test_the_audit_log_is_read_from_the_command_line(up: Up) -> None:
+    for name in ("One", "Two", "Three"):
+        answered(up, "site", "edit", "demo", "--name", name)
+    entries = answered(up, "audit", "--site", "demo", "--limit", "2")
+    assert [entry["after"]["name"] for entry in entries] == ["Three", "Two"]
+    assert entries[0]["before"]["name"] == "Two"
+    table = luot("audit", "--data", str(up.data)).stdout
+    assert "admin token" in table
+    assert "site.edit" in table
+    assert answered(up, "audit", "--who", "nobody") == []

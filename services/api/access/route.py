@@ -62,19 +62,26 @@ class AdminRoute(LimitedRoute):
         super().__init__(path, endpoint, **more)
 
     async def admit(self, request: Request) -> None:
-        """Raise ApiError: 401 for strangers, 404 for sites of others, 403 for a lower role."""
-        who = await principal(request)
-        if who is None:
-            raise gate(request).stranger(request)
-        slug = request.path_params.get(_SITE)
-        if slug is not None and not who.has(slug):
-            raise unknown_site(slug)
-        if not who.role.covers(self.needed):
-            raise ApiError(
-                HTTPStatus.FORBIDDEN,
-                {"role": f"{who.name} is {who.role}; this takes the role {self.needed}"},
-            )
-        request.scope[_PRINCIPAL] = who
+        """Raise ApiError for who may not use this route."""
+        request.scope[_PRINCIPAL] = admit(request, await principal(request), self.needed)
+
+
+def admit(request: Request, who: Principal | None, needed: Role) -> Principal:
+    """Return who asks, if they may; on the site that the address names, where it names one.
+
+    Raises ApiError: 401 for strangers, 404 for sites of others, 403 for a lower role.
+    """
+    if who is None:
+        raise gate(request).stranger(request)
+    slug = request.path_params.get(_SITE)
+    if slug is not None and not who.has(slug):
+        raise unknown_site(slug)
+    if not who.role.covers(needed):
+        raise ApiError(
+            HTTPStatus.FORBIDDEN,
+            {"role": f"{who.name} is {who.role}; this takes the role {needed}"},
+        )
+    return who
 
 
 def _asking(request: Request) -> Principal:

@@ -14,7 +14,7 @@ from faust.types import EventT, StreamT
 
 from services.aggregator import drift, metrics, retention
 from services.aggregator.flush import Flusher
-from services.aggregator.fold import Folded, PartitionFold, Read
+from services.aggregator.fold import Folded, PartitionFold, Read, Seen
 from services.aggregator.online import OnlineBoard
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.transport import driver, runs
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 RUN_BYTES = 32 * 1024
 """Some 700 hits: a few milliseconds of folding."""
+FLUSH_PAGES = 15_000
+"""Pages with views that are written without waiting: each is four counter rows."""
 STOP_SECONDS = 5.0
 """How long a stop tries to write what was folded."""
 LEAVE_SECONDS = 2.0
@@ -52,6 +54,7 @@ class Aggregator:
         self._events: list[EventT] = []
         self._peaks: list[Peak] = []
         self._waiting_hits = 0
+        self._waiting_pages: set[Seen] = set()
         self._full = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -141,11 +144,19 @@ class Aggregator:
             return
         (self._fresh if replay is None else self._replayed).append(folded)
         self._waiting_hits += len(folded)
+        self._waiting_pages.update(folded.views)
         metrics.folded_hits.inc(len(folded))
-        if self._waiting_hits >= self._settings.flush_hits:
+        waiting = self._waiting()
+        if waiting >= 1:
             self._full.set()
-            if self._waiting_hits >= 2 * self._settings.flush_hits:
-                self._room.clear()
+        if waiting >= 2:
+            self._room.clear()
+
+    def _waiting(self) -> float:
+        """Return how much of what may wait for a flush does; at 2, nothing more is read."""
+        return max(
+            self._waiting_hits / self._settings.flush_hits, len(self._waiting_pages) / FLUSH_PAGES
+        )
 
     async def _bury(self, partition: int, entry: Entry, reason: str) -> None:
         log.error("entry %d of partition %d: %s", entry.position, partition, reason)
@@ -183,7 +194,9 @@ class Aggregator:
                 self._fresh[:0], self._replayed[:0], self._events[:0] = fresh, replayed, events
                 raise
             self._peaks = []
-            self._waiting_hits = sum(map(len, (*self._fresh, *self._replayed)))
+            runs_left = (*self._fresh, *self._replayed)
+            self._waiting_hits = sum(map(len, runs_left))
+            self._waiting_pages = set().union(*(folded.views for folded in runs_left))
             self._full.clear()
             self._room.set()
             await self._acknowledge(events)

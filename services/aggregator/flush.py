@@ -82,7 +82,7 @@ class Flusher:
         for partition, runs in by_partition.items():
             hot = self._rows.setdefault(partition, HotRows())
             by_row = changes(runs)
-            changed[partition] = apply(await hot.get(self._store, by_row), by_row)
+            changed[partition] = apply(await hot.holding(self._store, by_row), by_row)
         if written := {key: row for rows in changed.values() for key, row in rows.items()}:
             await counters.write(self._store, written)
             metrics.flushed_rows.labels("counters").inc(len(written))

@@ -19,8 +19,10 @@ class HotRows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    async def get(self, store: Store, keys: Collection[CounterKey]) -> dict[CounterKey, CounterRow]:
-        """Return the rows of these keys; those not in memory are loaded first.
+    async def holding(
+        self, store: Store, keys: Collection[CounterKey]
+    ) -> Mapping[CounterKey, CounterRow]:
+        """Return the rows in memory, once those of these keys are among them.
 
         Raises StoreUnavailableError.
         """
@@ -28,7 +30,7 @@ class HotRows:
         if missing := [key for key in keys if key not in rows]:
             loaded = await counters.load(store, missing)
             rows.update((key, loaded.get(key, ABSENT)) for key in missing)
-        return {key: rows[key] for key in keys}
+        return rows
 
     def put(self, changed: Mapping[CounterKey, CounterRow], limit: int) -> None:
         """Remember rows that were just written, and forget the oldest over the limit."""

@@ -41,18 +41,17 @@ async def write(store: Store, rows: Mapping[CounterKey, CounterRow]) -> None:
     """
     if not rows:
         return
-    site, grain, start, path = zip(*rows.keys(), strict=True)
-    views, visits, position = zip(*rows.values(), strict=True)
+    keys, counts = rows.keys(), rows.values()
     await store.insert(
         "counters",
         {
-            "site": site,
-            "grain": grain,
-            "start": start,
-            "path": path,
-            "views": views,
-            "visits": visits,
-            "position": position,
+            "site": [site for site, _, _, _ in keys],
+            "grain": [grain for _, grain, _, _ in keys],
+            "start": [start for _, _, start, _ in keys],
+            "path": [path for _, _, _, path in keys],
+            "views": [views for views, _, _ in counts],
+            "visits": [visits for _, visits, _ in counts],
+            "position": [position for _, _, position in counts],
         },
     )
 

@@ -1,0 +1,57 @@
+"""What may wait for a flush is bounded, by hits and by pages."""
+
+import pytest
+
+from services.aggregator import app
+from services.aggregator.app import Aggregator
+from services.aggregator.fold import PartitionFold
+from services.aggregator.settings import AggregatorSettings
+from services.log.batch import decode, encode
+from services.model.hit import Hit
+from services.store.chdb import ChdbStore
+
+DAY = 20_000
+AT = DAY * 86_400_000
+
+
+@pytest.fixture
+async def aggregator(tmp_path_factory: pytest.TempPathFactory) -> Aggregator:
+    """Return an aggregator that was not started: nothing is flushed."""
+    path = tmp_path_factory.mktemp("store")
+    settings = AggregatorSettings(clickhouse_url=f"chdb://{path}", flush_hits=1000)  # type: ignore[arg-type]
+    return Aggregator(settings, ChdbStore(path), broker="memory://waiting")
+
+
+def read(
+    aggregator: Aggregator, fold: PartitionFold, number: int, *, hits: int, pages: int
+) -> None:
+    batch = [
+        Hit(site="mytho", path=f"/{number}/{index % pages}", at=AT, day=DAY, visitor=0)
+        for index in range(hits)
+    ]
+    aggregator._fold(fold, [((AT + number) << 20, AT + number, decode(encode(batch)))], None)
+
+
+async def test_enough_hits_of_few_pages_are_written_without_waiting(
+    aggregator: Aggregator,
+) -> None:
+    fold = PartitionFold(0)
+    read(aggregator, fold, 1, hits=500, pages=1)
+    assert not aggregator._full.is_set()
+    read(aggregator, fold, 2, hits=500, pages=1)
+    assert aggregator._full.is_set()
+    assert aggregator._room.is_set()
+    for number in (3, 4):
+        read(aggregator, fold, number, hits=500, pages=1)
+    assert not aggregator._room.is_set()
+
+
+async def test_enough_pages_of_few_hits_are_written_without_waiting(
+    aggregator: Aggregator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "FLUSH_PAGES", 400)
+    fold = PartitionFold(0)
+    read(aggregator, fold, 1, hits=200, pages=200)
+    assert not aggregator._full.is_set()
+    read(aggregator, fold, 2, hits=200, pages=200)
+    assert aggregator._full.is_set()

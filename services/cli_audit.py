@@ -25,7 +25,9 @@ def audit(
     with connected(data) as admin:
         while True:
             asked = {"site": site, "who": who, "before": before}
-            query = {name: value for name, value in asked.items() if value is not None}
+            query: dict[str, Any] = {
+                name: value for name, value in asked.items() if value is not None
+            }
             query["limit"] = min(_PAGE, limit - len(entries))
             answer = admin.call("GET", "/audit", query=query)
             entries += answer["entries"]

@@ -11,7 +11,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from services.ingest import agents, metrics
-from services.ingest.address import Addresses
 from services.ingest.checks import RefusedError, check_redis
 from services.ingest.clock import Clock
 from services.ingest.commit import GroupCommit, UnavailableError
@@ -32,6 +31,7 @@ from services.ingest.visitors import Salts
 from services.log import keys
 from services.log.client import connect
 from services.log.writer import LogWriter
+from services.proxies import Addresses
 from services.tasks import end
 
 _log = logging.getLogger(__name__)

@@ -1,28 +1,14 @@
 """Settings of ingest."""
 
 import os
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from services.ingest.memory import default_folder
+from services.proxies import THIS_MACHINE, Networks
 from services.settings import Settings
-
-Network = IPv4Network | IPv6Network
-
-
-def _networks(value: Any) -> Any:
-    """Split a list of addresses and networks at its commas."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
-    except ValueError as error:
-        raise ValueError(
-            f"{error}; expected addresses or networks, for example '127.0.0.0/8,10.1.2.3,::1'"
-        ) from None
 
 
 def default_spool() -> Path:
@@ -38,9 +24,8 @@ class IngestSettings(Settings):
 
     default_port: ClassVar[int] = 8001
 
-    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = Field(
-        default=(ip_network("127.0.0.0/8"), ip_network("::1")),
-        description="peers whose X-Forwarded-For is believed",
+    trusted_proxies: Networks = Field(
+        default=THIS_MACHINE, description="peers whose X-Forwarded-For is believed"
     )
     rate_per_minute: int = Field(
         default=1200,

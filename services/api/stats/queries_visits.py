@@ -16,8 +16,11 @@ from services.api.stats.spans import Hours
 from services.model.calendar import to_day
 from services.store.interface import Store
 
-# The views of each visitor of a day, in their order: `packed` are their times, whether they begin
-# a visit (visit is 1 then), and whether they fit the filters. They are cut where a visit begins.
+# The views of each visitor of a day, in their order, as `moments`: their time, whether they begin a
+# visit (visit is 1 then), and whether they fit the filters, in one number. A visit ends where the
+# next one begins; what stands before the first is of a day before. Lambdas take arrays as arguments
+# only, because ClickHouse 18.16 does not see the columns that they would capture.
+_BEGINS = "bitAnd({moment}, 6) = 2"
 _VISITS = """
 SELECT {key} AS key, count(), countIf(views = 1), sum(intDiv(ended, 8) - intDiv(began, 8))
 FROM (
@@ -29,26 +32,33 @@ FROM (
         tupleElement(visit, 4) AS name
     FROM (
         SELECT day, arrayJoin(arrayMap(
-            (begin, end) -> (arrayElement(views, begin), arrayElement(views, end),
-                end - begin + 1, {name_at_begin}),
-            begins, arraySlice(ends, 1, length(begins)))) AS visit
+            (began, ended, first, last, name) -> (began, ended, last - first + 1, name),
+            begun,
+            arraySlice(over, 1 + length(over) - length(begun)),
+            firsts,
+            arraySlice(lasts, 1 + length(over) - length(begun)),
+            named)) AS visit
         FROM (
             SELECT
-                day, views, names, begins,
-                arrayPushBack(arrayMap(i -> toUInt32(i - 1), arrayPopFront(begins)),
-                    toUInt32(length(views))) AS ends
+                day,
+                arrayFilter(moment -> {moment_begins}, moments) AS begun,
+                arrayFilter((moment, next) -> {next_begins}, moments, followers) AS over,
+                arrayFilter((i, moment) -> {moment_begins}, places, moments) AS firsts,
+                arrayFilter((i, next) -> {next_begins}, places, followers) AS lasts,
+                arrayFilter((name, moment) -> {moment_begins}, names, moments) AS named
             FROM (
                 SELECT
-                    day, views, names,
-                    arrayFilter(i -> bitAnd(intDiv(arrayElement(views, i), 2), 3) = 1,
-                        arrayEnumerate(views)) AS begins
+                    day,
+                    moments,
+                    names,
+                    arrayEnumerate(moments) AS places,
+                    arrayPushBack(arrayPopFront(moments), toUInt64(2)) AS followers
                 FROM (
-                    SELECT day, arraySort(packed) AS views, {names} AS names
+                    SELECT day, arraySort(packed) AS moments, {names} AS names
                     FROM (
                         SELECT
                             day, visitor,
-                            groupArray(at * 8 + visit * 2 + fits) AS packed,
-                            {collected} AS collected
+                            groupArray(at * 8 + visit * 2 + fits) AS packed{collected}
                         FROM ({hits})
                         GROUP BY day, visitor
                     )
@@ -95,9 +105,10 @@ async def _read(
     columns = f"day, visitor, at, visit, ({fits}) AS fits{f', {column}' if column else ''}"
     statement = _VISITS.format(
         key=key,
-        name_at_begin="arrayElement(names, begin)" if column else "''",
-        names="arraySort((name, at) -> at, collected, packed)" if column else "collected",
-        collected=f"groupArray(toString({column}))" if column else "0",
+        moment_begins=_BEGINS.format(moment="moment"),
+        next_begins=_BEGINS.format(moment="next"),
+        names="arraySort((name, moment) -> moment, collected, packed)" if column else "packed",
+        collected=f", groupArray(toString({column})) AS collected" if column else "",
         hits=hits.source(there, columns, " AND bot = 0 AND visitor != 0"),
     )
     rows = await store.execute(statement, {**hits.parameters(asked), **more})

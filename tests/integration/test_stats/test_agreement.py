@@ -1,0 +1,234 @@
+"""Aggregate, timeseries, breakdown and the public counter agree, on three years of fifty sites.
+
+Each is compared with a computation in plain Python that knows none of Luot's code.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+
+from services.api.stats.filters import Property
+from services.api.stats.measures import Measure
+from services.model.calendar import to_date, to_day, week_start
+from services.model.hit import Hit
+from tests.integration.test_api.world import Clock
+from tests.integration.test_stats import history
+from tests.integration.test_stats.expected import Seen, grouped, measures, wall_hour
+
+ALL = ",".join(Measure)
+COUNTED = ("visitors", "visits", "pageviews", "bots")
+BUSY = history.BUSY
+QUIET = [site.slug for site in history.SITES if site.slug not in BUSY]
+ZONES = {site.slug: site.timezone for site in history.SITES}
+PERIODS = {
+    "day": {"period": "day", "date": "2024-03-10"},
+    "7d": {"period": "7d"},
+    "28d": {"period": "28d", "date": "2023-02-28"},
+    "30d": {"period": "30d"},
+    "91d": {"period": "91d"},
+    "month": {"period": "month", "date": "2024-02-10"},
+    "6mo": {"period": "6mo"},
+    "12mo": {"period": "12mo", "date": "2023-12-31"},
+    "year": {"period": "year", "date": "2022-06-01"},
+    "custom": {"period": "custom", "date": "2022-01-01,2024-12-31"},
+}
+DAYS = {
+    "day": ("2024-03-10", "2024-03-10"),
+    "7d": ("2024-12-25", "2024-12-31"),
+    "28d": ("2023-02-01", "2023-02-28"),
+    "30d": ("2024-12-02", "2024-12-31"),
+    "91d": ("2024-10-02", "2024-12-31"),
+    "month": ("2024-02-01", "2024-02-29"),
+    "6mo": ("2024-07-01", "2024-12-31"),
+    "12mo": ("2023-01-01", "2023-12-31"),
+    "year": ("2022-01-01", "2022-12-31"),
+    "custom": ("2022-01-01", "2024-12-31"),
+}
+FILTERS: dict[str, Callable[[Hit], bool]] = {
+    "": lambda _: True,
+    "event:page==/l/*": lambda hit: hit.path.startswith("/l/"),
+    "event:page==/a\\\\b|/tin-tuc/100%_*": lambda hit: (
+        hit.path == "/a\\b" or hit.path.startswith("/tin-tuc/100%_")
+    ),
+    "visit:country!=VN|US;visit:source==Direct / None": lambda hit: (
+        hit.country not in ("VN", "US") and not hit.source
+    ),
+    "event:hostname!=www.*;visit:browser==Cốc Cốc|(not set)": lambda hit: (
+        not hit.host.startswith("www.") and hit.browser in ("Cốc Cốc", "")
+    ),
+}
+COLUMNS = {
+    Property.PAGE: "path",
+    Property.HOSTNAME: "host",
+    Property.SOURCE: "source",
+    Property.COUNTRY: "country",
+    Property.DEVICE: "device",
+    Property.BROWSER: "browser",
+    Property.OS: "os",
+}
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+World = dict[str, list[Seen]]
+
+
+async def ask(client: httpx.AsyncClient, what: str, site: str, **query: str) -> Any:
+    answer = await client.get(f"/api/v1/stats/{what}", params={"site_id": site, **query})
+    assert answer.status_code == 200, answer.text
+    assert "warnings" not in answer.json(), answer.text
+    return answer.json()["results"]
+
+
+def within(seen: list[Seen], period: str, fits: Callable[[Hit], bool]) -> list[Seen]:
+    first, last = (to_day(date.fromisoformat(text)) for text in DAYS[period])
+    return [each for each in seen if first <= each.hit.day <= last and fits(each.hit)]
+
+
+def values(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {measure: value["value"] for measure, value in results.items()}
+
+
+def without_ratio(of_page: bool) -> str:
+    """A ratio of views and visits says nothing of single pages, and is refused."""
+    return ALL.replace("views_per_visit,", "") if of_page else ALL
+
+
+@pytest.mark.parametrize(
+    ("period", "filters"),
+    [
+        *((period, "") for period in PERIODS),
+        *(("custom", filters) for filters in FILTERS if filters),
+    ],
+)
+async def test_every_metric_of_a_period_is_as_computed_and_its_days_add_up(
+    client: httpx.AsyncClient, seen: World, period: str, filters: str
+) -> None:
+    metrics = without_ratio("event:page" in filters)
+    query = {**PERIODS[period], "metrics": metrics, "filters": filters}
+    for site in (*BUSY, "howe"):
+        wanted = within(seen[site], period, FILTERS[filters])
+        expected = measures(wanted)
+        total = values(await ask(client, "aggregate", site, **query))
+        assert total == {name: expected[name] for name in metrics.split(",")}
+        days = await ask(client, "timeseries", site, interval="date", **query)
+        by_day = grouped(wanted, lambda hit: to_date(hit.day).isoformat())
+        nothing = measures([])
+        for row in days:
+            of_day = by_day.get(row["date"], nothing)
+            assert row == {"date": row["date"], **{name: of_day[name] for name in total}}
+        assert [row["date"] for row in (days[0], days[-1])] == list(DAYS[period])
+        for name in COUNTED:
+            assert sum(row[name] for row in days) == total[name]
+
+
+@pytest.mark.parametrize("filters", list(FILTERS)[:4])
+@pytest.mark.parametrize("by", Property)
+async def test_a_breakdown_is_as_computed_and_adds_up_to_the_aggregate(
+    client: httpx.AsyncClient, seen: World, by: Property, filters: str
+) -> None:
+    metrics = without_ratio(by is Property.PAGE or "event:page" in filters)
+    query = {**PERIODS["custom"], "metrics": metrics, "filters": filters}
+    for site in BUSY:
+        rows = await ask(client, "breakdown", site, property=by, limit="1000", **query)
+        wanted = within(seen[site], "custom", FILTERS[filters])
+        expected = grouped(wanted, lambda hit: by.shown(getattr(hit, COLUMNS[by])))
+        assert {row.pop(by.field): row for row in rows} == {
+            name: {metric: of_name[metric] for metric in metrics.split(",")}
+            for name, of_name in expected.items()
+        }
+        assert [row["visitors"] for row in rows] == sorted(
+            (row["visitors"] for row in rows), reverse=True
+        )
+        total = values(await ask(client, "aggregate", site, **query))
+        for name in ("visits", "pageviews", "bots"):
+            assert sum(row[name] for row in rows) == total[name]
+
+
+@pytest.mark.parametrize("interval", ["week", "month"])
+async def test_weeks_and_months_are_the_sites_own(
+    client: httpx.AsyncClient, seen: World, interval: str
+) -> None:
+    def label(hit: Hit) -> str:
+        day = to_date(hit.day)
+        if interval == "month":
+            return day.replace(day=1).isoformat()
+        return to_date(max(week_start(hit.day), history.FIRST)).isoformat()
+
+    for site in BUSY:
+        rows = await ask(
+            client, "timeseries", site, **PERIODS["custom"], metrics=ALL, interval=interval
+        )
+        expected = grouped(seen[site], label)
+        assert {row.pop("date"): row for row in rows} == expected
+
+
+@pytest.mark.parametrize(
+    ("site", "day", "hours"),
+    [
+        ("newyork", "2024-03-10", 23),
+        ("newyork", "2024-11-03", 25),
+        ("newyork", "2024-07-04", 24),
+        ("portal-1", "2024-03-10", 24),
+        ("howe", "2024-04-07", 24),
+        ("howe", "2024-10-06", 24),
+    ],
+)
+async def test_a_day_has_the_hours_that_its_clocks_show(
+    client: httpx.AsyncClient, seen: World, site: str, day: str, hours: int
+) -> None:
+    rows = await ask(client, "timeseries", site, period="day", date=day, metrics=ALL)
+    of_day = [each for each in seen[site] if to_date(each.hit.day).isoformat() == day]
+    expected = grouped(of_day, lambda hit: wall_hour(hit, ZONES[site]))
+    # Where clocks are set back by an hour, one of them is there twice.
+    assert len(rows) == hours + (site == "howe" and day == "2024-04-07")
+    for metric in ("pageviews", "visits", "bots"):
+        found: dict[str, int] = {}
+        for row in rows:
+            found[row["date"]] = found.get(row["date"], 0) + row[metric]
+        assert {name: count for name, count in found.items() if count} == {
+            name: of[metric] for name, of in expected.items() if of[metric]
+        }
+
+
+async def test_hours_add_up_to_their_days(client: httpx.AsyncClient) -> None:
+    for site, dates in (("newyork", "2024-10-20,2024-11-10"), ("howe", "2024-03-20,2024-04-15")):
+        query = {"period": "custom", "date": dates, "metrics": "pageviews,visits,bots"}
+        hours = await ask(client, "timeseries", site, interval="hour", **query)
+        days = await ask(client, "timeseries", site, interval="date", **query)
+        for metric in ("pageviews", "visits", "bots"):
+            by_day: dict[str, int] = {row["date"]: 0 for row in days}
+            for row in hours:
+                by_day[row["date"][:10]] += row[metric]
+            assert by_day == {row["date"]: row[metric] for row in days}
+
+
+async def test_every_site_agrees_with_its_public_counter(
+    client: httpx.AsyncClient, seen: World, clock: Clock
+) -> None:
+    names = {"pageviews": "views", "visits": "visits", "visitors": "visitors"}
+    for site in [*BUSY, *QUIET]:
+        today = datetime.fromtimestamp(clock(), ZoneInfo(ZONES[site])).date()
+        periods = {
+            "today": {"period": "day"},
+            "this_month": {"period": "month"},
+            "this_year": {"period": "year"},
+            "last_year": {"period": "year", "date": f"{today.year - 1}-06-01"},
+            "total": {"period": "custom", "date": "2020-01-01,2025-12-31"},
+        }
+        if site in QUIET[1:]:  # of which most periods have no hit
+            periods = {"total": periods["total"]}
+        found = {
+            period: values(await ask(client, "aggregate", site, **query, metrics=",".join(names)))
+            for period, query in periods.items()
+        }
+        for name, metric in names.items():
+            public = (await client.get(f"/api/counter/{site}", params={"metric": metric})).json()
+            assert {period: public[period] for period in periods} == {
+                period: of_period[name] for period, of_period in found.items()
+            }
+        expected = measures(seen[site])
+        assert found["total"] == {name: expected[name] for name in names}

@@ -75,8 +75,11 @@ def test_a_container_is_given_the_secrets_it_reads_and_no_other(name: str) -> No
     assert set(given[1].split(", ") if given else []) == read
 
 
-def test_ingest_believes_the_gateway_and_nobody_else_of_its_network(secrets: Path) -> None:
-    settings = IngestSettings.read(environment("ingest", secrets))
+@pytest.mark.parametrize(("name", "kind"), [("ingest", IngestSettings), ("api", ApiSettings)])
+def test_the_gateway_is_believed_and_nobody_else_of_its_network(
+    name: str, kind: type[IngestSettings | ApiSettings], secrets: Path
+) -> None:
+    settings = kind.read(environment(name, secrets))
     gateway = re.search(r"gateway: \$\{\w+:-(.*)\}(\.1)$", COMPOSE, re.MULTILINE)
     assert gateway
     trusted = [str(network) for network in settings.trusted_proxies]

@@ -13,8 +13,10 @@ from services.cli_audit import app as audit
 from services.cli_backup import app as backup
 from services.cli_balance import app as balance
 from services.cli_doctor import app as doctor
+from services.cli_import import app as import_logs
 from services.cli_site import app as site
 from services.cli_snippet import app as snippet
+from services.cli_tail import app as tail
 from services.cli_token import app as token
 from services.cli_user import app as user
 
@@ -36,6 +38,8 @@ app.add_typer(audit)
 app.add_typer(snippet)
 app.add_typer(backup)
 app.add_typer(doctor)
+app.add_typer(import_logs)
+app.add_typer(tail)
 
 UNUSABLE = 2
 """Exit code when something given to us cannot be used: an option, a setting, a file, a port."""

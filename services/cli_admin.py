@@ -43,6 +43,15 @@ class Admin:
         return answer.json() if answer.content else None
 
 
+    def send(self, method: str, path: str, **more: Any) -> Any:
+        """Send one request and return the answer as it is. Raises httpx.HTTPError."""
+        return self._client.request(method, f"/api/admin{path}", **more)
+
+    def stream(self, path: str, **more: Any) -> Any:
+        """Open an answer that comes bit by bit; use it as a context. Raises httpx.HTTPError."""
+        return self._client.stream("GET", f"/api/admin{path}", **more)
+
+
 @contextmanager
 def connected(data: Path | None) -> Iterator[Admin]:
     """Give the administration that a data folder names, or else the settings."""

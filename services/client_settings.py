@@ -39,3 +39,14 @@ class ClientSettings(Settings):
                     " expected the data folder of `luot up`"
                 )
         return cls.read(environ, **given)
+
+
+class ImportSettings(ClientSettings):
+    """What `luot import` does to hits in the place of ingest, with ingest's settings."""
+
+    country_database: Path | None = Field(
+        default=None, description="MMDB file with countries; none leaves them unknown"
+    )
+    max_paths: int = Field(
+        default=20_000, ge=1, description="distinct paths a site and day, further ones are (other)"
+    )

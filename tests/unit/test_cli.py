@@ -15,7 +15,7 @@ from services.standalone.folder import DataFolder
 
 COMMANDS = (
     *("up", "ingest", "aggregator", "api", "migrate", "replay", "simulate", "site"),
-    *("backup", "restore", "rewind", "doctor", "balance", "snippet"),
+    *("backup", "restore", "rewind", "doctor", "balance", "snippet", "import", "tail"),
     *("user", "token", "audit"),
 )
 HEAVY = ("chdb", "faust", "fastapi", "uvicorn", "redis", "clickhouse_driver", "pydantic", "httpx")

@@ -1,0 +1,118 @@
+"""The command `luot tail`: decoded hits as they pass."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli_admin import Admin, Data, connected, fail, reason
+
+app = typer.Typer()
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_AGE = re.compile(r"(\d{1,6})([smhd])")
+_DATA = "data: "
+_ID = "id: "
+READ_SECONDS = 15.0
+"""The API says something every second; one that says nothing for so long is gone."""
+
+
+@app.command()
+def tail(
+    site: Annotated[str | None, typer.Option(help="Of this site only. [default: yours]")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Begin in the past: 30s, 10m, 2h, 1d. [default: now]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a hit.")] = False,
+    data: Data = None,
+) -> None:
+    """Show hits as they pass, until Ctrl-C: when, where, by whom as far as that is known.
+
+    Times are those of the site. Bots are shown too, and marked. Addresses and User-Agents are
+    not shown: nobody kept them. Whether a hit starts a visit is decided later, so it is said of
+    imported ones only. Talks to the running API (LUOT_URL and LUOT_TOKEN, or --data).
+    """
+    seconds = _seconds(since)
+    colour = sys.stdout.isatty() and not as_json
+    try:
+        for text in _events(data, site, seconds):
+            sys.stdout.write((text if as_json else _line(text, colour)) + "\n")
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return
+    except BrokenPipeError:
+        # Python would complain once more when it ends and flushes.
+        sys.stdout = None
+
+
+def _seconds(since: str | None) -> float:
+    if since is None:
+        return 0.0
+    age = _AGE.fullmatch(since)
+    if age is None:
+        fail(f"--since {since!r} is no age; expected for example 30s, 10m, 2h or 1d")
+    return float(int(age[1]) * _UNITS[age[2]])
+
+
+def _events(data: Path | None, site: str | None, seconds: float) -> Iterator[str]:
+    """Return the JSON of each hit; where an answer ends, the next one goes on."""
+    reached = ""
+    with connected(data) as admin:
+        while True:
+            for line in _answer(admin, site, seconds, reached):
+                if line.startswith(_ID):
+                    reached = line.removeprefix(_ID)
+                elif line.startswith(_DATA):
+                    yield line.removeprefix(_DATA)
+            if not reached:
+                seconds = 0.0
+
+
+def _answer(admin: Admin, site: str | None, seconds: float, reached: str) -> Iterator[str]:
+    import httpx
+
+    query: dict[str, Any] = {"since": seconds} if site is None else {"since": seconds, "site": site}
+    headers = {"Last-Event-ID": reached} if reached else {}
+    timeout = httpx.Timeout(READ_SECONDS)
+    try:
+        with admin.stream("/tail", params=query, headers=headers, timeout=timeout) as answer:
+            if not answer.is_success:
+                answer.read()
+                fail(f"{admin.url} answers {answer.status_code}: {reason(answer)}")
+            yield from answer.iter_lines()
+    except httpx.HTTPError as error:
+        fail(f"{admin.url} is gone: {error or type(error).__name__}")
+
+
+def _line(text: str, colour: bool) -> str:
+    import json
+
+    hit: dict[str, Any] = json.loads(text)
+    kind = "bot" if hit["bot"] else {None: "view", True: "visit", False: "view"}[hit["visit"]]
+    who = " ".join(
+        _printable(hit[name]) or "-" for name in ("device", "browser", "os", "country", "source")
+    )
+    # The day and time of the site's clock, without its offset.
+    time = hit["time"][:23].replace("T", " ")
+    if not colour:
+        return f"{time} {hit['site']} {kind:5} {_printable(hit['path'])} {who}"
+    kinds = {"bot": "bright_black", "view": "green", "visit": "bright_green"}
+    return " ".join(
+        (
+            typer.style(time, dim=True),
+            typer.style(hit["site"], fg="cyan"),
+            typer.style(f"{kind:5}", fg=kinds[kind]),
+            _printable(hit["path"]),
+            typer.style(who, dim=True),
+        )
+    )
+
+
+def _printable(text: str) -> str:
+    """Return text of strangers without anything that a terminal would obey."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )

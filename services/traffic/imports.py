@@ -1,0 +1,164 @@
+"""Imports access logs: reads them line by line, and sends their pages in chunks, each once."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from services.log import batch
+from services.model.hit import Hit, Visit
+from services.traffic.accesslog import AccessLog
+from services.traffic.imports_client import Begun, ImportClient, Options
+from services.traffic.imports_file import LogFile, examine
+from services.traffic.imports_hits import LeftOut, Reader
+
+CHUNK_BYTES = 48 * 1024
+"""The API takes 64 KiB; most chunks of 500 hits are a third of this."""
+
+Progress = Callable[[LogFile, AccessLog], None]
+_PROGRESS_LINES = 2000
+
+
+class FileResult(msgspec.Struct, kw_only=True):
+    """What became of one file.
+
+    begun     'new', 'resumed' or 'done', as it was found
+    lines     lines read that hold anything
+    pages     of those, views of people
+    visits    of those, first views of a visit
+    sent      pages that were sent now; the others were in the log before
+    left_out  reason → lines
+    broken    number and beginning of the first unreadable lines
+    unsorted  lines older than others before them, so that visits may be cut in two
+    """
+
+    file: str
+    digest: str
+    begun: str
+    first_at: int
+    last_at: int
+    lines: int = 0
+    pages: int = 0
+    visits: int = 0
+    sent: int = 0
+    left_out: Counter[str] = msgspec.field(default_factory=Counter)
+    broken: list[tuple[int, str]] = msgspec.field(default_factory=list)
+    unsorted: int = 0
+    warnings: list[str] = msgspec.field(default_factory=list)
+
+
+def examine_all(paths: Sequence[Path], looked: Callable[[Path], None]) -> list[LogFile]:
+    """Look at files, each content once, the oldest first. Raises AccessLogError."""
+    found: dict[str, LogFile] = {}
+    for path in paths:
+        looked(path)
+        file = examine(path)
+        found.setdefault(file.digest, file)
+    return sorted(found.values(), key=lambda file: (file.first_at, file.last_at))
+
+
+def import_all(
+    files: Sequence[LogFile],
+    begun: Sequence[Begun],
+    client: ImportClient,
+    reader: Reader,
+    options: Options,
+    progress: Progress,
+) -> Iterator[FileResult]:
+    """Import files one after another; each result comes when all of the file is counted.
+
+    `begun` is what the API said of each when asked without beginning anything. Files that are
+    done are read too, where others follow: who was in the middle of a visit at the end of one
+    goes on with it in the next. Raises AccessLogError and UnfinishedError.
+    """
+    open_files = [index for index, state in enumerate(begun) if not state.done]
+    last_open = max(open_files, default=-1)
+    for index, (file, state) in enumerate(zip(files, begun, strict=True)):
+        result = FileResult(
+            file=str(file.path),
+            digest=file.digest,
+            begun="done" if state.done else "resumed" if state.taken else "new",
+            first_at=file.first_at,
+            last_at=file.last_at,
+            warnings=state.warnings,
+        )
+        if state.done:
+            if index < last_open or options.dry_run:
+                _read(file, result, reader, None, progress)
+        elif options.dry_run:
+            _read(file, result, reader, None, progress)
+        else:
+            chunks = Chunks(client, file.digest, client.begin(file, options))
+            _read(file, result, reader, chunks, progress)
+            chunks.flush()
+            result.sent = chunks.sent
+            client.finish(file.digest)
+        yield result
+
+
+def _read(
+    file: LogFile, result: FileResult, reader: Reader, chunks: "Chunks | None", progress: Progress
+) -> None:
+    salt = "" if chunks is None else chunks.salt
+    unsorted = reader.visits.unsorted
+    with AccessLog(file.path) as log:
+        for line in log:
+            # What was written to the file since it was looked at belongs to another import.
+            if log.number > file.lines:
+                break
+            found = reader.read(line, salt)
+            if isinstance(found, Hit):
+                result.pages += 1
+                result.visits += found.visit is Visit.STARTS
+                if chunks is not None:
+                    chunks.add(log.number, found)
+            else:
+                result.left_out[found.value] += 1
+            if log.lines % _PROGRESS_LINES == 0:
+                progress(file, log)
+        progress(file, log)
+    result.lines = log.lines
+    result.broken = log.examples
+    result.unsorted = reader.visits.unsorted - unsorted
+    if log.broken:
+        result.left_out[LeftOut.UNREADABLE.value] = log.broken
+
+
+class Chunks:
+    """Cuts the pages of a file into chunks, and sends those that the log does not have."""
+
+    def __init__(self, client: ImportClient, digest: str, begun: Begun) -> None:
+        self._client = client
+        self._digest = digest
+        self._taken = begun.taken
+        self._waiting: list[tuple[int, Hit]] = []
+        self.salt = begun.salt
+        self.sent = 0
+
+    def add(self, number: int, hit: Hit) -> None:
+        """Take the page of a line, and send a chunk when there are enough."""
+        if number > self._taken:
+            self._waiting.append((number, hit))
+            if len(self._waiting) >= batch.MAX_HITS:
+                self.flush()
+
+    def flush(self) -> None:
+        """Send what waits."""
+        waiting, self._waiting = self._waiting, []
+        self._send(waiting)
+
+    def _send(self, pages: Sequence[tuple[int, Hit]]) -> None:
+        pages = [page for page in pages if page[0] > self._taken]
+        if not pages:
+            return
+        payload = batch.encode([hit for _, hit in pages])
+        if len(payload) > CHUNK_BYTES and len(pages) > 1:
+            half = len(pages) // 2
+            self._send(pages[:half])
+            self._send(pages[half:])
+            return
+        upto = pages[-1][0]
+        taken = self._client.append(self._digest, self._taken, upto, payload)
+        self._taken = max(upto, taken)
+        self.sent += len(pages)

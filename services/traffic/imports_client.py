@@ -1,0 +1,162 @@
+"""Sends an import to the API, and tries again for as long as that makes sense."""
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import httpx
+import msgspec
+
+from services.traffic.imports_file import LogFile
+
+AWAY_SECONDS = 120.0
+"""How long a Luot that does not answer is waited for; it may be starting again."""
+COUNTED_SECONDS = 300.0
+"""How long the aggregator is waited for at the end, while nothing comes of it."""
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 5.0
+_AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+
+
+class UnfinishedError(Exception):
+    """An import that cannot go on; the message says why."""
+
+
+class Api(Protocol):
+    """What sends a request to /api/admin, and what it is at."""
+
+    url: str
+
+    def send(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """Send one request. Raises httpx.HTTPError."""
+        ...
+
+
+class Options(msgspec.Struct, frozen=True):
+    """How files are imported.
+
+    host         host name of their pages
+    until        lines of that time and later are left out, ms since 1970; 0 for none
+    overlapping  take files although others of the same time were imported
+    """
+
+    host: str
+    until: int = 0
+    overlapping: bool = False
+    dry_run: bool = False
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """What the API says of an import; see `services.api.import_fields.Begun`."""
+
+    done: bool
+    taken: int
+    hits: int
+    salt: str
+    warnings: list[str]
+
+
+class ImportClient:
+    """One site's imports over HTTP. Every call may raise UnfinishedError."""
+
+    def __init__(
+        self,
+        api: Api,
+        site: str,
+        *,
+        waits: Callable[[str], None] = lambda _: None,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`waits` is told why it waits, and '' when it goes on."""
+        self._api = api
+        self._path = f"/sites/{site}/imports"
+        self._waits = waits
+        self._sleep = sleep
+        self._monotonic = monotonic
+
+    def begin(self, file: LogFile, options: Options) -> Begun:
+        """Begin the import of a file, or find out where it goes on."""
+        body = {
+            "file": file.path.name[:500],
+            "host": options.host,
+            "until": options.until,
+            "lines": file.lines,
+            "first_at": file.first_at,
+            "last_at": file.last_at,
+            "overlapping": options.overlapping,
+            "dry_run": options.dry_run,
+        }
+        answer = self._sent("PUT", f"/{file.digest}", json=body)
+        return msgspec.json.decode(answer.content, type=Begun)
+
+    def append(self, digest: str, after: int, upto: int, payload: bytes) -> int:
+        """Send a chunk; return the line up to which the log has all pages."""
+        answer = self._sent(
+            "POST",
+            f"/{digest}/chunks",
+            params={"after": after, "upto": upto},
+            content=payload,
+            headers={"Content-Type": "application/octet-stream"},
+        )
+        return int(answer.json()["taken"])
+
+    def finish(self, digest: str) -> int:
+        """Return the number of pages as soon as all of them are counted."""
+        ends = self._monotonic() + COUNTED_SECONDS
+        pause = _FIRST_PAUSE
+        while True:
+            answer = self._sent("POST", f"/{digest}/done").json()
+            if answer["done"]:
+                self._waits("")
+                return int(answer["hits"])
+            if self._monotonic() > ends:
+                raise UnfinishedError(
+                    f"all {answer['hits']} pages are in the log, but the aggregator has not"
+                    " counted them; is it running? The same command again finds out"
+                )
+            self._waits("waiting for the aggregator")
+            self._sleep(pause)
+            pause = min(pause * 1.5, 1.0)
+
+    def _sent(self, method: str, path: str, **more: Any) -> httpx.Response:
+        gives_up: float | None = None
+        pause = _FIRST_PAUSE
+        waited = False
+        while True:
+            try:
+                answer = self._api.send(method, self._path + path, **more)
+            except httpx.HTTPError as error:
+                problem = f"{self._api.url} cannot be reached: {error or type(error).__name__}"
+            else:
+                if answer.is_success:
+                    if waited:
+                        self._waits("")
+                    return answer
+                problem = f"{self._api.url} answers {answer.status_code}: {_reason(answer)}"
+                if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+                    # It is there and has too much to do: that ends by itself.
+                    gives_up = None
+                    waited = True
+                    self._waits(_reason(answer))
+                    self._sleep(pause)
+                    continue
+                if answer.status_code not in _AWAY:
+                    raise UnfinishedError(problem)
+            now = self._monotonic()
+            gives_up = now + AWAY_SECONDS if gives_up is None else gives_up
+            if now >= gives_up:
+                raise UnfinishedError(f"{problem}; the same command again goes on from here")
+            waited = True
+            self._waits(problem)
+            self._sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        errors = answer.json()["errors"]
+        return "; ".join(f"{field}: {' '.join(texts)}" for field, texts in errors.items())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return answer.reason_phrase

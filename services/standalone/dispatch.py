@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ingest.app import PATHS, Ingest
 from services.standalone.demo import ROOT
-from services.standalone.pages import portal
+from services.standalone.pages import Portals
 
 HEALTH = "/healthz"
 READY = "/readyz"
@@ -25,6 +25,7 @@ class Dispatch:
         self._ingest = ingest
         self._api = api
         self._ready = ready
+        self._portals = Portals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
@@ -35,7 +36,7 @@ class Dispatch:
             response = await self._readiness()
             await response(scope, receive, send)
         elif path in ("/", ROOT) or path.startswith(ROOT + "/"):
-            await portal(scope, receive, send)
+            await self._portals(scope, receive, send)
         else:
             await self._api(scope, receive, send)
 

@@ -1,4 +1,7 @@
-"""Serves the demo portal with the headers that a careful portal sends."""
+"""Serves the portals of the demo with the headers that a careful portal sends."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -6,37 +9,43 @@ from starlette.types import Receive, Scope, Send
 
 from services.standalone import demo
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-)
 _HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "X-Content-Type-Options": "nosniff",
 }
+_NO_PAGE = {**_HEADERS, "Content-Security-Policy": "default-src 'none'"}
 
 
-async def portal(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one request for the demo portal, or for / (which leads there)."""
-    request = Request(scope, receive)
-    await _answer(request)(scope, receive, send)
+class Portals:
+    """The ASGI application of everything under /demo, and of /, which leads there."""
 
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """`clock` says which day stands at the head of a page."""
+        self._clock = clock
 
-def _answer(request: Request) -> Response:
-    if request.method not in ("GET", "HEAD"):
-        return Response("method not allowed\n", 405, {"Allow": "GET, HEAD"}, "text/plain")
-    if request.url.path == "/":
-        return RedirectResponse(demo.ROOT, 302)
-    found = demo.document(request.url.path)
-    if found is None:
-        return Response("không tìm thấy trang (not found)\n", 404, _HEADERS, "text/plain")
-    cache = f"public, max-age={found.max_age}" if found.max_age else "no-cache"
-    headers = {**_HEADERS, "Cache-Control": cache, "ETag": found.etag}
-    known = {tag.strip().removeprefix("W/") for tag in _known(request)}
-    if found.etag in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    return Response(found.body, headers=headers, media_type=found.media_type)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._answer(Request(scope, receive))(scope, receive, send)
+
+    def _answer(self, request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return Response("method not allowed\n", 405, {"Allow": "GET, HEAD"}, "text/plain")
+        if request.url.path == "/":
+            return RedirectResponse(demo.ROOT, 302)
+        origin = str(request.base_url).rstrip("/")
+        found = demo.document(request.url.path, origin, self._clock())
+        if found is None:
+            return Response("không tìm thấy trang (not found)\n", 404, _NO_PAGE, "text/plain")
+        headers = {
+            **_HEADERS,
+            "Content-Security-Policy": found.policy,
+            "Cache-Control": f"public, max-age={found.max_age}" if found.max_age else "no-cache",
+            "ETag": found.etag,
+        }
+        known = {tag.strip().removeprefix("W/") for tag in _known(request)}
+        if found.etag in known or "*" in known:
+            return Response(status_code=304, headers=headers)
+        return Response(found.body, headers=headers, media_type=found.media_type)
 
 
 def _known(request: Request) -> list[str]:

@@ -66,7 +66,7 @@ def simulate(
 ) -> bool:
     """Send made-up visitors; return whether any of their pages failed. Raises UrlError."""
     sender = Sender(url, site, connections=connections)
-    made_up = visitors(count, seconds, list(demo.pages()), host=host, seed=seed)
+    made_up = visitors(count, seconds, demo.paths(site), host=host, seed=seed)
     with _progress(as_json) as progress:
         task = progress.add_task("", total=len(made_up))
 

@@ -1,4 +1,4 @@
-"""A person opens the demo portal in a browser, and sees the counter count."""
+"""A person opens the pages of the site `demo` in a browser, and sees the counter count."""
 
 from collections.abc import Callable, Iterator
 
@@ -64,7 +64,7 @@ def test_two_visitors_see_todays_number_grow(up: Up, visit: Open) -> None:
 
 
 def test_an_article_shows_its_own_views(up: Up, visit: Open) -> None:
-    page = visit("/demo")
+    page = visit("/demo/mau")
     article = page.locator('article a[href^="/demo/"]').first.get_attribute("href")
     assert article
     before = up.counter(path=article)["paths"][article]["views"]

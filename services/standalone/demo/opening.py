@@ -1,0 +1,170 @@
+"""What the first start gives the demo: its sites, and what their old counters showed."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from services.model.calendar import (
+    Grain,
+    local_day,
+    period_start,
+    previous_month,
+    previous_year,
+)
+from services.model.display import Display, Line, Preset
+from services.model.site import ANY_HOST, DEFAULT_TIMEZONE, Metric, Site
+from services.standalone.demo.portals import INDEX
+from services.store import balances, sites
+from services.store.balances import Entry
+from services.store.interface import Store
+
+AUTHOR = "luot up"
+REASON = "what the old counter of this demo portal showed"
+
+
+class Numbers(NamedTuple):
+    """What an old counter showed, without the first visitor of the demo, who is yet to come.
+
+    articles  views by path
+    """
+
+    today: int = 0
+    yesterday: int = 0
+    this_month: int = 0
+    last_month: int = 0
+    this_year: int = 0
+    last_year: int = 0
+    total: int = 0
+    articles: tuple[tuple[str, int], ...] = ()
+
+
+SITES = (
+    # Views: whoever tries Luot alone, from one browser, wants to see every click count.
+    Site(
+        slug=INDEX.site,
+        name="Cổng thông tin điện tử thành phố Mẫu",
+        hosts=(ANY_HOST,),
+        metric=Metric.VIEWS,
+    ),
+    Site(
+        slug="demo-mytho",
+        name="Trang thông tin điện tử thành phố Mỹ Tho (mẫu)",
+        hosts=(ANY_HOST,),
+        display=Display(
+            preset=Preset.LIFERAY,
+            lines=(Line.ONLINE, Line.TODAY, Line.TOTAL),
+            labels={Line.ONLINE: "Đang truy cập "},
+            heading="",
+        ),
+    ),
+    Site(slug="demo-dnn", name="Cổng thông tin điện tử huyện (mẫu)", hosts=(ANY_HOST,)),
+    Site(slug="demo-danang", name="Trang tin Đà Nẵng (mẫu)", hosts=(ANY_HOST,)),
+    Site(slug="demo-hcm", name="Trang tin Thành phố Hồ Chí Minh (mẫu)", hosts=(ANY_HOST,)),
+    Site(slug="demo-nghean", name="Cổng thông tin tỉnh Nghệ An (mẫu)", hosts=(ANY_HOST,)),
+)
+
+OLD_COUNTERS = {
+    "demo-mytho": Numbers(
+        today=69,
+        yesterday=214,
+        this_month=4_870,
+        last_month=6_412,
+        this_year=71_305,
+        last_year=83_921,
+        total=907_034,
+        articles=(
+            ("/demo/mytho/cho-noi-cuoi-tuan", 1_286),
+            ("/demo/mytho/tuyen-xe-buyt-song-tien", 642),
+        ),
+    ),
+    "demo-dnn": Numbers(
+        today=6_324,
+        yesterday=7_097,
+        this_month=119_943,
+        last_month=108_517,
+        this_year=119_943,
+        last_year=1_845_672,
+        total=8_307_144,
+        articles=(
+            ("/demo/dnn/lich-cat-dien-bao-tri", 444),
+            ("/demo/dnn/giai-bong-chuyen", 318),
+        ),
+    ),
+    "demo-danang": Numbers(
+        today=1_866,
+        yesterday=2_310,
+        this_month=41_902,
+        last_month=55_718,
+        this_year=602_377,
+        last_year=588_140,
+        total=2_114_806,
+        articles=(
+            ("/demo/danang/don-rac-bai-bien", 253),
+            ("/demo/danang/thu-vien-mo-cua-buoi-toi", 1_907),
+            ("/demo/danang/gop-y-duong-di-bo", 586),
+            ("/demo/danang/gioi-thieu", 3_322),
+        ),
+    ),
+    "demo-hcm": Numbers(
+        today=15_208,
+        yesterday=22_946,
+        this_month=301_775,
+        last_month=388_012,
+        this_year=4_120_655,
+        last_year=3_904_418,
+        total=48_911_320,
+        articles=(
+            ("/demo/hcm/lop-tin-hoc-nguoi-cao-tuoi", 2_540),
+            ("/demo/hcm/cay-xanh-tuyen-kenh", 1_873),
+        ),
+    ),
+    "demo-nghean": Numbers(
+        today=3_415,
+        yesterday=5_020,
+        this_month=87_264,
+        last_month=112_903,
+        this_year=1_043_870,
+        last_year=1_190_422,
+        total=21_506_733,
+        articles=(
+            ("/demo/nghean/mua-cam-vao-vu", 761),
+            ("/demo/nghean/bao-tang-mo-cua", 1_094),
+        ),
+    ),
+}
+
+
+async def prepare(store: Store, now_ms: int) -> None:
+    """Make the sites and enter the balances of which the store has none; twice is once."""
+    known = {site.slug for site in await sites.load(store)}
+    for site in SITES:
+        if site.slug not in known:
+            await sites.save(
+                store, msgspec.structs.replace(site, created_at=now_ms), version=now_ms
+            )
+    for slug, numbers in OLD_COUNTERS.items():
+        wanted = list(entries(numbers, now_ms))
+        held = await balances.find(store, slug, {entry.id for entry in wanted})
+        await balances.add(store, slug, [entry for entry in wanted if entry.id not in held])
+
+
+def entries(numbers: Numbers, now_ms: int) -> Iterable[Entry]:
+    """Return the entries of a ledger that make a block show these numbers on this day."""
+    today = local_day(now_ms, DEFAULT_TIMEZONE)
+    periods = (
+        ("today", Grain.DAY, today),
+        ("yesterday", Grain.DAY, today - 1),
+        ("this_month", Grain.MONTH, period_start(today, Grain.MONTH)),
+        ("last_month", Grain.MONTH, previous_month(today)),
+        ("this_year", Grain.YEAR, period_start(today, Grain.YEAR)),
+        ("last_year", Grain.YEAR, previous_year(today)),
+        ("total", Grain.TOTAL, 0),
+    )
+    for name, grain, start in periods:
+        if visits := getattr(numbers, name):
+            views = 3 * visits
+            yield Entry(f"demo:{name}", "", grain, start, views, visits, AUTHOR, now_ms, REASON)
+    for path, views in numbers.articles:
+        name = path.rpartition("/")[2]
+        yield Entry(f"demo:{name}", path, Grain.TOTAL, 0, views, 0, AUTHOR, now_ms, REASON)

@@ -1,0 +1,116 @@
+"""The pages of the portals: read from their folders, put into their layouts, and drawn."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from functools import lru_cache
+from html import escape
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from string import Template
+from typing import NamedTuple
+
+from services.standalone.demo import panel
+from services.standalone.demo.portals import ALL, PORTALS, SAMPLE, Portal, after
+
+LAYOUT = "layout.html"
+_FIELDS = re.compile(r"<!-- (.*?) -->\n")
+_BODY = "<!-- body -->\n"
+_LINK = re.compile(r'href="([^"]*)" data-nav')
+_WEEKDAYS = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ Nhật")
+
+
+class Page(NamedTuple):
+    """One page: whose it is, where it is, and what is filled into the layout."""
+
+    portal: Portal
+    path: str
+    title: str
+    description: str
+    content: str
+
+
+def folder(name: str) -> list[Traversable]:
+    """Return the files of a folder of the demo, by name."""
+    return sorted((files(__package__) / name).iterdir(), key=lambda file: file.name)
+
+
+@lru_cache(maxsize=1)
+def pages() -> Mapping[str, Page]:
+    """Return the pages by path; of each portal, the most popular first."""
+    found = (
+        _page(portal, file.read_text("utf-8"))
+        for portal in ALL
+        for file in folder(portal.name)
+        if file.name != LAYOUT
+    )
+    return {page.path: page for page in found}
+
+
+def html(page: Page, today: date, origin: str) -> str:
+    """Return a page as it is on a day; `origin` is where its reader has reached Luot."""
+    layout = (files(__package__) / page.portal.name / LAYOUT).read_text("utf-8")
+    head, body = layout.split(_BODY)
+    body = Template(body).substitute(
+        content=page.content, today=dateline(today), path=page.path, cards=_cards()
+    )
+    shell = (files(__package__) / "shell.html").read_text("utf-8")
+    following = after(page.portal)
+    return Template(shell).substitute(
+        title=escape(page.title),
+        portal=escape(page.portal.title),
+        description=escape(page.description),
+        name=page.portal.name,
+        head=panel.unmarked(head).strip(),
+        body=panel.unmarked(_LINK.sub(_mark_current(page), body)).strip(),
+        place=_place(page.portal),
+        next=following.home,
+        next_title=escape(following.title),
+        panel=panel.html(page.portal, panel.pieces(head + body), origin),
+    )
+
+
+def dateline(day: date) -> str:
+    """Return a day as portals write it: Thứ Năm, ngày 5 tháng 10 năm 2023."""
+    return f"{_WEEKDAYS[day.weekday()]}, ngày {day.day} tháng {day.month} năm {day.year}"
+
+
+def _page(portal: Portal, source: str) -> Page:
+    head = _FIELDS.match(source)
+    if head is None:
+        raise ValueError("a page of the demo begins with its path, title and description")
+    fields = dict(field.split(": ", 1) for field in head[1].split(" | "))
+    return Page(portal=portal, content=source[head.end() :].rstrip(), **fields)
+
+
+def _mark_current(page: Page) -> "_Mark":
+    return _Mark(page.path, page.portal.home)
+
+
+class _Mark(NamedTuple):
+    path: str
+    home: str
+
+    def __call__(self, link: re.Match[str]) -> str:
+        below = link[1] != self.home and self.path.startswith(link[1] + "/")
+        current = ' aria-current="page"' if self.path == link[1] or below else ""
+        return f'href="{link[1]}"{current}'
+
+
+def _place(portal: Portal) -> str:
+    if portal in PORTALS:
+        return f"{PORTALS.index(portal) + 1}/{len(PORTALS)} · {escape(portal.title)}"
+    return escape(portal.title)
+
+
+def _cards() -> str:
+    return "\n".join(
+        f'<li class="card {portal.name}"><a href="{portal.home}">'
+        f'<span class="view" aria-hidden="true"><img src="/demo/static/{portal.name}.svg" alt=""'
+        ' width="96" height="96"></span>'
+        f'<span class="system">{escape(portal.system)}</span>'
+        f"<strong>{escape(portal.title)}</strong></a>"
+        f"<p>{escape(portal.way)}</p>"
+        f'<p class="english" lang="en">{escape(portal.in_short)}</p></li>'
+        for portal in (*PORTALS, SAMPLE)
+    )

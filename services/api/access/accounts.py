@@ -21,7 +21,7 @@ CHECK_SECONDS = 0.5
 RELOAD_SECONDS = 5.0
 """How often everything is loaded again even so: Redis may have lost what it was told."""
 WAIT_SECONDS = 1.0
-"""How long a request waits for that; then what is known counts."""
+"""How long requests wait for that, all together; then what is known counts."""
 LOCK_SECONDS = 20.0
 REDIS_SECONDS = 1.0
 
@@ -44,7 +44,7 @@ class Accounts:
         self._monotonic = monotonic
         self._changing = asyncio.Lock()
         self._refreshing: asyncio.Task[None] | None = None
-        self._checked = self._loaded_at = float("-inf")
+        self._checked = self._begun = self._loaded_at = float("-inf")
         self._seen: bytes | None = None
         self._version = 0
         self._by_digest: Mapping[str, Token] = {}
@@ -62,6 +62,9 @@ class Accounts:
             return
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = asyncio.create_task(self._refresh())
+            self._begun = self._monotonic()
+        elif self.loaded and self._monotonic() >= self._begun + WAIT_SECONDS:
+            return
         await asyncio.wait({self._refreshing}, timeout=WAIT_SECONDS)
 
     @asynccontextmanager

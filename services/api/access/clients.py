@@ -40,7 +40,8 @@ class Clients:
     def is_foreign(self, request: Request) -> bool:
         """Tell whether a page of another origin sent the request, as far as the browser says.
 
-        See the Fetch Metadata Request Headers of the W3C; older browsers send `Origin` only.
+        See the Fetch Metadata Request Headers of the W3C. Over plain HTTP, and in older browsers,
+        there is `Origin` only; of that the host counts, for proxies often drop the port of `Host`.
         """
         fetched = request.headers.get("sec-fetch-site")
         if fetched is not None:
@@ -48,11 +49,19 @@ class Clients:
         origin = request.headers.get("origin")
         if origin is None:
             return False
-        ours = {request.headers.get("host")}
+        ours = {_host(f"//{request.headers.get('host', '')}")}
         if self._public is not None:
-            ours.add(self._public.netloc)
-        return urlsplit(origin).netloc not in ours
+            ours.add(self._public.hostname)
+        sender = _host(origin)
+        return sender is None or sender not in ours
 
     @staticmethod
     def _peer(request: Request) -> str:
         return request.client.host if request.client else ""
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None

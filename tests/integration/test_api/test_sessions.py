@@ -125,6 +125,7 @@ async def test_what_another_page_sends_is_refused(lan: httpx.AsyncClient) -> Non
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://[oops"},
     ):
         answer = await lan.patch(SITE, json={"name": "x"}, headers=headers)
         assert answer.status_code == 403, headers
@@ -132,6 +133,8 @@ async def test_what_another_page_sends_is_refused(lan: httpx.AsyncClient) -> Non
             assert (await sign_in(lan, "lan", **headers)).status_code == 403
     ours = {"Origin": str(lan.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
     assert (await lan.patch(SITE, json={"name": "x"}, headers=ours)).status_code == 200
+    behind_a_proxy = {"Origin": "http://127.0.0.1"}  # which told neither port nor scheme
+    assert (await lan.patch(SITE, json={"name": "y"}, headers=behind_a_proxy)).status_code == 200
     assert (await lan.get(SITE, headers={"Sec-Fetch-Site": "cross-site"})).status_code == 200
 
 

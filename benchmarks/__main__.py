@@ -25,6 +25,7 @@ from benchmarks import (
     memory,
     page,
     size,
+    stats,
     steps,
 )
 from benchmarks.measure import Result
@@ -46,6 +47,7 @@ SUBJECTS: dict[str, Measure] = {
     "aggregator": aggregator.measure,
     "api": api.measure,
     "growth": growth.measure,
+    "stats": stats.measure,
     "size": size.measure,
     "memory": memory.measure,
     "page": page.measure,

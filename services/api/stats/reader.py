@@ -15,7 +15,7 @@ from services.api.stats import queries, queries_hits, queries_visits
 from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
 from services.api.stats.queries_hits import Held
 from services.api.stats.question import Part, Question
-from services.api.stats.spans import Hours, Interval, hours_of, label_of, runs
+from services.api.stats.spans import Hours, Interval, Span, hours_of, label_of
 from services.model.calendar import Grain, period_start
 from services.store.interface import LimitError, Limits, Store, StoreError
 
@@ -128,9 +128,7 @@ class Reader:
         gone = [day for day in counted if period_start(day, Grain.MONTH) not in there.months]
         if not gone:
             return there, []
-        message = "the raw hits that this needs are no longer kept for " + ", ".join(
-            str(days) for days in runs(gone)
-        )
+        message = f"the raw hits of {Span(min(gone), max(gone))}, which this needs, are gone"
         if not there.months and not partly:
             raise ApiError(422, {"date": f"{message}; expected a later period, or no filter"})
         return there, [f"{message}; they count nothing here"]

@@ -1,7 +1,6 @@
 """Periods and intervals, on the site's own calendar."""
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -152,17 +151,6 @@ def hours_of(span: Span, zone_name: str) -> Hours:
         hour = local.strftime("%Y-%m-%d %H:00:00"), local.utcoffset()
         quarters.append(hours.setdefault(hour, len(hours)))
     return Hours([label for label, _ in hours], start, quarters)
-
-
-def runs(days: Iterable[int]) -> list[Span]:
-    """Return days as spans without gaps."""
-    spans: list[Span] = []
-    for day in sorted(days):
-        if spans and day == spans[-1].last + 1:
-            spans[-1] = Span(spans[-1].first, day)
-        else:
-            spans.append(Span(day, day))
-    return spans
 
 
 def _custom(dates: str | None) -> Span:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from datetime import datetime
+from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -31,15 +32,15 @@ def visits(hits: Iterable[Hit]) -> list[Seen]:
             of_visitor[hit.site, hit.day, hit.visitor].append(hit)
     for views in of_visitor.values():
         views.sort(key=lambda hit: hit.at)
-        visit: list[Hit] = []
-        for hit in [*views, None]:
-            if visit and (hit is None or hit.at - visit[-1].at >= HALF_HOUR_MS):
-                length = visit[-1].at - visit[0].at
-                seen.append(Seen(visit[0], True, len(visit), length))
-                seen += [Seen(view, begins=False) for view in visit[1:]]
-                visit = []
-            if hit is not None:
-                visit.append(hit)
+        of_visits = [[views[0]]]
+        for before, view in pairwise(views):
+            if view.at - before.at >= HALF_HOUR_MS:
+                of_visits.append([])
+            of_visits[-1].append(view)
+        for visit in of_visits:
+            length = visit[-1].at - visit[0].at
+            seen.append(Seen(visit[0], True, len(visit), length))
+            seen += [Seen(view, begins=False) for view in visit[1:]]
     return seen
 
 

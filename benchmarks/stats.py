@@ -1,0 +1,162 @@
+"""Queries of traffic: each panel of a dashboard on a year of five million raw hits of one site."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from statistics import median
+
+import httpx
+
+from benchmarks.measure import Result, exact
+from benchmarks.processes import memory
+from benchmarks.stack import Stack, stack, stores
+from services.api.stats.filters import Property
+from services.log.keys import DEFAULT_PARTITIONS
+from services.model.calendar import Grain, to_day
+from services.model.site import Site
+from services.store import counters, sites
+from services.store.counters import CounterKey, CounterRow
+from services.store.interface import Store
+from services.store.migrations import fix_partitions, migrate
+from services.store.open import open_store
+
+HITS = 5_000_000
+DAYS = 365
+RUNS = 5
+PIECES = 20
+TOKEN = "the-token-of-the-benchmarks-0123456789"
+FIRST_DAY = to_day(date(2025, 1, 1))
+START_MS = 1_735_664_400_000
+"""Midnight of that day in Asia/Ho_Chi_Minh."""
+COUNTED = "visitors,visits,pageviews"
+YEAR = {"site_id": "portal", "period": "year", "date": "2025-12-31"}
+FILTER = {"filters": "visit:country==VN"}
+
+# Hits as the aggregator writes them: ordered by time, 2.5 views a visitor, a tenth bots, a few
+# pages that everybody reads and many that hardly anybody does.
+_FILL = """
+INSERT INTO hits SELECT
+    'portal' AS site,
+    concat('/tin-tuc/bai-viet-so-', toString(intDiv(popular * popular, 4000000)), '.html') AS path,
+    toUInt64(%(start)s + of_day * 86400000 + intDiv(place * 86400000, %(a_day)s)) AS at,
+    toDate(toUInt16(%(first)s + of_day)) AS day,
+    if(chance %% 50 = 0, 0, intHash64(of_day * 1000000 + chance %% %(visitors)s)) AS visitor,
+    if(bot = 1 OR visitor = 0, 0, if(place < %(visitors)s, 1, 2)) AS visit,
+    intHash32(number + 3) %% 10 = 0 AS bot,
+    'portal.example' AS host,
+    if(chance %% 3 = 0, '', concat('source-', toString(intDiv(popular, 2500)))) AS source,
+    arrayElement(['desktop', 'mobile', 'mobile', 'tablet'], 1 + chance %% 4) AS device,
+    arrayElement(['Chrome', 'Safari', 'Cốc Cốc', 'Edge', 'Firefox'], 1 + chance %% 5) AS browser,
+    arrayElement(['Windows', 'Android', 'iOS', 'Linux'], 1 + chance %% 4) AS os,
+    arrayElement(['VN', 'VN', 'VN', 'VN', 'VN', 'US', 'JP', 'FR'], 1 + chance %% 8) AS country,
+    bitShiftLeft(toUInt64(%(start)s + of_day * 86400000 + intDiv(place, 50) * 1000), 20) AS position,
+    toUInt16(place %% 50) AS idx
+FROM (
+    SELECT
+        number,
+        intDiv(number, %(a_day)s) AS of_day,
+        number %% %(a_day)s AS place,
+        intHash32(number) AS chance,
+        intHash32(number + 7) %% 100000 AS popular
+    FROM system.numbers LIMIT %(skip)s, %(count)s
+)
+"""
+_COUNT = "SELECT day, countIf(bot = 0), countIf(visit = 1) FROM hits FINAL GROUP BY day"
+
+
+def measure(*, quick: bool) -> Iterator[Result]:
+    """Time every panel, of a site that has all hits of the store."""
+    for kind in stores():
+        with stack() as running:
+            yield from _measure(running, kind, HITS // (10 if quick else 1))
+
+
+def _measure(running: Stack, kind: str, hits: int) -> Iterator[Result]:
+    redis = running.redis()
+    url, server = running.store(kind)
+    asyncio.run(_write(url, hits))
+    api = running.service(
+        "api",
+        LUOT_REDIS_URL=redis.url,
+        LUOT_CLICKHOUSE_URL=url,
+        LUOT_ADMIN_TOKEN=TOKEN,
+    )
+    for process in filter(None, (api, server)):
+        _spread(process.pid)
+    named = f"{kind}, {hits / 1e6:g} million hits"
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with httpx.Client(base_url=f"{api.url}/api/v1/stats/", headers=headers, timeout=60) as client:
+        for what, route, query in _panels():
+            waited = []
+            for _ in range(RUNS):
+                started = time.perf_counter()
+                client.get(route, params={**YEAR, **query}).raise_for_status()
+                waited.append((time.perf_counter() - started) * 1000)
+            yield Result(
+                what=f"{named}: {what}",
+                value=median(waited),
+                unit="ms",
+                low=min(waited),
+                high=max(waited),
+                runs=RUNS,
+            )
+    held = memory((server or api).pid)
+    yield exact(
+        f"{named}: memory of {'the server' if server else 'the API'} then",
+        held.resident / 1e6,
+        "MB",
+    )
+
+
+def _panels() -> Iterator[tuple[str, str, dict[str, str]]]:
+    for filtered, more in (("", {}), (", filtered", FILTER)):
+        query = {"metrics": COUNTED, **more}
+        yield f"aggregate{filtered}", "aggregate", query
+        yield f"timeseries by date{filtered}", "timeseries", {**query, "interval": "date"}
+        yield f"timeseries by month{filtered}", "timeseries", {**query, "interval": "month"}
+        for by in Property:
+            part = {**query, "property": by, "limit": "10"}
+            yield f"breakdown by {by.field}{filtered}", "breakdown", part
+    compared = {"metrics": COUNTED, "compare": "previous_period"}
+    yield "aggregate and the year before", "aggregate", compared
+    yield "bots", "aggregate", {"metrics": "bots"}
+    yield "length of visits (no panel)", "aggregate", {"metrics": "bounce_rate,visit_duration"}
+
+
+def _spread(pid: int) -> None:
+    """Let a process run on every core: who asks waits, and does nothing else."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), range(os.cpu_count() or 1))
+
+
+async def _write(url: str, hits: int) -> None:
+    store = open_store(url)
+    try:
+        await store.prepare()
+        await migrate(store)
+        await fix_partitions(store, DEFAULT_PARTITIONS)
+        await sites.save(store, Site(slug="portal", hosts=("portal.example",)), 1)
+        a_day = -(-hits // DAYS)
+        for piece in range(PIECES):
+            parameters = {
+                "start": START_MS,
+                "first": FIRST_DAY,
+                "a_day": a_day,
+                "visitors": a_day * 2 // 5,
+                "skip": piece * hits // PIECES,
+                "count": hits // PIECES,
+            }
+            await store.execute(_FILL, parameters)
+        await _count(store)
+    finally:
+        await store.close()
+
+
+async def _count(store: Store) -> None:
+    rows: dict[CounterKey, CounterRow] = {}
+    for day, views, visits in await store.execute(_COUNT):
+        rows["portal", Grain.DAY.value, to_day(day), ""] = (views, visits, 1)
+    await counters.write(store, rows)

@@ -1,0 +1,333 @@
+"""Queries of traffic as a client sees them: who may ask, what is refused, CSV, and old hits."""
+
+import asyncio
+import csv
+import io
+import json
+from datetime import date
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from services.api.app import Api
+from services.api.stats.answers import prefers_csv, table
+from services.api.stats.filters import Property
+from services.api.stats.measures import Measure, change
+from services.api.stats.reader import Reader
+from services.log import keys
+from services.model.calendar import to_day
+from services.model.site import Site
+from services.store import hits as repository
+from services.store.interface import Limits, Store
+from tests.integration.test_api.world import Clock
+from tests.integration.test_stats.expected import Seen, measures
+
+ROUTES = ("realtime/visitors", "aggregate", "timeseries", "breakdown")
+MARCH = {"period": "month", "date": "2024-03-15"}
+ALL = ",".join(Measure)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def ask(client: httpx.AsyncClient, what: str, **query: str) -> httpx.Response:
+    return await client.get(f"/api/v1/stats/{what}", params={"site_id": "newyork", **query})
+
+
+async def results(client: httpx.AsyncClient, what: str, **query: str) -> Any:
+    answer = await ask(client, what, **query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["results"]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_nobody_asks_without_a_token(client: httpx.AsyncClient, route: str) -> None:
+    for site in ("newyork", "nobody", ""):
+        for headers in ({"Authorization": ""}, {"Authorization": "Bearer wrong"}):
+            answer = await client.get(
+                f"/api/v1/stats/{route}", params={"site_id": site}, headers=headers
+            )
+            assert (answer.status_code, list(answer.json()["errors"])) == (401, ["authorization"])
+
+
+async def test_a_public_dashboard_is_for_everybody(api: Api, client: httpx.AsyncClient) -> None:
+    site = api.registry.get("howe")
+    assert site is not None
+    await api.registry.save(msgspec.structs.replace(site, public_dashboard=True))
+    try:
+        anybody = {"Authorization": ""}
+        answer = await client.get(
+            "/api/v1/stats/aggregate", params={"site_id": "howe.example"}, headers=anybody
+        )
+        assert answer.status_code == 200
+        other = await client.get(
+            "/api/v1/stats/aggregate", params={"site_id": "newyork"}, headers=anybody
+        )
+        assert other.status_code == 401
+    finally:
+        await api.registry.save(site)
+
+
+async def test_a_site_is_named_by_its_slug_or_by_a_host(
+    api: Api, client: httpx.AsyncClient
+) -> None:
+    wanted = await results(client, "aggregate", **MARCH)
+    assert await results(client, "aggregate", **MARCH, site_id="ny.example") == wanted
+    assert await results(client, "aggregate", **MARCH, site_id="WWW.ny.example") == wanted
+    for name in ("nobody", "example", "*", "x.ny.example"):
+        assert (await ask(client, "aggregate", site_id=name)).status_code == 404
+    for slug in ("one", "two"):
+        await api.registry.save(Site(slug=slug, hosts=("shared.example",)))
+    shared = await ask(client, "aggregate", site_id="shared.example")
+    assert shared.status_code == 400
+    assert shared.json()["errors"]["site_id"] == [
+        "'shared.example' is a host of one, two; expected a slug"
+    ]
+    for slug in ("one", "two"):
+        await api.registry.remove(slug)
+
+
+@pytest.mark.parametrize(
+    ("route", "query", "field"),
+    [
+        ("aggregate", {"site_id": ""}, "site_id"),
+        ("aggregate", {"period": "1d"}, "period"),
+        ("aggregate", {"period": "custom"}, "date"),
+        ("aggregate", {"period": "custom", "date": "2024-02-01,2024-01-01"}, "date"),
+        ("aggregate", {"period": "custom", "date": "1999-12-31,2024-01-01"}, "date"),
+        ("aggregate", {"period": "custom", "date": "2010-01-01,2024-01-01"}, "date"),
+        ("aggregate", {"date": "2024-02-30"}, "date"),
+        ("aggregate", {"date": "20240201"}, "date"),
+        ("aggregate", {"metrics": "visitors,events"}, "metrics"),
+        ("aggregate", {"metrics": ","}, "metrics"),
+        ("aggregate", {"compare": "last_year"}, "compare"),
+        ("aggregate", {"filters": "event:page"}, "filters"),
+        ("aggregate", {"filters": "event:page=="}, "filters"),
+        ("aggregate", {"filters": "event:page==/a||/b"}, "filters"),
+        ("aggregate", {"filters": "visit:city==Paris"}, "filters"),
+        ("aggregate", {"filters": ";".join(["visit:os==a"] * 21)}, "filters"),
+        ("aggregate", {"filters": "visit:os==" + "|".join("a" * 101)}, "filters"),
+        ("aggregate", {"filters": "event:page==/", "metrics": "views_per_visit"}, "metrics"),
+        ("timeseries", {"interval": "minute"}, "interval"),
+        ("timeseries", {"interval": "hour", "period": "91d"}, "interval"),
+        ("breakdown", {}, "property"),
+        ("breakdown", {"property": "visit:city"}, "property"),
+        ("breakdown", {"property": "visit:os", "limit": "0"}, "limit"),
+        ("breakdown", {"property": "visit:os", "limit": "1001"}, "limit"),
+        ("breakdown", {"property": "visit:os", "limit": "١"}, "limit"),
+        ("breakdown", {"property": "visit:os", "page": "-1"}, "page"),
+        ("breakdown", {"property": "event:page", "metrics": "views_per_visit"}, "metrics"),
+    ],
+)
+async def test_a_bad_question_is_refused_by_its_parameter(
+    client: httpx.AsyncClient, route: str, query: dict[str, str], field: str
+) -> None:
+    answer = await ask(client, route, **query)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field]), answer.text
+
+
+async def test_a_comparison_is_with_as_many_days_just_before(
+    client: httpx.AsyncClient, seen: dict[str, list[Seen]]
+) -> None:
+    query = {"period": "7d", "date": "2024-06-14", "metrics": ALL}
+    found = await results(client, "aggregate", **query, compare="previous_period")
+
+    def week(last: date) -> dict[str, float | None]:
+        days = range(to_day(last) - 6, to_day(last) + 1)
+        return measures(each for each in seen["newyork"] if each.hit.day in days)
+
+    now, before = week(date(2024, 6, 14)), week(date(2024, 6, 7))
+    assert found == {
+        measure: {
+            "value": now[measure],
+            "change": change(measure, now[measure], before[measure]),
+        }
+        for measure in Measure
+    }
+    assert now != before
+
+
+async def test_a_change_is_in_percent_and_that_of_a_rate_in_points() -> None:
+    assert change(Measure.VISITORS, 15, 10) == 50
+    assert change(Measure.VISITORS, 5, 10) == -50
+    assert change(Measure.VISITORS, 5, 0) == 100
+    assert change(Measure.VISITORS, 0, 0) == 0
+    assert change(Measure.BOUNCE_RATE, 40, 50) == -10
+    assert change(Measure.VISIT_DURATION, None, 50) is None
+
+
+async def test_pages_of_a_breakdown_follow_one_another(client: httpx.AsyncClient) -> None:
+    query = {"property": "event:page", "period": "year", "metrics": "pageviews,visitors"}
+    everything = await results(client, "breakdown", **query)
+    pieces = [
+        await results(client, "breakdown", **query, limit="3", page=str(page)) for page in (1, 2, 3)
+    ]
+    assert [len(piece) for piece in pieces] == [3, 3, 1]
+    assert [row for piece in pieces for row in piece] == everything
+    counts = [row["pageviews"] for row in everything]
+    assert counts == sorted(counts, reverse=True)
+
+
+async def test_who_is_online_is_a_plain_number(
+    client: httpx.AsyncClient, redis: Redis, clock: Clock
+) -> None:
+    clock.now += 1
+    await redis.hset(keys.ONLINE, "newyork", f"21:{clock.ms}")
+    answer = await ask(client, "realtime/visitors")
+    assert (answer.status_code, answer.text) == (200, "21")
+
+
+async def test_csv_has_the_same_rows(client: httpx.AsyncClient) -> None:
+    for what, query in (
+        ("timeseries", {"interval": "week"}),
+        ("breakdown", {"property": "visit:source"}),
+    ):
+        rows = await results(client, what, **MARCH, metrics=ALL, **query)
+        answer = await client.get(
+            f"/api/v1/stats/{what}",
+            params={"site_id": "newyork", **MARCH, "metrics": ALL, **query},
+            headers={"Accept": "text/csv"},
+        )
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        assert answer.headers["content-disposition"].startswith('attachment; filename="newyork-')
+        read = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+        assert read == [
+            {name: "" if cell is None else str(cell) for name, cell in row.items()} for row in rows
+        ]
+    total = await client.get(
+        "/api/v1/stats/aggregate",
+        params={"site_id": "newyork", **MARCH},
+        headers={"Accept": "text/csv"},
+    )
+    assert total.text.splitlines()[0] == "metric,value"
+
+
+async def test_csv_is_text_to_a_spreadsheet() -> None:
+    harmful = ["=cmd()", "+1", "-1", "@x", "\tx", "\rx"]
+    rows: list[dict[str, Any]] = [{"page": text, "visitors": -1} for text in harmful]
+    read = list(csv.reader(io.StringIO(table(rows), newline="")))
+    assert read == [["page", "visitors"], *([f"'{text}", "-1"] for text in harmful)]
+    assert table([{"page": '/a,"b"\n'}]) == 'page\r\n"/a,""b""\n"\r\n'
+
+
+@pytest.mark.parametrize(
+    ("accept", "csv_is_better"),
+    [
+        ("text/csv", True),
+        ("*/*", False),
+        ("", False),
+        ("application/json, text/csv;q=0.5", False),
+        ("application/json;q=0.1, text/csv", True),
+        ("text/csv;q=x", False),
+    ],
+)
+async def test_csv_is_for_who_prefers_it(accept: str, csv_is_better: bool) -> None:
+    assert prefers_csv(accept) is csv_is_better
+
+
+async def test_a_hit_that_was_written_twice_counts_once(
+    client: httpx.AsyncClient, store: Store
+) -> None:
+    queries = [
+        ("aggregate", {"metrics": ALL, "filters": "visit:device!=tablet"}),
+        ("aggregate", {"metrics": ALL}),
+        ("breakdown", {"metrics": "bots,pageviews,visits,visitors", "property": "event:page"}),
+        ("timeseries", {"metrics": ALL, "period": "day", "date": "2024-03-16"}),
+    ]
+
+    async def answers() -> list[Any]:
+        return [
+            await results(client, what, **{**MARCH, "period": "91d", **query})
+            for what, query in queries
+        ]
+
+    before = await answers()
+    await store.execute(
+        "INSERT INTO hits SELECT * FROM hits"
+        " WHERE site = 'newyork' AND day >= '2024-03-01' AND day <= '2024-03-20'"
+    )
+    ((rows, single),) = await store.execute(
+        "SELECT count(), uniqExact(position, idx) FROM hits"
+        " WHERE site = 'newyork' AND toYYYYMM(day) = 202403"
+    )
+    assert rows > single, "merged before it could be seen"
+    assert await answers() == before
+
+
+async def test_a_query_over_its_limits_is_refused_and_the_counter_goes_on(
+    api: Api, client: httpx.AsyncClient, store: Store
+) -> None:
+    running = api._running
+    assert running is not None
+    generous = running.stats.reader
+    running.stats.reader = Reader(store, Limits(calls=1, threads=1, seconds=10, bytes=100_000))
+    try:
+        refused = await ask(client, "aggregate", period="year", metrics=ALL)
+        assert (refused.status_code, list(refused.json()["errors"])) == (422, ["query"])
+        assert "10 s or 0 MB" in refused.json()["errors"]["query"][0]
+        assert (await client.get("/api/counter/newyork")).status_code == 200
+    finally:
+        await running.stats.reader.close()
+        running.stats.reader = generous
+    assert (await ask(client, "aggregate", period="year", metrics=ALL)).status_code == 200
+
+
+async def test_who_waits_too_long_for_a_turn_is_told(
+    api: Api, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = api._running
+    assert running is not None
+    turns = running.stats.reader._turns
+    monkeypatch.setattr("services.api.stats.reader.WAIT_SECONDS", 0.01)
+    await asyncio.gather(turns.acquire(), turns.acquire())
+    try:
+        busy = await ask(client, "aggregate")
+        assert busy.status_code == 503
+        assert "under way" in busy.json()["errors"]["store"][0]
+        assert int(busy.headers["retry-after"]) > 0
+    finally:
+        turns.release()
+        turns.release()
+    assert (await ask(client, "aggregate")).status_code == 200
+
+
+async def test_raw_hits_that_are_gone_are_told_and_whole_days_stay(
+    client: httpx.AsyncClient, store: Store
+) -> None:
+    """The last test: it removes hits."""
+    early = {"period": "month", "date": "2022-01-15"}
+    total = await results(client, "aggregate", **early, metrics="pageviews,visits,visitors")
+    await repository.drop_months_before(store, to_day(date(2022, 3, 1)))
+
+    assert await results(client, "aggregate", **early, metrics="pageviews,visits,visitors") == total
+    gone = await ask(client, "breakdown", **early, property=Property.PAGE)
+    assert (gone.status_code, list(gone.json()["errors"])) == (422, ["date"])
+    assert "2022-01-01 to 2022-01-31" in gone.text
+    half = {"period": "custom", "date": "2022-02-20,2022-03-10", "metrics": "bots"}
+    partly = await ask(client, "aggregate", **half)
+    assert "2022-02-20 to 2022-02-28" in json.dumps(partly.json()["warnings"])
+    later = await results(client, "aggregate", **{**half, "date": "2022-03-01,2022-03-10"})
+    assert partly.json()["results"] == later
+    table = await client.get(
+        "/api/v1/stats/aggregate",
+        params={"site_id": "newyork", **half},
+        headers={"Accept": "text/csv"},
+    )
+    assert "2022-02-20 to 2022-02-28" in table.headers["x-luot-warning"]
+    compared = {"period": "month", "date": "2022-03-31", "metrics": "bots,pageviews"}
+    answer = (await ask(client, "aggregate", **compared, compare="previous_period")).json()
+    assert answer["results"]["bots"]["change"] is None
+    assert answer["warnings"]
+
+
+async def test_a_site_without_a_hit_has_zeros(api: Api, client: httpx.AsyncClient) -> None:
+    await api.registry.save(Site(slug="new", hosts=("new.example",)))
+    query = {"site_id": "new", "metrics": ALL}
+    found = await results(client, "aggregate", **query)
+    assert {name: value["value"] for name, value in found.items()} == measures([])
+    future = {"period": "month", "date": "2025-02-01"}
+    assert len(await results(client, "timeseries", **query, **future)) == 28
+    assert await results(client, "breakdown", **query, property="visit:os") == []
+    await api.registry.remove("new")

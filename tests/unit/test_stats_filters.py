@@ -1,0 +1,134 @@
+"""The grammar of filters, and periods on the calendar."""
+
+import re
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from services.api.errors import ApiError
+from services.api.stats.filters import Filter, Property, parse
+from services.api.stats.queries_hits import fitting
+from services.api.stats.spans import (
+    QUARTER_MS,
+    Interval,
+    Period,
+    Span,
+    hours_of,
+    interval_of,
+    span_of,
+)
+from services.model.calendar import to_day
+from services.store.parameters import bind
+
+TEXT = some.text(
+    some.characters(codec="utf-8", exclude_categories=["Cs"]) | some.sampled_from("\\;|*=!%_' "),
+    min_size=1,
+    max_size=12,
+)
+# A piece between two wildcards may be empty; a value may not, and its ends are not kept if blank.
+PATTERNS = (
+    some.lists(TEXT, min_size=1, max_size=3)
+    .map(tuple)
+    .filter(
+        lambda pattern: pattern[0] == pattern[0].lstrip() and pattern[-1] == pattern[-1].rstrip()
+    )
+)
+FILTERS = some.builds(
+    Filter,
+    some.sampled_from(Property),
+    some.lists(PATTERNS, min_size=1, max_size=4).map(tuple),
+    some.booleans(),
+)
+
+
+@given(some.lists(FILTERS, max_size=5))
+def test_filters_are_read_as_they_were_written(filters: list[Filter]) -> None:
+    assert parse(";".join(map(str, filters))) == tuple(filters)
+
+
+@given(some.text(some.sampled_from("event:pagvisitoundr\\;|*=! %'"), max_size=60) | some.text())
+def test_any_text_is_read_or_refused_by_name(text: str) -> None:
+    try:
+        filters = parse(text)
+    except ApiError as error:
+        refusal = error
+    else:
+        assert parse(";".join(map(str, filters))) == filters
+        return
+    assert (refusal.status, list(refusal.errors)) == (400, ["filters"])
+
+
+@given(some.lists(FILTERS, max_size=3))
+def test_no_value_becomes_part_of_the_statement(filters: list[Filter]) -> None:
+    condition, values = fitting(filters)
+    statement = bind(f"SELECT 1 WHERE {condition}", values)
+    without = re.sub(r"'(?:[^'\\]|\\.)*'", "", statement, flags=re.DOTALL)
+    assert re.fullmatch(r"[A-Za-z0-9 (),]*", without), without
+
+
+def test_marks_have_their_meaning_unless_escaped() -> None:
+    assert parse("event:page==/blog/*;visit:country!=FR|DE") == (
+        Filter(Property.PAGE, (("/blog/", ""),)),
+        Filter(Property.COUNTRY, (("FR",), ("DE",)), negated=True),
+    )
+    assert parse(r"event:page==a\|b\;c\*d\\e\f") == (Filter(Property.PAGE, ((r"a|b;c*d\e\f",),)),)
+    assert parse("event:page==/a==b!=c") == (Filter(Property.PAGE, (("/a==b!=c",),)),)
+    assert parse(" visit:os == Linux ; ") == (Filter(Property.OS, (("Linux",),)),)
+    assert parse("") == ()
+    assert parse("visit:source==Direct / None")[0].values == [""]
+
+
+def spelled(period: str, dates: str | None = None, today: str = "2024-03-31") -> str:
+    return str(span_of(period, dates, to_day(date.fromisoformat(today))))
+
+
+def test_periods_end_with_their_date_or_hold_it() -> None:
+    assert spelled("day") == "2024-03-31 to 2024-03-31"
+    assert spelled("7d") == "2024-03-25 to 2024-03-31"
+    assert spelled("30d", "2024-03-01") == "2024-02-01 to 2024-03-01"
+    assert spelled("month", "2024-02-10") == "2024-02-01 to 2024-02-29"
+    assert spelled("month", "2024-12-31") == "2024-12-01 to 2024-12-31"
+    assert spelled("6mo") == "2023-10-01 to 2024-03-31"
+    assert spelled("12mo", "2024-12-05") == "2024-01-01 to 2024-12-31"
+    assert spelled("year", "2023-06-01") == "2023-01-01 to 2023-12-31"
+    assert spelled("custom", "2024-01-01, 2024-01-31") == "2024-01-01 to 2024-01-31"
+    assert str(Span(19_000, 19_006).previous()) == str(Span(18_993, 18_999))
+
+
+@given(
+    some.sampled_from([p for p in Period if p is not Period.CUSTOM]),
+    some.dates(date(2000, 1, 1), date(2100, 1, 1)),
+)
+def test_every_period_holds_its_date(period: Period, day: date) -> None:
+    span = span_of(period, day.isoformat(), 0)
+    assert span.first <= to_day(day) <= span.last
+
+
+def test_the_interval_follows_the_period_as_with_plausible() -> None:
+    span = Span(19_000, 19_000)
+    assert interval_of(None, "day", span) is Interval.HOUR
+    assert interval_of(None, "12mo", span) is Interval.MONTH
+    assert interval_of(None, "30d", span) is Interval.DATE
+    assert interval_of("day", "12mo", span) is Interval.DATE
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("Asia/Ho_Chi_Minh", "2024-03-10", 24),
+        ("America/New_York", "2024-03-10", 23),
+        ("America/New_York", "2024-11-03", 25),
+        ("Asia/Kathmandu", "2024-03-10", 24),
+        ("Australia/Lord_Howe", "2024-10-06", 24),
+        ("America/Sao_Paulo", "2018-11-04", 23),
+    ],
+)
+def test_a_day_has_as_many_hours_as_its_clocks_show(zone: str, day: str, hours: int) -> None:
+    number = to_day(date.fromisoformat(day))
+    found = hours_of(Span(number, number), zone)
+    assert len(found.labels) == hours
+    assert all(label.startswith(day) for label in found.labels)
+    next_day = hours_of(Span(number + 1, number + 1), zone)
+    assert found.start_ms + len(found.quarters) * QUARTER_MS == next_day.start_ms

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import tempfile
 import time
 from collections.abc import Sequence
@@ -55,6 +56,7 @@ class Aggregator:
         self._peaks: list[Peak] = []
         self._waiting_hits = 0
         self._waiting_pages: set[Seen] = set()
+        self._arrived = asyncio.Event()
         self._full = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -121,6 +123,7 @@ class Aggregator:
         if run:
             self._fold(fold, run, replay)
         self._events.append(event)
+        self._arrived.set()
 
     async def _decode(self, partition: int, entry: Entry, replay: bytes | None) -> Batch | None:
         """Return the batch of an entry; None, and the entry is told of, when it holds none."""
@@ -172,9 +175,16 @@ class Aggregator:
     # Flush
 
     async def _flush_forever(self) -> None:
+        """Flush once a period, or when full; what comes after a pause is flushed at once."""
+        begun = -math.inf
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._full.wait(), self._settings.flush_seconds)
+            await self._arrived.wait()
+            rest = begun + self._settings.flush_seconds - time.monotonic()
+            if rest > 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._full.wait(), rest)
+            begun = time.monotonic()
+            self._arrived.clear()
             await self.flush()
 
     async def flush(self) -> None:

@@ -13,7 +13,8 @@ class AggregatorSettings(StoreSettings):
     default_port: ClassVar[int] = 8003
 
     flush_seconds: Seconds = Field(
-        default=1.0, description="longest time that a folded hit waits to be written"
+        default=1.0,
+        description="time from one flush to the next; a hit after a pause is written at once",
     )
     flush_hits: int = Field(
         default=100_000, ge=1, description="folded hits that are written without waiting"

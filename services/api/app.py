@@ -35,6 +35,8 @@ from services.api.access.gate import Gate
 from services.api.access.signing import Signing
 from services.api.access.tokens import Tokens
 from services.api.access.users import Users
+from services.api.dashboard import routes as dashboard
+from services.api.dashboard.parts import Parts
 from services.api.embed import routes as embed
 from services.api.importing import Imports
 from services.api.metrics import Measured
@@ -254,6 +256,7 @@ class Api:
         app.include_router(token_routes.router(lambda: self._now().tokens))
         app.include_router(audit_routes.router(lambda: self._now().store, lambda: self.registry))
         app.include_router(stats.router(lambda: self._now().stats))
+        app.router.routes.extend(dashboard.routes(lambda: self._now().parts(self._settings)))
         app.include_router(
             imports.router(
                 lambda: self.registry, lambda: self._now().imports, lambda: self._now().audit
@@ -305,6 +308,22 @@ class _Running:
         self.counters = public.Counters(self.registry, self.store, self.redis, clock, monotonic)
         self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
         self.stats = stats.Stats(self.registry, self.store, self.redis, clock, monotonic)
+        self._clock = clock
+
+    def parts(self, settings: ApiSettings) -> Parts:
+        """Return what the dashboard is made of."""
+        return Parts(
+            store=self.store,
+            registry=self.registry,
+            counters=self.counters,
+            stats=self.stats,
+            signing=self.signing,
+            users=self.users,
+            tokens=self.tokens,
+            audit=self.audit,
+            public_url=settings.public_url,
+            clock=self._clock,
+        )
 
     async def close(self) -> None:
         self.signing.close()

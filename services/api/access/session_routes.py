@@ -85,7 +85,7 @@ def routers(signing: Callable[[], Signing], known: Callable[[], Users]) -> list[
             response: Response = JSONResponse(body.model_dump(mode="json"), headers=_NO_STORE)
         else:
             signed = await signing().sign_in(request, form.name, form.password)
-            response = RedirectResponse(_local(form.next), HTTPStatus.SEE_OTHER, _NO_STORE)
+            response = RedirectResponse(local(form.next), HTTPStatus.SEE_OTHER, _NO_STORE)
         signed.write(response)
         return response
 
@@ -95,7 +95,7 @@ def routers(signing: Callable[[], Signing], known: Callable[[], Users]) -> list[
         form = await _form(request)
         response: Response = Response(status_code=HTTPStatus.NO_CONTENT)
         if form is not None:
-            response = RedirectResponse(_local(form.next), HTTPStatus.SEE_OTHER, _NO_STORE)
+            response = RedirectResponse(local(form.next), HTTPStatus.SEE_OTHER, _NO_STORE)
         if gate(request).secret(request) is not None:
             # Checks that a page of ours asks; whose session is over already may leave as well.
             await principal(request, None if form is None else form.csrf)
@@ -137,7 +137,7 @@ async def _form(request: Request) -> _Form | None:
     return msgspec.convert(given, _Form)
 
 
-def _local(path: str) -> str:
+def local(path: str) -> str:
     """Return a path of this server; anything else would lead people away after they signed in."""
     plain = path.startswith("/") and not path.startswith(("//", "/\\"))
     return path if plain and path.isprintable() and path.isascii() else HOME

@@ -86,6 +86,11 @@ async def write(store: Store, hits: Sequence[Hit]) -> None:
     await migrate(store)
     for version, site in enumerate(SITES):
         await sites.save(store, site, version + 1)
+    await flush(store, hits)
+
+
+async def flush(store: Store, hits: Sequence[Hit]) -> None:
+    """Fold hits, ordered by time, and flush them year by year."""
     folds = [PartitionFold(number) for number in range(DEFAULT_PARTITIONS)]
     flusher = Flusher(store, hot_rows=1_000_000)
     for _, year in groupby(hits, key=lambda hit: period_start(hit.day, Grain.YEAR)):

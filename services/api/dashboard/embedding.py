@@ -1,0 +1,22 @@
+"""What a portal puts into its pages, for those who run it."""
+
+import msgspec
+
+from services import __version__
+from services.api import script
+from services.api.dashboard.visit import Visit
+from services.model.site import Site
+from services.snippet import Scripts, Snippet
+
+
+def ways(visit: Visit, site: Site) -> dict[str, str]:
+    """Return each way to embed the counter of a site, by its name."""
+    request = visit.request
+    scheme = "https" if visit.is_secure else "http"
+    url = visit.parts.public_url or f"{scheme}://{request.headers.get('host', '')}"
+    scripts = Scripts(
+        __version__,
+        f"{script.VERSIONED}/{script.COUNTER}",
+        script.integrity(script.built(script.COUNTER)),
+    )
+    return Snippet(url, site.slug, scripts, msgspec.to_builtins(site.display)).ways()

@@ -1,0 +1,31 @@
+"""What the pages are made of."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from services.api.access.audit import Audit
+from services.api.access.signing import Signing
+from services.api.access.tokens import Tokens
+from services.api.access.users import Users
+from services.api.public import Counters
+from services.api.registry import Registry
+from services.api.stats.routes import Stats
+from services.store.interface import Store
+
+
+class Parts(NamedTuple):
+    """The service, as the pages use it.
+
+    clock  seconds since 1970
+    """
+
+    store: Store
+    registry: Registry
+    counters: Counters
+    stats: Stats
+    signing: Signing
+    users: Users
+    tokens: Tokens
+    audit: Audit
+    public_url: str | None
+    clock: Callable[[], float]

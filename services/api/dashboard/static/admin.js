@@ -1,0 +1,106 @@
+"use strict";
+(() => {
+  const lang = document.documentElement.lang;
+  const number = new Intl.NumberFormat(lang);
+  const every = (selector, act) => document.querySelectorAll(selector).forEach(act);
+  const seen = (act) => () => document.visibilityState === "visible" && act();
+
+  async function read(url) {
+    const answer = await fetch(url, { headers: { Accept: "application/json" } });
+    if (!answer.ok) throw new Error(String(answer.status));
+    return answer.json();
+  }
+
+  // Who is online now.
+  every("[data-online]", (box) => {
+    const text = box.querySelector(".text");
+    setInterval(seen(async () => {
+      try {
+        const online = await read(box.dataset.online);
+        text.textContent = box.dataset.text.replace("{number}", number.format(online));
+        box.classList.toggle("none", online === 0);
+      } catch {
+        // It is asked again.
+      }
+    }), 5000);
+  });
+
+  // The first view of a new site.
+  every("[data-wait]", (box) => {
+    const timer = setInterval(seen(async () => {
+      try {
+        const { results } = await read(box.dataset.wait);
+        if (results.pageviews.value > 0) {
+          clearInterval(timer);
+          location.reload();
+        }
+      } catch {
+        // It is asked again.
+      }
+    }), 2000);
+  });
+
+  // Names of countries, as the browser knows them.
+  const countries = new Intl.DisplayNames([lang], { type: "region", fallback: "code" });
+  every("[data-country]", (link) => {
+    try {
+      link.textContent = countries.of(link.dataset.country);
+    } catch {
+      // No country has this code; it stays.
+    }
+  });
+
+  // The numbers at a point of the chart, as a tip beside it.
+  every(".plot", (plot) => {
+    const tip = document.createElement("div");
+    tip.className = "tip";
+    tip.hidden = true;
+    tip.setAttribute("aria-hidden", "true");
+    plot.append(tip);
+    plot.querySelectorAll(".mark").forEach((mark) => {
+      const title = mark.querySelector("title");
+      const text = title.textContent;
+      title.remove();
+      mark.addEventListener("pointerenter", () => {
+        const frame = plot.getBoundingClientRect();
+        const dot = mark.querySelector("circle").getBoundingClientRect();
+        tip.textContent = text;
+        tip.hidden = false;
+        const x = dot.left - frame.left + dot.width / 2;
+        const left = x + 14 + tip.offsetWidth > frame.width ? x - 14 - tip.offsetWidth : x + 14;
+        tip.style.left = `${Math.max(4, left)}px`;
+        tip.style.top = `${Math.max(4, dot.top - frame.top - tip.offsetHeight - 6)}px`;
+      });
+    });
+    plot.addEventListener("pointerleave", () => { tip.hidden = true; });
+  });
+
+  // Code to be copied.
+  if (navigator.clipboard) {
+    every("[data-copy]", (block) => {
+      const code = block.querySelector("code");
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = block.dataset.copy;
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(code.textContent);
+        button.textContent = block.dataset.copied;
+        setTimeout(() => { button.textContent = block.dataset.copy; }, 2000);
+      });
+      block.prepend(button);
+    });
+  }
+
+  // Menus close as people expect.
+  every("details.custom", (menu) => {
+    document.addEventListener("click", (event) => {
+      if (!menu.contains(event.target)) menu.open = false;
+    });
+    menu.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") {
+        menu.open = false;
+        menu.querySelector("summary").focus();
+      }
+    });
+  });
+})();

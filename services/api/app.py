@@ -43,6 +43,7 @@ from services.api.metrics import Measured
 from services.api.ready import Front, ReadyAnswers
 from services.api.registry import Registry
 from services.api.settings import ApiSettings
+from services.api.sites import Sites
 from services.api.stats import routes as stats
 from services.backup.stores import Stores
 from services.log.client import connect
@@ -240,7 +241,9 @@ class Api:
         app.router.routes.extend(docs.routes(app))
         app.include_router(script.router(self._settings.public_url))
         app.include_router(
-            admin.router(lambda: self.registry, lambda: self._now().audit, self._clock)
+            admin.router(
+                lambda: self.registry, lambda: self._now().audit, lambda: self._now().sites
+            )
         )
         app.include_router(
             balances.router(
@@ -291,6 +294,7 @@ class _Running:
         )
         self.registry = Registry(self.store, self.redis, clock)
         self.audit = Audit(self.store, clock)
+        self.sites = Sites(self.registry, self.audit, clock)
         self.accounts = Accounts(self.store, self.redis, clock, monotonic)
         self.gate = Gate(
             settings.admin_token,
@@ -315,6 +319,7 @@ class _Running:
         return Parts(
             store=self.store,
             registry=self.registry,
+            sites=self.sites,
             counters=self.counters,
             stats=self.stats,
             signing=self.signing,

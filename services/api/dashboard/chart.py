@@ -86,6 +86,7 @@ def sparkline(values: Sequence[int], name: str) -> Markup:
     """Return a trend, small and without axes."""
     width, height = 160, 36
     root = _element("svg", viewBox=f"0 0 {width} {height}", class_="spark", role="img")
+    root.set("preserveAspectRatio", "none")
     root.set("aria-label", name)
     plot = _element("g", root, transform="translate(0 3)")
     across, up = Ordinal(list(range(len(values)))), Linear(0, max([*values, _LEAST_TOP]))

@@ -9,6 +9,7 @@ from services.api.access.tokens import Tokens
 from services.api.access.users import Users
 from services.api.public import Counters
 from services.api.registry import Registry
+from services.api.sites import Sites
 from services.api.stats.routes import Stats
 from services.store.interface import Store
 
@@ -21,6 +22,7 @@ class Parts(NamedTuple):
 
     store: Store
     registry: Registry
+    sites: Sites
     counters: Counters
     stats: Stats
     signing: Signing

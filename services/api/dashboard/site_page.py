@@ -32,7 +32,7 @@ class Tile(NamedTuple):
     value: str
     change: float | None
     unit: str
-    is_better: bool
+    is_better: bool | None
     link: str | None
     is_current: bool
 
@@ -136,7 +136,7 @@ def _details(got: Got[Compared], t: Language) -> list[Tile]:
     now, before = got.value
     tiles = []
     for measure, unit in (
-        (Measure.BOUNCE_RATE, " đ" if t.lang == "vi" else " pt"),
+        (Measure.BOUNCE_RATE, t("unit.points")),
         (Measure.VISIT_DURATION, "%"),
         (Measure.BOTS, "%"),
     ):
@@ -146,7 +146,11 @@ def _details(got: Got[Compared], t: Language) -> list[Tile]:
         else:
             shown = t.duration(value) if measure is Measure.VISIT_DURATION else t.number(value)
         changed = change(measure, value, was)
-        better = ((changed or 0) > 0) is (measure not in LESS_IS_BETTER)
+        better = (
+            None
+            if measure is Measure.BOTS
+            else ((changed or 0) > 0) is (measure not in LESS_IS_BETTER)
+        )
         tiles.append(Tile(measure, shown, changed, unit, better, None, is_current=False))
     return tiles
 

@@ -6,7 +6,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     # What every page has
     "skip": ("Đến nội dung chính", "Skip to the content"),
     "nav": ("Điều hướng", "Navigation"),
-    "nav.sites": ("Các trang", "Sites"),
+    "nav.sites": ("Trang web", "Sites"),
     "nav.users": ("Người dùng", "Users"),
     "nav.tokens": ("Mã truy cập", "Tokens"),
     "nav.audit": ("Nhật ký", "Audit log"),
@@ -47,19 +47,19 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "First time? The password of the first user was printed when Luot was started.",
     ),
     # The list of sites
-    "sites": ("Các trang", "Sites"),
-    "sites.add": ("Thêm trang", "Add a site"),
-    "sites.find": ("Tìm trang", "Find a site"),
-    "sites.none": ("Chưa có trang nào", "No site yet"),
+    "sites": ("Trang web", "Sites"),
+    "sites.add": ("Thêm trang web", "Add a site"),
+    "sites.find": ("Tìm trang web", "Find a site"),
+    "sites.none": ("Chưa có trang web nào", "No site yet"),
     "sites.none.owner": (
         "Thêm cổng thông tin đầu tiên, rồi dán một dòng mã vào trang của bạn.",
         "Add your first portal, then paste one line of code into its pages.",
     ),
     "sites.none.other": (
-        "Tài khoản của bạn chưa được giao trang nào. Hãy liên hệ quản trị viên.",
+        "Tài khoản của bạn chưa được giao trang web nào. Hãy liên hệ quản trị viên.",
         "No site has been given to you yet. Ask an owner of this server.",
     ),
-    "sites.none.found": ("Không có trang nào khớp với “{text}”.", "No site matches “{text}”."),
+    "sites.none.found": ("Không có trang web nào khớp với “{text}”.", "No site matches “{text}”."),
     "sites.trend": (
         "Lượt xem 30 ngày qua: {total}, nhiều nhất {most} trong một ngày",
         "Views of the last 30 days: {total}, at most {most} a day",
@@ -68,7 +68,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Hiện chưa đọc được số liệu. Hãy tải lại trang sau giây lát.",
         "The numbers cannot be read right now. Load the page again in a moment.",
     ),
-    "online": ("đang truy cập", "online"),
+    "hosts.any": ("mọi tên miền", "any host"),
+    "unit.points": (" điểm", " points"),
     "today": ("Hôm nay", "Today"),
     "yesterday": ("Hôm qua", "Yesterday"),
     "total": ("Tổng", "Total"),
@@ -160,7 +161,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "No scripts in your system? Use this image:",
     ),
     "wait.no_hosts": (
-        "Trang này chưa khai báo tên miền nào, nên chưa lượt nào được tính.",
+        "Trang web này chưa khai báo tên miền nào, nên chưa lượt nào được tính.",
         "This site has no host yet, so nothing can be counted.",
     ),
     # Errors
@@ -169,6 +170,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "error.404": ("Không tìm thấy trang", "There is nothing here"),
     "error.503": ("Tạm thời chưa dùng được", "Not available right now"),
     "error.other": ("Yêu cầu không thực hiện được", "This did not work"),
-    "error.home": ("Về danh sách trang", "To your sites"),
+    "error.home": ("Về danh sách trang web", "To your sites"),
     "form.wrong": ("Chưa lưu được. Hãy sửa những mục sau:", "Not saved. Please correct:"),
 }

@@ -1,0 +1,139 @@
+"""Makes, changes and removes sites; every change is in the audit log."""
+
+import time
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Annotated, Any, cast
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.api.access.audit import Audit
+from services.api.access.principal import Principal
+from services.api.display import DisplayFields, merged
+from services.api.errors import ApiError, bad_request, shown, unavailable
+from services.api.registry import Registry
+from services.model.display import Display
+from services.model.site import DEFAULT_TIMEZONE, SLUG_PATTERN, Metric, Site
+from services.store.interface import StoreError
+
+Slug = Annotated[str, Field(pattern=SLUG_PATTERN, max_length=64)]
+
+
+class SiteFields(BaseModel):
+    """What an admin may set on a site."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(
+        "", max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$", description="shown to people"
+    )
+    timezone: str = Field(DEFAULT_TIMEZONE, max_length=64, description="IANA name; days turn there")
+    hosts: list[str] = Field(
+        [], max_length=100, description="mytho.example, *.mytho.example for all below it, * for any"
+    )
+    metric: Metric = Field(Metric.VISITS, description="what the counter shows")
+    significant: list[str] = Field(
+        [], max_length=20, description="query parameters that name a page: tabid, nv"
+    )
+    honour_dnt: bool = Field(True, description="no visitor hash for browsers that ask for none")
+    public_top: bool = Field(False, description="anybody may read the most read pages")
+    public_dashboard: bool = Field(
+        False, description="anybody may read the traffic behind the numbers"
+    )
+    display: DisplayFields | None = Field(
+        None, description="how its block looks; in a change, null takes back what was set"
+    )
+
+
+class NewSite(SiteFields):
+    """A site that is to be created."""
+
+    slug: Slug
+
+
+class Sites:
+    """Every site, as those who may can change it."""
+
+    def __init__(
+        self, registry: Registry, audit: Audit, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._registry = registry
+        self._audit = audit
+        self._clock = clock
+
+    async def create(self, who: Principal, new: NewSite) -> Site:
+        """Create a site. Raises ApiError, 409 when its slug is taken."""
+        fields = {**new.model_dump(), "display": merged(Display(), new.display)}
+        site = _site({**fields, "created_at": int(self._clock() * 1000)})
+        sites = self._loaded()
+        if sites.get(site.slug) is not None:
+            raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(site.slug)} exists already"})
+        async with self._audit.recorded(
+            who, "site.add", site.slug, site=site.slug, after=_fields(site)
+        ):
+            await _saved(sites.save(site))
+        return site
+
+    async def edit(self, who: Principal, site: Site, changes: SiteFields) -> Site:
+        """Change the fields that are given, and no other. Raises ApiError."""
+        given = changes.model_dump(exclude_unset=True)
+        if "display" in given:
+            given["display"] = merged(site.display, changes.display)
+        edited = _site({**msgspec.to_builtins(site), **given})
+        if edited == site:
+            return site
+        async with self._audit.recorded(
+            who,
+            "site.edit",
+            site.slug,
+            site=site.slug,
+            before=_fields(site),
+            after=_fields(edited),
+        ):
+            await _saved(self._loaded().save(edited))
+        return edited
+
+    async def remove(self, who: Principal, site: Site) -> None:
+        """Remove a site; its counts stay in the store. Raises ApiError."""
+        async with self._audit.recorded(
+            who, "site.remove", site.slug, site=site.slug, before=_fields(site)
+        ):
+            await _saved(self._loaded().remove(site.slug))
+
+    def _loaded(self) -> Registry:
+        if not self._registry.loaded:
+            raise unavailable("the sites are not loaded yet")
+        return self._registry
+
+
+async def _saved(change: Coroutine[Any, Any, None]) -> None:
+    try:
+        await change
+    except StoreError as error:
+        raise unavailable(f"the store did not take the change: {error}") from error
+
+
+def _site(fields: dict[str, Any]) -> Site:
+    try:
+        return msgspec.convert(fields, Site)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        raise bad_request(_field(text), text.partition(" - at `$")[0]) from None
+
+
+def _field(text: str) -> str:
+    name, colon, _ = text.partition(":")
+    if colon and name in Site.__struct_fields__:
+        return name
+    if colon and name in Display.__struct_fields__:
+        return f"display.{name}"
+    if "time zone" in text:
+        return "timezone"
+    _, dollar, path = text.partition("$.")
+    return path.split("[", 1)[0].rstrip("`") if dollar else "body"
+
+
+def _fields(site: Site) -> dict[str, Any]:
+    """Return a site as the audit log keeps it."""
+    return cast("dict[str, Any]", msgspec.to_builtins(site))

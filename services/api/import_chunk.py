@@ -30,8 +30,10 @@ def checked(payload: bytes, site: Site, latest: int) -> Batch:
             wrong = ("at", at, f"at most {latest}")
         elif day != local_day(at, site.timezone):
             wrong = ("day", day, f"the site's day of {at}")
-        elif bot or not visit:
-            wrong = ("visit", Visit(visit).name, "a human's view that starts or continues a visit")
+        elif bot:
+            wrong = ("bot", True, "a human")
+        elif not visit:
+            wrong = ("visit", Visit(visit).name, "STARTS or CONTINUES")
         else:
             continue
         name, value, expected = wrong
@@ -42,8 +44,6 @@ def checked(payload: bytes, site: Site, latest: int) -> Batch:
                 raise bad_request(
                     f"hits.{name}", f"{shown(text)} is over {limit} bytes; expected less"
                 )
-    if max(hits.visitor) >= 1 << 64:
-        raise bad_request("hits.visitor", "expected 64 bits")
     return hits
 
 

@@ -56,7 +56,7 @@ async def opened(store_url: str) -> AsyncIterator[Store]:
 async def store(opened: Store) -> Store:
     """A store with one site and no counts."""
     tables = ("counters", "hits", "opening_balances", "peaks", "sites", "visitors")
-    for table in (*tables, "users", "tokens", "audit"):
+    for table in (*tables, "users", "tokens", "audit", "imports"):
         await opened.execute(f"TRUNCATE TABLE {table}")
     await sites.save(opened, SITE, 1)
     return opened

@@ -1,0 +1,125 @@
+"""`luot tail` and `luot import` against a running `luot up`, as a person uses them."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.imports.world import line
+from tests.servers.up import LUOT, Up, environ, luot
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    running = Up(tmp_path_factory.mktemp("tail") / "data")
+    yield running
+    assert running.end() == 0
+
+
+class Tail:
+    """A running `luot tail`."""
+
+    def __init__(self, up: Up, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [*LUOT, "tail", "--data", str(up.data), *options],
+            env=environ(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def next(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def end(self, how: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        self.process.send_signal(how)
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors
+
+
+def test_hits_pass_decoded_and_without_an_address(up: Up) -> None:
+    up.view("/demo/mot", address="203.0.113.77")
+    follows = Tail(up, "--since", "1h", "--json")
+    hit: dict[str, Any] = json.loads(follows.next())
+    assert "203.0.113.77" not in json.dumps(hit)
+    assert (hit["site"], hit["path"], hit["bot"], hit["visit"]) == (
+        "demo",
+        "/demo/mot",
+        False,
+        None,
+    )
+    assert (hit["device"], hit["browser"], hit["os"]) == ("desktop", "Firefox", "Linux")
+    assert hit["time"].endswith("+07:00")
+    up.view("/demo/hai", agent="Googlebot/2.1 (+http://www.google.com/bot.html)")
+    hit = json.loads(follows.next())
+    assert (hit["path"], hit["bot"]) == ("/demo/hai", True)
+    assert follows.end() == (0, "")
+
+
+def test_a_pipe_gets_plain_lines_and_may_close(up: Up) -> None:
+    up.view("/demo/ba")
+    follows = Tail(up, "--since", "1h", "--site", "demo")
+    plain = follows.next()
+    assert "\x1b" not in plain
+    assert plain.split()[2:5] == ["demo", "view", "/demo/mot"]
+    assert follows.process.stdout is not None
+    follows.process.stdout.close()
+    up.view("/demo/bon")
+    up.view("/demo/nam")
+    _, errors = follows.process.communicate(timeout=20)
+    assert (follows.process.returncode, errors) == (0, "")
+
+
+def test_what_cannot_be_followed_is_named(up: Up) -> None:
+    data = ("--data", str(up.data))
+    for arguments, named in (
+        (("--site", "nobody"), "'nobody' is not a site"),
+        (("--since", "yesterday"), "--since 'yesterday' is no age"),
+    ):
+        refused = luot("tail", *arguments, *data)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert named in " ".join(refused.stderr.split())
+
+
+def test_only_so_many_may_follow(up: Up) -> None:
+    token = (up.data / "token").read_text().strip()
+    head = {"Authorization": f"Bearer {token}"}
+    with ExitStack() as streams:
+        answers = [
+            streams.enter_context(up.http.stream("GET", "/api/admin/tail", headers=head))
+            for _ in range(11)
+        ]
+        assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+
+
+def test_a_log_of_years_counts_on_its_own_days_and_live_visitors_go_on(
+    up: Up, tmp_path: Path
+) -> None:
+    before = up.counter()["total"]
+    lines = [
+        line(f"{day:02}/{month}/{year}:23:59:50 +0700", f"/bai-{day}")
+        for year in (1999, 2015, 2024)
+        for month in ("Jan", "Feb", "Dec")
+        for day in (1, 28)
+    ]
+    log = tmp_path / "years.log"
+    log.write_text("\n".join(["not a line", *lines, line("01/Jan/2030:00:00:00 +0700")]) + "\n")
+    arguments = ("import", str(log), "--site", "demo", "--data", str(up.data))
+    dry = luot(*arguments, "--dry-run")
+    assert "would be imported" in dry.stdout
+    assert up.counter()["total"] == before
+    done = luot(*arguments)
+    assert (done.returncode, "line 1 cannot be read: 'not a line'" in done.stderr) == (0, True)
+    assert "exists since" in done.stderr
+    up.wait_for_total(before + len(lines))
+    page = up.counter(path="/bai-28")["paths"]["/bai-28"]
+    assert (page["views"], page["today"]) == (9, 0)
+    assert "was imported before" in luot(*arguments).stdout
+    nothing = luot("import", str(tmp_path / "no.log"), "--site", "demo", "--data", str(up.data))
+    assert (nothing.returncode, "no.log cannot be read" in nothing.stderr) == (2, True)

@@ -135,7 +135,7 @@ def test_every_link_of_the_demo_portal_leads_somewhere(up: Up) -> None:
     while todo:
         path = todo.pop()
         seen.add(path)
-        answer = up.http.get(path)
+        answer = up.http.get(path, headers={"Referer": f"{up.url}/demo"})
         assert answer.status_code == 200, path
         if "text/html" in answer.headers["content-type"]:
             links = re.findall(r'(?:href|src|data-luot-views)="(/[^"#]*)', answer.text)

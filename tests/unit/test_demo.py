@@ -77,7 +77,8 @@ def test_a_page_is_light_with_all_that_it_loads_from_the_portal(path: str) -> No
 @pytest.mark.parametrize("path", PAGES)
 def test_the_panel_shows_lines_that_the_page_has(path: str) -> None:
     page, _, panel = source(path).partition('<aside id="luot-panel"')
-    shown = [unescape(code) for code in re.findall(r"<pre[^>]*><code>(.*?)</code>", panel, re.DOTALL)]
+    codes = re.findall(r"<pre[^>]*><code>(.*?)</code>", panel, re.DOTALL)
+    shown = [unescape(code) for code in codes]
     lines = [code.replace(ORIGIN, "") for code in shown if "<" in code]
     assert lines
     assert [line for line in lines if line not in page] == []

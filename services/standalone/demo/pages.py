@@ -62,7 +62,7 @@ def html(page: Page, today: date, origin: str) -> str:
         description=escape(page.description),
         name=page.portal.name,
         head=panel.unmarked(head).strip(),
-        body=panel.unmarked(_LINK.sub(_mark_current(page), body)).strip(),
+        body=panel.unmarked(_with_current(page, body)).strip(),
         place=_place(page.portal),
         next=following.home,
         next_title=escape(following.title),
@@ -83,18 +83,15 @@ def _page(portal: Portal, source: str) -> Page:
     return Page(portal=portal, content=source[head.end() :].rstrip(), **fields)
 
 
-def _mark_current(page: Page) -> "_Mark":
-    return _Mark(page.path, page.portal.home)
+def _with_current(page: Page, body: str) -> str:
+    """Mark the link of the menu that leads to this page, or to the list above it."""
 
-
-class _Mark(NamedTuple):
-    path: str
-    home: str
-
-    def __call__(self, link: re.Match[str]) -> str:
-        below = link[1] != self.home and self.path.startswith(link[1] + "/")
-        current = ' aria-current="page"' if self.path == link[1] or below else ""
+    def marked(link: re.Match[str]) -> str:
+        below = link[1] != page.portal.home and page.path.startswith(link[1] + "/")
+        current = ' aria-current="page"' if page.path == link[1] or below else ""
         return f'href="{link[1]}"{current}'
+
+    return _LINK.sub(marked, body)
 
 
 def _place(portal: Portal) -> str:

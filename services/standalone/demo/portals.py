@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 ROOT = "/demo"
 
-_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'self'"
+_PICTURES = (
+    "style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-_SCRIPT = f"{_POLICY}; script-src 'self'; connect-src 'self'"
+_POLICY = f"default-src 'none'; {_PICTURES}"
+_SCRIPT = f"default-src 'none'; script-src 'self'; connect-src 'self'; {_PICTURES}"
 
 
 class Portal(NamedTuple):
@@ -53,8 +53,8 @@ PORTALS = (
         site="demo-mytho",
         title="Thành phố Mỹ Tho",
         system="Liferay",
-        way="Nhãn và kiểu là cài đặt của site trên Luot; thẻ chỉ nhắc lại những gì giữ chỗ cho khối.",
-        in_short="Labels and look are set once for the whole site; the element repeats what keeps its place.",
+        way="Nhãn và kiểu là cài đặt của site trên Luot; thẻ chỉ nói những gì giữ chỗ.",
+        in_short="Labels are set once for the whole site; the element says what keeps its place.",
         setting=(
             "luot site edit demo-mytho --preset liferay --lines online,today,total"
             ' --label "online=Đang truy cập " --heading ""'

@@ -1,0 +1,231 @@
+"""The five portals of the demo in a real browser: their text is that of the portals they stand for.
+
+The old counters of the demo lack one visit and one view, those of the first visitor, who is here.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, ViewportSize, expect
+
+from services.standalone import demo
+from services.standalone.demo import pages
+from services.standalone.demo.portals import ALL, INDEX, PORTALS, SAMPLE, Portal
+from tests.servers.up import BROWSER, COUNTED_SECONDS, Up
+
+PHONE: ViewportSize = {"width": 390, "height": 800}
+DESKTOP: ViewportSize = {"width": 1360, "height": 860}
+OCTOBER_2023 = datetime(2023, 10, 5, 3, 0, tzinfo=UTC)
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    running = Up(tmp_path_factory.mktemp("portals") / "data")
+    yield running
+    assert running.end() == 0
+
+
+@pytest.fixture
+def visit(browser: Browser, up: Up) -> Iterator[Visit]:
+    """Open a page as a new visitor; nothing may be said in its console, or asked of others."""
+    contexts: list[BrowserContext] = []
+    said: list[str] = []
+
+    def strangers(url: str) -> None:
+        if not url.startswith(up.url):
+            said.append(url)
+
+    def visit(path: str, **options: Any) -> Page:
+        options = {"viewport": DESKTOP, **options}
+        contexts.append(browser.new_context(user_agent=BROWSER, locale="vi-VN", **options))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda asked: strangers(asked.url))
+        if options.get("java_script_enabled", True):
+            page.clock.install()
+        page.goto(up.url + path)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+def paths(portal: Portal) -> list[str]:
+    return [path for path, page in pages.pages().items() if page.portal is portal]
+
+
+def becomes(page: Page, read: Callable[[], Any], expected: Any) -> None:
+    """Wait until a page shows this; its clock runs ahead to the next reading of the numbers."""
+    for _ in range(int(COUNTED_SECONDS * 4)):
+        if read() == expected:
+            return
+        page.clock.run_for(60_000)
+        page.wait_for_timeout(250)
+    assert read() == expected
+
+
+def block(page: Page) -> list[str]:
+    """Return the lines of the block as a reader sees them."""
+    text = page.locator("visitor-counter [part=block]").inner_text()
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def test_my_tho_shows_the_three_lines_of_its_portal(visit: Visit) -> None:
+    page = visit("/demo/mytho")
+    lines = ["Đang truy cập : 1", "Hôm nay: 70", "Tổng lượt truy cập: 907035"]
+    becomes(page, lambda: block(page), lines)
+
+
+def test_the_district_shows_its_odometer_its_six_lines_and_the_views_of_an_article(
+    visit: Visit,
+) -> None:
+    page = visit("/demo/dnn/lich-cat-dien-bao-tri")
+    lines = [
+        "Thống kê truy cập",
+        "00008307145",
+        "Hôm nay: 6325",
+        "Hôm qua: 7097",
+        "Tháng này: 119944",
+        "Tháng trước: 108517",
+        "Năm này: 119944",
+        "Năm trước: 1845672",
+    ]
+    becomes(page, lambda: block(page), lines)
+    head = page.locator("article .meta")
+    becomes(page, head.inner_text, "Ngày đăng: 7:36 | 20/07/19 Lượt xem: 445")
+
+
+def test_da_nang_shows_the_views_of_an_article_and_of_its_list(visit: Visit) -> None:
+    page = visit("/demo/danang/don-rac-bai-bien")
+    head = page.locator("article .meta")
+    becomes(page, head.inner_text, "Đăng ngày 24-11-2022 15:57, Lượt xem: 254")
+    page = visit("/demo/danang")
+    views = page.locator(".meta")
+    shown = ["Lượt xem: 254", "Lượt xem: 1907", "Lượt xem: 586"]
+    becomes(page, views.all_inner_texts, shown)
+
+
+def test_ho_chi_minh_city_has_its_day_on_top_and_the_block_by_one_script(
+    up: Up, browser: Browser
+) -> None:
+    context = browser.new_context(user_agent=BROWSER, viewport=DESKTOP)
+    page = context.new_page()
+    loaded: list[Request] = []
+    page.on("request", loaded.append)
+    page.clock.install()
+
+    def on_that_day(route: Route) -> None:
+        found = demo.document("/demo/hcm", up.url, OCTOBER_2023)
+        assert found is not None
+        headers = {"Content-Security-Policy": found.policy, "Content-Type": found.media_type}
+        route.fulfill(body=found.body, headers=headers)
+
+    page.route("**/demo/hcm", on_that_day)
+    page.goto(f"{up.url}/demo/hcm")
+
+    day = page.get_by_text("Thứ Năm, ngày 5 tháng 10 năm 2023", exact=True)
+    heading = page.locator("main").bounding_box()
+    above = day.bounding_box()
+    assert above is not None
+    assert heading is not None
+    assert above["y"] < heading["y"]
+    becomes(
+        page, lambda: block(page)[:3], ["Thống kê truy cập", "Đang truy cập: 1", "Hôm nay: 15.209"]
+    )
+    assert block(page)[-1] == "Tổng lượt truy cập: 48.911.321"
+    assert page.locator("script[data-site]").count() == 1
+    scripts = [asked.url for asked in loaded if asked.resource_type == "script"]
+    assert scripts == [f"{up.url}/counter.js", f"{up.url}/blocks.js"]
+    context.close()
+
+
+def test_nghe_an_counts_and_shows_without_any_script(up: Up, visit: Visit) -> None:
+    page = visit("/demo/nghean/mua-cam-vao-vu", java_script_enabled=False)
+    images = page.locator('img[src^="/counter/"], img[src^="/hit.gif"]')
+    expect(images).to_have_count(3)
+    for image in images.all():
+        assert image.evaluate("(image) => image.complete && image.naturalWidth") > 0
+
+    def lines(query: str = "") -> list[str]:
+        return up.http.get(f"/counter/demo-nghean.txt{query}").text.splitlines()
+
+    page_views = "?path=/demo/nghean/mua-cam-vao-vu"
+    for _ in range(int(COUNTED_SECONDS * 4)):
+        if lines("?lines=online,total") == ["Đang truy cập: 1", "Tổng lượt truy cập: 21506734"]:
+            break
+        page.wait_for_timeout(250)
+    assert lines("?lines=online,total") == ["Đang truy cập: 1", "Tổng lượt truy cập: 21506734"]
+    assert lines(page_views) == ["Lượt xem: 762"]
+
+    shown = images.nth(1).get_attribute("src")
+    assert shown is not None
+    badge = up.http.get(shown)
+    assert badge.headers["content-type"] == "image/svg+xml"
+    assert ">21.506.734</tspan>" in badge.text
+    of_page = images.nth(0).get_attribute("src")
+    assert of_page is not None
+    assert ">762</tspan>" in up.http.get(of_page).text
+
+
+@pytest.mark.parametrize("portal", ALL, ids=lambda portal: portal.name)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(
+    up: Up, browser: Browser, portal: Portal, scheme: Any
+) -> None:
+    # Without the policy, which would keep axe out as well.
+    context = browser.new_context(viewport=DESKTOP, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    found: dict[str, list[str]] = {}
+    for path in paths(portal):
+        page.goto(up.url + path)
+        if page.locator("visitor-counter").count():
+            page.locator("visitor-counter .known").wait_for()
+        problems = Axe().run(page).response["violations"]
+        found |= {path: [rule["id"] for rule in problems]} if problems else {}
+    context.close()
+    assert found == {}
+
+
+@pytest.mark.parametrize("portal", ALL, ids=lambda portal: portal.name)
+def test_every_page_keeps_to_its_policy_and_fits_a_phone(
+    up: Up, visit: Visit, portal: Portal
+) -> None:
+    page = visit(portal.home, viewport={"width": 320, "height": 640})
+    for path in paths(portal):
+        page.goto(up.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") == 320, path
+
+
+def test_the_next_portal_leads_round_to_the_first(visit: Visit) -> None:
+    page = visit("/demo")
+    for portal in (*PORTALS, SAMPLE, PORTALS[0]):
+        page.get_by_role("link", name="Cổng tiếp theo").click()
+        page.wait_for_url(f"**{portal.home}")
+        expect(page.locator("#luot-title")).to_be_visible()
+    page.get_by_role("link", name="Luot", exact=True).click()
+    page.wait_for_url(f"**{INDEX.home}")
+
+
+def test_the_lines_are_out_of_the_way_on_a_phone_until_they_are_asked_for(visit: Visit) -> None:
+    page = visit("/demo/nghean", viewport=PHONE, java_script_enabled=False)
+    panel = page.locator("#luot-panel")
+    expect(panel).to_be_hidden()
+    page.get_by_role("button", name="Mã nhúng").click()
+    expect(panel).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+
+
+def test_one_click_selects_a_whole_snippet(visit: Visit) -> None:
+    page = visit("/demo/mytho")
+    snippet = page.locator("#luot-panel pre").first
+    snippet.click()
+    assert page.evaluate("getSelection().toString().trim()") == snippet.inner_text().strip()

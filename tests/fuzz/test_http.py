@@ -69,7 +69,9 @@ def fuzz(description: dict[str, Any], url: str, headers: dict[str, str]) -> int:
 def about_sites_that_exist(description: dict[str, Any]) -> dict[str, Any]:
     """Let made-up requests ask for a site that there is, where that can do no harm."""
     for path, methods in description["paths"].items():
-        known = {"site": "fuzz"} | ({"slug": "ledger"} if path.endswith("/balances") else {})
+        known = {"site": "fuzz", "site_id": "fuzz"} | (
+            {"slug": "ledger"} if path.endswith("/balances") else {}
+        )
         for operation in methods.values():
             for parameter in operation.get("parameters", []):
                 if parameter["name"] in known:
@@ -102,8 +104,13 @@ def test_the_api_tells_strangers_nothing(luot: System) -> None:
     doors = {f"/api/admin/{name}" for name in ("sign-in", "sign-out")}
     paths = description["paths"]
     assert doors < set(paths)
-    admin = {path: paths[path] for path in paths if "/admin/" in path and path not in doors}
-    for path, methods in admin.items():
+    closed = {
+        path: paths[path]
+        for path in paths
+        if path.startswith(("/api/admin/", "/api/v1/stats/")) and path not in doors
+    }
+    assert "/api/v1/stats/breakdown" in closed
+    for path, methods in closed.items():
         for method in methods:
             answer = httpx.request(method, f"{luot.api.url}{path.replace('{slug}', 'fuzz')}")
             assert (answer.status_code, list(answer.json()["errors"])) == (401, ["authorization"])

@@ -19,9 +19,9 @@ from services.api.stats.spans import Hours, Interval, Span, hours_of, label_of
 from services.model.calendar import Grain, period_start
 from services.store.interface import LimitError, Limits, Store, StoreError
 
-LIMITS = Limits(calls=2, threads=2, seconds=10, bytes=400_000_000)
+LIMITS = Limits(calls=2, threads=2, seconds=20, bytes=400_000_000)
 """For each statement of each process; an old server takes no more than 512 MiB by its profile."""
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 20.0
 """How long a question waits for its turn."""
 
 _BOTS = frozenset({Measure.BOTS})

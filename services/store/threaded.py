@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any, TypeVar
 
-from services.model.calendar import to_date, to_day
+from services.model.calendar import to_day
 from services.store import states
 from services.store.interface import Row, Store, StoreError
 from services.store.parameters import bind
@@ -131,7 +131,7 @@ class ThreadedStore(Store):
             raise StoreError(f"table {table} has no column {', '.join(sorted(unknown))}")
         types = [(name, known[name]) for name in columns]
         values = [
-            _dates(values, name) if known[name] == "Date" else list(values)
+            _days(values, name) if known[name] == "Date" else list(values)
             for name, values in columns.items()
         ]
         try:
@@ -141,11 +141,11 @@ class ThreadedStore(Store):
             raise
 
 
-def _dates(values: Sequence[int | date], column: str) -> list[date]:
-    dates: dict[int | date, date] = {}
+def _days(values: Sequence[int | date], column: str) -> list[int]:
+    days: dict[int | date, int] = {}
     for value in set(values):
         day = to_day(value) if isinstance(value, date) else value
         if not 0 <= day <= _LAST_DAY:
             raise StoreError(f"column {column} has the day {value}, expected 0 to {_LAST_DAY}")
-        dates[value] = to_date(day)
-    return [dates[value] for value in values]
+        days[value] = day
+    return [days[value] for value in values]

@@ -19,6 +19,7 @@ TABLES = [
     "audit",
     "counters",
     "hits",
+    "imports",
     "meta",
     "migrations",
     "opening_balances",

@@ -52,9 +52,9 @@ def router(store: Callable[[], Store], registry: Callable[[], Registry]) -> APIR
         limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 100,
     ) -> Entries:
         """The audit log, the newest first: everything for an owner, else of your sites."""
-        sites = _sites(asking, site, registry())
+        sites = sites_of(asking, site, registry())
         try:
-            found = await audit.newest(store(), limit + 1, _place(before), sites, who)
+            found = await audit.newest(store(), limit + 1, place(before), sites, who)
         except StoreError as error:
             raise unavailable(f"the audit log cannot be read: {error}") from error
         part = found[:limit]
@@ -64,7 +64,7 @@ def router(store: Callable[[], Store], registry: Callable[[], Registry]) -> APIR
     return routes
 
 
-def _sites(asking: Principal, site: str | None, registry: Registry) -> list[str] | None:
+def sites_of(asking: Principal, site: str | None, registry: Registry) -> list[str] | None:
     """Return the sites to read of; None is everything."""
     if site is not None:
         if not asking.has(site):
@@ -77,7 +77,7 @@ def _sites(asking: Principal, site: str | None, registry: Registry) -> list[str]
     return sorted(asking.sites)
 
 
-def _place(text: str | None) -> audit.Place | None:
+def place(text: str | None) -> audit.Place | None:
     if text is None:
         return None
     at, dash, name = text.partition("-")

@@ -9,8 +9,8 @@ from services.model.site import Site
 from services.snippet import Scripts, Snippet
 
 
-def ways(visit: Visit, site: Site) -> dict[str, str]:
-    """Return each way to embed the counter of a site, by its name."""
+def snippet(visit: Visit, site: Site) -> Snippet:
+    """Return the ways to embed the counter of a site."""
     request = visit.request
     scheme = "https" if visit.is_secure else "http"
     url = visit.parts.public_url or f"{scheme}://{request.headers.get('host', '')}"
@@ -19,4 +19,4 @@ def ways(visit: Visit, site: Site) -> dict[str, str]:
         f"{script.VERSIONED}/{script.COUNTER}",
         script.integrity(script.built(script.COUNTER)),
     )
-    return Snippet(url, site.slug, scripts, msgspec.to_builtins(site.display)).ways()
+    return Snippet(url, site.slug, scripts, msgspec.to_builtins(site.display))

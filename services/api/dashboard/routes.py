@@ -4,13 +4,28 @@ from collections.abc import Callable
 
 from starlette.routing import BaseRoute, Route
 
-from services.api.dashboard import assets, session_pages, site_page, sites_page
+from services.api.dashboard import (
+    assets,
+    audit_page,
+    export,
+    people,
+    session_pages,
+    site_form,
+    site_page,
+    sites_page,
+    tokens_page,
+)
 from services.api.dashboard.parts import Parts
+from services.api.dashboard.people import USERS
 from services.api.dashboard.routing import SIGN_IN, Pages
+from services.api.dashboard.tokens_page import TOKENS
 from services.api.dashboard.visit import HOME
 from services.model.account import Role
 
 SITE = f"{HOME}/sites/{{slug}}"
+NEW_SITE = f"{HOME}/new-site"
+USER = f"{USERS}/{{name}}"
+ACCOUNT = f"{HOME}/account"
 
 
 def routes(parts: Callable[[], Parts]) -> list[BaseRoute]:
@@ -19,6 +34,28 @@ def routes(parts: Callable[[], Parts]) -> list[BaseRoute]:
     pages.add(SIGN_IN, session_pages.sign_in, None)
     pages.add_door(SIGN_IN, session_pages.begin)
     pages.add(f"{HOME}/sign-out", session_pages.sign_out, None, "POST")
+
     pages.add(HOME, sites_page.sites, Role.VIEWER)
+    pages.add(NEW_SITE, site_form.new_site, Role.OWNER)
+    pages.add(NEW_SITE, site_form.create, Role.OWNER, "POST")
     pages.add_readable(SITE, site_page.site)
+    pages.add_readable(f"{SITE}/csv/{{panel}}", export.csv)
+    pages.add(f"{SITE}/embed", site_form.embed, Role.VIEWER)
+    pages.add(f"{SITE}/settings", site_form.settings, Role.EDITOR)
+    pages.add(f"{SITE}/settings", site_form.change, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/remove", site_form.remove, Role.OWNER, "POST")
+
+    pages.add(USERS, people.users, Role.OWNER)
+    pages.add(USERS, people.add, Role.OWNER, "POST")
+    pages.add(USER, people.user, Role.OWNER)
+    pages.add(USER, people.edit, Role.OWNER, "POST")
+    pages.add(f"{USER}/password", people.set_password, Role.OWNER, "POST")
+    pages.add(f"{USER}/remove", people.remove, Role.OWNER, "POST")
+    pages.add(ACCOUNT, people.account, Role.VIEWER)
+    pages.add(ACCOUNT, people.own_password, Role.VIEWER, "POST")
+
+    pages.add(TOKENS, tokens_page.tokens, Role.OWNER)
+    pages.add(TOKENS, tokens_page.add, Role.OWNER, "POST")
+    pages.add(f"{TOKENS}/{{id}}/revoke", tokens_page.revoke, Role.OWNER, "POST")
+    pages.add(f"{HOME}/audit", audit_page.entries, Role.EDITOR)
     return [Route(assets.PATH, assets.answer), *pages.routes]

@@ -69,7 +69,9 @@ async def site(visit: Visit) -> Response:
         "may_see_snippet": visit.known is not None,
     }
     if not await _is_counted(visit, asking):
-        return visit.page("waiting.html", snippet=embedding.ways(visit, asking.site), **told)
+        return visit.page(
+            "waiting.html", snippet=embedding.snippet(visit, asking.site).ways(), **told
+        )
     return visit.pages(_parts(visit, asking, told))
 
 

@@ -91,6 +91,77 @@
     });
   }
 
+  // A short name, out of the name.
+  every("[data-slug-of]", (field) => {
+    const name = field.form.elements[field.dataset.slugOf];
+    let own = field.value !== "";
+    field.addEventListener("input", () => { own = field.value !== ""; });
+    name.addEventListener("input", () => {
+      if (own) return;
+      field.value = name.value.toLowerCase().replace(/đ/g, "d").normalize("NFD")
+        .replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 40);
+    });
+  });
+
+  // Lines of the block move up and down.
+  every(".lines", (list) => {
+    const move = (line, other) => {
+      if (!other) return;
+      const first = line.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_PRECEDING;
+      list.insertBefore(first ? line : other, first ? other : line);
+      list.dispatchEvent(new Event("input", { bubbles: true }));
+    };
+    for (const line of list.children) {
+      const buttons = document.createElement("span");
+      buttons.className = "move";
+      const name = line.querySelector("label").textContent;
+      for (const [sign, way, said] of [
+        ["↑", () => line.previousElementSibling, list.dataset.up],
+        ["↓", () => line.nextElementSibling, list.dataset.down],
+      ]) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = sign;
+        button.setAttribute("aria-label", `${said}: ${name}`);
+        button.addEventListener("click", () => { move(line, way()); button.focus(); });
+        buttons.append(button);
+      }
+      line.append(buttons);
+    }
+  });
+
+  // The block as it will look.
+  every("[data-preview]", (frame) => {
+    const form = document.querySelector("form.settings");
+    let waiting;
+    const show = () => {
+      const given = new FormData(form);
+      const asked = new URLSearchParams();
+      for (const name of ["lang", "theme", "preset", "format", "digits", "metric"]) {
+        asked.set(name, given.get(name));
+      }
+      asked.set("digits", String(Math.min(20, Math.max(0, Number.parseInt(given.get("digits"), 10) || 0))));
+      asked.set("lines", given.getAll("lines").join(","));
+      asked.set("heading", given.has("no_heading") ? "" : given.get("heading") || frame.dataset.heading);
+      for (const [name, value] of given) {
+        if (name.startsWith("label-") && value) asked.set(name, value);
+      }
+      const address = `${frame.dataset.preview}?${asked}`;
+      if (frame.getAttribute("src") !== address) frame.contentWindow.location.replace(address);
+    };
+    form.addEventListener("input", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(show, 250);
+    });
+  });
+
+  // What cannot be taken back is asked twice.
+  every("[data-confirm]", (button) => {
+    button.addEventListener("click", (event) => {
+      if (!confirm(button.dataset.confirm)) event.preventDefault();
+    });
+  });
+
   // Menus close as people expect.
   every("details.custom", (menu) => {
     document.addEventListener("click", (event) => {

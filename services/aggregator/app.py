@@ -140,11 +140,12 @@ class Aggregator:
     # Fold
 
     def _fold(self, fold: PartitionFold, run: list[Read], replay: bytes | None) -> None:
-        folded = fold.fold(run)
         if replay is not None:
             metrics.replayed_batches.inc(len(run))
         if replay == driver.REBUILD:
+            fold.rebuild(run)
             return
+        folded = fold.fold(run)
         (self._fresh if replay is None else self._replayed).append(folded)
         self._waiting_hits += len(folded)
         self._waiting_pages.update(folded.views)

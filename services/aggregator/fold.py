@@ -84,17 +84,7 @@ class PartitionFold:
 
     def fold(self, run: Sequence[Read]) -> Folded:
         """Fold the next batches of the log. How they are cut into runs changes nothing."""
-        positions: list[int] = []
-        times: list[int] = []
-        for position, now, batch in run:
-            if position <= self.position:
-                raise ValueError(f"position {position} was folded before ({self.position})")
-            self.position = position
-            positions += repeat(position, len(batch))
-            times += repeat(now, len(batch))
-        hits = Batch.join([batch for _, _, batch in run])
-        visit = self.visits.decide(hits, times)
-        self.online.touch(hits, times)
+        hits, positions, visit = self._see(run)
         humans = [not bot for bot in hits.bot]
         starts = [decided == _STARTS for decided in visit]
         pages = list(zip(hits.site, hits.path, hits.day, strict=True))
@@ -106,6 +96,25 @@ class PartitionFold:
         ends.update(compress(zip(sites, positions, strict=True), humans))
         first, last = positions[0], positions[-1]
         return Folded(self.partition, first, last, hits, positions, visit, views, visits, ends)
+
+    def rebuild(self, run: Sequence[Read]) -> None:
+        """Take the next batches for who was seen alone: they are counted and are not repaired."""
+        self._see(run)
+
+    def _see(self, run: Sequence[Read]) -> tuple[Batch, list[int], list[int]]:
+        """Return the hits of a run, the position of each, and who starts a visit."""
+        positions: list[int] = []
+        times: list[int] = []
+        for position, now, batch in run:
+            if position <= self.position:
+                raise ValueError(f"position {position} was folded before ({self.position})")
+            self.position = position
+            positions += repeat(position, len(batch))
+            times += repeat(now, len(batch))
+        hits = Batch.join([batch for _, _, batch in run])
+        visit = self.visits.decide(hits, times)
+        self.online.touch(hits, times)
+        return hits, positions, visit
 
 
 class Added(msgspec.Struct, frozen=True, gc=False):

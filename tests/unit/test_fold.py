@@ -210,7 +210,7 @@ class SimulatedWorker:
     def read(self, count: int) -> None:
         entries = self.log[self.next : self.next + count]
         if rebuilding := [entry for entry in entries if entry[0] < self.rebuilt]:
-            self.fold.fold(run(*rebuilding))
+            self.fold.rebuild(run(*rebuilding))
         if others := entries[len(rebuilding) :]:
             self.pending.append(self.fold.fold(run(*others)))
         self.next = min(len(self.log), self.next + count)

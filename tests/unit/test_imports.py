@@ -1,0 +1,212 @@
+"""Lines of access logs as hits: days, visits, visitors, and what is left out."""
+
+import gzip
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.ingest.country import Countries
+from services.log import batch
+from services.model.calendar import to_day
+from services.model.hit import OTHER_PATH, Hit, Visit
+from services.model.site import Site
+from services.traffic.accesslog import AccessLogError
+from services.traffic.entry import Line
+from services.traffic.imports import Chunks
+from services.traffic.imports_client import Begun, ImportClient, Options, UnfinishedError
+from services.traffic.imports_file import examine
+from services.traffic.imports_hits import LeftOut, Reader
+from services.traffic.imports_visits import Visits
+
+MINUTE = 60_000
+AT = int(datetime(2024, 3, 1, 16, 59, tzinfo=UTC).timestamp() * 1000)
+SITE = Site(slug="mytho", hosts=("mytho.example",), significant=("tabid",))
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
+LOG_LINE = '192.0.2.1 - - [01/Mar/2024:10:00:{:02} +0700] "GET / HTTP/1.1" 200 1 "-" "Firefox"\n'
+
+
+def a_line(target: str = "/", at: int = AT, address: str = "192.0.2.1", **more: str) -> Line:
+    given = {"referrer": "", "user_agent": FIREFOX, **more}
+    return Line("GET", target, 200, given["referrer"], given["user_agent"], address, at)
+
+
+def reader(**more: int) -> Reader:
+    given = {"max_paths": 100, "now": AT + 10**10, **more}
+    return Reader(SITE, "mytho.example", countries=Countries(None), **given)
+
+
+def hit(found: object) -> Hit:
+    assert isinstance(found, Hit)
+    return found
+
+
+def test_a_line_becomes_the_hit_that_ingest_would_have_written() -> None:
+    line = a_line("/Default.aspx?x=1&tabid=7#a", referrer="https://www.google.com/q")
+    found = hit(reader().read(line, "salt"))
+    assert (found.path, found.host, found.source) == ("/?tabid=7", "mytho.example", "google.com")
+    assert (found.device, found.browser, found.os) == ("desktop", "Firefox", "Linux")
+    assert (found.visit, found.bot) == (Visit.STARTS, False)
+
+
+def test_the_day_is_the_sites_own_and_a_visit_ends_at_its_midnight() -> None:
+    reads = reader()
+    before, after = (hit(reads.read(a_line(at=AT + minute * MINUTE), "s")) for minute in (0, 2))
+    assert before.day == to_day(datetime(2024, 3, 1, tzinfo=UTC).date())
+    assert after.day == before.day + 1
+    assert (before.visit, after.visit) == (Visit.STARTS, Visit.STARTS)
+    assert before.visitor != after.visitor
+
+
+def test_visitors_of_two_salts_have_nothing_in_common() -> None:
+    one, two = (hit(reader().read(a_line(), salt)) for salt in ("one", "two"))
+    assert one.visitor != two.visitor
+    assert one.visitor == hit(reader().read(a_line("/b"), "one")).visitor
+
+
+def test_what_does_not_count_is_named() -> None:
+    reads = reader(until=AT + MINUTE, now=AT + 2 * MINUTE)
+    assert reads.read(a_line(user_agent="Googlebot/2.1"), "") is LeftOut.BOT
+    assert reads.read(a_line(user_agent=""), "") is LeftOut.BOT
+    assert reads.read(a_line(at=AT + MINUTE), "") is LeftOut.LATER
+    assert reads.read(a_line(at=AT + 3 * MINUTE), "") is LeftOut.TIME
+    assert reads.read(a_line(at=-1), "") is LeftOut.TIME
+    assert not isinstance(reads.read(a_line("/a.png"), ""), Hit)
+    assert isinstance(reads.read(a_line(at=AT + MINUTE - 1), ""), Hit)
+
+
+def test_paths_over_the_days_limit_are_other() -> None:
+    reads = reader(max_paths=2)
+    paths = [hit(reads.read(a_line(target), "")).path for target in ("/a", "/b", "/c", "/a")]
+    assert paths == ["/a", "/b", OTHER_PATH, "/a"]
+
+
+def test_visits_are_those_of_one_memory_for_all_visitors(record_seed: Callable[[], int]) -> None:
+    chance = random.Random(record_seed())
+    visits = Visits()
+    last: dict[str, int] = {}
+    at = AT
+    for _ in range(5000):
+        at += int(chance.expovariate(1 / (3 * MINUTE)))
+        late = max(0, at - chance.randrange(MINUTE))
+        name = f"192.0.2.{chance.randrange(12)}"
+        seen = last.get(name)
+        expected = seen is None or abs(late - seen) >= 30 * MINUTE
+        last[name] = late if seen is None else max(seen, late)
+        found = visits.decide((0, name, ""), late)
+        assert (found is Visit.STARTS) == expected
+    assert len(visits._young) + len(visits._old) <= 24
+    assert visits.unsorted == 0
+
+
+def test_a_line_long_before_others_is_noticed() -> None:
+    visits = Visits()
+    for at in (AT, AT - 59_000, AT - 61_000):
+        visits.decide((0, "", ""), at)
+    assert visits.unsorted == 1
+
+
+def test_a_file_is_its_content_packed_or_not(tmp_path: Path) -> None:
+    text = "".join(LOG_LINE.format(second) for second in (30, 10, 59)).encode()
+    (tmp_path / "plain").write_bytes(text)
+    (tmp_path / "packed.gz").write_bytes(gzip.compress(text))
+    plain, packed = examine(tmp_path / "plain"), examine(tmp_path / "packed.gz")
+    assert (plain.digest, plain.lines) == (packed.digest, packed.lines)
+    assert (plain.lines, plain.last_at - plain.first_at) == (3, 49_000)
+    (tmp_path / "cut").write_bytes(text.rstrip(b"\n"))
+    assert examine(tmp_path / "cut").lines == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"no log\n", b"\x1f\x8bdamaged", gzip.compress(b"x")[:9]])
+def test_what_is_no_access_log_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(AccessLogError, match="expected"):
+        examine(tmp_path / "file")
+
+
+class Scripted:
+    """Answers requests as told, one after another, and keeps them."""
+
+    url = "http://luot.example"
+
+    def __init__(self, *answers: httpx.Response | httpx.HTTPError) -> None:
+        self.answers = list(answers)
+        self.asked: list[dict[str, object]] = []
+
+    def send(self, method: str, path: str, **more: object) -> httpx.Response:
+        self.asked.append(more)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, httpx.HTTPError):
+            raise answer
+        return answer
+
+
+class Clock:
+    """Time passes by sleeping."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def client(api: Scripted, clock: Clock, said: list[str] | None = None) -> ImportClient:
+    waits = (lambda _: None) if said is None else said.append
+    return ImportClient(api, "mytho", waits=waits, sleep=clock.sleep, monotonic=clock)
+
+
+def test_a_luot_that_restarts_is_waited_for_and_one_that_is_busy_for_longer() -> None:
+    busy = httpx.Response(429, json={"errors": {"log": ["the aggregator is 9 s behind"]}})
+    gone, taken = httpx.ConnectError("refused"), httpx.Response(200, json={"taken": 7})
+    said: list[str] = []
+    clock = Clock()
+    api = Scripted(gone, httpx.Response(503, json={}), *[busy] * 2000, taken)
+    assert client(api, clock, said).append("d", 0, 7, b"x") == 7
+    assert said[0] == "http://luot.example cannot be reached: refused"
+    assert (said[-2], said[-1]) == ("log: the aggregator is 9 s behind", "")
+    assert clock.now > 300
+
+
+def test_a_luot_that_stays_away_ends_the_import_with_what_to_do() -> None:
+    clock = Clock()
+    with pytest.raises(UnfinishedError, match="goes on from here"):
+        client(Scripted(httpx.ConnectError("refused")), clock).append("d", 0, 7, b"x")
+    assert 120 <= clock.now < 140
+
+
+def test_a_refusal_ends_the_import_at_once(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(LOG_LINE.format(1))
+    refusal = httpx.Response(409, json={"errors": {"digest": ["Redis was emptied"]}})
+    clock = Clock()
+    with pytest.raises(UnfinishedError, match="answers 409: digest: Redis was emptied"):
+        client(Scripted(refusal), clock).begin(examine(tmp_path / "log"), Options(host="a"))
+    assert clock.now == 0
+
+
+def test_chunks_hold_whole_lines_in_order_and_nothing_that_was_taken() -> None:
+    sent: list[tuple[int, int, int, int]] = []
+
+    class Log(ImportClient):
+        def append(self, digest: str, after: int, upto: int, payload: bytes) -> int:
+            sent.append((after, upto, len(batch.decode(payload)), len(payload)))
+            return upto
+
+    log = Log(Scripted(httpx.Response(200)), "mytho")
+    chunks = Chunks(log, "d", Begun(False, 10, 10, "", []))
+    reads = reader(max_paths=10_000)
+    for number in range(1, 1211):
+        long = f"/{number}" + "x" * (490 if 500 < number < 900 else 1)
+        chunks.add(number, hit(reads.read(a_line(long), "")))
+    chunks.flush()
+    assert sum(hits for _, _, hits, _ in sent) == chunks.sent == 1200
+    assert sent[0][0] == 10
+    assert sent[-1][1] == 1210
+    assert [one[1] for one in sent[:-1]] == [one[0] for one in sent[1:]]
+    assert max(size for *_, size in sent) < 64 * 1024
+    assert max(hits for _, _, hits, _ in sent) <= batch.MAX_HITS

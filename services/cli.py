@@ -91,7 +91,7 @@ def up(
     host: Host = None,
     port: Port = None,
 ) -> None:
-    """Run everything in one process, with embedded stores and a demo portal at /demo.
+    """Run everything in one process, with embedded stores and demo portals at /demo.
 
     Ctrl-C stops it; everything is still there at the next start.
     """
@@ -248,7 +248,7 @@ def simulate(
     connections: Connections = 64,
     as_json: Json = False,
 ) -> None:
-    """Send made-up visitors to the pages of the demo portal as real HTTP hits.
+    """Send made-up visitors to the pages of a demo portal as real HTTP hits.
 
     They come on phones and desktops, from search engines and elsewhere, read a few pages, and
     some are bots. Exit code 1: some hits failed.

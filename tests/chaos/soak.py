@@ -6,6 +6,7 @@ highest lag of the log.
 
 import argparse
 import asyncio
+import os
 import re
 import statistics
 import sys
@@ -20,6 +21,8 @@ from tests.chaos.books import Books, Generator
 from tests.chaos.world import World
 
 SAMPLE_SECONDS = 5.0
+LAG_SECONDS = 2.0
+"""The lag that a soak is to stay under."""
 WARM_UP = 0.25
 """Part of the run that is not looked at: caches fill."""
 _LAG = re.compile(r"^luot_stream_lag_seconds\{[^}]*\} (\S+)$", re.MULTILINE)
@@ -55,6 +58,7 @@ class Samples:
         self.memory: dict[str, list[float]] = {}
         self.files: dict[str, list[float]] = {}
         self.lag: list[float] = []
+        self._owned: dict[str, float] = {}
 
     async def take(self, http: httpx.AsyncClient) -> None:
         pids = {name: service.pid for name, service in self._world.services.items()}
@@ -69,7 +73,19 @@ class Samples:
             if name.startswith("aggregator"):
                 text = (await http.get(f"{service.url}/metrics")).text
                 lags += [float(value) for value in _LAG.findall(text)]
+                self._tell(name, text)
         self.lag.append(max(lags))
+        if self.lag[-1] >= LAG_SECONDS:
+            _say(f"lag {self.lag[-1]:.1f} s; load average {os.getloadavg()[0]:.1f}")
+
+    def _tell(self, name: str, text: str) -> None:
+        """Print what explains a lag: partitions that changed hands, flushes tried again."""
+        for metric in ("luot_owned_partitions", "luot_flush_retries_total"):
+            found = re.search(rf"^{metric} (\S+)$", text, re.MULTILINE)
+            value = float(found[1]) if found else 0.0
+            if value != self._owned.setdefault(f"{name} {metric}", value):
+                self._owned[f"{name} {metric}"] = value
+                _say(f"{name}: {metric} is {value:g}")
 
     def report(self) -> str:
         skip = int(len(self.times) * WARM_UP)
@@ -91,6 +107,11 @@ class Samples:
     def _slope(self, values: list[float], skip: int) -> float:
         slope, _ = statistics.linear_regression(self.times[skip:], values[skip:])
         return slope * 3600
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    sys.stdout.flush()
 
 
 def _of_process(pid: int) -> tuple[float, int]:
@@ -116,7 +137,7 @@ async def _soak(directory: Path, minutes: float, rate: float | None) -> None:
         if rate is None:
             highest = await _rate(world, 1_000_000, 15)
             rate = highest / 2
-            sys.stdout.write(f"highest rate {highest:.0f} hits/s; soaking at {rate:.0f}\n")
+            _say(f"highest rate {highest:.0f} hits/s; soaking at {rate:.0f}")
             await asyncio.sleep(10)
         samples = Samples(world)
         tally = Tally(2)

@@ -11,7 +11,7 @@ from statistics import median
 import httpx
 
 from benchmarks.measure import Result, exact
-from benchmarks.processes import memory
+from benchmarks.processes import cpu_seconds, memory
 from benchmarks.stack import Stack, stack, stores
 from services.api.stats.filters import Property
 from services.log.keys import DEFAULT_PARTITIONS
@@ -27,6 +27,7 @@ HITS = 5_000_000
 DAYS = 365
 RUNS = 5
 PIECES = 20
+QUIET_POLLS = 20
 TOKEN = "the-token-of-the-benchmarks-0123456789"
 FIRST_DAY = to_day(date(2025, 1, 1))
 START_MS = 1_735_664_400_000
@@ -52,7 +53,8 @@ INSERT INTO hits SELECT
     arrayElement(['Chrome', 'Safari', 'Cốc Cốc', 'Edge', 'Firefox'], 1 + chance %% 5) AS browser,
     arrayElement(['Windows', 'Android', 'iOS', 'Linux'], 1 + chance %% 4) AS os,
     arrayElement(['VN', 'VN', 'VN', 'VN', 'VN', 'US', 'JP', 'FR'], 1 + chance %% 8) AS country,
-    bitShiftLeft(toUInt64(%(start)s + of_day * 86400000 + intDiv(place, 50) * 1000), 20) AS position,
+    bitShiftLeft(toUInt64(%(start)s + of_day * 86400000 + intDiv(place, 50) * 1000), 20)
+        AS position,
     toUInt16(place %% 50) AS idx
 FROM (
     SELECT
@@ -84,13 +86,14 @@ def _measure(running: Stack, kind: str, hits: int) -> Iterator[Result]:
         LUOT_CLICKHOUSE_URL=url,
         LUOT_ADMIN_TOKEN=TOKEN,
     )
-    for process in filter(None, (api, server)):
-        _spread(process.pid)
+    pids = [api.pid, *([server.pid] if server else [])]
+    for pid in pids:
+        _spread(pid)
     named = f"{kind}, {hits / 1e6:g} million hits"
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with httpx.Client(base_url=f"{api.url}/api/v1/stats/", headers=headers, timeout=60) as client:
         for what, route, query in _panels():
-            waited = []
+            waited, before = [], cpu_seconds(*pids)
             for _ in range(RUNS):
                 started = time.perf_counter()
                 client.get(route, params={**YEAR, **query}).raise_for_status()
@@ -103,6 +106,8 @@ def _measure(running: Stack, kind: str, hits: int) -> Iterator[Result]:
                 high=max(waited),
                 runs=RUNS,
             )
+            used = (cpu_seconds(*pids) - before) * 1000 / RUNS
+            yield exact(f"{named}: {what}: processor time", used, "ms")
     held = memory((server or api).pid)
     yield exact(
         f"{named}: memory of {'the server' if server else 'the API'} then",
@@ -151,8 +156,18 @@ async def _write(url: str, hits: int) -> None:
             }
             await store.execute(_FILL, parameters)
         await _count(store)
+        await _settle(store)
     finally:
         await store.close()
+
+
+async def _settle(store: Store) -> None:
+    """Wait until ClickHouse has merged what came in at once, which hits of a year never do."""
+    quiet = 0
+    while quiet < QUIET_POLLS:
+        ((merging,),) = await store.execute("SELECT count() FROM system.merges")
+        quiet = 0 if merging else quiet + 1
+        await asyncio.sleep(0.1)
 
 
 async def _count(store: Store) -> None:

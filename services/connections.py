@@ -18,7 +18,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from services import metrics, prepared
-from services.prepared import Prepared
+from services.direct import Direct, Exchange
+from services.prepared import Header, Prepared
 
 MAX_HEAD_BYTES = 48 * 1024
 """Request line and headers; the longest query that is answered has 32 KiB."""
@@ -54,6 +55,8 @@ class LimitedHttp(HttpToolsProtocol):
         self._chunk_bytes = 0
         self._since_begin = 0
         self._answering: RequestResponseCycle
+        self._direct: Direct | None = self.app if hasattr(self.app, "direct_targets") else None
+        self._held: bytes | None = None
         self._extensions: dict[str, Any] = {prepared.EXTENSION: self._write}
         self._refusal = (400, "malformed", "this is not HTTP")
         self._slow: asyncio.TimerHandle | None = None
@@ -84,6 +87,8 @@ class LimitedHttp(HttpToolsProtocol):
         else:
             self._body_bytes += size
         super().data_received(data)
+        if self._held is not None:
+            self._leave_to_task(self._held)
         if self.transport.is_closing():
             self._unwatch()
         elif self._in_head and self._head_bytes > MAX_HEAD_BYTES:
@@ -95,14 +100,20 @@ class LimitedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        super().on_message_begin()
+        if self._direct is None:
+            super().on_message_begin()
+        else:
+            self.url, self.headers, self.expect_100_continue = b"", [], False
         self._in_message = self._in_head = True
         self._since_begin = self._chunk_bytes
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Read a header; those after a body (trailers) mean nothing to us."""
         if self._in_head:
-            super().on_header(name, value)
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Pass the request on. Raises ValueError when its head is too large."""
@@ -113,11 +124,24 @@ class LimitedHttp(HttpToolsProtocol):
             raise ValueError(self._refusal)
         self._in_head = False
         self._head_bytes = self._body_bytes = 0
-        super().on_headers_complete()
+        if self._direct is not None and self._is_direct(self._direct):
+            self._held = b""
+        else:
+            self._pass_on()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        if self._held is None:
+            super().on_body(body)
+        else:
+            self._held += body
 
     def on_message_complete(self) -> None:
         """End a request."""
-        super().on_message_complete()
+        if self._held is None:
+            super().on_message_complete()
+        else:
+            self._answer_directly(self._held)
         self._in_message, self._in_head = False, True
 
     def pause_writing(self) -> None:
@@ -136,6 +160,47 @@ class LimitedHttp(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed."""
         self._refuse(*self._refusal)
+
+    def default_headers(self) -> list[Header]:
+        """Return what the server adds to every answer; a new list once a second."""
+        return self.server_state.default_headers
+
+    def _is_direct(self, app: Direct) -> bool:
+        """Tell whether a request is an ordinary one of those that are answered directly."""
+        return (
+            self.url in app.direct_targets
+            and self.parser.get_method() == b"POST"
+            and self._is_idle()
+            and not self.expect_100_continue
+            and not self.flow.write_paused
+            and self.parser.should_keep_alive()
+            and not self.parser.should_upgrade()
+            and self.parser.get_http_version() == "1.1"
+        )
+
+    def _answer_directly(self, body: bytes) -> None:
+        assert self._direct is not None  # noqa: S101
+        self._held = None
+        work = self._direct.direct(self.url.decode("ascii"), self.headers, body, self.client)
+        exchange = Exchange(self, work)
+        self.cycle = exchange  # type: ignore[assignment]
+        exchange.go_on()
+
+    def _leave_to_task(self, body: bytes) -> None:
+        """Answer a request in the ordinary way after all: its body has not arrived yet."""
+        self._held = None
+        if not self.transport.is_closing():
+            self._pass_on()
+            super().on_body(body)
+
+    def _pass_on(self) -> None:
+        """Go on as uvicorn does with a head, which it was spared so far."""
+        if self._direct is not None:
+            url, headers, expect = self.url, self.headers, self.expect_100_continue
+            super().on_message_begin()
+            self.url, self.expect_100_continue = url, expect
+            self.headers += headers  # in the scope, too
+        super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # One at a time: those behind it wait in the pipeline.

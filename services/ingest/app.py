@@ -1,6 +1,7 @@
 """Ingest as an ASGI application: reads requests, hands hits to the intake, answers."""
 
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
@@ -15,9 +16,13 @@ from services.ingest.http import Answer, Receive, Scope, Send
 from services.ingest.intake import Intake
 from services.ingest.pipeline import Draft
 from services.ingest.settings import IngestSettings
+from services.prepared import Header
 
 PATHS = frozenset({"/api/event", "/e", "/hit.gif"})
 """Where hits are sent; everything else on ingest's own port is about the process."""
+
+Client = tuple[str, int] | None
+"""The peer of a connection; None on a local socket."""
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST"})
 _SHUTDOWN_SECONDS = 15
@@ -28,6 +33,8 @@ class Ingest:
 
     Who embeds it hands it the requests for PATHS, with the real peer in the scope.
     """
+
+    direct_targets = frozenset({b"/api/event", b"/e"})
 
     def __init__(self, settings: IngestSettings, *, clock: Clock = system_clock) -> None:
         """Prepare. Raises SettingsError when the country database cannot be used."""
@@ -80,22 +87,39 @@ class Ingest:
                 return await self._image(scope)
             return http.wrong_method(method, "GET", "OPTIONS")
         if method == "POST":
-            return await self._event(scope, receive)
+            return await self._posted(scope, receive)
         return http.wrong_method(method, "POST", "OPTIONS")
 
-    async def _event(self, scope: Scope, receive: Receive) -> Answer | None:
-        headers = dict(scope["headers"])
+    async def direct(
+        self, path: str, headers: Sequence[Header], body: bytes, client: Client
+    ) -> Answer:
+        """Answer an event that has arrived whole; see services/direct.py."""
+        started = time.perf_counter()
+        answer = http.TOO_LARGE
+        if len(body) <= http.MAX_BODY:
+            answer = await self._event(body, headers, client)
+        else:
+            metrics.UNREADABLE.inc()
+        _histogram(path, "POST", answer.status).observe(time.perf_counter() - started)
+        return answer
+
+    async def _posted(self, scope: Scope, receive: Receive) -> Answer | None:
+        """Return the answer to an event, however slowly it arrives."""
+        headers = scope["headers"]
+        announced = next((value for name, value in headers if name == b"content-length"), None)
         try:
-            body = await http.read_body(receive, headers.get(b"content-length"))
-            if body is None:
-                return None
-            reason = await self._take(event.from_body(body), headers, scope)
+            body = await http.read_body(receive, announced)
         except http.TooLargeError:
             metrics.UNREADABLE.inc()
             return http.TOO_LARGE
         except TimeoutError:
             metrics.UNREADABLE.inc()
             return http.TOO_SLOW
+        return None if body is None else await self._event(body, headers, scope.get("client"))
+
+    async def _event(self, body: bytes, headers: Sequence[Header], client: Client) -> Answer:
+        try:
+            reason = await self._take(event.from_body(body), headers, client)
         except event.EventError as error:
             metrics.UNREADABLE.inc()
             return http.errors(400, error.errors)
@@ -104,14 +128,15 @@ class Ingest:
         return http.OK if reason is None else http.OK_DROPPED[reason]
 
     async def _image(self, scope: Scope) -> Answer:
-        headers = dict(scope["headers"])
+        headers = scope["headers"]
         query: bytes = scope["query_string"]
         if len(query) > http.MAX_BODY:
             metrics.UNREADABLE.inc()
             return http.GIF_TOO_LARGE
-        referer = headers.get(b"referer", b"").decode(errors="replace")
+        referer = dict(headers).get(b"referer", b"").decode(errors="replace")
         try:
-            reason = await self._take(event.from_query(query, referer), headers, scope)
+            received = event.from_query(query, referer)
+            reason = await self._take(received, headers, scope.get("client"))
         except event.EventError:
             metrics.UNREADABLE.inc()
             return http.GIF_UNREADABLE
@@ -120,15 +145,15 @@ class Ingest:
         return http.GIF if reason is None else http.GIF_DROPPED[reason]
 
     async def _take(
-        self, received: event.Event, headers: dict[bytes, bytes], scope: Scope
+        self, received: event.Event, headers: Sequence[Header], client: Client
     ) -> DropReason | None:
-        client = scope.get("client")
+        named = dict(headers)
         return await self._intake.take(
             Draft(
                 event=received,
-                headers=headers,
+                headers=named,
                 peer=client[0] if client else "",
-                forwarded=_forwarded(scope) if b"x-forwarded-for" in headers else "",
+                forwarded=_forwarded(headers) if b"x-forwarded-for" in named else "",
                 at=self._clock(),
             )
         )
@@ -183,8 +208,8 @@ def run(settings: IngestSettings) -> None:
         raise SystemExit(f"luot ingest: {ingest.refusal}") from None
 
 
-def _forwarded(scope: Scope) -> str:
-    values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+def _forwarded(headers: Sequence[Header]) -> str:
+    values = [value for name, value in headers if name == b"x-forwarded-for"]
     return b",".join(values).decode("latin-1")
 
 

@@ -54,8 +54,9 @@ class Intake:
         self._clock = clock
         # One repetition at once: after a restart of Redis, connections of the pool are dead.
         self._redis = _client(settings.redis_url, retries=1)
-        # Its own connections; the group commit repeats, and drops them all when it does.
-        self._log_redis = _client(settings.redis_url, retries=0)
+        # Its own connection; the group commit has one append under way, limits its time, and
+        # repeats it on a new connection.
+        self._log_redis = _client(settings.redis_url, retries=0, seconds=None, alone=True)
         self._link = Link()
         self._spool = Spool(settings.spool, settings.spool_bytes, settings.partitions, clock)
         last_good = LastGood(settings.spool / "sites.json", settings.partitions)
@@ -220,9 +221,12 @@ class Intake:
             await redis.aclose()
 
 
-def _client(url: str, *, retries: int, seconds: float = _REDIS_SECONDS) -> Redis:
+def _client(
+    url: str, *, retries: int, seconds: float | None = _REDIS_SECONDS, alone: bool = False
+) -> Redis:
     return connect(
         url,
+        single_connection_client=alone,
         socket_timeout=seconds,
         socket_connect_timeout=_REDIS_SECONDS,
         retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),

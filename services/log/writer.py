@@ -3,13 +3,12 @@
 import secrets
 from collections.abc import Iterable, Sequence
 from hashlib import sha1
-from typing import Any, cast
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from services.log import batch, keys
+from services.log import batch, keys, wire
 from services.model.hit import Hit
 
 SEQUENCE_TTL_SECONDS = 7 * 24 * 3600
@@ -90,10 +89,10 @@ class LogWriter:
         """
         ttl = SEQUENCE_TTL_SECONDS if forget else 0
         try:
-            await _pipeline(redis, entries, ttl)
+            await _append(redis, entries, ttl)
         except NoScriptError:
             await redis.script_load(_APPEND)
-            await _pipeline(redis, entries, ttl)
+            await _append(redis, entries, ttl)
 
     @staticmethod
     async def expire(redis: Redis, producers: Iterable[tuple[int, str]]) -> None:
@@ -104,14 +103,16 @@ class LogWriter:
             await pipeline.execute()
 
 
-async def _pipeline(redis: Redis, entries: Sequence[Entry], ttl: int) -> None:
-    runs: dict[tuple[int, str], list[Any]] = {}
+async def _append(redis: Redis, entries: Sequence[Entry], ttl: int) -> None:
+    runs: dict[tuple[int, str], list[int | bytes]] = {}
     for entry in entries:
         run = runs.setdefault((entry.partition, entry.producer), [])
         run += (entry.version, entry.hits, entry.sequence, entry.payload)
-    async with redis.pipeline(transaction=False) as pipeline:
-        for (partition, producer), run in runs.items():
-            cast("Any", pipeline).evalsha(
+    await wire.send(
+        redis,
+        [
+            (
+                "EVALSHA",
                 _SHA,
                 2,
                 keys.stream(partition),
@@ -120,4 +121,6 @@ async def _pipeline(redis: Redis, entries: Sequence[Entry], ttl: int) -> None:
                 ttl,
                 *run,
             )
-        await pipeline.execute()
+            for (partition, producer), run in runs.items()
+        ],
+    )

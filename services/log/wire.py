@@ -1,0 +1,56 @@
+"""Commands to Redis in one round trip, at the cost of their bytes.
+
+The pipeline of redis-py makes a command object and runs several layers a command; for the same
+command some thousand times a second that was most of what an append cost.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import hiredis
+from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ResponseError
+
+Command = tuple[str | int | bytes, ...]
+
+
+async def send(redis: Redis, commands: Iterable[Command]) -> None:
+    """Send commands together and wait until all are answered.
+
+    A client made with `single_connection_client` keeps its connection from one call to the next,
+    and is used by one call at a time. Raises redis.exceptions.RedisError: the first that a command
+    was answered with, after all answers were read, or why there was none.
+    """
+    # Its stub knows tuples of one length only.
+    pack: Callable[[Command], bytes] = cast("Any", hiredis.pack_command)
+    packed = [pack(command) for command in commands]
+    if redis.single_connection_client:
+        await redis.initialize()
+        assert redis.connection is not None, "initialize makes it"  # noqa: S101
+        await _retried(redis.connection, packed)
+        return
+    pool = redis.connection_pool
+    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+    try:
+        await _retried(connection, packed)
+    finally:
+        await pool.release(connection)
+
+
+async def _retried(connection: AbstractConnection, packed: list[bytes]) -> None:
+    await connection.retry.call_with_retry(
+        lambda: _exchange(connection, packed), lambda error: connection.disconnect(error=error)
+    )
+
+
+async def _exchange(connection: Any, packed: list[bytes]) -> None:
+    await connection.send_packed_command(b"".join(packed), check_health=False)
+    refused: ResponseError | None = None
+    for _ in packed:
+        try:
+            await connection.read_response()
+        except ResponseError as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused

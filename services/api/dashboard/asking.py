@@ -91,6 +91,11 @@ class Asking(msgspec.Struct, frozen=True):
         period = Period.MONTH if self.period == Period.MONTH else Period.DAY
         return self.path(period=period, dates=_iso(self.span.last + 1))
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it is today alone, which is compared with a whole day."""
+        return self.span.first == self.today
+
     def label(self, t: Language) -> str:
         """Return the period in words."""
         if self.period == Period.MONTH:

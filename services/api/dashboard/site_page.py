@@ -55,13 +55,13 @@ async def site(visit: Visit) -> Response:
         "site": asking.site,
         "asking": asking,
         "periods": PERIODS,
-        "chips": [
-            (chip(of, visit.t), asking.without(of), of.by is Property.COUNTRY)
-            for of in asking.filters
-        ],
+        "chips": [(chip(of, visit.t), asking.without(of)) for of in asking.filters],
         "online": online.visitors if online.is_current else None,
         "label": asking.label(visit.t),
-        "against": asks.label(asking.seen.previous(), visit.t),
+        "against": visit.t(
+            "period.against.whole" if asking.is_under_way else "period.against",
+            span=asks.label(asking.seen.previous(), visit.t),
+        ),
         "first": to_date(asking.span.first).isoformat(),
         "last": to_date(asking.seen.last).isoformat(),
         "today": to_date(asking.today).isoformat(),
@@ -128,7 +128,8 @@ def _tiles(asking: Asking, got: Got[Compared], t: Language) -> list[Tile]:
         shown = t.number(value)
         changed = change(measure, value, was)
         link, current = asking.charted(measure), measure is asking.measure
-        tiles.append(Tile(measure, shown, changed, "%", (changed or 0) > 0, link, current))
+        better = None if asking.is_under_way else (changed or 0) > 0
+        tiles.append(Tile(measure, shown, changed, "%", better, link, current))
     return tiles
 
 

@@ -13,7 +13,7 @@ from services.api.errors import ApiError
 from services.api.queries_trends import trends
 from services.api.stats.spans import Span
 from services.model.calendar import local_day
-from services.model.site import Metric, Site
+from services.model.site import Site
 from services.store.interface import StoreError
 
 SITES_A_PAGE = 50
@@ -87,13 +87,8 @@ async def _trends(visit: Visit, shown: list[Site]) -> dict[str, Markup]:
     drawn = {}
     for slug, today in days.items():
         views = read[slug][today - TREND_DAYS + 1 - first : today - first + 1]
+        if not any(views):
+            continue
         total, most = visit.t.number(sum(views)), visit.t.number(max(views))
         drawn[slug] = sparkline(views, visit.t("sites.trend", total=total, most=most))
     return drawn
-
-
-METRIC_WORDS = {
-    Metric.VIEWS: "measure.pageviews",
-    Metric.VISITS: "measure.visits",
-    Metric.VISITORS: "measure.visitors",
-}

@@ -64,6 +64,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Lượt xem 30 ngày qua: {total}, nhiều nhất {most} trong một ngày",
         "Views of the last 30 days: {total}, at most {most} a day",
     ),
+    "sites.trend.none": ("Chưa có lượt xem trong 30 ngày qua", "No view in the last 30 days"),
     "sites.away": (
         "Hiện chưa đọc được số liệu. Hãy tải lại trang sau giây lát.",
         "The numbers cannot be read right now. Load the page again in a moment.",
@@ -90,6 +91,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "period.to": ("Đến ngày", "To"),
     "period.earlier": ("Trước đó", "Earlier"),
     "period.later": ("Sau đó", "Later"),
+    "period.against.whole": ("so với cả ngày {span}", "against all of {span}"),
     "period.against": ("so với {span}", "against {span}"),
     "filters": ("Bộ lọc", "Filters"),
     "filters.remove": ("Bỏ lọc {name}", "Remove the filter {name}"),
@@ -222,6 +224,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "choice.dark": ("Tối", "Dark"),
     "choice.auto": ("Theo trang", "As the page"),
     "choice.plain": ("Đơn giản", "Plain"),
+    "choice.format.plain": ("8307145", "8307145"),
     "choice.dnn": ("DNN", "DNN"),
     "choice.nukeviet": ("NukeViet", "NukeViet"),
     "choice.wordpress": ("WordPress", "WordPress"),

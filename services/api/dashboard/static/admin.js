@@ -99,7 +99,7 @@
     name.addEventListener("input", () => {
       if (own) return;
       field.value = name.value.toLowerCase().replace(/đ/g, "d").normalize("NFD")
-        .replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 40);
+        .replace(/\p{M}+/gu, "").replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 40);
     });
   });
 

@@ -1,0 +1,76 @@
+"""A `luot up` with a past, and people who sign in to it."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.servers.up import BROWSER, ROOT, Up, environ
+
+ADMIN = "admin"
+DESKTOP = {"width": 1200, "height": 800}
+PHONE = {"width": 360, "height": 740}
+
+Shown = Callable[[Page], None]
+
+
+def up_with_past(data: Path) -> Up:
+    """Start Luot on a folder that has sixty days of hits."""
+    data.mkdir()
+    made = [sys.executable, "-m", "tests.browser.past", str(data)]
+    subprocess.run(made, env=environ(), cwd=ROOT, check=True, timeout=120)
+    return Up(data)
+
+
+def first_password(up: Up) -> str:
+    """Return the password that `luot up` printed at its first start."""
+    found = re.search(r"Sign in as admin with the password (\S+)", "".join(up.output))
+    assert found is not None, "luot up did not print the password of its first user"
+    return found[1]
+
+
+class Desk:
+    """A browser at which somebody sits; whatever goes wrong on its pages is kept."""
+
+    def __init__(self, browser: Browser, url: str, **more: Any) -> None:
+        options = {"user_agent": BROWSER, "locale": "vi-VN", "viewport": DESKTOP, **more}
+        self.context: BrowserContext = browser.new_context(**options)
+        self.context.set_default_timeout(15_000)
+        self.page = self.context.new_page()
+        self.url = url
+        self.wrong: list[str] = []
+        self.page.on("console", lambda message: self.wrong.append(message.text))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+
+    def open(self, path: str) -> Page:
+        """Go to a page."""
+        self.page.goto(self.url + path)
+        return self.page
+
+    def sign_in(self, name: str, password: str) -> Page:
+        """Sign in on the page where one is asked to."""
+        page = self.open("/admin")
+        page.fill("[name=name]", name)
+        page.fill("[name=password]", password)
+        page.click("button.main")
+        return page
+
+    def close(self) -> None:
+        """Leave; nothing may have been logged to the console, a refusal by the CSP included."""
+        self.context.close()
+        assert self.wrong == []
+
+
+def problems(page: Page) -> list[str]:
+    """Return the rules that axe sees broken, and where."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response
+    return [
+        f"{rule['id']}: {node['html'][:120]}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]

@@ -30,6 +30,8 @@ def take(picture: Path) -> None:
                 page.clock.install()
                 page.goto(up.url + PAGE)
                 becomes(page, page.locator("article .meta").inner_text, f"{HEAD} 445")
+                digits = page.locator("visitor-counter [part=digits]")
+                becomes(page, digits.inner_text, "00008307145")
                 page.screenshot(path=picture)
                 browser.close()
         finally:

@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError
 
 from services.ingest import metrics
+from services.ingest.drops import DropReason
 from services.ingest.link import Link
 from services.ingest.spool.spool import Spool, SpoolError
 from services.log.writer import Entry, LogWriter
@@ -125,9 +126,10 @@ class GroupCommit:
             group = list(islice(self._waiting, self._max_hits))
             for _ in group:
                 self._waiting.popleft()
+            hits = [hit for hit, _, _ in group]
             try:
                 self._look_at_the_time(group[0][2])
-                await self._commit([hit for hit, _, _ in group])
+                await self._commit(hits)
             except SpoolError as error:
                 self._give_up(group, str(error))
             except Exception:
@@ -136,6 +138,7 @@ class GroupCommit:
                 self._give_up(group, "see the log of ingest")
             else:
                 self.fault = None
+                _count(hits)
                 for _, done, _ in group:
                     if not done.done():
                         done.set_result(None)
@@ -225,3 +228,12 @@ class GroupCommit:
         for _, done, _ in failed:
             if not done.done():
                 done.set_exception(UnavailableError("hits cannot be taken now"))
+
+
+def _count(hits: Sequence[Hit]) -> None:
+    """Count hits that are durable now."""
+    bots = sum(hit.bot for hit in hits)
+    metrics.ACCEPTED.inc(len(hits) - bots)
+    if bots:
+        metrics.TAGGED.inc(bots)
+        metrics.DROPS[DropReason.BOT].inc(bots)

@@ -150,12 +150,7 @@ class Intake:
         except UnavailableError:
             metrics.UNAVAILABLE.inc()
             raise
-        if outcome.bot:
-            metrics.TAGGED.inc()
-            metrics.DROPS[DropReason.BOT].inc()
-            return DropReason.BOT
-        metrics.ACCEPTED.inc()
-        return None
+        return DropReason.BOT if outcome.bot else None
 
     async def _open(self) -> None:
         """Begin to take hits, if the server may hold the log and the sites are known."""

@@ -39,7 +39,7 @@ class Parts(msgspec.Struct, frozen=True):
     countries: Countries
 
 
-class Draft(msgspec.Struct, kw_only=True):
+class Draft(msgspec.Struct, kw_only=True, gc=False):
     """What came in, and what the steps have found out about it so far.
 
     peer       address at the other end of the connection, '' for a local socket

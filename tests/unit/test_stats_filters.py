@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from services.api.stats.spans import (
     Span,
     hours_of,
     interval_of,
+    joined,
     span_of,
 )
 from services.model.calendar import to_day
@@ -132,3 +134,19 @@ def test_a_day_has_as_many_hours_as_its_clocks_show(zone: str, day: str, hours: 
     assert all(label.startswith(day) for label in found.labels)
     next_day = hours_of(Span(number + 1, number + 1), zone)
     assert found.start_ms + len(found.quarters) * QUARTER_MS == next_day.start_ms
+
+
+@given(
+    some.lists(
+        some.builds(
+            lambda first, more: Span(first, first + more),
+            some.integers(11_000, 11_050),
+            some.integers(0, 9),
+        )
+    )
+)
+def test_joined_spans_hold_each_day_once_and_touch_nowhere(spans: list[Span]) -> None:
+    found = joined(spans)
+    days = {day for span in spans for day in range(span.first, span.last + 1)}
+    assert [day for span in found for day in range(span.first, span.last + 1)] == sorted(days)
+    assert all(one.last + 1 < other.first for one, other in pairwise(found))

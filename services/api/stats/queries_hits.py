@@ -2,20 +2,20 @@
 
 A hit may stand in the table twice until ClickHouse merges it away: after a crash the aggregator
 inserts again what was lost. FINAL is exact but slow on old servers, so it is used where it is
-needed only. `held` looks at the positions of each part of the table: where those of one month do
-not overlap, no hit of the site can be in two parts.
+needed only. `held` looks at the positions of each part of the table: where those of two parts do
+not overlap, no hit of the site is in both.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations
 from typing import Any, NamedTuple
 
 from services.api.stats.filters import Filter, Pattern, Property
 from services.api.stats.measures import Counts, Measure
 from services.api.stats.question import Part, Question
-from services.api.stats.spans import QUARTER_MS, Hours, Span
+from services.api.stats.spans import QUARTER_MS, Hours, Span, joined
 from services.model.calendar import Grain, period_start, to_date, to_day
 from services.store.interface import Store
 
@@ -65,11 +65,11 @@ class Held(NamedTuple):
     """What the table holds of a span of days.
 
     months   first days of the months that have hits
-    doubled  days on which hits may be there twice; None where none are
+    doubled  days on which hits may be there twice
     """
 
     months: frozenset[int]
-    doubled: Span | None
+    doubled: Sequence[Span]
 
 
 async def held(store: Store, site: str, span: Span) -> Held:
@@ -78,18 +78,17 @@ async def held(store: Store, site: str, span: Span) -> Held:
     parts = defaultdict(list)
     for _, month, lowest, highest, first, last in rows:
         parts[month].append((lowest, highest, to_day(first), to_day(last)))
-    doubled = [
-        (first, last)
+    # What is there twice is in two parts, at the same position and on the same day.
+    twice = [
+        Span(max(one[2], other[2]), min(one[3], other[3]))
         for of_month in parts.values()
-        if any(one[1] >= other[0] for one, other in pairwise(sorted(of_month)))
-        for _, _, first, last in of_month
+        for one, other in combinations(of_month, 2)
+        if one[0] <= other[1] and other[0] <= one[1]
     ]
     months = frozenset(
         period_start(first, Grain.MONTH) for of_month in parts.values() for *_, first, _ in of_month
     )
-    if not doubled:
-        return Held(months, None)
-    return Held(months, Span(min(day for day, _ in doubled), max(day for _, day in doubled)))
+    return Held(months, joined(span for span in twice if span.days > 0))
 
 
 async def by_day(store: Store, asked: Question, there: Held) -> dict[int, Counts]:
@@ -144,14 +143,15 @@ def _counts(asked: Question) -> str:
 
 def source(there: Held, columns: str, condition: str) -> str:
     """Return the statement that reads each hit once; see the top of this module."""
-    if there.doubled is None:
+    if not there.doubled:
         return _HITS.format(columns=columns, final="", which=condition)
-    first, last = (to_date(day) for day in there.doubled)
-    whole = f"AND day >= '{first}' AND day <= '{last}'"
-    rest = f"AND (day < '{first}' OR day > '{last}')"
+    days = " OR ".join(
+        f"(day >= '{to_date(span.first)}' AND day <= '{to_date(span.last)}')"
+        for span in there.doubled
+    )
     return " UNION ALL ".join(
-        _HITS.format(columns=columns, final=final, which=f" {which}{condition}")
-        for final, which in ((" FINAL", whole), ("", rest))
+        _HITS.format(columns=columns, final=final, which=f" AND {which}({days}){condition}")
+        for final, which in ((" FINAL", ""), ("", "NOT "))
     )
 
 

@@ -1,6 +1,7 @@
 """Periods and intervals, on the site's own calendar."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -151,6 +152,17 @@ def hours_of(span: Span, zone_name: str) -> Hours:
         hour = local.strftime("%Y-%m-%d %H:00:00"), local.utcoffset()
         quarters.append(hours.setdefault(hour, len(hours)))
     return Hours([label for label, _ in hours], start, quarters)
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Return the days of spans, in order, those that overlap or touch as one."""
+    found: list[Span] = []
+    for span in sorted(spans):
+        if found and span.first <= found[-1].last + 1:
+            found[-1] = Span(found[-1].first, max(found[-1].last, span.last))
+        else:
+            found.append(span)
+    return found
 
 
 def _custom(dates: str | None) -> Span:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from tests.servers.up import BROWSER, ROOT, Up, environ
 
 ADMIN = "admin"
-DESKTOP = {"width": 1200, "height": 800}
+DESKTOP = {"width": 1080, "height": 700}
 PHONE = {"width": 360, "height": 740}
 
 Shown = Callable[[Page], None]

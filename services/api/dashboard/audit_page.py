@@ -81,6 +81,13 @@ def _fields(text: str) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case list():
+            return ", ".join(map(_text, value))
+        case dict():
+            return ", ".join(f"{name}: {_text(of)}" for name, of in value.items())
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,224 @@
+"""Every page of the dashboard: for all eyes and hands, under the strict policy, and in pictures."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.admin import (
+    ADMIN,
+    DESKTOP,
+    PHONE,
+    Desk,
+    first_password,
+    problems,
+    up_with_past,
+)
+from tests.servers.up import ROOT, Up
+
+PICTURES = ROOT / "docs" / "img" / "admin"
+KEEP_PICTURES = "LUOT_TEST_PICTURES"
+MAX_BYTES = 100_000
+PAGES = {
+    "sites": "/admin",
+    "site": "/admin/sites/mytho",
+    "today": "/admin/sites/mytho?period=day&measure=visits",
+    "filtered": "/admin/sites/mytho?filters=visit:device==mobile;visit:browser==Chrome",
+    "nothing": "/admin/sites/mytho?filters=event:page==/nowhere",
+    "waiting": "/admin/sites/nghean",
+    "settings": "/admin/sites/mytho/settings",
+    "embed": "/admin/sites/mytho/embed",
+    "new-site": "/admin/new-site",
+    "users": "/admin/users",
+    "user": "/admin/users/nga",
+    "tokens": "/admin/tokens",
+    "audit": "/admin/audit",
+    "account": "/admin/account",
+    "missing": "/admin/sites/nowhere",
+}
+PICTURED = {
+    "light": ("sites", "site", "waiting", "settings", "users"),
+    "dark": ("site", "audit"),
+    "phone": ("site", "sites"),
+}
+LOOKS = {
+    "light": {"viewport": DESKTOP, "color_scheme": "light"},
+    "dark": {"viewport": DESKTOP, "color_scheme": "dark"},
+    "phone": {"viewport": PHONE, "color_scheme": "light"},
+    "dark-phone": {"viewport": PHONE, "color_scheme": "dark"},
+}
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    running = up_with_past(tmp_path_factory.mktemp("up") / "data")
+    token = (running.data / "token").read_text().strip()
+    owner = {"Authorization": f"Bearer {token}"}
+    user = {"name": "nga", "password": "một mật khẩu dài", "role": "editor", "sites": ["mytho"]}
+    assert running.http.post("/api/admin/users", json=user, headers=owner).status_code == 201
+    made = {"role": "viewer", "sites": ["mytho", "danang"], "note": "báo cáo hằng tháng"}
+    assert running.http.post("/api/admin/tokens", json=made, headers=owner).status_code == 201
+    change = {"display": {"digits": 8}, "significant": ["tabid"]}
+    edit = running.http.patch("/api/admin/sites/mytho", json=change, headers=owner)
+    assert edit.status_code == 200
+    yield running
+    assert running.end() == 0
+
+
+@pytest.fixture(scope="module")
+def session(browser: Browser, up: Up) -> list[dict[str, object]]:
+    """The cookies of somebody who signed in."""
+    desk = Desk(browser, up.url)
+    page = desk.sign_in(ADMIN, first_password(up))
+    expect(page.locator(".sites")).to_be_visible()
+    cookies = [dict(cookie) for cookie in desk.context.cookies()]
+    desk.close()
+    return cookies
+
+
+def sit_down(browser: Browser, up: Up, session: object, look: str = "light") -> Desk:
+    desk = Desk(browser, up.url, **LOOKS[look])
+    desk.context.add_cookies(session)  # type: ignore[arg-type]
+    return desk
+
+
+def widest(page: Page) -> int:
+    width: int = page.evaluate("document.documentElement.scrollWidth")
+    return width
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
+    browser: Browser, up: Up, session: object, look: str
+) -> None:
+    desk = sit_down(browser, up, session, look)
+    wrong: dict[str, object] = {}
+    for name, path in PAGES.items():
+        page = desk.open(path)
+        page.wait_for_load_state("networkidle")
+        if found := problems(page):
+            wrong[name] = found
+        if (width := widest(page)) > LOOKS[look]["viewport"]["width"]:  # type: ignore[index]
+            wrong[f"{name}, wide"] = width
+        if os.environ.get(KEEP_PICTURES) and name in PICTURED.get(look, ()):
+            keep(page, f"{name}-{look}")
+    stranger = Desk(browser, up.url, **LOOKS[look])
+    page = stranger.open("/admin")
+    if found := problems(page):
+        wrong["sign-in"] = found
+    stranger.close()
+    assert wrong == {}
+    # The page that is not there says so, in the console too.
+    desk.wrong = [said for said in desk.wrong if "404" not in said]
+    desk.close()
+
+
+def keep(page: Page, name: str) -> None:
+    """Keep a picture for docs/admin.md."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=False, animations="disabled")
+
+
+def test_the_pictures_in_the_documents_are_small() -> None:
+    kept = {picture.name: picture.stat().st_size for picture in Path(PICTURES).glob("*.png")}
+    assert kept, f"no pictures; run this file with {KEEP_PICTURES}=1"
+    assert {name: size for name, size in kept.items() if size > MAX_BYTES} == {}
+
+
+def test_axe_would_find_a_colour_that_cannot_be_read(
+    browser: Browser, up: Up, session: object
+) -> None:
+    desk = sit_down(browser, up, session)
+    page = desk.open("/admin/users")
+    page.evaluate("document.documentElement.style.setProperty('--muted', '#bbb')")
+    assert any(found.startswith("color-contrast") for found in problems(page))
+    desk.close()
+
+
+def test_the_policy_would_refuse_a_style_or_a_script_in_the_page(
+    browser: Browser, up: Up, session: object
+) -> None:
+    desk = sit_down(browser, up, session)
+    page = desk.open("/admin")
+    page.evaluate(
+        "document.querySelector('main').insertAdjacentHTML('beforeend', '<p style=\"color: red\">')"
+    )
+    assert any("Content Security Policy" in said for said in desk.wrong)
+    desk.wrong.clear()
+    desk.close()
+
+
+def test_a_page_is_whole_without_javascript(browser: Browser, up: Up, session: object) -> None:
+    desk = Desk(browser, up.url, java_script_enabled=False)
+    desk.context.add_cookies(session)  # type: ignore[arg-type]
+    page = desk.open("/admin/sites/mytho")
+    expect(page.locator(".tiles a")).to_have_count(3)
+    expect(page.locator(".chart.wide .line.now path")).to_have_count(1)
+    expect(page.locator(".panel tbody tr").first).to_be_visible()
+    page.locator("#device").get_by_role("link", name="Điện thoại").click()
+    expect(page.get_by_role("link", name="Bỏ lọc Thiết bị: Điện thoại")).to_be_visible()
+    desk.close()
+
+
+def test_everything_on_a_page_is_reached_by_keyboard(
+    browser: Browser, up: Up, session: object
+) -> None:
+    desk = sit_down(browser, up, session)
+    page = desk.open("/admin/sites/mytho")
+    reached = []
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    focusable = page.locator("a[href], button, summary, .scroll").count()
+    for _ in range(focusable + 2):
+        reached.append(
+            page.evaluate(
+                "(document.activeElement.innerText || document.activeElement.tagName).trim()"
+            )
+        )
+        page.keyboard.press("Tab")
+    assert {"Đăng xuất", "7 ngày", "Tùy chọn", "Bảng số liệu", "google.com"} <= set(reached)
+    page.locator(".custom summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Từ ngày")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Từ ngày")).to_be_hidden()
+    expect(page.locator(".custom summary")).to_be_focused()
+    desk.close()
+
+
+def test_a_pointer_on_the_chart_shows_the_numbers_of_the_day(
+    browser: Browser, up: Up, session: object
+) -> None:
+    desk = sit_down(browser, up, session)
+    page = desk.open("/admin/sites/mytho?period=7d")
+    page.get_by_text("Bảng số liệu").click()
+    row = page.locator(".scroll tbody tr").nth(3)
+    day, now, before = row.locator("th, td").all_inner_texts()
+    page.locator(".chart.wide .mark").nth(3).hover()
+    expect(page.locator(".tip")).to_have_text(f"{day}\nKỳ này: {now}\nKỳ trước: {before}")
+    desk.close()
+
+
+def test_english_is_one_click_away_and_stays(browser: Browser, up: Up, session: object) -> None:
+    desk = sit_down(browser, up, session)
+    page = desk.open("/admin/sites/mytho?period=7d")
+    expect(page.locator("html")).to_have_attribute("lang", "vi")
+    page.get_by_role("link", name="English").click()
+    expect(page.get_by_role("heading", name="Top pages")).to_be_visible()
+    assert "period=7d" in page.url
+    desk.open("/admin")
+    expect(page.get_by_role("heading", name="Sites", exact=True)).to_be_visible()
+    desk.close()
+
+
+def test_a_custom_period_is_in_the_address_and_a_wrong_one_is_explained(
+    browser: Browser, up: Up, session: object
+) -> None:
+    desk = sit_down(browser, up, session)
+    page = desk.open("/admin/sites/mytho?period=custom&from=2026-02-30&to=2026-03-01")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Yêu cầu không thực hiện được")
+    expect(page.get_by_role("main")).to_contain_text("2026-02-30")
+    desk.wrong = [said for said in desk.wrong if "400" not in said]
+    desk.close()

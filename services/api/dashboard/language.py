@@ -72,11 +72,6 @@ class Language:
                 return text + self(unit)
         return str(int(value))
 
-    def signed(self, percent: float) -> str:
-        """Return a change, with the sign that belongs to it."""
-        sign = "+" if percent > 0 else "−" if percent < 0 else ""
-        return sign + self.number(abs(percent))
-
     def duration(self, seconds: float | None) -> str:
         """Return a time as minutes and seconds."""
         if seconds is None:

@@ -1,0 +1,91 @@
+"""The dashboard over HTTP: what it says when its numbers cannot be read."""
+
+from datetime import date
+
+import httpx
+import pytest
+
+from services.api.app import Api
+from services.api.stats.reader import LIMITS, Reader
+from services.store.interface import Store
+from tests.integration.test_api.world import TOKEN, write_counter, write_views
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OWNER = {"Authorization": f"Bearer {TOKEN}", "Accept": "text/html", "Accept-Language": "en"}
+REFUSED = "No answer: this query is too large"
+
+
+async def test_a_panel_that_is_refused_says_so_and_the_page_works(
+    api: Api, client: httpx.AsyncClient, store: Store
+) -> None:
+    today = date(2024, 1, 3)
+    await write_views(store, "mytho", today, [1, 2, 2])
+    for grain, start in {
+        "day": today,
+        "month": date(2024, 1, 1),
+        "year": date(2024, 1, 1),
+        "total": date(1970, 1, 1),
+    }.items():
+        await write_counter(store, "mytho", grain, start, views=3, visits=2)
+    page = await client.get("/admin/sites/mytho", headers=OWNER)
+    assert page.status_code == 200
+    assert REFUSED not in page.text
+    assert '<span class="value">3</span>' in page.text
+
+    stats = api._now().stats
+    good, stats.reader = stats.reader, Reader(store, LIMITS._replace(bytes=1))
+    try:
+        page = await client.get("/admin/sites/mytho", headers=OWNER)
+    finally:
+        await stats.reader.close()
+        stats.reader = good
+    assert page.status_code == 200
+    assert page.text.count(REFUSED) == 9, "summary, chart, details and six panels"
+    assert page.text.rstrip().endswith("</html>")
+
+
+async def test_a_browser_is_led_to_the_sign_in_and_a_program_gets_401(
+    client: httpx.AsyncClient,
+) -> None:
+    browser = await client.get("/admin/tokens", headers={"Accept": "text/html"})
+    assert browser.status_code == 303
+    assert browser.headers["location"] == "/admin/sign-in?next=/admin/tokens"
+    program = await client.get("/admin/tokens")
+    assert program.status_code == 401
+    assert program.json()["errors"]
+
+
+async def test_a_wrong_address_names_what_is_wrong(client: httpx.AsyncClient) -> None:
+    for query, named in {
+        "period=fortnight": "fortnight",
+        "period=custom&from=2024-02-01&to=2024-01-01": "date",
+        "measure=height": "height",
+        "filters=event:page": "event:page",
+    }.items():
+        page = await client.get(f"/admin/sites/mytho?{query}", headers=OWNER)
+        assert (query, page.status_code) == (query, 400)
+        assert named in page.text
+
+
+async def test_pages_send_the_strict_policy_and_are_kept_nowhere(
+    client: httpx.AsyncClient,
+) -> None:
+    page = await client.get("/admin", headers=OWNER)
+    assert page.headers["content-security-policy"] == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+    assert page.headers["cache-control"] == "no-store"
+    assert 'style="' not in page.text
+
+
+async def test_what_people_type_is_text_on_the_page(client: httpx.AsyncClient) -> None:
+    bad = "<script>alert(1)</script>"
+    changed = await client.patch("/api/admin/sites/mytho", json={"name": bad}, headers=OWNER)
+    assert changed.status_code == 200
+    for path in ("/admin", "/admin/sites/mytho", "/admin/sites/mytho/settings", "/admin/audit"):
+        page = await client.get(path, params={"filters": f"event:page=={bad}"}, headers=OWNER)
+        assert page.status_code == 200
+        assert bad not in page.text
+        assert "&lt;script&gt;" in page.text

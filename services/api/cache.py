@@ -19,6 +19,8 @@ GIVE_UP_SECONDS = 10.0
 """A read that takes this long is abandoned, so that the next one can find a store that is back."""
 OVERTAKE_SECONDS = 0.25
 """How long a read waits for the one before it to end, and meanwhile takes more keys along."""
+RETRY_SECONDS = 1.0
+"""How long after a failed read the next try comes at the latest, however long values are fresh."""
 RENEW_SHARE = 0.7
 """The share of its time after which a value that is asked for all the time is read again."""
 
@@ -56,8 +58,8 @@ class LastGood(Generic[K, V]):
     meanwhile waits for that same read, but never beyond `budget` seconds after its start: then,
     or when the read fails, the last good value is the answer, marked as stale; where there is none,
     `recall` is asked for one, and says nothing of keys it does not know. After a failed read the
-    next try comes `ttl` seconds later. Values are kept for ever, or, with a `limit`, until they are
-    the longest not read.
+    next try comes `ttl` seconds later, or after one second where that is sooner. Values are kept
+    for ever, or, with a `limit`, until they are the longest not read.
 
     Keys that are asked for while a read is under way, or less than `pause` seconds after its start,
     are read together after it, `batch` of them at most. Keys of different groups, as `group` names
@@ -81,6 +83,7 @@ class LastGood(Generic[K, V]):
         self._load = load
         self._recall = recall
         self._ttl = ttl
+        self._retry = min(ttl, RETRY_SECONDS)
         self._budget = budget
         self._limit = limit
         self._batch = batch
@@ -161,7 +164,7 @@ class LastGood(Generic[K, V]):
 
     def _may_read(self, key: K, now: float) -> bool:
         failed_at = self._failed_at.get(key)
-        return key not in self._flights and (failed_at is None or now - failed_at >= self._ttl)
+        return key not in self._flights and (failed_at is None or now - failed_at >= self._retry)
 
     def _take_off(self, keys: Sequence[K], now: float, *, in_background: bool = False) -> None:
         for key in keys:

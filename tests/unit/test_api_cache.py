@@ -44,6 +44,20 @@ async def test_a_value_is_read_again_after_a_second() -> None:
     assert await cache.get("a") == Held(2, stale=False)
 
 
+async def test_what_is_fresh_for_minutes_is_tried_again_a_second_after_a_fault() -> None:
+    source = Source()
+    cache = source.cache(ttl=600.0)
+    source.fault = StoreUnavailableError("away")
+    with pytest.raises(NothingKnownError):
+        await cache.get("a")
+
+    source.fault = None
+    source.now = 1.0
+    assert await cache.get("a") == Held(2, stale=False)
+    source.now = 600.0
+    assert cache.fresh("a") == 2
+
+
 async def test_everybody_waits_for_one_reading() -> None:
     source = Source()
     cache = source.cache()

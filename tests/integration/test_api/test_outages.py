@@ -137,6 +137,24 @@ async def test_the_last_good_numbers_survive_a_restart_of_the_api_while_the_stor
         counted.start()
 
 
+async def test_an_api_that_started_without_the_store_is_right_soon_after_it_is_back(
+    counted: ClickHouseServer, open_api: OpenApi, clock: Clock
+) -> None:
+    async with open_api() as client:
+        good = await numbers(client)
+    counted.kill()
+    async with open_api() as restarted:
+        try:
+            assert await numbers(restarted) == {**good, "stale": True}
+        finally:
+            counted.start()
+        for _ in range(20):
+            clock.now += 1
+            if not (answer := await numbers(restarted))["stale"]:
+                break
+        assert (answer["stale"], answer["total"]) == (False, good["total"])
+
+
 async def test_a_store_that_hangs_keeps_nobody_waiting(
     counted: ClickHouseServer, open_api: OpenApi, clock: Clock
 ) -> None:

@@ -118,6 +118,9 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
 def keep(page: Page, name: str) -> None:
     """Keep a picture for docs/admin.md."""
     PICTURES.mkdir(parents=True, exist_ok=True)
+    for block in page.locator("section.block").all():
+        block.evaluate("(block) => block.scrollIntoView()")
+        page.wait_for_load_state("networkidle")
     page.screenshot(path=PICTURES / f"{name}.png", full_page=False, animations="disabled")
 
 

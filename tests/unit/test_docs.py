@@ -23,7 +23,7 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-OUTSIDE = {"LUOT_TEST_REQUIRE_ALL"}
+OUTSIDE = {"LUOT_TEST_PICTURES", "LUOT_TEST_REQUIRE_ALL"}
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")

@@ -26,7 +26,7 @@ from services.store.open import open_store
 HITS = 5_000_000
 DAYS = 365
 RUNS = 5
-PIECES = 20
+DAYS_AT_ONCE = 20
 QUIET_POLLS = 20
 TOKEN = "the-token-of-the-benchmarks-0123456789"
 FIRST_DAY = to_day(date(2025, 1, 1))
@@ -145,14 +145,15 @@ async def _write(url: str, hits: int) -> None:
         await fix_partitions(store, DEFAULT_PARTITIONS)
         await sites.save(store, Site(slug="portal", hosts=("portal.example",)), 1)
         a_day = -(-hits // DAYS)
-        for piece in range(PIECES):
+        # Whole days: no batch is cut in two by the end of an insert.
+        for first in range(0, DAYS, DAYS_AT_ONCE):
             parameters = {
                 "start": START_MS,
                 "first": FIRST_DAY,
                 "a_day": a_day,
                 "visitors": a_day * 2 // 5,
-                "skip": piece * hits // PIECES,
-                "count": hits // PIECES,
+                "skip": first * a_day,
+                "count": min(DAYS_AT_ONCE, DAYS - first) * a_day,
             }
             await store.execute(_FILL, parameters)
         await _count(store)

@@ -42,7 +42,6 @@ class Admin:
             fail(f"{self.url} answers {answer.status_code}: {reason(answer)}")
         return answer.json() if answer.content else None
 
-
     def send(self, method: str, path: str, **more: Any) -> Any:
         """Send one request and return the answer as it is. Raises httpx.HTTPError."""
         return self._client.request(method, f"/api/admin{path}", **more)

@@ -77,12 +77,6 @@ TABLE: dict[str, tuple[int, str, int]] = {
         for step in ("chunks", "done")
     },
     "GET /api/admin/tail": (VIEWER, "/api/admin/tail?since=x", 400),
-    "GET /admin": (VIEWER, "/admin", 200),
-    "GET /admin/sites/{slug}": (VIEWER, "/admin/sites/mytho", 200),
-    "GET /admin/static/{name}": (ANYBODY, "/admin/static/admin.css", 200),
-    "GET /admin/sign-in": (ANYBODY, "/admin/sign-in", 200),
-    "POST /admin/sign-in": (ANYBODY, "/admin/sign-in", 400),
-    "POST /admin/sign-out": (ANYBODY, "/admin/sign-out", 400),
     # Pages, as a program sees them: a browser is led to the sign-in instead of a 401.
     "GET /admin/static/{name}": (ANYBODY, "/admin/static/admin.css", 200),
     "GET /admin/sign-in": (ANYBODY, "/admin/sign-in?lang=en", 200),

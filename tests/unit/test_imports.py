@@ -120,7 +120,11 @@ def test_a_file_is_its_content_packed_or_not(tmp_path: Path) -> None:
     assert examine(tmp_path / "cut").lines == 3
 
 
-@pytest.mark.parametrize("content", [b"", b"no log\n", b"\x1f\x8bdamaged", gzip.compress(b"x")[:9]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no log\n", b"\x1f\x8bdamaged", gzip.compress(b"x")[:9]],
+    ids=["empty", "other", "damaged", "cut"],
+)
 def test_what_is_no_access_log_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(AccessLogError, match="expected"):

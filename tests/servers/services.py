@@ -44,16 +44,19 @@ class Service:
 
     def wait_until_ready(self, seconds: float = 90) -> None:
         deadline = time.monotonic() + seconds
+        said = ""
         while time.monotonic() < deadline:
             try:
-                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                answer = httpx.get(f"{self.url}/readyz")
+                if answer.status_code == 200:
                     return
-            except httpx.TransportError:
-                pass
+                said = answer.text
+            except httpx.TransportError as error:
+                said = repr(error)
             if self._process is None or self._process.poll() is not None:
                 break
             time.sleep(0.05)
-        raise RuntimeError(f"{self.name} is not ready:\n{self.log.read_text()[-3000:]}")
+        raise RuntimeError(f"{self.name} is not ready: {said}\n{self.log.read_text()[-3000:]}")
 
     def stop(self) -> int:
         """Stop it in good order; return its exit code, 0 when it was not running."""

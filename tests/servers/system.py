@@ -78,6 +78,13 @@ class System:
         body: dict[str, Any] = answer.json()
         return body
 
+    def online_when(self, site: str, visitors: int) -> None:
+        """Return as soon as so many are online: that is published once a second."""
+        deadline = time.monotonic() + 30
+        while (online := self.counter(site)["online"]) != visitors:
+            assert time.monotonic() < deadline, f"{online} online, expected {visitors}"
+            time.sleep(0.1)
+
     def counter_when(self, site: str, total: int, **query: Any) -> dict[str, Any]:
         """Return the numbers as soon as the total is reached; it must not be passed."""
         deadline = time.monotonic() + 30

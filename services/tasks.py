@@ -1,4 +1,4 @@
-"""Ends tasks that talk to Redis."""
+"""Ends tasks that talk to Redis, and tells which have ended by themselves."""
 
 import asyncio
 
@@ -17,3 +17,14 @@ async def end(*tasks: asyncio.Task[None]) -> None:
             task.cancel()
         done, waiting = await asyncio.wait(waiting, timeout=_AGAIN_SECONDS)
         await asyncio.gather(*done, return_exceptions=True)
+
+
+def ended(*tasks: asyncio.Task[None] | None) -> str | None:
+    """Return which of these tasks has ended, and how; None while all of them go on."""
+    for task in tasks:
+        if task is None:
+            return "a task was not started"
+        if task.done():
+            how = "it was cancelled" if task.cancelled() else f"{task.exception()!r}"
+            return f"the task {task.get_name()!r} has ended: {how}"
+    return None

@@ -88,6 +88,11 @@ class GroupCommit:
         self._task = asyncio.create_task(self._run(), name="group commit")
 
     @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The task that appends; None before the start."""
+        return self._task
+
+    @property
     def running(self) -> bool:
         """Whether the task that appends is alive."""
         return self._task is not None and not self._task.done()

@@ -32,7 +32,7 @@ from services.log import keys
 from services.log.client import connect
 from services.log.writer import LogWriter
 from services.proxies import Addresses
-from services.tasks import end
+from services.tasks import end, ended
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +87,7 @@ class Intake:
         self._drain = Drain(self._drain_redis, self._spool, self._link, self._may_append, clock)
         self._tending: asyncio.Task[None] | None = None
         self._one_tends = asyncio.Lock()
+        self._told: str | None = None
         self._closed: str | None = "ingest has not started"
 
     async def start(self) -> None:
@@ -121,10 +122,13 @@ class Intake:
 
     def healthy(self) -> str | None:
         """Return why this process must be restarted, or None."""
-        tending = self._tending is not None and not self._tending.done()
-        if self._commit.running and self._drain.running and tending:
+        fault = ended(self._commit.task, *self._drain.tasks, self._tending)
+        if fault is None:
             return None
-        return self._closed or "a task of ingest has ended"
+        if self._closed is None and fault != self._told:
+            self._told = fault
+            _log.error("%s; this process must be restarted", fault)
+        return self._closed or fault
 
     def ready(self) -> str | None:
         """Return why hits cannot be taken durably now, or None."""

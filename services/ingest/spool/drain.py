@@ -75,9 +75,9 @@ class Drain:
         ]
 
     @property
-    def running(self) -> bool:
-        """Whether the tasks are alive."""
-        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """The tasks that drain; none before the start."""
+        return self._tasks
 
     async def stop(self) -> None:
         """Drain what can be drained quickly, then end. Nothing is appended to the spool now."""

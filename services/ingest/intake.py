@@ -187,7 +187,11 @@ class Intake:
     async def _tend(self) -> None:
         while True:
             await asyncio.sleep(TEND_SECONDS if self._closed is None else TEND_SECONDS / 4)
-            await self.tend()
+            try:
+                await self.tend()
+            except Exception:
+                # Whatever it is: hits are taken without it, and the next attempt is near.
+                _log.exception("ingest could not look after itself")
 
     async def tend(self) -> None:
         """Keep the copies of what others write fresh, forget what is over, and look for faults.

@@ -33,6 +33,14 @@ def is_in_memory(folder: Path) -> bool:
     return kind in _IN_MEMORY
 
 
+def _make(folder: Path) -> None:
+    """Make a folder that nobody else can read. Raises OSError when it is somebody else's."""
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if (owner := folder.stat().st_uid) != os.getuid():
+        raise OSError(f"{folder} belongs to user {owner}")
+
+
 class SaltMemory:
     """One small file a site and day, shared by the ingest processes of one log on one machine.
 
@@ -46,12 +54,9 @@ class SaltMemory:
         name = blake2b(log_url.encode(), digest_size=8).hexdigest()
         self._folder: Path | None = folder / name
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._folder.mkdir(mode=0o700, exist_ok=True)
+            _make(self._folder)
             if not is_in_memory(self._folder):
                 raise OSError("it is not in memory (tmpfs)")
-            if (owner := self._folder.stat().st_uid) != os.getuid():
-                raise OSError(f"it belongs to user {owner}")
         except OSError as error:
             _log.warning("salts are not kept in %s: %s", folder, error)
             self._folder = None
@@ -78,10 +83,12 @@ class SaltMemory:
         """Delete the salts of every day before this one."""
         if self._folder is None:
             return
-        for path in list(self._folder.iterdir()):
-            _, _, day = path.name.rpartition("@")
-            if not day.isdecimal() or int(day) < oldest:
-                path.unlink(missing_ok=True)
+        # The folder may go away: what cleans up temporary folders knows nothing of salts.
+        with suppress(OSError):
+            for path in list(self._folder.iterdir()):
+                _, _, day = path.name.rpartition("@")
+                if not day.isdecimal() or int(day) < oldest:
+                    path.unlink(missing_ok=True)
 
     def _write(self, site: str, day: int, salt: bytes, *, replace: bool) -> None:
         if self._folder is None:
@@ -90,6 +97,7 @@ class SaltMemory:
         # Written aside first: nobody reads half a salt. A link fails where a file is already.
         aside = self._folder / f"{token_hex(4)}.new@{day}"
         try:
+            _make(self._folder)
             descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(salt)

@@ -69,3 +69,13 @@ def test_a_folder_on_a_disk_is_not_used(tmp_path: Path, caplog: pytest.LogCaptur
     assert memory.get("mytho", 1) is None
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert "not in memory" in caplog.text
+
+
+def test_a_folder_that_was_cleaned_away_is_made_again(folder: Path) -> None:
+    memory = SaltMemory(folder, LOG)
+    memory.offer("mytho", 1, b"before")
+    shutil.rmtree(folder)
+    memory.forget(1)
+    assert memory.get("mytho", 1) is None
+    assert memory.offer("mytho", 1, b"after") == b"after"
+    assert SaltMemory(folder, LOG).get("mytho", 1) == b"after"

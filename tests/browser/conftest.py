@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.portal import Portal
 from tests.require import program
+
+# A view is counted within a second or two, and pages ask every five; a busy machine takes longer.
+expect.set_options(timeout=20_000)
 
 ARGUMENTS = [
     "--headless",

@@ -16,7 +16,7 @@ from tests.servers.up import BROWSER, COUNTED_SECONDS, READY_SECONDS, Up, luot
 
 
 def gone(pid: int) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while Path(f"/proc/{pid}").exists():
         if time.monotonic() > deadline:
             return False

@@ -2,22 +2,22 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr
+from msgspec import Meta
 
-from services.settings import Settings, SettingsError
+from services.settings import Secret, Settings, SettingsError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
-class ClientSettings(Settings):
+class ClientSettings(Settings, frozen=True, kw_only=True):
     """Where Luot is, and the token that opens it."""
 
-    url: str = Field(
-        default=DEFAULT_URL, pattern=r"^https?://[^\s/]+", description="where Luot answers"
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s/]+", description="where Luot answers")] = (
+        DEFAULT_URL
     )
-    token: SecretStr | None = Field(default=None, description="bearer token of /api/admin")
+    token: Annotated[Secret | None, Meta(description="bearer token of /api/admin")] = None
 
     @classmethod
     def of(cls, data: Path | None, environ: Mapping[str, str] | None = None) -> Self:
@@ -41,12 +41,12 @@ class ClientSettings(Settings):
         return cls.read(environ, **given)
 
 
-class ImportSettings(ClientSettings):
+class ImportSettings(ClientSettings, frozen=True, kw_only=True):
     """What `luot import` does to hits in the place of ingest, with ingest's settings."""
 
-    country_database: Path | None = Field(
-        default=None, description="MMDB file with countries; none leaves them unknown"
-    )
-    max_paths: int = Field(
-        default=20_000, ge=1, description="distinct paths a site and day, further ones are (other)"
-    )
+    country_database: Annotated[
+        Path | None, Meta(description="MMDB file with countries; none leaves them unknown")
+    ] = None
+    max_paths: Annotated[
+        int, Meta(ge=1, description="distinct paths a site and day, further ones are (other)")
+    ] = 20_000

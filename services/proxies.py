@@ -11,9 +11,7 @@ from ipaddress import (
     ip_network,
 )
 from socket import AF_INET, inet_ntop, inet_pton
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator
+from typing import Self
 
 _MAX_HOPS = 32
 _MAX_CACHED = 256
@@ -23,22 +21,23 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
-def _networks(value: Any) -> Any:
-    """Split a list of addresses and networks at its commas."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
-    except ValueError as error:
-        raise ValueError(
-            f"{error}; expected addresses or networks, for example '127.0.0.0/8,10.1.2.3,::1'"
-        ) from None
+class Networks(tuple[Network, ...]):
+    """Addresses and networks; a setting names them with commas between."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of_setting(cls, value: str) -> Self:
+        """Return the networks of a setting. Raises ValueError for what is none."""
+        try:
+            return cls(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError as error:
+            raise ValueError(
+                f"{error}; expected addresses or networks, for example '127.0.0.0/8,10.1.2.3,::1'"
+            ) from None
 
 
-Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
-"""A setting that names addresses and networks with commas between."""
-
-THIS_MACHINE: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1"))
+THIS_MACHINE = Networks((ip_network("127.0.0.0/8"), ip_network("::1")))
 
 
 class Addresses:

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+import msgspec
+from msgspec import Meta
 
 from services.log.keys import DEFAULT_PARTITIONS, MAX_PARTITIONS
 
@@ -55,31 +56,59 @@ class SettingsError(Exception):
     """A setting that cannot be used; the message names it, its value and what was expected."""
 
 
-class Settings(BaseModel):
-    """What every service reads."""
+Port = Annotated[int, Meta(ge=0, le=65535)]
+LogLevel = Annotated[
+    str,
+    Meta(
+        pattern="^(debug|info|warning|error)$",
+        description="detail of log messages: debug, info, warning, error",
+    ),
+]
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+class Secret:
+    """A text that neither logs nor messages show."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(hidden)"
+
+    def get_secret_value(self) -> str:
+        """Return the text itself."""
+        return self._value
+
+    @classmethod
+    def of_setting(cls, value: str) -> Self:
+        """Return the secret of a setting. Raises ValueError for one that will not do."""
+        return cls(value)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every service reads."""
 
     default_port: ClassVar[int] = 8000
 
-    redis_url: str = Field(
-        default="redis://127.0.0.1:6379/0",
-        pattern=r"^(redis|rediss|unix)://",
-        repr=False,  # it may hold a password
-        description="the log",
-    )
-    partitions: int = Field(
-        default=DEFAULT_PARTITIONS,
-        ge=1,
-        le=MAX_PARTITIONS,
-        description="streams of the log; fixed when the store is created",
-    )
-    host: str = Field(default="127.0.0.1", description="address to listen on")
-    port: int | None = Field(default=None, ge=0, le=65535, description="port to listen on")
-    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
-    unsafe_eviction: bool = Field(
-        default=False, description="start even on a Redis that may evict the log"
-    )
+    redis_url: Annotated[
+        str,
+        # It may hold a password.
+        Meta(pattern=r"^(redis|rediss|unix)://", description="the log", extra={"hidden": True}),
+    ] = "redis://127.0.0.1:6379/0"
+    partitions: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MAX_PARTITIONS,
+            description="streams of the log; fixed when the store is created",
+        ),
+    ] = DEFAULT_PARTITIONS
+    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[Port | None, Meta(description="port to listen on")] = None
+    log_level: LogLevel = "info"
+    unsafe_eviction: Annotated[
+        bool, Meta(description="start even on a Redis that may evict the log")
+    ] = False
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Self:
@@ -89,10 +118,26 @@ class Settings(BaseModel):
         unknown name, a value that does not fit, or an unreadable file.
         """
         values = {**_read(os.environ if environ is None else environ), **given}
-        try:
-            return cls.model_validate({k: v for k, v in values.items() if k in cls.model_fields})
-        except ValidationError as error:
-            raise SettingsError("\n".join(_explain(cls, values, error))) from None
+        read: dict[str, Any] = {}
+        wrong: list[str] = []
+        for name, kind in settings_of(cls).items():
+            if name not in values:
+                continue
+            try:
+                read[name] = msgspec.convert(values[name], kind, strict=False, dec_hook=_custom)
+            except msgspec.ValidationError as error:
+                shown = "(secret)" if _is_hidden(kind) else repr(values[name])
+                wrong.append(f"{PREFIX}{name.upper()}={shown}: {_expected(error)}")
+        if wrong:
+            raise SettingsError("\n".join(wrong))
+        return cls(**read)
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{name}={'(hidden)' if _is_hidden(kind) else repr(getattr(self, name))}"
+            for name, kind in settings_of(type(self)).items()
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     @property
     def listen_port(self) -> int:
@@ -100,21 +145,56 @@ class Settings(BaseModel):
         return self.default_port if self.port is None else self.port
 
 
-class StoreSettings(Settings):
+class StoreSettings(Settings, frozen=True, kw_only=True):
     """Settings of the services that open the store."""
 
-    clickhouse_url: SecretStr = Field(
-        default=SecretStr("clickhouse://127.0.0.1:9000/luot"),
-        description="clickhouse://user:password@host:9000/database or chdb:///path",
-    )
-    group: str = Field(
-        default="luot",
-        pattern=r"^[\w.-]{1,100}$",
-        description="readers of one group share the partitions and their committed positions",
+    clickhouse_url: Annotated[
+        Secret,
+        Meta(
+            description="clickhouse://user:password@host:9000/database or chdb:///path",
+        ),
+    ] = Secret("clickhouse://127.0.0.1:9000/luot")
+    group: Annotated[
+        str,
+        Meta(
+            pattern=r"^[\w.-]{1,100}$",
+            description="readers of one group share the partitions and their committed positions",
+        ),
+    ] = "luot"
+
+
+def settings_of(cls: type[Settings]) -> dict[str, Any]:
+    """Return the annotated type of each setting of a class, by its name."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {name: hints[name] for name in cls.__struct_fields__}
+
+
+def described(kind: Any) -> str:
+    """Return what a setting is for, of its annotated type."""
+    return str(kind.__metadata__[-1].description)
+
+
+def _is_hidden(kind: Any) -> bool:
+    [plain, *metas] = get_args(kind)
+    types = [plain, *get_args(plain)]
+    return any(meta.extra for meta in metas) or any(
+        isinstance(one, type) and issubclass(one, Secret) for one in types
     )
 
 
-Seconds = Annotated[float, Field(gt=0)]
+def _expected(error: msgspec.ValidationError) -> str:
+    """Return what is wrong in the words of an environment, which knows neither null nor str."""
+    said = str(error).removesuffix(", got `str`")
+    return said.replace(" | null`", "`").replace("`bool`", "`true` or `false`")
+
+
+def _custom(kind: type, value: Any) -> Any:
+    """Make what msgspec does not know: paths, and types that say themselves how they are read."""
+    if isinstance(value, kind):
+        return value
+    if issubclass(kind, Path):
+        return kind(value)
+    return kind.of_setting(value)  # type: ignore[attr-defined]
 
 
 def _read(environ: Mapping[str, str]) -> dict[str, str]:
@@ -134,7 +214,7 @@ def _read(environ: Mapping[str, str]) -> dict[str, str]:
             raise SettingsError(
                 f"{PREFIX}{name} and {PREFIX}{name}{_FILE} are both set; expected one"
             )
-        values[name.lower()] = _read_file(key, value) if from_file else value
+        values[name.lower()] = _read_file(key, value) if from_file else value.strip()
     return values
 
 
@@ -151,14 +231,3 @@ def _shown(name: str, value: str) -> str:
     """Return the value of an unknown name as it may be shown: a secret may be misspelled."""
     hidden = any(word in name for word in ("TOK", "PASS", "SECRET", "KEY", "URL"))
     return "(hidden)" if hidden else repr(value)
-
-
-def _explain(cls: type[Settings], values: Mapping[str, Any], error: ValidationError) -> list[str]:
-    lines = []
-    for problem in error.errors():
-        name = str(problem["loc"][0])
-        field = cls.model_fields[name]
-        secret = "Secret" in str(field.annotation) or not field.repr
-        shown = "(secret)" if secret else repr(values.get(name))
-        lines.append(f"{PREFIX}{name.upper()}={shown}: {problem['msg']}")
-    return lines

@@ -1,30 +1,42 @@
 """Settings of the API."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, SecretStr
+from msgspec import Meta
 
 from services.proxies import THIS_MACHINE, Networks
-from services.settings import StoreSettings
+from services.settings import Secret, StoreSettings
 
 MIN_TOKEN_LENGTH = 16
 
 
-class ApiSettings(StoreSettings):
+PublicUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
+
+
+class AdminToken(Secret):
+    """The bearer token of an owner."""
+
+    @classmethod
+    def of_setting(cls, value: str) -> Self:
+        """Return the token of a setting. Raises ValueError for one that could be guessed."""
+        if len(value) < MIN_TOKEN_LENGTH:
+            raise ValueError(f"Expected at least {MIN_TOKEN_LENGTH} characters")
+        return cls(value)
+
+
+class ApiSettings(StoreSettings, frozen=True, kw_only=True):
     """What the API reads from the environment."""
 
     default_port: ClassVar[int] = 8002
 
-    admin_token: SecretStr | None = Field(
-        default=None,
-        min_length=MIN_TOKEN_LENGTH,
-        description="bearer token of an owner, for the first steps and for emergencies",
-    )
-    public_url: str | None = Field(
-        default=None,
-        pattern=r"^https?://[^\s/]+(/[^\s]*)?$",
-        description="where browsers reach Luot, for example https://stats.example.vn",
-    )
-    trusted_proxies: Networks = Field(
-        default=THIS_MACHINE, description="peers whose X-Forwarded-For is believed"
-    )
+    admin_token: Annotated[
+        AdminToken | None,
+        Meta(description="bearer token of an owner, for the first steps and for emergencies"),
+    ] = None
+    public_url: Annotated[
+        PublicUrl | None,
+        Meta(description="where browsers reach Luot, for example https://stats.example.vn"),
+    ] = None
+    trusted_proxies: Annotated[
+        Networks, Meta(description="peers whose X-Forwarded-For is believed")
+    ] = THIS_MACHINE

@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from msgspec import Meta, field
 
 from services.ingest.memory import default_folder
 from services.proxies import THIS_MACHINE, Networks
@@ -19,42 +19,47 @@ def default_spool() -> Path:
     return Path(state) / "luot" / "spool"
 
 
-class IngestSettings(Settings):
+class IngestSettings(Settings, frozen=True, kw_only=True):
     """What ingest reads."""
 
     default_port: ClassVar[int] = 8001
 
-    trusted_proxies: Networks = Field(
-        default=THIS_MACHINE, description="peers whose X-Forwarded-For is believed"
-    )
-    rate_per_minute: int = Field(
-        default=1200,
-        ge=1,
-        description="hits a minute of one visitor; an office of like machines is one visitor",
-    )
-    rate_burst: int = Field(
-        default=600, ge=1, description="hits of one visitor that may come at once"
-    )
-    max_paths: int = Field(
-        default=20_000, ge=1, le=1_000_000, description="distinct paths of one site and day"
-    )
-    country_database: Path | None = Field(
-        default=None, description="an MMDB file with ISO codes of countries"
-    )
-    group_commit_ms: float = Field(
-        default=5.0, ge=0, le=1000, description="how long a hit may wait for others to be appended"
-    )
-    group_commit_hits: int = Field(
-        default=500, ge=1, le=500, description="how many hits are appended together at most"
-    )
-    salts: Path = Field(
-        default_factory=default_folder,
-        description="a folder in memory (tmpfs) where the day's salts outlive a restart",
-    )
-    spool: Path = Field(
-        default_factory=default_spool,
-        description="folder on a local disk for hits that Redis cannot take now; must survive",
-    )
-    spool_bytes: int = Field(
-        default=1 << 30, ge=0, description="how large the spool of one process may become"
-    )
+    trusted_proxies: Annotated[
+        Networks, Meta(description="peers whose X-Forwarded-For is believed")
+    ] = THIS_MACHINE
+    rate_per_minute: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="hits a minute of one visitor; an office of like machines is one visitor",
+        ),
+    ] = 1200
+    rate_burst: Annotated[
+        int, Meta(ge=1, description="hits of one visitor that may come at once")
+    ] = 600
+    max_paths: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="distinct paths of one site and day")
+    ] = 20_000
+    country_database: Annotated[
+        Path | None, Meta(description="an MMDB file with ISO codes of countries")
+    ] = None
+    group_commit_ms: Annotated[
+        float,
+        Meta(ge=0, le=1000, description="how long a hit may wait for others to be appended"),
+    ] = 5.0
+    group_commit_hits: Annotated[
+        int, Meta(ge=1, le=500, description="how many hits are appended together at most")
+    ] = 500
+    salts: Annotated[
+        Path,
+        Meta(description="a folder in memory (tmpfs) where the day's salts outlive a restart"),
+    ] = field(default_factory=default_folder)
+    spool: Annotated[
+        Path,
+        Meta(
+            description="folder on a local disk for hits that Redis cannot take now; must survive"
+        ),
+    ] = field(default_factory=default_spool)
+    spool_bytes: Annotated[
+        int, Meta(ge=0, description="how large the spool of one process may become")
+    ] = 1 << 30

@@ -12,12 +12,11 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import uvloop
-from pydantic import SecretStr
 
 from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
 from services.api.app import Api
-from services.api.settings import ApiSettings
+from services.api.settings import AdminToken, ApiSettings
 from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
 from services.ingest.settings import IngestSettings
@@ -104,7 +103,7 @@ class Standalone:
         return token
 
     async def _api(self, store: Store, token: str, given: Mapping[str, Any]) -> Api:
-        settings = ApiSettings.read(self._environ, **{**given, "admin_token": SecretStr(token)})
+        settings = ApiSettings.read(self._environ, **{**given, "admin_token": AdminToken(token)})
         api = Api(settings, store=store)
         self._running.push_async_callback(api.stop)
         await api.start()

@@ -3,23 +3,23 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field
+from msgspec import Meta
 
 from services.api.settings import ApiSettings
-from services.settings import PREFIX, SettingsError
+from services.settings import PREFIX, LogLevel, SettingsError
 
 OWN_STORES = ("redis_url", "clickhouse_url")
 
 
-class UpSettings(ApiSettings):
+class UpSettings(ApiSettings, frozen=True, kw_only=True):
     """What `luot up` reads from the environment; the services read their own settings too."""
 
     default_port: ClassVar[int] = 8000
 
-    log_level: str = Field(default="warning", pattern="^(debug|info|warning|error)$")
-    data: Path = Field(default=Path("data"), description="folder of everything that must survive")
+    log_level: LogLevel = "warning"
+    data: Annotated[Path, Meta(description="folder of everything that must survive")] = Path("data")
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Self:

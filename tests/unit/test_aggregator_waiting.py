@@ -8,6 +8,7 @@ from services.aggregator.fold import PartitionFold
 from services.aggregator.settings import AggregatorSettings
 from services.log.batch import decode, encode
 from services.model.hit import Hit
+from services.settings import Secret
 from services.store.chdb import ChdbStore
 
 DAY = 20_000
@@ -18,7 +19,7 @@ AT = DAY * 86_400_000
 async def aggregator(tmp_path_factory: pytest.TempPathFactory) -> Aggregator:
     """Return an aggregator that was not started: nothing is flushed."""
     path = tmp_path_factory.mktemp("store")
-    settings = AggregatorSettings(clickhouse_url=f"chdb://{path}", flush_hits=1000)  # type: ignore[arg-type]
+    settings = AggregatorSettings(clickhouse_url=Secret(f"chdb://{path}"), flush_hits=1000)
     return Aggregator(settings, ChdbStore(path), broker="memory://waiting")
 
 

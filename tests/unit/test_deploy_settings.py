@@ -5,14 +5,14 @@ After a change of settings, `python -m tests.unit.test_deploy_settings` writes i
 
 from pathlib import Path
 
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from msgspec import NODEFAULT
+from msgspec.structs import FieldInfo, fields
 
 from services.aggregator.settings import AggregatorSettings
 from services.api.settings import ApiSettings
 from services.client_settings import ClientSettings
 from services.ingest.settings import IngestSettings
-from services.settings import NAMES, PREFIX, Settings
+from services.settings import NAMES, PREFIX, Settings, described, settings_of
 from services.standalone.settings import UpSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "deployment.md"
@@ -39,7 +39,7 @@ def default_of(name: str, field: FieldInfo) -> str:
     if name in SAID:
         return SAID[name]
     value = field.default
-    assert value is not PydanticUndefined, f"say the default of {name} in SAID"
+    assert value is not NODEFAULT, f"say the default of {name} in SAID"
     if hasattr(value, "get_secret_value"):
         value = value.get_secret_value()
     if isinstance(value, tuple):
@@ -56,10 +56,11 @@ def table() -> str:
     lines = ["| setting | default | meaning | read by |", "|---|---|---|---|"]
     for name in sorted(NAMES):
         field_name = name.lower()
-        readers = [who for who, cls in READERS.items() if field_name in cls.model_fields]
+        readers = [who for who, cls in READERS.items() if field_name in settings_of(cls)]
         assert readers, f"{PREFIX}{name} is read by nobody"
-        field = READERS[readers[0]].model_fields[field_name]
-        meaning = field.description or "detail of log messages: debug, info, warning, error"
+        cls = READERS[readers[0]]
+        [field] = [field for field in fields(cls) if field.name == field_name]
+        meaning = described(settings_of(cls)[field_name])
         shown = "all" if len(readers) == len(READERS) else ", ".join(readers)
         lines.append(
             f"| `{PREFIX}{name}` | {default_of(field_name, field)} | {meaning} | {shown} |"

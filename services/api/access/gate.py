@@ -7,7 +7,6 @@ from collections.abc import Callable
 from hashlib import sha256
 from http import HTTPStatus
 
-from pydantic import SecretStr
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.requests import Request
@@ -20,6 +19,7 @@ from services.api.access.sessions import Sessions
 from services.api.access.usage import Usage
 from services.api.errors import ApiError, unavailable
 from services.model.account import ALL_SITES, Role, User
+from services.settings import Secret
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -34,7 +34,7 @@ class Gate:
 
     def __init__(
         self,
-        admin_token: SecretStr | None,
+        admin_token: Secret | None,
         accounts: Accounts,
         redis: Redis,
         clients: Clients,

@@ -82,7 +82,7 @@ def test_a_script_that_does_not_come_does_not_hold_up_the_page(portal: Portal, p
 
     portal.stalled = set()
     expect(page.locator("visitor-counter .known")).to_contain_text("6325")
-    portal.wait(views=1, reads=1)
+    portal.wait(views=1)
 
 
 def test_a_hanging_luot_does_not_delay_the_load_event(portal: Portal, page: Page) -> None:

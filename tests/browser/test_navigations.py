@@ -96,27 +96,31 @@ class Reader:
 
     def _link(self) -> None:
         path = self._chance.choice(PAGES)
+        if self._history and self._page.url == self._portal.url(path):
+            # A link to the very address that is shown loads it again, as a reload does.
+            self._page.click(f'a[href="{path}"]', no_wait_after=True)
+            self._loaded_again()
+            return
         self._documents += 1
-        same = bool(self._history) and self._page.url == self._portal.url(path)
         if not self._history:
             self._page.goto(self._portal.url(path))
         else:
             self._page.click(f'a[href="{path}"]', no_wait_after=True)
-        # A link to the very address that is shown takes the place of it in the history.
-        if same:
-            self._history[self._at] = (self._documents, path)
-        else:
-            self._new(self._documents, path)
+        self._new(self._documents, path)
         self.seen.append(path)
 
     def _reload(self) -> None:
+        self._page.reload(wait_until="commit")
+        self._loaded_again()
+
+    def _loaded_again(self) -> None:
+        """Note that all entries of a document are of the new one that took its place."""
         document, path = self._history[self._at]
         self._documents += 1
         self._history = [
             (self._documents if entry[0] == document else entry[0], entry[1])
             for entry in self._history
         ]
-        self._page.reload(wait_until="commit")
         self.seen.append(path)
 
     def _push(self) -> None:

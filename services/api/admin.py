@@ -5,13 +5,13 @@ from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 
 from services.api.access.audit import Audit
-from services.api.access.route import Who, admin_router, needs
-from services.api.errors import unavailable, unknown_site
+from services.api.access.route import Who, admin_router, needs, site_of
+from services.api.errors import unavailable
 from services.api.registry import Registry
 from services.api.sites import NewSite, SiteFields, Sites
 from services.model.account import Role
@@ -38,17 +38,10 @@ def router(
     """Return the routes of sites; what they need is asked for with every request."""
     routes = admin_router()
 
-    def known(slug: Annotated[str, Path(description="the site's name in addresses")]) -> Site:
-        site = loaded().get(slug)
-        if site is None:
-            raise unknown_site(slug)
-        return site
-
     def loaded() -> Registry:
-        known = registry()
-        if not known.loaded:
-            raise unavailable("the sites are not loaded yet")
-        return known
+        return registry().require_loaded()
+
+    known = site_of(loaded)
 
     @routes.get("/sites", response_model_exclude_none=True)
     @needs(Role.VIEWER)

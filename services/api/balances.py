@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api import paths
 from services.api.access.audit import Audit
-from services.api.access.route import Who, admin_router, needs
-from services.api.errors import ApiError, bad_request, shown, unavailable, unknown_site
+from services.api.access.route import Who, admin_router, needs, site_of
+from services.api.errors import ApiError, bad_request, shown, unavailable
 from services.api.registry import Registry
 from services.model.account import Role
 from services.model.calendar import EPOCH, Grain, local_day, period_start, to_date, to_day
@@ -100,14 +100,7 @@ def router(
     # The sums are looked at and changed by one request at a time.
     entering = asyncio.Lock()
 
-    def known(slug: Annotated[str, Path(description="the site's name in addresses")]) -> Site:
-        sites = registry()
-        site = sites.get(slug)
-        if site is None:
-            if not sites.loaded:
-                raise unavailable("the sites are not loaded yet")
-            raise unknown_site(slug)
-        return site
+    known = site_of(registry)
 
     @routes.get("")
     @needs(Role.VIEWER)

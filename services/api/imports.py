@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from redis.exceptions import RedisError
 
 from services.api.access.audit import Audit
-from services.api.access.route import Who, admin_router, needs
-from services.api.errors import bad_request, unavailable, unknown_site
+from services.api.access.route import Who, admin_router, needs, site_of
+from services.api.errors import bad_request, unavailable
 from services.api.import_fields import (
     MAX_LINES,
     Begun,
@@ -36,14 +36,7 @@ def router(
     """Return the routes; what they work on is asked for with every request."""
     routes = admin_router("/sites/{slug}/imports")
 
-    def known(slug: Annotated[str, Path(description="the site's name in addresses")]) -> Site:
-        sites = registry()
-        site = sites.get(slug)
-        if site is None:
-            if not sites.loaded:
-                raise unavailable("the sites are not loaded yet")
-            raise unknown_site(slug)
-        return site
+    known = site_of(registry)
 
     @routes.get("")
     @needs(Role.VIEWER)

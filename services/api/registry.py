@@ -4,13 +4,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.api import kept
+from services.api.errors import unavailable, unknown_site
 from services.log import keys
 from services.model.site import Site
 from services.store import sites as repository
@@ -18,6 +19,7 @@ from services.store.interface import Store, StoreError
 
 REFRESH_SECONDS = 5.0
 REDIS_SECONDS = 1.0
+_NOT_LOADED = "the sites are not loaded yet"
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,26 @@ class Registry:
     def get(self, slug: str) -> Site | None:
         """Return the site of a slug; until the sites are loaded, None may mean not yet known."""
         return self._sites.get(slug)
+
+    def site(self, slug: str) -> Site:
+        """Return the site of a slug. Raises ApiError: 404, or 503 until the sites are loaded."""
+        site = self.get(slug)
+        if site is None:
+            self.require_loaded()
+            raise unknown_site(slug)
+        return site
+
+    def require_loaded(self) -> Self:
+        """Return this registry. Raises ApiError, 503, until the sites are loaded."""
+        if not self.loaded:
+            raise unavailable(_NOT_LOADED)
+        return self
+
+    def require_known(self) -> Self:
+        """Return this registry. Raises ApiError, 503, until any site is known."""
+        if not self.known:
+            raise unavailable(_NOT_LOADED)
+        return self
 
     def all(self) -> list[Site]:
         """Return every site, by slug."""

@@ -66,7 +66,7 @@ class Sites:
         """Create a site. Raises ApiError, 409 when its slug is taken."""
         fields = {**new.model_dump(), "display": merged(Display(), new.display)}
         site = _site({**fields, "created_at": int(self._clock() * 1000)})
-        sites = self._loaded()
+        sites = self._registry.require_loaded()
         if sites.get(site.slug) is not None:
             raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(site.slug)} exists already"})
         async with self._audit.recorded(
@@ -91,7 +91,7 @@ class Sites:
             before=_fields(site),
             after=_fields(edited),
         ):
-            await _saved(self._loaded().save(edited))
+            await _saved(self._registry.require_loaded().save(edited))
         return edited
 
     async def remove(self, who: Principal, site: Site) -> None:
@@ -99,12 +99,7 @@ class Sites:
         async with self._audit.recorded(
             who, "site.remove", site.slug, site=site.slug, before=_fields(site)
         ):
-            await _saved(self._loaded().remove(site.slug))
-
-    def _loaded(self) -> Registry:
-        if not self._registry.loaded:
-            raise unavailable("the sites are not loaded yet")
-        return self._registry
+            await _saved(self._registry.require_loaded().remove(site.slug))
 
 
 async def _saved(change: Coroutine[Any, Any, None]) -> None:

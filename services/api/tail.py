@@ -99,8 +99,7 @@ def router(registry: Callable[[], Registry], followers: Callable[[], Followers])
 
 
 def _sites(registry: Registry, who: Principal, only: str | None) -> list[str]:
-    if not registry.known:
-        raise unavailable("the sites are not loaded yet")
+    registry.require_known()
     if only is None:
         return [site.slug for site in registry.all() if who.has(site.slug)]
     if registry.get(only) is None or not who.has(only):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.api.errors import bad_request, shown, unavailable
+from services.api.errors import bad_request, shown
 from services.api.registry import Registry
 from services.model.account import ALL_SITES, SITES_PATTERN, Role
 
@@ -25,8 +25,7 @@ def sites(role: Role, asked: Sequence[str], registry: Registry) -> tuple[str, ..
         return (ALL_SITES,)
     if not asked:
         raise bad_request("sites", f"none; expected at least one for the role {role}, or '*'")
-    if not registry.loaded:
-        raise unavailable("the sites are not loaded yet")
+    registry.require_loaded()
     if unknown := [slug for slug in asked if registry.get(slug) is None]:
         raise bad_request("sites", f"{shown(unknown[0])} is not a site of this server")
     return tuple(sorted(set(asked)))

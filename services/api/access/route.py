@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.types import Message
@@ -13,7 +13,9 @@ from services.api.access.cookies import CSRF_HEADER, PLAIN, SECURE
 from services.api.access.principal import Principal
 from services.api.access.who import gate, principal
 from services.api.errors import ApiError, unknown_site
+from services.api.registry import Registry
 from services.model.account import Role
+from services.model.site import Site
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -87,6 +89,15 @@ def admit(request: Request, who: Principal | None, needed: Role) -> Principal:
 def _asking(request: Request) -> Principal:
     found: Principal = request.scope[_PRINCIPAL]
     return found
+
+
+def site_of(registry: Callable[[], Registry]) -> Callable[[str], Site]:
+    """Return a dependency: the site that the address names. Raises ApiError, see Registry.site."""
+
+    def site(slug: Annotated[str, Path(description="the site's name in addresses")]) -> Site:
+        return registry().site(slug)
+
+    return site
 
 
 Who = Annotated[Principal, Depends(_asking)]

@@ -15,7 +15,7 @@ from services.api.dashboard import forms
 from services.api.dashboard.forms import Form
 from services.api.dashboard.parts import Parts
 from services.api.dashboard.visit import HOME, Visit
-from services.api.errors import ApiError, unavailable, unknown_site
+from services.api.errors import ApiError, unknown_site
 from services.model.account import Role
 
 SIGN_IN = f"{HOME}/sign-in"
@@ -81,8 +81,8 @@ class Pages:
                 if unreadable is not None:
                     raise unreadable
                 visit = Visit(request, self._parts(), who, form)
-                if not self._parts().registry.known and who is not None:
-                    raise unavailable("the sites are not loaded yet")
+                if who is not None:
+                    visit.parts.registry.require_known()
                 return await answer(visit)
             except ApiError as refusal:
                 return _refused(visit, refusal)

@@ -1,12 +1,11 @@
 """The block as an SVG image, its text as text."""
 
-from base64 import b64encode
 from collections.abc import Iterator
 from functools import lru_cache
-from hashlib import sha256
 from html import escape
 from math import ceil
 
+from services.api import csp
 from services.api.embed.block import Block
 from services.api.embed.looks import PRESETS, Looks, Palette, themed
 from services.api.textwidth import width
@@ -65,8 +64,8 @@ def svg(block: Block) -> str:
 @lru_cache
 def policy(preset: Preset, theme: Theme) -> str:
     """Return the Content-Security-Policy of an image that is opened by itself."""
-    style = b64encode(sha256(_style(preset, theme).encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{style}'; frame-ancestors *"
+    style = csp.of_text(_style(preset, theme))
+    return f"default-src 'none'; style-src {style}; frame-ancestors *"
 
 
 def _widths(block: Block, looks: Looks) -> Iterator[float]:

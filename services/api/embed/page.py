@@ -1,10 +1,9 @@
 """The block as a page for an iframe: no script, nothing from elsewhere."""
 
-from base64 import b64encode
 from functools import lru_cache
-from hashlib import sha256
 from html import escape
 
+from services.api import csp
 from services.api.embed.block import Block
 from services.api.embed.looks import PRESETS, Palette, themed
 from services.model.display import Preset, Theme, line_text
@@ -34,9 +33,9 @@ def html(block: Block) -> str:
 @lru_cache
 def policy(preset: Preset, theme: Theme) -> str:
     """Return the Content-Security-Policy: its own style and nothing else, in any portal's frame."""
-    style = b64encode(sha256(_style(preset, theme).encode()).digest()).decode()
+    style = csp.of_text(_style(preset, theme))
     return (
-        f"default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none';"
+        f"default-src 'none'; style-src {style}; base-uri 'none'; form-action 'none';"
         " frame-ancestors *"
     )
 

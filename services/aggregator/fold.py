@@ -14,11 +14,10 @@ from services.aggregator.visits import Online, Visits
 from services.log.batch import Batch
 from services.model.calendar import Grain, period_start
 from services.model.hit import Visit
-from services.store.counters import CounterKey, CounterRow
+from services.store.counters import ABSENT, CounterKey, CounterRow
 
 WHOLE_SITE = ""
 _STARTS = int(Visit.STARTS)
-_ABSENT: CounterRow = (0, 0, -1)
 
 Seen = tuple[str, str, int]
 """(site, path, day) of a hit."""
@@ -179,7 +178,7 @@ def apply(
     """
     changed = {}
     for key, added in by_row.items():
-        views, visits, held = rows.get(key, _ABSENT)
+        views, visits, held = rows.get(key, ABSENT)
         if held < added.first:
             changed[key] = (views + added.views, visits + added.visits, added.last)
         elif held < added.last:

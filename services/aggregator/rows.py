@@ -4,10 +4,8 @@ from collections.abc import Collection, Mapping
 from itertools import islice
 
 from services.store import counters
-from services.store.counters import CounterKey, CounterRow
+from services.store.counters import ABSENT, CounterKey, CounterRow
 from services.store.interface import Store
-
-ABSENT: CounterRow = (0, 0, -1)
 
 
 class HotRows:

@@ -11,6 +11,9 @@ CounterKey = tuple[str, str, int, str]
 CounterRow = tuple[int, int, int]
 """Views, visits, and the position of the last batch that is counted in them."""
 
+ABSENT: CounterRow = (0, 0, -1)
+"""The row of a key that has none."""
+
 KEYS_A_QUERY = 4_000
 
 # The key columns are tested as they stand in the table's key, so that its index is used.

@@ -5,6 +5,7 @@ writes entries of a few hits; a run of them costs what one costs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -37,15 +38,15 @@ def gather(
     Only records of the same kind come together. A run has the position of its last record, so
     whoever acknowledges it has done all of them.
     """
-    run: list[Record] = []
-    size = 0
-    for record in records:
-        if run and (size + len(record.value) > limit or kind(record) != kind(run[0])):
-            yield _one(run)
-            run, size = [], 0
-        run.append(record)
-        size += len(record.value)
-    if run:
+    for _, alike in groupby(records, kind):
+        run: list[Record] = []
+        size = 0
+        for record in alike:
+            if run and size + len(record.value) > limit:
+                yield _one(run)
+                run, size = [], 0
+            run.append(record)
+            size += len(record.value)
         yield _one(run)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from services import __version__
+from services.cli_admin import fail
 from services.cli_audit import app as audit
 from services.cli_backup import app as backup
 from services.cli_balance import app as balance
@@ -41,9 +42,6 @@ app.add_typer(doctor)
 app.add_typer(import_logs)
 app.add_typer(tail)
 
-UNUSABLE = 2
-"""Exit code when something given to us cannot be used: an option, a setting, a file, a port."""
-
 
 def main() -> None:
     """Run the command line."""
@@ -59,8 +57,7 @@ def clear_errors(*errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except expected as error:
-        typer.secho(f"luot: {error}", err=True, fg="red")
-        raise typer.Exit(UNUSABLE) from None
+        fail(str(error))
 
 
 def _version(asked: bool) -> None:

@@ -1,5 +1,6 @@
 """How commands talk to the administration of a running Luot."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 UNUSABLE = 2
+"""Exit code when something given to us cannot be used: an option, a setting, a file, a port."""
 TIMEOUT_SECONDS = 30.0
 
 Data = Annotated[
@@ -15,6 +17,7 @@ Data = Annotated[
     typer.Option(help="Data folder of `luot up`, where address and token are found."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 class Admin:
@@ -77,6 +80,13 @@ def fail(message: str) -> NoReturn:
     """End the command: something given to it cannot be used."""
     typer.secho(f"luot: {message}", err=True, fg="red")
     raise typer.Exit(UNUSABLE)
+
+
+def confirm_removal(kind: str, name: str) -> None:
+    """Ask whether something is to be removed, and end the command if it is not."""
+    if not sys.stdin.isatty():
+        fail(f"nobody is there to be asked whether {name} goes; give --yes")
+    typer.confirm(f"Remove the {kind} {name}?", abort=True)
 
 
 def show_json(value: Any) -> None:

@@ -5,9 +5,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from services.cli_admin import Yes, fail
 
 if TYPE_CHECKING:
     from services.backup.folder import Manifest
@@ -15,10 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-UNUSABLE = 2
-
 Data = Annotated[Path | None, typer.Option(help="Data folder of `luot up`.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command()
@@ -276,9 +275,3 @@ def clear_errors() -> Iterator[None]:
         fail(str(error))
     except (RedisError, OSError) as error:
         fail(f"Redis (LUOT_REDIS_URL) cannot be reached: {error}")
-
-
-def fail(message: str) -> NoReturn:
-    """End with one message and exit code 2."""
-    typer.secho(f"luot: {message}", err=True, fg="red")
-    raise typer.Exit(UNUSABLE)

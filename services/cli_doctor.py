@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli_backup import clear_errors, fail, through_api
+from services.cli_admin import fail
+from services.cli_backup import clear_errors, through_api
 
 if TYPE_CHECKING:
     from services.doctor.check import Check

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli_admin import UNUSABLE, Admin, Data, Json, connected, fail, show_json
+from services.cli_admin import Admin, Data, Json, connected, fail, show_json
 
 if TYPE_CHECKING:
     from services.model.site import Site
@@ -100,8 +100,7 @@ def import_logs(
         except (AccessLogError, UnfinishedError) as error:
             display.stop()
             _show(results, slug, dry_run, as_json)
-            typer.secho(f"luot: {error}", err=True, fg="red")
-            raise typer.Exit(UNUSABLE) from None
+            fail(str(error))
         except KeyboardInterrupt:
             display.stop()
             typer.secho("luot: stopped; the same command again goes on from here", err=True)

@@ -1,12 +1,11 @@
 """The commands `luot site …`: sites of a running Luot, through its admin API."""
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
 from services import cli_display as display
-from services.cli_admin import Data, Json, connected, fail
+from services.cli_admin import Data, Json, Yes, confirm_removal, connected, fail
 
 app = typer.Typer(
     help="Sites: add, list, edit, remove. Talks to the running API (LUOT_URL and LUOT_TOKEN,"
@@ -125,16 +124,10 @@ def edit(
 
 
 @app.command()
-def remove(
-    slug: Slug,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    data: Data = None,
-) -> None:
+def remove(slug: Slug, yes: Yes = False, data: Data = None) -> None:
     """Remove a site: it is no longer counted or shown. Its counts stay in the store."""
     if not yes:
-        if not sys.stdin.isatty():
-            fail(f"nobody is there to be asked whether {slug} goes; give --yes")
-        typer.confirm(f"Remove the site {slug}?", abort=True)
+        confirm_removal("site", slug)
     with connected(data) as admin:
         admin.call("DELETE", f"/sites/{slug}")
     typer.echo(f"removed {slug}")

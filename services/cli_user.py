@@ -5,7 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli_admin import Data, Json, connected, fail, show_json, table, when
+from services.cli_admin import (
+    Data,
+    Json,
+    Yes,
+    confirm_removal,
+    connected,
+    fail,
+    show_json,
+    table,
+    when,
+)
 
 app = typer.Typer(
     help="Users: add, list, edit, passwd, remove. Talks to the running API (LUOT_URL and"
@@ -80,16 +90,10 @@ def passwd(
 
 
 @app.command()
-def remove(
-    name: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    data: Data = None,
-) -> None:
+def remove(name: Name, yes: Yes = False, data: Data = None) -> None:
     """Remove a user: they are signed out at once. What they changed stays."""
     if not yes:
-        if not sys.stdin.isatty():
-            fail(f"nobody is there to be asked whether {name} goes; give --yes")
-        typer.confirm(f"Remove the user {name}?", abort=True)
+        confirm_removal("user", name)
     with connected(data) as admin:
         admin.call("DELETE", f"/users/{name}")
     typer.echo(f"removed {name}")

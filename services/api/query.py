@@ -1,5 +1,6 @@
 """The query of a public address, read as the text that it is."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
@@ -28,8 +29,11 @@ def fields(query: bytes) -> list[tuple[str, str]]:
 
 def metric(value: str) -> Metric:
     """Return the measure of that name. Raises ApiError."""
-    try:
-        return Metric(value)
-    except ValueError:
-        expected = ", ".join(Metric)
-        raise bad_request("metric", f"{shown(value)}; expected one of {expected}") from None
+    return Metric(one_of("metric", value, list(Metric)))
+
+
+def one_of(name: str, value: str, known: Sequence[str]) -> str:
+    """Return a value that is known. Raises ApiError for another."""
+    if value not in known:
+        raise bad_request(name, f"{shown(value)}; expected one of {', '.join(known)}")
+    return value

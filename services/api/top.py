@@ -122,18 +122,10 @@ def _parse(asked: bytes) -> tuple[Period, int]:
     period, limit = Period.WEEK, DEFAULT_LIMIT
     for name, value in query.fields(asked):
         if name == "period":
-            period = _period(value)
+            period = Period(query.one_of("period", value, list(Period)))
         elif name == "limit":
             limit = _limit(value)
     return period, limit
-
-
-def _period(value: str) -> Period:
-    try:
-        return Period(value)
-    except ValueError:
-        expected = ", ".join(Period)
-        raise bad_request("period", f"{shown(value)}; expected one of {expected}") from None
 
 
 def _limit(value: str) -> int:

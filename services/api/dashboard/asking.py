@@ -7,7 +7,7 @@ import msgspec
 
 from services.api.dashboard.language import Language
 from services.api.dashboard.visit import HOME, Visit
-from services.api.errors import bad_request, shown
+from services.api.query import one_of
 from services.api.stats.filters import Filter, parse
 from services.api.stats.measures import Measure
 from services.api.stats.spans import Interval, Period, Span, span_of
@@ -113,10 +113,7 @@ def read(visit: Visit) -> Asking:
     """Read the address. Raises ApiError, which names the parameter."""
     site = visit.site
     today = visit.parts.stats.today(site)
-    period = visit.asked("period", DEFAULT_PERIOD)
-    if period not in (*PERIODS, CUSTOM):
-        expected = ", ".join((*PERIODS, CUSTOM))
-        raise bad_request("period", f"{shown(period)}; expected one of {expected}")
+    period = one_of("period", visit.asked("period", DEFAULT_PERIOD), (*PERIODS, CUSTOM))
     dates = visit.asked("date")
     if period == CUSTOM and not dates:
         dates = f"{visit.asked('from')},{visit.asked('to')}"
@@ -124,10 +121,7 @@ def read(visit: Visit) -> Asking:
         span = Span(today - 1, today - 1)
     else:
         span = span_of(period, dates or None, today)
-    measure = visit.asked("measure", Measure.PAGEVIEWS)
-    if measure not in CHARTED:
-        expected = ", ".join(CHARTED)
-        raise bad_request("measure", f"{shown(measure)}; expected one of {expected}")
+    measure = one_of("measure", visit.asked("measure", Measure.PAGEVIEWS), CHARTED)
     filters = parse(visit.asked("filters"))
     return Asking(site, today, period, dates, Measure(measure), filters, span)
 

@@ -1,6 +1,5 @@
 """What the address of a badge asks for: the site's display settings, but for what it names."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -67,9 +66,9 @@ def _display(given: dict[str, str]) -> Display:
     labels: dict[str, str] = {}
     for name, value in given.items():
         if name in CHOICES:
-            fields[name] = _one_of(name, value, list(CHOICES[name]))
+            fields[name] = query.one_of(name, value, list(CHOICES[name]))
         elif name == "lines":
-            fields[name] = [_one_of(name, line, list(Line)) for line in _split(value)]
+            fields[name] = [query.one_of(name, line, list(Line)) for line in _split(value)]
         elif name == "digits":
             fields[name] = _digits(value)
         elif name == "heading":
@@ -85,12 +84,6 @@ def _display(given: dict[str, str]) -> Display:
 
 def _split(value: str) -> list[str]:
     return [line.strip() for line in value.split(",")] if value.strip() else []
-
-
-def _one_of(name: str, value: str, known: Sequence[str]) -> str:
-    if value not in known:
-        raise bad_request(name, f"{shown(value)}; expected one of {', '.join(known)}")
-    return value
 
 
 def _digits(value: str) -> int:

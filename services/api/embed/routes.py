@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import NamedTuple
 
 import msgspec
 from starlette.requests import Request
@@ -21,39 +22,40 @@ HTML = "/counter/{site}.html"
 TXT = "/counter/{site}.txt"
 
 
+class Drawn(NamedTuple):
+    """A block as it is sent, with its Content-Security-Policy where it needs one."""
+
+    text: str
+    media_type: str
+    policy: str | None
+
+
+Draw = Callable[[Options, Block], Drawn]
+
+
 def routes(counters: Callable[[], Counters]) -> list[BaseRoute]:
     """Return the routes; `counters` is asked for with every request.
 
     What is drawn is kept no longer than its numbers are fresh, by the address with all options.
     """
 
-    async def badge_image(request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return _preflight()
-        numbers = counters()
-        asked, block, parts = await _read(request, numbers)
-        policy = badge.policy(asked.look.preset, asked.look.theme)
-        return _drawn(request, badge.svg(block), badge.MEDIA_TYPE, policy, numbers, parts)
+    def route(path: str, draw: Draw) -> Route:
+        async def answer(request: Request) -> Response:
+            if request.method == "OPTIONS":
+                return Response(status_code=HTTPStatus.NO_CONTENT, headers=public.PREFLIGHT)
+            numbers = counters()
+            asked, block, parts = await _read(request, numbers)
+            drawn = draw(asked, block)
+            body = drawn.text.encode()
+            headers = public.HEADERS
+            if drawn.policy:
+                headers = headers | {"Content-Security-Policy": drawn.policy}
+            tag = etag.weak(body)
+            return numbers.ready.respond(request, body, tag, headers, drawn.media_type, parts)
 
-    async def iframe_page(request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return _preflight()
-        numbers = counters()
-        asked, block, parts = await _read(request, numbers)
-        policy = page.policy(asked.look.preset, asked.look.theme)
-        return _drawn(request, page.html(block), page.MEDIA_TYPE, policy, numbers, parts)
+        return Route(path, answer, methods=["GET", "OPTIONS"])
 
-    async def plain_text(request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return _preflight()
-        numbers = counters()
-        asked, block, parts = await _read(request, numbers)
-        return _drawn(
-            request, text(block, asked.heading), "text/plain; charset=utf-8", None, numbers, parts
-        )
-
-    drawn = {SVG: badge_image, HTML: iframe_page, TXT: plain_text}
-    return [Route(path, answer, methods=["GET", "OPTIONS"]) for path, answer in drawn.items()]
+    return [route(SVG, _badge), route(HTML, _page), route(TXT, _text)]
 
 
 async def _read(request: Request, counters: Counters) -> tuple[Options, Block, Parts | None]:
@@ -70,18 +72,15 @@ async def _read(request: Request, counters: Counters) -> tuple[Options, Block, P
     return asked, Block.of_page(asked.look, views["views"]), parts
 
 
-def _drawn(
-    request: Request,
-    drawn: str,
-    media_type: str,
-    policy: str | None,
-    counters: Counters,
-    parts: Parts | None,
-) -> Response:
-    body = drawn.encode()
-    headers = public.HEADERS | ({"Content-Security-Policy": policy} if policy else {})
-    return counters.ready.respond(request, body, etag.weak(body), headers, media_type, parts)
+def _badge(asked: Options, block: Block) -> Drawn:
+    policy = badge.policy(asked.look.preset, asked.look.theme)
+    return Drawn(badge.svg(block), badge.MEDIA_TYPE, policy)
 
 
-def _preflight() -> Response:
-    return Response(status_code=HTTPStatus.NO_CONTENT, headers=public.PREFLIGHT)
+def _page(asked: Options, block: Block) -> Drawn:
+    policy = page.policy(asked.look.preset, asked.look.theme)
+    return Drawn(page.html(block), page.MEDIA_TYPE, policy)
+
+
+def _text(asked: Options, block: Block) -> Drawn:
+    return Drawn(text(block, asked.heading), "text/plain; charset=utf-8", None)

@@ -12,8 +12,6 @@ PLAIN = "luot"
 SECURE = f"__Host-{PLAIN}"
 """A browser takes this name only over TLS, without a domain, for the whole host (RFC 6265bis)."""
 CSRF_HEADER = "X-CSRF-Token"
-CSRF_FIELD = "csrf"
-"""Name of the hidden field of a form that sends the token."""
 
 
 def name(secure: bool) -> str:

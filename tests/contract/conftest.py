@@ -13,11 +13,8 @@ from tests.servers.clickhouse import ClickHouseServer
 
 @pytest.fixture(scope="session")
 def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
-    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse"))
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+    with ClickHouseServer(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -22,11 +22,8 @@ QUOTED = "p%40ss%3A%2Fw%C3%B6rd%25"
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ClickHouseServer]:
     """A server of the test's own, to be killed."""
-    server = ClickHouseServer(tmp_path / "clickhouse")
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+    with ClickHouseServer(tmp_path / "clickhouse") as server:
+        yield server
 
 
 async def test_a_killed_server_is_unavailable_and_works_again_after_its_restart(

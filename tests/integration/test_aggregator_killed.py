@@ -32,9 +32,8 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "chdb":
         yield f"chdb://{tmp_path}/chdb"
         return
-    server = ClickHouseServer(tmp_path / "clickhouse").start()
-    yield server.url
-    server.kill()
+    with ClickHouseServer(tmp_path / "clickhouse") as server:
+        yield server.url
 
 
 class Books:

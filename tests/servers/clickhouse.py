@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error
@@ -69,7 +70,7 @@ class ClickHouseServer:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> "ClickHouseServer":
+    def start(self) -> Self:
         self._configure()
         environ = {**os.environ, "TZ": "UTC"}
         with (self.directory / "log").open("ab") as log:
@@ -96,6 +97,12 @@ class ClickHouseServer:
     def kill(self) -> None:
         """End it as a power cut would, as far as a process can tell."""
         self._end(signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     def _configure(self) -> None:
         data = self.directory / "data"

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 import redis
 
@@ -57,7 +58,7 @@ class RedisServer:
     def client(self) -> "redis.Redis":
         return redis.Redis(port=self.port, decode_responses=False)
 
-    def start(self) -> "RedisServer":
+    def start(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
         log = (self.directory / "log").open("ab")
         self._process = subprocess.Popen(
@@ -82,6 +83,12 @@ class RedisServer:
                     time.sleep(0.02)
                 else:
                     return self
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     def stop(self) -> None:
         """Stop it in good order; nothing happens when it is not running."""

@@ -14,18 +14,14 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session")
 def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
-    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse"))
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+    with ClickHouseServer(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server
 
 
 @pytest.fixture
 def other_redis(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path / "other-redis").start()
-    yield server
-    server.stop()
+    with RedisServer(tmp_path / "other-redis") as server:
+        yield server
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from services.store.interface import Store
 from services.store.migrations import migrate
 from services.store.open import open_store
 from tests.integration.test_api.world import HANOI, SITE, TOKEN, Clock, serving
+from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer, valkey_program
 
 # Opening the embedded store takes a second, so the tests of a file share one, and one event loop.
@@ -26,15 +27,21 @@ def embedded_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def store_url(embedded_url: str) -> str:
-    return embedded_url
+def store_url(
+    request: pytest.FixtureRequest, embedded_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The embedded store, and for tests of EITHER_STORE a server as well."""
+    if getattr(request, "param", "chdb") == "chdb":
+        yield embedded_url
+        return
+    with ClickHouseServer(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="module")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"), valkey_program()).start()
-    yield server
-    server.kill()
+    with RedisServer(tmp_path_factory.mktemp("redis"), valkey_program()) as server:
+        yield server
 
 
 @pytest_asyncio.fixture(loop_scope="module")

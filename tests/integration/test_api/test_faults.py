@@ -22,11 +22,8 @@ COUNTER = "/api/counter/mytho"
 
 @pytest.fixture
 def clickhouse(tmp_path: Path) -> Iterator[ClickHouseServer]:
-    server = ClickHouseServer(tmp_path / "clickhouse")
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+    with ClickHouseServer(tmp_path / "clickhouse") as server:
+        yield server
 
 
 @pytest.fixture

@@ -63,11 +63,8 @@ def server(disk: Disk) -> Iterator[ClickHouseServer]:
     directory = disk.directory / "clickhouse"
     (directory / "users.d").mkdir(parents=True)
     (directory / "users.d" / "limited.xml").write_text(ACCOUNT.format(level=0))
-    server = ClickHouseServer(directory)
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+    with ClickHouseServer(directory) as server:
+        yield server
 
 
 @pytest.fixture

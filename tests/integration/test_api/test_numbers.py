@@ -1,6 +1,5 @@
 """The numbers that people get, from both kinds of store."""
 
-from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
@@ -12,32 +11,18 @@ from services.log import keys
 from services.model.calendar import EPOCH
 from services.store.interface import Store
 from tests.integration.test_api.world import (
+    EITHER_STORE,
     HANOI,
     Clock,
     write_balance,
     write_counter,
     write_views,
 )
-from tests.servers.clickhouse import ClickHouseServer
 
 TODAY = date(2024, 1, 3)  # a Wednesday; the week began on New Year's Day
 COUNTER = "/api/counter/mytho"
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture(scope="module", params=["chdb", "clickhouse"])
-def store_url(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    if request.param == "chdb":
-        yield request.getfixturevalue("embedded_url")
-        return
-    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse"))
-    try:
-        yield server.start().url
-    finally:
-        server.kill()
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), EITHER_STORE]
 
 
 async def numbers(

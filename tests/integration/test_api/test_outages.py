@@ -45,11 +45,8 @@ OpenApi = Callable[[], AbstractAsyncContextManager[httpx.AsyncClient]]
 
 @pytest.fixture(scope="module")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
-    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse"))
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+    with ClickHouseServer(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -1,6 +1,5 @@
 """The most read pages, from both kinds of store."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,27 +10,12 @@ import pytest
 from services.api.app import Api
 from services.model.calendar import EPOCH
 from services.store.interface import Store
-from tests.integration.test_api.world import SITE, Clock, write_counter
-from tests.servers.clickhouse import ClickHouseServer
+from tests.integration.test_api.world import EITHER_STORE, SITE, Clock, write_counter
 
 TODAY = date(2024, 1, 3)
 TOP = "/api/top/mytho"
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture(scope="module", params=["chdb", "clickhouse"])
-def store_url(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    if request.param == "chdb":
-        yield request.getfixturevalue("embedded_url")
-        return
-    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse"))
-    try:
-        yield server.start().url
-    finally:
-        server.kill()
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), EITHER_STORE]
 
 
 async def publish(api: Api) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import httpx
+import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -17,6 +18,9 @@ from services.store.interface import Store
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 TOKEN = "a-token-for-these-tests-only"
 SITE = Site(slug="mytho", name="Mỹ Tho", hosts=("mytho.example",), created_at=1_500_000_000_000)
+EITHER_STORE = pytest.mark.parametrize(
+    "store_url", ["chdb", "clickhouse"], indirect=True, scope="module"
+)
 
 
 class Clock:

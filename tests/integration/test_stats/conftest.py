@@ -44,11 +44,8 @@ def store_url(
     if request.param == "chdb":
         yield f"chdb://{tmp_path_factory.getbasetemp()}/stats/{request.module.__name__}"
         return
-    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse"))
-    try:
-        yield server.start().url
-    finally:
-        server.kill()
+    with ClickHouseServer(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server.url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -61,12 +58,9 @@ async def store(store_url: str, hits: list[Hit]) -> AsyncIterator[Store]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def redis(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Redis]:
-    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    try:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
         async with Redis.from_url(server.url) as client:
             yield client
-    finally:
-        server.kill()
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
 from prometheus_client import REGISTRY
 
 from services.connections import BODY_BYTES_PER_TICK, MAX_HEAD_BYTES, LimitedHttp
+from tests.servers.asgi import listening, port_of
 from tests.servers.system import System
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -47,17 +47,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def port() -> AsyncIterator[int]:
-    config = uvicorn.Config(application, port=0, http=Hasty, ws="none", log_level="error")
-    config.timeout_keep_alive = 60
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
-        if task.done():
-            await task
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    await task
+    async with listening(application, http=Hasty, timeout_keep_alive=60) as server:
+        yield port_of(server)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -11,6 +11,7 @@ import uvicorn
 
 from services.connections import LimitedHttp
 from services.prepared import Header, Prepared
+from tests.servers.asgi import listening, port_of
 
 
 def answer(text: bytes) -> Prepared:
@@ -67,30 +68,14 @@ async def application() -> Application:
 
 @pytest_asyncio.fixture
 async def server(application: Application) -> AsyncIterator[uvicorn.Server]:
-    config = uvicorn.Config(
-        application,
-        port=0,
-        http=LimitedHttp,
-        ws="none",
-        lifespan="off",
-        proxy_headers=False,
-        server_header=False,
-        log_level="error",
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
-        if serving.done():
-            await serving
-    yield server
-    server.should_exit = True
-    await serving
+    options = {"lifespan": "off", "proxy_headers": False, "server_header": False}
+    async with listening(application, http=LimitedHttp, **options) as server:
+        yield server
 
 
 @pytest_asyncio.fixture
 async def port(server: uvicorn.Server) -> int:
-    return int(server.servers[0].sockets[0].getsockname()[1])
+    return port_of(server)
 
 
 def post(body: bytes, target: bytes = b"/hit", more: bytes = b"") -> bytes:

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest_asyncio
-import uvicorn
 
 from services.connections import LimitedHttp
 from services.prepared import EXTENSION, Prepared
+from tests.servers.asgi import listening, port_of
 
 HELLO = Prepared(202, ((b"content-length", b"2"), (b"x-luot", b"y")), b"ok")
 LAST = Prepared(413, ((b"content-length", b"0"), (b"connection", b"close")), b"")
@@ -35,18 +35,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 @pytest_asyncio.fixture
 async def port() -> AsyncIterator[int]:
     WRITTEN.clear()
-    config = uvicorn.Config(
-        application, port=0, http=LimitedHttp, ws="none", log_level="error", server_header=False
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
-        if serving.done():
-            await serving
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    await serving
+    async with listening(application, http=LimitedHttp, server_header=False) as server:
+        yield port_of(server)
 
 
 async def said(port: int, *requests: bytes) -> bytes:

@@ -1,6 +1,5 @@
 """An API with real stores for tests, and what the aggregator would have written for it."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
@@ -8,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-import uvicorn
 from starlette.types import ASGIApp
 
 from services.model.calendar import to_day
 from services.model.site import Site
 from services.store.interface import Store
+from tests.servers.asgi import listening, port_of
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 TOKEN = "a-token-for-these-tests-only"
@@ -43,28 +42,12 @@ class Clock:
 @contextlib.asynccontextmanager
 async def serving(application: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
     """Serve an application on a free port; gives a client of it."""
-    config = uvicorn.Config(
-        application,
-        port=0,
-        lifespan="off",
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
-        if task.done():
-            await task
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-            yield client
-    finally:
-        server.should_exit = True
-        await task
+    options = {"lifespan": "off", "access_log": False, "proxy_headers": False}
+    async with (
+        listening(application, log_level="warning", **options) as server,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port_of(server)}") as client,
+    ):
+        yield client
 
 
 async def write_counter(

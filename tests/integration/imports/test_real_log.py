@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from services.store.open import open_store
+from tests.integration.access_log import REAL, real_lines
 from tests.integration.imports import world
-from tests.integration.imports.world import REAL, Books
+from tests.integration.imports.world import Books
 from tests.require import missing
 from tests.servers.system import System
 
@@ -20,7 +21,7 @@ ZONE = "Asia/Ho_Chi_Minh"
 def books() -> Books:
     if not REAL.exists():
         missing(f"{REAL.name} (real input beside the project)")
-    counted = world.count(world.real_lines(), ZONE)
+    counted = world.count(real_lines(), ZONE)
     assert counted.total > 1000
     return counted
 
@@ -66,7 +67,7 @@ async def test_the_counters_equal_a_recount_of_the_file_and_do_so_the_second_tim
     same(await held(luot, "once"), books)
 
     unpacked = tmp_path / "another name"
-    unpacked.write_text("\n".join(world.real_lines()) + "\n")
+    unpacked.write_text("\n".join(real_lines()) + "\n")
     for file in (REAL, unpacked):
         (again,) = world.imported(luot.api, file, "--site", "once")
         assert (again["begun"], again["sent"]) == ("done", 0)
@@ -96,7 +97,7 @@ async def test_cut_into_files_given_in_any_order_it_is_the_same(
     luot: System, books: Books, tmp_path: Path
 ) -> None:
     luot.add_site("cut")
-    lines = world.real_lines()
+    lines = real_lines()
     parts = []
     for number, start in enumerate(range(0, len(lines), 2300)):
         part = tmp_path / f"access.log.{9 - number}"

@@ -1,8 +1,6 @@
 """Access logs for imports, a counting of them that shares no code with Luot, and the command."""
 
-import gzip
 import json
-import re
 import signal
 import subprocess
 import time
@@ -10,22 +8,16 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import httpx
 
-from services.ingest.bots import is_bot
-from tests.integration.test_access_log import FEED, FILE, LINE
-from tests.integration.test_access_log import LOG as REAL
+from tests.integration.access_log import pages
 from tests.servers.services import Service
 from tests.servers.system import TOKEN
 from tests.servers.up import LUOT, environ
 
-__all__ = ["REAL"]
-
 WINDOW = 30 * 60
-TIME = re.compile(r"\[([^]]+)\]")
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
 
 
@@ -43,31 +35,12 @@ class Books(NamedTuple):
 
 def count(lines: Iterable[str], zone: str) -> Books:
     """Count pages and visits of an access log: an independent reading of it."""
-    pages: list[tuple[float, str, str, str]] = []
-    for line in lines:
-        match = LINE.match(line)
-        if match is None or match["method"] != "GET":
-            continue
-        if match["status"][0] != "2" and match["status"] != "304":
-            continue
-        path, _, query = match["target"].partition("?")
-        name = path.rstrip("/").rpartition("/")[2].lower()
-        if FILE.search(name) or name in ("feed", "rss", "atom") or FEED.search(query.lower()):
-            continue
-        agent = match["agent"].replace('\\"', '"')
-        time_text = TIME.search(line)
-        if is_bot(agent) or time_text is None:
-            continue
-        segments = [segment for segment in unquote(path).split("/") if segment]
-        if segments and re.fullmatch(r"index\.\w+", segments[-1]):
-            segments.pop()
-        at = datetime.strptime(time_text[1], "%d/%b/%Y:%H:%M:%S %z")
-        pages.append((at.timestamp(), match["address"], agent, "/" + "/".join(segments)))
     views: Counter[tuple[str, str, str]] = Counter()
     visits: Counter[tuple[str, str, str]] = Counter()
     last: dict[tuple[str, str, str], float] = {}
     # As they stand: a server writes a line when its request ends, a little out of order.
-    for at_seconds, address, agent, path in pages:
+    for at, address, agent, path in pages(lines):
+        at_seconds = datetime.strptime(at, "%d/%b/%Y:%H:%M:%S %z").timestamp()
         day = datetime.fromtimestamp(at_seconds, ZoneInfo(zone)).date()
         visitor = (day.isoformat(), address, agent)
         begins = abs(at_seconds - last.get(visitor, -WINDOW)) >= WINDOW
@@ -83,10 +56,6 @@ def count(lines: Iterable[str], zone: str) -> Books:
                 visits[grain, start, of] += begins
     by_day = Counter(day for day, _, _ in last)
     return Books(views, visits, dict(by_day))
-
-
-def real_lines() -> list[str]:
-    return gzip.decompress(REAL.read_bytes()).decode(errors="replace").splitlines()
 
 
 def line(

@@ -1,8 +1,8 @@
 """A store that can be read and not written: its account may only read, or its disk is full."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -17,7 +17,7 @@ from services.store import sites
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
 from tests.chaos.world import Disk
-from tests.integration.test_api.world import SITE, TOKEN, Clock, serving, write_counter
+from tests.integration.test_api.world import SITE, TOKEN, Clock, OpenApi, opened, write_counter
 from tests.require import missing
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer
@@ -34,8 +34,6 @@ ACCOUNT = """<yandex>
 """
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-OpenApi = Callable[[], AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 def limit(server: ClickHouseServer, level: int) -> None:
@@ -84,23 +82,7 @@ async def clickhouse(server: ClickHouseServer) -> AsyncIterator[ClickHouseServer
 
 @pytest.fixture
 def open_api(clickhouse: ClickHouseServer, redis_server: RedisServer, clock: Clock) -> OpenApi:
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[httpx.AsyncClient]:
-        settings = ApiSettings.read(
-            {},
-            clickhouse_url=limited(clickhouse.url),
-            redis_url=redis_server.url,
-            admin_token=TOKEN,
-        )
-        api = Api(settings, clock=clock, monotonic=clock)
-        await api.start()
-        try:
-            async with serving(api.asgi) as client:
-                yield client
-        finally:
-            await api.stop()
-
-    return opened
+    return partial(opened, limited(clickhouse.url), redis_server.url, clock)
 
 
 async def numbers(client: httpx.AsyncClient) -> dict[str, Any]:

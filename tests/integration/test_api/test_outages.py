@@ -3,9 +3,9 @@
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Iterator
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,8 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from services.api.app import Api
 from services.api.kept import MAX_PAGES, Kept
 from services.api.reading import PageReading
-from services.api.settings import ApiSettings
 from services.log import keys
 from services.model.calendar import EPOCH
 from services.store import sites
@@ -28,7 +26,8 @@ from tests.integration.test_api.world import (
     SITE,
     TOKEN,
     Clock,
-    serving,
+    OpenApi,
+    opened,
     write_balance,
     write_counter,
 )
@@ -39,8 +38,6 @@ COUNTER = "/api/counter/mytho"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-OpenApi = Callable[[], AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 @pytest.fixture(scope="module")
@@ -76,21 +73,7 @@ def clock() -> Clock:
 @pytest.fixture
 def open_api(counted: ClickHouseServer, redis_server: RedisServer, clock: Clock) -> OpenApi:
     """Return what starts one more API process' worth of API."""
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[httpx.AsyncClient]:
-        settings = ApiSettings.read(
-            {}, clickhouse_url=counted.url, redis_url=redis_server.url, admin_token=TOKEN
-        )
-        api = Api(settings, clock=clock, monotonic=clock)
-        await api.start()
-        try:
-            async with serving(api.asgi) as client:
-                yield client
-        finally:
-            await api.stop()
-
-    return opened
+    return partial(opened, counted.url, redis_server.url, clock)
 
 
 async def numbers(client: httpx.AsyncClient, **query: Any) -> dict[str, Any]:

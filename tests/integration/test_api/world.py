@@ -1,7 +1,7 @@
 """An API with real stores for tests, and what the aggregator would have written for it."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -9,6 +9,8 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
+from services.api.app import Api
+from services.api.settings import ApiSettings
 from services.model.calendar import to_day
 from services.model.site import Site
 from services.store.interface import Store
@@ -48,6 +50,26 @@ async def serving(application: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port_of(server)}") as client,
     ):
         yield client
+
+
+OpenApi = Callable[[], contextlib.AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    clickhouse_url: str, redis_url: str, clock: Clock
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Start one more API process' worth of API; gives a client of it."""
+    settings = ApiSettings.read(
+        {}, clickhouse_url=clickhouse_url, redis_url=redis_url, admin_token=TOKEN
+    )
+    api = Api(settings, clock=clock, monotonic=clock)
+    await api.start()
+    try:
+        async with serving(api.asgi) as client:
+            yield client
+    finally:
+        await api.stop()
 
 
 async def write_counter(

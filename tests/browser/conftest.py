@@ -1,12 +1,14 @@
 """A real browser, and a portal whose requests are recorded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.portal import Portal
 from tests.require import program
+from tests.servers.up import BROWSER, Up
 
 # A view is counted within a second or two, and pages ask every five; a busy machine takes longer.
 expect.set_options(timeout=20_000)
@@ -24,6 +26,10 @@ ARGUMENTS = [
     # Portals have names: the browser finds them here, without a name server.
     "--host-resolver-rules=MAP *.example 127.0.0.1",
 ]
+
+DESKTOP: ViewportSize = {"width": 1360, "height": 860}
+
+Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +53,42 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert failures == []
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A Luot in one process, for the tests of a module."""
+    running = Up(tmp_path_factory.mktemp("up") / "data")
+    yield running
+    assert running.end() == 0
+
+
+@pytest.fixture
+def visit(browser: Browser, up: Up) -> Iterator[Visit]:
+    """Open a page as a new visitor; nothing may be said in its console, or asked of others."""
+    contexts: list[BrowserContext] = []
+    said: list[str] = []
+
+    def strangers(url: str) -> None:
+        if not url.startswith(up.url):
+            said.append(url)
+
+    def visit(path: str, **options: Any) -> Page:
+        options = {"viewport": DESKTOP, "user_agent": BROWSER, **options}
+        contexts.append(browser.new_context(locale="vi-VN", **options))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda asked: strangers(asked.url))
+        if options.get("java_script_enabled", True):
+            page.clock.install()
+        page.goto(up.url + path)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert said == []
 
 
 @pytest.fixture

@@ -17,13 +17,6 @@ SITE = "caolanh"
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    running = Up(tmp_path_factory.mktemp("up") / "data")
-    yield running
-    assert running.end() == 0
-
-
-@pytest.fixture(scope="module")
 def owner(browser: Browser, up: Up) -> Iterator[Desk]:
     desk = Desk(browser, up.url)
     page = desk.sign_in(ADMIN, first_password(up))

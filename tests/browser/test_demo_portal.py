@@ -1,44 +1,12 @@
 """A person opens the pages of the site `demo` in a browser, and sees the counter count."""
 
-from collections.abc import Callable, Iterator
+from playwright.sync_api import Page, expect
 
-import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
-
-from tests.servers.up import BROWSER, Up
+from tests.browser.conftest import Visit
+from tests.servers.up import Up
 
 COUNTED_MS = 15_000
 BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    running = Up(tmp_path_factory.mktemp("up") / "data")
-    yield running
-    assert running.end() == 0
-
-
-@pytest.fixture
-def visit(browser: Browser, up: Up) -> Iterator[Open]:
-    """Open a page of the portal as a new visitor; nothing may be logged to its console."""
-    contexts: list[BrowserContext] = []
-    console: list[str] = []
-
-    def visit(path: str, user_agent: str = BROWSER) -> Page:
-        contexts.append(browser.new_context(user_agent=user_agent, locale="vi-VN"))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: console.append(message.text))
-        page.on("pageerror", lambda error: console.append(str(error)))
-        page.clock.install()
-        page.goto(up.url + path)
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert console == []
 
 
 def today(page: Page, count: int) -> None:
@@ -52,7 +20,7 @@ def today(page: Page, count: int) -> None:
     expect(slot).to_have_text(str(count))
 
 
-def test_two_visitors_see_todays_number_grow(up: Up, visit: Open) -> None:
+def test_two_visitors_see_todays_number_grow(up: Up, visit: Visit) -> None:
     first = visit("/demo")
     today(first, 1)
     expect(first.locator('[data-luot="online"]').first).to_have_text("1")
@@ -63,7 +31,7 @@ def test_two_visitors_see_todays_number_grow(up: Up, visit: Open) -> None:
     today(second, 3)
 
 
-def test_an_article_shows_its_own_views(up: Up, visit: Open) -> None:
+def test_an_article_shows_its_own_views(up: Up, visit: Visit) -> None:
     page = visit("/demo/mau")
     article = page.locator('article a[href^="/demo/"]').first.get_attribute("href")
     assert article
@@ -78,7 +46,7 @@ def test_an_article_shows_its_own_views(up: Up, visit: Open) -> None:
     expect(shown).to_have_text(str(before + 1))
 
 
-def test_a_bot_sees_the_number_and_does_not_change_it(up: Up, visit: Open) -> None:
+def test_a_bot_sees_the_number_and_does_not_change_it(up: Up, visit: Visit) -> None:
     before = up.counter()["total"] + 1
     up.view()
     up.wait_for_total(before)

@@ -26,13 +26,6 @@ RULES = (
 )
 
 
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    running = Up(tmp_path_factory.mktemp("up") / "data")
-    yield running
-    assert running.end() == 0
-
-
 @pytest.fixture
 def page() -> Iterator[Page]:
     """A visitor whose browser keeps pages to come back to, as people's browsers do."""

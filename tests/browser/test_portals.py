@@ -3,59 +3,22 @@
 The old counters of the demo lack one visit and one view, those of the first visitor, who is here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, ViewportSize, expect
+from playwright.sync_api import Browser, Page, Request, Route, ViewportSize, expect
 
 from services.standalone import demo
 from services.standalone.demo import pages
 from services.standalone.demo.portals import ALL, INDEX, PORTALS, SAMPLE, Portal
+from tests.browser.conftest import DESKTOP, Visit
 from tests.servers.up import BROWSER, COUNTED_SECONDS, Up
 
 PHONE: ViewportSize = {"width": 390, "height": 800}
-DESKTOP: ViewportSize = {"width": 1360, "height": 860}
 OCTOBER_2023 = datetime(2023, 10, 5, 3, 0, tzinfo=UTC)
-
-Visit = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    running = Up(tmp_path_factory.mktemp("portals") / "data")
-    yield running
-    assert running.end() == 0
-
-
-@pytest.fixture
-def visit(browser: Browser, up: Up) -> Iterator[Visit]:
-    """Open a page as a new visitor; nothing may be said in its console, or asked of others."""
-    contexts: list[BrowserContext] = []
-    said: list[str] = []
-
-    def strangers(url: str) -> None:
-        if not url.startswith(up.url):
-            said.append(url)
-
-    def visit(path: str, **options: Any) -> Page:
-        options = {"viewport": DESKTOP, **options}
-        contexts.append(browser.new_context(user_agent=BROWSER, locale="vi-VN", **options))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda asked: strangers(asked.url))
-        if options.get("java_script_enabled", True):
-            page.clock.install()
-        page.goto(up.url + path)
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert said == []
 
 
 def paths(portal: Portal) -> list[str]:

@@ -11,6 +11,8 @@ import typer
 from services.cli_admin import Admin, Data, Json, connected, fail, show_json
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from services.model.site import Site
     from services.traffic.imports import FileResult
     from services.traffic.imports_client import Begun
@@ -231,7 +233,16 @@ def _show(results: Sequence["FileResult"], slug: str, dry_run: bool, as_json: bo
         files = [msgspec.to_builtins(result) for result in results]
         show_json({"site": slug, "dry_run": dry_run, "files": files})
         return
-    from rich.console import Console
+    if results:
+        from rich.console import Console
+
+        Console().print(_table(results, dry_run))
+    for result in results:
+        for number, text in result.broken:
+            typer.secho(f"{result.file}, line {number} cannot be read: {text!r}", err=True)
+
+
+def _table(results: Sequence["FileResult"], dry_run: bool) -> "Table":
     from rich.table import Table
 
     table = Table(show_header=False)
@@ -253,8 +264,4 @@ def _show(results: Sequence["FileResult"], slug: str, dry_run: bool, as_json: bo
         if result.unsorted:
             table.add_row("  out of order, visits may be cut in two", f"{result.unsorted:,}")
         table.add_section()
-    if results:
-        Console().print(table)
-    for result in results:
-        for number, text in result.broken:
-            typer.secho(f"{result.file}, line {number} cannot be read: {text!r}", err=True)
+    return table

@@ -38,13 +38,17 @@ def checked(payload: bytes, site: Site, latest: int) -> Batch:
             continue
         name, value, expected = wrong
         raise bad_request(f"hits.{index}.{name}", f"{shown(value)}; expected {expected}")
+    _check_texts(hits)
+    return hits
+
+
+def _check_texts(hits: Batch) -> None:
     for name, limit in _TEXT_BYTES.items():
         for text in set(getattr(hits, name)):
             if len(text.encode()) > limit:
                 raise bad_request(
                     f"hits.{name}", f"{shown(text)} is over {limit} bytes; expected less"
                 )
-    return hits
 
 
 def _is_counted(path: str, site: Site) -> bool:

@@ -1,11 +1,11 @@
 """The data folder of `luot up`: one Luot at a time, and what the command line needs to reach it."""
 
-import fcntl
 import os
 import secrets
 from pathlib import Path
 from typing import Self
 
+from services import locks
 from services.standalone.errors import UpError
 
 TOKEN = "token"  # noqa: S105  # the name of a file
@@ -27,15 +27,13 @@ class DataFolder:
                 f"the data folder {self.path} cannot be used: {error.strerror};"
                 " expected a folder that can be written, set with --data"
             ) from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locks.take(self._lock):
             owner = os.pread(self._lock, 20, 0).decode(errors="replace").strip() or "unknown"
             os.close(self._lock)
             raise UpError(
                 f"the data folder {self.path} is in use by another `luot up` (process {owner});"
                 " stop that one, or choose another folder with --data"
-            ) from None
+            )
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
 
@@ -83,11 +81,4 @@ def read(folder: Path, name: str) -> str | None:
 
 def in_use(folder: Path) -> bool:
     """Tell whether a `luot up` runs on this folder."""
-    try:
-        with (folder / _LOCK).open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return locks.is_held(folder / _LOCK)

@@ -1,7 +1,6 @@
 """The embedded Valkey: the log of `luot up`, on a unix socket, every append on the disk."""
 
 import asyncio
-import fcntl
 import hashlib
 import os
 import signal
@@ -14,6 +13,7 @@ from urllib.parse import quote
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from services import locks
 from services.log.client import connect
 from services.standalone import leash
 from services.standalone.errors import UpError
@@ -110,11 +110,11 @@ class EmbeddedValkey:
 
     async def _take(self, lock: int) -> None:
         """Lock the folder; a server that outlived its Luot is asked to end first."""
-        if _locked(lock):
+        if locks.take(lock):
             return
         stale = await self._shut_down()
         deadline = asyncio.get_running_loop().time() + STOP_SECONDS
-        while not _locked(lock):
+        while not locks.take(lock):
             if asyncio.get_running_loop().time() > deadline:
                 raise UpError(
                     f"a Valkey of an earlier start still runs on {self.folder} and does not end;"
@@ -166,14 +166,6 @@ class EmbeddedValkey:
         except OSError:
             lines = []
         return f"{lines[-1] if lines else 'no log'} ({log})"
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _socket_path(folder: Path) -> Path:

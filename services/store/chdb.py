@@ -1,11 +1,11 @@
 """The store embedded in the process: the same engine as the server, on a folder."""
 
-import fcntl
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from services import locks
 from services.store.faults import MISFIT, fault, misfit
 from services.store.interface import Limits, Row, StoreError
 from services.store.native import NativeFormat
@@ -116,20 +116,9 @@ class EmbeddedSession(Session):
 def _cannot_open(path: Path, error: Exception) -> StoreError:
     if "different path" in str(error):
         return StoreError(f"cannot open {path}: this process has opened another store: {error}")
-    if _locked(path / "status"):
+    if locks.is_held(path / "status"):
         return StoreError(
             f"cannot open {path}: another process has it open, and one at a time can;"
             " stop that one or use another folder"
         )
     return StoreError(f"cannot open {path}: {error}")
-
-
-def _locked(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

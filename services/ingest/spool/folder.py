@@ -5,7 +5,6 @@ state is changed on the event loop only; threads wait for the disk.
 """
 
 import asyncio
-import fcntl
 import logging
 import os
 import re
@@ -16,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from services import locks
 from services.ingest import metrics
 from services.ingest.spool import records, segment
 from services.ingest.spool.records import Record
@@ -223,10 +223,9 @@ def _lock(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if path.stat().st_ino == os.fstat(descriptor).st_ino:
+        if locks.take(descriptor) and path.stat().st_ino == os.fstat(descriptor).st_ino:
             return descriptor
-    except (BlockingIOError, FileNotFoundError):
+    except FileNotFoundError:
         pass
     except BaseException:
         os.close(descriptor)

@@ -1,0 +1,22 @@
+"""Locks on files and folders, which end with the process that holds them (flock)."""
+
+import fcntl
+from pathlib import Path
+
+
+def take(descriptor: int) -> bool:
+    """Lock what is open; tell whether nobody else holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether somebody holds the lock on a file; nobody does on one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return not take(file.fileno())
+    except OSError:
+        return False

@@ -76,6 +76,7 @@ def test_a_pipe_gets_plain_lines_and_may_close(up: Up) -> None:
     up.view("/demo/nam")
     _, errors = follows.process.communicate(timeout=20)
     assert (follows.process.returncode, errors) == (0, "")
+    up.wait_for_total(4)  # a test below reads the total and expects it to stand still
 
 
 def test_what_cannot_be_followed_is_named(up: Up) -> None:

@@ -31,10 +31,10 @@ COLUMNS = {
 }
 
 _HELD = """
-SELECT _part, toUInt32(toYYYYMM(day)) AS month, min(position), max(position), min(day), max(day)
+SELECT min(position), max(position), min(day), max(day)
 FROM hits
 WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
-GROUP BY _part, month
+GROUP BY _part
 """
 
 _HITS = """
@@ -76,7 +76,9 @@ async def held(store: Store, site: str, span: Span) -> Held:
     """Look at what there is."""
     rows = await store.execute(_HELD, days(site, span))
     parts = defaultdict(list)
-    for _, month, lowest, highest, first, last in rows:
+    for lowest, highest, first, last in rows:
+        # A part has hits of one month only.
+        month = period_start(to_day(first), Grain.MONTH)
         parts[month].append((lowest, highest, to_day(first), to_day(last)))
     # What is there twice is in two parts, at the same position and on the same day.
     twice = [
@@ -85,10 +87,7 @@ async def held(store: Store, site: str, span: Span) -> Held:
         for one, other in combinations(of_month, 2)
         if one[0] <= other[1] and other[0] <= one[1]
     ]
-    months = frozenset(
-        period_start(first, Grain.MONTH) for of_month in parts.values() for *_, first, _ in of_month
-    )
-    return Held(months, joined(span for span in twice if span.days > 0))
+    return Held(frozenset(parts), joined(span for span in twice if span.days > 0))
 
 
 async def by_day(store: Store, asked: Question, there: Held) -> dict[int, Counts]:

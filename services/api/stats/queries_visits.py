@@ -16,71 +16,121 @@ from services.api.stats.spans import Hours
 from services.model.calendar import to_day
 from services.store.interface import Store
 
-# The views of each visitor of a day, in their order, as `moments`: their time, whether they begin a
-# visit (visit is 1 then), and whether they fit the filters, in one number. A visit ends where the
-# next one begins; what stands before the first is of a day before. Lambdas take arrays as arguments
-# only, because ClickHouse 18.16 does not see the columns that they would capture.
-_BEGINS = "bitAnd({moment}, 6) = 2"
-_VISITS = """
-SELECT {key} AS key, count(), countIf(views = 1), sum(intDiv(ended, 8) - intDiv(began, 8))
+# Each view is one number, a `moment`: who it was, the time, whether it begins a visit (visit is 1
+# then), and whether it fits the filters. In their order, a visit ends where the next one begins or
+# the visitor changes; what stands before the first visit of a visitor is of a day before, and does
+# not count. A group for each visitor of a day would be millions, and take most of the time; so
+# visitors share a few groups, and each has a small number in its group (arrayEnumerateDense).
+# Lambdas take arrays as arguments only, because ClickHouse 18.16 does not see the columns that they
+# would capture.
+_GROUPS = 64
+"""Of the visitors of a day, a power of two: the more, the less there is to sort in each."""
+_BLOCK_BYTES = 8_000_000
+"""Of groups; more go through the functions of arrays a part at a time, which bounds the memory."""
+_DAY_MS = 86_400_000
+_NEAR = f"(toUInt64(day) * {_DAY_MS} - {_DAY_MS})"
+"""A midnight in ms that is before the day in every zone, and less than 32 bits before its end."""
+_TIME = (1 << 32) - 1
+_WHO = 1 << 35
+"""The place of the visitor, left of the time, which is left of 3 bits."""
+_MOMENT = f"bitAnd(toUInt64(at - {_NEAR}), {_TIME}) * 8 + visit * 2 + fits"
+_AT = f"(bitAnd(intDiv({{moment}}, 8), {_TIME}) + {_NEAR})"
+
+_BEGUN = """
+SELECT
+    day,
+    arrayFilter((moment, first) -> first, moments, firsts) AS begun,
+    arrayFilter((moment, last) -> last, moments, lasts) AS over,
+    {named} AS named
 FROM (
-    SELECT
-        day,
-        tupleElement(visit, 1) AS began,
-        tupleElement(visit, 2) AS ended,
-        tupleElement(visit, 3) AS views,
-        tupleElement(visit, 4) AS name
+    SELECT day, moments, names, firsts, arrayPushBack(arrayPopFront(firsts), toUInt8(1)) AS lasts
     FROM (
-        SELECT day, arrayJoin(arrayMap(
-            (began, ended, first, last, name) -> (began, ended, last - first + 1, name),
-            begun,
-            arraySlice(over, 1 + length(over) - length(begun)),
-            firsts,
-            arraySlice(lasts, 1 + length(over) - length(begun)),
-            named)) AS visit
+        SELECT
+            day,
+            moments,
+            names,
+            arrayMap(
+                (moment, before) -> bitAnd(moment, 6) = 2 OR bitXor(moment, before) >= {who},
+                moments,
+                arrayPushFront(arrayPopBack(moments), toUInt64(0))) AS firsts
         FROM (
-            SELECT
-                day,
-                arrayFilter(moment -> {moment_begins}, moments) AS begun,
-                arrayFilter((moment, next) -> {next_begins}, moments, followers) AS over,
-                arrayFilter((i, moment) -> {moment_begins}, places, moments) AS firsts,
-                arrayFilter((i, next) -> {next_begins}, places, followers) AS lasts,
-                arrayFilter((name, moment) -> {moment_begins}, names, moments) AS named
+            SELECT day, arraySort(unsorted) AS moments, {names} AS names
             FROM (
                 SELECT
                     day,
-                    moments,
-                    names,
-                    arrayEnumerate(moments) AS places,
-                    arrayPushBack(arrayPopFront(moments), toUInt64(2)) AS followers
+                    collected,
+                    arrayMap(
+                        (who, moment) -> who * {who} + moment,
+                        arrayEnumerateDense(visitors),
+                        packed) AS unsorted
                 FROM (
-                    SELECT day, arraySort(packed) AS moments, {names} AS names
-                    FROM (
-                        SELECT
-                            day, visitor,
-                            groupArray(at * 8 + visit * 2 + fits) AS packed{collected}
-                        FROM ({hits})
-                        GROUP BY day, visitor
-                    )
+                    SELECT
+                        day,
+                        bitAnd(visitor, {last_group}) AS shared,
+                        groupArray(visitor) AS visitors,
+                        groupArray({moment}) AS packed,
+                        {collected} AS collected
+                    FROM ({hits})
+                    GROUP BY day, shared
                 )
             )
         )
     )
 )
-WHERE bitAnd(began, 1) = 1
+"""
+
+_TAIL = {
+    # A first view that begins a visit and fits the filters.
+    "counts": "bitAnd(began, 7) = 3",
+    "ms": "toInt64(intDiv(ended, 8)) - toInt64(intDiv(began, 8))",
+    "settings": f"SETTINGS group_by_two_level_threshold_bytes = {_BLOCK_BYTES}",
+}
+
+_BY_DAY = """
+SELECT day, sum(measured), sum(bounces), sum(ms)
+FROM (
+    SELECT
+        day,
+        arrayCount(began -> {counts}, begun) AS measured,
+        arrayCount((began, ended) -> {counts} AND began = ended, begun, over) AS bounces,
+        arraySum((began, ended) -> if({counts}, {ms}, 0), begun, over) AS ms
+    FROM ({begun})
+)
+GROUP BY day
+{settings}
+"""
+
+_BY_KEY = """
+SELECT {key} AS key, count(), countIf(began = ended), sum({ms})
+FROM (
+    SELECT
+        day,
+        tupleElement(visit, 1) AS began,
+        tupleElement(visit, 2) AS ended,
+        tupleElement(visit, 3) AS name
+    FROM (
+        SELECT day, arrayJoin(arrayMap(
+            (began, ended, name) -> (began, ended, name), begun, over, named)) AS visit
+        FROM ({begun})
+    )
+)
+WHERE {counts}
 GROUP BY key
+{settings}
 """
 
 
 async def by_day(store: Store, asked: Question, there: Held) -> dict[int, Counts]:
     """Return how long the visits were that began on each day."""
-    return {to_day(day): counts for day, counts in await _read(store, asked, there, "day", {})}
+    found = await _read(store, asked, _BY_DAY.format(**_TAIL, begun=_begun(asked, there)))
+    return {to_day(day): counts for day, counts in found.items()}
 
 
 async def by_hour(store: Store, asked: Question, there: Held, hours: Hours) -> dict[int, Counts]:
     """Return how long the visits were that began in each hour, by its index."""
-    key = hits.HOUR.format(at="intDiv(began, 8)")
-    return dict(await _read(store, asked, there, key, hits.clock(hours)))
+    key = hits.HOUR.format(at=_AT.format(moment="began"))
+    statement = _BY_KEY.format(**_TAIL, key=key, begun=_begun(asked, there))
+    return await _read(store, asked, statement, hits.clock(hours))
 
 
 async def of_values(
@@ -89,30 +139,36 @@ async def of_values(
     """Return how long the visits were whose first view has one of these values."""
     if not names:
         return {}
-    found = dict(await _read(store, asked, there, "name", {}, hits.COLUMNS[by]))
+    begun = _begun(asked, there, hits.COLUMNS[by])
+    found = await _read(store, asked, _BY_KEY.format(**_TAIL, key="name", begun=begun))
     return {name: found[name] for name in names if name in found}
 
 
-async def _read(
-    store: Store,
-    asked: Question,
-    there: Held,
-    key: str,
-    more: Mapping[str, Any],
-    column: str | None = None,
-) -> list[tuple[Any, Counts]]:
+def _begun(asked: Question, there: Held, column: str | None = None) -> str:
+    """Return the statement that finds the visits, and with each the column's value, if any."""
     fits, _ = hits.fitting(asked.filters)
     columns = f"day, visitor, at, visit, ({fits}) AS fits{f', {column}' if column else ''}"
-    statement = _VISITS.format(
-        key=key,
-        moment_begins=_BEGINS.format(moment="moment"),
-        next_begins=_BEGINS.format(moment="next"),
-        names="arraySort((name, moment) -> moment, collected, packed)" if column else "packed",
-        collected=f", groupArray(toString({column})) AS collected" if column else "",
+    collected, names, named = "0", "collected", "begun"
+    if column:
+        # Only the first view of a visit gives it a name: the others need not be kept.
+        collected = f"groupArray(if(visit = 1, toString({column}), ''))"
+        names = "arraySort((name, moment) -> moment, collected, unsorted)"
+        named = "arrayFilter((name, first) -> first, names, firsts)"
+    return _BEGUN.format(
+        who=_WHO,
+        last_group=_GROUPS - 1,
+        moment=_MOMENT,
+        collected=collected,
+        names=names,
+        named=named,
         hits=hits.source(there, columns, " AND bot = 0 AND visitor != 0"),
     )
-    rows = await store.execute(statement, {**hits.parameters(asked), **more})
-    return [
-        (value, Counts(measured=visits, bounces=bounces, ms=ms))
-        for value, visits, bounces, ms in rows
-    ]
+
+
+async def _read(
+    store: Store, asked: Question, statement: str, more: Mapping[str, Any] | None = None
+) -> dict[Any, Counts]:
+    rows = await store.execute(statement, {**hits.parameters(asked), **(more or {})})
+    return {
+        key: Counts(measured=visits, bounces=bounces, ms=ms) for key, visits, bounces, ms in rows
+    }

@@ -3,7 +3,8 @@
 Each is compared with a computation in plain Python that knows none of Luot's code.
 """
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,13 +12,18 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from services.api.stats.filters import Property
-from services.api.stats.measures import Measure
-from services.model.calendar import to_date, to_day, week_start
+from services.api.stats.filters import Property, parse
+from services.api.stats.measures import LENGTHS, Measure
+from services.api.stats.question import Part, Question
+from services.api.stats.reader import Reader
+from services.api.stats.spans import Interval, Span
+from services.model.calendar import day_start_ms, to_date, to_day, week_start
 from services.model.hit import Hit
+from services.model.site import Site
+from services.store.interface import Store
 from tests.integration.test_api.world import Clock
 from tests.integration.test_stats import history
-from tests.integration.test_stats.expected import Seen, grouped, measures, wall_hour
+from tests.integration.test_stats.expected import Seen, grouped, measures, visits, wall_hour
 
 ALL = ",".join(Measure)
 COUNTED = ("visitors", "visits", "pageviews", "bots")
@@ -232,3 +238,55 @@ async def test_every_site_agrees_with_its_public_counter(
             }
         expected = measures(seen[site])
         assert found["total"] == {name: expected[name] for name in names}
+
+
+async def test_visits_of_visitors_whose_hashes_are_alike_are_kept_apart(store: Store) -> None:
+    """Their views lie between one another, and the next day they have the same hashes."""
+    chance = random.Random(64)
+    site = Site(slug="crowd", hosts=("crowd.example",), timezone="Pacific/Kiritimati")
+    span = Span(to_day(date(2024, 5, 1)), to_day(date(2024, 5, 3)))
+    visitors = [2**63 + 64 * number + 5 for number in range(300)] + list(range(1, 40))
+    hits = [
+        Hit(
+            site=site.slug,
+            path=chance.choice(("/", "/a", "/bài")),
+            at=day_start_ms(day, site.timezone)
+            + chance.choice((0, 8_000_000)) * place
+            + chance.randrange(8_000_000),
+            day=day,
+            visitor=visitor,
+            country=chance.choice(("VN", "")),
+        )
+        for day in range(span.first, span.last + 1)
+        for visitor in visitors
+        for place in range(chance.randrange(8))
+    ]
+    hits.sort(key=lambda hit: hit.at)
+    await history.flush(store, hits)
+    reader = Reader(store)
+    try:
+        for filters in ("", "visit:country==VN"):
+            begun = [
+                each
+                for each in visits(hits)
+                if each.begins and (not filters or each.hit.country == "VN")
+            ]
+
+            def sums(of: Iterable[Seen]) -> tuple[int, int, int]:
+                of = list(of)
+                return len(of), sum(each.views == 1 for each in of), sum(each.ms for each in of)
+
+            asked = Question(site, span, (Measure.VISITS, *LENGTHS), parse(filters))
+            total = (await reader.total(asked)).total()
+            assert (total.measured, total.bounces, total.ms) == sums(begun)
+            hours = await reader.timeseries(asked, Interval.HOUR)
+            for name, counts in hours.rows:
+                of_hour = [each for each in begun if wall_hour(each.hit, site.timezone) == name]
+                assert (counts.measured, counts.bounces, counts.ms) == sums(of_hour)
+            pages = await reader.breakdown(asked, Part(Property.PAGE, 10, 1))
+            assert len(pages.rows) == 3
+            for name, counts in pages.rows:
+                of_page = [each for each in begun if each.hit.path == name]
+                assert (counts.measured, counts.bounces, counts.ms) == sums(of_page)
+    finally:
+        await reader.close()

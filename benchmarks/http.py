@@ -15,12 +15,13 @@ WARM_SECONDS = 1.0
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A server, and what it is asked."""
+    """A server, and what it is asked; before each round, it is loaded for `warm` seconds."""
 
     name: str
     pid: int
     port: int
     requests: Sequence[bytes]
+    warm: float = WARM_SECONDS
 
 
 class _Round(msgspec.Struct, frozen=True):
@@ -51,19 +52,18 @@ def compare(
     """
     answered = 0
     rounds: dict[str, list[_Round]] = defaultdict(list)
-    for number in range(count + 1):
+
+    def load(target: Target, seconds: float) -> wrk.Load:
+        return wrk.load(target.port, target.requests, seconds=seconds, connections=connections)
+
+    for _ in range(count):
         for target in targets:
+            warming = load(target, target.warm)
             before = cpu_seconds(target.pid)
-            load = wrk.load(
-                target.port,
-                target.requests,
-                seconds=seconds if number else WARM_SECONDS,
-                connections=connections,
-            )
-            if number:
-                rounds[target.name].append(_Round(load, cpu_seconds(target.pid) - before))
+            measured = load(target, seconds)
+            rounds[target.name].append(_Round(measured, cpu_seconds(target.pid) - before))
             if target is targets[-1]:
-                answered += load.requests
+                answered += warming.requests + measured.requests
     return _results(rounds, targets[0].name), answered
 
 

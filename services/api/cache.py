@@ -44,8 +44,9 @@ class _Entry(NamedTuple, Generic[V]):
 class _Flight(Generic[K]):
     """Keys that are read together; until it departs, more may join."""
 
-    def __init__(self, started: float) -> None:
+    def __init__(self, started: float, *, in_background: bool) -> None:
         self.started = started
+        self.in_background = in_background
         self.keys: list[K] = []
         self.departed = False
         self.task: asyncio.Task[None]
@@ -54,9 +55,10 @@ class _Flight(Generic[K]):
 class LastGood(Generic[K, V]):
     """A cache of values that are read in batches.
 
-    A value is fresh for `ttl` seconds. Then the next request reads it again, and whoever asks
-    meanwhile waits for that same read, but never beyond `budget` seconds after its start: then,
-    or when the read fails, the last good value is the answer, marked as stale; where there is none,
+    A value is fresh for `ttl` seconds, and while it is renewed in the background, for `grace`
+    seconds more. Then the next request reads it again, and whoever asks meanwhile waits for that
+    same read, but never beyond `budget` seconds after its start: then, or when the read fails, the
+    last good value is the answer, marked as stale; where there is none,
     `recall` is asked for one, and says nothing of keys it does not know. After a failed read the
     next try comes `ttl` seconds later, or after one second where that is sooner. Values are kept
     for ever, or, with a `limit`, until they are the longest not read.
@@ -73,6 +75,7 @@ class LastGood(Generic[K, V]):
         *,
         recall: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]] | None = None,
         ttl: float = 1.0,
+        grace: float = 0.0,
         budget: float = 2.0,
         limit: int | None = None,
         batch: int = 1000,
@@ -83,6 +86,7 @@ class LastGood(Generic[K, V]):
         self._load = load
         self._recall = recall
         self._ttl = ttl
+        self._grace = grace
         self._retry = min(ttl, RETRY_SECONDS)
         self._budget = budget
         self._limit = limit
@@ -99,15 +103,17 @@ class LastGood(Generic[K, V]):
 
     def fresh(self, key: K) -> V | None:
         """Return the value if it needs no reading."""
-        entry = self._entries.get(key)
-        if entry is None or self._clock() - entry.read_at >= self._ttl:
-            return None
-        return entry.value
+        return self._entries[key].value if self._is_fresh(key, self._clock()) else None
 
     def fresh_until(self, key: K) -> float:
-        """Return the time of the clock until which the value needs no reading."""
+        """Return the time of the clock until which the value is fresh, without any grace."""
         entry = self._entries.get(key)
         return -math.inf if entry is None else entry.read_at + self._ttl
+
+    def is_renewed(self, key: K) -> bool:
+        """Tell whether the value is being read again in the background."""
+        flight = self._flights.get(key)
+        return flight is not None and flight.in_background
 
     def renew(self, keys: Iterable[K]) -> None:
         """Read values again, in the background, that will soon not be fresh any longer."""
@@ -159,8 +165,8 @@ class LastGood(Generic[K, V]):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _is_fresh(self, key: K, now: float) -> bool:
-        entry = self._entries.get(key)
-        return entry is not None and now - entry.read_at < self._ttl
+        grace = self._grace if self.is_renewed(key) else 0.0
+        return now < self.fresh_until(key) + grace
 
     def _may_read(self, key: K, now: float) -> bool:
         failed_at = self._failed_at.get(key)
@@ -172,7 +178,7 @@ class LastGood(Generic[K, V]):
             flight = self._last_flights.get(group)
             if flight is None or flight.departed or len(flight.keys) >= self._batch:
                 before = None if flight is None else flight.task
-                flight = _Flight(now)
+                flight = _Flight(now, in_background=in_background)
                 flight.task = asyncio.create_task(self._fly(flight, group, before))
                 self._last_flights[group] = flight
             flight.keys.append(key)

@@ -29,9 +29,11 @@ PATHS_PAUSE_SECONDS = 0.05
 """Twenty readings of pages a second at most, however many are invented."""
 RENEW_SECONDS = 0.2
 ENDING_SECONDS = 0.3
-RENEWED_SECONDS = 2.0
-"""How long the numbers of a site are renewed after somebody has asked for them."""
-SITES_A_READING = 300
+RENEWED_SECONDS = 5.0
+"""How long the numbers of a site are renewed after they were asked for twice in that time."""
+GRACE_SECONDS = 0.5
+"""How much longer numbers are good while they are renewed: nobody waits for a busy store."""
+SITES_A_READING = 100
 PATHS_A_READING = 500
 
 HEADERS = {
@@ -70,6 +72,7 @@ class Counters:
         self._answers = LastGood(
             self._read_numbers,
             recall=self._recall_numbers,
+            grace=GRACE_SECONDS,
             batch=SITES_A_READING,
             # Visitors are read from another table, which may take longer.
             group=lambda wanted: wanted[1] is Metric.VISITORS,
@@ -79,14 +82,18 @@ class Counters:
         self._paths = LastGood(
             self._read_paths,
             recall=self._page_reader.recall,
+            grace=GRACE_SECONDS,
             limit=REMEMBERED_PATHS,
             batch=PATHS_A_READING,
             pause=PATHS_PAUSE_SECONDS,
             clock=monotonic,
         )
-        self.ready = ReadyAnswers(registry.get, monotonic)
+        self.ready = ReadyAnswers(
+            registry.get, monotonic, grace=GRACE_SECONDS, renewed=self._is_renewed
+        )
         self._monotonic = monotonic
         self._asked_at: dict[Wanted, float] = {}
+        self._asked_again_at: dict[Wanted, float] = {}
 
     async def close(self) -> None:
         """Abandon the readings under way."""
@@ -102,13 +109,13 @@ class Counters:
 
     def renew(self) -> None:
         """Read again, before it ends, what was asked for lately: nobody waits for that."""
-        now = self._monotonic()
+        since = self._monotonic() - RENEWED_SECONDS
+        self._asked_at = _later(self._asked_at, since)
         ending = list(self.ready.ending(ENDING_SECONDS))
-        self._asked_at |= dict.fromkeys((parts.wanted for parts in ending), now)
-        self._asked_at = {
-            wanted: at for wanted, at in self._asked_at.items() if now - at <= RENEWED_SECONDS
-        }
-        self._answers.renew(self._asked_at)
+        for parts in ending:
+            self._note(parts.wanted)
+        self._asked_again_at = _later(self._asked_again_at, since)
+        self._answers.renew(self._asked_again_at)
         # A page must be asked for twice: pages can be invented.
         self._paths.renew(page for parts in ending for page in parts.pages)
 
@@ -159,6 +166,11 @@ class Counters:
         ends = [self._answers.fresh_until(wanted), *map(self._paths.fresh_until, pages)]
         return Parts(site, wanted, pages, min(ends))
 
+    def _is_renewed(self, parts: Parts) -> bool:
+        return self._answers.is_renewed(parts.wanted) and all(
+            map(self._paths.is_renewed, parts.pages)
+        )
+
     async def _last_good(self, numbers: Numbers, pages: Held[dict[str, PageReading]]) -> Answer:
         """Return what was read last as it reads today; its time is that of its oldest part."""
         today = self._reader.today(numbers.site)
@@ -175,8 +187,14 @@ class Counters:
             raise unknown_site(slug)
         return site
 
+    def _note(self, wanted: Wanted) -> None:
+        now = self._monotonic()
+        if wanted in self._asked_at:
+            self._asked_again_at[wanted] = now
+        self._asked_at[wanted] = now
+
     async def _numbers(self, site: Site, metric: Metric) -> Held[Numbers]:
-        self._asked_at[site.slug, metric] = self._monotonic()
+        self._note((site.slug, metric))
         fresh = self._answers.fresh((site.slug, metric))
         if fresh is not None:
             _FRESH.inc()
@@ -218,6 +236,10 @@ class Counters:
             if (site := self._registry.get(slug)) is not None
         }
         return sites, [key for key in wanted if key[0] in sites]
+
+
+def _later(asked_at: dict[Wanted, float], since: float) -> dict[Wanted, float]:
+    return {wanted: at for wanted, at in asked_at.items() if at >= since}
 
 
 def _parse(asked_for: bytes, site: Site) -> tuple[Metric, dict[str, str]]:

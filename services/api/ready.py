@@ -60,10 +60,17 @@ class ReadyAnswers:
         site: Callable[[str], Site | None],
         clock: Callable[[], float] = time.monotonic,
         limits: tuple[int, int] = (MAX_ANSWERS, MAX_BYTES),
+        grace: float = 0.0,
+        renewed: Callable[[Parts], bool] = lambda _: False,
     ) -> None:
-        """`site` returns the site of a slug as it is now; `limits` are answers and bytes."""
+        """`site` returns the site of a slug as it is now; `limits` are answers and bytes.
+
+        While its parts are `renewed`, an answer is good for `grace` seconds more.
+        """
         self._site = site
         self._clock = clock
+        self._grace = grace
+        self._renewed = renewed
         self._most, self._most_bytes = limits
         self._answers: dict[tuple[str, bytes], Ready] = {}
         self._bytes = 0
@@ -75,7 +82,10 @@ class ReadyAnswers:
     def find(self, path: str, query: bytes) -> Ready | None:
         """Return the answer of an address, if it is fresh and its site is as it was."""
         ready = self._answers.get((path, query))
-        if ready is None or ready.parts.until <= self._clock():
+        if ready is None:
+            return None
+        late = self._clock() - ready.parts.until
+        if late >= 0 and (late >= self._grace or not self._renewed(ready.parts)):
             return None
         if self._site(ready.parts.site.slug) is not ready.parts.site:
             return None
@@ -102,7 +112,7 @@ class ReadyAnswers:
         """Drop what has ended; return what ends within a time and was asked for again."""
         now = self._clock()
         for address, ready in list(self._answers.items()):
-            if ready.parts.until <= now:
+            if ready.parts.until + self._grace <= now:
                 self._drop(address)
             if ready.asked and ready.parts.until <= now + seconds:
                 yield ready.parts

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import uvloop
 
+from services import garbage
 from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
 from services.api.app import Api
@@ -211,6 +212,7 @@ async def _run(settings: UpSettings, say: Say) -> None:
     asking = asyncio.create_task(asked.wait())
     try:
         if await _unless(asking, luot.start()):
+            garbage.settle()
             say(f"Luot is ready: {luot.url}{demo.ROOT} (Ctrl-C stops it)")
             await _unless(asking, luot.ended())
     finally:

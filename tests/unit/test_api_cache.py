@@ -266,6 +266,24 @@ async def test_a_value_is_renewed_when_it_will_soon_be_old_and_stays_fresh_meanw
     assert (cache.fresh("b"), cache.fresh_until("b")) == (1, 1.0)
 
 
+async def test_a_value_is_good_a_little_longer_while_it_is_renewed_but_not_for_ever() -> None:
+    source = Source()
+    cache = source.cache(grace=0.5)
+    await cache.get_all(["a", "b"])
+    source.now = 0.8
+    source.may_answer.clear()
+    cache.renew(["a"])
+    await asyncio.sleep(0)
+
+    source.now = 1.4
+    assert (cache.fresh("a"), cache.fresh("b")) == (1, None)
+    assert await cache.get("a") == Held(1, stale=False)
+    source.now = 1.5
+    assert cache.fresh("a") is None
+    source.may_answer.set()
+    assert await cache.get("a") == Held(2, stale=False)
+
+
 async def test_who_waits_does_not_wait_for_what_is_renewed() -> None:
     source = Source()
     cache = source.cache()

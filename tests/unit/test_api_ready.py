@@ -15,7 +15,14 @@ class World:
     def __init__(self, most: int = 100, most_bytes: int = 1 << 20) -> None:
         self.now = 0.0
         self.site: Site | None = SITE
-        self.answers = ReadyAnswers(lambda _: self.site, lambda: self.now, (most, most_bytes))
+        self.is_renewed = False
+        self.answers = ReadyAnswers(
+            lambda _: self.site,
+            lambda: self.now,
+            (most, most_bytes),
+            grace=0.5,
+            renewed=lambda _: self.is_renewed,
+        )
 
     def make(
         self, path: str, *, query: bytes = b"", until: float = 1.0, method: str = "GET"
@@ -42,6 +49,20 @@ def test_an_answer_is_found_by_path_and_query_until_it_ends() -> None:
     assert world.answers.find("/b", b"x=1") is None
     world.now = 1.0
     assert world.answers.find("/a", b"x=1") is None
+
+
+def test_an_answer_is_good_a_little_longer_while_its_parts_are_renewed() -> None:
+    world = World()
+    world.make("/a")
+    world.is_renewed = True
+    world.now = 1.4
+    assert list(world.answers.ending(0.3)) == []
+    assert world.answers.find("/a", b"") is not None
+    world.is_renewed = False
+    assert world.answers.find("/a", b"") is None
+    world.is_renewed = True
+    world.now = 1.5
+    assert world.answers.find("/a", b"") is None
 
 
 def test_an_answer_ends_when_its_site_is_changed_or_removed() -> None:

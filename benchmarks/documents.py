@@ -68,7 +68,10 @@ BLOCKS: dict[str, Lines] = {
     "alone": lambda reports: scaling.alone_table(Costs.of(reports), skew.simulate()),
     **{
         name: subject(name)
-        for name in ("ingest", "aggregator", "api", "growth", "size", "memory", "page", "freshness")
+        for name in (
+            *("ingest", "aggregator", "api", "growth", "stats"),
+            *("size", "memory", "page", "freshness"),
+        )
     },
 }
 

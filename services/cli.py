@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services import __version__
+from services import __version__, logs
 from services.cli_admin import fail
 from services.cli_audit import app as audit
 from services.cli_backup import app as backup
@@ -150,7 +150,9 @@ def _service(settings: Any, run: Callable[[Any], None], host: str | None, port: 
     from services.store.interface import StoreError
 
     with clear_errors(StoreError):
-        run(settings.read(**_given(host=host, port=port)))
+        chosen = settings.read(**_given(host=host, port=port))
+        logs.to_stderr(chosen.log_level)
+        run(chosen)
 
 
 @app.command()

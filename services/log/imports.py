@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from services.log import batch, keys
+from services.log.room import room
 from services.log.writer import SEQUENCE_TTL_SECONDS
 from services.model import position
 
@@ -26,8 +27,6 @@ BEHIND_SECONDS = 2.5
 """The aggregator is further behind than this only when it has too much to do, or is away."""
 FULL = 0.75
 """Share of Redis's memory from which on an import waits; live hits need the rest."""
-FULL_UNLIMITED = 0.5
-"""The same where Redis may take all of the machine's."""
 _LOOK_SECONDS = 0.25
 
 _APPEND = """
@@ -191,15 +190,5 @@ class ImportLog:
         return f"the aggregator is {behind:.0f} s behind"
 
     async def _full(self) -> str | None:
-        try:
-            memory = await self._redis.info("memory")
-        except ResponseError:
-            # Some hosted servers do not tell.
-            return None
-        used, limit = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
-        whole, share = (
-            (limit, FULL) if limit else (memory.get("total_system_memory", 0), FULL_UNLIMITED)
-        )
-        if not whole or used <= share * int(whole):
-            return None
-        return f"Redis uses {used >> 20} of {int(whole) >> 20} MiB"
+        memory = await room(self._redis)
+        return str(memory) if memory.share > FULL else None

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -13,7 +12,7 @@ from urllib.parse import quote
 
 import uvloop
 
-from services import garbage
+from services import garbage, logs
 from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
 from services.api.app import Api
@@ -190,9 +189,7 @@ async def _server_ended(http: server.HttpServer) -> None:
 
 def run(settings: UpSettings, say: Say = print) -> None:
     """Run until SIGINT or SIGTERM; a second one ends the process at once. Raises UpError."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
-    )
+    logs.to_stderr(settings.log_level)
     uvloop.run(_run(settings, say))
 
 

@@ -131,7 +131,7 @@ async def _rate(world: World, rate: float, seconds: float) -> float:
 
 
 async def _soak(directory: Path, minutes: float, rate: float | None) -> None:
-    world = World(directory)
+    world = World(directory, faults=False)
     try:
         await world.start()
         if rate is None:

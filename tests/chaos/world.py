@@ -49,10 +49,14 @@ class Disk:
 
 
 class World:
-    """Two ingests, two aggregators, one API, each behind proxies to a real Redis and ClickHouse."""
+    """Two ingests, two aggregators, one API, each behind proxies to a real Redis and ClickHouse.
 
-    def __init__(self, directory: Path) -> None:
+    With `faults`, more can go wrong: ClickHouse has a small disk, and flushes are small.
+    """
+
+    def __init__(self, directory: Path, *, faults: bool = True) -> None:
         self.directory = directory
+        self.faults = faults
         self.redis = RedisServer(directory / "redis")
         self.disk = Disk(directory / "disk")
         self.clickhouse = ClickHouseServer(directory / "disk" / "clickhouse")
@@ -67,7 +71,8 @@ class World:
         self._more.append(stop)
 
     async def start(self) -> None:
-        self.disk.mount()
+        if self.faults:
+            self.disk.mount()
         await asyncio.to_thread(self.redis.start)
         await asyncio.to_thread(self.clickhouse.start)
         self.clickhouse_proxy.target = self.clickhouse.port
@@ -92,7 +97,7 @@ class World:
         else:
             store = f"clickhouse://default@127.0.0.1:{self.clickhouse_proxy.port}/luot"
             environ |= {"LUOT_CLICKHOUSE_URL": store}
-        if command == "aggregator":
+        if command == "aggregator" and self.faults:
             environ |= {"LUOT_FLUSH_HITS": "5000"}
         if command == "api":
             environ |= {"LUOT_ADMIN_TOKEN": TOKEN}

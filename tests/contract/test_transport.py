@@ -448,6 +448,23 @@ async def test_trimming_keeps_what_may_be_replayed(log: TestLog) -> None:
     await broker.close()
 
 
+async def test_a_log_without_room_is_trimmed_early_and_only_of_what_may_go(log: TestLog) -> None:
+    broker = log.broker("group")
+    positions = [log.append(0, b"%d" % number) for number in range(1000)]
+    day = 24 * 3_600_000
+    assert await broker.shortage() is None
+    await broker.trim(positions[800], 0, retention_ms=day, early=True)
+    kept = log.length(0)
+    assert 0 < kept < 1000, "the positions are as old as they were written: about a quarter"
+    for _ in range(50):
+        await broker.trim(positions[800], 0, retention_ms=day, early=True)
+    assert 200 <= log.length(0) <= 700, "Redis drops whole nodes only, and a quarter has none"
+    records = await broker.read({0: positions[800]}, 0.1, 1)
+    assert records[0][0].position == positions[800]
+    await broker.trim(positions[800], 1, retention_ms=day, early=True)
+    await broker.close()
+
+
 async def test_progress_tells_how_far_a_partition_is_behind(log: TestLog) -> None:
     broker = log.broker("group")
     empty = await broker.progress({0: 0})

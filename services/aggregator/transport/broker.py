@@ -34,6 +34,11 @@ class Progress(msgspec.Struct, frozen=True):
     now_ms: int
 
 
+def earlier(first: int, position: int) -> int:
+    """Return the position up to which an early trim drops what stands before another."""
+    return first + (position - first) // 4
+
+
 class Broker(ABC):
     """A log of several partitions, with the committed positions and leases of one group.
 
@@ -64,8 +69,17 @@ class Broker(ABC):
         """Return the position that lies this many milliseconds of log time before another."""
 
     @abstractmethod
-    async def trim(self, position: int, partition: int, retention_ms: int) -> None:
-        """Drop entries before a position that are also older than the retention."""
+    async def trim(
+        self, position: int, partition: int, retention_ms: int, *, early: bool = False
+    ) -> None:
+        """Drop entries before a position that are also older than the retention.
+
+        `early` drops a quarter of those before the position, however young they are.
+        """
+
+    @abstractmethod
+    async def shortage(self) -> str | None:
+        """Return why the log has to become shorter than its retention; None when it need not."""
 
     @abstractmethod
     async def progress(self, partitions: Mapping[int, int]) -> dict[int, Progress]:

@@ -28,6 +28,8 @@ READ_LIMIT = 100
 TICK_SECONDS = 0.5
 """How often leases are looked at: half of this is the time a clean hand-over waits on average."""
 TRIM_SECONDS = 10.0
+SHORT_TRIM_SECONDS = 2.0
+"""The same while the log has to become shorter."""
 
 REPLAY = "replay"
 """Header of a message that was committed before; its value says what for."""
@@ -73,7 +75,7 @@ class Consumer(consumer.Consumer):
         self._done: dict[TP, int] = {}
         self._replay: dict[TP, tuple[int, int]] = {}
         self._ends: dict[TP, int] = {}
-        self._trimmed = 0.0
+        self._short = False
         self._lease_lock = asyncio.Lock()
         self._left = False
 
@@ -303,21 +305,31 @@ class Consumer(consumer.Consumer):
         except self.broker.unavailable as error:
             self.log.warning("cannot commit, the entries will be read again: %r", error)
             return False
-        await self._trim()
         return True
 
+    # Retention
+
+    @Service.task
+    async def _keep_trimmed(self) -> None:
+        # Not only after a commit: there is none while a full log takes nothing.
+        while not self.should_stop:
+            await self.sleep(SHORT_TRIM_SECONDS if self._short else TRIM_SECONDS)
+            try:
+                await self._trim()
+            except self.broker.unavailable as error:
+                self.log.warning("cannot trim the log: %r", error)
+
     async def _trim(self) -> None:
-        now = time.monotonic()
-        if now - self._trimmed < TRIM_SECONDS:
-            return
-        self._trimmed = now
-        for tp in self._assignment:
+        shortage = await self.broker.shortage()
+        if shortage and not self._short:
+            self.log.warning("%s: hits that were counted leave the log early", shortage)
+        elif self._short and not shortage:
+            self.log.info("hits that were counted stay in the log again")
+        self._short = shortage is not None
+        for tp in list(self._assignment):
             if committed := self._committed_offset[tp]:
                 keep = self.broker.rewind(committed, self.app.replay_ms)
-                try:
-                    await self.broker.trim(keep, tp.partition, self.app.retention_ms)
-                except self.broker.unavailable as error:
-                    self.log.warning("cannot trim the log: %r", error)
+                await self.broker.trim(keep, tp.partition, self.app.retention_ms, early=self._short)
 
     # What Faust asks about Kafka
 

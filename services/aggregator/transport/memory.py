@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import ClassVar
 
 from services.aggregator.transport import driver
-from services.aggregator.transport.broker import Broker, Progress, Record
+from services.aggregator.transport.broker import Broker, Progress, Record, earlier
 from services.model import position as positions_of
 
 
@@ -103,12 +103,20 @@ class MemoryBroker(Broker):
         """See Broker."""
         return max(0, position - positions_of.encode(ms, 0))
 
-    async def trim(self, position: int, partition: int, retention_ms: int) -> None:
+    async def trim(
+        self, position: int, partition: int, retention_ms: int, *, early: bool = False
+    ) -> None:
         """See Broker."""
         log = self._check()
         oldest = min(position, positions_of.encode(max(0, log.clock() - retention_ms), 0))
         entries = log.streams.get(partition, [])
+        if early and entries:
+            oldest = max(oldest, earlier(entries[0].position, position))
         del entries[: bisect_left(entries, oldest, key=lambda record: record.position)]
+
+    async def shortage(self) -> str | None:
+        """See Broker."""
+        return None
 
     async def progress(self, partitions: Mapping[int, int]) -> dict[int, Progress]:
         """See Broker."""

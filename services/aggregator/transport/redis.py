@@ -9,18 +9,22 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.aggregator.transport import driver
-from services.aggregator.transport.broker import Broker, Progress, Record
+from services.aggregator.transport.broker import Broker, Progress, Record, earlier
 from services.log import keys
 from services.log.client import connect
+from services.log.room import room
 from services.model import position
 
-_RENEW = """
+# A full Redis must not keep anybody from reading the log and making it shorter: what that takes
+# to be written is small, and scripts that say so may write it.
+_ALLOWED = "#!lua flags=allow-oom"
+_RENEW = f"""{_ALLOWED}
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end
 return 0
 """
-_ACQUIRE = """
+_ACQUIRE = f"""{_ALLOWED}
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then
   return 0
@@ -28,22 +32,33 @@ end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
-_RELEASE = """
+_RELEASE = f"""{_ALLOWED}
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('DEL', KEYS[1])
 end
 return 0
 """
 # Positions exceed the 53 bits of Lua's numbers: compared as texts of one length.
-_COMMIT = """
+_COMMIT = f"""{_ALLOWED}
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 if not old or #old < #ARGV[2] or (#old == #ARGV[2] and old < ARGV[2]) then
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 end
 """
+_WORKERS = f"""{_ALLOWED}
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
+return redis.call('ZRANGE', KEYS[1], 0, -1)
+"""
 
 _PAYLOAD = b"b"
 _KEPT_ENTRIES = 10_000
+_TRIMMED_ENTRIES = 100_000
+"""At a time, which keeps Redis busy for some milliseconds."""
+FULL = 0.65
+"""Share of Redis's memory from which on the log becomes shorter than its retention.
+
+Below what an import waits for, so that it goes on."""
 
 
 def to_id(at: int) -> str:
@@ -107,12 +122,24 @@ class RedisBroker(Broker):
         """See Broker."""
         return max(0, position - (ms << 20))
 
-    async def trim(self, position: int, partition: int, retention_ms: int) -> None:
+    async def trim(
+        self, position: int, partition: int, retention_ms: int, *, early: bool = False
+    ) -> None:
         """See Broker."""
+        stream = self._stream(partition)
         now = await self._now_ms()
         oldest = min(position, (now - retention_ms) << 20)
+        if early and (first := cast("Any", await self._redis.xrange(stream, count=1))):
+            oldest = max(oldest, earlier(_position(first[0]), position))
         if oldest > 0:
-            await self._redis.xtrim(self._stream(partition), minid=to_id(oldest), approximate=True)
+            await self._redis.xtrim(
+                stream, minid=to_id(oldest), approximate=True, limit=_TRIMMED_ENTRIES
+            )
+
+    async def shortage(self) -> str | None:
+        """See Broker."""
+        memory = await room(self._redis)
+        return str(memory) if memory.share > FULL else None
 
     async def progress(self, partitions: Mapping[int, int]) -> dict[int, Progress]:
         """See Broker."""
@@ -150,11 +177,8 @@ class RedisBroker(Broker):
         """See Broker."""
         key = keys.workers(self._group, self._topic)
         now = await self._now_ms()
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.zadd(key, {worker: now})
-            pipeline.zremrangebyscore(key, "-inf", now - int(ttl * 1000))
-            pipeline.zrange(key, 0, -1)
-            *_, alive = await pipeline.execute()
+        gone = now - int(ttl * 1000)
+        alive: Any = await self._redis.eval(_WORKERS, 1, key, worker, str(now), str(gone))
         return sorted(name.decode() for name in alive)
 
     async def owners(self, partitions: Collection[int]) -> dict[int, str]:
@@ -200,6 +224,10 @@ class RedisBroker(Broker):
     async def close(self) -> None:
         """See Broker."""
         await self._redis.aclose()
+
+
+def _position(entry: tuple[bytes, Any]) -> int:
+    return position.of_entry(entry[0])
 
 
 def _record(partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Record:

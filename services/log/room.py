@@ -1,0 +1,36 @@
+"""How much room the log has left in the memory of Redis."""
+
+from typing import NamedTuple
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+MACHINE_SHARE = 2 / 3
+"""Of a machine, for a Redis without maxmemory: others live there, too."""
+
+
+class Room(NamedTuple):
+    """Memory in bytes: what Redis uses, and what it may."""
+
+    used: int
+    whole: int
+
+    @property
+    def share(self) -> float:
+        """Return how full it is, 0 to 1 and more; 0 where nobody can tell."""
+        return self.used / self.whole if self.whole else 0.0
+
+    def __str__(self) -> str:
+        return f"Redis uses {self.used >> 20} of {self.whole >> 20} MiB"
+
+
+async def room(redis: Redis) -> Room:
+    """Ask Redis for its memory. Raises RedisError."""
+    try:
+        told = await redis.info("memory")
+    except ResponseError:
+        # Some hosted servers do not tell.
+        return Room(0, 0)
+    whole = int(told.get("maxmemory", 0))
+    whole = whole or int(MACHINE_SHARE * int(told.get("total_system_memory", 0)))
+    return Room(int(told.get("used_memory", 0)), whole)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, get_args, get_type_hints
 
@@ -57,6 +58,8 @@ class SettingsError(Exception):
 
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
+TEN_YEARS = 10 * 365 * 86400.0
+"""In seconds: what is longer is a mistake, or infinite."""
 LogLevel = Annotated[
     str,
     Meta(
@@ -124,7 +127,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if name not in values:
                 continue
             try:
-                read[name] = msgspec.convert(values[name], kind, strict=False, dec_hook=_custom)
+                read[name] = _read_as(kind, values[name])
             except msgspec.ValidationError as error:
                 shown = "(secret)" if _is_hidden(kind) else repr(values[name])
                 wrong.append(f"{PREFIX}{name.upper()}={shown}: {_expected(error)}")
@@ -132,12 +135,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError("\n".join(wrong))
         return cls(**read)
 
-    def __repr__(self) -> str:
-        shown = (
-            f"{name}={'(hidden)' if _is_hidden(kind) else repr(getattr(self, name))}"
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [
+            (name, "(hidden)" if _is_hidden(kind) else getattr(self, name))
             for name, kind in settings_of(type(self)).items()
-        )
-        return f"{type(self).__name__}({', '.join(shown)})"
+        ]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({shown})"
 
     @property
     def listen_port(self) -> int:
@@ -182,6 +188,25 @@ def _is_hidden(kind: Any) -> bool:
     )
 
 
+def _read_as(kind: Any, value: Any) -> Any:
+    """Return a value as its type. Raises msgspec.ValidationError."""
+    try:
+        return msgspec.convert(value, kind, strict=False, dec_hook=_custom)
+    except msgspec.ValidationError:
+        # People write numbers as 08001, .5 or 1_000, and yes or off.
+        for read in (int, float, _truth) if isinstance(value, str) else ():
+            with suppress(ValueError, msgspec.ValidationError):
+                return msgspec.convert(read(value), kind, dec_hook=_custom)
+        raise
+
+
+def _truth(text: str) -> bool:
+    words = {"yes": True, "on": True, "no": False, "off": False}
+    if text.lower() not in words:
+        raise ValueError(text)
+    return words[text.lower()]
+
+
 def _expected(error: msgspec.ValidationError) -> str:
     """Return what is wrong in the words of an environment, which knows neither null nor str."""
     said = str(error).removesuffix(", got `str`")
@@ -192,6 +217,8 @@ def _custom(kind: type, value: Any) -> Any:
     """Make what msgspec does not know: paths, and types that say themselves how they are read."""
     if isinstance(value, kind):
         return value
+    if not isinstance(value, str):
+        raise ValueError(f"Expected text, got {value!r}")
     if issubclass(kind, Path):
         return kind(value)
     return kind.of_setting(value)  # type: ignore[attr-defined]

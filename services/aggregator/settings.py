@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from services.settings import StoreSettings
+from services.settings import TEN_YEARS, StoreSettings
 
 
 class AggregatorSettings(StoreSettings, frozen=True, kw_only=True):
@@ -16,6 +16,7 @@ class AggregatorSettings(StoreSettings, frozen=True, kw_only=True):
         float,
         Meta(
             gt=0,
+            le=3600,
             description="time from one flush to the next; a hit after a pause is written at once",
         ),
     ] = 1.0
@@ -26,13 +27,19 @@ class AggregatorSettings(StoreSettings, frozen=True, kw_only=True):
         int, Meta(ge=1000, description="counter rows held in memory, over all partitions")
     ] = 200_000
     lease_seconds: Annotated[
-        float, Meta(ge=1, description="a partition is taken over this long after its owner died")
+        float,
+        Meta(ge=1, le=3600, description="a partition is taken over this long after its owner died"),
     ] = 10.0
     retention_seconds: Annotated[
-        float, Meta(gt=0, description="how long hits stay in the log after they were counted")
+        float,
+        Meta(
+            gt=0,
+            le=TEN_YEARS,
+            description="how long hits stay in the log after they were counted, if there is room",
+        ),
     ] = 24 * 3600.0
     drift_seconds: Annotated[
-        float, Meta(ge=0, description="how often raw hits are recounted; 0 is never")
+        float, Meta(ge=0, le=TEN_YEARS, description="how often raw hits are recounted; 0 is never")
     ] = 3600.0
     hits_days: Annotated[
         int, Meta(ge=32, description="days that raw hits are kept; counters are kept for good")

@@ -354,7 +354,7 @@ def run(settings: ApiSettings) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
     application = create_app(settings)
     # Numbers of many sites are many young objects: a look at all others would take 0.1 s.
-    garbage.settle()
+    garbage.settle(old=10)
     serving.run(
         serving.config(
             application,

@@ -1,6 +1,6 @@
 """Whether Redis keeps what it is given, and whether it is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from redis.asyncio import Redis
@@ -128,9 +128,18 @@ async def _lag(findings: Findings, redis: Redis, settings: StoreSettings) -> Non
     findings.add(
         "lag",
         not late,
-        f"{entries:,} entries kept, the oldest that is not counted is {worst:.1f} s old{behind}",
+        f"{entries:,} entries of {_hours(parts, now_ms):.1f} hours kept,"
+        f" the oldest that is not counted is {worst:.1f} s old{behind}",
         "see the aggregator's log and whether the store takes its flushes",
     )
+
+
+def _hours(parts: Sequence[Reach], now_ms: int) -> float:
+    """Return how far back the log reaches in all partitions, or since it began."""
+    firsts = [part.first for part in parts if part.first is not None]
+    trimmed = [part.first for part in parts if part.first is not None and part.trimmed]
+    oldest = max(trimmed) if trimmed else min(firsts, default=None)
+    return 0.0 if oldest is None else (now_ms - position.time_ms(oldest)) / 3_600_000
 
 
 async def _waits_ms(redis: Redis, part: Reach, now_ms: int) -> int:

@@ -12,9 +12,24 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from services.log import keys
+from services.log.room import WRITES_WHEN_FULL
 from services.model import position
 
 HOLD_SECONDS = 30.0
+
+# An older state is put back also where the log has filled Redis.
+_HOLD = f"""{WRITES_WHEN_FULL}
+return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], ARGV[3])
+"""
+_SET_COMMITS = f"""{WRITES_WHEN_FULL}
+for i = 1, #ARGV, 2 do
+  if ARGV[i + 1] == '' then
+    redis.call('HDEL', KEYS[1], ARGV[i])
+  else
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  end
+end
+"""
 
 log = logging.getLogger(__name__)
 
@@ -76,13 +91,12 @@ async def commits(redis: Redis, group: str) -> dict[int, int]:
 
 async def set_commits(redis: Redis, group: str, positions: Mapping[int, int | None]) -> None:
     """Set what is committed, also back; None is the very beginning. Hold the partitions first."""
-    async with redis.pipeline(transaction=True) as pipeline:
-        for partition, at in positions.items():
-            if at is None:
-                pipeline.hdel(keys.commits(group), str(partition))
-            else:
-                pipeline.hset(keys.commits(group), str(partition), str(at))
-        await pipeline.execute()
+    given = [
+        text
+        for partition, at in positions.items()
+        for text in (str(partition), "" if at is None else str(at))
+    ]
+    await _run(redis, _SET_COMMITS, keys.commits(group), *given)
 
 
 @contextlib.asynccontextmanager
@@ -97,7 +111,7 @@ async def hold(redis: Redis, group: str, partitions: int) -> AsyncIterator[None]
     taken: list[str] = []
     try:
         for name in names:
-            if not await redis.set(name, worker, nx=True, px=milliseconds):
+            if not await _run(redis, _HOLD, name, worker, str(milliseconds), "NX"):
                 owner = cast("bytes", await redis.get(name) or b"just now").decode()
                 raise HeldError(
                     f"an aggregator is running ({owner}); stop every aggregator first. One that"
@@ -116,11 +130,15 @@ async def hold(redis: Redis, group: str, partitions: int) -> AsyncIterator[None]
                 await redis.delete(*taken)
 
 
+async def _run(redis: Redis, script: str, key: str, *given: str) -> Any:
+    return await cast("Any", redis.eval(script, 1, key, *given))
+
+
 async def _renew(redis: Redis, names: list[str], worker: str, milliseconds: int) -> None:
     while True:
         await asyncio.sleep(HOLD_SECONDS / 3)
         try:
             for name in names:
-                await redis.set(name, worker, xx=True, px=milliseconds)
+                await _run(redis, _HOLD, name, worker, str(milliseconds), "XX")
         except (RedisError, OSError) as error:
             log.warning("cannot renew the hold on the partitions: %r", error)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+WRITES_WHEN_FULL = "#!lua flags=allow-oom"
+"""First line of scripts that a full Redis runs all the same: those write little, or make room."""
 MACHINE_SHARE = 2 / 3
 """Of a machine, for a Redis without maxmemory: others live there, too."""
 

@@ -16,7 +16,7 @@ from services import garbage, logs
 from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
 from services.api.app import Api
-from services.api.settings import AdminToken, ApiSettings
+from services.api.settings import ApiSettings
 from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
 from services.ingest.settings import IngestSettings
@@ -103,7 +103,7 @@ class Standalone:
         return token
 
     async def _api(self, store: Store, token: str, given: Mapping[str, Any]) -> Api:
-        settings = ApiSettings.read(self._environ, **{**given, "admin_token": AdminToken(token)})
+        settings = ApiSettings.read(self._environ, **{**given, "admin_token": token})
         api = Api(settings, store=store)
         self._running.push_async_callback(api.stop)
         await api.start()
@@ -209,7 +209,7 @@ async def _run(settings: UpSettings, say: Say) -> None:
     asking = asyncio.create_task(asked.wait())
     try:
         if await _unless(asking, luot.start()):
-            garbage.settle()
+            garbage.settle(old=10)
             say(f"Luot is ready: {luot.url}{demo.ROOT} (Ctrl-C stops it)")
             await _unless(asking, luot.ended())
     finally:

@@ -19,6 +19,9 @@ class LimitError(StoreUnavailableError):
     """The statement took more time or memory than it may; asked for less, it may work."""
 
 
+_BLOCK_BYTES = 8_000_000
+
+
 class Limits(NamedTuple):
     """What statements may take.
 
@@ -34,13 +37,17 @@ class Limits(NamedTuple):
     bytes: int
 
     def settings(self) -> dict[str, int]:
-        """Return them as settings of a session; what can be put on the disk is, half-way."""
+        """Return them as settings of a session; what can be put on the disk is, half-way.
+
+        Groups of more than a few megabytes are gone through a part at a time.
+        """
         return {
             "max_threads": self.threads,
             "max_execution_time": self.seconds,
             "max_memory_usage": self.bytes,
             "max_bytes_before_external_group_by": self.bytes // 2,
             "max_bytes_before_external_sort": self.bytes // 2,
+            "group_by_two_level_threshold_bytes": _BLOCK_BYTES,
         }
 
 

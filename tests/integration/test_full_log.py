@@ -38,6 +38,10 @@ def fill(redis: Redis) -> None:
     redis.set(keys.PARTITIONS, PARTITIONS)
     now = time.time_ns() // 1_000_000
     pipeline = redis.pipeline(transaction=False)
+    stream = keys.stream(keys.partition_of(SITE, PARTITIONS))
+    # Nor may what nobody can read keep the rest from being read.
+    broken: dict[Any, Any] = {"v": 99, "n": 1, "p": "new", "s": 1, "b": b"?"}
+    pipeline.xadd(stream, broken, id=f"{now - 7 * HOUR_MS}-0")
     for number in range(ENTRIES):
         at = now - 6 * HOUR_MS + number * (4 * HOUR_MS // ENTRIES)
         hit = Hit(site=SITE, path="/", at=at, day=local_day(at, ZONE), visitor=number + 1)
@@ -49,7 +53,7 @@ def fill(redis: Redis) -> None:
             "s": number + 1,
             "b": entry.payload,
         }
-        pipeline.xadd(keys.stream(entry.partition), fields, id=f"{at}-0")
+        pipeline.xadd(stream, fields, id=f"{at}-0")
     pipeline.execute()
     redis.config_set("maxmemory", redis.info("memory")["used_memory"])
     with pytest.raises(OutOfMemoryError):
@@ -69,6 +73,7 @@ def test_what_was_counted_makes_room_for_new_hits(system: System) -> None:
             assert time.monotonic() < deadline, "the log does not become shorter"
             time.sleep(0.2)
         redis.set("more", "x")
+        assert redis.xlen(keys.DEAD) == 1
     assert "leave the log early" in system.aggregator.log.read_text()
 
     for service in (system.api, system.aggregator):

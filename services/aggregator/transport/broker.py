@@ -34,9 +34,12 @@ class Progress(msgspec.Struct, frozen=True):
     now_ms: int
 
 
-def earlier(first: int, position: int) -> int:
-    """Return the position up to which an early trim drops what stands before another."""
-    return first + (position - first) // 4
+def earlier(first: int, position: int) -> list[int]:
+    """Return up to where an early trim drops entries that stand before a position.
+
+    Of the time from the first entry on a quarter; where that drops nothing, half, and then all.
+    """
+    return [first + (position - first) // share for share in (4, 2, 1)]
 
 
 class Broker(ABC):
@@ -74,7 +77,7 @@ class Broker(ABC):
     ) -> None:
         """Drop entries before a position that are also older than the retention.
 
-        `early` drops a quarter of those before the position, however young they are.
+        `early` drops about a quarter of those before the position, however young they are.
         """
 
     @abstractmethod

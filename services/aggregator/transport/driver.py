@@ -326,10 +326,11 @@ class Consumer(consumer.Consumer):
         elif self._short and not shortage:
             self.log.info("hits that were counted stay in the log again")
         self._short = shortage is not None
-        for tp in list(self._assignment):
-            if committed := self._committed_offset[tp]:
-                keep = self.broker.rewind(committed, self.app.replay_ms)
-                await self.broker.trim(keep, tp.partition, self.app.retention_ms, early=self._short)
+        # What the log knows to be committed, not what this process believes.
+        committed = await self.broker.committed([tp.partition for tp in self._assignment])
+        for number, position in committed.items():
+            keep = self.broker.rewind(position, self.app.replay_ms)
+            await self.broker.trim(keep, number, self.app.retention_ms, early=self._short)
 
     # What Faust asks about Kafka
 

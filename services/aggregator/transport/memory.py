@@ -111,7 +111,7 @@ class MemoryBroker(Broker):
         oldest = min(position, positions_of.encode(max(0, log.clock() - retention_ms), 0))
         entries = log.streams.get(partition, [])
         if early and entries:
-            oldest = max(oldest, earlier(entries[0].position, position))
+            oldest = max(oldest, earlier(entries[0].position, position)[0])
         del entries[: bisect_left(entries, oldest, key=lambda record: record.position)]
 
     async def shortage(self) -> str | None:

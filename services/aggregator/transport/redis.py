@@ -12,19 +12,17 @@ from services.aggregator.transport import driver
 from services.aggregator.transport.broker import Broker, Progress, Record, earlier
 from services.log import keys
 from services.log.client import connect
-from services.log.room import room
+from services.log.room import WRITES_WHEN_FULL, room
 from services.model import position
 
-# A full Redis must not keep anybody from reading the log and making it shorter: what that takes
-# to be written is small, and scripts that say so may write it.
-_ALLOWED = "#!lua flags=allow-oom"
-_RENEW = f"""{_ALLOWED}
+# A full Redis must not keep anybody from reading the log and making it shorter.
+_RENEW = f"""{WRITES_WHEN_FULL}
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end
 return 0
 """
-_ACQUIRE = f"""{_ALLOWED}
+_ACQUIRE = f"""{WRITES_WHEN_FULL}
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then
   return 0
@@ -32,23 +30,26 @@ end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
-_RELEASE = f"""{_ALLOWED}
+_RELEASE = f"""{WRITES_WHEN_FULL}
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('DEL', KEYS[1])
 end
 return 0
 """
 # Positions exceed the 53 bits of Lua's numbers: compared as texts of one length.
-_COMMIT = f"""{_ALLOWED}
+_COMMIT = f"""{WRITES_WHEN_FULL}
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 if not old or #old < #ARGV[2] or (#old == #ARGV[2] and old < ARGV[2]) then
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 end
 """
-_WORKERS = f"""{_ALLOWED}
+_WORKERS = f"""{WRITES_WHEN_FULL}
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
 return redis.call('ZRANGE', KEYS[1], 0, -1)
+"""
+_BURY = f"""{WRITES_WHEN_FULL}
+return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 2))
 """
 
 _PAYLOAD = b"b"
@@ -59,6 +60,8 @@ FULL = 0.65
 """Share of Redis's memory from which on the log becomes shorter than its retention.
 
 Below what an import waits for, so that it goes on."""
+ROOMY = 0.6
+"""Share from which on it does not any longer."""
 
 
 def to_id(at: int) -> str:
@@ -79,6 +82,7 @@ class RedisBroker(Broker):
         self._redis: Redis = connect(url, protocol=2, health_check_interval=30)
         self._group = group
         self._topic = topic
+        self._short = False
 
     def _stream(self, partition: int) -> str:
         return keys.stream(partition, self._topic)
@@ -129,17 +133,21 @@ class RedisBroker(Broker):
         stream = self._stream(partition)
         now = await self._now_ms()
         oldest = min(position, (now - retention_ms) << 20)
+        ends = [oldest]
         if early and (first := cast("Any", await self._redis.xrange(stream, count=1))):
-            oldest = max(oldest, earlier(_position(first[0]), position))
-        if oldest > 0:
-            await self._redis.xtrim(
-                stream, minid=to_id(oldest), approximate=True, limit=_TRIMMED_ENTRIES
-            )
+            ends = [max(oldest, end) for end in earlier(_position(first[0]), position)]
+        for end in ends:
+            # Redis drops whole nodes: one that reaches further keeps its entries.
+            if end > 0 and await self._redis.xtrim(
+                stream, minid=to_id(end), approximate=True, limit=_TRIMMED_ENTRIES
+            ):
+                break
 
     async def shortage(self) -> str | None:
         """See Broker."""
         memory = await room(self._redis)
-        return str(memory) if memory.share > FULL else None
+        self._short = memory.share > (ROOMY if self._short else FULL)
+        return str(memory) if self._short else None
 
     async def progress(self, partitions: Mapping[int, int]) -> dict[int, Progress]:
         """See Broker."""
@@ -170,8 +178,8 @@ class RedisBroker(Broker):
 
     async def append(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
         """See Broker."""
-        fields = {**headers, "b": value}
-        await self._redis.xadd(topic, cast("Any", fields), maxlen=_KEPT_ENTRIES)
+        fields = [part for field in {**headers, "b": value}.items() for part in field]
+        await self._redis.eval(_BURY, 1, topic, str(_KEPT_ENTRIES), *cast("Any", fields))
 
     async def workers(self, worker: str, ttl: float) -> list[str]:
         """See Broker."""

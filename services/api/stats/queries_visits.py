@@ -25,8 +25,6 @@ from services.store.interface import Store
 # would capture.
 _GROUPS = 64
 """Of the visitors of a day, a power of two: the more, the less there is to sort in each."""
-_BLOCK_BYTES = 8_000_000
-"""Of groups; more go through the functions of arrays a part at a time, which bounds the memory."""
 _DAY_MS = 86_400_000
 _NEAR = f"(toUInt64(day) * {_DAY_MS} - {_DAY_MS})"
 """A midnight in ms that is before the day in every zone, and less than 32 bits before its end."""
@@ -83,7 +81,6 @@ _TAIL = {
     # A first view that begins a visit and fits the filters.
     "counts": "bitAnd(began, 7) = 3",
     "ms": "toInt64(intDiv(ended, 8)) - toInt64(intDiv(began, 8))",
-    "settings": f"SETTINGS group_by_two_level_threshold_bytes = {_BLOCK_BYTES}",
 }
 
 _BY_DAY = """
@@ -97,7 +94,6 @@ FROM (
     FROM ({begun})
 )
 GROUP BY day
-{settings}
 """
 
 _BY_KEY = """
@@ -116,7 +112,6 @@ FROM (
 )
 WHERE {counts}
 GROUP BY key
-{settings}
 """
 
 

@@ -116,6 +116,9 @@ async def test_an_account_that_may_only_read_is_enough_to_serve_a_store_that_is_
         assert (await client.get("/readyz")).json() == {"status": "ok"}
         assert (await numbers(client))["total"] == 100
         assert (await numbers(client))["stale"] is False
+        lengths = {"site_id": "mytho", "period": "day", "metrics": "bounce_rate,visit_duration"}
+        answer = await client.get("/api/v1/stats/aggregate", params=lengths, headers=ADMIN)
+        assert answer.status_code == 200, answer.text
         await assert_no_write(client, "readonly mode")
 
         limit(clickhouse, 0)

@@ -21,8 +21,33 @@ def test_only_this_machine_is_trusted_by_itself() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("LUOT_RATE_BURST", "0600", 600),
+        ("LUOT_SPOOL_BYTES", "1_000_000", 1_000_000),
+        ("LUOT_GROUP_COMMIT_MS", ".5", 0.5),
+        ("LUOT_UNSAFE_EVICTION", "Yes", True),
+        ("LUOT_UNSAFE_EVICTION", "0", False),
+        ("LUOT_HOST", "1", "1"),
+    ],
+)
+def test_values_may_be_written_as_people_write_them(name: str, value: str, meant: object) -> None:
+    settings = IngestSettings.read({name: value})
+    assert getattr(settings, name.removeprefix("LUOT_").lower()) == meant
+
+
+def test_neither_way_of_printing_settings_shows_a_secret() -> None:
+    settings = IngestSettings.read({"LUOT_REDIS_URL": "redis://:hush@127.0.0.1"})
+    assert "hush" not in f"{settings}{settings!r}{dict(settings.__rich_repr__())}"
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("LUOT_UNSAFE_EVICTION", "perhaps"),
+        ("LUOT_GROUP_COMMIT_MS", "inf"),
+        ("LUOT_PORT", "8000.5"),
+        ("LUOT_TRUSTED_PROXIES", "5.5.5"),
         ("LUOT_TRUSTED_PROXIES", "10.0.0.0/33"),
         ("LUOT_TRUSTED_PROXIES", "proxy.example"),
         ("LUOT_RATE_PER_MINUTE", "0"),

@@ -1,12 +1,18 @@
 """What a portal puts into its pages, as text: `luot snippet`."""
 
+import base64
 import html
 import json
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from math import ceil
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from services.model.display import DEFAULT_LINES, HEADINGS, Lang, Line
+
+# The height of a letter in the page for an iframe.
+FRAME_EM_PX = 14
 
 
 class Scripts(NamedTuple):
@@ -45,6 +51,7 @@ class Snippet:
                 crossorigin="anonymous",
                 data_site=self._site,
             ),
+            "late": f"<script>{self._late()}</script>",
             "block": _tag("visitor-counter", **self._frame()),
             "style": f"visitor-counter {{ display: block; min-height: {self._height():g}em }}",
             "views": "<span data-luot-views></span>",
@@ -59,9 +66,33 @@ class Snippet:
             )
             + "</noscript>",
             "badge": _open("img", src=f"{url}/counter/{site}.svg", alt=alt),
-            "frame": _tag("iframe", src=f"{url}/counter/{site}.html", title=alt),
+            "frame": _tag(
+                "iframe",
+                src=f"{url}/counter/{site}.html",
+                title=alt,
+                width="220",
+                height=str(ceil(self._height() * FRAME_EM_PX)),
+            ),
             "include": f'<!--#include virtual="/counter/{site}.txt" -->',
         }
+
+    def _late(self) -> str:
+        src, site = (
+            json.dumps(value).replace("<", "\\u003c")
+            for value in (f"{self._url}/counter.js", self._site)
+        )
+        return f"""
+addEventListener("load", () => {{
+  const luot = document.createElement("script");
+  luot.src = {src};
+  luot.dataset.site = {site};
+  document.head.append(luot);
+}});
+"""
+
+    def late_source(self) -> str:
+        """Return what allows the way `late` in a `script-src` (CSP level 3, section 2.3.1)."""
+        return f"'sha256-{base64.b64encode(sha256(self._late().encode()).digest()).decode()}'"
 
     def policy(self) -> dict[str, str]:
         """Return what to add to each line of a Content-Security-Policy."""
@@ -71,10 +102,9 @@ class Snippet:
 
     def text(self) -> str:
         """Return everything for a person, as HTML with comments."""
-        told = "\n\n".join(
-            f"<!-- {_TITLES[name].format(version=self._scripts.version)} -->\n{way}"
-            for name, way in self.ways().items()
-        )
+        given = {"version": self._scripts.version, "late": self.late_source()}
+        titles = {name: title.format(**given) for name, title in _TITLES.items()}
+        told = "\n\n".join(f"<!-- {titles[name]} -->\n{way}" for name, way in self.ways().items())
         lines = "\n".join(f"     {name} {value}" for name, value in self.policy().items())
         return f"{told}\n\n<!-- {_POLICY}\n{lines} -->"
 
@@ -111,6 +141,9 @@ class Snippet:
 _TITLES = {
     "script": "the script, in the head of every page",
     "pinned": "or the script of this version ({version}), which never changes unnoticed",
+    "late": "or the script after everything else: a page does not wait for it even where Luot"
+    " hangs;\n     under a policy add {late} to script-src,"
+    "\n     or put what is inside the tags into a script file of the portal's own",
     "block": "the block, where it is to be seen",
     "style": "keeps its place before the script is there: into the portal's style sheet",
     "views": "the views of the article on this page",

@@ -1,9 +1,9 @@
-"""The browser scripts, as every portal embeds them."""
+"""The browser scripts, as every portal embeds them: renewed, or of one version for ever."""
 
 import base64
 import gzip
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from functools import cache
 from hashlib import blake2b, sha384
 from http import HTTPStatus
 from importlib.resources import files
@@ -29,7 +29,6 @@ FILES = {
     )
 }
 VERSIONED = f"/v{__version__}"
-FOLDERS = ("", "/v1", VERSIONED)
 INFORMATION = "/api/script"
 
 # A portal keeps the script for an hour; a new one is in use the day after, whatever is offline.
@@ -41,6 +40,9 @@ HEADERS = {
     "Vary": "Accept-Encoding",
     "X-Content-Type-Options": "nosniff",
 }
+
+# A folder a version, named like its address. What was released stays: portals have pinned it.
+STATIC = files("services.api").joinpath("static")
 
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -60,9 +62,15 @@ class Scripts(BaseModel):
     scripts: dict[str, Script]
 
 
-def built(name: str) -> bytes:
+def versions() -> list[str]:
+    """Return the versions of the scripts that are served, the oldest first."""
+    found = [folder.name.removeprefix("v") for folder in STATIC.iterdir()]
+    return sorted(found, key=lambda version: [int(part) for part in version.split(".")])
+
+
+def built(name: str, version: str = __version__) -> bytes:
     """Return a script or a source map as it was built."""
-    return files("services.api").joinpath("static", name).read_bytes()
+    return STATIC.joinpath(f"v{version}", name).read_bytes()
 
 
 def compressed(content: bytes) -> bytes:
@@ -96,33 +104,34 @@ def router(public_url: str | None) -> APIRouter:
 
 def routes() -> list[BaseRoute]:
     """Return the routes of the scripts and of their source maps; each is read once."""
+    folders = {"": __version__, "/v1": __version__} | {f"/v{each}": each for each in versions()}
     routes = [
-        Route(f"{folder}/{name}", _answer(name, immutable=folder == VERSIONED))
-        for folder in FOLDERS
+        Route(f"{folder}/{name}", _answer(name, version, immutable=folder == f"/v{version}"))
+        for folder, version in folders.items()
         for name in FILES
     ]
     other = [Route(f"/v{{version:str}}/{name}", _other_version) for name in FILES]
     return [*routes, *other]
 
 
-@lru_cache(maxsize=len(FILES))
-def _prepared(name: str) -> tuple[bytes, bytes, str]:
-    """Return a file plain and compressed, and its version."""
-    plain = built(name)
+@cache
+def _prepared(name: str, version: str) -> tuple[bytes, bytes, str]:
+    """Return a file plain and compressed, and its tag."""
+    plain = built(name, version)
     return plain, compressed(plain), blake2b(plain, digest_size=9).hexdigest()
 
 
-def _answer(name: str, *, immutable: bool) -> Answer:
+def _answer(name: str, version: str, *, immutable: bool) -> Answer:
     media_type = FILES[name]
     cached = HEADERS | {"Cache-Control": IMMUTABLE if immutable else RENEWED}
 
     async def answer(request: Request) -> Response:
-        plain, packed, version = _prepared(name)
+        plain, packed, tag = _prepared(name, version)
         accepted = request.headers.get("accept-encoding", "")
         if not _accepts_gzip(accepted):
-            return etag.respond(request, plain, f'"{version}"', cached, media_type)
+            return etag.respond(request, plain, f'"{tag}"', cached, media_type)
         headers = cached | {"Content-Encoding": "gzip"}
-        response = etag.respond(request, packed, f'"{version}-gzip"', headers, media_type)
+        response = etag.respond(request, packed, f'"{tag}-gzip"', headers, media_type)
         if response.status_code == HTTPStatus.NOT_MODIFIED:
             del response.headers["content-encoding"]
         return response
@@ -135,7 +144,8 @@ async def _other_version(request: Request) -> Response:
         HTTPStatus.NOT_FOUND,
         {
             "version": f"{shown(request.path_params['version'])} is not served here, only"
-            f" {__version__}: take {VERSIONED} with the hash that `luot snippet` prints, or /v1"
+            f" {', '.join(versions())}: take {VERSIONED} with the hash that `luot snippet` prints,"
+            " or /v1"
         },
     )
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, exp
 
 from tests.browser.portal import Portal
 from tests.require import program
-from tests.servers.up import BROWSER, Up
+from tests.servers.up import BROWSER, COUNTED_SECONDS, Up
 
 # A view is counted within a second or two, and pages ask every five; a busy machine takes longer.
 expect.set_options(timeout=20_000)
@@ -30,6 +30,16 @@ ARGUMENTS = [
 DESKTOP: ViewportSize = {"width": 1360, "height": 860}
 
 Visit = Callable[..., Page]
+
+
+def becomes(page: Page, read: Callable[[], Any], expected: Any) -> None:
+    """Wait until a page shows this; its clock runs ahead to the next reading of the numbers."""
+    for _ in range(int(COUNTED_SECONDS * 4)):
+        if read() == expected:
+            return
+        page.clock.run_for(60_000)
+        page.wait_for_timeout(250)
+    assert read() == expected
 
 
 @pytest.fixture(scope="module")

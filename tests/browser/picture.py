@@ -5,8 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import ARGUMENTS
-from tests.browser.test_portals import becomes
+from tests.browser.conftest import ARGUMENTS, becomes
 from tests.require import program
 from tests.servers.up import BROWSER, Up
 

@@ -4,6 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from services.api import script
 from services.model.display import Preset, Theme
 from services.snippet import Scripts, Snippet
 from tests.browser.portal import Portal
@@ -109,7 +110,11 @@ def test_nothing_on_the_page_shifts(
         f"{ways['block']}<p>ngay dưới khối</p>",
         head=f"{ways['script']}<style>{ways['style']}</style>",
     )
-    late = {"script": "/counter.js", "blocks": "/blocks.js", "answer": "/api/counter/mytho"}[slow]
+    late = {
+        "script": "/counter.js",
+        "blocks": f"{script.VERSIONED}/blocks.js",
+        "answer": "/api/counter/mytho",
+    }[slow]
     portal.stalled = {late}
     page = browser.new_page()
     page.add_init_script(SHIFTS)

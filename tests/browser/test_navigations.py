@@ -1,138 +1,174 @@
-"""Views counted are views made: a browser with its caches on, against a whole Luot."""
+"""Views counted are views made: a browser as people use it, against a whole Luot."""
 
 import random
-import subprocess
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar, NamedTuple
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.conftest import ARGUMENTS
 from tests.browser.portal import Portal
-from tests.require import program
-from tests.servers.up import BROWSER, Up
+from tests.browser.visitor import Visitor, VisitorError
+from tests.servers.up import Up
 
 STEPS = 200
-CHROMIUM = [*(flag for flag in ARGUMENTS if flag != "--headless"), "--headless=new"]
 PAGES = [f"/trang-{n}" for n in range(6)]
 LINKS = "".join(f'<p><a href="{path}">{path}</a></p>' for path in PAGES)
-KEPT = "addEventListener('pageshow', (event) => { window.kept = event.persisted })"
-RULES = (
-    '<script type="speculationrules">{"prerender": [{"source": "list", "urls": ["/truoc"],'
-    ' "eagerness": "immediate"}]}</script>'
-)
+# The page says when it was loaded, whether it has come back from the browser's cache, and how often
+# its address was changed by the browser's buttons.
+NOTES = """<script>
+window.moves = 0;
+addEventListener("popstate", () => { moves += 1 });
+addEventListener("load", () => fetch("/xong"));
+addEventListener("pageshow", (event) => { window.kept = event.persisted });
+</script>"""
+RULES = '{"prerender": [{"source": "list", "urls": ["%s"], "eagerness": "immediate"}]}'
+ACCEPTED = re.compile(r'^luot_hits_total\{outcome="accepted"\} (\S+)$', re.MULTILINE)
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    """A visitor whose browser keeps pages to come back to, as people's browsers do."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program("chromium"),
-            args=CHROMIUM,
-            ignore_default_args=["--disable-back-forward-cache"],
-        )
-        yield browser.new_context(user_agent=BROWSER).new_page()
-        browser.close()
+def visitor(tmp_path: Path) -> Iterator[Visitor]:
+    with Visitor(tmp_path / "profile") as visitor:
+        yield visitor
 
 
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(0.01)
+
+
+class Entry(NamedTuple):
+    """One entry of a tab's history: the document that it is of, and its address."""
+
+    document: int
+    path: str
+    url: str
 
 
 class Reader:
-    """Goes about the portal at random, and keeps book of the pages seen."""
+    """Goes about the portal at random, and keeps book of the pages seen.
 
-    def __init__(self, page: Page, portal: Portal, seed: int) -> None:
+    returned         pages that the browser had kept to come back to
+    rendered_before  pages that were there before they were asked for
+    """
+
+    # How often each way is gone, where it can be gone.
+    WAYS: ClassVar = {
+        "link": 2,
+        "reload": 1,
+        "push": 1,
+        "replace": 1,
+        "fragment": 1,
+        "back": 2,
+        "forward": 3,
+        "tab_in_front": 1,
+        "tab_behind": 1,
+        "away": 1,
+        "prerender": 1,
+    }
+
+    def __init__(self, visitor: Visitor, portal: Portal, up: Up, seed: int) -> None:
         self.seen: list[str] = []
         self.made: Counter[str] = Counter()
-        self._page, self._portal = page, portal
+        self.returned = 0
+        self.rendered_before = 0
+        self._visitor, self._portal, self._up = visitor, portal, up
         self._chance = random.Random(seed)
-        # The entries of the browser's history: a document and a path each; and where it stands.
-        self._history: list[tuple[int, str]] = []
-        self._at = -1
+        self._history = [Entry(0, PAGES[0], portal.url(PAGES[0]))]
+        self._at = 0
         self._documents = 0
-        self._answered: list[str] = []
-        page.context.on(
-            "response",
-            lambda response: (
-                self._answered.append(response.url) if response.url.endswith("/api/event") else None
-            ),
-        )
+        self._tab = visitor.open(portal.url(PAGES[0]))
+        self._saw(PAGES[0])
 
     def step(self) -> None:
-        """Make one navigation, and wait until its view was sent, if it is one."""
-        ways = [self._link, self._reload, self._push, self._replace, self._fragment, self._tab]
-        if self._at > 0:
-            ways += [self._back, self._back]
-        if self._at < len(self._history) - 1:
-            ways += [self._forward]
-        way = self._chance.choice(ways) if self._history else self._link
-        self.made[way.__name__.strip("_")] += 1
-        way()
-        wait_until(lambda: self._pumped() >= len(self.seen))
-        assert len(self._answered) == len(self.seen), (way, self._answered, self.seen)
+        """Make one navigation, and wait until all of its views were taken; none may be too many."""
+        chances = dict(self.WAYS)
+        if self._at == 0:
+            del chances["back"]
+        if self._at == len(self._history) - 1:
+            del chances["forward"]
+        (way,) = self._chance.choices([*chances], [*chances.values()])
+        self.made[way] += 1
+        getattr(self, f"_{way}")()
+        wait_until(lambda: self._taken() >= len(self.seen))
+        assert self._taken() == len(self.seen), (way, self.seen[-3:])
 
-    def _pumped(self) -> int:
-        self._page.wait_for_timeout(10)
-        return len(self._answered)
+    def _taken(self) -> int:
+        found = ACCEPTED.search(self._up.http.get("/metrics").text)
+        return int(float(found[1])) if found else 0
+
+    def _saw(self, path: str) -> None:
+        """Note a view; return when it was taken and the tab shows this page."""
+        self.seen.append(path)
+        wait_until(lambda: self._taken() >= len(self.seen))
+
+    def _ask(self, expression: str, tab: str = "") -> object:
+        try:
+            return self._visitor.evaluate(tab or self._tab, expression)
+        except VisitorError:
+            return None
+
+    def _do(self, action: str) -> None:
+        """Let the page do it by itself, a moment later: nobody is attached to it then."""
+        self._visitor.evaluate(self._tab, f"void setTimeout(() => {{ {action} }}, 20)")
+
+    def _now(self) -> Entry:
+        return self._history[self._at]
 
     def _new(self, document: int, path: str) -> None:
-        self._history[self._at + 1 :] = [(document, path)]
+        """Note a new entry of the history, at the address that the tab shows."""
+        self._history[self._at + 1 :] = [Entry(document, path, str(self._ask("location.href")))]
         self._at += 1
+
+    def _other(self) -> str:
+        return self._chance.choice([path for path in PAGES if path != self._now().path])
+
+    def _loaded(self, path: str) -> None:
+        """Note that another document has come into the tab."""
+        self._saw(path)
+        wait_until(lambda: self._ask("location.pathname") == path)
+        self._documents += 1
+        self._new(self._documents, path)
 
     def _link(self) -> None:
         path = self._chance.choice(PAGES)
-        if self._history and self._page.url == self._portal.url(path):
-            # A link to the very address that is shown loads it again, as a reload does.
-            self._page.click(f'a[href="{path}"]', no_wait_after=True)
-            self._loaded_again()
-            return
-        self._documents += 1
-        if not self._history:
-            self._page.goto(self._portal.url(path))
+        same = self._now().url == self._portal.url(path)
+        self._do(f"document.querySelector('a[href=\"{path}\"]').click()")
+        if same:
+            # A link to the very address that is shown: another document in the same entry.
+            self._saw(path)
+            self._documents += 1
+            self._history[self._at] = self._now()._replace(document=self._documents)
         else:
-            self._page.click(f'a[href="{path}"]', no_wait_after=True)
-        self._new(self._documents, path)
-        self.seen.append(path)
+            self._loaded(path)
 
     def _reload(self) -> None:
-        self._page.reload(wait_until="commit")
-        self._loaded_again()
-
-    def _loaded_again(self) -> None:
-        """Note that all entries of a document are of the new one that took its place."""
-        document, path = self._history[self._at]
-        self._documents += 1
-        self._history = [
-            (self._documents if entry[0] == document else entry[0], entry[1])
-            for entry in self._history
-        ]
-        self.seen.append(path)
+        # All entries of the document are of the one that takes its place.
+        self._do("location.reload()")
+        self._saw(self._now().path)
 
     def _push(self) -> None:
-        document, now = self._history[self._at]
+        document, now, _ = self._now()
         path = self._chance.choice([*PAGES, now])
-        self._page.evaluate(f"history.pushState({{}}, '', '{path}?lan={len(self.seen)}')")
+        self._ask(f"history.pushState({{}}, '', '{path}?lan={len(self.seen)}')")
         self._new(document, path)
         if path != now:
-            self.seen.append(path)
+            self._saw(path)
 
     def _replace(self) -> None:
-        document, _ = self._history[self._at]
         path = self._chance.choice(PAGES)
-        self._page.evaluate(f"history.replaceState({{}}, '', '{path}')")
-        self._history[self._at] = (document, path)
+        self._ask(f"history.replaceState({{}}, '', '{path}')")
+        entry = Entry(self._now().document, path, self._portal.url(path))
+        self._history[self._at] = entry
 
     def _fragment(self) -> None:
-        document, path = self._history[self._at]
-        self._page.evaluate(f"location.hash = 'muc-{self._chance.random()}'")
+        document, path, _ = self._now()
+        self._ask(f"location.hash = 'muc-{self._chance.random()}'")
         self._new(document, path)
 
     def _back(self) -> None:
@@ -142,35 +178,101 @@ class Reader:
         self._go(1)
 
     def _go(self, by: int) -> None:
-        before = self._history[self._at]
+        before = self._now()
         self._at += by
-        after = self._history[self._at]
-        self._page.evaluate(f"setTimeout(() => history.go({by}))")
-        if before[0] != after[0] or before[1] != after[1]:
-            self.seen.append(after[1])
+        after = self._now()
+        moves = self._ask("window.moves")
+        self._do(f"history.go({by})")
+        if before.document == after.document:
+            wait_until(lambda: self._ask("window.moves") != moves)
+            if before.path != after.path:
+                self._saw(after.path)
         else:
-            self._page.wait_for_function(
-                "(url) => location.pathname === url", arg=after[1], polling=20
-            )
+            self._saw(after.path)
+            wait_until(lambda: self._ask("location.href") == after.url)
+            self.returned += self._ask("window.kept") is True
 
-    def _tab(self) -> None:
-        """Open a page in another tab, look at it, and close it."""
+    def _tab_in_front(self) -> None:
+        """Open a page in another tab, look at it, and come back."""
         path = self._chance.choice(PAGES)
-        other = self._page.context.new_page()
-        other.goto(self._portal.url(path), wait_until="commit")
-        self.seen.append(path)
-        wait_until(lambda: self._pumped() >= len(self.seen))
-        other.close()
+        tab = self._visitor.open(self._portal.url(path))
+        self._saw(path)
+        assert self._ask("document.hidden") is True
+        self._back_from(tab)
+
+    def _tab_behind(self) -> None:
+        """Open a page in a tab behind this one; look at it perhaps, or close it unseen."""
+        path = self._chance.choice(PAGES)
+        tab = self._visitor.open(self._portal.url(path), behind=True)
+        wait_until(lambda: self._ask("!!window.__luot && document.readyState", tab) == "complete")
+        assert self._ask("document.hidden", tab) is True
+        assert self._taken() == len(self.seen)
+        if self._chance.random() < 0.5:
+            self._visitor.show(tab)
+            self._saw(path)
+        self._back_from(tab)
+
+    def _away(self) -> None:
+        """Let the page go on to another address while another tab is looked at."""
+        tab = self._visitor.open("about:blank")
+        wait_until(lambda: self._ask("document.hidden") is True)
+        document, path = self._now().document, self._other()
+        self._ask(f"history.pushState({{}}, '', '{path}?vang={len(self.seen)}')")
+        self._new(document, path)
+        assert self._taken() == len(self.seen)
+        self._back_from(tab)
+        self._saw(path)
+
+    def _back_from(self, tab: str) -> None:
+        self._visitor.close(tab)
+        self._visitor.show(self._tab)
+        wait_until(lambda: self._ask("document.hidden") is False)
+
+    def _prerender(self) -> None:
+        """Have a page rendered before anybody asks for it; go there perhaps."""
+        path = self._other()
+        goes = self._chance.random() < 0.7
+        before = len(self._rendered(path))
+        loaded = len(self._portal.of("GET", "/xong"))
+        self._portal.stalled.add("/go")
+        # An address of its own: what a document has had rendered before, it keeps.
+        url = f"{path}?truoc={sum(self.made.values())}"
+        then = f"location.href = '{url}'" if goes else ""
+        self._do(
+            "document.body.append(Object.assign(document.createElement('script'),"
+            f" {{ type: 'speculationrules', textContent: '{RULES % url}' }}));"
+            f" fetch('/go').then(() => {{ {then} }})"
+        )
+        # Chromium may find itself too busy for that; going there is then a link like any other.
+        rendered = self._comes(lambda: len(self._rendered(path)) > before)
+        if rendered:
+            wait_until(lambda: len(self._portal.of("GET", "/xong")) > loaded)
+        assert self._taken() == len(self.seen)
+        fetched = len(self._portal.of("GET", path))
+        self._portal.stalled.clear()
+        if goes:
+            self._loaded(path)
+            self.rendered_before += len(self._portal.of("GET", path)) == fetched
+
+    def _comes(self, true: Callable[[], bool]) -> bool:
+        deadline = time.monotonic() + 3
+        while not true() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return true()
+
+    def _rendered(self, path: str) -> list[str]:
+        asked = self._portal.of("GET", path)
+        return [one.path for one in asked if "prerender" in one.headers.get("sec-purpose", "")]
 
 
 def test_two_hundred_navigations_are_as_many_views_as_pages_seen(
-    up: Up, portal: Portal, page: Page, record_seed: Callable[[], int]
+    up: Up, portal: Portal, visitor: Visitor, record_seed: Callable[[], int]
 ) -> None:
     tag = f'<script async src="{up.url}/counter.js" data-site="demo"></script>'
     for path in PAGES:
-        portal.page(path, LINKS, head=tag)
-    reader = Reader(page, portal, record_seed())
-    for _ in range(STEPS):
+        portal.page(path, LINKS + NOTES, head=tag)
+    reader = Reader(visitor, portal, up, record_seed())
+    while sum(reader.made.values()) < STEPS:
         reader.step()
 
     up.wait_for_total(len(reader.seen))
@@ -181,61 +283,42 @@ def test_two_hundred_navigations_are_as_many_views_as_pages_seen(
         .items()
     }
     assert counted == {path: reader.seen.count(path) for path in PAGES}
-    assert set(reader.made) == {
-        "link",
-        "reload",
-        "push",
-        "replace",
-        "fragment",
-        "tab",
-        "back",
-        "forward",
-    }
+    assert len(reader.made) == len(Reader.WAYS), reader.made
+    assert reader.returned > 0
+    assert reader.rendered_before > 0
 
 
-def test_a_page_that_is_kept_to_come_back_to_is_a_view_again(portal: Portal, page: Page) -> None:
+def test_a_page_that_is_kept_to_come_back_to_is_a_view_again(
+    portal: Portal, visitor: Visitor
+) -> None:
     for path in PAGES:
-        portal.page(path, LINKS)
-    page.add_init_script(KEPT)
-    page.goto(portal.url(PAGES[0]))
+        portal.page(path, LINKS + NOTES)
+    tab = visitor.open(portal.url(PAGES[0]))
     portal.wait(views=1)
-    page.click(f'a[href="{PAGES[1]}"]')
+    visitor.evaluate(tab, f"void setTimeout(() => {{ location.href = '{PAGES[1]}' }})")
     portal.wait(views=2)
-    page.evaluate("setTimeout(() => history.back())")
+    visitor.evaluate(tab, "void setTimeout(() => history.back())")
     portal.wait(views=3)
-    page.wait_for_function("window.kept === true", polling=20)
+    wait_until(lambda: visitor.evaluate(tab, "location.pathname") == PAGES[0])
+    assert visitor.evaluate(tab, "window.kept") is True
     assert portal.paths() == [PAGES[0], PAGES[1], PAGES[0]]
     assert len(portal.of("GET", PAGES[0])) == 1
 
 
-def test_a_prerendered_page_is_a_view_when_it_is_seen(portal: Portal, tmp_path: Path) -> None:
-    portal.page("/truoc", "<script>addEventListener('load', () => fetch('/xong'))</script>")
+def test_a_prerendered_page_is_a_view_when_it_is_seen(portal: Portal, visitor: Visitor) -> None:
+    portal.page("/truoc", NOTES)
+    rules = f'<script type="speculationrules">{RULES % "/truoc"}</script>'
     go = "<script>fetch('/go').then(() => { location.href = '/truoc' })</script>"
-    portal.page("/", RULES + go)
+    portal.page("/", rules + go)
     portal.stalled = {"/go"}
-    # Nobody may hold it by the hand: a browser that is driven prerenders nothing.
-    browser = subprocess.Popen(
-        [
-            program("chromium"),
-            *(flag for flag in CHROMIUM if flag != "--disable-background-networking"),
-            f"--user-data-dir={tmp_path}",
-            f"--user-agent={BROWSER}",
-            portal.url("/"),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_until(lambda: len(portal.of("GET", "/xong")) == 1)
-        wait_until(lambda: len(portal.of("GET", "/go")) == 1)
-        portal.wait(views=1)
-        assert "prerender" in portal.of("GET", "/truoc")[0].headers["sec-purpose"]
-        assert portal.paths() == ["/"]
+    visitor.open(portal.url("/"))
+    wait_until(lambda: len(portal.of("GET", "/xong")) == 1)
+    portal.wait(views=1)
+    assert "prerender" in portal.of("GET", "/truoc")[0].headers["sec-purpose"]
+    assert portal.paths() == ["/"]
 
-        portal.stalled = set()
-        portal.wait(views=2)
-        assert portal.paths() == ["/", "/truoc"]
-        assert len(portal.of("GET", "/truoc")) == 1
-    finally:
-        browser.terminate()
-        browser.wait(10)
+    portal.stalled = set()
+    portal.wait(views=2)
+    assert portal.paths() == ["/", "/truoc"]
+    assert len(portal.of("GET", "/truoc")) == 1
+    assert "sec-purpose" not in portal.of("POST", "/api/event")[1].headers

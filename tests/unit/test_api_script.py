@@ -3,11 +3,15 @@
 import gzip
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
+from services import __version__
 from services.api import script
 from services.api.widget import build
 from services.model.display import DEFAULT_LINES, HEADINGS, LABELS, Lang, Line
@@ -57,6 +61,34 @@ def test_a_builder_that_is_missing_or_another_is_named(tmp_path: Path) -> None:
     other.chmod(0o755)
     with pytest.raises(build.BuildError, match=r"'9\.9\.9'; expected 0\.17\.0"):
         build.build(tmp_path, str(other))
+
+
+def test_what_is_released_is_not_built_again_and_is_here() -> None:
+    changes = (
+        "# Changes\n\n## Unreleased: 0.3.0\n\n## 0.2.0 - 2026-12-01\n\n## 0.1.0 - 2026-11-30\n"
+    )
+    assert build.released(changes) == ["0.2.0", "0.1.0"]
+    released = build.released(build.CHANGES.read_text("utf-8"))
+    assert {*released, __version__} == {*script.versions()}
+
+
+async def test_every_version_that_was_built_stays_at_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(build.BUILT, tmp_path / build.BUILT.name)
+    for older in ("0.0.9", "0.0.10"):
+        folder = tmp_path / f"v{older}"
+        shutil.copytree(build.BUILT, folder)
+        (folder / script.COUNTER).write_text(f"/* {older} */")
+    monkeypatch.setattr(script, "STATIC", tmp_path)
+    assert script.versions() == ["0.0.9", "0.0.10", __version__]
+    transport = httpx.ASGITransport(Starlette(routes=script.routes()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://luot") as client:
+        for older in ("0.0.9", "0.0.10"):
+            answer = await client.get(f"/v{older}/counter.js")
+            assert answer.text == f"/* {older} */"
+            assert answer.headers["cache-control"] == script.IMMUTABLE
+        assert (await client.get("/counter.js")).content == script.built(script.COUNTER)
 
 
 def test_the_words_of_the_script_are_those_of_badge_and_page() -> None:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 import typer
 
-from services.api import openapi
+from services.api import openapi, script
 from services.cli import app
 from services.ingest.drops import DropReason
 from services.ingest.pipeline import STEPS
@@ -153,12 +153,12 @@ def test_every_metric_named_is_in_the_catalogue(document: Path) -> None:
 
 @each_document
 def test_every_attribute_of_the_script_is_one_it_reads(document: Path) -> None:
-    script = (ROOT / "services/api/static/counter.js").read_text("utf-8")
+    counter = script.built(script.COUNTER).decode()
     html = "\n".join([*fences(document, "html"), *inline(document)])
     for name in set(re.findall(r"\bdata-([a-z-]+)", html)):
-        if name != "site" and f"data-{name}" not in script:
+        if name != "site" and f"data-{name}" not in counter:
             camel = re.sub(r"-([a-z])", lambda found: found[1].upper(), name)
-            assert re.search(rf"\b{camel}\b", script), f"data-{name}"
+            assert re.search(rf"\b{camel}\b", counter), f"data-{name}"
     counts = {"online", "peak", *openapi._COUNTS}
     assert set(re.findall(r"data-luot=\"([^\"]*)\"", html)) <= counts
 

@@ -243,6 +243,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "field.confirm": ("Xác nhận", "Confirmation"),
     "embed.script": ("Script, trong phần head của mọi trang", "The script, in every page's head"),
     "embed.pinned": ("Hoặc đúng phiên bản này", "Or exactly this version"),
+    "embed.late": ("Hoặc sau khi trang đã tải xong", "Or after the page has loaded"),
     "embed.block": ("Khối, ở nơi cần hiển thị", "The block, where it is to be seen"),
     "embed.style": ("Giữ chỗ cho khối, trong tệp CSS", "Keeps its place, in the style sheet"),
     "embed.views": ("Lượt xem của bài viết", "The views of an article"),

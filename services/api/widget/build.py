@@ -1,26 +1,30 @@
 """Builds counter.js and blocks.js from their sources: `python -m services.api.widget.build`.
 
 What is built is committed, so that nobody needs a JavaScript tool to install Luot. The builder is
-esbuild, in the version of Debian 12; another version would give other bytes.
+esbuild, in the version of Debian 12; another version would give other bytes. Each version has a
+folder; that of a released one is never written again, since portals have pinned it by its hash.
 """
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 
-from services.api.script import integrity
+from services import __version__
+from services.api.script import VERSIONED, integrity
 
 ESBUILD = "0.17.0"
 SOURCES = Path(__file__).parent
-BUILT = SOURCES.parent / "static"
-ENTRIES = ("blocks.js", "counter.js")
+BUILT = SOURCES.parent / "static" / VERSIONED.removeprefix("/")
+CHANGES = SOURCES.parents[2] / "CHANGELOG.md"
 LICENCE = "/*! Luot, Apache-2.0 */"
 
 # One `try` around everything: what fails here, the portal's page does not hear.
 _BEFORE = LICENCE + "(()=>{try{"
-_AFTER = "}catch{}})();"
+_AFTER = "}catch(e){}})();"
 
 
 class BuildError(Exception):
@@ -35,7 +39,9 @@ def build(target: Path, esbuild: str = "esbuild") -> None:
     style = _run([esbuild, "block.css", "--minify"]).strip()
     _bundle(esbuild, target, "blocks.js", STYLE=style)
     blocks = (target / "blocks.js").read_bytes()
-    _bundle(esbuild, target, "counter.js", BLOCKS_INTEGRITY=integrity(blocks))
+    # Of its version and of its content: no cache can hold one that does not fit to the other.
+    path = f"{VERSIONED}/blocks.js?{sha256(blocks).hexdigest()[:8]}"
+    _bundle(esbuild, target, "counter.js", BLOCKS_PATH=path, BLOCKS_INTEGRITY=integrity(blocks))
 
 
 def _bundle(esbuild: str, target: Path, entry: str, **constants: str) -> None:
@@ -48,7 +54,8 @@ def _bundle(esbuild: str, target: Path, entry: str, **constants: str) -> None:
             "--minify",
             # Not iife: names at the top are then as free to be shortened, and the `try` is outside.
             "--format=esm",
-            "--target=es2021",
+            # Safari 11, Chrome 64: what reads this reads what it calls.
+            "--target=es2018",
             "--charset=utf8",
             "--legal-comments=none",
             "--sourcemap",
@@ -82,14 +89,22 @@ def _run(command: list[str]) -> str:
     return done.stdout
 
 
+def released(changes: str) -> list[str]:
+    """Return the versions that a list of changes says are out: `## 1.2.3 - 2026-11-22`."""
+    return re.findall(r"^## (\d+\.\d+\.\d+) ", changes, re.MULTILINE)
+
+
 def main() -> int:
-    """Build into the folder that is served."""
+    """Build into the folder of this version, unless it is released."""
     with tempfile.TemporaryDirectory() as folder:
         try:
+            if __version__ in released(CHANGES.read_text("utf-8")):
+                raise BuildError(f"{__version__} is released: raise services.__version__ first")
             build(Path(folder))
         except BuildError as error:
             print(f"build: {error}", file=sys.stderr)  # noqa: T201
             return 1
+        BUILT.mkdir(exist_ok=True)
         for built in sorted(Path(folder).iterdir()):
             (BUILT / built.name).write_bytes(built.read_bytes())
     return 0

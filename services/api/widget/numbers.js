@@ -66,7 +66,7 @@ function fill(metric, answer) {
 // As strict as the tag that the portal has chosen: with its hash, this has one, too.
 function loadElements() {
   const part = document.createElement("script");
-  const url = new URL("blocks.js", script.src).href;
+  const url = origin + BLOCKS_PATH;
   loaded = 1;
   part.crossOrigin = "anonymous";
   if (script.integrity) part.integrity = BLOCKS_INTEGRITY;

@@ -45,7 +45,9 @@ function send() {
 // A hidden or prerendered page is a view when it is first seen.
 function view(later) {
   page = here();
-  unseen = document.hidden;
+  // At the moment a prerendered page is shown, it may be visible before it is real: a hit sent
+  // then still says that it was made for nobody.
+  unseen = document.hidden || document.prerendering;
   if (unseen) return;
   if (counts) send();
   read(later);
@@ -76,10 +78,12 @@ export function watch() {
   addEventListener("pageshow", (event) => {
     if (event.persisted) view();
   });
-  document.addEventListener("visibilitychange", () => {
+  const looked = () => {
     if (unseen) view();
     else catchUp();
-  });
+  };
+  document.addEventListener("visibilitychange", looked);
+  document.addEventListener("prerenderingchange", looked);
   // The one failure that is known to have happened before Luot heard of the view.
   document.addEventListener("securitypolicyviolation", (event) => {
     if (image && event.disposition === "enforce" && event.blockedURI === origin + "/api/event") {

@@ -42,6 +42,7 @@ class Portal:
 
     fault    what Luot does instead of answering under /api: '500', 'hang', 'garbage' (no
              JSON) or 'nonsense' (JSON without numbers)
+    longest  the longest address that Luot takes, in bytes
     stalled  paths that are not answered for as long as they stand here
     """
 
@@ -50,6 +51,7 @@ class Portal:
         self.numbers: dict[str, Any] = dict(NUMBERS)
         self.top: list[dict[str, Any]] = TOP
         self.fault = ""
+        self.longest = 1 << 16
         self.stalled: set[str] = set()
         self.stopping = threading.Event()
         self.asked: list[Asked] = []
@@ -160,7 +162,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _luot(self, asked: Asked) -> None:
-        if self.portal.fault == "hang":
+        if len(self.path) > self.portal.longest:
+            self._answer(414, b"", "text/plain")
+        elif self.portal.fault == "hang":
             self.portal.stopping.wait(60)
         elif self.portal.fault == "500":
             self._answer(500, b"{}", "application/json")

@@ -1,9 +1,11 @@
 """<visitor-counter> and <most-read>: what they show, and whose word counts."""
 
+import base64
+from hashlib import sha256
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from services.api import script
 from tests.browser.portal import NUMBERS, TOP, Portal
@@ -168,18 +170,23 @@ def test_an_element_of_the_portals_own_by_that_name_stays(portal: Portal, page: 
 
 
 def test_the_most_read_pages_are_links(portal: Portal, page: Page) -> None:
-    portal.top = [{"path": "//evil.example/x", "views": 3}, {"path": '/<img src=x>"', "views": 2}]
-    portal.top += [{**TOP[2], "title": "Bài ba"}, *TOP[3:]]
-    portal.page("/", '<most-read period="30d" limit="4" format="dot"></most-read>')
+    portal.top = [{"path": "/", "views": 9}, {"path": "//evil.example/x", "views": 3}]
+    portal.top += [{"path": '/<img src=x>"', "views": 2}, {"path": "/tin/bài-ba", "views": 2}]
+    portal.top += [{"path": "/tin/le-hoi_2026.html?id=7", "views": 2}, *TOP]
+    portal.page(
+        "/",
+        '<most-read period="30d" limit="4" format="dot"></most-read>'
+        '<a href="/tin/bài-ba/"> Bài thứ ba </a><a href="http://other.example/bai-0">khác</a>',
+    )
     page.goto(portal.url("/"))
     page.locator("most-read .known").wait_for()
     links = page.locator("most-read a")
-    assert links.all_inner_texts() == ["//evil.example/x", '/<img src=x>"', "Bài ba", "/bai-3"]
+    assert links.all_inner_texts() == ["X", '<img src=x>"', "Bài thứ ba", "Le hoi 2026"]
     hosts = links.evaluate_all("(links) => links.map((link) => link.host)")
     assert set(hosts) == {portal.url("").removeprefix("http://")}
     assert page.locator("most-read li").first.inner_text().splitlines()[-1] == "3"
     (asked,) = portal.of("GET", "/api/top/mytho")
-    assert asked.query == {"period": ["30d"], "limit": ["4"]}
+    assert asked.query == {"period": ["30d"], "limit": ["5"]}
     portal.wait(views=1, reads=0)
 
 
@@ -193,7 +200,8 @@ def test_a_pinned_script_takes_only_the_elements_that_were_built_with_it(
     (part,) = page.locator('script[src*="blocks.js"]').all()
     src = str(part.get_attribute("src")).partition("?")[0]
     assert src == f"{portal.luot}{script.VERSIONED}/blocks.js"
-    assert part.get_attribute("integrity") == script.integrity(script.built(script.BLOCKS))
+    digest = base64.b64encode(sha256(script.built(script.BLOCKS)).digest()).decode()
+    assert part.get_attribute("integrity") == f"sha256-{digest}"
 
     page.route("**/blocks.js?*", lambda route: route.fulfill(body="window.changed = 1"))
     portal.page("/changed", "<visitor-counter>như cũ</visitor-counter>", head=tag)
@@ -201,3 +209,79 @@ def test_a_pinned_script_takes_only_the_elements_that_were_built_with_it(
     portal.wait(views=2, reads=2)
     expect(page.get_by_text("như cũ")).to_be_visible()
     assert page.evaluate("window.changed") is None
+
+
+def test_elements_that_could_not_be_loaded_are_tried_again(portal: Portal, page: Page) -> None:
+    failed: list[str] = []
+
+    def fail_once(route: Route) -> None:
+        failed.append(route.request.url)
+        if len(failed) == 1:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/blocks.js?*", fail_once)
+    portal.page("/", "<visitor-counter></visitor-counter>")
+    page.goto(portal.url("/"))
+    portal.wait(views=1, reads=1)
+    page.clock.run_for(60_000)
+    page.locator("visitor-counter .known").wait_for()
+    assert len(failed) == 2
+
+
+def test_an_attribute_that_changes_changes_the_block_at_once(portal: Portal, page: Page) -> None:
+    assert len(block(portal, page)) == 8
+    shown = page.locator("visitor-counter .known")
+    page.evaluate("document.querySelector('visitor-counter').setAttribute('lines', 'today')")
+    assert shown.inner_text().splitlines() == ["Thống kê truy cập", "Hôm nay: 6325"]
+    page.evaluate("document.querySelector('visitor-counter').setAttribute('metric', 'views')")
+    page.clock.run_for(100)
+    portal.wait(views=1, reads=2)
+    assert portal.reads()[1].query == {"metric": ["views"]}
+
+
+def test_a_block_without_lines_has_no_list(portal: Portal, page: Page) -> None:
+    assert block(portal, page, 'lines="" digits="8" heading=""') == ["08307145"]
+    assert page.locator("visitor-counter ul").count() == 0
+
+
+def test_most_read_pages_are_not_asked_for_again_where_they_are_refused(
+    portal: Portal, page: Page
+) -> None:
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=403, headers={"Access-Control-Allow-Origin": "*"}, body="{}")
+
+    page.route("**/api/top/**", refuse)
+    portal.page("/", f"{TODAY}<most-read>chưa có</most-read>")
+    page.goto(portal.url("/"))
+    expect(page.get_by_text("chưa có")).to_be_visible()
+    for _ in range(20):
+        page.clock.run_for(60_000)
+        page.evaluate("fetch('/').then((answer) => answer.text())")
+    assert len(asked) == 1
+    assert page.locator("most-read [part=block]").is_hidden()
+
+
+def test_most_read_pages_that_fail_are_asked_for_less_and_less(portal: Portal, page: Page) -> None:
+    page.route("**/api/top/**", lambda route: route.abort())
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url) if "/api/top/" in one.url else None)
+    portal.page("/", f"{TODAY}<most-read>chưa có</most-read>")
+    page.goto(portal.url("/"))
+    expect(page.get_by_text("chưa có")).to_be_visible()
+    for _ in range(60):
+        page.clock.run_for(60_000)
+        page.evaluate("fetch('/').then((answer) => answer.text())")
+    assert 3 <= len(asked) <= 9
+
+
+def test_a_list_without_pages_is_not_shown(portal: Portal, page: Page) -> None:
+    portal.top = [{"path": "/", "views": 3}]
+    portal.page("/", "<most-read>chưa có</most-read>")
+    page.goto(portal.url("/"))
+    page.locator("most-read [part=block]").wait_for(state="hidden")
+    expect(page.get_by_text("chưa có")).to_be_visible()

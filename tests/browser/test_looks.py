@@ -194,3 +194,83 @@ def test_a_block_fits_into_a_narrow_column(portal: Portal, page: Page, preset: s
     wide = "(cells) => Math.max(...cells.map((cell) => cell.getBoundingClientRect().right))"
     edge = box.evaluate("(box) => box.getBoundingClientRect().right")
     assert box.locator("span").evaluate_all(wide) <= edge
+
+
+OLD = {
+    "no light-dark()": (
+        "const real = CSS.supports;"
+        "CSS.supports = (...all) => !/light-dark/.test(all) && real(...all)"
+    ),
+    "no CSSStyleSheet()": (
+        "window.CSSStyleSheet = class { constructor() { throw new TypeError() } }"
+    ),
+}
+
+
+@pytest.mark.parametrize("old", OLD.values(), ids=OLD)
+def test_an_older_browser_shows_the_light_colours(portal: Portal, page: Page, old: str) -> None:
+    page.add_init_script(old)
+    page_of(portal, "auto", "light")
+    page.goto(portal.url("/"))
+    expect(page.locator("visitor-counter .known")).to_have_count(len(Preset))
+    head = page.locator("visitor-counter .joomla [part=heading]")
+    assert head.evaluate("(head) => getComputedStyle(head).backgroundColor") == "rgb(21, 46, 83)"
+    value = page.locator("visitor-counter .nukeviet [part=value]").first
+    assert value.evaluate("(cell) => getComputedStyle(cell).color") == "rgb(176, 18, 10)"
+    assert problems(page) == []
+
+
+@pytest.mark.parametrize("fault", ["500", "hang"])
+def test_a_browser_without_style_sheets_of_its_own_shows_no_number_that_is_none(
+    portal: Portal, page: Page, fault: str
+) -> None:
+    page.add_init_script(OLD["no CSSStyleSheet()"])
+    portal.fault = fault
+    policy = f"default-src 'none'; script-src {portal.luot}; connect-src {portal.luot}"
+    portal.page(
+        "/",
+        '<visitor-counter digits="11">đang tải</visitor-counter>',
+        headers={"Content-Security-Policy": f"{policy}; img-src data:"},
+    )
+    page.goto(portal.url("/"))
+    page.locator("visitor-counter [part=block]").wait_for(state="attached")
+    assert page.locator("visitor-counter [part=block]").is_hidden()
+    expect(page.get_by_text("đang tải")).to_be_visible()
+
+
+EDGES = """(cells, side) =>
+    new Set(cells.map((cell) => Math.round(cell.getBoundingClientRect()[side]))).size"""
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_digits_stay_in_one_row_and_numbers_at_the_right(
+    portal: Portal, page: Page, preset: Preset
+) -> None:
+    portal.page(
+        "/",
+        f'<div><visitor-counter preset="{preset}" digits="11" format="dot" lines="today,total">'
+        "</visitor-counter></div>",
+        head=f"{portal.tag()}<style>div {{ font: 16px sans-serif; text-indent: 2em;"
+        " white-space: nowrap; word-spacing: 1em }</style>",
+    )
+    page.goto(portal.url("/"))
+    page.locator("visitor-counter .known").wait_for()
+    for width in (185, 200, 240, 300):
+        page.evaluate(f"document.querySelector('div').style.width = '{width}px'")
+        digits = page.locator("visitor-counter [part=digit]")
+        assert digits.evaluate_all(EDGES, "top") == 1, width
+        overflow = "(box) => box.scrollWidth - box.clientWidth"
+        assert page.locator("visitor-counter .known").evaluate(overflow) == 0
+        if preset is not Preset.PLAIN:
+            values = page.locator("visitor-counter [part=value]")
+            assert values.evaluate_all(EDGES, "right") == 1, width
+
+
+def test_digits_are_read_from_the_left_in_a_page_from_the_right(portal: Portal, page: Page) -> None:
+    portal.page("/", '<div dir="rtl"><visitor-counter digits="8"></visitor-counter></div>')
+    page.goto(portal.url("/"))
+    page.locator("visitor-counter .known").wait_for()
+    lefts = page.locator("visitor-counter [part=digit]").evaluate_all(
+        "(cells) => cells.map((cell) => cell.getBoundingClientRect().left)"
+    )
+    assert lefts == sorted(lefts)

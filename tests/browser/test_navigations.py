@@ -322,3 +322,25 @@ def test_a_prerendered_page_is_a_view_when_it_is_seen(portal: Portal, visitor: V
     assert portal.paths() == ["/", "/truoc"]
     assert len(portal.of("GET", "/truoc")) == 1
     assert "sec-purpose" not in portal.of("POST", "/api/event")[1].headers
+
+
+def test_a_page_that_was_left_unseen_and_is_come_back_to_is_one_view(
+    portal: Portal, visitor: Visitor
+) -> None:
+    for path in ("/a", "/b", "/sau"):
+        portal.page(path, NOTES)
+    visitor.open(portal.url("/a"))
+    portal.wait(views=1)
+    behind = visitor.open(portal.url("/sau"), behind=True)
+    wait_until(lambda: len(portal.of("GET", "/xong")) == 2)
+    visitor.evaluate(behind, "void setTimeout(() => { location.href = '/b' })")
+    wait_until(lambda: len(portal.of("GET", "/xong")) == 3)
+    visitor.show(behind)
+    portal.wait(views=2)
+    visitor.evaluate(behind, "void setTimeout(() => history.back())")
+    portal.wait(views=3)
+    wait_until(lambda: visitor.evaluate(behind, "location.pathname") == "/sau")
+    assert visitor.evaluate(behind, "window.kept") is True
+    visitor.evaluate(behind, "void setTimeout(() => history.forward())")
+    portal.wait(views=4)
+    assert portal.paths() == ["/a", "/b", "/sau", "/b"]

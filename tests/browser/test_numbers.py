@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.portal import NUMBERS, Portal
-from tests.browser.test_views import HIDDEN, TODAY, shows
+from tests.browser.test_views import HIDDEN, LEFT_AND_BACK, TODAY, shows
 
 MINUTE = 60_000
 
@@ -67,7 +67,7 @@ def test_readers_do_not_ask_in_step(portal: Portal, page: Page) -> None:
     page.goto(portal.url("/"))
     assert shows(page, "span", "6325")
     for _ in range(3):
-        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+        page.evaluate(LEFT_AND_BACK)
     waits = [wait for wait in page.evaluate("waits") if wait > 1000]
     assert len(set(waits)) == 4
     assert all(30_000 <= wait <= 60_000 for wait in waits)
@@ -173,3 +173,70 @@ def test_a_slow_older_answer_does_not_replace_a_newer_one(portal: Portal, page: 
         " c.port1.onmessage = done; c.port2.postMessage(0) })"
     )
     assert page.locator("span").inner_text() == "6"
+
+
+@pytest.mark.parametrize("address", ["mailto:a@b.example", "javascript:void(0)", "http://["])
+def test_a_slot_that_names_no_page_keeps_no_other_from_its_number(
+    portal: Portal, page: Page, address: str
+) -> None:
+    portal.numbers["paths"] = {"/b": {"views": 9, "today": 1}}
+    portal.page("/", f'{TODAY}<i data-luot-views="{address}">–</i><b data-luot-views="/b">…</b>')
+    page.goto(portal.url("/"))
+    assert shows(page, "b", "9")
+    assert shows(page, "i", "–")
+    assert [asked.query for asked in portal.reads()] == [{"path": ["/b"]}]
+
+
+def test_slots_that_come_later_are_filled(portal: Portal, page: Page) -> None:
+    portal.page("/", TODAY)
+    page.goto(portal.url("/"))
+    assert shows(page, "span", "6325")
+    # What is known needs no reading.
+    page.evaluate("document.body.innerHTML = '<p><b data-luot=total></b></p>'")
+    assert shows(page, "b", "8307145")
+    portal.wait(views=1, reads=1)
+
+    portal.numbers["paths"] = {"/b": {"views": 9, "today": 1}}
+    page.evaluate("document.body.innerHTML = '<p><i data-luot-views=\"/b\"></i></p>'")
+    page.clock.run_for(100)
+    assert shows(page, "i", "9")
+    portal.wait(views=1, reads=2)
+    for _ in range(20):
+        page.evaluate("document.body.innerHTML += '<u>khác</u>'")
+        page.clock.run_for(100)
+    portal.wait(views=1, reads=2)
+
+
+def test_a_long_list_is_asked_for_in_pieces_where_one_is_too_long(
+    portal: Portal, page: Page
+) -> None:
+    paths = [f"/tin-tuc/{'dia-chi-dai-' * 7}{n}" for n in range(100)]
+    portal.numbers["paths"] = {path: {"views": n, "today": 0} for n, path in enumerate(paths)}
+    portal.page("/", "".join(f'<p data-luot-views="{path}"></p>' for path in paths))
+    page.goto(portal.url("/"))
+    page.locator("p", has_text="99").wait_for()
+    portal.wait(views=1, reads=1)
+
+    # A server in front that takes 8 KiB, as many do.
+    portal.longest = 8192
+    portal.asked.clear()
+    page.goto(portal.url("/"))
+    page.clock.run_for(1000)
+    page.locator("p", has_text="99").wait_for()
+    assert page.locator("p").all_inner_texts() == [str(n) for n in range(100)]
+    portal.wait(views=1, reads=3)
+
+
+def test_no_more_than_five_hundred_views_are_asked_for(portal: Portal, page: Page) -> None:
+    portal.page("/", "".join(f'<p data-luot-views="/{n}"></p>' for n in range(2000)))
+    page.goto(portal.url("/"))
+    portal.wait(views=1, reads=5)
+    page.clock.run_for(20_000)
+    portal.wait(views=1, reads=5)
+
+
+def test_the_reader_is_online(portal: Portal, page: Page) -> None:
+    portal.numbers["online"] = 0
+    portal.page("/", '<span data-luot="online">…</span>')
+    page.goto(portal.url("/"))
+    assert shows(page, "span", "1")

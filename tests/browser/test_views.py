@@ -11,6 +11,10 @@ HIDDEN = """
     window.show = () => { hidden = false; document.dispatchEvent(new Event("visibilitychange")) };
     window.hide = () => { hidden = true; document.dispatchEvent(new Event("visibilitychange")) };
 """
+LEFT_AND_BACK = """
+    for (const name of ["pagehide", "pageshow"])
+        dispatchEvent(new PageTransitionEvent(name, { persisted: true }));
+"""
 TODAY = '<span data-luot="today">…</span>'
 
 
@@ -22,6 +26,7 @@ def shows(page: Page, selector: str, text: str) -> bool:
 
 def test_a_view_is_sent_once_as_plain_text(portal: Portal, page: Page) -> None:
     portal.page("/tin-tức")
+    page.context.add_cookies([{"name": "old", "value": "1", "url": portal.luot}])
     page.goto(portal.url("/tin-tức?id=7#cuối"), referer="http://search.example/?q=luot")
     portal.wait(views=1, reads=0)
 
@@ -120,7 +125,7 @@ def test_a_page_that_comes_back_from_the_cache_is_a_view(portal: Portal, page: P
     portal.wait(views=1)
 
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: false }))")
-    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    page.evaluate(LEFT_AND_BACK)
     portal.wait(views=2)
 
 
@@ -243,3 +248,21 @@ def test_where_a_policy_only_reports_no_image_counts_again(portal: Portal, page:
     page.wait_for_function("reported.some((uri) => uri.endsWith('/api/event'))", polling=20)
     portal.wait(views=1, reads=1)
     assert portal.images() == []
+
+
+def test_a_view_is_sent_although_the_page_is_left(portal: Portal, page: Page) -> None:
+    portal.page("/", "<p>xin chào</p>")
+    portal.page("/b", head="")
+    # All connections to Luot are busy, so that the event waits for one.
+    portal.stalled = {f"/busy-{n}" for n in range(6)}
+    page.goto(portal.url("/b"))
+    page.add_init_script(
+        f"for (let n = 0; n < 6; n++) fetch('{portal.luot}/busy-' + n, {{ keepalive: true }})"
+    )
+    page.goto(portal.url("/"))
+    page.wait_for_function("window.__luot", polling=20)
+    page.evaluate("location.href = 'about:blank'")
+    page.wait_for_url("about:blank")
+    portal.wait(views=0)
+    portal.stalled = set()
+    portal.wait(views=1)

@@ -1,21 +1,33 @@
 // What both elements are: a shadow root with a box, a heading and a list in it.
 
-import { WORDS } from "./words.js";
+import { LINES, WORDS } from "./words.js";
 
-export const { answers, arrived, ask, measure, put, written } = window.__luot;
+export const [answers, arrived, ask, failed, measure, put, written] = window.__luot;
+
+const CSS_TEXT = STYLE;
+const OPTIONS = ["lines", "lang", "theme", "metric", "preset", "digits", "format", "heading"];
 
 let made;
 
-/** Return the style, which no Content-Security-Policy forbids; none in a browser that is too old. */
-function sheets() {
+// A browser that is too old for light-dark() shows the light colours.
+function style() {
+  return window.CSS && CSS.supports("color", "light-dark(red,red)")
+    ? CSS_TEXT
+    : CSS_TEXT.replace(/light-dark\(([^,]+),[^)]*\)/g, "$1");
+}
+
+/** Dress a shadow root by a style sheet that no Content-Security-Policy forbids. */
+function dress(root) {
   try {
     if (!made) {
-      made = new CSSStyleSheet();
-      made.replaceSync(STYLE);
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(style());
+      made = sheet;
     }
-    return [made];
+    root.adoptedStyleSheets = [made];
   } catch {
-    return [];
+    // Before Safari 16.4: as an element, where the policy lets it.
+    add(root, "style", "", style());
   }
 }
 
@@ -28,10 +40,14 @@ export function add(parent, tag, part, text = "") {
 }
 
 export class Block extends HTMLElement {
+  static get observedAttributes() {
+    return [...OPTIONS, "limit", "period", ...LINES.map((name) => "label-" + name)];
+  }
+
   connectedCallback() {
     if (!this.box) {
       const root = this.attachShadow({ mode: "open" });
-      root.adoptedStyleSheets = sheets();
+      dress(root);
       this.box = add(root, "div", "block");
       this.box.setAttribute("role", "group");
       // What stands in the element is shown until the first answer, where the block will be.
@@ -39,6 +55,13 @@ export class Block extends HTMLElement {
     }
     this.draw();
     this.arrived();
+  }
+
+  attributeChangedCallback() {
+    if (this.box) {
+      this.draw();
+      this.arrived();
+    }
   }
 
   /** The last good answer for this element, or nothing. */
@@ -71,10 +94,16 @@ export class Block extends HTMLElement {
     return true;
   }
 
+  /** Keep the block's place, unless there was nobody to ask: then the page is as without it. */
+  wait(failures = failed()) {
+    if (!this.known) this.box.hidden = failures > 0 || !made;
+  }
+
   /** Show the box in place of what the element held. */
   reveal() {
     this.known = "known";
     this.box.classList.add(this.known);
+    this.box.hidden = false;
     this.fallback.remove();
   }
 }

@@ -4,14 +4,47 @@ import { add, ask, Block, written } from "./block.js";
 import { MOST_READ } from "./words.js";
 
 const LINE_EM = 1.9;
+const MOST = 50;
+const REFUSED = [400, 403, 404];
+
+/** A path as Luot names it: without escapes, and without a slash at its end. */
+function named(path) {
+  try {
+    return decodeURI(path).replace(/(.)\/$/, "$1");
+  } catch {
+    return path;
+  }
+}
+
+/** The text of a link on this page to another; else what its address says, as words. */
+function title(path) {
+  const link = [...document.links].find(
+    (link) =>
+      link.host === location.host &&
+      named(link.pathname) + link.search === path &&
+      link.textContent.trim()
+  );
+  if (link) return link.textContent.trim();
+  const words = path
+    .split("?")[0]
+    .replace(/\.\w{2,5}$/, "")
+    .split("/")
+    .pop()
+    .replace(/[-_+]+/g, " ")
+    .trim();
+  return words ? words[0].toUpperCase() + words.slice(1) : path;
+}
 
 export class MostRead extends Block {
+  /** Ask for the pages, but not again soon where that failed, nor where it was refused. */
   arrived() {
+    this.pause = 0;
+    this.failures = 0;
     this.load();
   }
 
   limit() {
-    return Math.min(Math.max(parseInt(this.getAttribute("limit"), 10) || 10, 1), 50);
+    return Math.min(Math.max(parseInt(this.getAttribute("limit"), 10) || 10, 1), MOST);
   }
 
   draw() {
@@ -20,21 +53,31 @@ export class MostRead extends Block {
       this.list = add(this.box, "ol", "list");
       this.list.setAttribute("role", "list");
       // Not by an attribute, which a Content-Security-Policy may forbid.
-      this.list.style.minHeight = this.limit() * LINE_EM + "em";
+      if (!this.pages) this.list.style.minHeight = this.limit() * LINE_EM + "em";
     }
     this.format = option("format");
     if (this.pages) this.fill();
+    else this.wait(this.failures);
   }
 
   load() {
+    if (this.pause-- > 0) return;
     const period = this.getAttribute("period") || "7d";
-    ask("/api/top/", new URLSearchParams({ period, limit: this.limit() }))
+    // One more than are shown: the home page is in every list, and says nothing.
+    ask("top", new URLSearchParams({ period, limit: Math.min(this.limit() + 1, MOST) }))
       .then(({ pages }) => {
-        this.pages = pages.slice(0, this.limit());
+        this.pages = pages.filter(({ path }) => path !== "/").slice(0, this.limit());
+        this.failures = this.pause = 0;
         this.draw();
-        this.reveal();
+        this.list.style.minHeight = "";
+        if (this.pages[0]) this.reveal();
+        else this.box.hidden = true;
       })
-      .catch(() => {});
+      .catch(({ status }) => {
+        this.failures++;
+        this.pause = REFUSED.includes(status) ? Infinity : 2 ** Math.min(this.failures, 5) - 1;
+        this.draw();
+      });
   }
 
   fill() {
@@ -42,10 +85,11 @@ export class MostRead extends Block {
     if (rows === this.rows) return;
     this.rows = rows;
     this.list.textContent = "";
-    for (const { path, title, views } of this.pages) {
+    for (const { path, views } of this.pages) {
       const line = add(this.list, "li", "line");
       // The portal's own address in front: "//other.example" is a path, too.
-      add(line, "a", "link", title || path).href = location.origin + path;
+      add(line, "a", "link", title(path)).href = location.origin + path;
+      line.append(" ");
       add(line, "span", "value", written(views, 0, this.format));
     }
   }

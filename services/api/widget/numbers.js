@@ -1,136 +1,105 @@
-// The site's numbers: asked for once a view, then now and then, and written where they belong.
+// The site's numbers: asked for once a view, then now and then, while somebody looks.
 
-import { options, origin, script } from "./script.js";
+import { counts, options, origin, script } from "./script.js";
+import { answers, BLOCKS, fill, hasSlot, redraw, views, wishes } from "./slots.js";
 
-const REFRESH_MS = 30_000;
-const SEPARATORS = { dot: ".", comma: ",", space: "\u202f" };
-const MAX_PATHS = 100;
-const LONGEST = 1000;
-const ELEMENTS = "visitor-counter,most-read";
+// Numbers stand where they are used: each name would cost bytes on every page.
 
-/** Measure → the last good answer; the site's own measure is "". */
-export const answers = {};
+// How many bytes of a query Luot takes; 7,000 are what every server in front of it takes.
+let room = 24e3;
+let timer, due, loaded, turn = 0, shown = 0, failures = 0;
 
-let timer, due, loaded, turn = 0, failures = 0;
-
-function each(selector, change) {
-  document.querySelectorAll(selector).forEach(change);
-}
-
-/** Return the measure asked for, else that of the script tag, else "". */
-export function measure(metric) {
-  return metric || options.metric || "";
-}
-
-/** Return a count as text: with leading zeros, or with its thousands parted. */
-export function written(count, digits, format) {
-  return digits > 0
-    ? String(count).padStart(Math.min(digits, 20), "0")
-    : String(count).replace(/\B(?=(\d{3})+$)/g, SEPARATORS[format] || "");
-}
-
-/** Write a text, unless it stands there. */
-export function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-/** Ask Luot; the answer is read as JSON. What fails is rejected. */
-export function ask(path, query) {
+/** Ask Luot about the site; the answer is read as JSON. What fails is rejected. */
+export const ask = (path, query) =>
   // The browser asks whether what it holds is the latest; 304 says yes.
-  return fetch(origin + path + encodeURIComponent(options.site) + "?" + query, {
+  fetch(`${origin}/api/${path}/${options.site}?${query}`, {
     cache: "no-cache",
     credentials: "omit"
-  }).then((response) => (response.ok ? response.json() : Promise.reject()));
-}
+  }).then((response) => (response.ok ? response.json() : Promise.reject(response)));
 
-// The query goes along: on some portals it names the page. The server knows which.
-function pathOf(slot) {
-  const link = document.createElement("a");
-  link.href = slot.dataset.luotViews || location.href;
-  return (link.pathname + link.search).slice(0, LONGEST);
-}
-
-function fill(metric, answer) {
-  const paths = answer.paths || {};
-  const show = (slot, count) => {
-    const { digits, format } = slot.dataset;
-    if (count >= 0) put(slot, written(count, digits, format || options.format || (answer.display || {}).format));
-  };
-  answer.peak = (answer.peak || {}).online;
-  answers[metric] = answer;
-  if (metric === measure()) each("[data-luot]", (slot) => show(slot, answer[slot.dataset.luot]));
-  each("[data-luot-views]", (slot) => show(slot, (paths[pathOf(slot)] || {}).views));
-  each(ELEMENTS, (element) => element.draw && element.draw());
-}
-
-// As strict as the tag that the portal has chosen: with its hash, this has one, too.
-function loadElements() {
+// The blocks that were built with this, and no others.
+const loadBlocks = () => {
   const part = document.createElement("script");
-  const url = origin + BLOCKS_PATH;
+  let url = origin + BLOCKS_PATH + BLOCKS_HASH;
   loaded = 1;
-  part.crossOrigin = "anonymous";
-  if (script.integrity) part.integrity = BLOCKS_INTEGRITY;
-  part.src = window.trustedTypes
-    ? trustedTypes.createPolicy("luot", { createScriptURL: () => url }).createScriptURL("")
-    : url;
+  part.onerror = () => (loaded = 0);
+  part.crossOrigin = "";
+  part.nonce = script.nonce;
+  part.integrity = "sha256-" + BLOCKS_HASH;
+  try {
+    url = trustedTypes.createPolicy("luot", { createScriptURL: (url) => url }).createScriptURL(url);
+  } catch {
+    // A browser without trusted types, or a portal that lets nobody have a policy.
+  }
+  part.src = url;
   document.head.append(part);
-}
+};
 
-function readNow() {
-  const wanted = {}, mine = ++turn;
-  const want = (metric) => (wanted[measure(metric)] ||= new Set());
-  each("[data-luot]", () => want());
-  each("[data-luot-views]", (slot) => want().add(pathOf(slot)));
-  each(ELEMENTS, (element) => {
-    if (element.load) element.load();
-    if (element.localName[0] === "v") want(element.getAttribute("metric"));
-  });
+const readNow = () => {
+  const wanted = wishes(), mine = ++turn;
   for (const metric in wanted) {
-    const paths = [...wanted[metric]];
+    const rest = [...wanted[metric]].slice(0, 500);
     do {
       const query = new URLSearchParams(metric && { metric });
-      paths.splice(0, MAX_PATHS).forEach((path) => query.append("path", path));
-      ask("/api/counter/", query)
+      for (let i = 0; i < 100 && rest[0] && `${query}`.length < room; i++) {
+        query.append("path", rest.shift());
+      }
+      ask("counter", query)
         .then((answer) => {
           if (!(answer.total >= 0)) throw 0;
           failures = 0;
           // A slow older answer must not replace a newer one.
-          if (mine === turn) fill(metric, answer);
+          if (mine < shown) return;
+          shown = mine;
+          answer.peak = (answer.peak || {}).online;
+          // The reader is here, counted already or not.
+          answer.online = answer.online || +counts;
+          answers[metric] = answer;
+          for (const path in answer.paths) views[path] = answer.paths[path].views;
+          fill();
+          redraw();
         })
-        .catch(() => failures++);
-    } while (paths[0]);
+        .catch(() => {
+          failures++;
+          redraw();
+          if (room > 7e3 && `${query}`.length > 7e3) {
+            room = 7e3;
+            read(50);
+          }
+        });
+    } while (rest[0]);
   }
-  if (!loaded && document.querySelector(ELEMENTS)) loadElements();
-}
-
-function readAtOnce() {
-  read();
-}
+  if (!loaded && document.querySelector(BLOCKS)) loadBlocks();
+};
 
 /** Read the numbers, in so many milliseconds; and from then on, while somebody looks. */
-export function read(later) {
+export const read = (later) => {
   clearTimeout(timer);
   due = document.hidden;
-  // An async script may be quicker than the page.
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", readAtOnce);
+  // An async script may be quicker than the page, which is "loading" then.
+  if (document.readyState[0] === "l") addEventListener("DOMContentLoaded", read);
   else if (later) timer = setTimeout(read, later);
   else if (!due) {
     // Readers must not ask in step, nor often where nobody answers.
-    timer = setTimeout(read, REFRESH_MS * (1 + Math.random()) * 2 ** Math.min(failures, 5));
+    timer = setTimeout(read, 3e4 * (1 + Math.random()) * 2 ** Math.min(failures, 5));
     try {
       readNow();
     } catch {
-      // Without fetch, or where a policy forbids the elements: the page keeps its text.
+      // Without fetch, or where a policy forbids the blocks: the page keeps its text.
     }
   }
-}
+};
 
 /** Read what was due while nobody looked. */
-export function catchUp() {
-  if (due) read();
-}
+export const catchUp = () => due && read();
 
-/** A block has come into the page: read, unless the first reading is yet to come. */
-export function arrived() {
-  if (timer) read(50);
-}
+/** How often in a row Luot was asked in vain. */
+export const failed = () => failures;
+
+/** Something new has come into the page: read, unless the first reading is yet to come. */
+export const arrived = () => timer && read(50);
+
+// Slots that come later, as a program draws them, are filled with what is known, or asked for.
+new MutationObserver((changes) => {
+  if (changes.some((change) => [...change.addedNodes].some(hasSlot)) && fill()) arrived();
+}).observe(document, { childList: true, subtree: true });

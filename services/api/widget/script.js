@@ -10,3 +10,10 @@ export const origin = new URL(script.src).origin;
 
 // The build puts everything into one `try`: to throw is to leave, and nobody hears it.
 if (!options.site || window.__luot) throw 0;
+
+/** Whether this reader counts: not one on his own machine, or a program that drives a browser. */
+export const counts =
+  !navigator.webdriver &&
+  /^http/.test(location.protocol) &&
+  ("local" in options ||
+    !/^127\.|^\[|\blocalhost$/.test(location.hostname));

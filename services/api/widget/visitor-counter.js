@@ -27,10 +27,14 @@ export class VisitorCounter extends Block {
     if (this.renew(heading, digits, lines, labels)) this.build(digits, lines, labels);
     if (answer) {
       const format = option("format");
-      this.numbers.forEach((number, i) => put(number, written(answer[lines[i]], 0, format)));
+      this.numbers.forEach((number, i) => {
+        put(number, written(answer[lines[i]], 0, format));
+        // So much is the label's to leave. Not by an attribute, which a policy may forbid.
+        number.parentNode.style.setProperty("--letters", number.textContent.length);
+      });
       if (digits > 0) this.turn(written(answer.total, digits), labels[TOTAL]);
       this.reveal();
-    }
+    } else this.wait();
   }
 
   /** Make the frame, with as many digits as are expected: the block's height does not change. */
@@ -40,9 +44,9 @@ export class VisitorCounter extends Block {
       this.odometer.setAttribute("role", "img");
       this.turn("0".repeat(digits), "");
     }
-    const list = add(this.box, "ul", "list");
+    const list = lines[0] && add(this.box, "ul", "list");
     // Without bullets, Safari takes a list for none.
-    list.setAttribute("role", "list");
+    if (list) list.setAttribute("role", "list");
     this.numbers = lines.map((name) => {
       const line = add(list, "li", "line line-" + name);
       add(line, "span", "label", labels[LINES.indexOf(name)] + ":");
@@ -54,6 +58,7 @@ export class VisitorCounter extends Block {
   /** Show a number digit by digit; to a screen reader it is one number. */
   turn(text, label) {
     const cells = this.odometer.children;
+    this.odometer.style.setProperty("--digits", text.length);
     const moving = this.known && matchMedia(MOTION).matches;
     while (cells.length > text.length) cells[0].remove();
     [...text].forEach((digit, i) => {

@@ -129,22 +129,6 @@ def test_nothing_on_the_page_shifts(
     assert sum(shifts) == 0
 
 
-@pytest.mark.parametrize("preset", Preset)
-def test_a_block_has_its_height_before_the_first_answer(
-    portal: Portal, page: Page, preset: Preset
-) -> None:
-    portal.stalled = {"/api/counter/mytho"}
-    portal.page("/", f'<visitor-counter preset="{preset}" {OPTIONS}>…</visitor-counter>')
-    page.goto(portal.url("/"), wait_until="domcontentloaded")
-    height = "(block) => block.getBoundingClientRect().height"
-    block = page.locator("visitor-counter")
-    block.locator("[part=block]").wait_for(state="attached")
-    before = block.evaluate(height)
-    portal.stalled = set()
-    block.locator(".known").wait_for()
-    assert before == block.evaluate(height) > 100
-
-
 @pytest.mark.parametrize(("motion", "moves"), [("reduce", 0), ("no-preference", 1)])
 def test_digits_roll_only_for_those_who_like_it(
     portal: Portal, page: Page, motion: str, moves: int

@@ -2,7 +2,7 @@
 
 import { LINES, WORDS } from "./words.js";
 
-export const [answers, arrived, ask, failed, measure, put, written] = window.__luot;
+export const [answers, arrived, ask, measure, put, written] = window.__luot;
 
 const CSS_TEXT = STYLE;
 const OPTIONS = ["lines", "lang", "theme", "metric", "preset", "digits", "format", "heading"];
@@ -50,7 +50,8 @@ export class Block extends HTMLElement {
       dress(root);
       this.box = add(root, "div", "block");
       this.box.setAttribute("role", "group");
-      // What stands in the element is shown until the first answer, where the block will be.
+      // Until the first answer the page is as without this: its own text, in its own place.
+      this.box.hidden = true;
       this.fallback = add(root, "slot");
     }
     this.draw();
@@ -64,7 +65,7 @@ export class Block extends HTMLElement {
     }
   }
 
-  /** The last good answer for this element, or nothing. */
+  /** The last good answer for this element; 0 while it is asked for, undefined before. */
   answer() {
     return answers[measure(this.getAttribute("metric"))];
   }
@@ -92,11 +93,6 @@ export class Block extends HTMLElement {
       this.box.setAttribute("aria-labelledby", "heading");
     }
     return true;
-  }
-
-  /** Keep the block's place, unless there was nobody to ask: then the page is as without it. */
-  wait(failures = failed()) {
-    if (!this.known) this.box.hidden = failures > 0 || !made;
   }
 
   /** Show the box in place of what the element held. */

@@ -3,7 +3,6 @@
 import { add, ask, Block, written } from "./block.js";
 import { MOST_READ } from "./words.js";
 
-const LINE_EM = 1.9;
 const MOST = 50;
 const REFUSED = [400, 403, 404];
 
@@ -52,12 +51,9 @@ export class MostRead extends Block {
     if (this.renew(this.getAttribute("heading") ?? this.words[MOST_READ], this.limit())) {
       this.list = add(this.box, "ol", "list");
       this.list.setAttribute("role", "list");
-      // Not by an attribute, which a Content-Security-Policy may forbid.
-      if (!this.pages) this.list.style.minHeight = this.limit() * LINE_EM + "em";
     }
     this.format = option("format");
     if (this.pages) this.fill();
-    else this.wait(this.failures);
   }
 
   load() {
@@ -69,7 +65,6 @@ export class MostRead extends Block {
         this.pages = pages.filter(({ path }) => path !== "/").slice(0, this.limit());
         this.failures = this.pause = 0;
         this.draw();
-        this.list.style.minHeight = "";
         if (this.pages[0]) this.reveal();
         else this.box.hidden = true;
       })

@@ -39,6 +39,7 @@ const readNow = () => {
   const wanted = wishes(), mine = ++turn;
   for (const metric in wanted) {
     const rest = [...wanted[metric]].slice(0, 500);
+    metric in answers || (answers[metric] = 0);
     do {
       const query = new URLSearchParams(metric && { metric });
       for (let i = 0; i < 100 && rest[0] && `${query}`.length < room; i++) {
@@ -61,7 +62,6 @@ const readNow = () => {
         })
         .catch(() => {
           failures++;
-          redraw();
           if (room > 7e3 && `${query}`.length > 7e3) {
             room = 7e3;
             read(50);
@@ -92,9 +92,6 @@ export const read = (later) => {
 
 /** Read what was due while nobody looked. */
 export const catchUp = () => due && read();
-
-/** How often in a row Luot was asked in vain. */
-export const failed = () => failures;
 
 /** Something new has come into the page: read, unless the first reading is yet to come. */
 export const arrived = () => timer && read(50);

@@ -8,7 +8,7 @@ const NUMBERS = "[data-luot]";
 const VIEWS = "[data-luot-views]";
 const SEPARATORS = { dot: ".", comma: ",", space: "\u202f" };
 
-/** Measure → the last good answer; the site's own measure is "". */
+/** Measure → the last good answer, 0 before the first; the site's own measure is "". */
 export const answers = {};
 
 /** Path → its views, as far as they were told. */

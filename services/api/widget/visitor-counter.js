@@ -8,7 +8,7 @@ const ROLL = [{ transform: "translateY(-.5em)", opacity: 0 }, {}];
 
 export class VisitorCounter extends Block {
   arrived() {
-    if (!this.answer()) arrived();
+    if (this.answer() === undefined) arrived();
   }
 
   draw() {
@@ -34,15 +34,14 @@ export class VisitorCounter extends Block {
       });
       if (digits > 0) this.turn(written(answer.total, digits), labels[TOTAL]);
       this.reveal();
-    } else this.wait();
+    }
   }
 
-  /** Make the frame, with as many digits as are expected: the block's height does not change. */
+  /** Make the frame, in which the numbers will stand. */
   build(digits, lines, labels) {
     if (digits > 0) {
       this.odometer = add(this.box, "div", "digits");
       this.odometer.setAttribute("role", "img");
-      this.turn("0".repeat(digits), "");
     }
     const list = lines[0] && add(this.box, "ul", "list");
     // Without bullets, Safari takes a list for none.
@@ -51,7 +50,7 @@ export class VisitorCounter extends Block {
       const line = add(list, "li", "line line-" + name);
       add(line, "span", "label", labels[LINES.indexOf(name)] + ":");
       line.append(" ");
-      return add(line, "span", "value", "0");
+      return add(line, "span", "value");
     });
   }
 

@@ -1,12 +1,15 @@
 """`luot snippet` prints what a portal needs, as the running Luot says."""
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
+import httpx
 import pytest
 
 from services import __version__
@@ -104,6 +107,30 @@ def test_the_public_address_is_in_the_tags_and_the_settings_in_the_variant_only(
     assert ways["script"] == (
         f'<script async src="{public}/counter.js" data-site="mytho"></script>'
     )
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("vi", ("Ảnh thay cho script", "từng dòng mà cổng đã có", "chép default-src")),
+        (
+            "en",
+            ("instead of the script", "those of these lines that it has", "copy of default-src"),
+        ),
+    ],
+)
+def test_the_dashboard_shows_the_same_lines(up: Up, lang: str, said: tuple[str, ...]) -> None:
+    told = json.loads(luot("snippet", "demo", "--json", LUOT_URL=up.url).stdout)
+    ((name, password),) = re.findall(
+        r"Sign in as (\S+) with the password (\S+) ", "".join(up.output)
+    )
+    with httpx.Client(base_url=up.url, headers={"Accept-Language": lang}) as browser:
+        signed = browser.post("/api/admin/sign-in", json={"name": name, "password": password})
+        assert signed.status_code == 200
+        page = browser.get("/admin/sites/demo/embed").text
+    shown = [html.unescape(code) for code in re.findall(r"<code>(.*?)</code>", page, re.DOTALL)]
+    assert shown[: len(told["ways"])] == list(told["ways"].values())
+    assert all(words in page for words in said)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ from services.snippet import Scripts, Snippet
 from services.snippet_sizes import Size, drawn, frame
 
 URL = "https://stats.example.vn"
-EMBEDDING = (Path(__file__).parents[2] / "docs/embedding.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+EMBEDDING = (ROOT / "docs/embedding.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
 NUMBERS: dict[str, Any] = {**dict.fromkeys(Line, 8307145), Line.PEAK: {"online": 77}}
 
 
@@ -140,3 +142,21 @@ def test_the_documents_show_the_late_script_as_it_is_printed() -> None:
     assert f"```html\n{told.ways()['late']}\n```" in EMBEDDING
     # Of this very address and site; whoever has another is told by the command.
     assert f"`{told.late_source()}`" in EMBEDDING
+
+
+def test_the_documents_show_the_image_beside_the_script_and_instead_of_it() -> None:
+    image = snippet().ways()["image_alone"]
+    assert f"```html\n{image}\n```" in EMBEDDING
+    blocks = re.findall(r"```html\n(.*?)```", README, re.DOTALL)
+    shown = [" ".join(block.split()) for block in blocks]
+    assert image in shown
+    assert f"<noscript>{image}</noscript>" in shown
+
+
+def test_the_documents_show_the_badge_the_frame_and_the_place_as_they_are_printed() -> None:
+    ways = snippet(drawn=drawn(badge.svg(Block.of_site(Look.of(Display()), NUMBERS)))).ways()
+    assert f"```css\n{ways['style']}\n```" in EMBEDDING
+    # Their sizes may differ by a few pixels from those of another version.
+    without_sizes = re.sub(r"(width|height)=\"\d+\"", "", EMBEDDING)
+    for way in ("badge", "frame"):
+        assert re.sub(r"(width|height)=\"\d+\"", "", ways[way]) in without_sizes

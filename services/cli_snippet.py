@@ -15,38 +15,47 @@ def snippet(
     url: Annotated[
         str | None,
         typer.Option(
-            help="Where browsers reach Luot. [default: LUOT_PUBLIC_URL of the API, or LUOT_URL]"
+            help="Where browsers reach Luot; else LUOT_PUBLIC_URL of the API, or LUOT_URL."
         ),
     ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Print what the pages of a site need: the script, the block, and the ways without a script.
+    """Print the lines to paste into the pages of a site, each with a word on where it goes.
 
-    The running Luot (LUOT_URL, or --data) is asked for the site and for the hash of its script.
+    First the script and the block, then the ways without a script, then variants, and at last
+    what a Content-Security-Policy needs. The running Luot (LUOT_URL, or --data) is asked for the
+    site, for the size of its badge and for the hash of its script.
     """
     from urllib.parse import quote
 
     import httpx
+    import msgspec
 
     from services.client_settings import ClientSettings
     from services.settings import SettingsError
     from services.snippet import Scripts, Snippet
+    from services.snippet_sizes import drawn
 
     try:
         server = ClientSettings.of(data).url.rstrip("/")
     except SettingsError as error:
         fail(str(error))
     with httpx.Client(base_url=server, timeout=TIMEOUT_SECONDS) as client:
-        told = _get(client, server, "/api/script")
-        numbers = _get(client, server, f"/api/counter/{quote(site, safe='')}")
+        told = _get(client, server, "/api/script").json()
+        numbers = _get(client, server, f"/api/counter/{quote(site, safe='')}").json()
+        badge = _get(client, server, f"/counter/{quote(site, safe='')}.svg").text
     script = told["scripts"]["counter.js"]
-    made = Snippet(
-        url or told["url"] or server,
-        site,
-        Scripts(told["version"], script["path"], script["integrity"]),
-        numbers.get("display"),
-    )
+    try:
+        made = Snippet(
+            url or told["url"] or server,
+            site,
+            Scripts(told["version"], script["path"], script["integrity"]),
+            numbers.get("display"),
+            drawn(badge),
+        )
+    except (msgspec.ValidationError, ValueError) as error:
+        fail(f"{server} runs Luot {told['version']}, whose answer cannot be read: {error}")
     typer.echo(made.json() if as_json else made.text())
 
 
@@ -59,4 +68,4 @@ def _get(client: Any, server: str, path: str) -> Any:
         fail(f"{server} cannot be reached: {error}; is Luot running there? (LUOT_URL)")
     if not answer.is_success:
         fail(f"{server} answers {answer.status_code}: {reason(answer)}")
-    return answer.json()
+    return answer

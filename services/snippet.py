@@ -3,16 +3,16 @@
 import base64
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
-from math import ceil
+from textwrap import fill
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from services.model.display import DEFAULT_LINES, HEADINGS, Lang, Line
+import msgspec
 
-# The height of a letter in the page for an iframe.
-FRAME_EM_PX = 14
+from services.model.display import HEADINGS, Display, Lang, Look
+from services.snippet_sizes import Size, element_height, frame
 
 
 class Scripts(NamedTuple):
@@ -27,22 +27,38 @@ class Snippet:
     """The ways to embed the counter of one site."""
 
     def __init__(
-        self, url: str, site: str, scripts: Scripts, display: Mapping[str, Any] | None = None
+        self,
+        url: str,
+        site: str,
+        scripts: Scripts,
+        display: Mapping[str, Any] | None = None,
+        badge: Size | None = None,
     ) -> None:
-        """`url` is where browsers reach Luot; `display` is what the site's admin has set."""
+        """Take what is known of a site.
+
+        `url` is where browsers reach Luot, `display` what the site's admin has set, `badge` the
+        size of the badge as it is drawn now. Raises msgspec.ValidationError for an option that is
+        not known here.
+        """
         self._url = url.rstrip("/")
         self._site = site
         self._scripts = scripts
         self._display = display or {}
+        self._look = Look.of(msgspec.convert(self._display, Display))
+        self._badge = badge
 
     def ways(self) -> dict[str, str]:
-        """Return each way by its name."""
-        site, url = quote(self._site), self._url
-        lang = Lang(self._display.get("lang") or Lang.VI)
-        alt = self._display.get("heading") or HEADINGS[lang]
-        policy = "no-referrer-when-downgrade"
+        """Return each way by its name, in the order in which they are needed."""
+        url = self._url
         return {
             "script": _tag("script", "async", src=f"{url}/counter.js", data_site=self._site),
+            "block": _tag("visitor-counter"),
+            "style": "visitor-counter { display: block;"
+            f" min-height: {element_height(self._look):g}em }}",
+            "views": "<span data-luot-views></span>",
+            "image": f"<noscript>{self._image()}</noscript>",
+            "image_alone": self._image(),
+            **self._shown(),
             "pinned": _tag(
                 "script",
                 "async",
@@ -52,28 +68,82 @@ class Snippet:
                 data_site=self._site,
             ),
             "late": f"<script>{self._late()}</script>",
-            "block": _tag("visitor-counter", **self._frame()),
-            "style": f"visitor-counter {{ display: block; min-height: {self._height():g}em }}",
-            "views": "<span data-luot-views></span>",
-            "image": "<noscript>"
-            + _open(
-                "img",
-                src=f"{url}/hit.gif?d={site}",
-                width="1",
-                height="1",
-                alt="",
-                referrerpolicy=policy,
-            )
-            + "</noscript>",
-            "badge": _open("img", src=f"{url}/counter/{site}.svg", alt=alt),
+        }
+
+    def late_source(self) -> str:
+        """Return what allows the way `late` in a `script-src` (CSP level 3, section 2.3.1)."""
+        return f"'sha256-{base64.b64encode(sha256(self._late().encode()).digest()).decode()}'"
+
+    def policy(self) -> dict[str, str]:
+        """Return what to add to each line of a Content-Security-Policy that the portal has."""
+        return dict.fromkeys(("script-src", "connect-src", "img-src", "frame-src"), self._url) | {
+            "trusted-types": "luot"
+        }
+
+    def text(self) -> str:
+        """Return everything for a person, as HTML with comments."""
+        ways, told = self.ways(), self._told()
+        parts = []
+        for title, names in _PARTS:
+            if title:
+                parts.append(f"<!-- {title} -->")
+            parts += [f"{_wrapped(f'<!-- {told[name]} -->')}\n{ways[name]}" for name in names]
+        lines = "\n".join(f"{_MARGIN}{name} {value}" for name, value in self.policy().items())
+        parts += [_wrapped(f"<!-- {_POLICY}"), lines, _wrapped(f"{_POLICY_LINES} -->", _MARGIN)]
+        return "\n\n".join(parts)
+
+    def json(self) -> str:
+        """Return everything for a program."""
+        ways, told = self.ways(), self._told()
+        answer = {
+            "site": self._site,
+            "url": self._url,
+            "version": self._scripts.version,
+            "ways": ways,
+            "what_for": {name: told[name] for name in ways},
+            "content_security_policy": self.policy(),
+            "content_security_policy_what_for": f"{_POLICY} {_POLICY_LINES}",
+        }
+        return json.dumps(answer, ensure_ascii=False, indent=2)
+
+    def _told(self) -> dict[str, str]:
+        given = {"version": self._scripts.version, "late": self.late_source()}
+        return {name: title.format(**given) for name, title in _TITLES.items()}
+
+    def _image(self) -> str:
+        # Without the policy, browsers of other hosts send no path.
+        return _open(
+            "img",
+            src=f"{self._url}/hit.gif?d={quote(self._site)}",
+            width="1",
+            height="1",
+            alt="",
+            referrerpolicy="no-referrer-when-downgrade",
+        )
+
+    def _shown(self) -> dict[str, str]:
+        """Return the ways that show the block without a script."""
+        site, lang = quote(self._site), self._look.lang
+        name = self._look.heading or HEADINGS[lang]
+        page = f"{self._url}/counter/{site}.html"
+        size = frame(self._look)
+        drawn = {}
+        if self._badge:
+            drawn = {"width": str(self._badge.width), "height": str(self._badge.height)}
+        badge = _open(
+            "img", src=f"{self._url}/counter/{site}.svg", **drawn, alt=f"{name}: {_OPEN[lang]}"
+        )
+        return {
+            "badge": f"{_open('a', href=page)}{badge}</a>",
             "frame": _tag(
                 "iframe",
-                src=f"{url}/counter/{site}.html",
-                title=alt,
-                width="220",
-                height=str(ceil(self._height() * FRAME_EM_PX)),
+                src=page,
+                title=name,
+                width=str(size.width),
+                height=str(size.height),
+                frameborder="0",
             ),
-            "include": f'<!--#include virtual="/counter/{site}.txt" -->',
+            "include": f'<pre><!--#include virtual="/counter/{site}.txt" --></pre>',
         }
 
     def _late(self) -> str:
@@ -82,77 +152,65 @@ class Snippet:
             for value in (f"{self._url}/counter.js", self._site)
         )
         return f"""
-addEventListener("load", () => {{
-  const luot = document.createElement("script");
-  luot.src = {src};
-  luot.dataset.site = {site};
-  document.head.append(luot);
-}});
+(function luot() {{
+  if (document.readyState !== "complete") return addEventListener("load", luot);
+  const script = document.createElement("script");
+  script.src = {src};
+  script.dataset.site = {site};
+  document.head.append(script);
+}})();
 """
 
-    def late_source(self) -> str:
-        """Return what allows the way `late` in a `script-src` (CSP level 3, section 2.3.1)."""
-        return f"'sha256-{base64.b64encode(sha256(self._late().encode()).digest()).decode()}'"
 
-    def policy(self) -> dict[str, str]:
-        """Return what to add to each line of a Content-Security-Policy."""
-        return dict.fromkeys(("script-src", "connect-src", "img-src", "frame-src"), self._url) | {
-            "trusted-types": "luot"
-        }
+# What the picture's text says: the numbers in a picture are read to nobody.
+_OPEN = {Lang.VI: "xem các con số", Lang.EN: "see the numbers"}
 
-    def text(self) -> str:
-        """Return everything for a person, as HTML with comments."""
-        given = {"version": self._scripts.version, "late": self.late_source()}
-        titles = {name: title.format(**given) for name, title in _TITLES.items()}
-        told = "\n\n".join(f"<!-- {titles[name]} -->\n{way}" for name, way in self.ways().items())
-        lines = "\n".join(f"     {name} {value}" for name, value in self.policy().items())
-        return f"{told}\n\n<!-- {_POLICY}\n{lines} -->"
-
-    def json(self) -> str:
-        """Return everything for a program."""
-        told = {
-            "site": self._site,
-            "url": self._url,
-            "version": self._scripts.version,
-            "ways": self.ways(),
-            "content_security_policy": self.policy(),
-        }
-        return json.dumps(told, ensure_ascii=False, indent=2)
-
-    def _frame(self) -> dict[str, str]:
-        """Return the options that the element's size depends on, to be known before the answer."""
-        told = {}
-        for name in ("lines", "digits", "heading", "preset"):
-            value = self._display.get(name)
-            if value is not None:
-                told[name] = ",".join(value) if isinstance(value, list) else str(value)
-        return told
-
-    def _height(self) -> float:
-        """Return a height that the block fits into, in its own letter height."""
-        digits = int(self._display.get("digits") or 0)
-        lines: Sequence[str] | None = self._display.get("lines")
-        if lines is None:
-            lines = [line for line in DEFAULT_LINES if not (digits and line is Line.TOTAL)]
-        heading = self._display.get("heading") != ""
-        return 1 + 2.1 * len(lines) + 2.7 * heading + 3 * bool(digits)
-
-
+_PARTS = (
+    ("", ("script", "block", "style", "views", "image")),
+    (
+        "Without a script: where the portal takes none, these stand instead of all above",
+        ("image_alone", "badge", "frame", "include"),
+    ),
+    ("Variants: for those who need them", ("pinned", "late")),
+)
 _TITLES = {
-    "script": "the script, in the head of every page",
-    "pinned": "or the script of this version ({version}), which never changes unnoticed",
-    "late": "or the script after everything else: a page does not wait for it even where Luot"
-    " hangs;\n     under a policy add {late} to script-src,"
-    "\n     or put what is inside the tags into a script file of the portal's own",
-    "block": "the block, where it is to be seen",
-    "style": "keeps its place before the script is there: into the portal's style sheet",
-    "views": "the views of the article on this page",
-    "image": "counts where scripts are off",
-    "badge": "the block as a picture: shows, does not count",
-    "frame": "the block as a frame: shows, does not count",
-    "include": "the block as text, where the portal's web server passes /counter/ on to Luot",
+    "script": "1. The script, in the head of every page: counts, and fills in the numbers",
+    "block": "2. The block, where it is to be seen",
+    "style": "3. Into the portal's style sheet: keeps the place of the block until it is there",
+    "views": "4. The views of an article, in the article's template",
+    "image": "5. Beside the script, in the body of every page: counts readers without scripts",
+    "image_alone": "Counts, on every page",
+    "badge": "Shows the block as a picture, does not count. The link leads to the numbers as text,"
+    " for readers who cannot see a picture",
+    "frame": "Shows the block as a frame, does not count",
+    "include": "Shows the block as text, does not count. The portal's web server has to pass"
+    " /counter/ on to Luot",
+    "pinned": "Instead of 1: the script of this version ({version}), which never changes",
+    "late": "Instead of 1: the script after everything else, for a page that must not wait for it"
+    " even where Luot hangs. Under a Content-Security-Policy add {late} to script-src, or put what"
+    " is inside the tags into a script file of the portal's own",
 }
-_POLICY = "Content-Security-Policy: add to the lines that the portal sends"
+_POLICY = (
+    "Content-Security-Policy: only for a portal that sends one. Add to those of these lines that"
+    " the portal has (frame-src is for the frame only):"
+)
+_POLICY_LINES = (
+    "Where the portal has no such line but default-src, first make the line as a copy of"
+    " default-src: a line of its own replaces default-src, and what is not in it is forbidden."
+    " trusted-types only where the portal sends require-trusted-types-for and has this line."
+)
+_MARGIN = " " * 5
+
+
+def _wrapped(text: str, margin: str = "") -> str:
+    return fill(
+        text,
+        96,
+        initial_indent=margin,
+        subsequent_indent=_MARGIN,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _open(name: str, *flags: str, **attributes: str) -> str:

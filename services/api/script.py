@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import re
 from collections.abc import Awaitable, Callable
 from functools import cache
 from hashlib import blake2b, sha384
@@ -43,6 +44,7 @@ HEADERS = {
 
 # A folder a version, named like its address. What was released stays: portals have pinned it.
 STATIC = files("services.api").joinpath("static")
+_FOLDER = re.compile(r"v(\d+(?:\.\d+)*)", re.ASCII)
 
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -64,8 +66,9 @@ class Scripts(BaseModel):
 
 def versions() -> list[str]:
     """Return the versions of the scripts that are served, the oldest first."""
-    found = [folder.name.removeprefix("v") for folder in STATIC.iterdir()]
-    return sorted(found, key=lambda version: [int(part) for part in version.split(".")])
+    # Systems and tools leave folders of their own.
+    found = [match for entry in STATIC.iterdir() if (match := _FOLDER.fullmatch(entry.name))]
+    return sorted((match[1] for match in found), key=lambda each: [*map(int, each.split("."))])
 
 
 def built(name: str, version: str = __version__) -> bytes:

@@ -11,7 +11,7 @@ from tests.browser.test_views import TODAY
 
 BODY = f'{TODAY}<div id="list"></div><visitor-counter>đang tải</visitor-counter><p>cuối</p>'
 # As `luot snippet` prints it: what keeps the block's place is the portal's own.
-STYLE = "<style>visitor-counter { display: grid; min-height: 20em }</style>"
+STYLE = "<style>visitor-counter { display: block; min-height: 20em }</style>"
 LAYOUT = """() => [...document.querySelectorAll("span, #list, p")]
     .map((element) => [element.localName, element.innerText, element.getBoundingClientRect().y])"""
 FAILED = "Failed to load resource"

@@ -1,20 +1,13 @@
-"""How blocks look: for all eyes, on paper, and without pushing the page around."""
+"""How blocks look: for all eyes, and on paper."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from services.api import script
 from services.model.display import Preset, Theme
-from services.snippet import Scripts, Snippet
 from tests.browser.portal import Portal
 
 OPTIONS = 'digits="11" format="dot" lines="online,today,yesterday,this_month,total,peak"'
-SHIFTS = """
-    window.shifts = [];
-    new PerformanceObserver((list) => shifts.push(...list.getEntries().map((entry) => entry.value)))
-        .observe({ type: "layout-shift", buffered: true });
-"""
 CONTRAST = """(cell) => {
     const style = getComputedStyle(cell);
     return [style.color, style.backgroundColor, style.animationName];
@@ -95,38 +88,6 @@ def test_a_portal_changes_colours_by_properties_and_parts(portal: Portal, page: 
     expect(page.locator("visitor-counter .known")).to_contain_text(
         "HÔM NAY: 6325", use_inner_text=True
     )
-
-
-@pytest.mark.parametrize("preset", Preset)
-@pytest.mark.parametrize("slow", ["script", "blocks", "answer"])
-def test_nothing_on_the_page_shifts(
-    browser: Browser, portal: Portal, preset: Preset, slow: str
-) -> None:
-    display = {"preset": preset, "digits": 11, "lines": ["online", "today", "yesterday", "total"]}
-    portal.numbers["display"] = display
-    ways = Snippet(portal.luot, "mytho", Scripts("", "", ""), display).ways()
-    portal.page(
-        "/",
-        f"{ways['block']}<p>ngay dưới khối</p>",
-        head=f"{ways['script']}<style>{ways['style']}</style>",
-    )
-    late = {
-        "script": "/counter.js",
-        "blocks": f"{script.VERSIONED}/blocks.js",
-        "answer": "/api/counter/mytho",
-    }[slow]
-    portal.stalled = {late}
-    page = browser.new_page()
-    page.add_init_script(SHIFTS)
-    page.goto(portal.url("/"), wait_until="domcontentloaded")
-    # Two frames: the page was painted before what is late.
-    page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
-    portal.stalled = set()
-    expect(page.locator("visitor-counter .known")).to_contain_text("6325")
-    page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
-    shifts = page.evaluate("shifts")
-    page.close()
-    assert sum(shifts) == 0
 
 
 @pytest.mark.parametrize(("motion", "moves"), [("reduce", 0), ("no-preference", 1)])

@@ -1,11 +1,15 @@
 """`luot snippet` prints what a portal needs, as the running Luot says."""
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
+import httpx
 import pytest
 
 from services import __version__
@@ -50,16 +54,18 @@ def test_the_ways_without_a_script_are_there(up: Up) -> None:
     done = luot("snippet", "demo", "--json", LUOT_URL=up.url)
     told = json.loads(done.stdout)
     assert (told["site"], told["url"], told["version"]) == ("demo", up.url, __version__)
-    for way, attribute in (("image", "src"), ("badge", "src"), ("frame", "src")):
+    for way, attribute, path in (
+        ("image", "src", "/hit.gif"),
+        ("image_alone", "src", "/hit.gif"),
+        ("badge", "src", "/counter/demo.svg"),
+        ("badge", "href", "/counter/demo.html"),
+        ("frame", "src", "/counter/demo.html"),
+    ):
         (tag,) = [
             dict(found) for name, found in Tags(told["ways"][way]).found if attribute in found
         ]
-        assert urlsplit(str(tag["src"])).path in (
-            "/hit.gif",
-            "/counter/demo.svg",
-            "/counter/demo.html",
-        )
-        answer = up.http.get(str(tag["src"]), headers={"Referer": "https://demo.example/tin"})
+        assert urlsplit(str(tag[attribute])).path == path
+        answer = up.http.get(str(tag[attribute]), headers={"Referer": "https://demo.example/tin"})
         assert answer.status_code == 200, way
     assert told["content_security_policy"] == {
         "script-src": up.url,
@@ -68,29 +74,55 @@ def test_the_ways_without_a_script_are_there(up: Up) -> None:
         "frame-src": up.url,
         "trusted-types": "luot",
     }
+    assert told["what_for"].keys() == told["ways"].keys()
 
 
-def test_the_public_address_and_the_sites_settings_are_in_the_tags(up: Up) -> None:
+def test_the_badge_has_the_size_that_it_is_drawn_with(up: Up) -> None:
+    told = json.loads(luot("snippet", "demo", "--json", LUOT_URL=up.url).stdout)
+    _, (name, image) = Tags(told["ways"]["badge"]).found
+    svg = ElementTree.fromstring(up.http.get("/counter/demo.svg").text)
+    assert name == "img"
+    assert (image["width"], image["height"]) == (svg.get("width"), svg.get("height"))
+
+
+def test_the_public_address_is_in_the_tags_and_the_settings_are_not(up: Up) -> None:
     done = luot(
         *("site", "add", "mytho", "--host", "mytho.example", "--preset", "dnn", "--digits", "11"),
         *("--heading", 'Số "liệu"', "--lines", "today,total", "--data", str(up.data)),
     )
     assert done.returncode == 0, done.stderr
     public = "https://stats.example.vn"
-    told = json.loads(
+    ways = json.loads(
         luot("snippet", "mytho", "--url", public, "--json", "--data", str(up.data)).stdout
-    )
-    ((name, block),) = Tags(told["ways"]["block"]).found
-    assert name == "visitor-counter"
-    assert block == {
-        "lines": "today,total",
-        "digits": "11",
-        "heading": 'Số "liệu"',
-        "preset": "dnn",
-    }
-    assert told["ways"]["script"] == (
+    )["ways"]
+    assert ways["block"] == "<visitor-counter></visitor-counter>"
+    assert ways["script"] == (
         f'<script async src="{public}/counter.js" data-site="mytho"></script>'
     )
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("vi", ("Ảnh thay cho script", "từng dòng mà cổng đã có", "chép default-src")),
+        (
+            "en",
+            ("instead of the script", "those of these lines that it has", "copy of default-src"),
+        ),
+    ],
+)
+def test_the_dashboard_shows_the_same_lines(up: Up, lang: str, said: tuple[str, ...]) -> None:
+    told = json.loads(luot("snippet", "demo", "--json", LUOT_URL=up.url).stdout)
+    ((name, password),) = re.findall(
+        r"Sign in as (\S+) with the password (\S+) ", "".join(up.output)
+    )
+    with httpx.Client(base_url=up.url, headers={"Accept-Language": lang}) as browser:
+        signed = browser.post("/api/admin/sign-in", json={"name": name, "password": password})
+        assert signed.status_code == 200
+        page = browser.get("/admin/sites/demo/embed").text
+    shown = [html.unescape(code) for code in re.findall(r"<code>(.*?)</code>", page, re.DOTALL)]
+    assert shown[: len(told["ways"])] == list(told["ways"].values())
+    assert all(words in page for words in said)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,16 @@ async def test_every_version_that_was_built_stays_at_its_address(
         assert (await client.get("/counter.js")).content == script.built(script.COUNTER)
 
 
+def test_what_else_lies_beside_the_versions_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("v0.2.0", "v0.10.0", "__pycache__", "v0.3.0.bak", "v", "@eaDir", "v0.²"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".DS_Store").write_bytes(b"")
+    monkeypatch.setattr(script, "STATIC", tmp_path)
+    assert script.versions() == ["0.2.0", "0.10.0"]
+
+
 def test_the_words_of_the_script_are_those_of_badge_and_page() -> None:
     source = (build.SOURCES / "words.js").read_text("utf-8")
     lines, *words = re.findall(r"\"([^\"]*)\"\.split", source)

@@ -5,11 +5,16 @@ import msgspec
 from services import __version__
 from services.api import script
 from services.api.dashboard.visit import Visit
+from services.api.embed import badge
+from services.api.embed.block import Block
+from services.api.errors import ApiError
+from services.model.display import Look
 from services.model.site import Site
 from services.snippet import Scripts, Snippet
+from services.snippet_sizes import Size, drawn
 
 
-def snippet(visit: Visit, site: Site) -> Snippet:
+async def snippet(visit: Visit, site: Site) -> Snippet:
     """Return the ways to embed the counter of a site."""
     request = visit.request
     scheme = "https" if visit.is_secure else "http"
@@ -19,4 +24,15 @@ def snippet(visit: Visit, site: Site) -> Snippet:
         f"{script.VERSIONED}/{script.COUNTER}",
         script.integrity(script.built(script.COUNTER)),
     )
-    return Snippet(url, site.slug, scripts, msgspec.to_builtins(site.display))
+    size = await _badge(visit, site)
+    return Snippet(url, site.slug, scripts, msgspec.to_builtins(site.display), size)
+
+
+async def _badge(visit: Visit, site: Site) -> Size | None:
+    """Return the size of the badge as it is drawn now; None where no number is known."""
+    try:
+        answer, _ = await visit.parts.counters.answer(site, site.metric, {})
+    except ApiError:
+        return None
+    block = Block.of_site(Look.of(site.display), msgspec.json.decode(answer.body))
+    return drawn(badge.svg(block))

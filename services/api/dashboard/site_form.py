@@ -96,8 +96,14 @@ async def remove(visit: Visit) -> Response:
 async def embed(visit: Visit) -> Response:
     """Return what the portal puts into its pages."""
     site = visit.site
-    told = embedding.snippet(visit, site)
-    return visit.page("embed.html", site=site, snippet=told.ways(), policy=told.policy())
+    told = await embedding.snippet(visit, site)
+    return visit.page(
+        "embed.html",
+        site=site,
+        snippet=told.ways(),
+        policy=told.policy(),
+        late=told.late_source(),
+    )
 
 
 def mistakes(error: ValidationError | ApiError) -> dict[str, str]:

@@ -69,9 +69,8 @@ async def site(visit: Visit) -> Response:
         "may_see_snippet": visit.known is not None,
     }
     if not await _is_counted(visit, asking):
-        return visit.page(
-            "waiting.html", snippet=embedding.snippet(visit, asking.site).ways(), **told
-        )
+        snippet = await embedding.snippet(visit, asking.site)
+        return visit.page("waiting.html", snippet=snippet.ways(), **told)
     return visit.pages(_parts(visit, asking, told))
 
 

@@ -241,19 +241,64 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "remove.confirm": ("Gõ {slug} để xác nhận", "Type {slug} to confirm"),
     "field.confirm": ("Xác nhận", "Confirmation"),
+    "embed.with": ("Có script", "With the script"),
+    "embed.without": (
+        "Không có script: khi cổng không chèn được script",
+        "Without a script: where the portal takes none",
+    ),
+    "embed.variants": ("Các cách khác, khi cần", "Variants, for those who need them"),
     "embed.script": ("Script, trong phần head của mọi trang", "The script, in every page's head"),
-    "embed.pinned": ("Hoặc đúng phiên bản này", "Or exactly this version"),
-    "embed.late": ("Hoặc sau khi trang đã tải xong", "Or after the page has loaded"),
     "embed.block": ("Khối, ở nơi cần hiển thị", "The block, where it is to be seen"),
     "embed.style": ("Giữ chỗ cho khối, trong tệp CSS", "Keeps its place, in the style sheet"),
     "embed.views": ("Lượt xem của bài viết", "The views of an article"),
-    "embed.image": ("Khi trình duyệt tắt script", "Where scripts are off"),
-    "embed.badge": ("Khối dạng ảnh (không đếm)", "The block as a picture (does not count)"),
+    "embed.image": (
+        "Cùng với script, trong phần body: đếm cả khi trình duyệt tắt script",
+        "Beside the script, in the body: counts readers without scripts",
+    ),
+    "embed.image_alone": (
+        "Ảnh thay cho script, trên mọi trang: chỉ đếm",
+        "The image instead of the script, on every page: counts",
+    ),
+    "embed.badge": (
+        "Khối dạng ảnh, bấm vào để xem số dạng chữ (không đếm)",
+        "The block as a picture, a link to the numbers as text (does not count)",
+    ),
     "embed.frame": ("Khối dạng iframe (không đếm)", "The block as a frame (does not count)"),
-    "embed.include": ("Khối dạng chữ, chèn từ máy chủ", "The block as text, by the web server"),
+    "embed.include": (
+        "Khối dạng chữ, chèn từ máy chủ (không đếm)",
+        "The block as text, by the web server (does not count)",
+    ),
+    "embed.pinned": (
+        "Script, đúng phiên bản này, không bao giờ thay đổi",
+        "The script, exactly this version, which never changes",
+    ),
+    "embed.late": (
+        "Script, sau khi trang đã tải xong",
+        "The script, after the page has loaded",
+    ),
     "embed.policy": (
-        "Nếu cổng của bạn gửi tiêu đề này, hãy thêm vào từng dòng:",
-        "If your portal sends this header, add to its lines:",
+        "Chỉ khi cổng của bạn gửi tiêu đề này: hãy thêm vào từng dòng mà cổng đã có.",
+        "Only if your portal sends this header: add to those of these lines that it has.",
+    ),
+    "embed.policy.frame": (
+        "frame-src chỉ dành cho iframe.",
+        "frame-src is for the frame only.",
+    ),
+    "embed.policy.default": (
+        "Nếu chưa có dòng đó mà có default-src, trước hết hãy chép default-src thành dòng đó.",
+        "Where it has no such line but default-src, first make it as a copy of default-src.",
+    ),
+    "embed.policy.replaces": (
+        "Dòng riêng thay cho default-src: những gì không ghi trong dòng sẽ bị chặn.",
+        "A line of its own replaces default-src: what is not in it is forbidden.",
+    ),
+    "embed.policy.trusted": (
+        "trusted-types: chỉ khi cổng gửi require-trusted-types-for và đã có dòng này.",
+        "trusted-types: only where it sends require-trusted-types-for and has this line.",
+    ),
+    "embed.policy.late": (
+        "Khi dùng script sau khi trang đã tải xong, hãy thêm cả:",
+        "For the script after the page has loaded, add this, too:",
     ),
     # People
     "edit": ("Sửa", "Edit"),

@@ -208,6 +208,18 @@ def test_every_look_is_drawn_differently_and_follows_its_theme() -> None:
     assert len(policies) == len(Preset) * len(Theme)
 
 
+def test_no_dark_box_stands_in_a_light_portal_that_did_not_ask_for_one() -> None:
+    for draw in (badge.svg, page.html):
+        assert draw(Block.of_site(options.parse(b"", SITE).look, NUMBERS)) == draw(
+            block(theme=Theme.LIGHT)
+        )
+        asked = Block.of_site(options.parse(b"theme=auto", SITE).look, NUMBERS)
+        assert "prefers-color-scheme" in draw(asked)
+        site = Site(slug="mytho", display=Display(theme=Theme.DARK))
+        dark = Block.of_site(options.parse(b"", site).look, NUMBERS)
+        assert draw(dark) == draw(block(theme=Theme.DARK))
+
+
 def test_what_the_address_names_wins_over_the_site() -> None:
     site = Site(
         slug="mytho",

@@ -239,11 +239,25 @@ def test_every_number_of_a_frame_stands_at_the_same_edge(
         assert len(set(digits)) == 1
 
 
+@pytest.mark.parametrize("digits", [15, 16, 20])
+def test_the_most_digits_stand_within_the_narrowest_frame(up: Up, page: Page, digits: int) -> None:
+    page.set_viewport_size({"width": 200, "height": 400})
+    page.goto(f"{up.url}/counter/{SITE}.html?preset=drupal&digits={digits}&lines=today")
+    cells = page.locator("i")
+    first, last = cells.first.bounding_box(), cells.last.bounding_box()
+    assert first is not None
+    assert last is not None
+    assert first["x"] >= 6
+    assert last["x"] + last["width"] <= 200
+
+
 @pytest.mark.parametrize("media", ["print", "forced-colors"])
 def test_on_paper_and_in_forced_colours_no_rule_is_doubled(up: Up, page: Page, media: Any) -> None:
-    page.goto(f"{up.url}/counter/{OTHER}.html?preset=joomla&lines=today,total")
+    page.goto(f"{up.url}/counter/{OTHER}.html?preset=joomla&theme=dark&lines=today,total")
     if media == "print":
         page.emulate_media(media="print")
+        scheme = "getComputedStyle(document.documentElement).colorScheme"
+        assert page.evaluate(scheme) == "light"
         assert page.evaluate("getComputedStyle(document.querySelector('main')).color") == (
             "rgb(0, 0, 0)"
         )

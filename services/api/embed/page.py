@@ -10,6 +10,9 @@ from services.model.display import Preset, Theme, line_text
 
 MEDIA_TYPE = "text/html; charset=utf-8"
 
+# So many digits fit 200 pixels as large as the other numbers.
+_MANY = 15
+
 
 def html(block: Block) -> str:
     """Return the page."""
@@ -51,7 +54,8 @@ def _digits(block: Block) -> str:
         return ""
     name = escape(block.total())
     cells = "".join(f"<i>{digit}</i>" for digit in block.digits)
-    return f'<p role="img" aria-label="{name}">{cells}</p>'
+    many = ' class="many"' if len(block.digits) > _MANY else ""
+    return f'<p{many} role="img" aria-label="{name}">{cells}</p>'
 
 
 @lru_cache
@@ -80,11 +84,13 @@ def _style(preset: Preset, theme: Theme) -> str:
         "h1{font-size:1em;padding:.55em .8em}ul{list-style:none;padding:.35em .8em}"
         "li{padding:.28em 0}span{white-space:pre-wrap}b{font-weight:600}"
         "p{display:flex;justify-content:center;gap:2px;padding:.7em .8em .5em}"
-        "i{flex:0 1 1.2em;min-width:.62em;padding:.1em 0;border:1px solid;border-radius:3px;"
+        "p.many{font-size:.72em}i{flex:0 1 1.2em;min-width:.62em;padding:.1em 0;"
+        "border:1px solid;border-radius:3px;"
         f"font-style:normal;font-weight:700;text-align:center;color:#fff;background:{looks.digit}}}"
         f"{_shape(looks, theme)}{themed(theme, looks, rules)}"
         "h1.unseen{position:absolute;margin:0;padding:0;border:0;clip-path:inset(50%)}"
-        "@media print{main,h1{background:none}main,h1,b{color:#000}"
+        # Otherwise the ground of a dark page is printed as well, under black words.
+        "@media print{:root{color-scheme:light}main,h1{background:none}main,h1,b{color:#000}"
         "main,h1,li+li,i{border-color:#999}i{background:none;color:#000}}"
     )
 

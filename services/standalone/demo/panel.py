@@ -12,7 +12,7 @@ _MARK = re.compile(r"<!-- (?:luot: .*?|/luot) -->\n?")
 _ADDRESS = re.compile(r'\b(src|href)="/')
 _WORD = re.compile(r"\S+")
 _BREAKS = re.compile(r"[-/?]")
-_SEAM = re.compile(r"(?<![/:])/(?!/)|\?|&amp;amp;|,")
+_SEAM = re.compile(r"(?<![/:;])/(?!/)|\?|&amp;amp;|,|&gt;(?=&lt;)")
 
 # Letters on a line of the panel.
 _LINE = 40

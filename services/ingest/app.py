@@ -85,7 +85,10 @@ class Ingest:
         if path == "/hit.gif":
             if method == "GET":
                 return await self._image(scope)
-            return http.wrong_method(method, "GET", "OPTIONS")
+            if method == "HEAD":
+                # Link checkers ask so, and often without a referrer: no hit, so nothing to refuse.
+                return http.GIF
+            return http.wrong_method(method, "GET", "HEAD", "OPTIONS")
         if method == "POST":
             return await self._posted(scope, receive)
         return http.wrong_method(method, "POST", "OPTIONS")

@@ -40,7 +40,7 @@ class Lang(StrEnum):
 
 
 class Theme(StrEnum):
-    """Light, dark, or as the reader's system has it."""
+    """Light, dark, or as the reader's system has it; the element, as the page around it."""
 
     LIGHT = "light"
     DARK = "dark"
@@ -184,7 +184,9 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             lines=lines,
             lang=lang,
-            theme=display.theme or Theme.AUTO,
+            # Most portals are light whatever their readers' systems are. An image or a frame does
+            # not know the page around it, so `auto` is for those who ask for it.
+            theme=display.theme or Theme.LIGHT,
             preset=display.preset or Preset.PLAIN,
             digits=digits,
             format=display.format or Format.PLAIN,

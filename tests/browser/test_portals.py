@@ -129,6 +129,28 @@ def test_nghe_an_counts_and_shows_without_any_script(up: Up, visit: Visit) -> No
     assert ">762</tspan>" in up.http.get(of_page).text
 
 
+def test_who_cannot_see_the_badge_of_nghe_an_finds_its_numbers_behind_it(visit: Visit) -> None:
+    page = visit("/demo/nghean", java_script_enabled=False)
+    page.get_by_role("link", name="Thống kê truy cập").click()
+    page.wait_for_url("**/counter/demo-nghean.html?*")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thống kê truy cập")
+    expect(page.get_by_role("listitem").last).to_contain_text("Tổng lượt truy cập:")
+
+
+def test_the_words_of_a_picture_stand_on_the_line_beside_it(visit: Visit) -> None:
+    page = visit("/demo/nghean/mua-cam-vao-vu", java_script_enabled=False)
+    date = page.locator(".meta > span").bounding_box()
+    picture = page.locator(".meta img")
+    shown = picture.bounding_box()
+    assert date is not None
+    assert shown is not None
+    size = float(picture.evaluate("(image) => parseFloat(getComputedStyle(image).fontSize)"))
+    # Its letters are 12 of its 20 high, their line 14 below the top.
+    assert shown["height"] * 12 / 20 == pytest.approx(size, abs=0.2)
+    middle = date["y"] + date["height"] / 2
+    assert shown["y"] + shown["height"] / 2 == pytest.approx(middle, abs=2)
+
+
 @pytest.mark.parametrize("portal", ALL, ids=lambda portal: portal.name)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_any_page(
@@ -176,6 +198,26 @@ def test_the_lines_are_out_of_the_way_on_a_phone_until_they_are_asked_for(visit:
     expect(panel).to_be_visible()
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [1360, 390, 320])
+def test_no_line_of_a_snippet_is_cut_off(visit: Visit, width: int) -> None:
+    page = visit("/demo/mytho", viewport={"width": width, "height": 800})
+    for portal in ALL:
+        page.goto(page.url.partition("/demo")[0] + portal.home)
+        if width < 1100:
+            page.get_by_role("button", name="Mã nhúng").click()
+        cut = "(codes) => codes.filter((code) => code.scrollWidth > code.clientWidth).length"
+        assert page.locator("#luot-panel pre").evaluate_all(cut) == 0, portal.name
+
+
+@pytest.mark.parametrize("path", ["/demo", "/demo/hcm"])
+def test_the_panel_is_dark_beside_a_dark_portal(visit: Visit, path: str) -> None:
+    page = visit(path, color_scheme="dark")
+    ground = "(panel) => getComputedStyle(panel).backgroundColor"
+    assert page.locator("#luot-panel").evaluate(ground) == "rgb(23, 29, 46)"
+    page = visit("/demo/mytho", color_scheme="dark")
+    assert page.locator("#luot-panel").evaluate(ground) == "rgb(245, 247, 251)"
 
 
 def test_one_click_selects_a_whole_snippet(visit: Visit) -> None:

@@ -15,7 +15,7 @@ NOW = datetime(2023, 10, 4, 17, 30, tzinfo=UTC)
 ORIGIN = "https://stats.example.vn"
 PAGES = sorted({path for portal in PORTALS for path in demo.paths(portal.site)} | {*demo.paths()})
 MOST_BYTES = 30_000
-VOID = {"br", "img", "link", "meta"}
+VOID = {"br", "img", "link", "meta", "wbr"}
 
 
 def source(path: str) -> str:
@@ -78,13 +78,48 @@ def test_a_page_is_light_with_all_that_it_loads_from_the_portal(path: str) -> No
 def test_the_panel_shows_lines_that_the_page_has(path: str) -> None:
     page, _, panel = source(path).partition('<aside id="luot-panel"')
     codes = re.findall(r"<pre[^>]*><code>(.*?)</code>", panel, re.DOTALL)
-    shown = [unescape(code) for code in codes]
+    shown = [unescape(re.sub("</?(?:span|wbr)>", "", code)) for code in codes]
     lines = [code.replace(ORIGIN, "") for code in shown if "<" in code]
     assert lines
     assert [line for line in lines if line not in page] == []
-    addresses = re.findall(r'src="([^"]*)"', " ".join(shown))
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', " ".join(shown))
     assert [address for address in addresses if not address.startswith(ORIGIN)] == []
     assert "luot: " not in page
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_line_of_code_breaks_between_words_or_at_a_seam_of_a_long_one(path: str) -> None:
+    panel = source(path).partition('<aside id="luot-panel"')[2]
+    for code in re.findall(r"<pre[^>]*><code>(.*?)</code>", panel, re.DOTALL):
+        for word in re.sub(r"<span>[^<\s]*</span>", "", code).split():
+            pieces = [unescape(piece) for piece in word.split("<wbr>")]
+            assert max(map(len, pieces)) <= 40 or not {*"/?,"} & {*word}
+            assert all(
+                piece.endswith(("/", "?", "&amp;", ",", ">")) and not piece.endswith("</")
+                for piece in pieces[:-1]
+            )
+
+
+def test_a_picture_of_numbers_leads_to_the_numbers_as_text() -> None:
+    for path in demo.paths("demo-nghean"):
+        page = source(path).partition('<aside id="luot-panel"')[0]
+        pictures = re.findall(r'<img src="/counter/demo-nghean\.svg\?([^"]*)" alt="[^"]+">', page)
+        linked = re.findall(
+            r'<a href="/counter/demo-nghean\.html\?([^"]*)">'
+            r'<img src="/counter/demo-nghean\.svg\?([^"]*)" alt="[^"]+"></a>',
+            page,
+        )
+        assert pictures
+        assert linked == [(picture, picture) for picture in pictures]
+
+
+def test_a_label_and_its_number_stand_on_one_line() -> None:
+    for path in demo.paths():
+        if path.startswith("/demo/mau"):
+            page = source(path).partition('<aside id="luot-panel"')[0]
+            assert page.count("data-luot-views") == page.count(
+                "Lượt&nbsp;xem:&nbsp;<span data-luot-views"
+            )
 
 
 def test_an_address_that_is_markup_stays_text() -> None:

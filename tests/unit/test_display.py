@@ -34,7 +34,7 @@ def test_every_language_has_every_label() -> None:
 def test_what_is_not_set_has_its_default() -> None:
     look = Look.of(Display())
     assert look.lines == DEFAULT_LINES
-    assert (look.lang, look.theme, look.preset) == (Lang.VI, Theme.AUTO, Preset.PLAIN)
+    assert (look.lang, look.theme, look.preset) == (Lang.VI, Theme.LIGHT, Preset.PLAIN)
     assert (look.digits, look.format, look.heading) == (0, Format.PLAIN, "Thống kê truy cập")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.api.embed import badge, options, page
 from services.api.embed.block import Block, text
-from services.api.embed.looks import PRESETS, Palette
+from services.api.embed.looks import NO_GROUND, PRESETS, Palette
 from services.api.errors import ApiError
 from services.api.textwidth import width
 from services.model.display import MAX_HEADING, Display, Format, Lang, Line, Look, Preset, Theme
@@ -171,6 +171,8 @@ def test_marks_of_vietnamese_make_no_letter_wider() -> None:
 
 
 def luminance(colour: str) -> float:
+    if colour == NO_GROUND:
+        colour = "#ffffff"
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
@@ -193,6 +195,31 @@ def test_every_preset_can_be_read_in_both_themes(preset: Preset) -> None:
         assert contrast(colours.accent, colours.back) >= 4.5
         assert contrast(colours.on_head, colours.head) >= 4.5
     assert contrast("#ffffff", looks.digit) >= 4.5
+    # Where a digit's own colour could be taken for the ground, an edge says where it is.
+    assert contrast(looks.edge(looks.dark), looks.dark.back) >= 2.5
+
+
+def test_a_badge_has_what_is_special_of_a_preset() -> None:
+    def drawn(preset: Preset, theme: Theme = Theme.LIGHT) -> str:
+        return badge.svg(block(preset=preset, theme=theme, digits=8))
+
+    assert '<path class="a"' in drawn(Preset.NUKEVIET)  # the bar before the heading
+    assert '<path class="t"' in drawn(Preset.WORDPRESS)  # the thick line under the title
+    assert '<rect class="a"' in drawn(Preset.DRUPAL)  # the bar along the block
+    for preset in Preset:
+        assert ".d{stroke:#56616f}" in drawn(preset, Theme.DARK)
+        assert f".d{{stroke:{PRESETS[preset].digit}}}" in drawn(preset)
+
+
+def test_the_plain_badge_stands_in_a_coloured_column_as_the_words_around_it_do() -> None:
+    plain = badge.svg(block(preset=Preset.PLAIN))
+    assert ".b{fill:none}" in plain
+    assert '<text class="o" x="0"' in plain
+    # What is dark for some readers brings its own ground, and room around the words.
+    for theme in (Theme.DARK, Theme.AUTO):
+        boxed = badge.svg(block(preset=Preset.PLAIN, theme=theme))
+        assert ".b{fill:#1b1e24}" in boxed
+        assert '<text class="o" x="8"' in boxed
 
 
 def test_every_look_is_drawn_differently_and_follows_its_theme() -> None:
@@ -206,6 +233,18 @@ def test_every_look_is_drawn_differently_and_follows_its_theme() -> None:
             assert ("prefers-color-scheme" in image) == (theme is Theme.AUTO)
     policies = {badge.policy(preset, theme) for preset, theme in product(Preset, Theme)}
     assert len(policies) == len(Preset) * len(Theme)
+
+
+def test_no_dark_box_stands_in_a_light_portal_that_did_not_ask_for_one() -> None:
+    for draw in (badge.svg, page.html):
+        assert draw(Block.of_site(options.parse(b"", SITE).look, NUMBERS)) == draw(
+            block(theme=Theme.LIGHT)
+        )
+        asked = Block.of_site(options.parse(b"theme=auto", SITE).look, NUMBERS)
+        assert "prefers-color-scheme" in draw(asked)
+        site = Site(slug="mytho", display=Display(theme=Theme.DARK))
+        dark = Block.of_site(options.parse(b"", site).look, NUMBERS)
+        assert draw(dark) == draw(block(theme=Theme.DARK))
 
 
 def test_what_the_address_names_wins_over_the_site() -> None:

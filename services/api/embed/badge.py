@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from html import escape
 from math import ceil
+from typing import NamedTuple
 
 from services.api import csp
 from services.api.embed.block import Block
@@ -15,40 +16,74 @@ MEDIA_TYPE = "image/svg+xml"
 
 _FONT = 'Verdana,"DejaVu Sans",sans-serif'
 _SIZE = 12
-_HEADING_SIZE = 13
+_TITLE_SIZE = 13
 _PAD = 10
-_HEAD = 32
-_ROW = 22
 _CELL = 15
-_CELL_HEIGHT = 22
+_CELL_HEIGHT = 21
+_CELL_SIZE = 13
 _GAP = 2
-_DIGITS = _CELL_HEIGHT + 14
 _BETWEEN = 16
 _NARROWEST = 60
+_LIST_PAD = 4
+
+
+class _Metrics(NamedTuple):
+    """Where things stand, in pixels.
+
+    pad, rim  room left and right of everything, and above and below
+    head      height of the heading, its base line at `base`, its letters `size` high
+    row       height of a line
+    above     room between heading and digits
+    below     room between digits and lines
+    """
+
+    pad: int
+    rim: int
+    head: int
+    base: int
+    size: int
+    row: int
+    above: int
+    below: int
+
+
+_LIKE_TEXT = _Metrics(pad=0, rim=0, head=22, base=15, size=_SIZE, row=20, above=3, below=3)
+_BOXED_TEXT = _LIKE_TEXT._replace(pad=8, rim=5)
+_BOX = _Metrics(pad=_PAD, rim=0, head=32, base=20, size=_SIZE, row=24, above=9, below=5)
+_TITLED = _BOX._replace(head=34, base=20, size=_TITLE_SIZE)
+
+
+def _metrics(looks: Looks, theme: Theme) -> _Metrics:
+    if looks.spread:
+        return _TITLED if looks.title else _BOX
+    return _LIKE_TEXT if looks.bare(theme) else _BOXED_TEXT
 
 
 def svg(block: Block) -> str:
     """Return the image."""
     look = block.look
     looks = PRESETS[look.preset]
-    left = _PAD + looks.bar
-    inner = max(_NARROWEST, *_widths(block, looks))
-    across = ceil(inner) + left + _PAD
+    at = _metrics(looks, look.theme)
+    left = at.pad + looks.bar
+    inner = max(_widths(block, looks, at), default=0) or _NARROWEST
+    across = ceil(inner) + left + at.pad
     parts: list[str] = []
-    y = 0
+    y = at.rim
     if block.heading.strip():
-        parts += _heading(block.heading, looks, left, across)
-        y = _HEAD
+        parts += _heading(block.heading, looks, at, across)
+        y += at.head
     if block.digits:
-        parts += _digits(block.digits, left, y + 8, across - left - _PAD, looks)
-        y += _DIGITS
-    y += 4
+        y += at.above
+        parts += _digits(block.digits, left, y, across - left - at.pad, looks)
+        y += _CELL_HEIGHT + at.below
+    edge = _LIST_PAD if looks.spread else 0
+    y += edge
     for place, (label, number) in enumerate(block.lines):
-        if place and looks.rule != "none":
-            parts.append(f'<path class="r" d="M{left} {y}.5H{across - _PAD}"/>')
-        parts.append(_line(label, number, looks, left, y, across))
-        y += _ROW
-    high = y + 4
+        if place and looks.spread:
+            parts.append(f'<path class="r" d="M{left} {y}.5H{across - at.pad}"/>')
+        parts.append(_line(label, number, looks, (left, across - at.pad), y + (at.row + 8) // 2))
+        y += at.row
+    high = max(y + edge + at.rim, 1)
     described = escape(". ".join(block.sentences()))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{across}" height="{high}"'
@@ -68,9 +103,11 @@ def policy(preset: Preset, theme: Theme) -> str:
     return f"default-src 'none'; style-src {style}; frame-ancestors *"
 
 
-def _widths(block: Block, looks: Looks) -> Iterator[float]:
-    yield width(block.heading, _HEADING_SIZE, bold=True)
-    yield len(block.digits) * (_CELL + _GAP)
+def _widths(block: Block, looks: Looks, at: _Metrics) -> Iterator[float]:
+    if block.heading.strip():
+        yield width(block.heading, at.size, bold=True) + looks.head_bar
+    if block.digits:
+        yield len(block.digits) * (_CELL + _GAP) - _GAP
     for label, number in block.lines:
         gap = _BETWEEN if looks.spread else 0
         yield _label_width(label) + gap + width(number, _SIZE, bold=True)
@@ -80,40 +117,51 @@ def _label_width(label: str) -> float:
     return width(line_text(label, ""), _SIZE)
 
 
-def _heading(heading: str, looks: Looks, left: int, across: int) -> Iterator[str]:
+def _heading(heading: str, looks: Looks, at: _Metrics, across: int) -> Iterator[str]:
+    left = at.pad + looks.bar + looks.head_bar
+    edge = int(looks.frame)
+    foot = at.rim + at.head
     if looks.light.head != looks.light.back:
-        edge = 1 if looks.frame else 0
-        size = f'x="{edge}" width="{across - 2 * edge}"'
-        yield f'<rect class="h" {size} y="{edge}" height="{_HEAD - edge}" rx="{looks.radius}"/>'
-        if looks.radius:  # only the upper corners are round
-            below = _HEAD - looks.radius
-            yield f'<rect class="h" {size} y="{below}" height="{looks.radius}"/>'
-    if looks.frame or looks.rule != "none":
-        yield f'<path class="e" d="M{looks.bar} {_HEAD}.5H{across}"/>'
+        yield _top("h", looks, edge, across - edge, foot)
+    if looks.head_bar:
+        yield _top("a", looks, edge, edge + looks.head_bar, foot, corners=1)
+    if looks.title:
+        yield f'<path class="t" d="M{left} {foot - 1}H{across - at.pad}"/>'
+    elif looks.spread:
+        yield f'<path class="e" d="M{looks.bar or edge} {foot - 1}.5H{across - edge}"/>'
     yield (
-        f'<text class="o" x="{left}" y="21"{_length(width(heading, _HEADING_SIZE, bold=True))}>'
-        f"{escape(heading)}</text>"
+        f'<text class="o" x="{left}" y="{at.rim + at.base}"'
+        f"{_length(width(heading, at.size, bold=True))}>{escape(heading)}</text>"
     )
+
+
+def _top(kind: str, looks: Looks, left: int, right: int, foot: int, *, corners: int = 2) -> str:
+    """Return what fills the upper edge within the frame, its upper corners round as the frame's."""
+    edge, round_ = int(looks.frame), max(looks.radius - 1, 0)
+    arc = f"a{round_} {round_} 0 0 1 {round_}"
+    end = f"H{right - round_}{arc} {round_}V{foot}" if corners > 1 else f"H{right}V{foot}"
+    return f'<path class="{kind}" d="M{left} {foot}V{edge + round_}{arc} -{round_}{end}z"/>'
 
 
 def _digits(digits: str, left: int, y: int, room: int, looks: Looks) -> Iterator[str]:
     step = _CELL + _GAP
     start = left + (room - len(digits) * step + _GAP) // 2 if looks.spread else left
+    # Half a pixel in from the edge, so that its stroke is one whole pixel.
     cells = "".join(
-        f'<rect class="d" x="{start + place * step}" y="{y}" width="{_CELL}"'
-        f' height="{_CELL_HEIGHT}" rx="3"/>'
+        f'<rect class="d" x="{start + place * step}.5" y="{y}.5" width="{_CELL - 1}"'
+        f' height="{_CELL_HEIGHT - 1}" rx="2.5"/>'
         for place in range(len(digits))
     )
     middles = " ".join(str(start + place * step + _CELL / 2) for place in range(len(digits)))
-    yield f'{cells}<text class="c" x="{middles}" y="{y + 16}">{digits}</text>'
+    yield f'{cells}<text class="c" x="{middles}" y="{y + 15}">{digits}</text>'
 
 
-def _line(label: str, number: str, looks: Looks, left: int, y: int, across: int) -> str:
-    base = y + 15
+def _line(label: str, number: str, looks: Looks, sides: tuple[int, int], base: int) -> str:
+    left, right = sides
     words = escape(line_text(label, ""))
     label_width = _label_width(label)
     number_width = width(number, _SIZE, bold=True)
-    x = across - _PAD - number_width if looks.spread else left + label_width
+    x = right - number_width if looks.spread else left + label_width
     return (
         f'<text x="{left}" y="{base}"><tspan{_length(label_width)}>{words}</tspan>'
         f'<tspan class="n" x="{x:.2f}"{_length(number_width)}>{number}</tspan></text>'
@@ -138,18 +186,19 @@ def _frame(looks: Looks, across: int, high: int) -> str:
 @lru_cache
 def _style(preset: Preset, theme: Theme) -> str:
     looks = PRESETS[preset]
+    size = _metrics(looks, theme).size
     dots = ".r{stroke-dasharray:1 2}" if looks.rule == "dotted" else ""
 
     def rules(palette: Palette) -> str:
         return (
             f"text{{fill:{palette.text}}}.b{{fill:{palette.back}}}.e,.r{{stroke:{palette.line}}}"
-            f".h{{fill:{palette.head}}}.o{{fill:{palette.on_head}}}"
-            f".n,.a{{fill:{palette.accent}}}"
+            f".h{{fill:{palette.head}}}.o{{fill:{palette.on_head}}}.t{{stroke:{palette.on_head}}}"
+            f".n,.a{{fill:{palette.accent}}}.d{{stroke:{looks.edge(palette)}}}"
         )
 
     return (
         f"text{{font:{_SIZE}px {_FONT};font-variant-numeric:tabular-nums}}"
-        f".o{{font-size:{_HEADING_SIZE}px}}.o,.n,.c{{font-weight:700}}"
-        f".c{{font-size:14px;text-anchor:middle}}.d{{fill:{looks.digit}}}{dots}"
+        f".o{{font-size:{size}px}}.o,.n,.c{{font-weight:700}}.t{{stroke-width:2px}}"
+        f".c{{font-size:{_CELL_SIZE}px;text-anchor:middle}}.d{{fill:{looks.digit}}}{dots}"
         f"{themed(theme, looks, rules)}.c{{fill:#fff}}"
     )

@@ -1,4 +1,7 @@
-"""What the presets look like in badge and iframe page: the colours of `<visitor-counter>`."""
+"""What the presets look like in badge and iframe page: as `<visitor-counter>` does.
+
+Its style is `services/api/widget/block.css`; `tests/browser/test_embed.py` compares the two.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -7,7 +10,7 @@ from services.model.display import Preset, Theme
 
 
 class Palette(NamedTuple):
-    """Colours of one preset in one theme."""
+    """Colours of one preset in one theme; `back` and `head` may be NO_GROUND."""
 
     text: str
     back: str
@@ -20,12 +23,14 @@ class Palette(NamedTuple):
 class Looks(NamedTuple):
     """One preset.
 
-    digit   colour behind a digit, which is white
-    radius  of the corners, in pixels
-    rule    what parts the lines: solid, dotted or none
-    bar     width of a bar along the left edge, in the accent colour
-    frame   whether a border is around the block
-    spread  whether numbers stand at the right edge
+    digit     colour behind a digit, which is white
+    radius    of the corners, in pixels
+    rule      what parts the lines: solid, dotted or none
+    bar       width of a bar along the left edge of the block, in the accent colour
+    head_bar  the same along the heading only
+    frame     whether a border is around the block
+    title     whether the heading is a larger title over a thick line, in the colour of its words
+    spread    whether numbers stand at the right edge
     """
 
     light: Palette
@@ -34,13 +39,29 @@ class Looks(NamedTuple):
     radius: int = 4
     rule: str = "solid"
     bar: int = 0
+    head_bar: int = 0
     frame: bool = True
+    title: bool = False
     spread: bool = True
 
+    def edge(self, palette: Palette) -> str:
+        """Return the colour around a digit: on dark ground, its own would not be seen."""
+        return _DARK_EDGE if palette is self.dark else self.digit
+
+    def bare(self, theme: Theme) -> bool:
+        """Whether the block stands on the ground of the page, without room around its words.
+
+        What may be dark needs a ground and room of its own.
+        """
+        return theme is Theme.LIGHT and self.light.back == NO_GROUND
+
+
+NO_GROUND = "none"
+_DARK_EDGE = "#56616f"
 
 PRESETS: Mapping[Preset, Looks] = {
     Preset.PLAIN: Looks(
-        Palette("#212529", "#ffffff", "#dcdfe4", "#212529", "#ffffff", "#212529"),
+        Palette("#212529", NO_GROUND, "#dcdfe4", "#212529", NO_GROUND, "#212529"),
         Palette("#e6e8eb", "#1b1e24", "#3a4049", "#e6e8eb", "#1b1e24", "#e6e8eb"),
         radius=0,
         rule="none",
@@ -63,6 +84,7 @@ PRESETS: Mapping[Preset, Looks] = {
         Palette("#212529", "#ffffff", "#dddddd", "#b0120a", "#f5f5f5", "#0a5fa5"),
         Palette("#e6e8eb", "#1b1e24", "#3d3d3d", "#ff9d94", "#2a2a2a", "#7fbdf2"),
         digit="#0a5fa5",
+        head_bar=4,
     ),
     Preset.JOOMLA: Looks(
         Palette("#212529", "#ffffff", "#dfe3e7", "#152e53", "#152e53", "#ffffff"),
@@ -82,6 +104,7 @@ PRESETS: Mapping[Preset, Looks] = {
         digit="#1e1e1e",
         radius=0,
         frame=False,
+        title=True,
     ),
 }
 

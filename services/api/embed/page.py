@@ -5,16 +5,24 @@ from html import escape
 
 from services.api import csp
 from services.api.embed.block import Block
-from services.api.embed.looks import PRESETS, Palette, themed
+from services.api.embed.looks import PRESETS, Looks, Palette, themed
 from services.model.display import Preset, Theme, line_text
 
 MEDIA_TYPE = "text/html; charset=utf-8"
+
+# So many digits fit 200 pixels as large as the other numbers.
+_MANY = 15
 
 
 def html(block: Block) -> str:
     """Return the page."""
     look = block.look
-    heading = f"<h1>{escape(block.heading)}</h1>" if block.heading.strip() else ""
+    # Who reads with the ears finds a page by its heading, also where none is to be seen.
+    heading = (
+        f"<h1>{escape(block.heading)}</h1>"
+        if block.heading.strip()
+        else f'<h1 class="unseen">{escape(block.name)}</h1>'
+    )
     lines = "".join(
         f"<li><span>{escape(line_text(label, ''))}</span><b>{number}</b></li>"
         for label, number in block.lines
@@ -46,7 +54,8 @@ def _digits(block: Block) -> str:
         return ""
     name = escape(block.total())
     cells = "".join(f"<i>{digit}</i>" for digit in block.digits)
-    return f'<p role="img" aria-label="{name}">{cells}</p>'
+    many = ' class="many"' if len(block.digits) > _MANY else ""
+    return f'<p{many} role="img" aria-label="{name}">{cells}</p>'
 
 
 @lru_cache
@@ -56,27 +65,46 @@ def _style(preset: Preset, theme: Theme) -> str:
     def rules(palette: Palette) -> str:
         border = f"border:1px solid {palette.line};" if looks.frame else ""
         bar = f"border-left:{looks.bar}px solid {palette.accent};" if looks.bar else ""
-        rule = f"border-top:1px {looks.rule} {palette.line}" if looks.rule != "none" else ""
-        under = f"border-bottom:1px solid {palette.line}" if looks.spread else ""
+        rule = f"li+li{{border-top:1px {looks.rule} {palette.line}}}" if looks.spread else ""
+        under = f";border-bottom:1px solid {palette.line}" if looks.spread else ""
+        if looks.title:
+            under = ";border-bottom:2px solid"
+        before = f";border-left:{looks.head_bar}px solid {palette.accent}" if looks.head_bar else ""
         return (
-            f"html{{background:{palette.back}}}main{{{border}{bar}color:{palette.text}}}"
-            f"h1{{background:{palette.head};color:{palette.on_head};{under}}}"
-            f"li+li{{{rule}}}b{{color:{palette.accent}}}"
+            f"main{{{border}{bar}color:{palette.text};background:{palette.back}}}"
+            f"h1{{background:{palette.head};color:{palette.on_head}{under}{before}}}"
+            f"{rule}b{{color:{palette.accent}}}i{{border-color:{looks.edge(palette)}}}"
         )
 
     scheme = "light dark" if theme is Theme.AUTO else theme.value
-    spread = "li{display:flex;flex-wrap:wrap;justify-content:space-between}" if looks.spread else ""
     return (
         f":root{{color-scheme:{scheme}}}*{{box-sizing:border-box;margin:0;padding:0}}"
-        "main{font:14px/1.5 system-ui,Arial,sans-serif;font-variant-numeric:tabular-nums;"
-        f"overflow:hidden;overflow-wrap:anywhere;border-radius:{looks.radius}px}}"
-        "h1{font-size:1em;padding:.5em .75em}ul{list-style:none;padding:.25em .75em}"
-        "li{padding:.2em 0}span{white-space:pre-wrap}"
-        f"{spread}p{{display:flex;justify-content:{'center' if looks.spread else 'start'};"
-        "gap:1px;padding:.6em .75em .3em}"
-        "i{flex:0 1 1.15em;min-width:.62em;border-radius:3px;font-style:normal;"
-        f"font-weight:700;text-align:center;color:#fff;background:{looks.digit}}}"
-        f"{themed(theme, looks, rules)}"
-        "@media print{html,main,h1{background:none}main,h1,b{color:#000}"
-        "i{background:none;color:#000;border:1px solid #999}}"
+        "main{font:14px/1.4 system-ui,Arial,sans-serif;"
+        f"font-variant-numeric:tabular-nums;overflow:hidden;overflow-wrap:anywhere;border-radius:{looks.radius}px}}"
+        "h1{font-size:1em;padding:.55em .8em}ul{list-style:none;padding:.35em .8em}"
+        "li{padding:.28em 0}span{white-space:pre-wrap}b{font-weight:600}"
+        "p{display:flex;justify-content:center;gap:2px;padding:.7em .8em .5em}"
+        "p.many{font-size:.72em}i{flex:0 1 1.2em;min-width:.62em;padding:.1em 0;"
+        "border:1px solid;border-radius:3px;"
+        f"font-style:normal;font-weight:700;text-align:center;color:#fff;background:{looks.digit}}}"
+        f"{_shape(looks, theme)}{themed(theme, looks, rules)}"
+        "h1.unseen{position:absolute;margin:0;padding:0;border:0;clip-path:inset(50%)}"
+        # Otherwise the ground of a dark page is printed as well, under black words.
+        "@media print{:root{color-scheme:light}main,h1{background:none}main,h1,b{color:#000}"
+        "main,h1,li+li,i{border-color:#999}i{background:none;color:#000}}"
     )
+
+
+def _shape(looks: Looks, theme: Theme) -> str:
+    """Return the rules that differ from preset to preset, but for colours."""
+    if looks.spread:
+        lines = (
+            "li{display:flex;flex-wrap:wrap;justify-content:space-between;column-gap:.35em}"
+            # Also where it has no room beside its label.
+            "b{margin-left:auto}"
+        )
+        title = "h1{margin:0 .727em;padding:.5em 0;font-size:1.1em}"
+        return f"{lines}{title}" if looks.title else lines
+    room = "0" if looks.bare(theme) else ".3em .6em"
+    words = "h1,p,ul{padding:.2em 0}li{padding:.12em 0}p{justify-content:start}"
+    return f"main{{padding:{room}}}{words}"

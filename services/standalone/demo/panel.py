@@ -9,7 +9,13 @@ from services.standalone.demo.portals import Portal
 
 _PIECE = re.compile(r"<!-- luot: (?P<title>.*?) -->\n(?P<text>.*?)\n<!-- /luot -->", re.DOTALL)
 _MARK = re.compile(r"<!-- (?:luot: .*?|/luot) -->\n?")
-_ADDRESS = 'src="/'
+_ADDRESS = re.compile(r'\b(src|href)="/')
+_WORD = re.compile(r"\S+")
+_BREAKS = re.compile(r"[-/?]")
+_SEAM = re.compile(r"(?<![/:;])/(?!/)|\?|&amp;amp;|,|&gt;(?=&lt;)")
+
+# Letters on a line of the panel.
+_LINE = 40
 
 
 class Piece(NamedTuple):
@@ -33,12 +39,11 @@ def unmarked(source: str) -> str:
 def html(portal: Portal, shown: Sequence[Piece], origin: str) -> str:
     """Return what stands in the panel; the lines have whole addresses, to be copied."""
     told = [*shown]
-    whole = f'src="{origin}/'
     if portal.setting:
         told.append(Piece("Cài đặt của site, một lần", portal.setting))
     blocks = "\n".join(
         f'<h3>{escape(piece.title)}</h3>\n<pre class="luot-code"><code>'
-        f"{escape(piece.text.replace(_ADDRESS, whole))}</code></pre>"
+        f"{_folded(_whole(piece.text, origin))}</code></pre>"
         for piece in told
     )
     return (
@@ -52,6 +57,21 @@ def html(portal: Portal, shown: Sequence[Piece], origin: str) -> str:
         f' <a href="/counter/{portal.site}.html">Khung</a>'
         f' <a href="/counter/{portal.site}.txt">Chữ</a></p>'
     )
+
+
+def _whole(text: str, origin: str) -> str:
+    return _ADDRESS.sub(lambda found: f'{found[1]}="{origin}/', text)
+
+
+def _folded(text: str) -> str:
+    """Return code as HTML that breaks between words, and a word too long for a line at a seam."""
+
+    def word(found: re.Match[str]) -> str:
+        if len(found[0]) > _LINE:
+            return _SEAM.sub(r"\g<0><wbr>", escape(found[0]))
+        return f"<span>{escape(found[0])}</span>" if _BREAKS.search(found[0]) else escape(found[0])
+
+    return _WORD.sub(word, text)
 
 
 def _local(shown: Sequence[Piece]) -> bool:

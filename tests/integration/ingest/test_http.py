@@ -66,6 +66,18 @@ async def test_the_page_and_referrer_of_an_image_may_be_given(browser: Browser, 
     assert [(hit.path, hit.source) for hit in log.hits()] == [("/a", "b.example")]
 
 
+@pytest.mark.parametrize("headers", [{"referer": URL}, {}])
+async def test_who_asks_for_the_head_of_an_image_finds_it_and_is_not_counted(
+    browser: Browser, log: Log, headers: dict[str, str]
+) -> None:
+    head = await browser.http.head("/hit.gif?d=mytho", headers=headers)
+    assert (head.status_code, head.content) == (200, b"")
+    assert log.hits() == []
+    image = await browser.http.get("/hit.gif?d=mytho", headers={"referer": URL})
+    assert head.headers == image.headers
+    assert len(log.hits()) == 1
+
+
 async def test_an_unreadable_image_request_is_still_an_image(browser: Browser, log: Log) -> None:
     answer = await browser.http.get("/hit.gif?d=mytho")
     assert (answer.status_code, len(answer.content)) == (400, 43)
@@ -106,7 +118,7 @@ async def test_a_wrong_method_is_told_the_right_ones(browser: Browser) -> None:
     answer = await browser.http.put("/api/event", content=b"{}")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")
     answer = await browser.http.post("/hit.gif")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, OPTIONS")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 @pytest.mark.parametrize(

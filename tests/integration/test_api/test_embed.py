@@ -1,6 +1,7 @@
 """Badge, page and text over HTTP: caching, every option in the key, and the store away."""
 
 from datetime import date
+from pathlib import Path
 from xml.etree import ElementTree
 
 import httpx
@@ -10,8 +11,13 @@ import pytest
 from services.api.app import Api
 from services.model.calendar import EPOCH
 from services.model.display import Display, Lang
+from services.store import sites
 from services.store.interface import Store
-from tests.integration.test_api.world import SITE, Clock, write_balance, write_counter
+from services.store.migrations import migrate
+from services.store.open import open_store
+from tests.integration.test_api.world import SITE, Clock, opened, write_balance, write_counter
+from tests.servers.clickhouse import ClickHouseServer
+from tests.servers.redis import RedisServer
 
 SVG = "/counter/mytho.svg"
 HTML = "/counter/mytho.html"
@@ -97,7 +103,7 @@ async def test_no_option_of_one_reader_is_served_to_another(
         "?path=/a&lang=en",
     ]
     if address != TXT:
-        queries += ["?theme=dark", "?theme=light", "?preset=dnn", "?preset=joomla", "?heading="]
+        queries += ["?theme=dark", "?theme=auto", "?preset=dnn", "?preset=joomla", "?heading="]
     drawn = [(await client.get(address + query)).text for query in queries]
     again = [(await client.get(address + query)).text for query in reversed(queries)]
 
@@ -117,6 +123,43 @@ async def test_the_sites_own_settings_are_where_the_address_says_nothing(
     assert (await client.get(f"{TXT}?digits=0&lines=total&lang=vi")).text == (
         "Tổng lượt truy cập: 7\n"
     )
+
+
+@EACH
+async def test_the_last_good_numbers_are_drawn_while_the_store_is_away(
+    tmp_path: Path, redis_server: RedisServer, clock: Clock, address: str, media_type: str
+) -> None:
+    with ClickHouseServer(tmp_path / "clickhouse") as server:
+        store = open_store(server.url)
+        await migrate(store)
+        await sites.save(store, SITE, 1)
+        await write_counter(store, "mytho", "total", EPOCH, 907035, views=445, path="")
+        await write_counter(store, "mytho", "total", EPOCH, 0, views=762, path="/a")
+        await store.close()
+        async with opened(server.url, redis_server.url, clock) as client:
+            good = await client.get(address)
+            page = await client.get(f"{address}?path=/a")
+            assert (good.status_code, "907035" in good.text, "762" in page.text) == (
+                200,
+                True,
+                True,
+            )
+            server.kill()
+            clock.now += 60
+
+            away = await client.get(address)
+            assert (away.status_code, away.headers["content-type"]) == (200, media_type)
+            assert away.text == good.text
+            assert (await client.get(f"{address}?path=/a")).text == page.text
+            other = await client.get(f"{address}?lines=total&format=dot")
+            assert "907.035" in other.text
+            held = {"If-None-Match": good.headers["etag"]}
+            assert (await client.get(address, headers=held)).status_code == 304
+            # What was never read cannot be drawn, and a made-up zero would be a lie.
+            for unread in ("?metric=visitors", "?path=/b"):
+                refused = await client.get(address + unread)
+                assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+                assert list(refused.json()["errors"]) == ["store"]
 
 
 @EACH

@@ -44,7 +44,8 @@ class Snippet:
         self._site = site
         self._scripts = scripts
         self._display = display or {}
-        self._look = Look.of(msgspec.convert(self._display, Display))
+        chosen = msgspec.convert(self._display, Display)
+        self._look, self._theme = Look.of(chosen), chosen.theme
         self._badge = badge
 
     def ways(self) -> dict[str, str]:
@@ -54,7 +55,7 @@ class Snippet:
             "script": _tag("script", "async", src=f"{url}/counter.js", data_site=self._site),
             "block": _tag("visitor-counter"),
             "style": "visitor-counter { display: block;"
-            f" min-height: {element_height(self._look):g}em }}",
+            f" min-height: {element_height(self._look, self._theme):g}em }}",
             "views": "<span data-luot-views></span>",
             "image": f"<noscript>{self._image()}</noscript>",
             "image_alone": self._image(),

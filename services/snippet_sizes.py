@@ -36,13 +36,8 @@ _HEIGHTS: Mapping[Preset, _Heights] = {
 _PLAIN_WITH_A_BACK = 0.6
 _SPARE = 0.3
 
-# The page for an iframe has letters of 14 pixels, lines of 21, and paddings in ems.
+# The page for an iframe looks as the element does, in letters of 14 pixels.
 _FRAME_FONT = 14
-_FRAME_SPARE = 8
-_FRAME_HEADING = 36.0
-_FRAME_DIGITS = 34.0
-_FRAME_LINE = 27.6
-_FRAME_AROUND = 9.0
 _FRAME_SIDES = 36
 _FRAME_CELL = 17.1
 _FRAME_NARROWEST = 200
@@ -51,12 +46,12 @@ _LARGEST = 99_999_999
 _DRAWN = re.compile(r'<svg [^>]*?\bwidth="(\d+)" height="(\d+)"')
 
 
-def element_height(look: Look) -> float:
-    """Return a height in ems into which `<visitor-counter>` fits where no line is broken."""
-    part = _HEIGHTS[look.preset]
-    back = look.preset is Preset.PLAIN and look.theme is not Theme.AUTO
-    height = part.around + _SPARE + part.line * len(look.lines) + _PLAIN_WITH_A_BACK * back
-    return round(height + part.heading * bool(look.heading) + part.digits * bool(look.digits), 1)
+def element_height(look: Look, theme: Theme | None = None) -> float:
+    """Return a height in ems into which `<visitor-counter>` fits where no line is broken.
+
+    `theme` is what was chosen for it; the element follows its page where nothing was.
+    """
+    return round(_height(look, has_back=theme in (Theme.LIGHT, Theme.DARK)), 1)
 
 
 def frame(look: Look) -> Size:
@@ -68,9 +63,15 @@ def frame(look: Look) -> Size:
         width(look.heading, _FRAME_FONT, bold=True),
         *(width(line_text(look.labels[line], ""), _FRAME_FONT) + number for line in look.lines),
     ]
-    height = _FRAME_AROUND + _FRAME_SPARE + _FRAME_LINE * len(look.lines)
-    height += _FRAME_HEADING * bool(look.heading) + _FRAME_DIGITS * bool(look.digits)
+    height = _height(look, has_back=look.theme is not Theme.LIGHT) * _FRAME_FONT
     return Size(ceil(max(widths)) + _FRAME_SIDES, ceil(height))
+
+
+def _height(look: Look, *, has_back: bool) -> float:
+    part = _HEIGHTS[look.preset]
+    back = _PLAIN_WITH_A_BACK * (has_back and look.preset is Preset.PLAIN)
+    height = part.around + _SPARE + part.line * len(look.lines) + back
+    return height + part.heading * bool(look.heading) + part.digits * bool(look.digits)
 
 
 def drawn(svg: str) -> Size:

@@ -133,7 +133,13 @@ def test_settings_show_the_block_as_it_will_look_and_keep_it(owner: Desk, up: Up
     display = page.request.get(f"{up.url}/api/admin/sites/{SITE}").json()["display"]
     assert display["digits"] == 9
     assert display["lines"][:3] == ["online", "yesterday", "today"]
-    assert "preset" not in display, "what is left at its default is not set"
+    assert not {"preset", "theme"} & {*display}, "what is left at its default is not set"
+
+    page.get_by_label("Nền").select_option("Sáng")
+    page.get_by_role("button", name="Lưu thay đổi").click()
+    expect(page.get_by_label("Nền")).to_have_value("light")
+    display = page.request.get(f"{up.url}/api/admin/sites/{SITE}").json()["display"]
+    assert display["theme"] == "light", "an element that nobody chose a theme for is as its page"
 
     page.get_by_label("Múi giờ").fill("Asia/Atlantis")
     page.get_by_role("button", name="Lưu thay đổi").click()
@@ -218,6 +224,7 @@ def test_the_audit_log_tells_who_did_all_this(owner: Desk) -> None:
         "Tạo mã truy cập",
         "Đặt mật khẩu",
         "Thêm người dùng",
+        "Đổi cài đặt",
         "Đổi cài đặt",
         "Thêm trang web",
     ]

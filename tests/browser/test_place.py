@@ -28,6 +28,7 @@ SHOWN: dict[str, dict[str, Any]] = {
     "few": {"digits": 8, "lines": ["today"]},
     "bare": {"heading": "", "lines": LINES},
     "dark": {"heading": "", "digits": 11, "theme": "dark"},
+    "auto": {"theme": "auto"},
 }
 SLOW = {
     "script": "/counter.js",
@@ -110,7 +111,7 @@ def test_the_place_that_is_kept_is_that_of_the_block_and_at_most_a_line_more(
         "(blocks) => blocks.map((block) => block.getBoundingClientRect().height)"
     )
 
-    kept = [element_height(look_of(display)) * pixels for display in displays]
+    kept = [element_height(look_of(display), display.get("theme")) * pixels for display in displays]
     over = [(place - height) / pixels for place, height in zip(kept, real, strict=True)]
     assert min(over) >= 0
     assert max(over) <= 2

@@ -88,6 +88,14 @@ def test_the_panel_shows_lines_that_the_page_has(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
+def test_the_panel_shows_the_line_of_style_where_there_is_a_block(path: str) -> None:
+    page, _, panel = source(path).partition('<aside id="luot-panel"')
+    text = re.sub("<[^>]*>", "", panel)
+    has_block = "<visitor-counter" in page
+    assert bool(re.search(r"visitor-counter { display: block; min-height: \d", text)) == has_block
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_a_line_of_code_breaks_between_words_or_at_a_seam_of_a_long_one(path: str) -> None:
     panel = source(path).partition('<aside id="luot-panel"')[2]
     for code in re.findall(r"<pre[^>]*><code>(.*?)</code>", panel, re.DOTALL):

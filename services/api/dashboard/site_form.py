@@ -126,6 +126,7 @@ def _new(visit: Visit, errors: Mapping[str, str]) -> Response:
 def _settings(visit: Visit, site: Site, errors: Mapping[str, str]) -> Response:
     display, look = site.display, Look.of(site.display)
     rest = [line for line in Line if line not in look.lines]
+    choices = {name: list(kind) for name, kind in _CHOICES.items()}
     return visit.page(
         "site_settings.html",
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
@@ -140,7 +141,10 @@ def _settings(visit: Visit, site: Site, errors: Mapping[str, str]) -> Response:
         lines=[(line, True) for line in look.lines] + [(line, False) for line in rest],
         labels=LABELS[look.lang],
         heading=HEADINGS[look.lang],
-        choices={name: list(kind) for name, kind in _CHOICES.items()},
+        # A theme that nobody chose is another for the element, which follows its page, and for
+        # the badge, which is light.
+        choices=choices | {"theme": ["", *Theme]},
+        chosen={name: getattr(look, name) for name in choices} | {"theme": display.theme or ""},
         most_digits=MAX_DIGITS,
     )
 
@@ -151,7 +155,7 @@ def _display(form: Form) -> dict[str, Any]:
     chosen = {
         name: None if form.get(name) == getattr(plain, name) else form.get(name) or None
         for name in _CHOICES
-    }
+    } | {"theme": form.get("theme") or None}
     lang = Lang.EN if chosen["lang"] == Lang.EN else Lang.VI
     digits = form.get("digits")
     top = int(digits) if digits.isdecimal() else 0

@@ -220,6 +220,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "field.lines": ("Các dòng", "Lines"),
     "choice.vi": ("Tiếng Việt", "Vietnamese"),
     "choice.en": ("Tiếng Anh", "English"),
+    "choice.unset": ("Mặc định", "Default"),
     "choice.light": ("Sáng", "Light"),
     "choice.dark": ("Tối", "Dark"),
     "choice.auto": ("Theo trang", "As the page"),

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Sequence
 from html import escape
+from importlib.resources import files
 from typing import NamedTuple
 
 from services.standalone.demo.portals import Portal
 
 _PIECE = re.compile(r"<!-- luot: (?P<title>.*?) -->\n(?P<text>.*?)\n<!-- /luot -->", re.DOTALL)
 _MARK = re.compile(r"<!-- (?:luot: .*?|/luot) -->\n?")
+_PLACE = re.compile(r"visitor-counter { display: block; min-height: [\d.]+em;?")
 _ADDRESS = re.compile(r'\b(src|href)="/')
 _WORD = re.compile(r"\S+")
 _BREAKS = re.compile(r"[-/?]")
@@ -39,6 +41,8 @@ def unmarked(source: str) -> str:
 def html(portal: Portal, shown: Sequence[Piece], origin: str) -> str:
     """Return what stands in the panel; the lines have whole addresses, to be copied."""
     told = [*shown]
+    if kept := _PLACE.search(_style(portal)):
+        told.append(Piece("Trong tệp CSS: giữ chỗ cho khối", f"{kept[0]} }}"))
     if portal.setting:
         told.append(Piece("Cài đặt của site, một lần", portal.setting))
     blocks = "\n".join(
@@ -57,6 +61,10 @@ def html(portal: Portal, shown: Sequence[Piece], origin: str) -> str:
         f' <a href="/counter/{portal.site}.html">Khung</a>'
         f' <a href="/counter/{portal.site}.txt">Chữ</a></p>'
     )
+
+
+def _style(portal: Portal) -> str:
+    return (files(__package__) / "static" / f"{portal.name}.css").read_text("utf-8")
 
 
 def _whole(text: str, origin: str) -> str:

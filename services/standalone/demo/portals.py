@@ -53,8 +53,8 @@ PORTALS = (
         site="demo-mytho",
         title="Thành phố Mỹ Tho",
         system="Liferay",
-        way="Nhãn và kiểu là cài đặt của site trên Luot; thẻ chỉ nói những gì giữ chỗ.",
-        in_short="Labels are set once for the whole site; the element says what keeps its place.",
+        way="Mọi thứ là cài đặt của site trên Luot: thẻ không có thuộc tính nào.",
+        in_short="All is set once for the whole site; the element is bare.",
         setting=(
             "luot site edit demo-mytho --preset liferay --lines online,today,total"
             ' --label "online=Đang truy cập " --heading ""'

@@ -138,7 +138,7 @@
       const given = new FormData(form);
       const asked = new URLSearchParams();
       for (const name of ["lang", "theme", "preset", "format", "digits", "metric"]) {
-        asked.set(name, given.get(name));
+        if (given.get(name)) asked.set(name, given.get(name));
       }
       asked.set("digits", String(Math.min(20, Math.max(0, Number.parseInt(given.get("digits"), 10) || 0))));
       asked.set("lines", given.getAll("lines").join(","));

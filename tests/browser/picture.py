@@ -24,7 +24,10 @@ def take(picture: Path) -> None:
                     executable_path=program("chromium"), args=ARGUMENTS
                 )
                 page = browser.new_page(
-                    user_agent=BROWSER, viewport={"width": 1280, "height": 700}, locale="vi-VN"
+                    user_agent=BROWSER,
+                    viewport={"width": 1280, "height": 700},
+                    locale="vi-VN",
+                    reduced_motion="reduce",
                 )
                 page.clock.install()
                 page.goto(up.url + PAGE)

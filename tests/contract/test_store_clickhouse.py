@@ -1,6 +1,7 @@
 """What only a server can do: be away, be several, ask for a password, be of another age."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,6 +123,27 @@ async def test_the_next_host_takes_over_when_one_dies(
         server.kill()
         assert await store.execute(there) == [(0,)]
     finally:
+        await store.close()
+
+
+async def test_what_was_streamed_leaves_no_buffer_to_the_collector(
+    clickhouse_server: ClickHouseServer,
+) -> None:
+    def readers() -> int:
+        return sum(type(one).__name__ == "BufferedSocketReader" for one in gc.get_objects())
+
+    store = open_store(clickhouse_server.url)
+    try:
+        await migrate(store)
+        gc.collect()
+        gc.disable()
+        before = readers()
+        for _ in range(5):
+            async for _ in store.stream("SELECT number FROM system.numbers LIMIT 10"):
+                pass
+        assert readers() == before
+    finally:
+        gc.enable()
         await store.close()
 
 

@@ -1,16 +1,15 @@
 """What a portal puts into its pages, as text: `luot snippet`."""
 
-import base64
 import html
 import json
 from collections.abc import Mapping
-from hashlib import sha256
 from textwrap import fill
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
+from services.api import csp
 from services.model.display import HEADINGS, Display, Lang, Look
 from services.snippet_sizes import Size, element_height, frame
 
@@ -43,8 +42,7 @@ class Snippet:
         self._url = url.rstrip("/")
         self._site = site
         self._scripts = scripts
-        self._display = display or {}
-        chosen = msgspec.convert(self._display, Display)
+        chosen = msgspec.convert(display or {}, Display)
         self._look, self._theme = Look.of(chosen), chosen.theme
         self._badge = badge
 
@@ -73,7 +71,7 @@ class Snippet:
 
     def late_source(self) -> str:
         """Return what allows the way `late` in a `script-src` (CSP level 3, section 2.3.1)."""
-        return f"'sha256-{base64.b64encode(sha256(self._late().encode()).digest()).decode()}'"
+        return csp.of_text(self._late())
 
     def policy(self) -> dict[str, str]:
         """Return what to add to each line of a Content-Security-Policy that the portal has."""

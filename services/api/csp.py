@@ -1,9 +1,9 @@
-"""Content-Security-Policy of pages that bring their own style."""
+"""Content-Security-Policy of pages with inline text of their own: style or script."""
 
 from base64 import b64encode
 from hashlib import sha256
 
 
 def of_text(text: str) -> str:
-    """Return the source that allows a style of exactly this text (CSP Level 3, section 2.3.1)."""
+    """Return the source that allows a style or script of this very text (CSP 3, section 2.3.1)."""
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

@@ -31,6 +31,26 @@ DESKTOP: ViewportSize = {"width": 1360, "height": 860}
 
 Visit = Callable[..., Page]
 
+# Into each page: what its scripts fail at, and what its policy refuses.
+HEARD = """
+    window.heard = [];
+    addEventListener("error", (event) => heard.push(String(event.message)));
+    addEventListener("unhandledrejection", (event) => heard.push(String(event.reason)));
+    addEventListener("securitypolicyviolation", (event) => heard.push(event.blockedURI));
+"""
+
+
+def answered(page: Page) -> None:
+    """Wait for an answer, and so for those of what the page has asked before."""
+    page.evaluate("fetch('/').then((answer) => answer.text())")
+
+
+def let_minutes_pass(page: Page, minutes: int) -> None:
+    """Let the clock of a page run on, with an answer in each minute."""
+    for _ in range(minutes):
+        page.clock.run_for(60_000)
+        answered(page)
+
 
 def becomes(page: Page, read: Callable[[], Any], expected: Any) -> None:
     """Wait until a page shows this; its clock runs ahead to the next reading of the numbers."""

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from services.api import script
+from tests.browser.conftest import answered, let_minutes_pass
 from tests.browser.portal import NUMBERS, TOP, Portal
 from tests.browser.test_views import TODAY
 
@@ -262,9 +263,7 @@ def test_most_read_pages_are_not_asked_for_again_where_they_are_refused(
     portal.page("/", f"{TODAY}<most-read>chưa có</most-read>")
     page.goto(portal.url("/"))
     expect(page.get_by_text("chưa có")).to_be_visible()
-    for _ in range(20):
-        page.clock.run_for(60_000)
-        page.evaluate("fetch('/').then((answer) => answer.text())")
+    let_minutes_pass(page, 20)
     assert len(asked) == 1
     assert page.locator("most-read [part=block]").is_hidden()
 
@@ -276,15 +275,15 @@ def test_most_read_pages_that_fail_are_asked_for_less_and_less(portal: Portal, p
     portal.page("/", f"{TODAY}<most-read>chưa có</most-read>")
     page.goto(portal.url("/"))
     expect(page.get_by_text("chưa có")).to_be_visible()
-    for _ in range(60):
-        page.clock.run_for(60_000)
-        page.evaluate("fetch('/').then((answer) => answer.text())")
+    let_minutes_pass(page, 60)
     assert 3 <= len(asked) <= 9
 
 
 def test_a_list_without_pages_is_not_shown(portal: Portal, page: Page) -> None:
     portal.top = [{"path": "/", "views": 3}]
     portal.page("/", "<most-read>chưa có</most-read>")
-    page.goto(portal.url("/"))
+    with page.expect_response("**/api/top/**"):
+        page.goto(portal.url("/"))
+    answered(page)
     page.locator("most-read [part=block]").wait_for(state="hidden")
     expect(page.get_by_text("chưa có")).to_be_visible()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, expect
 
+from tests.browser.conftest import HEARD, answered
 from tests.browser.portal import LUOT, Portal
 from tests.browser.test_views import TODAY
 
@@ -15,11 +16,6 @@ STYLE = "<style>visitor-counter { display: block; min-height: 20em }</style>"
 LAYOUT = """() => [...document.querySelectorAll("span, #list, p")]
     .map((element) => [element.localName, element.innerText, element.getBoundingClientRect().y])"""
 FAILED = "Failed to load resource"
-HEARD = """
-    window.heard = [];
-    addEventListener("error", (event) => heard.push(String(event.message)));
-    addEventListener("unhandledrejection", (event) => heard.push(String(event.reason)));
-"""
 
 
 def opened(page: Page, url: str, *, hangs: bool = False) -> dict[str, Any]:
@@ -50,7 +46,7 @@ def opened(page: Page, url: str, *, hangs: bool = False) -> dict[str, Any]:
         page.clock.run_for(60_000)
     page.evaluate("history.pushState({}, '', '/next')")
     page.clock.run_for(1000)
-    page.evaluate("fetch('/').then((answer) => answer.text())")
+    answered(page)
     later = page.evaluate(LAYOUT)
     for event, listener in listeners.items():
         page.remove_listener(event, listener)
@@ -123,7 +119,7 @@ def test_on_a_fault_the_block_keeps_its_last_text(portal: Portal, page: Page, fa
     portal.fault = fault
     page.clock.run_for(60_000)
     portal.wait(views=1, reads=2)
-    page.evaluate("fetch('/').then((answer) => answer.text())")
+    answered(page)
     assert shown.inner_text() == before
     assert page.locator("span").first.inner_text() == "6325"
 

@@ -35,11 +35,18 @@ def visitor(tmp_path: Path) -> Iterator[Visitor]:
         yield visitor
 
 
-def wait_until(true: Callable[[], object], seconds: float = 30) -> None:
+def comes(true: Callable[[], object], seconds: float) -> bool:
+    """Tell whether something comes true in time."""
     deadline = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < deadline
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(0.01)
+    return True
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    assert comes(true, seconds=30)
 
 
 class Entry(NamedTuple):
@@ -244,7 +251,7 @@ class Reader:
             f" fetch('/go').then(() => {{ {then} }})"
         )
         # Chromium may find itself too busy for that; going there is then a link like any other.
-        rendered = self._comes(lambda: len(self._rendered(path)) > before)
+        rendered = comes(lambda: len(self._rendered(path)) > before, seconds=3)
         if rendered:
             wait_until(lambda: len(self._portal.of("GET", "/xong")) > loaded)
         assert self._taken() == len(self.seen)
@@ -253,12 +260,6 @@ class Reader:
         if goes:
             self._loaded(path)
             self.rendered_before += len(self._portal.of("GET", path)) == fetched
-
-    def _comes(self, true: Callable[[], bool]) -> bool:
-        deadline = time.monotonic() + 3
-        while not true() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return true()
 
     def _rendered(self, path: str) -> list[str]:
         asked = self._portal.of("GET", path)

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser.conftest import let_minutes_pass
 from tests.browser.portal import NUMBERS, Portal
 from tests.browser.test_views import HIDDEN, LEFT_AND_BACK, TODAY, shows
 
@@ -78,9 +79,7 @@ def test_where_nobody_answers_readers_ask_less_and_less(portal: Portal, page: Pa
     portal.page("/", TODAY)
     page.goto(portal.url("/"))
     portal.wait(reads=1)
-    for _ in range(60):
-        page.clock.run_for(MINUTE)
-        page.evaluate("fetch('/').then((answer) => answer.text())")
+    let_minutes_pass(page, 60)
     assert 3 <= len(portal.reads()) <= 8
 
 

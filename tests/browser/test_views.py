@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser.conftest import answered
 from tests.browser.portal import Portal
 
 HIDDEN = """
@@ -157,7 +158,7 @@ def test_a_prerendered_page_that_is_visible_too_early_waits_until_it_is_real(
     )
     page.goto(portal.url("/"))
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    page.evaluate("fetch('/').then((answer) => answer.text())")
+    answered(page)
     portal.wait(views=0)
 
     page.evaluate("activate()")

@@ -11,19 +11,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from services.snippet import Scripts, Snippet
-from tests.browser.conftest import becomes
+from tests.browser.conftest import HEARD, becomes
 from tests.browser.portal import Portal
 from tests.servers.up import BROWSER, Up
 
 ARTICLES = [f"/bai-{n}" for n in range(100)]
 LIST = "".join(f'<li>Lượt xem: <i data-luot-views="{path}">…</i></li>' for path in ARTICLES)
 BLOCK = '<visitor-counter lines="today,total" metric="views">đang tải</visitor-counter>'
-HEARD = """
-    window.heard = [];
-    addEventListener("error", (event) => heard.push(String(event.message)));
-    addEventListener("unhandledrejection", (event) => heard.push(String(event.reason)));
-    addEventListener("securitypolicyviolation", (event) => heard.push(event.blockedURI));
-"""
 
 
 @pytest.fixture

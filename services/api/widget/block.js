@@ -4,6 +4,7 @@ import { LINES, WORDS } from "./words.js";
 
 export const [answers, arrived, ask, measure, put, written] = window.__luot;
 
+// Once: the build writes the style wherever its name stands.
 const CSS_TEXT = STYLE;
 const OPTIONS = ["lines", "lang", "theme", "metric", "preset", "digits", "format", "heading"];
 

@@ -71,7 +71,6 @@ export class MostRead extends Block {
       .catch(({ status }) => {
         this.failures++;
         this.pause = REFUSED.includes(status) ? Infinity : 2 ** Math.min(this.failures, 5) - 1;
-        this.draw();
       });
   }
 

@@ -1,7 +1,7 @@
 """The ceiling of everything that answers HTTP: the emptiest ASGI application on the same server.
 
 `python -m benchmarks.empty PROTOCOL` prints its port. PROTOCOL `bare` is uvicorn as it comes,
-`limited` has the limits for one client that Luot's services set (`services/connections.py`).
+`limited` has the limits for one client that Luot's services set (`services/http/protocol.py`).
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import uvicorn
 
-from services import serving
+from services.http import server
 
 _START = {
     "type": "http.response.start",
@@ -53,7 +53,7 @@ def running(protocol: str) -> Iterator[Empty]:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    config = serving.config(app, log_level="error", shutdown_seconds=1, lifespan="off")
+    config = server.config(app, log_level="error", shutdown_seconds=1, lifespan="off")
     if sys.argv[1] == "bare":
         config.http = "httptools"
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:

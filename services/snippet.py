@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from services.api import csp
+from services.http import csp
 from services.model.display import HEADINGS, Display, Lang, Look
 from services.snippet_sizes import Size, element_height, frame
 

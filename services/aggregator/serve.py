@@ -10,9 +10,10 @@ from contextlib import suppress
 import uvloop
 from starlette.applications import Starlette
 
-from services import garbage, health, serving
+from services import garbage
 from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
+from services.http import health, server
 from services.store.interface import Store, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
@@ -38,8 +39,8 @@ async def _run(settings: AggregatorSettings) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, _stop_soon, stop)
     state = _State()
-    server = serving.Server(
-        serving.config(
+    http_server = server.Server(
+        server.config(
             Starlette(routes=health.routes(state.ready)),
             host=settings.host,
             port=settings.listen_port,
@@ -49,9 +50,9 @@ async def _run(settings: AggregatorSettings) -> None:
         )
     )
     work = asyncio.create_task(_work(settings, state, stop))
-    answering = asyncio.create_task(server.serve())
+    answering = asyncio.create_task(http_server.serve())
     await asyncio.wait([work, answering], return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
+    http_server.should_exit = True
     stop.set()
     await asyncio.gather(answering, return_exceptions=True)
     await work

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from services.api.etag import weak
 from services.api.reading import Reading
+from services.http.etag import weak
 from services.model.calendar import zone
 from services.model.site import Metric, Site
 

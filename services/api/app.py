@@ -13,12 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from services import __version__, garbage, health, serving
+from services import __version__, garbage
 from services.api import (
     admin,
     balances,
     docs,
-    errors,
     imports,
     maintenance,
     openapi,
@@ -46,6 +45,7 @@ from services.api.settings import ApiSettings
 from services.api.sites import Sites
 from services.api.stats import routes as stats
 from services.backup.stores import Stores
+from services.http import errors, health, server
 from services.log.client import connect
 from services.log.follow import Followers
 from services.log.imports import ImportLog
@@ -355,8 +355,8 @@ def run(settings: ApiSettings) -> None:
     application = create_app(settings)
     # Numbers of many sites are many young objects: a look at all others would take 0.1 s.
     garbage.settle(old=10)
-    serving.run(
-        serving.config(
+    server.run(
+        server.config(
             application,
             host=settings.host,
             port=settings.listen_port,

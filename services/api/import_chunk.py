@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.api.errors import bad_request, shown
+from services.http.errors import bad_request, shown
 from services.log import batch
 from services.log.batch import Batch, BatchError
 from services.model.calendar import local_day

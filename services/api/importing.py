@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
-from services.api.errors import ApiError, shown
 from services.api.import_chunk import checked
 from services.api.import_fields import Begun, Chunk, Finished, NewImport
+from services.http.errors import ApiError, shown
 from services.log.imports import ImportLog, Outcome, Reached
 from services.model.calendar import Grain, local_day, period_end, to_date
 from services.model.site import Site

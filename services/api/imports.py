@@ -9,7 +9,6 @@ from redis.exceptions import RedisError
 
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
-from services.api.errors import bad_request, unavailable
 from services.api.import_fields import (
     MAX_LINES,
     Begun,
@@ -22,6 +21,7 @@ from services.api.import_fields import (
 )
 from services.api.importing import Imports
 from services.api.registry import Registry
+from services.http.errors import bad_request, unavailable
 from services.model.account import Role
 from services.model.site import Site
 from services.store.imports import Import

@@ -9,11 +9,11 @@ from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from services.api.access.route import admin_router, needs
-from services.api.errors import unavailable
 from services.backup import wire
 from services.backup.run import dump_of
 from services.backup.stores import Stores
 from services.doctor import run
+from services.http.errors import unavailable
 from services.model.account import Role
 from services.settings import StoreSettings
 from services.store.interface import StoreError

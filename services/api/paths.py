@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.api.errors import bad_request, shown
+from services.http.errors import bad_request, shown
 from services.model.paths import normalise
 
 MAX_PATHS = 100

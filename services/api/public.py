@@ -14,12 +14,12 @@ from services.api import paths, query
 from services.api.answers import Answer, Numbers
 from services.api.cache import Held, LastGood, NothingKnownError
 from services.api.counters import CounterReader, Wanted
-from services.api.errors import bad_request, unavailable, unknown_site
 from services.api.metrics import COUNTER_CACHE, STALE_ANSWERS
 from services.api.pages import Page, PageReader
 from services.api.reading import PageReading
 from services.api.ready import Parts, ReadyAnswers
 from services.api.registry import Registry
+from services.http.errors import bad_request, unavailable, unknown_site
 from services.model.site import Metric, Site
 from services.store.interface import Store
 

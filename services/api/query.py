@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
-from services.api.errors import ApiError, bad_request, shown
+from services.http.errors import ApiError, bad_request, shown
 from services.model.site import Metric
 
 MAX_BYTES = 32 * 1024

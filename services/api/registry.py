@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.api import kept
-from services.api.errors import unavailable, unknown_site
+from services.http.errors import unavailable, unknown_site
 from services.log import keys
 from services.model.site import Site
 from services.store import sites as repository

@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from services import __version__
-from services.api import etag
-from services.api.errors import ApiError, shown
+from services.http import etag
+from services.http.errors import ApiError, shown
 
 COUNTER = "counter.js"
 BLOCKS = "blocks.js"

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Self
 
 from msgspec import Meta
 
-from services.proxies import THIS_MACHINE, Networks
+from services.http.client_address import THIS_MACHINE, Networks
 from services.settings import Secret, StoreSettings
 
 MIN_TOKEN_LENGTH = 16

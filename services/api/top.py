@@ -10,10 +10,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api import etag, public, queries, query
+from services.api import public, queries, query
 from services.api.answers import Answer, iso
 from services.api.cache import LastGood, NothingKnownError
-from services.api.errors import ApiError, bad_request, shown, unavailable
+from services.http import etag
+from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.calendar import local_day
 from services.model.site import Site
 from services.store.interface import Store

@@ -6,7 +6,9 @@ from functools import lru_cache
 
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
-from services import garbage, serving
+from services import garbage
+from services.http import server
+from services.http.response import Header
 from services.ingest import event, http, metrics
 from services.ingest.checks import RefusedError
 from services.ingest.clock import Clock, system_clock
@@ -16,7 +18,6 @@ from services.ingest.http import Answer, Receive, Scope, Send
 from services.ingest.intake import Intake
 from services.ingest.pipeline import Draft
 from services.ingest.settings import IngestSettings
-from services.prepared import Header
 
 PATHS = frozenset({"/api/event", "/e", "/hit.gif"})
 """Where hits are sent; everything else on ingest's own port is about the process."""
@@ -96,7 +97,7 @@ class Ingest:
     async def direct(
         self, path: str, headers: Sequence[Header], body: bytes, client: Client
     ) -> Answer:
-        """Answer an event that has arrived whole; see services/direct.py."""
+        """Answer an event that has arrived whole; see services/http/inline.py."""
         started = time.perf_counter()
         answer = http.TOO_LARGE
         if len(body) <= http.MAX_BODY:
@@ -196,8 +197,8 @@ def run(settings: IngestSettings) -> None:
     """
     ingest = Ingest(settings)
     try:
-        serving.run(
-            serving.config(
+        server.run(
+            server.config(
                 ingest,
                 host=settings.host,
                 port=settings.listen_port,

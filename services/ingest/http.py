@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from services.http.response import Header, Prepared
 from services.ingest.drops import DropReason
-from services.prepared import Header, Prepared
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]

@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from services.http.client_address import Addresses
 from services.ingest import agents, metrics
 from services.ingest.checks import RefusedError, check_redis
 from services.ingest.clock import Clock
@@ -31,7 +32,6 @@ from services.ingest.visitors import Salts
 from services.log import keys
 from services.log.client import connect
 from services.log.writer import LogWriter
-from services.proxies import Addresses
 from services.tasks import end, ended
 
 _log = logging.getLogger(__name__)

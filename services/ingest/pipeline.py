@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from services.http.client_address import Addresses
 from services.ingest import metrics
 from services.ingest.agents import Agent, read_agent
 from services.ingest.bots import read_sender
@@ -24,7 +25,6 @@ from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
 from services.model.paths import normalise
 from services.model.site import Site
-from services.proxies import Addresses
 
 
 class Parts(msgspec.Struct, frozen=True):

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta, field
 
+from services.http.client_address import THIS_MACHINE, Networks
 from services.ingest.memory import default_folder
-from services.proxies import THIS_MACHINE, Networks
 from services.settings import Settings
 
 

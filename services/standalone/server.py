@@ -5,7 +5,7 @@ import socket
 
 from starlette.types import ASGIApp
 
-from services import serving
+from services.http import server
 from services.standalone.errors import UpError
 
 SHUTDOWN_SECONDS = 3
@@ -39,12 +39,12 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class HttpServer(serving.Server):
+class HttpServer(server.Server):
     """Serves an application on a port that is already taken."""
 
     def __init__(self, app: ASGIApp, listening: socket.socket, log_level: str) -> None:
         super().__init__(
-            serving.config(
+            server.config(
                 app,
                 lifespan="off",
                 log_config=None,

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client import REGISTRY
 
-from services.connections import BODY_BYTES_PER_TICK, MAX_HEAD_BYTES, LimitedHttp
+from services.http.protocol import BODY_BYTES_PER_TICK, MAX_HEAD_BYTES, LimitedHttp
 from tests.servers.asgi import listening, port_of
 from tests.servers.system import System
 

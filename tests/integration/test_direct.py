@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 import uvicorn
 
-from services.connections import LimitedHttp
-from services.prepared import Header, Prepared
+from services.http.protocol import LimitedHttp
+from services.http.response import Header, Prepared
 from tests.servers.asgi import listening, port_of
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest_asyncio
 
-from services.connections import LimitedHttp
-from services.prepared import EXTENSION, Prepared
+from services.http.protocol import LimitedHttp
+from services.http.response import EXTENSION, Prepared
 from tests.servers.asgi import listening, port_of
 
 HELLO = Prepared(202, ((b"content-length", b"2"), (b"x-luot", b"y")), b"ok")

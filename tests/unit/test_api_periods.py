@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api import etag, periods
+from services.api import periods
 from services.api.highwater import HighWater
 from services.api.periods import Key, Periods
+from services.http import etag
 from services.model.calendar import Grain, to_date, to_day
 
 DAYS = st.dates(date(1971, 1, 1), date(2100, 1, 1)).map(to_day)

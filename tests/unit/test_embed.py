@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from services.api.embed import badge, options, page
 from services.api.embed.block import Block, text
 from services.api.embed.looks import NO_GROUND, PRESETS, Palette
-from services.api.errors import ApiError
 from services.api.textwidth import width
+from services.http.errors import ApiError
 from services.model.display import MAX_HEADING, Display, Format, Lang, Line, Look, Preset, Theme
 from services.model.site import Metric, Site
 

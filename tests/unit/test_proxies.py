@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.proxies import Addresses
+from services.http.client_address import Addresses
 
 PROXIES = Addresses([ip_network("127.0.0.0/8"), ip_network("::1"), ip_network("10.0.0.0/8")])
 

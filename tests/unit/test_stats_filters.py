@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.api.errors import ApiError
 from services.api.stats.filters import Filter, Property, parse
 from services.api.stats.queries_hits import fitting
 from services.api.stats.spans import (
@@ -21,6 +20,7 @@ from services.api.stats.spans import (
     joined,
     span_of,
 )
+from services.http.errors import ApiError
 from services.model.calendar import to_day
 from services.store.parameters import bind
 

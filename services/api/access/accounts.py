@@ -10,7 +10,7 @@ from typing import cast
 from redis.asyncio import Redis
 from redis.exceptions import LockError, RedisError
 
-from services.api.errors import unavailable
+from services.http.errors import unavailable
 from services.log import keys
 from services.model.account import Token, User
 from services.store.accounts import TOKENS, USERS

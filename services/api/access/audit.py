@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from services.api.access.principal import Principal
-from services.api.errors import unavailable
+from services.http.errors import unavailable
 from services.store import audit as log
 from services.store.interface import Store, StoreError
 

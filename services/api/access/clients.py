@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from services.proxies import Addresses, Network, parse
+from services.http.client_address import Addresses, Network, parse
 
 _OURS = ("same-origin", "none")
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.api.errors import bad_request, shown
 from services.api.registry import Registry
+from services.http.errors import bad_request, shown
 from services.model.account import ALL_SITES, SITES_PATTERN, Role
 
 MAX_SITES = 1000

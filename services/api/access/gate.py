@@ -17,7 +17,7 @@ from services.api.access.clients import Clients
 from services.api.access.principal import Principal
 from services.api.access.sessions import Sessions
 from services.api.access.usage import Usage
-from services.api.errors import ApiError, unavailable
+from services.http.errors import ApiError, unavailable
 from services.model.account import ALL_SITES, Role, User
 from services.settings import Secret
 

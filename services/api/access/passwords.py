@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from services.api.errors import unavailable
+from services.http.errors import unavailable
 
 MIN_LENGTH = 10
 MAX_LENGTH = 200

@@ -12,8 +12,8 @@ from starlette.types import Message
 from services.api.access.cookies import CSRF_HEADER, PLAIN, SECURE
 from services.api.access.principal import Principal
 from services.api.access.who import gate, principal
-from services.api.errors import ApiError, unknown_site
 from services.api.registry import Registry
+from services.http.errors import ApiError, unknown_site
 from services.model.account import Role
 from services.model.site import Site
 

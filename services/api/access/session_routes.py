@@ -18,7 +18,7 @@ from services.api.access.signing import Signing
 from services.api.access.user_routes import Password
 from services.api.access.users import Users
 from services.api.access.who import gate, principal
-from services.api.errors import ApiError, bad_request
+from services.http.errors import ApiError, bad_request
 from services.model.account import Role
 
 FORM = "application/x-www-form-urlencoded"

@@ -15,7 +15,7 @@ from services.api.access.gate import Gate, foreign, of_user
 from services.api.access.passwords import MAX_LENGTH, Passwords
 from services.api.access.principal import Principal
 from services.api.access.throttle import Throttle
-from services.api.errors import ApiError, unavailable
+from services.http.errors import ApiError, unavailable
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import cast
 
 from redis.asyncio import Redis
 
-from services.api.errors import ApiError
+from services.http.errors import ApiError
 from services.log import keys
 
 WINDOW_SECONDS = 900

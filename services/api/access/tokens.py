@@ -14,8 +14,8 @@ from services.api.access import fields
 from services.api.access.audit import Audit
 from services.api.access.gate import Gate
 from services.api.access.principal import Principal
-from services.api.errors import ApiError, bad_request, shown, unavailable
 from services.api.registry import Registry
+from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.account import Role, Token
 
 PREFIX = "luot_"

@@ -8,8 +8,8 @@ from importlib.resources import files
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api import etag
-from services.api.errors import ApiError
+from services.http import etag
+from services.http.errors import ApiError
 
 PATH = "/admin/static/{name}"
 MEDIA_TYPES = {

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from services.api.access.audit_routes import place, sites_of
 from services.api.dashboard.visit import Visit
-from services.api.errors import unavailable
+from services.http.errors import unavailable
 from services.model.site import DEFAULT_TIMEZONE
 from services.store import audit
 from services.store.interface import StoreError

@@ -7,7 +7,7 @@ from services.api import script
 from services.api.dashboard.visit import Visit
 from services.api.embed import badge
 from services.api.embed.block import Block
-from services.api.errors import ApiError
+from services.http.errors import ApiError
 from services.model.display import Look
 from services.model.site import Site
 from services.snippet import Scripts, Snippet

@@ -7,12 +7,12 @@ from starlette.responses import Response
 from services.api.dashboard import asking as asks
 from services.api.dashboard.traffic import PANELS, SUMMARY, question, spanning
 from services.api.dashboard.visit import Visit
-from services.api.errors import ApiError, bad_request, shown
 from services.api.stats import answers
 from services.api.stats.filters import Property
 from services.api.stats.measures import Measure
 from services.api.stats.question import Part
 from services.api.stats.spans import Interval
+from services.http.errors import ApiError, bad_request, shown
 
 TIMESERIES = "timeseries"
 ROWS = 1000

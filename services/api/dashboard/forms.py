@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 from starlette.requests import Request
 
-from services.api.errors import ApiError, bad_request
+from services.http.errors import ApiError, bad_request
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_BYTES = 64 * 1024

@@ -10,7 +10,7 @@ from services.api.access.user_routes import NewUser, UserFields
 from services.api.dashboard.routing import SIGN_IN
 from services.api.dashboard.site_form import mistakes
 from services.api.dashboard.visit import HOME, Visit
-from services.api.errors import ApiError, shown
+from services.http.errors import ApiError, shown
 from services.model.account import ALL_SITES, Role, User
 
 USERS = f"{HOME}/users"

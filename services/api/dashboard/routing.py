@@ -15,7 +15,7 @@ from services.api.dashboard import forms
 from services.api.dashboard.forms import Form
 from services.api.dashboard.parts import Parts
 from services.api.dashboard.visit import HOME, Visit
-from services.api.errors import ApiError, unknown_site
+from services.http.errors import ApiError, unknown_site
 from services.model.account import Role
 
 SIGN_IN = f"{HOME}/sign-in"

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from services.api.access.session_routes import local
 from services.api.dashboard.routing import SIGN_IN
 from services.api.dashboard.visit import HOME, Visit
-from services.api.errors import ApiError
+from services.http.errors import ApiError
 
 
 async def sign_in(visit: Visit) -> Response:

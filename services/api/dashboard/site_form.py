@@ -12,8 +12,8 @@ from starlette.responses import Response
 from services.api.dashboard import embedding
 from services.api.dashboard.forms import Form
 from services.api.dashboard.visit import HOME, Visit
-from services.api.errors import ApiError
 from services.api.sites import NewSite, SiteFields
+from services.http.errors import ApiError
 from services.model.display import (
     HEADINGS,
     LABELS,

@@ -14,11 +14,11 @@ from services.api.dashboard.chart import NARROW, WIDE, Point, bar, chart
 from services.api.dashboard.language import Language
 from services.api.dashboard.traffic import PANELS, Compared, Got, Line, Traffic, measure_of
 from services.api.dashboard.visit import Visit
-from services.api.errors import unavailable
 from services.api.stats.filters import Filter, Property
 from services.api.stats.measures import Measure, change
 from services.api.stats.reader import Row
 from services.api.stats.spans import Interval
+from services.http.errors import unavailable
 from services.model.calendar import to_date
 from services.store.interface import StoreError
 

@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from services.api.dashboard.chart import sparkline
 from services.api.dashboard.visit import Visit
-from services.api.errors import ApiError
 from services.api.queries_trends import trends
 from services.api.stats.spans import Span
+from services.http.errors import ApiError
 from services.model.calendar import local_day
 from services.model.site import Site
 from services.store.interface import StoreError

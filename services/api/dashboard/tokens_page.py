@@ -10,7 +10,7 @@ from starlette.responses import Response
 from services.api.access.token_routes import NewToken
 from services.api.dashboard.site_form import mistakes
 from services.api.dashboard.visit import HOME, Visit
-from services.api.errors import ApiError
+from services.http.errors import ApiError
 from services.model.account import ALL_SITES, Role
 
 TOKENS = f"{HOME}/tokens"

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from services.api.dashboard.asking import Asking
-from services.api.errors import ApiError
 from services.api.stats.filters import Property
 from services.api.stats.measures import LENGTHS, Counts, Measure
 from services.api.stats.question import Part, Question
 from services.api.stats.reader import Reader, Row
 from services.api.stats.spans import Interval, Span
+from services.http.errors import ApiError
 
 PANELS = {
     of.field: of

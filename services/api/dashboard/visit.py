@@ -16,7 +16,7 @@ from services.api.dashboard import assets, language
 from services.api.dashboard.forms import Form
 from services.api.dashboard.language import Language
 from services.api.dashboard.parts import Parts
-from services.api.errors import unknown_site
+from services.http.errors import unknown_site
 from services.model.account import Role
 from services.model.display import Lang
 from services.model.site import Site

@@ -6,10 +6,10 @@ from html import escape
 from math import ceil
 from typing import NamedTuple
 
-from services.api import csp
 from services.api.embed.block import Block
 from services.api.embed.looks import PRESETS, Looks, Palette, themed
 from services.api.textwidth import width
+from services.http import csp
 from services.model.display import Preset, Theme, line_text
 
 MEDIA_TYPE = "image/svg+xml"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from services.api import paths, query
-from services.api.errors import bad_request, shown
+from services.http.errors import bad_request, shown
 from services.model.display import MAX_DIGITS, Display, Format, Lang, Line, Look, Preset, Theme
 from services.model.site import Metric, Site
 

@@ -3,9 +3,9 @@
 from functools import lru_cache
 from html import escape
 
-from services.api import csp
 from services.api.embed.block import Block
 from services.api.embed.looks import PRESETS, Looks, Palette, themed
+from services.http import csp
 from services.model.display import Preset, Theme, line_text
 
 MEDIA_TYPE = "text/html; charset=utf-8"

@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from services.api import etag, public
+from services.api import public
 from services.api.embed import badge, options, page
 from services.api.embed.block import Block, text
 from services.api.embed.options import Options
-from services.api.errors import unavailable
 from services.api.public import Counters
 from services.api.ready import Parts
+from services.http import etag
+from services.http.errors import unavailable
 
 SVG = "/counter/{site}.svg"
 HTML = "/counter/{site}.html"

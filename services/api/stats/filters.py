@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from services.api.errors import bad_request, shown
+from services.http.errors import bad_request, shown
 
 MAX_FILTERS = 20
 MAX_VALUES = 100

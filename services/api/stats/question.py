@@ -4,10 +4,10 @@ import re
 
 import msgspec
 
-from services.api.errors import bad_request, shown
 from services.api.stats.filters import Filter, Property, parse, property_of
 from services.api.stats.measures import Measure
 from services.api.stats.spans import Span, span_of
+from services.http.errors import bad_request, shown
 from services.model.site import Site
 
 DEFAULT_PERIOD = "30d"

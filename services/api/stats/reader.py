@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple, TypeVar
 
-from services.api.errors import ApiError, unavailable
 from services.api.stats import queries, queries_hits, queries_visits
 from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
 from services.api.stats.queries_hits import Held
 from services.api.stats.question import Part, Question
 from services.api.stats.spans import Hours, Interval, Span, hours_of, label_of
+from services.http.errors import ApiError, unavailable
 from services.model.calendar import Grain, period_start
 from services.store.interface import LimitError, Limits, Store, StoreError
 

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from redis.asyncio import Redis
 
 from services.api.access.route import credentials
-from services.api.errors import unavailable
 from services.api.online import OnlineReader
 from services.api.registry import Registry
 from services.api.stats import answers, described
@@ -28,6 +27,7 @@ from services.api.stats.question import (
 from services.api.stats.reader import Reader
 from services.api.stats.sites import readable
 from services.api.stats.spans import Interval, Period, interval_of
+from services.http.errors import unavailable
 from services.model.calendar import local_day
 from services.model.site import Site
 from services.store.interface import Store

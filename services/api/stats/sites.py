@@ -3,8 +3,8 @@
 from starlette.requests import Request
 
 from services.api.access import who
-from services.api.errors import bad_request, shown, unavailable, unknown_site
 from services.api.registry import Registry
+from services.http.errors import bad_request, shown, unavailable, unknown_site
 from services.model.site import ANY_HOST, Site
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from services.api.errors import bad_request, shown
+from services.http.errors import bad_request, shown
 from services.model.calendar import (
     Grain,
     day_start_ms,

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
-from services.prepared import Header, Prepared
+from services.http.response import Header, Prepared
 
 _log = logging.getLogger(__name__)
 

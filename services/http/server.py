@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import uvicorn
 
-from services import connections
+from services.http import protocol
 
 _STARTUP_FAILED = 3
 
@@ -25,7 +25,7 @@ def config(
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http=connections.prepare(),
+        http=protocol.prepare(),
         ws="none",
         lifespan=lifespan,
         # The peer must be the real one: ingest decides who may name another.

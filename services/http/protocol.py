@@ -17,9 +17,10 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from services import metrics, prepared
-from services.direct import Direct, Exchange
-from services.prepared import Header, Prepared
+from services import metrics
+from services.http import response
+from services.http.inline import Direct, Exchange
+from services.http.response import Header, Prepared
 
 MAX_HEAD_BYTES = 48 * 1024
 """Request line and headers; the longest query that is answered has 32 KiB."""
@@ -57,7 +58,7 @@ class LimitedHttp(HttpToolsProtocol):
         self._answering: RequestResponseCycle
         self._direct: Direct | None = self.app if hasattr(self.app, "direct_targets") else None
         self._held: bytes | None = None
-        self._extensions: dict[str, Any] = {prepared.EXTENSION: self._write}
+        self._extensions: dict[str, Any] = {response.EXTENSION: self._write}
         self._refusal = (400, "malformed", "this is not HTTP")
         self._slow: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -209,7 +210,7 @@ class LimitedHttp(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def _write(self, answer: Prepared) -> bool:
-        return prepared.write(self._answering, answer)
+        return response.write(self._answering, answer)
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services import __version__, logs
+from services import __version__
 from services.cli_admin import fail
 from services.cli_audit import app as audit
 from services.cli_backup import app as backup
@@ -20,6 +20,7 @@ from services.cli_snippet import app as snippet
 from services.cli_tail import app as tail
 from services.cli_token import app as token
 from services.cli_user import app as user
+from services.runtime import log_setup
 
 # Whatever is heavy (the embedded engine, Faust, FastAPI) is imported by the command that needs it.
 
@@ -151,7 +152,7 @@ def _service(settings: Any, run: Callable[[Any], None], host: str | None, port: 
 
     with clear_errors(StoreError):
         chosen = settings.read(**_given(host=host, port=port))
-        logs.to_stderr(chosen.log_level)
+        log_setup.to_stderr(chosen.log_level)
         run(chosen)
 
 

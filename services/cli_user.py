@@ -109,9 +109,9 @@ def _password(from_stdin: bool, generate: bool) -> str:
     if from_stdin and generate:
         fail("--password-stdin and --generate are both given; expected one")
     if generate:
-        from services.made_up import password
+        from services.runtime.passphrases import generate_password
 
-        return password()
+        return generate_password()
     if from_stdin:
         line = sys.stdin.readline().rstrip("\r\n")
         if not line:

@@ -23,8 +23,8 @@ from services.aggregator.transport.runs import Entry
 from services.aggregator.visits import FORGET_MS, Peak
 from services.log import batch, keys
 from services.log.batch import Batch
+from services.runtime.tasks import end
 from services.store.interface import Store, StoreError
-from services.tasks import end
 
 log = logging.getLogger(__name__)
 

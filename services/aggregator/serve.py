@@ -10,10 +10,10 @@ from contextlib import suppress
 import uvloop
 from starlette.applications import Starlette
 
-from services import garbage
 from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
 from services.http import health, server
+from services.runtime import gc_tuning
 from services.store.interface import Store, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
@@ -29,7 +29,7 @@ for a third of the time of an aggregator, and finds nothing."""
 
 def run(settings: AggregatorSettings) -> None:
     """Run until SIGTERM or SIGINT; raises what made it impossible to go on."""
-    garbage.settle(YOUNG_OBJECTS)
+    gc_tuning.tune(YOUNG_OBJECTS)
     uvloop.run(_run(settings))
 
 

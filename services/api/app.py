@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from services import __version__, garbage
+from services import __version__
 from services.api import (
     admin,
     balances,
@@ -49,6 +49,7 @@ from services.http import errors, health, server
 from services.log.client import connect
 from services.log.follow import Followers
 from services.log.imports import ImportLog
+from services.runtime import gc_tuning
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
@@ -354,7 +355,7 @@ def run(settings: ApiSettings) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
     application = create_app(settings)
     # Numbers of many sites are many young objects: a look at all others would take 0.1 s.
-    garbage.settle(old=10)
+    gc_tuning.tune(old=10)
     server.run(
         server.config(
             application,

@@ -6,7 +6,6 @@ from functools import lru_cache
 
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
-from services import garbage
 from services.http import server
 from services.http.response import Header
 from services.ingest import event, http, metrics
@@ -18,6 +17,7 @@ from services.ingest.http import Answer, Receive, Scope, Send
 from services.ingest.intake import Intake
 from services.ingest.pipeline import Draft
 from services.ingest.settings import IngestSettings
+from services.runtime import gc_tuning
 
 PATHS = frozenset({"/api/event", "/e", "/hit.gif"})
 """Where hits are sent; everything else on ingest's own port is about the process."""
@@ -183,7 +183,7 @@ class Ingest:
             self.refusal = error
             await send({"type": "lifespan.startup.failed", "message": ""})
             return
-        garbage.settle()
+        gc_tuning.tune()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.stop()

@@ -32,7 +32,7 @@ from services.ingest.visitors import Salts
 from services.log import keys
 from services.log.client import connect
 from services.log.writer import LogWriter
-from services.tasks import end, ended
+from services.runtime.tasks import end, ended
 
 _log = logging.getLogger(__name__)
 

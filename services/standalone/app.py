@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 import uvloop
 
-from services import garbage, logs
 from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
 from services.api.app import Api
@@ -22,6 +21,7 @@ from services.ingest.checks import RefusedError
 from services.ingest.settings import IngestSettings
 from services.log import keys
 from services.log.client import connect
+from services.runtime import gc_tuning, log_setup
 from services.standalone import demo, first_user, folder, server
 from services.standalone.demo import opening
 from services.standalone.dispatch import Dispatch
@@ -189,7 +189,7 @@ async def _server_ended(http: server.HttpServer) -> None:
 
 def run(settings: UpSettings, say: Say = print) -> None:
     """Run until SIGINT or SIGTERM; a second one ends the process at once. Raises UpError."""
-    logs.to_stderr(settings.log_level)
+    log_setup.to_stderr(settings.log_level)
     uvloop.run(_run(settings, say))
 
 
@@ -209,7 +209,7 @@ async def _run(settings: UpSettings, say: Say) -> None:
     asking = asyncio.create_task(asked.wait())
     try:
         if await _unless(asking, luot.start()):
-            garbage.settle(old=10)
+            gc_tuning.tune(old=10)
             say(f"Luot is ready: {luot.url}{demo.ROOT} (Ctrl-C stops it)")
             await _unless(asking, luot.ended())
     finally:

@@ -4,9 +4,9 @@ import asyncio
 import secrets
 import time
 
-from services import made_up
 from services.api.access.passwords import hashed
 from services.model.account import ALL_SITES, Role, User
+from services.runtime.passphrases import generate_password
 from services.store.accounts import USERS
 from services.store.interface import Store
 
@@ -17,7 +17,7 @@ async def make(store: Store) -> str | None:
     """Make an owner where there was never a user, and return the password; else None."""
     if (await USERS.load(store)).version:
         return None
-    password = made_up.password()
+    password = generate_password()
     now = int(time.time() * 1000)
     user = User(
         name=NAME,

@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 from typing import Self
 
-from services import locks
+from services.runtime import file_locks
 from services.standalone.errors import UpError
 
 TOKEN = "token"  # noqa: S105  # the name of a file
@@ -27,7 +27,7 @@ class DataFolder:
                 f"the data folder {self.path} cannot be used: {error.strerror};"
                 " expected a folder that can be written, set with --data"
             ) from None
-        if not locks.take(self._lock):
+        if not file_locks.take(self._lock):
             owner = os.pread(self._lock, 20, 0).decode(errors="replace").strip() or "unknown"
             os.close(self._lock)
             raise UpError(
@@ -81,4 +81,4 @@ def read(folder: Path, name: str) -> str | None:
 
 def in_use(folder: Path) -> bool:
     """Tell whether a `luot up` runs on this folder."""
-    return locks.is_held(folder / _LOCK)
+    return file_locks.is_held(folder / _LOCK)

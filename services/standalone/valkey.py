@@ -13,8 +13,8 @@ from urllib.parse import quote
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from services import locks
 from services.log.client import connect
+from services.runtime import file_locks
 from services.standalone import leash
 from services.standalone.errors import UpError
 
@@ -110,11 +110,11 @@ class EmbeddedValkey:
 
     async def _take(self, lock: int) -> None:
         """Lock the folder; a server that outlived its Luot is asked to end first."""
-        if locks.take(lock):
+        if file_locks.take(lock):
             return
         stale = await self._shut_down()
         deadline = asyncio.get_running_loop().time() + STOP_SECONDS
-        while not locks.take(lock):
+        while not file_locks.take(lock):
             if asyncio.get_running_loop().time() > deadline:
                 raise UpError(
                     f"a Valkey of an earlier start still runs on {self.folder} and does not end;"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from services import locks
+from services.runtime import file_locks
 from services.store.faults import MISFIT, fault, misfit
 from services.store.interface import Limits, Row, StoreError
 from services.store.native import NativeFormat
@@ -116,7 +116,7 @@ class EmbeddedSession(Session):
 def _cannot_open(path: Path, error: Exception) -> StoreError:
     if "different path" in str(error):
         return StoreError(f"cannot open {path}: this process has opened another store: {error}")
-    if locks.is_held(path / "status"):
+    if file_locks.is_held(path / "status"):
         return StoreError(
             f"cannot open {path}: another process has it open, and one at a time can;"
             " stop that one or use another folder"

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.tasks import end, ended
+from services.runtime.tasks import end, ended
 
 
 async def _for_ever() -> None:

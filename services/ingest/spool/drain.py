@@ -18,7 +18,7 @@ from services.ingest.spool.records import Record
 from services.ingest.spool.spool import Spool
 from services.log import keys
 from services.log.writer import SEQUENCE_TTL_SECONDS, Entry, LogWriter
-from services.tasks import end
+from services.runtime.tasks import end
 
 _log = logging.getLogger(__name__)
 

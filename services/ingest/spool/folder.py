@@ -15,11 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from services import locks
 from services.ingest import metrics
 from services.ingest.spool import records, segment
 from services.ingest.spool.records import Record
 from services.ingest.spool.segment import SEGMENT_BYTES, Segment
+from services.runtime import file_locks
 
 _log = logging.getLogger(__name__)
 
@@ -223,7 +223,7 @@ def _lock(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        if locks.take(descriptor) and path.stat().st_ino == os.fstat(descriptor).st_ino:
+        if file_locks.take(descriptor) and path.stat().st_ino == os.fstat(descriptor).st_ino:
             return descriptor
     except FileNotFoundError:
         pass

@@ -3,7 +3,7 @@
 import gc
 
 
-def settle(young: int = 10_000, old: int = 100) -> None:
+def tune(young: int = 10_000, old: int = 100) -> None:
     """Leave alone what a service holds for good, and look at the rest less often.
 
     `young` objects are made between two looks at the newest of them; at all of them it looks

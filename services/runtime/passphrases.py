@@ -7,7 +7,7 @@ _GROUPS, _GROUP = 4, 5
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
-def password() -> str:
+def generate_password() -> str:
     """Return a random password of 99 bits that can be read out and typed."""
     groups = ["".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS)]
     return "-".join(groups)

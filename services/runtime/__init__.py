@@ -1,0 +1,1 @@
+"""What a process needs to run: GC tuning, file locks, tasks, logging, passwords for people."""

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from benchmarks import workload
 from benchmarks.measure import Result, compare, runs, summary
+from services.embedded.valkey import EmbeddedValkey
 from services.ingest import event
 from services.ingest.app import Ingest
 from services.ingest.intake import Intake
@@ -22,7 +23,6 @@ from services.ingest.pipeline import STEPS, Draft, Parts, Step, process
 from services.ingest.settings import IngestSettings
 from services.log import keys
 from services.model.site import Site
-from services.standalone.valkey import EmbeddedValkey
 from services.traffic.sender import PageView
 
 UNDER_WAY = 512

@@ -93,7 +93,7 @@ def up(
 
     Ctrl-C stops it; everything is still there at the next start.
     """
-    from services.standalone.errors import UpError
+    from services.embedded.errors import UpError
     from services.standalone.settings import UpSettings
     from services.store.interface import StoreError
 

@@ -38,8 +38,8 @@ def backup(
 
 async def _backup(folder: Path, data: Path | None) -> "Manifest":
     from services.backup import run, wire
-    from services.backup.stores import open_stores
     from services.client_settings import ClientSettings
+    from services.embedded.stores import open_stores
     from services.settings import StoreSettings
 
     settings = StoreSettings.read()
@@ -76,7 +76,7 @@ def restore(
     """
     from services.backup import run
     from services.backup.folder import read_manifest
-    from services.backup.stores import open_stores
+    from services.embedded.stores import open_stores
     from services.settings import StoreSettings
 
     async def work(settings: StoreSettings, manifest: "Manifest") -> Sequence["Step"]:
@@ -136,7 +136,7 @@ def rewind(
     """
     from services.backup import run
     from services.backup.moment import parse
-    from services.backup.stores import open_stores
+    from services.embedded.stores import open_stores
     from services.settings import StoreSettings
 
     async def work(settings: StoreSettings, dry: bool) -> Sequence["Step"]:
@@ -205,7 +205,7 @@ def through_api(data: Path | None) -> bool:
     if data is None:
         own = {"LUOT_CLICKHOUSE_URL", "LUOT_CLICKHOUSE_URL_FILE"} & os.environ.keys()
         return not own and bool({"LUOT_TOKEN", "LUOT_TOKEN_FILE"} & os.environ.keys())
-    from services.standalone.folder import in_use
+    from services.embedded.data_folder import in_use
 
     if not (data / "clickhouse").is_dir():
         fail(f"--data {data}: there is no store in it; expected the data folder of `luot up`")
@@ -263,9 +263,9 @@ def clear_errors() -> Iterator[None]:
     from redis.exceptions import RedisError
 
     from services.backup.folder import BackupError
+    from services.embedded.errors import UpError
     from services.log.reach import HeldError
     from services.settings import SettingsError
-    from services.standalone.errors import UpError
     from services.store.interface import StoreError
 
     errors: Any = (BackupError, HeldError, SettingsError, StoreError, UpError, ValueError)

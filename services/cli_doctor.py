@@ -42,8 +42,8 @@ def doctor(
 
 
 async def _checks(data: Path | None, days: int) -> "list[Check]":
-    from services.backup.stores import open_stores
     from services.doctor import run
+    from services.embedded.stores import open_stores
     from services.settings import StoreSettings
 
     settings = StoreSettings.read()

@@ -27,10 +27,10 @@ class ClientSettings(Settings, frozen=True, kw_only=True):
         """
         if data is None:
             return cls.read(environ)
-        from services.standalone import folder
+        from services.embedded import data_folder
 
         given: dict[str, Any] = {
-            name: folder.read(data, name) for name in (folder.URL, folder.TOKEN)
+            name: data_folder.read(data, name) for name in (data_folder.URL, data_folder.TOKEN)
         }
         for name, value in given.items():
             if value is None:

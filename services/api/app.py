@@ -44,7 +44,7 @@ from services.api.registry import Registry
 from services.api.settings import ApiSettings
 from services.api.sites import Sites
 from services.api.stats import routes as stats
-from services.backup.stores import Stores
+from services.embedded.stores import Stores
 from services.http import errors, health, server
 from services.log.client import connect
 from services.log.follow import Followers

@@ -11,8 +11,8 @@ from starlette.responses import StreamingResponse
 from services.api.access.route import admin_router, needs
 from services.backup import wire
 from services.backup.run import dump_of
-from services.backup.stores import Stores
 from services.doctor import run
+from services.embedded.stores import Stores
 from services.http.errors import unavailable
 from services.model.account import Role
 from services.settings import StoreSettings

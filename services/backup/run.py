@@ -12,8 +12,8 @@ from services.backup import folder, rewind
 from services.backup.folder import BackupError, FolderWriter, Manifest, Progress
 from services.backup.restore import refuse_misfit, restore
 from services.backup.rewind import Step
-from services.backup.stores import Stores
 from services.backup.wire import Message
+from services.embedded.stores import Stores
 from services.log import reach
 from services.store.portable import Begin, End, dump
 

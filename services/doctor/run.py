@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from services.backup.stores import Stores
 from services.doctor import log, store
 from services.doctor.check import Check, Findings
+from services.embedded.stores import Stores
 from services.settings import StoreSettings
 
 DEFAULT_DAYS = 3

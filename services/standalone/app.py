@@ -16,18 +16,19 @@ from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
 from services.api.app import Api
 from services.api.settings import ApiSettings
+from services.embedded import data_folder
+from services.embedded.errors import UpError
+from services.embedded.valkey import EmbeddedValkey
 from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
 from services.ingest.settings import IngestSettings
 from services.log import keys
 from services.log.client import connect
 from services.runtime import gc_tuning, log_setup
-from services.standalone import demo, first_user, folder, server
+from services.standalone import demo, first_user, server
 from services.standalone.demo import opening
 from services.standalone.dispatch import Dispatch
-from services.standalone.errors import UpError
 from services.standalone.settings import UpSettings
-from services.standalone.valkey import EmbeddedValkey
 from services.store.interface import Store, StoreError
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
@@ -57,7 +58,7 @@ class Standalone:
         Raises UpError or SettingsError; what was started by then is stopped with `stop`.
         """
         settings = self._settings
-        data = self._running.enter_context(folder.DataFolder(settings.data))
+        data = self._running.enter_context(data_folder.DataFolder(settings.data))
         listening = server.bind(settings.host, settings.listen_port)
         self._running.callback(listening.close)
         self.url = server.url_of(listening)
@@ -86,7 +87,7 @@ class Standalone:
         http = await self._serve(listening, ingest, api, aggregator)
         for end in (aggregator.failed(), _valkey_ended(valkey), _server_ended(http)):
             self._ends.append(asyncio.create_task(end))
-        data.write(folder.URL, self.url)
+        data.write(data_folder.URL, self.url)
 
     async def _prepare(self, store: Store, *, new: bool) -> None:
         await migrate(store)
@@ -94,12 +95,12 @@ class Standalone:
         if new:
             await opening.prepare(store, int(time.time() * 1000))
 
-    def _admin_token(self, data: folder.DataFolder) -> str:
+    def _admin_token(self, data: data_folder.DataFolder) -> str:
         given = self._settings.admin_token
         token = given.get_secret_value() if given else data.token()
         if data.is_new:
-            self._say(f"Admin token (also in {data.path / folder.TOKEN}): {token}")
-        data.write(folder.TOKEN, token)
+            self._say(f"Admin token (also in {data.path / data_folder.TOKEN}): {token}")
+        data.write(data_folder.TOKEN, token)
         return token
 
     async def _api(self, store: Store, token: str, given: Mapping[str, Any]) -> Api:

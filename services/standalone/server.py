@@ -5,8 +5,8 @@ import socket
 
 from starlette.types import ASGIApp
 
+from services.embedded.errors import UpError
 from services.http import server
-from services.standalone.errors import UpError
 
 SHUTDOWN_SECONDS = 3
 

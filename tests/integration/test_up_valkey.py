@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from services.standalone.errors import UpError
-from services.standalone.valkey import EmbeddedValkey
+from services.embedded.errors import UpError
+from services.embedded.valkey import EmbeddedValkey
 
 
 async def test_it_writes_each_append_to_the_disk_and_evicts_nothing(tmp_path: Path) -> None:

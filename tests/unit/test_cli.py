@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from services import __version__
 from services.cli import app
 from services.client_settings import ClientSettings
+from services.embedded.data_folder import DataFolder
 from services.settings import SettingsError
-from services.standalone.folder import DataFolder
 
 COMMANDS = (
     *("up", "ingest", "aggregator", "api", "migrate", "replay", "simulate", "site"),

@@ -13,10 +13,10 @@ from urllib.parse import quote
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from services.embedded import parent_death
+from services.embedded.errors import UpError
 from services.log.client import connect
 from services.runtime import file_locks
-from services.standalone import leash
-from services.standalone.errors import UpError
 
 STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.02
@@ -85,7 +85,7 @@ class EmbeddedValkey:
         with (self.folder / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603
                 [
-                    *(sys.executable, "-I", "-S", leash.__file__, str(os.getpid())),
+                    *(sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid())),
                     *(program, str(configuration)),
                 ],
                 stdin=subprocess.DEVNULL,

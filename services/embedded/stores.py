@@ -50,8 +50,8 @@ async def open_stores(settings: StoreSettings, data: Path | None) -> AsyncIterat
 async def _embedded(
     stack: contextlib.AsyncExitStack, data: Path, settings: StoreSettings
 ) -> tuple[str, str]:
-    from services.standalone.folder import DataFolder
-    from services.standalone.valkey import EmbeddedValkey
+    from services.embedded.data_folder import DataFolder
+    from services.embedded.valkey import EmbeddedValkey
 
     folder = stack.enter_context(DataFolder(data))
     valkey = EmbeddedValkey(folder.path / "valkey")

@@ -5,8 +5,8 @@ import secrets
 from pathlib import Path
 from typing import Self
 
+from services.embedded.errors import UpError
 from services.runtime import file_locks
-from services.standalone.errors import UpError
 
 TOKEN = "token"  # noqa: S105  # the name of a file
 URL = "url"

@@ -10,9 +10,9 @@ import msgspec
 from redis.asyncio import Redis
 
 from benchmarks import portals
-from services.ingest.agents import read_agent
-from services.ingest.pages import referring_host
-from services.ingest.visitors import visitor_hash
+from services.enrich.agents import read_agent
+from services.enrich.urls import referring_host
+from services.enrich.visitor_hash import visitor_hash
 from services.log import batch, keys
 from services.log.keys import DEFAULT_PARTITIONS
 from services.log.writer import Entry, LogWriter

@@ -12,7 +12,7 @@ import msgspec
 
 from benchmarks import workload
 from benchmarks.measure import Result, compare, runs
-from services.ingest.country import Countries
+from services.enrich.country import Countries
 from services.model.hit import Hit
 from services.model.site import Site
 from services.traffic.accesslog import AccessLog

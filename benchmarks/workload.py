@@ -3,10 +3,10 @@
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from services.ingest.agents import read_agent
-from services.ingest.bots import is_bot
-from services.ingest.pages import referring_host
-from services.ingest.visitors import visitor_hash
+from services.enrich.agents import read_agent
+from services.enrich.bots import is_bot
+from services.enrich.urls import referring_host
+from services.enrich.visitor_hash import visitor_hash
 from services.model.calendar import local_day
 from services.model.hit import Hit
 from services.model.site import DEFAULT_TIMEZONE

@@ -60,7 +60,7 @@ def import_logs(
     [bold]luot import /var/log/nginx/access.log* --site mytho --until 2026-11-20[/bold]
     """
     from services.client_settings import ImportSettings
-    from services.ingest.country import Countries
+    from services.enrich.country import Countries
     from services.settings import SettingsError
     from services.traffic.accesslog import AccessLogError
     from services.traffic.imports import examine_all, import_all
@@ -207,7 +207,7 @@ def _first_host(site: "Site") -> str:
 
 
 def _check_host(host: str) -> None:
-    from services.ingest.pages import read_page
+    from services.enrich.urls import read_page
 
     page = read_page(f"https://{host}/")
     if page is None or page.host != host:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from services.ingest.memory import default_folder
+from services.ingest.salt_memory import default_folder
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,6 @@ from services.http import server
 from services.http.response import Header
 from services.ingest import event, http, metrics
 from services.ingest.checks import RefusedError
-from services.ingest.clock import Clock, system_clock
 from services.ingest.commit import UnavailableError
 from services.ingest.drops import DropReason
 from services.ingest.http import Answer, Receive, Scope, Send
@@ -18,6 +17,7 @@ from services.ingest.intake import Intake
 from services.ingest.pipeline import Draft
 from services.ingest.settings import IngestSettings
 from services.runtime import gc_tuning
+from services.runtime.clock import Clock, system_clock
 
 PATHS = frozenset({"/api/event", "/e", "/hit.gif"})
 """Where hits are sent; everything else on ingest's own port is about the process."""

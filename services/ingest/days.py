@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 
 from services.ingest.distinct import DistinctPaths
 from services.ingest.link import Link
-from services.ingest.visitors import Salts
+from services.ingest.salts import Salts
 
 _log = logging.getLogger(__name__)
 

@@ -10,28 +10,29 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from services.enrich import agents
+from services.enrich.country import Countries
 from services.http.client_address import Addresses
-from services.ingest import agents, metrics
+from services.ingest import metrics
 from services.ingest.checks import RefusedError, check_redis
-from services.ingest.clock import Clock
 from services.ingest.commit import GroupCommit, UnavailableError
-from services.ingest.country import Countries
 from services.ingest.days import Days
 from services.ingest.distinct import DistinctPaths
 from services.ingest.drops import DropReason
 from services.ingest.lastgood import LastGood
 from services.ingest.link import Link
-from services.ingest.memory import SaltMemory
 from services.ingest.pipeline import Draft, Parts, process
 from services.ingest.rates import Rates
 from services.ingest.registry import Registry
+from services.ingest.salt_memory import SaltMemory
+from services.ingest.salts import Salts
 from services.ingest.settings import IngestSettings
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool, SpoolError
-from services.ingest.visitors import Salts
 from services.log import keys
 from services.log.client import connect
 from services.log.writer import LogWriter
+from services.runtime.clock import Clock
 from services.runtime.tasks import end, ended
 
 _log = logging.getLogger(__name__)

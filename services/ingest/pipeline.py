@@ -8,19 +8,20 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from services.enrich.agents import Agent, read_agent
+from services.enrich.bots import read_sender
+from services.enrich.country import Countries
+from services.enrich.urls import Page, read_page, source_of
+from services.enrich.visitor_hash import visitor_hash
 from services.http.client_address import Addresses
 from services.ingest import metrics
-from services.ingest.agents import Agent, read_agent
-from services.ingest.bots import read_sender
-from services.ingest.country import Countries
 from services.ingest.days import Days
 from services.ingest.distinct import DistinctPaths
 from services.ingest.drops import DropReason
 from services.ingest.event import PAGEVIEW, Event, EventError
-from services.ingest.pages import Page, read_page, source_of
 from services.ingest.rates import Rates
 from services.ingest.registry import Registry
-from services.ingest.visitors import Salts, visitor_hash
+from services.ingest.salts import Salts
 from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
 from services.model.paths import normalise

@@ -1,6 +1,6 @@
 """How many hits one visitor may send: a token bucket each, in bounded memory."""
 
-from services.ingest.clock import Clock
+from services.runtime.clock import Clock
 
 
 class Rates:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta, field
 
 from services.http.client_address import THIS_MACHINE, Networks
-from services.ingest.memory import default_folder
+from services.ingest.salt_memory import default_folder
 from services.settings import Settings
 
 

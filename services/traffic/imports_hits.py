@@ -3,11 +3,11 @@
 from enum import StrEnum
 from hashlib import blake2b
 
-from services.ingest.agents import read_agent
-from services.ingest.bots import MAX_USER_AGENT, is_bot
-from services.ingest.country import Countries
-from services.ingest.pages import read_page, source_of
-from services.ingest.visitors import SALT_BYTES, visitor_hash
+from services.enrich.agents import read_agent
+from services.enrich.bots import MAX_USER_AGENT, is_bot
+from services.enrich.country import Countries
+from services.enrich.urls import read_page, source_of
+from services.enrich.visitor_hash import SALT_BYTES, visitor_hash
 from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
 from services.model.paths import normalise

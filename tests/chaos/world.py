@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from services.ingest.memory import default_folder
+from services.ingest.salt_memory import default_folder
 from tests.chaos.books import SITES
 from tests.chaos.proxy import Proxy
 from tests.servers.clickhouse import ClickHouseServer

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from services.ingest.bots import is_bot
+from services.enrich.bots import is_bot
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "apache_access.log.gz"
 

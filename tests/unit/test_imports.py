@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.ingest.country import Countries
+from services.enrich.country import Countries
 from services.log import batch
 from services.model.calendar import to_day
 from services.model.hit import OTHER_PATH, Hit, Visit

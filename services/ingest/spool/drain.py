@@ -11,13 +11,13 @@ from redis.exceptions import RedisError
 
 from services.ingest import metrics
 from services.ingest.checks import RefusedError
-from services.ingest.clock import Clock
 from services.ingest.link import Link
 from services.ingest.spool.folder import Folder
 from services.ingest.spool.records import Record
 from services.ingest.spool.spool import Spool
 from services.log import keys
 from services.log.writer import SEQUENCE_TTL_SECONDS, Entry, LogWriter
+from services.runtime.clock import Clock
 from services.runtime.tasks import end
 
 _log = logging.getLogger(__name__)

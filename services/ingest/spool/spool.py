@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from services.ingest import metrics
-from services.ingest.clock import Clock
 from services.ingest.spool import records
 from services.ingest.spool.folder import Folder, folders
 from services.ingest.spool.segment import SEGMENT_BYTES
 from services.log.writer import Entry
+from services.runtime.clock import Clock
 
 _log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from redis.exceptions import RedisError
 
 from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
-from services.ingest.clock import DAY_MS
-from services.ingest.memory import SaltMemory, is_in_memory
+from services.ingest.salt_memory import SaltMemory, is_in_memory
+from services.ingest.salts import Salts
 from services.ingest.settings import IngestSettings
-from services.ingest.visitors import Salts
 from services.log import keys
+from services.runtime.clock import DAY_MS
 from tests.integration.ingest.conftest import SITE, Browser, Hand, Log, OpenIngest
 from tests.require import missing
 from tests.servers.redis import free_port

@@ -13,13 +13,13 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from services.ingest.clock import system_clock
 from services.ingest.commit import WORTH_HITS, GroupCommit, UnavailableError
 from services.ingest.link import Link
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool
 from services.log.writer import LogWriter
 from services.model.hit import Hit
+from services.runtime.clock import system_clock
 from tests.chaos.proxy import Proxy
 from tests.integration.ingest.conftest import NOON, Log
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest import bots
-from services.ingest.agents import Agent, read_agent
-from services.ingest.bots import MAX_USER_AGENT, is_bot, read_sender
+from services.enrich import bots
+from services.enrich.agents import Agent, read_agent
+from services.enrich.bots import MAX_USER_AGENT, is_bot, read_sender
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.country import Countries
+from services.enrich.country import Countries
 from services.settings import SettingsError
 from tests.unit.ingest import mmdb
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.memory import SaltMemory, default_folder, is_in_memory
+from services.ingest.salt_memory import SaltMemory, default_folder, is_in_memory
 from tests.require import missing
 
 LOG = "redis://127.0.0.1:6379/0"

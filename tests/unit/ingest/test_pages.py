@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.ingest import pages
-from services.ingest.pages import Page, read_page, source_of
+from services.enrich import urls
+from services.enrich.urls import Page, read_page, source_of
 from services.model.site import Site
 
 SITE = Site(slug="mytho", hosts=("mytho.example", "*.mytho.example"))
@@ -73,12 +73,12 @@ def test_a_source_is_short() -> None:
 
 
 def test_long_addresses_are_read_and_not_remembered() -> None:
-    before = [cache.cache_info().currsize for cache in (pages._known_page, pages._known_host)]
+    before = [cache.cache_info().currsize for cache in (urls._known_page, urls._known_host)]
     for number in range(20):
         url = f"https://mytho.example/{number}{'a' * 2000}"
         page = read_page(url)
         assert page is not None
         assert page.path == url.removeprefix("https://mytho.example")
         assert source_of(page, url.replace("mytho", "other"), SITE) == "other.example"
-    after = [cache.cache_info().currsize for cache in (pages._known_page, pages._known_host)]
+    after = [cache.cache_info().currsize for cache in (urls._known_page, urls._known_host)]
     assert after == before

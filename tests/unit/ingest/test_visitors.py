@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.visitors import visitor_hash
+from services.enrich.visitor_hash import visitor_hash
 
 SALT, OTHER_SALT = b"0123456789abcdef", b"fedcba9876543210"
 TRIPLE = st.tuples(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))

@@ -10,7 +10,7 @@ import msgspec
 from ua_parser import Domain, Resolver, load_builtins
 from ua_parser.regex import Resolver as RegexResolver
 
-from services.ingest.bots import MAX_USER_AGENT
+from services.enrich.bots import MAX_USER_AGENT
 
 OTHER = "Other"
 

@@ -1,17 +1,16 @@
-"""Visitors: a hash that means nothing once the day's salt is gone."""
+"""The salts of the days that are going on."""
 
 import secrets
-from hashlib import blake2b
 from typing import cast
 
 from redis.asyncio import Redis
 
-from services.ingest.clock import DAY_MS, Clock
-from services.ingest.memory import SaltMemory
+from services.enrich.visitor_hash import SALT_BYTES
+from services.ingest.salt_memory import SaltMemory
 from services.log import keys
 from services.model.calendar import to_date
+from services.runtime.clock import DAY_MS, Clock
 
-SALT_BYTES = 16
 SALT_SECONDS = 48 * 3600
 
 
@@ -82,14 +81,3 @@ class Salts:
             self._own.discard(key)
             self._offers.pop(key, None)
         self._memory.forget(oldest)
-
-
-def visitor_hash(salt: bytes, site: str, address: str, user_agent: str) -> int:
-    """Return the visitor of a site's day, 1 to 2^64 - 1; never 0, which means nobody.
-
-    Keyed BLAKE2b (RFC 7693) over the three texts, each with its length before it, so that no
-    two different triples are the same bytes.
-    """
-    one, two, three = site.encode(), address.encode(), user_agent.encode()
-    framed = b"%d:%b%d:%b%d:%b" % (len(one), one, len(two), two, len(three), three)
-    return int.from_bytes(blake2b(framed, digest_size=8, key=salt).digest(), "big") or 1

@@ -1,0 +1,1 @@
+"""What ingest and imports make of a request: bots, agents, country, URLs, the visitor hash."""

@@ -12,14 +12,14 @@ import msgspec
 
 from benchmarks import workload
 from benchmarks.measure import Result, compare, runs
+from services.access_log.client import Begun, ImportClient
+from services.access_log.file import examine
+from services.access_log.hits import Reader
+from services.access_log.parser import AccessLog
+from services.access_log.upload import Chunks
 from services.enrich.country import Countries
 from services.model.hit import Hit
 from services.model.site import Site
-from services.traffic.accesslog import AccessLog
-from services.traffic.imports import Chunks
-from services.traffic.imports_client import Begun, ImportClient
-from services.traffic.imports_file import examine
-from services.traffic.imports_hits import Reader
 
 FILES_A_PAGE = 4
 """Images, scripts and styles that a browser asks for with a page, as in the logs of portals."""

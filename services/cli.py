@@ -214,7 +214,7 @@ def replay(
     Each visitor keeps the address of the log (X-Forwarded-For), which ingest believes from its
     trusted proxies only. Bots and limits are decided by ingest. Exit code 1: some hits failed.
     """
-    from services.traffic.accesslog import AccessLogError
+    from services.access_log.parser import AccessLogError
     from services.traffic.client import UrlError
     from services.traffic.command import replay as run
     from services.traffic.sender import UnreachableError

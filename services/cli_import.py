@@ -13,9 +13,9 @@ from services.cli_admin import Admin, Data, Json, connected, fail, show_json
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from services.access_log.client import Begun
+    from services.access_log.upload import FileResult
     from services.model.site import Site
-    from services.traffic.imports import FileResult
-    from services.traffic.imports_client import Begun
 
 app = typer.Typer()
 
@@ -59,13 +59,13 @@ def import_logs(
 
     [bold]luot import /var/log/nginx/access.log* --site mytho --until 2026-11-20[/bold]
     """
+    from services.access_log.client import ImportClient, Options, UnfinishedError
+    from services.access_log.hits import Reader
+    from services.access_log.parser import AccessLogError
+    from services.access_log.upload import examine_all, import_all
     from services.client_settings import ImportSettings
     from services.enrich.country import Countries
     from services.settings import SettingsError
-    from services.traffic.accesslog import AccessLogError
-    from services.traffic.imports import examine_all, import_all
-    from services.traffic.imports_client import ImportClient, Options, UnfinishedError
-    from services.traffic.imports_hits import Reader
 
     try:
         settings = ImportSettings.of(data)

@@ -16,8 +16,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from services.access_log.parser import AccessLog
 from services.standalone import demo
-from services.traffic.accesslog import AccessLog
 from services.traffic.replay import page_views
 from services.traffic.sender import PageView, Sender, Summary
 from services.traffic.simulate import visitors

@@ -5,8 +5,8 @@ from ipaddress import ip_address
 from itertools import islice
 from zlib import crc32
 
-from services.traffic.entry import Line
-from services.traffic.pages import is_page
+from services.access_log.entry import Line
+from services.access_log.pages import is_page, path_of
 from services.traffic.sender import PageView
 
 
@@ -29,14 +29,6 @@ def page_views(
             user_agent=line.user_agent,
             address=_address(line.address),
         )
-
-
-def path_of(target: str) -> str:
-    """Return the path of a request target; proxies are asked for whole URLs."""
-    if target.startswith("/"):
-        return target
-    _, _, rest = target.partition("://")
-    return "/" + rest.partition("/")[2]
 
 
 def _address(logged: str) -> str:

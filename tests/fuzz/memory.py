@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from services.access_log.parser import AccessLog
 from services.ingest import event
 from services.ingest.spool import records, segment
 from services.log import batch
 from services.log.writer import Entry
 from services.model.hit import Hit
-from services.traffic.accesslog import AccessLog
 from tests.fuzz import corpus
 
 INPUTS = 50_000

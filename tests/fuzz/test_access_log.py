@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.traffic.accesslog import AccessLog, AccessLogError
+from services.access_log.parser import AccessLog, AccessLogError
 from tests.fuzz import corpus
 
 GOOD = (

@@ -9,18 +9,18 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.access_log.client import Begun, ImportClient, Options, UnfinishedError
+from services.access_log.entry import Line
+from services.access_log.file import examine
+from services.access_log.hits import LeftOut, Reader
+from services.access_log.parser import AccessLogError
+from services.access_log.upload import Chunks
+from services.access_log.visits import Visits
 from services.enrich.country import Countries
 from services.log import batch
 from services.model.calendar import to_day
 from services.model.hit import OTHER_PATH, Hit, Visit
 from services.model.site import Site
-from services.traffic.accesslog import AccessLogError
-from services.traffic.entry import Line
-from services.traffic.imports import Chunks
-from services.traffic.imports_client import Begun, ImportClient, Options, UnfinishedError
-from services.traffic.imports_file import examine
-from services.traffic.imports_hits import LeftOut, Reader
-from services.traffic.imports_visits import Visits
 
 MINUTE = 60_000
 AT = int(datetime(2024, 3, 1, 16, 59, tzinfo=UTC).timestamp() * 1000)

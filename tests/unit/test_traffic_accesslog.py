@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from services.traffic.accesslog import MAX_LINE, AccessLog, AccessLogError
-from services.traffic.entry import Line
-from services.traffic.pages import is_page
+from services.access_log.entry import Line
+from services.access_log.pages import is_page
+from services.access_log.parser import MAX_LINE, AccessLog, AccessLogError
 from tests.require import missing
 
 COMBINED = (

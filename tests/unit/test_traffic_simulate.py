@@ -3,7 +3,7 @@
 from collections import Counter
 from ipaddress import ip_address
 
-from services.traffic.entry import Line
+from services.access_log.entry import Line
 from services.traffic.replay import page_views
 from services.traffic.simulate import NETWORKS, visitors
 

@@ -8,8 +8,8 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from services.traffic.accesslog import GZIP_MAGIC, AccessLogError
-from services.traffic.entry import parse
+from services.access_log.entry import parse
+from services.access_log.parser import GZIP_MAGIC, AccessLogError
 
 _BLOCK = 1 << 20
 _EDGE_LINES = 1000

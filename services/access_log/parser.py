@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from services.traffic.entry import Line, parse
+from services.access_log.entry import Line, parse
 
 STDIN = "-"
 MAX_LINE = 64 * 1024

@@ -3,6 +3,9 @@
 from enum import StrEnum
 from hashlib import blake2b
 
+from services.access_log.entry import Line
+from services.access_log.pages import NotAPage, not_a_page, path_of
+from services.access_log.visits import Visits
 from services.enrich.agents import read_agent
 from services.enrich.bots import MAX_USER_AGENT, is_bot
 from services.enrich.country import Countries
@@ -12,10 +15,6 @@ from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
 from services.model.paths import normalise
 from services.model.site import Site
-from services.traffic.entry import Line
-from services.traffic.imports_visits import Visits
-from services.traffic.pages import NotAPage, not_a_page
-from services.traffic.replay import path_of
 
 _KEPT_DAYS = 2
 

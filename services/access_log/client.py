@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
-from services.traffic.imports_file import LogFile
+from services.access_log.file import LogFile
 
 AWAY_SECONDS = 120.0
 """How long a Luot that does not answer is waited for; it may be starting again."""

@@ -6,7 +6,7 @@ Bots are not decided here: ingest tells them by their User-Agent.
 from enum import StrEnum
 from urllib.parse import parse_qsl, urlsplit
 
-from services.traffic.entry import Line
+from services.access_log.entry import Line
 
 _FILES = """
 # images
@@ -72,3 +72,11 @@ def not_a_page(line: Line) -> NotAPage | None:
     ):
         return NotAPage.FEED
     return None
+
+
+def path_of(target: str) -> str:
+    """Return the path of a request target; proxies are asked for whole URLs."""
+    if target.startswith("/"):
+        return target
+    _, _, rest = target.partition("://")
+    return "/" + rest.partition("/")[2]

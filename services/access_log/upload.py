@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
+from services.access_log.client import Begun, ImportClient, Options
+from services.access_log.file import LogFile, examine
+from services.access_log.hits import LeftOut, Reader
+from services.access_log.parser import AccessLog
 from services.log import batch
 from services.model.hit import Hit, Visit
-from services.traffic.accesslog import AccessLog
-from services.traffic.imports_client import Begun, ImportClient, Options
-from services.traffic.imports_file import LogFile, examine
-from services.traffic.imports_hits import LeftOut, Reader
 
 CHUNK_BYTES = 48 * 1024
 """The API takes 64 KiB; most chunks of 500 hits are a third of this."""

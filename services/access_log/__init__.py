@@ -1,0 +1,1 @@
+"""Reads access logs, and uploads their pages to a running Luot."""

@@ -33,7 +33,7 @@ def test_the_counters_equal_a_recount_of_the_file(luot: System) -> None:
 
     options = ["--site", "semicomplete", "--host", HOST, "--url", luot.ingest.url, "--json"]
     replay = subprocess.run(
-        [sys.executable, "-m", "services.cli", "replay", str(REAL), *options],
+        [sys.executable, "-m", "services.cli.main", "replay", str(REAL), *options],
         capture_output=True,
         text=True,
         timeout=120,

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.cli.main import app
 from services.store.open import open_store
 from tests.servers.redis import free_port
 from tests.servers.system import TOKEN, System

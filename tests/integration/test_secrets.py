@@ -9,7 +9,7 @@ import pytest
 
 from services.aggregator.settings import AggregatorSettings
 from services.api.settings import ApiSettings
-from services.client_settings import ClientSettings
+from services.cli.settings import ClientSettings
 from services.ingest.settings import IngestSettings
 from services.settings import Settings, SettingsError
 from services.standalone.settings import UpSettings

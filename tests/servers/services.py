@@ -33,7 +33,7 @@ class Service:
     def start(self, *, wait: bool = True) -> "Service":
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "services.cli", self.name],
+                [sys.executable, "-m", "services.cli.main", self.name],
                 env=self._environ,
                 stdout=log,
                 stderr=log,

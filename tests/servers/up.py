@@ -13,7 +13,7 @@ import pytest
 
 READY_SECONDS = 60.0
 COUNTED_SECONDS = 20.0
-LUOT = [sys.executable, "-m", "services.cli"]
+LUOT = [sys.executable, "-m", "services.cli.main"]
 ROOT = Path(__file__).parents[2]
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
 

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from services import __version__
-from services.cli import app
-from services.client_settings import ClientSettings
+from services.cli.main import app
+from services.cli.settings import ClientSettings
 from services.embedded.data_folder import DataFolder
 from services.settings import SettingsError
 
@@ -55,7 +55,7 @@ def test_the_version_is_told() -> None:
 def test_help_imports_nothing_heavy() -> None:
     script = (
         "import sys, contextlib\n"
-        "from services.cli import app\n"
+        "from services.cli.main import app\n"
         "with contextlib.suppress(SystemExit): app(['--help'])\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
     )

@@ -10,7 +10,7 @@ from msgspec.structs import FieldInfo, fields
 
 from services.aggregator.settings import AggregatorSettings
 from services.api.settings import ApiSettings
-from services.client_settings import ClientSettings
+from services.cli.settings import ClientSettings
 from services.ingest.settings import IngestSettings
 from services.settings import NAMES, PREFIX, Settings, described, settings_of
 from services.standalone.settings import UpSettings

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from services.api import openapi, script
-from services.cli import app
+from services.cli.main import app
 from services.ingest.drops import DropReason
 from services.ingest.pipeline import STEPS
 from services.metrics import CATALOGUE, HistogramSpec

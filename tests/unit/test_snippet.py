@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from services.api.embed import badge, page
 from services.api.embed.block import Block
-from services.cli import app
+from services.cli.main import app
 from services.model.display import DEFAULT_LINES, Display, Line, Look, Preset
 from services.snippet import Scripts, Snippet
 from services.snippet_sizes import Size, drawn, frame

@@ -18,7 +18,7 @@ import httpx
 from redis.asyncio import Redis
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.cli.main import app
 from services.log import keys, reach
 from services.log.batch import decode
 from services.log.writer import LogWriter
@@ -53,7 +53,7 @@ def luot(*arguments: str, **environ: str) -> tuple[int, str]:
     # A process can open one embedded store in its life.
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LUOT_")}
     ran = subprocess.run(
-        [sys.executable, "-m", "services.cli", *arguments],
+        [sys.executable, "-m", "services.cli.main", *arguments],
         env={**clean, "PYTHONPATH": str(ROOT), "COLUMNS": "300", **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli_admin import (
+from services.cli.connection import (
     Data,
     Json,
     Yes,

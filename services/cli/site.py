@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services import cli_display as display
-from services.cli_admin import Data, Json, Yes, confirm_removal, connected, fail
+from services.cli import display
+from services.cli.connection import Data, Json, Yes, confirm_removal, connected, fail
 
 app = typer.Typer(
     help="Sites: add, list, edit, remove. Talks to the running API (LUOT_URL and LUOT_TOKEN,"

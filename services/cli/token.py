@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli_admin import Data, Json, connected, fail, show_json, table, when
-from services.cli_user import Sites
+from services.cli.connection import Data, Json, connected, fail, show_json, table, when
+from services.cli.user import Sites
 
 app = typer.Typer(
     help="Tokens of programs: add, list, revoke. Talks to the running API (LUOT_URL and"

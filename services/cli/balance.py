@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli_admin import Data, Json, connected, fail
+from services.cli.connection import Data, Json, connected, fail
 
 app = typer.Typer(
     help="Opening balances: what a portal brings along from its old counter. Talks to the running"

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli_admin import fail
+from services.cli.connection import fail
 
 # As text: which values there are is said by the API, which may be newer than this command.
 _PANEL = "Block"

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli_admin import TIMEOUT_SECONDS, Data, Json, fail, reason
+from services.cli.connection import TIMEOUT_SECONDS, Data, Json, fail, reason
 
 app = typer.Typer()
 
@@ -32,7 +32,7 @@ def snippet(
     import httpx
     import msgspec
 
-    from services.client_settings import ClientSettings
+    from services.cli.settings import ClientSettings
     from services.settings import SettingsError
     from services.snippet import Scripts, Snippet
     from services.snippet_sizes import drawn

@@ -59,7 +59,7 @@ def connected(data: Path | None) -> Iterator[Admin]:
     """Give the administration that a data folder names, or else the settings."""
     import httpx
 
-    from services.client_settings import ClientSettings
+    from services.cli.settings import ClientSettings
     from services.settings import SettingsError
 
     try:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli_admin import Admin, Data, connected, fail, reason
+from services.cli.connection import Admin, Data, connected, fail, reason
 
 app = typer.Typer()
 

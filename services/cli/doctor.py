@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli_admin import fail
-from services.cli_backup import clear_errors, through_api
+from services.cli.backup import clear_errors, through_api
+from services.cli.connection import fail
 
 if TYPE_CHECKING:
     from services.doctor.check import Check
@@ -58,7 +58,7 @@ async def _asked(data: Path | None, days: int) -> "list[Check]":
     import httpx
     import msgspec
 
-    from services.client_settings import ClientSettings
+    from services.cli.settings import ClientSettings
     from services.doctor.check import Check
 
     client = ClientSettings.of(data)

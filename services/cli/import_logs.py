@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli_admin import Admin, Data, Json, connected, fail, show_json
+from services.cli.connection import Admin, Data, Json, connected, fail, show_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,7 +63,7 @@ def import_logs(
     from services.access_log.hits import Reader
     from services.access_log.parser import AccessLogError
     from services.access_log.upload import examine_all, import_all
-    from services.client_settings import ImportSettings
+    from services.cli.settings import ImportSettings
     from services.enrich.country import Countries
     from services.settings import SettingsError
 

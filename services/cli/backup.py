@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli_admin import Yes, fail
+from services.cli.connection import Yes, fail
 
 if TYPE_CHECKING:
     from services.backup.folder import Manifest
@@ -38,7 +38,7 @@ def backup(
 
 async def _backup(folder: Path, data: Path | None) -> "Manifest":
     from services.backup import run, wire
-    from services.client_settings import ClientSettings
+    from services.cli.settings import ClientSettings
     from services.embedded.stores import open_stores
     from services.settings import StoreSettings
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli_admin import Data, Json, connected, show_json, table, when
+from services.cli.connection import Data, Json, connected, show_json, table, when
 
 app = typer.Typer()
 

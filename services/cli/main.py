@@ -9,17 +9,17 @@ from typing import Annotated, Any
 import typer
 
 from services import __version__
-from services.cli_admin import fail
-from services.cli_audit import app as audit
-from services.cli_backup import app as backup
-from services.cli_balance import app as balance
-from services.cli_doctor import app as doctor
-from services.cli_import import app as import_logs
-from services.cli_site import app as site
-from services.cli_snippet import app as snippet
-from services.cli_tail import app as tail
-from services.cli_token import app as token
-from services.cli_user import app as user
+from services.cli.audit import app as audit
+from services.cli.backup import app as backup
+from services.cli.balance import app as balance
+from services.cli.connection import fail
+from services.cli.doctor import app as doctor
+from services.cli.import_logs import app as import_logs
+from services.cli.site import app as site
+from services.cli.snippet import app as snippet
+from services.cli.tail import app as tail
+from services.cli.token import app as token
+from services.cli.user import app as user
 from services.runtime import log_setup
 
 # Whatever is heavy (the embedded engine, Faust, FastAPI) is imported by the command that needs it.
@@ -215,8 +215,8 @@ def replay(
     trusted proxies only. Bots and limits are decided by ingest. Exit code 1: some hits failed.
     """
     from services.access_log.parser import AccessLogError
+    from services.cli.traffic_progress import replay as run
     from services.traffic.client import UrlError
-    from services.traffic.command import replay as run
     from services.traffic.sender import UnreachableError
 
     with clear_errors(AccessLogError, UrlError, UnreachableError):
@@ -253,8 +253,8 @@ def simulate(
     They come on phones and desktops, from search engines and elsewhere, read a few pages, and
     some are bots. Exit code 1: some hits failed.
     """
+    from services.cli.traffic_progress import simulate as run
     from services.traffic.client import UrlError
-    from services.traffic.command import simulate as run
     from services.traffic.sender import UnreachableError
 
     with clear_errors(UrlError, UnreachableError):
@@ -272,7 +272,7 @@ def simulate(
 
 
 def _ingest_url(given: str | None) -> str:
-    from services.client_settings import ClientSettings
+    from services.cli.settings import ClientSettings
 
     return given or ClientSettings.read().url
 

@@ -1,0 +1,1 @@
+"""The command `luot`, a file a command."""

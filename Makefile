@@ -37,7 +37,7 @@ soak: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos.soak $(SOAK_ARGS)
 
 widget: $(VENV)/.dev
-	$(BIN)/python -m services.api.widget.build
+	$(BIN)/python -m services.widget.build
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -14,18 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from services import __version__
-from services.api import (
-    admin,
-    balances,
-    docs,
-    imports,
-    maintenance,
-    openapi,
-    public,
-    script,
-    tail,
-    top,
-)
+from services.api import admin, balances, docs, imports, maintenance, openapi, public, tail, top
 from services.api.access import audit_routes, session_routes, token_routes, user_routes
 from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
@@ -53,6 +42,7 @@ from services.runtime import gc_tuning
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
+from services.widget import scripts
 
 REDIS_SECONDS = 2.0
 STORE_SECONDS = 10.0
@@ -236,11 +226,11 @@ class Api:
             Route(public.PATH, counter, methods=["GET", "OPTIONS"]),
             Route(top.PATH, top_pages, methods=["GET", "OPTIONS"]),
         ]
-        app.router.routes.extend(script.routes())
+        app.router.routes.extend(scripts.routes())
         app.router.routes.extend(embed.routes(lambda: self._now().counters))
         app.router.routes.extend(health.routes(self.ready))
         app.router.routes.extend(docs.routes(app))
-        app.include_router(script.router(self._settings.public_url))
+        app.include_router(scripts.router(self._settings.public_url))
         app.include_router(
             admin.router(
                 lambda: self.registry, lambda: self._now().audit, lambda: self._now().sites

@@ -34,8 +34,8 @@ def snippet(
 
     from services.cli.settings import ClientSettings
     from services.settings import SettingsError
-    from services.snippet import Scripts, Snippet
-    from services.snippet_sizes import drawn
+    from services.widget.heights import drawn
+    from services.widget.snippet import Scripts, Snippet
 
     try:
         server = ClientSettings.of(data).url.rstrip("/")

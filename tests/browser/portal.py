@@ -6,7 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from services.api import public, script
+from services.api import public
+from services.widget import scripts
 
 PORTAL = "portal.example"
 LUOT = "stats.example"
@@ -142,8 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
         name = asked.path.rpartition("/")[2]
         while asked.path in self.portal.stalled and not self.portal.stopping.wait(0.02):
             pass
-        if name in script.FILES:
-            self._answer(200, script.built(name), script.FILES[name])
+        if name in scripts.FILES:
+            self._answer(200, scripts.built(name), scripts.FILES[name])
         elif asked.path.startswith("/api/"):
             self._luot(asked)
         elif asked.path == "/hit.gif":

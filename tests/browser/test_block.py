@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from services.api import script
+from services.widget import scripts
 from tests.browser.conftest import answered, let_minutes_pass
 from tests.browser.portal import NUMBERS, TOP, Portal
 from tests.browser.test_views import TODAY
@@ -196,14 +196,16 @@ def test_the_most_read_pages_are_links(portal: Portal, page: Page) -> None:
 def test_a_pinned_script_takes_only_the_elements_that_were_built_with_it(
     portal: Portal, page: Page
 ) -> None:
-    pinned = f'integrity="{script.integrity(script.built(script.COUNTER))}" crossorigin="anonymous"'
-    tag = portal.tag(pinned, f"{script.VERSIONED}/counter.js")
+    pinned = (
+        f'integrity="{scripts.integrity(scripts.built(scripts.COUNTER))}" crossorigin="anonymous"'
+    )
+    tag = portal.tag(pinned, f"{scripts.VERSIONED}/counter.js")
     told = block(portal, page, head=tag)
     assert told[1] == "Đang truy cập: 12"
     (part,) = page.locator('script[src*="blocks.js"]').all()
     src = str(part.get_attribute("src")).partition("?")[0]
-    assert src == f"{portal.luot}{script.VERSIONED}/blocks.js"
-    digest = base64.b64encode(sha256(script.built(script.BLOCKS)).digest()).decode()
+    assert src == f"{portal.luot}{scripts.VERSIONED}/blocks.js"
+    digest = base64.b64encode(sha256(scripts.built(scripts.BLOCKS)).digest()).decode()
     assert part.get_attribute("integrity") == f"sha256-{digest}"
 
     page.route(BLOCKS, lambda route: route.fulfill(body="window.changed = 1"))

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page
 
-from services.snippet import Scripts, Snippet
+from services.widget.snippet import Scripts, Snippet
 from tests.browser.portal import Portal
 
 # As a tag manager does it.

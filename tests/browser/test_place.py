@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from services.api import script
-from services.api.embed import page as frames
-from services.api.embed.block import Block
 from services.model.display import Display, Look, Preset
-from services.snippet import Scripts, Snippet
-from services.snippet_sizes import element_height
+from services.widget import page as frames
+from services.widget import scripts
+from services.widget.block import Block
+from services.widget.heights import element_height
+from services.widget.snippet import Scripts, Snippet
 from tests.browser.portal import Portal
 
 SHIFTS = """
@@ -32,7 +32,7 @@ SHOWN: dict[str, dict[str, Any]] = {
 }
 SLOW = {
     "script": "/counter.js",
-    "blocks": f"{script.VERSIONED}/blocks.js",
+    "blocks": f"{scripts.VERSIONED}/blocks.js",
     "answer": "/api/counter/mytho",
 }
 

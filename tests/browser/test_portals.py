@@ -10,10 +10,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, Route, ViewportSize, expect
 
-from services.api.script import VERSIONED
 from services.standalone import demo
 from services.standalone.demo import pages
 from services.standalone.demo.portals import ALL, INDEX, PORTALS, SAMPLE, Portal
+from services.widget.scripts import VERSIONED
 from tests.browser.conftest import DESKTOP, Visit, becomes
 from tests.servers.up import BROWSER, COUNTED_SECONDS, Up
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from services.snippet import Scripts, Snippet
+from services.widget.snippet import Scripts, Snippet
 from tests.browser.conftest import HEARD, becomes
 from tests.browser.portal import Portal
 from tests.servers.up import BROWSER, Up

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from services import __version__
-from services.api import script
+from services.widget import scripts
 from tests.servers.up import Up, luot
 
 
@@ -39,12 +39,12 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def test_it_prints_tags_that_load(up: Up) -> None:
     done = luot("snippet", "demo", "--data", str(up.data))
     assert done.returncode == 0, done.stderr
-    scripts = [told for tag, told in Tags(done.stdout).found if tag == "script" and "src" in told]
-    assert [tag["data-site"] for tag in scripts] == ["demo", "demo"]
-    for tag in scripts:
+    tags = [told for tag, told in Tags(done.stdout).found if tag == "script" and "src" in told]
+    assert [tag["data-site"] for tag in tags] == ["demo", "demo"]
+    for tag in tags:
         answer = up.http.get(str(tag["src"]))
         assert answer.status_code == 200
-        assert tag.get("integrity") in (None, script.integrity(answer.content))
+        assert tag.get("integrity") in (None, scripts.integrity(answer.content))
         assert ("integrity" in tag) == (tag.get("crossorigin") == "anonymous")
     assert "<visitor-counter></visitor-counter>" in done.stdout
     assert f"connect-src {up.url}" in done.stdout

@@ -12,23 +12,22 @@ import pytest
 from starlette.applications import Starlette
 
 from services import __version__
-from services.api import script
-from services.api.widget import build
 from services.model.display import DEFAULT_LINES, HEADINGS, LABELS, Lang, Line
+from services.widget import build, scripts
 from tests import require
 
-MOST_BYTES = {script.COUNTER: 2_000, script.BLOCKS: 4_096}
+MOST_BYTES = {scripts.COUNTER: 2_000, scripts.BLOCKS: 4_096}
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(("name", "most"), MOST_BYTES.items())
 def test_a_script_is_small(name: str, most: int) -> None:
-    assert len(script.compressed(script.built(name))) < most
+    assert len(scripts.compressed(scripts.built(name))) < most
 
 
 @pytest.mark.parametrize("name", MOST_BYTES)
 def test_the_readme_states_the_size_plain_and_compressed(name: str) -> None:
-    plain = script.built(name)
+    plain = scripts.built(name)
     text = (ROOT / "README.md").read_text("utf-8")
     packed = len(gzip.compress(plain, 9))
     assert f"{packed:,} bytes over the wire ({len(plain):,} unpacked)" in text
@@ -36,8 +35,8 @@ def test_the_readme_states_the_size_plain_and_compressed(name: str) -> None:
 
 @pytest.mark.parametrize("name", MOST_BYTES)
 def test_a_source_map_has_the_sources_as_they_are(name: str) -> None:
-    told = json.loads(script.built(f"{name}.map"))
-    assert f"sourceMappingURL={name}.map" in script.built(name).decode()
+    told = json.loads(scripts.built(f"{name}.map"))
+    assert f"sourceMappingURL={name}.map" in scripts.built(name).decode()
     assert len(told["sources"]) == len(told["sourcesContent"]) > 2
     for source, content in zip(told["sources"], told["sourcesContent"], strict=True):
         assert (build.SOURCES / Path(source).name).read_text("utf-8") == content
@@ -49,8 +48,8 @@ def test_the_scripts_that_are_served_are_built_from_the_sources(tmp_path: Path) 
     if version.stdout.strip() != build.ESBUILD:
         pytest.skip(f"esbuild is {version.stdout.strip()}; the scripts are built by another")
     build.build(tmp_path, esbuild)
-    for name in script.FILES:
-        assert (tmp_path / name).read_bytes() == script.built(name), f"run make widget: {name}"
+    for name in scripts.FILES:
+        assert (tmp_path / name).read_bytes() == scripts.built(name), f"run make widget: {name}"
 
 
 def test_a_builder_that_is_missing_or_another_is_named(tmp_path: Path) -> None:
@@ -69,7 +68,7 @@ def test_what_is_released_is_not_built_again_and_is_here() -> None:
     )
     assert build.released(changes) == ["0.2.0", "0.1.0"]
     released = build.released(build.CHANGES.read_text("utf-8"))
-    assert {*released, __version__} == {*script.versions()}
+    assert {*released, __version__} == {*scripts.versions()}
 
 
 async def test_every_version_that_was_built_stays_at_its_address(
@@ -79,16 +78,16 @@ async def test_every_version_that_was_built_stays_at_its_address(
     for older in ("0.0.9", "0.0.10"):
         folder = tmp_path / f"v{older}"
         shutil.copytree(build.BUILT, folder)
-        (folder / script.COUNTER).write_text(f"/* {older} */")
-    monkeypatch.setattr(script, "STATIC", tmp_path)
-    assert script.versions() == ["0.0.9", "0.0.10", __version__]
-    transport = httpx.ASGITransport(Starlette(routes=script.routes()))
+        (folder / scripts.COUNTER).write_text(f"/* {older} */")
+    monkeypatch.setattr(scripts, "STATIC", tmp_path)
+    assert scripts.versions() == ["0.0.9", "0.0.10", __version__]
+    transport = httpx.ASGITransport(Starlette(routes=scripts.routes()))
     async with httpx.AsyncClient(transport=transport, base_url="http://luot") as client:
         for older in ("0.0.9", "0.0.10"):
             answer = await client.get(f"/v{older}/counter.js")
             assert answer.text == f"/* {older} */"
-            assert answer.headers["cache-control"] == script.IMMUTABLE
-        assert (await client.get("/counter.js")).content == script.built(script.COUNTER)
+            assert answer.headers["cache-control"] == scripts.IMMUTABLE
+        assert (await client.get("/counter.js")).content == scripts.built(scripts.COUNTER)
 
 
 def test_what_else_lies_beside_the_versions_is_none(
@@ -97,8 +96,8 @@ def test_what_else_lies_beside_the_versions_is_none(
     for name in ("v0.2.0", "v0.10.0", "__pycache__", "v0.3.0.bak", "v", "@eaDir", "v0.²"):
         (tmp_path / name).mkdir()
     (tmp_path / ".DS_Store").write_bytes(b"")
-    monkeypatch.setattr(script, "STATIC", tmp_path)
-    assert script.versions() == ["0.2.0", "0.10.0"]
+    monkeypatch.setattr(scripts, "STATIC", tmp_path)
+    assert scripts.versions() == ["0.2.0", "0.10.0"]
 
 
 def test_the_words_of_the_script_are_those_of_badge_and_page() -> None:
@@ -113,5 +112,5 @@ def test_the_words_of_the_script_are_those_of_badge_and_page() -> None:
 
 def test_nothing_is_kept_in_the_browser() -> None:
     for name in MOST_BYTES:
-        text = script.built(name).decode()
+        text = scripts.built(name).decode()
         assert not re.search(r"cookie|localStorage|sessionStorage|indexedDB|caches\b", text)

@@ -11,12 +11,13 @@ from xml.etree import ElementTree
 import pytest
 import typer
 
-from services.api import openapi, script
+from services.api import openapi
 from services.cli.main import app
 from services.ingest.drops import DropReason
 from services.ingest.pipeline import STEPS
 from services.metrics import CATALOGUE, HistogramSpec
 from services.settings import NAMES, PREFIX
+from services.widget import scripts
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -153,7 +154,7 @@ def test_every_metric_named_is_in_the_catalogue(document: Path) -> None:
 
 @each_document
 def test_every_attribute_of_the_script_is_one_it_reads(document: Path) -> None:
-    counter = script.built(script.COUNTER).decode()
+    counter = scripts.built(scripts.COUNTER).decode()
     html = "\n".join([*fences(document, "html"), *inline(document)])
     for name in set(re.findall(r"\bdata-([a-z-]+)", html)):
         if name != "site" and f"data-{name}" not in counter:

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.embed import badge, options, page
-from services.api.embed.block import Block, text
-from services.api.embed.looks import NO_GROUND, PRESETS, Palette
-from services.api.textwidth import width
+from services.api.embed import options
 from services.http.errors import ApiError
 from services.model.display import MAX_HEADING, Display, Format, Lang, Line, Look, Preset, Theme
 from services.model.site import Metric, Site
+from services.widget import badge, page
+from services.widget.block import Block, text
+from services.widget.looks import NO_GROUND, PRESETS, Palette
+from services.widget.text_width import width
 
 SVG = "{http://www.w3.org/2000/svg}"
 NUMBERS: dict[str, Any] = {

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from services.api.embed import badge, page
-from services.api.embed.block import Block
 from services.cli.main import app
 from services.model.display import DEFAULT_LINES, Display, Line, Look, Preset
-from services.snippet import Scripts, Snippet
-from services.snippet_sizes import Size, drawn, frame
+from services.widget import badge, page
+from services.widget.block import Block
+from services.widget.heights import Size, drawn, frame
+from services.widget.snippet import Scripts, Snippet
 
 URL = "https://stats.example.vn"
 ROOT = Path(__file__).parents[2]

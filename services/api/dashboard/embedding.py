@@ -3,15 +3,14 @@
 import msgspec
 
 from services import __version__
-from services.api import script
 from services.api.dashboard.visit import Visit
-from services.api.embed import badge
-from services.api.embed.block import Block
 from services.http.errors import ApiError
 from services.model.display import Look
 from services.model.site import Site
-from services.snippet import Scripts, Snippet
-from services.snippet_sizes import Size, drawn
+from services.widget import badge, scripts
+from services.widget.block import Block
+from services.widget.heights import Size, drawn
+from services.widget.snippet import Scripts, Snippet
 
 
 async def snippet(visit: Visit, site: Site) -> Snippet:
@@ -19,13 +18,13 @@ async def snippet(visit: Visit, site: Site) -> Snippet:
     request = visit.request
     scheme = "https" if visit.is_secure else "http"
     url = visit.parts.public_url or f"{scheme}://{request.headers.get('host', '')}"
-    scripts = Scripts(
+    tags = Scripts(
         __version__,
-        f"{script.VERSIONED}/{script.COUNTER}",
-        script.integrity(script.built(script.COUNTER)),
+        f"{scripts.VERSIONED}/{scripts.COUNTER}",
+        scripts.integrity(scripts.built(scripts.COUNTER)),
     )
     size = await _badge(visit, site)
-    return Snippet(url, site.slug, scripts, msgspec.to_builtins(site.display), size)
+    return Snippet(url, site.slug, tags, msgspec.to_builtins(site.display), size)
 
 
 async def _badge(visit: Visit, site: Site) -> Size | None:

@@ -10,13 +10,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from services.api import public
-from services.api.embed import badge, options, page
-from services.api.embed.block import Block, text
+from services.api.embed import options
 from services.api.embed.options import Options
 from services.api.public import Counters
 from services.api.ready import Parts
 from services.http import etag
 from services.http.errors import unavailable
+from services.widget import badge, page
+from services.widget.block import Block, text
 
 SVG = "/counter/{site}.svg"
 HTML = "/counter/{site}.html"

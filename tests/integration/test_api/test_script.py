@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from services import __version__
-from services.api import script
+from services.widget import scripts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -20,7 +20,7 @@ async def test_a_pinned_script_never_changes_and_has_the_hash_that_is_told(
     pinned = await client.get(told["scripts"][name]["path"])
     assert pinned.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert pinned.headers["access-control-allow-origin"] == "*"
-    assert script.integrity(pinned.content) == told["scripts"][name]["integrity"]
+    assert scripts.integrity(pinned.content) == told["scripts"][name]["integrity"]
     assert told["scripts"][name]["path"] == f"{VERSIONED}/{name}"
 
     for folder in ("", "/v1"):

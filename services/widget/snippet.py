@@ -11,7 +11,7 @@ import msgspec
 
 from services.http import csp
 from services.model.display import HEADINGS, Display, Lang, Look
-from services.snippet_sizes import Size, element_height, frame
+from services.widget.heights import Size, element_height, frame
 
 
 class Scripts(NamedTuple):

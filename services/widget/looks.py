@@ -1,6 +1,6 @@
 """What the presets look like in badge and iframe page: as `<visitor-counter>` does.
 
-Its style is `services/api/widget/block.css`; `tests/browser/test_embed.py` compares the two.
+Its style is `services/widget/sources/block.css`; `tests/browser/test_embed.py` compares the two.
 """
 
 from collections.abc import Callable, Mapping

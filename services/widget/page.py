@@ -3,10 +3,10 @@
 from functools import lru_cache
 from html import escape
 
-from services.api.embed.block import Block
-from services.api.embed.looks import PRESETS, Looks, Palette, themed
 from services.http import csp
 from services.model.display import Preset, Theme, line_text
+from services.widget.block import Block
+from services.widget.looks import PRESETS, Looks, Palette, themed
 
 MEDIA_TYPE = "text/html; charset=utf-8"
 

@@ -43,7 +43,7 @@ HEADERS = {
 }
 
 # A folder a version, named like its address. What was released stays: portals have pinned it.
-STATIC = files("services.api").joinpath("static")
+STATIC = files("services.widget").joinpath("static")
 _FOLDER = re.compile(r"v(\d+(?:\.\d+)*)", re.ASCII)
 
 Answer = Callable[[Request], Awaitable[Response]]

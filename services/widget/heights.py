@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from math import ceil
 from typing import NamedTuple
 
-from services.api.textwidth import width
 from services.model.display import Look, Preset, Theme, grouped, line_text
+from services.widget.text_width import width
 
 
 class Size(NamedTuple):

@@ -6,11 +6,11 @@ from html import escape
 from math import ceil
 from typing import NamedTuple
 
-from services.api.embed.block import Block
-from services.api.embed.looks import PRESETS, Looks, Palette, themed
-from services.api.textwidth import width
 from services.http import csp
 from services.model.display import Preset, Theme, line_text
+from services.widget.block import Block
+from services.widget.looks import PRESETS, Looks, Palette, themed
+from services.widget.text_width import width
 
 MEDIA_TYPE = "image/svg+xml"
 

@@ -1,4 +1,4 @@
-"""Builds counter.js and blocks.js from their sources: `python -m services.api.widget.build`.
+"""Builds counter.js and blocks.js from their sources: `python -m services.widget.build`.
 
 What is built is committed, so that nobody needs a JavaScript tool to install Luot. The builder is
 esbuild, in the version of Debian 12; another version would give other bytes. Each version has a
@@ -15,12 +15,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from services import __version__
-from services.api.script import VERSIONED
+from services.widget.scripts import VERSIONED
 
 ESBUILD = "0.17.0"
-SOURCES = Path(__file__).parent
-BUILT = SOURCES.parent / "static" / VERSIONED.removeprefix("/")
-CHANGES = SOURCES.parents[2] / "CHANGELOG.md"
+HERE = Path(__file__).parent
+SOURCES = HERE / "sources"
+BUILT = HERE / "static" / VERSIONED.removeprefix("/")
+CHANGES = HERE.parents[1] / "CHANGELOG.md"
 LICENCE = "/*!Luot, Apache-2.0*/"
 
 # One `try` around everything: what fails here, the portal's page does not hear.

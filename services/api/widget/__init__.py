@@ -1,1 +1,0 @@
-"""The sources of the browser scripts; `build` makes of them what is served."""

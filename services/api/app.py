@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from services import __version__
-from services.api import admin, balances, docs, imports, maintenance, openapi, public, tail, top
+from services.api import admin, balances, docs, imports, maintenance, openapi, tail
 from services.api.access import audit_routes, session_routes, token_routes, user_routes
 from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
@@ -23,12 +23,13 @@ from services.api.access.gate import Gate
 from services.api.access.signing import Signing
 from services.api.access.tokens import Tokens
 from services.api.access.users import Users
+from services.api.counter import embed_routes as embed
+from services.api.counter import routes, top
+from services.api.counter.response_cache import Front, ReadyAnswers
 from services.api.dashboard import routes as dashboard
 from services.api.dashboard.parts import Parts
-from services.api.embed import routes as embed
 from services.api.importing import Imports
 from services.api.metrics import Measured
-from services.api.ready import Front, ReadyAnswers
 from services.api.registry import Registry
 from services.api.settings import ApiSettings
 from services.api.sites import Sites
@@ -223,7 +224,7 @@ class Api:
             return await self._now().top.respond(request)
 
         app.router.routes[:0] = [
-            Route(public.PATH, counter, methods=["GET", "OPTIONS"]),
+            Route(routes.PATH, counter, methods=["GET", "OPTIONS"]),
             Route(top.PATH, top_pages, methods=["GET", "OPTIONS"]),
         ]
         app.router.routes.extend(scripts.routes())
@@ -300,7 +301,7 @@ class _Running:
         logged = ImportLog(self.redis, settings.partitions, settings.group, monotonic)
         self.imports = Imports(self.store, logged, clock)
         self.followers = Followers(self.redis, settings.partitions)
-        self.counters = public.Counters(self.registry, self.store, self.redis, clock, monotonic)
+        self.counters = routes.Counters(self.registry, self.store, self.redis, clock, monotonic)
         self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
         self.stats = stats.Stats(self.registry, self.store, self.redis, clock, monotonic)
         self._clock = clock

@@ -13,9 +13,9 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api import paths
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
+from services.api.counter import paths
 from services.api.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.account import Role

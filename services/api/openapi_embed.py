@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from services.api import paths, top
-from services.api.embed import routes
-from services.api.embed.options import CHOICES, LABEL
+from services.api.counter import embed_routes, paths, top
+from services.api.counter.embed_options import CHOICES, LABEL
 from services.model.display import MAX_DIGITS, MAX_HEADING, MAX_LABEL, Line
 from services.model.site import Metric
 
@@ -142,11 +141,11 @@ _TOP = {
 
 OPERATIONS: dict[str, dict[str, Any]] = {
     top.PATH: _TOP,
-    routes.SVG: _drawn(
+    embed_routes.SVG: _drawn(
         "Badge", "badge", "image/svg+xml", "The block as an image, its text as text."
     ),
-    routes.HTML: _drawn("Page", "page", "text/html", "The block as a page for an iframe."),
-    routes.TXT: _drawn(
+    embed_routes.HTML: _drawn("Page", "page", "text/html", "The block as a page for an iframe."),
+    embed_routes.TXT: _drawn(
         "Text", "text", "text/plain", "The numbers, one a line, for server-side includes."
     ),
 }

@@ -10,7 +10,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.api import kept
+from services.api.counter import last_shown
 from services.http.errors import unavailable, unknown_site
 from services.log import keys
 from services.model.site import Site
@@ -85,7 +85,7 @@ class Registry:
 
     async def forget_shown(self, slug: str) -> None:
         """Let the numbers of a site go down to what the store says. Raises RedisError."""
-        await kept.reset(self._redis, slug, int(self._clock() * 1000))
+        await last_shown.reset(self._redis, slug, int(self._clock() * 1000))
 
     async def refresh(self) -> None:
         """Load the sites again and publish them; what cannot be reached is left for next time."""
@@ -144,7 +144,7 @@ class Registry:
                 if gone:
                     pipeline.hdel(keys.SITES, *gone)
                 for slug in gone:
-                    kept.forget(pipeline, slug.decode(errors="replace"))
+                    last_shown.forget(pipeline, slug.decode(errors="replace"))
                 await pipeline.execute()
         except (RedisError, OSError) as error:
             log.warning("cannot publish the sites to Redis: %s", error)

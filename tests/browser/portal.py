@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from services.api import public
+from services.api.counter import routes
 from services.widget import scripts
 
 PORTAL = "portal.example"
@@ -178,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             top = {"pages": self.portal.top[: int(asked.query.get("limit", ["10"])[0])]}
             told = top if asked.path.startswith("/api/top/") else self.portal.numbers
-            cached = {"Cache-Control": public.HEADERS["Cache-Control"]}
+            cached = {"Cache-Control": routes.HEADERS["Cache-Control"]}
             self._answer(200, json.dumps(told).encode(), "application/json", cached)
 
     def _record(self) -> Asked:

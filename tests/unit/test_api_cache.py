@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.api.cache import OVERTAKE_SECONDS, Held, LastGood, NothingKnownError
+from services.api.counter.cache import OVERTAKE_SECONDS, Held, LastGood, NothingKnownError
 from services.store.interface import StoreError, StoreUnavailableError
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api import periods
+from services.api.counter import periods
+from services.api.counter.periods import Key, Periods
 from services.api.highwater import HighWater
-from services.api.periods import Key, Periods
 from services.http import etag
 from services.model.calendar import Grain, to_date, to_day
 

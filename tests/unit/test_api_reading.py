@@ -5,8 +5,8 @@ from datetime import date
 import msgspec
 import pytest
 
-from services.api.queries import Peak
-from services.api.reading import PageReading, Reading
+from services.api.counter.queries import Peak
+from services.api.counter.reading import PageReading, Reading
 from services.model.calendar import Grain, to_day
 
 

@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from services.api.ready import Parts, ReadyAnswers
+from services.api.counter.response_cache import Parts, ReadyAnswers
 from services.model.site import Metric, Site
 
 SITE = Site(slug="mytho")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.embed import options
+from services.api.counter import embed_options
 from services.http.errors import ApiError
 from services.model.display import MAX_HEADING, Display, Format, Lang, Line, Look, Preset, Theme
 from services.model.site import Metric, Site
@@ -238,13 +238,13 @@ def test_every_look_is_drawn_differently_and_follows_its_theme() -> None:
 
 def test_no_dark_box_stands_in_a_light_portal_that_did_not_ask_for_one() -> None:
     for draw in (badge.svg, page.html):
-        assert draw(Block.of_site(options.parse(b"", SITE).look, NUMBERS)) == draw(
+        assert draw(Block.of_site(embed_options.parse(b"", SITE).look, NUMBERS)) == draw(
             block(theme=Theme.LIGHT)
         )
-        asked = Block.of_site(options.parse(b"theme=auto", SITE).look, NUMBERS)
+        asked = Block.of_site(embed_options.parse(b"theme=auto", SITE).look, NUMBERS)
         assert "prefers-color-scheme" in draw(asked)
         site = Site(slug="mytho", display=Display(theme=Theme.DARK))
-        dark = Block.of_site(options.parse(b"", site).look, NUMBERS)
+        dark = Block.of_site(embed_options.parse(b"", site).look, NUMBERS)
         assert draw(dark) == draw(block(theme=Theme.DARK))
 
 
@@ -254,25 +254,25 @@ def test_what_the_address_names_wins_over_the_site() -> None:
         metric=Metric.VIEWS,
         display=Display(lang=Lang.EN, digits=8, labels={Line.TODAY: "Now"}),
     )
-    asked = options.parse(
+    asked = embed_options.parse(
         b"lang=vi&lines=today,total&metric=visitors&label-total=T&format=dot", site
     )
     assert asked.metric is Metric.VISITORS
     assert (asked.look.lang, asked.look.digits) == (Lang.VI, 8)
     assert asked.look.lines == (Line.TODAY, Line.TOTAL)
     assert asked.look.format is Format.DOT
-    assert options.parse(b"", site).look == Look.of(site.display)
-    assert options.parse(b"", site).metric is Metric.VIEWS
-    assert options.parse(b"lines=&digits=0", SITE).look.lines == ()
+    assert embed_options.parse(b"", site).look == Look.of(site.display)
+    assert embed_options.parse(b"", site).metric is Metric.VIEWS
+    assert embed_options.parse(b"lines=&digits=0", SITE).look.lines == ()
 
 
 def test_a_page_has_one_line_and_a_heading_only_when_asked() -> None:
     site = Site(slug="mytho", display=Display(digits=8, heading="X", format=Format.DOT))
-    asked = options.parse(b"path=/a/index.html&lang=en", site)
+    asked = embed_options.parse(b"path=/a/index.html&lang=en", site)
     assert asked.path == ("/a/index.html", "/a")
     shown = Block.of_page(asked.look, 1445)
     assert texts(badge.svg(shown)) == ["Views: 1.445"]
-    named = Block.of_page(options.parse(b"path=/a&heading=Y", site).look, 445)
+    named = Block.of_page(embed_options.parse(b"path=/a&heading=Y", site).look, 445)
     assert texts(badge.svg(named)) == ["Y", "Lượt xem: 445"]
 
 
@@ -309,5 +309,5 @@ def test_a_page_has_one_line_and_a_heading_only_when_asked() -> None:
 )
 def test_an_option_that_does_not_exist_is_named(query: bytes, field: str) -> None:
     with pytest.raises(ApiError) as refused:
-        options.parse(query, SITE)
+        embed_options.parse(query, SITE)
     assert (refused.value.status, list(refused.value.errors)) == (400, [field])

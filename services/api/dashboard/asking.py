@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from services.api.counter.parameters import one_of
 from services.api.dashboard.language import Language
 from services.api.dashboard.visit import HOME, Visit
-from services.api.query import one_of
 from services.api.stats.filters import Filter, parse
 from services.api.stats.measures import Measure
 from services.api.stats.spans import Interval, Period, Span, span_of

@@ -7,7 +7,7 @@ from services.api.access.audit import Audit
 from services.api.access.signing import Signing
 from services.api.access.tokens import Tokens
 from services.api.access.users import Users
-from services.api.public import Counters
+from services.api.counter.routes import Counters
 from services.api.registry import Registry
 from services.api.sites import Sites
 from services.api.stats.routes import Stats

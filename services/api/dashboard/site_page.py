@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
-from services.api import queries
+from services.api.counter import queries
 from services.api.dashboard import asking as asks
 from services.api.dashboard import embedding
 from services.api.dashboard.asking import CHARTED, PERIODS, Asking

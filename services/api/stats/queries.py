@@ -1,6 +1,6 @@
 """The statements that read what the public counter reads: counters, and sketches of visitors."""
 
-from services.api import queries
+from services.api.counter import queries
 from services.api.stats.spans import Span
 from services.model.calendar import to_date, to_day
 from services.store.interface import Store

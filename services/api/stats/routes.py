@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from redis.asyncio import Redis
 
 from services.api.access.route import credentials
-from services.api.online import OnlineReader
+from services.api.counter.online import OnlineReader
 from services.api.registry import Registry
 from services.api.stats import answers, described
 from services.api.stats.filters import Property

@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from services.api.kept import MAX_PAGES, Kept
-from services.api.reading import PageReading
+from services.api.counter.last_shown import MAX_PAGES, Kept
+from services.api.counter.reading import PageReading
 from services.log import keys
 from services.model.calendar import EPOCH
 from services.store import sites

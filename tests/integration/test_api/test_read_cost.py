@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.api import queries
-from services.api.periods import Periods
+from services.api.counter import queries
+from services.api.counter.periods import Periods
 from services.model.calendar import Grain, period_start, to_day
 from services.store import counters
 from services.store.interface import Row, Store

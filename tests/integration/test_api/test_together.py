@@ -11,7 +11,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from services.api.app import Api
-from services.api.public import Counters
+from services.api.counter.routes import Counters
 from services.api.registry import Registry
 from services.api.settings import ApiSettings
 from services.log import keys

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from services.api import queries
+from services.api.counter import queries
 from services.model.calendar import to_date, to_day
 from services.store import counters
 from services.store.interface import Store

@@ -10,14 +10,14 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api import paths, query
-from services.api.answers import Answer, Numbers
-from services.api.cache import Held, LastGood, NothingKnownError
-from services.api.counters import CounterReader, Wanted
+from services.api.counter import parameters, paths
+from services.api.counter.body import Answer, Numbers
+from services.api.counter.cache import Held, LastGood, NothingKnownError
+from services.api.counter.pages import Page, PageReader
+from services.api.counter.reader import CounterReader, Wanted
+from services.api.counter.reading import PageReading
+from services.api.counter.response_cache import Parts, ReadyAnswers
 from services.api.metrics import COUNTER_CACHE, STALE_ANSWERS
-from services.api.pages import Page, PageReader
-from services.api.reading import PageReading
-from services.api.ready import Parts, ReadyAnswers
 from services.api.registry import Registry
 from services.http.errors import bad_request, unavailable, unknown_site
 from services.model.site import Metric, Site
@@ -247,9 +247,9 @@ def _parse(asked_for: bytes, site: Site) -> tuple[Metric, dict[str, str]]:
     if not asked_for:
         return site.metric, {}
     metric, asked = site.metric, {}
-    for name, value in query.fields(asked_for):
+    for name, value in parameters.fields(asked_for):
         if name == "metric":
-            metric = query.metric(value)
+            metric = parameters.metric(value)
         elif name == "path":
             asked[value] = paths.counted(value, site.significant)
     if len(asked) > paths.MAX_PATHS:

@@ -6,8 +6,8 @@ Rows are kept by the period they count, not by its name: what was `today` when i
 
 import msgspec
 
-from services.api.periods import Key, Periods
-from services.api.queries import Peak
+from services.api.counter.periods import Key, Periods
+from services.api.counter.queries import Peak
 
 Rows = dict[Key, int]
 

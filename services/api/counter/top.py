@@ -10,9 +10,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api import public, queries, query
-from services.api.answers import Answer, iso
-from services.api.cache import LastGood, NothingKnownError
+from services.api.counter import parameters, queries, routes
+from services.api.counter.body import Answer, iso
+from services.api.counter.cache import LastGood, NothingKnownError
 from services.http import etag
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.calendar import local_day
@@ -26,7 +26,7 @@ FRESH_SECONDS = 15.0
 """How long a list is kept before it is read again: reading 30 days of many pages takes a while."""
 REMEMBERED = 1_000
 
-_HEADERS = public.HEADERS | {
+_HEADERS = routes.HEADERS | {
     "Cache-Control": f"public, max-age={FRESH_SECONDS:.0f}, stale-while-revalidate=60"
 }
 
@@ -82,7 +82,7 @@ class TopPages:
     async def respond(self, request: Request) -> Response:
         """Return the most read pages of a period."""
         if request.method == "OPTIONS":
-            return Response(status_code=HTTPStatus.NO_CONTENT, headers=public.PREFLIGHT)
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=routes.PREFLIGHT)
         site = self._site(request.path_params["site"])
         if not site.public_top:
             raise ApiError(
@@ -121,9 +121,9 @@ class TopPages:
 
 def _parse(asked: bytes) -> tuple[Period, int]:
     period, limit = Period.WEEK, DEFAULT_LIMIT
-    for name, value in query.fields(asked):
+    for name, value in parameters.fields(asked):
         if name == "period":
-            period = Period(query.one_of("period", value, list(Period)))
+            period = Period(parameters.one_of("period", value, list(Period)))
         elif name == "limit":
             limit = _limit(value)
     return period, limit

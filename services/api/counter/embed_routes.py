@@ -9,11 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from services.api import public
-from services.api.embed import options
-from services.api.embed.options import Options
-from services.api.public import Counters
-from services.api.ready import Parts
+from services.api.counter import embed_options
+from services.api.counter.embed_options import Options
+from services.api.counter.response_cache import Parts
+from services.api.counter.routes import HEADERS, PREFLIGHT, Counters
 from services.http import etag
 from services.http.errors import unavailable
 from services.widget import badge, page
@@ -44,12 +43,12 @@ def routes(counters: Callable[[], Counters]) -> list[BaseRoute]:
     def route(path: str, draw: Draw) -> Route:
         async def answer(request: Request) -> Response:
             if request.method == "OPTIONS":
-                return Response(status_code=HTTPStatus.NO_CONTENT, headers=public.PREFLIGHT)
+                return Response(status_code=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
             numbers = counters()
             asked, block, parts = await _read(request, numbers)
             drawn = draw(asked, block)
             body = drawn.text.encode()
-            headers = public.HEADERS
+            headers = HEADERS
             if drawn.policy:
                 headers = headers | {"Content-Security-Policy": drawn.policy}
             tag = etag.weak(body)
@@ -62,7 +61,7 @@ def routes(counters: Callable[[], Counters]) -> list[BaseRoute]:
 
 async def _read(request: Request, counters: Counters) -> tuple[Options, Block, Parts | None]:
     site = counters.site(request.path_params["site"])
-    asked = options.parse(request.scope["query_string"], site)
+    asked = embed_options.parse(request.scope["query_string"], site)
     wanted = dict([asked.path]) if asked.path else {}
     answer, parts = await counters.answer(site, asked.metric, wanted)
     numbers = msgspec.json.decode(answer.body)

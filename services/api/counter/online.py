@@ -8,8 +8,8 @@ from typing import Any, cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.api.answers import Online
-from services.api.cache import LastGood
+from services.api.counter.body import Online
+from services.api.counter.cache import LastGood
 from services.log import keys
 from services.store.interface import StoreUnavailableError
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from services.api import periods, queries
-from services.api.answers import Numbers
-from services.api.cache import LastGood
-from services.api.guard import Guard, news
-from services.api.kept import Kept
-from services.api.online import OnlineReader
-from services.api.periods import Key, Periods
-from services.api.reading import Reading, Rows
+from services.api.counter import periods, queries
+from services.api.counter.body import Numbers
+from services.api.counter.cache import LastGood
+from services.api.counter.last_shown import Kept
+from services.api.counter.monotonic import Guard, news
+from services.api.counter.online import OnlineReader
+from services.api.counter.periods import Key, Periods
+from services.api.counter.reading import Reading, Rows
 from services.api.turns import in_turns
 from services.model.calendar import Grain, local_day, to_date
 from services.model.site import Metric, Site

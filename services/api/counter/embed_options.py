@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from services.api import paths, query
+from services.api.counter import parameters, paths
 from services.http.errors import bad_request, shown
 from services.model.display import MAX_DIGITS, Display, Format, Lang, Line, Look, Preset, Theme
 from services.model.site import Metric, Site
@@ -39,7 +39,7 @@ class Options(NamedTuple):
 def parse(asked: bytes, site: Site) -> Options:
     """Return what a query asks for. Raises ApiError for an unknown option or a bad value."""
     given: dict[str, str] = {}
-    for name, value in query.fields(asked):
+    for name, value in parameters.fields(asked):
         if name not in NAMES:
             raise bad_request(shown(name), f"unknown option; expected one of {', '.join(NAMES)}")
         if name in given:
@@ -49,7 +49,7 @@ def parse(asked: bytes, site: Site) -> Options:
     page = given.get("path")
     if page is None:
         look = Look.of(display.over(site.display))
-        metric = query.metric(given["metric"]) if "metric" in given else site.metric
+        metric = parameters.metric(given["metric"]) if "metric" in given else site.metric
         return Options(look, metric, None, display.heading)
     for name in given:
         if name.startswith(_NOT_OF_A_PAGE):
@@ -66,9 +66,9 @@ def _display(given: dict[str, str]) -> Display:
     labels: dict[str, str] = {}
     for name, value in given.items():
         if name in CHOICES:
-            fields[name] = query.one_of(name, value, list(CHOICES[name]))
+            fields[name] = parameters.one_of(name, value, list(CHOICES[name]))
         elif name == "lines":
-            fields[name] = [query.one_of(name, line, list(Line)) for line in _split(value)]
+            fields[name] = [parameters.one_of(name, line, list(Line)) for line in _split(value)]
         elif name == "digits":
             fields[name] = _digits(value)
         elif name == "heading":

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from redis.asyncio import Redis
 
-from services.api import queries
-from services.api.guard import Guard, news
-from services.api.kept import Kept
-from services.api.periods import Key
-from services.api.reading import PageReading
+from services.api.counter import queries
+from services.api.counter.last_shown import Kept
+from services.api.counter.monotonic import Guard, news
+from services.api.counter.periods import Key
+from services.api.counter.reading import PageReading
 from services.api.turns import in_turns
 from services.model.calendar import Grain, local_day
 from services.model.site import Site

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from services.api.counter.last_shown import Shown
+from services.api.counter.reading import PageReading, Reading
 from services.api.highwater import HighWater
-from services.api.kept import Shown
-from services.api.reading import PageReading, Reading
 from services.store.interface import StoreUnavailableError
 
 KEEP_SECONDS = 60.0

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api.counters import Wanted
+from services.api.counter.pages import Page
+from services.api.counter.reader import Wanted
 from services.api.metrics import COUNTER_CACHE, REQUEST_SECONDS
-from services.api.pages import Page
 from services.http import etag
 from services.model.site import Site
 

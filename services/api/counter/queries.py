@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date
 from typing import NamedTuple
 
-from services.api.periods import Key
+from services.api.counter.periods import Key
 from services.model.calendar import EPOCH, Grain, period_start, to_date, to_day
 from services.model.hit import OTHER_PATH
 from services.store.interface import Store

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from services.api.reading import Reading
+from services.api.counter.reading import Reading
 from services.http.etag import weak
 from services.model.calendar import zone
 from services.model.site import Metric, Site

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
-from services.api.reading import PageReading, Reading
+from services.api.counter.reading import PageReading, Reading
 from services.log import keys
 from services.model.site import Metric
 

@@ -48,7 +48,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """What the API says of an import; see `services.api.import_fields.Begun`."""
+    """What the API says of an import; see `services.api.imports.schemas.Begun`."""
 
     done: bool
     taken: int

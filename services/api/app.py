@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from services import __version__
-from services.api import admin, balances, docs, imports, maintenance, openapi, tail
+from services.api import tail
 from services.api.access import audit_routes, session_routes, token_routes, user_routes
 from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
@@ -24,15 +24,20 @@ from services.api.access.signing import Signing
 from services.api.access.tokens import Tokens
 from services.api.access.users import Users
 from services.api.counter import embed_routes as embed
-from services.api.counter import routes, top
+from services.api.counter import routes as counter_routes
+from services.api.counter import top
 from services.api.counter.response_cache import Front, ReadyAnswers
 from services.api.dashboard import routes as dashboard
 from services.api.dashboard.parts import Parts
-from services.api.importing import Imports
+from services.api.imports import routes as import_routes
+from services.api.imports.service import Imports
 from services.api.metrics import Measured
+from services.api.openapi import page, public
 from services.api.registry import Registry
 from services.api.settings import ApiSettings
-from services.api.sites import Sites
+from services.api.sites import balances, maintenance
+from services.api.sites import routes as site_routes
+from services.api.sites.service import Sites
 from services.api.stats import routes as stats
 from services.embedded.stores import Stores
 from services.http import errors, health, server
@@ -224,16 +229,16 @@ class Api:
             return await self._now().top.respond(request)
 
         app.router.routes[:0] = [
-            Route(routes.PATH, counter, methods=["GET", "OPTIONS"]),
+            Route(counter_routes.PATH, counter, methods=["GET", "OPTIONS"]),
             Route(top.PATH, top_pages, methods=["GET", "OPTIONS"]),
         ]
         app.router.routes.extend(scripts.routes())
         app.router.routes.extend(embed.routes(lambda: self._now().counters))
         app.router.routes.extend(health.routes(self.ready))
-        app.router.routes.extend(docs.routes(app))
+        app.router.routes.extend(page.routes(app))
         app.include_router(scripts.router(self._settings.public_url))
         app.include_router(
-            admin.router(
+            site_routes.router(
                 lambda: self.registry, lambda: self._now().audit, lambda: self._now().sites
             )
         )
@@ -253,13 +258,13 @@ class Api:
         app.include_router(stats.router(lambda: self._now().stats))
         app.router.routes.extend(dashboard.routes(lambda: self._now().parts(self._settings)))
         app.include_router(
-            imports.router(
+            import_routes.router(
                 lambda: self.registry, lambda: self._now().imports, lambda: self._now().audit
             )
         )
         app.include_router(tail.router(lambda: self.registry, lambda: self._now().followers))
         app.include_router(maintenance.router(self._stores, self._settings))
-        openapi.describe_public(app)
+        public.describe_public(app)
         return app
 
 
@@ -301,7 +306,9 @@ class _Running:
         logged = ImportLog(self.redis, settings.partitions, settings.group, monotonic)
         self.imports = Imports(self.store, logged, clock)
         self.followers = Followers(self.redis, settings.partitions)
-        self.counters = routes.Counters(self.registry, self.store, self.redis, clock, monotonic)
+        self.counters = counter_routes.Counters(
+            self.registry, self.store, self.redis, clock, monotonic
+        )
         self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
         self.stats = stats.Stats(self.registry, self.store, self.redis, clock, monotonic)
         self._clock = clock

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from services.api.dashboard import embedding
 from services.api.dashboard.forms import Form
 from services.api.dashboard.visit import HOME, Visit
-from services.api.sites import NewSite, SiteFields
+from services.api.sites.service import NewSite, SiteFields
 from services.http.errors import ApiError
 from services.model.display import (
     HEADINGS,

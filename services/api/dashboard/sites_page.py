@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.api.dashboard.chart import sparkline
 from services.api.dashboard.visit import Visit
-from services.api.queries_trends import trends
+from services.api.stats.queries_trends import trends
 from services.api.stats.spans import Span
 from services.http.errors import ApiError
 from services.model.calendar import local_day

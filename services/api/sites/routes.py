@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
 from services.api.registry import Registry
-from services.api.sites import NewSite, SiteFields, Sites
+from services.api.sites.service import NewSite, SiteFields, Sites
 from services.http.errors import unavailable
 from services.model.account import Role
 from services.model.site import Site

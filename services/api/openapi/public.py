@@ -5,8 +5,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from services.api import openapi_embed
 from services.api.counter import paths, routes
+from services.api.openapi import embed
 from services.model.display import MAX_DIGITS, Format, Lang, Line, Preset, Theme
 from services.model.site import Metric
 
@@ -108,7 +108,7 @@ def describe_public(app: FastAPI) -> None:
     def completed() -> dict[str, Any]:
         description = generate()
         if routes.PATH not in description["paths"]:
-            described = {routes.PATH: _operation(), **openapi_embed.OPERATIONS}
+            described = {routes.PATH: _operation(), **embed.OPERATIONS}
             first = {path: {"get": operation} for path, operation in described.items()}
             description["paths"] = copy.deepcopy(first) | description["paths"]
             for methods in description["paths"].values():

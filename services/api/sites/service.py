@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
-from services.api.display import DisplayFields, merged
 from services.api.registry import Registry
+from services.api.sites.schemas import DisplayFields, merged
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.display import Display
 from services.model.site import DEFAULT_TIMEZONE, SLUG_PATTERN, Metric, Site

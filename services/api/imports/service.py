@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
-from services.api.import_chunk import checked
-from services.api.import_fields import Begun, Chunk, Finished, NewImport
+from services.api.imports.chunk import checked
+from services.api.imports.schemas import Begun, Chunk, Finished, NewImport
 from services.http.errors import ApiError, shown
 from services.log.imports import ImportLog, Outcome, Reached
 from services.model.calendar import Grain, local_day, period_end, to_date

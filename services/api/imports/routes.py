@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
-from services.api.import_fields import (
+from services.api.imports.schemas import (
     MAX_LINES,
     Begun,
     Chunk,
@@ -19,7 +19,7 @@ from services.api.import_fields import (
     ImportOut,
     NewImport,
 )
-from services.api.importing import Imports
+from services.api.imports.service import Imports
 from services.api.registry import Registry
 from services.http.errors import bad_request, unavailable
 from services.model.account import Role

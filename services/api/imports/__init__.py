@@ -1,0 +1,1 @@
+"""Access logs that are imported: their chunks, and how far each is."""

@@ -1,0 +1,1 @@
+"""Sites: created, edited, given opening balances."""

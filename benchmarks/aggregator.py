@@ -18,7 +18,7 @@ from benchmarks.measure import Result, exact
 from benchmarks.processes import SERVER_CORE, cpu_seconds, memory
 from benchmarks.stack import Stack, stack, stores
 from services.log import keys
-from services.log.keys import DEFAULT_PARTITIONS
+from services.model.partition import DEFAULT_PARTITIONS
 from tests.require import program
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer

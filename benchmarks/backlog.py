@@ -14,11 +14,11 @@ from services.enrich.agents import read_agent
 from services.enrich.urls import referring_host
 from services.enrich.visitor_hash import visitor_hash
 from services.log import batch, keys
-from services.log.keys import DEFAULT_PARTITIONS
 from services.log.writer import Entry, LogWriter
 from services.model import position
 from services.model.calendar import local_day
 from services.model.hit import Hit
+from services.model.partition import DEFAULT_PARTITIONS, partition_of
 from services.model.site import DEFAULT_TIMEZONE
 
 DISTINCT = 100_000
@@ -60,7 +60,7 @@ def by_partition(made: list[Hit]) -> dict[int, list[Hit]]:
     """Sort hits into the partitions of their sites."""
     found: dict[int, list[Hit]] = {}
     for hit in made:
-        found.setdefault(keys.partition_of(hit.site, DEFAULT_PARTITIONS), []).append(hit)
+        found.setdefault(partition_of(hit.site, DEFAULT_PARTITIONS), []).append(hit)
     return found
 
 

@@ -17,8 +17,8 @@ from redis.asyncio import Redis
 from services.aggregator.flush import hit_columns
 from services.aggregator.fold import Folded, PartitionFold, apply, changes
 from services.log import batch, keys
-from services.log.keys import DEFAULT_PARTITIONS
 from services.model import position
+from services.model.partition import DEFAULT_PARTITIONS
 from services.store import counters, hits
 from services.store.counters import CounterKey, CounterRow
 from services.store.interface import Store

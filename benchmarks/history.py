@@ -7,9 +7,9 @@ from zlib import crc32
 import msgspec
 
 from benchmarks import portals
-from services.log.keys import DEFAULT_PARTITIONS
 from services.model import position
 from services.model.calendar import Grain, local_day, period_start
+from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import DEFAULT_TIMEZONE, Site
 from services.store import counters
 from services.store.counters import CounterKey, CounterRow

@@ -9,7 +9,7 @@ from benchmarks.portals import View
 from benchmarks.processes import SERVER_CORE, cpu_seconds, pin
 from benchmarks.stack import publish, stack
 from services.log import keys
-from services.log.keys import DEFAULT_PARTITIONS
+from services.model.partition import DEFAULT_PARTITIONS
 from tests.servers.redis import RedisServer
 
 VIEWS = 20_000

@@ -10,8 +10,8 @@ from benchmarks.measure import Result, exact
 from benchmarks.stack import Stack, stack, stores
 from services.aggregator.flush import COLUMNS
 from services.log import keys
-from services.log.keys import DEFAULT_PARTITIONS
 from services.model import position
+from services.model.partition import DEFAULT_PARTITIONS
 from services.store import hits
 from services.store.interface import Store
 from services.store.migrations import migrate

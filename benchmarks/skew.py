@@ -7,7 +7,7 @@ from statistics import median
 import msgspec
 
 from benchmarks.portals import SEED
-from services.log.keys import MAX_PARTITIONS, partition_of
+from services.model.partition import MAX_PARTITIONS, partition_of
 
 PARTITIONS = (8, 16, 32, 64, 128, 256)
 EXPONENTS = (0.6, 0.8, 1.0, 1.2)

@@ -15,8 +15,8 @@ from benchmarks.processes import cpu_seconds, memory
 from benchmarks.stack import Stack, stack, stores
 from services.api.dashboard.traffic import PANELS, ROWS, measure_of
 from services.api.stats.filters import Property
-from services.log.keys import DEFAULT_PARTITIONS
 from services.model.calendar import Grain, to_day
+from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import Site
 from services.store import counters, sites
 from services.store.counters import CounterKey, CounterRow

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Self, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from services.log.keys import DEFAULT_PARTITIONS, MAX_PARTITIONS
+from services.model.partition import DEFAULT_PARTITIONS, MAX_PARTITIONS
 
 PREFIX = "LUOT_"
 _FILE = "_FILE"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection
 
 from services.aggregator import metrics
-from services.log.keys import partition_of
+from services.model.partition import partition_of
 from services.store.drift import Difference, recount
 from services.store.interface import Store, StoreError
 

@@ -17,10 +17,10 @@ from services.api.access.route import Who, admin_router, needs
 from services.api.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable, unknown_site
 from services.log.follow import Followers, Read
-from services.log.keys import partition_of
 from services.model.account import Role
 from services.model.calendar import zone
 from services.model.hit import Hit, Visit
+from services.model.partition import partition_of
 from services.model.site import Site
 
 MAX_SINCE_SECONDS = 7 * 86_400

@@ -19,6 +19,7 @@ from services.log import batch, keys
 from services.log.room import room
 from services.log.writer import SEQUENCE_TTL_SECONDS
 from services.model import position
+from services.model.partition import partition_of
 
 SALT_BYTES = 32
 SALT_SECONDS = 48 * 3600
@@ -92,7 +93,7 @@ class ImportLog:
         self._looked: dict[int, tuple[float, str | None]] = {}
 
     def _keys(self, site: str, digest: str) -> tuple[int, str, str]:
-        partition = keys.partition_of(site, self._partitions)
+        partition = partition_of(site, self._partitions)
         producer = producer_of(site, digest)
         return partition, producer, keys.imported(partition, producer)
 
@@ -145,7 +146,7 @@ class ImportLog:
         """Tell whether everything an import has appended is in the store."""
         if reached.position is None:
             return True
-        partition = keys.partition_of(site, self._partitions)
+        partition = partition_of(site, self._partitions)
         return await self._committed(partition) > reached.position
 
     async def finish(self, site: str, digest: str) -> None:
@@ -161,7 +162,7 @@ class ImportLog:
 
     async def busy(self, site: str) -> str | None:
         """Return why nothing more should be appended right now; None when it may."""
-        partition = keys.partition_of(site, self._partitions)
+        partition = partition_of(site, self._partitions)
         now = self._monotonic()
         looked, reason = self._looked.get(partition, (0.0, None))
         if looked == 0.0 or now - looked >= _LOOK_SECONDS:

@@ -3,11 +3,7 @@
 Real braces: on a Redis Cluster everything of one partition lives in one slot.
 """
 
-from zlib import crc32
-
 TOPIC = "hits"
-DEFAULT_PARTITIONS = 8
-MAX_PARTITIONS = 1024
 
 DEAD = "hits:dead"
 """Stream of entries that could not be decoded, with the reason."""
@@ -30,11 +26,6 @@ TOKENS_USED = "tokens:used"
 """Hash of a token's id → when it was last used, in ms, to a few minutes."""
 SIGN_IN_SALT = "sign-in:salt"
 """Random; what names and addresses are hashed with that failed to sign in."""
-
-
-def partition_of(site: str, partitions: int) -> int:
-    """Return the partition of a site: always the same one."""
-    return crc32(site.encode()) % partitions
 
 
 def stream(partition: int, topic: str = TOPIC) -> str:

@@ -10,6 +10,7 @@ from redis.exceptions import NoScriptError
 
 from services.log import batch, keys, wire
 from services.model.hit import Hit
+from services.model.partition import partition_of
 
 SEQUENCE_TTL_SECONDS = 7 * 24 * 3600
 """How long a producer's last sequence is known after its last append."""
@@ -69,7 +70,7 @@ class LogWriter:
         """
         by_partition: dict[int, list[Hit]] = {}
         for hit in hits:
-            partition = keys.partition_of(hit.site, self.partitions)
+            partition = partition_of(hit.site, self.partitions)
             by_partition.setdefault(partition, []).append(hit)
         return [self._entry(partition, group) for partition, group in by_partition.items()]
 

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from services.log.keys import partition_of
 from services.model.calendar import Grain, period_start, to_date, to_day
+from services.model.partition import partition_of
 from services.store.interface import Store
 
 # One statement, so that it sees whole flushes: the highest position is where a partition was.

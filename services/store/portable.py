@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from services.log.keys import partition_of
+from services.model.partition import partition_of
 from services.store import states
 from services.store.interface import Row, Store, StoreError
 from services.store.migrations import partitions_of, schema_of

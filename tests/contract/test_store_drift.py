@@ -7,8 +7,8 @@ from services.aggregator import drift as watch
 from services.aggregator.flush import Flusher
 from services.aggregator.fold import PartitionFold
 from services.log.batch import decode, encode
-from services.log.keys import partition_of
 from services.model.hit import Hit
+from services.model.partition import partition_of
 from services.store import counters
 from services.store.drift import Difference, pages, periods, recount
 from services.store.interface import Store

@@ -11,6 +11,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.log import keys
 from services.log.writer import LogWriter
 from services.model.hit import Hit
+from services.model.partition import partition_of
 from services.store.interface import Store
 from services.store.migrations import migrate
 from services.store.open import open_store
@@ -72,7 +73,7 @@ async def test_a_store_that_refuses_for_good_ends_the_aggregator_and_commits_not
 async def test_an_entry_that_cannot_be_decoded_is_put_aside_and_the_next_one_counts(
     redis_server: RedisServer, store: Store
 ) -> None:
-    partition = keys.partition_of("mytho", 8)
+    partition = partition_of("mytho", 8)
     with redis_server.client() as client:
         client.xadd(keys.stream(partition), {"v": 1, "n": 1, "p": "x", "s": 1, "b": b"\xc1"})
         client.xadd(keys.stream(partition), {"v": 9, "n": 1, "p": "x", "s": 2, "b": b"\x90"})

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import backlog, empty, portals, processes, wrk
 from services.log import batch, keys
-from services.log.keys import DEFAULT_PARTITIONS, partition_of
+from services.model.partition import DEFAULT_PARTITIONS, partition_of
 from tests.require import program
 from tests.servers.redis import RedisServer
 

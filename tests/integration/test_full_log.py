@@ -13,6 +13,7 @@ from services.log import keys
 from services.log.writer import LogWriter
 from services.model.calendar import local_day
 from services.model.hit import Hit
+from services.model.partition import partition_of
 from tests.servers.system import System
 
 ENTRIES = 20_000
@@ -38,7 +39,7 @@ def fill(redis: Redis) -> None:
     redis.set(keys.PARTITIONS, PARTITIONS)
     now = time.time_ns() // 1_000_000
     pipeline = redis.pipeline(transaction=False)
-    stream = keys.stream(keys.partition_of(SITE, PARTITIONS))
+    stream = keys.stream(partition_of(SITE, PARTITIONS))
     # Nor may what nobody can read keep the rest from being read.
     broken: dict[Any, Any] = {"v": 99, "n": 1, "p": "new", "s": 1, "b": b"?"}
     pipeline.xadd(stream, broken, id=f"{now - 7 * HOUR_MS}-0")
@@ -68,7 +69,7 @@ def test_what_was_counted_makes_room_for_new_hits(system: System) -> None:
         for service in (system.api, system.aggregator):
             service.start(wait=False)
         deadline = time.monotonic() + FULL_SECONDS
-        stream = keys.stream(keys.partition_of(SITE, PARTITIONS))
+        stream = keys.stream(partition_of(SITE, PARTITIONS))
         while redis.xlen(stream) > ENTRIES / 2:
             assert time.monotonic() < deadline, "the log does not become shorter"
             time.sleep(0.2)

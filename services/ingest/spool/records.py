@@ -12,8 +12,8 @@ from zlib import crc32
 
 import msgspec
 
-from services.log.keys import MAX_PARTITIONS
 from services.log.writer import Entry
+from services.model.partition import MAX_PARTITIONS
 
 MAGIC = b"LUOTSPL1"
 MAX_BODY = 8 << 20

@@ -15,13 +15,14 @@ from services.log.imports import producer_of
 from services.log.reach import set_commits
 from services.model.calendar import local_day
 from services.model.hit import Hit, Visit
+from services.model.partition import DEFAULT_PARTITIONS, partition_of
 from services.store.interface import Store
 from tests.integration.test_api.world import HANOI, SITE, TOKEN, Clock, write_balance
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DIGEST = sha256(b"a file").hexdigest()
-PARTITION = keys.partition_of(SITE.slug, keys.DEFAULT_PARTITIONS)
+PARTITION = partition_of(SITE.slug, DEFAULT_PARTITIONS)
 AT = int(datetime(2015, 3, 1, 8, 0, tzinfo=HANOI).timestamp() * 1000)
 FILE: dict[str, Any] = {
     "file": "access.log",

@@ -8,10 +8,10 @@ from itertools import groupby
 from services.aggregator.flush import Flusher
 from services.aggregator.fold import Folded, PartitionFold
 from services.log.batch import Batch
-from services.log.keys import DEFAULT_PARTITIONS, partition_of
 from services.model import position
 from services.model.calendar import Grain, day_start_ms, period_start, to_day
 from services.model.hit import Hit
+from services.model.partition import DEFAULT_PARTITIONS, partition_of
 from services.model.site import Site
 from services.store import sites
 from services.store.interface import Store

@@ -29,6 +29,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 chaos: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)

@@ -1,0 +1,1 @@
+"""Shared state that may be lost at any time without a wrong number."""

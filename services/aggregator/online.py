@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from services.aggregator.fold import PartitionFold
 from services.log import keys
-from services.log.client import connect
+from services.runtime.redis_client import connect
 
 log = logging.getLogger(__name__)
 

@@ -41,10 +41,10 @@ from services.api.sites.service import Sites
 from services.api.stats import routes as stats
 from services.embedded.stores import Stores
 from services.http import errors, health, server
-from services.log.client import connect
 from services.log.follow import Followers
 from services.log.imports import ImportLog
 from services.runtime import gc_tuning
+from services.runtime.redis_client import connect
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from redis.asyncio import Redis
 
 from services.log import keys
-from services.log.client import connect
+from services.runtime.redis_client import connect
 from services.settings import StoreSettings
 from services.store.interface import Store
 from services.store.open import open_store

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 
 from services.embedded import parent_death
 from services.embedded.errors import UpError
-from services.log.client import connect
 from services.runtime import file_locks
+from services.runtime.redis_client import connect
 
 STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.02

@@ -30,9 +30,9 @@ from services.ingest.settings import IngestSettings
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool, SpoolError
 from services.log import keys
-from services.log.client import connect
 from services.log.writer import LogWriter
 from services.runtime.clock import Clock
+from services.runtime.redis_client import connect
 from services.runtime.tasks import end, ended
 
 _log = logging.getLogger(__name__)

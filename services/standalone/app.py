@@ -23,8 +23,8 @@ from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
 from services.ingest.settings import IngestSettings
 from services.log import keys
-from services.log.client import connect
 from services.runtime import gc_tuning, log_setup
+from services.runtime.redis_client import connect
 from services.standalone import demo, first_user, server
 from services.standalone.demo import opening
 from services.standalone.dispatch import Dispatch

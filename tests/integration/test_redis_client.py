@@ -6,7 +6,7 @@ import pytest
 import uvloop
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from services.log.client import connect
+from services.runtime.redis_client import connect
 from tests.servers.redis import RedisServer
 
 

@@ -11,9 +11,9 @@ from redis.exceptions import RedisError
 from services.aggregator.transport import driver
 from services.aggregator.transport.broker import Broker, Progress, Record, earlier
 from services.log import keys
-from services.log.client import connect
 from services.log.room import WRITES_WHEN_FULL, room
 from services.model import position
+from services.runtime.redis_client import connect
 
 # A full Redis must not keep anybody from reading the log and making it shorter.
 _RENEW = f"""{WRITES_WHEN_FULL}

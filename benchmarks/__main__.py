@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    agents,
     aggregator,
     api,
     batches,
@@ -41,6 +42,7 @@ class Measure(Protocol):
 
 SUBJECTS: dict[str, Measure] = {
     "batches": batches.measure,
+    "agents": agents.measure,
     "fold": fold.measure,
     "steps": steps.measure,
     "client": client.measure,

@@ -23,8 +23,37 @@ class Agent(msgspec.Struct, frozen=True, gc=False):
     os: str
 
 
-# Applications whose own browser says what else it is; the parser does not know the first.
-_IN_APP = re.compile(r"\b(Zalo)[ /]", re.ASCII)
+# Applications that show pages within themselves, by what they add to the User-Agent of the system.
+# In this order: those of one company name each other.
+_IN_APP = {
+    "Zalo": r"\bZalo[ /]",
+    "Messenger": r"\bFBAN/Messenger|\bFB_IAB/(?:Orca|MESSENGER)|\bMetaIAB Messenger",
+    "Threads": r"\bBarcelona \d|\bMetaIAB Threads",
+    "Instagram": r"\bInstagram \d|\bMetaIAB Instagram",
+    "Facebook": r"\bFB(?:AN|AV|_IAB)/|\bMetaIAB Facebook",
+    "TikTok": r"\bmusical_ly|\btrill_|\bTikTok|\bBytedanceWebview",
+    "LINE": r"\bLine/\d",
+    "Viber": r"\bViber",
+    "Telegram": r"\bTelegram-(?:Android|iOS)",
+    "WeChat": r"\bMicroMessenger/",
+    "KakaoTalk": r"\bKAKAOTALK",
+    "X": r"\bTwitter(?:Android| for )",
+    "Snapchat": r"\bSnapchat",
+    "Pinterest": r"\bPinterest",
+    "LinkedIn": r"\bLinkedInApp",
+    "Google": r"\bGSA/",
+}
+_in_app = re.compile(
+    "|".join(f"(?P<_{number}>{regex})" for number, regex in enumerate(_IN_APP.values())), re.ASCII
+)
+_APPLICATIONS = tuple(_IN_APP)
+
+
+def _application(user_agent: str) -> str | None:
+    """Return the application that shows the page; None when it is a browser of its own."""
+    names = {int(match.lastgroup[1:]) for match in _in_app.finditer(user_agent) if match.lastgroup}
+    return _APPLICATIONS[min(names)] if names else None
+
 
 _BROWSERS = {
     family: name
@@ -49,10 +78,8 @@ _BROWSERS = {
         "Vivaldi": "Vivaldi",
         "DuckDuckGo": "DuckDuckGo|DuckDuckGo Mobile",
         "Silk": "Amazon Silk",
-        "Facebook": "Facebook|Facebook Messenger",
-        "Instagram": "Instagram",
-        "TikTok": "TikTok",
-        "LINE": "LINE",
+        "Vivo Browser": "VivoBrowser",
+        "HeyTap Browser": "HeyTapBrowser",
     }.items()
     for family in families.split("|")
 }
@@ -110,8 +137,8 @@ def read_agent(user_agent: str) -> Agent:
     found = _parser()(user_agent, Domain.USER_AGENT | Domain.OS)
     system = OTHER if found.os is None else _SYSTEMS.get(found.os.family, OTHER)
     browser = OTHER
-    if in_app := _IN_APP.search(user_agent):
-        browser = in_app[1]
+    if application := _application(user_agent):
+        browser = application
     elif found.user_agent is not None:
         browser = _BROWSERS.get(found.user_agent.family, OTHER)
     return Agent(_device(user_agent, system), browser, system)

@@ -1,76 +1,195 @@
-"""Which User-Agents are not people."""
+"""Which User-Agents are not people.
+
+Two kinds of mistakes are not alike: a crawler that counts is one view too many, an application
+whose readers do not count is a group of people who are in no number. So a list is believed only
+where it speaks of the program: what stands for the telephone is not looked at, and an application
+that shows a page within itself is a person unless it says otherwise.
+"""
 
 import re
+from enum import StrEnum
 from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import msgspec
-import ua_parser_rs
+
+from services.enrich import crawler_lists
 
 MAX_USER_AGENT = 512
 """Characters of a User-Agent that are looked at."""
 
-# Tools, libraries and words that no browser sends. Not 'bot' alone: Cubot makes telephones.
-_TOOLS = re.compile(
-    r"""
-    ^(?: curl | wget | fetch | lwp | java | php | ruby | perl | python | dart | deno | bun | node
-       | go-http-client | okhttp | axios | got | undici | aiohttp | httpx | httpie | guzzlehttp
-       | postmanruntime | insomnia | symfony | k6 | ab | siege | vegeta | faraday | mechanize
-       )\b
-    | python- | libwww | http_request | httpclient | http-client | node-fetch | urllib | scrapy
-    | headless | phantomjs | puppeteer | playwright | selenium | webdriver | slimerjs | lighthouse
-    | crawler | crawling | spider | slurp | scraper | fetcher | feedparser | feedburner
-    | rss\ reader | validator | link\ ?check | uptime | monitoring | pingdom | archiver
-    | webcopier | httrack
-    | (?<! cu ) bot (?: $ | [^a-z] )
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
 _LETTER = re.compile(r"[A-Za-z]")
 
-
-class _Crawler(msgspec.Struct, gc=False):
-    pattern: str
-
-
-def _patterns() -> list[str]:
-    """Return the list of the package `crawler-user-agents`.
-
-    The package is not imported: it would keep the examples of every crawler in memory.
-    """
-    package = find_spec("crawleruseragents")
-    assert package is not None, "it is a dependency"  # noqa: S101
-    assert package.origin is not None  # noqa: S101
-    data = Path(package.origin).with_name("crawler-user-agents.json").read_bytes()
-    return [crawler.pattern for crawler in msgspec.json.decode(data, type=list[_Crawler])]
-
-
-# One pass of a Rust regex set over all 1,504 patterns: 2.6 µs, where `re` takes 200 to 360.
-_crawlers = ua_parser_rs.UserAgentExtractor(
-    (pattern, "", None, None, None, None) for pattern in _patterns()
+# (Linux; Android 15; CPH2581 Build/AP3A.240617.008; wv): after the version comes the telephone.
+_TELEPHONE = re.compile(r"(\(Linux;[^()]*?Android [^;()]*)(?:;(?:[^()]|\([^()]*\))*)?\)")
+# Comments of Internet Explorer name what is installed beside it: Outlook, download managers.
+_INTERNET_EXPLORER = re.compile(
+    r"Mozilla/[45]\.0 \((?:compatible; MSIE|Windows NT[^()]*Trident)[^()]*\)"
+)
+_WEB_VIEW = re.compile(r"; wv\)|\((?:iPhone|iPad|iPod)[^)]*\) AppleWebKit/(?!.*\bSafari/)")
+_SYSTEM = re.compile(
+    r"\b(?:iOS|iPhone|iPad|tvOS|watchOS|Apple ?TV|Android|Darwin|Dalvik|Windows NT|Windows/"
+    r"|Mac OS|Macintosh|Tizen|web0s|Smart-?TV|HbbTV|X11)\b",
+    re.IGNORECASE,
 )
 
+# (compatible; Name/1.0) and nothing more: no browser leaves out its engine, but these two.
+_NO_ENGINE = re.compile(r"Mozilla/\d\.\d \(compatible; (?!MSIE|Konqueror)[^)]*\)?\s*$")
 
-@lru_cache(maxsize=16_384)
-def is_bot(user_agent: str) -> bool:
-    """Tell whether a User-Agent is a crawler's, a tool's, or nobody's.
+# How a program names itself to who reads the log: Name/1.0 (+https://…), (compatible; Name;
+# https://…), or the address of a person.
+_INTRODUCTION = re.compile(
+    r"\+\s?(?:https?:|www\.)|[\w.+-]{2,}@[a-z][\w-]*\.[a-z]{2,}|compatible; [^;)]*; ?https?://",
+    re.IGNORECASE,
+)
+_URL = re.compile(r"https?://|\bwww\.\w", re.IGNORECASE)
+# Cubot makes telephones.
+_NAME = re.compile(r"(?<!cu)bots?(?![a-z])|crawl|spider", re.IGNORECASE)
+# Tools and libraries that begin with their name, and words that no browser sends.
+_LEADING = """
+curl wget fetch lwp java php ruby perl python dart deno bun node go-http-client okhttp axios got
+undici aiohttp httpx httpie guzzlehttp postmanruntime insomnia symfony k6 ab siege vegeta faraday
+mechanize libcurl pycurl
+"""
+_ANYWHERE = """
+python- libwww http_request httpclient http-client node-fetch urllib scrapy headless phantomjs
+puppeteer playwright selenium webdriver slimerjs lighthouse slurp scraper fetcher feedparser
+feedburner validator checker extractor analyzer transcoder uptime monitoring pingdom archiver
+webcopier httrack scanner rss\\x20reader link\\x20?check
+"""
+_TOOLS = (*(rf"^{name}\b" for name in _LEADING.split()), *re.findall(r"\S+", _ANYWHERE))
+_tools = crawler_lists.PatternSet(enumerate(_TOOLS), "(?i)")
 
-    The list is `crawler-user-agents` as it is (case matters there); tools that name themselves
-    and agents without a single letter are added.
+
+class Reason(StrEnum):
+    """What tells a person from a program."""
+
+    DENIED = "denied by the operator"
+    ALLOWED = "allowed by the operator"
+    EMPTY = "no letter in it"
+    INTRODUCTION = "names a page or a person to ask"
+    NAME = "calls itself a bot, crawler or spider"
+    URL = "holds an address"
+    NO_ENGINE = "names no engine of a browser"
+    TOOL = "names a tool or library"
+    LIST = "on a list of crawlers"
+    WEB_VIEW = "an application that shows a page"
+    APPLICATION = "an application of a known system"
+    BROWSER = "nothing says otherwise"
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """What a User-Agent is taken for, and why.
+
+    evidence  the text in it, or the pattern of a list, that decided; '' where nothing did
     """
-    user_agent = user_agent[:MAX_USER_AGENT]
+
+    bot: bool
+    reason: Reason
+    evidence: str = ""
+
+
+class OperatorPatterns(msgspec.Struct, frozen=True):
+    """What an operator says before anything else is asked; regular expressions, any case."""
+
+    allow: tuple[re.Pattern[str], ...] = ()
+    deny: tuple[re.Pattern[str], ...] = ()
+
+
+_lists = crawler_lists.load()
+
+
+def judge(user_agent: str, lists: crawler_lists.CrawlerLists = _lists) -> Verdict:
+    """Tell what a User-Agent is taken for, by the rules alone."""
     if not _LETTER.search(user_agent):
-        return True
-    return _TOOLS.search(user_agent) is not None or _crawlers.extract(user_agent) is not None
+        return Verdict(True, Reason.EMPTY)
+    program = _TELEPHONE.sub(r"\1)", user_agent, count=1)
+    holds_url = "://" in program or "www." in program.lower()
+    if (holds_url or "@" in program) and (match := _INTRODUCTION.search(program)):
+        return Verdict(True, Reason.INTRODUCTION, match[0])
+    if match := _NAME.search(program):
+        return Verdict(True, Reason.NAME, match[0])
+    if match := _WEB_VIEW.search(user_agent):
+        return Verdict(False, Reason.WEB_VIEW, match[0])
+    if not user_agent.startswith("Mozilla/") and (match := _SYSTEM.search(user_agent)):
+        return Verdict(False, Reason.APPLICATION, match[0])
+    if holds_url and (match := _URL.search(program)):
+        return Verdict(True, Reason.URL, match[0])
+    if (match := _NO_ENGINE.match(program)) and not _SYSTEM.search(program):
+        return Verdict(True, Reason.NO_ENGINE, match[0])
+    program = _INTERNET_EXPLORER.sub("", program, count=1)
+    tool = _tools.find(program)
+    if tool is not None:
+        return Verdict(True, Reason.TOOL, _TOOLS[tool])
+    if pattern := lists.find(program):
+        return Verdict(True, Reason.LIST, f"{pattern.list}: {pattern.regex}")
+    return Verdict(False, Reason.BROWSER)
 
 
-def read_sender(user_agent: bytes) -> tuple[str, bool]:
-    """Return the text of a header User-Agent, cut, and whether it is a bot's."""
-    return _read_sender(user_agent[:MAX_USER_AGENT])
+class PatternsError(ValueError):
+    """A file of patterns that cannot be used; the message names line, text and what is expected."""
 
 
-@lru_cache(maxsize=16_384)
-def _read_sender(user_agent: bytes) -> tuple[str, bool]:
-    text = user_agent.decode("latin-1")
-    return text, is_bot(text)
+def read_patterns(text: str) -> OperatorPatterns:
+    """Read lines `allow <regular expression>` and `deny <regular expression>`; # begins a remark.
+
+    Raises PatternsError.
+    """
+    sides: dict[str, list[re.Pattern[str]]] = {"allow": [], "deny": []}
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.strip()
+        if not words or words.startswith("#"):
+            continue
+        side, _, regex = words.partition(" ")
+        if side not in sides or not regex.strip():
+            raise PatternsError(
+                f"line {number}: {words!r}; expected 'allow <pattern>' or 'deny <pattern>'"
+            )
+        try:
+            sides[side].append(re.compile(regex.strip(), re.IGNORECASE))
+        except re.error as error:
+            raise PatternsError(
+                f"line {number}: {regex.strip()!r} is no regular expression: {error}"
+            ) from None
+    return OperatorPatterns(tuple(sides["allow"]), tuple(sides["deny"]))
+
+
+class Bots:
+    """Tells people from programs, and remembers what was told."""
+
+    def __init__(self) -> None:
+        self._operator = OperatorPatterns()
+        self.judge = lru_cache(maxsize=16_384)(self._judge)
+        self._read = lru_cache(maxsize=16_384)(self._read_header)
+
+    def use(self, operator: OperatorPatterns) -> None:
+        """Take other patterns of the operator's from now on."""
+        self._operator = operator
+        self.judge.cache_clear()
+        self._read.cache_clear()
+
+    def read_sender(self, user_agent: bytes) -> tuple[str, bool]:
+        """Return the text of a header User-Agent, cut, and whether it is a bot's."""
+        return self._read(user_agent[:MAX_USER_AGENT])
+
+    def is_bot(self, user_agent: str) -> bool:
+        """Tell whether a User-Agent is a crawler's, a tool's, or nobody's."""
+        return self.judge(user_agent[:MAX_USER_AGENT]).bot
+
+    def _read_header(self, user_agent: bytes) -> tuple[str, bool]:
+        text = user_agent.decode("latin-1")
+        return text, self.is_bot(text)
+
+    def _judge(self, user_agent: str) -> Verdict:
+        for reason, patterns in (
+            (Reason.DENIED, self._operator.deny),
+            (Reason.ALLOWED, self._operator.allow),
+        ):
+            for pattern in patterns:
+                if pattern.search(user_agent):
+                    return Verdict(reason is Reason.DENIED, reason, pattern.pattern)
+        return judge(user_agent)
+
+
+_default = Bots()
+is_bot = _default.is_bot
+read_sender = _default.read_sender

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.enrich import bots
 from services.enrich.agents import Agent, read_agent
-from services.enrich.bots import MAX_USER_AGENT, is_bot, read_sender
+from services.enrich.bots import MAX_USER_AGENT, Bots, is_bot, read_sender
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -102,8 +101,9 @@ def test_a_header_is_read_as_its_text_is(header: bytes) -> None:
 
 def test_of_a_long_user_agent_only_the_beginning_is_looked_at_and_kept() -> None:
     header = CHROME.encode().ljust(MAX_USER_AGENT, b"x")
-    assert read_sender(header + b" Googlebot") == (header.decode(), False)
-    before = bots._read_sender.cache_info().currsize
+    bots = Bots()
+    assert bots.read_sender(header + b" Googlebot") == (header.decode(), False)
+    before = bots.judge.cache_info().currsize
     for number in range(10):
-        read_sender(header + b"%d" % number)
-    assert bots._read_sender.cache_info().currsize == before
+        bots.read_sender(header + b"%d" % number)
+    assert bots.judge.cache_info().currsize == before

@@ -1,0 +1,118 @@
+"""The lists of crawlers that others keep, less the patterns that are switched off here.
+
+Neither package is used as it is: one would keep examples of every crawler in memory, the other
+joins its patterns into one expression that takes a hundred times as long.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+import ua_parser_rs
+from crawlerdetect.providers.crawlers import data as _crawler_detect
+from crawlerdetect.providers.exclusions import data as _exclusions
+
+CRAWLER_USER_AGENTS = "crawler-user-agents"
+CRAWLER_DETECT = "crawlerdetect"
+SWITCHED_OFF = "switched_off.json"
+
+_ORDINARY = re.compile("|".join(_exclusions), re.IGNORECASE)
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """One regular expression of a list, looked for anywhere in a User-Agent."""
+
+    list: str
+    regex: str
+
+
+class SwitchedOff(msgspec.Struct, frozen=True):
+    """A pattern that takes people for crawlers; `agent` is one of theirs."""
+
+    list: str
+    regex: str
+    agent: str
+
+
+class _Crawler(msgspec.Struct, gc=False):
+    pattern: str
+
+
+@cache
+def all_patterns() -> tuple[Pattern, ...]:
+    """Return the patterns of both lists as their packages have them."""
+    package = find_spec("crawleruseragents")
+    assert package is not None, "it is a dependency"  # noqa: S101
+    assert package.origin is not None  # noqa: S101
+    data = Path(package.origin).with_name("crawler-user-agents.json").read_bytes()
+    return (
+        *(
+            Pattern(CRAWLER_USER_AGENTS, crawler.pattern)
+            for crawler in msgspec.json.decode(data, type=list[_Crawler])
+        ),
+        *(Pattern(CRAWLER_DETECT, regex) for regex in _crawler_detect),
+    )
+
+
+def switched_off() -> list[SwitchedOff]:
+    """Return what the build has switched off: `python -m tests.agents.switch_off`."""
+    body = files(__package__).joinpath(SWITCHED_OFF).read_bytes()
+    return msgspec.json.decode(body, type=list[SwitchedOff])
+
+
+class CrawlerLists:
+    """Both lists, each compiled into one set: one pass over a User-Agent, whatever is in it."""
+
+    def __init__(self, patterns: tuple[Pattern, ...]) -> None:
+        self._patterns = patterns
+        self._exact = PatternSet(self._of(CRAWLER_USER_AGENTS), "")
+        self._folded = PatternSet(self._of(CRAWLER_DETECT), "(?i)")
+
+    def find(self, user_agent: str) -> Pattern | None:
+        """Return a pattern that matches; None when none does."""
+        number = self._exact.find(user_agent)
+        if number is None:
+            # What ordinary browsers say is taken out first: that list is made for the rest.
+            number = self._folded.find(_ORDINARY.sub("", user_agent))
+        return None if number is None else self._patterns[number]
+
+    def _of(self, name: str) -> Iterator[tuple[int, str]]:
+        return (
+            (number, pattern.regex)
+            for number, pattern in enumerate(self._patterns)
+            if pattern.list == name
+        )
+
+
+class PatternSet:
+    """Regular expressions in Rust's syntax as one set; the few it has not are tried one by one."""
+
+    def __init__(self, numbered: Iterable[tuple[int, str]], flags: str) -> None:
+        in_set = []
+        self._others = []
+        for number, regex in numbered:
+            if "(?!" in regex or "(?=" in regex or "(?<" in regex:
+                self._others.append((number, re.compile(flags + regex)))
+            else:
+                # The "family" of a match is the number of its pattern.
+                in_set.append((flags + regex, str(number), None, None, None, None))
+        self._set = ua_parser_rs.UserAgentExtractor(in_set)
+
+    def find(self, text: str) -> int | None:
+        """Return the number of a pattern that matches; None when none does."""
+        match = self._set.extract(text)
+        if match is not None:
+            return int(match.family)
+        return next((number for number, regex in self._others if regex.search(text)), None)
+
+
+def load() -> CrawlerLists:
+    """Compile the lists without what is switched off."""
+    off = {(pattern.list, pattern.regex) for pattern in switched_off()}
+    return CrawlerLists(
+        tuple(pattern for pattern in all_patterns() if (pattern.list, pattern.regex) not in off)
+    )

@@ -1,0 +1,125 @@
+"""People are not bots, whatever they read in; and why a bot is one."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from services.enrich import crawler_lists
+from services.enrich.bots import Bots, PatternsError, Reason, judge, read_patterns
+from tests.agents.people import people
+from tests.agents.switch_off import FILE, to_switch_off
+
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
+    " Chrome/139.0.0.0 Safari/537.36"
+)
+
+
+def test_nobody_is_a_bot_because_of_a_telephone_or_the_application_that_is_read_in() -> None:
+    assert [agent for agent in people() if judge(agent).bot] == []
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        # Facebook's browser, and every WebView of a build that several makers share
+        (
+            "Mozilla/5.0 (Linux; Android 13; V2205 Build/TP1A.220624.014; wv) AppleWebKit"
+            "/537.36 (KHTML, like Gecko) Version/4.0 Chrome/136.0.0.0 Mobile"
+            " Safari/537.36 MetaIAB Facebook"
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 15; CPH2581 Build/AP3A.240617.008; wv) AppleWebKit"
+            "/537.36 (KHTML, like Gecko) Version/4.0 Chrome/132.0.0.0 Mobile"
+            " Safari/537.36 Zalo android/241"
+        ),
+        # a new telephone with a name that is on some list
+        (
+            "Mozilla/5.0 (Linux; Android 16; Pingdom Spider Bot 5 Build/BP2A; wv) AppleWebKit"
+            "/537.36 (KHTML, like Gecko) Version/4.0 Chrome/140.0.0.0 Mobile Safari/537.36"
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 16; Uptime X) AppleWebKit/537.36 (KHTML, like Gecko)"
+            " Chrome/140.0.0.0 Mobile Safari/537.36"
+        ),
+    ],
+)
+def test_a_group_of_readers_is_not_dropped(agent: str) -> None:
+    assert not judge(agent).bot
+
+
+@pytest.mark.parametrize(
+    ("agent", "reason"),
+    [
+        ("", Reason.EMPTY),
+        ("Acme/1.0 (+https://acme.example/why)", Reason.INTRODUCTION),
+        (CHROME + " (scan@acme.example)", Reason.INTRODUCTION),
+        ("Mozilla/5.0 (compatible; AcmeBot/3.1)", Reason.NAME),
+        (
+            (
+                "Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) AppleWebKit/537.36 "
+                "(KHTML, like Gecko) Chrome/120.0.0.0 Mobile"
+                " Safari/537.36 (compatible; Googlebot/2.1;"
+                " +http://www.google.com/bot.html)"
+            ),
+            Reason.INTRODUCTION,
+        ),
+        ("Acme https://acme.example", Reason.URL),
+        ("curl/8.5.0", Reason.TOOL),
+        (CHROME.replace("Chrome/", "HeadlessChrome/"), Reason.TOOL),
+        ("Mozilla/5.0 (compatible; Acme/1.0)", Reason.NO_ENGINE),
+        (CHROME + " PTST/240101.000000", Reason.LIST),
+    ],
+)
+def test_a_bot_is_one_for_a_reason(agent: str, reason: Reason) -> None:
+    verdict = judge(agent)
+    assert (verdict.bot, verdict.reason) == (True, reason)
+
+
+def test_what_takes_people_for_crawlers_is_switched_off() -> None:
+    """Due after an upgrade of a list: python -m tests.agents.switch_off."""
+    assert to_switch_off(people()) == crawler_lists.switched_off()
+    assert {pattern["regex"] for pattern in json.loads(FILE.read_bytes())} >= {
+        r"AP3A\.240617\.008",
+        "MetaIAB Facebook",
+    }
+
+
+def test_the_operator_has_the_last_word() -> None:
+    bots = Bots()
+    assert not bots.is_bot(CHROME + " AcmeMonitor/2")
+    assert bots.is_bot("curl/8.5.0")
+    bots.use(read_patterns("# ours\ndeny AcmeMonitor/\n\nallow ^curl/8\n"))
+    assert bots.is_bot(CHROME + " acmemonitor/2")
+    assert not bots.is_bot("curl/8.5.0")
+    assert bots.judge("curl/8.5.0").evidence == "^curl/8"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("permit x", "line 1: 'permit x'; expected 'allow <pattern>' or 'deny <pattern>'"),
+        ("deny a\nallow", "line 2"),
+        ("deny (", "line 1: '(' is no regular expression"),
+    ],
+)
+def test_a_pattern_that_cannot_be_used_is_named(text: str, words: str) -> None:
+    with pytest.raises(PatternsError, match=words.replace("(", r"\(")):
+        read_patterns(text)
+
+
+def test_on_labelled_agents_no_reader_in_two_thousand_is_a_bot_and_nine_bots_in_ten_are() -> None:
+    path = Path(__file__).parents[4] / "shared" / "data" / "user_agents.tsv.gz"
+    if not path.exists():
+        pytest.skip(f"{path} is not there: it is beside some checkouts only")
+    rows = [line.split("\t", 1) for line in gzip.decompress(path.read_bytes()).decode().split("\n")]
+    tagged = {
+        label: [judge(row[1]).bot for row in rows if row[0] == label]
+        for label in ("person", "person-inapp", "bot")
+    }
+    shares = {label: sum(bots) / len(bots) for label, bots in tagged.items()}
+    assert shares["person"] <= 0.0005
+    assert shares["person-inapp"] <= 0.0005
+    assert shares["bot"] >= 0.92

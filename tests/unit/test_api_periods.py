@@ -1,4 +1,4 @@
-"""How rows add up to the numbers of a block, how no number goes down, and what an ETag says."""
+"""How rows add up to the numbers of a block, and what an ETag says."""
 
 from datetime import date
 
@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from services.api.counter import periods
 from services.api.counter.periods import Key, Periods
-from services.api.highwater import HighWater
 from services.http import etag
 from services.model.calendar import Grain, to_date, to_day
 
@@ -66,15 +65,6 @@ def test_a_balance_of_a_year_belongs_to_the_year_and_the_total_only() -> None:
     periods.add(rows, Grain.YEAR, to_day(date(2023, 6, 15)), 5)
 
     assert rows == {(Grain.YEAR, to_day(date(2023, 1, 1))): 5, (Grain.TOTAL, 0): 5}
-
-
-def test_the_highest_value_seen_stays() -> None:
-    highest = HighWater(limit=2)
-
-    assert [highest.raised(("a",), value) for value in (3, 1, 4)] == [3, 3, 4]
-    highest.raised(("b",), 1)
-    highest.raised(("c",), 1)
-    assert highest.raised(("a",), 1) == 1
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ each, MAX_PAGES of them at most. A site that is removed takes them along.
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -28,6 +29,7 @@ _TRIM = 100
 _REDIS_SECONDS = 1.0
 
 R = TypeVar("R", Reading, PageReading)
+N = TypeVar("N", bound=str)
 
 log = logging.getLogger(__name__)
 
@@ -37,54 +39,51 @@ _encoder = msgspec.msgpack.Encoder()
 class Shown(NamedTuple, Generic[R]):
     """What was shown last, by site and name, and since when of each site: nothing older counts.
 
-    The name is a measure or a path. Times are in ms; a site without one was never reset.
+    The name is a measure or a path. Times are in ms; a site without one was never reset. Where
+    shared state cannot be read, nothing of it is known.
     """
 
     readings: Mapping[tuple[str, str], R]
     reset_at: Mapping[str, int]
+    is_known: bool = True
 
 
-class Kept:
-    """Reads and writes what is kept. A Redis that is away is as good as an empty one."""
+class LastShown(ABC, Generic[R]):
+    """Readings as they were shown last, in shared state; while that is away, nothing is known."""
+
+    @abstractmethod
+    async def read(self, names: Sequence[tuple[str, N]]) -> Shown[R]:
+        """Return the readings of those names that have any."""
+
+    @abstractmethod
+    async def write(self, readings: Mapping[tuple[str, N], R]) -> bool:
+        """Keep readings; tell whether they were taken."""
+
+
+class LastShownSites(LastShown[Reading]):
+    """The numbers of sites, by slug and measure."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._site = _Decoder(Reading)
-        self._page = _Decoder(PageReading)
+        self._decoder = _Decoder(Reading)
 
-    async def numbers(self, wanted: Sequence[tuple[str, Metric]]) -> Shown[Reading] | None:
-        """Return the numbers of sites, by site and measure; None when Redis is away."""
-        slugs = list(dict.fromkeys(slug for slug, _ in wanted))
+    async def read(self, names: Sequence[tuple[str, N]]) -> Shown[Reading]:
+        """Return the numbers of sites."""
+        slugs = list(dict.fromkeys(slug for slug, _ in names))
         fields = [keys.reset_field(slug) for slug in slugs]
-        fields += [keys.numbers_field(slug, metric) for slug, metric in wanted]
+        fields += [keys.numbers_field(slug, metric) for slug, metric in names]
         try:
             async with asyncio.timeout(_REDIS_SECONDS):
                 values = await _values(self._redis.hmget(keys.NUMBERS, fields))
         except (RedisError, OSError):
-            return None
+            return _UNKNOWN
         resets = values[: len(slugs)]
-        return self._site.shown(wanted, values[len(slugs) :], dict(zip(slugs, resets, strict=True)))
+        return self._decoder.shown(
+            names, values[len(slugs) :], dict(zip(slugs, resets, strict=True))
+        )
 
-    async def pages(self, wanted: Sequence[tuple[str, str]]) -> Shown[PageReading] | None:
-        """Return the views of pages, of those that are kept; None when Redis is away."""
-        paths = _by_site(wanted)
-        try:
-            async with (
-                asyncio.timeout(_REDIS_SECONDS),
-                self._redis.pipeline(transaction=False) as pipeline,
-            ):
-                pipeline.hmget(keys.NUMBERS, [keys.reset_field(slug) for slug in paths])
-                for slug, of_site in paths.items():
-                    pipeline.hmget(keys.pages(slug), of_site)
-                resets, *found = await pipeline.execute()
-        except (RedisError, OSError):
-            return None
-        names = [(slug, path) for slug, of_site in paths.items() for path in of_site]
-        bodies = [body for of_site in found for body in of_site]
-        return self._page.shown(names, bodies, dict(zip(paths, resets, strict=True)))
-
-    async def keep(self, readings: Mapping[tuple[str, Metric], Reading]) -> bool:
-        """Write the numbers of sites; tell whether Redis took them."""
+    async def write(self, readings: Mapping[tuple[str, N], Reading]) -> bool:
+        """Keep the numbers of sites."""
         if not readings:
             return True
         values: Any = {
@@ -99,31 +98,61 @@ class Kept:
             return False
         return True
 
-    async def keep_pages(self, readings: Mapping[tuple[str, str], PageReading]) -> bool:
-        """Write the views of pages; tell whether Redis took them."""
+
+class LastShownPages(LastShown[PageReading]):
+    """The views of pages, by slug and path."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._decoder = _Decoder(PageReading)
+
+    async def read(self, names: Sequence[tuple[str, N]]) -> Shown[PageReading]:
+        """Return the views of pages."""
+        paths = _by_site(names)
+        try:
+            async with (
+                asyncio.timeout(_REDIS_SECONDS),
+                self._redis.pipeline(transaction=False) as pipeline,
+            ):
+                pipeline.hmget(keys.NUMBERS, [keys.reset_field(slug) for slug in paths])
+                for slug, of_site in paths.items():
+                    pipeline.hmget(keys.pages(slug), of_site)
+                resets, *found = await pipeline.execute()
+        except (RedisError, OSError):
+            return _UNKNOWN
+        pages = [(slug, path) for slug, of_site in paths.items() for path in of_site]
+        bodies = [body for of_site in found for body in of_site]
+        return self._decoder.shown(pages, bodies, dict(zip(paths, resets, strict=True)))
+
+    async def write(self, readings: Mapping[tuple[str, N], PageReading]) -> bool:
+        """Keep the views of pages."""
         if not readings:
             return True
         try:
             async with asyncio.timeout(_REDIS_SECONDS):
-                await self._write_pages(readings)
+                await self._write(readings)
         except (RedisError, OSError) as error:
             log.debug("cannot keep %d pages: %s", len(readings), error)
             return False
         return True
 
-    async def _write_pages(self, readings: Mapping[tuple[str, str], PageReading]) -> None:
-        paths = _by_site(readings)
+    async def _write(self, readings: Mapping[tuple[str, N], PageReading]) -> None:
+        values: dict[str, Any] = {}
+        for (slug, path), reading in readings.items():
+            values.setdefault(slug, {})[path] = _text(reading)
         async with self._redis.pipeline(transaction=False) as pipeline:
-            for slug, of_site in paths.items():
-                values: Any = {path: _text(readings[slug, path]) for path in of_site}
-                pipeline.hset(keys.pages(slug), mapping=values)
+            for slug, of_site in values.items():
+                pipeline.hset(keys.pages(slug), mapping=of_site)
                 pipeline.hlen(keys.pages(slug))
             sizes = (await pipeline.execute())[1::2]
-        for slug, size in zip(paths, sizes, strict=True):
+        for slug, size in zip(values, sizes, strict=True):
             if size > MAX_PAGES:
                 key = keys.pages(slug)
                 excess = await _values(self._redis.hrandfield(key, size - MAX_PAGES + _TRIM))
                 await _done(self._redis.hdel(key, *cast("list[str]", excess)))
+
+
+_UNKNOWN: Shown[Any] = Shown({}, {}, is_known=False)
 
 
 def _by_site(pages: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

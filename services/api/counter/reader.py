@@ -2,26 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
 from services.api.counter import periods, queries
 from services.api.counter.body import Numbers
 from services.api.counter.cache import LastGood
-from services.api.counter.last_shown import Kept
-from services.api.counter.monotonic import Guard, news
+from services.api.counter.last_shown import LastShownSites
+from services.api.counter.monotonic import Floor
 from services.api.counter.online import OnlineReader
 from services.api.counter.periods import Key, Periods
 from services.api.counter.reading import Reading, Rows
-from services.api.turns import in_turns
 from services.model.calendar import Grain, local_day, to_date
 from services.model.site import Metric, Site
 from services.store.interface import Store
 
+ITEMS_A_YIELD = 16
 HISTORY_SECONDS = 60.0
 FIRST_DAY_SECONDS = 600.0
+
+T = TypeVar("T")
 
 Wanted = tuple[str, Metric]
 """Slug and measure."""
@@ -42,9 +44,8 @@ class CounterReader:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._guard = Guard()
         self._online = OnlineReader(redis, clock, monotonic)
-        self._kept = Kept(redis)
+        self._floor = Floor(LastShownSites(redis))
         self._history = LastGood(
             self._read_histories, ttl=HISTORY_SECONDS, limit=1000, clock=monotonic
         )
@@ -74,45 +75,37 @@ class CounterReader:
             queries.balances(self._store, sites, ("",)),
             queries.peaks(self._store, sites, around),
             self._since(sites),
-            self._kept.numbers(wanted),
+            self._floor.last_shown(wanted),
             self._online.now(list(sites)),
         )
-        before = self._guard.before(shown)
         readings: dict[Wanted, Reading] = {}
-        async for slug, metric in in_turns(wanted):
-            day, held = today[slug], before.get((slug, metric))
+        async for slug, metric in cooperatively(wanted):
+            day, before = today[slug], shown.readings.get((slug, metric))
             rows = {key: counted[slug, metric].get(key, 0) for key in keys[day]}
             readings[slug, metric] = Reading(
                 as_of=now_ms,
                 day=day,
                 since=since[slug],
                 peak=peaks.get((slug, day)),
-                counted=self._raised(slug, metric, rows, held.counted if held else {}),
+                counted=self._floor.lift((slug, metric), rows, before.rows if before else {}),
                 balances=_added(balances.get(slug, ()), metric, keys[day]),
             )
-        fresh = news(readings, before)
-        kept = shown is not None and await self._kept.keep(fresh)
-        readings = self._guard.show(
-            readings, lambda key: kept or (shown is not None and key not in fresh)
-        )
+        allowed = await self._floor.show(readings, shown)
         return {
             (slug, metric): Numbers(sites[slug], metric, reading, online[slug])
-            async for (slug, metric), reading in in_turns(readings.items())
+            async for (slug, metric), reading in cooperatively(allowed.items())
         }
 
     async def recall(
         self, sites: Mapping[str, Site], wanted: Sequence[Wanted]
     ) -> dict[Wanted, Numbers]:
         """Return the last good numbers that are kept, of those sites that have any."""
-        before = self._guard.before(await self._kept.numbers(wanted))
+        recalled = await self._floor.recall(wanted)
         online = await self._online.now(list(sites))
-        recalled = {}
-        for slug, metric in wanted:
-            reading = before.get((slug, metric))
-            if reading is not None:
-                self._raised(slug, metric, {}, reading.counted)
-                recalled[slug, metric] = Numbers(sites[slug], metric, reading, online[slug])
-        return recalled
+        return {
+            (slug, metric): Numbers(sites[slug], metric, reading, online[slug])
+            for (slug, metric), reading in recalled.items()
+        }
 
     async def online(self, site: Site) -> int:
         """Return the visitors online, as far as is known."""
@@ -121,16 +114,6 @@ class CounterReader:
     def today(self, site: Site) -> int:
         """Return the site's day of this moment."""
         return local_day(int(self._clock() * 1000), site.timezone)
-
-    def _raised(self, slug: str, metric: Metric, counted: Rows, before: Rows) -> Rows:
-        """Return the rows, none lower than it was ever shown; rows of nothing are left out."""
-        raised = {}
-        for key in counted.keys() | before.keys():
-            highest = max(counted.get(key, 0), before.get(key, 0))
-            count = self._guard.highest.raised((slug, metric, key), highest)
-            if count and key in counted:
-                raised[key] = count
-        return raised
 
     async def _counted(
         self, wanted: Sequence[Wanted], today: Mapping[str, int], keys: frozenset[Key]
@@ -192,6 +175,14 @@ class CounterReader:
     async def _read_first_days(self, slugs: Sequence[str]) -> dict[str, int | None]:
         found = await queries.first_days(self._store, slugs)
         return {slug: found.get(slug) for slug in slugs}
+
+
+async def cooperatively(items: Iterable[T]) -> AsyncIterator[T]:
+    """Yield items; after each few, yield the event loop, so that requests are answered."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % ITEMS_A_YIELD == 0:
+            await asyncio.sleep(0)
 
 
 async def _nothing() -> dict[str, Any]:

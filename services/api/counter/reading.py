@@ -8,8 +8,11 @@ import msgspec
 
 from services.api.counter.periods import Key, Periods
 from services.api.counter.queries import Peak
+from services.model.calendar import Grain
 
 Rows = dict[Key, int]
+
+TOTAL: Key = (Grain.TOTAL, 0)
 
 
 class Reading(msgspec.Struct, frozen=True, array_like=True):
@@ -29,6 +32,11 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     peak: Peak | None
     counted: Rows
     balances: Rows
+
+    @property
+    def rows(self) -> Rows:
+        """The rows as counted."""
+        return self.counted
 
     def numbers(self, today: int) -> dict[str, int]:
         """Return the number of each period around a day."""
@@ -55,6 +63,11 @@ class PageReading(msgspec.Struct, frozen=True, array_like=True):
     today: int
     balance: int = 0
     balance_today: int = 0
+
+    @property
+    def rows(self) -> Rows:
+        """The rows as counted."""
+        return {TOTAL: self.views, (Grain.DAY, self.day): self.today}
 
     def numbers(self, today: int) -> dict[str, int]:
         """Return the views of all time, and those of a day."""

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api.counter.pages import Page
+from services.api.counter.pages import PageKey
 from services.api.counter.reader import Wanted
 from services.api.metrics import COUNTER_CACHE, REQUEST_SECONDS
 from services.http import etag
@@ -30,7 +30,7 @@ class Parts(NamedTuple):
 
     site: Site
     wanted: Wanted
-    pages: tuple[Page, ...]
+    pages: tuple[PageKey, ...]
     until: float
 
 

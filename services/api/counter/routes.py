@@ -13,7 +13,7 @@ from starlette.responses import Response
 from services.api.counter import parameters, paths
 from services.api.counter.body import Answer, Numbers
 from services.api.counter.cache import Held, LastGood, NothingKnownError
-from services.api.counter.pages import Page, PageReader
+from services.api.counter.pages import PageKey, PageReader
 from services.api.counter.reader import CounterReader, Wanted
 from services.api.counter.reading import PageReading
 from services.api.counter.response_cache import Parts, ReadyAnswers
@@ -222,7 +222,7 @@ class Counters:
         sites, known = self._known(wanted)
         return await self._reader.recall(sites, known) if known else {}
 
-    async def _read_paths(self, wanted: Sequence[Page]) -> dict[Page, PageReading]:
+    async def _read_paths(self, wanted: Sequence[PageKey]) -> dict[PageKey, PageReading]:
         sites, known = self._known(wanted)
         return await self._page_reader.read(sites, known) if known else {}
 

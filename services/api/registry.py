@@ -12,8 +12,8 @@ from redis.exceptions import RedisError
 
 from services.api.counter import last_shown
 from services.http.errors import unavailable, unknown_site
-from services.log import keys
 from services.model.site import Site
+from services.state import keys
 from services.store import sites as repository
 from services.store.interface import Store, StoreError
 

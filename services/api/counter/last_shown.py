@@ -19,8 +19,8 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from services.api.counter.reading import PageReading, Reading
-from services.log import keys
 from services.model.site import Metric
+from services.state import keys
 
 MAX_PAGES = 2_000
 """Pages of a site that are kept; beyond, any of them are dropped, and come back when asked for."""

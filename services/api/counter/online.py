@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from services.api.counter.body import Online
 from services.api.counter.cache import LastGood
-from services.log import keys
+from services.state import keys
 from services.store.interface import StoreUnavailableError
 
 BELIEVED_SECONDS = 15

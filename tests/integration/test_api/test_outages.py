@@ -16,8 +16,8 @@ from redis.asyncio import Redis
 
 from services.api.counter.last_shown import MAX_PAGES, Kept
 from services.api.counter.reading import PageReading
-from services.log import keys
 from services.model.calendar import EPOCH
+from services.state import keys
 from services.store import sites
 from services.store.migrations import migrate
 from services.store.open import open_store

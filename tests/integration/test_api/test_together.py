@@ -14,9 +14,9 @@ from services.api.app import Api
 from services.api.counter.routes import Counters
 from services.api.registry import Registry
 from services.api.settings import ApiSettings
-from services.log import keys
 from services.model.calendar import EPOCH
 from services.model.site import Metric, Site
+from services.state import keys
 from services.store import sites
 from services.store.interface import Row, Store, StoreUnavailableError
 from tests.integration.test_api.world import (

@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from redis.asyncio import Redis
-
 from services.api.counter import queries
 from services.api.counter.last_shown import Kept
 from services.api.counter.monotonic import Guard, news
@@ -14,6 +12,7 @@ from services.api.counter.reading import PageReading
 from services.api.turns import in_turns
 from services.model.calendar import Grain, local_day
 from services.model.site import Site
+from services.state.state import State
 from services.store.interface import Store
 
 _TOTAL: Key = (Grain.TOTAL, 0)
@@ -25,9 +24,9 @@ Page = tuple[str, str]
 class PageReader:
     """Reads pages of any sites together; remembers only what was shown."""
 
-    def __init__(self, store: Store, redis: Redis, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, state: State, clock: Callable[[], float] = time.time) -> None:
         self._store = store
-        self._kept = Kept(redis)
+        self._kept = Kept(state)
         self._clock = clock
         self._guard = Guard()
 

@@ -21,8 +21,8 @@ from services.ingest.app import Ingest
 from services.ingest.intake import Intake
 from services.ingest.pipeline import STEPS, Draft, Parts, Step, process
 from services.ingest.settings import IngestSettings
-from services.log import keys
 from services.model.site import Site
+from services.state import keys
 from services.traffic.sender import PageView
 
 UNDER_WAY = 512

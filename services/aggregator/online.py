@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.aggregator.fold import PartitionFold
-from services.log import keys
 from services.runtime.redis_client import connect
+from services.state import keys
 
 log = logging.getLogger(__name__)
 

@@ -45,6 +45,7 @@ from services.log.follow import Followers
 from services.log.imports import ImportLog
 from services.runtime import gc_tuning
 from services.runtime.redis_client import connect
+from services.state.state import State
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
@@ -289,7 +290,8 @@ class _Running:
             socket_timeout=REDIS_SECONDS,
             socket_connect_timeout=REDIS_SECONDS,
         )
-        self.registry = Registry(self.store, self.redis, clock)
+        self.state = State(self.redis)
+        self.registry = Registry(self.store, self.state, clock)
         self.audit = Audit(self.store, clock)
         self.sites = Sites(self.registry, self.audit, clock)
         self.accounts = Accounts(self.store, self.redis, clock, monotonic)
@@ -307,10 +309,10 @@ class _Running:
         self.imports = Imports(self.store, logged, clock)
         self.followers = Followers(self.redis, settings.partitions)
         self.counters = counter_routes.Counters(
-            self.registry, self.store, self.redis, clock, monotonic
+            self.registry, self.store, self.state, clock, monotonic
         )
         self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
-        self.stats = stats.Stats(self.registry, self.store, self.redis, clock, monotonic)
+        self.stats = stats.Stats(self.registry, self.store, self.state, clock, monotonic)
         self._clock = clock
 
     def parts(self, settings: ApiSettings) -> Parts:

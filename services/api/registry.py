@@ -3,22 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Self, cast
+from collections.abc import Callable, Mapping
+from typing import Self
 
 import msgspec
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from services.api.counter import last_shown
 from services.http.errors import unavailable, unknown_site
-from services.log import keys
 from services.model.site import Site
+from services.state.errors import StateError
+from services.state.last_shown import ShownNumbers
+from services.state.sites import PublishedSites
+from services.state.state import State
 from services.store import sites as repository
 from services.store.interface import Store, StoreError
 
 REFRESH_SECONDS = 5.0
-REDIS_SECONDS = 1.0
 _NOT_LOADED = "the sites are not loaded yet"
 
 log = logging.getLogger(__name__)
@@ -27,9 +26,10 @@ log = logging.getLogger(__name__)
 class Registry:
     """Every site by its slug. The API is the only writer of sites in the store and in Redis."""
 
-    def __init__(self, store: Store, redis: Redis, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, state: State, clock: Callable[[], float] = time.time) -> None:
         self._store = store
-        self._redis = redis
+        self._published = PublishedSites(state)
+        self._shown = ShownNumbers(state)
         self._clock = clock
         self._sites: Mapping[str, Site] = {}
         self._changing = asyncio.Lock()
@@ -84,8 +84,8 @@ class Registry:
             await self._publish()
 
     async def forget_shown(self, slug: str) -> None:
-        """Let the numbers of a site go down to what the store says. Raises RedisError."""
-        await last_shown.reset(self._redis, slug, int(self._clock() * 1000))
+        """Let the numbers of a site go down to what the store says. Raises StateError."""
+        await self._shown.reset(slug, int(self._clock() * 1000))
 
     async def refresh(self) -> None:
         """Load the sites again and publish them; what cannot be reached is left for next time."""
@@ -107,9 +107,8 @@ class Registry:
     async def recall(self) -> None:
         """Read back what was last published to Redis, while the store cannot be asked."""
         try:
-            async with asyncio.timeout(REDIS_SECONDS):
-                published = await cast("Awaitable[Any]", self._redis.hgetall(keys.SITES))
-        except (RedisError, OSError) as error:
+            published = await self._published.read()
+        except StateError as error:
             log.warning("cannot read the sites back from Redis: %s", error)
             return
         async with self._changing:
@@ -131,22 +130,11 @@ class Registry:
         return self._last_version
 
     async def _publish(self) -> None:
-        wanted = {slug.encode(): msgspec.json.encode(site) for slug, site in self._sites.items()}
         try:
-            held = await self._redis.hgetall(keys.SITES)
-            changed = {slug: body for slug, body in wanted.items() if held.get(slug) != body}
-            gone: list[Any] = [slug for slug in held if slug not in wanted]
-            if not changed and not gone:
-                return
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                if changed:
-                    pipeline.hset(keys.SITES, mapping=changed)  # type: ignore[arg-type]
-                if gone:
-                    pipeline.hdel(keys.SITES, *gone)
-                for slug in gone:
-                    last_shown.forget(pipeline, slug.decode(errors="replace"))
-                await pipeline.execute()
-        except (RedisError, OSError) as error:
+            await self._published.publish(
+                {slug.encode(): msgspec.json.encode(site) for slug, site in self._sites.items()}
+            )
+        except StateError as error:
             log.warning("cannot publish the sites to Redis: %s", error)
 
 

@@ -7,8 +7,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.doctor.check import Check, Findings
-from services.log import keys
 from services.settings import StoreSettings
+from services.state import keys
 from services.store import drift, portable, sites, state
 from services.store.interface import Store, StoreError
 from services.store.migrations import migrations, partitions_of, schema_of

@@ -14,9 +14,9 @@ from typing import cast
 
 from redis.asyncio import Redis
 
-from services.log import keys
 from services.model.calendar import to_date
 from services.runtime.clock import DAY_MS, Clock
+from services.state import keys
 
 EXPIRY_SECONDS = 48 * 3600
 AT_ONCE = 20_000

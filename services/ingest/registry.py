@@ -8,8 +8,9 @@ import msgspec
 from redis.asyncio import Redis
 
 from services.ingest.lastgood import LastGood
-from services.log import keys
+from services.log import keys as log_keys
 from services.model.site import ANY_HOST, Site
+from services.state import keys
 
 _log = logging.getLogger(__name__)
 _decoder = msgspec.json.Decoder(Site)
@@ -39,7 +40,7 @@ class Registry:
         """
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hgetall(keys.SITES)
-            pipeline.exists(keys.PARTITIONS)
+            pipeline.exists(log_keys.PARTITIONS)
             read, partitions = await pipeline.execute()
         if read != self._read and (read or partitions or not self._read):
             self._update(read)

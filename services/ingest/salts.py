@@ -7,9 +7,9 @@ from redis.asyncio import Redis
 
 from services.enrich.visitor_hash import SALT_BYTES
 from services.ingest.salt_memory import SaltMemory
-from services.log import keys
 from services.model.calendar import to_date
 from services.runtime.clock import DAY_MS, Clock
+from services.state import keys
 
 SALT_SECONDS = 48 * 3600
 

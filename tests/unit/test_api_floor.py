@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from services.api.counter.last_shown import LastShown, Shown
+from services.api.counter.last_shown import LastShown
 from services.api.counter.monotonic import Floor
 from services.api.counter.reading import TOTAL, PageReading
 from services.model.calendar import Grain
+from services.state.errors import StateError
+from services.state.last_shown import EncodedNumbers
 from services.store.interface import StoreUnavailableError
 
 
@@ -16,22 +18,22 @@ class Memory(LastShown[PageReading]):
     """Shared state that can be away, or take nothing."""
 
     def __init__(self) -> None:
-        self.readings: dict[tuple[str, str], PageReading] = {}
+        super().__init__(PageReading)
+        self.bodies: dict[tuple[str, str], bytes] = {}
         self.reset_at: dict[str, int] = {}
         self.away = False
         self.full = False
 
-    async def read(self, names: Sequence[tuple[str, str]]) -> Shown[PageReading]:
+    async def _read(self, names: Sequence[tuple[str, str]]) -> EncodedNumbers:
         if self.away:
-            return Shown({}, {}, is_known=False)
-        found = {name: self.readings[name] for name in names if name in self.readings}
-        return Shown(found, self.reset_at)
+            raise StateError("away")
+        bodies = {name: self.bodies[name] for name in names if name in self.bodies}
+        return EncodedNumbers(bodies, self.reset_at)
 
-    async def write(self, readings: Mapping[tuple[str, Any], PageReading]) -> bool:
-        if readings and (self.away or self.full):
-            return False
-        self.readings |= readings
-        return True
+    async def _write(self, bodies: Mapping[tuple[str, Any], bytes]) -> None:
+        if bodies and (self.away or self.full):
+            raise StateError("it takes nothing")
+        self.bodies |= bodies
 
 
 class Site:
@@ -84,8 +86,8 @@ async def test_pages_without_a_view_push_out_nothing_that_was_counted() -> None:
     await site.show(a=7)
     for number in range(10):
         await site.show(**{f"invented-{number}": 0})
-    assert list(memory.readings) == [("mytho", "a")]
-    memory.readings.clear()
+    assert list(memory.bodies) == [("mytho", "a")]
+    memory.bodies.clear()
 
     assert await site.show_each(5) == [7]
 
@@ -118,7 +120,7 @@ async def test_after_a_reset_the_store_alone_counts() -> None:
     site = Site(memory)
     assert await site.show_each(7, 5) == [7, 7]
 
-    memory.readings.clear()
+    memory.bodies.clear()
     memory.reset_at = {"mytho": 1}
     assert await site.show_each(5, 4) == [5, 5]
 
@@ -129,7 +131,7 @@ async def test_what_is_recalled_is_a_floor_for_what_is_read_later() -> None:
     site = Site(memory)
 
     assert [page.views for page in (await site.floor.recall([("mytho", "a")])).values()] == [7]
-    memory.readings.clear()
+    memory.bodies.clear()
     assert await site.show_each(5) == [7]
 
 

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from redis.exceptions import LockError, RedisError
 
 from services.http.errors import unavailable
-from services.log import keys
 from services.model.account import Token, User
+from services.state import keys
 from services.store.accounts import TOKENS, USERS
 from services.store.interface import Store, StoreError
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 import msgspec
 from redis.asyncio import Redis
 
-from services.log import keys
 from services.model.account import User
+from services.state import keys
 
 IDLE_SECONDS = 12 * 3600
 """A session that is not used for so long is over."""

@@ -9,7 +9,7 @@ from typing import cast
 from redis.asyncio import Redis
 
 from services.http.errors import ApiError
-from services.log import keys
+from services.state import keys
 
 WINDOW_SECONDS = 900
 LIMITS = {"name and address": 5, "address": 30, "name": 100}

@@ -8,7 +8,7 @@ from typing import cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.log import keys
+from services.state import keys
 
 COARSE_SECONDS = 600
 

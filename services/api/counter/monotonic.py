@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from services.api.counter.last_shown import LastShown, Shown
+from services.api.counter.last_shown import LastShown, Name, Shown
 from services.api.counter.periods import Key
 from services.api.counter.reading import PageReading, Reading
 from services.store.interface import StoreUnavailableError
@@ -27,9 +27,6 @@ _MAX_ROWS = 64
 
 R = TypeVar("R", Reading, PageReading)
 N = TypeVar("N", bound=str)
-
-Name = tuple[str, str]
-"""A site's slug, and a measure or a path."""
 
 
 class _Highest(msgspec.Struct):

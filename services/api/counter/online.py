@@ -1,16 +1,13 @@
-"""How many visitors are online, as the aggregator publishes it in Redis each second."""
+"""How many visitors are online, as the aggregator publishes it each second."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
-
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from collections.abc import Callable, Sequence
 
 from services.api.counter.body import Online
 from services.api.counter.cache import LastGood
-from services.log import keys
+from services.state.errors import StateError
+from services.state.online import OnlineCount, OnlineCounts
+from services.state.state import State
 from services.store.interface import StoreUnavailableError
 
 BELIEVED_SECONDS = 15
@@ -26,11 +23,11 @@ class OnlineReader:
 
     def __init__(
         self,
-        redis: Redis,
+        state: State,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._redis = redis
+        self._state = OnlineCounts(state)
         self._clock = clock
         self._counts = LastGood(
             self._read, ttl=FRESH_SECONDS, budget=REDIS_SECONDS, limit=10_000, clock=monotonic
@@ -53,19 +50,13 @@ class OnlineReader:
     async def _read(self, slugs: Sequence[str]) -> dict[str, tuple[int, float]]:
         now = self._clock()
         try:
-            async with asyncio.timeout(REDIS_SECONDS):
-                said = await cast("Awaitable[Any]", self._redis.hmget(keys.ONLINE, list(slugs)))
-        except (RedisError, OSError) as error:
+            counts = await self._state.read(slugs)
+        except StateError as error:
             raise StoreUnavailableError(f"Redis cannot be asked who is online: {error}") from error
-        return {
-            slug: (_believed(text, int(now * 1000)), now)
-            for slug, text in zip(slugs, said, strict=True)
-        }
+        return {slug: (_believed(counts.get(slug), int(now * 1000)), now) for slug in slugs}
 
 
-def _believed(said: bytes | str | None, now_ms: int) -> int:
-    text = said.decode() if isinstance(said, bytes) else said or ""
-    count, _, at_ms = text.partition(":")
-    if not (count.isdecimal() and at_ms.isdecimal()):
+def _believed(count: OnlineCount | None, now_ms: int) -> int:
+    if count is None or now_ms - count.at_ms > BELIEVED_SECONDS * 1000:
         return 0
-    return int(count) if now_ms - int(at_ms) <= BELIEVED_SECONDS * 1000 else 0
+    return count.visitors

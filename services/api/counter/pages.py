@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from redis.asyncio import Redis
-
 from services.api.counter import queries
 from services.api.counter.last_shown import LastShownPages
 from services.api.counter.monotonic import Floor
@@ -14,6 +12,7 @@ from services.api.counter.reader import cooperatively
 from services.api.counter.reading import TOTAL, PageReading, Rows
 from services.model.calendar import Grain, local_day
 from services.model.site import Site
+from services.state.state import State
 from services.store.interface import Store
 
 PageKey = tuple[str, str]
@@ -23,11 +22,11 @@ PageKey = tuple[str, str]
 class PageReader:
     """Reads pages of any sites together; remembers only what was shown."""
 
-    def __init__(self, store: Store, redis: Redis, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, state: State, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
         self._floor = Floor(
-            LastShownPages(redis), keeps=lambda page: bool(page.views or page.balance)
+            LastShownPages(state), keeps=lambda page: bool(page.views or page.balance)
         )
 
     async def read(

@@ -5,8 +5,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from redis.asyncio import Redis
-
 from services.api.counter import periods, queries
 from services.api.counter.body import Numbers
 from services.api.counter.cache import LastGood
@@ -17,6 +15,7 @@ from services.api.counter.periods import Key, Periods
 from services.api.counter.reading import Reading, Rows
 from services.model.calendar import Grain, local_day, to_date
 from services.model.site import Metric, Site
+from services.state.state import State
 from services.store.interface import Store
 
 ITEMS_A_YIELD = 16
@@ -38,14 +37,14 @@ class CounterReader:
     def __init__(
         self,
         store: Store,
-        redis: Redis,
+        state: State,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._clock = clock
-        self._online = OnlineReader(redis, clock, monotonic)
-        self._floor = Floor(LastShownSites(redis))
+        self._online = OnlineReader(state, clock, monotonic)
+        self._floor = Floor(LastShownSites(state))
         self._history = LastGood(
             self._read_histories, ttl=HISTORY_SECONDS, limit=1000, clock=monotonic
         )

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import TypeVar
 
-from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,6 +20,7 @@ from services.api.metrics import COUNTER_CACHE, STALE_ANSWERS
 from services.api.registry import Registry
 from services.http.errors import bad_request, unavailable, unknown_site
 from services.model.site import Metric, Site
+from services.state.state import State
 from services.store.interface import Store
 
 PATH = "/api/counter/{site}"
@@ -62,13 +62,13 @@ class Counters:
         self,
         registry: Registry,
         store: Store,
-        redis: Redis,
+        state: State,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
-        self._reader = CounterReader(store, redis, clock, monotonic)
-        self._page_reader = PageReader(store, redis, clock)
+        self._reader = CounterReader(store, state, clock, monotonic)
+        self._page_reader = PageReader(store, state, clock)
         self._answers = LastGood(
             self._read_numbers,
             recall=self._recall_numbers,

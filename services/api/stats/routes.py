@@ -6,7 +6,6 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
-from redis.asyncio import Redis
 
 from services.api.access.route import credentials
 from services.api.counter.online import OnlineReader
@@ -30,6 +29,7 @@ from services.api.stats.spans import Interval, Period, interval_of
 from services.http.errors import unavailable
 from services.model.calendar import local_day
 from services.model.site import Site
+from services.state.state import State
 from services.store.interface import Store
 
 PREFIX = "/api/v1/stats"
@@ -66,13 +66,13 @@ class Stats:
         self,
         registry: Registry,
         store: Store,
-        redis: Redis,
+        state: State,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.registry = registry
         self.reader = Reader(store)
-        self.online = OnlineReader(redis, clock, monotonic)
+        self.online = OnlineReader(state, clock, monotonic)
         self._clock = clock
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ from services.ingest.salts import Salts
 from services.ingest.settings import IngestSettings
 from services.log import keys
 from services.runtime.clock import DAY_MS
+from services.state import keys as state_keys
 from tests.integration.ingest.conftest import SITE, Browser, Hand, Log, OpenIngest
 from tests.require import missing
 from tests.servers.redis import free_port
@@ -130,7 +131,7 @@ async def test_a_day_that_begins_without_redis_has_a_salt_of_its_own_in_no_file(
     assert today.visitor == again.visitor
     assert tomorrow.visitor not in (0, today.visitor)
     assert shared.visitor == tomorrow.visitor, "the improvised salt is offered to all"
-    assert own_log.redis.get(keys.salt("mytho", "2023-11-16")) is not None
+    assert own_log.redis.get(state_keys.salt("mytho", "2023-11-16")) is not None
 
 
 @pytest.mark.parametrize(("name", "value"), [("maxmemory", "1mb"), ("min-replicas-to-write", "1")])
@@ -223,7 +224,7 @@ async def test_a_wiped_redis_does_not_make_the_sites_unknown(browser: Browser, l
 
 
 async def test_a_site_that_is_removed_is_unknown(browser: Browser, log: Log) -> None:
-    log.redis.hdel(keys.SITES, SITE.slug)
+    log.redis.hdel(state_keys.SITES, SITE.slug)
     await browser.ingest.tend()
     assert (await browser.view()).headers["x-luot-dropped"] == "unknown_site"
 
@@ -274,7 +275,7 @@ async def test_a_salt_whose_reply_was_lost_is_the_salt_of_the_day(
         os.kill(own_log.server.pid, signal.SIGCONT)
     await salts.share()
     assert salts.known("mytho", 1) == own
-    assert own_log.redis.get(keys.salt("mytho", "1970-01-02")) == own
+    assert own_log.redis.get(state_keys.salt("mytho", "1970-01-02")) == own
     await hurried.aclose()
 
 

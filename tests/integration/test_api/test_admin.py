@@ -7,9 +7,9 @@ from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.api.settings import ApiSettings
-from services.log import keys
 from services.model.display import Display
 from services.model.site import Site
+from services.state import keys
 from services.store import sites
 from services.store.interface import Store
 from tests.integration.test_api.world import SITE, TOKEN, Clock, serving

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from services.log import keys
 from services.model.calendar import EPOCH
+from services.state import keys
 from services.store.interface import Store
 from tests.integration.test_api.world import (
     EITHER_STORE,

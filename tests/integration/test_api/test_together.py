@@ -14,9 +14,10 @@ from services.api.app import Api
 from services.api.counter.routes import Counters
 from services.api.registry import Registry
 from services.api.settings import ApiSettings
-from services.log import keys
 from services.model.calendar import EPOCH
 from services.model.site import Metric, Site
+from services.state import keys
+from services.state.state import State
 from services.store import sites
 from services.store.interface import Row, Store, StoreUnavailableError
 from tests.integration.test_api.world import (
@@ -86,7 +87,7 @@ async def api(watched: Watched, redis: Redis, clock: Clock) -> AsyncIterator[Api
 async def counters(
     api: Api, watched: Watched, redis: Redis, clock: Clock
 ) -> AsyncIterator[Counters]:
-    counters = Counters(api.registry, watched, redis, clock, clock)  # type: ignore[arg-type]
+    counters = Counters(api.registry, watched, State(redis), clock, clock)  # type: ignore[arg-type]
     yield counters
     await counters.close()
 

@@ -17,9 +17,9 @@ from services.api.stats.answers import prefers_csv, table
 from services.api.stats.filters import Property
 from services.api.stats.measures import Measure, change
 from services.api.stats.reader import Reader
-from services.log import keys
 from services.model.calendar import to_day
 from services.model.site import Site
+from services.state import keys
 from services.store import hits as repository
 from services.store.interface import Limits, Store
 from tests.integration.test_api.world import Clock

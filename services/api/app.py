@@ -26,7 +26,7 @@ from services.api.access.users import Users
 from services.api.counter import embed_routes as embed
 from services.api.counter import routes as counter_routes
 from services.api.counter import top
-from services.api.counter.response_cache import Front, ReadyAnswers
+from services.api.counter.response_cache import ResponseCache, ResponseCacheMiddleware
 from services.api.dashboard import routes as dashboard
 from services.api.dashboard.parts import Parts
 from services.api.imports import routes as import_routes
@@ -90,7 +90,9 @@ class Api:
         self._running: _Running | None = None
         self._opened = asyncio.Event()
         self.application = self._application()
-        self.asgi: ASGIApp = Front(Measured(self.application), self._ready_answers)
+        self.asgi: ASGIApp = ResponseCacheMiddleware(
+            Measured(self.application), self._response_cache
+        )
 
     @property
     def problem(self) -> str | None:
@@ -190,8 +192,8 @@ class Api:
         """The sites, while the service runs."""
         return self._now().registry
 
-    def _ready_answers(self) -> ReadyAnswers | None:
-        return None if self._running is None else self._running.counters.ready
+    def _response_cache(self) -> ResponseCache | None:
+        return None if self._running is None else self._running.counters.responses
 
     def _now(self) -> "_Running":
         if self._running is None:

@@ -23,7 +23,7 @@ NAMES = ("lines", *CHOICES, "digits", "heading", "metric", "path", *(LABEL + lin
 _NOT_OF_A_PAGE = ("lines", "digits", "metric", LABEL)
 
 
-class Options(NamedTuple):
+class EmbedOptions(NamedTuple):
     """What is to be shown, and how.
 
     path     as given and as counted, of the page whose views are wanted instead of the block
@@ -36,7 +36,7 @@ class Options(NamedTuple):
     heading: str | None
 
 
-def parse(asked: bytes, site: Site) -> Options:
+def parse(asked: bytes, site: Site) -> EmbedOptions:
     """Return what a query asks for. Raises ApiError for an unknown option or a bad value."""
     given: dict[str, str] = {}
     for name, value in parameters.fields(asked):
@@ -50,13 +50,13 @@ def parse(asked: bytes, site: Site) -> Options:
     if page is None:
         look = Look.of(display.over(site.display))
         metric = parameters.metric(given["metric"]) if "metric" in given else site.metric
-        return Options(look, metric, None, display.heading)
+        return EmbedOptions(look, metric, None, display.heading)
     for name in given:
         if name.startswith(_NOT_OF_A_PAGE):
             raise bad_request(name, "with path; expected one of both: a page has views only")
     whole = msgspec.structs.replace(display, lines=(), digits=0, heading=display.heading or "")
     look = Look.of(whole.over(site.display))
-    return Options(
+    return EmbedOptions(
         look, site.metric, (page, paths.counted(page, site.significant)), display.heading
     )
 

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from services.api.counter import embed_options
-from services.api.counter.embed_options import Options
-from services.api.counter.response_cache import Parts
+from services.api.counter.embed_options import EmbedOptions
+from services.api.counter.response_cache import Inputs
 from services.api.counter.routes import HEADERS, PREFLIGHT, Counters
 from services.http import etag
 from services.http.errors import unavailable
@@ -31,7 +31,7 @@ class Drawn(NamedTuple):
     policy: str | None
 
 
-Draw = Callable[[Options, Block], Drawn]
+Draw = Callable[[EmbedOptions, Block], Drawn]
 
 
 def routes(counters: Callable[[], Counters]) -> list[BaseRoute]:
@@ -45,43 +45,43 @@ def routes(counters: Callable[[], Counters]) -> list[BaseRoute]:
             if request.method == "OPTIONS":
                 return Response(status_code=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
             numbers = counters()
-            asked, block, parts = await _read(request, numbers)
+            asked, block, inputs = await _read(request, numbers)
             drawn = draw(asked, block)
             body = drawn.text.encode()
             headers = HEADERS
             if drawn.policy:
                 headers = headers | {"Content-Security-Policy": drawn.policy}
             tag = etag.weak(body)
-            return numbers.ready.respond(request, body, tag, headers, drawn.media_type, parts)
+            return numbers.responses.respond(request, body, tag, headers, drawn.media_type, inputs)
 
         return Route(path, answer, methods=["GET", "OPTIONS"])
 
     return [route(SVG, _badge), route(HTML, _page), route(TXT, _text)]
 
 
-async def _read(request: Request, counters: Counters) -> tuple[Options, Block, Parts | None]:
+async def _read(request: Request, counters: Counters) -> tuple[EmbedOptions, Block, Inputs | None]:
     site = counters.site(request.path_params["site"])
     asked = embed_options.parse(request.scope["query_string"], site)
     wanted = dict([asked.path]) if asked.path else {}
-    answer, parts = await counters.answer(site, asked.metric, wanted)
+    answer, inputs = await counters.answer(site, asked.metric, wanted)
     numbers = msgspec.json.decode(answer.body)
     if asked.path is None:
-        return asked, Block.of_site(asked.look, numbers), parts
+        return asked, Block.of_site(asked.look, numbers), inputs
     views = numbers["paths"].get(asked.path[0])
     if views is None:
         raise unavailable("the store cannot be read, and nothing was read before of this page")
-    return asked, Block.of_page(asked.look, views["views"]), parts
+    return asked, Block.of_page(asked.look, views["views"]), inputs
 
 
-def _badge(asked: Options, block: Block) -> Drawn:
+def _badge(asked: EmbedOptions, block: Block) -> Drawn:
     policy = badge.policy(asked.look.preset, asked.look.theme)
     return Drawn(badge.svg(block), badge.MEDIA_TYPE, policy)
 
 
-def _page(asked: Options, block: Block) -> Drawn:
+def _page(asked: EmbedOptions, block: Block) -> Drawn:
     policy = page.policy(asked.look.preset, asked.look.theme)
     return Drawn(page.html(block), page.MEDIA_TYPE, policy)
 
 
-def _text(asked: Options, block: Block) -> Drawn:
+def _text(asked: EmbedOptions, block: Block) -> Drawn:
     return Drawn(text(block, asked.heading), "text/plain; charset=utf-8", None)

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from services.api.counter import periods, queries
-from services.api.counter.body import Numbers
-from services.api.counter.cache import LastGood
+from services.api.counter.body import SiteNumbers
+from services.api.counter.cache import StaleIfErrorCache
 from services.api.counter.last_shown import LastShownSites
 from services.api.counter.monotonic import Floor
 from services.api.counter.online import OnlineReader
@@ -24,7 +24,7 @@ FIRST_DAY_SECONDS = 600.0
 
 T = TypeVar("T")
 
-Wanted = tuple[str, Metric]
+CounterKey = tuple[str, Metric]
 """Slug and measure."""
 
 
@@ -45,22 +45,22 @@ class CounterReader:
         self._clock = clock
         self._online = OnlineReader(state, clock, monotonic)
         self._floor = Floor(LastShownSites(state))
-        self._history = LastGood(
+        self._history = StaleIfErrorCache(
             self._read_histories, ttl=HISTORY_SECONDS, limit=1000, clock=monotonic
         )
-        self._first_days = LastGood(
+        self._first_days = StaleIfErrorCache(
             self._read_first_days, ttl=FIRST_DAY_SECONDS, limit=10_000, clock=monotonic
         )
 
     async def close(self) -> None:
-        """Abandon the readings under way."""
+        """Abandon the reads under way."""
         await self._online.close()
         await self._history.close()
         await self._first_days.close()
 
     async def read(
-        self, sites: Mapping[str, Site], wanted: Sequence[Wanted]
-    ) -> dict[Wanted, Numbers]:
+        self, sites: Mapping[str, Site], counters: Sequence[CounterKey]
+    ) -> dict[CounterKey, SiteNumbers]:
         """Return the numbers of sites, opening balances included; `sites` are theirs, by slug.
 
         What may not be shown is left out. Raises StoreError.
@@ -70,15 +70,15 @@ class CounterReader:
         around = {day: Periods.around(day) for day in set(today.values())}
         keys = {day: periods.keys() for day, periods in around.items()}
         counted, balances, peaks, since, shown, online = await asyncio.gather(
-            self._counted(wanted, today, frozenset().union(*keys.values())),
+            self._counted(counters, today, frozenset().union(*keys.values())),
             queries.balances(self._store, sites, ("",)),
             queries.peaks(self._store, sites, around),
             self._since(sites),
-            self._floor.last_shown(wanted),
+            self._floor.last_shown(counters),
             self._online.now(list(sites)),
         )
-        readings: dict[Wanted, Reading] = {}
-        async for slug, metric in cooperatively(wanted):
+        readings: dict[CounterKey, Reading] = {}
+        async for slug, metric in cooperatively(counters):
             day, before = today[slug], shown.readings.get((slug, metric))
             rows = {key: counted[slug, metric].get(key, 0) for key in keys[day]}
             readings[slug, metric] = Reading(
@@ -91,18 +91,18 @@ class CounterReader:
             )
         allowed = await self._floor.show(readings, shown)
         return {
-            (slug, metric): Numbers(sites[slug], metric, reading, online[slug])
+            (slug, metric): SiteNumbers(sites[slug], metric, reading, online[slug])
             async for (slug, metric), reading in cooperatively(allowed.items())
         }
 
     async def recall(
-        self, sites: Mapping[str, Site], wanted: Sequence[Wanted]
-    ) -> dict[Wanted, Numbers]:
+        self, sites: Mapping[str, Site], counters: Sequence[CounterKey]
+    ) -> dict[CounterKey, SiteNumbers]:
         """Return the last good numbers that are kept, of those sites that have any."""
-        recalled = await self._floor.recall(wanted)
+        recalled = await self._floor.recall(counters)
         online = await self._online.now(list(sites))
         return {
-            (slug, metric): Numbers(sites[slug], metric, reading, online[slug])
+            (slug, metric): SiteNumbers(sites[slug], metric, reading, online[slug])
             for (slug, metric), reading in recalled.items()
         }
 
@@ -115,10 +115,10 @@ class CounterReader:
         return local_day(int(self._clock() * 1000), site.timezone)
 
     async def _counted(
-        self, wanted: Sequence[Wanted], today: Mapping[str, int], keys: frozenset[Key]
-    ) -> dict[Wanted, Rows]:
-        stored = {slug for slug, metric in wanted if metric is not Metric.VISITORS}
-        hashed = {slug: today[slug] for slug, metric in wanted if metric is Metric.VISITORS}
+        self, counters: Sequence[CounterKey], today: Mapping[str, int], keys: frozenset[Key]
+    ) -> dict[CounterKey, Rows]:
+        stored = {slug for slug, metric in counters if metric is not Metric.VISITORS}
+        hashed = {slug: today[slug] for slug, metric in counters if metric is Metric.VISITORS}
         rows, visitors = await asyncio.gather(
             queries.rows(self._store, stored, keys) if stored else _nothing(),
             self._visitors(hashed) if hashed else _nothing(),
@@ -127,40 +127,38 @@ class CounterReader:
             (slug, metric): visitors[slug]
             if metric is Metric.VISITORS
             else {key: _measure(count, metric) for key, count in rows.get(slug, {}).items()}
-            for slug, metric in wanted
+            for slug, metric in counters
         }
 
     async def _visitors(self, today: Mapping[str, int]) -> dict[str, Rows]:
         # Longer periods are sums of days: a visitor means nothing after the site's midnight.
-        asked = [(slug, day - 1) for slug, day in today.items()]
+        until = [(slug, day - 1) for slug, day in today.items()]
         histories, recent = await asyncio.gather(
-            self._history.get_all(asked),
+            self._history.get_all(until),
             queries.visitors(self._store, today, min(today.values()) - 1, max(today.values()) + 2),
         )
         counted = {}
-        for slug, first in asked:
+        for slug, first in until:
             counted[slug] = rows = dict(histories[slug, first].value)
             for day, count in recent.get(slug, {}).items():
                 if first <= day <= first + 2:
                     periods.add(rows, Grain.DAY, day, count)
         return counted
 
-    async def _read_histories(
-        self, wanted: Sequence[tuple[str, int]]
-    ) -> dict[tuple[str, int], Rows]:
+    async def _read_histories(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Rows]:
         histories: dict[tuple[str, int], Rows] = {}
-        for end in {end for _, end in wanted}:
-            slugs = [slug for slug, until in wanted if until == end]
-            found = await queries.visitors(self._store, slugs, 0, end)
+        for end in {end for _, end in keys}:
+            slugs = [slug for slug, until in keys if until == end]
+            visitors = await queries.visitors(self._store, slugs, 0, end)
             for slug in slugs:
                 rows: Rows = {}
                 histories[slug, end] = rows
-                for day, count in found.get(slug, {}).items():
+                for day, count in visitors.get(slug, {}).items():
                     periods.add(rows, Grain.DAY, day, count)
         return histories
 
     async def _since(self, sites: Mapping[str, Site]) -> dict[str, str]:
-        self._first_days.renew(sites)
+        self._first_days.refresh(sites)
         first = await self._first_days.get_all(list(sites))
         return {
             slug: to_date(
@@ -172,8 +170,8 @@ class CounterReader:
         }
 
     async def _read_first_days(self, slugs: Sequence[str]) -> dict[str, int | None]:
-        found = await queries.first_days(self._store, slugs)
-        return {slug: found.get(slug) for slug in slugs}
+        days = await queries.first_days(self._store, slugs)
+        return {slug: days.get(slug) for slug in slugs}
 
 
 async def cooperatively(items: Iterable[T]) -> AsyncIterator[T]:
@@ -188,7 +186,7 @@ async def _nothing() -> dict[str, Any]:
     return {}
 
 
-def _added(balances: Iterable[queries.Balance], metric: Metric, wanted: frozenset[Key]) -> Rows:
+def _added(balances: Iterable[queries.Balance], metric: Metric, keys: frozenset[Key]) -> Rows:
     if metric is Metric.VISITORS:
         return {}
     # An old counter showed each number for itself: an entry adds to its own period only.
@@ -196,7 +194,7 @@ def _added(balances: Iterable[queries.Balance], metric: Metric, wanted: frozense
     for balance in balances:
         key = (balance.grain, balance.start)
         rows[key] = rows.get(key, 0) + _measure(balance, metric)
-    return {key: count for key, count in rows.items() if count and key in wanted}
+    return {key: count for key, count in rows.items() if count and key in keys}
 
 
 def _measure(count: queries.Count | queries.Balance, metric: Metric) -> int:

@@ -7,7 +7,7 @@ Rows are kept by the period they count, not by its name: what was `today` when i
 import msgspec
 
 from services.api.counter.periods import Key, Periods
-from services.api.counter.queries import Peak
+from services.api.counter.queries import OnlinePeak
 from services.model.calendar import Grain
 
 Rows = dict[Key, int]
@@ -29,7 +29,7 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     as_of: int
     day: int
     since: str
-    peak: Peak | None
+    peak: OnlinePeak | None
     counted: Rows
     balances: Rows
 
@@ -45,12 +45,12 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
             rows[key] = rows.get(key, 0) + count
         return Periods.around(today).numbers(rows)
 
-    def peak_of(self, today: int) -> Peak | None:
+    def peak_of(self, today: int) -> OnlinePeak | None:
         """Return the peak, if it is that of this day."""
         return self.peak if today == self.day else None
 
     def says_the_same(self, other: "Reading") -> bool:
-        """Tell whether two readings differ in nothing but their time."""
+        """Tell whether two readings differ in their time only."""
         return msgspec.structs.replace(self, as_of=other.as_of) == other
 
 
@@ -75,5 +75,5 @@ class PageReading(msgspec.Struct, frozen=True, array_like=True):
         return {"views": self.views + self.balance, "today": of_day}
 
     def says_the_same(self, other: "PageReading") -> bool:
-        """Tell whether two readings differ in nothing but their time."""
+        """Tell whether two readings differ in their time only."""
         return msgspec.structs.replace(self, as_of=other.as_of) == other

@@ -93,8 +93,8 @@ _TOP = {
             "period",
             "the site's days up to today",
             type="string",
-            enum=list(top.Period),
-            default=top.Period.WEEK.value,
+            enum=list(top.TopPeriod),
+            default=top.TopPeriod.WEEK.value,
         ),
         _option(
             "limit",
@@ -116,7 +116,7 @@ _TOP = {
                         "properties": {
                             "site": {"type": "string"},
                             "as_of": {"type": "string", "format": "date-time"},
-                            "period": {"type": "string", "enum": list(top.Period)},
+                            "period": {"type": "string", "enum": list(top.TopPeriod)},
                             "stale": {"type": "boolean"},
                             "pages": {
                                 "type": "array",

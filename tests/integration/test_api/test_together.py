@@ -249,7 +249,7 @@ async def test_what_is_asked_for_again_is_renewed_before_it_ends(
         clock.now += 10
         watched.statements.clear()
         counters = api._now().counters
-        counters.renew()
+        counters.refresh()
         await asyncio.sleep(0)
         assert not watched.statements  # nobody has asked for a while
 

@@ -13,6 +13,8 @@ from services.state.errors import StateError
 from services.state.last_shown import EncodedNumbers
 from services.store.interface import StoreUnavailableError
 
+TWO_PAGES = 2 * 600
+
 
 class Memory(LastShown[PageReading]):
     """Shared state that can be away, or take nothing."""
@@ -39,8 +41,8 @@ class Memory(LastShown[PageReading]):
 class Site:
     """The pages of one site, as one process shows them."""
 
-    def __init__(self, memory: Memory, limit: int = 100) -> None:
-        self.floor = Floor(memory, keeps=lambda page: bool(page.views), limit=limit)
+    def __init__(self, memory: Memory, max_bytes: int = 100_000) -> None:
+        self.floor = Floor(memory, keeps=lambda page: bool(page.views), max_bytes=max_bytes)
 
     async def show(self, **counts: int) -> dict[str, int]:
         """Return what is shown of pages, given what the store counts."""
@@ -62,7 +64,7 @@ class Site:
 async def test_the_highest_value_seen_stays() -> None:
     memory = Memory()
     memory.away = True  # what this process remembers must do
-    site = Site(memory, limit=2)
+    site = Site(memory, max_bytes=TWO_PAGES)
 
     def lifted(path: str, count: int) -> int:
         return site.floor.lift(("mytho", path), {TOTAL: count}, {})[TOTAL]
@@ -82,7 +84,7 @@ async def test_what_another_process_showed_stays() -> None:
 
 async def test_pages_without_a_view_push_out_nothing_that_was_counted() -> None:
     memory = Memory()
-    site = Site(memory, limit=2)
+    site = Site(memory, max_bytes=TWO_PAGES)
     await site.show(a=7)
     for number in range(10):
         await site.show(**{f"invented-{number}": 0})

@@ -9,6 +9,7 @@ meant to be seen.
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from sys import getsizeof
 from typing import Generic, TypeVar
 
 import msgspec
@@ -20,10 +21,12 @@ from services.store.interface import StoreUnavailableError
 
 KEEP_SECONDS = 60.0
 """Numbers that do not change are written to shared state again after this time."""
-REMEMBERED = 100_000
-"""Numbers of sites and pages that are remembered."""
-_MAX_ROWS = 64
-"""Rows that are remembered of one of them; above, those that are no longer read are dropped."""
+MAX_BYTES = 64 << 20
+"""What is remembered of sites, and of pages: some 80,000 of them."""
+_BYTES_A_NAME = 300
+_BYTES_A_ROW = 200
+_SPARE_ROWS = 8
+"""Rows of a site or page that are remembered though they are no longer read."""
 
 R = TypeVar("R", Reading, PageReading)
 N = TypeVar("N", bound=str)
@@ -34,6 +37,7 @@ class _Highest(msgspec.Struct):
 
     rows: dict[Key, int]
     shown: bool = False
+    size: int = 0
 
 
 class Floor(Generic[R]):
@@ -44,15 +48,16 @@ class Floor(Generic[R]):
         last_shown: LastShown[R],
         *,
         keeps: Callable[[R], bool] = lambda _: True,
-        limit: int = REMEMBERED,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         """`keeps` tells whether a reading is worth its place in shared state.
 
-        Beyond the limit, what was not read for the longest time is forgotten.
+        Beyond `max_bytes`, what was not read for the longest time is forgotten.
         """
         self._last_shown: LastShown[R] = last_shown
         self._keeps: Callable[[R], bool] = keeps
-        self._limit = limit
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._highest: OrderedDict[Name, _Highest] = OrderedDict()
         self._reset_at: dict[str, int] = {}
 
@@ -82,7 +87,7 @@ class Floor(Generic[R]):
                 if count > highest.rows.get(key, 0):
                     highest.rows[key] = count
         if highest.rows:
-            if len(highest.rows) > _MAX_ROWS:
+            if len(highest.rows) > len(rows) + len(shown) + _SPARE_ROWS:
                 current = rows.keys() | shown.keys()
                 highest.rows = {key: highest.rows[key] for key in highest.rows.keys() & current}
             self._remember(name, highest)
@@ -126,18 +131,22 @@ class Floor(Generic[R]):
         return highest is not None and highest.shown
 
     def _remember(self, name: Name, highest: _Highest) -> None:
+        size = _BYTES_A_NAME + _BYTES_A_ROW * len(highest.rows) + getsizeof(name[1])
+        self._bytes += size - highest.size
+        highest.size = size
         self._highest[name] = highest
         # What counts nothing is forgotten first: invented pages push out nothing that was counted.
         self._highest.move_to_end(name, last=bool(highest.rows))
-        if len(self._highest) > self._limit:
-            self._highest.popitem(last=False)
+        while self._bytes > self._max_bytes:
+            _, forgotten = self._highest.popitem(last=False)
+            self._bytes -= forgotten.size
 
     def _reset(self, slug: str, at: int) -> None:
         """Forget what was read of a site, unless this reset (named by its time) was done before."""
         if at > self._reset_at.get(slug, 0):
             self._reset_at[slug] = at
             for name in [name for name in self._highest if name[0] == slug]:
-                del self._highest[name]
+                self._bytes -= self._highest.pop(name).size
 
 
 def _is_news(reading: R, shown: R | None) -> bool:

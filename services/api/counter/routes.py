@@ -92,8 +92,8 @@ class Counters:
             registry.get, monotonic, grace=GRACE_SECONDS, refreshing=self._is_refreshing
         )
         self._monotonic = monotonic
-        self._asked_at: dict[CounterKey, float] = {}
-        self._asked_again_at: dict[CounterKey, float] = {}
+        self._requested_at: dict[CounterKey, float] = {}
+        self._requested_again_at: dict[CounterKey, float] = {}
 
     async def close(self) -> None:
         """Abandon the reads under way."""
@@ -110,12 +110,12 @@ class Counters:
     def refresh(self) -> None:
         """Refresh popular numbers before they expire, so that nobody waits for them."""
         since = self._monotonic() - POPULAR_SECONDS
-        self._asked_at = _later(self._asked_at, since)
+        self._requested_at = _later(self._requested_at, since)
         expiring = list(self.responses.expiring(EXPIRING_SECONDS))
         for inputs in expiring:
             self._note(inputs.counter)
-        self._asked_again_at = _later(self._asked_again_at, since)
-        self._numbers.refresh(self._asked_again_at)
+        self._requested_again_at = _later(self._requested_again_at, since)
+        self._numbers.refresh(self._requested_again_at)
         # A page must be asked for twice: pages can be invented.
         self._pages.refresh(page for inputs in expiring for page in inputs.pages)
 
@@ -191,9 +191,9 @@ class Counters:
 
     def _note(self, counter: CounterKey) -> None:
         now = self._monotonic()
-        if counter in self._asked_at:
-            self._asked_again_at[counter] = now
-        self._asked_at[counter] = now
+        if counter in self._requested_at:
+            self._requested_again_at[counter] = now
+        self._requested_at[counter] = now
 
     async def _cached_numbers(self, site: Site, metric: Metric) -> Cached[SiteNumbers]:
         self._note((site.slug, metric))
@@ -242,8 +242,8 @@ class Counters:
         return sites, [key for key in keys if key[0] in sites]
 
 
-def _later(asked_at: dict[CounterKey, float], since: float) -> dict[CounterKey, float]:
-    return {counter: at for counter, at in asked_at.items() if at >= since}
+def _later(times: dict[CounterKey, float], since: float) -> dict[CounterKey, float]:
+    return {counter: at for counter, at in times.items() if at >= since}
 
 
 def _parse(query: bytes, site: Site) -> tuple[Metric, dict[str, str]]:

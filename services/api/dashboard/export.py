@@ -10,7 +10,7 @@ from services.api.dashboard.visit import Visit
 from services.api.stats import answers
 from services.api.stats.filters import Property
 from services.api.stats.measures import Measure
-from services.api.stats.question import Part
+from services.api.stats.query import BreakdownQuery
 from services.api.stats.spans import Interval
 from services.http.errors import ApiError, bad_request, shown
 
@@ -34,7 +34,7 @@ async def csv(visit: Visit) -> Response:
         measures = (Measure.PAGEVIEWS, Measure.VISITS, Measure.VISITORS)
         if by is not Property.PAGE:
             measures = (Measure.VISITS, Measure.PAGEVIEWS, Measure.VISITORS)
-        found = await reader.breakdown(question(asking, measures), Part(by, ROWS, 1))
+        found = await reader.breakdown(question(asking, measures), BreakdownQuery(by, ROWS, 1))
         table = answers.rows(measures, by.field, found.rows)
     else:
         expected = ", ".join((TIMESERIES, *PANELS))

@@ -8,8 +8,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from services.api.dashboard.asking import Asking
 from services.api.stats.filters import Property
 from services.api.stats.measures import LENGTHS, Counts, Measure
-from services.api.stats.question import Part, Question
-from services.api.stats.reader import Reader, Row
+from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.reader import Row, StatsReader
 from services.api.stats.spans import Interval, Span
 from services.http.errors import ApiError
 
@@ -58,7 +58,7 @@ class Line(NamedTuple):
 class Traffic:
     """Begins to read every panel; ask for each with the method of its name."""
 
-    def __init__(self, reader: Reader, asking: Asking) -> None:
+    def __init__(self, reader: StatsReader, asking: Asking) -> None:
         self._reader = reader
         self._asking = asking
         self._tasks: list[asyncio.Task[Any]] = []
@@ -111,7 +111,9 @@ class Traffic:
 
     async def _breakdown(self, by: Property) -> Got[list[Row]]:
         measure = measure_of(by)
-        found = await self._reader.breakdown(question(self._asking, (measure,)), Part(by, ROWS, 1))
+        found = await self._reader.breakdown(
+            question(self._asking, (measure,)), BreakdownQuery(by, ROWS, 1)
+        )
         rows = [row for row in found.rows if row.counts.value(measure)]
         return Got(rows, partial=bool(found.warnings))
 
@@ -121,11 +123,11 @@ def measure_of(by: Property) -> Measure:
     return Measure.PAGEVIEWS if by is Property.PAGE else Measure.VISITS
 
 
-def question(asking: Asking, measures: tuple[Measure, ...]) -> Question:
+def question(asking: Asking, measures: tuple[Measure, ...]) -> StatsQuery:
     """Return what the page asks, about the days that have come."""
-    return Question(asking.site, asking.seen, measures, asking.filters)
+    return StatsQuery(asking.site, asking.seen, measures, asking.filters)
 
 
-def spanning(asked: Question, span: Span) -> Question:
+def spanning(asked: StatsQuery, span: Span) -> StatsQuery:
     """Return the same question about other days."""
-    return Question(asked.site, span, asked.measures, asked.filters)
+    return StatsQuery(asked.site, span, asked.measures, asked.filters)

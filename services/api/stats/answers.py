@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.stats.measures import Measure, Value, change
-from services.api.stats.reader import Found, Row
+from services.api.stats.reader import Row, StatsResult
 
 CSV = "text/csv"
 JSON = "application/json"
@@ -24,9 +24,11 @@ HEADERS = {
 Cell = Value | str
 
 
-def aggregate(measures: Sequence[Measure], found: Found, before: Found | None) -> dict[str, Any]:
+def aggregate(
+    measures: Sequence[Measure], result: StatsResult, before: StatsResult | None
+) -> dict[str, Any]:
     """Return one value a measure, and its change where there is something to compare with."""
-    now = found.total()
+    now = result.total()
     results: dict[str, dict[str, Value]] = {}
     for measure in measures:
         results[measure] = {"value": now.value(measure)}
@@ -36,11 +38,11 @@ def aggregate(measures: Sequence[Measure], found: Found, before: Found | None) -
     return results
 
 
-def rows(measures: Sequence[Measure], named: str, found: Iterable[Row]) -> list[dict[str, Cell]]:
+def rows(measures: Sequence[Measure], named: str, counted: Iterable[Row]) -> list[dict[str, Cell]]:
     """Return a row each, with its name under `named`."""
     return [
         {named: name, **{measure.value: counts.value(measure) for measure in measures}}
-        for name, counts in found
+        for name, counts in counted
     ]
 
 

@@ -1,4 +1,4 @@
-"""What one request asks, read and checked."""
+"""The query of a request, parsed and checked."""
 
 import re
 
@@ -17,7 +17,7 @@ MAX_PAGE = 1000
 PREVIOUS_PERIOD = "previous_period"
 
 
-class Question(msgspec.Struct, frozen=True):
+class StatsQuery(msgspec.Struct, frozen=True):
     """Measures of the hits of a site, on some days, that pass the filters."""
 
     site: Site
@@ -29,20 +29,20 @@ class Question(msgspec.Struct, frozen=True):
         """Tell whether one of these measures is asked for."""
         return not measures.isdisjoint(self.measures)
 
-    def before(self) -> "Question":
-        """Return the same question about the previous period."""
+    def before(self) -> "StatsQuery":
+        """Return the same query about the previous period."""
         return msgspec.structs.replace(self, span=self.span.previous())
 
 
-class Part(msgspec.Struct, frozen=True):
-    """Which rows of a breakdown are wanted."""
+class BreakdownQuery(msgspec.Struct, frozen=True):
+    """Which rows of a breakdown to read."""
 
     by: Property
     limit: int
     page: int
 
 
-def question(
+def parse_query(
     site: Site,
     today: int,
     *,
@@ -50,20 +50,24 @@ def question(
     dates: str | None,
     metrics: str | None,
     filters: str | None,
-) -> Question:
-    """Return what is asked. Raises ApiError, which names the parameter."""
-    asked = Question(site, span_of(period, dates, today), _measures(metrics), parse(filters or ""))
-    if any(of.by is Property.PAGE for of in asked.filters):
-        _refuse_ratio(asked, "with a filter by event:page")
-    return asked
+) -> StatsQuery:
+    """Return the query of a request. Raises ApiError, which names the parameter."""
+    query = StatsQuery(
+        site, span_of(period, dates, today), _measures(metrics), parse(filters or "")
+    )
+    if any(of.by is Property.PAGE for of in query.filters):
+        _refuse_ratio(query, "with a filter by event:page")
+    return query
 
 
-def part(asked: Question, name: str | None, limit: str | None, page: str | None) -> Part:
-    """Return which rows of a breakdown are asked for. Raises ApiError."""
+def parse_breakdown(
+    query: StatsQuery, name: str | None, limit: str | None, page: str | None
+) -> BreakdownQuery:
+    """Return which rows of a breakdown to read. Raises ApiError."""
     by = property_of(name or "", "property")
     if by is Property.PAGE:
-        _refuse_ratio(asked, "in a breakdown by event:page")
-    return Part(
+        _refuse_ratio(query, "in a breakdown by event:page")
+    return BreakdownQuery(
         by,
         _whole("limit", limit, DEFAULT_LIMIT, MAX_LIMIT),
         _whole("page", page, 1, MAX_PAGE),
@@ -89,9 +93,9 @@ def _measures(text: str | None) -> tuple[Measure, ...]:
     return tuple(measures)
 
 
-def _refuse_ratio(asked: Question, where: str) -> None:
+def _refuse_ratio(query: StatsQuery, where: str) -> None:
     # A visit belongs to the page it began on, a view to its own: their ratio would say nothing.
-    if Measure.VIEWS_PER_VISIT in asked.measures:
+    if Measure.VIEWS_PER_VISIT in query.measures:
         raise bad_request("metrics", f"{Measure.VIEWS_PER_VISIT} says nothing {where}")
 
 

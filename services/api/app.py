@@ -18,9 +18,9 @@ from services.api import tail
 from services.api.access import audit_routes, session_routes, token_routes, user_routes
 from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
-from services.api.access.clients import Clients
-from services.api.access.gate import Gate
-from services.api.access.signing import Signing
+from services.api.access.authenticator import Authenticator
+from services.api.access.client_address import ClientAddresses
+from services.api.access.sign_in import SignInService
 from services.api.access.tokens import Tokens
 from services.api.access.users import Users
 from services.api.counter import embed_routes as embed
@@ -223,7 +223,7 @@ class Api:
             docs_url=None,
             redoc_url=None,
         )
-        app.state.gate = lambda: self._now().gate
+        app.state.authenticator = lambda: self._now().authenticator
         errors.install(app)
 
         async def top_pages(request: Request) -> Response:
@@ -251,7 +251,7 @@ class Api:
                 self._clock,
             )
         )
-        for doors in session_routes.routers(lambda: self._now().signing, lambda: self._now().users):
+        for doors in session_routes.routers(lambda: self._now().sign_in, lambda: self._now().users):
             app.include_router(doors)
         app.include_router(user_routes.router(lambda: self._now().users))
         app.include_router(token_routes.router(lambda: self._now().tokens))
@@ -294,17 +294,19 @@ class _Running:
         self.registry = Registry(self.store, self.state, clock)
         self.audit = Audit(self.store, clock)
         self.sites = Sites(self.registry, self.audit, clock)
-        self.accounts = Accounts(self.store, self.redis, clock, monotonic)
-        self.gate = Gate(
+        self.accounts = Accounts(self.store, self.state, clock, monotonic)
+        self.authenticator = Authenticator(
             settings.admin_token,
             self.accounts,
-            self.redis,
-            Clients(settings.trusted_proxies, settings.public_url),
+            self.state,
+            ClientAddresses(settings.trusted_proxies, settings.public_url),
             clock,
         )
-        self.signing = Signing(self.gate, self.redis)
-        self.users = Users(self.gate, self.signing.passwords, self.audit, self.registry, clock)
-        self.tokens = Tokens(self.gate, self.audit, self.registry, clock)
+        self.sign_in = SignInService(self.authenticator, self.state)
+        self.users = Users(
+            self.authenticator, self.sign_in.passwords, self.audit, self.registry, clock
+        )
+        self.tokens = Tokens(self.authenticator, self.audit, self.registry, clock)
         logged = ImportLog(self.redis, settings.partitions, settings.group, monotonic)
         self.imports = Imports(self.store, logged, clock)
         self.followers = Followers(self.redis, settings.partitions)
@@ -323,7 +325,7 @@ class _Running:
             sites=self.sites,
             counters=self.counters,
             stats=self.stats,
-            signing=self.signing,
+            signing=self.sign_in,
             users=self.users,
             tokens=self.tokens,
             audit=self.audit,
@@ -332,7 +334,7 @@ class _Running:
         )
 
     async def close(self) -> None:
-        self.signing.close()
+        self.sign_in.close()
         await self.accounts.close()
         self.followers.close()
         await self.stats.close()

@@ -8,6 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from services.runtime.redis_client import connect
+from services.state.errors import translated
 
 
 class State:
@@ -21,6 +22,11 @@ class State:
     def open(cls, url: str, **options: Any) -> "State":
         """Return the state at a URL; `options` are those of `Redis.from_url`."""
         return cls(connect(url, **options))
+
+    async def ping(self) -> None:
+        """Return if the server answers. Raises StateError."""
+        with translated():
+            await self.redis.ping()
 
     async def close(self) -> None:
         """Close every connection."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from services.api.access.principal import Principal
 from services.api.access.route import Who, admin_router, needs
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import bad_request, shown, unavailable, unknown_site
 from services.model.account import ALL_SITES, Role
 from services.store import audit

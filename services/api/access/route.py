@@ -12,7 +12,7 @@ from starlette.types import Message
 from services.api.access.authenticator import authenticate, authenticator
 from services.api.access.cookies import CSRF_HEADER, PLAIN, SECURE
 from services.api.access.principal import Principal
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import ApiError, unknown_site
 from services.model.account import Role
 from services.model.site import Site

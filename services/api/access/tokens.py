@@ -14,7 +14,7 @@ from services.api.access import fields
 from services.api.access.audit import Audit
 from services.api.access.authenticator import Authenticator
 from services.api.access.principal import Principal
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.account import Role, Token
 

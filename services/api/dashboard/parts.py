@@ -8,7 +8,7 @@ from services.api.access.sign_in import SignInService
 from services.api.access.tokens import Tokens
 from services.api.access.users import Users
 from services.api.counter.routes import Counters
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats.routes import Stats
 from services.store.interface import Store

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 
 from services.api.access.authenticator import authenticate, authenticator
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import bad_request, shown, unavailable, unknown_site
 from services.model.site import ANY_HOST, Site
 

@@ -22,7 +22,7 @@ from services.model.account import Role
 from services.model.calendar import EPOCH, Grain, local_day, period_start, to_date, to_day
 from services.model.site import Site
 from services.store import balances as ledger
-from services.store.balances import Entry
+from services.store.balances import BalanceEntry as Entry
 from services.store.interface import Store, StoreError
 
 MAX_ENTRIES = 100

@@ -14,7 +14,7 @@ from starlette.responses import StreamingResponse
 
 from services.api.access.principal import Principal
 from services.api.access.route import Who, admin_router, needs
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable, unknown_site
 from services.log.follow import Followers, Read
 from services.model.account import Role

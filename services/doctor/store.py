@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from services.doctor.check import Check, Findings
 from services.settings import StoreSettings
 from services.state import keys
-from services.store import drift, portable, sites, state
+from services.store import drift, portable, server_info, sites
 from services.store.interface import Store, StoreError
 from services.store.migrations import migrations, partitions_of, schema_of
 
@@ -28,7 +28,7 @@ async def examine(
     """Look at the store; compare the counters of the last days with a recount of raw hits."""
     findings = Findings("store")
     try:
-        version = await state.version(store)
+        version = await server_info.version(store)
     except StoreError as error:
         findings.add(
             "ClickHouse",
@@ -54,7 +54,7 @@ async def examine(
 
 
 async def _clock(findings: Findings, store: Store, clock: Callable[[], float]) -> None:
-    skew = await state.now(store) - int(clock())
+    skew = await server_info.now(store) - int(clock())
     findings.add(
         "clock",
         abs(skew) <= SKEW_SECONDS,
@@ -95,7 +95,7 @@ async def _restore(findings: Findings, store: Store) -> None:
 
 
 async def _disk(findings: Findings, store: Store) -> None:
-    disks = await state.disks(store)
+    disks = await server_info.disks(store)
     if not disks:
         findings.add("disk", None, "this server does not tell how full its disk is")
     for disk in disks:
@@ -108,7 +108,7 @@ async def _disk(findings: Findings, store: Store) -> None:
 
 
 async def _parts(findings: Findings, store: Store) -> None:
-    most = await state.most_parts(store)
+    most = await server_info.most_parts(store)
     findings.add(
         "parts",
         most < MANY_PARTS,

@@ -3,11 +3,10 @@
 import asyncio
 import logging
 
-from redis.exceptions import RedisError
-
-from services.ingest.distinct import DistinctPaths
+from services.ingest.cardinality import CardinalityLimiter
 from services.ingest.link import Link
 from services.ingest.salts import Salts
+from services.state.errors import StateError
 
 _log = logging.getLogger(__name__)
 
@@ -15,7 +14,7 @@ _log = logging.getLogger(__name__)
 class Days:
     """Days in memory; however many hits wait for one to be opened, Redis is asked once."""
 
-    def __init__(self, link: Link, salts: Salts, paths: DistinctPaths) -> None:
+    def __init__(self, link: Link, salts: Salts, paths: CardinalityLimiter) -> None:
         self._link = link
         self._salts = salts
         self._paths = paths
@@ -41,7 +40,7 @@ class Days:
             try:
                 await self._salts.load(site, day)
                 await self._paths.load(site, day)
-            except (RedisError, OSError) as error:
+            except StateError as error:
                 _log.warning("the day of site %s is opened without Redis: %s", site, error)
             else:
                 return

@@ -14,31 +14,33 @@ from services.enrich import agents
 from services.enrich.country import Countries
 from services.http.client_address import Addresses
 from services.ingest import metrics
+from services.ingest.cardinality import CardinalityLimiter
 from services.ingest.checks import RefusedError, check_redis
 from services.ingest.commit import GroupCommit, UnavailableError
 from services.ingest.days import Days
-from services.ingest.distinct import DistinctPaths
 from services.ingest.drops import DropReason
-from services.ingest.lastgood import LastGood
 from services.ingest.link import Link
-from services.ingest.pipeline import Draft, Parts, process
-from services.ingest.rates import Rates
-from services.ingest.registry import Registry
+from services.ingest.pipeline import Draft, PipelineContext, process
 from services.ingest.salt_memory import SaltMemory
 from services.ingest.salts import Salts
 from services.ingest.settings import IngestSettings
+from services.ingest.site_lookup import SiteLookup
+from services.ingest.sites_file import SitesFile
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool, SpoolError
+from services.ingest.token_bucket import TokenBuckets
 from services.log import keys
 from services.log.writer import LogWriter
 from services.runtime.clock import Clock
 from services.runtime.redis_client import connect
 from services.runtime.tasks import end, ended
+from services.state.errors import StateError
+from services.state.state import State
 
 _log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 10.0
-TEND_SECONDS = 2.0
+MAINTENANCE_SECONDS = 2.0
 """How old the copy of the sites may be, and how long a fault of Redis goes unnoticed."""
 _REDIS_SECONDS = 1.0
 
@@ -55,23 +57,24 @@ class Intake:
         self._clock = clock
         # One repetition at once: after a restart of Redis, connections of the pool are dead.
         self._redis = _client(settings.redis_url, retries=1)
+        self._state = State.open(settings.redis_url, seconds=_REDIS_SECONDS, retries=1)
         # Its own connection; the group commit has one append under way, limits its time, and
         # repeats it on a new connection.
         self._log_redis = _client(settings.redis_url, retries=0, seconds=None, alone=True)
         self._link = Link()
         self._spool = Spool(settings.spool, settings.spool_bytes, settings.partitions, clock)
-        last_good = LastGood(settings.spool / "sites.json", settings.partitions)
-        self._registry = Registry(self._redis, last_good)
+        file = SitesFile(settings.spool / "sites.json", settings.partitions)
+        self._sites = SiteLookup(self._state, file)
         memory = SaltMemory(settings.salts, settings.redis_url)
-        self._salts = Salts(self._redis, memory, clock)
-        self._paths = DistinctPaths(self._redis, settings.max_paths, clock)
+        self._salts = Salts(self._state, memory, clock)
+        self._paths = CardinalityLimiter(self._state, settings.max_paths, clock)
         self._countries = Countries(settings.country_database)
-        self._parts = Parts(
-            registry=self._registry,
+        self._context = PipelineContext(
+            sites=self._sites,
             days=Days(self._link, self._salts, self._paths),
             salts=self._salts,
             paths=self._paths,
-            rates=Rates(settings.rate_per_minute, settings.rate_burst, clock),
+            rates=TokenBuckets(settings.rate_per_minute, settings.rate_burst, clock),
             addresses=Addresses(settings.trusted_proxies),
             countries=self._countries,
         )
@@ -86,8 +89,8 @@ class Intake:
         # Its own connections too: what hangs here must not keep the others waiting.
         self._drain_redis = _client(settings.redis_url, retries=1, seconds=_DRAIN_SECONDS)
         self._drain = Drain(self._drain_redis, self._spool, self._link, self._may_append, clock)
-        self._tending: asyncio.Task[None] | None = None
-        self._one_tends = asyncio.Lock()
+        self._maintenance: asyncio.Task[None] | None = None
+        self._one_maintains = asyncio.Lock()
         self._told: str | None = None
         self._closed: str | None = "ingest has not started"
 
@@ -108,22 +111,22 @@ class Intake:
             raise
         self._commit.start()
         self._drain.start()
-        self._tending = asyncio.create_task(self._tend(), name="tend ingest")
+        self._maintenance = asyncio.create_task(self._maintain(), name="ingest maintenance")
 
     async def stop(self) -> None:
         """Finish what was accepted, then close everything."""
-        if self._tending is not None:
-            await end(self._tending)
+        if self._maintenance is not None:
+            await end(self._maintenance)
         self._closed = "ingest is stopping"
         await self._commit.stop()
         await self._drain.stop()
-        with suppress(RedisError, OSError):
+        with suppress(StateError):
             await self._paths.share()
         await self._close()
 
     def healthy(self) -> str | None:
         """Return why this process must be restarted, or None."""
-        fault = ended(self._commit.task, *self._drain.tasks, self._tending)
+        fault = ended(self._commit.task, *self._drain.tasks, self._maintenance)
         if fault is None:
             return None
         if self._closed is None and fault != self._told:
@@ -146,7 +149,7 @@ class Intake:
         try:
             if self._closed is not None:
                 raise UnavailableError("ingest takes no hits now; see /readyz")
-            outcome = await process(draft, self._parts)
+            outcome = await process(draft, self._context)
             if isinstance(outcome, DropReason):
                 metrics.DROPPED.inc()
                 metrics.DROPS[outcome].inc()
@@ -161,13 +164,13 @@ class Intake:
         """Begin to take hits, if the server may hold the log and the sites are known."""
         try:
             await self._may_append()
-            await self._registry.refresh()
-        except (RedisError, OSError) as error:
+            await self._sites.refresh()
+        except (StateError, RedisError, OSError) as error:
             reason = f"Redis cannot be asked: {error}"
             if reason != self._closed:
                 _log.warning("%s; trying again", reason)
             self._link.cut(str(error))
-            known = self._registry.loaded or await self._registry.restore()
+            known = self._sites.loaded or await self._sites.restore()
             self._closed = None if known else f"{reason}, and there is no copy of the sites"
         except RefusedError as error:
             if str(error) != self._closed:
@@ -185,21 +188,23 @@ class Intake:
             unsafe_eviction=self._settings.unsafe_eviction,
         )
 
-    async def _tend(self) -> None:
+    async def _maintain(self) -> None:
         while True:
-            await asyncio.sleep(TEND_SECONDS if self._closed is None else TEND_SECONDS / 4)
+            await asyncio.sleep(
+                MAINTENANCE_SECONDS if self._closed is None else MAINTENANCE_SECONDS / 4
+            )
             try:
-                await self.tend()
+                await self.maintain()
             except Exception:
                 # Whatever it is: hits are taken without it, and the next attempt is near.
                 _log.exception("ingest could not look after itself")
 
-    async def tend(self) -> None:
+    async def maintain(self) -> None:
         """Keep the copies of what others write fresh, forget what is over, and look for faults.
 
-        Called every TEND_SECONDS. While no hits are taken, it tries to begin.
+        Called every MAINTENANCE_SECONDS. While no hits are taken, it tries to begin.
         """
-        async with self._one_tends:
+        async with self._one_maintains:
             if self._closed is None:
                 await self._look()
             else:
@@ -207,8 +212,8 @@ class Intake:
                     await self._open()
 
     async def _look(self) -> None:
-        with suppress(RedisError, OSError):
-            await self._registry.refresh()
+        with suppress(StateError, RedisError, OSError):
+            await self._sites.refresh()
             await self._salts.share()
             await self._paths.share()
             # It repairs a server that was wiped.
@@ -223,6 +228,7 @@ class Intake:
         self._countries.close()
         for redis in (self._redis, self._log_redis, self._drain_redis):
             await redis.aclose()
+        await self._state.close()
 
 
 def _client(

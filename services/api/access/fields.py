@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import bad_request, shown
 from services.model.account import ALL_SITES, SITES_PATTERN, Role
 

@@ -8,17 +8,17 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from redis.exceptions import RedisError
 
 from services.api.access import fields, passwords
 from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
-from services.api.access.gate import Gate
+from services.api.access.authenticator import Authenticator
 from services.api.access.passwords import Passwords
 from services.api.access.principal import Principal
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.account import Role, User
+from services.state.errors import StateError
 
 
 class Users:
@@ -26,13 +26,13 @@ class Users:
 
     def __init__(
         self,
-        gate: Gate,
+        authenticator: Authenticator,
         hashing: Passwords,
         audit: Audit,
         registry: Registry,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._gate = gate
+        self._authenticator = authenticator
         self._hashing = hashing
         self._audit = audit
         self._registry = registry
@@ -118,7 +118,7 @@ class Users:
 
     @property
     def _accounts(self) -> Accounts:
-        return self._gate.accounts
+        return self._authenticator.accounts
 
     async def _hashed(self, name: str, password: str) -> str:
         try:
@@ -144,8 +144,8 @@ class Users:
 
     async def _end_sessions(self, name: str) -> None:
         # Where Redis is away they are over even so: their stamp is not the user's any more.
-        with suppress(RedisError, OSError):
-            await self._gate.sessions.end_all(name)
+        with suppress(StateError):
+            await self._authenticator.sessions.end_all(name)
 
     def _now(self) -> int:
         return int(self._clock() * 1000)

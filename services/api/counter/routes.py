@@ -17,7 +17,7 @@ from services.api.counter.reader import CounterKey, CounterReader
 from services.api.counter.reading import PageReading
 from services.api.counter.response_cache import Inputs, ResponseCache
 from services.api.metrics import COUNTER_CACHE, STALE_ANSWERS
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import bad_request, unavailable, unknown_site
 from services.model.site import Metric, Site
 from services.state.state import State

@@ -59,7 +59,7 @@ async def entries(visit: Visit) -> Response:
     )
 
 
-def _entry(visit: Visit, entry: audit.Entry) -> Entry:
+def _entry(visit: Visit, entry: audit.AuditEntry) -> Entry:
     before, after = _fields(entry.before), _fields(entry.after)
     site = visit.parts.registry.get(entry.site)
     return Entry(

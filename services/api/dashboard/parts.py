@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from services.api.access.audit import Audit
-from services.api.access.signing import Signing
+from services.api.access.sign_in import SignInService
 from services.api.access.tokens import Tokens
 from services.api.access.users import Users
 from services.api.counter.routes import Counters
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats.routes import Stats
 from services.store.interface import Store
@@ -25,7 +25,7 @@ class Parts(NamedTuple):
     sites: Sites
     counters: Counters
     stats: Stats
-    signing: Signing
+    signing: SignInService
     users: Users
     tokens: Tokens
     audit: Audit

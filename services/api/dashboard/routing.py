@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.api.access.authenticator import authenticate, authenticator
 from services.api.access.principal import Principal
 from services.api.access.route import admit
-from services.api.access.who import gate, principal
 from services.api.dashboard import forms
 from services.api.dashboard.forms import Form
 from services.api.dashboard.parts import Parts
@@ -57,7 +57,7 @@ class Pages:
             site = parts.registry.get(slug)
             if who is None:
                 if site is None or not site.public_dashboard:
-                    raise gate(request).stranger(request)
+                    raise authenticator(request).stranger(request)
             elif site is None or not who.may_read(site):
                 raise unknown_site(slug)
 
@@ -76,7 +76,7 @@ class Pages:
             visit = Visit(request, self._parts(), None, Form())
             try:
                 form, unreadable = await _form(request)
-                who = None if is_door else await principal(request, form.get("csrf") or None)
+                who = None if is_door else await authenticate(request, form.get("csrf") or None)
                 check(request, self._parts(), who)
                 if unreadable is not None:
                     raise unreadable

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from services.api.access import cookies
+from services.api.access.authenticator import authenticator
 from services.api.access.principal import Principal
-from services.api.access.who import gate
 from services.api.dashboard import assets, language
 from services.api.dashboard.forms import Form
 from services.api.dashboard.language import Language
@@ -58,7 +58,7 @@ class Visit:
     def who(self) -> Principal:
         """Who asks, on a page that takes a role."""
         if self._who is None:
-            raise gate(self.request).stranger(self.request)
+            raise authenticator(self.request).stranger(self.request)
         return self._who
 
     @property
@@ -73,7 +73,7 @@ class Visit:
     @property
     def is_secure(self) -> bool:
         """Whether the browser came over TLS."""
-        return gate(self.request).clients.is_secure(self.request)
+        return authenticator(self.request).clients.is_secure(self.request)
 
     def asked(self, name: str, default: str = "") -> str:
         """Return a parameter of the address."""
@@ -107,7 +107,7 @@ class Visit:
 
     def _told(self) -> dict[str, Any]:
         """Return what every template knows."""
-        secret = gate(self.request).secret(self.request)
+        secret = authenticator(self.request).secret(self.request)
         who = self._who
         return {
             "t": self.t,

@@ -20,7 +20,7 @@ from services.api.imports.schemas import (
     NewImport,
 )
 from services.api.imports.service import Imports
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import bad_request, unavailable
 from services.model.account import Role
 from services.model.site import Site

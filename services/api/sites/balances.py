@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
 from services.api.counter import paths
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.account import Role
 from services.model.calendar import EPOCH, Grain, local_day, period_start, to_date, to_day
 from services.model.site import Site
 from services.store import balances as ledger
-from services.store.balances import Entry
+from services.store.balances import BalanceEntry as Entry
 from services.store.interface import Store, StoreError
 
 MAX_ENTRIES = 100

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.api.sites.service import NewSite, SiteFields, Sites
 from services.http.errors import unavailable
 from services.model.account import Role

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.api.access.route import credentials
 from services.api.counter.online import OnlineReader
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.api.stats import answers, described
 from services.api.stats.filters import Property
 from services.api.stats.query import (

@@ -16,7 +16,7 @@ from services.model.display import Display, Line, Preset
 from services.model.site import ANY_HOST, DEFAULT_TIMEZONE, Metric, Site
 from services.standalone.demo.portals import INDEX
 from services.store import balances, sites
-from services.store.balances import Entry
+from services.store.balances import BalanceEntry
 from services.store.interface import Store
 
 AUTHOR = "luot up"
@@ -149,7 +149,7 @@ async def prepare(store: Store, now_ms: int) -> None:
         await balances.add(store, slug, [entry for entry in wanted if entry.id not in held])
 
 
-def entries(numbers: Numbers, now_ms: int) -> Iterable[Entry]:
+def entries(numbers: Numbers, now_ms: int) -> Iterable[BalanceEntry]:
     """Return the entries of a ledger that make a block show these numbers on this day."""
     today = local_day(now_ms, DEFAULT_TIMEZONE)
     periods = (
@@ -164,7 +164,9 @@ def entries(numbers: Numbers, now_ms: int) -> Iterable[Entry]:
     for name, grain, start in periods:
         if visits := getattr(numbers, name):
             views = 3 * visits
-            yield Entry(f"demo:{name}", "", grain, start, views, visits, AUTHOR, now_ms, REASON)
+            yield BalanceEntry(
+                f"demo:{name}", "", grain, start, views, visits, AUTHOR, now_ms, REASON
+            )
     for path, views in numbers.articles:
         name = path.rpartition("/")[2]
-        yield Entry(f"demo:{name}", path, Grain.TOTAL, 0, views, 0, AUTHOR, now_ms, REASON)
+        yield BalanceEntry(f"demo:{name}", path, Grain.TOTAL, 0, views, 0, AUTHOR, now_ms, REASON)

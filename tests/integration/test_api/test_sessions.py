@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from services.api.access.sessions import IDLE_SECONDS, LONGEST_SECONDS
 from services.api.app import Api
 from services.api.settings import ApiSettings
+from services.state.sessions import IDLE_SECONDS, LONGEST_SECONDS
 from services.store.interface import Store
 from tests.integration.test_api.people import ADMIN, PASSWORD, add_user, browser, sign_in
 from tests.integration.test_api.world import TOKEN, Clock, serving

@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.api.counter.routes import Counters
-from services.api.registry import Registry
 from services.api.settings import ApiSettings
+from services.api.sites.registry import Registry
 from services.model.calendar import EPOCH
 from services.model.site import Metric, Site
 from services.state import keys

@@ -4,18 +4,18 @@ import logging
 from http import HTTPStatus
 
 import msgspec
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services import metrics
 from services.api.access import cookies
-from services.api.access.gate import Gate, foreign, of_user
+from services.api.access.authenticator import Authenticator, foreign, of_user
 from services.api.access.passwords import MAX_LENGTH, Passwords
 from services.api.access.principal import Principal
 from services.api.access.throttle import Throttle
 from services.http.errors import ApiError, unavailable
+from services.state.errors import StateError
+from services.state.state import State
 
 log = logging.getLogger(__name__)
 
@@ -39,75 +39,77 @@ class SignedIn(msgspec.Struct, frozen=True):
         cookies.write(response, self.secret, self.secure)
 
 
-class Signing:
+class SignInService:
     """Begins and ends sessions."""
 
-    def __init__(self, gate: Gate, redis: Redis) -> None:
-        self._gate = gate
-        self._throttle = Throttle(redis)
+    def __init__(self, authenticator: Authenticator, state: State) -> None:
+        self._authenticator = authenticator
+        self._throttle = Throttle(state)
         self.passwords = Passwords()
 
     async def sign_in(self, request: Request, name: str, password: str) -> SignedIn:
         """Begin a session.
 
         Raises ApiError: 401 when name or password is wrong, 403 when another site's page asks,
-        429 with Retry-After after too many attempts, 503 while stores or Redis are away.
+        429 with Retry-After after too many attempts, 503 while the store or the state is away.
         """
-        gate = self._gate
-        if gate.clients.is_foreign(request):
+        authenticator = self._authenticator
+        if authenticator.clients.is_foreign(request):
             raise foreign()
         name = name.strip().lower()
         try:
-            counted = await self._throttle.attempt(name, gate.clients.network(request))
-            await gate.accounts.fresh()
-            user = gate.accounts.users.get(name)
-            if user is None and not gate.accounts.loaded:
+            counted = await self._throttle.attempt(name, authenticator.clients.network(request))
+            await authenticator.accounts.fresh()
+            user = authenticator.accounts.users.get(name)
+            if user is None and not authenticator.accounts.loaded:
                 raise unavailable("the users are not loaded yet")
-            kept = user.password if user is not None and len(password) <= MAX_LENGTH else None
-            right = await self.passwords.verify(kept, password[:MAX_LENGTH])
+            hashed = user.password if user is not None and len(password) <= MAX_LENGTH else None
+            right = await self.passwords.verify(hashed, password[:MAX_LENGTH])
             if user is None or not right:
                 _SIGN_INS.labels("refused").inc()
                 raise wrong()
             await self._throttle.succeeded(counted)
-            if before := gate.secret(request):
-                await gate.sessions.end(before)
-            secret = await gate.sessions.begin(user)
-        except (RedisError, OSError) as error:
+            if before := authenticator.secret(request):
+                await authenticator.sessions.end(before)
+            secret = await authenticator.sessions.begin(user)
+        except StateError as error:
             raise unavailable(f"nobody can sign in now: {error}") from error
         except ApiError as refusal:
             if refusal.status == HTTPStatus.TOO_MANY_REQUESTS:
                 _SIGN_INS.labels("throttled").inc()
             raise
         _SIGN_INS.labels("ok").inc()
-        return SignedIn(of_user(user), secret, gate.clients.is_secure(request))
+        return SignedIn(of_user(user), secret, authenticator.clients.is_secure(request))
 
     async def sign_out(self, request: Request, response: Response) -> None:
         """End the session of a request; `response` lets the browser forget it.
 
         The request must have passed `principal`, which checks its CSRF token.
         """
-        gate = self._gate
-        if secret := gate.secret(request):
+        authenticator = self._authenticator
+        if secret := authenticator.secret(request):
             try:
-                await gate.sessions.end(secret)
-            except (RedisError, OSError) as error:
+                await authenticator.sessions.end(secret)
+            except StateError as error:
                 raise unavailable(f"the session cannot be ended now: {error}") from error
-        cookies.forget(response, gate.clients.is_secure(request))
+        cookies.forget(response, authenticator.clients.is_secure(request))
 
     async def proved(self, request: Request, name: str, password: str) -> None:
         """Return if it is the password of a user. Raises ApiError, 401 or 429."""
         try:
-            counted = await self._throttle.attempt(name, self._gate.clients.network(request))
-            user = self._gate.accounts.users.get(name)
-            kept = None if user is None else user.password
-            if not await self.passwords.verify(kept, password[:MAX_LENGTH]):
+            counted = await self._throttle.attempt(
+                name, self._authenticator.clients.network(request)
+            )
+            user = self._authenticator.accounts.users.get(name)
+            hashed = None if user is None else user.password
+            if not await self.passwords.verify(hashed, password[:MAX_LENGTH]):
                 raise wrong()
             await self._throttle.succeeded(counted)
-        except (RedisError, OSError) as error:
+        except StateError as error:
             raise unavailable(f"passwords cannot be checked now: {error}") from error
 
     def close(self) -> None:
-        """Let go of what `Signing` holds."""
+        """End the threads that hash passwords."""
         self.passwords.close()
 
 

@@ -2,15 +2,16 @@
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
 
 from services.model.account import User
 from services.state import keys
+from services.state.errors import translated
+from services.state.state import State
 
 IDLE_SECONDS = 12 * 3600
 """A session that is not used for so long is over."""
@@ -31,10 +32,10 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Sessions:
-    """Every session of every user. All calls raise RedisError or OSError while Redis is away."""
+    """Every session of every user. All calls raise StateError."""
 
-    def __init__(self, redis: Redis, clock: Callable[[], float] = time.time) -> None:
-        self._redis = redis
+    def __init__(self, state: State, clock: Callable[[], float] = time.time) -> None:
+        self._redis = state.redis
         self._clock = clock
 
     async def begin(self, user: User) -> str:
@@ -42,18 +43,19 @@ class Sessions:
         secret = secrets.token_urlsafe(SECRET_BYTES)
         digest, now = _digest(secret), self._clock()
         session = Session(user.name, user.stamp, now, now)
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.set(keys.session(digest), _encoded(session), ex=IDLE_SECONDS)
-            pipeline.sadd(keys.sessions(user.name), digest)
-            pipeline.expire(keys.sessions(user.name), LONGEST_SECONDS)
-            await pipeline.execute()
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.set(keys.session(digest), _encoded(session), ex=IDLE_SECONDS)
+                pipeline.sadd(keys.sessions(user.name), digest)
+                pipeline.expire(keys.sessions(user.name), LONGEST_SECONDS)
+                await pipeline.execute()
         return secret
 
     async def find(self, secret: str) -> Session | None:
         """Return the session of an id, if it is not over, and keep that it is used."""
         digest, now = _digest(secret), self._clock()
-        held = await cast("Awaitable[bytes | None]", self._redis.get(keys.session(digest)))
-        session = None if held is None else _decoded(held)
+        with translated():
+            session = _decoded(await _done(self._redis.get(keys.session(digest))))
         if session is None:
             return None
         ends = min(session.seen + IDLE_SECONDS, session.begun + LONGEST_SECONDS)
@@ -64,25 +66,27 @@ class Sessions:
             seen = msgspec.structs.replace(session, seen=now)
             left = min(IDLE_SECONDS, max(1, int(session.begun + LONGEST_SECONDS - now)))
             # Only where it still is: it may have been ended since it was read.
-            await self._redis.set(keys.session(digest), _encoded(seen), ex=left, xx=True)
+            with translated():
+                await self._redis.set(keys.session(digest), _encoded(seen), ex=left, xx=True)
         return session
 
     async def end(self, secret: str) -> None:
         """End one session, in every process at once."""
         digest = _digest(secret)
-        held = await cast("Awaitable[Any]", self._redis.getdel(keys.session(digest)))
-        session = None if held is None else _decoded(held)
-        if session is not None:
-            await self._redis.srem(keys.sessions(session.user), digest)
+        with translated():
+            session = _decoded(await _done(self._redis.getdel(keys.session(digest))))
+            if session is not None:
+                await _done(self._redis.srem(keys.sessions(session.user), digest))
 
     async def end_all(self, user: str) -> None:
         """End every session of a user, in every process at once."""
-        digests = await cast("Awaitable[set[bytes]]", self._redis.smembers(keys.sessions(user)))
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for digest in digests:
-                pipeline.delete(keys.session(digest.decode()))
-            pipeline.delete(keys.sessions(user))
-            await pipeline.execute()
+        with translated():
+            digests: set[bytes] = await _done(self._redis.smembers(keys.sessions(user)))
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for digest in digests:
+                    pipeline.delete(keys.session(digest.decode()))
+                pipeline.delete(keys.sessions(user))
+                await pipeline.execute()
 
 
 def _digest(secret: str) -> str:
@@ -93,8 +97,14 @@ def _encoded(session: Session) -> bytes:
     return msgspec.json.encode(session)
 
 
-def _decoded(body: bytes) -> Session | None:
+def _decoded(body: bytes | None) -> Session | None:
+    if body is None:
+        return None
     try:
         return msgspec.json.decode(body, type=Session)
     except msgspec.MsgspecError:
         return None
+
+
+async def _done(answer: Any) -> Any:
+    return await answer

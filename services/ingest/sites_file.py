@@ -1,4 +1,4 @@
-"""The last good copy of the sites, on the disk: hits are taken also after a start without Redis.
+"""A stale-if-error copy of the sites, on the disk: for hits after a start without Redis.
 
 It holds what the API publishes and the number of partitions, nothing about anybody.
 """
@@ -22,7 +22,7 @@ class _Copy(msgspec.Struct):
     sites: dict[str, msgspec.Raw]
 
 
-class LastGood:
+class SitesFile:
     """A small file; the processes that share a spool write the same."""
 
     def __init__(self, path: Path, partitions: int) -> None:

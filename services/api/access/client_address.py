@@ -11,7 +11,7 @@ from services.http.client_address import Addresses, Network, parse
 _OURS = ("same-origin", "none")
 
 
-class Clients:
+class ClientAddresses:
     """Reads requests as the trusted proxies in front of Luot pass them on."""
 
     def __init__(self, trusted: Sequence[Network], public_url: str | None) -> None:

@@ -1,32 +1,26 @@
-"""Distinct paths: at most so many a site and day, however many ingest processes there are.
+"""Limits the cardinality of paths: at most so many a site and day, in all processes together.
 
-The set is in Redis (8 bytes a path), a copy is in memory. A hit asks the copy only: the set is
-read once when a site's day is opened, so a restart forgets nothing, and what is new is added to
-it every second or two, with the answer telling how many there are by now. Between two rounds
-every process may admit paths the others do not know of; the limit guards the store against
+The set is in shared state (8 bytes a path), with a copy in memory. A hit asks only the copy: the
+set is read once when a site's day is opened, so a restart forgets nothing, and what is new is
+added to it every second or two, with the answer telling how many there are by now. Between two
+rounds every process may admit paths the others do not know of; the limit guards the store against
 millions of invented paths, and a few hundred more do no harm.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import cast
 
-from redis.asyncio import Redis
-
-from services.model.calendar import to_date
 from services.runtime.clock import DAY_MS, Clock
-from services.state import keys
+from services.state.daily_paths import DailyPaths, SiteDay
+from services.state.state import State
 
-EXPIRY_SECONDS = 48 * 3600
 AT_ONCE = 20_000
 """Paths that one round trip may add; a day more than that goes alone."""
 
-_Key = tuple[str, int]
-
 
 class _Day:
-    """The paths of one site's day: known here, not yet in Redis, and how many there are."""
+    """The paths of one site's day: known here, not yet shared, and how many there are."""
 
     __slots__ = ("fresh", "known", "shared")
 
@@ -36,14 +30,14 @@ class _Day:
         self.shared = len(known)
 
 
-class DistinctPaths:
+class CardinalityLimiter:
     """Admits paths until a site has too many on a day."""
 
-    def __init__(self, redis: Redis, limit: int, clock: Clock) -> None:
-        self._redis = redis
+    def __init__(self, state: State, limit: int, clock: Clock) -> None:
+        self._shared = DailyPaths(state)
         self._limit = limit
         self._clock = clock
-        self._days: dict[tuple[str, int], _Day] = {}
+        self._days: dict[SiteDay, _Day] = {}
 
     def is_open(self, site: str, day: int) -> bool:
         """Tell whether a day's paths are in memory."""
@@ -52,7 +46,7 @@ class DistinctPaths:
     async def load(self, site: str, day: int) -> None:
         """Read the paths of a day that this process has not seen yet."""
         if not self.is_open(site, day):
-            known = await self._members(site, day)
+            known = await self._shared.members(site, day)
             self._days.setdefault((site, day), _Day(known))
 
     def improvise(self, site: str, day: int) -> None:
@@ -72,32 +66,23 @@ class DistinctPaths:
         return True
 
     async def share(self) -> None:
-        """Add what is new to Redis, learn how many there are, and forget days long over.
+        """Share what is new, learn how many there are, and forget days long over.
 
-        Raises redis.exceptions.RedisError; what could not be added is added the next time.
+        Raises StateError; what could not be added is added the next time.
         """
         self._forget()
         new = [(key, list(day.fresh)) for key, day in self._days.items() if day.fresh]
         while new:
             await self._add(_take(new, AT_ONCE))
 
-    async def _add(self, new: Sequence[tuple[_Key, list[bytes]]]) -> None:
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for (site, day), digests in new:
-                key = _key(site, day)
-                pipeline.sadd(key, *digests)
-                pipeline.expire(key, EXPIRY_SECONDS)
-                pipeline.scard(key)
-            shared = cast("list[int]", (await pipeline.execute())[2::3])
+    async def _add(self, new: Sequence[tuple[SiteDay, list[bytes]]]) -> None:
+        shared = await self._shared.add(new)
         for ((site, day), digests), count in zip(new, shared, strict=True):
             paths = self._days[site, day]
             paths.fresh.difference_update(digests)
             paths.shared = count
             if count >= self._limit and len(paths.known) < count:
-                paths.known |= await self._members(site, day)
-
-    async def _members(self, site: str, day: int) -> set[bytes]:
-        return set(cast("set[bytes]", await self._redis.smembers(_key(site, day))))
+                paths.known |= await self._shared.members(site, day)
 
     def _forget(self) -> None:
         oldest = self._clock() // DAY_MS - 1
@@ -110,13 +95,9 @@ def _digest(path: str) -> bytes:
     return blake2b(path.encode(), digest_size=8).digest()
 
 
-def _take(new: list[tuple[_Key, list[bytes]]], most: int) -> list[tuple[_Key, list[bytes]]]:
+def _take(new: list[tuple[SiteDay, list[bytes]]], most: int) -> list[tuple[SiteDay, list[bytes]]]:
     """Take days from the end, one at least, with no more than `most` paths in all."""
     taken = [new.pop()]
     while new and sum(len(digests) for _, digests in taken) + len(new[-1][1]) <= most:
         taken.append(new.pop())
     return taken
-
-
-def _key(site: str, day: int) -> str:
-    return keys.paths(site, to_date(day).isoformat())

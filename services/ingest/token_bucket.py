@@ -3,7 +3,7 @@
 from services.runtime.clock import Clock
 
 
-class Rates:
+class TokenBuckets:
     """Token buckets, kept as the time at which each will be full again (GCRA).
 
     A visitor who is not known has a full bucket, so a bucket that is full can be forgotten. When

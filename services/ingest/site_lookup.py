@@ -5,24 +5,24 @@ import logging
 from collections.abc import Mapping
 
 import msgspec
-from redis.asyncio import Redis
 
-from services.ingest.lastgood import LastGood
+from services.ingest.sites_file import SitesFile
 from services.log import keys as log_keys
 from services.model.site import ANY_HOST, Site
-from services.state import keys
+from services.state.sites import PublishedSites
+from services.state.state import State
 
 _log = logging.getLogger(__name__)
 _decoder = msgspec.json.Decoder(Site)
 
 
-class Registry:
-    """Finds sites by slug or host. What was read last stays when Redis cannot be asked."""
+class SiteLookup:
+    """Finds sites by slug or host. What was read last stays while the state is away."""
 
-    def __init__(self, redis: Redis, last_good: LastGood) -> None:
-        self._redis = redis
-        self._last_good = last_good
-        self._read: Mapping[bytes, bytes] | None = None
+    def __init__(self, state: State, file: SitesFile) -> None:
+        self._published = PublishedSites(state)
+        self._file = file
+        self._bodies: Mapping[bytes, bytes] | None = None
         self._sites: dict[str, Site] = {}
         self._hosts: dict[str, Site] = {}
         self._below: dict[str, Site] = {}
@@ -30,28 +30,26 @@ class Registry:
     @property
     def loaded(self) -> bool:
         """Whether the sites were read at least once."""
-        return self._read is not None
+        return self._bodies is not None
 
     async def refresh(self) -> None:
-        """Read the sites again. Raises redis.exceptions.RedisError and keeps what it has.
+        """Read the sites again. Raises StateError and keeps what it has.
 
         A Redis that has lost everything (its partitions too) has lost the sites: the last good
         copy is kept until the API has published them again.
         """
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.hgetall(keys.SITES)
-            pipeline.exists(log_keys.PARTITIONS)
-            read, partitions = await pipeline.execute()
-        if read != self._read and (read or partitions or not self._read):
-            self._update(read)
-            await asyncio.to_thread(self._last_good.write, read)
+        published = await self._published.read_beside(log_keys.PARTITIONS)
+        bodies = published.bodies
+        if bodies != self._bodies and (bodies or published.has_log or not self._bodies):
+            self._update(bodies)
+            await asyncio.to_thread(self._file.write, bodies)
 
     async def restore(self) -> bool:
         """Take the sites from the copy on the disk; tell whether there is one."""
-        read = await asyncio.to_thread(self._last_good.read)
-        if read is not None:
-            self._update(read)
-        return read is not None
+        bodies = await asyncio.to_thread(self._file.read)
+        if bodies is not None:
+            self._update(bodies)
+        return bodies is not None
 
     def find(self, domain: str) -> Site | None:
         """Return the site that an event's domain names: a slug, a host, or several with commas.
@@ -74,9 +72,9 @@ class Registry:
             site = self._below.get(name)
         return site
 
-    def _update(self, read: Mapping[bytes, bytes]) -> None:
+    def _update(self, bodies: Mapping[bytes, bytes]) -> None:
         sites: dict[str, Site] = {}
-        for key, value in read.items():
+        for key, value in bodies.items():
             slug = key.decode(errors="replace")
             try:
                 sites[slug] = _decoder.decode(value)
@@ -92,4 +90,4 @@ class Registry:
                     below.setdefault(host[2:], site)
                 elif host != ANY_HOST:
                     hosts.setdefault(host.removeprefix("www."), site)
-        self._read, self._sites, self._hosts, self._below = read, sites, hosts, below
+        self._bodies, self._sites, self._hosts, self._below = bodies, sites, hosts, below

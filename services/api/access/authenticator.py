@@ -1,4 +1,4 @@
-"""The one place that every request which is not public has to pass."""
+"""Authenticates every request that is not public."""
 
 import hmac
 import logging
@@ -6,20 +6,21 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 from http import HTTPStatus
+from typing import cast
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from starlette.requests import Request
 
 from services.api.access import cookies
 from services.api.access.accounts import Accounts
-from services.api.access.clients import Clients
+from services.api.access.client_address import ClientAddresses
+from services.api.access.last_used import TokenLastUsed
 from services.api.access.principal import Principal
-from services.api.access.sessions import Sessions
-from services.api.access.usage import Usage
 from services.http.errors import ApiError, unavailable
 from services.model.account import ALL_SITES, Role, User
 from services.settings import Secret
+from services.state.errors import StateError
+from services.state.sessions import Sessions
+from services.state.state import State
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -29,26 +30,26 @@ _SESSIONS_AWAY = "luot.sessions_away"
 log = logging.getLogger(__name__)
 
 
-class Gate:
+class Authenticator:
     """Tells who asks: by the admin token, a token, or the session of a browser."""
 
     def __init__(
         self,
         admin_token: Secret | None,
         accounts: Accounts,
-        redis: Redis,
-        clients: Clients,
+        state: State,
+        clients: ClientAddresses,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._admin_token = None if admin_token is None else admin_token.get_secret_value().encode()
         self._clock = clock
         self.accounts = accounts
         self.clients = clients
-        self.sessions = Sessions(redis, clock)
-        self.usage = Usage(redis, clock)
+        self.sessions = Sessions(state, clock)
+        self.last_used = TokenLastUsed(state, clock)
 
-    async def principal(self, request: Request, csrf: str | None = None) -> Principal | None:
-        """Return who asks; see `services.api.access.who.principal`.
+    async def authenticate(self, request: Request, csrf: str | None = None) -> Principal | None:
+        """Return who asks; see `authenticate`.
 
         csrf  what a form sent as its CSRF token; scripts send it in the header X-CSRF-Token
         """
@@ -86,13 +87,13 @@ class Gate:
             raise self._refusal("this is no token of this server, or it was revoked")
         if token.is_expired(int(self._clock() * 1000)):
             raise self._refusal(f"the token {token.id} has expired")
-        await self.usage.note(token.id)
+        await self.last_used.note(token.id)
         return Principal(f"token:{token.id}", token.role, frozenset(token.sites), "token")
 
     async def _of_session(self, request: Request, secret: str) -> Principal | None:
         try:
             session = await self.sessions.find(secret)
-        except (RedisError, OSError) as error:
+        except StateError as error:
             log.warning("sessions cannot be read: %s", error)
             request.scope[_SESSIONS_AWAY] = True
             return None
@@ -133,3 +134,19 @@ def of_user(user: User) -> Principal:
 def foreign() -> ApiError:
     """Return the refusal of a request that a page of somebody else sent."""
     return ApiError(HTTPStatus.FORBIDDEN, {"request": "a page of another origin sent it"})
+
+
+async def authenticate(request: Request, csrf: str | None = None) -> Principal | None:
+    """Return who asks, by bearer token or session; None for somebody who says nothing.
+
+    A request of a session that changes something needs the session's CSRF token, in the header
+    X-CSRF-Token or, read from a form, in `csrf`. Raises ApiError: 401 for a token that is wrong,
+    revoked or expired, 403 for a request of a session that another site may have sent, 503 while
+    tokens cannot be checked.
+    """
+    return await authenticator(request).authenticate(request, csrf)
+
+
+def authenticator(request: Request) -> Authenticator:
+    """Return the authenticator of the application that a request came to."""
+    return cast("Authenticator", request.app.state.authenticator())

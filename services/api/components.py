@@ -1,0 +1,91 @@
+"""What the service is made of, put together."""
+
+from collections.abc import Callable
+
+from redis.asyncio import Redis
+
+from services.api.access import service as access
+from services.api.counter import routes as counter_routes
+from services.api.counter import top
+from services.api.dashboard.parts import Parts
+from services.api.imports.service import Imports
+from services.api.settings import ApiSettings
+from services.api.sites.registry import Registry
+from services.api.sites.service import Sites
+from services.api.stats import routes as stats
+from services.log.follow import Followers
+from services.log.imports import ImportLog
+from services.runtime.redis_client import connect
+from services.state.state import State
+from services.store.interface import Store
+from services.store.open import open_store
+
+REDIS_SECONDS = 2.0
+STORE_SECONDS = 10.0
+"""How long the store may say nothing; a call that hangs keeps its thread for so long."""
+
+
+class Components:
+    """What lives from start to stop; what is not given is opened, and closed again at the end."""
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        store: Store | None,
+        redis: Redis | None,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._owned_store = store is None
+        self._owned_redis = redis is None
+        self.store = store or open_store(
+            settings.clickhouse_url.get_secret_value(), answer_seconds=STORE_SECONDS
+        )
+        self.redis = redis or connect(
+            settings.redis_url,
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+        )
+        self.state = State(self.redis)
+        self.registry = Registry(self.store, self.state, clock)
+        self.access = access.Access(
+            settings, self.store, self.state, self.registry, clock, monotonic
+        )
+        self.sites = Sites(self.registry, self.access.audit, clock)
+        logged = ImportLog(self.redis, settings.partitions, settings.group, monotonic)
+        self.imports = Imports(self.store, logged, clock)
+        self.followers = Followers(self.redis, settings.partitions)
+        self.counters = counter_routes.Counters(
+            self.registry, self.store, self.state, clock, monotonic
+        )
+        self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
+        self.stats = stats.Stats(self.registry, self.store, self.state, clock, monotonic)
+        self._clock = clock
+
+    def parts(self, settings: ApiSettings) -> Parts:
+        """Return what the dashboard is made of."""
+        return Parts(
+            store=self.store,
+            registry=self.registry,
+            sites=self.sites,
+            counters=self.counters,
+            stats=self.stats,
+            signing=self.access.sign_in,
+            users=self.access.users,
+            tokens=self.access.tokens,
+            audit=self.access.audit,
+            public_url=settings.public_url,
+            clock=self._clock,
+        )
+
+    async def close(self) -> None:
+        """End what is under way, and close what was opened here."""
+        await self.access.close()
+        self.followers.close()
+        await self.stats.close()
+        await self.top.close()
+        await self.counters.close()
+        if self._owned_redis:
+            await self.redis.aclose()
+        if self._owned_store:
+            await self.store.close()

@@ -23,7 +23,7 @@ from services.api.counter import top
 from services.api.counter.response_cache import ResponseCache, ResponseCacheMiddleware
 from services.api.dashboard import routes as dashboard
 from services.api.imports import routes as import_routes
-from services.api.metrics import Measured
+from services.api.metrics import MetricsMiddleware
 from services.api.openapi import page, public
 from services.api.settings import ApiSettings
 from services.api.sites import balances, maintenance
@@ -74,7 +74,7 @@ class Api:
         self._opened = asyncio.Event()
         self.application = self._application()
         self.asgi: ASGIApp = ResponseCacheMiddleware(
-            Measured(self.application), self._response_cache
+            MetricsMiddleware(self.application), self._response_cache
         )
 
     @property

@@ -66,7 +66,7 @@ class PageReader:
         return await self._floor.show(readings, shown)
 
     async def recall(self, pages: Sequence[PageKey]) -> dict[PageKey, PageReading]:
-        """Return the last good views that are kept, of those pages that have any."""
+        """Return the views that were shown last, of those pages that have any."""
         return await self._floor.recall(pages)
 
 

@@ -98,7 +98,7 @@ class CounterReader:
     async def recall(
         self, sites: Mapping[str, Site], counters: Sequence[CounterKey]
     ) -> dict[CounterKey, SiteNumbers]:
-        """Return the last good numbers that are kept, of those sites that have any."""
+        """Return the numbers that were shown last, of those sites that have any."""
         recalled = await self._floor.recall(counters)
         online = await self._online.now(list(sites))
         return {

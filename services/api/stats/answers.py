@@ -52,7 +52,7 @@ def respond(
     warnings: Sequence[str],
     name: str,
 ) -> Response:
-    """Return results as the client wants them; `name` is that of a file."""
+    """Return results as JSON, or as CSV where the client prefers it; `name` is that of the file."""
     if not prefers_csv(request.headers.get("accept", "")):
         content: dict[str, Any] = {"results": results}
         if warnings:
@@ -67,7 +67,7 @@ def respond(
 
 
 def table(results: Sequence[Mapping[str, Cell]]) -> str:
-    """Return rows as CSV (RFC 4180), which no spreadsheet takes for formulas."""
+    """Return rows as CSV (RFC 4180), escaped so that no spreadsheet runs a cell as a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
     if results:
@@ -78,7 +78,7 @@ def table(results: Sequence[Mapping[str, Cell]]) -> str:
 
 
 def prefers_csv(accept: str) -> bool:
-    """Tell whether CSV is wanted more than JSON, as the header Accept weighs them (RFC 9110)."""
+    """Tell whether the header Accept prefers CSV over JSON (RFC 9110)."""
     weights = {CSV: 0.0, JSON: 0.0}
     for part in accept.lower().split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
@@ -99,5 +99,5 @@ def _weight(text: str) -> float:
 
 
 def _safe(cell: Cell) -> Cell:
-    # A leading apostrophe makes a spreadsheet take a cell for text.
+    # A leading apostrophe makes a spreadsheet read the cell as text.
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

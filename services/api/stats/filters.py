@@ -1,7 +1,7 @@
 r"""The grammar of filters: `event:page==/blog/*;visit:country!=FR|DE`.
 
-`;` stands for and, `|` for or, `*` for any text. A backslash takes the meaning from the `;`, `|`,
-`*` or backslash behind it; before anything else it is a backslash.
+`;` stands for and, `|` for or, `*` for any text. A backslash escapes the `;`, `|`, `*` or backslash
+after it; before anything else it is a backslash.
 """
 
 import re
@@ -105,7 +105,7 @@ def property_of(name: str, field: str) -> Property:
 
 
 def _split(text: str, at: str) -> list[str]:
-    """Split at a mark that is not escaped; what is escaped stays so."""
+    """Split at a mark that is not escaped; escapes are left as they are."""
     parts, begin = [], 0
     for token in _TOKEN.finditer(text):
         if token[2] == at:

@@ -1,4 +1,4 @@
-"""The routes of traffic queries."""
+"""The routes of the Stats API."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Which site a query is about, and whether who asks may know."""
+"""Which site a query is about, and whether the caller may read it."""
 
 from starlette.requests import Request
 

@@ -41,10 +41,11 @@ from services.api.sites.service import Sites
 from services.api.stats import routes as stats
 from services.embedded.stores import Stores
 from services.http import errors, health, server
-from services.log.follow import Followers
-from services.log.imports import ImportLog
+from services.log.open import open_log
+from services.log.tail import Tails
 from services.runtime import gc_tuning
 from services.runtime.redis_client import connect
+from services.state.state import State
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
@@ -198,7 +199,7 @@ class Api:
         return self._running
 
     def _stores(self) -> Stores:
-        return Stores(self._now().store, self._now().redis)
+        return Stores(self._now().store, self._now().log, State(self._now().redis))
 
     def _application(self) -> FastAPI:
         @asynccontextmanager
@@ -262,7 +263,7 @@ class Api:
                 lambda: self.registry, lambda: self._now().imports, lambda: self._now().audit
             )
         )
-        app.include_router(tail.router(lambda: self.registry, lambda: self._now().followers))
+        app.include_router(tail.router(lambda: self.registry, lambda: self._now().tails))
         app.include_router(maintenance.router(self._stores, self._settings))
         public.describe_public(app)
         return app
@@ -303,9 +304,14 @@ class _Running:
         self.signing = Signing(self.gate, self.redis)
         self.users = Users(self.gate, self.signing.passwords, self.audit, self.registry, clock)
         self.tokens = Tokens(self.gate, self.audit, self.registry, clock)
-        logged = ImportLog(self.redis, settings.partitions, settings.group, monotonic)
-        self.imports = Imports(self.store, logged, clock)
-        self.followers = Followers(self.redis, settings.partitions)
+        self.log = open_log(
+            settings.redis_url,
+            partitions=settings.partitions,
+            group=settings.group,
+            answer_seconds=REDIS_SECONDS,
+        )
+        self.imports = Imports(self.store, self.log.imports, clock)
+        self.tails = Tails(self.log)
         self.counters = counter_routes.Counters(
             self.registry, self.store, self.redis, clock, monotonic
         )
@@ -332,10 +338,11 @@ class _Running:
     async def close(self) -> None:
         self.signing.close()
         await self.accounts.close()
-        self.followers.close()
+        self.tails.close()
         await self.stats.close()
         await self.top.close()
         await self.counters.close()
+        await self.log.close()
         if self._owned_redis:
             await self.redis.aclose()
         if self._owned_store:

@@ -15,7 +15,7 @@ ANSWER_SECONDS = 10.0
 @cache
 def log_drivers() -> tuple[type[Log], ...]:
     """Return every driver: the subclasses of Log in the modules of services/log/drivers."""
-    modules = [import_module(f"{drivers.__name__}.{found.name}") for found in _modules()]
+    modules = [import_module(f"{drivers.__name__}.{name}") for name in _modules()]
     return tuple(
         value
         for module in modules
@@ -26,8 +26,8 @@ def log_drivers() -> tuple[type[Log], ...]:
     )
 
 
-def _modules() -> list[pkgutil.ModuleInfo]:
-    return sorted(pkgutil.iter_modules(drivers.__path__), key=lambda module: module.name)
+def _modules() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(drivers.__path__))
 
 
 def open_log(

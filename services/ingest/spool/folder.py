@@ -189,8 +189,8 @@ class Folder:
             if suffix is None:
                 await asyncio.to_thread(file.remove)
             else:
-                kept = await asyncio.to_thread(file.keep_as, suffix)
-                _log.error("spool: %s is kept for you to look at; see above", kept)
+                path = await asyncio.to_thread(file.keep_as, suffix)
+                _log.error("spool: %s is kept for you to look at; see above", path)
         except OSError as error:
             _log.warning("spool: %s cannot be deleted: %s", file.path, error)
 

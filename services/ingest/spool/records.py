@@ -97,9 +97,9 @@ def read(buffer: bytes, at: int) -> tuple[SpoolRecord, int] | None:
 
 def read_all(buffer: bytes, at: int = 0) -> Iterator[tuple[SpoolRecord, int]]:
     """Return the records from an offset on, with where each ends, up to the first not whole."""
-    while (found := read(buffer, at)) is not None:
-        yield found
-        at = found[1]
+    while (record := read(buffer, at)) is not None:
+        yield record
+        at = record[1]
 
 
 def whole_behind(buffer: bytes, at: int) -> bool:

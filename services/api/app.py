@@ -184,7 +184,7 @@ class Api:
         return self._running
 
     def _stores(self) -> Stores:
-        return Stores(self._now().store, self._now().redis)
+        return Stores(self._now().store, self._now().log, self._now().state)
 
     def _application(self) -> FastAPI:
         @asynccontextmanager
@@ -245,7 +245,7 @@ class Api:
                 lambda: self.registry, lambda: self._now().imports, lambda: self._now().access.audit
             )
         )
-        app.include_router(tail.router(lambda: self.registry, lambda: self._now().followers))
+        app.include_router(tail.router(lambda: self.registry, lambda: self._now().tails))
         app.include_router(maintenance.router(self._stores, self._settings))
         public.describe_public(app)
         return app

@@ -13,8 +13,8 @@ from services.api.settings import ApiSettings
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats import routes as stats
-from services.log.follow import Followers
-from services.log.imports import ImportLog
+from services.log.open import open_log
+from services.log.tail import Tails
 from services.runtime.redis_client import connect
 from services.state.state import State
 from services.store.interface import Store
@@ -52,9 +52,14 @@ class Components:
             settings, self.store, self.state, self.registry, clock, monotonic
         )
         self.sites = Sites(self.registry, self.access.audit, clock)
-        logged = ImportLog(self.redis, settings.partitions, settings.group, monotonic)
-        self.imports = Imports(self.store, logged, clock)
-        self.followers = Followers(self.redis, settings.partitions)
+        self.log = open_log(
+            settings.redis_url,
+            partitions=settings.partitions,
+            group=settings.group,
+            answer_seconds=REDIS_SECONDS,
+        )
+        self.imports = Imports(self.store, self.log.imports, clock)
+        self.tails = Tails(self.log)
         self.counters = counter_routes.Counters(
             self.registry, self.store, self.state, clock, monotonic
         )
@@ -81,10 +86,11 @@ class Components:
     async def close(self) -> None:
         """End what is under way, and close what was opened here."""
         await self.access.close()
-        self.followers.close()
+        self.tails.close()
         await self.stats.close()
         await self.top.close()
         await self.counters.close()
+        await self.log.close()
         if self._owned_redis:
             await self.redis.aclose()
         if self._owned_store:

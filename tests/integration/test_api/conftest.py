@@ -75,8 +75,10 @@ def clock() -> Clock:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def api(store: Store, redis: Redis, clock: Clock) -> AsyncIterator[Api]:
-    settings = ApiSettings.read({}, admin_token=TOKEN)
+async def api(
+    store: Store, redis: Redis, redis_server: RedisServer, clock: Clock
+) -> AsyncIterator[Api]:
+    settings = ApiSettings.read({}, admin_token=TOKEN, redis_url=redis_server.url)
     api = Api(settings, store=store, redis=redis, clock=clock, monotonic=clock)
     await api.start()
     yield api

@@ -11,7 +11,7 @@ from typing import Any
 from services.aggregator import metrics
 from services.aggregator.fold import Folded, apply, changes
 from services.aggregator.rows import HotRows
-from services.aggregator.visits import Peak
+from services.aggregator.visits import OnlinePeak
 from services.store import counters, hits, peaks
 from services.store.counters import CounterKey, CounterRow
 from services.store.interface import Store, StoreUnavailableError
@@ -43,7 +43,7 @@ class Flusher:
             self._rows.pop(partition, None)
 
     async def flush(
-        self, fresh: Sequence[Folded], replayed: Sequence[Folded], found: Sequence[Peak]
+        self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[OnlinePeak]
     ) -> None:
         """Write raw hits, counter rows and peaks; all are in the store when this returns.
 
@@ -54,7 +54,7 @@ class Flusher:
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._flush(fresh, replayed, found)
+                await self._flush(fresh, replayed, new_peaks)
             except StoreUnavailableError as error:
                 self.unavailable = str(error)
                 metrics.flush_retries.inc()
@@ -68,7 +68,7 @@ class Flusher:
         metrics.hot_rows.set(sum(len(rows) for rows in self._rows.values()))
 
     async def _flush(
-        self, fresh: Sequence[Folded], replayed: Sequence[Folded], found: Sequence[Peak]
+        self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[OnlinePeak]
     ) -> None:
         await self._write_hits(fresh)
         await self._write_lost(replayed)
@@ -89,8 +89,8 @@ class Flusher:
         for partition, rows in changed.items():
             if partition in self._rows:
                 self._rows[partition].put(rows, self._limit // len(self._rows))
-        if found:
-            await peaks.write(self._store, [(p.site, p.day, p.online, p.at) for p in found])
+        if new_peaks:
+            await peaks.write(self._store, [(p.site, p.day, p.online, p.at) for p in new_peaks])
 
     async def _write_hits(self, runs: Sequence[Folded], lost: Collection[int] = ()) -> None:
         """Write raw hits: all of them, or those of the batches at these positions."""
@@ -98,8 +98,8 @@ class Flusher:
             return
         columns = hit_columns(runs)
         if lost:
-            wanted = [position in lost for position in columns["position"]]
-            columns = {name: list(compress(values, wanted)) for name, values in columns.items()}
+            is_lost = [position in lost for position in columns["position"]]
+            columns = {name: list(compress(values, is_lost)) for name, values in columns.items()}
         await hits.write(self._store, columns)
         metrics.flushed_rows.labels("hits").inc(len(columns["idx"]))
 
@@ -114,14 +114,14 @@ class Flusher:
             chain.from_iterable(zip(run.hits.site, run.position, strict=True) for run in replayed)
         )
         days = [day for run in replayed for day in run.hits.day]
-        held = await hits.held(
+        stored = await hits.held(
             self._store,
             {site for site, _ in expected},
             min(run.first for run in replayed),
             max(run.last for run in replayed),
             (min(days), max(days)),
         )
-        lost = {key[1] for key, count in expected.items() if held.get(key, 0) < count}
+        lost = {key[1] for key, count in expected.items() if stored.get(key, 0) < count}
         if lost:
             await self._write_hits(replayed, lost)
             metrics.repaired_batches.inc(len(lost))

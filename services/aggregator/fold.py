@@ -10,7 +10,7 @@ from itertools import compress, repeat
 
 import msgspec
 
-from services.aggregator.visits import Online, Visits
+from services.aggregator.visits import OnlineWindow, Visits
 from services.log.batch import Batch
 from services.model.calendar import Grain, period_start
 from services.model.hit import Visit
@@ -50,11 +50,11 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     def __len__(self) -> int:
         return len(self.position)
 
-    def since(self, seen: Seen, held: int) -> tuple[int, int]:
+    def since(self, seen: Seen, after: int) -> tuple[int, int]:
         """Return the views and visits that the batches after a position add."""
-        if held < self.first:
+        if after < self.first:
             return self.views.get(seen, 0), self.visits.get(seen, 0)
-        if held >= self.ends.get(seen, -1):
+        if after >= self.ends.get(seen, -1):
             return 0, 0
         site, path, day = seen
         hits = self.hits
@@ -63,7 +63,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
             for position, of_site, of_path, of_day, bot, decided in zip(
                 self.position, hits.site, hits.path, hits.day, hits.bot, self.visit, strict=True
             )
-            if position > held
+            if position > after
             and not bot
             and of_site == site
             and of_day == day
@@ -79,7 +79,7 @@ class PartitionFold:
         self.partition = partition
         self.position = -1
         self.visits = Visits()
-        self.online = Online()
+        self.online = OnlineWindow()
 
     def fold(self, run: Sequence[Read]) -> Folded:
         """Fold the next batches of the log. How they are cut into runs changes nothing."""
@@ -178,13 +178,13 @@ def apply(
     """
     changed = {}
     for key, added in by_row.items():
-        views, visits, held = rows.get(key, ABSENT)
-        if held < added.first:
+        views, visits, row_position = rows.get(key, ABSENT)
+        if row_position < added.first:
             changed[key] = (views + added.views, visits + added.visits, added.last)
-        elif held < added.last:
+        elif row_position < added.last:
             for page in added.pages:
                 for run in added.runs:
-                    more_views, more_visits = run.since(page, held)
+                    more_views, more_visits = run.since(page, row_position)
                     views += more_views
                     visits += more_visits
             changed[key] = (views, visits, added.last)

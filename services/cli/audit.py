@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Data, Json, connected, show_json, table, when
+from services.cli.connection import Data, connected
+from services.cli.terminal import Json, show_json, table, when
 
 app = typer.Typer()
 

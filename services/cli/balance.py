@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Data, Json, connected, fail
+from services.cli.connection import Data, connected
+from services.cli.terminal import Json, fail
 
 app = typer.Typer(
     help="Opening balances: what a portal brings along from its old counter. Talks to the running"

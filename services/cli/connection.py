@@ -1,23 +1,20 @@
 """How commands talk to the administration of a running Luot."""
 
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-UNUSABLE = 2
-"""Exit code when something given to us cannot be used: an option, a setting, a file, a port."""
+from services.cli.terminal import fail
+
 TIMEOUT_SECONDS = 30.0
 
 Data = Annotated[
     Path | None,
     typer.Option(help="Data folder of `luot up`, where address and token are found."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 class Admin:
@@ -74,47 +71,6 @@ def connected(data: Path | None) -> Iterator[Admin]:
     headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
     with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS) as client:
         yield Admin(client, url)
-
-
-def fail(message: str) -> NoReturn:
-    """End the command: something given to it cannot be used."""
-    typer.secho(f"luot: {message}", err=True, fg="red")
-    raise typer.Exit(UNUSABLE)
-
-
-def confirm_removal(kind: str, name: str) -> None:
-    """Ask whether something is to be removed, and end the command if it is not."""
-    if not sys.stdin.isatty():
-        fail(f"nobody is there to be asked whether {name} goes; give --yes")
-    typer.confirm(f"Remove the {kind} {name}?", abort=True)
-
-
-def show_json(value: Any) -> None:
-    """Print a value as JSON."""
-    import json
-
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows of text under their heads; nothing in them is markup."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(*heads)
-    for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    Console().print(drawn)
-
-
-def when(ms: int | None, otherwise: str = "") -> str:
-    """Return a time in ms since 1970 for people."""
-    from datetime import UTC, datetime
-
-    if ms is None:
-        return otherwise
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def reason(answer: Any) -> str:

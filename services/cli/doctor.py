@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli.backup import clear_errors, through_api
-from services.cli.connection import fail
+from services.cli.stores import clear_store_errors, through_api
+from services.cli.terminal import fail
 
 if TYPE_CHECKING:
     from services.doctor.check import Check
@@ -30,7 +30,7 @@ def doctor(
     Looks at the stores of LUOT_REDIS_URL and LUOT_CLICKHOUSE_URL; with --data, or with LUOT_TOKEN
     and no LUOT_CLICKHOUSE_URL, asks the running Luot. Exit code 1: something is wrong.
     """
-    with clear_errors():
+    with clear_store_errors():
         checks = asyncio.run(_checks(data, days))
     if as_json:
         import msgspec

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import TIMEOUT_SECONDS, Data, Json, fail, reason
+from services.cli.connection import TIMEOUT_SECONDS, Data, reason
+from services.cli.terminal import Json, fail
 
 app = typer.Typer()
 

@@ -39,7 +39,7 @@ async def _run(settings: AggregatorSettings) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, _stop_soon, stop)
     state = _State()
-    http_server = server.Server(
+    http_server = server.BackgroundServer(
         server.config(
             Starlette(routes=health.routes(state.ready)),
             host=settings.host,

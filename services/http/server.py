@@ -25,7 +25,7 @@ def config(
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http=protocol.prepare(),
+        http=protocol.limited_protocol(),
         ws="none",
         lifespan=lifespan,
         # The peer must be the real one: ingest decides who may name another.
@@ -53,10 +53,10 @@ def run(settings: uvicorn.Config) -> None:
         sys.exit(_STARTUP_FAILED)
 
 
-class Server(uvicorn.Server):
-    """Leaves signals alone: who runs this server beside other work stops it in its turn."""
+class BackgroundServer(uvicorn.Server):
+    """A server beside other work in one process: its owner stops it, not a signal."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture no signals."""
         yield

@@ -19,7 +19,7 @@ class UrlError(ValueError):
     """A URL that hits cannot be sent to."""
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
+class IngestAnswer(msgspec.Struct, frozen=True, gc=False):
     """What ingest said to one hit: the status, and why it was not counted ('' when it was)."""
 
     status: int
@@ -31,7 +31,7 @@ class LostAnswerError(ConnectionError):
     """The hit was sent, but no answer came: it may or may not have been counted."""
 
 
-class Server(msgspec.Struct, frozen=True):
+class IngestAddress(msgspec.Struct, frozen=True):
     """Where hits go."""
 
     host: str
@@ -41,7 +41,7 @@ class Server(msgspec.Struct, frozen=True):
     target: str
 
     @classmethod
-    def at(cls, url: str) -> "Server":
+    def at(cls, url: str) -> "IngestAddress":
         """Return the server of a base URL such as http://127.0.0.1:8000; UrlError if it is none."""
         try:
             parts = urlsplit(url)
@@ -60,13 +60,13 @@ class Server(msgspec.Struct, frozen=True):
         )
 
 
-class Connection(asyncio.Protocol):
+class IngestConnection(asyncio.Protocol):
     """Posts one hit after the other; opens itself when needed and when the server closed it."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: IngestAddress) -> None:
         self._server = server
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[Answer] | None = None
+        self._answer: asyncio.Future[IngestAnswer] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._dropped = ""
         self._retry_after = 0.0
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
             "Content-Type: text/plain\r\n"
         ).encode("latin-1")
 
-    async def post(self, body: bytes, *, user_agent: str, address: str) -> Answer:
+    async def post(self, body: bytes, *, user_agent: str, address: str) -> IngestAnswer:
         """Send one hit as if from this browser and address.
 
         Raises LostAnswerError, or another OSError when the hit was not sent at all.
@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             transport = await self._open()
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
+        answer: asyncio.Future[IngestAnswer] = loop.create_future()
         self._answer = answer
         transport.write(
             self._head
@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
         """Hand the answer over."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(
-                Answer(self._parser.get_status_code(), self._dropped, self._retry_after)
+                IngestAnswer(self._parser.get_status_code(), self._dropped, self._retry_after)
             )
         self._dropped, self._retry_after = "", 0.0
         if not self._parser.should_keep_alive():

@@ -9,7 +9,7 @@ from zlib import crc32
 
 import msgspec
 
-from services.traffic.client import Answer, Connection, LostAnswerError, Server
+from services.traffic.client import IngestAddress, IngestAnswer, IngestConnection, LostAnswerError
 
 CONNECTIONS = 64
 """Each waits for a group commit; fewer would measure the waiting."""
@@ -80,7 +80,7 @@ class Sender:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         """Raises client.UrlError when hits cannot be sent to `url`."""
-        self._server = Server.at(url)
+        self._server = IngestAddress.at(url)
         self._url = url
         self._site = site
         self._connections = connections
@@ -124,19 +124,19 @@ class Sender:
         return self.summary
 
     async def _drain(self, lane: "asyncio.Queue[PageView | None]") -> None:
-        connection = Connection(self._server)
+        connection = IngestConnection(self._server)
         try:
             while (view := await lane.get()) is not None:
                 self._note(await self._post(connection, view))
         finally:
             connection.close()
 
-    async def _post(self, connection: Connection, view: PageView) -> Answer | str:
+    async def _post(self, connection: IngestConnection, view: PageView) -> IngestAnswer | str:
         """Return ingest's answer, or why there is none after several attempts."""
         body = msgspec.json.encode(
             {"n": "pageview", "d": self._site, "u": view.url, "r": view.referrer}
         )
-        problem: Answer | str = ""
+        problem: IngestAnswer | str = ""
         pause = FIRST_PAUSE_SECONDS
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -159,7 +159,7 @@ class Sender:
             pause = max(pause, answer.retry_after)
         return problem
 
-    def _note(self, outcome: Answer | str) -> None:
+    def _note(self, outcome: IngestAnswer | str) -> None:
         summary = self.summary
         if isinstance(outcome, str):
             if not summary.sent:

@@ -92,10 +92,10 @@ async def _work(settings: AggregatorSettings, state: _State, stop: asyncio.Event
         aggregator = state.aggregator = Aggregator(settings, store)
         try:
             await aggregator.start()
-            asked = asyncio.create_task(stop.wait())
+            stopping = asyncio.create_task(stop.wait())
             failed = asyncio.create_task(aggregator.failed())
-            await asyncio.wait([asked, failed], return_when=asyncio.FIRST_COMPLETED)
-            asked.cancel()
+            await asyncio.wait([stopping, failed], return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
             if failed.done():
                 failed.result()
             failed.cancel()

@@ -73,12 +73,12 @@ def reverse(
 ) -> None:
     """Take an entry back with an entry of its own: both stay in the ledger."""
     with connected(data) as admin:
-        held = admin.call("GET", f"/sites/{site}/balances/{entry}")
+        reversed_entry = admin.call("GET", f"/sites/{site}/balances/{entry}")
     reversal = {
-        **{field: held[field] for field in ("path", "grain", "start")},
+        **{field: reversed_entry[field] for field in ("path", "grain", "start")},
         "id": f"reversal:{entry}",
-        "views": -held["views"],
-        "visits": -held["visits"],
+        "views": -reversed_entry["views"],
+        "visits": -reversed_entry["visits"],
         "reason": reason,
     }
     _enter(site, reversal, data, as_json)

@@ -11,7 +11,7 @@ from services.cli.connection import Admin, Data, connected
 from services.cli.terminal import Json, fail
 
 if TYPE_CHECKING:
-    from services.access_log.client import Begun
+    from services.access_log.client import UploadState
     from services.access_log.upload import FileResult
     from services.model.site import Site
 
@@ -57,8 +57,8 @@ def import_logs(
 
     [bold]luot import /var/log/nginx/access.log* --site mytho --until 2026-11-20[/bold]
     """
-    from services.access_log.client import ImportClient, Options, UnfinishedError
-    from services.access_log.hits import Reader
+    from services.access_log.client import ImportClient, UnfinishedError, UploadOptions
+    from services.access_log.hits import HitReader
     from services.access_log.parser import AccessLogError
     from services.access_log.upload import examine_all, import_all
     from services.cli.import_progress import ImportProgress
@@ -74,7 +74,7 @@ def import_logs(
         fail(str(error))
     with connected(data) as admin, ImportProgress(as_json) as display:
         site = _site(admin, slug)
-        options = Options(
+        options = UploadOptions(
             host=host or _first_host(site),
             until=0 if until is None else _until(until, site),
             overlapping=overlapping,
@@ -82,7 +82,7 @@ def import_logs(
         )
         _check_host(options.host)
         client = ImportClient(admin, slug, waits=display.waits)
-        reader = Reader(
+        reader = HitReader(
             site,
             options.host,
             countries=countries,
@@ -92,11 +92,11 @@ def import_logs(
         )
         results: list[FileResult] = []
         try:
-            found = examine_all(files, display.looks_at)
-            asked = [_asked(client, file, options) for file in found]
-            display.warn(asked)
-            display.begin(found)
-            for result in import_all(found, asked, client, reader, options, display.read):
+            logs = examine_all(files, display.looks_at)
+            states = [_state(client, file, options) for file in logs]
+            display.warn(states)
+            display.begin(logs)
+            for result in import_all(logs, states, client, reader, options, display.read):
                 results.append(result)
                 display.next()
         except (AccessLogError, UnfinishedError) as error:
@@ -110,11 +110,11 @@ def import_logs(
     show(results, slug, dry_run, as_json)
 
 
-def _asked(client: Any, file: Any, options: Any) -> "Begun":
+def _state(client: Any, file: Any, options: Any) -> "UploadState":
     import msgspec
 
-    begun: Begun = client.begin(file, msgspec.structs.replace(options, dry_run=True))
-    return begun
+    state: UploadState = client.begin(file, msgspec.structs.replace(options, dry_run=True))
+    return state
 
 
 def _site(admin: Admin, slug: str) -> "Site":

@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from services.access_log.client import Begun
+from services.access_log.client import UploadState
 
 
 class ImportProgress:
@@ -54,9 +54,9 @@ class ImportProgress:
         """Say which file is looked at."""
         self._progress.update(self._task, description=f"looking at {path.name}")
 
-    def warn(self, asked: Sequence[Begun]) -> None:
+    def warn(self, states: Sequence[UploadState]) -> None:
         """Say what should be known before anything counts, each thing once."""
-        warnings = dict.fromkeys(text for begun in asked for text in begun.warnings)
+        warnings = dict.fromkeys(text for state in states for text in state.warnings)
         for text in warnings:
             typer.secho(f"luot: note: {text}", err=True, fg="yellow")
 

@@ -17,9 +17,9 @@ def matches(if_none_match: str | None, etag: str) -> bool:
     """Tell whether the client already holds this answer; compares weakly, as GET does."""
     if not if_none_match:
         return False
-    wanted = etag.removeprefix("W/")
-    held = (tag.strip() for tag in if_none_match.split(","))
-    return any(tag == "*" or tag.removeprefix("W/") == wanted for tag in held)
+    current = etag.removeprefix("W/")
+    cached = (tag.strip() for tag in if_none_match.split(","))
+    return any(tag == "*" or tag.removeprefix("W/") == current for tag in cached)
 
 
 def answer(body: bytes, etag: str, headers: Mapping[str, str], media_type: str) -> Response:

@@ -1,4 +1,4 @@
-"""The flush: folded batches become rows of the store, and only then are acknowledged."""
+"""The flush: writes folded batches to the store; only then may they be acknowledged."""
 
 import asyncio
 import logging
@@ -28,14 +28,14 @@ COLUMNS = (
 
 
 class Flusher:
-    """Writes what was folded. Everything it does may be repeated without counting twice."""
+    """Writes folded runs. Every step is idempotent: repeating it counts nothing twice."""
 
     def __init__(self, store: Store, hot_rows: int) -> None:
         self._store = store
         self._limit = hot_rows
         self._rows: dict[int, HotRows] = {}
         self.unavailable: str | None = None
-        """Why the store refuses the flush under way; None when it does not."""
+        """Why the flush under way is being retried; None when it is not."""
 
     def forget(self, partitions: Collection[int]) -> None:
         """Drop the rows of partitions that somebody else owns now."""
@@ -47,8 +47,8 @@ class Flusher:
     ) -> None:
         """Write raw hits, counter rows and peaks; all are in the store when this returns.
 
-        Of replayed batches only those raw hits are written that the store does not hold. Tries
-        for as long as it takes: the log is the copy that counts until this is done.
+        Of replayed batches, only raw hits that the store lacks are written. Retries for as long as
+        it takes: until this returns, the log is the durable copy.
         """
         started = time.monotonic()
         pause = _FIRST_PAUSE
@@ -104,9 +104,9 @@ class Flusher:
         metrics.flushed_rows.labels("hits").inc(len(columns["idx"]))
 
     async def _write_lost(self, replayed: Sequence[Folded]) -> None:
-        """Write the replayed batches of which the store does not hold every raw hit.
+        """Write the replayed batches whose raw hits the store does not have in full.
 
-        ClickHouse answers an insert before it is on disk, so a power cut can take the last ones.
+        ClickHouse answers an insert before it is on disk, so a power cut can lose the last ones.
         """
         if not replayed:
             return

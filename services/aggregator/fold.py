@@ -31,7 +31,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     first, last  lowest and highest position of the run
     hits         the columns of the batches, one after the other
     position     of each hit
-    visit        who starts a visit, one Visit a hit; UNDECIDED for bots and hits without a visitor
+    visit        a Visit for each hit; UNDECIDED for bots and hits without a visitor
     views        (site, path, day) → views; path '' is the whole site
     visits       the same for visits, without those that have none
     ends         the same for the position of the last view
@@ -97,11 +97,11 @@ class PartitionFold:
         return Folded(self.partition, first, last, hits, positions, visit, views, visits, ends)
 
     def rebuild(self, run: Sequence[Read]) -> None:
-        """Take the next batches for who was seen alone: they are counted and are not repaired."""
+        """Read the next batches for their visitors only: they are counted, and not repaired."""
         self._see(run)
 
     def _see(self, run: Sequence[Read]) -> tuple[Batch, list[int], list[int]]:
-        """Return the hits of a run, the position of each, and who starts a visit."""
+        """Return the hits of a run, the position of each, and its decision about visits."""
         positions: list[int] = []
         times: list[int] = []
         for position, now, batch in run:
@@ -133,7 +133,7 @@ class Added(msgspec.Struct, frozen=True, gc=False):
     runs: Sequence[Folded]
 
     def and_(self, other: "Added") -> "Added":
-        """Return both in one."""
+        """Return the sum of both."""
         return Added(
             min(self.first, other.first),
             max(self.last, other.last),
@@ -158,7 +158,7 @@ def changes(runs: Sequence[Folded]) -> dict[CounterKey, Added]:
         for grain, start in _periods(day):
             key = (site, grain, start, path)
             so_far = by_row.get(key)
-            # There is one already where a flush has several days of a month, a year, or in all.
+            # Several days of one flush share the row of their month, their year and the total.
             by_row[key] = added if so_far is None else so_far.and_(added)
     return by_row
 
@@ -173,8 +173,8 @@ def apply(
 ) -> dict[CounterKey, CounterRow]:
     """Return the rows that change, with their new absolute values.
 
-    What a row's position says it already includes is skipped for that row. A row that is not in
-    `rows` starts at nothing.
+    What a row already includes, by its position, is skipped for that row. A row that is not in
+    `rows` starts at zero.
     """
     changed = {}
     for key, added in by_row.items():

@@ -1,4 +1,4 @@
-"""How commands talk to the administration of a running Luot."""
+"""The connection of commands to the admin API of a running Luot."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ class Admin:
         body: dict[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Send one request and return what it answers, None when that is nothing."""
+        """Send one request and return the decoded response, None for an empty one."""
         import httpx
 
         try:
@@ -43,17 +43,17 @@ class Admin:
         return answer.json() if answer.content else None
 
     def send(self, method: str, path: str, **more: Any) -> Any:
-        """Send one request and return the answer as it is. Raises httpx.HTTPError."""
+        """Send one request and return the raw response. Raises httpx.HTTPError."""
         return self._client.request(method, f"/api/admin{path}", **more)
 
     def stream(self, path: str, **more: Any) -> Any:
-        """Open an answer that comes bit by bit; use it as a context. Raises httpx.HTTPError."""
+        """Open a streamed response, as a context manager. Raises httpx.HTTPError."""
         return self._client.stream("GET", f"/api/admin{path}", **more)
 
 
 @contextmanager
 def connected(data: Path | None) -> Iterator[Admin]:
-    """Give the administration that a data folder names, or else the settings."""
+    """Connect to the Luot of a data folder, or else of the settings."""
     import httpx
 
     from services.cli.settings import ClientSettings
@@ -74,7 +74,7 @@ def connected(data: Path | None) -> Iterator[Admin]:
 
 
 def reason(answer: Any) -> str:
-    """Return what an answer of the API says went wrong."""
+    """Return the error messages of a response."""
     try:
         errors = answer.json()["errors"]
         return "; ".join(f"{field}: {' '.join(texts)}" for field, texts in errors.items())

@@ -1,4 +1,4 @@
-"""What commands say to people and ask them: errors, questions, tables, JSON."""
+"""The terminal side of commands: errors, confirmation, tables, JSON."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ def clear_errors(*errors: type[Exception]) -> Iterator[None]:
 
 
 def confirm_removal(kind: str, name: str) -> None:
-    """Ask whether something is to be removed, and end the command if it is not."""
+    """Ask for confirmation of a removal, and end the command without it."""
     if not sys.stdin.isatty():
         fail(f"nobody is there to be asked whether {name} goes; give --yes")
     typer.confirm(f"Remove the {kind} {name}?", abort=True)
@@ -54,7 +54,7 @@ def show_json(value: Any) -> None:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows of text under their heads; nothing in them is markup."""
+    """Print a table of plain text; markup in it is not interpreted."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -66,7 +66,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def when(ms: int | None, otherwise: str = "") -> str:
-    """Return a time in ms since 1970 for people."""
+    """Format a time in ms since 1970."""
     from datetime import UTC, datetime
 
     if ms is None:

@@ -1,8 +1,8 @@
 """The inline fast path: requests answered without a task of their own, for the busiest paths.
 
 uvicorn makes a task, an event and a scope for every request. A request that has arrived whole
-needs none of them: the application's coroutine is run where the request was read, and goes on
-where what it waits for is done.
+needs none of them: the application's coroutine runs where the request was read, and resumes in the
+callback of the future that it awaits.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ _BROKEN = PrebuiltResponse(
 )
 
 Work = Coroutine[asyncio.Future[Any], None, PrebuiltResponse]
-"""Makes an answer. It may wait for futures and for coroutines that do; `asyncio.timeout` and
-whatever else asks for the current task need a task of their own."""
+"""Makes a response. It may await futures, and coroutines that do; `asyncio.timeout` and whatever
+else needs the current task have to run in a task of their own."""
 
 
 class InlineApp(Protocol):
     """An ASGI application that answers some requests inline, too."""
 
     inline_targets: frozenset[bytes]
-    """What a request line must say exactly, of a POST."""
+    """Exact request targets of the POSTs that are answered inline."""
 
     def answer_inline(
         self, path: str, headers: Sequence[Header], body: bytes, client: tuple[str, int] | None
@@ -51,14 +51,14 @@ class InlineConnection(Protocol):
     transport: asyncio.Transport
 
     def default_headers(self) -> list[Header]:
-        """Return what the server adds to every answer."""
+        """Return the headers that the server adds to every response."""
 
     def on_response_complete(self) -> None:
         """Go on with the next request."""
 
 
 class InlineCycle:
-    """One request and its answer; to uvicorn, the cycle of the connection."""
+    """A request and its response: what uvicorn calls the cycle of a connection."""
 
     __slots__ = ("_connection", "_work", "disconnected", "keep_alive", "response_complete")
 
@@ -72,7 +72,7 @@ class InlineCycle:
         self.response_complete = False
 
     def step(self, _done: object = None) -> None:
-        """Run the work until it waits for something or is done."""
+        """Run the work until it awaits something or is done."""
         try:
             waits_for = self._work.send(None)
         except StopIteration as done:

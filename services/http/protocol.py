@@ -1,8 +1,8 @@
 """The HTTP protocol with limits: what one client can make a service hold, and for how long.
 
 uvicorn's own protocol takes heads of any size and waits for them forever, so 500 connections
-that send a byte a minute would stay as long as they like. A proxy in front limits this too; what
-is here holds without one.
+that send a byte a minute would stay as long as they like. A proxy in front limits this too; these
+limits hold without one.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from services.http.response import Header, PrebuiltResponse
 MAX_HEAD_BYTES = 48 * 1024
 """Request line and headers; the longest query that is answered has 32 KiB."""
 HEAD_SECONDS = 10.0
-"""How long a head may take; also how long a connection may say nothing at first."""
+"""How long a head may take; also how long a new connection may stay silent."""
 BODY_BYTES_PER_TICK = 10 * 1024
-"""A body, after its head, comes at this pace at least, or ends within HEAD_SECONDS."""
+"""The least of a body that must arrive in each HEAD_SECONDS, unless it ends."""
 SEND_SECONDS = 30.0
-"""How long a client may leave an answer unread."""
+"""How long a client may leave a response unread."""
 SPARE_FILES = 256
-"""File descriptors that connections leave to everything else."""
+"""File descriptors reserved for everything but connections."""
 
 _REFUSED = metrics.REFUSED_REQUESTS.create()
 _NOISE = ("Invalid HTTP request", "Unsupported upgrade", "No supported WebSocket")
@@ -64,7 +64,7 @@ class LimitedHttp(HttpToolsProtocol):
         self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, unless there are too many."""
+        """Accept a connection, unless there are too many."""
         super().connection_made(transport)
         if len(self.connections) > self.max_connections:
             _REFUSED.labels("too_many_connections").inc()
@@ -118,8 +118,8 @@ class LimitedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Pass the request on. Raises ValueError when its head is too large."""
-        # It may have come at once, with part of the body, or with other requests; it is looked at
-        # closely only where all of that is more than a head may have.
+        # The head may have come together with a part of the body or with other requests; it is
+        # measured only where all of that is more than a head may have.
         if self._since_begin > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
             self._refusal = (431, "head_too_large", f"the head is over {MAX_HEAD_BYTES} bytes")
             raise ValueError(self._refusal)
@@ -188,14 +188,14 @@ class LimitedHttp(HttpToolsProtocol):
         cycle.step()
 
     def _hand_to_task(self, body: bytes) -> None:
-        """Answer a request in the ordinary way after all: its body has not arrived yet."""
+        """Fall back to a task: the body has not arrived completely."""
         self._inline_body = None
         if not self.transport.is_closing():
             self._pass_on()
             super().on_body(body)
 
     def _pass_on(self) -> None:
-        """Go on as uvicorn does with a head, which it was spared so far."""
+        """Pass a head to uvicorn, which has not seen it so far."""
         if self._inline is not None:
             url, headers, expect = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
@@ -262,16 +262,16 @@ class LimitedHttp(HttpToolsProtocol):
 
 
 class _DropNoise(logging.Filter):
-    """Drops the lines that anybody can cause at will; a metric counts them."""
+    """Drops log lines that anybody can cause at will; a metric counts them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not str(record.msg).startswith(_NOISE)
 
 
 def limited_protocol() -> type[LimitedHttp]:
-    """Return the protocol for uvicorn's option `http`, fitted to this process.
+    """Return the protocol for uvicorn's option `http`, with limits that fit this process.
 
-    Takes as many file descriptors as the system grants, for a connection is one.
+    Raises the soft limit of file descriptors to the hard one: a connection takes one.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:

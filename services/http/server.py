@@ -1,4 +1,4 @@
-"""How every service listens: one configuration of uvicorn, and one way to stop."""
+"""The HTTP server of every service: one configuration of uvicorn, one way to stop."""
 
 import signal
 import sys
@@ -44,7 +44,7 @@ def run(settings: uvicorn.Config) -> None:
 
     Raises SystemExit when the application does not start or the port is taken.
     """
-    # uvicorn raises the signal again when it is done; a clean stop shall end with status 0.
+    # uvicorn raises the signal again when it is done; a clean stop must exit with status 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
     server = uvicorn.Server(settings)
     with suppress(KeyboardInterrupt):

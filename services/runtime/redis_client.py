@@ -1,4 +1,4 @@
-"""Clients of Redis whose lost connections are always told as Redis errors."""
+"""Clients of Redis that raise a Redis error whenever a connection is lost."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ def connect(url: str, **options: Any) -> Redis:
 def _translating(kind: type[Any]) -> type[Any]:
     """Return a class of connections that raises no RuntimeError.
 
-    uvloop raises one when a transport is closed while a command is written; redis-py 8.1 lets it
-    through, and it would end whoever is prepared for a Redis that is away.
+    uvloop raises one when a transport is closed while a command is written. redis-py 8.1 lets it
+    through, past callers that only handle Redis errors.
     """
 
     class TranslatingConnection(kind):  # type: ignore[misc]

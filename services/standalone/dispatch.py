@@ -1,4 +1,4 @@
-"""One port for everything: sends each request to the part that answers it, by its path."""
+"""One port for everything: routes each request by its path to the part that answers it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""The HTTP server of `luot up`: it listens on one port, and leaves signals to others."""
+"""The HTTP server of `luot up`, on a port that was bound before."""
 
 import asyncio
 import socket

@@ -24,7 +24,7 @@ from services.aggregator.pending import Pending
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.supervisor import Supervisor
 from services.aggregator.transport import driver, runs
-from services.aggregator.visits import OnlinePeak
+from services.aggregator.visits import DayPeak
 from services.log import keys
 from services.store.interface import Store, StoreError
 
@@ -47,7 +47,7 @@ class Aggregator:
         self._online = OnlineBoard(settings.redis_url)
         self._folds = OwnedFolds()
         self._pending = Pending(settings.flush_hits)
-        self._peaks: list[OnlinePeak] = []
+        self._peaks: list[DayPeak] = []
         self._flush_lock = asyncio.Lock()
         self._supervisor = Supervisor()
         self._running = contextlib.AsyncExitStack()

@@ -11,7 +11,7 @@ from typing import Any
 from services.aggregator import metrics
 from services.aggregator.fold import Folded, apply, changes
 from services.aggregator.rows import HotRows
-from services.aggregator.visits import OnlinePeak
+from services.aggregator.visits import DayPeak
 from services.store import counters, hits, peaks
 from services.store.counters import CounterKey, CounterRow
 from services.store.interface import Store, StoreUnavailableError
@@ -43,7 +43,7 @@ class Flusher:
             self._rows.pop(partition, None)
 
     async def flush(
-        self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[OnlinePeak]
+        self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[DayPeak]
     ) -> None:
         """Write raw hits, counter rows and peaks; all are in the store when this returns.
 
@@ -68,7 +68,7 @@ class Flusher:
         metrics.hot_rows.set(sum(len(rows) for rows in self._rows.values()))
 
     async def _flush(
-        self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[OnlinePeak]
+        self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[DayPeak]
     ) -> None:
         await self._write_hits(fresh)
         await self._write_lost(replayed)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from services.aggregator.fold import PartitionFold
-from services.aggregator.visits import OnlinePeak
+from services.aggregator.visits import DayPeak
 
 
 class OwnedFolds:
@@ -25,7 +25,7 @@ class OwnedFolds:
         for partition in partitions:
             self.by_partition.pop(partition, None)
 
-    def take_peaks(self) -> list[OnlinePeak]:
+    def take_peaks(self) -> list[DayPeak]:
         """Return the peaks that rose since the last call."""
         return [peak for fold in self.by_partition.values() for peak in fold.online.take_peaks()]
 

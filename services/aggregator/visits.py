@@ -142,7 +142,7 @@ def _continues(seen: int, at: int, known_since: int) -> bool:
     return seen >= known_since and abs(at - (seen & _AT_MASK)) < VISIT_WINDOW_MS
 
 
-class OnlinePeak(msgspec.Struct, frozen=True, gc=False):
+class DayPeak(msgspec.Struct, frozen=True, gc=False):
     """The most visitors online at once on a site's day, and the log time of it."""
 
     site: str
@@ -158,7 +158,7 @@ class OnlineWindow:
         self._sites: dict[str, OrderedDict[int, int]] = {}
         self._now = 0
         self._peaks: dict[tuple[str, int], int] = {}
-        self._new_peaks: dict[tuple[str, int], OnlinePeak] = {}
+        self._new_peaks: dict[tuple[str, int], DayPeak] = {}
 
     def touch(self, batch: Batch, times: Sequence[int]) -> None:
         """Remember who was seen at these log times, one a hit, in ms, ascending.
@@ -181,7 +181,7 @@ class OnlineWindow:
             highest = peaks.get((site, day), 0)
             if len(visitors) > highest and (online := self.count(site, now)) > highest:
                 peaks[site, day] = online
-                self._new_peaks[site, day] = OnlinePeak(site, day, online, now)
+                self._new_peaks[site, day] = DayPeak(site, day, online, now)
 
     def count(self, site: str, now: int) -> int:
         """Return how many visitors are online at this time, in ms."""
@@ -210,7 +210,7 @@ class OnlineWindow:
                 counts[site] = online
         return counts
 
-    def take_peaks(self) -> list[OnlinePeak]:
+    def take_peaks(self) -> list[DayPeak]:
         """Return the peaks that rose since the last call."""
         peaks, self._new_peaks = list(self._new_peaks.values()), {}
         newest = max((peak.day for peak in peaks), default=0)

@@ -61,7 +61,7 @@ def import_logs(
     from services.access_log.hits import HitReader
     from services.access_log.parser import AccessLogError
     from services.access_log.upload import examine_all, import_all
-    from services.cli.import_progress import ImportProgress
+    from services.cli.import_progress import ImportProgressBar
     from services.cli.import_summary import show
     from services.cli.settings import ImportSettings
     from services.enrich.country import Countries
@@ -72,7 +72,7 @@ def import_logs(
         countries = Countries(settings.country_database)
     except SettingsError as error:
         fail(str(error))
-    with connected(data) as admin, ImportProgress(as_json) as display:
+    with connected(data) as admin, ImportProgressBar(as_json) as display:
         site = _site(admin, slug)
         options = UploadOptions(
             host=host or _first_host(site),

@@ -19,7 +19,7 @@ from rich.progress import (
 from services.access_log.client import UploadState
 
 
-class ImportProgress:
+class ImportProgressBar:
     """Progress on the terminal, on standard error."""
 
     def __init__(self, quiet: bool) -> None:
@@ -39,7 +39,7 @@ class ImportProgress:
         self._size = 0
         self._text = ""
 
-    def __enter__(self) -> "ImportProgress":
+    def __enter__(self) -> "ImportProgressBar":
         self._progress.start()
         return self
 

@@ -16,9 +16,11 @@ def through_api(data: Path | None) -> bool:
     """Tell whether a running Luot is to be asked, and not the store itself."""
     import os
 
+    from services.settings import variables_of
+
     if data is None:
-        own = {"LUOT_CLICKHOUSE_URL", "LUOT_CLICKHOUSE_URL_FILE"} & os.environ.keys()
-        return not own and bool({"LUOT_TOKEN", "LUOT_TOKEN_FILE"} & os.environ.keys())
+        own = os.environ.keys() & variables_of("clickhouse_url")
+        return not own and bool(os.environ.keys() & variables_of("token"))
     from services.embedded.data_folder import in_use
 
     if not (data / "clickhouse").is_dir():

@@ -1,5 +1,7 @@
 """What may wait for a flush is bounded, by hits and by pages."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from services.aggregator import pending
@@ -56,3 +58,14 @@ async def test_enough_pages_of_few_hits_are_written_without_waiting(
     assert not aggregator._pending.full.is_set()
     read(aggregator, fold, 2, hits=200, pages=200)
     assert aggregator._pending.full.is_set()
+
+
+async def test_what_goes_to_another_owner_makes_room(aggregator: Aggregator) -> None:
+    fold = PartitionFold(0)
+    for number in (1, 2, 3, 4):
+        read(aggregator, fold, number, hits=500, pages=1)
+    assert not aggregator._pending.room.is_set()
+    await aggregator._on_revoked(aggregator.app, [SimpleNamespace(partition=0)])
+    await aggregator.flush()
+    assert aggregator._pending.room.is_set()
+    assert not aggregator._pending.full.is_set()

@@ -41,10 +41,10 @@ maxmemory-policy noeviction
 
 
 class EmbeddedValkey:
-    """A Valkey server in a folder; it ends with this process, even with one that is killed.
+    """A Valkey server in a folder; it ends with this process, also when this process is killed.
 
-    The server holds a lock on the folder, inherited from us, for as long as it lives; so a start
-    after a crash knows whether the server of the start before still runs, and ends it first.
+    The server inherits our lock on the folder and holds it for as long as it lives. A start after
+    a crash can therefore tell whether the previous server still runs, and ends it first.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from services.http.response import Header, Prepared
+from services.http.response import Header, PrebuiltResponse
 from services.ingest.drops import DropReason
 
 Message = MutableMapping[str, Any]
@@ -35,7 +35,7 @@ class TooLargeError(Exception):
     """A body over MAX_BODY."""
 
 
-class IngestResponse(Prepared):
+class IngestResponse(PrebuiltResponse):
     """An answer of ingest, with what all of them say."""
 
     __slots__ = ()

@@ -1,4 +1,4 @@
-"""Clients of Redis whose lost connections are always told as Redis errors."""
+"""Clients of Redis that raise a Redis error whenever a connection is lost."""
 
 from typing import Any
 
@@ -10,22 +10,22 @@ def connect(url: str, **options: Any) -> Redis:
     """Return a client, not yet connected; `options` are those of Redis.from_url."""
     client: Redis = Redis.from_url(url, **options)
     pool = client.connection_pool
-    pool.connection_class = _told(pool.connection_class)
+    pool.connection_class = _translating(pool.connection_class)
     return client
 
 
-def _told(kind: type[Any]) -> type[Any]:
+def _translating(kind: type[Any]) -> type[Any]:
     """Return a class of connections that raises no RuntimeError.
 
-    uvloop raises one when a transport is closed while a command is written; redis-py 8.1 lets it
-    through, and it would end whoever is prepared for a Redis that is away.
+    uvloop raises one when a transport is closed while a command is written. redis-py 8.1 lets it
+    through, past callers that only handle Redis errors.
     """
 
-    class Connection(kind):  # type: ignore[misc]
+    class TranslatingConnection(kind):  # type: ignore[misc]
         async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
             try:
                 await super().send_packed_command(*args, **kwargs)
             except RuntimeError as error:
                 raise RedisConnectionError(f"lost while a command was written: {error}") from error
 
-    return Connection
+    return TranslatingConnection

@@ -195,33 +195,33 @@ def run(settings: UpSettings, say: Say = print) -> None:
 
 
 async def _run(settings: UpSettings, say: Say) -> None:
-    asked = asyncio.Event()
+    stop_requested = asyncio.Event()
 
     def on_signal() -> None:
-        if asked.is_set():
+        if stop_requested.is_set():
             # Nothing that was accepted is lost: it is in the log, on the disk.
             os._exit(INTERRUPTED)
         say("Stopping (Ctrl-C again ends it at once)")
-        asked.set()
+        stop_requested.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
     luot = Standalone(settings, say=say)
-    asking = asyncio.create_task(asked.wait())
+    stopping = asyncio.create_task(stop_requested.wait())
     try:
-        if await _unless(asking, luot.start()):
+        if await _unless(stopping, luot.start()):
             gc_tuning.tune(old=10)
             say(f"Luot is ready: {luot.url}{demo.ROOT} (Ctrl-C stops it)")
-            await _unless(asking, luot.ended())
+            await _unless(stopping, luot.ended())
     finally:
-        asking.cancel()
+        stopping.cancel()
         await luot.stop()
 
 
-async def _unless(asked: asyncio.Task[Any], work: Any) -> bool:
-    """Tell whether the work was done before the end was asked for; it is given up then."""
+async def _unless(stopping: asyncio.Task[Any], work: Any) -> bool:
+    """Tell whether the work was done before a stop was requested, which cancels it."""
     task = asyncio.create_task(work)
-    await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         await task
         return True

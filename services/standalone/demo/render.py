@@ -1,4 +1,4 @@
-"""The pages of the portals: read from their folders, put into their layouts, and drawn."""
+"""Renders the pages of the portals: read from their folders, put into their layouts."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _LINK = re.compile(r'href="([^"]*)" data-nav')
 _WEEKDAYS = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ Nhật")
 
 
-class Page(NamedTuple):
+class DemoPage(NamedTuple):
     """One page: whose it is, where it is, and what is filled into the layout."""
 
     portal: Portal
@@ -36,18 +36,18 @@ def folder(name: str) -> list[Traversable]:
 
 
 @lru_cache(maxsize=1)
-def pages() -> Mapping[str, Page]:
+def pages() -> Mapping[str, DemoPage]:
     """Return the pages by path; of each portal, the most popular first."""
-    found = (
+    all_pages = (
         _page(portal, file.read_text("utf-8"))
         for portal in ALL
         for file in folder(portal.name)
         if file.name != LAYOUT
     )
-    return {page.path: page for page in found}
+    return {page.path: page for page in all_pages}
 
 
-def html(page: Page, today: date, origin: str) -> str:
+def html(page: DemoPage, today: date, origin: str) -> str:
     """Return a page as it is on a day; `origin` is where its reader has reached Luot."""
     layout = (files(__package__) / page.portal.name / LAYOUT).read_text("utf-8")
     head, body = layout.split(_BODY)
@@ -66,7 +66,7 @@ def html(page: Page, today: date, origin: str) -> str:
         place=_place(page.portal),
         next=following.home,
         next_title=escape(following.title),
-        panel=panel.html(page.portal, panel.pieces(head + body), origin),
+        panel=panel.html(page.portal, panel.samples_in(head + body), origin),
     )
 
 
@@ -75,15 +75,15 @@ def dateline(day: date) -> str:
     return f"{_WEEKDAYS[day.weekday()]}, ngày {day.day} tháng {day.month} năm {day.year}"
 
 
-def _page(portal: Portal, source: str) -> Page:
+def _page(portal: Portal, source: str) -> DemoPage:
     head = _FIELDS.match(source)
     if head is None:
         raise ValueError("a page of the demo begins with its path, title and description")
     fields = dict(field.split(": ", 1) for field in head[1].split(" | "))
-    return Page(portal=portal, content=source[head.end() :].rstrip(), **fields)
+    return DemoPage(portal=portal, content=source[head.end() :].rstrip(), **fields)
 
 
-def _with_current(page: Page, body: str) -> str:
+def _with_current(page: DemoPage, body: str) -> str:
     """Mark the link of the menu that leads to this page, or to the list above it."""
 
     def marked(link: re.Match[str]) -> str:

@@ -29,7 +29,7 @@ _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _CONTROLS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
 
-class Line(msgspec.Struct, frozen=True, gc=False):
+class LogLine(msgspec.Struct, frozen=True, gc=False):
     """One request of an access log.
 
     target      path and query as the browser sent them
@@ -47,17 +47,17 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     at: int
 
 
-def parse(raw: bytes) -> Line | None:
-    """Return what a line says, or None when it is not a request that was answered."""
-    found = _ENTRY.fullmatch(raw)
-    if found is None:
+def parse(raw: bytes) -> LogLine | None:
+    """Return the request of a line, or None when the line is not in either format."""
+    match = _ENTRY.fullmatch(raw)
+    if match is None:
         return None
-    address, time, request, status, referrer, user_agent = found.groups()
+    address, time, request, status, referrer, user_agent = match.groups()
     at = _milliseconds(time)
     parts = _text(request).split(" ")
     if at is None or len(parts) != 3 or not parts[2].startswith("HTTP/"):
         return None
-    return Line(
+    return LogLine(
         method=parts[0],
         target=parts[1],
         status=int(status),

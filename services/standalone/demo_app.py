@@ -16,8 +16,8 @@ _HEADERS = {
 _NO_PAGE = {**_HEADERS, "Content-Security-Policy": "default-src 'none'"}
 
 
-class Portals:
-    """The ASGI application of everything under /demo, and of /, which leads there."""
+class DemoApp:
+    """The ASGI application of everything under /demo, and of /, which redirects there."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         """`clock` says which day stands at the head of a page."""
@@ -33,20 +33,21 @@ class Portals:
         if request.url.path == "/":
             return RedirectResponse(demo.ROOT, 302)
         origin = str(request.base_url).rstrip("/")
-        found = demo.document(request.url.path, origin, self._clock())
-        if found is None:
+        document = demo.document(request.url.path, origin, self._clock())
+        if document is None:
             return Response("không tìm thấy trang (not found)\n", 404, _NO_PAGE, "text/plain")
+        max_age = document.max_age
         headers = {
             **_HEADERS,
-            "Content-Security-Policy": found.policy,
-            "Cache-Control": f"public, max-age={found.max_age}" if found.max_age else "no-cache",
-            "ETag": found.etag,
+            "Content-Security-Policy": document.policy,
+            "Cache-Control": f"public, max-age={max_age}" if max_age else "no-cache",
+            "ETag": document.etag,
         }
-        known = {tag.strip().removeprefix("W/") for tag in _known(request)}
-        if found.etag in known or "*" in known:
+        known = {tag.strip().removeprefix("W/") for tag in _known_tags(request)}
+        if document.etag in known or "*" in known:
             return Response(status_code=304, headers=headers)
-        return Response(found.body, headers=headers, media_type=found.media_type)
+        return Response(document.body, headers=headers, media_type=document.media_type)
 
 
-def _known(request: Request) -> list[str]:
+def _known_tags(request: Request) -> list[str]:
     return request.headers.get("if-none-match", "").split(",")

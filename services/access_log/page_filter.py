@@ -6,7 +6,7 @@ Bots are not decided here: ingest tells them by their User-Agent.
 from enum import StrEnum
 from urllib.parse import parse_qsl, urlsplit
 
-from services.access_log.entry import Line
+from services.access_log.line import LogLine
 
 _FILES = """
 # images
@@ -45,12 +45,12 @@ class NotAPage(StrEnum):
     FEED = "feed"
 
 
-def is_page(line: Line) -> bool:
+def is_page(line: LogLine) -> bool:
     """Tell whether a line is a page that a browser was shown: GET, 2xx or 304, and no file."""
     return not_a_page(line) is None
 
 
-def not_a_page(line: Line) -> NotAPage | None:
+def not_a_page(line: LogLine) -> NotAPage | None:
     """Return why a line is no page that a browser was shown; None when it is one."""
     if line.method != "GET":
         return NotAPage.METHOD

@@ -28,7 +28,7 @@ from services.api.counter import routes as counter_routes
 from services.api.counter import top
 from services.api.counter.response_cache import Front, ReadyAnswers
 from services.api.dashboard import routes as dashboard
-from services.api.dashboard.parts import Parts
+from services.api.dashboard.dependencies import Dependencies
 from services.api.imports import routes as import_routes
 from services.api.imports.service import Imports
 from services.api.metrics import Measured
@@ -39,6 +39,7 @@ from services.api.sites import balances, maintenance
 from services.api.sites import routes as site_routes
 from services.api.sites.service import Sites
 from services.api.stats import routes as stats
+from services.api.stats.panels import PanelSource
 from services.embedded.stores import Stores
 from services.http import errors, health, server
 from services.log.follow import Followers
@@ -256,7 +257,7 @@ class Api:
         app.include_router(token_routes.router(lambda: self._now().tokens))
         app.include_router(audit_routes.router(lambda: self._now().store, lambda: self.registry))
         app.include_router(stats.router(lambda: self._now().stats))
-        app.router.routes.extend(dashboard.routes(lambda: self._now().parts(self._settings)))
+        app.router.routes.extend(dashboard.routes(lambda: self._now().dependencies(self._settings)))
         app.include_router(
             import_routes.router(
                 lambda: self.registry, lambda: self._now().imports, lambda: self._now().audit
@@ -313,14 +314,14 @@ class _Running:
         self.stats = stats.Stats(self.registry, self.store, self.redis, clock, monotonic)
         self._clock = clock
 
-    def parts(self, settings: ApiSettings) -> Parts:
+    def dependencies(self, settings: ApiSettings) -> Dependencies:
         """Return what the dashboard is made of."""
-        return Parts(
+        return Dependencies(
             store=self.store,
             registry=self.registry,
             sites=self.sites,
             counters=self.counters,
-            stats=self.stats,
+            stats=PanelSource(self.store, self.stats.reader, self.stats.online, self._clock),
             signing=self.signing,
             users=self.users,
             tokens=self.tokens,

@@ -32,7 +32,7 @@ class Point(NamedTuple):
     before: int | None
 
 
-class Size(NamedTuple):
+class ChartSize(NamedTuple):
     """How large a chart is drawn, in its own units."""
 
     name: str
@@ -42,13 +42,13 @@ class Size(NamedTuple):
     between_ticks: int
 
 
-WIDE = Size("wide", 1040, 280, 46, 84)
-NARROW = Size("narrow", 440, 240, 40, 74)
+WIDE = ChartSize("wide", 1040, 280, 46, 84)
+NARROW = ChartSize("narrow", 440, 240, 40, 74)
 
 _TOP, _BOTTOM, _RIGHT = 10, 26, 8
 
 
-def chart(points: Sequence[Point], size: Size, t: Language, name: str) -> Markup:
+def chart(points: Sequence[Point], size: ChartSize, t: Language, name: str) -> Markup:
     """Return the chart of a period, with the period before behind it."""
     most = max((value or 0 for point in points for value in (point.now, point.before)), default=0)
     width, height = size.width - size.left - _RIGHT, size.height - _TOP - _BOTTOM

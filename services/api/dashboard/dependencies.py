@@ -1,4 +1,4 @@
-"""What the pages are made of."""
+"""What the pages depend on."""
 
 from collections.abc import Callable
 from typing import NamedTuple

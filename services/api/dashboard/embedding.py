@@ -1,4 +1,4 @@
-"""What a portal puts into its pages, for those who run it."""
+"""The code that a portal puts into its pages."""
 
 import msgspec
 
@@ -14,7 +14,7 @@ from services.widget.snippet import Scripts, Snippet
 
 
 async def snippet(page: PageRequest, site: Site) -> Snippet:
-    """Return the ways to embed the counter of a site."""
+    """Return the snippet of a site, which has each way to embed its counter."""
     request = page.request
     scheme = "https" if page.is_secure else "http"
     url = page.dependencies.public_url or f"{scheme}://{request.headers.get('host', '')}"

@@ -119,20 +119,20 @@ async def _users(page: PageRequest, errors: Mapping[str, str]) -> Response:
 
 async def _user(page: PageRequest, errors: Mapping[str, str]) -> Response:
     name = _name(page)
-    found: User | None = next(
+    user: User | None = next(
         (known for known in await page.dependencies.users.all() if known.name == name), None
     )
-    if found is None:
+    if user is None:
         raise ApiError(HTTPStatus.NOT_FOUND, {"name": f"{shown(name)} is no user"})
     return page.render(
         "user.html",
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
-        user=found,
+        user=user,
         errors=errors,
         roles=list(Role),
         sites=page.dependencies.registry.all(),
-        chosen=found.sites,
-        role=found.role,
+        chosen=user.sites,
+        role=user.role,
         all_sites=ALL_SITES,
     )
 

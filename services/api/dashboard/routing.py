@@ -28,7 +28,7 @@ class Pages:
     """Collects routes."""
 
     def __init__(self, dependencies: Callable[[], Dependencies]) -> None:
-        """`dependencies` is asked for with every request."""
+        """`dependencies` is called for every request."""
         self._dependencies = dependencies
         self.routes: list[Route] = []
 
@@ -42,7 +42,7 @@ class Pages:
         self._add(path, handler, check, methods)
 
     def add_door(self, path: str, handler: Handler) -> None:
-        """Add what a form may send without a session."""
+        """Add what a form may be posted to without a session."""
 
         def check(request: Request, dependencies: Dependencies, who: Principal | None) -> None:
             del request, dependencies, who
@@ -91,7 +91,7 @@ class Pages:
 
 
 async def _form(request: Request) -> tuple[Form, ApiError | None]:
-    """Return the form, and why it cannot be read: for those who may send one."""
+    """Return the form, and the error if it cannot be read, for after the role was checked."""
     if request.method != "POST":
         return Form(), None
     try:
@@ -101,7 +101,7 @@ async def _form(request: Request) -> tuple[Form, ApiError | None]:
 
 
 def _refused(page: PageRequest, refusal: ApiError) -> Response:
-    """Return a refusal as who asked can read it."""
+    """Return a refusal as a page, or as JSON for a program."""
     request = page.request
     if "text/html" not in request.headers.get("accept", ""):
         return refusal.response()

@@ -18,7 +18,7 @@ async def sign_in(page: PageRequest) -> Response:
 
 
 async def begin(page: PageRequest) -> Response:
-    """Begin a session, or say what was wrong."""
+    """Begin a session, or return the form with what was wrong."""
     form = page.form
     try:
         signed = await page.dependencies.signing.sign_in(

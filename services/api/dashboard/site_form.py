@@ -1,4 +1,4 @@
-"""Making a site, and its settings: forms whose mistakes are said beside what was typed."""
+"""The forms of a site, new and in its settings; mistakes are named above what was typed."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -39,7 +39,7 @@ async def new_site(page: PageRequest) -> Response:
 
 
 async def create(page: PageRequest) -> Response:
-    """Make a site, and lead to its page, which waits for the first view."""
+    """Create a site, and redirect to its page, which waits for the first view."""
     form = page.form
     try:
         new = NewSite.model_validate(
@@ -85,7 +85,7 @@ async def change(page: PageRequest) -> Response:
 
 
 async def remove(page: PageRequest) -> Response:
-    """Remove a site, if its name was typed to say so."""
+    """Remove a site, if its slug was typed to confirm."""
     site = page.site
     if page.form.get("confirm") != site.slug:
         return _settings(page, site, {"confirm": page.t("remove.confirm", slug=site.slug)})
@@ -96,18 +96,18 @@ async def remove(page: PageRequest) -> Response:
 async def embed(page: PageRequest) -> Response:
     """Return what the portal puts into its pages."""
     site = page.site
-    told = await embedding.snippet(page, site)
+    snippet = await embedding.snippet(page, site)
     return page.render(
         "embed.html",
         site=site,
-        snippet=told.ways(),
-        policy=told.policy(),
-        late=told.late_source(),
+        snippet=snippet.ways(),
+        policy=snippet.policy(),
+        late=snippet.late_source(),
     )
 
 
 def mistakes(error: ValidationError | ApiError) -> dict[str, str]:
-    """Return what was wrong, by field. Raises what no other input would mend."""
+    """Return what was wrong, by field. Raises the error again if no other input would help."""
     if isinstance(error, ApiError):
         if error.status not in _REFUSALS:
             raise error
@@ -141,8 +141,7 @@ def _settings(page: PageRequest, site: Site, errors: Mapping[str, str]) -> Respo
         lines=[(line, True) for line in look.lines] + [(line, False) for line in rest],
         labels=LABELS[look.lang],
         heading=HEADINGS[look.lang],
-        # A theme that nobody chose is another for the element, which follows its page, and for
-        # the badge, which is light.
+        # Unset is a choice of its own: then the element follows its page, and the badge is light.
         choices=choices | {"theme": ["", *Theme]},
         chosen={name: getattr(look, name) for name in choices} | {"theme": display.theme or ""},
         most_digits=MAX_DIGITS,
@@ -150,7 +149,7 @@ def _settings(page: PageRequest, site: Site, errors: Mapping[str, str]) -> Respo
 
 
 def _display(form: Form) -> dict[str, Any]:
-    """Return the display as the form has it; what is at its default is not set."""
+    """Return the display options of a form; those at their defaults are left unset."""
     plain = Look.of(Display())
     chosen = {
         name: None if form.get(name) == getattr(plain, name) else form.get(name) or None

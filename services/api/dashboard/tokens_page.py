@@ -1,4 +1,4 @@
-"""`/admin/tokens`: what programs show instead of a password, for owners."""
+"""`/admin/tokens`: the tokens by which programs use the API, for owners."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from services.model.account import ALL_SITES, Role
 
 TOKENS = f"{HOME}/tokens"
 DAYS = ("30", "90", "365", "")
-"""After how many days a token may end; '' is never."""
+"""Days until a token expires; '' is never."""
 
 
 async def tokens(page: PageRequest) -> Response:
@@ -24,7 +24,7 @@ async def tokens(page: PageRequest) -> Response:
 
 
 async def add(page: PageRequest) -> Response:
-    """Make a token; only this answer shows it."""
+    """Create a token; only this response shows its secret."""
     form = page.form
     days = form.get("days")
     try:
@@ -54,13 +54,13 @@ async def revoke(page: PageRequest) -> Response:
 
 
 async def _tokens(page: PageRequest, errors: Mapping[str, str], secret: str) -> Response:
-    known = page.dependencies.tokens
-    held = await known.all()
+    tokens = page.dependencies.tokens
+    newest_first = reversed(await tokens.all())
     return page.render(
         "tokens.html",
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
-        tokens=[(token, known.is_expired(token)) for token in reversed(held)],
-        used=await known.used(),
+        tokens=[(token, tokens.is_expired(token)) for token in newest_first],
+        used=await tokens.used(),
         secret=secret,
         form=page.form,
         errors=errors,

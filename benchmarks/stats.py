@@ -14,7 +14,7 @@ from benchmarks.measure import Result, exact
 from benchmarks.processes import cpu_seconds, memory
 from benchmarks.stack import Stack, stack, stores
 from services.api.stats.filters import Property
-from services.api.stats.panels import BREAKDOWNS, ROWS, ordered_by
+from services.api.stats.panel_reading import BREAKDOWNS, ROWS, ordered_by
 from services.model.calendar import Grain, to_day
 from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import Site

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from services.api.dashboard import language
 from services.api.dashboard.language import Language
 from services.api.stats.filters import Property
-from services.api.stats.panels import BREAKDOWNS, DETAILS
+from services.api.stats.panel_reading import BREAKDOWNS, DETAILS
 from services.api.stats.site_query import CHARTED, PERIODS
 from services.api.stats.spans import Interval
 from services.model.account import Role

@@ -10,7 +10,7 @@ import pytest
 from services.api.dashboard.query_parameters import Links
 from services.api.stats.filters import Property
 from services.api.stats.measures import Counts
-from services.api.stats.panels import BREAKDOWNS, PanelSource, SitePanels
+from services.api.stats.panels import PanelSource, SitePanels
 from services.api.stats.question import Part, Question
 from services.api.stats.reader import Found, Row
 from services.api.stats.site_query import SiteQuery, scope_of
@@ -67,7 +67,7 @@ def panels(reader: FakeReader, query: SiteQuery) -> SitePanels:
 
 
 async def test_each_panel_has_its_numbers_and_the_period_before() -> None:
-    async with panels(FakeReader(), SiteQuery(period="day")) as today:
+    async with panels(FakeReader(), SiteQuery(period="day")).reading() as today:
         summary = await today.summary()
         details = await today.details()
         series = await today.series()
@@ -82,8 +82,8 @@ async def test_each_panel_has_its_numbers_and_the_period_before() -> None:
 
 
 async def test_a_panel_may_be_refused_alone() -> None:
-    async with panels(FakeReader(refused=Property.OS), SiteQuery(period="day")) as today:
-        refused = [name for name in BREAKDOWNS if (await today.breakdown(name)).refusal]
+    async with panels(FakeReader(refused=Property.OS), SiteQuery(period="day")).reading() as today:
+        refused = [name for name in SitePanels.breakdowns if (await today.breakdown(name)).refusal]
         assert (await today.breakdown("os")).refusal == "too large"
         assert (await today.summary()).value is not None
     assert refused == ["os"]
@@ -92,7 +92,7 @@ async def test_a_panel_may_be_refused_alone() -> None:
 async def test_what_nobody_waits_for_any_more_is_not_read_on() -> None:
     reader = FakeReader()
     reader.is_slow = True
-    async with panels(reader, SiteQuery(period="day")):
+    async with panels(reader, SiteQuery(period="day")).reading():
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     assert reader.cancelled == 4, "the period and the one before, for summary and details"

@@ -12,7 +12,7 @@ from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
 from services.api.stats.panel_results import BreakdownRow, Figure, SeriesPoint
-from services.api.stats.panels import BREAKDOWNS, SitePanels, ordered_by
+from services.api.stats.panels import SitePanels
 from services.api.stats.site_query import PERIODS, AppliedFilter, Scope
 from services.api.stats.spans import Interval, Period, Span
 from services.model.calendar import to_date
@@ -73,12 +73,12 @@ async def _parts(
     page: PageRequest, panels: SitePanels, links: Links, context: dict[str, Any]
 ) -> AsyncIterator[str]:
     t, scope = page.t, panels.scope
-    async with panels:
+    async with panels.reading() as reading:
         yield page.part("site_top.html", **context)
-        summary = await panels.summary()
+        summary = await reading.summary()
         tiles = _tiles(scope, summary.value or [], links, t)
         yield page.part("site_tiles.html", tiles=tiles, result=summary)
-        series = await panels.series()
+        series = await reading.series()
         points = [_point(point, scope.interval, t) for point in series.value or []]
         name = t(
             "chart", measure=t(f"measure.{scope.measure}"), interval=t(f"interval.{scope.interval}")
@@ -92,18 +92,18 @@ async def _parts(
             measure=scope.measure,
             csv=links.csv("timeseries"),
         )
-        details = await panels.details()
+        details = await reading.details()
         yield page.part(
             "site_details.html",
             result=details,
             tiles=[_detail(one, t) for one in details.value or []],
         )
-        for panel, by in BREAKDOWNS.items():
-            breakdown = await panels.breakdown(panel)
+        for panel, measure in panels.breakdowns.items():
+            breakdown = await reading.breakdown(panel)
             yield page.part(
                 "site_panel.html",
                 panel=panel,
-                measure=ordered_by(by),
+                measure=measure,
                 result=breakdown,
                 rows=_bars(panel, breakdown.value or [], links, t),
                 csv=links.csv(panel),

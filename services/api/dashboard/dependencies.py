@@ -1,4 +1,4 @@
-"""What the pages are made of."""
+"""What the pages depend on."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,11 +10,11 @@ from services.api.access.users import Users
 from services.api.counter.routes import Counters
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
-from services.api.stats.routes import Stats
+from services.api.stats.panels import PanelSource
 from services.store.interface import Store
 
 
-class Parts(NamedTuple):
+class Dependencies(NamedTuple):
     """The service, as the pages use it.
 
     clock  seconds since 1970
@@ -24,7 +24,7 @@ class Parts(NamedTuple):
     registry: Registry
     sites: Sites
     counters: Counters
-    stats: Stats
+    stats: PanelSource
     signing: SignInService
     users: Users
     tokens: Tokens

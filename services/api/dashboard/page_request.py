@@ -1,4 +1,4 @@
-"""One request for a page: who asks, in which language, and the page that answers."""
+"""One request for a page: who sent it, in which language, and the page that answers it."""
 
 from collections.abc import AsyncIterator
 from functools import lru_cache
@@ -13,9 +13,9 @@ from services.api.access import cookies
 from services.api.access.authenticator import authenticator
 from services.api.access.principal import Principal
 from services.api.dashboard import assets, language
+from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.forms import Form
 from services.api.dashboard.language import Language
-from services.api.dashboard.parts import Parts
 from services.http.errors import unknown_site
 from services.model.account import Role
 from services.model.display import Lang
@@ -23,7 +23,7 @@ from services.model.site import Site
 
 HOME = "/admin"
 SAVED = "saved"
-"""A parameter that says that the change before the redirect was made."""
+"""A parameter of the address after a redirect: the change was made."""
 
 _YEAR_SECONDS = 366 * 86400
 _POLICY = (
@@ -39,47 +39,51 @@ _HEADERS = {
 }
 
 
-class Visit:
-    """What the code of a page is given, and how it answers."""
+class PageRequest:
+    """What the code of a page is given, and how it answers.
 
-    def __init__(self, request: Request, parts: Parts, who: Principal | None, form: Form) -> None:
+    signed_in  who sent it; None is anybody, on a page that everybody may read
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        dependencies: Dependencies,
+        signed_in: Principal | None,
+        form: Form,
+    ) -> None:
         self.request = request
-        self.parts = parts
+        self.dependencies = dependencies
         self.form = form
-        self.t = Language(language.wanted(request))
-        self._who = who
+        self.t = Language(language.preferred(request))
+        self.signed_in = signed_in
 
     @property
-    def known(self) -> Principal | None:
-        """Who asks; None is anybody, on a page that everybody may read."""
-        return self._who
-
-    @property
-    def who(self) -> Principal:
-        """Who asks, on a page that takes a role."""
-        if self._who is None:
+    def principal(self) -> Principal:
+        """Who sent it, to a page that takes a role. Raises ApiError, 401."""
+        if self.signed_in is None:
             raise authenticator(self.request).stranger(self.request)
-        return self._who
+        return self.signed_in
 
     @property
     def site(self) -> Site:
         """The site that the address names. Raises ApiError, 404, when there is none."""
         slug = self.request.path_params["slug"]
-        site = self.parts.registry.get(slug)
+        site = self.dependencies.registry.get(slug)
         if site is None:
             raise unknown_site(slug)
         return site
 
     @property
     def is_secure(self) -> bool:
-        """Whether the browser came over TLS."""
+        """Whether the browser's connection is TLS."""
         return authenticator(self.request).clients.is_secure(self.request)
 
-    def asked(self, name: str, default: str = "") -> str:
+    def parameter(self, name: str, default: str = "") -> str:
         """Return a parameter of the address."""
         return self.request.query_params.get(name, default)
 
-    def page(
+    def render(
         self,
         template: str,
         status: int = HTTPStatus.OK,
@@ -91,27 +95,27 @@ class Visit:
         body = self.part(template, **context)
         return self._with_cookie(HTMLResponse(body, status, self._headers(frames=frames)))
 
-    def pages(self, parts: AsyncIterator[str]) -> Response:
+    def stream(self, parts: AsyncIterator[str]) -> Response:
         """Return a page that is sent in parts, each as soon as it is made."""
         response = StreamingResponse(parts, headers=self._headers(), media_type="text/html")
         return self._with_cookie(response)
 
     def part(self, template: str, **context: Any) -> str:
         """Return a part of a page."""
-        return _templates().get_template(template).render(self._told() | context)
+        return _templates().get_template(template).render(self._context() | context)
 
-    def go(self, path: str, *, saved: bool = False) -> Response:
-        """Return the way to another page, after a change."""
+    def redirect(self, path: str, *, saved: bool = False) -> Response:
+        """Return a redirect to another page, after a change; `saved` makes that page say so."""
         mark = f"{'&' if '?' in path else '?'}{SAVED}=1" if saved else ""
         return RedirectResponse(path + mark, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
 
-    def _told(self) -> dict[str, Any]:
-        """Return what every template knows."""
+    def _context(self) -> dict[str, Any]:
+        """Return the variables of every template."""
         secret = authenticator(self.request).secret(self.request)
-        who = self._who
+        who = self.signed_in
         return {
             "t": self.t,
-            "who": who,
+            "principal": who,
             "csrf": cookies.csrf(secret) if secret and who and who.kind == "user" else "",
             "is_owner": who is not None and who.is_owner,
             "is_editor": who is not None and who.role.covers(Role.EDITOR),
@@ -121,13 +125,17 @@ class Visit:
             "saved": SAVED in self.request.query_params,
         }
 
-    def _languages(self) -> list[tuple[Lang, str]]:
-        """Return the other languages, and this page in them."""
+    def _languages(self) -> list[tuple[Lang, str, str]]:
+        """Return the other languages, their names, and the addresses of this page in them."""
         if self.request.method != "GET":
             return []
         url = self.request.url
         return [
-            (lang, f"{url.path}?{url.include_query_params(lang=lang.value).query}")
+            (
+                lang,
+                language.own_name(lang),
+                f"{url.path}?{url.include_query_params(lang=lang.value).query}",
+            )
             for lang in Lang
             if lang is not self.t.lang
         ]
@@ -137,7 +145,7 @@ class Visit:
         return _HEADERS | {"Content-Security-Policy": policy}
 
     def _with_cookie(self, response: Response) -> Response:
-        if self.asked(language.PARAMETER) in tuple(Lang):
+        if self.parameter(language.PARAMETER) in tuple(Lang):
             response.set_cookie(
                 language.COOKIE,
                 self.t.lang,

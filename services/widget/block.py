@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, NamedTuple, Self
 
-from services.model.display import HEADINGS, VIEWS, Line, Look, grouped, line_text, padded
+from services.model.display import HEADINGS, VIEWS, Look, grouped, line_text, padded
+from services.model.lines import Line
 
 
 class Block(NamedTuple):

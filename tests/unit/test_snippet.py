@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.main import app
-from services.model.display import DEFAULT_LINES, Display, Line, Look, Preset
+from services.model.display import Display, Look, Preset
+from services.model.lines import DEFAULT_LINES, Line
 from services.widget import badge, page
 from services.widget.block import Block
 from services.widget.heights import Size, drawn, frame

@@ -7,7 +7,8 @@ import msgspec
 
 from services.api.counter import parameters, paths
 from services.http.errors import bad_request, shown
-from services.model.display import MAX_DIGITS, Display, Format, Lang, Line, Look, Preset, Theme
+from services.model.display import MAX_DIGITS, Display, Format, Lang, Look, Preset, Theme
+from services.model.lines import Line
 from services.model.site import Metric, Site
 
 CHOICES: dict[str, type[StrEnum]] = {

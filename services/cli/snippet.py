@@ -35,7 +35,7 @@ def snippet(
     from services.cli.settings import ClientSettings
     from services.settings import SettingsError
     from services.widget.heights import drawn
-    from services.widget.snippet import Scripts, Snippet
+    from services.widget.snippet import PinnedScript, Snippet
 
     try:
         server = ClientSettings.of(data).url.rstrip("/")
@@ -50,7 +50,7 @@ def snippet(
         made = Snippet(
             url or told["url"] or server,
             site,
-            Scripts(told["version"], script["path"], script["integrity"]),
+            PinnedScript(told["version"], script["path"], script["integrity"]),
             numbers.get("display"),
             drawn(badge),
         )

@@ -1,4 +1,4 @@
-"""How much room a block takes in a page, to be kept before it is there."""
+"""Sizes of a block, so that a portal can reserve its place before it loads."""
 
 import re
 from math import ceil
@@ -45,15 +45,15 @@ _DRAWN = re.compile(r'<svg [^>]*?\bwidth="(\d+)" height="(\d+)"')
 
 
 def element_height(look: Look, theme: Theme | None = None) -> float:
-    """Return a height in ems into which `<visitor-counter>` fits where no line is broken.
+    """Return the height in ems of `<visitor-counter>` where no line wraps.
 
-    `theme` is what was chosen for it; the element follows its page where nothing was.
+    `theme` is the one that is set; without any, the element follows its page.
     """
     return round(_height(look, has_back=theme in (Theme.LIGHT, Theme.DARK)), 1)
 
 
 def frame(look: Look) -> Size:
-    """Return a size into which the page for an iframe fits, in any preset, without scrolling."""
+    """Return the size of an iframe whose page does not scroll, in any preset."""
     number = width(grouped(_LARGEST, look.format), _FRAME_FONT, bold=True)
     widths = [
         _FRAME_NARROWEST,
@@ -75,7 +75,7 @@ def _height(look: Look, *, has_back: bool) -> float:
 
 
 def drawn(svg: str) -> Size:
-    """Return the size of a badge as it is drawn. Raises ValueError for what is no badge."""
+    """Return the size of a badge. Raises ValueError for other text."""
     size = _DRAWN.match(svg)
     if size is None:
         raise ValueError(f"{svg[:60]!r}; expected an SVG image with a width and a height")

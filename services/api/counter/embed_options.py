@@ -1,4 +1,4 @@
-"""What the address of a badge asks for: the site's display settings, but for what it names."""
+"""Parses the query of a badge, page or text, whose options override the site's settings."""
 
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -25,10 +25,10 @@ _NOT_OF_A_PAGE = ("lines", "digits", "metric", LABEL)
 
 
 class Options(NamedTuple):
-    """What is to be shown, and how.
+    """The parsed query.
 
-    path     as given and as counted, of the page whose views are wanted instead of the block
-    heading  the one that the address itself names
+    path     of the page whose views are shown instead of the block: as given, and as counted
+    heading  as given in the query, None where it is not
     """
 
     look: Look
@@ -37,10 +37,10 @@ class Options(NamedTuple):
     heading: str | None
 
 
-def parse(asked: bytes, site: Site) -> Options:
-    """Return what a query asks for. Raises ApiError for an unknown option or a bad value."""
+def parse(query: bytes, site: Site) -> Options:
+    """Parse a query. Raises ApiError for an unknown option or a bad value."""
     given: dict[str, str] = {}
-    for name, value in parameters.fields(asked):
+    for name, value in parameters.fields(query):
         if name not in NAMES:
             raise bad_request(shown(name), f"unknown option; expected one of {', '.join(NAMES)}")
         if name in given:

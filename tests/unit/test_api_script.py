@@ -15,9 +15,11 @@ import pytest
 from starlette.applications import Starlette
 
 from services import __version__
-from services.model.display import HEADINGS, LABELS, MOST_READ, Lang
+from services.model.display import HEADINGS, LABELS, MOST_READ, Lang, Preset
 from services.model.lines import DEFAULT_LINES, Line
 from services.widget import build, esbuild, scripts
+from services.widget.looks import PRESETS
+from services.widget.style import style_sheet
 from tests import require
 
 MOST_BYTES = {scripts.COUNTER: 2_000, scripts.BLOCKS: 4_096}
@@ -150,6 +152,20 @@ def test_the_words_of_the_script_are_those_of_badge_and_page() -> None:
         labels = [LABELS[lang][line] for line in Line]
         assert listed.split(",") == [*labels, HEADINGS[lang], MOST_READ[lang]], "run make widget"
     assert f'"{",".join(DEFAULT_LINES)}"' in script
+
+
+def test_the_looks_of_the_script_are_those_of_badge_and_page() -> None:
+    script = scripts.built(scripts.BLOCKS).decode()
+    # Where the builder is not installed, this at least sees a preset that was not built.
+    for preset in Preset:
+        assert f".{preset}{{" in script, "run make widget"
+    sheet = style_sheet("")
+    for rule in re.findall(r"\.[a-z]+\{[^}]*", sheet):
+        for declaration in re.findall(r"--[a-z-]+:[^;]+", rule):
+            assert declaration in script, "run make widget"
+    like_text = {Preset.DNN: PRESETS[Preset.DNN]._replace(spread=False)}
+    with pytest.raises(ValueError, match="dnn: spread is False"):
+        style_sheet("", like_text)
 
 
 def test_nothing_is_kept_in_the_browser() -> None:

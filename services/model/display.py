@@ -71,12 +71,12 @@ MOST_READ: Mapping[Lang, str] = {Lang.VI: "Đọc nhiều nhất", Lang.EN: "Mos
 VIEWS: Mapping[Lang, str] = {Lang.VI: "Lượt xem", Lang.EN: "Views"}
 """The label of the views of one page."""
 
-# No line of a block, and nothing that XML cannot hold.
+# Line breaks and controls, and whatever XML cannot hold.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an admin has set of a block; None is not set.
+    """The display options that are set on a site; None is not set.
 
     lines    in the order shown; without any, only heading and digits are shown
     digits   above 0, the total stands on top with at least that many digits, and in the lines
@@ -106,7 +106,7 @@ class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             _check_text(f"labels: {line}", label, MAX_LABEL)
 
     def over(self, other: "Display") -> "Display":
-        """Return the options of both; where both set one, this one's."""
+        """Return the options of another, overridden by those that are set here."""
         set_here = {
             name: value
             for name in self.__struct_fields__
@@ -116,7 +116,7 @@ class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """Every option of a block, the defaults filled in; `labels` has every line."""
+    """Every option of a block, with defaults filled in; `labels` has every line."""
 
     lines: tuple[Line, ...]
     lang: Lang
@@ -129,7 +129,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, display: Display) -> "Look":
-        """Fill in what is not set."""
+        """Fill in the defaults."""
         lang = display.lang or Lang.VI
         digits = display.digits or 0
         lines = display.lines
@@ -160,7 +160,7 @@ def padded(count: int, digits: int) -> str:
 
 
 def line_text(label: str, number: str) -> str:
-    """Return a line as it is read: `Hôm nay: 6325`."""
+    """Return a line as shown: `Hôm nay: 6325`."""
     return f"{label}: {number}"
 
 

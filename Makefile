@@ -8,7 +8,7 @@
 # make coverage  how much of services/ the unit and contract tests run
 # make chaos  ten minutes in which everything breaks, compared with exact books
 # make soak   half an hour at half of the highest rate: does anything grow?
-# make widget  the browser scripts, from their sources (needs esbuild)
+# make widget  the browser scripts, from their sources (needs esbuild 0.17.0 or npm)
 # make bench  the benchmarks
 # make lock   pin the dependencies again, after a change of pyproject.toml
 

@@ -6,15 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.terminal import fail
+from services.model import display
+from services.model.lines import Line
 
 # As text: which values there are is said by the API, which may be newer than this command.
 _PANEL = "Block"
+*_PRESETS, _LAST_PRESET = display.Preset
 
 Lines = Annotated[
     str | None,
     typer.Option(
-        help="Lines of the block in order: online,today,yesterday,this_week,last_week,this_month,"
-        "last_month,this_year,last_year,total,peak.",
+        help=f"Lines of the block in order: {','.join(Line)}.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -22,9 +24,7 @@ Lang = Annotated[str | None, typer.Option(help="vi or en.", rich_help_panel=_PAN
 Theme = Annotated[str | None, typer.Option(help="light, dark or auto.", rich_help_panel=_PANEL)]
 Preset = Annotated[
     str | None,
-    typer.Option(
-        help="plain, liferay, dnn, nukeviet, joomla, drupal or wordpress.", rich_help_panel=_PANEL
-    ),
+    typer.Option(help=f"{', '.join(_PRESETS)} or {_LAST_PRESET}.", rich_help_panel=_PANEL),
 ]
 Digits = Annotated[
     int | None,

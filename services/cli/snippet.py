@@ -36,7 +36,7 @@ def snippet(
     from services.cli.settings import ClientSettings
     from services.settings import SettingsError
     from services.widget.heights import drawn
-    from services.widget.snippet import Scripts, Snippet
+    from services.widget.snippet import PinnedScript, Snippet
 
     try:
         server = ClientSettings.of(data).url.rstrip("/")
@@ -51,7 +51,7 @@ def snippet(
         made = Snippet(
             url or scripts["url"] or server,
             site,
-            Scripts(scripts["version"], script["path"], script["integrity"]),
+            PinnedScript(scripts["version"], script["path"], script["integrity"]),
             numbers.get("display"),
             drawn(badge),
         )

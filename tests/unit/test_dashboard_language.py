@@ -18,7 +18,7 @@ from services.api.stats.spans import Interval
 from services.model.account import Role
 from services.model.display import Lang
 from services.model.site import Metric
-from services.widget.snippet import Scripts, Snippet
+from services.widget.snippet import PinnedScript, Snippet
 
 VI, EN = Language(Lang.VI), Language(Lang.EN)
 
@@ -72,7 +72,9 @@ def test_every_text_that_a_template_names_exists() -> None:
 
 
 def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
-    snippet = Snippet("https://luot.example", "mytho", Scripts("1", "/counter.js", "sha384-"), {})
+    snippet = Snippet(
+        "https://luot.example", "mytho", PinnedScript("1", "/counter.js", "sha384-"), {}
+    )
     of_values = {
         *(f"by.{by.field}" for by in Property),
         *(f"embed.{way}" for way in snippet.ways()),

@@ -10,7 +10,7 @@ from services.model.site import Site
 from services.widget import badge, scripts
 from services.widget.block import Block
 from services.widget.heights import Size, drawn
-from services.widget.snippet import Scripts, Snippet
+from services.widget.snippet import PinnedScript, Snippet
 
 
 async def snippet(page: PageRequest, site: Site) -> Snippet:
@@ -18,7 +18,7 @@ async def snippet(page: PageRequest, site: Site) -> Snippet:
     request = page.request
     scheme = "https" if page.is_secure else "http"
     url = page.dependencies.public_url or f"{scheme}://{request.headers.get('host', '')}"
-    tags = Scripts(
+    tags = PinnedScript(
         __version__,
         f"{scripts.VERSIONED}/{scripts.COUNTER}",
         scripts.integrity(scripts.built(scripts.COUNTER)),

@@ -17,7 +17,8 @@ from babel.numbers import format_decimal, format_percent
 from starlette.requests import Request
 
 from services.model.calendar import zone
-from services.model.display import LABELS, Lang, Line
+from services.model.display import LABELS, Lang
+from services.model.lines import Line
 
 COOKIE = "luot_lang"
 PARAMETER = "lang"
@@ -92,7 +93,7 @@ class Language:
 
     def line(self, name: str) -> str:
         """Return what the block calls one of its numbers, such as `today`."""
-        return LABELS[self.lang][Line(name)]
+        return LABELS[self.lang][Line[name.upper()]]
 
     def language(self, lang: Lang) -> str:
         """Return the name of another language in this one."""

@@ -21,11 +21,11 @@ from services.model.display import (
     Display,
     Format,
     Lang,
-    Line,
     Look,
     Preset,
     Theme,
 )
+from services.model.lines import Line
 from services.model.site import Metric, Site
 
 SITE = f"{HOME}/sites/"

@@ -12,10 +12,10 @@ from services.model.display import (
     Display,
     Format,
     Lang,
-    Line,
     Preset,
     Theme,
 )
+from services.model.lines import Line
 
 
 class DisplayFields(BaseModel):

@@ -12,7 +12,8 @@ from services.model.calendar import (
     previous_month,
     previous_year,
 )
-from services.model.display import Display, Line, Preset
+from services.model.display import Display, Preset
+from services.model.lines import Line
 from services.model.site import ANY_HOST, DEFAULT_TIMEZONE, Metric, Site
 from services.standalone.demo.portals import INDEX
 from services.store import balances, sites

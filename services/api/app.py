@@ -310,7 +310,7 @@ class _Running:
             group=settings.group,
             answer_seconds=REDIS_SECONDS,
         )
-        self.imports = Imports(self.store, self.log.imports, clock)
+        self.imports = Imports(self.store, self.log.imports, clock, monotonic)
         self.tails = Tails(self.log)
         self.counters = counter_routes.Counters(
             self.registry, self.store, self.redis, clock, monotonic

@@ -19,7 +19,7 @@ from services.aggregator.fold import Folded, PartitionFold, Read, Seen
 from services.aggregator.online import OnlineBoard
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.transport import driver, runs
-from services.aggregator.transport.runs import Entry
+from services.aggregator.transport.runs import RunEntry
 from services.aggregator.visits import FORGET_MS, Peak
 from services.log import batch, keys
 from services.log.batch import Batch
@@ -125,7 +125,7 @@ class Aggregator:
         self._events.append(event)
         self._arrived.set()
 
-    async def _decode(self, partition: int, entry: Entry, replay: bytes | None) -> Batch | None:
+    async def _decode(self, partition: int, entry: RunEntry, replay: bytes | None) -> Batch | None:
         """Return the batch of an entry; None, and the entry is told of, when it holds none."""
         headers = entry.headers
         try:
@@ -162,7 +162,7 @@ class Aggregator:
             self._waiting_hits / self._settings.flush_hits, len(self._waiting_pages) / FLUSH_PAGES
         )
 
-    async def _bury(self, partition: int, entry: Entry, reason: str) -> None:
+    async def _bury(self, partition: int, entry: RunEntry, reason: str) -> None:
         log.error("entry %d of partition %d: %s", entry.position, partition, reason)
         metrics.dead_entries.inc()
         headers = {

@@ -32,12 +32,13 @@ def backup(
     """
     with clear_errors():
         manifest = asyncio.run(_backup(folder, data))
+        newest = _newest(manifest)
     typer.echo(f"{folder}: {manifest.rows:,} rows in {len(manifest.files)} files")
-    typer.echo(f"Everything counted up to {_newest(manifest)} is in it.")
+    typer.echo(f"Everything counted up to {newest} is in it.")
 
 
 async def _backup(folder: Path, data: Path | None) -> "Manifest":
-    from services.backup import run, wire
+    from services.backup import frames, run
     from services.cli.settings import ClientSettings
     from services.embedded.stores import open_stores
     from services.settings import StoreSettings
@@ -47,10 +48,10 @@ async def _backup(folder: Path, data: Path | None) -> "Manifest":
         if through_api(data):
             client = ClientSettings.of(data)
             token = client.token.get_secret_value() if client.token else ""
-            source = wire.fetch(client.url, token)
+            source = frames.fetch(client.url, token)
             return await run.save(source, folder, bar.total, bar.advance)
         async with open_stores(settings, data) as stores:
-            source = run.dump_of(stores, settings.group)
+            source = run.dump_of(stores)
             return await run.save(source, folder, bar.total, bar.advance)
 
 
@@ -86,8 +87,6 @@ def restore(
                     stores,
                     folder,
                     manifest,
-                    group=settings.group,
-                    partitions=settings.partitions,
                     replace=replace,
                     with_log=not without_log,
                     progress=bar.advance,
@@ -100,7 +99,8 @@ def restore(
         if replace and not yes:
             _confirm("Remove everything that the store holds?")
         steps = asyncio.run(work(settings, manifest))
-    typer.echo(f"Restored and compared: {manifest.rows:,} rows, up to {_newest(manifest)}.")
+        newest = _newest(manifest)
+    typer.echo(f"Restored and compared: {manifest.rows:,} rows, up to {newest}.")
     if without_log:
         typer.echo("The log was left alone. `luot rewind` counts again what it still holds.")
         return
@@ -141,13 +141,7 @@ def rewind(
 
     async def work(settings: StoreSettings, dry: bool) -> Sequence["Step"]:
         async with open_stores(settings, data) as stores:
-            return await run.rewind_all(
-                stores.redis,
-                group=settings.group,
-                partitions=settings.partitions,
-                to=target,
-                dry_run=dry,
-            )
+            return await run.rewind_all(stores.log, to=target, dry_run=dry)
 
     with clear_errors():
         settings = StoreSettings.read()
@@ -176,8 +170,8 @@ def _tell(steps: Sequence["Step"]) -> None:
         if step.committed is not None or step.entries:
             table.add_row(
                 str(step.partition),
-                describe(step.committed),
-                describe(step.to),
+                describe(step.committed_ms),
+                describe(step.to_ms),
                 f"{step.entries:,}",
             )
     if table.row_count:
@@ -246,9 +240,18 @@ class _Bar:
 
 
 def _newest(manifest: "Manifest") -> str:
-    from services.backup.rewind import describe
+    from services.backup import run
+    from services.embedded.stores import log_of
+    from services.settings import StoreSettings
 
-    return describe(max(manifest.positions.values(), default=None))
+    async def work() -> str:
+        log = log_of(StoreSettings.read())
+        try:
+            return await run.newest(log, manifest)
+        finally:
+            await log.close()
+
+    return asyncio.run(work())
 
 
 def _confirm(question: str) -> None:
@@ -260,18 +263,17 @@ def _confirm(question: str) -> None:
 @contextmanager
 def clear_errors() -> Iterator[None]:
     """End with one message and exit code 2 on what can be expected to go wrong."""
-    from redis.exceptions import RedisError
-
     from services.backup.folder import BackupError
     from services.embedded.errors import UpError
-    from services.log.reach import HeldError
+    from services.log.errors import LogError, LogInUseError
     from services.settings import SettingsError
+    from services.state.errors import StateError
     from services.store.interface import StoreError
 
-    errors: Any = (BackupError, HeldError, SettingsError, StoreError, UpError, ValueError)
+    errors: Any = (BackupError, LogInUseError, SettingsError, StoreError, UpError, ValueError)
     try:
         yield
     except errors as error:
         fail(str(error))
-    except (RedisError, OSError) as error:
+    except (LogError, StateError, OSError) as error:
         fail(f"Redis (LUOT_REDIS_URL) cannot be reached: {error}")

@@ -22,9 +22,8 @@ from services.embedded.valkey import EmbeddedValkey
 from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
 from services.ingest.settings import IngestSettings
-from services.log import keys
+from services.log.open import open_log
 from services.runtime import gc_tuning, log_setup
-from services.runtime.redis_client import connect
 from services.standalone import demo, first_user, server
 from services.standalone.demo import opening
 from services.standalone.dispatch import Dispatch
@@ -173,10 +172,11 @@ async def _clear_errors() -> Any:
 
 async def _forget_leases(redis_url: str, settings: AggregatorSettings) -> None:
     """Take partitions over at once: this process alone uses the folder, so no owner can live."""
-    group = settings.group
-    async with connect(redis_url) as redis:
-        leases = [keys.owner(partition, group) for partition in range(settings.partitions)]
-        await redis.delete(*leases, keys.workers(group))
+    log = open_log(redis_url, partitions=settings.partitions, group=settings.group)
+    try:
+        await log.positions.disown()
+    finally:
+        await log.close()
 
 
 async def _valkey_ended(valkey: EmbeddedValkey) -> None:

@@ -19,9 +19,10 @@ from faust.types import TP, ConsumerMessage, Message
 from mode import Service
 
 from services.aggregator.transport import runs
-from services.aggregator.transport.broker import Broker, Record
+from services.aggregator.transport.broker import Broker
 from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS, Leases
 from services.aggregator.transport.producer import Producer
+from services.log.interface import Record
 
 READ_LIMIT = 100
 """Entries a partition and read; one holds up to 500 hits."""
@@ -158,22 +159,24 @@ class Consumer(consumer.Consumer):
         """Seek; return the committed positions of the assigned partitions that have one."""
         by_number = {tp.partition: tp for tp in self._assignment}
         committed = await self._patiently(self.broker.committed, by_number)
+        replay_ms = self.app.replay_ms
         for number, tp in by_number.items():
             position = committed.get(number, 0)
             start = self._done.get(tp)
             if start is None:
-                start = self.broker.rewind(position, self.app.replay_ms)
-                middle = self.broker.rewind(position, self.app.replay_ms // 2)
+                rewound = self.broker.rewound
+                start = await self._patiently(rewound, number, position, replay_ms)
+                middle = await self._patiently(rewound, number, position, replay_ms // 2)
                 self._replay[tp] = (middle, position)
             self._next[tp] = start
             self._read_offset[tp] = start or None
             self._committed_offset[tp] = position or None
         return {by_number[number]: position for number, position in committed.items()}
 
-    async def _patiently(self, call: Any, argument: Any) -> Any:
+    async def _patiently(self, call: Any, *arguments: Any) -> Any:
         while True:
             try:
-                return await call(argument)
+                return await call(*arguments)
             except self.broker.unavailable as error:
                 self.log.warning("the log is out of reach: %r", error)
                 await self.sleep(1.0)
@@ -329,7 +332,7 @@ class Consumer(consumer.Consumer):
         # What the log knows to be committed, not what this process believes.
         committed = await self.broker.committed([tp.partition for tp in self._assignment])
         for number, position in committed.items():
-            keep = self.broker.rewind(position, self.app.replay_ms)
+            keep = await self.broker.rewound(number, position, self.app.replay_ms)
             await self.broker.trim(keep, number, self.app.retention_ms, early=self._short)
 
     # What Faust asks about Kafka

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from services.api.access.route import admin_router, needs
-from services.backup import wire
+from services.backup import frames
 from services.backup.run import dump_of
 from services.doctor import run
 from services.embedded.stores import Stores
@@ -29,7 +29,7 @@ def router(stores: Callable[[], Stores], settings: StoreSettings) -> APIRouter:
     @needs(Role.OWNER)
     async def backup() -> Response:
         """Everything the store holds, consistent, as `luot backup` reads it."""
-        messages = dump_of(stores(), settings.group)
+        messages = dump_of(stores())
         try:
             first = await anext(messages)
         except StoreError as error:
@@ -63,11 +63,11 @@ class Check(BaseModel):
 
 
 async def _body(
-    first: wire.Message, messages: AsyncGenerator[wire.Message, None]
+    first: frames.Message, messages: AsyncGenerator[frames.Message, None]
 ) -> AsyncIterator[bytes]:
     try:
-        yield wire.frame(first)
+        yield frames.frame(first)
         async for message in messages:
-            yield wire.frame(message)
+            yield frames.frame(message)
     finally:
         await messages.aclose()

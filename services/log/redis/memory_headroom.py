@@ -11,28 +11,28 @@ MACHINE_SHARE = 2 / 3
 """Of a machine, for a Redis without maxmemory: others live there, too."""
 
 
-class Room(NamedTuple):
+class MemoryHeadroom(NamedTuple):
     """Memory in bytes: what Redis uses, and what it may."""
 
     used: int
-    whole: int
+    limit: int
 
     @property
     def share(self) -> float:
         """Return how full it is, 0 to 1 and more; 0 where nobody can tell."""
-        return self.used / self.whole if self.whole else 0.0
+        return self.used / self.limit if self.limit else 0.0
 
     def __str__(self) -> str:
-        return f"Redis uses {self.used >> 20} of {self.whole >> 20} MiB"
+        return f"Redis uses {self.used >> 20} of {self.limit >> 20} MiB"
 
 
-async def room(redis: Redis) -> Room:
+async def memory_headroom(redis: Redis) -> MemoryHeadroom:
     """Ask Redis for its memory. Raises RedisError."""
     try:
-        told = await redis.info("memory")
+        memory = await redis.info("memory")
     except ResponseError:
         # Some hosted servers do not tell.
-        return Room(0, 0)
-    whole = int(told.get("maxmemory", 0))
-    whole = whole or int(MACHINE_SHARE * int(told.get("total_system_memory", 0)))
-    return Room(int(told.get("used_memory", 0)), whole)
+        return MemoryHeadroom(0, 0)
+    limit = int(memory.get("maxmemory", 0))
+    limit = limit or int(MACHINE_SHARE * int(memory.get("total_system_memory", 0)))
+    return MemoryHeadroom(int(memory.get("used_memory", 0)), limit)

@@ -1,4 +1,4 @@
-"""Positions: the place of a log entry as one integer that grows with time."""
+"""Positions of a log on Redis: an entry id, time and sequence, as one integer."""
 
 SEQUENCE_BITS = 20
 MAX_SEQUENCE = (1 << SEQUENCE_BITS) - 1
@@ -19,6 +19,11 @@ def of_entry(entry_id: bytes) -> int:
     """Return the position of an entry id as Redis writes it, `ms-seq`."""
     ms, _, sequence = entry_id.partition(b"-")
     return encode(int(ms), int(sequence))
+
+
+def to_entry(position: int) -> str:
+    """Return the entry id of a position."""
+    return f"{time_ms(position)}-{sequence(position)}"
 
 
 def time_ms(position: int) -> int:

@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 class Api:
     """The service as an object: `start`, then serve `asgi`, then `stop`.
 
-    A store or a shared state that is given stays open; what is not given is opened from the
+    A store or a state that is given stays open; what is not given is opened from the
     settings and closed again. `asgi` starts and stops the service itself where the server
     announces the application's lifespan and nobody has started it yet.
     """

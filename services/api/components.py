@@ -51,7 +51,7 @@ class Components:
             group=settings.group,
             answer_seconds=REDIS_SECONDS,
         )
-        self.imports = Imports(self.store, self.log.imports, clock)
+        self.imports = Imports(self.store, self.log.imports, clock, monotonic)
         self.tails = Tails(self.log)
         self.counters = counter_routes.Counters(
             self.registry, self.store, self.state, clock, monotonic

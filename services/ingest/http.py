@@ -54,10 +54,10 @@ def json(status: int, value: object, headers: tuple[Header, ...] = ()) -> Ingest
 
 
 def errors(
-    status: int, found: dict[str, list[str]], headers: tuple[Header, ...] = ()
+    status: int, messages: dict[str, list[str]], headers: tuple[Header, ...] = ()
 ) -> IngestResponse:
     """Return an answer that says what was wrong, field by field."""
-    return json(status, {"errors": found}, headers)
+    return json(status, {"errors": messages}, headers)
 
 
 _NO_STORE: Header = (b"cache-control", b"no-store")

@@ -83,7 +83,7 @@ class Intake:
         self._drain = Drain(self._log, self._spool, self._breaker, self._may_append, clock)
         self._maintenance: asyncio.Task[None] | None = None
         self._one_maintains = asyncio.Lock()
-        self._told: str | None = None
+        self._reported: str | None = None
         self._closed: str | None = "ingest has not started"
 
     async def start(self) -> None:
@@ -121,8 +121,8 @@ class Intake:
         fault = ended(self._commit.task, *self._drain.tasks, self._maintenance)
         if fault is None:
             return None
-        if self._closed is None and fault != self._told:
-            self._told = fault
+        if self._closed is None and fault != self._reported:
+            self._reported = fault
             _log.error("%s; this process must be restarted", fault)
         return self._closed or fault
 
@@ -214,7 +214,7 @@ class Intake:
     async def _close(self) -> None:
         self._spool.close()
         self._countries.close()
+        await self._state.close()
         await self._producer.close()
         await self._drain.close()
         await self._log.close()
-        await self._state.close()

@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Any
 
 from services.aggregator.settings import AggregatorSettings
-from services.aggregator.transport import driver
+from services.aggregator.transport import faust_settings
 from services.aggregator.visits import FORGET_MS
 
 RUN_BYTES = 32 * 1024
 """Some 700 hits: a few milliseconds of folding."""
 
 
-def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> driver.App:
+def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust_settings.App:
     """Return the app, without agents; `folder` is for what Faust writes on the disk."""
-    app = driver.App(
+    app = faust_settings.App(
         settings.group,
         broker=broker,
         datadir=folder,
@@ -33,12 +33,12 @@ def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> drive
     return app
 
 
-def raw_topic(app: driver.App, name: str) -> Any:
+def raw_topic(app: faust_settings.App, name: str) -> Any:
     """Return a topic whose values are bytes that Faust leaves alone."""
     return app.topic(name, value_type=bytes, value_serializer="raw")
 
 
-async def watch(app: driver.App) -> None:
+async def watch(app: faust_settings.App) -> None:
     """Raise when the app stops by itself: nothing would be read, and nobody told."""
     await app.wait_until_stopped()
     raise app.crash_reason or RuntimeError("Faust stopped by itself")

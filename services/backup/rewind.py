@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from services.backup.folder import BackupError
-from services.backup.moment import Moment
+from services.backup.moment import RewindTarget
 from services.log.interface import Extent, LogPositions
 from services.model.hit import VISIT_WINDOW_MS
 
@@ -39,7 +39,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 async def plan(
-    positions: LogPositions, extents: Sequence[Extent], to: Moment | None = None
+    positions: LogPositions, extents: Sequence[Extent], to: RewindTarget | None = None
 ) -> list[Step]:
     """Return how to go back to a moment, or as far as the log tells everything exactly.
 
@@ -61,7 +61,7 @@ async def going_on(positions: LogPositions, extent: Extent) -> Step:
     )
 
 
-async def _step(positions: LogPositions, extent: Extent, to: Moment | None) -> Step:
+async def _step(positions: LogPositions, extent: Extent, to: RewindTarget | None) -> Step:
     partition, committed = extent.partition, extent.committed
     committed_ms = await _time_of(positions, partition, committed)
     if extent.first is None or committed is None:
@@ -82,7 +82,7 @@ async def _step(positions: LogPositions, extent: Extent, to: Moment | None) -> S
     return Step(partition, committed, target, exact, missing, entries, committed_ms, target_ms)
 
 
-async def _position(positions: LogPositions, partition: int, moment: Moment) -> int:
+async def _position(positions: LogPositions, partition: int, moment: RewindTarget) -> int:
     if moment.position is not None:
         return moment.position
     return await positions.at_time(partition, moment.ms)

@@ -8,7 +8,7 @@ from pathlib import Path
 from services.backup import folder, rewind
 from services.backup.folder import BackupError, FolderWriter, Manifest, Progress
 from services.backup.frames import Message
-from services.backup.moment import Moment
+from services.backup.moment import RewindTarget
 from services.backup.restore import refuse_misfit, restore
 from services.backup.rewind import Step
 from services.embedded.stores import Stores
@@ -86,7 +86,7 @@ async def restore_all(
         return [await rewind.going_on(positions, part) for part in await positions.extents()]
 
 
-async def rewind_all(log: Log, *, to: Moment | None, dry_run: bool) -> Sequence[Step]:
+async def rewind_all(log: Log, *, to: RewindTarget | None, dry_run: bool) -> Sequence[Step]:
     """Set what is committed back. Raises BackupError, LogInUseError or LogError."""
     positions = log.positions
     if dry_run:

@@ -10,13 +10,9 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
-
 from services.embedded import parent_death
 from services.embedded.errors import UpError
-from services.runtime import file_locks
-from services.runtime.redis_client import connect
+from services.runtime import file_locks, redis_client
 
 STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.02
@@ -97,22 +93,16 @@ class EmbeddedValkey:
             )
 
     async def _answers(self) -> None:
-        async with connect(self.url) as redis:
-            while True:
-                if self._process is None or self._process.poll() is not None:
-                    raise UpError(f"the embedded Valkey does not start: {self._last_words()}")
-                try:
-                    await redis.ping()
-                except RedisError:
-                    await asyncio.sleep(_POLL_SECONDS)
-                else:
-                    return
+        while not await redis_client.answers(self.url):
+            if self._process is None or self._process.poll() is not None:
+                raise UpError(f"the embedded Valkey does not start: {self._last_words()}")
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _take(self, lock: int) -> None:
         """Lock the folder; a server that outlived its Luot is asked to end first."""
         if file_locks.take(lock):
             return
-        stale = await self._shut_down()
+        stale = await redis_client.shut_down(self.url)
         deadline = asyncio.get_running_loop().time() + STOP_SECONDS
         while not file_locks.take(lock):
             if asyncio.get_running_loop().time() > deadline:
@@ -121,18 +111,6 @@ class EmbeddedValkey:
                     f" stop it first (process {stale or 'unknown'})"
                 )
             await asyncio.sleep(_POLL_SECONDS)
-
-    async def _shut_down(self) -> int | None:
-        """Ask the server at our socket to end, and return its process id."""
-        async with connect(self.url) as redis:
-            try:
-                pid = (await redis.info("server")).get("process_id")
-                await redis.shutdown(nosave=True)
-            except RedisConnectionError:
-                return None
-            except RedisError:
-                pass
-        return pid
 
     async def wait(self) -> str:
         """Wait until the server ends, and return why as far as it is known."""

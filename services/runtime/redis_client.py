@@ -4,6 +4,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 
 
 def connect(url: str, **options: Any) -> Redis:
@@ -12,6 +13,30 @@ def connect(url: str, **options: Any) -> Redis:
     pool = client.connection_pool
     pool.connection_class = _translating(pool.connection_class)
     return client
+
+
+async def answers(url: str) -> bool:
+    """Tell whether a server answers at a URL."""
+    async with connect(url) as redis:
+        try:
+            await redis.ping()
+        except RedisError:
+            return False
+        return True
+
+
+async def shut_down(url: str) -> int | None:
+    """Ask a server to end without saving, and return its process id; None where none answers."""
+    pid: int | None = None
+    async with connect(url) as redis:
+        try:
+            pid = (await redis.info("server")).get("process_id")
+            await redis.shutdown(nosave=True)
+        except RedisConnectionError:
+            return None
+        except RedisError:
+            pass
+    return pid
 
 
 def _translating(kind: type[Any]) -> type[Any]:

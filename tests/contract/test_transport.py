@@ -12,7 +12,7 @@ import pytest
 from faust.contrib.asgi import faust_app_running
 from faust.types import EventT, StreamT
 
-from services.aggregator.transport import driver, runs
+from services.aggregator.transport import driver, faust_settings, runs
 from services.aggregator.transport.broker import Broker
 from services.aggregator.transport.memory import MemoryBroker
 from services.aggregator.transport.redis import RedisBroker
@@ -165,7 +165,7 @@ class Worker:
         self.acknowledge = acknowledge
         self._stack = AsyncExitStack()
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
-        self.app = driver.App(
+        self.app = faust_settings.App(
             group,
             broker=url,
             datadir=Path(folder),

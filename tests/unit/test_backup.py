@@ -7,7 +7,7 @@ import pytest
 
 from services.backup.folder import MANIFEST, BackupError, check, read_manifest
 from services.backup.frames import Message, frame, messages
-from services.backup.moment import Moment, parse
+from services.backup.moment import RewindTarget, parse
 from services.backup.rewind import WARM_UP_MS, going_on, plan
 from services.backup.run import save
 from services.log.interface import Extent
@@ -38,18 +38,18 @@ async def test_the_beginning_of_a_trimmed_log_only_tells_who_is_in_the_middle_of
     (step,) = await plan(POSITIONS, [log(10, trimmed=True)])
     assert step.to == at(0) + (WARM_UP_MS << 20)
     assert step.exact
-    (step,) = await plan(POSITIONS, [log(10, trimmed=True)], Moment(position=at(0.5)))
+    (step,) = await plan(POSITIONS, [log(10, trimmed=True)], RewindTarget(position=at(0.5)))
     assert (step.to, step.exact, step.missing) == (at(0.5), False, False)
-    (step,) = await plan(POSITIONS, [log(10, trimmed=True)], Moment(position=at(-1)))
+    (step,) = await plan(POSITIONS, [log(10, trimmed=True)], RewindTarget(position=at(-1)))
     assert (step.to, step.missing) == (at(-1), True)
 
 
 async def test_a_rewind_goes_to_the_time_that_is_asked_for_and_never_forward() -> None:
-    (step,) = await plan(POSITIONS, [log(8)], Moment(position=at(5)))
+    (step,) = await plan(POSITIONS, [log(8)], RewindTarget(position=at(5)))
     assert (step.to, step.entries) == (at(5), 500)
     with pytest.raises(BackupError, match=r"partition 3 is read up to .* would leave hits out"):
-        await plan(POSITIONS, [log(8, partition=3)], Moment(position=at(9)))
-    (step,) = await plan(POSITIONS, [log(11)], Moment(position=at(12)))
+        await plan(POSITIONS, [log(8, partition=3)], RewindTarget(position=at(9)))
+    (step,) = await plan(POSITIONS, [log(11)], RewindTarget(position=at(12)))
     assert step.to == at(11)
 
 
@@ -76,11 +76,11 @@ async def test_after_a_restore_it_is_told_whether_the_log_still_holds_what_came_
     ],
 )
 def test_a_moment_may_be_a_time_or_an_age(text: str, ms: int) -> None:
-    assert parse(text, lambda: START / 1000) == Moment(ms)
+    assert parse(text, lambda: START / 1000) == RewindTarget(ms)
 
 
 def test_a_moment_may_be_a_position() -> None:
-    assert parse("123456789") == Moment(position=123_456_789)
+    assert parse("123456789") == RewindTarget(position=123_456_789)
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-11-22T03:00", "", "-5m", "5 m", "1e3"])

@@ -35,21 +35,6 @@ SAME_THING = {
     "Transport",
 }
 
-# leaves with the seams
-NOT_YET_RENAMED = {
-    "Answer", "Api", "Begun", "Check", "Chunk", "Compared", "Connection", "Entries", "Entry",
-    "EntryOut", "Found", "Held", "LastGood", "Line", "Numbers", "Online", "Options", "Page",
-    "Parts", "Peak", "Period", "Piece", "Reader", "Record", "Registry", "Scripts", "Server",
-    "Session", "Size", "Visit", "Visits",
-}  # fmt: skip
-NOT_YET_CARVED = {
-    "services/aggregator/transport/driver.py",
-    "services/api/app.py",
-    "services/api/dashboard/words.py",
-}
-NOT_YET_FOLDED = {"highwater.py", "turns.py"}
-# to here
-
 # A statement begins a line in upper case, as all of ours do; what a sentence begins with is not.
 _SQL = re.compile(
     r"^\s*(?:SELECT|INSERT INTO|ALTER|CREATE|DROP|OPTIMIZE|SYSTEM|TRUNCATE|WITH)\s", re.MULTILINE
@@ -217,7 +202,7 @@ def twice(root: Path = SERVICES) -> dict[str, list[str]]:
 def test_the_name_of_a_public_class_means_one_thing() -> None:
     shared = twice()
     unexpected = {name: at for name, at in shared.items() if name not in SAME_THING}
-    assert {name: at for name, at in unexpected.items() if name not in NOT_YET_RENAMED} == {}
+    assert unexpected == {}
     assert set(shared) >= SAME_THING, "a name of SAME_THING is no longer there twice"
 
 
@@ -251,13 +236,13 @@ def test_the_root_has_only_settings_and_metrics() -> None:
 
 
 def test_the_api_has_at_most_twelve_rooms() -> None:
-    present = rooms(SERVICES / "api") - {"__init__.py"} - NOT_YET_FOLDED
+    present = rooms(SERVICES / "api") - {"__init__.py"}
     assert len(present) <= MOST_ROOMS_OF_THE_API, sorted(present)
 
 
 def test_no_module_holds_two_nouns() -> None:
     long = {place(path): lines(path) for path in modules() if lines(path) > MOST_LINES}
-    assert {path: size for path, size in long.items() if path not in NOT_YET_CARVED} == {}
+    assert long == {}
 
 
 def test_a_module_in_the_middle_is_one_page_to_two() -> None:

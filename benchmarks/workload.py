@@ -4,7 +4,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from services.enrich.agents import read_agent
-from services.enrich.bots import is_bot
+from services.enrich.bots import Bots
 from services.enrich.urls import referring_host
 from services.enrich.visitor_hash import visitor_hash
 from services.model.calendar import local_day
@@ -23,6 +23,7 @@ ARTICLES = [
     *(f"/tin-tuc/{number % 12 + 1:02}/bai-viet-so-{number}.html" for number in range(1999)),
 ]
 _SALT = bytes(16)
+BOTS = Bots()
 
 
 @lru_cache(maxsize=2)
@@ -50,7 +51,7 @@ def _hit(view: PageView) -> Hit:
         at=at,
         day=local_day(at, DEFAULT_TIMEZONE),
         visitor=visitor_hash(_SALT, SITE, view.address, view.user_agent),
-        bot=is_bot(view.user_agent),
+        bot=BOTS.is_bot(view.user_agent),
         host=HOST,
         source="" if source == HOST else source,
         device=agent.device,

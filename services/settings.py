@@ -17,6 +17,7 @@ _FILE = "_FILE"
 NAMES = frozenset(
     {
         "ADMIN_TOKEN",
+        "BOT_PATTERNS",
         "CLICKHOUSE_URL",
         "COUNTRY_DATABASE",
         "DATA",
@@ -173,6 +174,12 @@ def settings_of(cls: type[Settings]) -> dict[str, Any]:
     """Return the annotated type of each setting of a class, by its name."""
     hints = get_type_hints(cls, include_extras=True)
     return {name: hints[name] for name in cls.__struct_fields__}
+
+
+def variables_of(name: str) -> tuple[str, str]:
+    """Return the two environment variables that set a setting: its value, or a file with it."""
+    variable = PREFIX + name.upper()
+    return variable, variable + _FILE
 
 
 def described(kind: Any) -> str:

@@ -2,12 +2,12 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.backup import clear_errors, through_api
-from services.cli.connection import fail
+from services.cli.stores import clear_store_errors, through_api
+from services.cli.terminal import fail
 
 if TYPE_CHECKING:
     from services.doctor.check import Check
@@ -23,6 +23,9 @@ def doctor(
     days: Annotated[
         int, typer.Option(min=1, max=400, help="Days whose raw hits are recounted.")
     ] = 3,
+    agent: Annotated[
+        str | None, typer.Option(help="Tell what this User-Agent is taken for, and why; no more.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check the log, the store and the numbers; say what to do where something is wrong.
@@ -30,7 +33,10 @@ def doctor(
     Looks at the stores of LUOT_REDIS_URL and LUOT_CLICKHOUSE_URL; with --data, or with LUOT_TOKEN
     and no LUOT_CLICKHOUSE_URL, asks the running Luot. Exit code 1: something is wrong.
     """
-    with clear_errors():
+    if agent is not None:
+        _judge(agent, as_json)
+        return
+    with clear_store_errors():
         checks = asyncio.run(_checks(data, days))
     if as_json:
         import msgspec
@@ -48,13 +54,13 @@ async def _checks(data: Path | None, days: int) -> "list[Check]":
 
     settings = StoreSettings.read()
     if through_api(data):
-        return await _asked(data, days)
+        return await _through_api(data, days)
     async with open_stores(settings, data) as stores:
         checks = await run.examine(stores, settings, days)
     return checks if data else [*checks, *run.spool()]
 
 
-async def _asked(data: Path | None, days: int) -> "list[Check]":
+async def _through_api(data: Path | None, days: int) -> "list[Check]":
     import httpx
     import msgspec
 
@@ -64,15 +70,39 @@ async def _asked(data: Path | None, days: int) -> "list[Check]":
     client = ClientSettings.of(data)
     token = client.token.get_secret_value() if client.token else ""
     headers = {"Authorization": f"Bearer {token}"}
-    asked: dict[str, Any] = {"days": days}
     try:
         async with httpx.AsyncClient(base_url=client.url, headers=headers, timeout=300) as http:
-            answer = await http.get("/api/admin/doctor", params=asked)
+            answer = await http.get("/api/admin/doctor", params={"days": days})
     except httpx.HTTPError as error:
         fail(f"{client.url} cannot be reached: {error}; is Luot running there?")
     if not answer.is_success:
         fail(f"{client.url} answers {answer.status_code}: {answer.text[:500]}")
     return msgspec.json.decode(answer.content, type=list[Check])
+
+
+def _judge(agent: str, as_json: bool) -> None:
+    from services.cli.settings import AgentSettings
+    from services.enrich.agents import read_agent
+    from services.enrich.bots import Bots
+    from services.enrich.operator_patterns import PatternsFile
+    from services.settings import SettingsError
+
+    bots = Bots()
+    try:
+        PatternsFile(AgentSettings.read().bot_patterns, bots.use)
+    except SettingsError as error:
+        fail(str(error))
+    verdict = bots.judge_cut(agent)
+    names = read_agent(agent)
+    if as_json:
+        import msgspec
+
+        result = {**msgspec.to_builtins(verdict), **msgspec.to_builtins(names)}
+        typer.echo(msgspec.json.format(msgspec.json.encode(result), indent=2))
+        return
+    evidence = f" ({verdict.evidence})" if verdict.evidence else ""
+    typer.echo(f"{'bot' if verdict.bot else 'person'}: {verdict.reason}{evidence}")
+    typer.echo(f"device {names.device}, browser {names.browser}, system {names.os}")
 
 
 def _show(checks: "list[Check]") -> None:

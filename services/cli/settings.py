@@ -41,11 +41,22 @@ class ClientSettings(Settings, frozen=True, kw_only=True):
         return cls.read(environ, **given)
 
 
+class AgentSettings(Settings, frozen=True, kw_only=True):
+    """What decides about a User-Agent besides the rules."""
+
+    bot_patterns: Annotated[
+        Path | None, Meta(description="file of User-Agents that are bots, or are not")
+    ] = None
+
+
 class ImportSettings(ClientSettings, frozen=True, kw_only=True):
     """What `luot import` does to hits in the place of ingest, with ingest's settings."""
 
     country_database: Annotated[
         Path | None, Meta(description="MMDB file with countries; none leaves them unknown")
+    ] = None
+    bot_patterns: Annotated[
+        Path | None, Meta(description="file of User-Agents that are bots, or are not")
     ] = None
     max_paths: Annotated[
         int, Meta(ge=1, description="distinct paths a site and day, further ones are (other)")

@@ -13,6 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from services.enrich import crawler_lists
+from services.enrich.operator_patterns import OperatorPatterns
 
 MAX_USER_AGENT = 512
 """Characters of a User-Agent that are looked at."""
@@ -88,13 +89,6 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     evidence: str = ""
 
 
-class OperatorPatterns(msgspec.Struct, frozen=True):
-    """What an operator says before anything else is asked; regular expressions, any case."""
-
-    allow: tuple[re.Pattern[str], ...] = ()
-    deny: tuple[re.Pattern[str], ...] = ()
-
-
 _lists = crawler_lists.load()
 
 
@@ -125,34 +119,6 @@ def judge(user_agent: str, lists: crawler_lists.CrawlerLists = _lists) -> Verdic
     return Verdict(False, Reason.BROWSER)
 
 
-class PatternsError(ValueError):
-    """A file of patterns that cannot be used; the message names line, text and what is expected."""
-
-
-def read_patterns(text: str) -> OperatorPatterns:
-    """Read lines `allow <regular expression>` and `deny <regular expression>`; # begins a remark.
-
-    Raises PatternsError.
-    """
-    sides: dict[str, list[re.Pattern[str]]] = {"allow": [], "deny": []}
-    for number, line in enumerate(text.splitlines(), 1):
-        words = line.strip()
-        if not words or words.startswith("#"):
-            continue
-        side, _, regex = words.partition(" ")
-        if side not in sides or not regex.strip():
-            raise PatternsError(
-                f"line {number}: {words!r}; expected 'allow <pattern>' or 'deny <pattern>'"
-            )
-        try:
-            sides[side].append(re.compile(regex.strip(), re.IGNORECASE))
-        except re.error as error:
-            raise PatternsError(
-                f"line {number}: {regex.strip()!r} is no regular expression: {error}"
-            ) from None
-    return OperatorPatterns(tuple(sides["allow"]), tuple(sides["deny"]))
-
-
 class Bots:
     """Tells people from programs, and remembers what was told."""
 
@@ -173,7 +139,11 @@ class Bots:
 
     def is_bot(self, user_agent: str) -> bool:
         """Tell whether a User-Agent is a crawler's, a tool's, or nobody's."""
-        return self.judge(user_agent[:MAX_USER_AGENT]).bot
+        return self.judge_cut(user_agent).bot
+
+    def judge_cut(self, user_agent: str) -> Verdict:
+        """Return what a User-Agent is taken for; only its beginning is looked at."""
+        return self.judge(user_agent[:MAX_USER_AGENT])
 
     def _read_header(self, user_agent: bytes) -> tuple[str, bool]:
         text = user_agent.decode("latin-1")
@@ -188,8 +158,3 @@ class Bots:
                 if pattern.search(user_agent):
                     return Verdict(reason is Reason.DENIED, reason, pattern.pattern)
         return judge(user_agent)
-
-
-_default = Bots()
-is_bot = _default.is_bot
-read_sender = _default.read_sender

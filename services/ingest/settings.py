@@ -43,6 +43,9 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     country_database: Annotated[
         Path | None, Meta(description="an MMDB file with ISO codes of countries")
     ] = None
+    bot_patterns: Annotated[
+        Path | None, Meta(description="a file that says which User-Agents are bots, or are not")
+    ] = None
     group_commit_ms: Annotated[
         float,
         Meta(ge=0, le=1000, description="how long a hit may wait for others to be appended"),

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from services.enrich.bots import is_bot
+from services.enrich.bots import Bots
 
+BOTS = Bots()
 REAL = Path(__file__).parents[3] / "shared" / "data" / "apache_access.log.gz"
 
 LINE = re.compile(
@@ -48,7 +49,7 @@ def pages(lines: Iterable[str]) -> Iterator[Page]:
         if FILE.search(name) or name in ("feed", "rss", "atom") or FEED.search(query.lower()):
             continue
         agent = match["agent"].replace('\\"', '"')
-        if is_bot(agent):
+        if BOTS.is_bot(agent):
             continue
         segments = [segment for segment in unquote(path).split("/") if segment]
         if segments and re.fullmatch(r"index\.\w+", segments[-1]):

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.enrich.agents import Agent, read_agent
-from services.enrich.bots import MAX_USER_AGENT, Bots, is_bot, read_sender
+from services.enrich.bots import MAX_USER_AGENT, Bots
 
+BOTS = Bots()
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
     " Chrome/120.0.0.0 Safari/537.36"
@@ -42,7 +43,7 @@ FIREFOX = "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:121.0) Gecko/20100101 Fire
     [CHROME, COC_COC, PHONE, CUBOT, ZALO, IPAD, TABLET, TV, EDGE, FIREFOX, "Opera/9.80 (J2ME)"],
 )
 def test_people_are_not_bots(user_agent: str) -> None:
-    assert not is_bot(user_agent)
+    assert not BOTS.is_bot(user_agent)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_people_are_not_bots(user_agent: str) -> None:
     ],
 )
 def test_crawlers_and_tools_are_bots(user_agent: str) -> None:
-    assert is_bot(user_agent)
+    assert BOTS.is_bot(user_agent)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,10 @@ def test_no_part_of_a_user_agent_gets_through() -> None:
 
 @given(st.binary(max_size=40) | st.sampled_from([CHROME.encode(), b"curl/8.5.0"]))
 def test_a_header_is_read_as_its_text_is(header: bytes) -> None:
-    assert read_sender(header) == (header.decode("latin-1"), is_bot(header.decode("latin-1")))
+    assert BOTS.read_sender(header) == (
+        header.decode("latin-1"),
+        BOTS.is_bot(header.decode("latin-1")),
+    )
 
 
 def test_of_a_long_user_agent_only_the_beginning_is_looked_at_and_kept() -> None:

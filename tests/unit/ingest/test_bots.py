@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from services.enrich import crawler_lists
-from services.enrich.bots import Bots, PatternsError, Reason, judge, read_patterns
+from services.enrich.bots import Bots, Reason, judge
+from services.enrich.operator_patterns import PatternsError, PatternsFile, read_patterns
+from services.settings import SettingsError
 from tests.agents.people import people
 from tests.agents.switch_off import FILE, to_switch_off
 
@@ -123,3 +126,26 @@ def test_on_labelled_agents_no_reader_in_two_thousand_is_a_bot_and_nine_bots_in_
     assert shares["person"] <= 0.0005
     assert shares["person-inapp"] <= 0.0005
     assert shares["bot"] >= 0.92
+
+
+def test_the_file_of_the_operator_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "patterns"
+    path.write_text("deny AcmeMonitor/")
+    bots = Bots()
+    file = PatternsFile(path, bots.use)
+    assert bots.is_bot(CHROME + " AcmeMonitor/2")
+    path.write_text("deny OtherMonitor/")
+    os.utime(path, ns=(1, 1))
+    file.refresh()
+    assert not bots.is_bot(CHROME + " AcmeMonitor/2")
+    path.write_text("deny (")
+    os.utime(path, ns=(2, 2))
+    file.refresh()
+    assert bots.is_bot(CHROME + " OtherMonitor/2")
+
+
+def test_a_file_that_cannot_be_used_stops_the_start_and_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "patterns"
+    path.write_text("deny a\nmaybe b")
+    with pytest.raises(SettingsError, match=r"LUOT_BOT_PATTERNS=.*patterns.*line 2: 'maybe b'"):
+        PatternsFile(path, Bots().use)

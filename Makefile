@@ -1,5 +1,5 @@
 # make up     run Luot: installs into .venv, starts the embedded stores, prints the URL
-# make test   pass the tests
+# make test   pass the tests; PYTHON=python3.13 passes them with another Python
 # make check  formatting, lint, types
 # make chaos  ten minutes in which everything breaks, compared with exact books
 # make soak   half an hour at half of the highest rate: does anything grow?
@@ -9,6 +9,17 @@
 
 PYTHON ?= python3
 VENV := .venv
+# A Python that is asked for by name has a folder of its own where .venv is that of another.
+ifneq ($(origin PYTHON), file)
+VERSION = import sys; print("%d.%d" % sys.version_info[:2])
+MADE_WITH := $(shell .venv/bin/python -c '$(VERSION)' 2>/dev/null)
+ASKED_FOR := $(shell $(PYTHON) -c '$(VERSION)')
+ifneq ($(MADE_WITH), $(ASKED_FOR))
+ifneq ($(MADE_WITH),)
+VENV := .venv-$(ASKED_FOR)
+endif
+endif
+endif
 BIN := $(VENV)/bin
 UP_ARGS ?=
 TEST_ARGS ?= -n 2 --dist loadfile
@@ -71,4 +82,4 @@ lock:
 	$(LOCK) --group build --extra standalone --group dev -c requirements/standalone.lock -o requirements/dev.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis

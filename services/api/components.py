@@ -50,7 +50,7 @@ class Components:
             settings, self.store, self.state, self.registry, clock, monotonic
         )
         self.sites = Sites(self.registry, self.access.audit, clock)
-        self.imports = Imports(self.store, self.log.imports, clock)
+        self.imports = Imports(self.store, self.log.imports, clock, monotonic)
         self.tails = Tails(self.log)
         self.counters = counter_routes.Counters(
             self.registry, self.store, self.state, clock, monotonic

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -24,6 +25,8 @@ CLOCK_MS = 3_600_000
 NOTED_CHUNKS = 20
 """So many chunks are between two notes in the store of how far an import is."""
 RETRY_SECONDS = 1
+_LOOK_SECONDS = 0.25
+"""How long the log is not asked again whether it is busy."""
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +35,17 @@ class Imports:
     """Takes imports into the log, and keeps in the store what was taken."""
 
     def __init__(
-        self, store: Store, logged: ImportLog, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        logged: ImportLog,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._log = logged
         self._clock = clock
+        self._monotonic = monotonic
+        self._looked: dict[str, tuple[float, str | None]] = {}
         self._since_noted: dict[tuple[str, str], int] = {}
         self.beginning = asyncio.Lock()
 
@@ -134,7 +143,7 @@ class Imports:
     async def append(self, site: Site, digest: str, after: int, upto: int, payload: bytes) -> Chunk:
         """Append a chunk to the log, once. Raises ApiError when it is none, or out of order."""
         hits = checked(payload, site, int(self._clock() * 1000) + CLOCK_MS)
-        busy = await self._log.busy(site.slug)
+        busy = await self._busy(site.slug)
         if busy is not None:
             raise ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,
@@ -161,6 +170,14 @@ class Imports:
         if outcome is ImportOutcome.APPENDED:
             await self._note(site, digest)
         return Chunk(taken=taken, appended=outcome is ImportOutcome.APPENDED)
+
+    async def _busy(self, site: str) -> str | None:
+        now = self._monotonic()
+        looked, reason = self._looked.get(site, (-math.inf, None))
+        if now - looked >= _LOOK_SECONDS:
+            reason = await self._log.busy(site)
+            self._looked[site] = (now, reason)
+        return reason
 
     async def _note(self, site: Site, digest: str) -> None:
         """Keep in the store now and then how far it is: a Redis put back is known by that."""

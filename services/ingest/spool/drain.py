@@ -164,7 +164,8 @@ class Drain:
         if chunk is None:
             return
         entries = [entry for record in chunk.records for entry in record.entries]
-        await sender.open({entry.producer for entry in entries})
+        async with asyncio.timeout(seconds):
+            await sender.open({entry.producer for entry in entries})
         doubtful = self._doubtful(chunk.records, sender)
         if doubtful:
             entries = [entry for entry in entries if entry not in doubtful]
@@ -236,4 +237,5 @@ class _Sender:
         self._sequences.clear()
 
     async def close(self) -> None:
+        """Close the connection to the log."""
         await self.producer.close()

@@ -5,7 +5,6 @@ hash says exactly what the log has been given, and a log that was lost is known 
 """
 
 import secrets
-import time
 from collections.abc import Awaitable
 from typing import Any, cast
 
@@ -34,7 +33,6 @@ BEHIND_SECONDS = 2.5
 """The aggregator is further behind than this only when it has too much to do, or is away."""
 FULL = 0.75
 """Share of Redis's memory from which on an import waits; live hits need the rest."""
-_LOOK_SECONDS = 0.25
 
 _APPEND = """
 local taken = redis.call('HGET', KEYS[2], 'taken')
@@ -60,7 +58,6 @@ class RedisImportLog(ImportLog):
         self._partitions = partitions
         self._reader = reader
         self._positions = positions
-        self._looked: dict[int, tuple[float, str | None]] = {}
 
     def _keys(self, site: str, digest: str) -> tuple[int, str, str]:
         partition = partition_of(site, self._partitions)
@@ -130,12 +127,7 @@ class RedisImportLog(ImportLog):
     async def busy(self, site: str) -> str | None:
         """See ImportLog."""
         partition = partition_of(site, self._partitions)
-        now = time.monotonic()
-        looked, reason = self._looked.get(partition, (0.0, None))
-        if looked == 0.0 or now - looked >= _LOOK_SECONDS:
-            reason = await self._behind(partition) or await self._full()
-            self._looked[partition] = (now, reason)
-        return reason
+        return await self._behind(partition) or await self._full()
 
     async def _committed(self, partition: int) -> int:
         return (await self._positions.committed([partition])).get(partition, 0)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -33,6 +32,7 @@ from services.api.stats import routes as stats
 from services.embedded.stores import Stores
 from services.http import errors, health, server
 from services.runtime import gc_tuning
+from services.state.state import State
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.widget import scripts
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 class Api:
     """The service as an object: `start`, then serve `asgi`, then `stop`.
 
-    A store or a Redis client that is given stays open; what is not given is opened from the
+    A store or a state that is given stays open; what is not given is opened from the
     settings and closed again. `asgi` starts and stops the service itself where the server
     announces the application's lifespan and nobody has started it yet.
     """
@@ -59,12 +59,12 @@ class Api:
         settings: ApiSettings,
         *,
         store: Store | None = None,
-        redis: Redis | None = None,
+        state: State | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._given = (store, redis)
+        self._given = (store, state)
         self._clock = clock
         self._monotonic = monotonic
         self._problem: str | None = "not started"
@@ -184,7 +184,7 @@ class Api:
         return self._running
 
     def _stores(self) -> Stores:
-        return Stores(self._now().store, self._now().redis)
+        return Stores(self._now().store, self._now().log, self._now().state)
 
     def _application(self) -> FastAPI:
         @asynccontextmanager
@@ -239,23 +239,23 @@ class Api:
         for routes in access.routers(lambda: self._now().access):
             app.include_router(routes)
         app.include_router(stats.router(lambda: self._now().stats))
-        app.router.routes.extend(dashboard.routes(lambda: self._now().parts(self._settings)))
+        app.router.routes.extend(dashboard.routes(lambda: self._now().dependencies(self._settings)))
         app.include_router(
             import_routes.router(
                 lambda: self.registry, lambda: self._now().imports, lambda: self._now().access.audit
             )
         )
-        app.include_router(tail.router(lambda: self.registry, lambda: self._now().followers))
+        app.include_router(tail.router(lambda: self.registry, lambda: self._now().tails))
         app.include_router(maintenance.router(self._stores, self._settings))
         public.describe_public(app)
         return app
 
 
 def create_app(
-    settings: ApiSettings, *, store: Store | None = None, redis: Redis | None = None
+    settings: ApiSettings, *, store: Store | None = None, state: State | None = None
 ) -> ASGIApp:
     """Return the service as an ASGI application that starts and stops with the server."""
-    return Api(settings, store=store, redis=redis).asgi
+    return Api(settings, store=store, state=state).asgi
 
 
 def run(settings: ApiSettings) -> None:

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable
 
-from redis.asyncio import Redis
-
 from services.api.access import service as access
 from services.api.counter import routes as counter_routes
 from services.api.counter import top
-from services.api.dashboard.parts import Parts
+from services.api.dashboard.dependencies import Dependencies
 from services.api.imports.service import Imports
 from services.api.settings import ApiSettings
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats import routes as stats
-from services.log.follow import Followers
-from services.log.imports import ImportLog
-from services.runtime.redis_client import connect
+from services.api.stats.panels import PanelSource
+from services.log.open import open_log
+from services.log.tail import Tails
 from services.state.state import State
 from services.store.interface import Store
 from services.store.open import open_store
@@ -32,29 +30,29 @@ class Components:
         self,
         settings: ApiSettings,
         store: Store | None,
-        redis: Redis | None,
+        state: State | None,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._owned_store = store is None
-        self._owned_redis = redis is None
+        self._owned_state = state is None
         self.store = store or open_store(
             settings.clickhouse_url.get_secret_value(), answer_seconds=STORE_SECONDS
         )
-        self.redis = redis or connect(
-            settings.redis_url,
-            socket_timeout=REDIS_SECONDS,
-            socket_connect_timeout=REDIS_SECONDS,
-        )
-        self.state = State(self.redis)
+        self.state = state or State.open(settings.redis_url, seconds=REDIS_SECONDS)
         self.registry = Registry(self.store, self.state, clock)
         self.access = access.Access(
             settings, self.store, self.state, self.registry, clock, monotonic
         )
         self.sites = Sites(self.registry, self.access.audit, clock)
-        logged = ImportLog(self.redis, settings.partitions, settings.group, monotonic)
-        self.imports = Imports(self.store, logged, clock)
-        self.followers = Followers(self.redis, settings.partitions)
+        self.log = open_log(
+            settings.redis_url,
+            partitions=settings.partitions,
+            group=settings.group,
+            answer_seconds=REDIS_SECONDS,
+        )
+        self.imports = Imports(self.store, self.log.imports, clock, monotonic)
+        self.tails = Tails(self.log)
         self.counters = counter_routes.Counters(
             self.registry, self.store, self.state, clock, monotonic
         )
@@ -62,14 +60,14 @@ class Components:
         self.stats = stats.Stats(self.registry, self.store, self.state, clock, monotonic)
         self._clock = clock
 
-    def parts(self, settings: ApiSettings) -> Parts:
+    def dependencies(self, settings: ApiSettings) -> Dependencies:
         """Return what the dashboard is made of."""
-        return Parts(
+        return Dependencies(
             store=self.store,
             registry=self.registry,
             sites=self.sites,
             counters=self.counters,
-            stats=self.stats,
+            stats=PanelSource(self.store, self.stats.reader, self.stats.online, self._clock),
             signing=self.access.sign_in,
             users=self.access.users,
             tokens=self.access.tokens,
@@ -81,11 +79,12 @@ class Components:
     async def close(self) -> None:
         """End what is under way, and close what was opened here."""
         await self.access.close()
-        self.followers.close()
+        self.tails.close()
         await self.stats.close()
         await self.top.close()
         await self.counters.close()
-        if self._owned_redis:
-            await self.redis.aclose()
+        await self.log.close()
+        if self._owned_state:
+            await self.state.close()
         if self._owned_store:
             await self.store.close()

@@ -84,6 +84,6 @@ def _host(parts: SplitResult) -> str:
 def _campaign(query: str) -> str:
     if not any(f"{name}=" in query for name in _CAMPAIGN):
         return ""
-    found = dict(reversed(parse_qsl(query)))
-    named = next((found[name] for name in _CAMPAIGN if found.get(name)), "")
+    values = dict(reversed(parse_qsl(query)))
+    named = next((values[name] for name in _CAMPAIGN if values.get(name)), "")
     return clean(named).strip()[:MAX_SOURCE]

@@ -35,7 +35,7 @@ class Ingest:
     Who embeds it hands it the requests for PATHS, with the real peer in the scope.
     """
 
-    direct_targets = frozenset({b"/api/event", b"/e"})
+    inline_targets = frozenset({b"/api/event", b"/e"})
 
     def __init__(self, settings: IngestSettings, *, clock: Clock = system_clock) -> None:
         """Prepare. Raises SettingsError when the country database cannot be used."""
@@ -94,7 +94,7 @@ class Ingest:
             return await self._posted(scope, receive)
         return http.wrong_method(method, "POST", "OPTIONS")
 
-    async def direct(
+    async def answer_inline(
         self, path: str, headers: Sequence[Header], body: bytes, client: Client
     ) -> IngestResponse:
         """IngestResponse an event that has arrived whole; see services/http/inline.py."""

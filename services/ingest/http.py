@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from services.http.response import Header, Prepared
+from services.http.response import Header, PrebuiltResponse
 from services.ingest.drops import DropReason
 
 Message = MutableMapping[str, Any]
@@ -35,7 +35,7 @@ class TooLargeError(Exception):
     """A body over MAX_BODY."""
 
 
-class IngestResponse(Prepared):
+class IngestResponse(PrebuiltResponse):
     """An answer of ingest, with what all of them say."""
 
     __slots__ = ()
@@ -54,10 +54,10 @@ def json(status: int, value: object, headers: tuple[Header, ...] = ()) -> Ingest
 
 
 def errors(
-    status: int, found: dict[str, list[str]], headers: tuple[Header, ...] = ()
+    status: int, messages: dict[str, list[str]], headers: tuple[Header, ...] = ()
 ) -> IngestResponse:
     """Return an answer that says what was wrong, field by field."""
-    return json(status, {"errors": found}, headers)
+    return json(status, {"errors": messages}, headers)
 
 
 _NO_STORE: Header = (b"cache-control", b"no-store")

@@ -4,22 +4,16 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
-
 from services.enrich import agents
 from services.enrich.country import Countries
 from services.http.client_address import Addresses
 from services.ingest import metrics
 from services.ingest.cardinality import CardinalityLimiter
-from services.ingest.checks import RefusedError, check_redis
+from services.ingest.checks import RefusedError, check_log
+from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.commit import GroupCommit, UnavailableError
 from services.ingest.days import Days
 from services.ingest.drops import DropReason
-from services.ingest.link import Link
 from services.ingest.pipeline import Draft, PipelineContext, process
 from services.ingest.salt_memory import SaltMemory
 from services.ingest.salts import Salts
@@ -29,17 +23,16 @@ from services.ingest.sites_file import SitesFile
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool, SpoolError
 from services.ingest.token_bucket import TokenBuckets
-from services.log import keys
-from services.log.writer import LogWriter
+from services.log.entries import Batcher
+from services.log.errors import LogError
+from services.log.open import open_log
 from services.runtime.clock import Clock
-from services.runtime.redis_client import connect
 from services.runtime.tasks import end, ended
 from services.state.errors import StateError
 from services.state.state import State
 
 _log = logging.getLogger(__name__)
 
-_DRAIN_SECONDS = 10.0
 MAINTENANCE_SECONDS = 2.0
 """How old the copy of the sites may be, and how long a fault of Redis goes unnoticed."""
 _REDIS_SECONDS = 1.0
@@ -56,12 +49,13 @@ class Intake:
         self._settings = settings
         self._clock = clock
         # One repetition at once: after a restart of Redis, connections of the pool are dead.
-        self._redis = _client(settings.redis_url, retries=1)
         self._state = State.open(settings.redis_url, seconds=_REDIS_SECONDS, retries=1)
-        # Its own connection; the group commit has one append under way, limits its time, and
-        # repeats it on a new connection.
-        self._log_redis = _client(settings.redis_url, retries=0, seconds=None, alone=True)
-        self._link = Link()
+        self._log = open_log(
+            settings.redis_url, partitions=settings.partitions, answer_seconds=_REDIS_SECONDS
+        )
+        # The group commit has one append under way, limits its time, and repeats it.
+        self._producer = self._log.producer()
+        self._breaker = CircuitBreaker()
         self._spool = Spool(settings.spool, settings.spool_bytes, settings.partitions, clock)
         file = SitesFile(settings.spool / "sites.json", settings.partitions)
         self._sites = SiteLookup(self._state, file)
@@ -71,7 +65,7 @@ class Intake:
         self._countries = Countries(settings.country_database)
         self._context = PipelineContext(
             sites=self._sites,
-            days=Days(self._link, self._salts, self._paths),
+            days=Days(self._breaker, self._salts, self._paths),
             salts=self._salts,
             paths=self._paths,
             rates=TokenBuckets(settings.rate_per_minute, settings.rate_burst, clock),
@@ -79,19 +73,17 @@ class Intake:
             countries=self._countries,
         )
         self._commit = GroupCommit(
-            self._log_redis,
-            LogWriter(settings.partitions),
+            self._producer,
+            Batcher(settings.partitions),
             self._spool,
-            self._link,
+            self._breaker,
             window_seconds=settings.group_commit_ms / 1000,
             max_hits=settings.group_commit_hits,
         )
-        # Its own connections too: what hangs here must not keep the others waiting.
-        self._drain_redis = _client(settings.redis_url, retries=1, seconds=_DRAIN_SECONDS)
-        self._drain = Drain(self._drain_redis, self._spool, self._link, self._may_append, clock)
+        self._drain = Drain(self._log, self._spool, self._breaker, self._may_append, clock)
         self._maintenance: asyncio.Task[None] | None = None
         self._one_maintains = asyncio.Lock()
-        self._told: str | None = None
+        self._reported: str | None = None
         self._closed: str | None = "ingest has not started"
 
     async def start(self) -> None:
@@ -129,8 +121,8 @@ class Intake:
         fault = ended(self._commit.task, *self._drain.tasks, self._maintenance)
         if fault is None:
             return None
-        if self._closed is None and fault != self._told:
-            self._told = fault
+        if self._closed is None and fault != self._reported:
+            self._reported = fault
             _log.error("%s; this process must be restarted", fault)
         return self._closed or fault
 
@@ -139,7 +131,7 @@ class Intake:
         return self._closed or self._commit.fault or self._no_room() or self.healthy()
 
     def _no_room(self) -> str | None:
-        return None if self._link.up else self._spool.full()
+        return None if self._breaker.closed else self._spool.full()
 
     async def take(self, draft: Draft) -> DropReason | None:
         """Take a hit, durably; return why it is not counted, or None.
@@ -165,11 +157,11 @@ class Intake:
         try:
             await self._may_append()
             await self._sites.refresh()
-        except (StateError, RedisError, OSError) as error:
+        except (StateError, LogError) as error:
             reason = f"Redis cannot be asked: {error}"
             if reason != self._closed:
                 _log.warning("%s; trying again", reason)
-            self._link.cut(str(error))
+            self._breaker.open(str(error))
             known = self._sites.loaded or await self._sites.restore()
             self._closed = None if known else f"{reason}, and there is no copy of the sites"
         except RefusedError as error:
@@ -182,11 +174,7 @@ class Intake:
 
     async def _may_append(self) -> None:
         """Raise RefusedError when this server must not hold the log."""
-        await check_redis(
-            self._redis,
-            self._settings.partitions,
-            unsafe_eviction=self._settings.unsafe_eviction,
-        )
+        await check_log(self._log, unsafe_eviction=self._settings.unsafe_eviction)
 
     async def _maintain(self) -> None:
         while True:
@@ -212,12 +200,12 @@ class Intake:
                     await self._open()
 
     async def _look(self) -> None:
-        with suppress(StateError, RedisError, OSError):
+        with suppress(StateError, LogError):
             await self._sites.refresh()
             await self._salts.share()
             await self._paths.share()
             # It repairs a server that was wiped.
-            await self._redis.set(keys.PARTITIONS, self._settings.partitions, nx=True)
+            await self._log.create()
         if self._no_room() is None:
             self._commit.fault = None
         self._salts.forget()
@@ -226,18 +214,7 @@ class Intake:
     async def _close(self) -> None:
         self._spool.close()
         self._countries.close()
-        for redis in (self._redis, self._log_redis, self._drain_redis):
-            await redis.aclose()
         await self._state.close()
-
-
-def _client(
-    url: str, *, retries: int, seconds: float | None = _REDIS_SECONDS, alone: bool = False
-) -> Redis:
-    return connect(
-        url,
-        single_connection_client=alone,
-        socket_timeout=seconds,
-        socket_connect_timeout=_REDIS_SECONDS,
-        retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
-    )
+        await self._producer.close()
+        await self._drain.close()
+        await self._log.close()

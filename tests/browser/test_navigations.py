@@ -62,6 +62,8 @@ class Reader:
 
     returned         pages that the browser had kept to come back to
     rendered_before  pages that were there before they were asked for
+
+    `taken` tells how many views Luot has taken so far.
     """
 
     # How often each way is gone, where it can be gone.
@@ -79,12 +81,14 @@ class Reader:
         "prerender": 1,
     }
 
-    def __init__(self, visitor: Visitor, portal: Portal, up: Up, seed: int) -> None:
+    def __init__(
+        self, visitor: Visitor, portal: Portal, taken: Callable[[], int], seed: int
+    ) -> None:
         self.seen: list[str] = []
         self.made: Counter[str] = Counter()
         self.returned = 0
         self.rendered_before = 0
-        self._visitor, self._portal, self._up = visitor, portal, up
+        self._visitor, self._portal, self._taken = visitor, portal, taken
         self._chance = random.Random(seed)
         self._history = [Entry(0, PAGES[0], portal.url(PAGES[0]))]
         self._at = 0
@@ -93,21 +97,21 @@ class Reader:
         self._saw(PAGES[0])
 
     def step(self) -> None:
-        """Make one navigation, and wait until all of its views were taken; none may be too many."""
+        """Make a navigation at random."""
         chances = dict(self.WAYS)
         if self._at == 0:
             del chances["back"]
         if self._at == len(self._history) - 1:
             del chances["forward"]
         (way,) = self._chance.choices([*chances], [*chances.values()])
+        self.take(way)
+
+    def take(self, way: str, *where: str) -> None:
+        """Make this navigation, and wait until all of its views were taken, none too many."""
         self.made[way] += 1
-        getattr(self, f"_{way}")()
+        getattr(self, f"_{way}")(*where)
         wait_until(lambda: self._taken() >= len(self.seen))
         assert self._taken() == len(self.seen), (way, self.seen[-3:])
-
-    def _taken(self) -> int:
-        found = ACCEPTED.search(self._up.http.get("/metrics").text)
-        return int(float(found[1])) if found else 0
 
     def _saw(self, path: str) -> None:
         """Note a view; return when it was taken and the tab shows this page."""
@@ -142,15 +146,14 @@ class Reader:
         self._documents += 1
         self._new(self._documents, path)
 
-    def _link(self) -> None:
-        path = self._chance.choice(PAGES)
+    def _link(self, to: str = "") -> None:
+        path = to or self._chance.choice(PAGES)
         same = self._now().url == self._portal.url(path)
         self._do(f"document.querySelector('a[href=\"{path}\"]').click()")
         if same:
-            # A link to the very address that is shown: another document in the same entry.
+            # To the very address that is shown: Chromium reloads it. All entries of the document
+            # are of the one that takes its place, and to go between them loads nothing.
             self._saw(path)
-            self._documents += 1
-            self._history[self._at] = self._now()._replace(document=self._documents)
         else:
             self._loaded(path)
 
@@ -272,7 +275,12 @@ def test_two_hundred_navigations_are_as_many_views_as_pages_seen(
     tag = f'<script async src="{up.url}/counter.js" data-site="demo"></script>'
     for path in PAGES:
         portal.page(path, LINKS + NOTES, head=tag)
-    reader = Reader(visitor, portal, up, record_seed())
+
+    def taken() -> int:
+        match = ACCEPTED.search(up.http.get("/metrics").text)
+        return int(float(match[1])) if match else 0
+
+    reader = Reader(visitor, portal, taken, record_seed())
     while sum(reader.made.values()) < STEPS:
         reader.step()
 
@@ -287,6 +295,45 @@ def test_two_hundred_navigations_are_as_many_views_as_pages_seen(
     assert len(reader.made) == len(Reader.WAYS), reader.made
     assert reader.returned > 0
     assert reader.rendered_before > 0
+
+
+def test_a_fragment_of_a_page_that_a_link_has_loaded_again_is_no_view(
+    portal: Portal, visitor: Visitor
+) -> None:
+    for path in PAGES:
+        portal.page(path, LINKS + NOTES)
+    reader = Reader(visitor, portal, lambda: len(portal.views()), seed=0)
+    reader.take("fragment")
+    reader.take("back")
+    reader.take("link", PAGES[0])
+    reader.take("forward")
+    reader.take("back")
+    assert reader.seen == portal.paths() == [PAGES[0]] * 2
+
+
+def test_a_link_to_the_address_that_is_shown_is_a_view_and_its_fragments_are_none(
+    portal: Portal, visitor: Visitor
+) -> None:
+    path = PAGES[0]
+    portal.page(path, LINKS + NOTES)
+    tab = visitor.open(portal.url(path))
+    portal.wait(views=1)
+
+    def go(action: str, to: str) -> None:
+        visitor.evaluate(tab, f"void setTimeout(() => {{ {action} }})")
+        wait_until(lambda: visitor.evaluate(tab, "location.href") == portal.url(to))
+
+    go("location.hash = 'muc'", f"{path}#muc")
+    go("history.back()", path)
+    go(f"document.querySelector('a[href=\"{path}\"]').click()", path)
+    portal.wait(views=2)
+    go("history.forward()", f"{path}#muc")
+    go("history.back()", path)
+    # Within the document that the link has loaded: nothing else was shown.
+    assert visitor.evaluate(tab, "window.moves") == 2
+    visitor.evaluate(tab, "void setTimeout(() => location.reload())")
+    portal.wait(views=3)
+    assert len(portal.of("GET", path)) == 3
 
 
 def test_a_page_that_is_kept_to_come_back_to_is_a_view_again(

@@ -15,9 +15,9 @@ from services.store.accounts import TOKENS, USERS
 from services.store.interface import Store, StoreError
 
 CHECK_SECONDS = 0.5
-"""How often it is asked whether another process changed something."""
+"""How often the shared version is compared."""
 RELOAD_SECONDS = 5.0
-"""How often everything is loaded again even so: Redis may have lost what it was told."""
+"""How often everything is loaded again even so: the shared version may have been lost."""
 WAIT_SECONDS = 1.0
 """How long requests wait for that, all together; then what is known counts."""
 

@@ -39,7 +39,7 @@ class AuditLogPage(BaseModel):
 
 
 def router(store: Callable[[], Store], registry: Callable[[], Registry]) -> APIRouter:
-    """Return the route; store and sites are asked for with every request."""
+    """Return the route; store and registry are looked up for every request."""
     routes = admin_router("/audit")
 
     @routes.get("")

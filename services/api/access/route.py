@@ -1,4 +1,4 @@
-"""Routes under /api/admin: who may use them is said beside each, and asked before its body."""
+"""Routes under /api/admin: each declares its role, which is checked before the body is read."""
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
@@ -87,8 +87,8 @@ def admit(request: Request, who: Principal | None, needed: Role) -> Principal:
 
 
 def _asking(request: Request) -> Principal:
-    found: Principal = request.scope[_PRINCIPAL]
-    return found
+    principal: Principal = request.scope[_PRINCIPAL]
+    return principal
 
 
 def site_of(registry: Callable[[], Registry]) -> Callable[[str], Site]:

@@ -49,7 +49,7 @@ class Access:
 
 
 def routers(access: Callable[[], Access]) -> list[APIRouter]:
-    """Return the routes; `access` is asked for with every request."""
+    """Return the routes; `access` is looked up for every request."""
     return [
         *session_routes.routers(lambda: access().sign_in, lambda: access().users),
         user_routes.router(lambda: access().users),

@@ -67,7 +67,7 @@ class _Form(msgspec.Struct):
 
 
 def routers(service: Callable[[], SignInService], known: Callable[[], Users]) -> list[APIRouter]:
-    """Return the routes; `service` and `known` (users) are asked for with every request."""
+    """Return the routes; `service` and `known` (users) are looked up for every request."""
     doors = APIRouter(prefix="/api/admin", tags=["admin"], route_class=LimitedRoute)
     inside = admin_router()
 
@@ -79,8 +79,10 @@ def routers(service: Callable[[], SignInService], known: Callable[[], Users]) ->
         """
         form = await _form(request)
         if form is None:
-            asked = await _json(request, SignIn)
-            signed = await service().sign_in(request, asked.name, asked.password.get_secret_value())
+            credentials = await _json(request, SignIn)
+            signed = await service().sign_in(
+                request, credentials.name, credentials.password.get_secret_value()
+            )
             body = whoami_of(signed.principal, signed.csrf)
             response: Response = JSONResponse(body.model_dump(mode="json"), headers=_NO_STORE)
         else:

@@ -80,7 +80,7 @@ class Tokens:
             if len(self._authenticator.accounts.tokens) >= MAX_TOKENS:
                 message = f"there are {MAX_TOKENS} tokens; revoke some first"
                 raise ApiError(HTTPStatus.CONFLICT, {"tokens": message})
-            async with self._audit.recorded(who, "token.add", token.id, after=kept(token)):
+            async with self._audit.recorded(who, "token.add", token.id, after=public_fields(token)):
                 await self._authenticator.accounts.save_token(token)
         return token, secret
 
@@ -90,7 +90,7 @@ class Tokens:
             token = self._authenticator.accounts.tokens.get(name)
             if token is None:
                 raise ApiError(HTTPStatus.NOT_FOUND, {"id": f"{shown(name)} is no token"})
-            async with self._audit.recorded(who, "token.revoke", name, before=kept(token)):
+            async with self._audit.recorded(who, "token.revoke", name, before=public_fields(token)):
                 await self._authenticator.accounts.remove_token(name)
         await self._authenticator.last_used.forget(name)
 
@@ -102,7 +102,7 @@ class Tokens:
         return int(self._clock() * 1000)
 
 
-def kept(token: Token) -> dict[str, Any]:
+def public_fields(token: Token) -> dict[str, Any]:
     """Return what is said of a token: nothing that would open the door."""
-    kept: dict[str, Any] = msgspec.to_builtins(token)
-    return {name: kept[name] for name in ("id", "role", "sites", "note", "expires_at")}
+    everything: dict[str, Any] = msgspec.to_builtins(token)
+    return {name: everything[name] for name in ("id", "role", "sites", "note", "expires_at")}

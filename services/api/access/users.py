@@ -64,7 +64,7 @@ class Users:
                 created_at=now,
                 password_at=now,
             )
-            async with self._audit.recorded(who, "user.add", name, after=kept(user)):
+            async with self._audit.recorded(who, "user.add", name, after=public_fields(user)):
                 await self._accounts.save_user(user)
         return user
 
@@ -74,19 +74,19 @@ class Users:
         """Change role and sites, as far as given. Raises ApiError."""
         async with self._accounts.changing():
             user = self._known(name)
-            wanted = user.role if role is None else role
-            if sites is not None or wanted is Role.OWNER:
-                theirs = fields.sites(wanted, sites or (), self._registry)
+            new_role = user.role if role is None else role
+            if sites is not None or new_role is Role.OWNER:
+                theirs = fields.sites(new_role, sites or (), self._registry)
             elif user.role is Role.OWNER:
-                raise bad_request("sites", f"none; say which sites are theirs as {wanted}")
+                raise bad_request("sites", f"none; say which sites are theirs as {new_role}")
             else:
                 theirs = user.sites
-            edited = msgspec.structs.replace(user, role=wanted, sites=theirs)
+            edited = msgspec.structs.replace(user, role=new_role, sites=theirs)
             if edited == user:
                 return user
             self._check_owner_left(edited.name, edited)
             change = self._audit.recorded(
-                who, "user.edit", name, before=kept(user), after=kept(edited)
+                who, "user.edit", name, before=public_fields(user), after=public_fields(edited)
             )
             async with change:
                 await self._accounts.save_user(edited)
@@ -112,7 +112,7 @@ class Users:
         async with self._accounts.changing():
             user = self._known(name)
             self._check_owner_left(name, None)
-            async with self._audit.recorded(who, "user.remove", name, before=kept(user)):
+            async with self._audit.recorded(who, "user.remove", name, before=public_fields(user)):
                 await self._accounts.remove_user(name)
         await self._end_sessions(name)
 
@@ -151,6 +151,6 @@ class Users:
         return int(self._clock() * 1000)
 
 
-def kept(user: User) -> dict[str, Any]:
-    """Return what is said of a user: nothing of the password."""
+def public_fields(user: User) -> dict[str, Any]:
+    """Return the fields of a user that may be shown: none of the password."""
     return {"name": user.name, "role": user.role, "sites": list(user.sites)}

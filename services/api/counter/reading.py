@@ -1,7 +1,7 @@
-"""What was read of a site or a page at one time, and how it reads on that day or a later one.
+"""The numbers of a site or a page read at one time, valid on that day and on later ones.
 
-Rows are kept by the period they count, not by its name: what was `today` when it was read is
-`yesterday` on the next day, and the same holds for weeks, months and years.
+Rows are stored by the period they count, not by its name: what was `today` when it was read is
+`yesterday` on the next day, and likewise for weeks, months and years.
 """
 
 import msgspec
@@ -22,7 +22,7 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     day       the site's day of that moment
     since     first day that was counted, ISO date
     peak      the day's peak
-    counted   rows as counted, never lower than any that was shown
+    counted   rows as counted, never lower than shown before
     balances  what opening balances add to those rows
     """
 
@@ -39,18 +39,18 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
         return self.counted
 
     def numbers(self, today: int) -> dict[str, int]:
-        """Return the number of each period around a day."""
+        """Return the number of each period as of a day."""
         rows = dict(self.counted)
         for key, count in self.balances.items():
             rows[key] = rows.get(key, 0) + count
         return Periods.around(today).numbers(rows)
 
     def peak_of(self, today: int) -> OnlinePeak | None:
-        """Return the peak, if it is that of this day."""
+        """Return the peak if it is that of this day, else None."""
         return self.peak if today == self.day else None
 
     def says_the_same(self, other: "Reading") -> bool:
-        """Tell whether two readings differ in their time only."""
+        """Tell whether two readings are equal but for their time."""
         return msgspec.structs.replace(self, as_of=other.as_of) == other
 
 
@@ -75,5 +75,5 @@ class PageReading(msgspec.Struct, frozen=True, array_like=True):
         return {"views": self.views + self.balance, "today": of_day}
 
     def says_the_same(self, other: "PageReading") -> bool:
-        """Tell whether two readings differ in their time only."""
+        """Tell whether two readings are equal but for their time."""
         return msgspec.structs.replace(self, as_of=other.as_of) == other

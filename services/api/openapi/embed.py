@@ -4,7 +4,8 @@ from typing import Any
 
 from services.api.counter import embed_routes, paths, top
 from services.api.counter.embed_options import CHOICES, LABEL
-from services.model.display import MAX_DIGITS, MAX_HEADING, MAX_LABEL, Line
+from services.model.display import MAX_DIGITS, MAX_HEADING, MAX_LABEL
+from services.model.lines import Line
 from services.model.site import Metric
 
 _SITE = {"name": "site", "in": "path", "required": True, "schema": {"type": "string"}}

@@ -35,7 +35,7 @@ def router(
     audit: Callable[[], Audit],
     sites: Callable[[], Sites],
 ) -> APIRouter:
-    """Return the routes of sites; what they need is asked for with every request."""
+    """Return the routes of sites; what they need is looked up for every request."""
     routes = admin_router()
 
     def loaded() -> Registry:

@@ -9,15 +9,13 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
+from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.commit import WORTH_HITS, GroupCommit, UnavailableError
-from services.ingest.link import Link
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool
-from services.log.writer import LogWriter
+from services.log.entries import Batcher
+from services.log.open import open_log
 from services.model.hit import Hit
 from services.runtime.clock import system_clock
 from tests.chaos.proxy import Proxy
@@ -40,24 +38,23 @@ async def group_commit(
     max_waiting: int = 10_000,
     append_seconds: float = 0.5,
     spool_bytes: int = 1 << 20,
-    link: Link | None = None,
+    breaker: CircuitBreaker | None = None,
 ) -> AsyncIterator[GroupCommit]:
-    redis, drain_redis = (
-        Redis(port=port, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)) for _ in range(2)
-    )
+    logged = open_log(f"redis://127.0.0.1:{port}", partitions=PARTITIONS, answer_seconds=0.5)
+    producer = logged.producer()
     spool = Spool(Path(mkdtemp(dir=folder)), spool_bytes, PARTITIONS, system_clock)
     await spool.open()
-    link = link or Link()
+    breaker = breaker or CircuitBreaker()
 
     async def check() -> None:
-        await drain_redis.ping()
+        await logged.reader.now()
 
-    drain = Drain(drain_redis, spool, link, check, system_clock)
+    drain = Drain(logged, spool, breaker, check, system_clock, 0.5)
     commit = GroupCommit(
-        redis,
-        LogWriter(PARTITIONS),
+        producer,
+        Batcher(PARTITIONS),
         spool,
-        link,
+        breaker,
         window_seconds=window_seconds,
         max_hits=max_hits,
         max_waiting=max_waiting,
@@ -71,8 +68,9 @@ async def group_commit(
         await commit.stop()
         await drain.stop()
         spool.close()
-        await redis.aclose()
-        await drain_redis.aclose()
+        await producer.close()
+        await drain.close()
+        await logged.close()
 
 
 async def taken(commit: GroupCommit, taking: Hit) -> bool:
@@ -286,7 +284,7 @@ async def test_a_redis_that_is_too_slow_for_what_comes_refuses_nobody_and_keeps_
     log: Log, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     proxy = await Proxy(log.server.port).start()
-    link = Link()
+    breaker = CircuitBreaker()
     longest = 0.0
 
     async def send(number: int) -> None:
@@ -296,7 +294,7 @@ async def test_a_redis_that_is_too_slow_for_what_comes_refuses_nobody_and_keeps_
         longest = max(longest, time.perf_counter() - began)
 
     async with group_commit(
-        proxy.port, tmp_path, max_hits=50, max_waiting=1000, spool_bytes=1 << 24, link=link
+        proxy.port, tmp_path, max_hits=50, max_waiting=1000, spool_bytes=1 << 24, breaker=breaker
     ) as commit:
         await commit.submit(hit(0))
         proxy.delay = 0.3
@@ -312,10 +310,10 @@ async def test_a_redis_that_is_too_slow_for_what_comes_refuses_nobody_and_keeps_
 
         proxy.delay = 0
         for _ in range(500):
-            if link.up:
+            if breaker.closed:
                 break
             await asyncio.sleep(0.02)
-        assert link.up
+        assert breaker.closed
         await commit.submit(hit(4000))
     await proxy.stop()
     (stream,) = log.redis.scan_iter("hits:{*}")

@@ -77,7 +77,7 @@ async def api(watched: Watched, redis: Redis, clock: Clock) -> AsyncIterator[Api
         await write_balance(watched.store, slug, "old", "total", EPOCH, 1)
         await redis.hset(keys.ONLINE, slug, f"{number}:{clock.ms}")
     settings = ApiSettings.read({}, admin_token=TOKEN)
-    api = Api(settings, store=watched, redis=redis, clock=clock, monotonic=clock)  # type: ignore[arg-type]
+    api = Api(settings, store=watched, state=State(redis), clock=clock, monotonic=clock)  # type: ignore[arg-type]
     await api.start()
     yield api
     await api.stop()

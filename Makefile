@@ -1,5 +1,5 @@
 # make up     run Luot: installs into .venv, starts the embedded stores, prints the URL
-# make test   pass the tests
+# make test   pass the tests; PYTHON=python3.13 passes them with another Python
 # make quick  while you write, under a minute on two cores: make check and the unit tests. It leaves
 #             out property tests (such as test_fold.py, which draws many examples) and everything
 #             that starts a server or a browser: contract, integration, chaos, browser, fuzz.
@@ -14,6 +14,17 @@
 
 PYTHON ?= python3
 VENV := .venv
+# A Python that is asked for by name has a folder of its own where .venv is that of another.
+ifneq ($(origin PYTHON), file)
+VERSION = import sys; print("%d.%d" % sys.version_info[:2])
+MADE_WITH := $(shell .venv/bin/python -c '$(VERSION)' 2>/dev/null)
+ASKED_FOR := $(shell $(PYTHON) -c '$(VERSION)')
+ifneq ($(MADE_WITH), $(ASKED_FOR))
+ifneq ($(MADE_WITH),)
+VENV := .venv-$(ASKED_FOR)
+endif
+endif
+endif
 BIN := $(VENV)/bin
 UP_ARGS ?=
 TEST_ARGS ?= -n 2 --dist loadfile
@@ -88,4 +99,4 @@ lock:
 	$(LOCK) --group build --extra standalone --group dev -c requirements/standalone.lock -o requirements/dev.lock
 
 clean:
-	rm -rf $(VENV) .coverage .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .coverage .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -6,8 +6,13 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from services.ingest.salt_memory import default_folder
+
+# No test fails on a time: a busy machine is not a fault.
+settings.register_profile("luot", deadline=None)
+settings.load_profile("luot")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,6 +3,7 @@
 import importlib
 import os
 import shutil
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -13,6 +14,16 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("LUOT_TEST_REQUIRE_ALL") == "1":
         pytest.fail(f"{what} is not installed, and LUOT_TEST_REQUIRE_ALL=1 requires it")
     pytest.skip(f"{what} is not installed")
+
+
+def beside(path: Path) -> Path:
+    """Return a file of real input beside the project; skip without it, whatever is required.
+
+    What has to be shown is shown by the input in the project: a clone of it is all one needs.
+    """
+    if not path.exists():
+        pytest.skip(f"{path.name}, real input beside the project, is not there")
+    return path
 
 
 def package(name: str) -> Any:

@@ -21,7 +21,7 @@ TODAY = '<span data-luot="today">…</span>'
 
 def shows(page: Page, selector: str, text: str) -> bool:
     """Tell whether an element comes to hold a text."""
-    page.locator(selector, has_text=text).wait_for(timeout=15_000)
+    page.locator(selector, has_text=text).wait_for(timeout=30_000)
     return page.locator(selector).inner_text() == text
 
 

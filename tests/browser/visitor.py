@@ -55,7 +55,7 @@ class Visitor:
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(30)
         self._commands.close()
         self._answers.close()
 

@@ -26,7 +26,7 @@ class Proxy:
 
     def reset(self) -> None:
         """Cut every connection at once, in the middle of whatever it carries."""
-        for writer in self._writers:
+        for writer in tuple(self._writers):
             writer.transport.abort()
 
     def hold(self) -> None:
@@ -38,13 +38,18 @@ class Proxy:
         self._open.set()
 
     async def stop(self) -> None:
-        self.heal()
-        self.reset()
+        self.refuses = True
+        if self._server is not None:
+            self._server.close()
+        # Whom the system has let in already, and nobody has spoken to yet, is turned away here.
+        await asyncio.sleep(0)
+        self._open.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._server is not None:
-            self._server.close()
+        self.reset()
+        # An aborted connection is closed in the next turn of the loop, which may be the last.
+        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuses:

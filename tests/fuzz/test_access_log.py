@@ -58,6 +58,6 @@ def test_a_damaged_archive_is_named(tmp_path: Path, data: bytes) -> None:
 
 @pytest.mark.parametrize("number", range(len(corpus.ACCESS_LOG_LINES)))
 def test_the_corpus_of_bad_lines(tmp_path: Path, number: int) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     read(tmp_path / "log", corpus.ACCESS_LOG_LINES[number] + b"\n" + GOOD + b"\n")
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2

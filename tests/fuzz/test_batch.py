@@ -81,11 +81,11 @@ def test_what_was_encoded_is_decoded(hits: list[Hit]) -> None:
 def test_the_corpus_of_bad_batches_costs_little(name: str) -> None:
     payload = corpus.BATCHES[name]()
     tracemalloc.start()
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         with pytest.raises(BatchError):
             batch.decode(payload)
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

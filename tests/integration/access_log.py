@@ -1,24 +1,33 @@
-"""The pages of an access log: an independent reading, which shares only the bots with Luot."""
+"""Access logs, and an independent reading of their pages, which shares only the bots with Luot.
+
+composed  five days of a portal, in the project
+real      10,000 requests to a real web site, beside the project: an extra
+"""
 
 import gzip
 import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from services.enrich.bots import Bots
+from tests.require import beside
 
 BOTS = Bots()
+COMPOSED = Path(__file__).parents[1] / "data" / "access.log"
+COMPOSED_DAYS = 5
 REAL = Path(__file__).parents[3] / "shared" / "data" / "apache_access.log.gz"
 
+TIME = "%d/%b/%Y:%H:%M:%S %z"
 LINE = re.compile(
     r'^(?P<address>\S+) \S+ \S+ \[(?P<at>[^]]+)\] "(?P<method>[A-Z]+) (?P<target>\S+) HTTP/[\d.]+"'
     r' (?P<status>\d{3}) \S+ "(?:[^"\\]|\\.)*" "(?P<agent>(?:[^"\\]|\\.)*)"$'
 )
 FILE = re.compile(
     r"\.(png|jpe?g|gif|ico|svg|css|js|txt|xml|rss|rdf|atom|pdf|gz|tgz|tar|zip|bz2|rpm|deb|mp3|mp4"
-    r"|mov|avi|swf|woff|ttf|eot|jar|exe|iso|json|ps|doc|wav|ogg|flv|m4v|less|map|yml|mpg)$"
+    r"|mov|avi|swf|woff2?|ttf|eot|jar|exe|iso|json|ps|doc|wav|ogg|flv|m4v|less|map|yml|mpg)$"
 )
 FEED = re.compile(r"(^|&)(flav|feed|type|format)=(rss|atom|rdf)")
 
@@ -32,8 +41,30 @@ class Page(NamedTuple):
     path: str
 
 
-def real_lines() -> list[str]:
-    return gzip.decompress(REAL.read_bytes()).decode(errors="replace").splitlines()
+def access_log(name: str, folder: Path, times: int = 1) -> Path:
+    """Return the access log of this name; the composed one so many times, on other days each."""
+    if name == "real":
+        return beside(REAL)
+    grown = folder / "access.log.gz"
+    days = (timedelta(COMPOSED_DAYS) * number for number in range(times))
+    lines = [later(line, by) for by in days for line in lines_of(COMPOSED)]
+    grown.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
+    return grown
+
+
+def later(line: str, by: timedelta) -> str:
+    """Return a line with its time moved."""
+    before, _, rest = line.partition("[")
+    at, _, after = rest.partition("]")
+    moved = datetime.strptime(at, TIME) + by  # noqa: DTZ007 - it has %z
+    return f"{before}[{moved.strftime(TIME)}]{after}"
+
+
+def lines_of(log: Path) -> list[str]:
+    content = log.read_bytes()
+    if content.startswith(b"\x1f\x8b"):
+        content = gzip.decompress(content)
+    return content.decode(errors="replace").splitlines()
 
 
 def pages(lines: Iterable[str]) -> Iterator[Page]:
@@ -52,6 +83,6 @@ def pages(lines: Iterable[str]) -> Iterator[Page]:
         if BOTS.is_bot(agent):
             continue
         segments = [segment for segment in unquote(path).split("/") if segment]
-        if segments and re.fullmatch(r"index\.\w+", segments[-1]):
+        if segments and re.fullmatch(r"(index|default)\.\w+", segments[-1].lower()):
             segments.pop()
         yield Page(match["at"], match["address"], agent, "/" + "/".join(segments))

@@ -6,8 +6,9 @@ import pytest
 import uvloop
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from services.log.redis import raw_pipeline
 from services.runtime.redis_client import connect
-from tests.servers.redis import RedisServer
+from tests.servers.redis import RedisServer, free_port
 
 
 @pytest.mark.parametrize("runner", [uvloop.run, asyncio.run])
@@ -33,3 +34,10 @@ def test_a_transport_that_closes_under_a_write(
         await redis.aclose()
 
     runner(lose())  # type: ignore[operator]
+
+
+async def test_to_send_nothing_needs_no_connection() -> None:
+    async with connect(f"redis://127.0.0.1:{free_port()}", retry=None) as redis:
+        await raw_pipeline.send(redis, [])
+        with pytest.raises(RedisConnectionError):
+            await raw_pipeline.send(redis, [("PING",)])

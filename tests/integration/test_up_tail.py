@@ -41,7 +41,7 @@ class Tail:
 
     def end(self, how: signal.Signals = signal.SIGINT) -> tuple[int, str]:
         self.process.send_signal(how)
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors
 
 
@@ -74,7 +74,7 @@ def test_a_pipe_gets_plain_lines_and_may_close(up: Up) -> None:
     follows.process.stdout.close()
     up.view("/demo/bon")
     up.view("/demo/nam")
-    _, errors = follows.process.communicate(timeout=20)
+    _, errors = follows.process.communicate(timeout=60)
     assert (follows.process.returncode, errors) == (0, "")
     up.wait_for_total(4)  # a test below reads the total and expects it to stand still
 

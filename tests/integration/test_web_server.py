@@ -91,14 +91,14 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     (folder / "main.conf").write_text(MAIN.format(folder=folder, port=port))
     log = folder / "error.log"
     process = subprocess.Popen([nginx, "-p", folder, "-e", log, "-c", folder / "main.conf"])
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not listens(port):
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)
     yield Front(luot, port, ssl.create_default_context(cafile=folder / "fullchain.pem"))
     process.terminate()
-    process.wait(10)
+    process.wait(30)
     assert luot.end() == 0
 
 

@@ -80,14 +80,14 @@ class System:
 
     def online_when(self, site: str, visitors: int) -> None:
         """Return as soon as so many are online: that is published once a second."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while (online := self.counter(site)["online"]) != visitors:
             assert time.monotonic() < deadline, f"{online} online, expected {visitors}"
             time.sleep(0.1)
 
     def counter_when(self, site: str, total: int, **query: Any) -> dict[str, Any]:
         """Return the numbers as soon as the total is reached; it must not be passed."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             numbers = self.counter(site, **query)
             if numbers["total"] >= total or time.monotonic() > deadline:

@@ -11,14 +11,14 @@ import pytest
 from services.access_log.line import LogLine
 from services.access_log.page_filter import is_page
 from services.access_log.parser import MAX_LINE, AccessLog, AccessLogError
-from tests.require import missing
+from tests.integration.access_log import COMPOSED, REAL
+from tests.require import beside
 
 COMBINED = (
     '192.0.2.7 - - [31/Dec/2025:23:59:59 +0700] "GET /tin-tuc?id=1 HTTP/1.1" 200 512'
     ' "https://www.google.com/" "Mozilla/5.0 (X11; Linux x86_64)"\n'
 )
 COMMON = '192.0.2.8 - - [01/Jan/2026:00:00:01 +0700] "GET / HTTP/1.0" 304 -\n'
-REAL = Path("../shared/data/apache_access.log.gz")
 
 
 def read(path: Path, text: str | bytes) -> tuple[AccessLog, list[LogLine]]:
@@ -169,10 +169,13 @@ def test_a_bot_is_left_to_ingest() -> None:
     assert is_page(line(user_agent="Googlebot/2.1"))
 
 
-def test_the_real_log_has_one_broken_line_and_about_a_third_pages() -> None:
-    if not REAL.exists():
-        missing(str(REAL))
-    with AccessLog(REAL) as log:
-        pages = sum(map(is_page, log))
-    assert (log.lines, log.broken) == (10_000, 1)
-    assert pages == 3001
+@pytest.mark.parametrize(
+    ("path", "lines", "pages"),
+    [(COMPOSED, 327, 216), (REAL, 10_000, 3001)],
+    ids=["composed", "real"],
+)
+def test_a_whole_log_has_one_broken_line_and_its_pages(path: Path, lines: int, pages: int) -> None:
+    with AccessLog(beside(path)) as log:
+        found = sum(map(is_page, log))
+    assert (log.lines, log.broken) == (lines, 1)
+    assert found == pages

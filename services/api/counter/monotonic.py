@@ -82,16 +82,22 @@ class Floor(Generic[R]):
         `shown` are the rows that were shown last.
         """
         highest = self._highest.get(name) or _Highest({})
-        for counts in (shown, rows):
-            for key, count in counts.items():
-                if count > highest.rows.get(key, 0):
-                    highest.rows[key] = count
+        for key, count in shown.items():
+            if count > highest.rows.get(key, 0):
+                highest.rows[key] = count
+        lifted = {}
+        for key, count in rows.items():
+            value = highest.rows.get(key, 0)
+            if count > value:
+                highest.rows[key] = value = count
+            if value:
+                lifted[key] = value
         if highest.rows:
             if len(highest.rows) > len(rows) + len(shown) + _SPARE_ROWS:
                 current = rows.keys() | shown.keys()
                 highest.rows = {key: highest.rows[key] for key in highest.rows.keys() & current}
             self._remember(name, highest)
-        return {key: highest.rows[key] for key in rows if key in highest.rows}
+        return lifted
 
     async def show(
         self, readings: Mapping[tuple[str, N], R], shown: Shown[R]

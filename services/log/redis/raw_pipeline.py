@@ -25,6 +25,9 @@ async def send(redis: Redis, commands: Iterable[Command]) -> None:
     # Its stub knows tuples of one length only.
     pack: Callable[[Command], bytes] = cast("Any", hiredis.pack_command)
     packed = [pack(command) for command in commands]
+    if not packed:
+        # An empty write would stay in asyncio's buffer, and the connection never close.
+        return
     if redis.single_connection_client:
         await redis.initialize()
         assert redis.connection is not None, "initialize makes it"  # noqa: S101

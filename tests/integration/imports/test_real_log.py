@@ -1,4 +1,4 @@
-"""A real access log, imported, gives what counting it by hand gives, whatever is killed."""
+"""An access log, imported, gives what counting it by hand gives, whatever is killed."""
 
 import random
 from collections import Counter
@@ -8,20 +8,32 @@ from pathlib import Path
 import pytest
 
 from services.store.open import open_store
-from tests.integration.access_log import REAL, real_lines
+from tests.integration.access_log import access_log, lines_of
 from tests.integration.imports import world
 from tests.integration.imports.world import Books
-from tests.require import missing
 from tests.servers.system import System
 
 ZONE = "Asia/Ho_Chi_Minh"
 
 
+@pytest.fixture(scope="module", params=["composed", "real"])
+def log(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The composed log, as long as the real one: an import of it can be killed half-way."""
+    return access_log(request.param, tmp_path_factory.mktemp("log"), times=30)
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, luot: System) -> str:
+    """A site of the test's own."""
+    callspec = request.node.callspec
+    slug = f"{request.node.originalname.split('_')[1]}-{callspec.params['log']}"
+    luot.add_site(slug)
+    return slug
+
+
 @pytest.fixture(scope="module")
-def books() -> Books:
-    if not REAL.exists():
-        missing(f"{REAL.name} (real input beside the project)")
-    counted = world.count(real_lines(), ZONE)
+def books(log: Path) -> Books:
+    counted = world.count(lines_of(log), ZONE)
     assert counted.total > 1000
     return counted
 
@@ -58,52 +70,48 @@ def same(found: Books, expected: Books) -> None:
 
 
 async def test_the_counters_equal_a_recount_of_the_file_and_do_so_the_second_time(
-    luot: System, books: Books, tmp_path: Path
+    luot: System, site: str, log: Path, books: Books, tmp_path: Path
 ) -> None:
-    luot.add_site("once")
-    (first,) = world.imported(luot.api, REAL, "--site", "once")
+    (first,) = world.imported(luot.api, log, "--site", site)
     assert (first["begun"], first["pages"], first["sent"]) == ("new", books.total, books.total)
     assert first["visits"] == books.visits["total", "", ""]
-    same(await held(luot, "once"), books)
+    same(await held(luot, site), books)
 
     unpacked = tmp_path / "another name"
-    unpacked.write_text("\n".join(real_lines()) + "\n")
-    for file in (REAL, unpacked):
-        (again,) = world.imported(luot.api, file, "--site", "once")
+    unpacked.write_text("\n".join(lines_of(log)) + "\n")
+    for file in (log, unpacked):
+        (again,) = world.imported(luot.api, file, "--site", site)
         assert (again["begun"], again["sent"]) == ("done", 0)
-    same(await held(luot, "once"), books)
-    assert luot.counter_when("once", total=books.total, metric="views")["since"] == "2015-05-17"
+    same(await held(luot, site), books)
+    first_day = min(start for grain, start, _ in books.views if grain == "day")
+    assert luot.counter_when(site, total=books.total, metric="views")["since"] == first_day
 
 
 async def test_killed_at_random_points_and_resumed_it_is_the_same(
-    luot: System, books: Books, record_seed: Callable[[], int]
+    luot: System, site: str, log: Path, books: Books, record_seed: Callable[[], int]
 ) -> None:
     chance = random.Random(record_seed())
-    luot.add_site("killed")
     killed = 0
     for part in sorted(chance.uniform(0.05, 0.9) for _ in range(3)):
-        killed += world.kill_at(
-            luot.api, "killed", int(books.total * part), REAL, "--site", "killed"
-        )
+        killed += world.kill_at(luot.api, site, int(books.total * part), log, "--site", site)
         if chance.random() < 0.5:
             luot.api.kill()
             luot.api.start()
     assert killed
-    world.imported(luot.api, REAL, "--site", "killed")
-    same(await held(luot, "killed"), books)
+    world.imported(luot.api, log, "--site", site)
+    same(await held(luot, site), books)
 
 
 async def test_cut_into_files_given_in_any_order_it_is_the_same(
-    luot: System, books: Books, tmp_path: Path
+    luot: System, site: str, log: Path, books: Books, tmp_path: Path
 ) -> None:
-    luot.add_site("cut")
-    lines = real_lines()
+    lines = lines_of(log)
     parts = []
     for number, start in enumerate(range(0, len(lines), 2300)):
         part = tmp_path / f"access.log.{9 - number}"
         part.write_text("\n".join(lines[start : start + 2300]) + "\n")
         parts.append(part)
-    world.imported(luot.api, *parts[:2], "--site", "cut")
-    files = world.imported(luot.api, *parts[::-1], "--site", "cut")
+    world.imported(luot.api, *parts[:2], "--site", site)
+    files = world.imported(luot.api, *parts[::-1], "--site", site)
     assert [file["begun"] for file in files] == ["done", "done", "new", "new", "new"]
-    same(await held(luot, "cut"), books)
+    same(await held(luot, site), books)

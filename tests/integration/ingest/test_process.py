@@ -50,7 +50,7 @@ def process(log: Log, output: Path) -> Iterator[Process]:
         yield started
     finally:
         started.popen.kill()
-        started.popen.wait(10)
+        started.popen.wait(60)
 
 
 def test_a_process_takes_hits_and_ends_in_good_order(log: Log, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_process_takes_hits_and_ends_in_good_order(log: Log, tmp_path: Path) -
             assert client.post("/e", content=b"x" * 9000).status_code == 413
             assert client.post("/e", content=iter([b"x" * 5000] * 3)).status_code == 413
         ingest.popen.send_signal(signal.SIGTERM)
-        assert ingest.popen.wait(20) == 0
+        assert ingest.popen.wait(60) == 0
         said = ingest.output.read_text()
     assert [hit.path for hit in log.hits()] == ["/tin"]
     assert "Traceback" not in said
@@ -80,7 +80,7 @@ def test_a_redis_that_must_not_hold_the_log_ends_the_process_with_the_reason(
 ) -> None:
     log.redis.set("hits:partitions", 3)
     with process(log, tmp_path / "out") as ingest:
-        assert ingest.popen.wait(20) == 1
+        assert ingest.popen.wait(60) == 1
         said = ingest.output.read_text()
     assert "LUOT_PARTITIONS=8: this Redis holds a log of 3 partitions" in said
     assert "Traceback" not in said

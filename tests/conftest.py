@@ -6,8 +6,13 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from services.ingest.salt_memory import default_folder
+
+# How long an example takes says how busy the machine is, and nothing of the property.
+settings.register_profile("luot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("luot")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,9 +1,14 @@
 # make up     run Luot: installs into .venv, starts the embedded stores, prints the URL
 # make test   pass the tests; PYTHON=python3.13 passes them with another Python
-# make check  formatting, lint, types
+# make quick  while you write, under a minute on two cores: make check and the unit tests. It leaves
+#             out property tests (such as test_fold.py, which draws many examples) and everything
+#             that starts a server or a browser: contract, integration, chaos, browser, fuzz.
+# make fmt    format the code, and fix what the linter can fix
+# make check  formatting, lint, types, import rules
+# make coverage  how much of services/ the unit and contract tests run
 # make chaos  ten minutes in which everything breaks, compared with exact books
 # make soak   half an hour at half of the highest rate: does anything grow?
-# make widget  the browser scripts, from their sources (needs esbuild)
+# make widget  the browser scripts, from their sources (needs esbuild 0.17.0 or npm)
 # make bench  the benchmarks
 # make lock   pin the dependencies again, after a change of pyproject.toml
 
@@ -23,11 +28,12 @@ endif
 BIN := $(VENV)/bin
 UP_ARGS ?=
 TEST_ARGS ?= -n 2 --dist loadfile
+COVERAGE_ARGS ?= tests/unit tests/contract -m "not hypothesis"
 BENCH_ARGS ?=
 CHAOS_ARGS ?=
 SOAK_ARGS ?=
 
-.PHONY: up test check chaos soak widget bench lock clean
+.PHONY: up test quick fmt check coverage chaos soak widget bench lock clean
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.standalone
@@ -41,6 +47,17 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+quick: check
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not hypothesis" tests/unit
+
+fmt: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+coverage: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report= $(COVERAGE_ARGS)
+	@echo "coverage of services/ by these tests: $$($(BIN)/coverage report --format=total)%"
 
 chaos: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
@@ -82,4 +99,4 @@ lock:
 	$(LOCK) --group build --extra standalone --group dev -c requirements/standalone.lock -o requirements/dev.lock
 
 clean:
-	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .coverage .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -14,8 +14,9 @@ from services.enrich.agents import read_agent
 from services.enrich.urls import referring_host
 from services.enrich.visitor_hash import visitor_hash
 from services.log import batch, keys
-from services.log.writer import Entry, LogWriter
-from services.model import position
+from services.log.entries import LogEntry
+from services.log.open import open_log
+from services.log.redis import entry_ids
 from services.model.calendar import local_day
 from services.model.hit import Hit
 from services.model.partition import DEFAULT_PARTITIONS, partition_of
@@ -73,19 +74,22 @@ async def append(url: str, count: int, hits_an_entry: int, views: list[portals.V
     # A log that exists goes on: entries of the same producer would be repetitions.
     producer = secrets.token_hex(8)
     total, written = 0, 0
-    async with Redis.from_url(url) as redis:
-        while total < count:
-            for start in range(0, len(groups), ENTRIES_AT_ONCE):
-                now = int(time.time() * 1000)
-                entries = []
-                for partition, size, wire in groups[start : start + ENTRIES_AT_ONCE]:
-                    wire[_BASE] = now
-                    written += 1
-                    entries.append(Entry(partition, producer, written, size, _encode(wire)))
-                    total += size
-                await LogWriter.append(redis, entries)
-                if total >= count:
-                    break
+    log = open_log(url)
+    writer = log.producer()
+    while total < count:
+        for start in range(0, len(groups), ENTRIES_AT_ONCE):
+            now = int(time.time() * 1000)
+            entries = []
+            for partition, size, wire in groups[start : start + ENTRIES_AT_ONCE]:
+                wire[_BASE] = now
+                written += 1
+                entries.append(LogEntry(partition, producer, written, size, _encode(wire)))
+                total += size
+            await writer.append(entries)
+            if total >= count:
+                break
+    await writer.close()
+    await log.close()
     return total
 
 
@@ -108,5 +112,5 @@ async def ends(url: str) -> dict[int, int]:
         for partition in range(DEFAULT_PARTITIONS):
             last: Any = await redis.xrevrange(keys.stream(partition), count=1)
             if last:
-                found[partition] = position.of_entry(last[0][0]) + 1
+                found[partition] = entry_ids.of_entry(last[0][0]) + 1
     return found

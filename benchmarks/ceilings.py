@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from services.aggregator.flush import hit_columns
 from services.aggregator.fold import Folded, PartitionFold, apply, changes
 from services.log import batch, keys
-from services.model import position
+from services.log.redis import entry_ids
 from services.model.partition import DEFAULT_PARTITIONS
 from services.store import counters, hits
 from services.store.counters import CounterKey, CounterRow
@@ -60,7 +60,7 @@ async def measure(redis_url: str, store_url: str) -> Ceilings:
         batches = [batch.decode(payload) for _, _, payload in entries]
     folds = {partition: PartitionFold(partition) for partition in range(DEFAULT_PARTITIONS)}
     folded = [
-        folds[partition].fold([(at, position.time_ms(at), decoded)])
+        folds[partition].fold([(at, entry_ids.time_ms(at), decoded)])
         for (partition, at, _), decoded in zip(entries, batches, strict=True)
     ]
     store = open_store(store_url)
@@ -79,7 +79,7 @@ async def _entries(url: str) -> list[tuple[int, int, bytes]]:
         for partition in range(DEFAULT_PARTITIONS):
             entries: Any = await redis.xrange(keys.stream(partition))
             found += [
-                (partition, position.of_entry(entry), fields[b"b"]) for entry, fields in entries
+                (partition, entry_ids.of_entry(entry), fields[b"b"]) for entry, fields in entries
             ]
     found.sort(key=lambda entry: entry[1])
     return found

@@ -13,7 +13,7 @@ import uvloop
 from benchmarks import workload
 from benchmarks.measure import Result, runs, summary
 from benchmarks.steps import body
-from services.traffic.client import EVENT_PATH, Connection, Server
+from services.traffic.client import EVENT_PATH, IngestAddress, IngestConnection
 from services.traffic.sender import PageView
 
 CONNECTIONS = 32
@@ -76,9 +76,9 @@ async def _send(posts: Sequence[Post], views: Sequence[PageView]) -> None:
 
 @contextlib.asynccontextmanager
 async def _ours(url: str) -> AsyncIterator[Sequence[Post]]:
-    connections = [Connection(Server.at(url)) for _ in range(CONNECTIONS)]
+    connections = [IngestConnection(IngestAddress.at(url)) for _ in range(CONNECTIONS)]
 
-    def post_on(connection: Connection) -> Post:
+    def post_on(connection: IngestConnection) -> Post:
         async def post(view: PageView) -> int:
             answer = await connection.post(
                 body(view), user_agent=view.user_agent, address=view.address

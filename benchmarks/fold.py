@@ -9,7 +9,7 @@ from benchmarks.measure import Result, compare, runs
 from services.aggregator.fold import PartitionFold, apply, changes
 from services.log import batch
 from services.log.batch import Batch
-from services.model import position
+from services.log.redis import entry_ids
 
 SIZES = (10, 100, 500)
 Log = Sequence[tuple[int, int, Batch]]
@@ -22,7 +22,7 @@ def measure(*, quick: bool) -> Iterator[Result]:
         groups = cut(hits, size)
         encoded = [batch.encode(group) for group in groups]
         log: Log = [
-            (position.encode(group[-1].at, number), group[-1].at, batch.decode(payload))
+            (entry_ids.encode(group[-1].at, number), group[-1].at, batch.decode(payload))
             for number, (group, payload) in enumerate(zip(groups, encoded, strict=True))
         ]
         ceiling = f"decode batches of {size}"

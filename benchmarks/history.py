@@ -7,7 +7,7 @@ from zlib import crc32
 import msgspec
 
 from benchmarks import portals
-from services.model import position
+from services.log.redis import entry_ids
 from services.model.calendar import Grain, local_day, period_start
 from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import DEFAULT_TIMEZONE, Site
@@ -60,7 +60,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         for key in self._keys(site.slug):
             # Numbers as different as real ones are, and the same in every run.
             views = 1 + crc32(repr(key).encode()) % 5_000
-            rows[key] = (views, views * 2 // 5, position.encode(_WRITTEN_MS + views * 997, 0))
+            rows[key] = (views, views * 2 // 5, entry_ids.encode(_WRITTEN_MS + views * 997, 0))
         return rows
 
     def _keys(self, slug: str) -> Iterator[CounterKey]:

@@ -12,9 +12,9 @@ import msgspec
 
 from benchmarks import workload
 from benchmarks.measure import Result, compare, runs
-from services.access_log.client import Begun, ImportClient
+from services.access_log.client import ImportClient, UploadState
 from services.access_log.file import examine
-from services.access_log.hits import Reader
+from services.access_log.hits import HitReader
 from services.access_log.parser import AccessLog
 from services.access_log.upload import Chunks
 from services.enrich.country import Countries
@@ -78,7 +78,9 @@ def parse(path: Path) -> int:
 def decide(path: Path) -> list[tuple[int, Hit]]:
     """Return the hits of its pages."""
     site = Site(slug=workload.SITE, hosts=(workload.HOST,))
-    reader = Reader(site, workload.HOST, countries=Countries(None), max_paths=20_000, now=1 << 41)
+    reader = HitReader(
+        site, workload.HOST, countries=Countries(None), max_paths=20_000, now=1 << 41
+    )
     hits = []
     with AccessLog(path) as log:
         for line in log:
@@ -90,7 +92,7 @@ def decide(path: Path) -> list[tuple[int, Hit]]:
 
 def cut(path: Path) -> int:
     """Make chunks of its pages; return how many were sent to nobody."""
-    chunks = Chunks(cast("ImportClient", _Nobody()), "", Begun(False, 0, 0, "0" * 64, []))
+    chunks = Chunks(cast("ImportClient", _Nobody()), "", UploadState(False, 0, 0, "0" * 64, []))
     for number, hit in decide(path):
         chunks.add(number, hit)
     chunks.flush()

@@ -10,7 +10,7 @@ from benchmarks.measure import Result, exact
 from benchmarks.stack import Stack, stack, stores
 from services.aggregator.flush import COLUMNS
 from services.log import keys
-from services.model import position
+from services.log.redis import entry_ids
 from services.model.partition import DEFAULT_PARTITIONS
 from services.store import hits
 from services.store.interface import Store
@@ -92,7 +92,7 @@ async def _write_hits(store: Store, count: int) -> None:
         columns["visit"] = [1 + (number % 3 > 0) for number in range(first, first + AT_ONCE)]
         # One entry has one position.
         columns["position"] = [
-            position.encode(times[number - number % ORDINARY], 0) for number in range(AT_ONCE)
+            entry_ids.encode(times[number - number % ORDINARY], 0) for number in range(AT_ONCE)
         ]
         columns["idx"] = [number % ORDINARY for number in range(AT_ONCE)]
         await hits.write(store, columns)

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.processes import CLIENT_CORE, SERVER_CORE, pin
-from services.log import keys
 from services.model.site import Site
+from services.state import keys
 from tests.require import installed
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer

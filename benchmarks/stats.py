@@ -13,8 +13,8 @@ import httpx
 from benchmarks.measure import Result, exact
 from benchmarks.processes import cpu_seconds, memory
 from benchmarks.stack import Stack, stack, stores
-from services.api.dashboard.traffic import PANELS, ROWS, measure_of
 from services.api.stats.filters import Property
+from services.api.stats.panel_reading import BREAKDOWNS, ROWS, ordered_by
 from services.model.calendar import Grain, to_day
 from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import Site
@@ -129,8 +129,8 @@ def _panels() -> Iterator[tuple[str, str, dict[str, str]]]:
         yield f"panel of the chart{filtered}", "timeseries", line
         details = {"metrics": "bounce_rate,visit_duration,bots", **more}
         yield f"panel of lengths and bots{filtered}", "aggregate", details
-        for name, by in PANELS.items():
-            part = {"metrics": measure_of(by), "property": by, "limit": str(ROWS), **more}
+        for name, by in BREAKDOWNS.items():
+            part = {"metrics": ordered_by(by), "property": by, "limit": str(ROWS), **more}
             yield f"panel by {name}{filtered}", "breakdown", part
     for by in (Property.PAGE, Property.SOURCE):
         part = {"metrics": COUNTED, "property": by, "limit": "10"}

@@ -19,10 +19,10 @@ from services.embedded.valkey import EmbeddedValkey
 from services.ingest import event
 from services.ingest.app import Ingest
 from services.ingest.intake import Intake
-from services.ingest.pipeline import STEPS, Draft, Parts, Step, process
+from services.ingest.pipeline import STEPS, Draft, PipelineContext, Step, process
 from services.ingest.settings import IngestSettings
-from services.log import keys
 from services.model.site import Site
+from services.state import keys
 from services.traffic.sender import PageView
 
 UNDER_WAY = 512
@@ -68,12 +68,14 @@ async def _steps(views: Sequence[PageView], settings: IngestSettings, count: int
     await intake.start()
     try:
         # Not public, and not put together a second time here: the steps ask what they always ask.
-        return await _timed_steps(views, intake._parts, count)
+        return await _timed_steps(views, intake._context, count)
     finally:
         await intake.stop()
 
 
-async def _timed_steps(views: Sequence[PageView], parts: Parts, count: int) -> list[Result]:
+async def _timed_steps(
+    views: Sequence[PageView], parts: PipelineContext, count: int
+) -> list[Result]:
     bodies = [body(view) for view in views]
     drafts = [_draft(view) for view in views]
     # The first hit of a day asks Redis; the others ask nobody, and those are measured.
@@ -87,7 +89,7 @@ async def _timed_steps(views: Sequence[PageView], parts: Parts, count: int) -> l
     return compare(works, len(views), count, CEILING)
 
 
-def _each(step: Step, drafts: Sequence[Draft], parts: Parts) -> None:
+def _each(step: Step, drafts: Sequence[Draft], parts: PipelineContext) -> None:
     for draft in drafts:
         step(draft, parts)
 

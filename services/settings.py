@@ -175,6 +175,12 @@ def settings_of(cls: type[Settings]) -> dict[str, Any]:
     return {name: hints[name] for name in cls.__struct_fields__}
 
 
+def variables_of(name: str) -> tuple[str, str]:
+    """Return the two environment variables that set a setting: its value, or a file with it."""
+    variable = PREFIX + name.upper()
+    return variable, variable + _FILE
+
+
 def described(kind: Any) -> str:
     """Return what a setting is for, of its annotated type."""
     return str(kind.__metadata__[-1].description)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from services.ingest.salt_memory import default_folder
 
-# How long an example takes says how busy the machine is, and nothing of the property.
+# No test fails on a time: a busy machine is not a fault.
 settings.register_profile("luot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("luot")
 

@@ -1,4 +1,4 @@
-"""Sends an import to the API, and tries again for as long as that makes sense."""
+"""Uploads an import to the API, with retries."""
 
 import time
 from collections.abc import Callable
@@ -11,9 +11,9 @@ import msgspec
 from services.access_log.file import LogFile
 
 AWAY_SECONDS = 120.0
-"""How long a Luot that does not answer is waited for; it may be starting again."""
+"""How long to retry while Luot does not answer; it may be restarting."""
 COUNTED_SECONDS = 300.0
-"""How long the aggregator is waited for at the end, while nothing comes of it."""
+"""How long to wait, at the end, for the aggregator to count what was sent."""
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 _AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
@@ -23,8 +23,8 @@ class UnfinishedError(Exception):
     """An import that cannot go on; the message says why."""
 
 
-class Api(Protocol):
-    """What sends a request to /api/admin, and what it is at."""
+class AdminApi(Protocol):
+    """A client of /api/admin, and the URL it talks to."""
 
     url: str
 
@@ -33,7 +33,7 @@ class Api(Protocol):
         ...
 
 
-class Options(msgspec.Struct, frozen=True):
+class UploadOptions(msgspec.Struct, frozen=True):
     """How files are imported.
 
     host         host name of their pages
@@ -47,7 +47,7 @@ class Options(msgspec.Struct, frozen=True):
     dry_run: bool = False
 
 
-class Begun(msgspec.Struct, frozen=True):
+class UploadState(msgspec.Struct, frozen=True):
     """What the API says of an import; see `services.api.imports.schemas.Begun`."""
 
     done: bool
@@ -62,21 +62,21 @@ class ImportClient:
 
     def __init__(
         self,
-        api: Api,
+        api: AdminApi,
         site: str,
         *,
         waits: Callable[[str], None] = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`waits` is told why it waits, and '' when it goes on."""
+        """`waits` is called with the reason for waiting, and with '' when it goes on."""
         self._api = api
         self._path = f"/sites/{site}/imports"
         self._waits = waits
         self._sleep = sleep
         self._monotonic = monotonic
 
-    def begin(self, file: LogFile, options: Options) -> Begun:
+    def begin(self, file: LogFile, options: UploadOptions) -> UploadState:
         """Begin the import of a file, or find out where it goes on."""
         body = {
             "file": file.path.name[:500],
@@ -89,7 +89,7 @@ class ImportClient:
             "dry_run": options.dry_run,
         }
         answer = self._sent("PUT", f"/{file.digest}", json=body)
-        return msgspec.json.decode(answer.content, type=Begun)
+        return msgspec.json.decode(answer.content, type=UploadState)
 
     def append(self, digest: str, after: int, upto: int, payload: bytes) -> int:
         """Send a chunk; return the line up to which the log has all pages."""
@@ -136,7 +136,7 @@ class ImportClient:
                     return answer
                 problem = f"{self._api.url} answers {answer.status_code}: {_reason(answer)}"
                 if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-                    # It is there and has too much to do: that ends by itself.
+                    # Luot is there and overloaded, which passes: retry without a limit.
                     gives_up = None
                     waited = True
                     self._waits(_reason(answer))

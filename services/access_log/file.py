@@ -1,4 +1,4 @@
-"""A first look at an access log: what it is, before anything of it is sent."""
+"""Examines an access log before any of it is uploaded: digest, length, first and last time."""
 
 import gzip
 import zlib
@@ -8,12 +8,13 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from services.access_log.entry import parse
+from services.access_log.line import parse
 from services.access_log.parser import GZIP_MAGIC, AccessLogError
 
 _BLOCK = 1 << 20
 _EDGE_LINES = 1000
-"""So many lines of each end tell when a log begins and ends: requests are logged when they end."""
+"""Lines at each end from which first and last time are taken: a request is logged when it ends,
+so lines are not quite in order."""
 _EDGE_BYTES = 1 << 18
 
 
@@ -50,8 +51,8 @@ def examine(path: Path) -> LogFile:
     times = [_times(head.split(b"\n")[:_EDGE_LINES]), _times(tail.split(b"\n")[-_EDGE_LINES:])]
     if not any(times):
         raise AccessLogError(f"{path} is no access log; expected the combined or common format")
-    found = [at for edge in times for at in edge]
-    return LogFile(path, digest.hexdigest(), lines + (last != b"\n"), min(found), max(found))
+    seen_at = [at for edge in times for at in edge]
+    return LogFile(path, digest.hexdigest(), lines + (last != b"\n"), min(seen_at), max(seen_at))
 
 
 def _opened(path: Path) -> BinaryIO:

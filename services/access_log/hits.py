@@ -1,11 +1,11 @@
-"""Makes hits of the lines of an access log, with the steps that ingest takes for live ones."""
+"""Turns lines of an access log into hits, by the same steps as ingest does live ones."""
 
 from enum import StrEnum
 from hashlib import blake2b
 
-from services.access_log.entry import Line
-from services.access_log.pages import NotAPage, not_a_page, path_of
-from services.access_log.visits import Visits
+from services.access_log.line import LogLine
+from services.access_log.page_filter import NotAPage, not_a_page, path_of
+from services.access_log.visits import LogVisits
 from services.enrich.agents import read_agent
 from services.enrich.bots import MAX_USER_AGENT, is_bot
 from services.enrich.country import Countries
@@ -20,7 +20,7 @@ _KEPT_DAYS = 2
 
 
 class LeftOut(StrEnum):
-    """Why a line does not count, besides that it is no page."""
+    """Why a line is not counted although it is a page."""
 
     UNREADABLE = "cannot be read"
     BOT = "bot"
@@ -29,7 +29,7 @@ class LeftOut(StrEnum):
     URL = "no path of a page"
 
 
-class Reader:
+class HitReader:
     """Reads lines as hits of one site, one file after another."""
 
     def __init__(
@@ -51,9 +51,9 @@ class Reader:
         self._until = until
         self._paths: dict[int, set[str]] = {}
         self._salts: dict[tuple[str, int], bytes] = {}
-        self.visits = Visits()
+        self.visits = LogVisits()
 
-    def read(self, line: Line, salt: str) -> Hit | LeftOut | NotAPage:
+    def read(self, line: LogLine, salt: str) -> Hit | LeftOut | NotAPage:
         """Return the hit of a line, or why it is none; `salt` is the import's."""
         reason = not_a_page(line)
         if reason is not None:
@@ -88,20 +88,20 @@ class Reader:
         )
 
     def _admit(self, day: int, path: str) -> bool:
-        """Tell whether a path is one of the first so many of its day, as ingest does."""
+        """Tell whether a path is within the day's limit of distinct paths, as ingest does."""
         known = self._paths.get(day)
         if known is None:
             known = self._paths[day] = set()
-            for old in [kept for kept in self._paths if kept < day - _KEPT_DAYS]:
+            for old in [known_day for known_day in self._paths if known_day < day - _KEPT_DAYS]:
                 del self._paths[old]
         if path not in known and len(known) < self._max_paths:
             known.add(path)
         return path in known
 
     def _salt(self, salt: str, day: int) -> bytes:
-        """Return the salt of a day: nothing links a visitor to the days before and after."""
-        found = self._salts.get((salt, day))
-        if found is None:
-            of_day = blake2b(b"%d" % day, digest_size=SALT_BYTES, key=salt.encode())
-            found = self._salts[salt, day] = of_day.digest()
-        return found
+        """Return the salt of a day: a visitor cannot be linked to other days."""
+        of_day = self._salts.get((salt, day))
+        if of_day is None:
+            digest = blake2b(b"%d" % day, digest_size=SALT_BYTES, key=salt.encode())
+            of_day = self._salts[salt, day] = digest.digest()
+        return of_day

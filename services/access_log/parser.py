@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from services.access_log.entry import Line, parse
+from services.access_log.line import LogLine, parse
 
 STDIN = "-"
 MAX_LINE = 64 * 1024
@@ -29,9 +29,9 @@ class AccessLogError(Exception):
 
 
 class AccessLog:
-    """An open access log: iterate over its lines; broken ones are counted and left out.
+    """An open access log: iterate over its lines; unreadable ones are counted and skipped.
 
-    lines, broken   lines read so far, and those of them that could not be understood
+    lines, broken   lines read so far, and those of them that could not be parsed
     number          number of the last line read, counted from 1, empty ones too
     examples        number and beginning of the first broken ones
     size            bytes of the file as it lies on the disk, None when it is a pipe
@@ -75,8 +75,8 @@ class AccessLog:
         if self._file is not sys.stdin.buffer:
             self._file.close()
 
-    def __iter__(self) -> Iterator[Line]:
-        """Return the lines that could be understood. Raises AccessLogError for a damaged file."""
+    def __iter__(self) -> Iterator[LogLine]:
+        """Return the lines that could be parsed. Raises AccessLogError for a damaged file."""
         try:
             for raw in self._raw_lines():
                 self.lines += 1
@@ -94,7 +94,7 @@ class AccessLog:
             ) from None
 
     def _raw_lines(self) -> Iterator[bytes]:
-        """Return each line that holds anything; a line over MAX_LINE comes as b''."""
+        """Return each line that is not empty; one longer than MAX_LINE comes as b''."""
         compressed = self._raw.peek(2)[:2] == GZIP_MAGIC
         stream = cast("BinaryIO", gzip.GzipFile(fileobj=self._raw) if compressed else self._raw)
         while raw := stream.readline(MAX_LINE):
@@ -108,7 +108,7 @@ class AccessLog:
 
 
 class _Counted(io.RawIOBase):
-    """Passes reads on and counts the bytes."""
+    """Counts the bytes read from a file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from services.access_log.client import Begun, ImportClient, Options
+from services.access_log.client import ImportClient, UploadOptions, UploadState
 from services.access_log.file import LogFile, examine
-from services.access_log.hits import LeftOut, Reader
+from services.access_log.hits import HitReader, LeftOut
 from services.access_log.parser import AccessLog
 from services.log import batch
 from services.model.hit import Hit, Visit
@@ -23,14 +23,14 @@ _PROGRESS_LINES = 2000
 class FileResult(msgspec.Struct, kw_only=True):
     """What became of one file.
 
-    begun     'new', 'resumed' or 'done', as it was found
-    lines     lines read that hold anything
+    begun     'new', 'resumed' or 'done', before this import
+    lines     lines read that are not empty
     pages     of those, views of people
     visits    of those, first views of a visit
-    sent      pages that were sent now; the others were in the log before
+    sent      pages sent now; the others were already in the log
     left_out  reason → lines
     broken    number and beginning of the first unreadable lines
-    unsorted  lines older than others before them, so that visits may be cut in two
+    unsorted  lines older than one before them, where a visit may be split in two
     """
 
     file: str
@@ -49,32 +49,32 @@ class FileResult(msgspec.Struct, kw_only=True):
 
 
 def examine_all(paths: Sequence[Path], looked: Callable[[Path], None]) -> list[LogFile]:
-    """Look at files, each content once, the oldest first. Raises AccessLogError."""
-    found: dict[str, LogFile] = {}
+    """Examine files and return each content once, the oldest first. Raises AccessLogError."""
+    by_digest: dict[str, LogFile] = {}
     for path in paths:
         looked(path)
         file = examine(path)
-        found.setdefault(file.digest, file)
-    return sorted(found.values(), key=lambda file: (file.first_at, file.last_at))
+        by_digest.setdefault(file.digest, file)
+    return sorted(by_digest.values(), key=lambda file: (file.first_at, file.last_at))
 
 
 def import_all(
     files: Sequence[LogFile],
-    begun: Sequence[Begun],
+    states: Sequence[UploadState],
     client: ImportClient,
-    reader: Reader,
-    options: Options,
+    reader: HitReader,
+    options: UploadOptions,
     progress: Progress,
 ) -> Iterator[FileResult]:
     """Import files one after another; each result comes when all of the file is counted.
 
-    `begun` is what the API said of each when asked without beginning anything. Files that are
+    `states` are those of the files by a dry run. Files that are
     done are read too, where others follow: who was in the middle of a visit at the end of one
     goes on with it in the next. Raises AccessLogError and UnfinishedError.
     """
-    open_files = [index for index, state in enumerate(begun) if not state.done]
+    open_files = [index for index, state in enumerate(states) if not state.done]
     last_open = max(open_files, default=-1)
-    for index, (file, state) in enumerate(zip(files, begun, strict=True)):
+    for index, (file, state) in enumerate(zip(files, states, strict=True)):
         result = FileResult(
             file=str(file.path),
             digest=file.digest,
@@ -98,7 +98,11 @@ def import_all(
 
 
 def _read(
-    file: LogFile, result: FileResult, reader: Reader, chunks: "Chunks | None", progress: Progress
+    file: LogFile,
+    result: FileResult,
+    reader: HitReader,
+    chunks: "Chunks | None",
+    progress: Progress,
 ) -> None:
     salt = "" if chunks is None else chunks.salt
     unsorted = reader.visits.unsorted
@@ -107,14 +111,14 @@ def _read(
             # What was written to the file since it was looked at belongs to another import.
             if log.number > file.lines:
                 break
-            found = reader.read(line, salt)
-            if isinstance(found, Hit):
+            hit = reader.read(line, salt)
+            if isinstance(hit, Hit):
                 result.pages += 1
-                result.visits += found.visit is Visit.STARTS
+                result.visits += hit.visit is Visit.STARTS
                 if chunks is not None:
-                    chunks.add(log.number, found)
+                    chunks.add(log.number, hit)
             else:
-                result.left_out[found.value] += 1
+                result.left_out[hit.value] += 1
             if log.lines % _PROGRESS_LINES == 0:
                 progress(file, log)
         progress(file, log)
@@ -126,27 +130,27 @@ def _read(
 
 
 class Chunks:
-    """Cuts the pages of a file into chunks, and sends those that the log does not have."""
+    """Splits the pages of a file into chunks, and sends those that are not in the log yet."""
 
-    def __init__(self, client: ImportClient, digest: str, begun: Begun) -> None:
+    def __init__(self, client: ImportClient, digest: str, begun: UploadState) -> None:
         self._client = client
         self._digest = digest
         self._taken = begun.taken
-        self._waiting: list[tuple[int, Hit]] = []
+        self._queued: list[tuple[int, Hit]] = []
         self.salt = begun.salt
         self.sent = 0
 
     def add(self, number: int, hit: Hit) -> None:
-        """Take the page of a line, and send a chunk when there are enough."""
+        """Queue the page of a line; send a chunk once there are enough."""
         if number > self._taken:
-            self._waiting.append((number, hit))
-            if len(self._waiting) >= batch.MAX_HITS:
+            self._queued.append((number, hit))
+            if len(self._queued) >= batch.MAX_HITS:
                 self.flush()
 
     def flush(self) -> None:
-        """Send what waits."""
-        waiting, self._waiting = self._waiting, []
-        self._send(waiting)
+        """Send the pages that are queued."""
+        queued, self._queued = self._queued, []
+        self._send(queued)
 
     def _send(self, pages: Sequence[tuple[int, Hit]]) -> None:
         pages = [page for page in pages if page[0] > self._taken]

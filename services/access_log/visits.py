@@ -9,11 +9,11 @@ UNSORTED_MS = 60_000
 """A server logs a request when it ends: lines may be late by what a request takes."""
 
 
-class Visits:
+class LogVisits:
     """The 30-minute rule over lines sorted by time, or nearly, of one or more files.
 
-    Whoever was not seen for the whole window is forgotten, two generations at a time, so memory
-    holds the visitors of an hour at most.
+    Visitors are kept in two generations, and the older one is dropped when a window has passed, so
+    memory holds the visitors of about an hour at most.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Visits:
         self.unsorted = 0
 
     def decide(self, visitor: Visitor, at: int) -> Visit:
-        """Tell whether a view starts a visit, and remember who was seen."""
+        """Tell whether a view starts a visit, and remember its visitor."""
         if at > self.newest:
             self.newest = at
             if at - self._since > VISIT_WINDOW_MS + UNSORTED_MS:

@@ -1,4 +1,4 @@
-"""The flush: folded batches become rows of the store, and only then are acknowledged."""
+"""The flush: writes folded batches to the store; only then may they be acknowledged."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from typing import Any
 from services.aggregator import metrics
 from services.aggregator.fold import Folded, apply, changes
 from services.aggregator.rows import HotRows
-from services.aggregator.visits import Peak
+from services.aggregator.visits import DayPeak
 from services.store import counters, hits, peaks
 from services.store.counters import CounterKey, CounterRow
 from services.store.interface import Store, StoreUnavailableError
@@ -28,14 +28,14 @@ COLUMNS = (
 
 
 class Flusher:
-    """Writes what was folded. Everything it does may be repeated without counting twice."""
+    """Writes folded runs. Every step is idempotent: repeating it counts nothing twice."""
 
     def __init__(self, store: Store, hot_rows: int) -> None:
         self._store = store
         self._limit = hot_rows
         self._rows: dict[int, HotRows] = {}
         self.unavailable: str | None = None
-        """Why the store refuses the flush under way; None when it does not."""
+        """Why the flush under way is being retried; None when it is not."""
 
     def forget(self, partitions: Collection[int]) -> None:
         """Drop the rows of partitions that somebody else owns now."""
@@ -43,18 +43,18 @@ class Flusher:
             self._rows.pop(partition, None)
 
     async def flush(
-        self, fresh: Sequence[Folded], replayed: Sequence[Folded], found: Sequence[Peak]
+        self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[DayPeak]
     ) -> None:
         """Write raw hits, counter rows and peaks; all are in the store when this returns.
 
-        Of replayed batches only those raw hits are written that the store does not hold. Tries
-        for as long as it takes: the log is the copy that counts until this is done.
+        Of replayed batches, only raw hits that the store lacks are written. Retries for as long as
+        it takes: until this returns, the log is the durable copy.
         """
         started = time.monotonic()
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._flush(fresh, replayed, found)
+                await self._flush(fresh, replayed, new_peaks)
             except StoreUnavailableError as error:
                 self.unavailable = str(error)
                 metrics.flush_retries.inc()
@@ -68,7 +68,7 @@ class Flusher:
         metrics.hot_rows.set(sum(len(rows) for rows in self._rows.values()))
 
     async def _flush(
-        self, fresh: Sequence[Folded], replayed: Sequence[Folded], found: Sequence[Peak]
+        self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[DayPeak]
     ) -> None:
         await self._write_hits(fresh)
         await self._write_lost(replayed)
@@ -89,8 +89,8 @@ class Flusher:
         for partition, rows in changed.items():
             if partition in self._rows:
                 self._rows[partition].put(rows, self._limit // len(self._rows))
-        if found:
-            await peaks.write(self._store, [(p.site, p.day, p.online, p.at) for p in found])
+        if new_peaks:
+            await peaks.write(self._store, [(p.site, p.day, p.online, p.at) for p in new_peaks])
 
     async def _write_hits(self, runs: Sequence[Folded], lost: Collection[int] = ()) -> None:
         """Write raw hits: all of them, or those of the batches at these positions."""
@@ -98,15 +98,15 @@ class Flusher:
             return
         columns = hit_columns(runs)
         if lost:
-            wanted = [position in lost for position in columns["position"]]
-            columns = {name: list(compress(values, wanted)) for name, values in columns.items()}
+            is_lost = [position in lost for position in columns["position"]]
+            columns = {name: list(compress(values, is_lost)) for name, values in columns.items()}
         await hits.write(self._store, columns)
         metrics.flushed_rows.labels("hits").inc(len(columns["idx"]))
 
     async def _write_lost(self, replayed: Sequence[Folded]) -> None:
-        """Write the replayed batches of which the store does not hold every raw hit.
+        """Write the replayed batches whose raw hits the store does not have in full.
 
-        ClickHouse answers an insert before it is on disk, so a power cut can take the last ones.
+        ClickHouse answers an insert before it is on disk, so a power cut can lose the last ones.
         """
         if not replayed:
             return
@@ -114,14 +114,14 @@ class Flusher:
             chain.from_iterable(zip(run.hits.site, run.position, strict=True) for run in replayed)
         )
         days = [day for run in replayed for day in run.hits.day]
-        held = await hits.held(
+        stored = await hits.held(
             self._store,
             {site for site, _ in expected},
             min(run.first for run in replayed),
             max(run.last for run in replayed),
             (min(days), max(days)),
         )
-        lost = {key[1] for key, count in expected.items() if held.get(key, 0) < count}
+        lost = {key[1] for key, count in expected.items() if stored.get(key, 0) < count}
         if lost:
             await self._write_hits(replayed, lost)
             metrics.repaired_batches.inc(len(lost))

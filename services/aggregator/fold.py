@@ -10,7 +10,7 @@ from itertools import compress, repeat
 
 import msgspec
 
-from services.aggregator.visits import Online, Visits
+from services.aggregator.visits import OnlineWindow, Visits
 from services.log.batch import Batch
 from services.model.calendar import Grain, period_start
 from services.model.hit import Visit
@@ -31,7 +31,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     first, last  lowest and highest position of the run
     hits         the columns of the batches, one after the other
     position     of each hit
-    visit        who starts a visit, one Visit a hit; UNDECIDED for bots and hits without a visitor
+    visit        a Visit for each hit; UNDECIDED for bots and hits without a visitor
     views        (site, path, day) → views; path '' is the whole site
     visits       the same for visits, without those that have none
     ends         the same for the position of the last view
@@ -50,11 +50,11 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     def __len__(self) -> int:
         return len(self.position)
 
-    def since(self, seen: Seen, held: int) -> tuple[int, int]:
+    def since(self, seen: Seen, after: int) -> tuple[int, int]:
         """Return the views and visits that the batches after a position add."""
-        if held < self.first:
+        if after < self.first:
             return self.views.get(seen, 0), self.visits.get(seen, 0)
-        if held >= self.ends.get(seen, -1):
+        if after >= self.ends.get(seen, -1):
             return 0, 0
         site, path, day = seen
         hits = self.hits
@@ -63,7 +63,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
             for position, of_site, of_path, of_day, bot, decided in zip(
                 self.position, hits.site, hits.path, hits.day, hits.bot, self.visit, strict=True
             )
-            if position > held
+            if position > after
             and not bot
             and of_site == site
             and of_day == day
@@ -79,7 +79,7 @@ class PartitionFold:
         self.partition = partition
         self.position = -1
         self.visits = Visits()
-        self.online = Online()
+        self.online = OnlineWindow()
 
     def fold(self, run: Sequence[Read]) -> Folded:
         """Fold the next batches of the log. How they are cut into runs changes nothing."""
@@ -97,11 +97,11 @@ class PartitionFold:
         return Folded(self.partition, first, last, hits, positions, visit, views, visits, ends)
 
     def rebuild(self, run: Sequence[Read]) -> None:
-        """Take the next batches for who was seen alone: they are counted and are not repaired."""
+        """Read the next batches for their visitors only: they are counted, and not repaired."""
         self._see(run)
 
     def _see(self, run: Sequence[Read]) -> tuple[Batch, list[int], list[int]]:
-        """Return the hits of a run, the position of each, and who starts a visit."""
+        """Return the hits of a run, the position of each, and its decision about visits."""
         positions: list[int] = []
         times: list[int] = []
         for position, now, batch in run:
@@ -133,7 +133,7 @@ class Added(msgspec.Struct, frozen=True, gc=False):
     runs: Sequence[Folded]
 
     def and_(self, other: "Added") -> "Added":
-        """Return both in one."""
+        """Return the sum of both."""
         return Added(
             min(self.first, other.first),
             max(self.last, other.last),
@@ -158,7 +158,7 @@ def changes(runs: Sequence[Folded]) -> dict[CounterKey, Added]:
         for grain, start in _periods(day):
             key = (site, grain, start, path)
             so_far = by_row.get(key)
-            # There is one already where a flush has several days of a month, a year, or in all.
+            # Several days of one flush share the row of their month, their year and the total.
             by_row[key] = added if so_far is None else so_far.and_(added)
     return by_row
 
@@ -173,18 +173,18 @@ def apply(
 ) -> dict[CounterKey, CounterRow]:
     """Return the rows that change, with their new absolute values.
 
-    What a row's position says it already includes is skipped for that row. A row that is not in
-    `rows` starts at nothing.
+    What a row already includes, by its position, is skipped for that row. A row that is not in
+    `rows` starts at zero.
     """
     changed = {}
     for key, added in by_row.items():
-        views, visits, held = rows.get(key, ABSENT)
-        if held < added.first:
+        views, visits, row_position = rows.get(key, ABSENT)
+        if row_position < added.first:
             changed[key] = (views + added.views, visits + added.visits, added.last)
-        elif held < added.last:
+        elif row_position < added.last:
             for page in added.pages:
                 for run in added.runs:
-                    more_views, more_visits = run.since(page, held)
+                    more_views, more_visits = run.since(page, row_position)
                     views += more_views
                     visits += more_visits
             changed[key] = (views, visits, added.last)

@@ -4,14 +4,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any, cast
-
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from services.aggregator.fold import PartitionFold
-from services.log import keys
-from services.runtime.redis_client import connect
+from services.state.errors import StateError
+from services.state.online import OnlineCounts
+from services.state.state import State
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +16,11 @@ PUBLISH_SECONDS = 1.0
 
 
 class OnlineBoard:
-    """The Redis hash `online`: slug → `<visitors>:<ms>`. A site without any is not written."""
+    """Writes the counts to shared state. A site without any is not written."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis: Redis = connect(redis_url, protocol=2)
+        self._state = State.open(redis_url, protocol=2)
+        self._counts = OnlineCounts(self._state)
 
     async def publish_forever(self, folds: Mapping[int, PartitionFold]) -> None:
         """Publish once a second; a failure is told and tried again."""
@@ -32,21 +30,20 @@ class OnlineBoard:
             for fold in list(folds.values()):
                 counts |= fold.online.counts(now)
             if counts:
-                values = {site: f"{count}:{now}" for site, count in counts.items()}
                 try:
-                    await self._redis.hset(keys.ONLINE, mapping=cast("Any", values))
-                except (RedisError, OSError) as error:
+                    await self._counts.publish(counts, now)
+                except StateError as error:
                     log.warning("cannot publish who is online: %r", error)
             await asyncio.sleep(PUBLISH_SECONDS)
 
     async def unreachable(self) -> str | None:
         """Return why Redis cannot be reached; None when it can."""
         try:
-            await self._redis.ping()
-        except (RedisError, OSError) as error:
+            await self._state.ping()
+        except StateError as error:
             return f"Redis is unreachable: {error}"
         return None
 
     async def close(self) -> None:
         """Close the connection."""
-        await self._redis.aclose()
+        await self._state.close()

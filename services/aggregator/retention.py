@@ -1,4 +1,4 @@
-"""Raw hits are kept for a time, month by month; counters and visitors are kept for good."""
+"""Retention: raw hits are dropped by month; counters and visitors are kept forever."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 async def enforce_forever(store: Store, days: int) -> None:
-    """Drop what is too old at the start and then every six hours."""
+    """Drop expired months at the start and then every six hours."""
     while True:
         try:
             await enforce(store, days, time.time())

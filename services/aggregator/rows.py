@@ -1,4 +1,4 @@
-"""The counter rows of one partition that are held in memory."""
+"""The hot counter rows of one partition, cached in memory."""
 
 from collections.abc import Collection, Mapping
 from itertools import islice
@@ -9,7 +9,7 @@ from services.store.interface import Store
 
 
 class HotRows:
-    """Rows as they stand in the store, the least recently changed ones forgotten first."""
+    """Rows as they are in the store; the least recently changed are evicted first."""
 
     def __init__(self) -> None:
         self._rows: dict[CounterKey, CounterRow] = {}
@@ -20,7 +20,7 @@ class HotRows:
     async def holding(
         self, store: Store, keys: Collection[CounterKey]
     ) -> Mapping[CounterKey, CounterRow]:
-        """Return the rows in memory, once those of these keys are among them.
+        """Load what is missing of these keys, and return the rows in memory.
 
         Raises StoreUnavailableError.
         """
@@ -31,7 +31,7 @@ class HotRows:
         return rows
 
     def put(self, changed: Mapping[CounterKey, CounterRow], limit: int) -> None:
-        """Remember rows that were just written, and forget the oldest over the limit."""
+        """Cache rows that were just written, and evict the oldest over the limit."""
         rows = self._rows
         for key, row in changed.items():
             rows.pop(key, None)

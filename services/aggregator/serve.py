@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 STOP_LIMIT_SECONDS = 20.0
 YOUNG_OBJECTS = 100_000
-"""As many lists and dicts wait for a flush; at its defaults, Python's collector goes through them
-for a third of the time of an aggregator, and finds nothing."""
+"""About as many lists and dicts wait for a flush. With its default thresholds, Python's collector
+takes a third of an aggregator's time to scan them, and finds nothing."""
 
 
 def run(settings: AggregatorSettings) -> None:
-    """Run until SIGTERM or SIGINT; raises what made it impossible to go on."""
+    """Run until SIGTERM or SIGINT; raises the error that ended it otherwise."""
     gc_tuning.tune(YOUNG_OBJECTS)
     uvloop.run(_run(settings))
 
@@ -39,7 +39,7 @@ async def _run(settings: AggregatorSettings) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, _stop_soon, stop)
     state = _State()
-    http_server = server.Server(
+    http_server = server.BackgroundServer(
         server.config(
             Starlette(routes=health.routes(state.ready)),
             host=settings.host,
@@ -59,7 +59,7 @@ async def _run(settings: AggregatorSettings) -> None:
 
 
 def _stop_soon(stop: asyncio.Event) -> None:
-    """Stop in good order, or, where something hangs, without: nothing is lost by it."""
+    """Stop gracefully; where something hangs, end the process: nothing is lost by that."""
     stop.set()
     last_resort = threading.Timer(STOP_LIMIT_SECONDS, _end)
     last_resort.daemon = True
@@ -84,7 +84,7 @@ class _State:
 
 
 async def _work(settings: AggregatorSettings, state: _State, stop: asyncio.Event) -> None:
-    """Aggregate until asked to stop; raise what makes it impossible to go on."""
+    """Aggregate until stopped; raise the error that ends it otherwise."""
     store = open_store(settings.clickhouse_url.get_secret_value())
     try:
         if not await _prepared(store, settings, state, stop):
@@ -92,10 +92,10 @@ async def _work(settings: AggregatorSettings, state: _State, stop: asyncio.Event
         aggregator = state.aggregator = Aggregator(settings, store)
         try:
             await aggregator.start()
-            asked = asyncio.create_task(stop.wait())
+            stopping = asyncio.create_task(stop.wait())
             failed = asyncio.create_task(aggregator.failed())
-            await asyncio.wait([asked, failed], return_when=asyncio.FIRST_COMPLETED)
-            asked.cancel()
+            await asyncio.wait([stopping, failed], return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
             if failed.done():
                 failed.result()
             failed.cancel()
@@ -108,7 +108,7 @@ async def _work(settings: AggregatorSettings, state: _State, stop: asyncio.Event
 async def _prepared(
     store: Store, settings: AggregatorSettings, state: _State, stop: asyncio.Event
 ) -> bool:
-    """Bring the schema up to date, waiting for a store that is away; False when asked to stop."""
+    """Migrate the schema, waiting for an unavailable store; False when stopped meanwhile."""
     while not stop.is_set():
         try:
             await migrate(store)

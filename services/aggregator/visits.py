@@ -1,8 +1,8 @@
-"""Visits and online visitors of one partition, as a function of the last stretch of the log.
+"""Visits and online visitors of one partition, as a function of the latest part of its log.
 
-Nothing here reads a clock: `now` is always the log time of the entry at hand. What is known of a
+Nothing here reads a clock: `now` is always the log time of the current entry. What is known of a
 visitor depends on the last entry that touched it and is forgotten one window and a minute later,
-so whoever has read that much of the log decides as whoever has read all of it.
+so a reader of that much of the log decides the same as a reader of all of it.
 """
 
 from collections import OrderedDict
@@ -34,9 +34,9 @@ _Site = dict[int, int]
 class _LastSeen:
     """When each visitor of each site was last seen.
 
-    Two generations instead of one removal each: what has not been touched for a whole generation
-    goes with it. Whether an entry still counts is decided by its own log time, so it does not
-    matter when generations change.
+    Visitors are dropped by generation, not one by one: what was not touched for a whole generation
+    is dropped with it. Whether a time still counts is decided by itself, so it does not matter when
+    generations change.
     """
 
     def __init__(self) -> None:
@@ -48,12 +48,12 @@ class _LastSeen:
         return sum(len(site) for sites in (self.young, self.old) for site in sites.values())
 
     def turn(self, now: int) -> None:
-        """Forget a generation when its time has come; called before anything of `now` is read."""
+        """Drop the older generation when it is due; called before anything is read at `now`."""
         if now - self._since > FORGET_MS:
             self.old, self.young, self._since = self.young, {}, now
 
     def get(self, site: str, visitor: int) -> int:
-        """Return when a visitor was last seen; 0 when it is not known."""
+        """Return when a visitor was last seen; 0 for an unknown one."""
         seen = self.young.get(site, _NOBODY).get(visitor)
         return seen or self.old.get(site, _NOBODY).get(visitor, 0)
 
@@ -70,8 +70,8 @@ _NOBODY: _Site = {}
 class Visits:
     """Decides which views start a visit.
 
-    Hits that come late through a spool have a last-seen time of their own, so that they can
-    neither end nor prolong the visit that is going on meanwhile.
+    Late hits, from a spool, have a last-seen time of their own, so that they can neither end nor
+    extend the visit that is live at the time.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Visits:
         return len(self._live) + len(self._late)
 
     def decide(self, batch: Batch, times: Sequence[int]) -> list[int]:
-        """Tell of each hit whether it starts a visit, and remember who was seen.
+        """Decide for each hit whether it starts a visit, and remember its visitor.
 
         `times` are the log times of the hits' entries, in ms, ascending. Returns one Visit a hit:
         UNDECIDED for bots and for hits without a visitor, and what was decided elsewhere as it is.
@@ -91,7 +91,7 @@ class Visits:
         live, late = self._live, self._late
         live.turn(times[0])
         late.turn(times[0])
-        # Everything by the hit: this loop is where an aggregator spends its time.
+        # All inlined: this loop is where an aggregator spends its time.
         young, old = live.young, live.old
         undecided, starts, continues = (int(visit) for visit in Visit)
         window = VISIT_WINDOW_MS
@@ -105,7 +105,7 @@ class Visits:
                 visits.append(undecided)
                 continue
             if decided or not visitor:
-                # Who decided elsewhere has visitors of its own: they need no memory here.
+                # Decided where it came from (an import): its visitors need no memory here.
                 visits.append(decided)
                 continue
             if time != now:
@@ -142,7 +142,7 @@ def _continues(seen: int, at: int, known_since: int) -> bool:
     return seen >= known_since and abs(at - (seen & _AT_MASK)) < VISIT_WINDOW_MS
 
 
-class Peak(msgspec.Struct, frozen=True, gc=False):
+class DayPeak(msgspec.Struct, frozen=True, gc=False):
     """The most visitors online at once on a site's day, and the log time of it."""
 
     site: str
@@ -151,14 +151,14 @@ class Peak(msgspec.Struct, frozen=True, gc=False):
     at: int
 
 
-class Online:
-    """Visitors seen in the last five minutes of the log, by site, and the most there were."""
+class OnlineWindow:
+    """Visitors seen in the last five minutes of the log, by site, and the peak of each day."""
 
     def __init__(self) -> None:
         self._sites: dict[str, OrderedDict[int, int]] = {}
         self._now = 0
         self._peaks: dict[tuple[str, int], int] = {}
-        self._new_peaks: dict[tuple[str, int], Peak] = {}
+        self._new_peaks: dict[tuple[str, int], DayPeak] = {}
 
     def touch(self, batch: Batch, times: Sequence[int]) -> None:
         """Remember who was seen at these log times, one a hit, in ms, ascending.
@@ -177,11 +177,11 @@ class Online:
                 visitors = sites[site] = OrderedDict()
             visitors[visitor] = now
             visitors.move_to_end(visitor)
-            # Who left is looked for only where there would be a peak with them.
+            # Expired visitors are removed only where the count would be a new peak with them.
             highest = peaks.get((site, day), 0)
             if len(visitors) > highest and (online := self.count(site, now)) > highest:
                 peaks[site, day] = online
-                self._new_peaks[site, day] = Peak(site, day, online, now)
+                self._new_peaks[site, day] = DayPeak(site, day, online, now)
 
     def count(self, site: str, now: int) -> int:
         """Return how many visitors are online at this time, in ms."""
@@ -195,8 +195,8 @@ class Online:
     def counts(self, now: int) -> dict[str, int]:
         """Return the visitors online of each site that has any, at a time given by a clock.
 
-        Only what the log's own time has left behind is forgotten: where the fold lags behind
-        the clock, peaks must not depend on it.
+        Visitors are dropped by log time only: where the fold lags behind the clock, peaks must
+        not depend on when this is called.
         """
         counts: dict[str, int] = {}
         for site, visitors in list(self._sites.items()):
@@ -210,7 +210,7 @@ class Online:
                 counts[site] = online
         return counts
 
-    def take_peaks(self) -> list[Peak]:
+    def take_peaks(self) -> list[DayPeak]:
         """Return the peaks that rose since the last call."""
         peaks, self._new_peaks = list(self._new_peaks.values()), {}
         newest = max((peak.day for peak in peaks), default=0)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from redis.asyncio import Redis
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,44 +14,29 @@ from starlette.types import ASGIApp
 
 from services import __version__
 from services.api import tail
-from services.api.access import audit_routes, session_routes, token_routes, user_routes
-from services.api.access.accounts import Accounts
-from services.api.access.audit import Audit
-from services.api.access.clients import Clients
-from services.api.access.gate import Gate
-from services.api.access.signing import Signing
-from services.api.access.tokens import Tokens
-from services.api.access.users import Users
+from services.api.access import service as access
+from services.api.components import Components
 from services.api.counter import embed_routes as embed
 from services.api.counter import routes as counter_routes
 from services.api.counter import top
-from services.api.counter.response_cache import Front, ReadyAnswers
+from services.api.counter.response_cache import ResponseCache, ResponseCacheMiddleware
 from services.api.dashboard import routes as dashboard
-from services.api.dashboard.parts import Parts
 from services.api.imports import routes as import_routes
-from services.api.imports.service import Imports
-from services.api.metrics import Measured
+from services.api.metrics import MetricsMiddleware
 from services.api.openapi import page, public
-from services.api.registry import Registry
 from services.api.settings import ApiSettings
 from services.api.sites import balances, maintenance
 from services.api.sites import routes as site_routes
-from services.api.sites.service import Sites
+from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
 from services.embedded.stores import Stores
 from services.http import errors, health, server
-from services.log.follow import Followers
-from services.log.imports import ImportLog
 from services.runtime import gc_tuning
-from services.runtime.redis_client import connect
+from services.state.state import State
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
-from services.store.open import open_store
 from services.widget import scripts
 
-REDIS_SECONDS = 2.0
-STORE_SECONDS = 10.0
-"""How long the store may say nothing; a call that hangs keeps its thread for so long."""
 START_SECONDS = 3.0
 """How long the start waits for the store before it goes on without."""
 FIRST_RETRY_SECONDS = 0.5
@@ -65,7 +49,7 @@ log = logging.getLogger(__name__)
 class Api:
     """The service as an object: `start`, then serve `asgi`, then `stop`.
 
-    A store or a Redis client that is given stays open; what is not given is opened from the
+    A store or a state that is given stays open; what is not given is opened from the
     settings and closed again. `asgi` starts and stops the service itself where the server
     announces the application's lifespan and nobody has started it yet.
     """
@@ -75,21 +59,23 @@ class Api:
         settings: ApiSettings,
         *,
         store: Store | None = None,
-        redis: Redis | None = None,
+        state: State | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._given = (store, redis)
+        self._given = (store, state)
         self._clock = clock
         self._monotonic = monotonic
         self._problem: str | None = "not started"
         self._refused: str | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._running: _Running | None = None
+        self._running: Components | None = None
         self._opened = asyncio.Event()
         self.application = self._application()
-        self.asgi: ASGIApp = Front(Measured(self.application), self._ready_answers)
+        self.asgi: ASGIApp = ResponseCacheMiddleware(
+            MetricsMiddleware(self.application), self._response_cache
+        )
 
     @property
     def problem(self) -> str | None:
@@ -120,7 +106,7 @@ class Api:
         """
         if self._running is not None:
             return
-        self._running = running = _Running(
+        self._running = running = Components(
             self._settings, *self._given, self._clock, self._monotonic
         )
         self._tasks.append(asyncio.create_task(running.counters.keep_fresh()))
@@ -155,7 +141,7 @@ class Api:
         if running is not None:
             await running.close()
 
-    async def _open(self, running: "_Running") -> None:
+    async def _open(self, running: Components) -> None:
         for name in await migrate(running.store):
             log.info("applied migration %s", name)
         await fix_partitions(running.store, self._settings.partitions)
@@ -164,7 +150,7 @@ class Api:
         self._tasks.append(asyncio.create_task(running.registry.keep_fresh()))
         self._opened.set()
 
-    async def _open_later(self, running: "_Running", opening: asyncio.Task[None]) -> None:
+    async def _open_later(self, running: Components, opening: asyncio.Task[None]) -> None:
         pause = FIRST_RETRY_SECONDS
         while True:
             try:
@@ -189,16 +175,16 @@ class Api:
         """The sites, while the service runs."""
         return self._now().registry
 
-    def _ready_answers(self) -> ReadyAnswers | None:
-        return None if self._running is None else self._running.counters.ready
+    def _response_cache(self) -> ResponseCache | None:
+        return None if self._running is None else self._running.counters.responses
 
-    def _now(self) -> "_Running":
+    def _now(self) -> Components:
         if self._running is None:
             raise errors.unavailable(f"the service is {self._problem}")
         return self._running
 
     def _stores(self) -> Stores:
-        return Stores(self._now().store, self._now().redis)
+        return Stores(self._now().store, self._now().log, self._now().state)
 
     def _application(self) -> FastAPI:
         @asynccontextmanager
@@ -222,7 +208,7 @@ class Api:
             docs_url=None,
             redoc_url=None,
         )
-        app.state.gate = lambda: self._now().gate
+        app.state.authenticator = lambda: self._now().access.authenticator
         errors.install(app)
 
         async def top_pages(request: Request) -> Response:
@@ -239,114 +225,37 @@ class Api:
         app.include_router(scripts.router(self._settings.public_url))
         app.include_router(
             site_routes.router(
-                lambda: self.registry, lambda: self._now().audit, lambda: self._now().sites
+                lambda: self.registry, lambda: self._now().access.audit, lambda: self._now().sites
             )
         )
         app.include_router(
             balances.router(
                 lambda: self.registry,
                 lambda: self._now().store,
-                lambda: self._now().audit,
+                lambda: self._now().access.audit,
                 self._clock,
             )
         )
-        for doors in session_routes.routers(lambda: self._now().signing, lambda: self._now().users):
-            app.include_router(doors)
-        app.include_router(user_routes.router(lambda: self._now().users))
-        app.include_router(token_routes.router(lambda: self._now().tokens))
-        app.include_router(audit_routes.router(lambda: self._now().store, lambda: self.registry))
+        for routes in access.routers(lambda: self._now().access):
+            app.include_router(routes)
         app.include_router(stats.router(lambda: self._now().stats))
-        app.router.routes.extend(dashboard.routes(lambda: self._now().parts(self._settings)))
+        app.router.routes.extend(dashboard.routes(lambda: self._now().dependencies(self._settings)))
         app.include_router(
             import_routes.router(
-                lambda: self.registry, lambda: self._now().imports, lambda: self._now().audit
+                lambda: self.registry, lambda: self._now().imports, lambda: self._now().access.audit
             )
         )
-        app.include_router(tail.router(lambda: self.registry, lambda: self._now().followers))
+        app.include_router(tail.router(lambda: self.registry, lambda: self._now().tails))
         app.include_router(maintenance.router(self._stores, self._settings))
         public.describe_public(app)
         return app
 
 
-class _Running:
-    """What lives from start to stop."""
-
-    def __init__(
-        self,
-        settings: ApiSettings,
-        store: Store | None,
-        redis: Redis | None,
-        clock: Callable[[], float],
-        monotonic: Callable[[], float],
-    ) -> None:
-        self._owned_store = store is None
-        self._owned_redis = redis is None
-        self.store = store or open_store(
-            settings.clickhouse_url.get_secret_value(), answer_seconds=STORE_SECONDS
-        )
-        self.redis = redis or connect(
-            settings.redis_url,
-            socket_timeout=REDIS_SECONDS,
-            socket_connect_timeout=REDIS_SECONDS,
-        )
-        self.registry = Registry(self.store, self.redis, clock)
-        self.audit = Audit(self.store, clock)
-        self.sites = Sites(self.registry, self.audit, clock)
-        self.accounts = Accounts(self.store, self.redis, clock, monotonic)
-        self.gate = Gate(
-            settings.admin_token,
-            self.accounts,
-            self.redis,
-            Clients(settings.trusted_proxies, settings.public_url),
-            clock,
-        )
-        self.signing = Signing(self.gate, self.redis)
-        self.users = Users(self.gate, self.signing.passwords, self.audit, self.registry, clock)
-        self.tokens = Tokens(self.gate, self.audit, self.registry, clock)
-        logged = ImportLog(self.redis, settings.partitions, settings.group, monotonic)
-        self.imports = Imports(self.store, logged, clock)
-        self.followers = Followers(self.redis, settings.partitions)
-        self.counters = counter_routes.Counters(
-            self.registry, self.store, self.redis, clock, monotonic
-        )
-        self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
-        self.stats = stats.Stats(self.registry, self.store, self.redis, clock, monotonic)
-        self._clock = clock
-
-    def parts(self, settings: ApiSettings) -> Parts:
-        """Return what the dashboard is made of."""
-        return Parts(
-            store=self.store,
-            registry=self.registry,
-            sites=self.sites,
-            counters=self.counters,
-            stats=self.stats,
-            signing=self.signing,
-            users=self.users,
-            tokens=self.tokens,
-            audit=self.audit,
-            public_url=settings.public_url,
-            clock=self._clock,
-        )
-
-    async def close(self) -> None:
-        self.signing.close()
-        await self.accounts.close()
-        self.followers.close()
-        await self.stats.close()
-        await self.top.close()
-        await self.counters.close()
-        if self._owned_redis:
-            await self.redis.aclose()
-        if self._owned_store:
-            await self.store.close()
-
-
 def create_app(
-    settings: ApiSettings, *, store: Store | None = None, redis: Redis | None = None
+    settings: ApiSettings, *, store: Store | None = None, state: State | None = None
 ) -> ASGIApp:
     """Return the service as an ASGI application that starts and stops with the server."""
-    return Api(settings, store=store, redis=redis).asgi
+    return Api(settings, store=store, state=state).asgi
 
 
 def run(settings: ApiSettings) -> None:

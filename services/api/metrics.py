@@ -1,4 +1,4 @@
-"""Metrics of the API, and the wrapper that measures every request."""
+"""Metrics of the API, and the middleware that measures every request."""
 
 import time
 
@@ -13,10 +13,10 @@ STALE_ANSWERS = metrics.STALE_ANSWERS.create()
 _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
 
 
-class Measured:
-    """Observes the time of each answer under the route that gave it.
+class MetricsMiddleware:
+    """Observes the duration of each request under its route.
 
-    A plain ASGI wrapper: the route is known after the answer, from what routing left in the scope.
+    Plain ASGI: the route is known after the answer, from what routing left in the scope.
     """
 
     def __init__(self, app: ASGIApp) -> None:

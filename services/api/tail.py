@@ -9,14 +9,14 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Response
-from redis.exceptions import RedisError
 from starlette.responses import StreamingResponse
 
 from services.api.access.principal import Principal
 from services.api.access.route import Who, admin_router, needs
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable, unknown_site
-from services.log.follow import Followers, Read
+from services.log.errors import LogError
+from services.log.tail import TailRead, Tails
 from services.model.account import Role
 from services.model.calendar import zone
 from services.model.hit import Hit, Visit
@@ -48,8 +48,8 @@ class Passed(msgspec.Struct, frozen=True):
     source: str
 
 
-def router(registry: Callable[[], Registry], followers: Callable[[], Followers]) -> APIRouter:
-    """Return the route; sites and followers are asked for with every request."""
+def router(registry: Callable[[], Registry], tails: Callable[[], Tails]) -> APIRouter:
+    """Return the route; sites and tails are asked for with every request."""
     routes = admin_router()
 
     @routes.get(
@@ -73,7 +73,7 @@ def router(registry: Callable[[], Registry], followers: Callable[[], Followers])
     ) -> Response:
         """Hits as they pass, of your sites. It ends after ten minutes; go on with Last-Event-ID."""
         sites = _sites(registry(), who, site)
-        following = followers()
+        following = tails()
         partitions = {partition_of(slug, following.partitions) for slug in sites}
         if site is None and who.is_owner:
             partitions = set(range(following.partitions))
@@ -86,7 +86,7 @@ def router(registry: Callable[[], Registry], followers: Callable[[], Followers])
             )
         try:
             now = await following.now()
-        except (RedisError, OSError) as error:
+        except LogError as error:
             raise unavailable(f"Redis cannot be reached: {error}") from error
         reads = following.read(partitions, now - int(since * 1000), after)
         return StreamingResponse(
@@ -114,12 +114,12 @@ def _seen(registry: Registry, who: Principal, only: str | None, slug: str) -> Si
 
 
 async def _body(
-    reads: AsyncGenerator[Read, None], seen: Callable[[str], Site | None]
+    reads: AsyncGenerator[TailRead, None], seen: Callable[[str], Site | None]
 ) -> AsyncIterator[bytes]:
     """Write reads as events. A client that does not read them is cut off by its connection."""
     ends = time.monotonic() + LONGEST_SECONDS
     yield b": hits follow\n\n"
-    with suppress(RedisError, OSError):
+    with suppress(LogError):
         async with aclosing(reads):
             async for read in reads:
                 yield b"".join(_events(read, seen))
@@ -127,15 +127,15 @@ async def _body(
                     return
 
 
-def _events(read: Read, seen: Callable[[str], Site | None]) -> Iterable[bytes]:
-    found = False
+def _events(read: TailRead, seen: Callable[[str], Site | None]) -> Iterable[bytes]:
+    seen_any = False
     for hits in read.batches:
         for hit in hits.hits():
             site = seen(hit.site)
             if site is not None:
-                found = True
+                seen_any = True
                 yield b"data: %b\n\n" % msgspec.json.encode(passed(hit, site))
-    if found:
+    if seen_any:
         at = ",".join(f"{partition}:{position}" for partition, position in read.next.items())
         yield f"event: reached\nid: {at}\ndata:\n\n".encode()
     else:
@@ -161,15 +161,15 @@ def passed(hit: Hit, site: Site) -> Passed:
 
 
 def _positions(event_id: str) -> dict[int, int]:
-    found: dict[int, int] = {}
+    positions: dict[int, int] = {}
     try:
         for part in filter(None, event_id.split(",")):
             partition, position = part.split(":")
-            found[int(partition)] = int(position)
+            positions[int(partition)] = int(position)
     except ValueError:
         raise bad_request(
             "last-event-id", f"{shown(event_id)}; expected what the event `reached` had"
         ) from None
-    if any(not 0 <= at < 1 << 63 for at in found.values()):
+    if any(not 0 <= at < 1 << 63 for at in positions.values()):
         raise bad_request("last-event-id", f"{shown(event_id)} names no place in the log")
-    return found
+    return positions

@@ -202,9 +202,9 @@ def check(folder: Path, manifest: Manifest, progress: Progress) -> None:
             with path.open("rb") as raw:
                 while chunk := raw.read(_CHUNK_BYTES):
                     digest.update(chunk)
-                    found = unpack.decompress(chunk).count(b"\n")
-                    rows += found
-                    progress(found)
+                    ended = unpack.decompress(chunk).count(b"\n")
+                    rows += ended
+                    progress(ended)
             whole = unpack.eof
         except FileNotFoundError:
             raise BackupError(f"{path} is missing; the manifest names it") from None

@@ -5,21 +5,28 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from services.model.position import SEQUENCE_BITS
+import msgspec
 
 _UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _AGE = re.compile(r"(\d{1,6})([smhd])")
 
 
-def parse(text: str, clock: Callable[[], float] = time.time) -> int:
-    """Return the position of a time with its offset, of an age such as 90m, or of a position.
+class RewindTarget(msgspec.Struct, frozen=True):
+    """A log time in ms since 1970, UTC, or else a position."""
+
+    ms: int = 0
+    position: int | None = None
+
+
+def parse(text: str, clock: Callable[[], float] = time.time) -> RewindTarget:
+    """Return the moment of a time with its offset, of an age such as 90m, or of a position.
 
     Raises ValueError.
     """
     if text.isdecimal():
-        return int(text)
+        return RewindTarget(position=int(text))
     if age := _AGE.fullmatch(text):
-        return _position(int(clock() * 1000) - int(age[1]) * _UNITS_MS[age[2]])
+        return RewindTarget(max(0, int(clock() * 1000) - int(age[1]) * _UNITS_MS[age[2]]))
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -29,8 +36,4 @@ def parse(text: str, clock: Callable[[], float] = time.time) -> int:
             f"--to {text}: expected a time with its offset (2026-11-22T03:00+07:00 or …Z), an age"
             " (90m, 6h, 2d) or a position"
         )
-    return _position(int(at.timestamp() * 1000))
-
-
-def _position(ms: int) -> int:
-    return max(0, ms) << SEQUENCE_BITS
+    return RewindTarget(max(0, int(at.timestamp() * 1000)))

@@ -29,10 +29,10 @@ async def refuse_misfit(store: Store, manifest: Manifest, partitions: int, repla
             f" set LUOT_PARTITIONS={manifest.partitions}"
         )
     await migrate(store)
-    held = await partitions_of(store)
-    if held not in (None, manifest.partitions):
+    made_for = await partitions_of(store)
+    if made_for not in (None, manifest.partitions):
         raise BackupError(
-            f"the store was made for {held} partitions, the backup for {manifest.partitions};"
+            f"the store was made for {made_for} partitions, the backup for {manifest.partitions};"
             " restore into a new database"
         )
     filled = await portable.filled(store)
@@ -62,16 +62,16 @@ async def restore(store: Store, folder: Path, manifest: Manifest, progress: Prog
 
 
 async def _verify(store: Store, manifest: Manifest, progress: Progress) -> None:
-    wanted = {file.name: file for file in manifest.files}
-    found: dict[str, Fingerprint] = {}
+    files = {file.name: file for file in manifest.files}
+    restored: dict[str, Fingerprint] = {}
     async for piece in _pieces(store, manifest.positions):
         name = f"{piece.file}.jsonl.gz"
-        fingerprint = found.setdefault(name, Fingerprint())
+        fingerprint = restored.setdefault(name, Fingerprint())
         fingerprint.add(piece.lines)
         progress(piece.rows)
-    for name, file in wanted.items():
-        _compare(file, found.pop(name, Fingerprint()))
-    if extra := [name for name, fingerprint in found.items() if fingerprint.rows]:
+    for name, file in files.items():
+        _compare(file, restored.pop(name, Fingerprint()))
+    if extra := [name for name, fingerprint in restored.items() if fingerprint.rows]:
         raise BackupError(f"after the restore the store holds rows of {', '.join(extra)} as well")
 
 
@@ -82,10 +82,10 @@ async def _pieces(store: Store, positions: Mapping[int, int]) -> AsyncIterator[P
                 yield piece
 
 
-def _compare(file: File, found: Fingerprint) -> None:
-    if (found.rows, str(found)) != (file.rows, file.fingerprint):
+def _compare(file: File, restored: Fingerprint) -> None:
+    if (restored.rows, str(restored)) != (file.rows, file.fingerprint):
         raise BackupError(
             f"after the restore the rows of {file.name} are not those of the backup:"
-            f" {found.rows} rows with fingerprint {found}, expected {file.rows} with"
+            f" {restored.rows} rows with fingerprint {restored}, expected {file.rows} with"
             f" {file.fingerprint}. Is something else writing to the store?"
         )

@@ -5,12 +5,13 @@ restored the counters come to where they would be.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
 from services.backup.folder import BackupError
-from services.log.reach import Reach
-from services.model import position
+from services.backup.moment import RewindTarget
+from services.log.interface import Extent, LogPositions
 from services.model.hit import VISIT_WINDOW_MS
 
 WARM_UP_MS = 2 * (VISIT_WINDOW_MS + 60_000)
@@ -20,9 +21,11 @@ WARM_UP_MS = 2 * (VISIT_WINDOW_MS + 60_000)
 class Step(msgspec.Struct, frozen=True):
     """What happens to one partition.
 
-    to       the next position to read; None for the very beginning
-    exact    whether everything that visits depend on is still in the log
-    missing  whether entries between `to` and the beginning of the log may be gone
+    to            the next position to read; None for the very beginning
+    committed_ms  the log time of `committed`; None at the very beginning
+    to_ms         the log time of `to`
+    exact         whether everything that visits depend on is still in the log
+    missing       whether entries between `to` and the beginning of the log may be gone
     """
 
     partition: int
@@ -31,63 +34,84 @@ class Step(msgspec.Struct, frozen=True):
     exact: bool
     missing: bool
     entries: int
+    committed_ms: int | None = None
+    to_ms: int | None = None
 
 
-def plan(log: Sequence[Reach], to: int | None = None) -> list[Step]:
-    """Return how to go back to a position, or as far as the log tells everything exactly.
+async def plan(
+    positions: LogPositions, extents: Sequence[Extent], to: RewindTarget | None = None
+) -> list[Step]:
+    """Return how to go back to a moment, or as far as the log tells everything exactly.
 
-    Raises BackupError for a position that is not read yet in a partition with entries: going on
+    Raises BackupError for a moment that is not read yet in a partition with entries: going on
     from there would leave hits out.
     """
-    return [_step(part, to) for part in log]
+    return [await _step(positions, extent, to) for extent in extents]
 
 
-def going_on(part: Reach) -> Step:
+async def going_on(positions: LogPositions, extent: Extent) -> Step:
     """Return what follows from the position that is committed now, as after a restore."""
-    at = part.committed or 0
-    missing = part.first is not None and part.trimmed and at < part.first
-    exact = part.first is None or at >= earliest_exact(part)
-    entries = 0 if at >= part.end else _share(part, at)
-    return Step(part.partition, part.committed, part.committed, exact, missing, entries)
+    at = extent.committed or 0
+    missing = extent.first is not None and extent.trimmed and at < extent.first
+    exact = extent.first is None or at >= await earliest_exact(positions, extent)
+    entries = 0 if at >= extent.end else _share(extent, at)
+    ms = await _time_of(positions, extent.partition, extent.committed)
+    return Step(
+        extent.partition, extent.committed, extent.committed, exact, missing, entries, ms, ms
+    )
 
 
-def _step(part: Reach, to: int | None) -> Step:
-    earliest = earliest_exact(part)
-    if part.first is None or part.committed is None:
-        return Step(part.partition, part.committed, part.committed, True, False, 0)
-    target = min(earliest, part.committed) if to is None else to
-    if target > part.committed and part.end > part.committed:
+async def _step(positions: LogPositions, extent: Extent, to: RewindTarget | None) -> Step:
+    partition, committed = extent.partition, extent.committed
+    committed_ms = await _time_of(positions, partition, committed)
+    if extent.first is None or committed is None:
+        return Step(partition, committed, committed, True, False, 0, committed_ms, committed_ms)
+    earliest = await earliest_exact(positions, extent)
+    target = min(earliest, committed) if to is None else await _position(positions, partition, to)
+    target_ms = await _time_of(positions, partition, target)
+    if target > committed and extent.end > committed:
         raise BackupError(
-            f"partition {part.partition} is read up to {describe(part.committed)}; to go on from"
-            f" {describe(target)} would leave hits out: choose an earlier time"
+            f"partition {partition} is read up to {describe(committed_ms)}; to go on from"
+            f" {describe(target_ms)} would leave hits out: choose an earlier time"
         )
-    target = min(target, part.committed)
-    missing = part.trimmed and target < part.first
-    entries = 0 if target >= part.end else _share(part, target)
-    return Step(part.partition, part.committed, target, target >= earliest, missing, entries)
+    if target > committed:
+        target, target_ms = committed, committed_ms
+    missing = extent.trimmed and target < extent.first
+    entries = 0 if target >= extent.end else _share(extent, target)
+    exact = target >= earliest
+    return Step(partition, committed, target, exact, missing, entries, committed_ms, target_ms)
 
 
-def earliest_exact(part: Reach) -> int:
+async def _position(positions: LogPositions, partition: int, moment: RewindTarget) -> int:
+    if moment.position is not None:
+        return moment.position
+    return await positions.at_time(partition, moment.ms)
+
+
+async def _time_of(positions: LogPositions, partition: int, at: int | None) -> int | None:
+    return await positions.time_of(partition, at) if at else None
+
+
+async def earliest_exact(positions: LogPositions, extent: Extent) -> int:
     """Return the earliest position from which visits can be decided as they were.
 
     What stands before it in the log tells who was in the middle of a visit.
     """
-    if part.first is None or not part.trimmed:
+    if extent.first is None or not extent.trimmed:
         return 0
-    return part.first + (WARM_UP_MS << position.SEQUENCE_BITS)
+    begins = await positions.time_of(extent.partition, extent.first)
+    return await positions.at_time(extent.partition, begins + WARM_UP_MS)
 
 
-def _share(part: Reach, target: int) -> int:
-    first = part.first or 0
+def _share(extent: Extent, target: int) -> int:
+    first = extent.first or 0
     if target <= first:
-        return part.entries
-    return max(1, round(part.entries * (part.end - target) / max(1, part.end - first)))
+        return extent.entries
+    return max(1, round(extent.entries * (extent.end - target) / max(1, extent.end - first)))
 
 
-def describe(at: int | None) -> str:
-    """Return a position for people: its time, in UTC."""
-    if not at:
+def describe(ms: int | None) -> str:
+    """Return a log time for people, in UTC."""
+    if not ms:
         return "the beginning"
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(position.time_ms(at) / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -5,16 +5,15 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from services.backup import folder, rewind
 from services.backup.folder import BackupError, FolderWriter, Manifest, Progress
+from services.backup.frames import Message
+from services.backup.moment import RewindTarget
 from services.backup.restore import refuse_misfit, restore
 from services.backup.rewind import Step
-from services.backup.wire import Message
 from services.embedded.stores import Stores
-from services.log import reach
+from services.log.errors import LogError
+from services.log.interface import Log
 from services.store.portable import Begin, End, dump
 
 
@@ -40,11 +39,11 @@ async def save(
     raise BackupError(f"the rows ended early; {path} is not a backup, remove it and try again")
 
 
-async def dump_of(stores: Stores, group: str) -> AsyncGenerator[Message, None]:
+async def dump_of(stores: Stores) -> AsyncGenerator[Message, None]:
     """Read a store that this process may open. The log is not needed, but told from if there."""
     try:
-        committed = await reach.commits(stores.redis, group)
-    except (RedisError, OSError):
+        committed = await stores.log.positions.committed()
+    except LogError:
         committed = {}
     async with aclosing(dump(stores.store, committed)) as messages:
         async for message in messages:
@@ -63,8 +62,6 @@ async def restore_all(
     path: Path,
     manifest: Manifest,
     *,
-    group: str,
-    partitions: int,
     replace: bool,
     with_log: bool,
     progress: Progress,
@@ -72,30 +69,43 @@ async def restore_all(
     """Restore, and let the aggregator go on from where the backup ends.
 
     Returns what it finds in the log for each partition; nothing without a log. Raises
-    BackupError, StoreError, reach.HeldError, or redis.exceptions.RedisError before anything is
-    touched when there is no log to be reached.
+    BackupError, StoreError, LogInUseError, or LogError before anything is touched when there is
+    no log to be reached.
     """
+    partitions = stores.log.partitions
     await refuse_misfit(stores.store, manifest, partitions, replace)
     if not with_log:
         await restore(stores.store, path, manifest, progress)
         return ()
-    async with reach.hold(stores.redis, group, partitions):
+    positions = stores.log.positions
+    async with positions.hold():
         await restore(stores.store, path, manifest, progress)
-        positions = {number: manifest.positions.get(number) for number in range(partitions)}
-        await reach.set_commits(stores.redis, group, positions)
-        return [
-            rewind.going_on(part) for part in await reach.reach(stores.redis, group, partitions)
-        ]
+        await positions.set_committed(
+            {number: manifest.positions.get(number) for number in range(partitions)}
+        )
+        return [await rewind.going_on(positions, part) for part in await positions.extents()]
 
 
-async def rewind_all(
-    redis: Redis, *, group: str, partitions: int, to: int | None, dry_run: bool
-) -> Sequence[Step]:
-    """Set what is committed back. Raises BackupError, reach.HeldError or RedisError."""
+async def rewind_all(log: Log, *, to: RewindTarget | None, dry_run: bool) -> Sequence[Step]:
+    """Set what is committed back. Raises BackupError, LogInUseError or LogError."""
+    positions = log.positions
     if dry_run:
-        return rewind.plan(await reach.reach(redis, group, partitions), to)
-    async with reach.hold(redis, group, partitions):
-        steps = rewind.plan(await reach.reach(redis, group, partitions), to)
+        return await rewind.plan(positions, await positions.extents(), to)
+    async with positions.hold():
+        steps = await rewind.plan(positions, await positions.extents(), to)
         moved = {step.partition: step.to or None for step in steps if step.to != step.committed}
-        await reach.set_commits(redis, group, moved)
+        await positions.set_committed(moved)
         return steps
+
+
+async def newest(log: Log, manifest: Manifest) -> str:
+    """Return up to when everything is in a backup, for people."""
+    try:
+        times = [
+            await log.positions.time_of(partition, at)
+            for partition, at in manifest.positions.items()
+            if at
+        ]
+    except LogError:
+        return f"position {max(manifest.positions.values(), default=0)}"
+    return rewind.describe(max(times, default=None))

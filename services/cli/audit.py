@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Data, Json, connected, show_json, table, when
+from services.cli.connection import Data, connected
+from services.cli.terminal import Json, show_json, table, when
 
 app = typer.Typer()
 
@@ -24,9 +25,9 @@ def audit(
     before = None
     with connected(data) as admin:
         while True:
-            asked = {"site": site, "who": who, "before": before}
+            filters = {"site": site, "who": who, "before": before}
             query: dict[str, Any] = {
-                name: value for name, value in asked.items() if value is not None
+                name: value for name, value in filters.items() if value is not None
             }
             query["limit"] = min(_PAGE, limit - len(entries))
             answer = admin.call("GET", "/audit", query=query)

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Data, Json, connected, fail
+from services.cli.connection import Data, connected
+from services.cli.terminal import Json, fail
 
 app = typer.Typer(
     help="Opening balances: what a portal brings along from its old counter. Talks to the running"
@@ -72,12 +73,12 @@ def reverse(
 ) -> None:
     """Take an entry back with an entry of its own: both stay in the ledger."""
     with connected(data) as admin:
-        held = admin.call("GET", f"/sites/{site}/balances/{entry}")
+        reversed_entry = admin.call("GET", f"/sites/{site}/balances/{entry}")
     reversal = {
-        **{field: held[field] for field in ("path", "grain", "start")},
+        **{field: reversed_entry[field] for field in ("path", "grain", "start")},
         "id": f"reversal:{entry}",
-        "views": -held["views"],
-        "visits": -held["visits"],
+        "views": -reversed_entry["views"],
+        "visits": -reversed_entry["visits"],
         "reason": reason,
     }
     _enter(site, reversal, data, as_json)

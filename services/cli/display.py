@@ -1,19 +1,22 @@
 """The options of `luot site` that say how a site's block looks."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import fail
+from services.cli.terminal import fail
+from services.model import display
+from services.model.lines import Line
 
 # As text: which values there are is said by the API, which may be newer than this command.
 _PANEL = "Block"
+*_PRESETS, _LAST_PRESET = display.Preset
 
 Lines = Annotated[
     str | None,
     typer.Option(
-        help="Lines of the block in order: online,today,yesterday,this_week,last_week,this_month,"
-        "last_month,this_year,last_year,total,peak.",
+        help=f"Lines of the block in order: {','.join(Line)}.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -21,9 +24,7 @@ Lang = Annotated[str | None, typer.Option(help="vi or en.", rich_help_panel=_PAN
 Theme = Annotated[str | None, typer.Option(help="light, dark or auto.", rich_help_panel=_PANEL)]
 Preset = Annotated[
     str | None,
-    typer.Option(
-        help="plain, liferay, dnn, nukeviet, joomla, drupal or wordpress.", rich_help_panel=_PANEL
-    ),
+    typer.Option(help=f"{', '.join(_PRESETS)} or {_LAST_PRESET}.", rich_help_panel=_PANEL),
 ]
 Digits = Annotated[
     int | None,
@@ -31,7 +32,7 @@ Digits = Annotated[
 ]
 Format = Annotated[
     str | None,
-    typer.Option("--format", help="Thousands: plain, dot, comma or space.", rich_help_panel=_PANEL),
+    typer.Option(help="Thousands: plain, dot, comma or space.", rich_help_panel=_PANEL),
 ]
 Heading = Annotated[
     str | None, typer.Option(help="Text over the block, '' for none.", rich_help_panel=_PANEL)
@@ -54,35 +55,35 @@ Reset = Annotated[
 ]
 
 
-def fields(
-    lines: str | None,
-    lang: str | None,
-    theme: str | None,
-    preset: str | None,
-    digits: int | None,
-    form: str | None,
-    heading: str | None,
-    labels: list[str] | None,
-    reset: list[str] | None = None,
-) -> dict[str, Any]:
-    """Return the display settings that are given, as the API takes them; null is a reset."""
-    given: dict[str, Any] = {
-        "lines": None if lines is None else [name.strip() for name in lines.split(",") if name],
-        "lang": lang,
-        "theme": theme,
-        "preset": preset,
-        "digits": digits,
-        "format": form,
-        "heading": heading,
-        "labels": dict(_label(text) for text in labels) if labels else None,
-    }
-    chosen = {name: value for name, value in given.items() if value is not None}
-    for name in reset or ():
-        if name not in given:
-            fail(f"--reset {name!r} is no option of the block; expected one of {', '.join(given)}")
+OPTIONS: dict[str, Any] = {
+    "lines": Lines,
+    "lang": Lang,
+    "theme": Theme,
+    "preset": Preset,
+    "digits": Digits,
+    "format": Format,
+    "heading": Heading,
+    "labels": Labels,
+}
+"""By the name of the field in the API."""
+
+
+def fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the display settings that the options set, as the API takes them; null is a reset."""
+    # Typer gives an empty list for an option that was not used.
+    chosen = {name: given[name] for name in OPTIONS if given[name] not in (None, [])}
+    if "lines" in chosen:
+        chosen["lines"] = [name.strip() for name in chosen["lines"].split(",") if name]
+    if "labels" in chosen:
+        chosen["labels"] = dict(_label(text) for text in chosen["labels"])
+    reset = given.get("reset") or ()
+    for name in reset:
+        if name not in OPTIONS:
+            expected = ", ".join(OPTIONS)
+            fail(f"--reset {name!r} is no option of the block; expected one of {expected}")
         if name in chosen:
             fail(f"--reset {name}: the same option is also set; expected one of both")
-    return chosen | dict.fromkeys(reset or ())
+    return chosen | dict.fromkeys(reset)
 
 
 def _label(text: str) -> tuple[str, str]:

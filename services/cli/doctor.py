@@ -2,12 +2,12 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.backup import clear_errors, through_api
-from services.cli.connection import fail
+from services.cli.stores import clear_store_errors, through_api
+from services.cli.terminal import fail
 
 if TYPE_CHECKING:
     from services.doctor.check import Check
@@ -30,7 +30,7 @@ def doctor(
     Looks at the stores of LUOT_REDIS_URL and LUOT_CLICKHOUSE_URL; with --data, or with LUOT_TOKEN
     and no LUOT_CLICKHOUSE_URL, asks the running Luot. Exit code 1: something is wrong.
     """
-    with clear_errors():
+    with clear_store_errors():
         checks = asyncio.run(_checks(data, days))
     if as_json:
         import msgspec
@@ -48,13 +48,13 @@ async def _checks(data: Path | None, days: int) -> "list[Check]":
 
     settings = StoreSettings.read()
     if through_api(data):
-        return await _asked(data, days)
+        return await _through_api(data, days)
     async with open_stores(settings, data) as stores:
         checks = await run.examine(stores, settings, days)
     return checks if data else [*checks, *run.spool()]
 
 
-async def _asked(data: Path | None, days: int) -> "list[Check]":
+async def _through_api(data: Path | None, days: int) -> "list[Check]":
     import httpx
     import msgspec
 
@@ -64,10 +64,9 @@ async def _asked(data: Path | None, days: int) -> "list[Check]":
     client = ClientSettings.of(data)
     token = client.token.get_secret_value() if client.token else ""
     headers = {"Authorization": f"Bearer {token}"}
-    asked: dict[str, Any] = {"days": days}
     try:
         async with httpx.AsyncClient(base_url=client.url, headers=headers, timeout=300) as http:
-            answer = await http.get("/api/admin/doctor", params=asked)
+            answer = await http.get("/api/admin/doctor", params={"days": days})
     except httpx.HTTPError as error:
         fail(f"{client.url} cannot be reached: {error}; is Luot running there?")
     if not answer.is_success:

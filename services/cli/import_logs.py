@@ -1,19 +1,17 @@
 """The command `luot import`: access logs of an old server become counts of their own days."""
 
 import time
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli.connection import Admin, Data, Json, connected, fail, show_json
+from services.cli.connection import Admin, Data, connected
+from services.cli.terminal import Json, fail
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from services.access_log.client import Begun
+    from services.access_log.client import UploadState
     from services.access_log.upload import FileResult
     from services.model.site import Site
 
@@ -59,10 +57,12 @@ def import_logs(
 
     [bold]luot import /var/log/nginx/access.log* --site mytho --until 2026-11-20[/bold]
     """
-    from services.access_log.client import ImportClient, Options, UnfinishedError
-    from services.access_log.hits import Reader
+    from services.access_log.client import ImportClient, UnfinishedError, UploadOptions
+    from services.access_log.hits import HitReader
     from services.access_log.parser import AccessLogError
     from services.access_log.upload import examine_all, import_all
+    from services.cli.import_progress import ImportProgressBar
+    from services.cli.import_summary import show
     from services.cli.settings import ImportSettings
     from services.enrich.country import Countries
     from services.settings import SettingsError
@@ -72,9 +72,9 @@ def import_logs(
         countries = Countries(settings.country_database)
     except SettingsError as error:
         fail(str(error))
-    with connected(data) as admin, _Display(as_json) as display:
+    with connected(data) as admin, ImportProgressBar(as_json) as display:
         site = _site(admin, slug)
-        options = Options(
+        options = UploadOptions(
             host=host or _first_host(site),
             until=0 if until is None else _until(until, site),
             overlapping=overlapping,
@@ -82,7 +82,7 @@ def import_logs(
         )
         _check_host(options.host)
         client = ImportClient(admin, slug, waits=display.waits)
-        reader = Reader(
+        reader = HitReader(
             site,
             options.host,
             countries=countries,
@@ -92,105 +92,29 @@ def import_logs(
         )
         results: list[FileResult] = []
         try:
-            found = examine_all(files, display.looks_at)
-            asked = [_asked(client, file, options) for file in found]
-            display.warn(asked)
-            display.begin(found)
-            for result in import_all(found, asked, client, reader, options, display.read):
+            logs = examine_all(files, display.looks_at)
+            states = [_state(client, file, options) for file in logs]
+            display.warn(states)
+            display.begin(logs)
+            for result in import_all(logs, states, client, reader, options, display.read):
                 results.append(result)
                 display.next()
         except (AccessLogError, UnfinishedError) as error:
             display.stop()
-            _show(results, slug, dry_run, as_json)
+            show(results, slug, dry_run, as_json)
             fail(str(error))
         except KeyboardInterrupt:
             display.stop()
             typer.secho("luot: stopped; the same command again goes on from here", err=True)
             raise typer.Exit(130) from None
-    _show(results, slug, dry_run, as_json)
+    show(results, slug, dry_run, as_json)
 
 
-class _Display:
-    """Progress on the terminal, on standard error."""
-
-    def __init__(self, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            Progress,
-            SpinnerColumn,
-            TaskProgressColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        self._progress = Progress(
-            SpinnerColumn(),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=Console(stderr=True),
-            transient=True,
-            disable=quiet,
-        )
-        self._task = self._progress.add_task("", total=None)
-        self._before = 0
-        self._size = 0
-        self._text = ""
-
-    def __enter__(self) -> "_Display":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Leave the terminal as it was."""
-        self._progress.stop()
-
-    def looks_at(self, path: Path) -> None:
-        """Say which file is looked at."""
-        self._progress.update(self._task, description=f"looking at {path.name}")
-
-    def warn(self, asked: Sequence["Begun"]) -> None:
-        """Say what should be known before anything counts, each thing once."""
-        warnings = dict.fromkeys(text for begun in asked for text in begun.warnings)
-        for text in warnings:
-            typer.secho(f"luot: note: {text}", err=True, fg="yellow")
-
-    def begin(self, files: Sequence[Any]) -> None:
-        """Measure the files."""
-        total = sum(file.path.stat().st_size for file in files)
-        self._progress.update(self._task, total=total, completed=0)
-
-    def read(self, file: Any, log: Any) -> None:
-        """Say how far a file is read."""
-        self._size = log.bytes_read
-        self._text = f"{file.path.name}: {log.lines:,} lines"
-        self._progress.update(
-            self._task, completed=self._before + self._size, description=self._text
-        )
-
-    def next(self) -> None:
-        """Go on to the next file."""
-        self._before += self._size
-        self._size = 0
-
-    def waits(self, reason: str) -> None:
-        """Say why nothing moves."""
-        text = f"{self._text} ({reason})" if reason else self._text
-        self._progress.update(self._task, description=text)
-
-
-def _asked(client: Any, file: Any, options: Any) -> "Begun":
+def _state(client: Any, file: Any, options: Any) -> "UploadState":
     import msgspec
 
-    begun: Begun = client.begin(file, msgspec.structs.replace(options, dry_run=True))
-    return begun
+    state: UploadState = client.begin(file, msgspec.structs.replace(options, dry_run=True))
+    return state
 
 
 def _site(admin: Admin, slug: str) -> "Site":
@@ -224,44 +148,3 @@ def _until(text: str, site: "Site") -> int:
     if at.tzinfo is None:
         at = at.replace(tzinfo=zone(site.timezone))
     return max(1, int(at.timestamp() * 1000))
-
-
-def _show(results: Sequence["FileResult"], slug: str, dry_run: bool, as_json: bool) -> None:
-    if as_json:
-        import msgspec
-
-        files = [msgspec.to_builtins(result) for result in results]
-        show_json({"site": slug, "dry_run": dry_run, "files": files})
-        return
-    if results:
-        from rich.console import Console
-
-        Console().print(_table(results, dry_run))
-    for result in results:
-        for number, text in result.broken:
-            typer.secho(f"{result.file}, line {number} cannot be read: {text!r}", err=True)
-
-
-def _table(results: Sequence["FileResult"], dry_run: bool) -> "Table":
-    from rich.table import Table
-
-    table = Table(show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    states = {"new": "imported", "resumed": "imported, begun before", "done": "was imported before"}
-    for result in results:
-        state = "would be imported" if dry_run and result.begun != "done" else states[result.begun]
-        table.add_row(result.file, state, style="bold")
-        if result.begun == "done" and not result.lines:
-            continue
-        rows = {"lines": result.lines, "pages of people": result.pages, "visits": result.visits}
-        if result.sent != result.pages and not dry_run:
-            rows["pages sent now"] = result.sent
-        for name, value in rows.items():
-            table.add_row(f"  {name}", f"{value:,}")
-        for name, value in result.left_out.most_common():
-            table.add_row(f"  left out: {name}", f"{value:,}", style="dim")
-        if result.unsorted:
-            table.add_row("  out of order, visits may be cut in two", f"{result.unsorted:,}")
-        table.add_section()
-    return table

@@ -1,11 +1,14 @@
 """The commands `luot site …`: sites of a running Luot, through its admin API."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from services.cli import display
-from services.cli.connection import Data, Json, Yes, confirm_removal, connected, fail
+from services.cli.connection import Data, connected
+from services.cli.options import with_options
+from services.cli.terminal import Json, Yes, confirm_removal, fail
 
 app = typer.Typer(
     help="Sites: add, list, edit, remove. Talks to the running API (LUOT_URL and LUOT_TOKEN,"
@@ -46,36 +49,24 @@ PublicDashboard = Annotated[
     ),
 ]
 
+OPTIONS: dict[str, Any] = {
+    "name": Name,
+    "timezone": Timezone,
+    "hosts": Hosts,
+    "metric": Metric,
+    "significant": Significant,
+    "honour_dnt": HonourDnt,
+    "public_top": PublicTop,
+    "public_dashboard": PublicDashboard,
+}
+"""By the name of the field in the API; `add` and `edit` have all of them."""
+
 
 @app.command()
-def add(
-    slug: Slug,
-    name: Name = None,
-    timezone: Timezone = None,
-    hosts: Hosts = None,
-    metric: Metric = None,
-    significant: Significant = None,
-    honour_dnt: HonourDnt = None,
-    public_top: PublicTop = None,
-    public_dashboard: PublicDashboard = None,
-    lines: display.Lines = None,
-    lang: display.Lang = None,
-    theme: display.Theme = None,
-    preset: display.Preset = None,
-    digits: display.Digits = None,
-    form: display.Format = None,
-    heading: display.Heading = None,
-    labels: display.Labels = None,
-    data: Data = None,
-    as_json: Json = False,
-) -> None:
+@with_options(OPTIONS | display.OPTIONS)
+def add(slug: Slug, data: Data = None, as_json: Json = False, **given: Any) -> None:
     """Add a site."""
-    fields = _fields(
-        name, timezone, hosts, metric, significant, honour_dnt, public_top, public_dashboard
-    )
-    shown = display.fields(lines, lang, theme, preset, digits, form, heading, labels)
-    if shown:
-        fields["display"] = shown
+    fields = _fields(given)
     with connected(data) as admin:
         _show([admin.call("POST", "/sites", {"slug": slug, **fields})], as_json)
 
@@ -88,35 +79,10 @@ def list_sites(data: Data = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def edit(
-    slug: Slug,
-    name: Name = None,
-    timezone: Timezone = None,
-    hosts: Hosts = None,
-    metric: Metric = None,
-    significant: Significant = None,
-    honour_dnt: HonourDnt = None,
-    public_top: PublicTop = None,
-    public_dashboard: PublicDashboard = None,
-    lines: display.Lines = None,
-    lang: display.Lang = None,
-    theme: display.Theme = None,
-    preset: display.Preset = None,
-    digits: display.Digits = None,
-    form: display.Format = None,
-    heading: display.Heading = None,
-    labels: display.Labels = None,
-    reset: display.Reset = None,
-    data: Data = None,
-    as_json: Json = False,
-) -> None:
+@with_options(OPTIONS | display.OPTIONS | {"reset": display.Reset})
+def edit(slug: Slug, data: Data = None, as_json: Json = False, **given: Any) -> None:
     """Change the settings of a site that are given, and no other."""
-    fields = _fields(
-        name, timezone, hosts, metric, significant, honour_dnt, public_top, public_dashboard
-    )
-    shown = display.fields(lines, lang, theme, preset, digits, form, heading, labels, reset)
-    if shown:
-        fields["display"] = shown
+    fields = _fields(given)
     if not fields:
         fail(f"nothing to change on {slug}: give at least one option, see luot site edit --help")
     with connected(data) as admin:
@@ -133,28 +99,13 @@ def remove(slug: Slug, yes: Yes = False, data: Data = None) -> None:
     typer.echo(f"removed {slug}")
 
 
-def _fields(
-    name: str | None,
-    timezone: str | None,
-    hosts: list[str] | None,
-    metric: str | None,
-    significant: list[str] | None,
-    honour_dnt: bool | None,
-    public_top: bool | None,
-    public_dashboard: bool | None,
-) -> dict[str, Any]:
-    given = {
-        "name": name,
-        "timezone": timezone,
-        # Typer gives an empty list for an option that was not used.
-        "hosts": hosts or None,
-        "metric": metric,
-        "significant": significant or None,
-        "honour_dnt": honour_dnt,
-        "public_top": public_top,
-        "public_dashboard": public_dashboard,
-    }
-    return {field: value for field, value in given.items() if value is not None}
+def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the API that the options set."""
+    # Typer gives an empty list for an option that was not used.
+    fields = {name: given[name] for name in OPTIONS if given[name] not in (None, [])}
+    if shown := display.fields(given):
+        fields["display"] = shown
+    return fields
 
 
 def _show(sites: list[dict[str, Any]], as_json: bool, many: bool = False) -> None:

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import TIMEOUT_SECONDS, Data, Json, fail, reason
+from services.cli.connection import TIMEOUT_SECONDS, Data, reason
+from services.cli.terminal import Json, fail
 
 app = typer.Typer()
 
@@ -35,27 +36,27 @@ def snippet(
     from services.cli.settings import ClientSettings
     from services.settings import SettingsError
     from services.widget.heights import drawn
-    from services.widget.snippet import Scripts, Snippet
+    from services.widget.snippet import PinnedScript, Snippet
 
     try:
         server = ClientSettings.of(data).url.rstrip("/")
     except SettingsError as error:
         fail(str(error))
     with httpx.Client(base_url=server, timeout=TIMEOUT_SECONDS) as client:
-        told = _get(client, server, "/api/script").json()
+        scripts = _get(client, server, "/api/script").json()
         numbers = _get(client, server, f"/api/counter/{quote(site, safe='')}").json()
         badge = _get(client, server, f"/counter/{quote(site, safe='')}.svg").text
-    script = told["scripts"]["counter.js"]
+    script = scripts["scripts"]["counter.js"]
     try:
         made = Snippet(
-            url or told["url"] or server,
+            url or scripts["url"] or server,
             site,
-            Scripts(told["version"], script["path"], script["integrity"]),
+            PinnedScript(scripts["version"], script["path"], script["integrity"]),
             numbers.get("display"),
             drawn(badge),
         )
     except (msgspec.ValidationError, ValueError) as error:
-        fail(f"{server} runs Luot {told['version']}, whose answer cannot be read: {error}")
+        fail(f"{server} runs Luot {scripts['version']}, whose answer cannot be read: {error}")
     typer.echo(made.json() if as_json else made.text())
 
 

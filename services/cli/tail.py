@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Admin, Data, connected, fail, reason
+from services.cli.connection import Admin, Data, connected, reason
+from services.cli.terminal import fail
 
 app = typer.Typer()
 

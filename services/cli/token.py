@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.connection import Data, Json, connected, fail, show_json, table, when
+from services.cli.connection import Data, connected
+from services.cli.terminal import Json, fail, show_json, table, when
 from services.cli.user import Sites
 
 app = typer.Typer(

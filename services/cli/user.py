@@ -5,17 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import (
-    Data,
-    Json,
-    Yes,
-    confirm_removal,
-    connected,
-    fail,
-    show_json,
-    table,
-    when,
-)
+from services.cli.connection import Data, connected
+from services.cli.terminal import Json, Yes, confirm_removal, fail, show_json, table, when
 
 app = typer.Typer(
     help="Users: add, list, edit, passwd, remove. Talks to the running API (LUOT_URL and"

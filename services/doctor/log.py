@@ -1,29 +1,22 @@
-"""Whether Redis keeps what it is given, and whether it is read."""
+"""Whether the log keeps what it is given, and whether it is read."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
-
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from services.doctor.check import Check, Findings
 from services.log import keys
-from services.log.reach import Reach, reach
-from services.model import position
-from services.settings import StoreSettings
+from services.log.errors import LogError
+from services.log.interface import Extent, Log
 
 LATE_SECONDS = 10.0
 SKEW_SECONDS = 5.0
-FULL = 0.7
-"""Share of its memory from which a Redis that may not evict is close to refusing hits."""
 
 
-async def examine(redis: Redis, settings: StoreSettings, clock: Callable[[], float]) -> list[Check]:
+async def examine(log: Log, clock: Callable[[], float]) -> list[Check]:
     """Look at the log."""
     findings = Findings("log")
     try:
-        info = await redis.info()
-    except (RedisError, OSError) as error:
+        server = await log.examine()
+    except LogError as error:
         findings.add(
             "Redis",
             False,
@@ -31,59 +24,21 @@ async def examine(redis: Redis, settings: StoreSettings, clock: Callable[[], flo
             "start it, or set LUOT_REDIS_URL; hits wait in the spool of ingest meanwhile",
         )
         return findings.checks
-    _server(findings, info)
+    for check in server:
+        findings.add(check.name, check.ok, check.value, "" if check.ok is None else check.advice)
     for name, look in (
-        ("fsync", lambda: _fsync(findings, redis)),
-        ("clock", lambda: _clock(findings, redis, clock)),
-        ("partitions", lambda: _partitions(findings, redis, settings.partitions)),
-        ("aggregator", lambda: _owners(findings, redis, settings)),
-        ("lag", lambda: _lag(findings, redis, settings)),
-        ("dead entries", lambda: _dead(findings, redis)),
+        ("clock", lambda: _clock(findings, log, clock)),
+        ("partitions", lambda: _partitions(findings, log)),
+        ("aggregator", lambda: _owners(findings, log)),
+        ("lag", lambda: _lag(findings, log)),
+        ("dead entries", lambda: _dead(findings, log)),
     ):
-        await findings.attempt(name, look, RedisError, OSError)
+        await findings.attempt(name, look, LogError)
     return findings.checks
 
 
-def _server(findings: Findings, info: dict[str, Any]) -> None:
-    name = info.get("server_name", "redis")
-    version = info.get("valkey_version") or info.get("redis_version", "of unknown version")
-    findings.add("Redis", True, f"{name} {version}")
-    policy = str(info.get("maxmemory_policy"))
-    findings.add(
-        "eviction",
-        policy == "noeviction",
-        f"maxmemory-policy {policy}",
-        "set maxmemory-policy noeviction: any other policy throws away hits that were accepted",
-    )
-    findings.add(
-        "append-only file",
-        bool(info.get("aof_enabled")) and info.get("aof_last_write_status", "ok") == "ok",
-        f"enabled {info.get('aof_enabled')}, last write {info.get('aof_last_write_status')}",
-        "set appendonly yes, and see that its disk has room: without it a restart loses hits",
-    )
-    used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
-    findings.add(
-        "memory",
-        not limit or used < FULL * limit,
-        f"{used >> 20} MiB used of {f'{limit >> 20} MiB' if limit else 'no limit'}",
-        "raise maxmemory or lower LUOT_RETENTION_SECONDS: a full Redis refuses hits",
-    )
-
-
-async def _fsync(findings: Findings, redis: Redis) -> None:
-    said = cast("dict[str, str]", await redis.config_get("appendfsync"))
-    how = said.get("appendfsync", "unknown")
-    findings.add(
-        "fsync",
-        how == "always",
-        f"appendfsync {how}",
-        "set appendfsync always: with everysec a power cut takes the last second of hits",
-    )
-
-
-async def _clock(findings: Findings, redis: Redis, clock: Callable[[], float]) -> None:
-    seconds, micros = await redis.time()
-    skew = seconds + micros / 1e6 - clock()
+async def _clock(findings: Findings, log: Log, clock: Callable[[], float]) -> None:
+    skew = await log.reader.now() / 1000 - clock()
     findings.add(
         "clock",
         abs(skew) <= SKEW_SECONDS,
@@ -92,68 +47,66 @@ async def _clock(findings: Findings, redis: Redis, clock: Callable[[], float]) -
     )
 
 
-async def _partitions(findings: Findings, redis: Redis, partitions: int) -> None:
-    held = cast("bytes | None", await redis.get(keys.PARTITIONS))
+async def _partitions(findings: Findings, log: Log) -> None:
+    number = await log.created_with()
     findings.add(
         "partitions",
-        held is None or int(held) == partitions,
-        f"the log has {held.decode() if held else 'none yet'}, LUOT_PARTITIONS={partitions}",
+        number in (None, log.partitions),
+        f"the log has {number or 'none yet'}, LUOT_PARTITIONS={log.partitions}",
         "set LUOT_PARTITIONS to what the log was made for",
     )
 
 
-async def _owners(findings: Findings, redis: Redis, settings: StoreSettings) -> None:
-    names = [keys.owner(number, settings.group) for number in range(settings.partitions)]
-    owners = [await redis.get(name) for name in names]
-    free = [number for number, owner in enumerate(owners) if owner is None]
-    workers = {owner for owner in owners if owner is not None}
+async def _owners(findings: Findings, log: Log) -> None:
+    owners = await log.positions.owners()
     findings.add(
         "aggregator",
-        not free,
-        f"{len(workers)} at work, {settings.partitions - len(free)} of {settings.partitions}"
-        " partitions owned",
+        len(owners) == log.partitions,
+        f"{len(set(owners.values()))} at work, {len(owners)} of {log.partitions} partitions owned",
         "start an aggregator, and see its log: nothing is counted in the other partitions",
     )
 
 
-async def _lag(findings: Findings, redis: Redis, settings: StoreSettings) -> None:
-    seconds, micros = await redis.time()
-    now_ms = seconds * 1000 + micros // 1000
-    parts = await reach(redis, settings.group, settings.partitions)
-    waits = {part.partition: await _waits_ms(redis, part, now_ms) for part in parts}
+async def _lag(findings: Findings, log: Log) -> None:
+    now_ms = await log.reader.now()
+    extents = await log.positions.extents()
+    waits = {extent.partition: await _waits_ms(log, extent, now_ms) for extent in extents}
     late = {number: ms for number, ms in waits.items() if ms > LATE_SECONDS * 1000}
-    entries = sum(part.entries for part in parts)
+    entries = sum(extent.entries for extent in extents)
     worst = max(waits.values(), default=0) / 1000
     behind = f"; behind: {', '.join(map(str, late))}" if late else ""
+    hours = await _hours(log, extents, now_ms)
     findings.add(
         "lag",
         not late,
-        f"{entries:,} entries of {_hours(parts, now_ms):.1f} hours kept,"
+        f"{entries:,} entries of {hours:.1f} hours kept,"
         f" the oldest that is not counted is {worst:.1f} s old{behind}",
         "see the aggregator's log and whether the store takes its flushes",
     )
 
 
-def _hours(parts: Sequence[Reach], now_ms: int) -> float:
+async def _hours(log: Log, extents: Sequence[Extent], now_ms: int) -> float:
     """Return how far back the log reaches in all partitions, or since it began."""
-    firsts = [part.first for part in parts if part.first is not None]
-    trimmed = [part.first for part in parts if part.first is not None and part.trimmed]
-    oldest = max(trimmed) if trimmed else min(firsts, default=None)
-    return 0.0 if oldest is None else (now_ms - position.time_ms(oldest)) / 3_600_000
+    begins = {
+        extent: await log.positions.time_of(extent.partition, extent.first)
+        for extent in extents
+        if extent.first is not None
+    }
+    trimmed = [ms for extent, ms in begins.items() if extent.trimmed]
+    oldest = max(trimmed) if trimmed else min(begins.values(), default=None)
+    return 0.0 if oldest is None else (now_ms - oldest) / 3_600_000
 
 
-async def _waits_ms(redis: Redis, part: Reach, now_ms: int) -> int:
-    committed = part.committed or 0
-    if part.end <= committed:
+async def _waits_ms(log: Log, extent: Extent, now_ms: int) -> int:
+    committed = extent.committed or 0
+    if extent.end <= committed:
         return 0
-    start = f"{position.time_ms(committed)}-{position.sequence(committed)}"
-    stream = keys.stream(part.partition)
-    entries = cast("list[Any]", await redis.xrange(stream, min=start, count=1))
-    return max(0, now_ms - position.time_ms(position.of_entry(entries[0][0]))) if entries else 0
+    waiting = await log.reader.read({extent.partition: committed}, limit=1)
+    return max(0, now_ms - waiting[extent.partition][0].time_ms) if waiting else 0
 
 
-async def _dead(findings: Findings, redis: Redis) -> None:
-    dead = int(await redis.xlen(keys.DEAD))
+async def _dead(findings: Findings, log: Log) -> None:
+    dead = await log.dead_entries()
     findings.add(
         "dead entries",
         not dead,

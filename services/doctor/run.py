@@ -24,8 +24,8 @@ async def examine(
 ) -> list[Check]:
     """Look at the log and the store; every check is there whatever fails."""
     return [
-        *await log.examine(stores.redis, settings, clock),
-        *await store.examine(stores.store, stores.redis, settings, days, clock),
+        *await log.examine(stores.log, clock),
+        *await store.examine(stores.store, stores.state, settings, days, clock),
     ]
 
 

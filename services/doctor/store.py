@@ -1,15 +1,13 @@
 """Whether the store is what this version expects, and whether its numbers add up."""
 
 from collections.abc import Callable, Sequence
-from typing import cast
-
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from services.doctor.check import Check, Findings
-from services.log import keys
 from services.settings import StoreSettings
-from services.store import drift, portable, sites, state
+from services.state.errors import StateError
+from services.state.sites import PublishedSites
+from services.state.state import State
+from services.store import drift, portable, server_info, sites
 from services.store.interface import Store, StoreError
 from services.store.migrations import migrations, partitions_of, schema_of
 
@@ -23,12 +21,12 @@ _DAY_SECONDS = 86_400
 
 
 async def examine(
-    store: Store, redis: Redis, settings: StoreSettings, days: int, clock: Callable[[], float]
+    store: Store, shared: State, settings: StoreSettings, days: int, clock: Callable[[], float]
 ) -> list[Check]:
     """Look at the store; compare the counters of the last days with a recount of raw hits."""
     findings = Findings("store")
     try:
-        version = await state.version(store)
+        version = await server_info.version(store)
     except StoreError as error:
         findings.add(
             "ClickHouse",
@@ -45,16 +43,16 @@ async def examine(
         ("restore", lambda: _restore(findings, store)),
         ("disk", lambda: _disk(findings, store)),
         ("parts", lambda: _parts(findings, store)),
-        ("sites", lambda: _sites(findings, store, redis)),
+        ("sites", lambda: _sites(findings, store, shared)),
         ("recount", lambda: _recount(findings, store, settings.partitions, days, clock)),
         ("periods", lambda: _periods(findings, store)),
     ):
-        await findings.attempt(name, look, StoreError, RedisError, OSError)
+        await findings.attempt(name, look, StoreError, StateError)
     return findings.checks
 
 
 async def _clock(findings: Findings, store: Store, clock: Callable[[], float]) -> None:
-    skew = await state.now(store) - int(clock())
+    skew = await server_info.now(store) - int(clock())
     findings.add(
         "clock",
         abs(skew) <= SKEW_SECONDS,
@@ -64,38 +62,38 @@ async def _clock(findings: Findings, store: Store, clock: Callable[[], float]) -
 
 
 async def _schema(findings: Findings, store: Store) -> None:
-    held = await schema_of(store)
+    schema = await schema_of(store)
     newest = max(migration.number for migration in migrations())
     findings.add(
         "schema",
-        held == newest,
-        f"number {held}, this version knows {newest}",
-        "run `luot migrate`" if held < newest else "run the newer version of Luot",
+        schema == newest,
+        f"number {schema}, this version knows {newest}",
+        "run `luot migrate`" if schema < newest else "run the newer version of Luot",
     )
 
 
 async def _partitions(findings: Findings, store: Store, partitions: int) -> None:
-    held = await partitions_of(store)
+    number = await partitions_of(store)
     findings.add(
         "partitions",
-        held in (None, partitions),
-        f"made for {held or 'none yet'}, LUOT_PARTITIONS={partitions}",
-        f"set LUOT_PARTITIONS={held} everywhere",
+        number in (None, partitions),
+        f"made for {number or 'none yet'}, LUOT_PARTITIONS={partitions}",
+        f"set LUOT_PARTITIONS={number} everywhere",
     )
 
 
 async def _restore(findings: Findings, store: Store) -> None:
-    said = await portable.restore_state(store)
+    outcome = await portable.restore_state(store)
     findings.add(
         "restore",
-        said != "unfinished",
-        f"the last one is {said}" if said else "never restored",
+        outcome != "unfinished",
+        f"the last one is {outcome}" if outcome else "never restored",
         "numbers are missing: run `luot restore --replace` again, to its end",
     )
 
 
 async def _disk(findings: Findings, store: Store) -> None:
-    disks = await state.disks(store)
+    disks = await server_info.disks(store)
     if not disks:
         findings.add("disk", None, "this server does not tell how full its disk is")
     for disk in disks:
@@ -108,7 +106,7 @@ async def _disk(findings: Findings, store: Store) -> None:
 
 
 async def _parts(findings: Findings, store: Store) -> None:
-    most = await state.most_parts(store)
+    most = await server_info.most_parts(store)
     findings.add(
         "parts",
         most < MANY_PARTS,
@@ -117,14 +115,14 @@ async def _parts(findings: Findings, store: Store) -> None:
     )
 
 
-async def _sites(findings: Findings, store: Store, redis: Redis) -> None:
-    held = {site.slug for site in await sites.load(store)}
-    published = {name.decode() for name in cast("list[bytes]", await redis.hkeys(keys.SITES))}
+async def _sites(findings: Findings, store: Store, shared: State) -> None:
+    slugs = {site.slug for site in await sites.load(store)}
+    published = await PublishedSites(shared).slugs()
     findings.add(
         "sites",
-        held == published,
-        f"{len(held)} sites, {len(published)} of them known to ingest",
-        f"start the API, it publishes them: {_some(sorted(held ^ published))}",
+        slugs == published,
+        f"{len(slugs)} sites, {len(published)} of them known to ingest",
+        f"start the API, it publishes them: {_some(sorted(slugs ^ published))}",
     )
 
 

@@ -1,7 +1,7 @@
-"""Runs a program that is told to end (SIGTERM) when its parent dies, however that dies.
+"""Runs a program that gets SIGTERM when its parent dies, however that dies: PR_SET_PDEATHSIG.
 
-A script of its own, `leash.py PARENT PROGRAM ARGUMENT…`: code between fork and exec would have to
-run in a process that has threads, where it may hang.
+A script of its own, `parent_death.py PARENT PROGRAM ARGUMENT…`: code between fork and exec would
+have to run in a process with threads, where it may deadlock.
 """
 
 import os

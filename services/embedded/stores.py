@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from redis.asyncio import Redis
-
-from services.log import keys
-from services.runtime.redis_client import connect
+from services.log.interface import Log
+from services.log.open import open_log
 from services.settings import StoreSettings
+from services.state.state import State
 from services.store.interface import Store
 from services.store.open import open_store
 
@@ -18,10 +17,11 @@ REDIS_SECONDS = 10.0
 
 
 class Stores(NamedTuple):
-    """The store and the log."""
+    """The store, the log and the shared state."""
 
     store: Store
-    redis: Redis
+    log: Log
+    state: State
 
 
 @contextlib.asynccontextmanager
@@ -34,22 +34,35 @@ async def open_stores(settings: StoreSettings, data: Path | None) -> AsyncIterat
         if data is None:
             clickhouse_url, redis_url = settings.clickhouse_url.get_secret_value(), None
         else:
-            clickhouse_url, redis_url = await _embedded(stack, data, settings)
+            clickhouse_url, redis_url = await _embedded(stack, data)
         store = open_store(clickhouse_url)
         stack.push_async_callback(store.close)
-        redis = connect(
-            redis_url or settings.redis_url,
+        log = log_of(settings, redis_url)
+        stack.push_async_callback(log.close)
+        state = State.open(
+            log.url,
             protocol=2,
             socket_timeout=REDIS_SECONDS,
             socket_connect_timeout=REDIS_SECONDS,
         )
-        stack.push_async_callback(redis.aclose)
-        yield Stores(store, redis)
+        stack.push_async_callback(state.close)
+        if data is not None:
+            # The folder is ours alone, so whoever held a partition is gone.
+            await log.positions.disown()
+        yield Stores(store, log, state)
 
 
-async def _embedded(
-    stack: contextlib.AsyncExitStack, data: Path, settings: StoreSettings
-) -> tuple[str, str]:
+def log_of(settings: StoreSettings, url: str | None = None) -> Log:
+    """Return the log of the settings, or one at another URL; nothing is connected yet."""
+    return open_log(
+        url or settings.redis_url,
+        partitions=settings.partitions,
+        group=settings.group,
+        answer_seconds=REDIS_SECONDS,
+    )
+
+
+async def _embedded(stack: contextlib.AsyncExitStack, data: Path) -> tuple[str, str]:
     from services.embedded.data_folder import DataFolder
     from services.embedded.valkey import EmbeddedValkey
 
@@ -57,8 +70,4 @@ async def _embedded(
     valkey = EmbeddedValkey(folder.path / "valkey")
     stack.push_async_callback(valkey.stop)
     await valkey.start()
-    async with connect(valkey.url) as redis:
-        # The folder is ours alone, so whoever held a partition is gone.
-        names = [keys.owner(number, settings.group) for number in range(settings.partitions)]
-        await redis.delete(*names)
     return f"chdb://{quote(str(folder.path / 'clickhouse'))}", valkey.url

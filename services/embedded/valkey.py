@@ -10,13 +10,9 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
-
 from services.embedded import parent_death
 from services.embedded.errors import UpError
-from services.runtime import file_locks
-from services.runtime.redis_client import connect
+from services.runtime import file_locks, redis_client
 
 STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.02
@@ -41,10 +37,10 @@ maxmemory-policy noeviction
 
 
 class EmbeddedValkey:
-    """A Valkey server in a folder; it ends with this process, even with one that is killed.
+    """A Valkey server in a folder; it ends with this process, also when this process is killed.
 
-    The server holds a lock on the folder, inherited from us, for as long as it lives; so a start
-    after a crash knows whether the server of the start before still runs, and ends it first.
+    The server inherits our lock on the folder and holds it for as long as it lives. A start after
+    a crash can therefore tell whether the previous server still runs, and ends it first.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -97,22 +93,16 @@ class EmbeddedValkey:
             )
 
     async def _answers(self) -> None:
-        async with connect(self.url) as redis:
-            while True:
-                if self._process is None or self._process.poll() is not None:
-                    raise UpError(f"the embedded Valkey does not start: {self._last_words()}")
-                try:
-                    await redis.ping()
-                except RedisError:
-                    await asyncio.sleep(_POLL_SECONDS)
-                else:
-                    return
+        while not await redis_client.answers(self.url):
+            if self._process is None or self._process.poll() is not None:
+                raise UpError(f"the embedded Valkey does not start: {self._last_words()}")
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _take(self, lock: int) -> None:
         """Lock the folder; a server that outlived its Luot is asked to end first."""
         if file_locks.take(lock):
             return
-        stale = await self._shut_down()
+        stale = await redis_client.shut_down(self.url)
         deadline = asyncio.get_running_loop().time() + STOP_SECONDS
         while not file_locks.take(lock):
             if asyncio.get_running_loop().time() > deadline:
@@ -121,18 +111,6 @@ class EmbeddedValkey:
                     f" stop it first (process {stale or 'unknown'})"
                 )
             await asyncio.sleep(_POLL_SECONDS)
-
-    async def _shut_down(self) -> int | None:
-        """Ask the server at our socket to end, and return its process id."""
-        async with connect(self.url) as redis:
-            try:
-                pid = (await redis.info("server")).get("process_id")
-                await redis.shutdown(nosave=True)
-            except RedisConnectionError:
-                return None
-            except RedisError:
-                pass
-        return pid
 
     async def wait(self) -> str:
         """Wait until the server ends, and return why as far as it is known."""

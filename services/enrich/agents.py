@@ -107,13 +107,13 @@ def warm() -> None:
 def read_agent(user_agent: str) -> Agent:
     """Return the families that a User-Agent names."""
     user_agent = user_agent[:MAX_USER_AGENT]
-    found = _parser()(user_agent, Domain.USER_AGENT | Domain.OS)
-    system = OTHER if found.os is None else _SYSTEMS.get(found.os.family, OTHER)
+    parsed = _parser()(user_agent, Domain.USER_AGENT | Domain.OS)
+    system = OTHER if parsed.os is None else _SYSTEMS.get(parsed.os.family, OTHER)
     browser = OTHER
     if in_app := _IN_APP.search(user_agent):
         browser = in_app[1]
-    elif found.user_agent is not None:
-        browser = _BROWSERS.get(found.user_agent.family, OTHER)
+    elif parsed.user_agent is not None:
+        browser = _BROWSERS.get(parsed.user_agent.family, OTHER)
     return Agent(_device(user_agent, system), browser, system)
 
 

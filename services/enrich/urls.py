@@ -16,7 +16,7 @@ _HOST = re.compile(r"[^\s/?#@\\\x00-\x20\x7f]{1,253}")
 _CAMPAIGN = ("utm_source", "source", "ref")
 
 
-class Page(msgspec.Struct, frozen=True, gc=False):
+class PageUrl(msgspec.Struct, frozen=True, gc=False):
     """A page's URL in parts, as they came; the host is in lower case.
 
     campaign  what the URL itself names as its source, '' when it names none
@@ -28,17 +28,17 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     campaign: str
 
 
-def read_page(url: str) -> Page | None:
+def read_page(url: str) -> PageUrl | None:
     """Return the parts of an http or https URL, or None when it is not one."""
     return _known_page(url) if len(url) <= MAX_CACHED else _page(url)
 
 
-def _page(url: str) -> Page | None:
+def _page(url: str) -> PageUrl | None:
     parts = _split(url)
     if parts is None or parts.scheme not in ("http", "https"):
         return None
     host = _host(parts)
-    return Page(host, parts.path, parts.query, _campaign(parts.query)) if host else None
+    return PageUrl(host, parts.path, parts.query, _campaign(parts.query)) if host else None
 
 
 _known_page = lru_cache(maxsize=8192)(_page)
@@ -59,7 +59,7 @@ def _referring_host(referrer: str) -> str:
 _known_host = lru_cache(maxsize=8192)(_referring_host)
 
 
-def source_of(page: Page, referrer: str, site: Site) -> str:
+def source_of(page: PageUrl, referrer: str, site: Site) -> str:
     """Return where a view came from: a campaign, another host, or '' for the site itself."""
     if page.campaign:
         return page.campaign
@@ -84,6 +84,6 @@ def _host(parts: SplitResult) -> str:
 def _campaign(query: str) -> str:
     if not any(f"{name}=" in query for name in _CAMPAIGN):
         return ""
-    found = dict(reversed(parse_qsl(query)))
-    named = next((found[name] for name in _CAMPAIGN if found.get(name)), "")
+    values = dict(reversed(parse_qsl(query)))
+    named = next((values[name] for name in _CAMPAIGN if values.get(name)), "")
     return clean(named).strip()[:MAX_SOURCE]

@@ -1,1 +1,1 @@
-"""HTTP as all services speak it: server, protocol with limits, ready responses, client address."""
+"""HTTP of all services: server, protocol with limits, prebuilt responses, client address."""

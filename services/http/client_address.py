@@ -1,4 +1,4 @@
-"""Who is at the other end of a request, behind proxies that are trusted."""
+"""The address of a request's client, behind trusted proxies."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,20 +15,20 @@ from typing import Self
 
 _MAX_HOPS = 32
 _MAX_CACHED = 256
-"""Characters; what somebody makes longer must not fill the cache."""
+"""Characters; longer values are made up by somebody, and must not fill the cache."""
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
 class Networks(tuple[Network, ...]):
-    """Addresses and networks; a setting names them with commas between."""
+    """Addresses and networks; comma-separated in a setting."""
 
     __slots__ = ()
 
     @classmethod
     def of_setting(cls, value: str) -> Self:
-        """Return the networks of a setting. Raises ValueError for what is none."""
+        """Parse a setting. Raises ValueError."""
         try:
             return cls(ip_network(part.strip()) for part in value.split(",") if part.strip())
         except ValueError as error:
@@ -41,15 +41,15 @@ THIS_MACHINE = Networks((ip_network("127.0.0.0/8"), ip_network("::1")))
 
 
 class Addresses:
-    """Finds the client of a request among its peer and `X-Forwarded-For`."""
+    """Finds the client of a request from its peer and `X-Forwarded-For`."""
 
     def __init__(self, trusted: Sequence[Network], cached: int = 4096) -> None:
         self._trusted = tuple(trusted)
-        self.trusts = lru_cache(cached)(self._believes)
+        self.trusts = lru_cache(cached)(self._is_trusted_peer)
         self._cached = lru_cache(cached)(self._client)
 
     def client(self, peer: str, forwarded: str) -> str:
-        """Return the client's address; like `_client`, and fast for what nearly all send."""
+        """Return the client's address: `_client` with a fast path for the common cases."""
         if not forwarded or not self.trusts(peer):
             return self._cached(peer, "")
         if _is_plain(forwarded):
@@ -57,8 +57,8 @@ class Addresses:
         find = self._cached if len(forwarded) <= _MAX_CACHED else self._client
         return find(peer, forwarded)
 
-    def _believes(self, peer: str) -> bool:
-        """Tell whether a peer ('' for a local socket) is believed what it forwards."""
+    def _is_trusted_peer(self, peer: str) -> bool:
+        """Tell whether a peer ('' for a local socket) is a trusted proxy."""
         known = parse(peer)
         return not peer if known is None else self._trusts(known)
 
@@ -69,8 +69,8 @@ class Addresses:
         forwarded  every X-Forwarded-For of the request, joined with commas, in their order
 
         An untrusted peer is the client, whatever it claims. Otherwise the right-most address
-        that is not a trusted proxy is; where the list turns to garbage, the last address before
-        it, as nginx does (`real_ip_recursive`).
+        that is not a trusted proxy is; where an entry cannot be parsed, the last address before it
+        is, as in nginx (`real_ip_recursive`).
         """
         known = parse(peer)
         if known is None and peer:

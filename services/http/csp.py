@@ -5,5 +5,5 @@ from hashlib import sha256
 
 
 def of_text(text: str) -> str:
-    """Return the source that allows a style or script of this very text (CSP 3, section 2.3.1)."""
+    """Return the hash source that allows exactly this style or script (CSP 3, section 2.3.1)."""
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

@@ -1,4 +1,4 @@
-"""One shape for every refusal: `{"errors": {"<field>": ["<what was wrong>"]}}`."""
+"""One shape for every error response: `{"errors": {"<field>": ["<what was wrong>"]}}`."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -53,7 +53,7 @@ def unknown_site(slug: str) -> ApiError:
 
 
 def unavailable(message: str) -> ApiError:
-    """Return the answer while the store cannot be read and nothing good is remembered."""
+    """Return the response while the store is unavailable and nothing is cached."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, {"store": message}, headers)
 
@@ -66,7 +66,7 @@ def shown(value: object, limit: int = 80) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Make every refusal of the application take the one shape."""
+    """Give every error response of the application the one shape."""
     app.add_exception_handler(ApiError, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Whether the service is alive, whether it can do its work, and its metrics."""
+"""Liveness, readiness and metrics of a service."""
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -13,7 +13,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 
 def routes(problem: Callable[[], Awaitable[str | None]]) -> list[BaseRoute]:
-    """Return /healthz, /readyz and /metrics; `problem` says why no work can be done, if so."""
+    """Return /healthz, /readyz and /metrics; `problem` returns why it is not ready."""
 
     async def healthz(_: Request) -> Response:
         return _json({"status": "ok"}, HTTPStatus.OK)

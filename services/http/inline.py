@@ -1,8 +1,8 @@
-"""Requests that are answered without a task of their own: for the few addresses asked most.
+"""The inline fast path: requests answered without a task of their own, for the busiest paths.
 
 uvicorn makes a task, an event and a scope for every request. A request that has arrived whole
-needs none of them: the application's coroutine is run where the request was read, and goes on
-where what it waits for is done.
+needs none of them: the application's coroutine runs where the request was read, and resumes in the
+callback of the future that it awaits.
 """
 
 import asyncio
@@ -10,91 +10,91 @@ import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
-from services.http.response import Header, Prepared
+from services.http.response import Header, PrebuiltResponse
 
 _log = logging.getLogger(__name__)
 
 _CLOSE: list[Header] = [(b"connection", b"close")]
-_BROKEN = Prepared(
+_BROKEN = PrebuiltResponse(
     500,
     ((b"content-type", b"application/json"), (b"content-length", b"51"), *_CLOSE),
     b'{"errors": {"request": ["this could not be done"]}}',
 )
 
-Work = Coroutine[asyncio.Future[Any], None, Prepared]
-"""Makes an answer. It may wait for futures and for coroutines that do; `asyncio.timeout` and
-whatever else asks for the current task need a task of their own."""
+Work = Coroutine[asyncio.Future[Any], None, PrebuiltResponse]
+"""Makes a response. It may await futures, and coroutines that do; `asyncio.timeout` and whatever
+else needs the current task have to run in a task of their own."""
 
 
-class Direct(Protocol):
-    """An application that answers some requests directly, besides being an ASGI application."""
+class InlineApp(Protocol):
+    """An ASGI application that answers some requests inline, too."""
 
-    direct_targets: frozenset[bytes]
-    """What a request line must say exactly, of a POST."""
+    inline_targets: frozenset[bytes]
+    """Exact request targets of the POSTs that are answered inline."""
 
-    def direct(
+    def answer_inline(
         self, path: str, headers: Sequence[Header], body: bytes, client: tuple[str, int] | None
     ) -> Work:
         """Return the work that answers a request; `client` is the peer, as in a scope."""
 
 
-class _Nobody:
-    """What uvicorn tells of a connection that is lost, when nobody waits to hear it."""
+class _NoWaiter:
+    """The event that uvicorn sets when a connection is lost; nobody waits for it here."""
 
     def set(self) -> None:
-        """Tell nobody."""
+        """Do nothing."""
 
 
-class Connection(Protocol):
-    """What an exchange needs of its connection."""
+class InlineConnection(Protocol):
+    """What a cycle needs of its connection."""
 
     transport: asyncio.Transport
 
     def default_headers(self) -> list[Header]:
-        """Return what the server adds to every answer."""
+        """Return the headers that the server adds to every response."""
 
     def on_response_complete(self) -> None:
         """Go on with the next request."""
 
 
-class Exchange:
-    """One request and its answer; to uvicorn, the cycle of the connection."""
+class InlineCycle:
+    """A request and its response: what uvicorn calls the cycle of a connection."""
 
     __slots__ = ("_connection", "_work", "disconnected", "keep_alive", "response_complete")
 
-    message_event = _Nobody()
+    message_event = _NoWaiter()
 
-    def __init__(self, connection: Connection, work: Work) -> None:
+    def __init__(self, connection: InlineConnection, work: Work) -> None:
         self._connection = connection
         self._work = work
         self.disconnected = False
         self.keep_alive = True
         self.response_complete = False
 
-    def go_on(self, _done: object = None) -> None:
-        """Run the work until it waits for something or is done."""
+    def step(self, _done: object = None) -> None:
+        """Run the work until it awaits something or is done."""
         try:
             waits_for = self._work.send(None)
         except StopIteration as done:
-            self._answer(done.value)
+            self._respond(done.value)
         except Exception:
             _log.exception("a request could not be answered")
-            self._answer(_BROKEN)
+            self._respond(_BROKEN)
         else:
             # What a task does with the future that its coroutine waits for.
             waits_for._asyncio_future_blocking = False  # noqa: SLF001
-            waits_for.add_done_callback(self.go_on)
+            waits_for.add_done_callback(self.step)
 
-    def _answer(self, answer: Prepared) -> None:
+    def _respond(self, response: PrebuiltResponse) -> None:
         self.response_complete = True
         connection = self._connection
         if self.disconnected:
             return
         headers = connection.default_headers()
-        closes = answer.closes or not self.keep_alive
-        if closes and not answer.closes:
+        closes = response.closes or not self.keep_alive
+        if closes and not response.closes:
             headers = [*headers, *_CLOSE]
-        connection.transport.write(answer.on_the_wire(headers))
+        connection.transport.write(response.encode(headers))
         if closes:
             connection.transport.close()
         connection.on_response_complete()

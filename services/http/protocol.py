@@ -1,8 +1,8 @@
-"""HTTP connections with limits: what one client can make a service hold, and for how long.
+"""The HTTP protocol with limits: what one client can make a service hold, and for how long.
 
-uvicorn's own protocol takes heads of any size and waits for them for ever, so 500 connections
-that send a byte a minute would stay as long as they like. A proxy in front limits this too; what
-is here holds without one.
+uvicorn's own protocol takes heads of any size and waits for them forever, so 500 connections
+that send a byte a minute would stay as long as they like. A proxy in front limits this too; these
+limits hold without one.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from services import metrics
 from services.http import response
-from services.http.inline import Direct, Exchange
-from services.http.response import Header, Prepared
+from services.http.inline import InlineApp, InlineCycle
+from services.http.response import Header, PrebuiltResponse
 
 MAX_HEAD_BYTES = 48 * 1024
 """Request line and headers; the longest query that is answered has 32 KiB."""
 HEAD_SECONDS = 10.0
-"""How long a head may take; also how long a connection may say nothing at first."""
+"""How long a head may take; also how long a new connection may stay silent."""
 BODY_BYTES_PER_TICK = 10 * 1024
-"""A body, after its head, comes at this pace at least, or ends within HEAD_SECONDS."""
+"""The least of a body that must arrive in each HEAD_SECONDS, unless it ends."""
 SEND_SECONDS = 30.0
-"""How long a client may leave an answer unread."""
+"""How long a client may leave a response unread."""
 SPARE_FILES = 256
-"""File descriptors that connections leave to everything else."""
+"""File descriptors reserved for everything but connections."""
 
 _REFUSED = metrics.REFUSED_REQUESTS.create()
 _NOISE = ("Invalid HTTP request", "Unsupported upgrade", "No supported WebSocket")
@@ -56,15 +56,15 @@ class LimitedHttp(HttpToolsProtocol):
         self._chunk_bytes = 0
         self._since_begin = 0
         self._answering: RequestResponseCycle
-        self._direct: Direct | None = self.app if hasattr(self.app, "direct_targets") else None
-        self._held: bytes | None = None
+        self._inline: InlineApp | None = self.app if hasattr(self.app, "inline_targets") else None
+        self._inline_body: bytes | None = None
         self._extensions: dict[str, Any] = {response.EXTENSION: self._write}
         self._refusal = (400, "malformed", "this is not HTTP")
         self._slow: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, unless there are too many."""
+        """Accept a connection, unless there are too many."""
         super().connection_made(transport)
         if len(self.connections) > self.max_connections:
             _REFUSED.labels("too_many_connections").inc()
@@ -73,13 +73,13 @@ class LimitedHttp(HttpToolsProtocol):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of it."""
+        """Release the connection."""
         self._unwatch()
         self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read what came, and see whether the request is late."""
+        """Parse what arrived, and arm or cancel the timeout of the request."""
         size = len(data)
         self._chunk_bytes = size
         self._since_begin += size
@@ -88,8 +88,8 @@ class LimitedHttp(HttpToolsProtocol):
         else:
             self._body_bytes += size
         super().data_received(data)
-        if self._held is not None:
-            self._leave_to_task(self._held)
+        if self._inline_body is not None:
+            self._hand_to_task(self._inline_body)
         if self.transport.is_closing():
             self._unwatch()
         elif self._in_head and self._head_bytes > MAX_HEAD_BYTES:
@@ -101,7 +101,7 @@ class LimitedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        if self._direct is None:
+        if self._inline is None:
             super().on_message_begin()
         else:
             self.url, self.headers, self.expect_100_continue = b"", [], False
@@ -109,7 +109,7 @@ class LimitedHttp(HttpToolsProtocol):
         self._since_begin = self._chunk_bytes
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Read a header; those after a body (trailers) mean nothing to us."""
+        """Read a header; trailers, after a body, are ignored."""
         if self._in_head:
             name = name.lower()
             if name == b"expect" and value.lower() == b"100-continue":
@@ -118,35 +118,35 @@ class LimitedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Pass the request on. Raises ValueError when its head is too large."""
-        # It may have come at once, with part of the body, or with other requests; it is looked at
-        # closely only where all of that is more than a head may have.
+        # The head may have come together with a part of the body or with other requests; it is
+        # measured only where all of that is more than a head may have.
         if self._since_begin > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
             self._refusal = (431, "head_too_large", f"the head is over {MAX_HEAD_BYTES} bytes")
             raise ValueError(self._refusal)
         self._in_head = False
         self._head_bytes = self._body_bytes = 0
-        if self._direct is not None and self._is_direct(self._direct):
-            self._held = b""
+        if self._inline is not None and self._is_inline(self._inline):
+            self._inline_body = b""
         else:
             self._pass_on()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
-        if self._held is None:
+        if self._inline_body is None:
             super().on_body(body)
         else:
-            self._held += body
+            self._inline_body += body
 
     def on_message_complete(self) -> None:
         """End a request."""
-        if self._held is None:
+        if self._inline_body is None:
             super().on_message_complete()
         else:
-            self._answer_directly(self._held)
+            self._answer_inline(self._inline_body)
         self._in_message, self._in_head = False, True
 
     def pause_writing(self) -> None:
-        """Wait for a client that does not read, but not for ever."""
+        """Wait for a client that does not read, but not forever."""
         super().pause_writing()
         if self._unread is None:
             self._unread = self.loop.call_later(self.send_seconds, self._give_up)
@@ -166,10 +166,10 @@ class LimitedHttp(HttpToolsProtocol):
         """Return what the server adds to every answer; a new list once a second."""
         return self.server_state.default_headers
 
-    def _is_direct(self, app: Direct) -> bool:
-        """Tell whether a request is an ordinary one of those that are answered directly."""
+    def _is_inline(self, app: InlineApp) -> bool:
+        """Tell whether a request is an ordinary one of those that are answered inline."""
         return (
-            self.url in app.direct_targets
+            self.url in app.inline_targets
             and self.parser.get_method() == b"POST"
             and self._is_idle()
             and not self.expect_100_continue
@@ -179,24 +179,24 @@ class LimitedHttp(HttpToolsProtocol):
             and self.parser.get_http_version() == "1.1"
         )
 
-    def _answer_directly(self, body: bytes) -> None:
-        assert self._direct is not None  # noqa: S101
-        self._held = None
-        work = self._direct.direct(self.url.decode("ascii"), self.headers, body, self.client)
-        exchange = Exchange(self, work)
-        self.cycle = exchange  # type: ignore[assignment]
-        exchange.go_on()
+    def _answer_inline(self, body: bytes) -> None:
+        assert self._inline is not None  # noqa: S101
+        self._inline_body = None
+        work = self._inline.answer_inline(self.url.decode("ascii"), self.headers, body, self.client)
+        cycle = InlineCycle(self, work)
+        self.cycle = cycle  # type: ignore[assignment]
+        cycle.step()
 
-    def _leave_to_task(self, body: bytes) -> None:
-        """Answer a request in the ordinary way after all: its body has not arrived yet."""
-        self._held = None
+    def _hand_to_task(self, body: bytes) -> None:
+        """Fall back to a task: the body has not arrived completely."""
+        self._inline_body = None
         if not self.transport.is_closing():
             self._pass_on()
             super().on_body(body)
 
     def _pass_on(self) -> None:
-        """Go on as uvicorn does with a head, which it was spared so far."""
-        if self._direct is not None:
+        """Pass a head to uvicorn, which has not seen it so far."""
+        if self._inline is not None:
             url, headers, expect = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
             self.url, self.expect_100_continue = url, expect
@@ -209,14 +209,14 @@ class LimitedHttp(HttpToolsProtocol):
         cycle.scope["extensions"] = self._extensions
         super()._start_asgi_task(cycle, app)
 
-    def _write(self, answer: Prepared) -> bool:
-        return response.write(self._answering, answer)
+    def _write(self, prebuilt: PrebuiltResponse) -> bool:
+        return response.write(self._answering, prebuilt)
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _is_idle(self) -> bool:
-        """Tell whether nothing is asked and nothing is owed: empty lines do not keep it open."""
+        """Tell whether no request is under way: empty lines do not keep a connection open."""
         return self.cycle is None or bool(self.cycle.response_complete)
 
     def _watch(self) -> None:
@@ -261,22 +261,22 @@ class LimitedHttp(HttpToolsProtocol):
         self.transport.close()
 
 
-class _Quiet(logging.Filter):
-    """Drops the lines that anybody can cause at will; a metric counts them."""
+class _DropNoise(logging.Filter):
+    """Drops log lines that anybody can cause at will; a metric counts them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not str(record.msg).startswith(_NOISE)
 
 
-def prepare() -> type[LimitedHttp]:
-    """Return the protocol for uvicorn's option `http`, fitted to this process.
+def limited_protocol() -> type[LimitedHttp]:
+    """Return the protocol for uvicorn's option `http`, with limits that fit this process.
 
-    Takes as many file descriptors as the system grants, for a connection is one.
+    Raises the soft limit of file descriptors to the hard one: a connection takes one.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     files = hard if hard != resource.RLIM_INFINITY else 1 << 20
     LimitedHttp.max_connections = max(files - SPARE_FILES, files // 2)
-    logging.getLogger("uvicorn.error").addFilter(_Quiet())
+    logging.getLogger("uvicorn.error").addFilter(_DropNoise())
     return LimitedHttp

@@ -1,7 +1,7 @@
-"""Answers that go out as they are: an extension of ASGI, offered by our HTTP connections.
+"""Prebuilt responses: sent as they are, by an extension of ASGI that our connections offer.
 
-uvicorn checks and joins the headers of every answer anew and writes head and body one by one. An
-answer that is the same for thousands of requests is put together once and written at once.
+uvicorn checks and joins the headers of every response anew and writes head and body one by one. A
+response that is the same for thousands of requests is built once and written at once.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -9,19 +9,19 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-EXTENSION = "luot.prepared"
-"""Its name among the `extensions` of a scope."""
+EXTENSION = "luot.prebuilt"
+"""The name of the extension among the `extensions` of a scope."""
 
 Header = tuple[bytes, bytes]
 
 
-class Prepared:
-    """One complete answer, ready to be sent any number of times."""
+class PrebuiltResponse:
+    """A complete response that can be sent any number of times."""
 
     __slots__ = ("_body", "_headers", "_rest", "_status_line", "closes", "status")
 
     def __init__(self, status: int, headers: tuple[Header, ...], body: bytes) -> None:
-        """Prepare; `headers` have a Content-Length unless the status allows no body."""
+        """Build it; `headers` have a Content-Length unless the status allows no body."""
         self.status = status
         self.closes = any(name == b"connection" for name, _ in headers)
         self._headers = headers
@@ -42,19 +42,19 @@ class Prepared:
             await send({"type": "http.response.start", "status": self.status, "headers": headers})
             await send({"type": "http.response.body", "body": self._body})
 
-    def on_the_wire(self, default_headers: list[Header]) -> bytes:
-        """Return it with the headers that the server adds to every answer."""
-        return b"%b%b%b" % (self._status_line, _added(default_headers), self._rest)
+    def encode(self, default_headers: list[Header]) -> bytes:
+        """Return it with the headers that the server adds to every response."""
+        return b"%b%b%b" % (self._status_line, _encoded(default_headers), self._rest)
 
 
-def write(cycle: RequestResponseCycle, answer: Prepared) -> bool:
+def write(cycle: RequestResponseCycle, response: PrebuiltResponse) -> bool:
     """Answer the request of a cycle; False when it must be sent in the ordinary way.
 
-    That is: the connection ends with this answer or is gone, the client does not read, or it
+    That is: the connection ends with this response or is gone, the client does not read, or it
     asked for the head only.
     """
     if (
-        answer.closes
+        response.closes
         or not cycle.keep_alive
         or cycle.disconnected
         or cycle.response_started
@@ -65,7 +65,7 @@ def write(cycle: RequestResponseCycle, answer: Prepared) -> bool:
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
     cycle.message_event.set()
-    cycle.transport.write(answer.on_the_wire(cycle.default_headers))
+    cycle.transport.write(response.encode(cycle.default_headers))
     cycle.on_response()
     return True
 
@@ -77,8 +77,8 @@ def _lines(headers: tuple[Header, ...] | list[Header]) -> bytes:
 _last: tuple[list[Header], bytes] = ([], b"")
 
 
-def _added(headers: list[Header]) -> bytes:
-    """Return the lines of the server's headers; it makes new ones when the second changes."""
+def _encoded(headers: list[Header]) -> bytes:
+    """Return the lines of the server's headers; uvicorn makes a new list once a second."""
     global _last
     if headers is not _last[0]:
         _last = (headers, _lines(headers))

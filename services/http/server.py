@@ -1,4 +1,4 @@
-"""How every service listens: one configuration of uvicorn, and one way to stop."""
+"""The HTTP server of every service: one configuration of uvicorn, one way to stop."""
 
 import signal
 import sys
@@ -25,7 +25,7 @@ def config(
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http=protocol.prepare(),
+        http=protocol.limited_protocol(),
         ws="none",
         lifespan=lifespan,
         # The peer must be the real one: ingest decides who may name another.
@@ -44,7 +44,7 @@ def run(settings: uvicorn.Config) -> None:
 
     Raises SystemExit when the application does not start or the port is taken.
     """
-    # uvicorn raises the signal again when it is done; a clean stop shall end with status 0.
+    # uvicorn raises the signal again when it is done; a clean stop must exit with status 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
     server = uvicorn.Server(settings)
     with suppress(KeyboardInterrupt):
@@ -53,10 +53,10 @@ def run(settings: uvicorn.Config) -> None:
         sys.exit(_STARTUP_FAILED)
 
 
-class Server(uvicorn.Server):
-    """Leaves signals alone: who runs this server beside other work stops it in its turn."""
+class BackgroundServer(uvicorn.Server):
+    """A server beside other work in one process: its owner stops it, not a signal."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture no signals."""
         yield

@@ -12,7 +12,7 @@ from services.ingest import event, http, metrics
 from services.ingest.checks import RefusedError
 from services.ingest.commit import UnavailableError
 from services.ingest.drops import DropReason
-from services.ingest.http import Answer, Receive, Scope, Send
+from services.ingest.http import IngestResponse, Receive, Scope, Send
 from services.ingest.intake import Intake
 from services.ingest.pipeline import Draft
 from services.ingest.settings import IngestSettings
@@ -35,7 +35,7 @@ class Ingest:
     Who embeds it hands it the requests for PATHS, with the real peer in the scope.
     """
 
-    direct_targets = frozenset({b"/api/event", b"/e"})
+    inline_targets = frozenset({b"/api/event", b"/e"})
 
     def __init__(self, settings: IngestSettings, *, clock: Clock = system_clock) -> None:
         """Prepare. Raises SettingsError when the country database cannot be used."""
@@ -52,9 +52,9 @@ class Ingest:
         """Finish what was accepted."""
         await self._intake.stop()
 
-    async def tend(self) -> None:
+    async def maintain(self) -> None:
         """Look at Redis now (are there new sites, is it back), not within two seconds."""
-        await self._intake.tend()
+        await self._intake.maintain()
 
     async def healthy(self) -> str | None:
         """Return why this process must be restarted, or None."""
@@ -65,7 +65,7 @@ class Ingest:
         return self._intake.ready()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or the lifespan."""
+        """IngestResponse one request, or the lifespan."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
@@ -76,7 +76,7 @@ class Ingest:
             seconds = time.perf_counter() - started
             _histogram(scope["path"], scope["method"], answer.status).observe(seconds)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
+    async def _answer(self, scope: Scope, receive: Receive) -> IngestResponse | None:
         """Return the answer to a request, or None when the client went away."""
         path, method = scope["path"], scope["method"]
         if path not in PATHS:
@@ -94,10 +94,10 @@ class Ingest:
             return await self._posted(scope, receive)
         return http.wrong_method(method, "POST", "OPTIONS")
 
-    async def direct(
+    async def answer_inline(
         self, path: str, headers: Sequence[Header], body: bytes, client: Client
-    ) -> Answer:
-        """Answer an event that has arrived whole; see services/http/inline.py."""
+    ) -> IngestResponse:
+        """IngestResponse an event that has arrived whole; see services/http/inline.py."""
         started = time.perf_counter()
         answer = http.TOO_LARGE
         if len(body) <= http.MAX_BODY:
@@ -107,7 +107,7 @@ class Ingest:
         _histogram(path, "POST", answer.status).observe(time.perf_counter() - started)
         return answer
 
-    async def _posted(self, scope: Scope, receive: Receive) -> Answer | None:
+    async def _posted(self, scope: Scope, receive: Receive) -> IngestResponse | None:
         """Return the answer to an event, however slowly it arrives."""
         headers = scope["headers"]
         announced = next((value for name, value in headers if name == b"content-length"), None)
@@ -121,7 +121,9 @@ class Ingest:
             return http.TOO_SLOW
         return None if body is None else await self._event(body, headers, scope.get("client"))
 
-    async def _event(self, body: bytes, headers: Sequence[Header], client: Client) -> Answer:
+    async def _event(
+        self, body: bytes, headers: Sequence[Header], client: Client
+    ) -> IngestResponse:
         try:
             reason = await self._take(event.from_body(body), headers, client)
         except event.EventError as error:
@@ -131,7 +133,7 @@ class Ingest:
             return http.unavailable(str(error))
         return http.OK if reason is None else http.OK_DROPPED[reason]
 
-    async def _image(self, scope: Scope) -> Answer:
+    async def _image(self, scope: Scope) -> IngestResponse:
         headers = scope["headers"]
         query: bytes = scope["query_string"]
         if len(query) > http.MAX_BODY:
@@ -162,14 +164,14 @@ class Ingest:
             )
         )
 
-    async def _own(self, path: str, method: str) -> Answer:
-        """Answer what is asked of the process itself."""
+    async def _own(self, path: str, method: str) -> IngestResponse:
+        """IngestResponse what is asked of the process itself."""
         if path not in ("/healthz", "/readyz", "/metrics"):
             return http.NOT_FOUND
         if method not in ("GET", "HEAD"):
             return http.wrong_method(method, "GET", "HEAD")
         if path == "/metrics":
-            return Answer(200, generate_latest(), CONTENT_TYPE_LATEST.encode())
+            return IngestResponse(200, generate_latest(), CONTENT_TYPE_LATEST.encode())
         reason = await (self.healthy() if path == "/healthz" else self.ready())
         if reason is None:
             return http.json(200, {"status": "ok"})

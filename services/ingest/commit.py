@@ -6,18 +6,15 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import islice
 
-from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, RedisError
-
 from services.ingest import metrics
+from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.drops import DropReason
-from services.ingest.link import Link
 from services.ingest.spool.spool import Spool, SpoolError
-from services.log.writer import Entry, LogWriter
+from services.log.entries import Batcher, LogEntry
+from services.log.errors import LogDisconnectedError, LogError
+from services.log.interface import LogProducer
 from services.model.hit import Hit
 
 _log = logging.getLogger(__name__)
@@ -31,9 +28,6 @@ APPEND_SECONDS = 1.0
 WAIT_SECONDS = 0.5
 """How long a hit may wait for its turn; longer, and the log does not keep up."""
 
-_AGAIN = (RedisConnectionError, ReadOnlyError)
-"""What a dead connection, or one to a server that is the master no longer, says at once."""
-
 _Waiting = tuple[Hit, asyncio.Future[None], float]
 """A hit, what its sender waits for, and since when."""
 
@@ -45,18 +39,18 @@ class UnavailableError(Exception):
 class GroupCommit:
     """Takes hits one by one and appends them in groups, one append under way at a time.
 
-    The first append that fails cuts the link, and so does a hit that has waited too long for its
-    turn: those entries and all that come go to the spool, until that is drained and the link is
-    mended. So entries of one producer are in the log in the order of their sequences, whichever
-    way they went.
+    The first append that fails opens the circuit breaker, and so does a hit that has waited too
+    long for its turn: those entries and all that come go to the spool, until that is drained and
+    the breaker closes. So entries of one producer are in the log in the order of their sequences,
+    whichever way they went.
     """
 
     def __init__(
         self,
-        redis: Redis,
-        writer: LogWriter,
+        producer: LogProducer,
+        batcher: Batcher,
         spool: Spool,
-        link: Link,
+        breaker: CircuitBreaker,
         *,
         window_seconds: float,
         max_hits: int,
@@ -64,13 +58,13 @@ class GroupCommit:
         append_seconds: float = APPEND_SECONDS,
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
-        self._redis = redis
-        self._writer = writer
+        self._producer = producer
+        self._batcher = batcher
         self._spool = spool
-        self._link = link
+        self._breaker = breaker
         self._window = window_seconds
         self._max_hits = max_hits
-        self._worth = min(max_hits, WORTH_HITS * writer.partitions)
+        self._worth = min(max_hits, WORTH_HITS * batcher.partitions)
         self._max_waiting = max_waiting
         self._append_seconds = append_seconds
         self._wait_seconds = window_seconds + wait_seconds
@@ -174,54 +168,51 @@ class GroupCommit:
         self._last_group = time.monotonic()
 
     def _look_at_the_time(self, oldest: float) -> None:
-        """Cut the link when the log takes less than what comes: the spool takes more."""
-        waited = time.monotonic() - max(oldest, self._link.up_since)
-        if self._link.up and waited > self._wait_seconds:
-            self._link.cut(f"it does not keep up, a hit has waited {waited:.1f} s", slow=True)
+        """Open the breaker when the log takes less than what comes: the spool takes more."""
+        breaker = self._breaker
+        waited = time.monotonic() - max(oldest, breaker.closed_since)
+        if breaker.closed and waited > self._wait_seconds:
+            breaker.open(f"it does not keep up, a hit has waited {waited:.1f} s", slow=True)
 
     async def _commit(self, hits: Sequence[Hit]) -> None:
-        entries = self._writer.prepare(hits)
+        entries = self._batcher.prepare(hits)
         started = time.perf_counter()
         await self._put(entries)
         metrics.GROUP_COMMIT_SECONDS.observe(time.perf_counter() - started)
         metrics.GROUP_COMMIT_HITS.observe(len(hits))
 
-    async def _put(self, entries: Sequence[Entry]) -> None:
+    async def _put(self, entries: Sequence[LogEntry]) -> None:
         """Make entries durable. Raises SpoolError."""
         failed: str | None = None
         while True:
-            if self._link.up:
+            if self._breaker.closed:
                 try:
                     async with asyncio.timeout(self._append_seconds):
                         await self._append(entries)
-                except (RedisError, OSError) as error:
+                except (LogError, TimeoutError) as error:
                     failed = str(error) or f"no answer in {self._append_seconds:g} s"
-                    self._link.cut(failed)
-                    await self._hang_up()
+                    self._breaker.open(failed)
+                    await self._producer.abandon()
                 else:
                     return
             async with self._spool.writing:
-                if failed is None and self._link.up:
-                    # Mended while this waited: everything before it is in the log.
+                if failed is None and self._breaker.closed:
+                    # Closed while this waited: everything before it is in the log.
                     continue
-                if failed is not None and self._link.up:
-                    # Mended without these; one attempt is enough of a wait for visitors.
-                    self._link.cut(failed)
+                if failed is not None and self._breaker.closed:
+                    # Closed without these; one attempt is enough of a wait for visitors.
+                    self._breaker.open(failed)
                 await self._spool.append(entries, attempted=failed is not None)
                 return
 
-    async def _append(self, entries: Sequence[Entry]) -> None:
-        """Append, and repeat once on a new connection: after a restart of Redis, all are dead."""
+    async def _append(self, entries: Sequence[LogEntry]) -> None:
+        """Append, and repeat once on a new connection: after a restart of the log, all are dead."""
         try:
-            await self._writer.append(self._redis, entries)
-        except _AGAIN:
+            await self._producer.append(entries)
+        except LogDisconnectedError:
             metrics.APPEND_RETRIES.inc()
-            await self._hang_up()
-            await self._writer.append(self._redis, entries)
-
-    async def _hang_up(self) -> None:
-        with suppress(RedisError, OSError):
-            await self._redis.connection_pool.disconnect()
+            await self._producer.abandon()
+            await self._producer.append(entries)
 
     def _give_up(self, group: Sequence[_Waiting], why: str) -> None:
         """Tell everybody who waits: those of this group and those behind it."""

@@ -3,11 +3,10 @@
 import asyncio
 import logging
 
-from redis.exceptions import RedisError
-
-from services.ingest.distinct import DistinctPaths
-from services.ingest.link import Link
+from services.ingest.cardinality import CardinalityLimiter
+from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.salts import Salts
+from services.state.errors import StateError
 
 _log = logging.getLogger(__name__)
 
@@ -15,8 +14,8 @@ _log = logging.getLogger(__name__)
 class Days:
     """Days in memory; however many hits wait for one to be opened, Redis is asked once."""
 
-    def __init__(self, link: Link, salts: Salts, paths: DistinctPaths) -> None:
-        self._link = link
+    def __init__(self, breaker: CircuitBreaker, salts: Salts, paths: CardinalityLimiter) -> None:
+        self._breaker = breaker
         self._salts = salts
         self._paths = paths
         self._opening: dict[tuple[str, int], asyncio.Task[None]] = {}
@@ -37,11 +36,11 @@ class Days:
         await asyncio.shield(task)
 
     async def _open(self, site: str, day: int) -> None:
-        if self._link.up or self._link.slow:
+        if self._breaker.closed or self._breaker.slow:
             try:
                 await self._salts.load(site, day)
                 await self._paths.load(site, day)
-            except (RedisError, OSError) as error:
+            except StateError as error:
                 _log.warning("the day of site %s is opened without Redis: %s", site, error)
             else:
                 return

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from services.http.response import Header, Prepared
+from services.http.response import Header, PrebuiltResponse
 from services.ingest.drops import DropReason
 
 Message = MutableMapping[str, Any]
@@ -35,7 +35,7 @@ class TooLargeError(Exception):
     """A body over MAX_BODY."""
 
 
-class Answer(Prepared):
+class IngestResponse(PrebuiltResponse):
     """An answer of ingest, with what all of them say."""
 
     __slots__ = ()
@@ -48,14 +48,16 @@ class Answer(Prepared):
         super().__init__(status, (*_ALWAYS, *typed, *sized, *headers), body)
 
 
-def json(status: int, value: object, headers: tuple[Header, ...] = ()) -> Answer:
+def json(status: int, value: object, headers: tuple[Header, ...] = ()) -> IngestResponse:
     """Return an answer with a value as JSON."""
-    return Answer(status, msgspec.json.encode(value), b"application/json", headers)
+    return IngestResponse(status, msgspec.json.encode(value), b"application/json", headers)
 
 
-def errors(status: int, found: dict[str, list[str]], headers: tuple[Header, ...] = ()) -> Answer:
+def errors(
+    status: int, messages: dict[str, list[str]], headers: tuple[Header, ...] = ()
+) -> IngestResponse:
     """Return an answer that says what was wrong, field by field."""
-    return json(status, {"errors": found}, headers)
+    return json(status, {"errors": messages}, headers)
 
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
@@ -66,12 +68,12 @@ def _dropped(reason: DropReason) -> Header:
     return (b"x-luot-dropped", reason.value.encode())
 
 
-def _ok(*headers: Header) -> Answer:
-    return Answer(202, b"ok", b"text/plain; charset=utf-8", headers)
+def _ok(*headers: Header) -> IngestResponse:
+    return IngestResponse(202, b"ok", b"text/plain; charset=utf-8", headers)
 
 
-def _pixel(status: int, *headers: Header) -> Answer:
-    return Answer(status, PIXEL, b"image/gif", (_NO_STORE, *headers))
+def _pixel(status: int, *headers: Header) -> IngestResponse:
+    return IngestResponse(status, PIXEL, b"image/gif", (_NO_STORE, *headers))
 
 
 OK = _ok()
@@ -83,7 +85,7 @@ GIF_UNREADABLE = _pixel(400, _dropped(DropReason.UNREADABLE))
 GIF_TOO_LARGE = _pixel(413, _dropped(DropReason.UNREADABLE))
 GIF_UNAVAILABLE = _pixel(503, _LATER)
 
-PREFLIGHT = Answer(
+PREFLIGHT = IngestResponse(
     204,
     b"",
     None,
@@ -104,7 +106,7 @@ TOO_SLOW = errors(
 NOT_FOUND = errors(404, {"request": ["no such path"]})
 
 
-def wrong_method(method: str, *allowed: str) -> Answer:
+def wrong_method(method: str, *allowed: str) -> IngestResponse:
     """Return the answer to a method that the path does not know."""
     expected = ", ".join(allowed)
     return errors(
@@ -114,7 +116,7 @@ def wrong_method(method: str, *allowed: str) -> Answer:
     )
 
 
-def unavailable(reason: str) -> Answer:
+def unavailable(reason: str) -> IngestResponse:
     """Return 503 with the reason, and when to come back."""
     return errors(503, {"request": [reason]}, (_LATER,))
 

@@ -4,41 +4,36 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
-
 from services.enrich import agents
 from services.enrich.country import Countries
 from services.http.client_address import Addresses
 from services.ingest import metrics
-from services.ingest.checks import RefusedError, check_redis
+from services.ingest.cardinality import CardinalityLimiter
+from services.ingest.checks import RefusedError, check_log
+from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.commit import GroupCommit, UnavailableError
 from services.ingest.days import Days
-from services.ingest.distinct import DistinctPaths
 from services.ingest.drops import DropReason
-from services.ingest.lastgood import LastGood
-from services.ingest.link import Link
-from services.ingest.pipeline import Draft, Parts, process
-from services.ingest.rates import Rates
-from services.ingest.registry import Registry
+from services.ingest.pipeline import Draft, PipelineContext, process
 from services.ingest.salt_memory import SaltMemory
 from services.ingest.salts import Salts
 from services.ingest.settings import IngestSettings
+from services.ingest.site_lookup import SiteLookup
+from services.ingest.sites_file import SitesFile
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool, SpoolError
-from services.log import keys
-from services.log.writer import LogWriter
+from services.ingest.token_bucket import TokenBuckets
+from services.log.entries import Batcher
+from services.log.errors import LogError
+from services.log.open import open_log
 from services.runtime.clock import Clock
-from services.runtime.redis_client import connect
 from services.runtime.tasks import end, ended
+from services.state.errors import StateError
+from services.state.state import State
 
 _log = logging.getLogger(__name__)
 
-_DRAIN_SECONDS = 10.0
-TEND_SECONDS = 2.0
+MAINTENANCE_SECONDS = 2.0
 """How old the copy of the sites may be, and how long a fault of Redis goes unnoticed."""
 _REDIS_SECONDS = 1.0
 
@@ -54,41 +49,41 @@ class Intake:
         self._settings = settings
         self._clock = clock
         # One repetition at once: after a restart of Redis, connections of the pool are dead.
-        self._redis = _client(settings.redis_url, retries=1)
-        # Its own connection; the group commit has one append under way, limits its time, and
-        # repeats it on a new connection.
-        self._log_redis = _client(settings.redis_url, retries=0, seconds=None, alone=True)
-        self._link = Link()
+        self._state = State.open(settings.redis_url, seconds=_REDIS_SECONDS, retries=1)
+        self._log = open_log(
+            settings.redis_url, partitions=settings.partitions, answer_seconds=_REDIS_SECONDS
+        )
+        # The group commit has one append under way, limits its time, and repeats it.
+        self._producer = self._log.producer()
+        self._breaker = CircuitBreaker()
         self._spool = Spool(settings.spool, settings.spool_bytes, settings.partitions, clock)
-        last_good = LastGood(settings.spool / "sites.json", settings.partitions)
-        self._registry = Registry(self._redis, last_good)
+        file = SitesFile(settings.spool / "sites.json", settings.partitions)
+        self._sites = SiteLookup(self._state, file)
         memory = SaltMemory(settings.salts, settings.redis_url)
-        self._salts = Salts(self._redis, memory, clock)
-        self._paths = DistinctPaths(self._redis, settings.max_paths, clock)
+        self._salts = Salts(self._state, memory, clock)
+        self._paths = CardinalityLimiter(self._state, settings.max_paths, clock)
         self._countries = Countries(settings.country_database)
-        self._parts = Parts(
-            registry=self._registry,
-            days=Days(self._link, self._salts, self._paths),
+        self._context = PipelineContext(
+            sites=self._sites,
+            days=Days(self._breaker, self._salts, self._paths),
             salts=self._salts,
             paths=self._paths,
-            rates=Rates(settings.rate_per_minute, settings.rate_burst, clock),
+            rates=TokenBuckets(settings.rate_per_minute, settings.rate_burst, clock),
             addresses=Addresses(settings.trusted_proxies),
             countries=self._countries,
         )
         self._commit = GroupCommit(
-            self._log_redis,
-            LogWriter(settings.partitions),
+            self._producer,
+            Batcher(settings.partitions),
             self._spool,
-            self._link,
+            self._breaker,
             window_seconds=settings.group_commit_ms / 1000,
             max_hits=settings.group_commit_hits,
         )
-        # Its own connections too: what hangs here must not keep the others waiting.
-        self._drain_redis = _client(settings.redis_url, retries=1, seconds=_DRAIN_SECONDS)
-        self._drain = Drain(self._drain_redis, self._spool, self._link, self._may_append, clock)
-        self._tending: asyncio.Task[None] | None = None
-        self._one_tends = asyncio.Lock()
-        self._told: str | None = None
+        self._drain = Drain(self._log, self._spool, self._breaker, self._may_append, clock)
+        self._maintenance: asyncio.Task[None] | None = None
+        self._one_maintains = asyncio.Lock()
+        self._reported: str | None = None
         self._closed: str | None = "ingest has not started"
 
     async def start(self) -> None:
@@ -108,26 +103,26 @@ class Intake:
             raise
         self._commit.start()
         self._drain.start()
-        self._tending = asyncio.create_task(self._tend(), name="tend ingest")
+        self._maintenance = asyncio.create_task(self._maintain(), name="ingest maintenance")
 
     async def stop(self) -> None:
         """Finish what was accepted, then close everything."""
-        if self._tending is not None:
-            await end(self._tending)
+        if self._maintenance is not None:
+            await end(self._maintenance)
         self._closed = "ingest is stopping"
         await self._commit.stop()
         await self._drain.stop()
-        with suppress(RedisError, OSError):
+        with suppress(StateError):
             await self._paths.share()
         await self._close()
 
     def healthy(self) -> str | None:
         """Return why this process must be restarted, or None."""
-        fault = ended(self._commit.task, *self._drain.tasks, self._tending)
+        fault = ended(self._commit.task, *self._drain.tasks, self._maintenance)
         if fault is None:
             return None
-        if self._closed is None and fault != self._told:
-            self._told = fault
+        if self._closed is None and fault != self._reported:
+            self._reported = fault
             _log.error("%s; this process must be restarted", fault)
         return self._closed or fault
 
@@ -136,7 +131,7 @@ class Intake:
         return self._closed or self._commit.fault or self._no_room() or self.healthy()
 
     def _no_room(self) -> str | None:
-        return None if self._link.up else self._spool.full()
+        return None if self._breaker.closed else self._spool.full()
 
     async def take(self, draft: Draft) -> DropReason | None:
         """Take a hit, durably; return why it is not counted, or None.
@@ -146,7 +141,7 @@ class Intake:
         try:
             if self._closed is not None:
                 raise UnavailableError("ingest takes no hits now; see /readyz")
-            outcome = await process(draft, self._parts)
+            outcome = await process(draft, self._context)
             if isinstance(outcome, DropReason):
                 metrics.DROPPED.inc()
                 metrics.DROPS[outcome].inc()
@@ -161,13 +156,13 @@ class Intake:
         """Begin to take hits, if the server may hold the log and the sites are known."""
         try:
             await self._may_append()
-            await self._registry.refresh()
-        except (RedisError, OSError) as error:
+            await self._sites.refresh()
+        except (StateError, LogError) as error:
             reason = f"Redis cannot be asked: {error}"
             if reason != self._closed:
                 _log.warning("%s; trying again", reason)
-            self._link.cut(str(error))
-            known = self._registry.loaded or await self._registry.restore()
+            self._breaker.open(str(error))
+            known = self._sites.loaded or await self._sites.restore()
             self._closed = None if known else f"{reason}, and there is no copy of the sites"
         except RefusedError as error:
             if str(error) != self._closed:
@@ -179,27 +174,25 @@ class Intake:
 
     async def _may_append(self) -> None:
         """Raise RefusedError when this server must not hold the log."""
-        await check_redis(
-            self._redis,
-            self._settings.partitions,
-            unsafe_eviction=self._settings.unsafe_eviction,
-        )
+        await check_log(self._log, unsafe_eviction=self._settings.unsafe_eviction)
 
-    async def _tend(self) -> None:
+    async def _maintain(self) -> None:
         while True:
-            await asyncio.sleep(TEND_SECONDS if self._closed is None else TEND_SECONDS / 4)
+            await asyncio.sleep(
+                MAINTENANCE_SECONDS if self._closed is None else MAINTENANCE_SECONDS / 4
+            )
             try:
-                await self.tend()
+                await self.maintain()
             except Exception:
                 # Whatever it is: hits are taken without it, and the next attempt is near.
                 _log.exception("ingest could not look after itself")
 
-    async def tend(self) -> None:
+    async def maintain(self) -> None:
         """Keep the copies of what others write fresh, forget what is over, and look for faults.
 
-        Called every TEND_SECONDS. While no hits are taken, it tries to begin.
+        Called every MAINTENANCE_SECONDS. While no hits are taken, it tries to begin.
         """
-        async with self._one_tends:
+        async with self._one_maintains:
             if self._closed is None:
                 await self._look()
             else:
@@ -207,12 +200,12 @@ class Intake:
                     await self._open()
 
     async def _look(self) -> None:
-        with suppress(RedisError, OSError):
-            await self._registry.refresh()
+        with suppress(StateError, LogError):
+            await self._sites.refresh()
             await self._salts.share()
             await self._paths.share()
             # It repairs a server that was wiped.
-            await self._redis.set(keys.PARTITIONS, self._settings.partitions, nx=True)
+            await self._log.create()
         if self._no_room() is None:
             self._commit.fault = None
         self._salts.forget()
@@ -221,17 +214,7 @@ class Intake:
     async def _close(self) -> None:
         self._spool.close()
         self._countries.close()
-        for redis in (self._redis, self._log_redis, self._drain_redis):
-            await redis.aclose()
-
-
-def _client(
-    url: str, *, retries: int, seconds: float | None = _REDIS_SECONDS, alone: bool = False
-) -> Redis:
-    return connect(
-        url,
-        single_connection_client=alone,
-        socket_timeout=seconds,
-        socket_connect_timeout=_REDIS_SECONDS,
-        retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
-    )
+        await self._state.close()
+        await self._producer.close()
+        await self._drain.close()
+        await self._log.close()

@@ -11,31 +11,31 @@ import msgspec
 from services.enrich.agents import Agent, read_agent
 from services.enrich.bots import read_sender
 from services.enrich.country import Countries
-from services.enrich.urls import Page, read_page, source_of
+from services.enrich.urls import PageUrl, read_page, source_of
 from services.enrich.visitor_hash import visitor_hash
 from services.http.client_address import Addresses
 from services.ingest import metrics
+from services.ingest.cardinality import CardinalityLimiter
 from services.ingest.days import Days
-from services.ingest.distinct import DistinctPaths
 from services.ingest.drops import DropReason
 from services.ingest.event import PAGEVIEW, Event, EventError
-from services.ingest.rates import Rates
-from services.ingest.registry import Registry
 from services.ingest.salts import Salts
+from services.ingest.site_lookup import SiteLookup
+from services.ingest.token_bucket import TokenBuckets
 from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
 from services.model.paths import normalise
 from services.model.site import Site
 
 
-class Parts(msgspec.Struct, frozen=True):
+class PipelineContext(msgspec.Struct, frozen=True):
     """What the steps ask."""
 
-    registry: Registry
+    sites: SiteLookup
     days: Days
     salts: Salts
-    paths: DistinctPaths
-    rates: Rates
+    paths: CardinalityLimiter
+    rates: TokenBuckets
     addresses: Addresses
     countries: Countries
 
@@ -54,7 +54,7 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     peer: str
     forwarded: str
     at: int
-    page: Page = Page("", "", "", "")
+    page: PageUrl = PageUrl("", "", "", "")
     site: Site = Site(slug="unknown")
     day: int = 0
     user_agent: str = ""
@@ -70,16 +70,16 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
 
 Outcome = DropReason | Awaitable[None] | None
 """A step drops the hit, asks to be waited for, or lets the hit go on."""
-Step = Callable[[Draft, Parts], Outcome]
+Step = Callable[[Draft, PipelineContext], Outcome]
 
 
-async def process(draft: Draft, parts: Parts) -> Hit | DropReason:
+async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
     """Take a draft through the steps; the first that drops it ends its path.
 
     Raises EventError when it is not a page.
     """
     for step in STEPS:
-        outcome = step(draft, parts)
+        outcome = step(draft, context)
         if outcome is not None:
             if isinstance(outcome, DropReason):
                 return outcome
@@ -100,12 +100,12 @@ async def process(draft: Draft, parts: Parts) -> Hit | DropReason:
     )
 
 
-def only_page_views(draft: Draft, parts: Parts) -> Outcome:
+def only_page_views(draft: Draft, context: PipelineContext) -> Outcome:
     """Events of other names are not counted."""
     return None if draft.event.name == PAGEVIEW else DropReason.NOT_A_PAGEVIEW
 
 
-def read_url(draft: Draft, parts: Parts) -> Outcome:
+def read_url(draft: Draft, context: PipelineContext) -> Outcome:
     """A page has an http or https URL with a host."""
     page = read_page(draft.event.url)
     if page is None:
@@ -114,21 +114,21 @@ def read_url(draft: Draft, parts: Parts) -> Outcome:
     return None
 
 
-def find_site(draft: Draft, parts: Parts) -> Outcome:
+def find_site(draft: Draft, context: PipelineContext) -> Outcome:
     """The site is named by the event, or else by the page's host."""
-    site = parts.registry.find(draft.event.domain or draft.page.host)
+    site = context.sites.find(draft.event.domain or draft.page.host)
     if site is None:
         return DropReason.UNKNOWN_SITE
     draft.site = site
     return None
 
 
-def allow_host(draft: Draft, parts: Parts) -> Outcome:
+def allow_host(draft: Draft, context: PipelineContext) -> Outcome:
     """A site is counted from its own hosts only."""
     return None if draft.site.allows(draft.page.host) else DropReason.FOREIGN_HOST
 
 
-def refuse_prefetch(draft: Draft, parts: Parts) -> Outcome:
+def refuse_prefetch(draft: Draft, context: PipelineContext) -> Outcome:
     """What a browser fetches ahead, nobody has seen."""
     headers = draft.headers
     for name in (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"):
@@ -138,29 +138,29 @@ def refuse_prefetch(draft: Draft, parts: Parts) -> Outcome:
     return None
 
 
-def open_day(draft: Draft, parts: Parts) -> Outcome:
+def open_day(draft: Draft, context: PipelineContext) -> Outcome:
     """The hit falls on a day of the site's own calendar; the first of a day waits for Redis."""
     draft.day = local_day(draft.at, draft.site.timezone)
-    if parts.days.is_open(draft.site.slug, draft.day):
+    if context.days.is_open(draft.site.slug, draft.day):
         return None
-    return parts.days.open(draft.site.slug, draft.day)
+    return context.days.open(draft.site.slug, draft.day)
 
 
-def find_address(draft: Draft, parts: Parts) -> Outcome:
+def find_address(draft: Draft, context: PipelineContext) -> Outcome:
     """Who sent it: the peer, or whom a trusted proxy names."""
-    draft.address = parts.addresses.client(draft.peer, draft.forwarded)
+    draft.address = context.addresses.client(draft.peer, draft.forwarded)
     return None
 
 
-def tag_bot(draft: Draft, parts: Parts) -> Outcome:
+def tag_bot(draft: Draft, context: PipelineContext) -> Outcome:
     """Bots stay in the log, tagged."""
     draft.user_agent, draft.bot = read_sender(draft.headers.get(b"user-agent", b""))
     return None
 
 
-def hash_visitor(draft: Draft, parts: Parts) -> Outcome:
+def hash_visitor(draft: Draft, context: PipelineContext) -> Outcome:
     """Nobody's hash is written down who asks not to be tracked, where the site honours it."""
-    salt = parts.salts.known(draft.site.slug, draft.day)
+    salt = context.salts.known(draft.site.slug, draft.day)
     assert salt is not None, "open_day comes before"  # noqa: S101
     draft.sender = visitor_hash(salt, draft.site.slug, draft.address, draft.user_agent)
     headers = draft.headers
@@ -171,41 +171,41 @@ def hash_visitor(draft: Draft, parts: Parts) -> Outcome:
     return None
 
 
-def limit_rate(draft: Draft, parts: Parts) -> Outcome:
+def limit_rate(draft: Draft, context: PipelineContext) -> Outcome:
     """No reader turns pages this fast."""
-    return None if parts.rates.take(draft.sender) else DropReason.RATE
+    return None if context.rates.take(draft.sender) else DropReason.RATE
 
 
-def fold_path(draft: Draft, parts: Parts) -> Outcome:
+def fold_path(draft: Draft, context: PipelineContext) -> Outcome:
     """One page, one path."""
     page = draft.page
     draft.path = normalise(page.path, page.query, draft.site.significant)
     return None
 
 
-def limit_paths(draft: Draft, parts: Parts) -> Outcome:
+def limit_paths(draft: Draft, context: PipelineContext) -> Outcome:
     """A path too many becomes `(other)`; a bot makes no counter, so its paths cost nothing."""
-    if not draft.bot and not parts.paths.admit(draft.site.slug, draft.day, draft.path):
+    if not draft.bot and not context.paths.admit(draft.site.slug, draft.day, draft.path):
         draft.path = OTHER_PATH
         metrics.OTHER_PATHS.inc()
     return None
 
 
-def name_source(draft: Draft, parts: Parts) -> Outcome:
+def name_source(draft: Draft, context: PipelineContext) -> Outcome:
     """Where the visitor came from."""
     draft.source = source_of(draft.page, draft.event.referrer, draft.site)
     return None
 
 
-def name_agent(draft: Draft, parts: Parts) -> Outcome:
+def name_agent(draft: Draft, context: PipelineContext) -> Outcome:
     """Device, browser and system, by family; the User-Agent ends here."""
     draft.agent = read_agent(draft.user_agent)
     return None
 
 
-def name_country(draft: Draft, parts: Parts) -> Outcome:
+def name_country(draft: Draft, context: PipelineContext) -> Outcome:
     """The country; the address ends here."""
-    draft.country = parts.countries.of(draft.address)
+    draft.country = context.countries.of(draft.address)
     return None
 
 

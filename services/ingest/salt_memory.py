@@ -20,7 +20,7 @@ def default_folder() -> Path:
 
 def is_in_memory(folder: Path) -> bool:
     """Tell whether a folder lies on a file system that is kept in memory."""
-    found = ""
+    deepest = ""
     kind = ""
     try:
         mounts = _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -28,8 +28,8 @@ def is_in_memory(folder: Path) -> bool:
         return False
     for line in mounts:
         _, point, type_of, *_ = line.split(" ")
-        if folder.resolve().is_relative_to(point) and len(point) >= len(found):
-            found, kind = point, type_of
+        if folder.resolve().is_relative_to(point) and len(point) >= len(deepest):
+            deepest, kind = point, type_of
     return kind in _IN_MEMORY
 
 

@@ -1,21 +1,16 @@
 """The salts of the days that are going on."""
 
 import secrets
-from typing import cast
-
-from redis.asyncio import Redis
 
 from services.enrich.visitor_hash import SALT_BYTES
 from services.ingest.salt_memory import SaltMemory
-from services.log import keys
-from services.model.calendar import to_date
 from services.runtime.clock import DAY_MS, Clock
-
-SALT_SECONDS = 48 * 3600
+from services.state.salts import SharedSalts
+from services.state.state import State
 
 
 class Salts:
-    """The salts of the days that are going on: in memory and in Redis, on no disk of ours.
+    """The salts of the days that are going on: in memory and in shared state, on no disk of ours.
 
     All ingest processes share them, so that a visitor is one visitor whichever process is asked.
     While Redis is away, the processes of one machine go on with what its memory holds, or make
@@ -24,8 +19,8 @@ class Salts:
     and visitors are blurred, views are not.
     """
 
-    def __init__(self, redis: Redis, memory: SaltMemory, clock: Clock) -> None:
-        self._redis = redis
+    def __init__(self, state: State, memory: SaltMemory, clock: Clock) -> None:
+        self._shared = SharedSalts(state)
         self._memory = memory
         self._clock = clock
         self._salts: dict[tuple[str, int], bytes] = {}
@@ -39,15 +34,11 @@ class Salts:
     async def load(self, site: str, day: int) -> bytes:
         """Return a day's salt, made by whichever process asks first.
 
-        Raises redis.exceptions.RedisError.
+        Raises StateError.
         """
-        key = keys.salt(site, to_date(day).isoformat())
         # Redis may take it although its reply is lost: what is offered must stay the same.
         offered = self._salts.get((site, day)) or self._offer(site, day)
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.set(key, offered, nx=True, ex=SALT_SECONDS)
-            pipeline.get(key)
-            salt = cast("bytes", (await pipeline.execute())[1])
+        salt = await self._shared.agree(site, day, offered)
         self._salts[site, day] = salt
         self._own.discard((site, day))
         self._offers.pop((site, day), None)
@@ -69,7 +60,7 @@ class Salts:
         return offer
 
     async def share(self) -> None:
-        """Replace improvised salts by shared ones. Raises redis.exceptions.RedisError."""
+        """Replace improvised salts by shared ones. Raises StateError."""
         for site, day in list(self._own):
             await self.load(site, day)
 

@@ -1,1 +1,1 @@
-"""The log of hits on Redis Streams: keys, the format of a batch, the append that cannot repeat."""
+"""The log of hits: its interface, the format of a batch, and a driver for each kind of log."""

@@ -23,7 +23,7 @@ class Role(StrEnum):
     """Read the numbers of their sites."""
 
     def covers(self, needed: "Role") -> bool:
-        """Tell whether who has this role may do what needs another."""
+        """Tell whether this role includes the rights of another."""
         return _RANKS[self] >= _RANKS[needed]
 
 
@@ -37,7 +37,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
     password     argon2id in PHC form
     sites        slugs; '*' stands for every site
-    stamp        random, and another with every new password: sessions of an older one are over
+    stamp        random, renewed with every password: sessions with an older one are invalid
     created_at   milliseconds since 1970, UTC, like password_at
     """
 
@@ -51,10 +51,10 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """What a program shows instead of a password.
+    """A program's credential, instead of a password.
 
-    digest       SHA-256 of the token in hex; the token itself is not kept
-    expires_at   milliseconds since 1970, UTC; None is never
+    digest       SHA-256 of the token in hex; the token itself is not stored
+    expires_at   milliseconds since 1970, UTC; None means never
     """
 
     id: str
@@ -67,5 +67,5 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
 
     def is_expired(self, now_ms: int) -> bool:
-        """Tell whether its time is over."""
+        """Tell whether it has expired."""
         return self.expires_at is not None and now_ms >= self.expires_at

@@ -1,4 +1,4 @@
-"""The site's calendar: days, weeks from Monday, months and years that turn at its own midnight.
+"""The site's calendar: days, weeks from Monday, months and years, in its own time zone.
 
 A day is an integer, days since 1970-01-01 on the site's wall calendar, so that it can be stored
 as ClickHouse's Date and compared without a time zone.
@@ -24,7 +24,7 @@ class Grain(StrEnum):
 
 
 def zone(name: str) -> ZoneInfo:
-    """Return the time zone of an IANA name; ValueError when there is none of that name."""
+    """Return the time zone of an IANA name; ValueError when there is none."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

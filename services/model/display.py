@@ -1,7 +1,7 @@
-"""How a block looks: its lines, words, digits and looks, the same for script, badge and page.
+"""The options of a block, the same for script, badge and page.
 
-What an admin sets on a site, an attribute of an element or a parameter of a badge names an option
-by the same name with the same values. Whatever is set nowhere has the default that stands here.
+The settings of a site, the attributes of an element and the parameters of a badge name an option
+alike and take the same values. What none of them sets has the default given here.
 """
 
 import re
@@ -11,25 +11,11 @@ from typing import Annotated
 
 import msgspec
 
+from services.model.lines import DEFAULT_LINES, Line
+
 MAX_DIGITS = 20
 MAX_HEADING = 100
 MAX_LABEL = 60
-
-
-class Line(StrEnum):
-    """A line of the block: the field of the counter's JSON that it shows."""
-
-    ONLINE = "online"
-    TODAY = "today"
-    YESTERDAY = "yesterday"
-    THIS_WEEK = "this_week"
-    LAST_WEEK = "last_week"
-    THIS_MONTH = "this_month"
-    LAST_MONTH = "last_month"
-    THIS_YEAR = "this_year"
-    LAST_YEAR = "last_year"
-    TOTAL = "total"
-    PEAK = "peak"
 
 
 class Lang(StrEnum):
@@ -75,54 +61,22 @@ SEPARATORS: Mapping[Format, str] = {
     Format.SPACE: "\u202f",
 }
 
-DEFAULT_LINES = (
-    Line.ONLINE,
-    Line.TODAY,
-    Line.YESTERDAY,
-    Line.THIS_WEEK,
-    Line.THIS_MONTH,
-    Line.THIS_YEAR,
-    Line.TOTAL,
-)
-
 LABELS: Mapping[Lang, Mapping[Line, str]] = {
-    Lang.VI: {
-        Line.ONLINE: "Đang truy cập",
-        Line.TODAY: "Hôm nay",
-        Line.YESTERDAY: "Hôm qua",
-        Line.THIS_WEEK: "Tuần này",
-        Line.LAST_WEEK: "Tuần trước",
-        Line.THIS_MONTH: "Tháng này",
-        Line.LAST_MONTH: "Tháng trước",
-        Line.THIS_YEAR: "Năm này",
-        Line.LAST_YEAR: "Năm trước",
-        Line.TOTAL: "Tổng lượt truy cập",
-        Line.PEAK: "Nhiều nhất cùng lúc",
-    },
-    Lang.EN: {
-        Line.ONLINE: "Online",
-        Line.TODAY: "Today",
-        Line.YESTERDAY: "Yesterday",
-        Line.THIS_WEEK: "This week",
-        Line.LAST_WEEK: "Last week",
-        Line.THIS_MONTH: "This month",
-        Line.LAST_MONTH: "Last month",
-        Line.THIS_YEAR: "This year",
-        Line.LAST_YEAR: "Last year",
-        Line.TOTAL: "Total",
-        Line.PEAK: "Most at once",
-    },
+    Lang.VI: {line: line.vi for line in Line},
+    Lang.EN: {line: line.en for line in Line},
 }
 HEADINGS: Mapping[Lang, str] = {Lang.VI: "Thống kê truy cập", Lang.EN: "Visitor statistics"}
+MOST_READ: Mapping[Lang, str] = {Lang.VI: "Đọc nhiều nhất", Lang.EN: "Most read"}
+"""The heading of `<most-read>`."""
 VIEWS: Mapping[Lang, str] = {Lang.VI: "Lượt xem", Lang.EN: "Views"}
 """The label of the views of one page."""
 
-# No line of a block, and nothing that XML cannot hold.
+# Line breaks and controls, and whatever XML cannot hold.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an admin has set of a block; None is not set.
+    """The display options that are set on a site; None is not set.
 
     lines    in the order shown; without any, only heading and digits are shown
     digits   above 0, the total stands on top with at least that many digits, and in the lines
@@ -152,7 +106,7 @@ class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             _check_text(f"labels: {line}", label, MAX_LABEL)
 
     def over(self, other: "Display") -> "Display":
-        """Return the options of both; where both set one, this one's."""
+        """Return the options of another, overridden by those that are set here."""
         set_here = {
             name: value
             for name in self.__struct_fields__
@@ -162,7 +116,7 @@ class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """Every option of a block, the defaults filled in; `labels` has every line."""
+    """Every option of a block, with defaults filled in; `labels` has every line."""
 
     lines: tuple[Line, ...]
     lang: Lang
@@ -175,7 +129,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, display: Display) -> "Look":
-        """Fill in what is not set."""
+        """Fill in the defaults."""
         lang = display.lang or Lang.VI
         digits = display.digits or 0
         lines = display.lines
@@ -196,7 +150,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def grouped(count: int, form: Format) -> str:
-    """Return a number as text, its thousands parted as the format says."""
+    """Return a number as text, its thousands separated as the format says."""
     return f"{count:,}".replace(",", SEPARATORS[form])
 
 
@@ -206,7 +160,7 @@ def padded(count: int, digits: int) -> str:
 
 
 def line_text(label: str, number: str) -> str:
-    """Return a line as it is read: `Hôm nay: 6325`."""
+    """Return a line as shown: `Hôm nay: 6325`."""
     return f"{label}: {number}"
 
 

@@ -5,7 +5,7 @@ from enum import IntEnum
 import msgspec
 
 VISIT_WINDOW_MS = 30 * 60 * 1000
-"""A visitor who is not seen for this long starts a new visit with the next view."""
+"""A visitor who is idle for this long starts a new visit with the next view."""
 
 OTHER_PATH = "(other)"
 """Stands for every path over a site's daily limit of distinct paths."""

@@ -1,4 +1,4 @@
-"""Which partition of the log the hits of a site are in."""
+"""Assigns each site to a partition of the log."""
 
 from zlib import crc32
 
@@ -7,5 +7,5 @@ MAX_PARTITIONS = 1024
 
 
 def partition_of(site: str, partitions: int) -> int:
-    """Return the partition of a site, 0 to `partitions` - 1: always the same one."""
+    """Return the partition of a site, 0 to `partitions` - 1, by a stable hash."""
     return crc32(site.encode()) % partitions

@@ -1,6 +1,6 @@
-"""One page, one path: the many spellings of a page's address folded into one.
+"""Normalises the address of a page, so that each page has one path.
 
-The result is stable: normalising it again changes nothing.
+Normalising is idempotent.
 """
 
 import re
@@ -11,12 +11,12 @@ from urllib.parse import unquote, unquote_plus
 
 MAX_BYTES = 512
 _MAX_CACHED = 1024
-"""Characters of what is remembered; anybody can make longer ones without end."""
+"""Longest input that is cached, in characters: anybody can send endless longer ones."""
 
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Decoded, these would change where the path ends or what an escape is; they stay as they are.
-_KEPT_ESCAPES = re.compile(r"(%(?:2[Ff35]|3[Ff]))")
-_KEPT_QUERY = re.compile(r"[%&#+]")
+_RESERVED_ESCAPES = re.compile(r"(%(?:2[Ff35]|3[Ff]))")
+_RESERVED_IN_QUERY = re.compile(r"[%&#+]")
 # Liferay and other Java portals write the session into the path of a browser without cookies.
 _SESSION = re.compile(r";jsessionid=[^/;]*", re.IGNORECASE)
 # DNN calls its index page Default.aspx.
@@ -32,27 +32,27 @@ def normalise(path: str, query: str = "", significant: Sequence[str] = ()) -> st
 
     path         path of the page's URL, percent-encoded or not; a fragment is dropped
     query        its query string without the question mark
-    significant  names of the parameters that tell pages apart, in the order in which they are
-                 to be kept; letter case is ignored. A tuple.
+    significant  names of the parameters that identify a page, in the order of the result;
+                 case-insensitive. A tuple.
     """
     if not significant:
         query = ""
     short = len(path) + len(query) <= _MAX_CACHED
-    return (_known if short else _normalise)(path, query, significant)
+    return (_cached if short else _normalise)(path, query, significant)
 
 
 def _normalise(path: str, query: str, significant: Sequence[str]) -> str:
     pure = _path(path.partition("#")[0])
-    kept = _parameters(query.partition("#")[0], significant) if query and significant else ""
-    whole = f"{pure}?{kept}" if kept else pure
+    parameters = _parameters(query.partition("#")[0], significant) if query and significant else ""
+    whole = f"{pure}?{parameters}" if parameters else pure
     return whole if len(whole) * 4 <= MAX_BYTES else _cut(whole, significant)
 
 
-_known = lru_cache(maxsize=16_384)(_normalise)
+_cached = lru_cache(maxsize=16_384)(_normalise)
 
 
 def clean(text: str) -> str:
-    """Return text without characters that cannot be seen, composed (NFC)."""
+    """Return text without invisible characters, composed (NFC)."""
     if text.isascii() and text.isprintable():
         return text
     return unicodedata.normalize("NFC", _UNSEEN.sub("", text))
@@ -75,7 +75,7 @@ def _decode(text: str) -> str:
     text = text.replace("?", "%3F")
     if "%" not in text:
         return clean(text)
-    parts = _KEPT_ESCAPES.split(_BARE_PERCENT.sub("%25", text))
+    parts = _RESERVED_ESCAPES.split(_BARE_PERCENT.sub("%25", text))
     parts[::2] = [clean(unquote(part)) for part in parts[::2]]
     parts[1::2] = [part.upper() for part in parts[1::2]]
     return "".join(parts)
@@ -89,7 +89,7 @@ def _parameters(query: str, significant: Sequence[str]) -> str:
         known = names.get(unquote_plus(name).lower())
         if known is not None and value and known not in values:
             text = clean(unquote_plus(value))
-            values[known] = _KEPT_QUERY.sub(lambda found: f"%{ord(found[0]):02X}", text)
+            values[known] = _RESERVED_IN_QUERY.sub(lambda char: f"%{ord(char[0]):02X}", text)
     return "&".join(f"{name}={values[name]}" for name in significant if values.get(name))
 
 

@@ -31,13 +31,13 @@ class Metric(StrEnum):
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """One portal and its settings.
 
-    hosts        names the site may be counted from: 'mytho.example', '*.mytho.example' for every
+    hosts        host names whose pages are counted: 'mytho.example', '*.mytho.example' for every
                  name below it, '*' for any. A leading 'www.' of the page's host is ignored.
     significant  query parameters that name a page ('tabid', 'nv'); all others are dropped
     honour_dnt   no visitor hash for browsers that ask not to be tracked; the view still counts
     public_top   whether /api/top may be read by anyone
     public_dashboard  whether anyone may read the traffic behind the numbers
-    display      how its block looks, as far as that is set
+    display      the display settings of its block
     created_at   milliseconds since 1970, UTC
     """
 

@@ -1,4 +1,4 @@
-"""Locks on files and folders, which end with the process that holds them (flock)."""
+"""Advisory locks on files and folders (flock); they end with the process that holds them."""
 
 import fcntl
 from pathlib import Path
@@ -14,7 +14,7 @@ def take(descriptor: int) -> bool:
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether somebody holds the lock on a file; nobody does on one that cannot be read."""
+    """Tell whether a file is locked; one that cannot be read counts as unlocked."""
     try:
         with path.open("rb") as file:
             return not take(file.fileno())

@@ -1,17 +1,16 @@
-"""Python's collector of reference cycles, in a process that serves requests."""
+"""Tunes Python's garbage collector for a process that serves requests."""
 
 import gc
 
 
 def tune(young: int = 10_000, old: int = 100) -> None:
-    """Leave alone what a service holds for good, and look at the rest less often.
+    """Freeze what a service holds for its lifetime, and collect the rest less often.
 
-    `young` objects are made between two looks at the newest of them; at all of them it looks
-    `old` times 20 times less often.
+    young  allocations between two collections of the youngest generation
+    old    a full collection comes after 20 times as many of those
 
-    For a process that makes no cycles, or few, for a request: the collector would go through
-    everything that is under way, again and again, and find nothing. Called once, when the service
-    is ready.
+    For a process whose requests make few reference cycles: the collector would scan everything
+    under way again and again, and find nothing. Called once, when the service is ready.
     """
     gc.collect()
     gc.freeze()

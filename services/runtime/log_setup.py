@@ -1,13 +1,13 @@
-"""What services say about themselves: lines on stderr."""
+"""Logging of the services: lines on stderr."""
 
 import logging
 
 _TALKATIVE = ("faust", "mode")
-"""Libraries that tell of every start of every part."""
+"""Libraries that log each start of each of their parts."""
 
 
 def to_stderr(level: str) -> None:
-    """Print what is at least of this level ('debug', 'info', 'warning', 'error')."""
+    """Log what is at least of this level ('debug', 'info', 'warning', 'error')."""
     logging.basicConfig(level=level.upper(), format="%(levelname)s %(name)s: %(message)s")
     if level != "debug":
         for name in _TALKATIVE:

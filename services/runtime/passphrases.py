@@ -1,4 +1,4 @@
-"""Passwords that are made up for people."""
+"""Generated passwords."""
 
 import secrets
 

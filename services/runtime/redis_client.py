@@ -1,31 +1,56 @@
-"""Clients of Redis whose lost connections are always told as Redis errors."""
+"""Clients of Redis that raise a Redis error whenever a connection is lost."""
 
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 
 
 def connect(url: str, **options: Any) -> Redis:
     """Return a client, not yet connected; `options` are those of Redis.from_url."""
     client: Redis = Redis.from_url(url, **options)
     pool = client.connection_pool
-    pool.connection_class = _told(pool.connection_class)
+    pool.connection_class = _translating(pool.connection_class)
     return client
 
 
-def _told(kind: type[Any]) -> type[Any]:
+async def answers(url: str) -> bool:
+    """Tell whether a server answers at a URL."""
+    async with connect(url) as redis:
+        try:
+            await redis.ping()
+        except RedisError:
+            return False
+        return True
+
+
+async def shut_down(url: str) -> int | None:
+    """Ask a server to end without saving, and return its process id; None where none answers."""
+    pid: int | None = None
+    async with connect(url) as redis:
+        try:
+            pid = (await redis.info("server")).get("process_id")
+            await redis.shutdown(nosave=True)
+        except RedisConnectionError:
+            return None
+        except RedisError:
+            pass
+    return pid
+
+
+def _translating(kind: type[Any]) -> type[Any]:
     """Return a class of connections that raises no RuntimeError.
 
-    uvloop raises one when a transport is closed while a command is written; redis-py 8.1 lets it
-    through, and it would end whoever is prepared for a Redis that is away.
+    uvloop raises one when a transport is closed while a command is written. redis-py 8.1 lets it
+    through, past callers that only handle Redis errors.
     """
 
-    class Connection(kind):  # type: ignore[misc]
+    class TranslatingConnection(kind):  # type: ignore[misc]
         async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
             try:
                 await super().send_packed_command(*args, **kwargs)
             except RuntimeError as error:
                 raise RedisConnectionError(f"lost while a command was written: {error}") from error
 
-    return Connection
+    return TranslatingConnection

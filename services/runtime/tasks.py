@@ -1,4 +1,4 @@
-"""Ends tasks that talk to Redis, and tells which have ended by themselves."""
+"""Cancels tasks that talk to Redis, and finds those that have ended by themselves."""
 
 import asyncio
 
@@ -8,8 +8,8 @@ _AGAIN_SECONDS = 0.2
 async def end(*tasks: asyncio.Task[None]) -> None:
     """Cancel tasks, and wait until they are done.
 
-    Again where once is not enough: redis-py 8.1 can lose a cancellation that comes while a
-    connection is given up, and the task goes on.
+    Cancels repeatedly: redis-py 8.1 can swallow a cancellation that comes while it drops a
+    connection, and the task goes on.
     """
     waiting = set(tasks)
     while waiting:

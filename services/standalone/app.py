@@ -22,9 +22,8 @@ from services.embedded.valkey import EmbeddedValkey
 from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
 from services.ingest.settings import IngestSettings
-from services.log import keys
+from services.log.open import open_log
 from services.runtime import gc_tuning, log_setup
-from services.runtime.redis_client import connect
 from services.standalone import demo, first_user, server
 from services.standalone.demo import opening
 from services.standalone.dispatch import Dispatch
@@ -173,10 +172,11 @@ async def _clear_errors() -> Any:
 
 async def _forget_leases(redis_url: str, settings: AggregatorSettings) -> None:
     """Take partitions over at once: this process alone uses the folder, so no owner can live."""
-    group = settings.group
-    async with connect(redis_url) as redis:
-        leases = [keys.owner(partition, group) for partition in range(settings.partitions)]
-        await redis.delete(*leases, keys.workers(group))
+    log = open_log(redis_url, partitions=settings.partitions, group=settings.group)
+    try:
+        await log.positions.disown()
+    finally:
+        await log.close()
 
 
 async def _valkey_ended(valkey: EmbeddedValkey) -> None:
@@ -195,33 +195,33 @@ def run(settings: UpSettings, say: Say = print) -> None:
 
 
 async def _run(settings: UpSettings, say: Say) -> None:
-    asked = asyncio.Event()
+    stop_requested = asyncio.Event()
 
     def on_signal() -> None:
-        if asked.is_set():
+        if stop_requested.is_set():
             # Nothing that was accepted is lost: it is in the log, on the disk.
             os._exit(INTERRUPTED)
         say("Stopping (Ctrl-C again ends it at once)")
-        asked.set()
+        stop_requested.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
     luot = Standalone(settings, say=say)
-    asking = asyncio.create_task(asked.wait())
+    stopping = asyncio.create_task(stop_requested.wait())
     try:
-        if await _unless(asking, luot.start()):
+        if await _unless(stopping, luot.start()):
             gc_tuning.tune(old=10)
             say(f"Luot is ready: {luot.url}{demo.ROOT} (Ctrl-C stops it)")
-            await _unless(asking, luot.ended())
+            await _unless(stopping, luot.ended())
     finally:
-        asking.cancel()
+        stopping.cancel()
         await luot.stop()
 
 
-async def _unless(asked: asyncio.Task[Any], work: Any) -> bool:
-    """Tell whether the work was done before the end was asked for; it is given up then."""
+async def _unless(stopping: asyncio.Task[Any], work: Any) -> bool:
+    """Tell whether the work was done before a stop was requested, which cancels it."""
     task = asyncio.create_task(work)
-    await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         await task
         return True

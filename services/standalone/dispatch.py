@@ -1,4 +1,4 @@
-"""One port for everything: sends each request to the part that answers it, by its path."""
+"""One port for everything: routes each request by its path to the part that answers it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ingest.app import PATHS, Ingest
 from services.standalone.demo import ROOT
-from services.standalone.pages import Portals
+from services.standalone.demo_app import DemoApp
 
 HEALTH = "/healthz"
 READY = "/readyz"
@@ -25,7 +25,7 @@ class Dispatch:
         self._ingest = ingest
         self._api = api
         self._ready = ready
-        self._portals = Portals()
+        self._demo = DemoApp()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
@@ -36,7 +36,7 @@ class Dispatch:
             response = await self._readiness()
             await response(scope, receive, send)
         elif path in ("/", ROOT) or path.startswith(ROOT + "/"):
-            await self._portals(scope, receive, send)
+            await self._demo(scope, receive, send)
         else:
             await self._api(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""The HTTP server of `luot up`: it listens on one port, and leaves signals to others."""
+"""The HTTP server of `luot up`, on a port that was bound before."""
 
 import asyncio
 import socket
@@ -17,19 +17,19 @@ def bind(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        found = socket.socket(family, kind, protocol)
+        listening = socket.socket(family, kind, protocol)
     except OSError as error:
         raise UpError(f"host {host!r} is not an address of this machine: {error}") from None
     try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
-        found.listen(2048)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(2048)
     except OSError as error:
-        found.close()
+        listening.close()
         raise UpError(
             f"port {port} of {host} cannot be used: {error.strerror}; choose another with --port"
         ) from None
-    return found
+    return listening
 
 
 def url_of(listening: socket.socket) -> str:
@@ -39,7 +39,7 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class HttpServer(server.Server):
+class HttpServer(server.BackgroundServer):
     """Serves an application on a port that is already taken."""
 
     def __init__(self, app: ASGIApp, listening: socket.socket, log_level: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 from msgspec import Meta
 
 from services.api.settings import ApiSettings
-from services.settings import PREFIX, LogLevel, SettingsError
+from services.settings import LogLevel, SettingsError, variables_of
 
 OWN_STORES = ("redis_url", "clickhouse_url")
 
@@ -26,7 +26,7 @@ class UpSettings(ApiSettings, frozen=True, kw_only=True):
         """Read the settings. Raises SettingsError, also when a store of one's own is named."""
         environ = os.environ if environ is None else environ
         for name in OWN_STORES:
-            for key in (PREFIX + name.upper(), PREFIX + name.upper() + "_FILE"):
+            for key in variables_of(name):
                 if key in environ:
                     raise SettingsError(
                         f"{key} is set, but `luot up` runs stores of its own; unset it, or run"

@@ -14,8 +14,8 @@ class StateError(Exception):
 def translated() -> Iterator[None]:
     """Raise StateError where the server or the connection to it fails.
 
-    The text of an error of a pipeline holds the arguments of its command, so only the kind of the
-    error and what the server itself said of it are kept.
+    The text of an error of a pipeline holds the arguments of its command, and so does what the
+    server says of a command that it does not know: neither is kept.
     """
     try:
         yield
@@ -24,5 +24,5 @@ def translated() -> Iterator[None]:
 
 
 def _described(error: Exception) -> str:
-    said = str(error).rpartition("of pipeline caused error: ")[2]
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    text = str(error).rpartition("of pipeline caused error: ")[2]
+    return text.partition(", with args beginning with")[0] or type(error).__name__

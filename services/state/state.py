@@ -6,8 +6,12 @@ Each kind of it (salts, sessions, last shown numbers, …) has a module beside t
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionLostError
 
 from services.runtime.redis_client import connect
+from services.state.errors import translated
 
 
 class State:
@@ -18,9 +22,31 @@ class State:
         """For the modules of this package only."""
 
     @classmethod
-    def open(cls, url: str, **options: Any) -> "State":
-        """Return the state at a URL; `options` are those of `Redis.from_url`."""
+    def open(
+        cls,
+        url: str,
+        *,
+        seconds: float | None = None,
+        retries: int | None = None,
+        **options: Any,
+    ) -> "State":
+        """Return the state at a URL.
+
+        seconds  how long connecting and each answer may take; without a limit if None
+        retries  how often a call is repeated, at once, on a connection that was lost; as the
+                 client does by itself if None
+        options  those of `Redis.from_url`
+        """
+        if seconds is not None:
+            options |= {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+        if retries is not None:
+            options["retry"] = Retry(NoBackoff(), retries, supported_errors=(ConnectionLostError,))
         return cls(connect(url, **options))
+
+    async def ping(self) -> None:
+        """Return if the server answers. Raises StateError."""
+        with translated():
+            await self.redis.ping()
 
     async def close(self) -> None:
         """Close every connection."""

@@ -20,8 +20,8 @@ ORDER BY {key}
 """
 
 
-class Held(NamedTuple, Generic[T]):
-    """What a table holds, by key, and the highest version in it."""
+class AccountRows(NamedTuple, Generic[T]):
+    """The rows of a table, by key, and the highest version in it."""
 
     rows: dict[str, T]
     version: int
@@ -36,13 +36,13 @@ class Table(Generic[T]):
         self._kind: type[T] = kind
         self._rows = _ROWS.format(key=key, table=name)
 
-    async def load(self, store: Store) -> Held[T]:
-        """Return all that there are; what this version cannot read is told and left out."""
+    async def load(self, store: Store) -> AccountRows[T]:
+        """Return all that there are; what this version cannot read is logged and left out."""
         rows = await store.execute(self._rows)
-        kept = {key: body for key, _, deleted, body in rows if not deleted}
-        read = {key: self._decode(key, body) for key, body in kept.items()}
-        return Held(
-            {key: value for key, value in read.items() if value is not None},
+        bodies = {key: body for key, _, deleted, body in rows if not deleted}
+        values = {key: self._decode(key, body) for key, body in bodies.items()}
+        return AccountRows(
+            {key: value for key, value in values.items() if value is not None},
             max((version for _, version, _, _ in rows), default=0),
         )
 

@@ -9,7 +9,7 @@ Place = tuple[int, str]
 """Where an entry stands in the log: its time and its id."""
 
 
-class Entry(NamedTuple):
+class AuditEntry(NamedTuple):
     """One change.
 
     at       milliseconds since 1970
@@ -40,7 +40,7 @@ LIMIT %(limit)s
 """
 
 
-async def add(store: Store, entry: Entry) -> None:
+async def add(store: Store, entry: AuditEntry) -> None:
     """Write an entry; written again with `failed`, it is a change that failed."""
     await store.insert("audit", {name: [value] for name, value in entry._asdict().items()})
 
@@ -51,20 +51,20 @@ async def newest(
     before: Place | None = None,
     sites: Collection[str] | None = None,
     who: str | None = None,
-) -> list[Entry]:
+) -> list[AuditEntry]:
     """Return the newest entries, from `before` back; of some sites or of somebody only."""
     conditions = ["1 = 1"]
-    asked: dict[str, object] = {"limit": limit}
+    parameters: dict[str, object] = {"limit": limit}
     if before is not None:
         conditions.append("(at < %(at)s OR (at = %(at)s AND id < %(id)s))")
-        asked |= {"at": before[0], "id": before[1]}
+        parameters |= {"at": before[0], "id": before[1]}
     if sites is not None:
         if not sites:
             return []
         conditions.append("site IN %(sites)s")
-        asked["sites"] = sorted(sites)
+        parameters["sites"] = sorted(sites)
     if who is not None:
         conditions.append("who = %(who)s")
-        asked["who"] = who
-    rows = await store.execute(_NEWEST.format(conditions=" AND ".join(conditions)), asked)
-    return [Entry(*row) for row in rows]
+        parameters["who"] = who
+    rows = await store.execute(_NEWEST.format(conditions=" AND ".join(conditions)), parameters)
+    return [AuditEntry(*row) for row in rows]

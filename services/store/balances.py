@@ -10,7 +10,7 @@ Period = tuple[str, Grain, int]
 """Path ('' for the whole site), grain, first day in days since 1970-01-01 (0 for the total)."""
 
 
-class Entry(NamedTuple):
+class BalanceEntry(NamedTuple):
     """One entry: what it adds to one period, or takes back, and who entered it, when and why.
 
     at  milliseconds since 1970
@@ -74,16 +74,16 @@ GROUP BY held_path, held_grain, held_start
 """
 
 
-async def add(store: Store, site: str, entries: Sequence[Entry]) -> None:
+async def add(store: Store, site: str, entries: Sequence[BalanceEntry]) -> None:
     """Write entries: all of them or, on an error, none."""
     if not entries:
         return
-    columns = dict(zip(Entry._fields, zip(*entries, strict=True), strict=True))
+    columns = dict(zip(BalanceEntry._fields, zip(*entries, strict=True), strict=True))
     columns["grain"] = tuple(entry.grain.value for entry in entries)
     await store.insert("opening_balances", {"site": [site] * len(entries), **columns})
 
 
-async def find(store: Store, site: str, ids: Collection[str]) -> dict[str, Entry]:
+async def find(store: Store, site: str, ids: Collection[str]) -> dict[str, BalanceEntry]:
     """Return the entries of these ids, of those that exist."""
     if not ids:
         return {}
@@ -91,7 +91,7 @@ async def find(store: Store, site: str, ids: Collection[str]) -> dict[str, Entry
     return {row[0]: _entry(row) for row in rows}
 
 
-async def page(store: Store, site: str, offset: int, limit: int) -> list[Entry]:
+async def page(store: Store, site: str, offset: int, limit: int) -> list[BalanceEntry]:
     """Return entries of a site, the oldest first: `limit` of them after the first `offset`."""
     rows = await store.execute(_PAGE, {"site": site, "offset": offset, "limit": limit})
     return [_entry(row) for row in rows]
@@ -120,6 +120,6 @@ async def sums(store: Store, site: str, paths: Collection[str]) -> dict[Period, 
     }
 
 
-def _entry(row: Row) -> Entry:
+def _entry(row: Row) -> BalanceEntry:
     name, path, grain, start, *rest = row
-    return Entry(name, path, Grain(grain), to_day(start), *rest)
+    return BalanceEntry(name, path, Grain(grain), to_day(start), *rest)

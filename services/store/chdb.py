@@ -9,7 +9,7 @@ from services.runtime import file_locks
 from services.store.faults import MISFIT, fault, misfit
 from services.store.interface import Limits, Row, StoreError
 from services.store.native import NativeFormat
-from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, Session, ThreadedStore
+from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, StoreSession, ThreadedStore
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class ChdbStore(ThreadedStore):
         """Return where the folder is."""
         return f"<ChdbStore {self.path}>"
 
-    def connect(self) -> Session:
+    def connect(self) -> StoreSession:
         """Open the folder for the calling thread, made where it is missing."""
         return EmbeddedSession(self.path, self._settings)
 
@@ -50,7 +50,7 @@ class ChdbStore(ThreadedStore):
         """Do nothing: a session creates the database when it opens the folder."""
 
 
-class EmbeddedSession(Session):
+class EmbeddedSession(StoreSession):
     """One connection to the engine in this process."""
 
     def __init__(self, path: Path, settings: Mapping[str, int]) -> None:

@@ -12,7 +12,7 @@ from clickhouse_driver import Client, errors
 from services.store.address import ANSWER_SECONDS, Address
 from services.store.faults import MISFIT, fault, misfit
 from services.store.interface import Limits, Row, StoreError, StoreUnavailableError
-from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, Session, ThreadedStore
+from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, StoreSession, ThreadedStore
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class ClickHouseStore(ThreadedStore):
         """Return where the server is, without the password."""
         return f"<ClickHouseStore {self.address!r}>"
 
-    def connect(self) -> Session:
+    def connect(self) -> StoreSession:
         """Return a new session; it connects with its first call."""
         return ServerSession(self.address, settings=self._settings)
 
@@ -79,7 +79,7 @@ class UnknownDatabaseError(StoreError):
     """The server has no database of that name; `luot migrate` creates it."""
 
 
-class ServerSession(Session):
+class ServerSession(StoreSession):
     """One connection to the server; connects when it must."""
 
     def __init__(

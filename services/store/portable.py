@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from services.model.partition import partition_of
-from services.store import states
+from services.store import column_types
 from services.store.interface import Row, Store, StoreError
 from services.store.migrations import partitions_of, schema_of
 
@@ -253,7 +253,7 @@ async def insert(store: Store, table: str, columns: Sequence[str], lines: bytes)
         match types.get(name):
             case "Date":
                 values[name] = [_date(text) for text in column]
-            case states.VISITORS:
+            case column_types.VISITORS:
                 values[name] = [bytes.fromhex(text) for text in column]
             case _:
                 values[name] = column

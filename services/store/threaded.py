@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any, TypeVar
 
 from services.model.calendar import to_day
-from services.store import states
+from services.store import column_types
 from services.store.interface import Row, Store, StoreError
 from services.store.parameters import bind
 
@@ -23,10 +23,10 @@ _LAST_DAY = (1 << 16) - 1
 CLOSE_SECONDS = 5.0
 """How long calls under way may take to end when the store is closed; then they are cut off."""
 
-states.register()
+column_types.register()
 
 
-class Session(ABC):
+class StoreSession(ABC):
     """One blocking connection; used by one thread only."""
 
     @abstractmethod
@@ -57,11 +57,11 @@ class ThreadedStore(Store):
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="store")
         self._local = threading.local()
-        self._sessions: list[Session] = []
+        self._sessions: list[StoreSession] = []
         self._types: dict[str, dict[str, str]] = {}
 
     @abstractmethod
-    def connect(self) -> Session:
+    def connect(self) -> StoreSession:
         """Return a new session for the calling thread."""
 
     async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
@@ -107,21 +107,23 @@ class ThreadedStore(Store):
         while self._sessions:
             self._sessions.pop().close()
 
-    async def _run(self, call: Callable[[Session], T]) -> T:
+    async def _run(self, call: Callable[[StoreSession], T]) -> T:
         try:
             future = self._pool.submit(self._on_session, call)
         except RuntimeError as error:
             raise StoreError("the store is closed") from error
         return await asyncio.wrap_future(future)
 
-    def _on_session(self, call: Callable[[Session], T]) -> T:
-        session: Session | None = getattr(self._local, "session", None)
+    def _on_session(self, call: Callable[[StoreSession], T]) -> T:
+        session: StoreSession | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = self.connect()
             self._sessions.append(session)
         return call(session)
 
-    def _insert(self, session: Session, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+    def _insert(
+        self, session: StoreSession, table: str, columns: Mapping[str, Sequence[Any]]
+    ) -> None:
         known = self._types.get(table)
         if known is None:
             described = session.execute(f"DESCRIBE TABLE {table}")

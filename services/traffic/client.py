@@ -1,7 +1,7 @@
-"""One keep-alive HTTP/1.1 connection that posts hits.
+"""A keep-alive HTTP/1.1 connection that posts hits.
 
-A general client would cost more than the server under test: against a bare ASGI answer, httpx 0.28
-sends 900 hits for a second of processor time, this one 15,000.
+A general-purpose client would cost more than the server under test: against a bare ASGI answer,
+httpx 0.28 sends 900 hits for a second of processor time, this one 15,000.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ class UrlError(ValueError):
     """A URL that hits cannot be sent to."""
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What ingest said to one hit: the status, and why it was not counted ('' when it was)."""
+class IngestAnswer(msgspec.Struct, frozen=True, gc=False):
+    """The answer to one hit: the status, and why it was dropped ('' when it was counted)."""
 
     status: int
     dropped: str = ""
@@ -31,8 +31,8 @@ class LostAnswerError(ConnectionError):
     """The hit was sent, but no answer came: it may or may not have been counted."""
 
 
-class Server(msgspec.Struct, frozen=True):
-    """Where hits go."""
+class IngestAddress(msgspec.Struct, frozen=True):
+    """Where ingest listens, taken from a base URL."""
 
     host: str
     port: int
@@ -41,8 +41,8 @@ class Server(msgspec.Struct, frozen=True):
     target: str
 
     @classmethod
-    def at(cls, url: str) -> "Server":
-        """Return the server of a base URL such as http://127.0.0.1:8000; UrlError if it is none."""
+    def at(cls, url: str) -> "IngestAddress":
+        """Parse a base URL such as http://127.0.0.1:8000. Raises UrlError."""
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -60,13 +60,13 @@ class Server(msgspec.Struct, frozen=True):
         )
 
 
-class Connection(asyncio.Protocol):
-    """Posts one hit after the other; opens itself when needed and when the server closed it."""
+class IngestConnection(asyncio.Protocol):
+    """Posts hits one at a time; connects when needed, again when the server has closed."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: IngestAddress) -> None:
         self._server = server
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[Answer] | None = None
+        self._answer: asyncio.Future[IngestAnswer] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._dropped = ""
         self._retry_after = 0.0
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
             "Content-Type: text/plain\r\n"
         ).encode("latin-1")
 
-    async def post(self, body: bytes, *, user_agent: str, address: str) -> Answer:
+    async def post(self, body: bytes, *, user_agent: str, address: str) -> IngestAnswer:
         """Send one hit as if from this browser and address.
 
         Raises LostAnswerError, or another OSError when the hit was not sent at all.
@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             transport = await self._open()
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
+        answer: asyncio.Future[IngestAnswer] = loop.create_future()
         self._answer = answer
         transport.write(
             self._head
@@ -120,7 +120,7 @@ class Connection(asyncio.Protocol):
     # What asyncio and the parser call.
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of an answer."""
+        """Parse bytes of an answer."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -141,10 +141,10 @@ class Connection(asyncio.Protocol):
             self._retry_after = float(value)
 
     def on_message_complete(self) -> None:
-        """Hand the answer over."""
+        """Resolve the future of the hit under way."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(
-                Answer(self._parser.get_status_code(), self._dropped, self._retry_after)
+                IngestAnswer(self._parser.get_status_code(), self._dropped, self._retry_after)
             )
         self._dropped, self._retry_after = "", 0.0
         if not self._parser.should_keep_alive():

@@ -1,17 +1,17 @@
-"""Makes the pages of an access log into page views that can be sent again."""
+"""Turns the pages of an access log into page views to be sent again."""
 
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from itertools import islice
 from zlib import crc32
 
-from services.access_log.entry import Line
-from services.access_log.pages import is_page, path_of
+from services.access_log.line import LogLine
+from services.access_log.page_filter import is_page, path_of
 from services.traffic.sender import PageView
 
 
 def page_views(
-    lines: Iterable[Line], *, host: str, speed: float = 0.0, limit: int | None = None
+    lines: Iterable[LogLine], *, host: str, speed: float = 0.0, limit: int | None = None
 ) -> Iterator[PageView]:
     """Return the pages of a log, in its order, at most `limit` of them.
 
@@ -32,7 +32,7 @@ def page_views(
 
 
 def _address(logged: str) -> str:
-    """Return the logged address; a host name becomes a private address, always the same one."""
+    """Return the logged address; a host name maps to a private address, always the same."""
     try:
         return str(ip_address(logged))
     except ValueError:

@@ -9,10 +9,10 @@ from zlib import crc32
 
 import msgspec
 
-from services.traffic.client import Answer, Connection, LostAnswerError, Server
+from services.traffic.client import IngestAddress, IngestAnswer, IngestConnection, LostAnswerError
 
 CONNECTIONS = 64
-"""Each waits for a group commit; fewer would measure the waiting."""
+"""Each waits for a group commit; with fewer, throughput would be bound by that wait."""
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.1
 QUEUE_PER_CONNECTION = 64
@@ -27,7 +27,7 @@ class UnreachableError(Exception):
 
 
 class PageView(msgspec.Struct, frozen=True, gc=False):
-    """One page as a browser reports it; `after` is when, in seconds from the start."""
+    """A page view as a browser reports it, `after` seconds from the start."""
 
     after: float
     url: str
@@ -40,7 +40,7 @@ class PageView(msgspec.Struct, frozen=True, gc=False):
 class Summary:
     """What became of the page views.
 
-    sent       answered, one way or the other
+    sent       answered, whatever the answer
     repeated   sent again because the answer was lost: such a hit may have been counted twice
     dropped    X-Luot-Dropped → how many
     failures   what went wrong → how many
@@ -55,7 +55,7 @@ class Summary:
 
     @property
     def failed(self) -> int:
-        """How many page views were not taken."""
+        """How many page views failed."""
         return self.failures.total()
 
     @property
@@ -67,7 +67,7 @@ class Summary:
 class Sender:
     """Sends page views to one ingest for one site.
 
-    A visitor always has the same connection, so the order of a visitor's pages is kept.
+    Page views of one visitor share a connection, which keeps their order.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Sender:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         """Raises client.UrlError when hits cannot be sent to `url`."""
-        self._server = Server.at(url)
+        self._server = IngestAddress.at(url)
         self._url = url
         self._site = site
         self._connections = connections
@@ -124,19 +124,19 @@ class Sender:
         return self.summary
 
     async def _drain(self, lane: "asyncio.Queue[PageView | None]") -> None:
-        connection = Connection(self._server)
+        connection = IngestConnection(self._server)
         try:
             while (view := await lane.get()) is not None:
                 self._note(await self._post(connection, view))
         finally:
             connection.close()
 
-    async def _post(self, connection: Connection, view: PageView) -> Answer | str:
-        """Return ingest's answer, or why there is none after several attempts."""
+    async def _post(self, connection: IngestConnection, view: PageView) -> IngestAnswer | str:
+        """Return the answer of ingest, or the last error after ATTEMPTS."""
         body = msgspec.json.encode(
             {"n": "pageview", "d": self._site, "u": view.url, "r": view.referrer}
         )
-        problem: Answer | str = ""
+        problem: IngestAnswer | str = ""
         pause = FIRST_PAUSE_SECONDS
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -159,7 +159,7 @@ class Sender:
             pause = max(pause, answer.retry_after)
         return problem
 
-    def _note(self, outcome: Answer | str) -> None:
+    def _note(self, outcome: IngestAnswer | str) -> None:
         summary = self.summary
         if isinstance(outcome, str):
             if not summary.sent:

@@ -1,1 +1,1 @@
-"""All that is embedded in a portal: scripts, block, badge, page, looks, snippet."""
+"""Everything a portal embeds: scripts, block, badge, page, looks, snippet."""

@@ -1,4 +1,4 @@
-"""The block as an SVG image, its text as text."""
+"""Renders the block as an SVG image whose text can be read and selected."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -28,13 +28,13 @@ _LIST_PAD = 4
 
 
 class _Metrics(NamedTuple):
-    """Where things stand, in pixels.
+    """Positions, in pixels.
 
-    pad, rim  room left and right of everything, and above and below
-    head      height of the heading, its base line at `base`, its letters `size` high
+    pad, rim  horizontal and vertical padding of the block
+    head      height of the heading, with its baseline at `base` and its font `size`
     row       height of a line
-    above     room between heading and digits
-    below     room between digits and lines
+    above     gap between heading and digits
+    below     gap between digits and lines
     """
 
     pad: int
@@ -98,7 +98,7 @@ def svg(block: Block) -> str:
 
 @lru_cache
 def policy(preset: Preset, theme: Theme) -> str:
-    """Return the Content-Security-Policy of an image that is opened by itself."""
+    """Return the Content-Security-Policy of an image that is opened on its own."""
     style = csp.of_text(_style(preset, theme))
     return f"default-src 'none'; style-src {style}; frame-ancestors *"
 
@@ -136,7 +136,7 @@ def _heading(heading: str, looks: Looks, at: _Metrics, across: int) -> Iterator[
 
 
 def _top(kind: str, looks: Looks, left: int, right: int, foot: int, *, corners: int = 2) -> str:
-    """Return what fills the upper edge within the frame, its upper corners round as the frame's."""
+    """Return a fill for the top of the block, with the rounded corners of its frame."""
     edge, round_ = int(looks.frame), max(looks.radius - 1, 0)
     arc = f"a{round_} {round_} 0 0 1 {round_}"
     end = f"H{right - round_}{arc} {round_}V{foot}" if corners > 1 else f"H{right}V{foot}"
@@ -169,7 +169,7 @@ def _line(label: str, number: str, looks: Looks, sides: tuple[int, int], base: i
 
 
 def _length(pixels: float) -> str:
-    """Say how wide text is, so that it fits with any font."""
+    """Return the attributes that fit text to a width, whatever the font."""
     return f' textLength="{pixels:.2f}" lengthAdjust="spacingAndGlyphs"'
 
 

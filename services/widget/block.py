@@ -1,16 +1,17 @@
-"""The block as words: heading, digits and lines, whatever they are drawn with."""
+"""The text of a block: heading, digits and lines, however they are rendered."""
 
 from collections.abc import Mapping
 from html import escape
 from typing import Any, NamedTuple, Self
 
-from services.model.display import HEADINGS, VIEWS, Line, Look, grouped, line_text, padded
+from services.model.display import HEADINGS, VIEWS, Look, grouped, line_text, padded
+from services.model.lines import Line
 
 
 class Block(NamedTuple):
-    """What is shown.
+    """The text of a block.
 
-    name    what it is called where it cannot be seen
+    name    its accessible name, also where no heading is shown
     digits  the total with leading zeros, '' for none
     lines   label and number
     """
@@ -23,7 +24,7 @@ class Block(NamedTuple):
 
     @classmethod
     def of_site(cls, look: Look, numbers: Mapping[str, Any]) -> Self:
-        """Return the block of a site, of the answer of `/api/counter/{site}`."""
+        """Return the block of a site; `numbers` is the decoded body of `/api/counter/{site}`."""
 
         def count(line: Line) -> int:
             value = numbers[line]
@@ -52,12 +53,12 @@ class Block(NamedTuple):
         )
 
     def sentences(self) -> list[str]:
-        """Return the numbers as they are read aloud, the digits as the total that they are."""
+        """Return the numbers for a screen reader, which reads the digits as the total."""
         lines = [line_text(label, number) for label, number in self.lines]
         return [self.total(), *lines] if self.digits else lines
 
     def total(self) -> str:
-        """Return what the digits say, without the zeros in front."""
+        """Return the line of the digits, without leading zeros."""
         return line_text(self.look.labels[Line.TOTAL], str(int(self.digits)))
 
 

@@ -1,23 +1,23 @@
 """Builds counter.js and blocks.js from their sources: `python -m services.widget.build`.
 
-What is built is committed, so that nobody needs a JavaScript tool to install Luot. The builder is
-esbuild, in the version of Debian 12; another version would give other bytes. Each version has a
-folder; that of a released one is never written again, since portals have pinned it by its hash.
+The result is committed, so that nobody needs a JavaScript tool to install Luot. The builder is
+esbuild in one version (`esbuild.py`), since another would give other bytes. Each version of Luot
+has a folder; that of a released one is never written again: portals have pinned it by its hash.
 """
 
 import base64
 import json
 import re
-import subprocess
 import sys
 import tempfile
 from hashlib import sha256
 from pathlib import Path
 
 from services import __version__
+from services.widget import esbuild, words
 from services.widget.scripts import VERSIONED
+from services.widget.style import style_sheet
 
-ESBUILD = "0.17.0"
 HERE = Path(__file__).parent
 SOURCES = HERE / "sources"
 BUILT = HERE / "static" / VERSIONED.removeprefix("/")
@@ -33,17 +33,28 @@ class BuildError(Exception):
     """The scripts cannot be built; the message says why."""
 
 
-def build(target: Path, esbuild: str = "esbuild") -> None:
-    """Write both scripts and their source maps into a folder; raises BuildError."""
-    version = _run([esbuild, "--version"]).strip()
-    if version != ESBUILD:
-        raise BuildError(f"{esbuild} is version {version!r}; expected {ESBUILD}")
-    style = _run([esbuild, "block.css", "--minify"]).strip()
-    _bundle(esbuild, target, "blocks.js", STYLE=style)
+def build(target: Path, program: str | None = None) -> None:
+    """Write both scripts and their source maps into a folder; raises BuildError.
+
+    `program` is the esbuild to take, instead of the one that is installed or fetched.
+    """
+    try:
+        _build(target, program or esbuild.find())
+    except esbuild.EsbuildError as error:
+        raise BuildError(str(error)) from None
+
+
+def _build(target: Path, program: str) -> None:
+    version = esbuild.version(program)
+    if version != esbuild.VERSION:
+        raise BuildError(f"{program} is version {version!r}; expected {esbuild.VERSION}")
+    css = style_sheet((SOURCES / "block.css").read_text("utf-8"))
+    style = esbuild.run([program, "--loader=css", "--minify"], stdin=css).strip()
+    _bundle(program, target, "blocks.js", STYLE=style, **words.constants())
     # Of its version and of its content: no cache can hold one that does not fit to the other.
     digest = base64.b64encode(sha256((target / "blocks.js").read_bytes()).digest()).decode()
     _bundle(
-        esbuild,
+        program,
         target,
         "counter.js",
         BLOCKS_PATH=f"{VERSIONED}/blocks.js?",
@@ -51,10 +62,10 @@ def build(target: Path, esbuild: str = "esbuild") -> None:
     )
 
 
-def _bundle(esbuild: str, target: Path, entry: str, **constants: str) -> None:
-    _run(
+def _bundle(program: str, target: Path, entry: str, **constants: str) -> None:
+    esbuild.run(
         [
-            esbuild,
+            program,
             entry,
             f"--outfile={target / entry}",
             "--bundle",
@@ -70,7 +81,8 @@ def _bundle(esbuild: str, target: Path, entry: str, **constants: str) -> None:
             f"--footer:js={_AFTER}",
             *(f"--define:{name}={json.dumps(value)}" for name, value in constants.items()),
             "--log-level=warning",
-        ]
+        ],
+        SOURCES,
     )
     _name_sources(target / f"{entry}.map", entry)
 
@@ -80,20 +92,6 @@ def _name_sources(path: Path, entry: str) -> None:
     content = json.loads(path.read_text("utf-8"))
     content["sources"] = [f"widget/{Path(source).name}" for source in content["sources"]]
     path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
-
-
-def _run(command: list[str]) -> str:
-    try:
-        done = subprocess.run(  # noqa: S603
-            command, cwd=SOURCES, capture_output=True, text=True, check=True
-        )
-    except FileNotFoundError:
-        raise BuildError(
-            f"{command[0]} is not installed; expected esbuild {ESBUILD}, of Debian 12"
-        ) from None
-    except subprocess.CalledProcessError as error:
-        raise BuildError(f"{' '.join(command[:2])}: {error.stderr.strip()}") from None
-    return done.stdout
 
 
 def released(changes: str) -> list[str]:

@@ -1,11 +1,11 @@
-"""How much room a block takes in a page, to be kept before it is there."""
+"""Sizes of a block, so that a portal can reserve its place before it loads."""
 
 import re
-from collections.abc import Mapping
 from math import ceil
 from typing import NamedTuple
 
-from services.model.display import Look, Preset, Theme, grouped, line_text
+from services.model.display import Look, Theme, grouped, line_text
+from services.widget.looks import PRESETS
 from services.widget.text_width import width
 
 
@@ -27,13 +27,11 @@ class _Heights(NamedTuple):
 
 # Measured in a browser at 12 pixels, where borders of one pixel count most. Tests compare them
 # with what block.css makes (tests/browser/test_place.py).
-_FRAMED = _Heights(0.87, 2.6, 3.03, 2.05)
-_HEIGHTS: Mapping[Preset, _Heights] = {
-    **dict.fromkeys(Preset, _FRAMED),
-    Preset.PLAIN: _Heights(0.4, 1.8, 2.33, 1.64),
-    Preset.WORDPRESS: _Heights(0.7, 2.81, 3.03, 2.05),
-}
-_PLAIN_WITH_A_BACK = 0.6
+_LIKE_TEXT = _Heights(0.4, 1.8, 2.33, 1.64)
+_SPREAD = _Heights(0.7, 2.6, 3.03, 2.05)
+_FRAME = 0.17
+_TITLE = 0.21
+_LIKE_TEXT_WITH_A_BACK = 0.6
 _SPARE = 0.3
 
 # The page for an iframe looks as the element does, in letters of 14 pixels.
@@ -47,15 +45,15 @@ _DRAWN = re.compile(r'<svg [^>]*?\bwidth="(\d+)" height="(\d+)"')
 
 
 def element_height(look: Look, theme: Theme | None = None) -> float:
-    """Return a height in ems into which `<visitor-counter>` fits where no line is broken.
+    """Return the height in ems of `<visitor-counter>` where no line wraps.
 
-    `theme` is what was chosen for it; the element follows its page where nothing was.
+    `theme` is the one that is set; without any, the element follows its page.
     """
     return round(_height(look, has_back=theme in (Theme.LIGHT, Theme.DARK)), 1)
 
 
 def frame(look: Look) -> Size:
-    """Return a size into which the page for an iframe fits, in any preset, without scrolling."""
+    """Return the size of an iframe whose page does not scroll, in any preset."""
     number = width(grouped(_LARGEST, look.format), _FRAME_FONT, bold=True)
     widths = [
         _FRAME_NARROWEST,
@@ -68,15 +66,17 @@ def frame(look: Look) -> Size:
 
 
 def _height(look: Look, *, has_back: bool) -> float:
-    part = _HEIGHTS[look.preset]
-    back = _PLAIN_WITH_A_BACK * (has_back and look.preset is Preset.PLAIN)
-    height = part.around + _SPARE + part.line * len(look.lines) + back
-    return height + part.heading * bool(look.heading) + part.digits * bool(look.digits)
+    looks = PRESETS[look.preset]
+    part = _SPREAD if looks.spread else _LIKE_TEXT
+    back = _LIKE_TEXT_WITH_A_BACK * (has_back and not looks.spread)
+    height = part.around + _FRAME * looks.frame + _SPARE + part.line * len(look.lines) + back
+    heading = part.heading + _TITLE * looks.title
+    return height + heading * bool(look.heading) + part.digits * bool(look.digits)
 
 
 def drawn(svg: str) -> Size:
-    """Return the size of a badge as it is drawn. Raises ValueError for what is no badge."""
-    found = _DRAWN.match(svg)
-    if found is None:
+    """Return the size of a badge. Raises ValueError for other text."""
+    size = _DRAWN.match(svg)
+    if size is None:
         raise ValueError(f"{svg[:60]!r}; expected an SVG image with a width and a height")
-    return Size(int(found[1]), int(found[2]))
+    return Size(int(size[1]), int(size[2]))

@@ -1,6 +1,7 @@
-"""What the presets look like in badge and iframe page: as `<visitor-counter>` does.
+"""What the presets look like: the one list that badge, iframe page and elements are made from.
 
-Its style is `services/widget/sources/block.css`; `tests/browser/test_embed.py` compares the two.
+`style.py` makes the CSS of `<visitor-counter>` and `<most-read>` of it, for the build of the
+scripts; `tests/browser/test_embed.py` compares element and page.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ class Looks(NamedTuple):
 
     digit     colour behind a digit, which is white
     radius    of the corners, in pixels
-    rule      what parts the lines: solid, dotted or none
+    rule      between two lines: solid, dotted or none
     bar       width of a bar along the left edge of the block, in the accent colour
     head_bar  the same along the heading only
     frame     whether a border is around the block
@@ -46,7 +47,7 @@ class Looks(NamedTuple):
 
     def edge(self, palette: Palette) -> str:
         """Return the colour around a digit: on dark ground, its own would not be seen."""
-        return _DARK_EDGE if palette is self.dark else self.digit
+        return DARK_EDGE if palette is self.dark else self.digit
 
     def bare(self, theme: Theme) -> bool:
         """Whether the block stands on the ground of the page, without room around its words.
@@ -57,7 +58,13 @@ class Looks(NamedTuple):
 
 
 NO_GROUND = "none"
-_DARK_EDGE = "#56616f"
+DARK_EDGE = "#56616f"
+
+FRAMED = Looks(
+    Palette("#212529", "#ffffff", "#dcdfe4", "#0b57a8", "#f4f6f8", "#212529"),
+    Palette("#e6e8eb", "#1b1e24", "#3a4049", "#8ab9f7", "#252a32", "#e6e8eb"),
+)
+"""A block in a frame, without a preset."""
 
 PRESETS: Mapping[Preset, Looks] = {
     Preset.PLAIN: Looks(

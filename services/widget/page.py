@@ -1,4 +1,4 @@
-"""The block as a page for an iframe: no script, nothing from elsewhere."""
+"""Renders the block as a page for an iframe, without scripts or external resources."""
 
 from functools import lru_cache
 from html import escape
@@ -10,14 +10,14 @@ from services.widget.looks import PRESETS, Looks, Palette, themed
 
 MEDIA_TYPE = "text/html; charset=utf-8"
 
-# So many digits fit 200 pixels as large as the other numbers.
+# As many digits of full size fit into 200 pixels.
 _MANY = 15
 
 
 def html(block: Block) -> str:
     """Return the page."""
     look = block.look
-    # Who reads with the ears finds a page by its heading, also where none is to be seen.
+    # Screen readers find a page by its heading, also where none is visible.
     heading = (
         f"<h1>{escape(block.heading)}</h1>"
         if block.heading.strip()
@@ -49,7 +49,7 @@ def policy(preset: Preset, theme: Theme) -> str:
 
 
 def _digits(block: Block) -> str:
-    """Return the digits each in its cell, read as one number."""
+    """Return the digits, each in its cell, with the number as their accessible name."""
     if not block.digits:
         return ""
     name = escape(block.total())

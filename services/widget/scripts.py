@@ -1,4 +1,4 @@
-"""The browser scripts, as every portal embeds them: renewed, or of one version for ever."""
+"""Serves the browser scripts: the current ones, and each version at an immutable address."""
 
 import base64
 import gzip
@@ -46,7 +46,7 @@ HEADERS = {
 STATIC = files("services.widget").joinpath("static")
 _FOLDER = re.compile(r"v(\d+(?:\.\d+)*)", re.ASCII)
 
-Answer = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Script(BaseModel):
@@ -67,8 +67,8 @@ class Scripts(BaseModel):
 def versions() -> list[str]:
     """Return the versions of the scripts that are served, the oldest first."""
     # Systems and tools leave folders of their own.
-    found = [match for entry in STATIC.iterdir() if (match := _FOLDER.fullmatch(entry.name))]
-    return sorted((match[1] for match in found), key=lambda each: [*map(int, each.split("."))])
+    folders = [match for entry in STATIC.iterdir() if (match := _FOLDER.fullmatch(entry.name))]
+    return sorted((match[1] for match in folders), key=lambda each: [*map(int, each.split("."))])
 
 
 def built(name: str, version: str = __version__) -> bytes:
@@ -77,7 +77,7 @@ def built(name: str, version: str = __version__) -> bytes:
 
 
 def compressed(content: bytes) -> bytes:
-    """Return content as gzip, the same bytes every time."""
+    """Return content as gzip, reproducibly."""
     return gzip.compress(content, compresslevel=9, mtime=0)
 
 
@@ -87,8 +87,8 @@ def integrity(content: bytes) -> str:
 
 
 def router(public_url: str | None) -> APIRouter:
-    """Return the route that tells version and hashes."""
-    told = Scripts(
+    """Return the route of version and hashes."""
+    information = Scripts(
         version=__version__,
         url=public_url,
         scripts={
@@ -100,7 +100,7 @@ def router(public_url: str | None) -> APIRouter:
 
     @router.get(INFORMATION, summary="The scripts of this version, and their hashes")
     async def scripts() -> Scripts:
-        return told
+        return information
 
     return router
 
@@ -124,7 +124,7 @@ def _prepared(name: str, version: str) -> tuple[bytes, bytes, str]:
     return plain, compressed(plain), blake2b(plain, digest_size=9).hexdigest()
 
 
-def _answer(name: str, version: str, *, immutable: bool) -> Answer:
+def _answer(name: str, version: str, *, immutable: bool) -> Handler:
     media_type = FILES[name]
     cached = HEADERS | {"Cache-Control": IMMUTABLE if immutable else RENEWED}
 

@@ -14,8 +14,8 @@ from services.model.display import HEADINGS, Display, Lang, Look
 from services.widget.heights import Size, element_height, frame
 
 
-class Scripts(NamedTuple):
-    """The script of one version: where it is, and its hash."""
+class PinnedScript(NamedTuple):
+    """The script of one version: its path, and its hash for `integrity`."""
 
     version: str
     path: str
@@ -23,31 +23,30 @@ class Scripts(NamedTuple):
 
 
 class Snippet:
-    """The ways to embed the counter of one site."""
+    """The snippets that embed the counter of one site."""
 
     def __init__(
         self,
         url: str,
         site: str,
-        scripts: Scripts,
+        script: PinnedScript,
         display: Mapping[str, Any] | None = None,
         badge: Size | None = None,
     ) -> None:
-        """Take what is known of a site.
+        """Prepare the snippets of a site.
 
-        `url` is where browsers reach Luot, `display` what the site's admin has set, `badge` the
-        size of the badge as it is drawn now. Raises msgspec.ValidationError for an option that is
-        not known here.
+        `url` is where browsers reach Luot, `display` the display settings of the site, `badge` the
+        current size of its badge. Raises msgspec.ValidationError for an unknown display option.
         """
         self._url = url.rstrip("/")
         self._site = site
-        self._scripts = scripts
+        self._script = script
         chosen = msgspec.convert(display or {}, Display)
         self._look, self._theme = Look.of(chosen), chosen.theme
         self._badge = badge
 
     def ways(self) -> dict[str, str]:
-        """Return each way by its name, in the order in which they are needed."""
+        """Return each snippet by name, in the order in which a portal needs them."""
         url = self._url
         return {
             "script": _tag("script", "async", src=f"{url}/counter.js", data_site=self._site),
@@ -61,8 +60,8 @@ class Snippet:
             "pinned": _tag(
                 "script",
                 "async",
-                src=url + self._scripts.path,
-                integrity=self._scripts.integrity,
+                src=url + self._script.path,
+                integrity=self._script.integrity,
                 crossorigin="anonymous",
                 data_site=self._site,
             ),
@@ -70,43 +69,45 @@ class Snippet:
         }
 
     def late_source(self) -> str:
-        """Return what allows the way `late` in a `script-src` (CSP level 3, section 2.3.1)."""
+        """Return the `script-src` source that allows `late` (CSP level 3, section 2.3.1)."""
         return csp.of_text(self._late())
 
     def policy(self) -> dict[str, str]:
-        """Return what to add to each line of a Content-Security-Policy that the portal has."""
+        """Return, by directive, the source to add to the portal's Content-Security-Policy."""
         return dict.fromkeys(("script-src", "connect-src", "img-src", "frame-src"), self._url) | {
             "trusted-types": "luot"
         }
 
     def text(self) -> str:
-        """Return everything for a person, as HTML with comments."""
-        ways, told = self.ways(), self._told()
+        """Return everything for people, as HTML with comments."""
+        ways, descriptions = self.ways(), self._descriptions()
         parts = []
         for title, names in _PARTS:
             if title:
                 parts.append(f"<!-- {title} -->")
-            parts += [f"{_wrapped(f'<!-- {told[name]} -->')}\n{ways[name]}" for name in names]
+            parts += [
+                f"{_wrapped(f'<!-- {descriptions[name]} -->')}\n{ways[name]}" for name in names
+            ]
         lines = "\n".join(f"{_MARGIN}{name} {value}" for name, value in self.policy().items())
         parts += [_wrapped(f"<!-- {_POLICY}"), lines, _wrapped(f"{_POLICY_LINES} -->", _MARGIN)]
         return "\n\n".join(parts)
 
     def json(self) -> str:
-        """Return everything for a program."""
-        ways, told = self.ways(), self._told()
+        """Return everything for programs, as JSON."""
+        ways, descriptions = self.ways(), self._descriptions()
         answer = {
             "site": self._site,
             "url": self._url,
-            "version": self._scripts.version,
+            "version": self._script.version,
             "ways": ways,
-            "what_for": {name: told[name] for name in ways},
+            "what_for": {name: descriptions[name] for name in ways},
             "content_security_policy": self.policy(),
             "content_security_policy_what_for": f"{_POLICY} {_POLICY_LINES}",
         }
         return json.dumps(answer, ensure_ascii=False, indent=2)
 
-    def _told(self) -> dict[str, str]:
-        given = {"version": self._scripts.version, "late": self.late_source()}
+    def _descriptions(self) -> dict[str, str]:
+        given = {"version": self._script.version, "late": self.late_source()}
         return {name: title.format(**given) for name, title in _TITLES.items()}
 
     def _image(self) -> str:
@@ -121,7 +122,7 @@ class Snippet:
         )
 
     def _shown(self) -> dict[str, str]:
-        """Return the ways that show the block without a script."""
+        """Return the snippets that show the block without a script."""
         site, lang = quote(self._site), self._look.lang
         name = self._look.heading or HEADINGS[lang]
         page = f"{self._url}/counter/{site}.html"
@@ -213,10 +214,10 @@ def _wrapped(text: str, margin: str = "") -> str:
 
 
 def _open(name: str, *flags: str, **attributes: str) -> str:
-    told = [name, *flags]
+    parts = [name, *flags]
     for attribute, value in attributes.items():
-        told.append(f'{attribute.replace("_", "-")}="{html.escape(value)}"')
-    return f"<{' '.join(told)}>"
+        parts.append(f'{attribute.replace("_", "-")}="{html.escape(value)}"')
+    return f"<{' '.join(parts)}>"
 
 
 def _tag(name: str, *flags: str, **attributes: str) -> str:

@@ -1,7 +1,7 @@
-"""How wide text is in a badge: an image cannot ask its reader's fonts.
+"""Estimates the width of text in a badge: an image cannot measure its reader's fonts.
 
-The widths are those of DejaVu Sans, measured; Verdana's are nearly the same. Both put the marks of
-Vietnamese on letters without making them wider, and all digits are of one width.
+The widths are those of DejaVu Sans, measured; Verdana's are nearly the same. In both,
+the marks of Vietnamese make no letter wider, and all digits have the same width.
 """
 
 import unicodedata
@@ -64,7 +64,7 @@ _HORNED = {"o": "ơ", "O": "Ơ", "u": "ư", "U": "Ư"}
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    """Return the width of text in pixels, its font `size` pixels high."""
+    """Return the width of text in pixels in a font of `size` pixels."""
     return sum(_advance(char, bold) for char in unicodedata.normalize("NFC", text)) * size / 100
 
 

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page
 
-from services.widget.snippet import Scripts, Snippet
+from services.widget.snippet import PinnedScript, Snippet
 from tests.browser.portal import Portal
 
 # As a tag manager does it.
@@ -14,7 +14,7 @@ INSERT = """(text) => {
 
 
 def snippet(portal: Portal) -> Snippet:
-    return Snippet(portal.luot, "mytho", Scripts("", "", ""))
+    return Snippet(portal.luot, "mytho", PinnedScript("", "", ""))
 
 
 def inside(tag: str) -> str:

@@ -11,7 +11,7 @@ from services.widget import page as frames
 from services.widget import scripts
 from services.widget.block import Block
 from services.widget.heights import element_height
-from services.widget.snippet import Scripts, Snippet
+from services.widget.snippet import PinnedScript, Snippet
 from tests.browser.portal import Portal
 
 SHIFTS = """
@@ -40,7 +40,7 @@ each_preset = pytest.mark.parametrize("preset", Preset)
 
 
 def ways_of(portal: Portal, display: dict[str, Any]) -> dict[str, str]:
-    return Snippet(portal.luot, "mytho", Scripts("", "", ""), display).ways()
+    return Snippet(portal.luot, "mytho", PinnedScript("", "", ""), display).ways()
 
 
 def look_of(display: dict[str, Any]) -> Look:

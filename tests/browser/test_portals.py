@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, Route, ViewportSize, expect
 
 from services.standalone import demo
-from services.standalone.demo import pages
+from services.standalone.demo import render
 from services.standalone.demo.portals import ALL, INDEX, PORTALS, SAMPLE, Portal
 from services.widget.scripts import VERSIONED
 from tests.browser.conftest import DESKTOP, Visit, becomes
@@ -22,7 +22,7 @@ OCTOBER_2023 = datetime(2023, 10, 5, 3, 0, tzinfo=UTC)
 
 
 def paths(portal: Portal) -> list[str]:
-    return [path for path, page in pages.pages().items() if page.portal is portal]
+    return [path for path, page in render.pages().items() if page.portal is portal]
 
 
 def block(page: Page) -> list[str]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from services.widget.snippet import Scripts, Snippet
+from services.widget.snippet import PinnedScript, Snippet
 from tests.browser.conftest import HEARD, becomes
 from tests.browser.portal import Portal
 from tests.servers.up import BROWSER, Up
@@ -31,7 +31,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 def ways(up: Up) -> dict[str, str]:
     """Return what `luot snippet` prints; a portal's page knows Luot by a name of its own."""
-    return Snippet(host(up), "demo", Scripts("", "", "")).ways()
+    return Snippet(host(up), "demo", PinnedScript("", "", "")).ways()
 
 
 def host(up: Up) -> str:

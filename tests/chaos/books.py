@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.traffic.client import Answer, Connection, LostAnswerError, Server
+from services.traffic.client import IngestAddress, IngestAnswer, IngestConnection, LostAnswerError
 from tests.servers.system import BROWSER
 
 SITES = tuple(f"cong-{number}" for number in range(5))
@@ -36,7 +36,7 @@ class Books:
         body = {"n": "pageview", "d": site, "u": url, "r": f"https://{number}/"}
         return number, json.dumps(body).encode(), f"10.1.{visitor // 250}.{visitor % 250 + 1}"
 
-    def answered(self, number: str, answer: Answer) -> None:
+    def answered(self, number: str, answer: IngestAnswer) -> None:
         if answer.status == 202 and not answer.dropped:
             self.accepted.add(number)
         elif answer.status == 503:
@@ -52,7 +52,7 @@ class Generator:
 
     def __init__(self, books: Books, urls: list[str], rate: float, connections: int = 12) -> None:
         self.books = books
-        self._servers = [Server.at(url) for url in urls]
+        self._servers = [IngestAddress.at(url) for url in urls]
         self._pause = connections / rate
         self._connections = connections
         self._stopped = asyncio.Event()
@@ -68,8 +68,8 @@ class Generator:
             finally:
                 self._stopped.set()
 
-    async def _send(self, server: Server) -> None:
-        connection = Connection(server)
+    async def _send(self, server: IngestAddress) -> None:
+        connection = IngestConnection(server)
         try:
             while not self._stopped.is_set():
                 await self._send_one(connection)
@@ -77,7 +77,7 @@ class Generator:
         finally:
             connection.close()
 
-    async def _send_one(self, connection: Connection) -> None:
+    async def _send_one(self, connection: IngestConnection) -> None:
         number, body, address = self.books.new_hit()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from services.traffic.client import Answer
+from services.traffic.client import IngestAnswer
 from tests.chaos.books import Books, Generator
 from tests.chaos.world import World
 
@@ -42,7 +42,7 @@ class Tally(Books):
             self.sent.clear()
         return hit
 
-    def answered(self, number: str, answer: Answer) -> None:
+    def answered(self, number: str, answer: IngestAnswer) -> None:
         if answer.status == 202 and not answer.dropped:
             self.taken += 1
         else:

@@ -5,7 +5,7 @@ from typing import Any
 from services.model.account import Role, Token, User
 from services.store import audit
 from services.store.accounts import TOKENS, USERS
-from services.store.audit import Entry
+from services.store.audit import AuditEntry
 from services.store.interface import Store
 
 LAN = User(name="lan@mytho.example", password="$argon2id$…", role=Role.OWNER, stamp="a")
@@ -45,8 +45,8 @@ async def test_tokens_are_kept_without_the_token(store: Store) -> None:
     assert (await TOKENS.load(store)).rows == {"ab": token}
 
 
-def _entry(at: int, name: str, site: str = "", who: str = "lan") -> Entry:
-    return Entry(at, name, 0, who, "site.edit", site, site, '{"name":"%s"}', "'\\\n")
+def _entry(at: int, name: str, site: str = "", who: str = "lan") -> AuditEntry:
+    return AuditEntry(at, name, 0, who, "site.edit", site, site, '{"name":"%s"}', "'\\\n")
 
 
 async def test_the_audit_log_is_read_back_page_by_page_the_newest_first(store: Store) -> None:

@@ -4,14 +4,14 @@ from datetime import date
 
 from services.model.calendar import Grain, to_day
 from services.store import balances
-from services.store.balances import Entry
+from services.store.balances import BalanceEntry
 from services.store.interface import Store
 
 JULY = to_day(date(2026, 7, 1))
 
 
-def entry(name: str, at: int, **given: object) -> Entry:
-    plain = Entry(name, "", Grain.TOTAL, 0, 0, 100, "admin", at, "sổ 'cũ' \\ trang 1")
+def entry(name: str, at: int, **given: object) -> BalanceEntry:
+    plain = BalanceEntry(name, "", Grain.TOTAL, 0, 0, 100, "admin", at, "sổ 'cũ' \\ trang 1")
     return plain._replace(**given)  # type: ignore[arg-type]
 
 

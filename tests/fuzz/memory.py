@@ -21,7 +21,7 @@ from services.access_log.parser import AccessLog
 from services.ingest import event
 from services.ingest.spool import records, segment
 from services.log import batch
-from services.log.writer import Entry
+from services.log.entries import LogEntry
 from services.model.hit import Hit
 from tests.fuzz import corpus
 
@@ -108,7 +108,7 @@ def targets(folder: Path) -> dict[str, tuple[Target, bytes, list[bytes]]]:
     files = Files(folder)
     hits = [Hit(site="mytho", path=f"/{number}", at=number, day=19_676) for number in range(5)]
     spooled = [
-        records.encode(1, [Entry(0, "producer", number, 1, b"x" * 50)], attempted=False)
+        records.encode(1, [LogEntry(0, "producer", number, 1, b"x" * 50)], attempted=False)
         for number in range(1, 20)
     ]
     made = (make() for make in corpus.BATCHES.values())

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from services.ingest.spool import records, segment
 from services.ingest.spool.folder import Folder
-from services.ingest.spool.records import Record
-from services.log.writer import Entry
+from services.ingest.spool.records import SpoolRecord
+from services.log.entries import LogEntry
 from tests.fuzz import corpus
 
 PARTITIONS = 8
@@ -32,13 +32,15 @@ fuzzed = settings(max_examples=40, deadline=None, suppress_health_check=list(Hea
 
 
 @cache
-def written() -> tuple[list[Record], list[bytes]]:
+def written() -> tuple[list[SpoolRecord], list[bytes]]:
     """Return full group commits of 40 to 60 KB each, and how they stand in a segment."""
     chance = random.Random(4)
     made = []
     for number in range(1, RECORDS + 1):
         payload = chance.randbytes(chance.randrange(40_000, 60_000))
-        made.append(Record(NOW + number, False, [Entry(0, "producer", number, HITS, payload)]))
+        made.append(
+            SpoolRecord(NOW + number, False, [LogEntry(0, "producer", number, HITS, payload)])
+        )
     return made, [records.encode(r.written, r.entries, attempted=r.attempted) for r in made]
 
 

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from redis.asyncio import Redis
 
 from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
 from services.log import keys
-from services.log.writer import LogWriter
+from services.log.entries import Batcher
+from services.log.open import open_log
 from services.model.hit import Hit
 from services.model.partition import partition_of
 from services.store.interface import Store
@@ -32,11 +32,12 @@ async def store(luot: System) -> AsyncIterator[Store]:
 
 
 async def append(server: RedisServer, *paths: str) -> None:
-    redis = Redis.from_url(server.url)
+    log = open_log(server.url)
+    producer = log.producer()
     hits = [Hit(site="mytho", path=path, at=1, day=DAY, visitor=1) for path in paths]
-    writer = LogWriter(8)
-    await writer.append(redis, writer.prepare(hits))
-    await redis.aclose()
+    await producer.append(Batcher(8).prepare(hits))
+    await producer.close()
+    await log.close()
 
 
 async def failure(aggregator: Aggregator) -> BaseException:

@@ -12,8 +12,9 @@ import pytest
 from redis.asyncio import Redis
 
 from services.log.batch import MAX_HITS
-from services.log.writer import LogWriter
-from services.model import position
+from services.log.entries import Batcher
+from services.log.open import open_log
+from services.log.redis import entry_ids
 from services.model.calendar import local_day
 from services.model.hit import Hit
 from services.store.interface import Store
@@ -64,12 +65,13 @@ class Books:
 
 
 async def append(url: str, books: Books, pause: float) -> None:
-    redis = Redis.from_url(url)
-    writer = LogWriter(8)
+    log = open_log(url)
+    producer, batcher = log.producer(), Batcher(8)
     for _ in range(HITS // MAX_HITS):
-        await writer.append(redis, writer.prepare(books.hits()))
+        await producer.append(batcher.prepare(books.hits()))
         await asyncio.sleep(pause)
-    await redis.aclose()
+    await producer.close()
+    await log.close()
 
 
 async def kill_at_random(service: Service, seed: int) -> None:
@@ -90,7 +92,7 @@ async def folded(url: str) -> None:
                 last = await redis.xrevrange(f"hits:{{{partition}}}", count=1)
                 committed = await redis.hget("hits:commits:luot", str(partition))
                 if last:
-                    behind += int(committed or 0) <= position.of_entry(cast("bytes", last[0][0]))
+                    behind += int(committed or 0) <= entry_ids.of_entry(cast("bytes", last[0][0]))
             if not behind:
                 break
             await asyncio.sleep(0.2)

@@ -10,12 +10,12 @@ import pytest_asyncio
 import uvicorn
 
 from services.http.protocol import LimitedHttp
-from services.http.response import Header, Prepared
+from services.http.response import Header, PrebuiltResponse
 from tests.servers.asgi import listening, port_of
 
 
-def answer(text: bytes) -> Prepared:
-    return Prepared(200, ((b"content-length", b"%d" % len(text)),), text)
+def answer(text: bytes) -> PrebuiltResponse:
+    return PrebuiltResponse(200, ((b"content-length", b"%d" % len(text)),), text)
 
 
 class Application:
@@ -25,15 +25,15 @@ class Application:
     last, `much` with 100 kB.
     """
 
-    direct_targets = frozenset({b"/hit"})
+    inline_targets = frozenset({b"/hit"})
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
         self.waiting = asyncio.Event()
 
-    async def direct(
+    async def answer_inline(
         self, path: str, headers: Sequence[Header], body: bytes, client: tuple[str, int] | None
-    ) -> Prepared:
+    ) -> PrebuiltResponse:
         assert path == "/hit"
         assert client is not None
         if body == b"wait":
@@ -44,7 +44,9 @@ class Application:
         if body == b"much":
             return answer(b"x" * 100_000)
         if body == b"close":
-            return Prepared(413, ((b"content-length", b"0"), (b"connection", b"close")), b"")
+            return PrebuiltResponse(
+                413, ((b"content-length", b"0"), (b"connection", b"close")), b""
+            )
         return answer(b"directly %b %b %b;" % (client[0].encode(), dict(headers)[b"host"], body))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

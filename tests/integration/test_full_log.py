@@ -10,7 +10,7 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
 from services.log import keys
-from services.log.writer import LogWriter
+from services.log.entries import Batcher
 from services.model.calendar import local_day
 from services.model.hit import Hit
 from services.model.partition import partition_of
@@ -35,7 +35,7 @@ def system(tmp_path: Path) -> Iterator[System]:
 
 def fill(redis: Redis) -> None:
     """Write hits of six to two hours ago, that nobody has counted, and leave room for no more."""
-    writer = LogWriter(PARTITIONS)
+    batcher = Batcher(PARTITIONS)
     redis.set(keys.PARTITIONS, PARTITIONS)
     now = time.time_ns() // 1_000_000
     pipeline = redis.pipeline(transaction=False)
@@ -46,7 +46,7 @@ def fill(redis: Redis) -> None:
     for number in range(ENTRIES):
         at = now - 6 * HOUR_MS + number * (4 * HOUR_MS // ENTRIES)
         hit = Hit(site=SITE, path="/", at=at, day=local_day(at, ZONE), visitor=number + 1)
-        (entry,) = writer.prepare([hit])
+        (entry,) = batcher.prepare([hit])
         fields: dict[Any, Any] = {
             "v": entry.version,
             "n": 1,

@@ -17,6 +17,7 @@ from services.api.settings import ApiSettings
 from services.ingest.app import Ingest
 from services.ingest.settings import IngestSettings
 from services.model.site import Site
+from services.state.state import State
 from services.store import sites
 from services.store.migrations import migrate
 from services.store.open import open_store
@@ -43,7 +44,7 @@ class World:
         self.api = Api(
             ApiSettings(redis_url=redis_url),
             store=self.store,
-            redis=self.redis,
+            state=State(self.redis),
             clock=lambda: self.now,
         )
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest_asyncio
 
 from services.http.protocol import LimitedHttp
-from services.http.response import EXTENSION, Prepared
+from services.http.response import EXTENSION, PrebuiltResponse
 from tests.servers.asgi import listening, port_of
 
-HELLO = Prepared(202, ((b"content-length", b"2"), (b"x-luot", b"y")), b"ok")
-LAST = Prepared(413, ((b"content-length", b"0"), (b"connection", b"close")), b"")
+HELLO = PrebuiltResponse(202, ((b"content-length", b"2"), (b"x-luot", b"y")), b"ok")
+LAST = PrebuiltResponse(413, ((b"content-length", b"0"), (b"connection", b"close")), b"")
 WRITTEN: list[bool] = []
 
 

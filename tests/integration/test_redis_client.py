@@ -6,7 +6,7 @@ import pytest
 import uvloop
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from services.log import wire
+from services.log.redis import raw_pipeline
 from services.runtime.redis_client import connect
 from tests.servers.redis import RedisServer, free_port
 
@@ -38,6 +38,6 @@ def test_a_transport_that_closes_under_a_write(
 
 async def test_to_send_nothing_needs_no_connection() -> None:
     async with connect(f"redis://127.0.0.1:{free_port()}", retry=None) as redis:
-        await wire.send(redis, [])
+        await raw_pipeline.send(redis, [])
         with pytest.raises(RedisConnectionError):
-            await wire.send(redis, [("PING",)])
+            await raw_pipeline.send(redis, [("PING",)])

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.traffic.client import Server, UrlError
+from services.traffic.client import IngestAddress, UrlError
 from services.traffic.sender import ATTEMPTS, PageView, Sender, UnreachableError
 
 Request = tuple[bytes, dict[bytes, bytes], bytes]
@@ -181,4 +181,4 @@ async def test_a_user_agent_cannot_add_a_header() -> None:
 @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://x", "http://", "http://x:port"])
 def test_what_is_no_url_is_refused_by_name(url: str) -> None:
     with pytest.raises(UrlError, match="not a"):
-        Server.at(url)
+        IngestAddress.at(url)

@@ -1,8 +1,10 @@
 """What may wait for a flush is bounded, by hits and by pages."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from services.aggregator import app
+from services.aggregator import pending
 from services.aggregator.app import Aggregator
 from services.aggregator.fold import PartitionFold
 from services.aggregator.settings import AggregatorSettings
@@ -38,21 +40,32 @@ async def test_enough_hits_of_few_pages_are_written_without_waiting(
 ) -> None:
     fold = PartitionFold(0)
     read(aggregator, fold, 1, hits=500, pages=1)
-    assert not aggregator._full.is_set()
+    assert not aggregator._pending.full.is_set()
     read(aggregator, fold, 2, hits=500, pages=1)
-    assert aggregator._full.is_set()
-    assert aggregator._room.is_set()
+    assert aggregator._pending.full.is_set()
+    assert aggregator._pending.room.is_set()
     for number in (3, 4):
         read(aggregator, fold, number, hits=500, pages=1)
-    assert not aggregator._room.is_set()
+    assert not aggregator._pending.room.is_set()
 
 
 async def test_enough_pages_of_few_hits_are_written_without_waiting(
     aggregator: Aggregator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "FLUSH_PAGES", 400)
+    monkeypatch.setattr(pending, "FLUSH_PAGES", 400)
     fold = PartitionFold(0)
     read(aggregator, fold, 1, hits=200, pages=200)
-    assert not aggregator._full.is_set()
+    assert not aggregator._pending.full.is_set()
     read(aggregator, fold, 2, hits=200, pages=200)
-    assert aggregator._full.is_set()
+    assert aggregator._pending.full.is_set()
+
+
+async def test_what_goes_to_another_owner_makes_room(aggregator: Aggregator) -> None:
+    fold = PartitionFold(0)
+    for number in (1, 2, 3, 4):
+        read(aggregator, fold, number, hits=500, pages=1)
+    assert not aggregator._pending.room.is_set()
+    await aggregator._on_revoked(aggregator.app, [SimpleNamespace(partition=0)])
+    await aggregator.flush()
+    assert aggregator._pending.room.is_set()
+    assert not aggregator._pending.full.is_set()

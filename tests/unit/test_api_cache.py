@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from services.api.counter.cache import OVERTAKE_SECONDS, Held, LastGood, NothingKnownError
+from services.api.counter.cache import (
+    OVERTAKE_SECONDS,
+    Cached,
+    NothingCachedError,
+    StaleIfErrorCache,
+)
 from services.store.interface import StoreError, StoreUnavailableError
 
 
@@ -28,32 +33,32 @@ class Source:
             raise self.fault
         return {key: len(self.readings) for key in keys if key not in self.unreadable}
 
-    def cache(self, budget: float = 2.0, **more: Any) -> LastGood[str, int]:
-        return LastGood(self.load, budget=budget, clock=lambda: self.now, **more)
+    def cache(self, budget: float = 2.0, **more: Any) -> StaleIfErrorCache[str, int]:
+        return StaleIfErrorCache(self.load, budget=budget, clock=lambda: self.now, **more)
 
 
 async def test_a_value_is_read_again_after_a_second() -> None:
     source = Source()
     cache = source.cache()
 
-    assert await cache.get("a") == Held(1, stale=False)
+    assert await cache.get("a") == Cached(1, stale=False)
     source.now = 0.99
-    assert (await cache.get("a"), cache.fresh("a")) == (Held(1, stale=False), 1)
+    assert (await cache.get("a"), cache.fresh("a")) == (Cached(1, stale=False), 1)
     source.now = 1.0
     assert cache.fresh("a") is None
-    assert await cache.get("a") == Held(2, stale=False)
+    assert await cache.get("a") == Cached(2, stale=False)
 
 
 async def test_what_is_fresh_for_minutes_is_tried_again_a_second_after_a_fault() -> None:
     source = Source()
     cache = source.cache(ttl=600.0)
     source.fault = StoreUnavailableError("away")
-    with pytest.raises(NothingKnownError):
+    with pytest.raises(NothingCachedError):
         await cache.get("a")
 
     source.fault = None
     source.now = 1.0
-    assert await cache.get("a") == Held(2, stale=False)
+    assert await cache.get("a") == Cached(2, stale=False)
     source.now = 600.0
     assert cache.fresh("a") == 2
 
@@ -64,7 +69,7 @@ async def test_everybody_waits_for_one_reading() -> None:
 
     held = await asyncio.gather(*(cache.get("a") for _ in range(50)))
 
-    assert held == [Held(1, stale=False)] * 50
+    assert held == [Cached(1, stale=False)] * 50
     assert source.readings == [["a"]]
 
 
@@ -74,9 +79,9 @@ async def test_only_what_is_missing_is_read() -> None:
     await cache.get("a")
 
     assert await cache.get_many(["a", "b", "c", "b"]) == {
-        "a": Held(1, stale=False),
-        "b": Held(2, stale=False),
-        "c": Held(2, stale=False),
+        "a": Cached(1, stale=False),
+        "b": Cached(2, stale=False),
+        "c": Cached(2, stale=False),
     }
     assert source.readings == [["a"], ["b", "c"]]
 
@@ -93,21 +98,21 @@ async def test_on_any_fault_the_last_good_value_is_stale_and_the_next_try_comes_
     source.fault = fault
 
     source.now = 5.0
-    assert await cache.get("a") == Held(1, stale=True)
+    assert await cache.get("a") == Cached(1, stale=True)
     source.now = 5.5
-    assert await cache.get("a") == Held(1, stale=True)
+    assert await cache.get("a") == Cached(1, stale=True)
     assert len(source.readings) == 2
 
     source.fault = None
     source.now = 6.0
-    assert await cache.get("a") == Held(3, stale=False)
+    assert await cache.get("a") == Cached(3, stale=False)
 
 
 async def test_nothing_known_and_nothing_readable_is_an_error() -> None:
     source = Source()
     source.fault = StoreUnavailableError("away")
 
-    with pytest.raises(NothingKnownError):
+    with pytest.raises(NothingCachedError):
         await source.cache().get("a")
 
 
@@ -118,16 +123,16 @@ async def test_nobody_waits_longer_than_the_budget_for_a_store_that_hangs() -> N
     source.may_answer.clear()
     source.now = 5.0
 
-    assert await cache.get("a") == Held(1, stale=True)
+    assert await cache.get("a") == Cached(1, stale=True)
     source.now = 6.0
     async with asyncio.timeout(10):  # the reading is over its budget already
-        assert await cache.get("a") == Held(1, stale=True)
+        assert await cache.get("a") == Cached(1, stale=True)
     assert len(source.readings) == 2
 
     source.may_answer.set()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert await cache.get("a") == Held(2, stale=False)
+    assert await cache.get("a") == Cached(2, stale=False)
 
 
 async def test_who_goes_away_does_not_end_the_reading_of_the_others() -> None:
@@ -140,7 +145,7 @@ async def test_who_goes_away_does_not_end_the_reading_of_the_others() -> None:
     first.cancel()
     source.may_answer.set()
 
-    assert await second == Held(1, stale=False)
+    assert await second == Cached(1, stale=False)
 
 
 async def test_beyond_the_limit_the_longest_not_read_is_forgotten() -> None:
@@ -151,8 +156,8 @@ async def test_beyond_the_limit_the_longest_not_read_is_forgotten() -> None:
 
     source.fault = StoreUnavailableError("away")
     source.now = 5.0
-    assert await cache.get("c") == Held(3, stale=True)
-    with pytest.raises(NothingKnownError):
+    assert await cache.get("c") == Cached(3, stale=True)
+    with pytest.raises(NothingCachedError):
         await cache.get("a")
 
 
@@ -167,7 +172,7 @@ async def test_what_is_asked_for_during_a_reading_is_read_together_after_it() ->
     await asyncio.sleep(0)
     source.may_answer.set()
 
-    assert await first == Held(1, stale=False)
+    assert await first == Cached(1, stale=False)
     assert [held.value for held in await asyncio.gather(*others)] == [2, 2, 2, 2, 3]
     assert source.readings == [["a"], ["b", "c", "d"], ["e"]]
 
@@ -183,10 +188,10 @@ async def test_a_reading_that_hangs_is_overtaken() -> None:
     source.may_answer.set()
 
     async with asyncio.timeout(OVERTAKE_SECONDS * 10):
-        assert await cache.get("b") == Held(2, stale=False)
+        assert await cache.get("b") == Cached(2, stale=False)
     assert not hanging.done()
     await cache.close()
-    with pytest.raises(NothingKnownError):
+    with pytest.raises(NothingCachedError):
         await hanging
 
 
@@ -223,22 +228,22 @@ async def test_a_key_that_cannot_be_read_leaves_the_others_fresh() -> None:
 
     source.now = 5.0
     assert await cache.get_many(["a", "b"]) == {
-        "a": Held(2, stale=False),
-        "b": Held(1, stale=True),
+        "a": Cached(2, stale=False),
+        "b": Cached(1, stale=True),
     }
-    assert await cache.get("b") == Held(1, stale=True)
+    assert await cache.get("b") == Cached(1, stale=True)
     assert len(source.readings) == 2  # not tried again at once
 
     source.unreadable = set()
     source.now = 6.0
-    assert await cache.get("b") == Held(3, stale=False)
+    assert await cache.get("b") == Cached(3, stale=False)
 
 
 async def test_of_many_values_that_were_never_read_one_missing_is_an_error() -> None:
     source = Source()
     source.unreadable = {"b"}
 
-    with pytest.raises(NothingKnownError, match="b"):
+    with pytest.raises(NothingCachedError, match="b"):
         await source.cache().get_all(["a", "b"])
 
 
@@ -248,22 +253,22 @@ async def test_a_value_is_renewed_when_it_will_soon_be_old_and_stays_fresh_meanw
     await cache.get_many(["a", "b"])
 
     source.now = 0.5
-    cache.renew(["a", "b"])
+    cache.refresh(["a", "b"])
     await asyncio.sleep(0)
     assert len(source.readings) == 1
 
     source.now = 0.8
     source.may_answer.clear()
-    cache.renew(["a"])
-    cache.renew(["a"])
+    cache.refresh(["a"])
+    cache.refresh(["a"])
     await asyncio.sleep(0)
-    assert (cache.fresh("a"), cache.fresh_until("a")) == (1, 1.0)
+    assert (cache.fresh("a"), cache.expires_at("a")) == (1, 1.0)
     source.may_answer.set()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert source.readings == [["a", "b"], ["a"]]
-    assert (cache.fresh("a"), cache.fresh_until("a")) == (2, 1.8)
-    assert (cache.fresh("b"), cache.fresh_until("b")) == (1, 1.0)
+    assert (cache.fresh("a"), cache.expires_at("a")) == (2, 1.8)
+    assert (cache.fresh("b"), cache.expires_at("b")) == (1, 1.0)
 
 
 async def test_a_value_is_good_a_little_longer_while_it_is_renewed_but_not_for_ever() -> None:
@@ -272,16 +277,16 @@ async def test_a_value_is_good_a_little_longer_while_it_is_renewed_but_not_for_e
     await cache.get_all(["a", "b"])
     source.now = 0.8
     source.may_answer.clear()
-    cache.renew(["a"])
+    cache.refresh(["a"])
     await asyncio.sleep(0)
 
     source.now = 1.4
     assert (cache.fresh("a"), cache.fresh("b")) == (1, None)
-    assert await cache.get("a") == Held(1, stale=False)
+    assert await cache.get("a") == Cached(1, stale=False)
     source.now = 1.5
     assert cache.fresh("a") is None
     source.may_answer.set()
-    assert await cache.get("a") == Held(2, stale=False)
+    assert await cache.get("a") == Cached(2, stale=False)
 
 
 async def test_who_waits_does_not_wait_for_what_is_renewed() -> None:
@@ -290,11 +295,11 @@ async def test_who_waits_does_not_wait_for_what_is_renewed() -> None:
     await cache.get("a")
     source.now = 0.8
     source.may_answer.clear()
-    cache.renew(["a"])
+    cache.refresh(["a"])
     waiting = asyncio.create_task(cache.get("b"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
     assert source.readings == [["a"], ["a"], ["b"]]
     source.may_answer.set()
-    assert await waiting == Held(3, stale=False)
+    assert await waiting == Cached(3, stale=False)

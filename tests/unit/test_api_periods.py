@@ -1,16 +1,22 @@
-"""How rows add up to the numbers of a block, how no number goes down, and what an ETag says."""
+"""How rows add up to the numbers of a block, and what an ETag says."""
 
 from datetime import date
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.api.counter import periods
+from services.api.counter.body import OnlineNow, SiteNumbers
 from services.api.counter.periods import Key, Periods
-from services.api.highwater import HighWater
+from services.api.counter.reading import Reading
 from services.http import etag
-from services.model.calendar import Grain, to_date, to_day
+from services.model.calendar import Grain, period_start, to_date, to_day
+from services.model.display import Display, Look
+from services.model.lines import PERIODS, Line
+from services.model.site import Metric, Site
+from services.widget.block import Block
 
 DAYS = st.dates(date(1971, 1, 1), date(2100, 1, 1)).map(to_day)
 
@@ -61,20 +67,41 @@ def test_every_row_that_a_number_needs_is_asked_for(today: int) -> None:
     }
 
 
+def test_every_line_of_a_block_has_its_number_in_the_answer() -> None:
+    today = to_day(date(2024, 1, 3))
+    counted = dict.fromkeys(Periods.around(today).keys(), 1)
+    reading = Reading(1, today, "2020-01-01", None, counted, {})
+    online = OnlineNow(5, is_current=True)
+    answer = SiteNumbers(Site(slug="mytho"), Metric.VISITS, reading, online).current
+    numbers = msgspec.json.decode(answer.body)
+
+    assert [name for name in numbers if name in list(Line)] == list(Line)
+    block = Block.of_site(Look.of(Display(lines=tuple(Line))), numbers)
+    assert dict(block.lines)[Line.ONLINE.vi] == "5"
+    assert all(dict(block.lines)[line.vi] != "0" for line in PERIODS)
+
+
+@given(DAYS)
+def test_what_is_read_on_one_day_is_enough_for_the_next(today: int) -> None:
+    read = Periods.around(today).keys()
+    for line, keys in Periods.around(today + 1).rows:
+        for grain, start in keys:
+            begins_later = start > today
+            assert begins_later or (grain, start) in read, line
+
+
+@given(DAYS)
+def test_every_row_begins_where_its_grain_does(today: int) -> None:
+    rows = Periods.around(today).keys()
+    for grain, start in rows:
+        assert start == period_start(start, grain)
+
+
 def test_a_balance_of_a_year_belongs_to_the_year_and_the_total_only() -> None:
     rows: dict[Key, int] = {}
     periods.add(rows, Grain.YEAR, to_day(date(2023, 6, 15)), 5)
 
     assert rows == {(Grain.YEAR, to_day(date(2023, 1, 1))): 5, (Grain.TOTAL, 0): 5}
-
-
-def test_the_highest_value_seen_stays() -> None:
-    highest = HighWater(limit=2)
-
-    assert [highest.raised(("a",), value) for value in (3, 1, 4)] == [3, 3, 4]
-    highest.raised(("b",), 1)
-    highest.raised(("c",), 1)
-    assert highest.raised(("a",), 1) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import date
 import msgspec
 import pytest
 
-from services.api.counter.queries import Peak
+from services.api.counter.queries import OnlinePeak
 from services.api.counter.reading import PageReading, Reading
 from services.model.calendar import Grain, to_day
 
@@ -21,7 +21,7 @@ def read_on(day: date) -> Reading:
         (Grain.TOTAL, 0): 6000,
     }
     balances = {(Grain.TOTAL, 0): 90_000}
-    return Reading(1, today, "2020-01-01", Peak(7, 1), counted, balances)
+    return Reading(1, today, "2020-01-01", OnlinePeak(7, 1), counted, balances)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_was_read_on_one_day_is_shown_on_another(
 def test_yesterdays_peak_is_not_todays() -> None:
     reading = read_on(date(2024, 1, 3))
 
-    assert reading.peak_of(reading.day) == Peak(7, 1)
+    assert reading.peak_of(reading.day) == OnlinePeak(7, 1)
     assert reading.peak_of(reading.day + 1) is None
 
 

@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from services.api.counter.response_cache import Parts, ReadyAnswers
+from services.api.counter.response_cache import Inputs, ResponseCache
 from services.model.site import Metric, Site
 
 SITE = Site(slug="mytho")
@@ -15,13 +15,13 @@ class World:
     def __init__(self, most: int = 100, most_bytes: int = 1 << 20) -> None:
         self.now = 0.0
         self.site: Site | None = SITE
-        self.is_renewed = False
-        self.answers = ReadyAnswers(
+        self.is_refreshing = False
+        self.answers = ResponseCache(
             lambda _: self.site,
             lambda: self.now,
             (most, most_bytes),
             grace=0.5,
-            renewed=lambda _: self.is_renewed,
+            refreshing=lambda _: self.is_refreshing,
         )
 
     def make(
@@ -34,8 +34,8 @@ class World:
             "query_string": query,
             "headers": [],
         }
-        parts = Parts(SITE, ("mytho", Metric.VISITS), (), until)
-        self.answers.respond(Request(scope), b"{}", 'W/"1"', {}, "application/json", parts)
+        inputs = Inputs(SITE, ("mytho", Metric.VISITS), (), until)
+        self.answers.respond(Request(scope), b"{}", 'W/"1"', {}, "application/json", inputs)
 
 
 def test_an_answer_is_found_by_path_and_query_until_it_ends() -> None:
@@ -51,16 +51,16 @@ def test_an_answer_is_found_by_path_and_query_until_it_ends() -> None:
     assert world.answers.find("/a", b"x=1") is None
 
 
-def test_an_answer_is_good_a_little_longer_while_its_parts_are_renewed() -> None:
+def test_an_answer_is_good_a_little_longer_while_its_inputs_are_refreshed() -> None:
     world = World()
     world.make("/a")
-    world.is_renewed = True
+    world.is_refreshing = True
     world.now = 1.4
-    assert list(world.answers.ending(0.3)) == []
+    assert list(world.answers.expiring(0.3)) == []
     assert world.answers.find("/a", b"") is not None
-    world.is_renewed = False
+    world.is_refreshing = False
     assert world.answers.find("/a", b"") is None
-    world.is_renewed = True
+    world.is_refreshing = True
     world.now = 1.5
     assert world.answers.find("/a", b"") is None
 
@@ -87,7 +87,7 @@ def test_invented_queries_fill_no_more_than_the_limits() -> None:
             world.make("/a", query=b"%d" % number + b"x" * LONG)
         assert 1 < len(world.answers) <= 3
         world.now = 2.0
-        assert list(world.answers.ending(0.3)) == []
+        assert list(world.answers.expiring(0.3)) == []
         assert len(world.answers) == 0
         world.make("/b", until=3.0)
         assert world.answers.find("/b", b"") is not None
@@ -100,9 +100,9 @@ def test_what_ends_soon_and_was_asked_for_again_is_told() -> None:
     world.answers.find("/again", b"")
     world.answers.find("/later", b"")
 
-    assert list(world.answers.ending(0.3)) == []
+    assert list(world.answers.expiring(0.3)) == []
     world.now = 0.8
-    assert [parts.until for parts in world.answers.ending(0.3)] == [1.0]
+    assert [inputs.expires_at for inputs in world.answers.expiring(0.3)] == [1.0]
 
 
 def test_an_answer_made_anew_takes_the_place_of_the_old_one() -> None:

@@ -1,10 +1,13 @@
 """The scripts are small enough for every page of a portal, and are what their sources make."""
 
+import base64
 import gzip
+import hashlib
+import io
 import json
 import re
 import shutil
-import subprocess
+import tarfile
 from pathlib import Path
 
 import httpx
@@ -12,8 +15,11 @@ import pytest
 from starlette.applications import Starlette
 
 from services import __version__
-from services.model.display import DEFAULT_LINES, HEADINGS, LABELS, Lang, Line
-from services.widget import build, scripts
+from services.model.display import HEADINGS, LABELS, MOST_READ, Lang, Preset
+from services.model.lines import DEFAULT_LINES, Line
+from services.widget import build, esbuild, scripts
+from services.widget.looks import PRESETS
+from services.widget.style import style_sheet
 from tests import require
 
 MOST_BYTES = {scripts.COUNTER: 2_000, scripts.BLOCKS: 4_096}
@@ -43,11 +49,11 @@ def test_a_source_map_has_the_sources_as_they_are(name: str) -> None:
 
 
 def test_the_scripts_that_are_served_are_built_from_the_sources(tmp_path: Path) -> None:
-    esbuild = require.program("esbuild")
-    version = subprocess.run([esbuild, "--version"], capture_output=True, text=True, check=True)
-    if version.stdout.strip() != build.ESBUILD:
-        pytest.skip(f"esbuild is {version.stdout.strip()}; the scripts are built by another")
-    build.build(tmp_path, esbuild)
+    try:
+        program = esbuild.find()
+    except esbuild.EsbuildError as error:
+        require.missing(f"esbuild ({error})")
+    build.build(tmp_path, program)
     for name in scripts.FILES:
         assert (tmp_path / name).read_bytes() == scripts.built(name), f"run make widget: {name}"
 
@@ -60,6 +66,44 @@ def test_a_builder_that_is_missing_or_another_is_named(tmp_path: Path) -> None:
     other.chmod(0o755)
     with pytest.raises(build.BuildError, match=r"'9\.9\.9'; expected 0\.17\.0"):
         build.build(tmp_path, str(other))
+
+
+def packed(name: str, content: bytes) -> tuple[bytes, str]:
+    """Return a package with one file, and its hash."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    digest = base64.b64encode(hashlib.sha512(file.getvalue()).digest()).decode()
+    return file.getvalue(), f"sha512-{digest}"
+
+
+def test_a_fetched_builder_is_taken_only_with_its_hash() -> None:
+    package, integrity = packed("package/bin/esbuild", b"#!/bin/sh\n")
+    assert esbuild.unpacked(package, integrity) == b"#!/bin/sh\n"
+    with pytest.raises(esbuild.EsbuildError, match="expected sha512-other"):
+        esbuild.unpacked(package, "sha512-other")
+    with pytest.raises(esbuild.EsbuildError, match="has no file package/bin/esbuild"):
+        esbuild.unpacked(*packed("package/bin/other", b""))
+
+
+def test_a_builder_that_was_fetched_is_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(esbuild.EsbuildError, match=r"neither esbuild 0\.17\.0 nor npm"):
+        esbuild.find(tmp_path / "cache")
+    # An npm that fetches a package which is not the one whose hash is known.
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\n: > package.tgz\n")
+    npm.chmod(0o755)
+    with pytest.raises(esbuild.EsbuildError, match="the package has the hash sha512-"):
+        esbuild.find(tmp_path / "cache")
+    fetched = tmp_path / "cache" / f"esbuild-{esbuild.VERSION}"
+    fetched.parent.mkdir()
+    fetched.touch()
+    assert esbuild.find(tmp_path / "cache") == str(fetched)
 
 
 def test_what_is_released_is_not_built_again_and_is_here() -> None:
@@ -101,13 +145,27 @@ def test_what_else_lies_beside_the_versions_is_none(
 
 
 def test_the_words_of_the_script_are_those_of_badge_and_page() -> None:
-    source = (build.SOURCES / "words.js").read_text("utf-8")
-    lines, *words = re.findall(r"\"([^\"]*)\"\.split", source)
-    assert lines.split(",") == list(Line)
+    script = scripts.built(scripts.BLOCKS).decode()
+    lines, *words = re.findall(r"\"([^\"]{9,})\"\.split", script)
+    assert lines.split(",") == list(Line), "run make widget"
     for lang, listed in zip(Lang, words, strict=True):
         labels = [LABELS[lang][line] for line in Line]
-        assert listed.split(",")[:-1] == [*labels, HEADINGS[lang]]
-    assert f'DEFAULT_LINES = "{",".join(DEFAULT_LINES)}"' in source
+        assert listed.split(",") == [*labels, HEADINGS[lang], MOST_READ[lang]], "run make widget"
+    assert f'"{",".join(DEFAULT_LINES)}"' in script
+
+
+def test_the_looks_of_the_script_are_those_of_badge_and_page() -> None:
+    script = scripts.built(scripts.BLOCKS).decode()
+    # Where the builder is not installed, this at least sees a preset that was not built.
+    for preset in Preset:
+        assert f".{preset}{{" in script, "run make widget"
+    sheet = style_sheet("")
+    for rule in re.findall(r"\.[a-z]+\{[^}]*", sheet):
+        for declaration in re.findall(r"--[a-z-]+:[^;]+", rule):
+            assert declaration in script, "run make widget"
+    like_text = {Preset.DNN: PRESETS[Preset.DNN]._replace(spread=False)}
+    with pytest.raises(ValueError, match="dnn: spread is False"):
+        style_sheet("", like_text)
 
 
 def test_nothing_is_kept_in_the_browser() -> None:

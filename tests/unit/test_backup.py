@@ -6,60 +6,63 @@ from pathlib import Path
 import pytest
 
 from services.backup.folder import MANIFEST, BackupError, check, read_manifest
-from services.backup.moment import parse
+from services.backup.frames import Message, frame, messages
+from services.backup.moment import RewindTarget, parse
 from services.backup.rewind import WARM_UP_MS, going_on, plan
 from services.backup.run import save
-from services.backup.wire import Message, frame, messages
-from services.log.reach import Reach
+from services.log.interface import Extent
+from services.log.open import open_log
 from services.store.portable import Begin, End, Fingerprint, Piece
 
 HOUR = 3_600_000
 START = 1_790_000_000_000
+POSITIONS = open_log("redis://nowhere").positions
+"""Times of the log on Redis; nothing is connected for them."""
 
 
 def at(hours: float) -> int:
     return int(START + hours * HOUR) << 20
 
 
-def log(committed: float, *, trimmed: bool = False, partition: int = 0) -> Reach:
+def log(committed: float, *, trimmed: bool = False, partition: int = 0) -> Extent:
     """Ten hours of log, read up to some hour."""
-    return Reach(partition, at(0), at(10) + 1, 1000, trimmed, at(committed))
+    return Extent(partition, at(0), at(10) + 1, 1000, trimmed, at(committed))
 
 
-def test_a_log_that_is_whole_is_folded_from_its_beginning() -> None:
-    (step,) = plan([log(10)])
+async def test_a_log_that_is_whole_is_folded_from_its_beginning() -> None:
+    (step,) = await plan(POSITIONS, [log(10)])
     assert (step.to, step.exact, step.missing, step.entries) == (0, True, False, 1000)
 
 
-def test_the_beginning_of_a_trimmed_log_only_tells_who_is_in_the_middle_of_a_visit() -> None:
-    (step,) = plan([log(10, trimmed=True)])
+async def test_the_beginning_of_a_trimmed_log_only_tells_who_is_in_the_middle_of_a_visit() -> None:
+    (step,) = await plan(POSITIONS, [log(10, trimmed=True)])
     assert step.to == at(0) + (WARM_UP_MS << 20)
     assert step.exact
-    (step,) = plan([log(10, trimmed=True)], at(0.5))
+    (step,) = await plan(POSITIONS, [log(10, trimmed=True)], RewindTarget(position=at(0.5)))
     assert (step.to, step.exact, step.missing) == (at(0.5), False, False)
-    (step,) = plan([log(10, trimmed=True)], at(-1))
+    (step,) = await plan(POSITIONS, [log(10, trimmed=True)], RewindTarget(position=at(-1)))
     assert (step.to, step.missing) == (at(-1), True)
 
 
-def test_a_rewind_goes_to_the_time_that_is_asked_for_and_never_forward() -> None:
-    (step,) = plan([log(8)], at(5))
+async def test_a_rewind_goes_to_the_time_that_is_asked_for_and_never_forward() -> None:
+    (step,) = await plan(POSITIONS, [log(8)], RewindTarget(position=at(5)))
     assert (step.to, step.entries) == (at(5), 500)
     with pytest.raises(BackupError, match=r"partition 3 is read up to .* would leave hits out"):
-        plan([log(8, partition=3)], at(9))
-    (step,) = plan([log(11)], at(12))
+        await plan(POSITIONS, [log(8, partition=3)], RewindTarget(position=at(9)))
+    (step,) = await plan(POSITIONS, [log(11)], RewindTarget(position=at(12)))
     assert step.to == at(11)
 
 
-def test_a_partition_that_was_never_read_is_left_as_it_is() -> None:
-    (step,) = plan([Reach(0, at(0), at(1), 10, False, None)])
+async def test_a_partition_that_was_never_read_is_left_as_it_is() -> None:
+    (step,) = await plan(POSITIONS, [Extent(0, at(0), at(1), 10, False, None)])
     assert (step.to, step.committed) == (None, None)
 
 
-def test_after_a_restore_it_is_told_whether_the_log_still_holds_what_came_later() -> None:
-    assert not going_on(log(3, trimmed=True)).missing
-    assert going_on(log(-3, trimmed=True)).missing
-    assert not going_on(log(-3)).missing
-    assert not going_on(Reach(0, None, 0, 0, False, at(3))).missing
+async def test_after_a_restore_it_is_told_whether_the_log_still_holds_what_came_later() -> None:
+    assert not (await going_on(POSITIONS, log(3, trimmed=True))).missing
+    assert (await going_on(POSITIONS, log(-3, trimmed=True))).missing
+    assert not (await going_on(POSITIONS, log(-3))).missing
+    assert not (await going_on(POSITIONS, Extent(0, None, 0, 0, False, at(3)))).missing
 
 
 @pytest.mark.parametrize(
@@ -73,11 +76,11 @@ def test_after_a_restore_it_is_told_whether_the_log_still_holds_what_came_later(
     ],
 )
 def test_a_moment_may_be_a_time_or_an_age(text: str, ms: int) -> None:
-    assert parse(text, lambda: START / 1000) == ms << 20
+    assert parse(text, lambda: START / 1000) == RewindTarget(ms)
 
 
 def test_a_moment_may_be_a_position() -> None:
-    assert parse("123456789") == 123_456_789
+    assert parse("123456789") == RewindTarget(position=123_456_789)
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-11-22T03:00", "", "-5m", "5 m", "1e3"])

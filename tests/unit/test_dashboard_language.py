@@ -3,14 +3,22 @@
 import re
 from datetime import date
 from importlib.resources import files
+from pathlib import Path
 from string import Formatter
 
+from hatchling.builders.wheel import WheelBuilder
 from starlette.requests import Request
 
 from services.api.dashboard import language
 from services.api.dashboard.language import Language
-from services.api.dashboard.words import WORDS
+from services.api.stats.filters import Property
+from services.api.stats.panel_reading import BREAKDOWNS, DETAILS
+from services.api.stats.site_query import CHARTED, PERIODS
+from services.api.stats.spans import Interval
+from services.model.account import Role
 from services.model.display import Lang
+from services.model.site import Metric
+from services.widget.snippet import PinnedScript, Snippet
 
 VI, EN = Language(Lang.VI), Language(Lang.EN)
 
@@ -18,16 +26,38 @@ VI, EN = Language(Lang.VI), Language(Lang.EN)
 def asked(query: str = "", cookie: str = "", accepted: str = "") -> Lang:
     headers = [(b"cookie", cookie.encode()), (b"accept-language", accepted.encode())]
     scope = {"type": "http", "query_string": query.encode(), "headers": headers}
-    return language.wanted(Request(scope))
+    return language.preferred(Request(scope))
+
+
+def forms(lang: Lang, key: str) -> list[str]:
+    text = language.texts(lang).by_key[key]
+    return [text] if isinstance(text, str) else list(text.values())
+
+
+def gaps(text: str) -> set[str]:
+    return {field for _, field, *_ in Formatter().parse(text) if field}
+
+
+def sources() -> str:
+    room = files("services.api.dashboard")
+    found = [*room.iterdir(), *room.joinpath("templates").iterdir()]
+    return "".join(one.read_text("utf-8") for one in found if one.name.endswith((".py", ".html")))
 
 
 def test_every_text_is_there_in_both_languages_with_the_same_gaps() -> None:
+    keys = {lang: set(language.texts(lang).by_key) for lang in Lang}
+    assert keys[Lang.EN] == keys[Lang.VI]
     wrong = []
-    for key, texts in WORDS.items():
-        gaps = [{field for _, field, *_ in Formatter().parse(text) if field} for text in texts]
-        if not all(texts) or gaps[0] != gaps[1]:
+    for key in keys[Lang.VI]:
+        of_key = [text for lang in Lang for text in forms(lang, key)]
+        if not all(of_key) or any(gaps(text) != gaps(of_key[0]) for text in of_key):
             wrong.append(key)
     assert wrong == []
+
+
+def test_each_language_has_one_file() -> None:
+    languages = files("services.api.dashboard").joinpath("languages")
+    assert {one.name for one in languages.iterdir()} == {f"{lang}.toml" for lang in Lang}
 
 
 def test_every_text_that_a_template_names_exists() -> None:
@@ -38,7 +68,49 @@ def test_every_text_that_a_template_names_exists() -> None:
         for key in re.findall(r"""\bt\(["']([\w. ()/]+)["'](?! ~)""", template.read_text("utf-8"))
     }
     assert len(named) > 100
-    assert named - set(WORDS) == set()
+    assert named - set(language.texts(Lang.VI).by_key) == set()
+
+
+def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
+    snippet = Snippet(
+        "https://luot.example", "mytho", PinnedScript("1", "/counter.js", "sha384-"), {}
+    )
+    of_values = {
+        *(f"by.{by.field}" for by in Property),
+        *(f"embed.{way}" for way in snippet.ways()),
+        *(f"interval.{interval}" for interval in Interval),
+        *(f"measure.{measure}" for measure in (*CHARTED, *DETAILS)),
+        *(f"metric.{metric}" for metric in Metric),
+        *(f"panel.{panel}" for panel in BREAKDOWNS),
+        *(f"period.{period}" for period in PERIODS),
+        *(f"role.{role}" for role in Role),
+        *(f"role.{role}.hint" for role in Role),
+    }
+    # Of these some values have a text, and others are shown as they are.
+    some = ("action.", "choice.", "device.", "error.", "field.", "value.")
+    keys = set(language.texts(Lang.VI).by_key)
+    assert of_values - keys == set()
+    literal = set(re.findall(r"""["']([\w.]+)["']""", sources()))
+    unused = {key for key in keys - of_values - literal if not key.startswith(some)}
+    assert unused == set()
+
+
+def test_the_languages_are_in_the_wheel() -> None:
+    root = Path(__file__).parents[2]
+    packed = {file.path for file in WheelBuilder(str(root)).recurse_included_files()}
+    assert {
+        str(root / "services" / "api" / "dashboard" / "languages" / f"{lang}.toml") for lang in Lang
+    } <= packed
+
+
+def test_a_count_chooses_the_plural_form() -> None:
+    assert (EN("unit.points", count=1), EN("unit.points", count=2)) == ("1 point", "2 points")
+    assert (VI("unit.points", count=1), VI("unit.points", count=2)) == ("1 điểm", "2 điểm")
+
+
+def test_languages_call_themselves_and_each_other_by_name() -> None:
+    assert [language.own_name(lang) for lang in Lang] == ["Tiếng Việt", "English"]
+    assert (VI.language(Lang.EN), EN.language(Lang.VI)) == ("Tiếng Anh", "Vietnamese")
 
 
 def test_the_address_wins_over_the_cookie_and_that_over_the_browser() -> None:
@@ -62,3 +134,8 @@ def test_dates_are_written_as_the_language_does() -> None:
     day = date(2026, 11, 22)
     assert (VI.day(day), EN.day(day)) == ("Chủ nhật, 22/11/2026", "Sun, 22 Nov 2026")
     assert (VI.month(day), EN.month(day)) == ("Tháng 11/2026", "Nov 2026")
+    assert (VI.tick(day), EN.tick(day)) == ("22/11", "22 Nov")
+    assert (VI.month_tick(day), EN.month_tick(day)) == ("11/26", "Nov 26")
+    at_ms = 1_795_366_800_000
+    vi, en = (t.moment(at_ms, "Asia/Ho_Chi_Minh") for t in (VI, EN))
+    assert (vi, en) == ("23/11/2026 00:00", "23 Nov 2026 00:00")

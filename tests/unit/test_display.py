@@ -1,19 +1,22 @@
 """What a block shows and looks like, from the site's settings down to the defaults."""
 
+import re
+from enum import StrEnum
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.model.display import (
-    DEFAULT_LINES,
     HEADINGS,
     LABELS,
+    MOST_READ,
     VIEWS,
     Display,
     Format,
     Lang,
-    Line,
     Look,
     Preset,
     Theme,
@@ -21,14 +24,33 @@ from services.model.display import (
     line_text,
     padded,
 )
+from services.model.lines import DEFAULT_LINES, Line
 from services.model.site import Site
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_language_has_every_label() -> None:
     for lang in Lang:
         assert list(LABELS[lang]) == list(Line)
         assert HEADINGS[lang]
+        assert MOST_READ[lang]
         assert VIEWS[lang]
+
+
+@pytest.mark.parametrize(("option", "names"), [("lines", Line), ("preset", Preset)])
+def test_the_documents_list_every_line_and_preset(option: str, names: type[StrEnum]) -> None:
+    embedding = (ROOT / "docs" / "embedding.md").read_text("utf-8")
+    row = re.search(rf"^\| `{option}` \| ([^|]*) \|", embedding, re.MULTILINE)
+    assert row
+    assert re.findall(r"`(\w+)`", row[1]) == list(names)
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert [name for name in names if f"`{name}`" not in readme] == []
+
+
+def test_the_documents_say_which_lines_a_block_shows_by_itself() -> None:
+    embedding = (ROOT / "docs" / "embedding.md").read_text("utf-8")
+    assert f"| `{','.join(DEFAULT_LINES)}` |" in embedding
 
 
 def test_what_is_not_set_has_its_default() -> None:

@@ -21,8 +21,8 @@ from services.widget import scripts
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 OUTSIDE = {"LUOT_TEST_PICTURES", "LUOT_TEST_REQUIRE_ALL"}
 
@@ -31,10 +31,15 @@ _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href|srcset)=\"([^\"]+)\"")
 _PATH = re.compile(
     r"(?:services|tests|deploy|docs|benchmarks|requirements|\.ci)/[\w./*-]*"
-    r"|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|Makefile|pyproject\.toml|docker-compose\.yml"
+    r"|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|SECURITY\.md|Makefile|pyproject\.toml|docker-compose\.yml"
 )
 
-each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+
+def place(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=place)
 
 
 def fences(document: Path, *languages: str) -> list[str]:
@@ -188,6 +193,17 @@ def test_every_step_of_a_hit_is_named_in_order_by_the_architecture() -> None:
     places = [text.find(f"`{step.__name__}`") for step in STEPS]
     assert -1 not in places
     assert places == sorted(places)
+
+
+def test_every_decision_is_in_the_index_and_names_what_was_rejected() -> None:
+    records = {path.name for path in (ROOT / "docs/decisions").glob("*.md")} - {"README.md"}
+    index = (ROOT / "docs/decisions/README.md").read_text("utf-8")
+    assert set(re.findall(r"^\| \[.+\]\(([\w-]+\.md)\) \|", index, re.MULTILINE)) == records
+    for name in records:
+        text = (ROOT / "docs/decisions" / name).read_text("utf-8")
+        parts = re.findall(r"^\*\*(\w+)\.\*\*", text, re.MULTILINE)
+        assert parts == ["Context", "Decision", "Rejected", "Consequences"], name
+        assert len(text.split()) < 500, name
 
 
 def test_pictures_are_sound_and_small() -> None:

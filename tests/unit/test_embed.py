@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from services.api.counter import embed_options
 from services.http.errors import ApiError
-from services.model.display import MAX_HEADING, Display, Format, Lang, Line, Look, Preset, Theme
+from services.model.display import MAX_HEADING, Display, Format, Lang, Look, Preset, Theme
+from services.model.lines import Line
 from services.model.site import Metric, Site
 from services.widget import badge, page
 from services.widget.block import Block, text

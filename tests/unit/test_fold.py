@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.aggregator.fold import Folded, PartitionFold, Read, apply, changes
 from services.aggregator.visits import FORGET_MS, LATE_MS, Visits
 from services.log.batch import Batch, decode, encode
-from services.model import position
+from services.log.redis import entry_ids
 from services.model.hit import VISIT_WINDOW_MS, Hit, Visit
 from services.store.counters import CounterKey, CounterRow
 
@@ -33,7 +33,7 @@ def a_hit(at: int, visitor: int = 1, **fields: object) -> Hit:
 
 
 def at(ms: int, sequence: int = 0) -> int:
-    return position.encode(START + ms, sequence)
+    return entry_ids.encode(START + ms, sequence)
 
 
 def fold_all(log: Log) -> dict[CounterKey, CounterRow]:
@@ -42,7 +42,7 @@ def fold_all(log: Log) -> dict[CounterKey, CounterRow]:
 
 
 def run(*entries: tuple[int, Batch]) -> list[Read]:
-    return [(where, position.time_ms(where), batch) for where, batch in entries]
+    return [(where, entry_ids.time_ms(where), batch) for where, batch in entries]
 
 
 def total(rows: Mapping[CounterKey, CounterRow], site: str = "mytho") -> tuple[int, int]:
@@ -208,7 +208,7 @@ class SimulatedWorker:
         self.fold = PartitionFold(0)
         self.hot: dict[CounterKey, CounterRow] = {}
         self.pending: list[Folded] = []
-        replay = position.encode(REPLAY_MS, 0)
+        replay = entry_ids.encode(REPLAY_MS, 0)
         self.rebuilt = store.committed - replay // 2
         first = store.committed - replay
         self.next = sum(where < first for where, _ in log)
@@ -292,7 +292,7 @@ def test_a_decision_depends_on_the_last_stretch_of_the_log_only(log: Log, chance
     decided = [whole.fold(run(entry)).visit for entry in log]
     index = chance.randrange(len(log))
     stretch = PartitionFold(0)
-    begin = log[index][0] - position.encode(FORGET_MS, 0)
+    begin = log[index][0] - entry_ids.encode(FORGET_MS, 0)
     for entry in log[: index + 1]:
         if entry[0] >= begin:
             last = stretch.fold(run(entry))
@@ -339,7 +339,7 @@ def test_the_replay_repairs_rows_that_a_power_cut_took(log: Log, chance: Random)
         worker.read(1)
         worker.flush()
         durable.append(dict(store.rows))
-    window = store.committed - position.encode(FORGET_MS, 0)
+    window = store.committed - entry_ids.encode(FORGET_MS, 0)
     oldest = sum(where < window for where, _ in log[:committed])
     store.rows = durable[chance.randint(oldest, committed)]
     second = SimulatedWorker(log, store)

@@ -9,13 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.access_log.client import Begun, ImportClient, Options, UnfinishedError
-from services.access_log.entry import Line
+from services.access_log.client import ImportClient, UnfinishedError, UploadOptions, UploadState
 from services.access_log.file import examine
-from services.access_log.hits import LeftOut, Reader
+from services.access_log.hits import HitReader, LeftOut
+from services.access_log.line import LogLine
 from services.access_log.parser import AccessLogError
 from services.access_log.upload import Chunks
-from services.access_log.visits import Visits
+from services.access_log.visits import LogVisits
 from services.enrich.country import Countries
 from services.log import batch
 from services.model.calendar import to_day
@@ -29,14 +29,14 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.
 LOG_LINE = '192.0.2.1 - - [01/Mar/2024:10:00:{:02} +0700] "GET / HTTP/1.1" 200 1 "-" "Firefox"\n'
 
 
-def a_line(target: str = "/", at: int = AT, address: str = "192.0.2.1", **more: str) -> Line:
+def a_line(target: str = "/", at: int = AT, address: str = "192.0.2.1", **more: str) -> LogLine:
     given = {"referrer": "", "user_agent": FIREFOX, **more}
-    return Line("GET", target, 200, given["referrer"], given["user_agent"], address, at)
+    return LogLine("GET", target, 200, given["referrer"], given["user_agent"], address, at)
 
 
-def reader(**more: int) -> Reader:
+def reader(**more: int) -> HitReader:
     given = {"max_paths": 100, "now": AT + 10**10, **more}
-    return Reader(SITE, "mytho.example", countries=Countries(None), **given)
+    return HitReader(SITE, "mytho.example", countries=Countries(None), **given)
 
 
 def hit(found: object) -> Hit:
@@ -86,7 +86,7 @@ def test_paths_over_the_days_limit_are_other() -> None:
 
 def test_visits_are_those_of_one_memory_for_all_visitors(record_seed: Callable[[], int]) -> None:
     chance = random.Random(record_seed())
-    visits = Visits()
+    visits = LogVisits()
     last: dict[str, int] = {}
     at = AT
     for _ in range(5000):
@@ -103,7 +103,7 @@ def test_visits_are_those_of_one_memory_for_all_visitors(record_seed: Callable[[
 
 
 def test_a_line_long_before_others_is_noticed() -> None:
-    visits = Visits()
+    visits = LogVisits()
     for at in (AT, AT - 59_000, AT - 61_000):
         visits.decide((0, "", ""), at)
     assert visits.unsorted == 1
@@ -189,7 +189,7 @@ def test_a_refusal_ends_the_import_at_once(tmp_path: Path) -> None:
     refusal = httpx.Response(409, json={"errors": {"digest": ["Redis was emptied"]}})
     clock = Clock()
     with pytest.raises(UnfinishedError, match="answers 409: digest: Redis was emptied"):
-        client(Scripted(refusal), clock).begin(examine(tmp_path / "log"), Options(host="a"))
+        client(Scripted(refusal), clock).begin(examine(tmp_path / "log"), UploadOptions(host="a"))
     assert clock.now == 0
 
 
@@ -202,7 +202,7 @@ def test_chunks_hold_whole_lines_in_order_and_nothing_that_was_taken() -> None:
             return upto
 
     log = Log(Scripted(httpx.Response(200)), "mytho")
-    chunks = Chunks(log, "d", Begun(False, 10, 10, "", []))
+    chunks = Chunks(log, "d", UploadState(False, 10, 10, "", []))
     reads = reader(max_paths=10_000)
     for number in range(1, 1211):
         long = f"/{number}" + "x" * (490 if 500 < number < 900 else 1)

@@ -10,11 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.main import app
-from services.model.display import DEFAULT_LINES, Display, Line, Look, Preset
+from services.model.display import Display, Look, Preset
+from services.model.lines import DEFAULT_LINES, Line
 from services.widget import badge, page
 from services.widget.block import Block
 from services.widget.heights import Size, drawn, frame
-from services.widget.snippet import Scripts, Snippet
+from services.widget.snippet import PinnedScript, Snippet
 
 URL = "https://stats.example.vn"
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ NUMBERS: dict[str, Any] = {**dict.fromkeys(Line, 8307145), Line.PEAK: {"online":
 
 
 def snippet(display: dict[str, Any] | None = None, drawn: Size | None = None) -> Snippet:
-    scripts = Scripts("0.1.0", "/v0.1.0/counter.js", "sha384-abc")
+    scripts = PinnedScript("0.1.0", "/v0.1.0/counter.js", "sha384-abc")
     return Snippet(URL, "mytho", scripts, display, drawn)
 
 

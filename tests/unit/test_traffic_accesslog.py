@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.access_log.entry import Line
-from services.access_log.pages import is_page
+from services.access_log.line import LogLine
+from services.access_log.page_filter import is_page
 from services.access_log.parser import MAX_LINE, AccessLog, AccessLogError
 from tests.integration.access_log import COMPOSED, REAL
 from tests.require import beside
@@ -21,7 +21,7 @@ COMBINED = (
 COMMON = '192.0.2.8 - - [01/Jan/2026:00:00:01 +0700] "GET / HTTP/1.0" 304 -\n'
 
 
-def read(path: Path, text: str | bytes) -> tuple[AccessLog, list[Line]]:
+def read(path: Path, text: str | bytes) -> tuple[AccessLog, list[LogLine]]:
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     with AccessLog(path) as log:
         return log, list(log)
@@ -29,13 +29,13 @@ def read(path: Path, text: str | bytes) -> tuple[AccessLog, list[Line]]:
 
 def line(
     target: str = "/", *, method: str = "GET", status: int = 200, user_agent: str = "Mozilla/5.0"
-) -> Line:
-    return Line(method, target, status, "", user_agent, "192.0.2.1", 0)
+) -> LogLine:
+    return LogLine(method, target, status, "", user_agent, "192.0.2.1", 0)
 
 
 def test_a_combined_line_is_read_with_its_own_time_zone(tmp_path: Path) -> None:
     _, (found,) = read(tmp_path / "log", COMBINED)
-    assert found == Line(
+    assert found == LogLine(
         method="GET",
         target="/tin-tuc?id=1",
         status=200,

@@ -3,15 +3,15 @@
 from collections import Counter
 from ipaddress import ip_address
 
-from services.access_log.entry import Line
+from services.access_log.line import LogLine
 from services.traffic.replay import page_views
 from services.traffic.simulate import NETWORKS, visitors
 
 PATHS = ["/demo", "/demo/tin-tuc", "/demo/lien-he", "/demo/ban-do"]
 
 
-def line(target: str, at: int, address: str = "192.0.2.1") -> Line:
-    return Line("GET", target, 200, "https://a.example/", "Firefox", address, at)
+def line(target: str, at: int, address: str = "192.0.2.1") -> LogLine:
+    return LogLine("GET", target, 200, "https://a.example/", "Firefox", address, at)
 
 
 def test_a_replay_keeps_the_pace_of_the_log_times_the_speed() -> None:

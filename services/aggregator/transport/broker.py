@@ -5,20 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """One entry of the log.
-
-    position   its place, growing within a partition, with gaps
-    time_ms    its log time, milliseconds since 1970
-    headers    everything that stands beside the payload
-    """
-
-    partition: int
-    position: int
-    time_ms: int
-    value: bytes
-    headers: dict[str, bytes]
+from services.log.errors import LogError
+from services.log.interface import LogPositions, LogReader, Record
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -37,7 +25,7 @@ class Progress(msgspec.Struct, frozen=True):
 def earlier(first: int, position: int) -> list[int]:
     """Return up to where an early trim drops entries that stand before a position.
 
-    Of the time from the first entry on a quarter; where that drops nothing, half, and then all.
+    Of what stands between, a quarter; where that drops nothing, half, and then all.
     """
     return [first + (position - first) // share for share in (4, 2, 1)]
 
@@ -45,12 +33,15 @@ def earlier(first: int, position: int) -> list[int]:
 class Broker(ABC):
     """A log of several partitions, with the committed positions and leases of one group.
 
-    Every method may raise the errors named in `unavailable` when the log is out of reach.
+    Every coroutine may raise the errors named in `unavailable` when the log is out of reach.
     """
 
-    unavailable: tuple[type[Exception], ...] = (ConnectionError,)
+    unavailable: tuple[type[Exception], ...] = (LogError,)
 
-    @abstractmethod
+    def __init__(self, reader: LogReader, positions: LogPositions) -> None:
+        self._reader = reader
+        self._positions = positions
+
     async def read(
         self, positions: Mapping[int, int], wait: float, limit: int
     ) -> dict[int, Sequence[Record]]:
@@ -58,20 +49,20 @@ class Broker(ABC):
 
         Waits up to `wait` seconds for the first one; at most `limit` entries a partition.
         """
+        return await self._reader.read(positions, limit=limit, wait=wait)
 
-    @abstractmethod
     async def committed(self, partitions: Collection[int]) -> dict[int, int]:
         """Return the next position to read of the partitions that have one."""
+        return await self._positions.committed(partitions)
 
     @abstractmethod
     async def commit(self, positions: Mapping[int, int]) -> None:
         """Record the next position to read. A position that is recorded never goes back."""
 
-    @abstractmethod
-    def rewind(self, position: int, ms: int) -> int:
-        """Return the position that lies this many milliseconds of log time before another."""
+    async def rewound(self, partition: int, position: int, ms: int) -> int:
+        """Return the position that lies this many ms of log time before what was read."""
+        return await self._positions.rewound(partition, position, ms)
 
-    @abstractmethod
     async def trim(
         self, position: int, partition: int, retention_ms: int, *, early: bool = False
     ) -> None:
@@ -79,18 +70,41 @@ class Broker(ABC):
 
         `early` drops about a quarter of those before the position, however young they are.
         """
+        now = await self._reader.now()
+        oldest = min(position, await self._positions.at_time(partition, now - retention_ms))
+        ends = [oldest]
+        if early:
+            (extent,) = await self._positions.extents([partition])
+            if extent.first is not None:
+                ends = [max(oldest, end) for end in earlier(extent.first, position)]
+        for end in ends:
+            if await self._positions.trim(partition, end):
+                break
 
     @abstractmethod
     async def shortage(self) -> str | None:
         """Return why the log has to become shorter than its retention; None when it need not."""
 
-    @abstractmethod
     async def progress(self, partitions: Mapping[int, int]) -> dict[int, Progress]:
         """Tell how far each partition is behind, given its committed position."""
+        now = await self._reader.now()
+        result = {}
+        for number, at in partitions.items():
+            waiting = await self._reader.read({number: at}, limit=1)
+            if number not in waiting:
+                result[number] = Progress(0, None, now)
+                continue
+            (extent,) = await self._positions.extents([number])
+            first = extent.first or 0
+            # A range cannot be counted without reading it; its span tells it well enough.
+            share = 1.0 if at <= first else (extent.end - at) / (extent.end - first)
+            entries = max(1, round(extent.entries * share))
+            result[number] = Progress(entries, waiting[number][0].time_ms, now)
+        return result
 
-    @abstractmethod
     async def end(self, partition: int) -> int:
         """Return the position after the last entry; 0 for an empty log."""
+        return (await self._reader.ends([partition]))[partition]
 
     @abstractmethod
     async def append(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:

@@ -13,45 +13,26 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-import faust
 from faust.transport import base, consumer
 from faust.types import TP, ConsumerMessage, Message
 from mode import Service
 
 from services.aggregator.transport import runs
-from services.aggregator.transport.broker import Broker, Record
-from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS, Leases
+from services.aggregator.transport.broker import Broker
+from services.aggregator.transport.leases import Leases
 from services.aggregator.transport.producer import Producer
+from services.aggregator.transport.trimmer import Trimmer
+from services.log.interface import Record
 
 READ_LIMIT = 100
 """Entries a partition and read; one holds up to 500 hits."""
 TICK_SECONDS = 0.5
 """How often leases are looked at: half of this is the time a clean hand-over waits on average."""
-TRIM_SECONDS = 10.0
-SHORT_TRIM_SECONDS = 2.0
-"""The same while the log has to become shorter."""
 
 REPLAY = "replay"
 """Header of a message that was committed before; its value says what for."""
 REBUILD = b"rebuild"
 REPAIR = b"repair"
-
-
-class App(faust.App):
-    """A Faust app with what the driver needs to know beyond Kafka's settings.
-
-    replay_ms     log time to read again before the committed position, when a partition is taken
-    retention_ms  log time that stays in the log after it was committed
-    partitions    how many partitions the topic has
-    run_bytes     entries that follow one another come as one message of up to so many bytes;
-                  0 is a message for each (see runs.py)
-    """
-
-    replay_ms: int = 0
-    retention_ms: int = 24 * 3600 * 1000
-    partitions: int = 8
-    run_bytes: int = 0
-    lease_seconds: float = DEFAULT_LEASE_SECONDS
 
 
 class Consumer(consumer.Consumer):
@@ -75,7 +56,7 @@ class Consumer(consumer.Consumer):
         self._done: dict[TP, int] = {}
         self._replay: dict[TP, tuple[int, int]] = {}
         self._ends: dict[TP, int] = {}
-        self._short = False
+        self._trimmer = Trimmer(self.broker, self.app.replay_ms, self.app.retention_ms, self.log)
         self._lease_lock = asyncio.Lock()
         self._left = False
 
@@ -158,22 +139,24 @@ class Consumer(consumer.Consumer):
         """Seek; return the committed positions of the assigned partitions that have one."""
         by_number = {tp.partition: tp for tp in self._assignment}
         committed = await self._patiently(self.broker.committed, by_number)
+        replay_ms = self.app.replay_ms
         for number, tp in by_number.items():
             position = committed.get(number, 0)
             start = self._done.get(tp)
             if start is None:
-                start = self.broker.rewind(position, self.app.replay_ms)
-                middle = self.broker.rewind(position, self.app.replay_ms // 2)
+                rewound = self.broker.rewound
+                start = await self._patiently(rewound, number, position, replay_ms)
+                middle = await self._patiently(rewound, number, position, replay_ms // 2)
                 self._replay[tp] = (middle, position)
             self._next[tp] = start
             self._read_offset[tp] = start or None
             self._committed_offset[tp] = position or None
         return {by_number[number]: position for number, position in committed.items()}
 
-    async def _patiently(self, call: Any, argument: Any) -> Any:
+    async def _patiently(self, call: Any, *arguments: Any) -> Any:
         while True:
             try:
-                return await call(argument)
+                return await call(*arguments)
             except self.broker.unavailable as error:
                 self.log.warning("the log is out of reach: %r", error)
                 await self.sleep(1.0)
@@ -313,24 +296,8 @@ class Consumer(consumer.Consumer):
     async def _keep_trimmed(self) -> None:
         # Not only after a commit: there is none while a full log takes nothing.
         while not self.should_stop:
-            await self.sleep(SHORT_TRIM_SECONDS if self._short else TRIM_SECONDS)
-            try:
-                await self._trim()
-            except self.broker.unavailable as error:
-                self.log.warning("cannot trim the log: %r", error)
-
-    async def _trim(self) -> None:
-        shortage = await self.broker.shortage()
-        if shortage and not self._short:
-            self.log.warning("%s: hits that were counted leave the log early", shortage)
-        elif self._short and not shortage:
-            self.log.info("hits that were counted stay in the log again")
-        self._short = shortage is not None
-        # What the log knows to be committed, not what this process believes.
-        committed = await self.broker.committed([tp.partition for tp in self._assignment])
-        for number, position in committed.items():
-            keep = self.broker.rewind(position, self.app.replay_ms)
-            await self.broker.trim(keep, number, self.app.retention_ms, early=self._short)
+            await self.sleep(self._trimmer.pause_seconds)
+            await self._trimmer.trim([tp.partition for tp in self._assignment])
 
     # What Faust asks about Kafka
 

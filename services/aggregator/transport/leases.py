@@ -58,12 +58,12 @@ class Leases:
         self.held = frozenset(owned - surplus)
         return self.held
 
-    async def _take(self, wanted: int, owned: set[int]) -> set[int]:
+    async def _take(self, count: int, owned: set[int]) -> set[int]:
         everything = range(self._partitions)
         owners = await self._broker.owners(everything)
         taken: set[int] = set()
         for partition in everything:
-            if len(taken) == wanted:
+            if len(taken) == count:
                 break
             free = partition not in owned and owners.get(partition, self.worker) == self.worker
             if free and await self._broker.acquire(self.worker, partition, self._ttl):

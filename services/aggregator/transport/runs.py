@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 from faust.types import Message
 
-from services.aggregator.transport.broker import Record
+from services.log.interface import Record
 
 RUN = "run"
 """Header of a message that is a run."""
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class RunEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One entry of the log as an agent sees it; see Record."""
 
     position: int
@@ -27,7 +27,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Entry]).decode
+_decode = msgspec.msgpack.Decoder(list[RunEntry]).decode
 
 
 def gather(
@@ -54,13 +54,13 @@ def _one(run: Sequence[Record]) -> Record:
     last = run[-1]
     if len(run) == 1:
         return last
-    entries = [Entry(of.position, of.time_ms, of.value, of.headers) for of in run]
+    entries = [RunEntry(of.position, of.time_ms, of.value, of.headers) for of in run]
     return Record(last.partition, last.position, last.time_ms, _encode(entries), {RUN: b"1"})
 
 
-def entries(message: Message) -> list[Entry]:
+def entries(message: Message) -> list[RunEntry]:
     """Return the entries that a message holds, in order; one, when it is no run."""
     headers = dict(message.headers or {})
     if RUN in headers:
         return _decode(message.value)
-    return [Entry(message.offset, round(message.timestamp * 1000), message.value, headers)]
+    return [RunEntry(message.offset, round(message.timestamp * 1000), message.value, headers)]

@@ -5,25 +5,21 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import cast
-
-from redis.asyncio import Redis
-from redis.exceptions import LockError, RedisError
 
 from services.http.errors import unavailable
-from services.log import keys
 from services.model.account import Token, User
+from services.state.access_version import AccessVersion
+from services.state.errors import StateError
+from services.state.state import State
 from services.store.accounts import TOKENS, USERS
 from services.store.interface import Store, StoreError
 
 CHECK_SECONDS = 0.5
-"""How often it is asked whether another process changed something."""
+"""How often the shared version is compared."""
 RELOAD_SECONDS = 5.0
-"""How often everything is loaded again even so: Redis may have lost what it was told."""
+"""How often everything is loaded again even so: the shared version may have been lost."""
 WAIT_SECONDS = 1.0
 """How long requests wait for that, all together; then what is known counts."""
-LOCK_SECONDS = 20.0
-REDIS_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +30,12 @@ class Accounts:
     def __init__(
         self,
         store: Store,
-        redis: Redis,
+        state: State,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._redis = redis
+        self._shared_version = AccessVersion(state)
         self._clock = clock
         self._monotonic = monotonic
         self._changing = asyncio.Lock()
@@ -74,13 +70,11 @@ class Accounts:
         What is known is what the store holds; other processes learn of the change at the end.
         Raises ApiError, 503, when Redis does not give the lock or the store takes no change.
         """
-        lock = self._redis.lock(
-            keys.CHANGING_ACCESS, timeout=LOCK_SECONDS, blocking_timeout=LOCK_SECONDS
-        )
+        lock = self._shared_version.lock()
         async with self._changing:
             try:
                 mine = await lock.acquire()
-            except (RedisError, OSError) as error:
+            except StateError as error:
                 raise unavailable(f"Redis does not take part in the change: {error}") from error
             if not mine:
                 raise unavailable("another change of users or tokens is under way")
@@ -91,7 +85,7 @@ class Accounts:
             except StoreError as error:
                 raise unavailable(f"the store did not take the change: {error}") from error
             finally:
-                with suppress(LockError, RedisError, OSError):
+                with suppress(StateError):
                     await lock.release()
 
     async def save_user(self, user: User) -> None:
@@ -112,7 +106,7 @@ class Accounts:
     async def remove_token(self, name: str) -> None:
         """Revoke a token, while `changing`."""
         await TOKENS.remove(self._store, name, self._next())
-        self._take(self.users, {id_: held for id_, held in self.tokens.items() if id_ != name})
+        self._take(self.users, {id_: token for id_, token in self.tokens.items() if id_ != name})
 
     async def close(self) -> None:
         """End what is under way."""
@@ -155,13 +149,12 @@ class Accounts:
     async def _published(self) -> bytes | None:
         """Return what Redis says of the last change; None while it says nothing."""
         try:
-            async with asyncio.timeout(REDIS_SECONDS):
-                return cast("bytes", await self._redis.get(keys.ACCESS)) or b""
-        except (RedisError, OSError, TimeoutError):
+            return await self._shared_version.read()
+        except StateError:
             return None
 
     async def _publish(self) -> None:
         try:
-            await self._redis.incr(keys.ACCESS)
-        except (RedisError, OSError) as error:
+            await self._shared_version.increase()
+        except StateError as error:
             log.warning("other processes learn of a change within seconds only: %s", error)

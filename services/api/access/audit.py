@@ -41,7 +41,7 @@ class Audit:
         that raises is marked as failed. Raises ApiError, 503, when the log cannot be written.
         """
         was, is_ = _difference(before, after)
-        entry = log.Entry(
+        entry = log.AuditEntry(
             at=self._at(),
             id=secrets.token_hex(8),
             failed=0,

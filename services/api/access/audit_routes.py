@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from services.api.access.principal import Principal
 from services.api.access.route import Who, admin_router, needs
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import bad_request, shown, unavailable, unknown_site
 from services.model.account import ALL_SITES, Role
 from services.store import audit
@@ -18,7 +18,7 @@ from services.store.interface import Store, StoreError
 MAX_ENTRIES = 500
 
 
-class EntryOut(BaseModel):
+class AuditEntryOut(BaseModel):
     """One change; of an edit, what differs."""
 
     at: int = Field(description="milliseconds since 1970, UTC")
@@ -31,15 +31,15 @@ class EntryOut(BaseModel):
     failed: bool = Field(description="the change was not confirmed")
 
 
-class Entries(BaseModel):
+class AuditLogPage(BaseModel):
     """A part of the log, the newest first."""
 
-    entries: list[EntryOut]
+    entries: list[AuditEntryOut]
     next: str | None = Field(description="`before` of the next part; null at the end")
 
 
 def router(store: Callable[[], Store], registry: Callable[[], Registry]) -> APIRouter:
-    """Return the route; store and sites are asked for with every request."""
+    """Return the route; store and registry are looked up for every request."""
     routes = admin_router("/audit")
 
     @routes.get("")
@@ -50,16 +50,16 @@ def router(store: Callable[[], Store], registry: Callable[[], Registry]) -> APIR
         who: Annotated[str | None, Query(description="changes by this name only")] = None,
         before: Annotated[str | None, Query(description="`next` of the part before")] = None,
         limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 100,
-    ) -> Entries:
+    ) -> AuditLogPage:
         """The audit log, the newest first: everything for an owner, else of your sites."""
         sites = sites_of(asking, site, registry())
         try:
-            found = await audit.newest(store(), limit + 1, place(before), sites, who)
+            entries = await audit.newest(store(), limit + 1, place(before), sites, who)
         except StoreError as error:
             raise unavailable(f"the audit log cannot be read: {error}") from error
-        part = found[:limit]
-        rest = f"{part[-1].at}-{part[-1].id}" if len(found) > limit else None
-        return Entries(entries=[_out(entry) for entry in part], next=rest)
+        part = entries[:limit]
+        rest = f"{part[-1].at}-{part[-1].id}" if len(entries) > limit else None
+        return AuditLogPage(entries=[_out(entry) for entry in part], next=rest)
 
     return routes
 
@@ -86,8 +86,8 @@ def place(text: str | None) -> audit.Place | None:
     return int(at), name
 
 
-def _out(entry: audit.Entry) -> EntryOut:
-    return EntryOut(
+def _out(entry: audit.AuditEntry) -> AuditEntryOut:
+    return AuditEntryOut(
         at=entry.at,
         who=entry.who,
         action=entry.action,

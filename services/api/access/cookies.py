@@ -6,7 +6,7 @@ from hashlib import sha256
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.access.sessions import LONGEST_SECONDS
+from services.state.sessions import LONGEST_SECONDS
 
 PLAIN = "luot"
 SECURE = f"__Host-{PLAIN}"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import bad_request, shown
 from services.model.account import ALL_SITES, SITES_PATTERN, Role
 
@@ -19,13 +19,13 @@ SiteNames = Annotated[
 ]
 
 
-def sites(role: Role, asked: Sequence[str], registry: Registry) -> tuple[str, ...]:
+def sites(role: Role, slugs: Sequence[str], registry: Registry) -> tuple[str, ...]:
     """Return the sites to keep. Raises ApiError when one is unknown, or none is given."""
-    if role is Role.OWNER or ALL_SITES in asked:
+    if role is Role.OWNER or ALL_SITES in slugs:
         return (ALL_SITES,)
-    if not asked:
+    if not slugs:
         raise bad_request("sites", f"none; expected at least one for the role {role}, or '*'")
     registry.require_loaded()
-    if unknown := [slug for slug in asked if registry.get(slug) is None]:
+    if unknown := [slug for slug in slugs if registry.get(slug) is None]:
         raise bad_request("sites", f"{shown(unknown[0])} is not a site of this server")
-    return tuple(sorted(set(asked)))
+    return tuple(sorted(set(slugs)))

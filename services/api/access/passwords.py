@@ -56,10 +56,10 @@ class Passwords:
         """Return the hash to keep. Raises ApiError when too many wait."""
         return str(await self._run(hashed, password))
 
-    async def verify(self, kept: str | None, password: str) -> bool:
+    async def verify(self, stored: str | None, password: str) -> bool:
         """Tell whether it is the password of a hash; None, of nobody, takes as long."""
-        right = await self._run(_verified, kept or _NOBODY, password)
-        return bool(right) and kept is not None
+        right = await self._run(_verified, stored or _NOBODY, password)
+        return bool(right) and stored is not None
 
     def close(self) -> None:
         """Let the threads end."""
@@ -76,9 +76,9 @@ class Passwords:
             self._under_way -= 1
 
 
-def _verified(kept: str, password: str) -> bool:
+def _verified(stored: str, password: str) -> bool:
     try:
-        return _hasher.verify(kept, _normal(password))
+        return _hasher.verify(stored, _normal(password))
     except (VerificationError, InvalidHashError):
         return False
 

@@ -1,4 +1,4 @@
-"""Routes under /api/admin: who may use them is said beside each, and asked before its body."""
+"""Routes under /api/admin: each declares its role, which is checked before the body is read."""
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
@@ -9,10 +9,10 @@ from fastapi.routing import APIRoute
 from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.types import Message
 
+from services.api.access.authenticator import authenticate, authenticator
 from services.api.access.cookies import CSRF_HEADER, PLAIN, SECURE
 from services.api.access.principal import Principal
-from services.api.access.who import gate, principal
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import ApiError, unknown_site
 from services.model.account import Role
 from services.model.site import Site
@@ -65,7 +65,7 @@ class AdminRoute(LimitedRoute):
 
     async def admit(self, request: Request) -> None:
         """Raise ApiError for who may not use this route."""
-        request.scope[_PRINCIPAL] = admit(request, await principal(request), self.needed)
+        request.scope[_PRINCIPAL] = admit(request, await authenticate(request), self.needed)
 
 
 def admit(request: Request, who: Principal | None, needed: Role) -> Principal:
@@ -74,7 +74,7 @@ def admit(request: Request, who: Principal | None, needed: Role) -> Principal:
     Raises ApiError: 401 for strangers, 404 for sites of others, 403 for a lower role.
     """
     if who is None:
-        raise gate(request).stranger(request)
+        raise authenticator(request).stranger(request)
     slug = request.path_params.get(_SITE)
     if slug is not None and not who.has(slug):
         raise unknown_site(slug)
@@ -87,8 +87,8 @@ def admit(request: Request, who: Principal | None, needed: Role) -> Principal:
 
 
 def _asking(request: Request) -> Principal:
-    found: Principal = request.scope[_PRINCIPAL]
-    return found
+    principal: Principal = request.scope[_PRINCIPAL]
+    return principal
 
 
 def site_of(registry: Callable[[], Registry]) -> Callable[[str], Site]:

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse, RedirectResponse
 
 from services.api.access import cookies
+from services.api.access.authenticator import authenticate, authenticator
 from services.api.access.principal import Kind, Principal
 from services.api.access.route import LimitedRoute, Who, admin_router, needs
-from services.api.access.signing import Signing
+from services.api.access.sign_in import SignInService
 from services.api.access.user_routes import Password
 from services.api.access.users import Users
-from services.api.access.who import gate, principal
 from services.http.errors import ApiError, bad_request
 from services.model.account import Role
 
@@ -66,8 +66,8 @@ class _Form(msgspec.Struct):
     csrf: str | None = None
 
 
-def routers(signing: Callable[[], Signing], known: Callable[[], Users]) -> list[APIRouter]:
-    """Return the routes; `signing` and `known` (users) are asked for with every request."""
+def routers(service: Callable[[], SignInService], known: Callable[[], Users]) -> list[APIRouter]:
+    """Return the routes; `service` and `known` (users) are looked up for every request."""
     doors = APIRouter(prefix="/api/admin", tags=["admin"], route_class=LimitedRoute)
     inside = admin_router()
 
@@ -79,12 +79,14 @@ def routers(signing: Callable[[], Signing], known: Callable[[], Users]) -> list[
         """
         form = await _form(request)
         if form is None:
-            asked = await _json(request, SignIn)
-            signed = await signing().sign_in(request, asked.name, asked.password.get_secret_value())
+            credentials = await _json(request, SignIn)
+            signed = await service().sign_in(
+                request, credentials.name, credentials.password.get_secret_value()
+            )
             body = whoami_of(signed.principal, signed.csrf)
             response: Response = JSONResponse(body.model_dump(mode="json"), headers=_NO_STORE)
         else:
-            signed = await signing().sign_in(request, form.name, form.password)
+            signed = await service().sign_in(request, form.name, form.password)
             response = RedirectResponse(local(form.next), HTTPStatus.SEE_OTHER, _NO_STORE)
         signed.write(response)
         return response
@@ -96,10 +98,10 @@ def routers(signing: Callable[[], Signing], known: Callable[[], Users]) -> list[
         response: Response = Response(status_code=HTTPStatus.NO_CONTENT)
         if form is not None:
             response = RedirectResponse(local(form.next), HTTPStatus.SEE_OTHER, _NO_STORE)
-        if gate(request).secret(request) is not None:
+        if authenticator(request).secret(request) is not None:
             # Checks that a page of ours asks; whose session is over already may leave as well.
-            await principal(request, None if form is None else form.csrf)
-        await signing().sign_out(request, response)
+            await authenticate(request, None if form is None else form.csrf)
+        await service().sign_out(request, response)
         return response
 
     @inside.get("/whoami")
@@ -107,7 +109,7 @@ def routers(signing: Callable[[], Signing], known: Callable[[], Users]) -> list[
     async def whoami(request: Request, response: Response, who: Who) -> Whoami:
         """Who you are, and what you may do."""
         response.headers.update(_NO_STORE)
-        secret = gate(request).secret(request) if who.kind == "user" else None
+        secret = authenticator(request).secret(request) if who.kind == "user" else None
         return whoami_of(who, None if secret is None else cookies.csrf(secret))
 
     @inside.put("/password", status_code=HTTPStatus.NO_CONTENT)
@@ -117,7 +119,7 @@ def routers(signing: Callable[[], Signing], known: Callable[[], Users]) -> list[
         if who.kind != "user":
             message = f"{who.name} is no user, and has no password"
             raise ApiError(HTTPStatus.FORBIDDEN, {"name": message})
-        await signing().proved(request, who.name, new.current.get_secret_value())
+        await service().proved(request, who.name, new.current.get_secret_value())
         await known().set_password(who, who.name, new.password.get_secret_value())
 
     return [doors, inside]

@@ -1,15 +1,11 @@
 """Slows down whoever guesses passwords, without shutting out the one who knows it."""
 
-import secrets
-from collections.abc import Awaitable
-from hashlib import blake2b
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import cast
-
-from redis.asyncio import Redis
 
 from services.http.errors import ApiError
-from services.log import keys
+from services.state.sign_in_attempts import SignInAttempts
+from services.state.state import State
 
 WINDOW_SECONDS = 900
 LIMITS = {"name and address": 5, "address": 30, "name": 100}
@@ -18,17 +14,16 @@ LIMITS = {"name and address": 5, "address": 30, "name": 100}
 The first stops somebody who guesses from one place, and nobody else who has that name; the last
 is for guesses from everywhere at once, and so high that it hardly locks anybody out.
 """
-_SALT_SECONDS = 86_400
 
 
 class Throttle:
     """Counts attempts to sign in; names and addresses are kept hashed, for minutes.
 
-    Calls raise RedisError or OSError while Redis is away: then nobody could sign in anyway.
+    Calls raise StateError while the state is away: then nobody could sign in anyway.
     """
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, state: State) -> None:
+        self._attempts = SignInAttempts(state, WINDOW_SECONDS)
 
     async def attempt(self, name: str, address: str) -> list[str]:
         """Count an attempt as if it had failed, and return what `succeeded` takes it back by.
@@ -36,19 +31,12 @@ class Throttle:
         Counted first, so that attempts at the same moment are not one. Raises ApiError, 429,
         after too many.
         """
-        salt = await self._salt()
-        asked = {"name and address": f"{address} {name}", "address": address, "name": name}
-        counted = [keys.sign_ins(what, _digest(salt, text)) for what, text in asked.items()]
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for key in counted:
-                pipeline.set(key, 0, ex=WINDOW_SECONDS, nx=True)
-                pipeline.incr(key)
-                pipeline.ttl(key)
-            answers = await pipeline.execute()
+        subjects = {"name and address": f"{address} {name}", "address": address, "name": name}
+        counted = await self._attempts.count(subjects)
         waits = [
-            max(1, left)
-            for what, attempts, left in zip(asked, answers[1::3], answers[2::3], strict=True)
-            if attempts > LIMITS[what]
+            max(1, attempts.seconds_left)
+            for kind, attempts in zip(subjects, counted, strict=True)
+            if attempts.number > LIMITS[kind]
         ]
         if waits:
             seconds = max(waits)
@@ -57,24 +45,8 @@ class Throttle:
                 {"sign_in": f"too many attempts; try again in {seconds} seconds"},
                 {"Retry-After": str(seconds)},
             )
-        return counted
+        return [attempts.key for attempts in counted]
 
-    async def succeeded(self, counted: list[str]) -> None:
+    async def succeeded(self, counted: Sequence[str]) -> None:
         """Take an attempt back: it did not fail."""
-        first, *others = counted
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.delete(first)
-            for key in others:
-                pipeline.decr(key)
-                pipeline.expire(key, WINDOW_SECONDS, nx=True)  # should it just have ended
-            await pipeline.execute()
-
-    async def _salt(self) -> bytes:
-        fresh = secrets.token_bytes(16)
-        await self._redis.set(keys.SIGN_IN_SALT, fresh, ex=_SALT_SECONDS, nx=True)
-        held = await cast("Awaitable[bytes | None]", self._redis.get(keys.SIGN_IN_SALT))
-        return held or fresh
-
-
-def _digest(salt: bytes, text: str) -> str:
-    return blake2b(text.encode("utf-8", "replace"), key=salt, digest_size=16).hexdigest()
+        await self._attempts.take_back(counted[:1], counted[1:])

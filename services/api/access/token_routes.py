@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.api.access import fields
 from services.api.access.route import Who, admin_router, needs
-from services.api.access.tokens import Tokens, kept
+from services.api.access.tokens import Tokens, public_fields
 from services.model.account import Role, Token
 
 
@@ -87,7 +87,7 @@ def router(tokens: Callable[[], Tokens]) -> APIRouter:
 
 def _out(token: Token, expired: bool, used_at: int | None) -> TokenOut:
     return TokenOut(
-        **kept(token),
+        **public_fields(token),
         created_at=token.created_at,
         created_by=token.created_by,
         expired=expired,

@@ -12,9 +12,9 @@ import msgspec
 
 from services.api.access import fields
 from services.api.access.audit import Audit
-from services.api.access.gate import Gate
+from services.api.access.authenticator import Authenticator
 from services.api.access.principal import Principal
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.account import Role, Token
 
@@ -29,19 +29,19 @@ class Tokens:
 
     def __init__(
         self,
-        gate: Gate,
+        authenticator: Authenticator,
         audit: Audit,
         registry: Registry,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._gate = gate
+        self._authenticator = authenticator
         self._audit = audit
         self._registry = registry
         self._clock = clock
 
     async def all(self) -> list[Token]:
         """Return every token, the oldest first. Raises ApiError until they are loaded."""
-        accounts = self._gate.accounts
+        accounts = self._authenticator.accounts
         await accounts.fresh()
         if not accounts.loaded:
             raise unavailable("the tokens are not loaded yet")
@@ -49,7 +49,7 @@ class Tokens:
 
     async def used(self) -> dict[str, int]:
         """Return when tokens were last used, in ms since 1970, as far as that is known."""
-        return await self._gate.usage.all()
+        return await self._authenticator.last_used.all()
 
     async def add(
         self,
@@ -76,23 +76,23 @@ class Tokens:
             created_by=who.name,
             expires_at=expires,
         )
-        async with self._gate.accounts.changing():
-            if len(self._gate.accounts.tokens) >= MAX_TOKENS:
+        async with self._authenticator.accounts.changing():
+            if len(self._authenticator.accounts.tokens) >= MAX_TOKENS:
                 message = f"there are {MAX_TOKENS} tokens; revoke some first"
                 raise ApiError(HTTPStatus.CONFLICT, {"tokens": message})
-            async with self._audit.recorded(who, "token.add", token.id, after=kept(token)):
-                await self._gate.accounts.save_token(token)
+            async with self._audit.recorded(who, "token.add", token.id, after=public_fields(token)):
+                await self._authenticator.accounts.save_token(token)
         return token, secret
 
     async def revoke(self, who: Principal, name: str) -> None:
         """Revoke a token: it stops working within a second, everywhere. Raises ApiError."""
-        async with self._gate.accounts.changing():
-            token = self._gate.accounts.tokens.get(name)
+        async with self._authenticator.accounts.changing():
+            token = self._authenticator.accounts.tokens.get(name)
             if token is None:
                 raise ApiError(HTTPStatus.NOT_FOUND, {"id": f"{shown(name)} is no token"})
-            async with self._audit.recorded(who, "token.revoke", name, before=kept(token)):
-                await self._gate.accounts.remove_token(name)
-        await self._gate.usage.forget(name)
+            async with self._audit.recorded(who, "token.revoke", name, before=public_fields(token)):
+                await self._authenticator.accounts.remove_token(name)
+        await self._authenticator.last_used.forget(name)
 
     def is_expired(self, token: Token) -> bool:
         """Tell whether the time of a token is over."""
@@ -102,7 +102,7 @@ class Tokens:
         return int(self._clock() * 1000)
 
 
-def kept(token: Token) -> dict[str, Any]:
+def public_fields(token: Token) -> dict[str, Any]:
     """Return what is said of a token: nothing that would open the door."""
-    kept: dict[str, Any] = msgspec.to_builtins(token)
-    return {name: kept[name] for name in ("id", "role", "sites", "note", "expires_at")}
+    everything: dict[str, Any] = msgspec.to_builtins(token)
+    return {name: everything[name] for name in ("id", "role", "sites", "note", "expires_at")}

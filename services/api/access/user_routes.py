@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from services.api.access import fields
 from services.api.access.route import Who, admin_router, needs
-from services.api.access.users import Users, kept
+from services.api.access.users import Users, public_fields
 from services.model.account import NAME_PATTERN, Role, User
 
 Name = Annotated[
@@ -102,4 +102,4 @@ def router(users: Callable[[], Users]) -> APIRouter:
 
 def out(user: User) -> UserOut:
     """Return a user as the API shows them."""
-    return UserOut(**kept(user), created_at=user.created_at, password_at=user.password_at)
+    return UserOut(**public_fields(user), created_at=user.created_at, password_at=user.password_at)

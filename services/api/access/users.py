@@ -8,17 +8,17 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from redis.exceptions import RedisError
 
 from services.api.access import fields, passwords
 from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
-from services.api.access.gate import Gate
+from services.api.access.authenticator import Authenticator
 from services.api.access.passwords import Passwords
 from services.api.access.principal import Principal
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.account import Role, User
+from services.state.errors import StateError
 
 
 class Users:
@@ -26,13 +26,13 @@ class Users:
 
     def __init__(
         self,
-        gate: Gate,
+        authenticator: Authenticator,
         hashing: Passwords,
         audit: Audit,
         registry: Registry,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._gate = gate
+        self._authenticator = authenticator
         self._hashing = hashing
         self._audit = audit
         self._registry = registry
@@ -64,7 +64,7 @@ class Users:
                 created_at=now,
                 password_at=now,
             )
-            async with self._audit.recorded(who, "user.add", name, after=kept(user)):
+            async with self._audit.recorded(who, "user.add", name, after=public_fields(user)):
                 await self._accounts.save_user(user)
         return user
 
@@ -74,19 +74,19 @@ class Users:
         """Change role and sites, as far as given. Raises ApiError."""
         async with self._accounts.changing():
             user = self._known(name)
-            wanted = user.role if role is None else role
-            if sites is not None or wanted is Role.OWNER:
-                theirs = fields.sites(wanted, sites or (), self._registry)
+            new_role = user.role if role is None else role
+            if sites is not None or new_role is Role.OWNER:
+                theirs = fields.sites(new_role, sites or (), self._registry)
             elif user.role is Role.OWNER:
-                raise bad_request("sites", f"none; say which sites are theirs as {wanted}")
+                raise bad_request("sites", f"none; say which sites are theirs as {new_role}")
             else:
                 theirs = user.sites
-            edited = msgspec.structs.replace(user, role=wanted, sites=theirs)
+            edited = msgspec.structs.replace(user, role=new_role, sites=theirs)
             if edited == user:
                 return user
             self._check_owner_left(edited.name, edited)
             change = self._audit.recorded(
-                who, "user.edit", name, before=kept(user), after=kept(edited)
+                who, "user.edit", name, before=public_fields(user), after=public_fields(edited)
             )
             async with change:
                 await self._accounts.save_user(edited)
@@ -112,13 +112,13 @@ class Users:
         async with self._accounts.changing():
             user = self._known(name)
             self._check_owner_left(name, None)
-            async with self._audit.recorded(who, "user.remove", name, before=kept(user)):
+            async with self._audit.recorded(who, "user.remove", name, before=public_fields(user)):
                 await self._accounts.remove_user(name)
         await self._end_sessions(name)
 
     @property
     def _accounts(self) -> Accounts:
-        return self._gate.accounts
+        return self._authenticator.accounts
 
     async def _hashed(self, name: str, password: str) -> str:
         try:
@@ -144,13 +144,13 @@ class Users:
 
     async def _end_sessions(self, name: str) -> None:
         # Where Redis is away they are over even so: their stamp is not the user's any more.
-        with suppress(RedisError, OSError):
-            await self._gate.sessions.end_all(name)
+        with suppress(StateError):
+            await self._authenticator.sessions.end_all(name)
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
 
 
-def kept(user: User) -> dict[str, Any]:
-    """Return what is said of a user: nothing of the password."""
+def public_fields(user: User) -> dict[str, Any]:
+    """Return the fields of a user that may be shown: none of the password."""
     return {"name": user.name, "role": user.role, "sites": list(user.sites)}

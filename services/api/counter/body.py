@@ -1,4 +1,4 @@
-"""Numbers as they are sent: JSON, and an ETag that says nothing of when they were read."""
+"""Numbers as they are sent: JSON, and an ETag that does not depend on when they were read."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,55 +14,55 @@ from services.model.site import Metric, Site
 _json = msgspec.json.Encoder()
 
 
-class Online(NamedTuple):
-    """Visitors online, and whether that could be asked now."""
+class OnlineNow(NamedTuple):
+    """Visitors online, and whether that could be read now."""
 
     visitors: int
     is_current: bool
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """The body of an answer, and its ETag."""
+class TaggedBody(msgspec.Struct, frozen=True):
+    """The body of a response, and its ETag."""
 
     body: bytes
     etag: str
 
     @classmethod
-    def of(cls, numbers: Mapping[str, object]) -> "Answer":
+    def of(cls, numbers: Mapping[str, object]) -> "TaggedBody":
         """Encode numbers."""
         return cls(_json.encode(numbers), weak(_json.encode({**numbers, "as_of": None})))
 
-    def with_pages(self, pages: Mapping[str, object]) -> "Answer":
-        """Return the answer with the views of pages added to it."""
+    def with_pages(self, pages: Mapping[str, object]) -> "TaggedBody":
+        """Return the body with the views of pages added to it."""
         encoded = _json.encode(pages)
         body = self.body[:-1] + b',"paths":' + encoded + b"}"
-        return Answer(body, weak(self.etag.encode() + encoded))
+        return TaggedBody(body, weak(self.etag.encode() + encoded))
 
 
-class Numbers:
-    """A reading of a site in one measure, and the answers made of it, each encoded once."""
+class SiteNumbers:
+    """A reading of a site in one measure, and the bodies made of it, each encoded once."""
 
-    def __init__(self, site: Site, metric: Metric, reading: Reading, online: Online) -> None:
+    def __init__(self, site: Site, metric: Metric, reading: Reading, online: OnlineNow) -> None:
         self.site = site
         self.metric = metric
         self.reading = reading
-        self.answer = self._encode(
+        self.current = self._encode(
             reading.day, online.visitors, reading.as_of, stale=not online.is_current
         )
-        self._stale: tuple[tuple[int, int, int], Answer] | None = None
+        self._stale: tuple[tuple[int, int, int], TaggedBody] | None = None
 
-    def stale(self, today: int, online: int, as_of: int) -> Answer:
-        """Return the answer of a later time, as the last good one; `as_of` is the oldest part's."""
-        wanted = (today, online, as_of)
-        if self._stale is None or self._stale[0] != wanted:
-            self._stale = (wanted, self._encode(today, online, as_of, stale=True))
+    def stale(self, today: int, online: int, as_of: int) -> TaggedBody:
+        """Return the body as the last good one, on a later day; `as_of` is the oldest part's."""
+        key = (today, online, as_of)
+        if self._stale is None or self._stale[0] != key:
+            self._stale = (key, self._encode(today, online, as_of, stale=True))
         return self._stale[1]
 
-    def _encode(self, today: int, online: int, as_of: int, *, stale: bool) -> Answer:
+    def _encode(self, today: int, online: int, as_of: int, *, stale: bool) -> TaggedBody:
         site, reading = self.site, self.reading
         peak = reading.peak_of(today)
         display = msgspec.to_builtins(site.display)
-        return Answer.of(
+        return TaggedBody.of(
             {
                 "site": site.slug,
                 "as_of": iso(as_of, site.timezone),

@@ -1,4 +1,4 @@
-"""Answers kept for a moment, read once for everybody who waits, and served again on a fault."""
+"""Values cached for a moment, read once for everybody who waits, and served stale on an error."""
 
 import asyncio
 import logging
@@ -16,64 +16,66 @@ V = TypeVar("V")
 log = logging.getLogger(__name__)
 
 GIVE_UP_SECONDS = 10.0
-"""A read that takes this long is abandoned, so that the next one can find a store that is back."""
+"""A load that takes this long is abandoned, so that the next one can find a store that is back."""
 OVERTAKE_SECONDS = 0.25
-"""How long a read waits for the one before it to end, and meanwhile takes more keys along."""
+"""How long a load waits for the one before it to end, and meanwhile takes more keys along."""
 RETRY_SECONDS = 1.0
-"""How long after a failed read the next try comes at the latest, however long values are fresh."""
-RENEW_SHARE = 0.7
-"""The share of its time after which a value that is asked for all the time is read again."""
+"""How long after a failed load the next one comes at the latest, however long the TTL is."""
+REFRESH_AFTER = 0.7
+"""The share of its TTL after which a popular value is refreshed ahead of expiry."""
 
 
-class NothingKnownError(Exception):
-    """The value cannot be read, and was never read before."""
+class NothingCachedError(Exception):
+    """The value cannot be loaded, and there is no earlier one to fall back on."""
 
 
-class Held(NamedTuple, Generic[V]):
-    """A value, and whether it is the last good one because it could not be read now."""
+class Cached(NamedTuple, Generic[V]):
+    """A value, and whether it is the last good one because it could not be loaded now."""
 
     value: V
     stale: bool
 
 
-class _Entry(NamedTuple, Generic[V]):
+class _Loaded(NamedTuple, Generic[V]):
     value: V
-    read_at: float
+    loaded_at: float
 
 
-class _Flight(Generic[K]):
-    """Keys that are read together; until it departs, more may join."""
+class _Batch(Generic[K]):
+    """Keys that are loaded together; until it is closed, more may join."""
 
     def __init__(self, started: float, *, in_background: bool) -> None:
         self.started = started
         self.in_background = in_background
         self.keys: list[K] = []
-        self.departed = False
+        self.closed = False
         self.task: asyncio.Task[None]
 
 
-class LastGood(Generic[K, V]):
-    """A cache of values that are read in batches.
+class StaleIfErrorCache(Generic[K, V]):
+    """Caches values that are loaded in batches.
 
-    A value is fresh for `ttl` seconds, and while it is renewed in the background, for `grace`
-    seconds more. Then the next request reads it again, and whoever asks meanwhile waits for that
-    same read, but never beyond `budget` seconds after its start: then, or when the read fails, the
-    last good value is the answer, marked as stale; where there is none,
-    `recall` is asked for one, and says nothing of keys it does not know. After a failed read the
-    next try comes `ttl` seconds later, or after one second where that is sooner. Values are kept
-    for ever, or, with a `limit`, until they are the longest not read.
+    Expiry. A value is fresh for `ttl` seconds, and while it is refreshed in the background, for
+    `grace` seconds more. Values are kept for ever, or, with a `limit`, until they are the ones that
+    were not loaded for the longest time.
 
-    Keys that are asked for while a read is under way, or less than `pause` seconds after its start,
-    are read together after it, `batch` of them at most. Keys of different groups, as `group` names
-    them, do not wait for each other. `load` may leave out a key that cannot be read; the others are
-    good nevertheless.
+    Coalescing. Whoever asks for a value that is not fresh waits for one and the same load. Keys
+    that are asked for while a load is under way, or less than `pause` seconds after its start, are
+    loaded together after it, `batch` of them at most. Keys of different groups, as `group` names
+    them, do not wait for each other.
+
+    Errors. Nobody waits beyond `budget` seconds after the start of a load: then, or when it fails,
+    the last good value is the answer, marked as stale. Where there is none, `fallback` is asked for
+    one; it leaves out the keys it does not know. A load is tried again after `ttl` seconds, or one
+    second where that is sooner. `load` may leave out a key that cannot be read; the others are good
+    nevertheless.
     """
 
     def __init__(
         self,
         load: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
         *,
-        recall: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]] | None = None,
+        fallback: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]] | None = None,
         ttl: float = 1.0,
         grace: float = 0.0,
         budget: float = 2.0,
@@ -84,7 +86,7 @@ class LastGood(Generic[K, V]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load = load
-        self._recall = recall
+        self._fallback = fallback
         self._ttl = ttl
         self._grace = grace
         self._retry = min(ttl, RETRY_SECONDS)
@@ -94,150 +96,154 @@ class LastGood(Generic[K, V]):
         self._pause = pause
         self._group = group
         self._clock = clock
-        self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
-        self._flights: dict[K, _Flight[K]] = {}
-        self._last_flights: dict[Hashable, _Flight[K]] = {}
-        self._departures: dict[Hashable, float] = {}
+        self._entries: OrderedDict[K, _Loaded[V]] = OrderedDict()
+        self._batches: dict[K, _Batch[K]] = {}
+        self._last_batches: dict[Hashable, _Batch[K]] = {}
+        self._load_times: dict[Hashable, float] = {}
         self._failed_at: dict[K, float] = {}
         self._failing = False
 
     def fresh(self, key: K) -> V | None:
-        """Return the value if it needs no reading."""
+        """Return the value if it need not be loaded."""
         return self._entries[key].value if self._is_fresh(key, self._clock()) else None
 
-    def fresh_until(self, key: K) -> float:
+    def expires_at(self, key: K) -> float:
         """Return the time of the clock until which the value is fresh, without any grace."""
         entry = self._entries.get(key)
-        return -math.inf if entry is None else entry.read_at + self._ttl
+        return -math.inf if entry is None else entry.loaded_at + self._ttl
 
-    def is_renewed(self, key: K) -> bool:
-        """Tell whether the value is being read again in the background."""
-        flight = self._flights.get(key)
-        return flight is not None and flight.in_background
+    def is_refreshing(self, key: K) -> bool:
+        """Tell whether the value is being loaded again in the background."""
+        batch = self._batches.get(key)
+        return batch is not None and batch.in_background
 
-    def renew(self, keys: Iterable[K]) -> None:
-        """Read values again, in the background, that will soon not be fresh any longer."""
+    def refresh(self, keys: Iterable[K]) -> None:
+        """Load values again, in the background, that expire soon."""
         now = self._clock()
-        due = now + self._ttl * (1 - RENEW_SHARE)
-        old = [key for key in dict.fromkeys(keys) if self.fresh_until(key) <= due]
+        due = now + self._ttl * (1 - REFRESH_AFTER)
+        expiring = [key for key in dict.fromkeys(keys) if self.expires_at(key) <= due]
         # Whoever waits for a value must not wait for these.
-        self._take_off([key for key in old if self._may_read(key, now)], now, in_background=True)
+        self._schedule(
+            [key for key in expiring if self._may_load(key, now)], now, in_background=True
+        )
 
-    async def get(self, key: K) -> Held[V]:
-        """Return one value; raises NothingKnownError.
+    async def get(self, key: K) -> Cached[V]:
+        """Return one value; raises NothingCachedError.
 
-        Where nothing is known, a slow first read is waited for: late is better than nothing.
+        Where nothing is cached, a slow first load is waited for: late is better than nothing.
         """
         return (await self.get_all((key,)))[key]
 
-    async def get_all(self, keys: Sequence[K]) -> dict[K, Held[V]]:
-        """Return the values of all keys; raises NothingKnownError. Waits as `get` does."""
-        held = await self.get_many(keys)
-        late = {self._flights[key].task for key in keys if key not in held and key in self._flights}
+    async def get_all(self, keys: Sequence[K]) -> dict[K, Cached[V]]:
+        """Return the values of all keys; raises NothingCachedError. Waits as `get` does."""
+        cached = await self.get_many(keys)
+        late = {
+            self._batches[key].task for key in keys if key not in cached and key in self._batches
+        }
         if late:
             await asyncio.wait(late)
-            held = await self.get_many(keys)
-        missing = [key for key in keys if key not in held]
+            cached = await self.get_many(keys)
+        missing = [key for key in keys if key not in cached]
         if missing:
-            raise NothingKnownError(missing[0])
-        return held
+            raise NothingCachedError(missing[0])
+        return cached
 
-    async def get_many(self, keys: Sequence[K]) -> dict[K, Held[V]]:
-        """Return the values of which anything is known, reading together what is not fresh."""
-        asked = self._clock()
-        wanted = [key for key in dict.fromkeys(keys) if not self._is_fresh(key, asked)]
-        self._take_off([key for key in wanted if self._may_read(key, asked)], asked)
-        for flight in {self._flights[key] for key in wanted if key in self._flights}:
-            left = flight.started + self._budget - self._clock()
-            await asyncio.wait({flight.task}, timeout=left)
-        await self._remember([key for key in wanted if key not in self._entries])
+    async def get_many(self, keys: Sequence[K]) -> dict[K, Cached[V]]:
+        """Return the values that are known, loading together those that are not fresh."""
+        asked_at = self._clock()
+        expired = [key for key in dict.fromkeys(keys) if not self._is_fresh(key, asked_at)]
+        self._schedule([key for key in expired if self._may_load(key, asked_at)], asked_at)
+        for batch in {self._batches[key] for key in expired if key in self._batches}:
+            left = batch.started + self._budget - self._clock()
+            await asyncio.wait({batch.task}, timeout=left)
+        await self._fall_back([key for key in expired if key not in self._entries])
         return {
-            key: Held(entry.value, stale=key in wanted and entry.read_at < asked)
+            key: Cached(entry.value, stale=key in expired and entry.loaded_at < asked_at)
             for key in keys
             if (entry := self._entries.get(key)) is not None
         }
 
     async def close(self) -> None:
-        """Abandon the reads under way."""
-        tasks = {flight.task for flight in self._flights.values()}
+        """Abandon the loads under way."""
+        tasks = {batch.task for batch in self._batches.values()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _is_fresh(self, key: K, now: float) -> bool:
-        grace = self._grace if self.is_renewed(key) else 0.0
-        return now < self.fresh_until(key) + grace
+        grace = self._grace if self.is_refreshing(key) else 0.0
+        return now < self.expires_at(key) + grace
 
-    def _may_read(self, key: K, now: float) -> bool:
+    def _may_load(self, key: K, now: float) -> bool:
         failed_at = self._failed_at.get(key)
-        return key not in self._flights and (failed_at is None or now - failed_at >= self._retry)
+        return key not in self._batches and (failed_at is None or now - failed_at >= self._retry)
 
-    def _take_off(self, keys: Sequence[K], now: float, *, in_background: bool = False) -> None:
+    def _schedule(self, keys: Sequence[K], now: float, *, in_background: bool = False) -> None:
         for key in keys:
             group = (in_background, self._group(key))
-            flight = self._last_flights.get(group)
-            if flight is None or flight.departed or len(flight.keys) >= self._batch:
-                before = None if flight is None else flight.task
-                flight = _Flight(now, in_background=in_background)
-                flight.task = asyncio.create_task(self._fly(flight, group, before))
-                self._last_flights[group] = flight
-            flight.keys.append(key)
-            self._flights[key] = flight
+            batch = self._last_batches.get(group)
+            if batch is None or batch.closed or len(batch.keys) >= self._batch:
+                before = None if batch is None else batch.task
+                batch = _Batch(now, in_background=in_background)
+                batch.task = asyncio.create_task(self._run(batch, group, before))
+                self._last_batches[group] = batch
+            batch.keys.append(key)
+            self._batches[key] = batch
 
-    async def _fly(
-        self, flight: _Flight[K], group: Hashable, before: asyncio.Task[None] | None
+    async def _run(
+        self, batch: _Batch[K], group: Hashable, before: asyncio.Task[None] | None
     ) -> None:
         try:
             if before is not None and not before.done():
                 await asyncio.wait({before}, timeout=OVERTAKE_SECONDS)
             if self._pause:
-                await self._pause_after(group)
-            flight.departed = True
-            await self._read(flight.keys)
+                await self._pause_after_last(group)
+            batch.closed = True
+            await self._load_values(batch.keys)
         finally:
-            if self._last_flights.get(group) is flight:
-                del self._last_flights[group]
-            for key in flight.keys:
-                del self._flights[key]
+            if self._last_batches.get(group) is batch:
+                del self._last_batches[group]
+            for key in batch.keys:
+                del self._batches[key]
 
-    async def _pause_after(self, group: Hashable) -> None:
+    async def _pause_after_last(self, group: Hashable) -> None:
         loop = asyncio.get_running_loop()
-        departure = max(loop.time(), self._departures.get(group, -math.inf) + self._pause)
-        self._departures[group] = departure
-        await asyncio.sleep(departure - loop.time())
+        at = max(loop.time(), self._load_times.get(group, -math.inf) + self._pause)
+        self._load_times[group] = at
+        await asyncio.sleep(at - loop.time())
 
-    async def _read(self, keys: Sequence[K]) -> None:
+    async def _load_values(self, keys: Sequence[K]) -> None:
         try:
             async with asyncio.timeout(GIVE_UP_SECONDS):
                 values = await self._load(keys)
-        except Exception as error:  # whatever the fault, the last good numbers are served
-            self._tell(error, len(keys))
+        except Exception as error:  # whatever the fault, the last good values are served
+            self._log(error, len(keys))
             self._fail(keys)
         else:
             if self._failing:
                 self._failing = False
                 log.info("values can be read again")
-            self._keep(values, self._clock())
+            self._store(values, self._clock())
             self._fail([key for key in keys if key not in values])
 
-    async def _remember(self, missing: Sequence[K]) -> None:
-        if missing and self._recall is not None:
-            recalled = await self._recall(missing)
-            # A reading that ended meanwhile is newer.
-            unread = {key: recalled[key] for key in recalled if key not in self._entries}
-            self._keep(unread, -math.inf)
+    async def _fall_back(self, missing: Sequence[K]) -> None:
+        if missing and self._fallback is not None:
+            values = await self._fallback(missing)
+            # A load that ended meanwhile is newer.
+            unloaded = {key: values[key] for key in values if key not in self._entries}
+            self._store(unloaded, -math.inf)
 
-    def _keep(self, values: Mapping[K, V], read_at: float) -> None:
+    def _store(self, values: Mapping[K, V], loaded_at: float) -> None:
         for key, value in values.items():
             self._failed_at.pop(key, None)
             self._entries.pop(key, None)
-            self._entries[key] = _Entry(value, read_at)
+            self._entries[key] = _Loaded(value, loaded_at)
         while self._limit is not None and len(self._entries) > self._limit:
             self._entries.popitem(last=False)
 
-    def _tell(self, error: Exception, size: int) -> None:
-        """Log a fault when it begins, not with every reading that it spoils."""
-        expected = isinstance(error, StoreUnavailableError | TimeoutError | NothingKnownError)
+    def _log(self, error: Exception, size: int) -> None:
+        """Log a fault when it begins, not with every load that it spoils."""
+        expected = isinstance(error, StoreUnavailableError | TimeoutError | NothingCachedError)
         level = logging.DEBUG if self._failing and expected else logging.WARNING
         log.log(level, "cannot read %d values: %r", size, error, exc_info=not expected)
         self._failing = True

@@ -1,4 +1,4 @@
-"""What the address of a badge asks for: the site's display settings, but for what it names."""
+"""Parses the query of a badge, page or text, whose options override the site's settings."""
 
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -7,7 +7,8 @@ import msgspec
 
 from services.api.counter import parameters, paths
 from services.http.errors import bad_request, shown
-from services.model.display import MAX_DIGITS, Display, Format, Lang, Line, Look, Preset, Theme
+from services.model.display import MAX_DIGITS, Display, Format, Lang, Look, Preset, Theme
+from services.model.lines import Line
 from services.model.site import Metric, Site
 
 CHOICES: dict[str, type[StrEnum]] = {
@@ -23,11 +24,11 @@ NAMES = ("lines", *CHOICES, "digits", "heading", "metric", "path", *(LABEL + lin
 _NOT_OF_A_PAGE = ("lines", "digits", "metric", LABEL)
 
 
-class Options(NamedTuple):
-    """What is to be shown, and how.
+class EmbedOptions(NamedTuple):
+    """The parsed query.
 
-    path     as given and as counted, of the page whose views are wanted instead of the block
-    heading  the one that the address itself names
+    path     of the page whose views are shown instead of the block: as given, and as counted
+    heading  as given in the query, None where it is not
     """
 
     look: Look
@@ -36,10 +37,10 @@ class Options(NamedTuple):
     heading: str | None
 
 
-def parse(asked: bytes, site: Site) -> Options:
-    """Return what a query asks for. Raises ApiError for an unknown option or a bad value."""
+def parse(query: bytes, site: Site) -> EmbedOptions:
+    """Parse a query. Raises ApiError for an unknown option or a bad value."""
     given: dict[str, str] = {}
-    for name, value in parameters.fields(asked):
+    for name, value in parameters.fields(query):
         if name not in NAMES:
             raise bad_request(shown(name), f"unknown option; expected one of {', '.join(NAMES)}")
         if name in given:
@@ -50,13 +51,13 @@ def parse(asked: bytes, site: Site) -> Options:
     if page is None:
         look = Look.of(display.over(site.display))
         metric = parameters.metric(given["metric"]) if "metric" in given else site.metric
-        return Options(look, metric, None, display.heading)
+        return EmbedOptions(look, metric, None, display.heading)
     for name in given:
         if name.startswith(_NOT_OF_A_PAGE):
             raise bad_request(name, "with path; expected one of both: a page has views only")
     whole = msgspec.structs.replace(display, lines=(), digits=0, heading=display.heading or "")
     look = Look.of(whole.over(site.display))
-    return Options(
+    return EmbedOptions(
         look, site.metric, (page, paths.counted(page, site.significant)), display.heading
     )
 

@@ -1,4 +1,4 @@
-"""`GET /counter/{site}.svg`, `.html` and `.txt`: the numbers of the counter's JSON, drawn."""
+"""`GET /counter/{site}.svg`, `.html` and `.txt`: the counter as a badge, a page and text."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -10,8 +10,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from services.api.counter import embed_options
-from services.api.counter.embed_options import Options
-from services.api.counter.response_cache import Parts
+from services.api.counter.embed_options import EmbedOptions
+from services.api.counter.response_cache import Inputs
 from services.api.counter.routes import HEADERS, PREFLIGHT, Counters
 from services.http import etag
 from services.http.errors import unavailable
@@ -24,20 +24,20 @@ TXT = "/counter/{site}.txt"
 
 
 class Drawn(NamedTuple):
-    """A block as it is sent, with its Content-Security-Policy where it needs one."""
+    """A rendered block, with its Content-Security-Policy where it needs one."""
 
     text: str
     media_type: str
     policy: str | None
 
 
-Draw = Callable[[Options, Block], Drawn]
+Draw = Callable[[EmbedOptions, Block], Drawn]
 
 
 def routes(counters: Callable[[], Counters]) -> list[BaseRoute]:
-    """Return the routes; `counters` is asked for with every request.
+    """Return the routes; `counters` is called with every request.
 
-    What is drawn is kept no longer than its numbers are fresh, by the address with all options.
+    A response is cached by its address with all options, for as long as its numbers are fresh.
     """
 
     def route(path: str, draw: Draw) -> Route:
@@ -45,43 +45,43 @@ def routes(counters: Callable[[], Counters]) -> list[BaseRoute]:
             if request.method == "OPTIONS":
                 return Response(status_code=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
             numbers = counters()
-            asked, block, parts = await _read(request, numbers)
-            drawn = draw(asked, block)
+            options, block, inputs = await _read(request, numbers)
+            drawn = draw(options, block)
             body = drawn.text.encode()
             headers = HEADERS
             if drawn.policy:
                 headers = headers | {"Content-Security-Policy": drawn.policy}
             tag = etag.weak(body)
-            return numbers.ready.respond(request, body, tag, headers, drawn.media_type, parts)
+            return numbers.responses.respond(request, body, tag, headers, drawn.media_type, inputs)
 
         return Route(path, answer, methods=["GET", "OPTIONS"])
 
     return [route(SVG, _badge), route(HTML, _page), route(TXT, _text)]
 
 
-async def _read(request: Request, counters: Counters) -> tuple[Options, Block, Parts | None]:
+async def _read(request: Request, counters: Counters) -> tuple[EmbedOptions, Block, Inputs | None]:
     site = counters.site(request.path_params["site"])
-    asked = embed_options.parse(request.scope["query_string"], site)
-    wanted = dict([asked.path]) if asked.path else {}
-    answer, parts = await counters.answer(site, asked.metric, wanted)
+    options = embed_options.parse(request.scope["query_string"], site)
+    paths = dict([options.path]) if options.path else {}
+    answer, inputs = await counters.answer(site, options.metric, paths)
     numbers = msgspec.json.decode(answer.body)
-    if asked.path is None:
-        return asked, Block.of_site(asked.look, numbers), parts
-    views = numbers["paths"].get(asked.path[0])
+    if options.path is None:
+        return options, Block.of_site(options.look, numbers), inputs
+    views = numbers["paths"].get(options.path[0])
     if views is None:
         raise unavailable("the store cannot be read, and nothing was read before of this page")
-    return asked, Block.of_page(asked.look, views["views"]), parts
+    return options, Block.of_page(options.look, views["views"]), inputs
 
 
-def _badge(asked: Options, block: Block) -> Drawn:
-    policy = badge.policy(asked.look.preset, asked.look.theme)
+def _badge(options: EmbedOptions, block: Block) -> Drawn:
+    policy = badge.policy(options.look.preset, options.look.theme)
     return Drawn(badge.svg(block), badge.MEDIA_TYPE, policy)
 
 
-def _page(asked: Options, block: Block) -> Drawn:
-    policy = page.policy(asked.look.preset, asked.look.theme)
+def _page(options: EmbedOptions, block: Block) -> Drawn:
+    policy = page.policy(options.look.preset, options.look.theme)
     return Drawn(page.html(block), page.MEDIA_TYPE, policy)
 
 
-def _text(asked: Options, block: Block) -> Drawn:
-    return Drawn(text(block, asked.heading), "text/plain; charset=utf-8", None)
+def _text(options: EmbedOptions, block: Block) -> Drawn:
+    return Drawn(text(block, options.heading), "text/plain; charset=utf-8", None)

@@ -1,69 +1,158 @@
-"""No public number goes down: what was shown is the least that is shown from then on."""
+"""The floor under the public numbers: none of them goes down by itself.
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+A store that lost its last rows in a power cut, or a replica that lags, answers less than was shown
+before; until it has caught up, the number shown before stays. What this process has read and shown
+is remembered here; what other processes showed, or this one before its restart, comes from shared
+state (`last_shown.py`). Opening balances are added on top of the floor: a reversal by an admin is
+meant to be seen.
+"""
 
-from services.api.counter.last_shown import Shown
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from sys import getsizeof
+from typing import Generic, TypeVar
+
+import msgspec
+
+from services.api.counter.last_shown import LastShown, Name, Shown
+from services.api.counter.periods import Key
 from services.api.counter.reading import PageReading, Reading
-from services.api.highwater import HighWater
 from services.store.interface import StoreUnavailableError
 
 KEEP_SECONDS = 60.0
-"""How old the time of numbers that do not change may be where they are kept."""
-REMEMBERED = 100_000
+"""Numbers that do not change are written to shared state again after this time."""
+MAX_BYTES = 64 << 20
+"""What is remembered of sites, and of pages: some 80,000 of them."""
+_BYTES_A_NAME = 300
+_BYTES_A_ROW = 200
+_SPARE_ROWS = 8
+"""Rows of a site or page that are remembered though they are no longer read."""
 
 R = TypeVar("R", Reading, PageReading)
 N = TypeVar("N", bound=str)
 
 
-class Guard:
-    """Remembers the highest counts, and what was ever shown, each by site and name.
+class _Highest(msgspec.Struct):
+    """The highest count of each row that was read, and whether any of it was shown."""
 
-    The name is a measure or a path.
-    """
+    rows: dict[Key, int]
+    shown: bool = False
+    size: int = 0
 
-    def __init__(self) -> None:
-        self.highest = HighWater()
-        self._ever_shown: set[tuple[str, str]] = set()
 
-    def before(self, shown: Shown[R] | None) -> Mapping[tuple[str, str], R]:
-        """Return what was shown last, once what an operator reset is forgotten."""
-        if shown is None:
-            return {}
-        for slug, at in shown.reset_at.items():
-            self.highest.reset(slug, at)
-        return shown.readings
+class Floor(Generic[R]):
+    """Lifts what was read to what was shown before, and lets it be shown once it is kept."""
 
-    def show(
-        self, readings: Mapping[tuple[str, N], R], kept: Callable[[tuple[str, N]], bool]
-    ) -> dict[tuple[str, N], R]:
-        """Return what may be shown: what is kept, and what was never shown before.
+    def __init__(
+        self,
+        last_shown: LastShown[R],
+        *,
+        keeps: Callable[[R], bool] = lambda _: True,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        """`keeps` tells whether a reading is worth its place in shared state.
 
-        After a restart while the store is away, what is kept would be less than what was shown.
-        Nothing is lost by it: while Redis is away, no new hits are counted. Raises
-        StoreUnavailableError when nothing is left.
+        Beyond `max_bytes`, what was not read for the longest time is forgotten.
         """
-        may = {
-            key: reading
-            for key, reading in readings.items()
-            if kept(key) or key not in self._ever_shown
+        self._last_shown: LastShown[R] = last_shown
+        self._keeps: Callable[[R], bool] = keeps
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._highest: OrderedDict[Name, _Highest] = OrderedDict()
+        self._reset_at: dict[str, int] = {}
+
+    async def last_shown(self, names: Sequence[tuple[str, N]]) -> Shown[R]:
+        """Return what was shown last by any process; forget what an operator has reset."""
+        shown = await self._last_shown.read(names)
+        for slug, at in shown.reset_at.items():
+            self._reset(slug, at)
+        return shown
+
+    async def recall(self, names: Sequence[tuple[str, N]]) -> dict[tuple[str, N], R]:
+        """Return what was shown last, where anything is known of it."""
+        shown = await self.last_shown(names)
+        recalled = {name: shown.readings[name] for name in names if name in shown.readings}
+        for name, reading in recalled.items():
+            self.lift(name, {}, reading.rows)
+        return recalled
+
+    def lift(self, name: Name, rows: Mapping[Key, int], shown: Mapping[Key, int]) -> dict[Key, int]:
+        """Return the rows, none lower than it ever was; those that count nothing are left out.
+
+        `shown` are the rows that were shown last.
+        """
+        highest = self._highest.get(name) or _Highest({})
+        for counts in (shown, rows):
+            for key, count in counts.items():
+                if count > highest.rows.get(key, 0):
+                    highest.rows[key] = count
+        if highest.rows:
+            if len(highest.rows) > len(rows) + len(shown) + _SPARE_ROWS:
+                current = rows.keys() | shown.keys()
+                highest.rows = {key: highest.rows[key] for key in highest.rows.keys() & current}
+            self._remember(name, highest)
+        return {key: highest.rows[key] for key in rows if key in highest.rows}
+
+    async def show(
+        self, readings: Mapping[tuple[str, N], R], shown: Shown[R]
+    ) -> dict[tuple[str, N], R]:
+        """Keep readings in shared state; return those that may be shown.
+
+        These are the ones that are kept, and those that were never shown before: after a restart
+        while the store is away, what is kept would be less than what was shown. Nothing is lost by
+        it: while Redis is away, no new hits are counted. Raises StoreUnavailableError when nothing
+        is left.
+        """
+        changed = {
+            name: reading
+            for name, reading in readings.items()
+            if self._keeps(reading) and _is_news(reading, shown.readings.get(name))
         }
-        if readings and not may:
+        if shown.is_known and await self._last_shown.write(changed):
+            allowed = dict(readings)
+        else:
+            allowed = {
+                name: reading
+                for name, reading in readings.items()
+                if (shown.is_known and name not in changed) or not self._was_shown(name)
+            }
+        if readings and not allowed:
             raise StoreUnavailableError("Redis cannot keep what would be shown")
-        if len(self._ever_shown) > REMEMBERED:
-            self._ever_shown.clear()
-        self._ever_shown |= may.keys()
-        return may
+        for name in allowed:
+            highest = self._highest.get(name)
+            if highest is None:
+                self._remember(name, _Highest({}, shown=True))
+            else:
+                highest.shown = True
+        return allowed
+
+    def _was_shown(self, name: Name) -> bool:
+        highest = self._highest.get(name)
+        return highest is not None and highest.shown
+
+    def _remember(self, name: Name, highest: _Highest) -> None:
+        size = _BYTES_A_NAME + _BYTES_A_ROW * len(highest.rows) + getsizeof(name[1])
+        self._bytes += size - highest.size
+        highest.size = size
+        self._highest[name] = highest
+        # What counts nothing is forgotten first: invented pages push out nothing that was counted.
+        self._highest.move_to_end(name, last=bool(highest.rows))
+        while self._bytes > self._max_bytes:
+            _, forgotten = self._highest.popitem(last=False)
+            self._bytes -= forgotten.size
+
+    def _reset(self, slug: str, at: int) -> None:
+        """Forget what was read of a site, unless this reset (named by its time) was done before."""
+        if at > self._reset_at.get(slug, 0):
+            self._reset_at[slug] = at
+            for name in [name for name in self._highest if name[0] == slug]:
+                self._bytes -= self._highest.pop(name).size
 
 
-def news(
-    readings: Mapping[tuple[str, N], R], before: Mapping[tuple[str, str], R]
-) -> dict[tuple[str, N], R]:
-    """Return the readings to be kept: they say something else, or what is kept grows old."""
-    return {
-        key: reading
-        for key, reading in readings.items()
-        if (held := before.get(key)) is None
-        or reading.as_of - held.as_of > KEEP_SECONDS * 1000
-        or not reading.says_the_same(held)
-    }
+def _is_news(reading: R, shown: R | None) -> bool:
+    """Tell whether a reading says something else than what is kept, or that grows old."""
+    return (
+        shown is None
+        or reading.as_of - shown.as_of > KEEP_SECONDS * 1000
+        or not reading.says_the_same(shown)
+    )

@@ -4,95 +4,77 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from redis.asyncio import Redis
-
 from services.api.counter import queries
-from services.api.counter.last_shown import Kept
-from services.api.counter.monotonic import Guard, news
+from services.api.counter.last_shown import LastShownPages
+from services.api.counter.monotonic import Floor
 from services.api.counter.periods import Key
-from services.api.counter.reading import PageReading
-from services.api.turns import in_turns
+from services.api.counter.reader import cooperatively
+from services.api.counter.reading import TOTAL, PageReading, Rows
 from services.model.calendar import Grain, local_day
 from services.model.site import Site
+from services.state.state import State
 from services.store.interface import Store
 
-_TOTAL: Key = (Grain.TOTAL, 0)
-
-Page = tuple[str, str]
+PageKey = tuple[str, str]
 """Site and path."""
 
 
 class PageReader:
     """Reads pages of any sites together; remembers only what was shown."""
 
-    def __init__(self, store: Store, redis: Redis, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, state: State, clock: Callable[[], float] = time.time) -> None:
         self._store = store
-        self._kept = Kept(redis)
         self._clock = clock
-        self._guard = Guard()
+        self._floor = Floor(
+            LastShownPages(state), keeps=lambda page: bool(page.views or page.balance)
+        )
 
     async def read(
-        self, sites: Mapping[str, Site], wanted: Sequence[Page]
-    ) -> dict[Page, PageReading]:
+        self, sites: Mapping[str, Site], pages: Sequence[PageKey]
+    ) -> dict[PageKey, PageReading]:
         """Return the views of pages; `sites` are theirs, by slug.
 
         A page that may not be shown is left out. Raises StoreError.
         """
         now_ms = int(self._clock() * 1000)
         today = {slug: local_day(now_ms, site.timezone) for slug, site in sites.items()}
-        found, balances, shown = await asyncio.gather(
-            queries.path_views(self._store, wanted, set(today.values())),
-            queries.balances(self._store, sites, {path for _, path in wanted}),
-            self._kept.pages(wanted),
+        counted, balances, shown = await asyncio.gather(
+            queries.path_views(self._store, pages, set(today.values())),
+            queries.balances(self._store, sites, {path for _, path in pages}),
+            self._floor.last_shown(pages),
         )
-        added: dict[Page, dict[Key, int]] = {}
-        for slug, entries in balances.items():
-            for entry in entries:
-                held, key = added.setdefault((slug, entry.path), {}), (entry.grain, entry.start)
-                held[key] = held.get(key, 0) + entry.views
-        before = self._guard.before(shown)
+        added = _added(balances)
         readings = {}
-        async for page in in_turns(wanted):
-            readings[page] = self._reading(
+        async for page in cooperatively(pages):
+            day = today[page[0]]
+            of_today: Key = (Grain.DAY, day)
+            rows, brought = counted.get(page, {}), added.get(page, {})
+            before = shown.readings.get(page)
+            lifted = self._floor.lift(
                 page,
-                now_ms,
-                today[page[0]],
-                found.get(page, {}),
-                added.get(page, {}),
-                before.get(page),
+                {key: rows.get(key, 0) for key in (TOTAL, of_today)},
+                before.rows if before else {},
             )
-        counted = {page: read for page, read in readings.items() if read.views or read.balance}
-        fresh = news(counted, before)
-        kept = shown is not None and await self._kept.keep_pages(fresh)
-        return self._guard.show(
-            readings, lambda page: kept or (shown is not None and page not in fresh)
-        )
+            readings[page] = PageReading(
+                as_of=now_ms,
+                day=day,
+                views=lifted.get(TOTAL, 0),
+                today=lifted.get(of_today, 0),
+                balance=brought.get(TOTAL, 0),
+                balance_today=brought.get(of_today, 0),
+            )
+        return await self._floor.show(readings, shown)
 
-    async def recall(self, wanted: Sequence[Page]) -> dict[Page, PageReading]:
-        """Return the last good views that are kept, of those pages that have any."""
-        before = self._guard.before(await self._kept.pages(wanted))
-        return {page: before[page] for page in wanted if page in before}
+    async def recall(self, pages: Sequence[PageKey]) -> dict[PageKey, PageReading]:
+        """Return the views that were shown last, of those pages that have any."""
+        return await self._floor.recall(pages)
 
-    def _reading(
-        self,
-        page: Page,
-        now_ms: int,
-        today: int,
-        found: Mapping[Key, int],
-        added: Mapping[Key, int],
-        before: PageReading | None,
-    ) -> PageReading:
-        of_today: Key = (Grain.DAY, today)
-        views = self._guard.highest.raised((*page, _TOTAL), found.get(_TOTAL, 0))
-        viewed = self._guard.highest.raised((*page, of_today), found.get(of_today, 0))
-        if before is not None:
-            views = max(views, before.views)
-            viewed = max(viewed, before.today if before.day == today else 0)
-        return PageReading(
-            as_of=now_ms,
-            day=today,
-            views=views,
-            today=viewed,
-            balance=added.get(_TOTAL, 0),
-            balance_today=added.get(of_today, 0),
-        )
+
+def _added(balances: Mapping[str, Sequence[queries.Balance]]) -> dict[PageKey, Rows]:
+    """Return what opening balances add to the rows of each page."""
+    added: dict[PageKey, Rows] = {}
+    for slug, entries in balances.items():
+        for entry in entries:
+            rows, key = added.setdefault((slug, entry.path), {}), (entry.grain, entry.start)
+            rows[key] = rows.get(key, 0) + entry.views
+    return added

@@ -1,4 +1,4 @@
-"""The query of a public address, read as the text that it is."""
+"""Parses the query string of a public address."""
 
 from collections.abc import Sequence
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""Every statement of the API that is not a repository's: what it reads to answer."""
+"""The statements behind the public numbers."""
 
 from collections.abc import Collection
 from datetime import date
@@ -99,7 +99,7 @@ class Balance(NamedTuple):
     visits: int
 
 
-class Peak(NamedTuple):
+class OnlinePeak(NamedTuple):
     """The most visitors online at one time, and when, in ms since 1970."""
 
     online: int
@@ -114,7 +114,7 @@ async def rows(
     def starts(grain: Grain) -> list[date]:
         return [to_date(start) for of, start in sorted(keys) if of == grain]
 
-    found = await store.execute(
+    counted = await store.execute(
         _ROWS,
         {
             "sites": sorted(sites),
@@ -125,7 +125,7 @@ async def rows(
         },
     )
     counts: dict[str, dict[Key, Count]] = {}
-    for site, grain, start, views, visits in found:
+    for site, grain, start, views, visits in counted:
         counts.setdefault(site, {})[_GRAINS[grain], start] = Count(views, visits)
     return counts
 
@@ -188,11 +188,11 @@ async def visitors(
 
 async def peaks(
     store: Store, sites: Collection[str], days: Collection[int]
-) -> dict[tuple[str, int], Peak]:
+) -> dict[tuple[str, int], OnlinePeak]:
     """Return the peaks of days, by site and day."""
     parameters = {"sites": sorted(sites), "days": [to_date(day) for day in days]}
-    found = await store.execute(_PEAKS, parameters)
-    return {(site, to_day(day)): Peak(online, at) for site, day, online, at in found}
+    rows = await store.execute(_PEAKS, parameters)
+    return {(site, to_day(day)): OnlinePeak(online, at) for site, day, online, at in rows}
 
 
 async def first_days(store: Store, sites: Collection[str]) -> dict[str, int]:

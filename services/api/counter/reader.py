@@ -2,28 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
-
-from redis.asyncio import Redis
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from services.api.counter import periods, queries
-from services.api.counter.body import Numbers
-from services.api.counter.cache import LastGood
-from services.api.counter.last_shown import Kept
-from services.api.counter.monotonic import Guard, news
+from services.api.counter.body import SiteNumbers
+from services.api.counter.cache import StaleIfErrorCache
+from services.api.counter.last_shown import LastShownSites
+from services.api.counter.monotonic import Floor
 from services.api.counter.online import OnlineReader
 from services.api.counter.periods import Key, Periods
 from services.api.counter.reading import Reading, Rows
-from services.api.turns import in_turns
 from services.model.calendar import Grain, local_day, to_date
 from services.model.site import Metric, Site
+from services.state.state import State
 from services.store.interface import Store
 
+ITEMS_A_YIELD = 16
 HISTORY_SECONDS = 60.0
 FIRST_DAY_SECONDS = 600.0
 
-Wanted = tuple[str, Metric]
+T = TypeVar("T")
+
+CounterKey = tuple[str, Metric]
 """Slug and measure."""
 
 
@@ -36,31 +37,30 @@ class CounterReader:
     def __init__(
         self,
         store: Store,
-        redis: Redis,
+        state: State,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._clock = clock
-        self._guard = Guard()
-        self._online = OnlineReader(redis, clock, monotonic)
-        self._kept = Kept(redis)
-        self._history = LastGood(
+        self._online = OnlineReader(state, clock, monotonic)
+        self._floor = Floor(LastShownSites(state))
+        self._history = StaleIfErrorCache(
             self._read_histories, ttl=HISTORY_SECONDS, limit=1000, clock=monotonic
         )
-        self._first_days = LastGood(
+        self._first_days = StaleIfErrorCache(
             self._read_first_days, ttl=FIRST_DAY_SECONDS, limit=10_000, clock=monotonic
         )
 
     async def close(self) -> None:
-        """Abandon the readings under way."""
+        """Abandon the reads under way."""
         await self._online.close()
         await self._history.close()
         await self._first_days.close()
 
     async def read(
-        self, sites: Mapping[str, Site], wanted: Sequence[Wanted]
-    ) -> dict[Wanted, Numbers]:
+        self, sites: Mapping[str, Site], counters: Sequence[CounterKey]
+    ) -> dict[CounterKey, SiteNumbers]:
         """Return the numbers of sites, opening balances included; `sites` are theirs, by slug.
 
         What may not be shown is left out. Raises StoreError.
@@ -70,49 +70,41 @@ class CounterReader:
         around = {day: Periods.around(day) for day in set(today.values())}
         keys = {day: periods.keys() for day, periods in around.items()}
         counted, balances, peaks, since, shown, online = await asyncio.gather(
-            self._counted(wanted, today, frozenset().union(*keys.values())),
+            self._counted(counters, today, frozenset().union(*keys.values())),
             queries.balances(self._store, sites, ("",)),
             queries.peaks(self._store, sites, around),
             self._since(sites),
-            self._kept.numbers(wanted),
+            self._floor.last_shown(counters),
             self._online.now(list(sites)),
         )
-        before = self._guard.before(shown)
-        readings: dict[Wanted, Reading] = {}
-        async for slug, metric in in_turns(wanted):
-            day, held = today[slug], before.get((slug, metric))
+        readings: dict[CounterKey, Reading] = {}
+        async for slug, metric in cooperatively(counters):
+            day, before = today[slug], shown.readings.get((slug, metric))
             rows = {key: counted[slug, metric].get(key, 0) for key in keys[day]}
             readings[slug, metric] = Reading(
                 as_of=now_ms,
                 day=day,
                 since=since[slug],
                 peak=peaks.get((slug, day)),
-                counted=self._raised(slug, metric, rows, held.counted if held else {}),
+                counted=self._floor.lift((slug, metric), rows, before.rows if before else {}),
                 balances=_added(balances.get(slug, ()), metric, keys[day]),
             )
-        fresh = news(readings, before)
-        kept = shown is not None and await self._kept.keep(fresh)
-        readings = self._guard.show(
-            readings, lambda key: kept or (shown is not None and key not in fresh)
-        )
+        allowed = await self._floor.show(readings, shown)
         return {
-            (slug, metric): Numbers(sites[slug], metric, reading, online[slug])
-            async for (slug, metric), reading in in_turns(readings.items())
+            (slug, metric): SiteNumbers(sites[slug], metric, reading, online[slug])
+            async for (slug, metric), reading in cooperatively(allowed.items())
         }
 
     async def recall(
-        self, sites: Mapping[str, Site], wanted: Sequence[Wanted]
-    ) -> dict[Wanted, Numbers]:
-        """Return the last good numbers that are kept, of those sites that have any."""
-        before = self._guard.before(await self._kept.numbers(wanted))
+        self, sites: Mapping[str, Site], counters: Sequence[CounterKey]
+    ) -> dict[CounterKey, SiteNumbers]:
+        """Return the numbers that were shown last, of those sites that have any."""
+        recalled = await self._floor.recall(counters)
         online = await self._online.now(list(sites))
-        recalled = {}
-        for slug, metric in wanted:
-            reading = before.get((slug, metric))
-            if reading is not None:
-                self._raised(slug, metric, {}, reading.counted)
-                recalled[slug, metric] = Numbers(sites[slug], metric, reading, online[slug])
-        return recalled
+        return {
+            (slug, metric): SiteNumbers(sites[slug], metric, reading, online[slug])
+            for (slug, metric), reading in recalled.items()
+        }
 
     async def online(self, site: Site) -> int:
         """Return the visitors online, as far as is known."""
@@ -122,21 +114,11 @@ class CounterReader:
         """Return the site's day of this moment."""
         return local_day(int(self._clock() * 1000), site.timezone)
 
-    def _raised(self, slug: str, metric: Metric, counted: Rows, before: Rows) -> Rows:
-        """Return the rows, none lower than it was ever shown; rows of nothing are left out."""
-        raised = {}
-        for key in counted.keys() | before.keys():
-            highest = max(counted.get(key, 0), before.get(key, 0))
-            count = self._guard.highest.raised((slug, metric, key), highest)
-            if count and key in counted:
-                raised[key] = count
-        return raised
-
     async def _counted(
-        self, wanted: Sequence[Wanted], today: Mapping[str, int], keys: frozenset[Key]
-    ) -> dict[Wanted, Rows]:
-        stored = {slug for slug, metric in wanted if metric is not Metric.VISITORS}
-        hashed = {slug: today[slug] for slug, metric in wanted if metric is Metric.VISITORS}
+        self, counters: Sequence[CounterKey], today: Mapping[str, int], keys: frozenset[Key]
+    ) -> dict[CounterKey, Rows]:
+        stored = {slug for slug, metric in counters if metric is not Metric.VISITORS}
+        hashed = {slug: today[slug] for slug, metric in counters if metric is Metric.VISITORS}
         rows, visitors = await asyncio.gather(
             queries.rows(self._store, stored, keys) if stored else _nothing(),
             self._visitors(hashed) if hashed else _nothing(),
@@ -145,40 +127,38 @@ class CounterReader:
             (slug, metric): visitors[slug]
             if metric is Metric.VISITORS
             else {key: _measure(count, metric) for key, count in rows.get(slug, {}).items()}
-            for slug, metric in wanted
+            for slug, metric in counters
         }
 
     async def _visitors(self, today: Mapping[str, int]) -> dict[str, Rows]:
         # Longer periods are sums of days: a visitor means nothing after the site's midnight.
-        asked = [(slug, day - 1) for slug, day in today.items()]
+        until = [(slug, day - 1) for slug, day in today.items()]
         histories, recent = await asyncio.gather(
-            self._history.get_all(asked),
+            self._history.get_all(until),
             queries.visitors(self._store, today, min(today.values()) - 1, max(today.values()) + 2),
         )
         counted = {}
-        for slug, first in asked:
+        for slug, first in until:
             counted[slug] = rows = dict(histories[slug, first].value)
             for day, count in recent.get(slug, {}).items():
                 if first <= day <= first + 2:
                     periods.add(rows, Grain.DAY, day, count)
         return counted
 
-    async def _read_histories(
-        self, wanted: Sequence[tuple[str, int]]
-    ) -> dict[tuple[str, int], Rows]:
+    async def _read_histories(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Rows]:
         histories: dict[tuple[str, int], Rows] = {}
-        for end in {end for _, end in wanted}:
-            slugs = [slug for slug, until in wanted if until == end]
-            found = await queries.visitors(self._store, slugs, 0, end)
+        for end in {end for _, end in keys}:
+            slugs = [slug for slug, until in keys if until == end]
+            visitors = await queries.visitors(self._store, slugs, 0, end)
             for slug in slugs:
                 rows: Rows = {}
                 histories[slug, end] = rows
-                for day, count in found.get(slug, {}).items():
+                for day, count in visitors.get(slug, {}).items():
                     periods.add(rows, Grain.DAY, day, count)
         return histories
 
     async def _since(self, sites: Mapping[str, Site]) -> dict[str, str]:
-        self._first_days.renew(sites)
+        self._first_days.refresh(sites)
         first = await self._first_days.get_all(list(sites))
         return {
             slug: to_date(
@@ -190,15 +170,23 @@ class CounterReader:
         }
 
     async def _read_first_days(self, slugs: Sequence[str]) -> dict[str, int | None]:
-        found = await queries.first_days(self._store, slugs)
-        return {slug: found.get(slug) for slug in slugs}
+        days = await queries.first_days(self._store, slugs)
+        return {slug: days.get(slug) for slug in slugs}
+
+
+async def cooperatively(items: Iterable[T]) -> AsyncIterator[T]:
+    """Yield items; after each few, yield the event loop, so that requests are answered."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % ITEMS_A_YIELD == 0:
+            await asyncio.sleep(0)
 
 
 async def _nothing() -> dict[str, Any]:
     return {}
 
 
-def _added(balances: Iterable[queries.Balance], metric: Metric, wanted: frozenset[Key]) -> Rows:
+def _added(balances: Iterable[queries.Balance], metric: Metric, keys: frozenset[Key]) -> Rows:
     if metric is Metric.VISITORS:
         return {}
     # An old counter showed each number for itself: an entry adds to its own period only.
@@ -206,7 +194,7 @@ def _added(balances: Iterable[queries.Balance], metric: Metric, wanted: frozense
     for balance in balances:
         key = (balance.grain, balance.start)
         rows[key] = rows.get(key, 0) + _measure(balance, metric)
-    return {key: count for key, count in rows.items() if count and key in wanted}
+    return {key: count for key, count in rows.items() if count and key in keys}
 
 
 def _measure(count: queries.Count | queries.Balance, metric: Metric) -> int:

@@ -1,15 +1,18 @@
-"""What was read of a site or a page at one time, and how it reads on that day or a later one.
+"""The numbers of a site or a page read at one time, valid on that day and on later ones.
 
-Rows are kept by the period they count, not by its name: what was `today` when it was read is
-`yesterday` on the next day, and the same holds for weeks, months and years.
+Rows are stored by the period they count, not by its name: what was `today` when it was read is
+`yesterday` on the next day, and likewise for weeks, months and years.
 """
 
 import msgspec
 
 from services.api.counter.periods import Key, Periods
-from services.api.counter.queries import Peak
+from services.api.counter.queries import OnlinePeak
+from services.model.calendar import Grain
 
 Rows = dict[Key, int]
+
+TOTAL: Key = (Grain.TOTAL, 0)
 
 
 class Reading(msgspec.Struct, frozen=True, array_like=True):
@@ -19,30 +22,35 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     day       the site's day of that moment
     since     first day that was counted, ISO date
     peak      the day's peak
-    counted   rows as counted, never lower than any that was shown
+    counted   rows as counted, never lower than shown before
     balances  what opening balances add to those rows
     """
 
     as_of: int
     day: int
     since: str
-    peak: Peak | None
+    peak: OnlinePeak | None
     counted: Rows
     balances: Rows
 
+    @property
+    def rows(self) -> Rows:
+        """The rows as counted."""
+        return self.counted
+
     def numbers(self, today: int) -> dict[str, int]:
-        """Return the number of each period around a day."""
+        """Return the number of each period as of a day."""
         rows = dict(self.counted)
         for key, count in self.balances.items():
             rows[key] = rows.get(key, 0) + count
         return Periods.around(today).numbers(rows)
 
-    def peak_of(self, today: int) -> Peak | None:
-        """Return the peak, if it is that of this day."""
+    def peak_of(self, today: int) -> OnlinePeak | None:
+        """Return the peak if it is that of this day, else None."""
         return self.peak if today == self.day else None
 
     def says_the_same(self, other: "Reading") -> bool:
-        """Tell whether two readings differ in nothing but their time."""
+        """Tell whether two readings are equal but for their time."""
         return msgspec.structs.replace(self, as_of=other.as_of) == other
 
 
@@ -56,11 +64,16 @@ class PageReading(msgspec.Struct, frozen=True, array_like=True):
     balance: int = 0
     balance_today: int = 0
 
+    @property
+    def rows(self) -> Rows:
+        """The rows as counted."""
+        return {TOTAL: self.views, (Grain.DAY, self.day): self.today}
+
     def numbers(self, today: int) -> dict[str, int]:
         """Return the views of all time, and those of a day."""
         of_day = self.today + self.balance_today if today == self.day else 0
         return {"views": self.views + self.balance, "today": of_day}
 
     def says_the_same(self, other: "PageReading") -> bool:
-        """Tell whether two readings differ in nothing but their time."""
+        """Tell whether two readings are equal but for their time."""
         return msgspec.structs.replace(self, as_of=other.as_of) == other

@@ -1,7 +1,7 @@
-"""Answers that are ready to be sent, as long as the numbers in them are fresh.
+"""The response cache: whole responses, ready to be sent while the numbers in them are fresh.
 
-Most requests of a busy portal differ in nothing. Their answer is found by the address as it came,
-before any routing, and sent as it was sent before.
+Most requests of a busy portal differ in nothing. Their response is found by path and query as they
+came, before any routing, and sent as it was sent before.
 """
 
 import time
@@ -12,35 +12,47 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api.counter.pages import Page
-from services.api.counter.reader import Wanted
+from services.api.counter.pages import PageKey
+from services.api.counter.reader import CounterKey
 from services.api.metrics import COUNTER_CACHE, REQUEST_SECONDS
 from services.http import etag
 from services.model.site import Site
 
-MAX_ANSWERS = 10_000
+MAX_RESPONSES = 10_000
 MAX_BYTES = 16 << 20
 _BYTES_A_MESSAGE = 1000
 
 _FRESH = COUNTER_CACHE.labels("fresh")
 
 
-class Parts(NamedTuple):
-    """What an answer was made of, and until when (of the clock) all of it is fresh."""
+class Inputs(NamedTuple):
+    """The cached values that a response was made of, and when (of the clock) the first expires."""
 
     site: Site
-    wanted: Wanted
-    pages: tuple[Page, ...]
-    until: float
+    counter: CounterKey
+    pages: tuple[PageKey, ...]
+    expires_at: float
 
 
-class Ready:
-    """One answer, as messages of ASGI: the whole, and the 304 for who holds it."""
+class CachedResponse:
+    """One response as messages of ASGI: the whole, and the 304 for a client that has it."""
 
-    __slots__ = ("asked", "body", "etag", "parts", "route", "size", "start", "tag", "unchanged")
+    __slots__ = (
+        "body",
+        "etag",
+        "inputs",
+        "requested",
+        "route",
+        "size",
+        "start",
+        "tag",
+        "unchanged",
+    )
 
-    def __init__(self, parts: Parts, tag: str, whole: Response, unchanged: Response, route: str):
-        self.parts = parts
+    def __init__(
+        self, inputs: Inputs, tag: str, whole: Response, unchanged: Response, route: str
+    ) -> None:
+        self.inputs = inputs
         self.tag = tag
         self.etag = tag.encode("latin-1")
         self.route = route
@@ -48,49 +60,49 @@ class Ready:
         self.body: Message = {"type": "http.response.body", "body": bytes(whole.body)}
         self.unchanged = _start(unchanged)
         self.size = len(whole.body) + 2 * _BYTES_A_MESSAGE
-        self.asked = False
-        """Whether somebody has asked for it again."""
+        self.requested = False
+        """Whether it was requested again."""
 
 
-class ReadyAnswers:
-    """Keeps answers by path and query, until they end; not more than a bounded number."""
+class ResponseCache:
+    """Keeps responses by path and query until they expire, within bounds of number and bytes."""
 
     def __init__(
         self,
         site: Callable[[str], Site | None],
         clock: Callable[[], float] = time.monotonic,
-        limits: tuple[int, int] = (MAX_ANSWERS, MAX_BYTES),
+        limits: tuple[int, int] = (MAX_RESPONSES, MAX_BYTES),
         grace: float = 0.0,
-        renewed: Callable[[Parts], bool] = lambda _: False,
+        refreshing: Callable[[Inputs], bool] = lambda _: False,
     ) -> None:
-        """`site` returns the site of a slug as it is now; `limits` are answers and bytes.
+        """`site` returns the site of a slug as it is now; `limits` are responses and bytes.
 
-        While its parts are `renewed`, an answer is good for `grace` seconds more.
+        While its inputs are `refreshing`, a response is good for `grace` seconds more.
         """
         self._site = site
         self._clock = clock
         self._grace = grace
-        self._renewed = renewed
-        self._most, self._most_bytes = limits
-        self._answers: dict[tuple[str, bytes], Ready] = {}
+        self._refreshing = refreshing
+        self._max_responses, self._max_bytes = limits
+        self._responses: dict[tuple[str, bytes], CachedResponse] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
         """Return how many are kept."""
-        return len(self._answers)
+        return len(self._responses)
 
-    def find(self, path: str, query: bytes) -> Ready | None:
-        """Return the answer of an address, if it is fresh and its site is as it was."""
-        ready = self._answers.get((path, query))
-        if ready is None:
+    def find(self, path: str, query: bytes) -> CachedResponse | None:
+        """Return the response of an address, if it is fresh and its site is unchanged."""
+        cached = self._responses.get((path, query))
+        if cached is None:
             return None
-        late = self._clock() - ready.parts.until
-        if late >= 0 and (late >= self._grace or not self._renewed(ready.parts)):
+        late = self._clock() - cached.inputs.expires_at
+        if late >= 0 and (late >= self._grace or not self._refreshing(cached.inputs)):
             return None
-        if self._site(ready.parts.site.slug) is not ready.parts.site:
+        if self._site(cached.inputs.site.slug) is not cached.inputs.site:
             return None
-        ready.asked = True
-        return ready
+        cached.requested = True
+        return cached
 
     def respond(
         self,
@@ -99,76 +111,81 @@ class ReadyAnswers:
         tag: str,
         headers: Mapping[str, str],
         media_type: str,
-        parts: Parts | None,
+        inputs: Inputs | None,
     ) -> Response:
-        """Return the answer to a request; keep it where its parts are fresh."""
-        if parts is not None and request.method == "GET":
+        """Return the response to a request; keep it where there are inputs, which are fresh."""
+        if inputs is not None and request.method == "GET":
             whole = etag.answer(body, tag, headers, media_type)
-            ready = Ready(parts, tag, whole, etag.unchanged(tag, headers), _route(request))
-            self._keep((request.scope["path"], request.scope["query_string"]), ready)
+            unchanged = etag.unchanged(tag, headers)
+            cached = CachedResponse(inputs, tag, whole, unchanged, _route(request))
+            self._keep((request.scope["path"], request.scope["query_string"]), cached)
         return etag.respond(request, body, tag, headers, media_type)
 
-    def ending(self, seconds: float) -> Iterator[Parts]:
-        """Drop what has ended; return what ends within a time and was asked for again."""
+    def expiring(self, seconds: float) -> Iterator[Inputs]:
+        """Drop what has expired; return what soon does and was requested again."""
         now = self._clock()
-        for address, ready in list(self._answers.items()):
-            if ready.parts.until + self._grace <= now:
+        for address, cached in list(self._responses.items()):
+            if cached.inputs.expires_at + self._grace <= now:
                 self._drop(address)
-            if ready.asked and ready.parts.until <= now + seconds:
-                yield ready.parts
+            if cached.requested and cached.inputs.expires_at <= now + seconds:
+                yield cached.inputs
 
-    def _keep(self, address: tuple[str, bytes], ready: Ready) -> None:
+    def _keep(self, address: tuple[str, bytes], cached: CachedResponse) -> None:
         self._drop(address)
-        ready.size += len(address[0]) + len(address[1])
-        if len(self._answers) >= self._most or self._bytes + ready.size > self._most_bytes:
+        cached.size += len(address[0]) + len(address[1])
+        if (
+            len(self._responses) >= self._max_responses
+            or self._bytes + cached.size > self._max_bytes
+        ):
             return  # the next sweep makes room
-        self._answers[address] = ready
-        self._bytes += ready.size
+        self._responses[address] = cached
+        self._bytes += cached.size
 
     def _drop(self, address: tuple[str, bytes]) -> None:
-        held = self._answers.pop(address, None)
-        if held is not None:
-            self._bytes -= held.size
+        cached = self._responses.pop(address, None)
+        if cached is not None:
+            self._bytes -= cached.size
 
 
-class Front:
-    """Sends what is ready, and passes every other request on. A plain ASGI wrapper."""
+class ResponseCacheMiddleware:
+    """Sends what is in the response cache, and passes every other request on: plain ASGI."""
 
-    def __init__(self, app: ASGIApp, answers: Callable[[], ReadyAnswers | None]) -> None:
-        """`answers` is asked for with every request."""
+    def __init__(self, app: ASGIApp, responses: Callable[[], ResponseCache | None]) -> None:
+        """`responses` is called with every request."""
         self._app = app
-        self._answers = answers
+        self._responses = responses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        answers = self._answers()
-        if answers is None or scope["type"] != "http" or scope["method"] != "GET":
+        responses = self._responses()
+        if responses is None or scope["type"] != "http" or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        ready = answers.find(scope["path"], scope["query_string"])
-        if ready is None:
+        cached = responses.find(scope["path"], scope["query_string"])
+        if cached is None:
             await self._app(scope, receive, send)
             return
-        if _holds(scope["headers"], ready):
-            await send(ready.unchanged)
+        if _has(scope["headers"], cached):
+            await send(cached.unchanged)
             await send(_NOTHING)
             code = "304"
         else:
-            await send(ready.start)
-            await send(ready.body)
+            await send(cached.start)
+            await send(cached.body)
             code = "200"
         _FRESH.inc()
-        REQUEST_SECONDS.labels(ready.route, "GET", code).observe(time.perf_counter() - started)
+        REQUEST_SECONDS.labels(cached.route, "GET", code).observe(time.perf_counter() - started)
 
 
 _NOTHING: Message = {"type": "http.response.body", "body": b""}
 
 
-def _holds(headers: Iterable[tuple[bytes, bytes]], ready: Ready) -> bool:
+def _has(headers: Iterable[tuple[bytes, bytes]], cached: CachedResponse) -> bool:
+    """Tell whether the client has this response already."""
     for name, value in headers:
         if name == b"if-none-match":
-            return value == ready.etag or etag.matches(value.decode("latin-1"), ready.tag)
+            return value == cached.etag or etag.matches(value.decode("latin-1"), cached.tag)
     return False
 
 

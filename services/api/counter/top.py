@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.counter import parameters, queries, routes
-from services.api.counter.body import Answer, iso
-from services.api.counter.cache import LastGood, NothingKnownError
+from services.api.counter.body import TaggedBody, iso
+from services.api.counter.cache import NothingCachedError, StaleIfErrorCache
 from services.http import etag
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.calendar import local_day
@@ -23,7 +23,7 @@ PATH = "/api/top/{site}"
 MAX_LIMIT = 50
 DEFAULT_LIMIT = 10
 FRESH_SECONDS = 15.0
-"""How long a list is kept before it is read again: reading 30 days of many pages takes a while."""
+"""The TTL of a list: reading 30 days of many pages takes a while."""
 REMEMBERED = 1_000
 
 _HEADERS = routes.HEADERS | {
@@ -31,7 +31,7 @@ _HEADERS = routes.HEADERS | {
 }
 
 
-class Period(StrEnum):
+class TopPeriod(StrEnum):
     """The days that are looked at, the last of them the site's today."""
 
     TODAY = "today"
@@ -39,10 +39,10 @@ class Period(StrEnum):
     MONTH = "30d"
 
 
-_DAYS = {Period.TODAY: 1, Period.WEEK: 7, Period.MONTH: 30}
+_DAYS = {TopPeriod.TODAY: 1, TopPeriod.WEEK: 7, TopPeriod.MONTH: 30}
 
 
-class Page(msgspec.Struct, frozen=True):
+class TopPage(msgspec.Struct, frozen=True):
     """A page and its views in the period."""
 
     path: str
@@ -51,11 +51,11 @@ class Page(msgspec.Struct, frozen=True):
 
 class _Reading(NamedTuple):
     as_of: int
-    pages: Sequence[Page]
+    pages: Sequence[TopPage]
 
 
 class TopPages:
-    """Answers `GET /api/top/{site}`; one reading of a site and period serves everybody."""
+    """Answers `GET /api/top/{site}`; one read of a site and period serves everybody."""
 
     def __init__(
         self,
@@ -67,16 +67,16 @@ class TopPages:
         self._site = site
         self._store = store
         self._clock = clock
-        self._lists = LastGood(
+        self._lists = StaleIfErrorCache(
             self._read,
             ttl=FRESH_SECONDS,
             limit=REMEMBERED,
-            group=lambda wanted: wanted,  # one reading is no cheaper for the others
+            group=lambda key: key,  # reading many together is no cheaper
             clock=monotonic,
         )
 
     async def close(self) -> None:
-        """Abandon the readings under way."""
+        """Abandon the reads under way."""
         await self._lists.close()
 
     async def respond(self, request: Request) -> Response:
@@ -92,9 +92,9 @@ class TopPages:
         period, limit = _parse(request.scope["query_string"])
         try:
             (as_of, pages), stale = await self._lists.get((site.slug, period))
-        except NothingKnownError:
+        except NothingCachedError:
             raise unavailable("the store cannot be read, and nothing was read before") from None
-        answer = Answer.of(
+        body = TaggedBody.of(
             {
                 "site": site.slug,
                 "as_of": iso(as_of, site.timezone),
@@ -103,27 +103,27 @@ class TopPages:
                 "pages": pages[:limit],
             }
         )
-        return etag.respond(request, answer.body, answer.etag, _HEADERS, "application/json")
+        return etag.respond(request, body.body, body.etag, _HEADERS, "application/json")
 
     async def _read(
-        self, wanted: Sequence[tuple[str, Period]]
-    ) -> dict[tuple[str, Period], _Reading]:
+        self, keys: Sequence[tuple[str, TopPeriod]]
+    ) -> dict[tuple[str, TopPeriod], _Reading]:
         readings = {}
-        for slug, period in wanted:
+        for slug, period in keys:
             now_ms = int(self._clock() * 1000)
             today = local_day(now_ms, self._site(slug).timezone)
             first = today - _DAYS[period] + 1
-            found = await queries.top_pages(self._store, slug, first, today, MAX_LIMIT)
-            pages = [Page(path, views) for path, views in found]
+            rows = await queries.top_pages(self._store, slug, first, today, MAX_LIMIT)
+            pages = [TopPage(path, views) for path, views in rows]
             readings[slug, period] = _Reading(now_ms, pages)
         return readings
 
 
-def _parse(asked: bytes) -> tuple[Period, int]:
-    period, limit = Period.WEEK, DEFAULT_LIMIT
-    for name, value in parameters.fields(asked):
+def _parse(query: bytes) -> tuple[TopPeriod, int]:
+    period, limit = TopPeriod.WEEK, DEFAULT_LIMIT
+    for name, value in parameters.fields(query):
         if name == "period":
-            period = Period(parameters.one_of("period", value, list(Period)))
+            period = TopPeriod(parameters.one_of("period", value, list(TopPeriod)))
         elif name == "limit":
             limit = _limit(value)
     return period, limit

@@ -1,4 +1,4 @@
-"""Style, script and pictures of the pages, kept by browsers until they change."""
+"""Style sheet, script and icon of the pages, cached by browsers until they change."""
 
 from functools import lru_cache
 from hashlib import blake2b
@@ -20,7 +20,7 @@ MEDIA_TYPES = {
 
 
 def url(name: str) -> str:
-    """Return the address of a file in its present version."""
+    """Return the address of a file's current version."""
     return f"{PATH.format(name=name)}?v={_read(name)[1]}"
 
 

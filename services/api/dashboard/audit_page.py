@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from services.api.access.audit_routes import place, sites_of
-from services.api.dashboard.visit import Visit
+from services.api.dashboard.page_request import PageRequest
 from services.http.errors import unavailable
 from services.model.site import DEFAULT_TIMEZONE
 from services.store import audit
@@ -15,7 +15,7 @@ from services.store.interface import StoreError
 ENTRIES_A_PAGE = 50
 
 
-class Change(NamedTuple):
+class FieldChange(NamedTuple):
     """One field of a change."""
 
     field: str
@@ -23,52 +23,52 @@ class Change(NamedTuple):
     after: str
 
 
-class Entry(NamedTuple):
+class AuditRow(NamedTuple):
     """One entry, as the page shows it."""
 
     at: str
     who: str
     action: str
     subject: str
-    changes: list[Change]
+    changes: list[FieldChange]
     failed: bool
 
 
-async def entries(visit: Visit) -> Response:
+async def entries(page: PageRequest) -> Response:
     """Return the log, the newest first: everything for an owner, else of one's sites."""
-    parts = visit.parts
-    site = visit.asked("site") or None
-    sites = sites_of(visit.who, site, parts.registry)
-    before = place(visit.asked("before") or None)
+    dependencies = page.dependencies
+    site = page.parameter("site") or None
+    sites = sites_of(page.principal, site, dependencies.registry)
+    before = place(page.parameter("before") or None)
     try:
-        found = await audit.newest(
-            parts.store, ENTRIES_A_PAGE + 1, before, sites, visit.asked("who") or None
+        rows = await audit.newest(
+            dependencies.store, ENTRIES_A_PAGE + 1, before, sites, page.parameter("who") or None
         )
     except StoreError as error:
         raise unavailable(f"the audit log cannot be read: {error}") from error
-    shown = found[:ENTRIES_A_PAGE]
-    more = f"{shown[-1].at}-{shown[-1].id}" if len(found) > ENTRIES_A_PAGE else ""
-    mine = [known for known in parts.registry.all() if visit.who.has(known.slug)]
-    return visit.page(
+    shown = rows[:ENTRIES_A_PAGE]
+    more = f"{shown[-1].at}-{shown[-1].id}" if len(rows) > ENTRIES_A_PAGE else ""
+    mine = [known for known in dependencies.registry.all() if page.principal.has(known.slug)]
+    return page.render(
         "audit.html",
-        entries=[_entry(visit, entry) for entry in shown],
+        entries=[_entry(page, entry) for entry in shown],
         more=more,
         sites=mine,
         site=site or "",
-        by=visit.asked("who"),
+        by=page.parameter("who"),
     )
 
 
-def _entry(visit: Visit, entry: audit.Entry) -> Entry:
+def _entry(page: PageRequest, entry: audit.AuditEntry) -> AuditRow:
     before, after = _fields(entry.before), _fields(entry.after)
-    site = visit.parts.registry.get(entry.site)
-    return Entry(
-        at=visit.t.moment(entry.at, site.timezone if site else DEFAULT_TIMEZONE),
+    site = page.dependencies.registry.get(entry.site)
+    return AuditRow(
+        at=page.t.moment(entry.at, site.timezone if site else DEFAULT_TIMEZONE),
         who=entry.who,
-        action=visit.t.known(f"action.{entry.action}", entry.action),
+        action=page.t.known(f"action.{entry.action}", entry.action),
         subject=entry.subject,
         changes=[
-            Change(name, _text(before.get(name)), _text(after.get(name)))
+            FieldChange(name, _text(before.get(name)), _text(after.get(name)))
             for name in dict.fromkeys([*before, *after])
             if before.get(name) not in (None, "", [], {}) or after.get(name) not in (None, "", [])
         ],

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from services.api.dashboard.language import Language
 
 _LEAST_TOP = 4
-"""A scale of small numbers still has whole ticks."""
+"""The least top of the scale, so that small numbers still have whole ticks."""
 _FLOAT = re.compile(r"\d+\.\d+")
 
 
@@ -32,7 +32,7 @@ class Point(NamedTuple):
     before: int | None
 
 
-class Size(NamedTuple):
+class ChartSize(NamedTuple):
     """How large a chart is drawn, in its own units."""
 
     name: str
@@ -42,13 +42,13 @@ class Size(NamedTuple):
     between_ticks: int
 
 
-WIDE = Size("wide", 1040, 280, 46, 84)
-NARROW = Size("narrow", 440, 240, 40, 74)
+WIDE = ChartSize("wide", 1040, 280, 46, 84)
+NARROW = ChartSize("narrow", 440, 240, 40, 74)
 
 _TOP, _BOTTOM, _RIGHT = 10, 26, 8
 
 
-def chart(points: Sequence[Point], size: Size, t: Language, name: str) -> Markup:
+def chart(points: Sequence[Point], size: ChartSize, t: Language, name: str) -> Markup:
     """Return the chart of a period, with the period before behind it."""
     most = max((value or 0 for point in points for value in (point.now, point.before)), default=0)
     width, height = size.width - size.left - _RIGHT, size.height - _TOP - _BOTTOM
@@ -106,7 +106,7 @@ def bar(share: float) -> Markup:
 
 
 class _Drawing:
-    """What is drawn within the axes."""
+    """Draws lines, areas and points within the axes."""
 
     def __init__(self, plot: Xml.Element, across: Any, up: Any, width: int, height: int) -> None:
         self._plot = plot
@@ -128,28 +128,28 @@ class _Drawing:
         drawn.set("class", f"line {name}")
         for path in drawn.iter("path"):
             # Not the 28 digits that leather writes.
-            path.set("d", _FLOAT.sub(lambda found: f"{float(found[0]):.1f}", path.get("d", "")))
+            path.set("d", _FLOAT.sub(lambda match: f"{float(match[0]):.1f}", path.get("d", "")))
         self._plot.append(drawn)
 
     def area(self, values: Sequence[tuple[int, int | None]]) -> None:
         """Fill what is below a line."""
         known = [(self._x(place), self._y(value)) for place, value in values if value is not None]
         if len(known) > 1:
-            way = "L".join(f"{x} {y}" for x, y in known)
+            path = "L".join(f"{x} {y}" for x, y in known)
             base = self._height
-            shape = f"M{known[0][0]} {base}L{way}L{known[-1][0]} {base}Z"
+            shape = f"M{known[0][0]} {base}L{path}L{known[-1][0]} {base}Z"
             _element("path", self._plot, d=shape, class_="area")
 
     def marks(self, points: Sequence[Point], t: Language) -> None:
-        """Draw what a pointer finds: at each point its numbers."""
-        wide = self._width / len(points)
+        """Draw a hover target at each point, with its numbers as title."""
+        step = self._width / len(points)
         for place, point in enumerate(points):
             if point.now is None:
                 continue
             x = self._x(place)
             mark = _element("g", self._plot, class_="mark")
-            left = f"{place * wide:.1f}"
-            _element("rect", mark, x=left, width=f"{wide:.1f}", height=str(self._height))
+            left = f"{place * step:.1f}"
+            _element("rect", mark, x=left, width=f"{step:.1f}", height=str(self._height))
             _element("line", mark, x1=x, x2=x, y2=str(self._height))
             _element("circle", mark, cx=x, cy=self._y(point.now), r="4")
             tip = f"{point.label}\n{t('chart.now')}: {t.number(point.now)}"

@@ -1,36 +1,36 @@
-"""What a portal puts into its pages, for those who run it."""
+"""The code that a portal puts into its pages."""
 
 import msgspec
 
 from services import __version__
-from services.api.dashboard.visit import Visit
+from services.api.dashboard.page_request import PageRequest
 from services.http.errors import ApiError
 from services.model.display import Look
 from services.model.site import Site
 from services.widget import badge, scripts
 from services.widget.block import Block
 from services.widget.heights import Size, drawn
-from services.widget.snippet import Scripts, Snippet
+from services.widget.snippet import PinnedScript, Snippet
 
 
-async def snippet(visit: Visit, site: Site) -> Snippet:
-    """Return the ways to embed the counter of a site."""
-    request = visit.request
-    scheme = "https" if visit.is_secure else "http"
-    url = visit.parts.public_url or f"{scheme}://{request.headers.get('host', '')}"
-    tags = Scripts(
+async def snippet(page: PageRequest, site: Site) -> Snippet:
+    """Return the snippet of a site, which has each way to embed its counter."""
+    request = page.request
+    scheme = "https" if page.is_secure else "http"
+    url = page.dependencies.public_url or f"{scheme}://{request.headers.get('host', '')}"
+    tags = PinnedScript(
         __version__,
         f"{scripts.VERSIONED}/{scripts.COUNTER}",
         scripts.integrity(scripts.built(scripts.COUNTER)),
     )
-    size = await _badge(visit, site)
+    size = await _badge(page, site)
     return Snippet(url, site.slug, tags, msgspec.to_builtins(site.display), size)
 
 
-async def _badge(visit: Visit, site: Site) -> Size | None:
+async def _badge(page: PageRequest, site: Site) -> Size | None:
     """Return the size of the badge as it is drawn now; None where no number is known."""
     try:
-        answer, _ = await visit.parts.counters.answer(site, site.metric, {})
+        answer, _ = await page.dependencies.counters.answer(site, site.metric, {})
     except ApiError:
         return None
     block = Block.of_site(Look.of(site.display), msgspec.json.decode(answer.body))

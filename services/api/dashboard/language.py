@@ -1,34 +1,60 @@
-"""Vietnamese or English: which one a reader wants, and how it writes numbers and dates."""
+"""The language of a page: its texts, and how it writes numbers and dates.
 
+The texts stand in `languages`, a file for each language of the model. A text is a string with
+{placeholders}, or a table of plural forms, by the names of the Unicode CLDR, for {count}.
+"""
+
+import tomllib
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
 
+from babel import Locale
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal, format_percent
 from starlette.requests import Request
 
-from services.api.dashboard.words import WORDS
 from services.model.calendar import zone
-from services.model.display import Lang
+from services.model.display import LABELS, Lang
+from services.model.lines import Line
 
 COOKIE = "luot_lang"
 PARAMETER = "lang"
+REPLACEMENTS = "instead_of_cldr"
+"""The table of a file for what the CLDR writes otherwise than the language's readers do."""
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_WEEKDAYS = {
-    Lang.VI: ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ nhật"),
-    Lang.EN: ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
-}
+Text = str | Mapping[str, str]
 
 
-def wanted(request: Request) -> Lang:
+class Texts(NamedTuple):
+    """What a file says."""
+
+    by_key: Mapping[str, Text]
+    replacements: Mapping[str, str]
+
+
+@lru_cache(maxsize=len(Lang))
+def texts(lang: Lang) -> Texts:
+    """Read the file of a language."""
+    path = files("services.api.dashboard").joinpath("languages", f"{lang}.toml")
+    by_key = tomllib.loads(path.read_text("utf-8"))
+    replacements = by_key.pop(REPLACEMENTS, {})
+    return Texts(by_key, replacements)
+
+
+def preferred(request: Request) -> Lang:
     """Return the language that the address names, or the cookie, or the browser."""
-    for said in (request.query_params.get(PARAMETER), request.cookies.get(COOKIE)):
-        if said in tuple(Lang):
-            return Lang(said)
+    for name in (request.query_params.get(PARAMETER), request.cookies.get(COOKIE)):
+        if name in tuple(Lang):
+            return Lang(name)
     return _accepted(request.headers.get("accept-language", ""))
 
 
 def _accepted(header: str) -> Lang:
-    """Return the one that weighs more (RFC 9110, section 12.5.4); Vietnamese if neither does."""
-    weights = {Lang.VI: 0.0, Lang.EN: 0.0}
+    """Return the one that weighs most (RFC 9110, section 12.5.4); the first where none does."""
+    weights = dict.fromkeys(Lang, 0.0)
     for part in header.lower().split(","):
         name, _, weight = part.strip().partition(";q=")
         for lang in weights:
@@ -37,39 +63,60 @@ def _accepted(header: str) -> Lang:
                     weights[lang] = max(weights[lang], float(weight or 1))
                 except ValueError:
                     continue
-    return Lang.EN if weights[Lang.EN] > weights[Lang.VI] else Lang.VI
+    return max(weights, key=lambda lang: weights[lang])
+
+
+def own_name(lang: Lang) -> str:
+    """Return the name of a language in itself."""
+    return Locale.parse(lang).display_name or lang.value
 
 
 class Language:
-    """One of the two, as templates use it."""
+    """A language, as templates use it."""
 
     def __init__(self, lang: Lang) -> None:
         self.lang = lang
-        self._column = (Lang.VI, Lang.EN).index(lang)
+        self._texts = texts(lang)
+        self._locale = Locale.parse(lang)
 
     def __call__(self, key: str, **values: object) -> str:
-        """Return the text of a key, with values filled in."""
-        text = WORDS[key][self._column]
+        """Return the text of a key, with values filled in; `count` chooses the plural form."""
+        text = self._texts.by_key[key]
+        if not isinstance(text, str):
+            form = self._locale.plural_form(values["count"])  # type: ignore[arg-type]
+            text = text.get(form, text["other"])
         return text.format(**values) if values else text
 
     def known(self, key: str, otherwise: str) -> str:
         """Return the text of a key, or another where there is none."""
-        return self(key) if key in WORDS else otherwise
+        return self(key) if key in self._texts.by_key else otherwise
+
+    def line(self, name: str) -> str:
+        """Return what the block calls one of its numbers, such as `today`."""
+        return LABELS[self.lang][Line[name.upper()]]
+
+    def language(self, lang: Lang) -> str:
+        """Return the name of another language in this one."""
+        name: str = self._locale.languages[lang]
+        return name
 
     def number(self, value: float | None) -> str:
         """Return a number with its thousands parted; a dash where there is none."""
         if value is None:
             return "–"
-        text = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
-        return text.translate({44: ".", 46: ","}) if self.lang is Lang.VI else text
+        if isinstance(value, int):
+            return format_decimal(value, locale=self._locale)
+        return format_decimal(round(value, 1), "#,##0.0", self._locale)
+
+    def percent(self, value: float) -> str:
+        """Return a number of hundredths."""
+        return format_percent(value / 100, locale=self._locale)
 
     def short(self, value: float) -> str:
         """Return a number for an axis: 1,2 N for thousands in Vietnamese, 1.2k in English."""
         for limit, unit in ((10**9, "axis.billion"), (10**6, "axis.million"), (10**3, "axis.kilo")):
             if value >= limit:
-                scaled = f"{value / limit:.1f}".removesuffix(".0")
-                text = scaled.replace(".", ",") if self.lang is Lang.VI else scaled
-                return text + self(unit)
+                return format_decimal(round(value / limit, 1), "0.#", self._locale) + self(unit)
         return str(int(value))
 
     def duration(self, seconds: float | None) -> str:
@@ -83,34 +130,35 @@ class Language:
 
     def day(self, day: date) -> str:
         """Return a day in full, with its weekday."""
-        weekday = _WEEKDAYS[self.lang][day.weekday()]
-        return f"{weekday}, {self.date_of(day)}"
+        return self._date(day, "date.full")
 
     def date_of(self, day: date) -> str:
         """Return a date."""
-        if self.lang is Lang.VI:
-            return f"{day.day}/{day.month}/{day.year}"
-        return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+        return self._date(day, "date")
 
     def tick(self, day: date) -> str:
         """Return a day without its year."""
-        if self.lang is Lang.VI:
-            return f"{day.day}/{day.month}"
-        return f"{day.day} {_MONTHS[day.month - 1]}"
+        return self._date(day, "date.tick")
 
     def month(self, day: date) -> str:
         """Return a month with its year."""
-        if self.lang is Lang.VI:
-            return f"Tháng {day.month}/{day.year}"
-        return f"{_MONTHS[day.month - 1]} {day.year}"
+        return self._date(day, "month")
 
     def month_tick(self, day: date) -> str:
         """Return a month for an axis."""
-        if self.lang is Lang.VI:
-            return f"{day.month}/{day.year % 100:02}"
-        return f"{_MONTHS[day.month - 1]} {day.year % 100:02}"
+        return self._date(day, "month.tick")
 
     def moment(self, at_ms: int, zone_name: str = "UTC") -> str:
         """Return a time, to the minute, in a zone."""
-        at = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone(zone_name))
-        return f"{self.date_of(at.date())} {at:%H:%M}"
+        at = datetime.fromtimestamp(at_ms / 1000, UTC)
+        return self._usual(
+            format_datetime(at, self("moment"), tzinfo=zone(zone_name), locale=self._locale)
+        )
+
+    def _date(self, day: date, pattern: str) -> str:
+        return self._usual(format_date(day, self(pattern), locale=self._locale))
+
+    def _usual(self, text: str) -> str:
+        for cldr, usual in self._texts.replacements.items():
+            text = text.replace(cldr, usual)
+        return text

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from services.api.access.user_routes import NewUser, UserFields
+from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.dashboard.routing import SIGN_IN
 from services.api.dashboard.site_form import mistakes
-from services.api.dashboard.visit import HOME, Visit
 from services.http.errors import ApiError, shown
 from services.model.account import ALL_SITES, Role, User
 
@@ -17,14 +17,14 @@ USERS = f"{HOME}/users"
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
 
 
-async def users(visit: Visit) -> Response:
+async def users(page: PageRequest) -> Response:
     """Return every user, and the form for another."""
-    return await _users(visit, {})
+    return await _users(page, {})
 
 
-async def add(visit: Visit) -> Response:
+async def add(page: PageRequest) -> Response:
     """Add a user."""
-    form = visit.form
+    form = page.form
     try:
         new = NewUser.model_validate(
             {
@@ -35,105 +35,107 @@ async def add(visit: Visit) -> Response:
             }
         )
         password = new.password.get_secret_value()
-        await visit.parts.users.add(visit.who, new.name, password, new.role, new.sites)
+        await page.dependencies.users.add(page.principal, new.name, password, new.role, new.sites)
     except (ValidationError, ApiError) as error:
-        return await _users(visit, mistakes(error))
-    return visit.go(USERS, saved=True)
+        return await _users(page, mistakes(error))
+    return page.redirect(USERS, saved=True)
 
 
-async def user(visit: Visit) -> Response:
+async def user(page: PageRequest) -> Response:
     """Return one user."""
-    return await _user(visit, {})
+    return await _user(page, {})
 
 
-async def edit(visit: Visit) -> Response:
+async def edit(page: PageRequest) -> Response:
     """Change the role and the sites of a user."""
-    form = visit.form
+    form = page.form
     try:
         changes = UserFields.model_validate({"role": form.get("role"), "sites": form.all("sites")})
-        await visit.parts.users.edit(visit.who, _name(visit), changes.role, changes.sites)
+        await page.dependencies.users.edit(page.principal, _name(page), changes.role, changes.sites)
     except (ValidationError, ApiError) as error:
-        return await _user(visit, mistakes(error))
-    return visit.go(USERS, saved=True)
+        return await _user(page, mistakes(error))
+    return page.redirect(USERS, saved=True)
 
 
-async def set_password(visit: Visit) -> Response:
+async def set_password(page: PageRequest) -> Response:
     """Set the password of a user."""
     try:
-        await visit.parts.users.set_password(visit.who, _name(visit), visit.form.raw("password"))
+        await page.dependencies.users.set_password(
+            page.principal, _name(page), page.form.raw("password")
+        )
     except ApiError as error:
-        return await _user(visit, mistakes(error))
-    return visit.go(USERS, saved=True)
+        return await _user(page, mistakes(error))
+    return page.redirect(USERS, saved=True)
 
 
-async def remove(visit: Visit) -> Response:
+async def remove(page: PageRequest) -> Response:
     """Remove a user."""
     try:
-        await visit.parts.users.remove(visit.who, _name(visit))
+        await page.dependencies.users.remove(page.principal, _name(page))
     except ApiError as error:
-        return await _user(visit, mistakes(error))
-    return visit.go(USERS, saved=True)
+        return await _user(page, mistakes(error))
+    return page.redirect(USERS, saved=True)
 
 
-async def account(visit: Visit) -> Response:
+async def account(page: PageRequest) -> Response:
     """Return who asks, and the form for another password."""
-    return _account(visit, {}, HTTPStatus.OK)
+    return _account(page, {}, HTTPStatus.OK)
 
 
-async def own_password(visit: Visit) -> Response:
+async def own_password(page: PageRequest) -> Response:
     """Set one's own password; every session ends, this one too."""
-    who, form, parts = visit.who, visit.form, visit.parts
+    who, form, dependencies = page.principal, page.form, page.dependencies
     try:
         if who.kind != "user":
             raise ApiError(HTTPStatus.BAD_REQUEST, {"name": f"{who.name} has no password"})
-        await parts.signing.proved(visit.request, who.name, form.raw("current"))
-        await parts.users.set_password(who, who.name, form.raw("password"))
+        await dependencies.signing.proved(page.request, who.name, form.raw("current"))
+        await dependencies.users.set_password(who, who.name, form.raw("password"))
     except ApiError as error:
         if error.status in _REFUSED:
-            return _account(visit, {"current": visit.t("account.wrong")}, error.status)
-        return _account(visit, mistakes(error), error.status)
-    return visit.go(SIGN_IN)
+            return _account(page, {"current": page.t("account.wrong")}, error.status)
+        return _account(page, mistakes(error), error.status)
+    return page.redirect(SIGN_IN)
 
 
-def _name(visit: Visit) -> str:
-    name: str = visit.request.path_params["name"]
+def _name(page: PageRequest) -> str:
+    name: str = page.request.path_params["name"]
     return name
 
 
-async def _users(visit: Visit, errors: Mapping[str, str]) -> Response:
-    return visit.page(
+async def _users(page: PageRequest, errors: Mapping[str, str]) -> Response:
+    return page.render(
         "users.html",
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
-        users=await visit.parts.users.all(),
-        form=visit.form,
+        users=await page.dependencies.users.all(),
+        form=page.form,
         errors=errors,
         roles=list(Role),
-        sites=visit.parts.registry.all(),
-        chosen=visit.form.all("sites"),
-        role=visit.form.get("role", Role.VIEWER),
+        sites=page.dependencies.registry.all(),
+        chosen=page.form.all("sites"),
+        role=page.form.get("role", Role.VIEWER),
         all_sites=ALL_SITES,
     )
 
 
-async def _user(visit: Visit, errors: Mapping[str, str]) -> Response:
-    name = _name(visit)
-    found: User | None = next(
-        (known for known in await visit.parts.users.all() if known.name == name), None
+async def _user(page: PageRequest, errors: Mapping[str, str]) -> Response:
+    name = _name(page)
+    user: User | None = next(
+        (known for known in await page.dependencies.users.all() if known.name == name), None
     )
-    if found is None:
+    if user is None:
         raise ApiError(HTTPStatus.NOT_FOUND, {"name": f"{shown(name)} is no user"})
-    return visit.page(
+    return page.render(
         "user.html",
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
-        user=found,
+        user=user,
         errors=errors,
         roles=list(Role),
-        sites=visit.parts.registry.all(),
-        chosen=found.sites,
-        role=found.role,
+        sites=page.dependencies.registry.all(),
+        chosen=user.sites,
+        role=user.role,
         all_sites=ALL_SITES,
     )
 
 
-def _account(visit: Visit, errors: Mapping[str, str], status: int) -> Response:
-    return visit.page("account.html", status, errors=errors)
+def _account(page: PageRequest, errors: Mapping[str, str], status: int) -> Response:
+    return page.render("account.html", status, errors=errors)

@@ -15,11 +15,11 @@ from services.api.dashboard import (
     sites_page,
     tokens_page,
 )
-from services.api.dashboard.parts import Parts
+from services.api.dashboard.dependencies import Dependencies
+from services.api.dashboard.page_request import HOME
 from services.api.dashboard.people import USERS
 from services.api.dashboard.routing import SIGN_IN, Pages
 from services.api.dashboard.tokens_page import TOKENS
-from services.api.dashboard.visit import HOME
 from services.model.account import Role
 
 SITE = f"{HOME}/sites/{{slug}}"
@@ -28,9 +28,9 @@ USER = f"{USERS}/{{name}}"
 ACCOUNT = f"{HOME}/account"
 
 
-def routes(parts: Callable[[], Parts]) -> list[BaseRoute]:
-    """Return the routes; `parts` is asked for with every request."""
-    pages = Pages(parts)
+def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
+    """Return the routes; `dependencies` is called for every request."""
+    pages = Pages(dependencies)
     pages.add(SIGN_IN, session_pages.sign_in, None)
     pages.add_door(SIGN_IN, session_pages.begin)
     pages.add(f"{HOME}/sign-out", session_pages.sign_out, None, "POST")

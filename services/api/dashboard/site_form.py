@@ -1,4 +1,4 @@
-"""Making a site, and its settings: forms whose mistakes are said beside what was typed."""
+"""The forms of a site, new and in its settings; mistakes are named above what was typed."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from services.api.dashboard import embedding
 from services.api.dashboard.forms import Form
-from services.api.dashboard.visit import HOME, Visit
+from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.sites.service import NewSite, SiteFields
 from services.http.errors import ApiError
 from services.model.display import (
@@ -21,11 +21,11 @@ from services.model.display import (
     Display,
     Format,
     Lang,
-    Line,
     Look,
     Preset,
     Theme,
 )
+from services.model.lines import Line
 from services.model.site import Metric, Site
 
 SITE = f"{HOME}/sites/"
@@ -33,14 +33,14 @@ _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT)
 _CHOICES = {"lang": Lang, "theme": Theme, "preset": Preset, "format": Format}
 
 
-async def new_site(visit: Visit) -> Response:
+async def new_site(page: PageRequest) -> Response:
     """Return the form for a site."""
-    return _new(visit, {})
+    return _new(page, {})
 
 
-async def create(visit: Visit) -> Response:
-    """Make a site, and lead to its page, which waits for the first view."""
-    form = visit.form
+async def create(page: PageRequest) -> Response:
+    """Create a site, and redirect to its page, which waits for the first view."""
+    form = page.form
     try:
         new = NewSite.model_validate(
             {
@@ -50,20 +50,20 @@ async def create(visit: Visit) -> Response:
                 "timezone": form.get("timezone"),
             }
         )
-        site = await visit.parts.sites.create(visit.who, new)
+        site = await page.dependencies.sites.create(page.principal, new)
     except (ValidationError, ApiError) as error:
-        return _new(visit, mistakes(error))
-    return visit.go(SITE + site.slug)
+        return _new(page, mistakes(error))
+    return page.redirect(SITE + site.slug)
 
 
-async def settings(visit: Visit) -> Response:
+async def settings(page: PageRequest) -> Response:
     """Return the settings of a site."""
-    return _settings(visit, visit.site, {})
+    return _settings(page, page.site, {})
 
 
-async def change(visit: Visit) -> Response:
+async def change(page: PageRequest) -> Response:
     """Change the settings of a site."""
-    site, form = visit.site, visit.form
+    site, form = page.site, page.form
     try:
         changes = SiteFields.model_validate(
             {
@@ -78,36 +78,36 @@ async def change(visit: Visit) -> Response:
                 "display": _display(form),
             }
         )
-        await visit.parts.sites.edit(visit.who, site, changes)
+        await page.dependencies.sites.edit(page.principal, site, changes)
     except (ValidationError, ApiError) as error:
-        return _settings(visit, site, mistakes(error))
-    return visit.go(f"{SITE}{site.slug}/settings", saved=True)
+        return _settings(page, site, mistakes(error))
+    return page.redirect(f"{SITE}{site.slug}/settings", saved=True)
 
 
-async def remove(visit: Visit) -> Response:
-    """Remove a site, if its name was typed to say so."""
-    site = visit.site
-    if visit.form.get("confirm") != site.slug:
-        return _settings(visit, site, {"confirm": visit.t("remove.confirm", slug=site.slug)})
-    await visit.parts.sites.remove(visit.who, site)
-    return visit.go(HOME)
+async def remove(page: PageRequest) -> Response:
+    """Remove a site, if its slug was typed to confirm."""
+    site = page.site
+    if page.form.get("confirm") != site.slug:
+        return _settings(page, site, {"confirm": page.t("remove.confirm", slug=site.slug)})
+    await page.dependencies.sites.remove(page.principal, site)
+    return page.redirect(HOME)
 
 
-async def embed(visit: Visit) -> Response:
+async def embed(page: PageRequest) -> Response:
     """Return what the portal puts into its pages."""
-    site = visit.site
-    told = await embedding.snippet(visit, site)
-    return visit.page(
+    site = page.site
+    snippet = await embedding.snippet(page, site)
+    return page.render(
         "embed.html",
         site=site,
-        snippet=told.ways(),
-        policy=told.policy(),
-        late=told.late_source(),
+        snippet=snippet.ways(),
+        policy=snippet.policy(),
+        late=snippet.late_source(),
     )
 
 
 def mistakes(error: ValidationError | ApiError) -> dict[str, str]:
-    """Return what was wrong, by field. Raises what no other input would mend."""
+    """Return what was wrong, by field. Raises the error again if no other input would help."""
     if isinstance(error, ApiError):
         if error.status not in _REFUSALS:
             raise error
@@ -118,21 +118,21 @@ def mistakes(error: ValidationError | ApiError) -> dict[str, str]:
     }
 
 
-def _new(visit: Visit, errors: Mapping[str, str]) -> Response:
+def _new(page: PageRequest, errors: Mapping[str, str]) -> Response:
     status = HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK
-    return visit.page("site_new.html", status, form=visit.form, errors=errors, zones=_zones())
+    return page.render("site_new.html", status, form=page.form, errors=errors, zones=_zones())
 
 
-def _settings(visit: Visit, site: Site, errors: Mapping[str, str]) -> Response:
+def _settings(page: PageRequest, site: Site, errors: Mapping[str, str]) -> Response:
     display, look = site.display, Look.of(site.display)
     rest = [line for line in Line if line not in look.lines]
     choices = {name: list(kind) for name, kind in _CHOICES.items()}
-    return visit.page(
+    return page.render(
         "site_settings.html",
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
         frames=True,
         site=site,
-        form=visit.form if errors else None,
+        form=page.form if errors else None,
         errors=errors,
         zones=_zones(),
         metrics=list(Metric),
@@ -141,8 +141,7 @@ def _settings(visit: Visit, site: Site, errors: Mapping[str, str]) -> Response:
         lines=[(line, True) for line in look.lines] + [(line, False) for line in rest],
         labels=LABELS[look.lang],
         heading=HEADINGS[look.lang],
-        # A theme that nobody chose is another for the element, which follows its page, and for
-        # the badge, which is light.
+        # Unset is a choice of its own: then the element follows its page, and the badge is light.
         choices=choices | {"theme": ["", *Theme]},
         chosen={name: getattr(look, name) for name in choices} | {"theme": display.theme or ""},
         most_digits=MAX_DIGITS,
@@ -150,7 +149,7 @@ def _settings(visit: Visit, site: Site, errors: Mapping[str, str]) -> Response:
 
 
 def _display(form: Form) -> dict[str, Any]:
-    """Return the display as the form has it; what is at its default is not set."""
+    """Return the display options of a form; those at their defaults are left unset."""
     plain = Look.of(Display())
     chosen = {
         name: None if form.get(name) == getattr(plain, name) else form.get(name) or None

@@ -1,37 +1,30 @@
 """`/admin/sites/{slug}`: the traffic of a site."""
 
-from collections.abc import AsyncIterator
-from datetime import date, datetime
+from collections.abc import AsyncIterator, Sequence
+from datetime import date
 from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
-from services.api.counter import queries
-from services.api.dashboard import asking as asks
-from services.api.dashboard import embedding
-from services.api.dashboard.asking import CHARTED, PERIODS, Asking
+from services.api.dashboard import embedding, query_parameters
 from services.api.dashboard.chart import NARROW, WIDE, Point, bar, chart
 from services.api.dashboard.language import Language
-from services.api.dashboard.traffic import PANELS, Compared, Got, Line, Traffic, measure_of
-from services.api.dashboard.visit import Visit
-from services.api.stats.filters import Filter, Property
-from services.api.stats.measures import Measure, change
-from services.api.stats.reader import Row
-from services.api.stats.spans import Interval
-from services.http.errors import unavailable
+from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard.query_parameters import Links
+from services.api.stats.panel_results import BreakdownRow, Figure, SeriesPoint
+from services.api.stats.panels import SitePanels
+from services.api.stats.site_query import PERIODS, AppliedFilter, Scope
+from services.api.stats.spans import Interval, Period, Span
 from services.model.calendar import to_date
-from services.store.interface import StoreError
-
-LESS_IS_BETTER = frozenset({Measure.BOUNCE_RATE})
 
 
 class Tile(NamedTuple):
     """One number above the chart."""
 
-    measure: Measure
+    measure: str
     value: str
     change: float | None
-    unit: str
+    change_text: str
     is_better: bool | None
     link: str | None
     is_current: bool
@@ -47,136 +40,131 @@ class Bar(NamedTuple):
     link: str
 
 
-async def site(visit: Visit) -> Response:
+async def site(page: PageRequest) -> Response:
     """Return the page, part by part as the numbers come."""
-    asking = asks.read(visit)
-    online = (await visit.parts.stats.online.now([asking.site.slug]))[asking.site.slug]
-    told: dict[str, Any] = {
-        "site": asking.site,
-        "asking": asking,
+    panels = page.dependencies.stats.panels(page.site, query_parameters.read(page))
+    scope, t = panels.scope, page.t
+    links = Links(panels.site.slug, scope)
+    context: dict[str, Any] = {
+        "site": panels.site,
+        "query": scope.query,
+        "links": links,
         "periods": PERIODS,
-        "chips": [(chip(of, visit.t), asking.without(of)) for of in asking.filters],
-        "online": online.visitors if online.is_current else None,
-        "label": asking.label(visit.t),
-        "against": visit.t(
-            "period.against.whole" if asking.is_under_way else "period.against",
-            span=asks.label(asking.seen.previous(), visit.t),
+        "chips": [(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
+        "online": await panels.online(),
+        "label": _period_label(scope, t),
+        "against": t(
+            "period.against.whole" if scope.is_under_way else "period.against",
+            span=_span_label(scope.elapsed.previous(), t),
         ),
-        "first": to_date(asking.span.first).isoformat(),
-        "last": to_date(asking.seen.last).isoformat(),
-        "today": to_date(asking.today).isoformat(),
-        "may_edit": visit.known is not None and visit.known.may_edit(asking.site),
-        "may_see_snippet": visit.known is not None,
+        "first": to_date(scope.span.first).isoformat(),
+        "last": to_date(scope.elapsed.last).isoformat(),
+        "today": to_date(scope.today).isoformat(),
+        "may_edit": page.signed_in is not None and page.signed_in.may_edit(panels.site),
+        "may_see_snippet": page.signed_in is not None,
     }
-    if not await _is_counted(visit, asking):
-        snippet = await embedding.snippet(visit, asking.site)
-        return visit.page("waiting.html", snippet=snippet.ways(), **told)
-    return visit.pages(_parts(visit, asking, told))
+    if not await panels.is_counted():
+        snippet = await embedding.snippet(page, panels.site)
+        return page.render("waiting.html", snippet=snippet.ways(), **context)
+    return page.stream(_parts(page, panels, links, context))
 
 
-async def _is_counted(visit: Visit, asking: Asking) -> bool:
-    slug = asking.site.slug
-    try:
-        return slug in await queries.first_days(visit.parts.store, [slug])
-    except StoreError as error:
-        raise unavailable(f"the store cannot be read: {error}") from error
-
-
-async def _parts(visit: Visit, asking: Asking, told: dict[str, Any]) -> AsyncIterator[str]:
-    traffic = Traffic(visit.parts.stats.reader, asking)
-    t = visit.t
-    try:
-        yield visit.part("site_top.html", **told)
-        summary = await traffic.summary()
-        yield visit.part("site_tiles.html", tiles=_tiles(asking, summary, t), got=summary)
-        line = await traffic.line()
-        points = [] if line.value is None else _points(asking, line.value, visit)
+async def _parts(
+    page: PageRequest, panels: SitePanels, links: Links, context: dict[str, Any]
+) -> AsyncIterator[str]:
+    t, scope = page.t, panels.scope
+    async with panels.reading() as reading:
+        yield page.part("site_top.html", **context)
+        summary = await reading.summary()
+        tiles = _tiles(scope, summary.value or [], links, t)
+        yield page.part("site_tiles.html", tiles=tiles, result=summary)
+        series = await reading.series()
+        points = [_point(point, scope.interval, t) for point in series.value or []]
         name = t(
-            "chart",
-            measure=t(f"measure.{asking.measure}"),
-            interval=t(f"interval.{asking.interval}"),
+            "chart", measure=t(f"measure.{scope.measure}"), interval=t(f"interval.{scope.interval}")
         )
-        drawn = [chart(points, size, t, name) for size in (WIDE, NARROW)] if points else []
-        yield visit.part(
-            "site_chart.html", got=line, points=points, drawn=drawn, name=name, asking=asking
+        yield page.part(
+            "site_chart.html",
+            result=series,
+            points=points,
+            charts=[chart(points, size, t, name) for size in (WIDE, NARROW)] if points else [],
+            name=name,
+            measure=scope.measure,
+            csv=links.csv("timeseries"),
         )
-        details = await traffic.details()
-        yield visit.part("site_details.html", got=details, tiles=_details(details, t))
-        for panel, by in PANELS.items():
-            rows = await traffic.panels[panel]()
-            yield visit.part(
+        details = await reading.details()
+        yield page.part(
+            "site_details.html",
+            result=details,
+            tiles=[_detail(one, t) for one in details.value or []],
+        )
+        for panel, measure in panels.breakdowns.items():
+            breakdown = await reading.breakdown(panel)
+            yield page.part(
                 "site_panel.html",
                 panel=panel,
-                measure=measure_of(by),
-                got=rows,
-                rows=_bars(asking, by, rows, summary, t),
-                csv=asking.csv(panel),
+                measure=measure,
+                result=breakdown,
+                rows=_bars(panel, breakdown.value or [], links, t),
+                csv=links.csv(panel),
             )
-        yield visit.part("site_end.html", **told)
-    finally:
-        await traffic.close()
+        yield page.part("site_end.html", **context)
 
 
-def _tiles(asking: Asking, got: Got[Compared], t: Language) -> list[Tile]:
-    if got.value is None:
-        return []
-    now, before = got.value
-    tiles = []
-    for measure in CHARTED:
-        value, was = now.value(measure), None if before is None else before.value(measure)
-        shown = t.number(value)
-        changed = change(measure, value, was)
-        link, current = asking.charted(measure), measure is asking.measure
-        better = None if asking.is_under_way else (changed or 0) > 0
-        tiles.append(Tile(measure, shown, changed, "%", better, link, current))
-    return tiles
+def _period_label(scope: Scope, t: Language) -> str:
+    if scope.query.period == Period.MONTH:
+        return t.month(to_date(scope.span.first))
+    return _span_label(scope.span, t)
 
 
-def _details(got: Got[Compared], t: Language) -> list[Tile]:
-    if got.value is None:
-        return []
-    now, before = got.value
-    tiles = []
-    for measure, unit in (
-        (Measure.BOUNCE_RATE, t("unit.points")),
-        (Measure.VISIT_DURATION, "%"),
-        (Measure.BOTS, "%"),
-    ):
-        value, was = now.value(measure), None if before is None else before.value(measure)
-        if measure is Measure.BOUNCE_RATE:
-            shown = f"{t.number(value)}%"
-        else:
-            shown = t.duration(value) if measure is Measure.VISIT_DURATION else t.number(value)
-        changed = change(measure, value, was)
-        better = (
-            None
-            if measure is Measure.BOTS
-            else ((changed or 0) > 0) is (measure not in LESS_IS_BETTER)
+def _span_label(span: Span, t: Language) -> str:
+    first, last = to_date(span.first), to_date(span.last)
+    return t.day(first) if first == last else f"{t.date_of(first)} – {t.date_of(last)}"
+
+
+def _tiles(scope: Scope, figures: Sequence[Figure], links: Links, t: Language) -> list[Tile]:
+    return [
+        Tile(
+            measure,
+            t.number(value),
+            change,
+            "" if change is None else t.percent(abs(change)),
+            None if scope.is_under_way else (change or 0) > 0,
+            links.path(measure=measure),
+            measure == scope.measure,
         )
-        tiles.append(Tile(measure, shown, changed, unit, better, None, is_current=False))
-    return tiles
+        for measure, value, change in figures
+    ]
 
 
-def _points(asking: Asking, line: Line, visit: Visit) -> list[Point]:
-    t, interval = visit.t, asking.interval
-    now = datetime.fromtimestamp(visit.parts.clock(), asks.zone_of(asking.site))
-    latest = now.strftime("%Y-%m-%d %H:00:00" if interval is Interval.HOUR else "%Y-%m-%d")
-    before = [row.counts.value(asking.measure) for row in line.before]
-    points = []
-    for place, row in enumerate(line.now):
-        label, tick = _named(row, interval, t)
-        value = int(row.counts.value(asking.measure) or 0) if row.name <= latest else None
-        was = before[place] if place < len(before) else None
-        points.append(Point(label, tick, value, None if was is None else int(was)))
-    return points
+def _detail(figure: Figure, t: Language) -> Tile:
+    measure, value, change = figure
+    change_text = "" if change is None else t.percent(abs(change))
+    better: bool | None = (change or 0) > 0
+    match measure:
+        case "bounce_rate":
+            shown = t.percent(value or 0)
+            better = not better
+            if change is not None:
+                change_text = t("unit.points", count=abs(change))
+        case "visit_duration":
+            shown = t.duration(value)
+        case _:
+            shown, better = t.number(value), None
+    return Tile(measure, shown, change, change_text, better, None, is_current=False)
 
 
-def _named(row: Row, interval: Interval, t: Language) -> tuple[str, str]:
+def _point(point: SeriesPoint, interval: Interval, t: Language) -> Point:
+    label, tick = _named(point.at, interval, t)
+    return Point(label, tick, point.now, point.before)
+
+
+def _named(at: str, interval: Interval, t: Language) -> tuple[str, str]:
     """Return what a point is called, in full and on the axis."""
     if interval is Interval.HOUR:
-        hour = row.name[11:16]
+        hour = at[11:16]
         return hour, hour
-    day = date.fromisoformat(row.name)
+    day = date.fromisoformat(at)
     match interval:
         case Interval.MONTH:
             return t.month(day), t.month_tick(day)
@@ -185,41 +173,26 @@ def _named(row: Row, interval: Interval, t: Language) -> tuple[str, str]:
     return t.day(day), t.tick(day)
 
 
-def _bars(
-    asking: Asking, by: Property, got: Got[list[Row]], summary: Got[Compared], t: Language
-) -> list[Bar]:
-    rows = got.value or []
-    measure = measure_of(by)
-    counts = [int(row.counts.value(measure) or 0) for row in rows]
-    most = max(counts, default=1)
-    whole = 0 if summary.value is None else int(summary.value.now.value(measure) or 0)
-    total = max(whole, sum(counts), 1)
+def _bars(panel: str, rows: Sequence[BreakdownRow], links: Links, t: Language) -> list[Bar]:
     return [
         Bar(
-            value_name(by, row.name, t),
-            t.number(count),
-            f"{round(100 * count / total)}%",
-            bar(count / most),
-            asking.path(filters=_with(asking.filters, Filter(by, ((row.name,),)))),
+            value_name(panel, row.name, t),
+            t.number(row.counted),
+            t.percent(row.percent),
+            bar(row.of_most),
+            links.path(filters=row.filters),
         )
-        for row, count in zip(rows, counts, strict=True)
+        for row in rows
     ]
 
 
-def _with(filters: tuple[Filter, ...], added: Filter) -> tuple[Filter, ...]:
-    """Return filters with another one, which takes the place of those by the same property."""
-    return (*(of for of in filters if of.by is not added.by), added)
-
-
-def value_name(by: Property, value: str, t: Language) -> str:
+def value_name(field: str, value: str, t: Language) -> str:
     """Return a value of a property in words."""
-    if by is Property.DEVICE:
-        return t.known(f"device.{value}", value)
-    return t.known(f"value.{value}", value)
+    return t.known(f"{'device' if field == 'device' else 'value'}.{value}", value)
 
 
-def chip(of: Filter, t: Language) -> str:
+def chip(applied: AppliedFilter, t: Language) -> str:
     """Return a filter in words."""
-    values = " | ".join(value_name(of.by, "*".join(pattern), t) for pattern in of.patterns)
-    key = "filters.not" if of.negated else "filters.is"
-    return t(key, by=t(f"by.{of.by.field}"), value=values)
+    values = " | ".join(value_name(applied.field, value, t) for value in applied.values)
+    key = "filters.not" if applied.negated else "filters.is"
+    return t(key, by=t(f"by.{applied.field}"), value=values)

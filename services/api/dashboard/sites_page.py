@@ -8,19 +8,14 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from services.api.dashboard.chart import sparkline
-from services.api.dashboard.visit import Visit
-from services.api.stats.queries_trends import trends
-from services.api.stats.spans import Span
+from services.api.dashboard.page_request import PageRequest
 from services.http.errors import ApiError
-from services.model.calendar import local_day
 from services.model.site import Site
-from services.store.interface import StoreError
 
 SITES_A_PAGE = 50
-TREND_DAYS = 30
 
 
-class Numbers(msgspec.Struct):
+class CardNumbers(msgspec.Struct):
     """What the public counter of a site says."""
 
     online: int
@@ -33,62 +28,52 @@ class Card(NamedTuple):
     """A site in the list; without numbers while they cannot be read."""
 
     site: Site
-    numbers: Numbers | None
+    numbers: CardNumbers | None
     trend: Markup | None
 
 
-async def sites(visit: Visit) -> Response:
+async def sites(page: PageRequest) -> Response:
     """Return the list."""
-    mine = [site for site in visit.parts.registry.all() if visit.who.has(site.slug)]
-    text = visit.asked("q").strip()
-    found = [site for site in mine if _fits(site, text.casefold())]
-    last = max(1, -(-len(found) // SITES_A_PAGE))
-    page = min(last, max(1, int(visit.asked("page")) if visit.asked("page").isdecimal() else 1))
-    shown = found[(page - 1) * SITES_A_PAGE : page * SITES_A_PAGE]
-    drawn, numbers = await asyncio.gather(
-        _trends(visit, shown), asyncio.gather(*(_numbers(visit, site) for site in shown))
+    mine = [site for site in page.dependencies.registry.all() if page.principal.has(site.slug)]
+    text = page.parameter("q").strip()
+    matching = [site for site in mine if _matches(site, text.casefold())]
+    last = max(1, -(-len(matching) // SITES_A_PAGE))
+    number = page.parameter("page")
+    current = min(last, max(1, int(number) if number.isdecimal() else 1))
+    shown = matching[(current - 1) * SITES_A_PAGE : current * SITES_A_PAGE]
+    trends, numbers = await asyncio.gather(
+        _trends(page, shown), asyncio.gather(*(_numbers(page, site) for site in shown))
     )
-    return visit.page(
+    return page.render(
         "sites.html",
         cards=[
-            Card(site, of, drawn.get(site.slug)) for site, of in zip(shown, numbers, strict=True)
+            Card(site, counted, trends.get(site.slug))
+            for site, counted in zip(shown, numbers, strict=True)
         ],
         mine=len(mine),
         text=text,
-        page=page,
+        page=current,
         last=last,
         many=len(mine) > 8,
     )
 
 
-def _fits(site: Site, text: str) -> bool:
-    return any(text in said.casefold() for said in (site.slug, site.name, *site.hosts))
+def _matches(site: Site, text: str) -> bool:
+    return any(text in name.casefold() for name in (site.slug, site.name, *site.hosts))
 
 
-async def _numbers(visit: Visit, site: Site) -> Numbers | None:
+async def _numbers(page: PageRequest, site: Site) -> CardNumbers | None:
     try:
-        answer, _ = await visit.parts.counters.answer(site, site.metric, {})
+        answer, _ = await page.dependencies.counters.answer(site, site.metric, {})
     except ApiError:
         return None
-    return msgspec.json.decode(answer.body, type=Numbers)
+    return msgspec.json.decode(answer.body, type=CardNumbers)
 
 
-async def _trends(visit: Visit, shown: list[Site]) -> dict[str, Markup]:
-    now_ms = int(visit.parts.clock() * 1000)
-    days = {site.slug: local_day(now_ms, site.timezone) for site in shown}
-    if not days:
-        return {}
-    # Zones differ by a day at most: one reading has the days of all.
-    first, last = min(days.values()) - TREND_DAYS + 1, max(days.values())
-    try:
-        read = await trends(visit.parts.store, days, Span(first, last))
-    except StoreError:
-        return {}
+async def _trends(page: PageRequest, sites: list[Site]) -> dict[str, Markup]:
     drawn = {}
-    for slug, today in days.items():
-        views = read[slug][today - TREND_DAYS + 1 - first : today - first + 1]
-        if not any(views):
-            continue
-        total, most = visit.t.number(sum(views)), visit.t.number(max(views))
-        drawn[slug] = sparkline(views, visit.t("sites.trend", total=total, most=most))
+    for slug, views in (await page.dependencies.stats.trends(sites)).items():
+        if any(views):
+            total, most = page.t.number(sum(views)), page.t.number(max(views))
+            drawn[slug] = sparkline(views, page.t("sites.trend", total=total, most=most))
     return drawn

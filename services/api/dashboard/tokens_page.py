@@ -1,4 +1,4 @@
-"""`/admin/tokens`: what programs show instead of a password, for owners."""
+"""`/admin/tokens`: the tokens by which programs use the API, for owners."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,29 +8,29 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from services.api.access.token_routes import NewToken
+from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.dashboard.site_form import mistakes
-from services.api.dashboard.visit import HOME, Visit
 from services.http.errors import ApiError
 from services.model.account import ALL_SITES, Role
 
 TOKENS = f"{HOME}/tokens"
 DAYS = ("30", "90", "365", "")
-"""After how many days a token may end; '' is never."""
+"""Days until a token expires; '' is never."""
 
 
-async def tokens(visit: Visit) -> Response:
+async def tokens(page: PageRequest) -> Response:
     """Return every token, and the form for another."""
-    return await _tokens(visit, {}, "")
+    return await _tokens(page, {}, "")
 
 
-async def add(visit: Visit) -> Response:
-    """Make a token; only this answer shows it."""
-    form = visit.form
+async def add(page: PageRequest) -> Response:
+    """Create a token; only this response shows its secret."""
+    form = page.form
     days = form.get("days")
     try:
         if days not in DAYS:
             raise ApiError(HTTPStatus.BAD_REQUEST, {"days": f"expected one of {', '.join(DAYS)}"})
-        now = datetime.fromtimestamp(visit.parts.clock(), UTC)
+        now = datetime.fromtimestamp(page.dependencies.clock(), UTC)
         new = NewToken.model_validate(
             {
                 "role": form.get("role"),
@@ -39,35 +39,35 @@ async def add(visit: Visit) -> Response:
                 "expires_at": now + timedelta(days=int(days)) if days else None,
             }
         )
-        _, secret = await visit.parts.tokens.add(
-            visit.who, new.role, new.sites, new.note, new.expires_at
+        _, secret = await page.dependencies.tokens.add(
+            page.principal, new.role, new.sites, new.note, new.expires_at
         )
     except (ValidationError, ApiError) as error:
-        return await _tokens(visit, mistakes(error), "")
-    return await _tokens(visit, {}, secret)
+        return await _tokens(page, mistakes(error), "")
+    return await _tokens(page, {}, secret)
 
 
-async def revoke(visit: Visit) -> Response:
+async def revoke(page: PageRequest) -> Response:
     """Revoke a token."""
-    await visit.parts.tokens.revoke(visit.who, visit.request.path_params["id"])
-    return visit.go(TOKENS, saved=True)
+    await page.dependencies.tokens.revoke(page.principal, page.request.path_params["id"])
+    return page.redirect(TOKENS, saved=True)
 
 
-async def _tokens(visit: Visit, errors: Mapping[str, str], secret: str) -> Response:
-    known = visit.parts.tokens
-    held = await known.all()
-    return visit.page(
+async def _tokens(page: PageRequest, errors: Mapping[str, str], secret: str) -> Response:
+    tokens = page.dependencies.tokens
+    newest_first = reversed(await tokens.all())
+    return page.render(
         "tokens.html",
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
-        tokens=[(token, known.is_expired(token)) for token in reversed(held)],
-        used=await known.used(),
+        tokens=[(token, tokens.is_expired(token)) for token in newest_first],
+        used=await tokens.used(),
         secret=secret,
-        form=visit.form,
+        form=page.form,
         errors=errors,
         days=DAYS,
         roles=list(Role),
-        sites=visit.parts.registry.all(),
-        chosen=visit.form.all("sites") if errors else [],
-        role=visit.form.get("role", Role.VIEWER),
+        sites=page.dependencies.registry.all(),
+        chosen=page.form.all("sites") if errors else [],
+        role=page.form.get("role", Role.VIEWER),
         all_sites=ALL_SITES,
     )

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from redis.exceptions import RedisError
 
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
@@ -20,8 +19,9 @@ from services.api.imports.schemas import (
     NewImport,
 )
 from services.api.imports.service import Imports
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import bad_request, unavailable
+from services.log.errors import LogError
 from services.model.account import Role
 from services.model.site import Site
 from services.store.imports import Import
@@ -112,7 +112,7 @@ async def _clear_errors() -> AsyncIterator[None]:
         yield
     except StoreError as error:
         raise unavailable(f"the store cannot be reached: {error}") from error
-    except (RedisError, OSError) as error:
+    except LogError as error:
         raise unavailable(f"Redis cannot be reached: {error}") from error
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -9,7 +10,7 @@ from http import HTTPStatus
 from services.api.imports.chunk import checked
 from services.api.imports.schemas import Begun, Chunk, Finished, NewImport
 from services.http.errors import ApiError, shown
-from services.log.imports import ImportLog, Outcome, Reached
+from services.log.interface import ImportLog, ImportOutcome, ImportProgress
 from services.model.calendar import Grain, local_day, period_end, to_date
 from services.model.site import Site
 from services.store import balances as ledger
@@ -24,6 +25,8 @@ CLOCK_MS = 3_600_000
 NOTED_CHUNKS = 20
 """So many chunks are between two notes in the store of how far an import is."""
 RETRY_SECONDS = 1
+_LOOK_SECONDS = 0.25
+"""How long the log is not asked again whether it is busy."""
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +35,17 @@ class Imports:
     """Takes imports into the log, and keeps in the store what was taken."""
 
     def __init__(
-        self, store: Store, logged: ImportLog, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        logged: ImportLog,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._log = logged
         self._clock = clock
+        self._monotonic = monotonic
+        self._looked: dict[str, tuple[float, str | None]] = {}
         self._since_noted: dict[tuple[str, str], int] = {}
         self.beginning = asyncio.Lock()
 
@@ -46,28 +55,30 @@ class Imports:
 
     async def begin(self, site: Site, digest: str, new: NewImport, author: str) -> Begun:
         """Begin an import, or tell where it goes on. Raises ApiError when it may not."""
-        held = await register.find(self._store, site.slug, digest)
-        if held is not None and held.done:
-            return Begun(done=True, taken=held.lines, hits=held.hits, salt="", warnings=[])
-        if held is not None:
-            _same_options(held, new)
+        known = await register.find(self._store, site.slug, digest)
+        if known is not None and known.done:
+            return Begun(done=True, taken=known.lines, hits=known.hits, salt="", warnings=[])
+        if known is not None:
+            _same_options(known, new)
         else:
             self._refuse_overlap(await self.all(site), new)
-        reached = await self._log.find(site.slug, digest)
-        if held is not None:
-            _refuse_lost(held, reached)
+        progress = await self._log.find(site.slug, digest)
+        if known is not None:
+            _refuse_lost(known, progress)
         elif not new.dry_run:
             # First the log, then the store: what the store knows and the log does not, was lost.
-            reached = await self._log.begin(site.slug, digest)
-            await register.write(self._store, site.slug, self._import(digest, new, author, reached))
+            progress = await self._log.begin(site.slug, digest)
+            await register.write(
+                self._store, site.slug, self._import(digest, new, author, progress)
+            )
         warnings = await self._warnings(site, new)
-        if reached is None:
+        if progress is None:
             return Begun(done=False, taken=0, hits=0, salt="", warnings=warnings)
         return Begun(
             done=False,
-            taken=reached.taken,
-            hits=reached.hits,
-            salt="" if new.dry_run else reached.salt,
+            taken=progress.taken,
+            hits=progress.hits,
+            salt="" if new.dry_run else progress.salt,
             warnings=warnings,
         )
 
@@ -94,13 +105,13 @@ class Imports:
             )
         return warnings
 
-    def _import(self, digest: str, new: NewImport, author: str, reached: Reached) -> Import:
+    def _import(self, digest: str, new: NewImport, author: str, progress: ImportProgress) -> Import:
         now = self._now()
         return Import(
             digest=digest,
             done=0,
-            taken=reached.taken,
-            hits=reached.hits,
+            taken=progress.taken,
+            hits=progress.hits,
             file=new.file,
             host=new.host,
             until=new.until,
@@ -132,7 +143,7 @@ class Imports:
     async def append(self, site: Site, digest: str, after: int, upto: int, payload: bytes) -> Chunk:
         """Append a chunk to the log, once. Raises ApiError when it is none, or out of order."""
         hits = checked(payload, site, int(self._clock() * 1000) + CLOCK_MS)
-        busy = await self._log.busy(site.slug)
+        busy = await self._busy(site.slug)
         if busy is not None:
             raise ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,
@@ -140,14 +151,14 @@ class Imports:
                 {"Retry-After": str(RETRY_SECONDS)},
             )
         outcome, taken = await self._log.append(site.slug, digest, after, upto, len(hits), payload)
-        if outcome is Outcome.LOST:
-            held = await register.find(self._store, site.slug, digest)
-            if held is None:
+        if outcome is ImportOutcome.LOST:
+            known = await register.find(self._store, site.slug, digest)
+            if known is None:
                 raise ApiError(HTTPStatus.NOT_FOUND, {"digest": "this import was never begun"})
-            if held.done:
-                return Chunk(taken=held.lines, appended=False)
-            _refuse_lost(held, None)
-        if outcome is Outcome.OUT_OF_ORDER:
+            if known.done:
+                return Chunk(taken=known.lines, appended=False)
+            _refuse_lost(known, None)
+        if outcome is ImportOutcome.OUT_OF_ORDER:
             raise ApiError(
                 HTTPStatus.CONFLICT,
                 {
@@ -156,9 +167,17 @@ class Imports:
                     " older state?"
                 },
             )
-        if outcome is Outcome.APPENDED:
+        if outcome is ImportOutcome.APPENDED:
             await self._note(site, digest)
-        return Chunk(taken=taken, appended=outcome is Outcome.APPENDED)
+        return Chunk(taken=taken, appended=outcome is ImportOutcome.APPENDED)
+
+    async def _busy(self, site: str) -> str | None:
+        now = self._monotonic()
+        looked, reason = self._looked.get(site, (-math.inf, None))
+        if now - looked >= _LOOK_SECONDS:
+            reason = await self._log.busy(site)
+            self._looked[site] = (now, reason)
+        return reason
 
     async def _note(self, site: Site, digest: str) -> None:
         """Keep in the store now and then how far it is: a Redis put back is known by that."""
@@ -169,13 +188,13 @@ class Imports:
             return
         self._since_noted.pop(key, None)
         try:
-            held = await register.find(self._store, site.slug, digest)
-            reached = await self._log.find(site.slug, digest)
-            if held is not None and not held.done and reached is not None:
+            known = await register.find(self._store, site.slug, digest)
+            progress = await self._log.find(site.slug, digest)
+            if known is not None and not known.done and progress is not None:
                 await register.write(
                     self._store,
                     site.slug,
-                    held._replace(taken=reached.taken, hits=reached.hits, at=self._now()),
+                    known._replace(taken=progress.taken, hits=progress.hits, at=self._now()),
                 )
         except StoreError as error:
             # The chunk is in the log, and that is what counts.
@@ -183,18 +202,18 @@ class Imports:
 
     async def finish(self, site: Site, digest: str) -> Finished:
         """Tell whether all that was appended is counted, and if so, that the import is done."""
-        held = await register.find(self._store, site.slug, digest)
-        if held is None:
+        known = await register.find(self._store, site.slug, digest)
+        if known is None:
             raise ApiError(HTTPStatus.NOT_FOUND, {"digest": "this import was never begun"})
-        if not held.done:
-            reached = await self._log.find(site.slug, digest)
-            _refuse_lost(held, reached)
-            if reached is None or not await self._log.counted(site.slug, reached):
-                return Finished(done=False, hits=0 if reached is None else reached.hits)
-            held = held._replace(done=1, taken=held.lines, hits=reached.hits, at=self._now())
-            await register.write(self._store, site.slug, held)
+        if not known.done:
+            progress = await self._log.find(site.slug, digest)
+            _refuse_lost(known, progress)
+            if progress is None or not await self._log.counted(site.slug, progress):
+                return Finished(done=False, hits=0 if progress is None else progress.hits)
+            known = known._replace(done=1, taken=known.lines, hits=progress.hits, at=self._now())
+            await register.write(self._store, site.slug, known)
         await self._log.finish(site.slug, digest)
-        return Finished(done=True, hits=held.hits)
+        return Finished(done=True, hits=known.hits)
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
@@ -205,9 +224,9 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
     return shown_ones if len(names) <= most else f"{shown_ones} and {len(names) - most} more"
 
 
-def _same_options(held: Import, new: NewImport) -> None:
+def _same_options(known: Import, new: NewImport) -> None:
     for name in ("host", "until", "lines"):
-        before, now = getattr(held, name), getattr(new, name)
+        before, now = getattr(known, name), getattr(new, name)
         if before != now:
             raise ApiError(
                 HTTPStatus.CONFLICT,
@@ -215,16 +234,16 @@ def _same_options(held: Import, new: NewImport) -> None:
             )
 
 
-def _refuse_lost(held: Import, reached: Reached | None) -> None:
+def _refuse_lost(known: Import, progress: ImportProgress | None) -> None:
     """Raise ApiError when the log does not know what the store knows of an import."""
-    if reached is not None and reached.taken >= held.taken:
+    if progress is not None and progress.taken >= known.taken:
         return
-    found = "nothing of it" if reached is None else f"line {reached.taken} only"
+    logged = "nothing of it" if progress is None else f"line {progress.taken} only"
     raise ApiError(
         HTTPStatus.CONFLICT,
         {
-            "digest": f"the import of {shown(held.file)} was begun, at least up to line"
-            f" {held.taken} of {held.lines}, but Redis knows {found}: it was emptied or put back"
+            "digest": f"the import of {shown(known.file)} was begun, at least up to line"
+            f" {known.taken} of {known.lines}, but Redis knows {logged}: it was emptied or put back"
             " since then. Nobody can know which of its pages were counted, and none is counted"
             " twice: this file cannot be imported any more"
         },

@@ -4,7 +4,8 @@ from typing import Any
 
 from services.api.counter import embed_routes, paths, top
 from services.api.counter.embed_options import CHOICES, LABEL
-from services.model.display import MAX_DIGITS, MAX_HEADING, MAX_LABEL, Line
+from services.model.display import MAX_DIGITS, MAX_HEADING, MAX_LABEL
+from services.model.lines import Line
 from services.model.site import Metric
 
 _SITE = {"name": "site", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -93,8 +94,8 @@ _TOP = {
             "period",
             "the site's days up to today",
             type="string",
-            enum=list(top.Period),
-            default=top.Period.WEEK.value,
+            enum=list(top.TopPeriod),
+            default=top.TopPeriod.WEEK.value,
         ),
         _option(
             "limit",
@@ -116,7 +117,7 @@ _TOP = {
                         "properties": {
                             "site": {"type": "string"},
                             "as_of": {"type": "string", "format": "date-time"},
-                            "period": {"type": "string", "enum": list(top.Period)},
+                            "period": {"type": "string", "enum": list(top.TopPeriod)},
                             "stale": {"type": "boolean"},
                             "pages": {
                                 "type": "array",

@@ -1,4 +1,4 @@
-"""The API in words at /docs: plain HTML made of the OpenAPI description, nothing from elsewhere."""
+"""Renders the OpenAPI description at /docs: plain HTML that loads nothing from elsewhere."""
 
 from collections.abc import Iterator
 from html import escape

@@ -7,20 +7,11 @@ from fastapi import FastAPI
 
 from services.api.counter import paths, routes
 from services.api.openapi import embed
-from services.model.display import MAX_DIGITS, Format, Lang, Line, Preset, Theme
+from services.model.display import MAX_DIGITS, Format, Lang, Preset, Theme
+from services.model.lines import PERIODS, Line
 from services.model.site import Metric
 
-_COUNTS = (
-    "today",
-    "yesterday",
-    "this_week",
-    "last_week",
-    "this_month",
-    "last_month",
-    "this_year",
-    "last_year",
-    "total",
-)
+_COUNTS = [period.value for period in PERIODS]
 _WHOLE = {"type": "integer", "minimum": 0}
 _VIEWS = {
     "type": "object",

@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
 from services.api.counter import paths
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.account import Role
 from services.model.calendar import EPOCH, Grain, local_day, period_start, to_date, to_day
 from services.model.site import Site
 from services.store import balances as ledger
-from services.store.balances import Entry
+from services.store.balances import BalanceEntry as Entry
 from services.store.interface import Store, StoreError
 
 MAX_ENTRIES = 100
@@ -54,14 +54,14 @@ class NewEntry(BaseModel):
 
 
 class NewEntries(BaseModel):
-    """Entries that are taken together, or not at all."""
+    """Entries that are entered together, or not at all."""
 
     model_config = ConfigDict(extra="forbid")
 
     entries: list[NewEntry] = Field(min_length=1, max_length=MAX_ENTRIES)
 
 
-class EntryOut(BaseModel):
+class BalanceOut(BaseModel):
     """An entry of the ledger."""
 
     id: str
@@ -78,14 +78,14 @@ class EntryOut(BaseModel):
 class Entered(BaseModel):
     """The entries as the ledger has them, and how many of them are new to it."""
 
-    entries: list[EntryOut]
+    entries: list[BalanceOut]
     added: int
 
 
-class Entries(BaseModel):
-    """A part of the ledger, the oldest first, and how many entries there are in all."""
+class BalancePage(BaseModel):
+    """A page of the ledger, the oldest entry first, and how many entries there are in all."""
 
-    entries: list[EntryOut]
+    entries: list[BalanceOut]
     total: int
 
 
@@ -95,9 +95,9 @@ def router(
     audit: Callable[[], Audit],
     clock: Callable[[], float] = time.time,
 ) -> APIRouter:
-    """Return the routes; registry, store and audit log are asked for with every request."""
+    """Return the routes; registry, store and audit log are looked up for every request."""
     routes = admin_router("/sites/{slug}/balances")
-    # The sums are looked at and changed by one request at a time.
+    # Check and insert are not one step in the store, so one request at a time does them.
     entering = asyncio.Lock()
 
     known = site_of(registry)
@@ -108,13 +108,13 @@ def router(
         site: Annotated[Site, Depends(known)],
         offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    ) -> Entries:
+    ) -> BalancePage:
         """The ledger of a site, the oldest entry first."""
-        found, total = await asyncio.gather(
-            _asked(ledger.page(store(), site.slug, offset, limit)),
-            _asked(ledger.count(store(), site.slug)),
+        entries, total = await asyncio.gather(
+            _answered(ledger.page(store(), site.slug, offset, limit)),
+            _answered(ledger.count(store(), site.slug)),
         )
-        return Entries(entries=[_out(entry) for entry in found], total=total)
+        return BalancePage(entries=[_out(entry) for entry in entries], total=total)
 
     @routes.post("", status_code=HTTPStatus.CREATED)
     @needs(Role.EDITOR)
@@ -128,27 +128,29 @@ def router(
         """
         now_ms = int(clock() * 1000)
         today = local_day(now_ms, site.timezone)
-        asked = [
+        requested = [
             _entry(entry, place, site, today, now_ms, who.name)
             for place, entry in enumerate(new.entries)
         ]
         async with entering:
-            held = await _asked(ledger.find(store(), site.slug, {entry.id for entry in asked}))
-            fresh = _fresh(asked, held)
+            recorded = await _answered(
+                ledger.find(store(), site.slug, {entry.id for entry in requested})
+            )
+            fresh = _fresh(requested, recorded)
             of_paths = {entry.path for entry in fresh}
-            _check_sums(fresh, await _asked(ledger.sums(store(), site.slug, of_paths)))
+            _check_sums(fresh, await _answered(ledger.sums(store(), site.slug, of_paths)))
             if fresh:
                 added = {entry.id: msgspec.to_builtins(_out(entry).model_dump()) for entry in fresh}
                 async with audit().recorded(
                     who, "balance.add", ", ".join(added), site=site.slug, after=added
                 ):
-                    await _asked(ledger.add(store(), site.slug, fresh))
+                    await _answered(ledger.add(store(), site.slug, fresh))
         if fresh:
             log.info("%d opening balances entered for %s by %s", len(fresh), site.slug, who.name)
         else:
             response.status_code = HTTPStatus.OK
-        entered = held | {entry.id: entry for entry in fresh}
-        unique = dict.fromkeys(entry.id for entry in asked)
+        entered = recorded | {entry.id: entry for entry in fresh}
+        unique = dict.fromkeys(entry.id for entry in requested)
         return Entered(entries=[_out(entered[name]) for name in unique], added=len(fresh))
 
     @routes.get("/{entry}")
@@ -156,18 +158,18 @@ def router(
     async def read_balance(
         site: Annotated[Site, Depends(known)],
         entry: Annotated[str, Path(description="the id of an entry")],
-    ) -> EntryOut:
+    ) -> BalanceOut:
         """One entry of the ledger."""
-        found = await _asked(ledger.find(store(), site.slug, {entry}))
-        if entry not in found:
+        entries = await _answered(ledger.find(store(), site.slug, {entry}))
+        if entry not in entries:
             message = f"{shown(entry)} is no entry of {site.slug}"
             raise ApiError(HTTPStatus.NOT_FOUND, {"id": message})
-        return _out(found[entry])
+        return _out(entries[entry])
 
     return routes
 
 
-async def _asked(work: Awaitable[T]) -> T:
+async def _answered(work: Awaitable[T]) -> T:
     try:
         return await work
     except StoreError as error:
@@ -211,11 +213,11 @@ def _start(new: NewEntry, place: int, today: int) -> int:
     return start
 
 
-def _fresh(asked: Sequence[Entry], held: dict[str, Entry]) -> list[Entry]:
-    """Return what is new; ApiError when an id stands for something else already."""
+def _fresh(requested: Sequence[Entry], recorded: dict[str, Entry]) -> list[Entry]:
+    """Return the entries that are new. Raises ApiError, 409, for an id with other content."""
     fresh: dict[str, Entry] = {}
-    for place, entry in enumerate(asked):
-        before = held.get(entry.id) or fresh.setdefault(entry.id, entry)
+    for place, entry in enumerate(requested):
+        before = recorded.get(entry.id) or fresh.setdefault(entry.id, entry)
         if before._replace(author="", at=0) != entry._replace(author="", at=0):
             differing = [
                 name
@@ -233,8 +235,8 @@ def _fresh(asked: Sequence[Entry], held: dict[str, Entry]) -> list[Entry]:
     return list(fresh.values())
 
 
-def _check_sums(fresh: Sequence[Entry], held: dict[ledger.Period, tuple[int, int]]) -> None:
-    """Refuse entries after which a period would hold less than nothing, or too much."""
+def _check_sums(fresh: Sequence[Entry], sums: dict[ledger.Period, tuple[int, int]]) -> None:
+    """Raise ApiError, 400, where a period would end below zero or above MAX_COUNT."""
     added: dict[ledger.Period, list[int]] = defaultdict(lambda: [0, 0])
     for entry in fresh:
         added[entry.period][0] += entry.views
@@ -242,7 +244,7 @@ def _check_sums(fresh: Sequence[Entry], held: dict[ledger.Period, tuple[int, int
     for period, counts in added.items():
         path, grain, start = period
         for name, change, before in zip(
-            ("views", "visits"), counts, held.get(period, (0, 0)), strict=True
+            ("views", "visits"), counts, sums.get(period, (0, 0)), strict=True
         ):
             if not 0 <= before + change <= MAX_COUNT:
                 when = "" if grain is Grain.TOTAL else f" of {to_date(start)}"
@@ -254,6 +256,6 @@ def _check_sums(fresh: Sequence[Entry], held: dict[ledger.Period, tuple[int, int
                 )
 
 
-def _out(entry: Entry) -> EntryOut:
+def _out(entry: Entry) -> BalanceOut:
     start = None if entry.grain is Grain.TOTAL else to_date(entry.start)
-    return EntryOut(**entry._asdict() | {"start": start})
+    return BalanceOut(**entry._asdict() | {"start": start})

@@ -1,4 +1,4 @@
-"""Work on the stores of a running Luot, for admins: the only way in where they are embedded."""
+"""Backup and doctor over HTTP: the only way to stores that are embedded in a running Luot."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Annotated
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from services.api.access.route import admin_router, needs
-from services.backup import wire
+from services.backup import frames
 from services.backup.run import dump_of
 from services.doctor import run
 from services.embedded.stores import Stores
@@ -22,14 +22,14 @@ _MEDIA_TYPE = "application/vnd.luot.backup"
 
 
 def router(stores: Callable[[], Stores], settings: StoreSettings) -> APIRouter:
-    """Return the routes; `stores` is asked for with every request."""
+    """Return the routes; `stores` is called for every request."""
     routes = admin_router()
 
     @routes.get("/backup", response_class=Response)
     @needs(Role.OWNER)
     async def backup() -> Response:
         """Everything the store holds, consistent, as `luot backup` reads it."""
-        messages = dump_of(stores(), settings.group)
+        messages = dump_of(stores())
         try:
             first = await anext(messages)
         except StoreError as error:
@@ -42,18 +42,18 @@ def router(stores: Callable[[], Stores], settings: StoreSettings) -> APIRouter:
         days: Annotated[
             int, Query(ge=1, le=run.MAX_DAYS, description="days whose raw hits are recounted")
         ] = run.DEFAULT_DAYS,
-    ) -> list[Check]:
+    ) -> list[CheckResult]:
         """What `luot doctor` finds: log, store, and the counters against a recount."""
         return [
-            Check(**msgspec.to_builtins(check))
+            CheckResult(**msgspec.to_builtins(check))
             for check in await run.examine(stores(), settings, days)
         ]
 
     return routes
 
 
-class Check(BaseModel):
-    """One thing that was looked at; `ok` is null when it could not be."""
+class CheckResult(BaseModel):
+    """One check; `ok` is null when it could not be made."""
 
     part: str
     name: str
@@ -63,11 +63,11 @@ class Check(BaseModel):
 
 
 async def _body(
-    first: wire.Message, messages: AsyncGenerator[wire.Message, None]
+    first: frames.Message, messages: AsyncGenerator[frames.Message, None]
 ) -> AsyncIterator[bytes]:
     try:
-        yield wire.frame(first)
+        yield frames.frame(first)
         async for message in messages:
-            yield wire.frame(message)
+            yield frames.frame(message)
     finally:
         await messages.aclose()

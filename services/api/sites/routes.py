@@ -7,15 +7,15 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
-from redis.exceptions import RedisError
 
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.api.sites.service import NewSite, SiteFields, Sites
 from services.http.errors import unavailable
 from services.model.account import Role
 from services.model.site import Site
+from services.state.errors import StateError
 
 
 class SiteOut(NewSite):
@@ -35,7 +35,7 @@ def router(
     audit: Callable[[], Audit],
     sites: Callable[[], Sites],
 ) -> APIRouter:
-    """Return the routes of sites; what they need is asked for with every request."""
+    """Return the routes of sites; what they need is looked up for every request."""
     routes = admin_router()
 
     def loaded() -> Registry:
@@ -86,7 +86,7 @@ def router(
         async with audit().recorded(who, "site.forget_shown", site.slug, site=site.slug):
             try:
                 await loaded().forget_shown(site.slug)
-            except (RedisError, OSError) as error:
+            except StateError as error:
                 raise unavailable(f"Redis did not take the change: {error}") from error
 
     return routes

@@ -12,10 +12,10 @@ from services.model.display import (
     Display,
     Format,
     Lang,
-    Line,
     Preset,
     Theme,
 )
+from services.model.lines import Line
 
 
 class DisplayFields(BaseModel):
@@ -44,6 +44,6 @@ def merged(display: Display, changes: DisplayFields | None) -> dict[str, Any]:
     """
     if changes is None:
         return {}
-    held: dict[str, Any] = msgspec.to_builtins(display)
-    given = {**held, **changes.model_dump(mode="json", exclude_unset=True)}
-    return {name: value for name, value in given.items() if value is not None}
+    current: dict[str, Any] = msgspec.to_builtins(display)
+    fields = {**current, **changes.model_dump(mode="json", exclude_unset=True)}
+    return {name: value for name, value in fields.items() if value is not None}

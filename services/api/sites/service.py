@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.api.sites.schemas import DisplayFields, merged
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.display import Display

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.api.stats.measures import Measure, Value, change
-from services.api.stats.reader import Found, Row
+from services.api.stats.reader import Row, StatsResult
 
 CSV = "text/csv"
 JSON = "application/json"
@@ -24,9 +24,11 @@ HEADERS = {
 Cell = Value | str
 
 
-def aggregate(measures: Sequence[Measure], found: Found, before: Found | None) -> dict[str, Any]:
+def aggregate(
+    measures: Sequence[Measure], result: StatsResult, before: StatsResult | None
+) -> dict[str, Any]:
     """Return one value a measure, and its change where there is something to compare with."""
-    now = found.total()
+    now = result.total()
     results: dict[str, dict[str, Value]] = {}
     for measure in measures:
         results[measure] = {"value": now.value(measure)}
@@ -36,11 +38,11 @@ def aggregate(measures: Sequence[Measure], found: Found, before: Found | None) -
     return results
 
 
-def rows(measures: Sequence[Measure], named: str, found: Iterable[Row]) -> list[dict[str, Cell]]:
+def rows(measures: Sequence[Measure], named: str, counted: Iterable[Row]) -> list[dict[str, Cell]]:
     """Return a row each, with its name under `named`."""
     return [
         {named: name, **{measure.value: counts.value(measure) for measure in measures}}
-        for name, counts in found
+        for name, counts in counted
     ]
 
 
@@ -50,7 +52,7 @@ def respond(
     warnings: Sequence[str],
     name: str,
 ) -> Response:
-    """Return results as the client wants them; `name` is that of a file."""
+    """Return results as JSON, or as CSV where the client prefers it; `name` is that of the file."""
     if not prefers_csv(request.headers.get("accept", "")):
         content: dict[str, Any] = {"results": results}
         if warnings:
@@ -65,7 +67,7 @@ def respond(
 
 
 def table(results: Sequence[Mapping[str, Cell]]) -> str:
-    """Return rows as CSV (RFC 4180), which no spreadsheet takes for formulas."""
+    """Return rows as CSV (RFC 4180), escaped so that no spreadsheet runs a cell as a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
     if results:
@@ -76,7 +78,7 @@ def table(results: Sequence[Mapping[str, Cell]]) -> str:
 
 
 def prefers_csv(accept: str) -> bool:
-    """Tell whether CSV is wanted more than JSON, as the header Accept weighs them (RFC 9110)."""
+    """Tell whether the header Accept prefers CSV over JSON (RFC 9110)."""
     weights = {CSV: 0.0, JSON: 0.0}
     for part in accept.lower().split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
@@ -97,5 +99,5 @@ def _weight(text: str) -> float:
 
 
 def _safe(cell: Cell) -> Cell:
-    # A leading apostrophe makes a spreadsheet take a cell for text.
+    # A leading apostrophe makes a spreadsheet read the cell as text.
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

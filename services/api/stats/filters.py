@@ -1,7 +1,7 @@
 r"""The grammar of filters: `event:page==/blog/*;visit:country!=FR|DE`.
 
-`;` stands for and, `|` for or, `*` for any text. A backslash takes the meaning from the `;`, `|`,
-`*` or backslash behind it; before anything else it is a backslash.
+`;` stands for and, `|` for or, `*` for any text. A backslash escapes the `;`, `|`, `*` or backslash
+after it; before anything else it is a backslash.
 """
 
 import re
@@ -81,16 +81,18 @@ def parse(text: str) -> tuple[Filter, ...]:
 
 
 def _filter(term: str) -> Filter:
-    found = _TERM.fullmatch(term)
-    if found is None:
+    matched = _TERM.fullmatch(term)
+    if matched is None:
         raise bad_request("filters", f"{shown(term)}; expected a property, == or !=, and a value")
-    values = _split(found["value"].strip(), "|")
+    values = _split(matched["value"].strip(), "|")
     if len(values) > MAX_VALUES:
         raise bad_request("filters", f"{len(values)} values; expected at most {MAX_VALUES}")
     if not all(values):
         raise bad_request("filters", f"{shown(term)} has an empty value")
     patterns = tuple(tuple(_unescaped(piece) for piece in _split(value, "*")) for value in values)
-    return Filter(property_of(found["property"], "filters"), patterns, found["operator"] == "!=")
+    return Filter(
+        property_of(matched["property"], "filters"), patterns, matched["operator"] == "!="
+    )
 
 
 def property_of(name: str, field: str) -> Property:
@@ -103,7 +105,7 @@ def property_of(name: str, field: str) -> Property:
 
 
 def _split(text: str, at: str) -> list[str]:
-    """Split at a mark that is not escaped; what is escaped stays so."""
+    """Split at a mark that is not escaped; escapes are left as they are."""
     parts, begin = [], 0
     for token in _TOKEN.finditer(text):
         if token[2] == at:

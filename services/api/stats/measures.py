@@ -1,4 +1,4 @@
-"""What can be asked for, and how it follows from what was counted."""
+"""The measures of a query, and how they follow from what was counted."""
 
 from enum import StrEnum
 
@@ -22,7 +22,7 @@ Value = int | float | None
 COUNTED = frozenset({Measure.PAGEVIEWS, Measure.VISITS, Measure.VIEWS_PER_VISIT})
 """Those that follow from views and visits alone."""
 LENGTHS = frozenset({Measure.BOUNCE_RATE, Measure.VISIT_DURATION})
-"""Those for which every visit has to be put together from its hits."""
+"""Those that need every visit put together from its hits."""
 
 
 class Counts(msgspec.Struct, gc=False):

@@ -1,8 +1,8 @@
 """The statements that read raw hits.
 
 A hit may stand in the table twice until ClickHouse merges it away: after a crash the aggregator
-inserts again what was lost. FINAL is exact but slow on old servers, so it is used where it is
-needed only. `held` looks at the positions of each part of the table: where those of two parts do
+inserts again what was lost. FINAL is exact but slow on old servers, so it is used only where it is
+needed. `coverage_of` looks at the positions of each part of the table: where those of two parts do
 not overlap, no hit of the site is in both.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from services.api.stats.filters import Filter, Pattern, Property
 from services.api.stats.measures import Counts, Measure
-from services.api.stats.question import Part, Question
+from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.spans import QUARTER_MS, Hours, Span, joined
 from services.model.calendar import Grain, period_start, to_date, to_day
 from services.store.interface import Store
@@ -30,7 +30,7 @@ COLUMNS = {
     Property.OS: "os",
 }
 
-_HELD = """
+_COVERAGE = """
 SELECT min(position), max(position), min(day), max(day)
 FROM hits
 WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
@@ -61,8 +61,8 @@ LIMIT %(skip)s, %(limit)s
 """
 
 
-class Held(NamedTuple):
-    """What the table holds of a span of days.
+class Coverage(NamedTuple):
+    """Which raw hits the table has of a span of days.
 
     months   first days of the months that have hits
     doubled  days on which hits may be there twice
@@ -72,9 +72,9 @@ class Held(NamedTuple):
     doubled: Sequence[Span]
 
 
-async def held(store: Store, site: str, span: Span) -> Held:
-    """Look at what there is."""
-    rows = await store.execute(_HELD, days(site, span))
+async def coverage_of(store: Store, site: str, span: Span) -> Coverage:
+    """Return what there is."""
+    rows = await store.execute(_COVERAGE, days(site, span))
     parts = defaultdict(list)
     for lowest, highest, first, last in rows:
         # A part has hits of one month only.
@@ -87,37 +87,41 @@ async def held(store: Store, site: str, span: Span) -> Held:
         for one, other in combinations(of_month, 2)
         if one[0] <= other[1] and other[0] <= one[1]
     ]
-    return Held(frozenset(parts), joined(span for span in twice if span.days > 0))
+    return Coverage(frozenset(parts), joined(span for span in twice if span.days > 0))
 
 
-async def by_day(store: Store, asked: Question, there: Held) -> dict[int, Counts]:
+async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[int, Counts]:
     """Return what was counted on each day that has hits."""
-    statement = _BY_DAY.format(counts=_counts(asked), hits=_hits(asked, there))
-    rows = await store.execute(statement, parameters(asked))
+    statement = _BY_DAY.format(counts=_counts(query), hits=_hits(query, coverage))
+    rows = await store.execute(statement, parameters(query))
     return {to_day(day): Counts(*counts) for day, *counts in rows}
 
 
-async def by_hour(store: Store, asked: Question, there: Held, hours: Hours) -> dict[int, Counts]:
+async def by_hour(
+    store: Store, query: StatsQuery, coverage: Coverage, hours: Hours
+) -> dict[int, Counts]:
     """Return what was counted in each hour, by its index."""
     statement = _BY_HOUR.format(
-        hour=HOUR.format(at="at"), counts=_counts(asked), hits=_hits(asked, there, ["at"])
+        hour=HOUR.format(at="at"), counts=_counts(query), hits=_hits(query, coverage, ["at"])
     )
-    rows = await store.execute(statement, parameters(asked) | clock(hours))
+    rows = await store.execute(statement, parameters(query) | clock(hours))
     return {hour: Counts(*counts) for hour, *counts in rows}
 
 
-async def breakdown(store: Store, asked: Question, there: Held, part: Part) -> dict[str, Counts]:
+async def breakdown(
+    store: Store, query: StatsQuery, coverage: Coverage, breakdown: BreakdownQuery
+) -> dict[str, Counts]:
     """Return what was counted of each value of a property, in the order of the first measure."""
-    column = COLUMNS[part.by]
-    order = asked.measures[0]
+    column = COLUMNS[breakdown.by]
+    order = query.measures[0]
     statement = _BREAKDOWN.format(
         column=column,
-        counts=_counts(asked),
-        hits=_hits(asked, there, [column]),
+        counts=_counts(query),
+        hits=_hits(query, coverage, [column]),
         order=_ORDER.get(order, "visitors"),
     )
-    paging = {"skip": (part.page - 1) * part.limit, "limit": part.limit}
-    rows = await store.execute(statement, parameters(asked) | paging)
+    paging = {"skip": (breakdown.page - 1) * breakdown.limit, "limit": breakdown.limit}
+    rows = await store.execute(statement, parameters(query) | paging)
     return {name: Counts(*counts) for name, *counts in rows}
 
 
@@ -129,24 +133,24 @@ _ORDER = {
 }
 
 
-def _counts(asked: Question) -> str:
-    """Return the columns of Counts that come from single hits; what is not asked for costs none."""
+def _counts(query: StatsQuery) -> str:
+    """Return the columns of Counts that come from single hits; 0 for what is not needed."""
     # As the sketches of whole days do, so that the same hits are the same number of visitors.
     visitors = "toUInt64(uniqCombinedIf(visitor, bot = 0 AND visitor != 0))"
     return (
         "countIf(bot = 0) AS pageviews, countIf(bot = 0 AND visit = 1) AS visits,"
-        f" {visitors if asked.wants(VISITORS) else 'toUInt64(0)'} AS visitors,"
+        f" {visitors if query.wants(VISITORS) else 'toUInt64(0)'} AS visitors,"
         " countIf(bot = 1) AS bots"
     )
 
 
-def source(there: Held, columns: str, condition: str) -> str:
+def source(coverage: Coverage, columns: str, condition: str) -> str:
     """Return the statement that reads each hit once; see the top of this module."""
-    if not there.doubled:
+    if not coverage.doubled:
         return _HITS.format(columns=columns, final="", which=condition)
     days = " OR ".join(
         f"(day >= '{to_date(span.first)}' AND day <= '{to_date(span.last)}')"
-        for span in there.doubled
+        for span in coverage.doubled
     )
     return " UNION ALL ".join(
         _HITS.format(columns=columns, final=final, which=f" AND {which}({days}){condition}")
@@ -171,16 +175,16 @@ def fitting(filters: Sequence[Filter]) -> tuple[str, dict[str, Any]]:
     return " AND ".join(conditions) or "1", values
 
 
-def _hits(asked: Question, there: Held, columns: Sequence[str] = ()) -> str:
-    condition, _ = fitting(asked.filters)
-    bots = "" if Measure.BOTS in asked.measures else " AND bot = 0"
+def _hits(query: StatsQuery, coverage: Coverage, columns: Sequence[str] = ()) -> str:
+    condition, _ = fitting(query.filters)
+    bots = "" if Measure.BOTS in query.measures else " AND bot = 0"
     names = ", ".join(dict.fromkeys(("day", "visitor", "visit", "bot", *columns)))
-    return source(there, names, f"{bots} AND {condition}")
+    return source(coverage, names, f"{bots} AND {condition}")
 
 
-def parameters(asked: Question) -> dict[str, Any]:
+def parameters(query: StatsQuery) -> dict[str, Any]:
     """Return the parameters that every statement about hits has."""
-    return days(asked.site.slug, asked.span) | fitting(asked.filters)[1]
+    return days(query.site.slug, query.span) | fitting(query.filters)[1]
 
 
 def days(site: str, span: Span) -> dict[str, Any]:

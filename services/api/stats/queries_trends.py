@@ -17,14 +17,14 @@ GROUP BY site, start
 
 async def trends(store: Store, sites: Collection[str], span: Span) -> dict[str, list[int]]:
     """Return the views of each day of a span, opening balances not included."""
-    found = {site: [0] * span.days for site in sites}
-    if not found:
-        return found
+    daily = {site: [0] * span.days for site in sites}
+    if not daily:
+        return daily
     parameters = {
-        "sites": sorted(found),
+        "sites": sorted(daily),
         "first": to_date(span.first),
         "last": to_date(span.last),
     }
     for site, day, views in await store.execute(_TRENDS, parameters):
-        found[site][to_day(day) - span.first] = views
-    return found
+        daily[site][to_day(day) - span.first] = views
+    return daily

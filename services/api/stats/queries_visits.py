@@ -10,8 +10,8 @@ from typing import Any
 from services.api.stats import queries_hits as hits
 from services.api.stats.filters import Property
 from services.api.stats.measures import Counts
-from services.api.stats.queries_hits import Held
-from services.api.stats.question import Question
+from services.api.stats.queries_hits import Coverage
+from services.api.stats.query import StatsQuery
 from services.api.stats.spans import Hours
 from services.model.calendar import to_day
 from services.store.interface import Store
@@ -115,33 +115,35 @@ GROUP BY key
 """
 
 
-async def by_day(store: Store, asked: Question, there: Held) -> dict[int, Counts]:
+async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[int, Counts]:
     """Return how long the visits were that began on each day."""
-    found = await _read(store, asked, _BY_DAY.format(**_TAIL, begun=_begun(asked, there)))
-    return {to_day(day): counts for day, counts in found.items()}
+    lengths = await _read(store, query, _BY_DAY.format(**_TAIL, begun=_begun(query, coverage)))
+    return {to_day(day): counts for day, counts in lengths.items()}
 
 
-async def by_hour(store: Store, asked: Question, there: Held, hours: Hours) -> dict[int, Counts]:
+async def by_hour(
+    store: Store, query: StatsQuery, coverage: Coverage, hours: Hours
+) -> dict[int, Counts]:
     """Return how long the visits were that began in each hour, by its index."""
     key = hits.HOUR.format(at=_AT.format(moment="began"))
-    statement = _BY_KEY.format(**_TAIL, key=key, begun=_begun(asked, there))
-    return await _read(store, asked, statement, hits.clock(hours))
+    statement = _BY_KEY.format(**_TAIL, key=key, begun=_begun(query, coverage))
+    return await _read(store, query, statement, hits.clock(hours))
 
 
 async def of_values(
-    store: Store, asked: Question, there: Held, by: Property, names: Collection[str]
+    store: Store, query: StatsQuery, coverage: Coverage, by: Property, names: Collection[str]
 ) -> dict[str, Counts]:
     """Return how long the visits were whose first view has one of these values."""
     if not names:
         return {}
-    begun = _begun(asked, there, hits.COLUMNS[by])
-    found = await _read(store, asked, _BY_KEY.format(**_TAIL, key="name", begun=begun))
-    return {name: found[name] for name in names if name in found}
+    begun = _begun(query, coverage, hits.COLUMNS[by])
+    lengths = await _read(store, query, _BY_KEY.format(**_TAIL, key="name", begun=begun))
+    return {name: lengths[name] for name in names if name in lengths}
 
 
-def _begun(asked: Question, there: Held, column: str | None = None) -> str:
+def _begun(query: StatsQuery, coverage: Coverage, column: str | None = None) -> str:
     """Return the statement that finds the visits, and with each the column's value, if any."""
-    fits, _ = hits.fitting(asked.filters)
+    fits, _ = hits.fitting(query.filters)
     columns = f"day, visitor, at, visit, ({fits}) AS fits{f', {column}' if column else ''}"
     collected, names, named = "0", "collected", "begun"
     if column:
@@ -156,14 +158,14 @@ def _begun(asked: Question, there: Held, column: str | None = None) -> str:
         collected=collected,
         names=names,
         named=named,
-        hits=hits.source(there, columns, " AND bot = 0 AND visitor != 0"),
+        hits=hits.source(coverage, columns, " AND bot = 0 AND visitor != 0"),
     )
 
 
 async def _read(
-    store: Store, asked: Question, statement: str, more: Mapping[str, Any] | None = None
+    store: Store, query: StatsQuery, statement: str, more: Mapping[str, Any] | None = None
 ) -> dict[Any, Counts]:
-    rows = await store.execute(statement, {**hits.parameters(asked), **(more or {})})
+    rows = await store.execute(statement, {**hits.parameters(query), **(more or {})})
     return {
         key: Counts(measured=visits, bounces=bounces, ms=ms) for key, visits, bounces, ms in rows
     }

@@ -1,4 +1,4 @@
-"""Where the answer to a question comes from.
+"""Where the result of a query comes from.
 
 Views and visits of whole days come from the counters and visitors from their sketches, as the
 public numbers do. What filters, hours, properties, bots or the length of visits need is counted
@@ -12,8 +12,8 @@ from typing import NamedTuple, TypeVar
 
 from services.api.stats import queries, queries_hits, queries_visits
 from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
-from services.api.stats.queries_hits import Held
-from services.api.stats.question import Part, Question
+from services.api.stats.queries_hits import Coverage
+from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.spans import Hours, Interval, Span, hours_of, label_of
 from services.http.errors import ApiError, unavailable
 from services.model.calendar import Grain, period_start
@@ -22,7 +22,7 @@ from services.store.interface import LimitError, Limits, Store, StoreError
 LIMITS = Limits(calls=2, threads=2, seconds=20, bytes=400_000_000)
 """For each statement of each process; an old server takes no more than 512 MiB by its profile."""
 WAIT_SECONDS = 20.0
-"""How long a question waits for its turn."""
+"""How long a query waits for its turn."""
 
 _BOTS = frozenset({Measure.BOTS})
 _RAW = LENGTHS | _BOTS
@@ -31,14 +31,14 @@ K = TypeVar("K")
 
 
 class Row(NamedTuple):
-    """One row of an answer, and what it is called."""
+    """One row of a result, and its name."""
 
     name: str
     counts: Counts
 
 
-class Found(NamedTuple):
-    """What was counted, and what the answer must say about it."""
+class StatsResult(NamedTuple):
+    """What was counted, and what must be said about it."""
 
     rows: list[Row]
     warnings: list[str]
@@ -48,8 +48,8 @@ class Found(NamedTuple):
         return _sum(row.counts for row in self.rows)
 
 
-class Reader:
-    """Answers questions, a few at a time, with limits of time and memory."""
+class StatsReader:
+    """Runs queries, a few at a time, with limits of time and memory."""
 
     def __init__(self, store: Store, limits: Limits = LIMITS) -> None:
         self._store = store.limited(limits)
@@ -57,81 +57,85 @@ class Reader:
         self._turns = asyncio.Semaphore(limits.calls)
 
     async def close(self) -> None:
-        """Let go of the sessions."""
+        """Close the sessions."""
         await self._store.close()
 
-    async def total(self, asked: Question, *, partly: bool = False) -> Found:
+    async def total(self, query: StatsQuery, *, partly: bool = False) -> StatsResult:
         """Return one row, of all days; `partly` also where all raw hits that it needs are gone."""
         async with self._turn():
-            days, warnings = await self._by_day(asked, partly=partly)
-        return Found([Row("", _sum(days.values()))], warnings)
+            days, warnings = await self._by_day(query, partly=partly)
+        return StatsResult([Row("", _sum(days.values()))], warnings)
 
-    async def timeseries(self, asked: Question, interval: Interval) -> Found:
+    async def timeseries(self, query: StatsQuery, interval: Interval) -> StatsResult:
         """Return a row for every interval of the span, also where there was nothing."""
         async with self._turn():
             if interval is Interval.HOUR:
-                return await self._by_hour(asked)
-            days, warnings = await self._by_day(asked)
+                return await self._by_hour(query)
+            days, warnings = await self._by_day(query)
         rows: dict[str, Counts] = {}
-        for day in range(asked.span.first, asked.span.last + 1):
-            label = label_of(day, interval, asked.span)
+        for day in range(query.span.first, query.span.last + 1):
+            label = label_of(day, interval, query.span)
             rows.setdefault(label, Counts()).add(days.get(day, Counts()))
-        return Found([Row(*row) for row in rows.items()], warnings)
+        return StatsResult([Row(*row) for row in rows.items()], warnings)
 
-    async def breakdown(self, asked: Question, part: Part) -> Found:
-        """Return a row for each value of a property, as many as are wanted."""
+    async def breakdown(self, query: StatsQuery, breakdown: BreakdownQuery) -> StatsResult:
+        """Return a row for each value of a property, as many as the breakdown says."""
         async with self._turn():
-            there, warnings = await self._hits(asked)
-            rows = await queries_hits.breakdown(self._store, asked, there, part)
-            if asked.wants(LENGTHS):
-                found = await queries_visits.of_values(self._store, asked, there, part.by, rows)
-                _merge(rows, found)
-        return Found([Row(part.by.shown(name), counts) for name, counts in rows.items()], warnings)
+            coverage, warnings = await self._hits(query)
+            rows = await queries_hits.breakdown(self._store, query, coverage, breakdown)
+            if query.wants(LENGTHS):
+                lengths = await queries_visits.of_values(
+                    self._store, query, coverage, breakdown.by, rows
+                )
+                _merge(rows, lengths)
+        return StatsResult(
+            [Row(breakdown.by.shown(name), counts) for name, counts in rows.items()], warnings
+        )
 
     async def _by_day(
-        self, asked: Question, *, partly: bool = False
+        self, query: StatsQuery, *, partly: bool = False
     ) -> tuple[dict[int, Counts], list[str]]:
         days: dict[int, Counts] = {}
         warnings: list[str] = []
-        slug, span = asked.site.slug, asked.span
-        if asked.filters or asked.wants(_RAW):
-            there, warnings = await self._hits(asked, partly=partly)
-            if asked.filters or asked.wants(_BOTS):
-                days = await queries_hits.by_day(self._store, asked, there)
-            if asked.wants(LENGTHS):
-                _merge(days, await queries_visits.by_day(self._store, asked, there))
-        if asked.filters:
+        slug, span = query.site.slug, query.span
+        if query.filters or query.wants(_RAW):
+            coverage, warnings = await self._hits(query, partly=partly)
+            if query.filters or query.wants(_BOTS):
+                days = await queries_hits.by_day(self._store, query, coverage)
+            if query.wants(LENGTHS):
+                _merge(days, await queries_visits.by_day(self._store, query, coverage))
+        if query.filters:
             return days, warnings
         for counts in days.values():
             counts.pageviews = counts.visits = counts.visitors = 0
-        if asked.wants(COUNTED):
+        if query.wants(COUNTED):
             for day, (views, visits) in (await queries.counters(self._store, slug, span)).items():
                 _merge(days, {day: Counts(pageviews=views, visits=visits)})
-        if Measure.VISITORS in asked.measures:
+        if Measure.VISITORS in query.measures:
             for day, visitors in (await queries.visitors(self._store, slug, span)).items():
                 _merge(days, {day: Counts(visitors=visitors)})
         return days, warnings
 
-    async def _by_hour(self, asked: Question) -> Found:
-        hours = hours_of(asked.span, asked.site.timezone)
-        there, warnings = await self._hits(asked)
-        found = await queries_hits.by_hour(self._store, asked, there, hours)
-        if asked.wants(LENGTHS):
-            _merge(found, await queries_visits.by_hour(self._store, asked, there, hours))
-        return Found(_hourly(hours, found), warnings)
+    async def _by_hour(self, query: StatsQuery) -> StatsResult:
+        hours = hours_of(query.span, query.site.timezone)
+        coverage, warnings = await self._hits(query)
+        counts = await queries_hits.by_hour(self._store, query, coverage, hours)
+        if query.wants(LENGTHS):
+            _merge(counts, await queries_visits.by_hour(self._store, query, coverage, hours))
+        return StatsResult(_hourly(hours, counts), warnings)
 
-    async def _hits(self, asked: Question, *, partly: bool = False) -> tuple[Held, list[str]]:
-        """Look which raw hits there are. Raises ApiError when all that were counted are gone."""
-        slug, span = asked.site.slug, asked.span
-        there = await queries_hits.held(self._store, slug, span)
+    async def _hits(self, query: StatsQuery, *, partly: bool = False) -> tuple[Coverage, list[str]]:
+        """Return which raw hits there are. Raises ApiError when all that were counted are gone."""
+        slug, span = query.site.slug, query.span
+        coverage = await queries_hits.coverage_of(self._store, slug, span)
         counted = await queries.counters(self._store, slug, span)
-        gone = [day for day in counted if period_start(day, Grain.MONTH) not in there.months]
+        gone = [day for day in counted if period_start(day, Grain.MONTH) not in coverage.months]
         if not gone:
-            return there, []
+            return coverage, []
         message = f"the raw hits of {Span(min(gone), max(gone))}, which this needs, are gone"
-        if not there.months and not partly:
+        if not coverage.months and not partly:
             raise ApiError(422, {"date": f"{message}; expected a later period, or no filter"})
-        return there, [f"{message}; they count nothing here"]
+        return coverage, [f"{message}; they count nothing here"]
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -159,8 +163,8 @@ class Reader:
             self._turns.release()
 
 
-def _hourly(hours: Hours, found: Mapping[int, Counts]) -> list[Row]:
-    return [Row(label, found.get(hour, Counts())) for hour, label in enumerate(hours.labels)]
+def _hourly(hours: Hours, counts: Mapping[int, Counts]) -> list[Row]:
+    return [Row(label, counts.get(hour, Counts())) for hour, label in enumerate(hours.labels)]
 
 
 def _merge(into: dict[K, Counts], more: Mapping[K, Counts]) -> None:

@@ -1,4 +1,4 @@
-"""The routes of traffic queries."""
+"""The routes of the Stats API."""
 
 import time
 from collections.abc import Callable
@@ -6,30 +6,30 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
-from redis.asyncio import Redis
 
 from services.api.access.route import credentials
 from services.api.counter.online import OnlineReader
-from services.api.registry import Registry
+from services.api.sites.registry import Registry
 from services.api.stats import answers, described
 from services.api.stats.filters import Property
-from services.api.stats.question import (
+from services.api.stats.query import (
     DEFAULT_LIMIT,
     DEFAULT_PERIOD,
     MAX_LIMIT,
     MAX_PAGE,
     PREVIOUS_PERIOD,
-    Question,
+    StatsQuery,
     compares,
-    part,
-    question,
+    parse_breakdown,
+    parse_query,
 )
-from services.api.stats.reader import Reader
+from services.api.stats.reader import StatsReader
 from services.api.stats.sites import readable
 from services.api.stats.spans import Interval, Period, interval_of
 from services.http.errors import unavailable
 from services.model.calendar import local_day
 from services.model.site import Site
+from services.state.state import State
 from services.store.interface import Store
 
 PREFIX = "/api/v1/stats"
@@ -66,17 +66,17 @@ class Stats:
         self,
         registry: Registry,
         store: Store,
-        redis: Redis,
+        state: State,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.registry = registry
-        self.reader = Reader(store)
-        self.online = OnlineReader(redis, clock, monotonic)
+        self.reader = StatsReader(store)
+        self.online = OnlineReader(state, clock, monotonic)
         self._clock = clock
 
     async def close(self) -> None:
-        """Let go of what is held."""
+        """Close what this opened."""
         await self.online.close()
         await self.reader.close()
 
@@ -97,14 +97,14 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
     async def site_of(request: Request, site_id: SiteId = None) -> Site:
         return await readable(request, stats().registry, site_id)
 
-    def asked_of(
+    def query_of(
         site: Annotated[Site, Depends(site_of)],
         period: PeriodName = DEFAULT_PERIOD,
         date: Dates = None,
         metrics: Metrics = None,
         filters: Filters = None,
-    ) -> Question:
-        return question(
+    ) -> StatsQuery:
+        return parse_query(
             site,
             stats().today(site),
             period=period,
@@ -128,7 +128,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
     @routes.get("/aggregate", responses=described.AGGREGATE)
     async def aggregate(
         request: Request,
-        asked: Annotated[Question, Depends(asked_of)],
+        query: Annotated[StatsQuery, Depends(query_of)],
         compare: Annotated[
             str | None,
             Query(
@@ -141,19 +141,19 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         """Metrics of a period, one value each."""
         reader = stats().reader
         compared = compares(compare)
-        found = await reader.total(asked)
-        before = await reader.total(asked.before(), partly=True) if compared else None
+        result = await reader.total(query)
+        before = await reader.total(query.before(), partly=True) if compared else None
         return answers.respond(
             request,
-            answers.aggregate(asked.measures, found, before),
-            [*found.warnings, *(before.warnings if before else ())],
-            f"{asked.site.slug}-aggregate",
+            answers.aggregate(query.measures, result, before),
+            [*result.warnings, *(before.warnings if before else ())],
+            f"{query.site.slug}-aggregate",
         )
 
     @routes.get("/timeseries", responses=described.TIMESERIES)
     async def timeseries(
         request: Request,
-        asked: Annotated[Question, Depends(asked_of)],
+        query: Annotated[StatsQuery, Depends(query_of)],
         period: PeriodName = DEFAULT_PERIOD,
         interval: Annotated[
             str | None,
@@ -164,19 +164,19 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         ] = None,
     ) -> Response:
         """Metrics of a period by hour, date, week or month; also of intervals without a hit."""
-        by = interval_of(interval, period, asked.span)
-        found = await stats().reader.timeseries(asked, by)
+        by = interval_of(interval, period, query.span)
+        result = await stats().reader.timeseries(query, by)
         return answers.respond(
             request,
-            answers.rows(asked.measures, "date", found.rows),
-            found.warnings,
-            f"{asked.site.slug}-timeseries",
+            answers.rows(query.measures, "date", result.rows),
+            result.warnings,
+            f"{query.site.slug}-timeseries",
         )
 
     @routes.get("/breakdown", responses=described.BREAKDOWN)
     async def breakdown(
         request: Request,
-        asked: Annotated[Question, Depends(asked_of)],
+        query: Annotated[StatsQuery, Depends(query_of)],
         property: Annotated[  # noqa: A002  # its name in the address
             str | None,
             Query(description="required", json_schema_extra={"enum": list(Property)}),
@@ -187,13 +187,13 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         page: Annotated[str | None, Query(description=f"1 to {MAX_PAGE}")] = None,
     ) -> Response:
         """Metrics of a period by page, source, country…, the highest first metric first."""
-        wanted = part(asked, property, limit, page)
-        found = await stats().reader.breakdown(asked, wanted)
+        rows = parse_breakdown(query, property, limit, page)
+        result = await stats().reader.breakdown(query, rows)
         return answers.respond(
             request,
-            answers.rows(asked.measures, wanted.by.field, found.rows),
-            found.warnings,
-            f"{asked.site.slug}-{wanted.by.field}",
+            answers.rows(query.measures, rows.by.field, result.rows),
+            result.warnings,
+            f"{query.site.slug}-{rows.by.field}",
         )
 
     return routes

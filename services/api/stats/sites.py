@@ -1,9 +1,9 @@
-"""Which site a query is about, and whether who asks may know."""
+"""Which site a query is about, and whether the caller may read it."""
 
 from starlette.requests import Request
 
-from services.api.access import who
-from services.api.registry import Registry
+from services.api.access.authenticator import authenticate, authenticator
+from services.api.sites.registry import Registry
 from services.http.errors import bad_request, shown, unavailable, unknown_site
 from services.model.site import ANY_HOST, Site
 
@@ -14,12 +14,12 @@ async def readable(request: Request, registry: Registry, name: str | None) -> Si
     Raises ApiError: 400 without a name, or for a host that several sites share; 401 for somebody
     unknown; 404 for a site that is none of theirs.
     """
-    asking = await who.principal(request)
+    asking = await authenticate(request)
     if not registry.known:
         raise unavailable("the sites are not loaded yet")
     if not name:
         if asking is None:
-            raise who.gate(request).stranger(request)
+            raise authenticator(request).stranger(request)
         raise bad_request("site_id", f"{shown(name)}; expected the slug or a host of a site")
     sites = [
         site
@@ -27,7 +27,7 @@ async def readable(request: Request, registry: Registry, name: str | None) -> Si
         if (site.public_dashboard if asking is None else asking.may_read(site))
     ]
     if not sites:
-        raise who.gate(request).stranger(request) if asking is None else unknown_site(name)
+        raise authenticator(request).stranger(request) if asking is None else unknown_site(name)
     if len(sites) > 1:
         slugs = ", ".join(site.slug for site in sites)
         raise bad_request("site_id", f"{shown(name)} is a host of {slugs}; expected a slug")

@@ -156,13 +156,13 @@ def hours_of(span: Span, zone_name: str) -> Hours:
 
 def joined(spans: Iterable[Span]) -> list[Span]:
     """Return the days of spans, in order, those that overlap or touch as one."""
-    found: list[Span] = []
+    disjoint: list[Span] = []
     for span in sorted(spans):
-        if found and span.first <= found[-1].last + 1:
-            found[-1] = Span(found[-1].first, max(found[-1].last, span.last))
+        if disjoint and span.first <= disjoint[-1].last + 1:
+            disjoint[-1] = Span(disjoint[-1].first, max(disjoint[-1].last, span.last))
         else:
-            found.append(span)
-    return found
+            disjoint.append(span)
+    return disjoint
 
 
 def _custom(dates: str | None) -> Span:

@@ -1,4 +1,4 @@
-"""Brings the spool into the log, in order, as soon as Redis takes it again."""
+"""Brings the spool into the log, in order, as soon as the log takes it again."""
 
 import asyncio
 import logging
@@ -6,60 +6,62 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from services.ingest import metrics
 from services.ingest.checks import RefusedError
-from services.ingest.link import Link
+from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.spool.folder import Folder
-from services.ingest.spool.records import Record
+from services.ingest.spool.records import SpoolRecord
 from services.ingest.spool.spool import Spool
-from services.log import keys
-from services.log.writer import SEQUENCE_TTL_SECONDS, Entry, LogWriter
+from services.log.entries import LogEntry
+from services.log.errors import LogError
+from services.log.interface import REMEMBERED_SECONDS, Log, LogProducer
 from services.runtime.clock import Clock
 from services.runtime.tasks import end
 
 _log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 0.5
-"""How long Redis is left alone when it did not answer."""
+"""How long the log is left alone when it did not answer."""
 ADOPT_SECONDS = 10.0
+ANSWER_SECONDS = 10.0
+"""How long the log may take for one answer."""
 _APPEND_SECONDS = 10.0
 _LAST_APPEND_SECONDS = 1.0
 _LITTLE_BYTES = 128 << 10
 """As much as may be left to drain while nothing may be added."""
 QUICK_SECONDS = 0.5
-"""An append that takes longer would keep visitors waiting; the link stays cut."""
+"""An append that takes longer would keep visitors waiting; the breaker stays open."""
 _BETWEEN_SECONDS = 0.1
-"""How long hits gather in the spool of a link that stays cut."""
+"""How long hits gather in the spool while the breaker stays open."""
 _STOP_SECONDS = 3.0
-DOUBT_MS = (SEQUENCE_TTL_SECONDS - 24 * 3600) * 1000
+DOUBT_MS = (REMEMBERED_SECONDS - 24 * 3600) * 1000
 """Age of a record from which the log may have forgotten its producer's sequence."""
 
-_FAULTS = (RedisError, RefusedError, OSError)
+_FAULTS = (LogError, RefusedError, OSError)
 
 
 class Drain:
     """Two tasks: one for what this process has spooled, one for what others have left.
 
-    While entries are drained, the log remembers their producer's last sequence without end; it
-    may forget it only when their file is deleted. So a drain that is repeated after a crash
-    repeats nothing, however much later that is.
+    While entries are drained, the log remembers the last sequences of their producer, which was
+    opened; it may forget them only when their file is deleted. So a drain that is repeated after
+    a crash repeats nothing, however much later that is.
     """
 
     def __init__(
         self,
-        redis: Redis,
+        log: Log,
         spool: Spool,
-        link: Link,
+        breaker: CircuitBreaker,
         check: Callable[[], Awaitable[None]],
         clock: Clock,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
-        """`check` raises RedisError or RefusedError while Redis must not be given anything."""
-        self._redis = redis
+        """`check` raises LogError or RefusedError while the log must not be given anything."""
+        self._own = _Sender(log.producer(answer_seconds))
+        self._orphans = _Sender(log.producer(answer_seconds))
         self._spool = spool
-        self._link = link
+        self._breaker = breaker
         self._check = check
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
@@ -82,115 +84,115 @@ class Drain:
     async def stop(self) -> None:
         """Drain what can be drained quickly, then end. Nothing is appended to the spool now."""
         await end(*self._tasks)
-        if not self._link.up:
+        if not self._breaker.closed:
             with suppress(*_FAULTS, TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
                     await self._check()
-                    await self._mend(set())
+                    await self._close_breaker()
+
+    async def close(self) -> None:
+        """Close the connections to the log."""
+        await self._own.close()
+        await self._orphans.close()
 
     async def _drain_own(self) -> None:
         while True:
-            await self._link.cut_off.wait()
+            await self._breaker.opened.wait()
             try:
                 await self._check()
                 await self._keep_up()
             except _FAULTS as error:
-                self._link.slow = False
+                self._breaker.slow = False
                 self._say(error)
+                await self._own.abandon()
                 await asyncio.sleep(PROBE_SECONDS)
 
     async def _keep_up(self) -> None:
         """Drain what comes, until hits may go straight into the log again."""
         own = self._spool.own
-        producers: set[tuple[int, str]] = set()
-        while not self._link.up:
+        while not self._breaker.closed:
             self._took = 0.0
-            producers |= await self._empty(own, _LITTLE_BYTES)
+            await self._empty(own, self._own, _LITTLE_BYTES)
             # One more, however little: it tells how long an append takes.
-            producers |= await self._step(own, _APPEND_SECONDS)
-            if self._link.held or self._took > QUICK_SECONDS:
-                await asyncio.sleep(_BETWEEN_SECONDS)
+            await self._step(own, self._own, _APPEND_SECONDS)
+            if self._breaker.half_open and self._took <= QUICK_SECONDS:
+                await self._close_breaker()
             else:
-                await self._mend(producers)
+                await asyncio.sleep(_BETWEEN_SECONDS)
 
-    async def _mend(self, producers: set[tuple[int, str]]) -> None:
-        """Drain the rest, and let hits go straight into the log again.
-
-        `producers` are those of what was drained before.
-        """
+    async def _close_breaker(self) -> None:
+        """Drain the rest, and let hits go straight into the log again."""
         own = self._spool.own
         async with self._spool.writing:
             # What is left must be in the log before anything newer is; visitors wait for it.
-            producers |= await self._empty(own, 0, _LAST_APPEND_SECONDS)
+            await self._empty(own, self._own, 0, _LAST_APPEND_SECONDS)
             await own.clear()
             self._spool.measure()
-            self._link.mend()
-        await LogWriter.expire(self._redis, producers)
+            self._breaker.close()
+        await self._own.forget()
 
     async def _drain_orphans(self) -> None:
         while True:
             try:
                 for folder in await self._spool.adopt():
                     await self._check()
-                    producers = await self._empty(folder)
+                    await self._empty(folder, self._orphans)
                     await folder.clear()
                     self._spool.release(folder)
-                    await LogWriter.expire(self._redis, producers)
+                    await self._orphans.forget()
             except _FAULTS as error:
                 self._say(error)
+                await self._orphans.abandon()
                 await asyncio.sleep(PROBE_SECONDS)
             else:
                 await asyncio.sleep(ADOPT_SECONDS)
 
     async def _empty(
-        self, folder: Folder, little: int = 0, seconds: float = _APPEND_SECONDS
-    ) -> set[tuple[int, str]]:
-        """Drain a folder until few bytes are left; return whose entries they were.
-
-        That is, pairs of partition and producer. An append may take so many seconds.
-        """
-        producers: set[tuple[int, str]] = set()
+        self,
+        folder: Folder,
+        sender: "_Sender",
+        little: int = 0,
+        seconds: float = _APPEND_SECONDS,
+    ) -> None:
+        """Drain a folder until few bytes are left; an append may take so many seconds."""
         while folder.left > little:
-            producers |= await self._step(folder, seconds)
-        return producers
+            await self._step(folder, sender, seconds)
 
-    async def _step(self, folder: Folder, seconds: float) -> set[tuple[int, str]]:
-        """Drain the next records of a folder, if there are any; return whose they were."""
+    async def _step(self, folder: Folder, sender: "_Sender", seconds: float) -> None:
+        """Drain the next records of a folder, if there are any."""
         chunk = await folder.read()
         if chunk is None:
-            return set()
+            return
         entries = [entry for record in chunk.records for entry in record.entries]
-        doubtful = await self._doubtful(chunk.records)
+        async with asyncio.timeout(seconds):
+            await sender.open({entry.producer for entry in entries})
+        doubtful = self._doubtful(chunk.records, sender)
         if doubtful:
             entries = [entry for entry in entries if entry not in doubtful]
             self._set_aside(folder, doubtful)
         began = time.monotonic()
         async with asyncio.timeout(seconds):
-            await LogWriter.append(self._redis, entries, forget=False)
+            await sender.producer.append(entries)
         self._took = time.monotonic() - began
         folder.drop(chunk)
         metrics.DRAINED_HITS.inc(sum(entry.hits for entry in entries))
         self._spool.measure()
-        return {(entry.partition, entry.producer) for entry in entries}
 
-    async def _doubtful(self, found: Iterable[Record]) -> list[Entry]:
+    def _doubtful(self, records: Iterable[SpoolRecord], sender: "_Sender") -> list[LogEntry]:
         """Return the entries of which nobody can know any more whether they are in the log.
 
         An append of theirs was tried, its reply was lost, and its sequence would have expired.
         """
         limit = self._clock() - DOUBT_MS
-        asked = [
+        return [
             entry
-            for record in found
+            for record in records
             if record.attempted and record.written < limit
             for entry in record.entries
+            if not sender.remembered(entry)
         ]
-        return [entry for entry in asked if not await self._remembered(entry)]
 
-    async def _remembered(self, entry: Entry) -> bool:
-        return bool(await self._redis.exists(keys.producer(entry.partition, entry.producer)))
-
-    def _set_aside(self, folder: Folder, doubtful: list[Entry]) -> None:
+    def _set_aside(self, folder: Folder, doubtful: list[LogEntry]) -> None:
         hits = sum(entry.hits for entry in doubtful)
         metrics.SPOOL_DOUBTFUL_HITS.inc(hits)
         _log.error(
@@ -205,3 +207,35 @@ class Drain:
         if str(error) != self._said:
             self._said = str(error)
             _log.warning("the spool cannot be drained now: %s", error)
+
+
+class _Sender:
+    """A producer, and what the log remembered of each id when it was opened."""
+
+    def __init__(self, producer: LogProducer) -> None:
+        self.producer = producer
+        self._sequences: dict[str, dict[int, int]] = {}
+
+    async def open(self, ids: Iterable[str]) -> None:
+        """Open the ids that are not open yet. Raises LogError."""
+        for producer_id in ids:
+            if producer_id not in self._sequences:
+                self._sequences[producer_id] = await self.producer.open(producer_id)
+
+    def remembered(self, entry: LogEntry) -> bool:
+        """Tell whether the log remembered a sequence of an entry's producer in its partition."""
+        return entry.partition in self._sequences[entry.producer]
+
+    async def abandon(self) -> None:
+        """Give up what is under way; ids are opened again."""
+        self._sequences.clear()
+        await self.producer.abandon()
+
+    async def forget(self) -> None:
+        """Let the log forget what was opened, in time. Raises LogError."""
+        await self.producer.forget()
+        self._sequences.clear()
+
+    async def close(self) -> None:
+        """Close the connection to the log."""
+        await self.producer.close()

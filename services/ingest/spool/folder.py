@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 
 from services.ingest import metrics
 from services.ingest.spool import records, segment
-from services.ingest.spool.records import Record
+from services.ingest.spool.records import SpoolRecord
 from services.ingest.spool.segment import SEGMENT_BYTES, Segment
 from services.runtime import file_locks
 
@@ -27,10 +27,10 @@ _CHUNK_BYTES = 1 << 20
 _NAME = re.compile(r"[0-9a-f]{16}")
 
 
-class Chunk(NamedTuple):
+class RecordRun(NamedTuple):
     """Records that stand one after the other, and where the next one begins."""
 
-    records: Sequence[Record]
+    records: Sequence[SpoolRecord]
     end: int
 
 
@@ -86,30 +86,30 @@ class Folder:
         return folder
 
     def _adopt(self, path: Path) -> None:
-        found = segment.scan(path)
-        if found.whole_header and found.partitions != self._partitions:
+        scan = segment.scan(path)
+        if scan.whole_header and scan.partitions != self._partitions:
             _log.error(
                 "spool: %s is not a spool of this version of Luot for a log of %d partitions,"
                 " but of %s; it stays as it is",
                 path,
                 self._partitions,
-                found.partitions or "something else",
+                scan.partitions or "something else",
             )
             return
-        if found.torn:
-            metrics.SPOOL_TORN_BYTES.inc(found.torn)
+        if scan.torn:
+            metrics.SPOOL_TORN_BYTES.inc(scan.torn)
             _log.error(
                 "spool: %s ends with %d bytes that are no whole record; %d hits before it are good",
                 path,
-                found.torn,
-                found.hits,
+                scan.torn,
+                scan.hits,
             )
-        file = Segment(path, max(found.end, records.HEADER_BYTES))
-        if found.damaged:
+        file = Segment(path, max(scan.end, records.HEADER_BYTES))
+        if scan.damaged:
             self._kept[file] = segment.DAMAGED
         self._segments.append(file)
-        self.hits += found.hits
-        self.oldest = found.written if self.oldest is None else self.oldest
+        self.hits += scan.hits
+        self.oldest = scan.written if self.oldest is None else self.oldest
 
     @property
     def size(self) -> int:
@@ -142,7 +142,7 @@ class Folder:
         self._segments.append(file)
         return file
 
-    async def read(self) -> Chunk | None:
+    async def read(self) -> RecordRun | None:
         """Return the next records that are not drained, None when all are. Raises OSError."""
         while self._segments:
             file = self._segments[0]
@@ -157,7 +157,7 @@ class Folder:
                 await self._remove()
         return None
 
-    def drop(self, chunk: Chunk) -> None:
+    def drop(self, chunk: RecordRun) -> None:
         """Say that the records which `read` returned last are in the log."""
         self._at = chunk.end
         self.hits -= sum(record.hits for record in chunk.records)
@@ -189,8 +189,8 @@ class Folder:
             if suffix is None:
                 await asyncio.to_thread(file.remove)
             else:
-                kept = await asyncio.to_thread(file.keep_as, suffix)
-                _log.error("spool: %s is kept for you to look at; see above", kept)
+                path = await asyncio.to_thread(file.keep_as, suffix)
+                _log.error("spool: %s is kept for you to look at; see above", path)
         except OSError as error:
             _log.warning("spool: %s cannot be deleted: %s", file.path, error)
 
@@ -207,13 +207,13 @@ class Folder:
 
 def folders(root: Path) -> list[Path]:
     """Return the folders of all processes, the one that was changed last at the end."""
-    found = []
+    changed = []
     with suppress(OSError):
         for path in root.iterdir():
             if _NAME.fullmatch(path.name) and path.is_dir():
                 with suppress(FileNotFoundError):
-                    found.append((path.stat().st_mtime_ns, path))
-    return [path for _, path in sorted(found)]
+                    changed.append((path.stat().st_mtime_ns, path))
+    return [path for _, path in sorted(changed)]
 
 
 def _lock(path: Path) -> int | None:
@@ -234,9 +234,9 @@ def _lock(path: Path) -> int | None:
     return None
 
 
-def _read(file: Segment, at: int) -> Chunk | None:
+def _read(file: Segment, at: int) -> RecordRun | None:
     for size in (_CHUNK_BYTES, records.MAX_RECORD):
-        found = list(records.read_all(file.read(at, size)))
-        if found:
-            return Chunk([record for record, _ in found], at + found[-1][1])
+        read = list(records.read_all(file.read(at, size)))
+        if read:
+            return RecordRun([record for record, _ in read], at + read[-1][1])
     return None

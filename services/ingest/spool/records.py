@@ -1,7 +1,7 @@
 """The format of a segment: a header, then records, each with its length and checksum.
 
     header   magic (8 bytes), number of partitions (4), CRC-32 of both (4)
-    record   length of the body (4), CRC-32 of length and body (4), body: Record as msgpack
+    record   length of the body (4), CRC-32 of length and body (4), body: SpoolRecord as msgpack
 
 Integers are big-endian. What a crash leaves of a record fails its checksum.
 """
@@ -12,7 +12,7 @@ from zlib import crc32
 
 import msgspec
 
-from services.log.writer import Entry
+from services.log.entries import LogEntry
 from services.model.partition import MAX_PARTITIONS
 
 MAGIC = b"LUOTSPL1"
@@ -31,7 +31,7 @@ _LOOK = 4 << 10
 """What a look at something that is none is worth, in such bytes."""
 
 
-class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class SpoolRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The entries of one group commit.
 
     written    when it was spooled, in ms since 1970
@@ -40,7 +40,7 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     written: int
     attempted: bool
-    entries: list[Entry]
+    entries: list[LogEntry]
 
     @property
     def hits(self) -> int:
@@ -49,7 +49,7 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Record)
+_decoder = msgspec.msgpack.Decoder(SpoolRecord)
 
 
 def header(partitions: int) -> bytes:
@@ -68,16 +68,16 @@ def read_header(buffer: bytes) -> int | None:
     return int(partitions) if 1 <= partitions <= MAX_PARTITIONS else None
 
 
-def encode(written: int, entries: Sequence[Entry], *, attempted: bool) -> bytes:
+def encode(written: int, entries: Sequence[LogEntry], *, attempted: bool) -> bytes:
     """Return a record as it stands in a segment."""
-    body = _encoder.encode(Record(written, attempted, list(entries)))
+    body = _encoder.encode(SpoolRecord(written, attempted, list(entries)))
     if len(body) > MAX_BODY:
         raise ValueError(f"a record of {len(body)} bytes, expected at most {MAX_BODY}")
     length = struct.pack(">I", len(body))
     return length + struct.pack(">I", crc32(body, crc32(length))) + body
 
 
-def read(buffer: bytes, at: int) -> tuple[Record, int] | None:
+def read(buffer: bytes, at: int) -> tuple[SpoolRecord, int] | None:
     """Return the record at an offset and where it ends; None when no whole record is there."""
     body_at = at + _FRAME.size
     if body_at > len(buffer):
@@ -95,11 +95,11 @@ def read(buffer: bytes, at: int) -> tuple[Record, int] | None:
         return None
 
 
-def read_all(buffer: bytes, at: int = 0) -> Iterator[tuple[Record, int]]:
+def read_all(buffer: bytes, at: int = 0) -> Iterator[tuple[SpoolRecord, int]]:
     """Return the records from an offset on, with where each ends, up to the first not whole."""
-    while (found := read(buffer, at)) is not None:
-        yield found
-        at = found[1]
+    while (record := read(buffer, at)) is not None:
+        yield record
+        at = record[1]
 
 
 def whole_behind(buffer: bytes, at: int) -> bool:

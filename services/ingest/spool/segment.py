@@ -15,7 +15,7 @@ DAMAGED = ".damaged"
 DOUBTFUL = ".doubtful"
 
 
-class Found(NamedTuple):
+class SegmentScan(NamedTuple):
     """What a segment of another process holds.
 
     whole_header  whether it is long enough to have held a record
@@ -113,7 +113,7 @@ class Segment:
         return path
 
 
-def scan(path: Path) -> Found:
+def scan(path: Path) -> SegmentScan:
     """Read a segment and find what is good in it; bytes that we never write are not read.
 
     Raises OSError.
@@ -123,7 +123,7 @@ def scan(path: Path) -> Found:
         buffer = file.read(_MAX_BYTES)
     partitions = records.read_header(buffer)
     if partitions is None:
-        return Found(size > records.HEADER_BYTES, torn=size)
+        return SegmentScan(size > records.HEADER_BYTES, torn=size)
     end, hits, written = records.HEADER_BYTES, 0, None
     for record, behind in records.read_all(buffer, end):
         end = behind
@@ -131,7 +131,7 @@ def scan(path: Path) -> Found:
         written = record.written if written is None else written
     torn = size - end
     damaged = size > _MAX_BYTES or (torn > 0 and records.whole_behind(buffer, end))
-    return Found(True, partitions, end, hits, written, torn, damaged)
+    return SegmentScan(True, partitions, end, hits, written, torn, damaged)
 
 
 def sync_folder(path: Path) -> None:

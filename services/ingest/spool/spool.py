@@ -10,7 +10,7 @@ from services.ingest import metrics
 from services.ingest.spool import records
 from services.ingest.spool.folder import Folder, folders
 from services.ingest.spool.segment import SEGMENT_BYTES
-from services.log.writer import Entry
+from services.log.entries import LogEntry
 from services.runtime.clock import Clock
 
 _log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ class SpoolError(Exception):
 
 
 class Spool:
-    """Takes entries when Redis does not, and gives them back in order."""
+    """Takes entries when the log does not, and gives them back in order."""
 
     def __init__(self, root: Path, limit: int, partitions: int, clock: Clock) -> None:
         self.root = root
@@ -85,7 +85,7 @@ class Spool:
             return f"LUOT_SPOOL={str(self.root)!r}: its disk is full"
         return None
 
-    async def append(self, entries: Sequence[Entry], *, attempted: bool) -> None:
+    async def append(self, entries: Sequence[LogEntry], *, attempted: bool) -> None:
         """Make entries durable here, as one record; one call at a time.
 
         `attempted` says that an append to the log was tried. Raises SpoolError.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.model.site import DEFAULT_TIMEZONE
-from services.standalone.demo import pages
+from services.standalone.demo import render
 from services.standalone.demo.portals import INDEX
 
 SITE = INDEX.site
@@ -38,16 +38,16 @@ def document(path: str, origin: str = "", now: datetime | None = None) -> Docume
     now     the day of the pages, by the clocks of the portals
     """
     folded = path.rstrip("/")
-    if folded in pages.pages():
+    if folded in render.pages():
         local = (now or datetime.now(UTC)).astimezone(ZoneInfo(DEFAULT_TIMEZONE))
-        return _drawn(folded, local.date(), origin)
+        return _rendered(folded, local.date(), origin)
     return assets().get(path)
 
 
 def paths(site: str = SITE) -> list[str]:
     """Return the paths of the pages of a site, the most popular first; of any other, `demo`'s."""
-    found = [path for path, page in pages.pages().items() if page.portal.site == site]
-    return found or paths()
+    of_site = [path for path, page in render.pages().items() if page.portal.site == site]
+    return of_site or paths()
 
 
 @lru_cache(maxsize=1)
@@ -55,14 +55,14 @@ def assets() -> dict[str, Document]:
     """Return styles and pictures by path."""
     return {
         f"{STATIC}/{file.name}": _document(file.read_bytes(), file.name, 3600, INDEX.policy)
-        for file in pages.folder("static")
+        for file in render.folder("static")
     }
 
 
 @lru_cache(maxsize=64)
-def _drawn(path: str, today: date, origin: str) -> Document:
-    page = pages.pages()[path]
-    return _document(pages.html(page, today, origin).encode(), "page.html", 0, page.portal.policy)
+def _rendered(path: str, today: date, origin: str) -> Document:
+    page = render.pages()[path]
+    return _document(render.html(page, today, origin).encode(), "page.html", 0, page.portal.policy)
 
 
 def _document(body: bytes, name: str, max_age: int, policy: str) -> Document:

@@ -12,18 +12,19 @@ from services.model.calendar import (
     previous_month,
     previous_year,
 )
-from services.model.display import Display, Line, Preset
+from services.model.display import Display, Preset
+from services.model.lines import Line
 from services.model.site import ANY_HOST, DEFAULT_TIMEZONE, Metric, Site
 from services.standalone.demo.portals import INDEX
 from services.store import balances, sites
-from services.store.balances import Entry
+from services.store.balances import BalanceEntry
 from services.store.interface import Store
 
 AUTHOR = "luot up"
 REASON = "what the old counter of this demo portal showed"
 
 
-class Numbers(NamedTuple):
+class OldCounter(NamedTuple):
     """What an old counter showed, without the first visitor of the demo, who is yet to come.
 
     articles  views by path
@@ -65,7 +66,7 @@ SITES = (
 )
 
 OLD_COUNTERS = {
-    "demo-mytho": Numbers(
+    "demo-mytho": OldCounter(
         today=69,
         yesterday=214,
         this_month=4_870,
@@ -78,7 +79,7 @@ OLD_COUNTERS = {
             ("/demo/mytho/tuyen-xe-buyt-song-tien", 642),
         ),
     ),
-    "demo-dnn": Numbers(
+    "demo-dnn": OldCounter(
         today=6_324,
         yesterday=7_097,
         this_month=119_943,
@@ -91,7 +92,7 @@ OLD_COUNTERS = {
             ("/demo/dnn/giai-bong-chuyen", 318),
         ),
     ),
-    "demo-danang": Numbers(
+    "demo-danang": OldCounter(
         today=1_866,
         yesterday=2_310,
         this_month=41_902,
@@ -106,7 +107,7 @@ OLD_COUNTERS = {
             ("/demo/danang/gioi-thieu", 3_322),
         ),
     ),
-    "demo-hcm": Numbers(
+    "demo-hcm": OldCounter(
         today=15_208,
         yesterday=22_946,
         this_month=301_775,
@@ -119,7 +120,7 @@ OLD_COUNTERS = {
             ("/demo/hcm/cay-xanh-tuyen-kenh", 1_873),
         ),
     ),
-    "demo-nghean": Numbers(
+    "demo-nghean": OldCounter(
         today=3_415,
         yesterday=5_020,
         this_month=87_264,
@@ -144,12 +145,12 @@ async def prepare(store: Store, now_ms: int) -> None:
                 store, msgspec.structs.replace(site, created_at=now_ms), version=now_ms
             )
     for slug, numbers in OLD_COUNTERS.items():
-        wanted = list(entries(numbers, now_ms))
-        held = await balances.find(store, slug, {entry.id for entry in wanted})
-        await balances.add(store, slug, [entry for entry in wanted if entry.id not in held])
+        ledger = list(entries(numbers, now_ms))
+        known_ids = await balances.find(store, slug, {entry.id for entry in ledger})
+        await balances.add(store, slug, [entry for entry in ledger if entry.id not in known_ids])
 
 
-def entries(numbers: Numbers, now_ms: int) -> Iterable[Entry]:
+def entries(numbers: OldCounter, now_ms: int) -> Iterable[BalanceEntry]:
     """Return the entries of a ledger that make a block show these numbers on this day."""
     today = local_day(now_ms, DEFAULT_TIMEZONE)
     periods = (
@@ -164,7 +165,9 @@ def entries(numbers: Numbers, now_ms: int) -> Iterable[Entry]:
     for name, grain, start in periods:
         if visits := getattr(numbers, name):
             views = 3 * visits
-            yield Entry(f"demo:{name}", "", grain, start, views, visits, AUTHOR, now_ms, REASON)
+            yield BalanceEntry(
+                f"demo:{name}", "", grain, start, views, visits, AUTHOR, now_ms, REASON
+            )
     for path, views in numbers.articles:
         name = path.rpartition("/")[2]
-        yield Entry(f"demo:{name}", path, Grain.TOTAL, 0, views, 0, AUTHOR, now_ms, REASON)
+        yield BalanceEntry(f"demo:{name}", path, Grain.TOTAL, 0, views, 0, AUTHOR, now_ms, REASON)

@@ -1,10 +1,10 @@
-// What both elements are: a shadow root with a box, a heading and a list in it.
+// The base of both elements: a shadow root with a box, a heading and a list.
 
 import { LINES, WORDS } from "./words.js";
 
 export const [answers, arrived, ask, measure, put, written] = window.__luot;
 
-// Once: the build writes the style wherever its name stands.
+// Named once: the build inlines the style at every use of the constant.
 const CSS_TEXT = STYLE;
 const OPTIONS = ["lines", "lang", "theme", "metric", "preset", "digits", "format", "heading"];
 
@@ -17,7 +17,7 @@ function style() {
     : CSS_TEXT.replace(/light-dark\(([^,]+),[^)]*\)/g, "$1");
 }
 
-/** Dress a shadow root by a style sheet that no Content-Security-Policy forbids. */
+/** Style a shadow root by a style sheet that no Content-Security-Policy forbids. */
 function dress(root) {
   try {
     if (!made) {
@@ -27,12 +27,12 @@ function dress(root) {
     }
     root.adoptedStyleSheets = [made];
   } catch {
-    // Before Safari 16.4: as an element, where the policy lets it.
+    // Before Safari 16.4: as an element, where the policy allows it.
     add(root, "style", "", style());
   }
 }
 
-/** Append a new element to a parent; `part` is what a portal styles it by. */
+/** Append a new element to a parent; a portal styles it by `part`. */
 export function add(parent, tag, part, text = "") {
   const element = document.createElement(tag);
   if (part) element.setAttribute("part", part);
@@ -51,7 +51,7 @@ export class Block extends HTMLElement {
       dress(root);
       this.box = add(root, "div", "block");
       this.box.setAttribute("role", "group");
-      // Until the first answer the page is as without this: its own text, in its own place.
+      // Until the first answer, the page shows its own text in this place.
       this.box.hidden = true;
       this.fallback = add(root, "slot");
     }
@@ -66,12 +66,12 @@ export class Block extends HTMLElement {
     }
   }
 
-  /** The last good answer for this element; 0 while it is asked for, undefined before. */
+  /** The last good answer for this element; 0 while it is requested, undefined before. */
   answer() {
     return answers[measure(this.getAttribute("metric"))];
   }
 
-  /** Dress the box; return what tells an option: the attribute, else the site's setting. */
+  /** Style the box; return a getter of options: the attribute, else the site's setting. */
   look() {
     const { display = {} } = this.answer() || {};
     const option = (name) => this.getAttribute(name) ?? display[name];
@@ -82,7 +82,7 @@ export class Block extends HTMLElement {
     return option;
   }
 
-  /** Empty the box but for its heading; false where nothing it was made for has changed. */
+  /** Rebuild the box with its heading; false where nothing it depends on has changed. */
   renew(heading, ...reasons) {
     const made = JSON.stringify([this.box.lang, heading, reasons]);
     if (made === this.made) return false;
@@ -96,7 +96,7 @@ export class Block extends HTMLElement {
     return true;
   }
 
-  /** Show the box in place of what the element held. */
+  /** Show the box in place of the element's own text. */
   reveal() {
     this.known = "known";
     this.box.classList.add(this.known);

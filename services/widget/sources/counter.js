@@ -6,5 +6,5 @@ import { arrived, ask } from "./numbers.js";
 import { answers, measure, put, written } from "./slots.js";
 import "./views.js";
 
-// What blocks.js uses; and the sign that a page has the script, which counts once if found twice.
+// For blocks.js; and the mark by which a second copy of the script on a page stops.
 window.__luot = [answers, arrived, ask, measure, put, written];

@@ -6,7 +6,7 @@ import { MOST_READ } from "./words.js";
 const MOST = 50;
 const REFUSED = [400, 403, 404];
 
-/** A path as Luot names it: without escapes, and without a slash at its end. */
+/** A path as Luot writes it: decoded, without a trailing slash. */
 function named(path) {
   try {
     return decodeURI(path).replace(/(.)\/$/, "$1");
@@ -15,7 +15,7 @@ function named(path) {
   }
 }
 
-/** The text of a link on this page to another; else what its address says, as words. */
+/** The title of a page: the text of a link to it, else the words of its address. */
 function title(path) {
   const link = [...document.links].find(
     (link) =>
@@ -35,7 +35,7 @@ function title(path) {
 }
 
 export class MostRead extends Block {
-  /** Ask for the pages, but not again soon where that failed, nor where it was refused. */
+  /** Request the pages; back off where that failed, and stop where it was refused. */
   arrived() {
     this.pause = 0;
     this.failures = 0;

@@ -1,23 +1,23 @@
-// The site's numbers: asked for once a view, then now and then, while somebody looks.
+// Fetches the site's numbers: once a view, then at intervals while the page is visible.
 
 import { counts, options, origin, script } from "./script.js";
-import { answers, BLOCKS, fill, hasSlot, redraw, views, wishes } from "./slots.js";
+import { answers, BLOCKS, fill, hasSlot, redraw, requests, views } from "./slots.js";
 
-// Numbers stand where they are used: each name would cost bytes on every page.
+// Constants are inlined: each name would cost bytes on every page.
 
 // How many bytes of a query Luot takes; 7,000 are what every server in front of it takes.
 let room = 24e3;
 let timer, due, loaded, turn = 0, shown = 0, failures = 0;
 
-/** Ask Luot about the site; the answer is read as JSON. What fails is rejected. */
+/** Send a request about the site; resolve to its JSON, reject where it fails. */
 export const ask = (path, query) =>
-  // The browser asks whether what it holds is the latest; 304 says yes.
+  // The browser revalidates its copy; 304 keeps it.
   fetch(`${origin}/api/${path}/${options.site}?${query}`, {
     cache: "no-cache",
     credentials: "omit"
   }).then((response) => (response.ok ? response.json() : Promise.reject(response)));
 
-// The blocks that were built with this, and no others.
+// Only the blocks.js of the same build.
 const loadBlocks = () => {
   const part = document.createElement("script");
   let url = origin + BLOCKS_PATH + BLOCKS_HASH;
@@ -29,16 +29,16 @@ const loadBlocks = () => {
   try {
     url = trustedTypes.createPolicy("luot", { createScriptURL: (url) => url }).createScriptURL(url);
   } catch {
-    // A browser without trusted types, or a portal that lets nobody have a policy.
+    // A browser without trusted types, or a portal that allows no policy.
   }
   part.src = url;
   document.head.append(part);
 };
 
 const readNow = () => {
-  const wanted = wishes(), mine = ++turn;
-  for (const metric in wanted) {
-    const rest = [...wanted[metric]].slice(0, 500);
+  const requested = requests(), mine = ++turn;
+  for (const metric in requested) {
+    const rest = [...requested[metric]].slice(0, 500);
     metric in answers || (answers[metric] = 0);
     do {
       const query = new URLSearchParams(metric && { metric });
@@ -72,7 +72,7 @@ const readNow = () => {
   if (!loaded && document.querySelector(BLOCKS)) loadBlocks();
 };
 
-/** Read the numbers, in so many milliseconds; and from then on, while somebody looks. */
+/** Read the numbers after so many milliseconds, and regularly while the page is visible. */
 export const read = (later) => {
   clearTimeout(timer);
   due = document.hidden;
@@ -80,7 +80,7 @@ export const read = (later) => {
   if (document.readyState[0] === "l") addEventListener("DOMContentLoaded", read);
   else if (later) timer = setTimeout(read, later);
   else if (!due) {
-    // Readers must not ask in step, nor often where nobody answers.
+    // Jitter keeps readers from asking in step; failures back off.
     timer = setTimeout(read, 3e4 * (1 + Math.random()) * 2 ** Math.min(failures, 5));
     try {
       readNow();
@@ -90,13 +90,13 @@ export const read = (later) => {
   }
 };
 
-/** Read what was due while nobody looked. */
+/** Read what was due while the page was hidden. */
 export const catchUp = () => due && read();
 
-/** Something new has come into the page: read, unless the first reading is yet to come. */
+/** Read for something new in the page, unless the first reading is yet to come. */
 export const arrived = () => timer && read(50);
 
-// Slots that come later, as a program draws them, are filled with what is known, or asked for.
+// Slots that are inserted later are filled from the last answers, or requested.
 new MutationObserver((changes) => {
   if (changes.some((change) => [...change.addedNodes].some(hasSlot)) && fill()) arrived();
 }).observe(document, { childList: true, subtree: true });

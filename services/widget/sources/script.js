@@ -1,17 +1,17 @@
-// The script tag itself: whose site this is, where Luot is, and what else was asked for.
+// The script tag: its site, its options, and where Luot is.
 
 export const script = document.currentScript || document.querySelector("script[data-site]");
 
 /** The attributes of the tag: `site`, and perhaps `metric`, `format`, `local`. */
 export const options = script.dataset;
 
-/** Where Luot is: where the script came from. */
+/** The origin of Luot: that of the script. */
 export const origin = new URL(script.src).origin;
 
-// The build puts everything into one `try`: to throw is to leave, and nobody hears it.
+// The build wraps everything in one `try`: to throw is to stop silently.
 if (!options.site || window.__luot) throw 0;
 
-/** Whether this reader counts: not one on his own machine, or a program that drives a browser. */
+/** Whether this reader counts: not on a local machine, nor a browser driven by a program. */
 export const counts =
   !navigator.webdriver &&
   /^http/.test(location.protocol) &&

@@ -1,4 +1,4 @@
-// What stands in the page: slots for single numbers, and blocks.
+// The slots for single numbers and the blocks of the page.
 
 import { options } from "./script.js";
 
@@ -11,62 +11,62 @@ const SEPARATORS = { dot: ".", comma: ",", space: "\u202f" };
 /** Measure → the last good answer, 0 before the first; the site's own measure is "". */
 export const answers = {};
 
-/** Path → its views, as far as they were told. */
+/** Path → its views, once known. */
 export const views = {};
 
 const each = (selector, change) => document.querySelectorAll(selector).forEach(change);
 
-/** The measure asked for, else that of the script tag, else "". */
+/** The given measure, else that of the script tag, else "". */
 export const measure = (metric) => metric || options.metric || "";
 
-/** A count as text: with leading zeros, or with its thousands parted. */
+/** A count as text: with leading zeros, or with its thousands separated. */
 export const written = (count, digits, format) =>
   digits > 0
     ? `${count}`.padStart(digits, "0")
     : `${count}`.replace(/\B(?=(\d{3})+$)/g, SEPARATORS[format] || "");
 
-/** Write a text, unless it stands there. */
+/** Set a text, unless it is set already. */
 export const put = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
-// The query goes along: on some portals it names the page. The server knows which.
+// With the query: on some portals it names the page. The server knows which parameters do.
 const pathOf = (slot) => {
   const link = document.createElement("a");
   link.href = slot.dataset.luotViews || location.href;
   return (link.pathname + link.search).slice(0, 1000);
 };
 
-/** What the page asks for: measure → the paths of the pages whose views it shows. */
-export const wishes = () => {
-  const wanted = {};
-  const want = (metric) => (wanted[measure(metric)] = wanted[measure(metric)] || new Set());
-  each(NUMBERS, () => want());
+/** What the page needs: measure → the paths of the pages whose views it shows. */
+export const requests = () => {
+  const paths = {};
+  const add = (metric) => (paths[measure(metric)] = paths[measure(metric)] || new Set());
+  each(NUMBERS, () => add());
   each(VIEWS, (slot) => {
     const path = pathOf(slot);
     // Not that of a mail address, or of nothing.
-    if (path[0] === "/") want().add(path);
+    if (path[0] === "/") add().add(path);
   });
   each(BLOCKS, (block) => {
     if (block.load) block.load();
-    if (block.localName[0] === "v") want(block.getAttribute("metric"));
+    if (block.localName[0] === "v") add(block.getAttribute("metric"));
   });
-  return wanted;
+  return paths;
 };
 
-/** Fill in what is known; return whether anything is not. */
+/** Fill in the known numbers; return whether any is missing. */
 export const fill = () => {
   const answer = answers[measure()] || {};
-  let lacking;
+  let missing;
   const show = (slot, count) => {
     const { digits, format } = slot.dataset;
     if (count >= 0) {
       put(slot, written(count, digits, format || options.format || (answer.display || {}).format));
-    } else lacking = 1;
+    } else missing = 1;
   };
   each(NUMBERS, (slot) => show(slot, answer[slot.dataset.luot]));
   each(VIEWS, (slot) => show(slot, views[pathOf(slot)]));
-  return lacking;
+  return missing;
 };
 
 /** Have the blocks drawn again. */

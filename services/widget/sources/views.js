@@ -1,4 +1,4 @@
-// When a page is seen, and telling Luot of it: this view, and each one to come, once.
+// Counts views: this one and each navigation, once each, when the page is first visible.
 
 import { counts, options, origin } from "./script.js";
 import { catchUp, read } from "./numbers.js";
@@ -9,7 +9,7 @@ const on = addEventListener;
 let page, unseen, left, image;
 let referrer = document.referrer;
 
-/** What names the page within a site. A fragment does only where it is a route. */
+/** The address of the page within its site; a fragment belongs to it only where it is a route. */
 const here = () => location.pathname + (/^#!?\//.test(location.hash) ? location.hash : "");
 
 const send = () => {
@@ -34,18 +34,18 @@ const send = () => {
   }).catch(() => {});
 };
 
-// A hidden or prerendered page is a view when it is first seen.
+// A hidden or prerendered page is a view once it is visible.
 const view = (later) => {
   page = here();
-  // At the moment a prerendered page is shown, it may be visible before it is real: a hit sent
-  // then still says that it was made for nobody.
+  // A prerendered page may be visible before it is activated: a hit sent then still says that it
+  // was prerendered.
   unseen = document.hidden || document.prerendering;
   if (unseen) return;
   if (counts) send();
   read(later);
 };
 
-// An application changes the address first, and then the page: its slots are not there yet.
+// Applications change the address before the page: its slots are not there yet.
 const moved = () => here() !== page && view(500);
 
 const after = (name, then) => {
@@ -57,11 +57,11 @@ const after = (name, then) => {
 };
 
 after("pushState", moved);
-// To replace is to correct the address of a view that was counted.
+// replaceState corrects the address of a view that was counted.
 after("replaceState", () => (page = here()));
 on("popstate", moved);
 on("hashchange", moved);
-// A page that was left unseen, and is come back to, is seen for the first time: `looked` counts it.
+// A page that was left unseen is seen for the first time when restored: `looked` counts it.
 on("pagehide", () => (left = !unseen));
 on("pageshow", (event) => {
   if (event.persisted && left) view();
@@ -69,8 +69,8 @@ on("pageshow", (event) => {
 const looked = () => (unseen ? view() : catchUp());
 document.addEventListener("visibilitychange", looked);
 document.addEventListener("prerenderingchange", looked);
-// The one failure that is known to have happened before Luot heard of the view: a policy forbids
-// it ("enforce"), and does not only report it.
+// The one failure known to come before Luot received the view: a policy that forbids the request
+// ("enforce"), and does not only report it.
 on("securitypolicyviolation", (event) => {
   if (image && event.disposition[0] === "e" && event.blockedURI === EVENT) image();
 });

@@ -29,7 +29,7 @@ export class VisitorCounter extends Block {
       const format = option("format");
       this.numbers.forEach((number, i) => {
         put(number, written(answer[lines[i]], 0, format));
-        // So much is the label's to leave. Not by an attribute, which a policy may forbid.
+        // The room a label leaves. Not as a style attribute, which a policy may forbid.
         number.parentNode.style.setProperty("--letters", number.textContent.length);
       });
       if (digits > 0) this.turn(written(answer.total, digits), labels[TOTAL]);
@@ -37,7 +37,7 @@ export class VisitorCounter extends Block {
     }
   }
 
-  /** Make the frame, in which the numbers will stand. */
+  /** Build the box, without numbers. */
   build(digits, lines, labels) {
     if (digits > 0) {
       this.odometer = add(this.box, "div", "digits");
@@ -54,7 +54,7 @@ export class VisitorCounter extends Block {
     });
   }
 
-  /** Show a number digit by digit; to a screen reader it is one number. */
+  /** Show a number digit by digit; a screen reader reads one number. */
   turn(text, label) {
     const cells = this.odometer.children;
     this.odometer.style.setProperty("--digits", text.length);

@@ -19,10 +19,12 @@ from redis.asyncio import Redis
 from typer.testing import CliRunner
 
 from services.cli.main import app
-from services.log import keys, reach
+from services.log import keys
 from services.log.batch import decode
-from services.log.writer import LogWriter
-from services.model import position
+from services.log.entries import Batcher
+from services.log.open import open_log
+from services.log.redis import entry_ids
+from services.log.redis.positions import RedisPositions
 from services.model.calendar import local_day, to_day
 from services.model.hit import Hit
 from services.model.site import Site
@@ -119,10 +121,12 @@ class Books:
 
 
 async def append(redis_url: str, books: Books, batches: int, size: int) -> None:
-    async with Redis.from_url(redis_url) as redis:
-        writer = LogWriter(PARTITIONS)
-        for _ in range(batches):
-            await writer.append(redis, writer.prepare(books.batch(size)))
+    log = open_log(redis_url)
+    producer, batcher = log.producer(), Batcher(PARTITIONS)
+    for _ in range(batches):
+        await producer.append(batcher.prepare(books.batch(size)))
+    await producer.close()
+    await log.close()
 
 
 async def append_until(redis_url: str, books: Books, enough: asyncio.Event) -> None:
@@ -133,21 +137,24 @@ async def append_until(redis_url: str, books: Books, enough: asyncio.Event) -> N
 
 async def folded(redis_url: str) -> None:
     """Wait until everything that is in the log was committed."""
-    async with Redis.from_url(redis_url, protocol=2) as redis, asyncio.timeout(60):
+    log = open_log(redis_url)
+    async with asyncio.timeout(60):
         while True:
-            parts = await reach.reach(redis, "luot", PARTITIONS)
+            parts = await log.positions.extents()
             if all(part.end <= (part.committed or 0) for part in parts):
-                return
+                break
             await asyncio.sleep(0.05)
+    await log.close()
 
 
 async def counting(redis_url: str, entries: int) -> None:
     """Wait until so many entries were committed in some partition."""
     async with Redis.from_url(redis_url, protocol=2) as redis, asyncio.timeout(60):
+        positions = RedisPositions(redis, "luot", PARTITIONS)
         while True:
-            for part in await reach.reach(redis, "luot", PARTITIONS):
+            for part in await positions.extents():
                 ids = cast("Sequence[Any]", await redis.xrange(keys.stream(part.partition)))
-                done = [at for at, _ in ids if position.of_entry(at) < (part.committed or 0)]
+                done = [at for at, _ in ids if entry_ids.of_entry(at) < (part.committed or 0)]
                 if len(done) >= entries:
                     return
             await asyncio.sleep(0.05)
@@ -266,7 +273,7 @@ async def recount_log(redis_url: str, positions: dict[int, int]) -> tuple[Counte
         for partition in range(PARTITIONS):
             entries = cast("Sequence[Any]", await redis.xrange(keys.stream(partition)))
             for entry_id, fields in entries:
-                if position.of_entry(entry_id) >= positions.get(partition, 0):
+                if entry_ids.of_entry(entry_id) >= positions.get(partition, 0):
                     continue
                 batch = decode(fields[b"b"])
                 hits += len(batch)

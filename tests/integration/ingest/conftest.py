@@ -12,9 +12,10 @@ import redis
 
 from services.ingest.app import Ingest
 from services.ingest.settings import IngestSettings
-from services.log import batch, keys
+from services.log import batch
 from services.model.hit import Hit
 from services.model.site import Site
+from services.state import keys as state_keys
 from tests.servers.redis import RedisServer
 
 NOON = 1_700_024_400_000
@@ -45,7 +46,7 @@ class Log:
 
     def publish(self, *sites: Site) -> None:
         for site in sites:
-            self.redis.hset(keys.SITES, site.slug, msgspec.json.encode(site))
+            self.redis.hset(state_keys.SITES, site.slug, msgspec.json.encode(site))
 
     def hits(self) -> list[Hit]:
         found: list[Hit] = []

@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
@@ -20,6 +19,9 @@ from services.ingest.salts import Salts
 from services.ingest.settings import IngestSettings
 from services.log import keys
 from services.runtime.clock import DAY_MS
+from services.state import keys as state_keys
+from services.state.errors import StateError
+from services.state.state import State
 from tests.integration.ingest.conftest import SITE, Browser, Hand, Log, OpenIngest
 from tests.require import missing
 from tests.servers.pace import Pace
@@ -107,7 +109,7 @@ async def test_without_redis_and_a_copy_of_the_sites_nothing_is_taken(
         assert_unavailable(await browser.view())
 
         await asyncio.to_thread(own_log.server.start)
-        await browser.ingest.tend()
+        await browser.ingest.maintain()
         assert (await browser.http.get("/readyz")).status_code == 200
         assert (await browser.view()).status_code == 202
         assert await paths_when(own_log, 1) == ["/"]
@@ -124,14 +126,14 @@ async def test_a_day_that_begins_without_redis_has_a_salt_of_its_own_in_no_file(
         await browser.view()
         await asyncio.to_thread(own_log.server.start)
         await paths_when(own_log, 3)
-        await browser.ingest.tend()
+        await browser.ingest.maintain()
         await browser.view()
         await paths_when(own_log, 4)
     today, again, tomorrow, shared = own_log.hits()
     assert today.visitor == again.visitor
     assert tomorrow.visitor not in (0, today.visitor)
     assert shared.visitor == tomorrow.visitor, "the improvised salt is offered to all"
-    assert own_log.redis.get(keys.salt("mytho", "2023-11-16")) is not None
+    assert own_log.redis.get(state_keys.salt("mytho", "2023-11-16")) is not None
 
 
 @pytest.mark.parametrize(("name", "value"), [("maxmemory", "1mb"), ("min-replicas-to-write", "1")])
@@ -202,7 +204,7 @@ async def test_a_full_spool_is_a_503_and_not_a_loss(
 
         await asyncio.to_thread(own_log.server.start)
         assert await paths_when(own_log, len(taken)) == [f"/{number}" for number in taken]
-        await browser.ingest.tend()
+        await browser.ingest.maintain()
         assert (await browser.view("https://mytho.example/after")).status_code == 202
         assert (await browser.http.get("/readyz")).status_code == 200
 
@@ -218,7 +220,7 @@ async def test_a_spool_that_cannot_be_written_stops_the_start(
 async def test_a_wiped_redis_does_not_make_the_sites_unknown(browser: Browser, log: Log) -> None:
     await browser.view()
     log.redis.flushall()
-    await browser.ingest.tend()
+    await browser.ingest.maintain()
     answer = await browser.view()
     assert (answer.status_code, answer.headers.get("x-luot-dropped")) == (202, None)
     assert len(log.hits()) == 1
@@ -226,8 +228,8 @@ async def test_a_wiped_redis_does_not_make_the_sites_unknown(browser: Browser, l
 
 
 async def test_a_site_that_is_removed_is_unknown(browser: Browser, log: Log) -> None:
-    log.redis.hdel(keys.SITES, SITE.slug)
-    await browser.ingest.tend()
+    log.redis.hdel(state_keys.SITES, SITE.slug)
+    await browser.ingest.maintain()
     assert (await browser.view()).headers["x-luot-dropped"] == "unknown_site"
 
 
@@ -264,12 +266,12 @@ async def test_a_salt_whose_reply_was_lost_is_the_salt_of_the_day(
 ) -> None:
     memory = SaltMemory(tmp_path / "on a disk", own_log.server.url)
     hurried = Redis.from_url(own_log.server.url, socket_timeout=0.2, retry=None)
-    salts = Salts(hurried, memory, clock)
+    salts = Salts(State(hurried), memory, clock)
     # Connected before, so that what is offered reaches Redis and only its reply is lost.
     await hurried.ping()
     os.kill(own_log.server.pid, signal.SIGSTOP)
     try:
-        with pytest.raises(RedisError):
+        with pytest.raises(StateError):
             await salts.load("mytho", 1)
         salts.improvise("mytho", 1)
         own = salts.known("mytho", 1)
@@ -277,7 +279,7 @@ async def test_a_salt_whose_reply_was_lost_is_the_salt_of_the_day(
         os.kill(own_log.server.pid, signal.SIGCONT)
     await salts.share()
     assert salts.known("mytho", 1) == own
-    assert own_log.redis.get(keys.salt("mytho", "1970-01-02")) == own
+    assert own_log.redis.get(state_keys.salt("mytho", "1970-01-02")) == own
     await hurried.aclose()
 
 

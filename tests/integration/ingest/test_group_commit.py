@@ -9,15 +9,13 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
+from services.ingest.circuit_breaker import FIRST_BACK_OFF_SECONDS, CircuitBreaker
 from services.ingest.commit import WAIT_SECONDS, WORTH_HITS, GroupCommit, UnavailableError
-from services.ingest.link import FIRST_HOLD_SECONDS, Link
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool
-from services.log.writer import LogWriter
+from services.log.entries import Batcher
+from services.log.open import open_log
 from services.model.hit import Hit
 from services.runtime.clock import system_clock
 from tests.chaos.proxy import Proxy
@@ -41,24 +39,23 @@ async def group_commit(
     max_waiting: int = 10_000,
     append_seconds: float = 0.5,
     spool_bytes: int = 1 << 20,
-    link: Link | None = None,
+    breaker: CircuitBreaker | None = None,
 ) -> AsyncIterator[GroupCommit]:
-    redis, drain_redis = (
-        Redis(port=port, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)) for _ in range(2)
-    )
+    logged = open_log(f"redis://127.0.0.1:{port}", partitions=PARTITIONS, answer_seconds=0.5)
+    producer = logged.producer()
     spool = Spool(Path(mkdtemp(dir=folder)), spool_bytes, PARTITIONS, system_clock)
     await spool.open()
-    link = link or Link()
+    breaker = breaker or CircuitBreaker()
 
     async def check() -> None:
-        await drain_redis.ping()
+        await logged.reader.now()
 
-    drain = Drain(drain_redis, spool, link, check, system_clock)
+    drain = Drain(logged, spool, breaker, check, system_clock, 0.5)
     commit = GroupCommit(
-        redis,
-        LogWriter(PARTITIONS),
+        producer,
+        Batcher(PARTITIONS),
         spool,
-        link,
+        breaker,
         window_seconds=window_seconds,
         max_hits=max_hits,
         max_waiting=max_waiting,
@@ -72,8 +69,9 @@ async def group_commit(
         await commit.stop()
         await drain.stop()
         spool.close()
-        await redis.aclose()
-        await drain_redis.aclose()
+        await producer.close()
+        await drain.close()
+        await logged.close()
 
 
 async def taken(commit: GroupCommit, taking: Hit) -> bool:
@@ -289,30 +287,30 @@ async def test_an_absence_of_redis_is_bridged_by_the_spool(own_log: Log, tmp_pat
     assert own_log.hits() == [hit(number) for number in range(51)]
 
 
-class WatchedLink(Link):
-    """A link that counts how often it was cut, and how often for being slow."""
+class WatchedBreaker(CircuitBreaker):
+    """A breaker that counts how often it was opened, and how often for slowness."""
 
-    cuts = 0
+    times_opened = 0
     turns = 0
 
-    def cut(self, why: str, *, slow: bool = False) -> None:
-        if self.up:
-            self.cuts += 1
+    def open(self, why: str, *, slow: bool = False) -> None:
+        if self.closed:
+            self.times_opened += 1
             self.turns += slow
-        super().cut(why, slow=slow)
+        super().open(why, slow=slow)
 
 
 def most_turns(delay: float, seconds: float) -> int:
-    """Return how often a link may be cut for being slow: visitors wait at every turn.
+    """Return how often a breaker may open for slowness: visitors wait at every turn.
 
-    Before each, a hit has waited for its turn and an append of the drain has mended the link; and
-    it is held twice as long each time.
+    Before each, a hit has waited for its turn and an append of the drain has closed it; and it
+    backs off twice as long each time.
     """
-    turns, at, hold = 0, WAIT_SECONDS, 0.0
+    turns, at, back_off = 0, WAIT_SECONDS, 0.0
     while at <= seconds:
         turns += 1
-        at += hold + delay + WAIT_SECONDS
-        hold = max(2 * hold, FIRST_HOLD_SECONDS)
+        at += back_off + delay + WAIT_SECONDS
+        back_off = max(2 * back_off, FIRST_BACK_OFF_SECONDS)
     return turns
 
 
@@ -320,7 +318,7 @@ async def test_a_redis_that_is_too_slow_for_what_comes_refuses_nobody_and_keeps_
     log: Log, tmp_path: Path
 ) -> None:
     proxy = await Proxy(log.server.port).start()
-    link = WatchedLink()
+    breaker = WatchedBreaker()
     longest = 0.0
 
     async def send(number: int) -> None:
@@ -332,7 +330,12 @@ async def test_a_redis_that_is_too_slow_for_what_comes_refuses_nobody_and_keeps_
     async with (
         Pace() as pace,
         group_commit(
-            proxy.port, tmp_path, max_hits=50, max_waiting=1000, spool_bytes=1 << 24, link=link
+            proxy.port,
+            tmp_path,
+            max_hits=50,
+            max_waiting=1000,
+            spool_bytes=1 << 24,
+            breaker=breaker,
         ) as commit,
     ):
         await commit.submit(hit(0))
@@ -345,13 +348,13 @@ async def test_a_redis_that_is_too_slow_for_what_comes_refuses_nobody_and_keeps_
             await asyncio.sleep(0.05)
         await asyncio.gather(*sent)
         assert longest < 2
-        assert link.cuts >= 1
-        assert link.turns <= most_turns(proxy.delay, time.monotonic() - began)
+        assert breaker.times_opened >= 1
+        assert breaker.turns <= most_turns(proxy.delay, time.monotonic() - began)
         assert len(log.hits()) > 1800, "what is spooled is drained meanwhile"
 
         proxy.delay = 0
         async with asyncio.timeout(60):
-            while not link.up:  # noqa: ASYNC110  # it tells only when it is cut
+            while not breaker.closed:  # noqa: ASYNC110  # it tells only when it opens
                 await asyncio.sleep(0.02)
         await commit.submit(hit(4000))
     await proxy.stop()

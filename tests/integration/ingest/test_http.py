@@ -266,7 +266,7 @@ async def test_a_new_site_is_known_without_a_restart(browser: Browser, log: Log)
     newer = Site(slug="newer", hosts=("newer.example",))
     assert (await browser.view("https://newer.example/", "newer")).headers["x-luot-dropped"]
     log.publish(newer)
-    await browser.ingest.tend()
+    await browser.ingest.maintain()
     answer = await browser.view("https://newer.example/", "newer")
     assert "x-luot-dropped" not in answer.headers
 
@@ -277,7 +277,7 @@ async def test_a_broken_site_leaves_the_others_and_its_last_good_copy(
     for broken in (b"{", b"\xff", b'{"slug":"mytho","timezone":"Nowhere/Land"}'):
         log.redis.hset("sites", SITE.slug, broken)
         log.publish(Site(slug="other", hosts=("other.example",)))
-        await browser.ingest.tend()
+        await browser.ingest.maintain()
         for site, host in (("mytho", "mytho.example"), ("other", "other.example")):
             answer = await browser.view(f"https://{host}/", site)
             assert "x-luot-dropped" not in answer.headers

@@ -35,10 +35,10 @@ async def test_two_processes_share_one_limit(log: Log, open_ingest: OpenIngest) 
     async with open_ingest(max_paths=2) as one, open_ingest(max_paths=2) as two:
         await see(one, "/a")
         await see(two, "/b")
-        await one.ingest.tend()
-        await two.ingest.tend()
+        await one.ingest.maintain()
+        await two.ingest.maintain()
         await see(two, "/c", "/a", "/b")
-        await two.ingest.tend()
+        await two.ingest.maintain()
     assert paths_of(log) == ["/a", "/b", OTHER_PATH, "/a", "/b"]
 
 

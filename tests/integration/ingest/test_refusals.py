@@ -149,7 +149,7 @@ async def test_hits_that_redis_refuses_are_spooled_and_counted_when_it_is_mended
         assert await spooled(browser) == 0
         refuse(refusing)
         await views(browser, clock, 3, 20)
-        await browser.ingest.tend()
+        await browser.ingest.maintain()
         assert await spooled(browser) == 17
         assert len(refusing.log.hits()) == 3
         ready = await browser.http.get("/readyz")
@@ -188,7 +188,7 @@ async def test_an_ingest_that_starts_with_a_wrong_password_says_so_until_it_is_r
         assert "wrong" not in ready.text
         assert (await browser.view()).status_code == 503
         refusing.set_password("wrong")
-        await browser.ingest.tend()
+        await browser.ingest.maintain()
         assert (await browser.http.get("/readyz")).status_code == 200
         assert (await browser.view()).status_code == 202
     finally:

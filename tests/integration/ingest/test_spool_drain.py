@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from services.ingest.checks import RefusedError
-from services.ingest.link import Link
+from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.spool import records
 from services.ingest.spool.drain import DOUBT_MS, QUICK_SECONDS, Drain
 from services.ingest.spool.folder import Folder
 from services.ingest.spool.spool import Spool
 from services.log import keys
-from services.log.writer import Entry, LogWriter
+from services.log.entries import Batcher, LogEntry
+from services.log.interface import Log as HitLog
+from services.log.interface import LogProducer
+from services.log.open import open_log
 from services.model.hit import Hit
 from tests.chaos.proxy import Proxy
 from tests.integration.ingest.conftest import NOON, Log
@@ -30,14 +32,14 @@ def hit(number: int, site: str = "mytho") -> Hit:
     return Hit(site=site, path=f"/{number}", at=NOON + number, day=19_676, visitor=7)
 
 
-def entries(count: int) -> list[Entry]:
+def entries(count: int) -> list[LogEntry]:
     """Return so many entries of one producer, one hit each, all of one partition."""
-    writer = LogWriter(PARTITIONS, PRODUCER)
-    return [entry for number in range(count) for entry in writer.prepare([hit(number)])]
+    batcher = Batcher(PARTITIONS, PRODUCER)
+    return [entry for number in range(count) for entry in batcher.prepare([hit(number)])]
 
 
 def leave_behind(
-    root: Path, spooled: Sequence[Entry], *, attempted: bool = False, written: int = NOON
+    root: Path, spooled: Sequence[LogEntry], *, attempted: bool = False, written: int = NOON
 ) -> Path:
     """Make what a process that was killed has left: one record an entry."""
     folder = root / "fedcba9876543210"
@@ -64,21 +66,36 @@ async def draining(
     log: Log,
     root: Path,
     check: Check | None = None,
-    link: Link | None = None,
+    breaker: CircuitBreaker | None = None,
     *,
     limit: int = 1 << 30,
     port: int | None = None,
 ) -> AsyncIterator[Spool]:
     spool = Spool(root, limit, PARTITIONS, lambda: NOON)
     await spool.open()
-    async with Redis(port=port or log.server.port) as redis:
-        drain = Drain(redis, spool, link or Link(), check or Check(), lambda: NOON)
-        drain.start()
-        try:
-            yield spool
-        finally:
-            await drain.stop()
-            spool.close()
+    logged = log_at(port or log.server.port)
+    drain = Drain(logged, spool, breaker or CircuitBreaker(), check or Check(), lambda: NOON)
+    drain.start()
+    try:
+        yield spool
+    finally:
+        await drain.stop()
+        await drain.close()
+        await logged.close()
+        spool.close()
+
+
+def log_at(port: int) -> HitLog:
+    return open_log(f"redis://127.0.0.1:{port}", partitions=PARTITIONS)
+
+
+@asynccontextmanager
+async def producing(log: Log) -> AsyncIterator[LogProducer]:
+    logged = log_at(log.server.port)
+    producer = logged.producer()
+    yield producer
+    await producer.close()
+    await logged.close()
 
 
 async def until(reached: Callable[[], bool]) -> None:
@@ -93,7 +110,7 @@ async def until_drained(folder: Path) -> None:
     await until(lambda: not list(folder.glob("*.spool")))
 
 
-def ttl(log: Log, entry: Entry) -> Any:
+def ttl(log: Log, entry: LogEntry) -> Any:
     return log.redis.ttl(keys.producer(entry.partition, entry.producer))
 
 
@@ -116,8 +133,9 @@ async def test_a_drain_repeated_after_a_crash_repeats_nothing_however_late(
 ) -> None:
     spooled = entries(100)
     folder = leave_behind(tmp_path, spooled, written=NOON - 2 * DOUBT_MS)
-    async with Redis(port=log.server.port) as redis:
-        await LogWriter.append(redis, spooled[:60], forget=False)
+    async with producing(log) as producer:
+        await producer.open(PRODUCER)
+        await producer.append(spooled[:60])
     assert ttl(log, spooled[0]) == -1, "the sequence is remembered until the file is deleted"
     async with draining(log, tmp_path):
         await until_drained(folder)
@@ -162,8 +180,8 @@ async def test_an_entry_whose_reply_was_lost_lately_is_in_the_log_once(
 ) -> None:
     spooled = entries(1)
     if known:
-        async with Redis(port=log.server.port) as redis:
-            await LogWriter.append(redis, spooled)
+        async with producing(log) as producer:
+            await producer.append(spooled)
     folder = leave_behind(tmp_path, spooled, attempted=True, written=NOON - DOUBT_MS + 1000)
     async with draining(log, tmp_path):
         await until_drained(folder)
@@ -182,69 +200,69 @@ async def test_old_hits_that_were_never_tried_are_appended_however_old(
 async def test_nothing_is_drained_into_a_redis_that_must_not_hold_the_log(
     log: Log, tmp_path: Path
 ) -> None:
-    check, link = Check(), Link()
+    check, breaker = Check(), CircuitBreaker()
     check.refusal = "another number of partitions"
-    link.cut("test")
-    async with draining(log, tmp_path, check, link) as spool:
+    breaker.open("test")
+    async with draining(log, tmp_path, check, breaker) as spool:
         await spool.append(entries(1), attempted=False)
         await until(lambda: check.asked > 0)
-        assert (link.fault, spool.hits, log.hits()) == ("test", 1, [])
+        assert (breaker.fault, spool.hits, log.hits()) == ("test", 1, [])
         check.refusal = None
-        await until(lambda: link.up)
+        await until(lambda: breaker.closed)
     assert log.hits() == [hit(0)]
 
 
 async def test_of_entries_in_one_append_a_smaller_sequence_is_never_left_out(log: Log) -> None:
     spooled = entries(10)
-    async with Redis(port=log.server.port) as redis:
-        await LogWriter.append(redis, spooled[:4])
-        await LogWriter.append(redis, spooled[2:])
-        await LogWriter.append(redis, spooled)
+    async with producing(log) as producer:
+        await producer.append(spooled[:4])
+        await producer.append(spooled[2:])
+        await producer.append(spooled)
     assert log.hits() == [hit(number) for number in range(10)]
 
 
-def held_link() -> tuple[Link, list[float]]:
-    """Return a link that is held, and the clock that it reads."""
+def backing_off() -> tuple[CircuitBreaker, list[float]]:
+    """Return a breaker that backs off, and the clock that it reads."""
     clock = [1000.0]
-    link = Link(lambda: clock[0])
-    link.cut("slow", slow=True)
-    link.mend()
-    link.cut("slow", slow=True)
-    assert link.held
-    return link, clock
+    breaker = CircuitBreaker(lambda: clock[0])
+    breaker.open("slow", slow=True)
+    breaker.close()
+    breaker.open("slow", slow=True)
+    assert not breaker.half_open
+    return breaker, clock
 
 
-async def test_a_link_that_is_held_is_drained_but_not_mended(log: Log, tmp_path: Path) -> None:
-    link, clock = held_link()
+async def test_a_breaker_that_backs_off_is_drained_but_not_closed(log: Log, tmp_path: Path) -> None:
+    breaker, clock = backing_off()
     # A record is 80 bytes: much more passes through the spool than it may hold.
-    async with draining(log, tmp_path, link=link, limit=4000) as spool:
+    async with draining(log, tmp_path, breaker=breaker, limit=4000) as spool:
         for number, entry in enumerate(entries(200), 1):
             if number % 10 == 0:
                 await until(lambda: spool.hits == 0)
             async with spool.writing:
                 await spool.append([entry], attempted=False)
         await until(lambda: len(log.hits()) == 200)
-        assert not link.up
+        assert not breaker.closed
         clock[0] += 2
-        await until(lambda: link.up)
+        await until(lambda: breaker.closed)
     assert log.hits() == [hit(number) for number in range(200)]
 
 
-async def test_a_link_to_a_redis_that_takes_long_for_an_append_stays_cut(
+async def test_a_breaker_before_a_redis_that_takes_long_for_an_append_stays_open(
     log: Log, tmp_path: Path
 ) -> None:
     proxy = await Proxy(log.server.port).start()
     proxy.delay = QUICK_SECONDS + 0.1
-    link = Link()
+    breaker = CircuitBreaker()
     spooled = entries(2)
-    async with draining(log, tmp_path, link=link, port=proxy.port) as spool:
+    async with draining(log, tmp_path, breaker=breaker, port=proxy.port) as spool:
         await spool.append(spooled[:1], attempted=False)
-        link.cut("test")
+        breaker.open("test")
         await until(lambda: spool.hits == 0)
         await spool.append(spooled[1:], attempted=False)
         await until(lambda: spool.hits == 0)
-        assert not link.up
+        assert not breaker.closed
         proxy.delay = 0
-        await until(lambda: link.up)
+        await until(lambda: breaker.closed)
     await proxy.stop()
     assert log.hits() == [hit(0), hit(1)]

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.api.settings import ApiSettings
+from services.state.state import State
 from services.store import sites
 from services.store.interface import Store
 from services.store.migrations import migrate
@@ -75,9 +76,11 @@ def clock() -> Clock:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def api(store: Store, redis: Redis, clock: Clock) -> AsyncIterator[Api]:
-    settings = ApiSettings.read({}, admin_token=TOKEN)
-    api = Api(settings, store=store, redis=redis, clock=clock, monotonic=clock)
+async def api(
+    store: Store, redis: Redis, redis_server: RedisServer, clock: Clock
+) -> AsyncIterator[Api]:
+    settings = ApiSettings.read({}, admin_token=TOKEN, redis_url=redis_server.url)
+    api = Api(settings, store=store, state=State(redis), clock=clock, monotonic=clock)
     await api.start()
     yield api
     await api.stop()

@@ -7,9 +7,10 @@ from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.api.settings import ApiSettings
-from services.log import keys
 from services.model.display import Display
 from services.model.site import Site
+from services.state import keys
+from services.state.state import State
 from services.store import sites
 from services.store.interface import Store
 from tests.integration.test_api.world import SITE, TOKEN, Clock, serving
@@ -144,7 +145,7 @@ async def test_strangers_are_turned_away_before_their_body_is_read(
 
 
 async def test_without_an_admin_token_nobody_administers(store: Store, redis: Redis) -> None:
-    api = Api(ApiSettings.read({}), store=store, redis=redis)
+    api = Api(ApiSettings.read({}), store=store, state=State(redis))
     await api.start()
     async with serving(api.asgi) as client:
         answer = await client.get("/api/admin/sites", headers=ADMIN)

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from services.api.app import Api
 from services.api.settings import ApiSettings
 from services.model.calendar import EPOCH
+from services.state.state import State
 from services.store.interface import Store
 from tests.integration.test_api.world import TOKEN, Clock, serving, write_counter
 
@@ -126,7 +127,7 @@ async def test_a_reversal_is_seen_by_an_api_that_starts_afterwards_too(
     await enter(client, entry("back", visits=-900))
 
     settings = ApiSettings.read({}, admin_token=TOKEN)
-    other = Api(settings, store=store, redis=redis, clock=clock, monotonic=clock)
+    other = Api(settings, store=store, state=State(redis), clock=clock, monotonic=clock)
     await other.start()
     async with serving(other.asgi) as second:
         assert (await numbers(second, clock))["total"] == 7

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from services.api.app import Api
-from services.api.stats.reader import LIMITS, Reader
+from services.api.stats.reader import LIMITS, StatsReader
 from services.store.interface import Store
 from tests.integration.test_api.world import TOKEN, write_counter, write_views
 
@@ -34,7 +34,7 @@ async def test_a_panel_that_is_refused_says_so_and_the_page_works(
     assert '<span class="value">3</span>' in page.text
 
     stats = api._now().stats
-    good, stats.reader = stats.reader, Reader(store, LIMITS._replace(bytes=1))
+    good, stats.reader = stats.reader, StatsReader(store, LIMITS._replace(bytes=1))
     try:
         page = await client.get("/admin/sites/mytho", headers=OWNER)
     finally:

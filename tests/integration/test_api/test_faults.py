@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.api.settings import ApiSettings
-from services.log import keys
 from services.model.calendar import EPOCH
+from services.state import keys
 from services.store import sites
 from services.store.migrations import SchemaError, migrate
 from services.store.open import open_store

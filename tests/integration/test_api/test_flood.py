@@ -15,6 +15,7 @@ from services.api.app import Api
 from services.api.settings import ApiSettings
 from services.model.calendar import EPOCH
 from services.model.site import Site
+from services.state.state import State
 from services.store import sites
 from services.store.interface import Row, Store
 from tests.integration.test_api.world import serving, write_counter
@@ -55,7 +56,7 @@ async def client(counting: Counting, redis: Redis) -> AsyncIterator[httpx.AsyncC
     for number in range(100):
         path = f"/bai-viet/{number}"
         await write_counter(counting.store, "mytho", "total", EPOCH, 0, views=number + 1, path=path)
-    api = Api(ApiSettings.read({}), store=counting, redis=redis)  # type: ignore[arg-type]
+    api = Api(ApiSettings.read({}), store=counting, state=State(redis))  # type: ignore[arg-type]
     await api.start()
     async with serving(api.asgi) as client:
         yield client

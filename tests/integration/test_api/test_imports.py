@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.log import batch, keys
-from services.log.imports import producer_of
-from services.log.reach import set_commits
+from services.log.interface import import_producer
+from services.log.redis.positions import RedisPositions
 from services.model.calendar import local_day
 from services.model.hit import Hit, Visit
 from services.model.partition import DEFAULT_PARTITIONS, partition_of
@@ -71,7 +71,7 @@ async def entries(redis: Redis) -> int:
 
 async def commit_all(redis: Redis) -> None:
     """Say that everything is counted, as an aggregator does."""
-    await set_commits(redis, "luot", {PARTITION: 1 << 62})
+    await RedisPositions(redis, "luot", 8).set_committed({PARTITION: 1 << 62})
 
 
 async def test_a_chunk_sent_again_is_in_the_log_once(
@@ -103,7 +103,9 @@ async def test_it_is_done_when_all_of_it_is_counted_and_stays_so_without_redis(
     assert await finish(client) == {"done": False, "hits": 1}
     await commit_all(redis)
     assert await finish(client) == {"done": True, "hits": 1}
-    assert await redis.hget(keys.imported(PARTITION, producer_of("mytho", DIGEST)), "salt") is None
+    assert (
+        await redis.hget(keys.imported(PARTITION, import_producer("mytho", DIGEST)), "salt") is None
+    )
     await redis.flushall()
     again = (await begin(client)).json()
     assert (again["done"], again["salt"]) == (True, "")
@@ -124,7 +126,7 @@ async def test_a_log_that_was_emptied_half_way_ends_the_import(
         assert refused.status_code == 409
         assert "none is counted twice" in refused.text
     assert await entries(redis) == 0
-    assert await redis.exists(keys.imported(PARTITION, producer_of("mytho", DIGEST))) == 0
+    assert await redis.exists(keys.imported(PARTITION, import_producer("mytho", DIGEST))) == 0
 
 
 async def test_a_redis_put_back_to_an_older_state_ends_the_import(
@@ -133,7 +135,7 @@ async def test_a_redis_put_back_to_an_older_state_ends_the_import(
     await begin(client)
     for number in range(20):
         await send(client, number * 10, number * 10 + 10)
-    key = keys.imported(PARTITION, producer_of("mytho", DIGEST))
+    key = keys.imported(PARTITION, import_producer("mytho", DIGEST))
     await redis.hset(key, "taken", "50")
     refused = await begin(client)
     assert (refused.status_code, "at least up to line 200" in refused.text) == (409, True)
@@ -159,7 +161,7 @@ async def test_an_import_goes_on_after_weeks_and_a_restart(
 ) -> None:
     begun = (await begin(client)).json()
     await send(client, 0, 500)
-    assert await redis.ttl(keys.imported(PARTITION, producer_of("mytho", DIGEST))) == -1
+    assert await redis.ttl(keys.imported(PARTITION, import_producer("mytho", DIGEST))) == -1
     await redis.delete(keys.import_salt("mytho"))
     await api.stop()
     await api.start()

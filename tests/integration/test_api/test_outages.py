@@ -14,10 +14,12 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from services.api.counter.last_shown import MAX_PAGES, Kept
+from services.api.counter.last_shown import LastShownPages
 from services.api.counter.reading import PageReading
-from services.log import keys
 from services.model.calendar import EPOCH
+from services.state import keys
+from services.state.last_shown import MAX_PAGES
+from services.state.state import State
 from services.store import sites
 from services.store.migrations import migrate
 from services.store.open import open_store
@@ -227,10 +229,10 @@ async def test_what_cannot_be_read_in_redis_is_as_good_as_lost(
 async def test_pages_are_kept_within_a_limit_and_go_with_their_site(
     open_api: OpenApi, redis: Redis, tmp_path: Path
 ) -> None:
-    kept = Kept(redis)
+    pages = LastShownPages(State(redis))
     page = PageReading(as_of=1_700_000_000_000, day=19_700, views=445, today=3)
     for first in range(0, MAX_PAGES + 1000, 100):
-        await kept.keep_pages({("mytho", f"/trang/{first + i}"): page for i in range(100)})
+        await pages.write({("mytho", f"/trang/{first + i}"): page for i in range(100)})
         assert await redis.hlen(keys.pages("mytho")) <= MAX_PAGES
     used = await redis.memory_usage(keys.pages("mytho"), samples=0)
     assert used is not None

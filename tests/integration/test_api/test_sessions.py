@@ -7,9 +7,10 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from services.api.access.sessions import IDLE_SECONDS, LONGEST_SECONDS
 from services.api.app import Api
 from services.api.settings import ApiSettings
+from services.state.sessions import IDLE_SECONDS, LONGEST_SECONDS
+from services.state.state import State
 from services.store.interface import Store
 from tests.integration.test_api.people import ADMIN, PASSWORD, add_user, browser, sign_in
 from tests.integration.test_api.world import TOKEN, Clock, serving
@@ -36,7 +37,7 @@ async def second(
     """Another API on the same stores."""
     async with Redis.from_url(redis_server.url) as client:
         settings = ApiSettings.read({}, admin_token=TOKEN)
-        other = Api(settings, store=store, redis=client, clock=clock, monotonic=clock)
+        other = Api(settings, store=store, state=State(client), clock=clock, monotonic=clock)
         await other.start()
         async with serving(other.asgi) as answering:
             yield answering
@@ -84,7 +85,7 @@ async def test_behind_tls_the_cookie_is_bound_to_host_and_tls(
         admin_token=TOKEN,
         public_url="https://stats.example.vn/luot",
     )
-    api = Api(settings, store=store, redis=redis, clock=clock, monotonic=clock)
+    api = Api(settings, store=store, state=State(redis), clock=clock, monotonic=clock)
     await api.start()
     async with serving(api.asgi) as client:
         await add_user(client, "lan")

@@ -12,11 +12,12 @@ from redis.asyncio import Redis
 
 from services.api.app import Api
 from services.api.counter.routes import Counters
-from services.api.registry import Registry
 from services.api.settings import ApiSettings
-from services.log import keys
+from services.api.sites.registry import Registry
 from services.model.calendar import EPOCH
 from services.model.site import Metric, Site
+from services.state import keys
+from services.state.state import State
 from services.store import sites
 from services.store.interface import Row, Store, StoreUnavailableError
 from tests.integration.test_api.world import (
@@ -76,7 +77,7 @@ async def api(watched: Watched, redis: Redis, clock: Clock) -> AsyncIterator[Api
         await write_balance(watched.store, slug, "old", "total", EPOCH, 1)
         await redis.hset(keys.ONLINE, slug, f"{number}:{clock.ms}")
     settings = ApiSettings.read({}, admin_token=TOKEN)
-    api = Api(settings, store=watched, redis=redis, clock=clock, monotonic=clock)  # type: ignore[arg-type]
+    api = Api(settings, store=watched, state=State(redis), clock=clock, monotonic=clock)  # type: ignore[arg-type]
     await api.start()
     yield api
     await api.stop()
@@ -86,7 +87,7 @@ async def api(watched: Watched, redis: Redis, clock: Clock) -> AsyncIterator[Api
 async def counters(
     api: Api, watched: Watched, redis: Redis, clock: Clock
 ) -> AsyncIterator[Counters]:
-    counters = Counters(api.registry, watched, redis, clock, clock)  # type: ignore[arg-type]
+    counters = Counters(api.registry, watched, State(redis), clock, clock)  # type: ignore[arg-type]
     yield counters
     await counters.close()
 
@@ -248,7 +249,7 @@ async def test_what_is_asked_for_again_is_renewed_before_it_ends(
         clock.now += 10
         watched.statements.clear()
         counters = api._now().counters
-        counters.renew()
+        counters.refresh()
         await asyncio.sleep(0)
         assert not watched.statements  # nobody has asked for a while
 

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from services.api.app import Api
 from services.api.settings import ApiSettings
 from services.model.hit import Hit
+from services.state.state import State
 from services.store.interface import Store
 from services.store.open import open_store
 from tests.integration.test_api.world import TOKEN, Clock, serving
@@ -71,7 +72,7 @@ def clock() -> Clock:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def api(store: Store, redis: Redis, clock: Clock) -> AsyncIterator[Api]:
     settings = ApiSettings.read({}, admin_token=TOKEN)
-    api = Api(settings, store=store, redis=redis, clock=clock, monotonic=clock)
+    api = Api(settings, store=store, state=State(redis), clock=clock, monotonic=clock)
     await api.start()
     yield api
     await api.stop()

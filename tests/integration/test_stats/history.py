@@ -8,7 +8,7 @@ from itertools import groupby
 from services.aggregator.flush import Flusher
 from services.aggregator.fold import Folded, PartitionFold
 from services.log.batch import Batch
-from services.model import position
+from services.log.redis import entry_ids
 from services.model.calendar import Grain, day_start_ms, period_start, to_day
 from services.model.hit import Hit
 from services.model.partition import DEFAULT_PARTITIONS, partition_of
@@ -104,7 +104,7 @@ def _folded(folds: Sequence[PartitionFold], hits: Sequence[Hit]) -> Iterator[Fol
     for partition, mine in by_partition.items():
         of_moments = groupby(mine, key=lambda hit: hit.at)
         yield folds[partition].fold(
-            [(position.encode(at, 0), at, batch_of(list(moment))) for at, moment in of_moments]
+            [(entry_ids.encode(at, 0), at, batch_of(list(moment))) for at, moment in of_moments]
         )
 
 

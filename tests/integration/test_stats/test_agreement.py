@@ -14,8 +14,8 @@ import pytest
 
 from services.api.stats.filters import Property, parse
 from services.api.stats.measures import LENGTHS, Measure
-from services.api.stats.question import Part, Question
-from services.api.stats.reader import Reader
+from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.reader import StatsReader
 from services.api.stats.spans import Interval, Span
 from services.model.calendar import day_start_ms, to_date, to_day, week_start
 from services.model.hit import Hit
@@ -263,7 +263,7 @@ async def test_visits_of_visitors_whose_hashes_are_alike_are_kept_apart(store: S
     ]
     hits.sort(key=lambda hit: hit.at)
     await history.flush(store, hits)
-    reader = Reader(store)
+    reader = StatsReader(store)
     try:
         for filters in ("", "visit:country==VN"):
             begun = [
@@ -276,14 +276,14 @@ async def test_visits_of_visitors_whose_hashes_are_alike_are_kept_apart(store: S
                 of = list(of)
                 return len(of), sum(each.views == 1 for each in of), sum(each.ms for each in of)
 
-            asked = Question(site, span, (Measure.VISITS, *LENGTHS), parse(filters))
+            asked = StatsQuery(site, span, (Measure.VISITS, *LENGTHS), parse(filters))
             total = (await reader.total(asked)).total()
             assert (total.measured, total.bounces, total.ms) == sums(begun)
             hours = await reader.timeseries(asked, Interval.HOUR)
             for name, counts in hours.rows:
                 of_hour = [each for each in begun if wall_hour(each.hit, site.timezone) == name]
                 assert (counts.measured, counts.bounces, counts.ms) == sums(of_hour)
-            pages = await reader.breakdown(asked, Part(Property.PAGE, 10, 1))
+            pages = await reader.breakdown(asked, BreakdownQuery(Property.PAGE, 10, 1))
             assert len(pages.rows) == 3
             for name, counts in pages.rows:
                 of_page = [each for each in begun if each.hit.path == name]

@@ -16,10 +16,10 @@ from services.api.app import Api
 from services.api.stats.answers import prefers_csv, table
 from services.api.stats.filters import Property
 from services.api.stats.measures import Measure, change
-from services.api.stats.reader import Reader
-from services.log import keys
+from services.api.stats.reader import StatsReader
 from services.model.calendar import to_day
 from services.model.site import Site
+from services.state import keys
 from services.store import hits as repository
 from services.store.interface import Limits, Store
 from tests.integration.test_api.world import Clock
@@ -262,7 +262,7 @@ async def test_a_query_over_its_limits_is_refused_and_the_counter_goes_on(
     running = api._running
     assert running is not None
     generous = running.stats.reader
-    running.stats.reader = Reader(store, Limits(calls=1, threads=1, seconds=10, bytes=100_000))
+    running.stats.reader = StatsReader(store, Limits(calls=1, threads=1, seconds=10, bytes=100_000))
     try:
         refused = await ask(client, "aggregate", period="year", metrics=ALL)
         assert (refused.status_code, list(refused.json()["errors"])) == (422, ["query"])

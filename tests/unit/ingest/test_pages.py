@@ -3,7 +3,7 @@
 import pytest
 
 from services.enrich import urls
-from services.enrich.urls import Page, read_page, source_of
+from services.enrich.urls import PageUrl, read_page, source_of
 from services.model.site import Site
 
 SITE = Site(slug="mytho", hosts=("mytho.example", "*.mytho.example"))
@@ -11,7 +11,7 @@ ANYWHERE = Site(slug="demo", hosts=("*",))
 
 
 def test_a_page_has_a_host_in_lower_case_and_a_path_as_it_came() -> None:
-    assert read_page("HTTPS://WWW.Mytho.Example:8443/Tin%20T?a=1#x") == Page(
+    assert read_page("HTTPS://WWW.Mytho.Example:8443/Tin%20T?a=1#x") == PageUrl(
         host="www.mytho.example", path="/Tin%20T", query="a=1", campaign=""
     )
 

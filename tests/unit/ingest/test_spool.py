@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from services.ingest.spool import records
 from services.ingest.spool.folder import Folder
-from services.ingest.spool.records import Record
+from services.ingest.spool.records import SpoolRecord
 from services.ingest.spool.segment import Segment, scan
 from services.ingest.spool.spool import Spool, SpoolError
-from services.log.writer import Entry
+from services.log.entries import LogEntry
 
 PARTITIONS = 4
 NOW = 1_700_000_000_000
 
 ENTRY = st.builds(
-    Entry,
+    LogEntry,
     partition=st.integers(0, PARTITIONS - 1),
     producer=st.text("0123456789abcdef", min_size=1, max_size=16),
     sequence=st.integers(1, 1 << 40),
@@ -32,18 +32,18 @@ ENTRY = st.builds(
     payload=st.binary(max_size=60),
 )
 RECORD = st.builds(
-    Record,
+    SpoolRecord,
     written=st.integers(NOW, NOW + 1_000_000),
     attempted=st.booleans(),
     entries=st.lists(ENTRY, min_size=1, max_size=4),
 )
 
 
-def entry(sequence: int, payload: bytes = b"x") -> Entry:
-    return Entry(0, "producer", sequence, 1, payload)
+def entry(sequence: int, payload: bytes = b"x") -> LogEntry:
+    return LogEntry(0, "producer", sequence, 1, payload)
 
 
-def encoded(record: Record) -> bytes:
+def encoded(record: SpoolRecord) -> bytes:
     return records.encode(record.written, record.entries, attempted=record.attempted)
 
 
@@ -55,15 +55,15 @@ def left_behind(root: Path, content: bytes) -> Path:
     return folder
 
 
-async def drained(folder: Folder) -> list[Record]:
-    found: list[Record] = []
+async def drained(folder: Folder) -> list[SpoolRecord]:
+    found: list[SpoolRecord] = []
     while (chunk := await folder.read()) is not None:
         found += chunk.records
         folder.drop(chunk)
     return found
 
 
-def adopted(content: bytes) -> tuple[list[Record], int]:
+def adopted(content: bytes) -> tuple[list[SpoolRecord], int]:
     """Return what is drained from such a file, and the hits that were announced."""
     with tempfile.TemporaryDirectory() as root:
         folder = Folder.adopt(left_behind(Path(root), content), PARTITIONS)
@@ -81,7 +81,7 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 @given(st.lists(RECORD, max_size=6), st.data())
 def test_after_a_cut_at_any_byte_the_whole_records_before_it_are_kept(
-    written: list[Record], data: st.DataObject
+    written: list[SpoolRecord], data: st.DataObject
 ) -> None:
     parts = [records.header(PARTITIONS), *map(encoded, written)]
     content = b"".join(parts)
@@ -95,7 +95,7 @@ def test_after_a_cut_at_any_byte_the_whole_records_before_it_are_kept(
 
 @given(st.lists(RECORD, min_size=1, max_size=6), st.data())
 def test_after_a_flipped_bit_nothing_is_invented_and_what_was_before_it_is_kept(
-    written: list[Record], data: st.DataObject
+    written: list[SpoolRecord], data: st.DataObject
 ) -> None:
     parts = [records.header(PARTITIONS), *map(encoded, written)]
     content = bytearray(b"".join(parts))
@@ -114,7 +114,7 @@ def test_no_bytes_end_in_an_error(content: bytes, with_header: bool) -> None:
 
 async def test_records_come_back_in_order_also_while_more_are_written(tmp_path: Path) -> None:
     folder = Folder.create(tmp_path, PARTITIONS)
-    found: list[Record] = []
+    found: list[SpoolRecord] = []
     for number in range(1, 50):
         data = records.encode(NOW + number, [entry(number)], attempted=False)
         await folder.append(data, hits=1, written=NOW + number)

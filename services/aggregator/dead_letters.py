@@ -1,0 +1,50 @@
+"""Log entries that hold no batch: kept on a stream of their own, for a person to look at."""
+
+import logging
+from typing import Any
+
+from services.aggregator import metrics
+from services.aggregator.transport.runs import RunEntry
+from services.log import batch
+from services.log.batch import Batch
+
+log = logging.getLogger(__name__)
+
+
+class DeadLetters:
+    """Decodes entries, and copies those that cannot be decoded to the topic of dead letters."""
+
+    def __init__(self, topic: Any) -> None:
+        self._topic = topic
+
+    async def decode(self, partition: int, entry: RunEntry, *, replayed: bool) -> Batch | None:
+        """Return the batch of an entry; None for a dead one, which is kept when it is new."""
+        headers = entry.headers
+        try:
+            return batch.decode(
+                entry.value, hits=_number(headers, "n"), version=_number(headers, "v")
+            )
+        except batch.BatchError as error:
+            if not replayed:
+                await self._keep(partition, entry, str(error))
+            return None
+
+    async def _keep(self, partition: int, entry: RunEntry, reason: str) -> None:
+        log.error("entry %d of partition %d: %s", entry.position, partition, reason)
+        metrics.dead_entries.inc()
+        headers = {
+            **entry.headers,
+            "reason": reason.encode(),
+            "partition": str(partition).encode(),
+            "position": str(entry.position).encode(),
+        }
+        await self._topic.send(value=entry.value, headers=headers)
+
+
+def _number(headers: dict[str, bytes], name: str) -> int:
+    try:
+        return int(headers[name])
+    except (KeyError, ValueError):
+        raise batch.BatchError(
+            f"field {name} is {headers.get(name)!r}, expected a number"
+        ) from None

@@ -1,0 +1,44 @@
+"""The Faust app of the aggregator: our driver, no Tables, no leader topic, no web server."""
+
+from pathlib import Path
+from typing import Any
+
+from services.aggregator.settings import AggregatorSettings
+from services.aggregator.transport import faust_settings
+from services.aggregator.visits import FORGET_MS
+
+RUN_BYTES = 32 * 1024
+"""Some 700 hits: a few milliseconds of folding."""
+
+
+def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust_settings.App:
+    """Return the app, without agents; `folder` is for what Faust writes on the disk."""
+    app = faust_settings.App(
+        settings.group,
+        broker=broker,
+        datadir=folder,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        topic_partitions=settings.partitions,
+        web_enabled=False,
+        stream_wait_empty=False,
+        # The buffer is what may wait undecoded; what may wait folded is flush_hits.
+        stream_buffer_maxsize=64,
+    )
+    app.partitions = settings.partitions
+    app.lease_seconds = settings.lease_seconds
+    app.retention_ms = int(settings.retention_seconds * 1000)
+    app.replay_ms = 2 * FORGET_MS
+    app.run_bytes = RUN_BYTES
+    return app
+
+
+def raw_topic(app: faust_settings.App, name: str) -> Any:
+    """Return a topic whose values are bytes that Faust leaves alone."""
+    return app.topic(name, value_type=bytes, value_serializer="raw")
+
+
+async def watch(app: faust_settings.App) -> None:
+    """Raise when the app stops by itself: nothing would be read, and nobody told."""
+    await app.wait_until_stopped()
+    raise app.crash_reason or RuntimeError("Faust stopped by itself")

@@ -1,0 +1,35 @@
+"""The partitions that this aggregator owns, each with the state of its fold."""
+
+from collections.abc import Collection
+from typing import Any
+
+from services.aggregator.fold import PartitionFold
+from services.aggregator.visits import DayPeak
+
+
+class OwnedFolds:
+    """The fold of each partition that was read from since it was assigned."""
+
+    def __init__(self) -> None:
+        self.by_partition: dict[int, PartitionFold] = {}
+
+    def of(self, partition: int) -> PartitionFold:
+        """Return the fold of a partition, a new one when the partition is new here."""
+        fold = self.by_partition.get(partition)
+        if fold is None:
+            fold = self.by_partition[partition] = PartitionFold(partition)
+        return fold
+
+    def forget(self, partitions: Collection[int]) -> None:
+        """Drop the folds of partitions that somebody else owns now."""
+        for partition in partitions:
+            self.by_partition.pop(partition, None)
+
+    def take_peaks(self) -> list[DayPeak]:
+        """Return the peaks that rose since the last call."""
+        return [peak for fold in self.by_partition.values() for peak in fold.online.take_peaks()]
+
+
+def assigned(consumer: Any) -> list[int]:
+    """Return the partitions whose leases this process holds, in order."""
+    return sorted(tp.partition for tp in consumer.assignment())

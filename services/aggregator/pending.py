@@ -1,0 +1,94 @@
+"""What was folded and is not written yet, and how much of it there may be."""
+
+import asyncio
+from collections.abc import Collection
+
+import msgspec
+from faust.types import EventT
+
+from services.aggregator.fold import Folded, Seen
+
+FLUSH_PAGES = 15_000
+"""Pages with views that are written without waiting: each is four counter rows."""
+
+
+class Unflushed(msgspec.Struct):
+    """Folded runs with the messages that they came in.
+
+    fresh     runs that were never written
+    replayed  runs that were read again after a start: written before, or lost with the store
+    events    messages to acknowledge once their runs are in the store
+    """
+
+    fresh: list[Folded] = []
+    replayed: list[Folded] = []
+    events: list[EventT] = []
+
+
+class Pending:
+    """Collects folded runs for the next flush, and bounds them by hits and by pages.
+
+    arrived  there is something to flush
+    full     enough for a flush without waiting for the period to end
+    room     cleared while twice that waits: nothing more may be read
+    """
+
+    def __init__(self, flush_hits: int) -> None:
+        self._flush_hits = flush_hits
+        self._runs = Unflushed()
+        self._hits = 0
+        self._pages: set[Seen] = set()
+        self.arrived = asyncio.Event()
+        self.full = asyncio.Event()
+        self.room = asyncio.Event()
+        self.room.set()
+
+    def add(self, folded: Folded, *, replayed: bool) -> None:
+        """Take a folded run; its message follows."""
+        (self._runs.replayed if replayed else self._runs.fresh).append(folded)
+        self._hits += len(folded)
+        self._pages.update(folded.views)
+        # At 1 a flush is due, at 2 nothing more is read.
+        load = max(self._hits / self._flush_hits, len(self._pages) / FLUSH_PAGES)
+        if load >= 1:
+            self.full.set()
+        if load >= 2:
+            self.room.clear()
+
+    def add_event(self, event: EventT) -> None:
+        """Take a message whose runs, if it had any, were added."""
+        self._runs.events.append(event)
+        self.arrived.set()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to flush or to acknowledge."""
+        return not self._runs.events
+
+    def take(self) -> Unflushed:
+        """Return everything for a flush; until it ends, all of it still counts as pending."""
+        taken, self._runs = self._runs, Unflushed()
+        return taken
+
+    def put_back(self, taken: Unflushed) -> None:
+        """Take back what could not be flushed: what comes later must not be committed without."""
+        self._runs.fresh[:0] = taken.fresh
+        self._runs.replayed[:0] = taken.replayed
+        self._runs.events[:0] = taken.events
+
+    def make_room(self) -> None:
+        """Count again what is pending, after a flush, and let more be read."""
+        runs = (*self._runs.fresh, *self._runs.replayed)
+        self._hits = sum(map(len, runs))
+        self._pages = set().union(*(folded.views for folded in runs))
+        self.full.clear()
+        self.room.set()
+
+    def forget(self, partitions: Collection[int]) -> None:
+        """Drop the runs and messages of partitions that somebody else owns now."""
+        runs = self._runs
+        self._runs = Unflushed(
+            [folded for folded in runs.fresh if folded.partition not in partitions],
+            [folded for folded in runs.replayed if folded.partition not in partitions],
+            [event for event in runs.events if event.message.partition not in partitions],
+        )

@@ -1,0 +1,66 @@
+"""Runs the tasks of the aggregator: the first error of any of them ends all of it."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from services.runtime.tasks import end
+
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Tasks, and the error that made it impossible to go on."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failure: asyncio.Future[None] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and nothing has failed."""
+        return self._failure is not None and not self._failure.done()
+
+    def problem(self) -> str | None:
+        """Return why it does not run; None when it does."""
+        if self._failure is None:
+            return "not started"
+        if self._failure.done():
+            return f"stopped: {self._failure.exception()}"
+        return None
+
+    def start(self) -> None:
+        """Begin to accept failures; inside a running event loop."""
+        self._failure = asyncio.get_running_loop().create_future()
+
+    def run(self, *work: Coroutine[Any, Any, None]) -> None:
+        """Run each in a task of its own."""
+        self._tasks += [asyncio.create_task(self._guard(one)) for one in work]
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Log what cannot be recovered from, and keep the first of it for `failed`."""
+        log.exception("the aggregator cannot go on", exc_info=error)
+        if self._failure and not self._failure.done():
+            self._failure.set_exception(error)
+
+    async def failed(self) -> None:
+        """Wait until something fails, and raise it."""
+        if self._failure is None:
+            raise RuntimeError("start() comes first")
+        await asyncio.shield(self._failure)
+
+    async def end_tasks(self) -> None:
+        """Cancel the tasks and wait for their end."""
+        await end(*self._tasks)
+
+    def close(self) -> None:
+        """Mark a failure as seen, so that asyncio does not report it once more."""
+        if self._failure and self._failure.done():
+            self._failure.exception()

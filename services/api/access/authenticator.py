@@ -1,0 +1,152 @@
+"""Authenticates every request that is not public."""
+
+import hmac
+import logging
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from http import HTTPStatus
+from typing import cast
+
+from starlette.requests import Request
+
+from services.api.access import cookies
+from services.api.access.accounts import Accounts
+from services.api.access.client_address import ClientAddresses
+from services.api.access.last_used import TokenLastUsed
+from services.api.access.principal import Principal
+from services.http.errors import ApiError, unavailable
+from services.model.account import ALL_SITES, Role, User
+from services.settings import Secret
+from services.state.errors import StateError
+from services.state.sessions import Sessions
+from services.state.state import State
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+_ADMIN = Principal("admin token", Role.OWNER, frozenset({ALL_SITES}), "admin token")
+_SESSIONS_AWAY = "luot.sessions_away"
+
+log = logging.getLogger(__name__)
+
+
+class Authenticator:
+    """Tells who asks: by the admin token, a token, or the session of a browser."""
+
+    def __init__(
+        self,
+        admin_token: Secret | None,
+        accounts: Accounts,
+        state: State,
+        clients: ClientAddresses,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._admin_token = None if admin_token is None else admin_token.get_secret_value().encode()
+        self._clock = clock
+        self.accounts = accounts
+        self.clients = clients
+        self.sessions = Sessions(state, clock)
+        self.last_used = TokenLastUsed(state, clock)
+
+    async def authenticate(self, request: Request, csrf: str | None = None) -> Principal | None:
+        """Return who asks; see `authenticate`.
+
+        csrf  what a form sent as its CSRF token; scripts send it in the header X-CSRF-Token
+        """
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        # What another scheme says is for a proxy in front, which may have passwords of its own.
+        if scheme.lower() == "bearer":
+            return await self._of_token(token.strip())
+        secret = self.secret(request)
+        if secret is None:
+            return None
+        who = await self._of_session(request, secret)
+        if who is not None and request.method not in SAFE_METHODS:
+            self._check_sent_by_us(request, secret, csrf)
+        return who
+
+    def secret(self, request: Request) -> str | None:
+        """Return the id of the session that a browser says it has."""
+        return cookies.read(request, self.clients.is_secure(request))
+
+    def stranger(self, request: Request) -> ApiError:
+        """Return the refusal of somebody who did not say who they are."""
+        if request.scope.get(_SESSIONS_AWAY):
+            return unavailable("sessions cannot be read now; requests with a token work")
+        return self._refusal("expected a session, or 'Bearer' and a token of this server")
+
+    async def _of_token(self, given: str) -> Principal:
+        encoded = given.encode("utf-8", "surrogatepass")
+        if self._admin_token is not None and hmac.compare_digest(encoded, self._admin_token):
+            return _ADMIN
+        await self.accounts.fresh()
+        token = self.accounts.token(sha256(encoded).hexdigest())
+        if token is None:
+            if not self.accounts.loaded:
+                raise unavailable("the tokens are not loaded yet")
+            raise self._refusal("this is no token of this server, or it was revoked")
+        if token.is_expired(int(self._clock() * 1000)):
+            raise self._refusal(f"the token {token.id} has expired")
+        await self.last_used.note(token.id)
+        return Principal(f"token:{token.id}", token.role, frozenset(token.sites), "token")
+
+    async def _of_session(self, request: Request, secret: str) -> Principal | None:
+        try:
+            session = await self.sessions.find(secret)
+        except StateError as error:
+            log.warning("sessions cannot be read: %s", error)
+            request.scope[_SESSIONS_AWAY] = True
+            return None
+        if session is None:
+            return None
+        await self.accounts.fresh()
+        user = self.accounts.users.get(session.user)
+        if user is None or user.stamp != session.stamp:
+            return None
+        return of_user(user)
+
+    def _check_sent_by_us(self, request: Request, secret: str, csrf: str | None) -> None:
+        if self.clients.is_foreign(request):
+            raise foreign()
+        given = csrf if csrf is not None else request.headers.get(cookies.CSRF_HEADER)
+        if not cookies.is_csrf(secret, given):
+            raise ApiError(
+                HTTPStatus.FORBIDDEN,
+                {"csrf": f"expected {cookies.CSRF_HEADER} with the token of this session"},
+            )
+
+    def _refusal(self, message: str) -> ApiError:
+        if self._admin_token is None and self.accounts.loaded and not self.accounts.users:
+            return ApiError(
+                HTTPStatus.FORBIDDEN,
+                {"authorization": "administration is off; set LUOT_ADMIN_TOKEN to turn it on"},
+            )
+        return ApiError(
+            HTTPStatus.UNAUTHORIZED, {"authorization": message}, {"WWW-Authenticate": "Bearer"}
+        )
+
+
+def of_user(user: User) -> Principal:
+    """Return a user as who asks."""
+    return Principal(user.name, user.role, frozenset(user.sites))
+
+
+def foreign() -> ApiError:
+    """Return the refusal of a request that a page of somebody else sent."""
+    return ApiError(HTTPStatus.FORBIDDEN, {"request": "a page of another origin sent it"})
+
+
+async def authenticate(request: Request, csrf: str | None = None) -> Principal | None:
+    """Return who asks, by bearer token or session; None for somebody who says nothing.
+
+    A request of a session that changes something needs the session's CSRF token, in the header
+    X-CSRF-Token or, read from a form, in `csrf`. Raises ApiError: 401 for a token that is wrong,
+    revoked or expired, 403 for a request of a session that another site may have sent, 503 while
+    tokens cannot be checked.
+    """
+    return await authenticator(request).authenticate(request, csrf)
+
+
+def authenticator(request: Request) -> Authenticator:
+    """Return the authenticator of the application that a request came to."""
+    return cast("Authenticator", request.app.state.authenticator())

@@ -1,0 +1,58 @@
+"""Everything that decides who may do what, put together."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter
+
+from services.api.access import audit_routes, session_routes, token_routes, user_routes
+from services.api.access.accounts import Accounts
+from services.api.access.audit import Audit
+from services.api.access.authenticator import Authenticator
+from services.api.access.client_address import ClientAddresses
+from services.api.access.sign_in import SignInService
+from services.api.access.tokens import Tokens
+from services.api.access.users import Users
+from services.api.settings import ApiSettings
+from services.api.sites.registry import Registry
+from services.state.state import State
+from services.store.interface import Store
+
+
+class Access:
+    """Users, tokens, sessions and the audit log, from start to stop."""
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        store: Store,
+        state: State,
+        registry: Registry,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.store = store
+        self.registry = registry
+        self.audit = Audit(store, clock)
+        self._accounts = Accounts(store, state, clock, monotonic)
+        clients = ClientAddresses(settings.trusted_proxies, settings.public_url)
+        self.authenticator = Authenticator(
+            settings.admin_token, self._accounts, state, clients, clock
+        )
+        self.sign_in = SignInService(self.authenticator, state)
+        self.users = Users(self.authenticator, self.sign_in.passwords, self.audit, registry, clock)
+        self.tokens = Tokens(self.authenticator, self.audit, registry, clock)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        self.sign_in.close()
+        await self._accounts.close()
+
+
+def routers(access: Callable[[], Access]) -> list[APIRouter]:
+    """Return the routes; `access` is looked up for every request."""
+    return [
+        *session_routes.routers(lambda: access().sign_in, lambda: access().users),
+        user_routes.router(lambda: access().users),
+        token_routes.router(lambda: access().tokens),
+        audit_routes.router(lambda: access().store, lambda: access().registry),
+    ]

@@ -1,0 +1,90 @@
+"""What the service is made of, put together."""
+
+from collections.abc import Callable
+
+from services.api.access import service as access
+from services.api.counter import routes as counter_routes
+from services.api.counter import top
+from services.api.dashboard.dependencies import Dependencies
+from services.api.imports.service import Imports
+from services.api.settings import ApiSettings
+from services.api.sites.registry import Registry
+from services.api.sites.service import Sites
+from services.api.stats import routes as stats
+from services.api.stats.panels import PanelSource
+from services.log.open import open_log
+from services.log.tail import Tails
+from services.state.state import State
+from services.store.interface import Store
+from services.store.open import open_store
+
+REDIS_SECONDS = 2.0
+STORE_SECONDS = 10.0
+"""How long the store may say nothing; a call that hangs keeps its thread for so long."""
+
+
+class Components:
+    """What lives from start to stop; what is not given is opened, and closed again at the end."""
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        store: Store | None,
+        state: State | None,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._owned_store = store is None
+        self._owned_state = state is None
+        self.store = store or open_store(
+            settings.clickhouse_url.get_secret_value(), answer_seconds=STORE_SECONDS
+        )
+        self.state = state or State.open(settings.redis_url, seconds=REDIS_SECONDS)
+        self.registry = Registry(self.store, self.state, clock)
+        self.access = access.Access(
+            settings, self.store, self.state, self.registry, clock, monotonic
+        )
+        self.sites = Sites(self.registry, self.access.audit, clock)
+        self.log = open_log(
+            settings.redis_url,
+            partitions=settings.partitions,
+            group=settings.group,
+            answer_seconds=REDIS_SECONDS,
+        )
+        self.imports = Imports(self.store, self.log.imports, clock, monotonic)
+        self.tails = Tails(self.log)
+        self.counters = counter_routes.Counters(
+            self.registry, self.store, self.state, clock, monotonic
+        )
+        self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
+        self.stats = stats.Stats(self.registry, self.store, self.state, clock, monotonic)
+        self._clock = clock
+
+    def dependencies(self, settings: ApiSettings) -> Dependencies:
+        """Return what the dashboard is made of."""
+        return Dependencies(
+            store=self.store,
+            registry=self.registry,
+            sites=self.sites,
+            counters=self.counters,
+            stats=PanelSource(self.store, self.stats.reader, self.stats.online, self._clock),
+            signing=self.access.sign_in,
+            users=self.access.users,
+            tokens=self.access.tokens,
+            audit=self.access.audit,
+            public_url=settings.public_url,
+            clock=self._clock,
+        )
+
+    async def close(self) -> None:
+        """End what is under way, and close what was opened here."""
+        await self.access.close()
+        self.tails.close()
+        await self.stats.close()
+        await self.top.close()
+        await self.counters.close()
+        await self.log.close()
+        if self._owned_state:
+            await self.state.close()
+        if self._owned_store:
+            await self.store.close()

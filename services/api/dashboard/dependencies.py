@@ -1,0 +1,33 @@
+"""What the pages depend on."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from services.api.access.audit import Audit
+from services.api.access.sign_in import SignInService
+from services.api.access.tokens import Tokens
+from services.api.access.users import Users
+from services.api.counter.routes import Counters
+from services.api.sites.registry import Registry
+from services.api.sites.service import Sites
+from services.api.stats.panels import PanelSource
+from services.store.interface import Store
+
+
+class Dependencies(NamedTuple):
+    """The service, as the pages use it.
+
+    clock  seconds since 1970
+    """
+
+    store: Store
+    registry: Registry
+    sites: Sites
+    counters: Counters
+    stats: PanelSource
+    signing: SignInService
+    users: Users
+    tokens: Tokens
+    audit: Audit
+    public_url: str | None
+    clock: Callable[[], float]

@@ -1,0 +1,170 @@
+"""One request for a page: who sent it, in which language, and the page that answers it."""
+
+from collections.abc import AsyncIterator
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+
+from services.api.access import cookies
+from services.api.access.authenticator import authenticator
+from services.api.access.principal import Principal
+from services.api.dashboard import assets, language
+from services.api.dashboard.dependencies import Dependencies
+from services.api.dashboard.forms import Form
+from services.api.dashboard.language import Language
+from services.http.errors import unknown_site
+from services.model.account import Role
+from services.model.display import Lang
+from services.model.site import Site
+
+HOME = "/admin"
+SAVED = "saved"
+"""A parameter of the address after a redirect: the change was made."""
+
+_YEAR_SECONDS = 366 * 86400
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    " connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+
+
+class PageRequest:
+    """What the code of a page is given, and how it answers.
+
+    signed_in  who sent it; None is anybody, on a page that everybody may read
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        dependencies: Dependencies,
+        signed_in: Principal | None,
+        form: Form,
+    ) -> None:
+        self.request = request
+        self.dependencies = dependencies
+        self.form = form
+        self.t = Language(language.preferred(request))
+        self.signed_in = signed_in
+
+    @property
+    def principal(self) -> Principal:
+        """Who sent it, to a page that takes a role. Raises ApiError, 401."""
+        if self.signed_in is None:
+            raise authenticator(self.request).stranger(self.request)
+        return self.signed_in
+
+    @property
+    def site(self) -> Site:
+        """The site that the address names. Raises ApiError, 404, when there is none."""
+        slug = self.request.path_params["slug"]
+        site = self.dependencies.registry.get(slug)
+        if site is None:
+            raise unknown_site(slug)
+        return site
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the browser's connection is TLS."""
+        return authenticator(self.request).clients.is_secure(self.request)
+
+    def parameter(self, name: str, default: str = "") -> str:
+        """Return a parameter of the address."""
+        return self.request.query_params.get(name, default)
+
+    def render(
+        self,
+        template: str,
+        status: int = HTTPStatus.OK,
+        *,
+        frames: bool = False,
+        **context: Any,
+    ) -> Response:
+        """Return a page; `frames` are pages of this server that it shows within."""
+        body = self.part(template, **context)
+        return self._with_cookie(HTMLResponse(body, status, self._headers(frames=frames)))
+
+    def stream(self, parts: AsyncIterator[str]) -> Response:
+        """Return a page that is sent in parts, each as soon as it is made."""
+        response = StreamingResponse(parts, headers=self._headers(), media_type="text/html")
+        return self._with_cookie(response)
+
+    def part(self, template: str, **context: Any) -> str:
+        """Return a part of a page."""
+        return _templates().get_template(template).render(self._context() | context)
+
+    def redirect(self, path: str, *, saved: bool = False) -> Response:
+        """Return a redirect to another page, after a change; `saved` makes that page say so."""
+        mark = f"{'&' if '?' in path else '?'}{SAVED}=1" if saved else ""
+        return RedirectResponse(path + mark, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
+
+    def _context(self) -> dict[str, Any]:
+        """Return the variables of every template."""
+        secret = authenticator(self.request).secret(self.request)
+        who = self.signed_in
+        return {
+            "t": self.t,
+            "principal": who,
+            "csrf": cookies.csrf(secret) if secret and who and who.kind == "user" else "",
+            "is_owner": who is not None and who.is_owner,
+            "is_editor": who is not None and who.role.covers(Role.EDITOR),
+            "asset": assets.url,
+            "here": self.request.url.path,
+            "languages": self._languages(),
+            "saved": SAVED in self.request.query_params,
+        }
+
+    def _languages(self) -> list[tuple[Lang, str, str]]:
+        """Return the other languages, their names, and the addresses of this page in them."""
+        if self.request.method != "GET":
+            return []
+        url = self.request.url
+        return [
+            (
+                lang,
+                language.own_name(lang),
+                f"{url.path}?{url.include_query_params(lang=lang.value).query}",
+            )
+            for lang in Lang
+            if lang is not self.t.lang
+        ]
+
+    def _headers(self, *, frames: bool = False) -> dict[str, str]:
+        policy = f"{_POLICY}; frame-src 'self'" if frames else _POLICY
+        return _HEADERS | {"Content-Security-Policy": policy}
+
+    def _with_cookie(self, response: Response) -> Response:
+        if self.parameter(language.PARAMETER) in tuple(Lang):
+            response.set_cookie(
+                language.COOKIE,
+                self.t.lang,
+                max_age=_YEAR_SECONDS,
+                path=HOME,
+                secure=self.is_secure,
+                httponly=True,
+                samesite="lax",
+            )
+        return response
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("services.api.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )

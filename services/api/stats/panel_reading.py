@@ -1,0 +1,185 @@
+"""The reading of the panels: all at once, each there as soon as it was read, or refused alone."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from services.api.stats.filters import Filter, Property
+from services.api.stats.measures import LENGTHS, Counts, Measure, change
+from services.api.stats.panel_results import BreakdownRow, Figure, PanelResult, SeriesPoint
+from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.reader import Row, StatsReader
+from services.api.stats.site_query import CHARTED, Scope
+from services.api.stats.spans import Interval
+from services.http.errors import ApiError
+from services.model.calendar import zone
+from services.model.site import Site
+
+BREAKDOWNS: Mapping[str, Property] = {
+    by.field: by
+    for by in (
+        Property.PAGE,
+        Property.SOURCE,
+        Property.COUNTRY,
+        Property.DEVICE,
+        Property.BROWSER,
+        Property.OS,
+    )
+}
+"""The panels that break the traffic down, by name, in their order on the page."""
+DETAILS = (*sorted(LENGTHS), Measure.BOTS)
+ROWS = 10
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class PanelReading:
+    """Begins to read every panel; await each with the method of its name."""
+
+    def __init__(self, reader: StatsReader, site: Site, scope: Scope, at: float) -> None:
+        """`at` is the moment of the request, in seconds since 1970."""
+        self._reader = reader
+        self._site = site
+        self._scope = scope
+        self._at = at
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._summary = self._begin(self._compared(CHARTED))
+        self._series = self._begin(self._timeseries())
+        self._details = self._begin(self._compared(DETAILS))
+        self._breakdowns = {
+            name: self._begin(self._breakdown(by)) for name, by in BREAKDOWNS.items()
+        }
+
+    async def close(self) -> None:
+        """Abandon what is still being read."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def summary(self) -> PanelResult[list[Figure]]:
+        """Return the measures that the chart can show."""
+        return _figures(CHARTED, await self._summary())
+
+    async def series(self) -> PanelResult[list[SeriesPoint]]:
+        """Return the points of the chart."""
+        return await self._series()
+
+    async def details(self) -> PanelResult[list[Figure]]:
+        """Return the measures for which raw hits are read."""
+        return _figures(DETAILS, await self._details())
+
+    async def breakdown(self, name: str) -> PanelResult[list[BreakdownRow]]:
+        """Return the first rows of a panel of BREAKDOWNS."""
+        by, result, summary = (
+            BREAKDOWNS[name],
+            await self._breakdowns[name](),
+            await self._summary(),
+        )
+        if result.value is None:
+            return PanelResult(None, result.refusal)
+        measure = ordered_by(by)
+        counts = [int(row.counts.value(measure) or 0) for row in result.value]
+        most = max(counts, default=1)
+        whole = 0 if summary.value is None else int(summary.value[0].value(measure) or 0)
+        total = max(whole, sum(counts), 1)
+        rows = [
+            BreakdownRow(
+                row.name,
+                count,
+                count / most,
+                round(100 * count / total),
+                self._scope.narrowed(Filter(by, ((row.name,),))),
+            )
+            for row, count in zip(result.value, counts, strict=True)
+        ]
+        return PanelResult(rows, partial=result.partial)
+
+    def _begin(
+        self, reading: Coroutine[Any, Any, PanelResult[T]]
+    ) -> Callable[[], Awaitable[PanelResult[T]]]:
+        async def guarded() -> PanelResult[T]:
+            try:
+                return await reading
+            except ApiError as error:
+                return PanelResult(None, "; ".join(error.errors.values()))
+            except Exception:
+                log.exception("a panel of %s cannot be read", self._site.slug)
+                return PanelResult(None, "the server failed; its log says why")
+
+        task = asyncio.create_task(guarded())
+        self._tasks.append(task)
+        return lambda: asyncio.shield(task)
+
+    async def _compared(
+        self, measures: tuple[Measure, ...]
+    ) -> PanelResult[tuple[Counts, Counts | None]]:
+        question = question_of(self._site, self._scope, measures)
+        now, before = await asyncio.gather(
+            self._reader.total(question, partly=True),
+            self._reader.total(question.before(), partly=True),
+        )
+        then = None if before.warnings else before.total()
+        return PanelResult((now.total(), then), partial=bool(now.warnings))
+
+    async def _timeseries(self) -> PanelResult[list[SeriesPoint]]:
+        scope, interval = self._scope, self._scope.interval
+        elapsed = question_of(self._site, self._scope, (scope.measure,))
+        whole = elapsed
+        if interval is not Interval.HOUR:
+            whole = StatsQuery(self._site, scope.span, elapsed.measures, elapsed.filters)
+        now = await self._reader.timeseries(whole, interval)
+        before: list[Row] = []
+        if interval in (Interval.HOUR, Interval.DATE):
+            try:
+                before = (await self._reader.timeseries(elapsed.before(), interval)).rows
+            except ApiError:
+                before = []
+        return PanelResult(self._points(now.rows, before), partial=bool(now.warnings))
+
+    def _points(self, rows: Sequence[Row], before: Sequence[Row]) -> list[SeriesPoint]:
+        measure = self._scope.measure
+        local = datetime.fromtimestamp(self._at, zone(self._site.timezone))
+        hourly = self._scope.interval is Interval.HOUR
+        latest = local.strftime("%Y-%m-%d %H:00:00" if hourly else "%Y-%m-%d")
+        points = []
+        for place, row in enumerate(rows):
+            value = int(row.counts.value(measure) or 0) if row.name <= latest else None
+            was = before[place].counts.value(measure) if place < len(before) else None
+            points.append(SeriesPoint(row.name, value, None if was is None else int(was)))
+        return points
+
+    async def _breakdown(self, by: Property) -> PanelResult[list[Row]]:
+        measure = ordered_by(by)
+        found = await self._reader.breakdown(
+            question_of(self._site, self._scope, (measure,)), BreakdownQuery(by, ROWS, 1)
+        )
+        rows = [row for row in found.rows if row.counts.value(measure)]
+        return PanelResult(rows, partial=bool(found.warnings))
+
+
+def ordered_by(by: Property) -> Measure:
+    """Return what a breakdown is ordered by."""
+    return Measure.PAGEVIEWS if by is Property.PAGE else Measure.VISITS
+
+
+def question_of(site: Site, scope: Scope, measures: tuple[Measure, ...]) -> StatsQuery:
+    """Return a question about the days of the scope that have come."""
+    return StatsQuery(site, scope.elapsed, measures, scope.filters)
+
+
+def _figures(
+    measures: Sequence[Measure], result: PanelResult[tuple[Counts, Counts | None]]
+) -> PanelResult[list[Figure]]:
+    if result.value is None:
+        return PanelResult(None, result.refusal)
+    now, before = result.value
+    figures = []
+    for measure in measures:
+        value = now.value(measure)
+        was = None if before is None else before.value(measure)
+        figures.append(Figure(measure.value, value, change(measure, value, was)))
+    return PanelResult(figures, partial=result.partial)

@@ -1,0 +1,61 @@
+"""What the panels of a site's page hold: plain values, for whoever shows them."""
+
+from collections.abc import Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class PanelResult(NamedTuple, Generic[T]):
+    """What was read for a panel, or why there is nothing; partial where raw hits are gone."""
+
+    value: T | None
+    refusal: str = ""
+    partial: bool = False
+
+
+class Figure(NamedTuple):
+    """A measure of the period.
+
+    change  from the period before, in percent, or in points of a rate; None without one
+    """
+
+    measure: str
+    value: float | None
+    change: float | None
+
+
+class SeriesPoint(NamedTuple):
+    """A point of the chart.
+
+    at      2024-01-31, or 2024-01-31 13:00:00, on the site's clocks
+    now     None for what has not come yet
+    before  the same point of the period before; None without one
+    """
+
+    at: str
+    now: int | None
+    before: int | None
+
+
+class BreakdownRow(NamedTuple):
+    """A row of a breakdown.
+
+    of_most  its part of the first row, 0 to 1
+    percent  its part of the whole
+    filters  those of the query, narrowed to this row
+    """
+
+    name: str
+    counted: int
+    of_most: float
+    percent: int
+    filters: str
+
+
+class CsvFile(NamedTuple):
+    """A panel as CSV, and the headers of its response."""
+
+    name: str
+    text: str
+    headers: Mapping[str, str]

@@ -1,0 +1,128 @@
+"""What the dashboard shows of a site, by one call: `panels(site, query) -> SitePanels`."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from services.api.counter import queries
+from services.api.counter.online import OnlineReader
+from services.api.stats import answers
+from services.api.stats.panel_reading import BREAKDOWNS, PanelReading, ordered_by, question_of
+from services.api.stats.panel_results import CsvFile
+from services.api.stats.queries_trends import trends
+from services.api.stats.query import BreakdownQuery
+from services.api.stats.reader import StatsReader
+from services.api.stats.site_query import CHARTED, Scope, SiteQuery, scope_of
+from services.api.stats.spans import Span
+from services.http.errors import ApiError, bad_request, shown, unavailable
+from services.model.calendar import local_day
+from services.model.site import Site
+from services.store.interface import Store, StoreError
+
+TIMESERIES = "timeseries"
+CSV_ROWS = 1000
+TREND_DAYS = 30
+
+
+class SitePanels:
+    """The panels of a site's page, and what else it says about the site.
+
+    breakdowns  the panels that break the traffic down, and the measure each is ordered by
+    """
+
+    breakdowns: Mapping[str, str] = {name: ordered_by(by).value for name, by in BREAKDOWNS.items()}
+
+    def __init__(
+        self,
+        site: Site,
+        scope: Scope,
+        store: Store,
+        reader: StatsReader,
+        online: OnlineReader,
+        at: float,
+    ) -> None:
+        """`at` is the moment of the request, in seconds since 1970."""
+        self.site = site
+        self.scope = scope
+        self._store = store
+        self._reader = reader
+        self._online = online
+        self._at = at
+
+    async def online(self) -> int | None:
+        """Return how many visitors are online; None where that is not known."""
+        slug = self.site.slug
+        online = (await self._online.now([slug]))[slug]
+        return online.visitors if online.is_current else None
+
+    async def is_counted(self) -> bool:
+        """Return whether the site has ever been counted. Raises ApiError."""
+        slug = self.site.slug
+        try:
+            return slug in await queries.first_days(self._store, [slug])
+        except StoreError as error:
+            raise unavailable(f"the store cannot be read: {error}") from error
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[PanelReading]:
+        """Read every panel at once; abandon what is still being read at the end."""
+        reading = PanelReading(self._reader, self.site, self.scope, self._at)
+        try:
+            yield reading
+        finally:
+            await reading.close()
+
+    async def csv(self, panel: str) -> CsvFile:
+        """Return more of a panel than the page shows. Raises ApiError, 404 for no panel."""
+        if panel == TIMESERIES:
+            question = question_of(self.site, self.scope, CHARTED)
+            found = await self._reader.timeseries(question, self.scope.interval)
+            table = answers.rows(CHARTED, "date", found.rows)
+        elif panel in BREAKDOWNS:
+            by = BREAKDOWNS[panel]
+            first = ordered_by(by)
+            measures = (first, *(measure for measure in CHARTED if measure is not first))
+            question = question_of(self.site, self.scope, measures)
+            found = await self._reader.breakdown(question, BreakdownQuery(by, CSV_ROWS, 1))
+            table = answers.rows(measures, by.field, found.rows)
+        else:
+            expected = ", ".join((TIMESERIES, *BREAKDOWNS))
+            refusal = bad_request("panel", f"{shown(panel)}; expected one of {expected}")
+            raise ApiError(HTTPStatus.NOT_FOUND, refusal.errors)
+        name = f"{self.site.slug}-{panel}-{str(self.scope.span).replace(' ', '-')}.csv"
+        return CsvFile(name, answers.table(table), answers.HEADERS)
+
+
+class PanelSource:
+    """Where the dashboard has the traffic of sites from."""
+
+    def __init__(
+        self, store: Store, reader: StatsReader, online: OnlineReader, clock: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._reader = reader
+        self._online = online
+        self._clock = clock
+
+    def panels(self, site: Site, query: SiteQuery) -> SitePanels:
+        """Return the panels of a site. Raises ApiError, which names the parameter."""
+        at = self._clock()
+        scope = scope_of(query, local_day(int(at * 1000), site.timezone))
+        return SitePanels(site, scope, self._store, self._reader, self._online, at)
+
+    async def trends(self, sites: Sequence[Site]) -> dict[str, list[int]]:
+        """Return the daily views of each site's last days, by slug; {} if they cannot be read."""
+        now_ms = int(self._clock() * 1000)
+        days = {site.slug: local_day(now_ms, site.timezone) for site in sites}
+        if not days:
+            return {}
+        # Zones differ by a day at most: one reading has the days of all.
+        first, last = min(days.values()) - TREND_DAYS + 1, max(days.values())
+        try:
+            views = await trends(self._store, days, Span(first, last))
+        except StoreError:
+            return {}
+        return {
+            slug: views[slug][today - TREND_DAYS + 1 - first : today - first + 1]
+            for slug, today in days.items()
+        }

@@ -1,0 +1,117 @@
+"""What the page of a site asks: a period, filters, and the measure of its chart."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from services.api.counter.parameters import one_of
+from services.api.stats.filters import Filter, parse
+from services.api.stats.measures import Measure
+from services.api.stats.spans import Interval, Period, Span, span_of
+
+PERIODS = ("day", "yesterday", "7d", "30d", "month", "12mo")
+DEFAULT_PERIOD = "30d"
+CUSTOM = "custom"
+YESTERDAY = "yesterday"
+CHARTED = (Measure.PAGEVIEWS, Measure.VISITS, Measure.VISITORS)
+
+_WEEKS_FROM_DAYS = 93
+_MONTHS_FROM_DAYS = 400
+
+
+class SiteQuery(msgspec.Struct, frozen=True):
+    """A query as the text of an address; checked when its panels are asked for.
+
+    period   one of PERIODS, or CUSTOM
+    dates    the day or month that is looked at; two, with a comma, of a custom period; '' is now
+    measure  one of CHARTED
+    filters  in their grammar, with ; between them
+    """
+
+    period: str = DEFAULT_PERIOD
+    dates: str = ""
+    measure: str = Measure.PAGEVIEWS.value
+    filters: str = ""
+
+
+class AppliedFilter(NamedTuple):
+    """One filter of a query.
+
+    field   what it looks at: page, source, country…
+    values  those that it takes, or does not when it is negated; * is any text
+    others  the query's filters without it
+    """
+
+    field: str
+    values: list[str]
+    negated: bool
+    others: str
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """A query that was checked.
+
+    query  the same, with filters written in the one way that compares equal
+    span   all days of the period
+    today  the site's
+    """
+
+    query: SiteQuery
+    span: Span
+    today: int
+    measure: Measure
+    filters: tuple[Filter, ...]
+
+    @property
+    def elapsed(self) -> Span:
+        """The days of the period that have come."""
+        return Span(self.span.first, max(self.span.first, min(self.span.last, self.today)))
+
+    @property
+    def interval(self) -> Interval:
+        """How long each point of the chart is."""
+        if self.span.days == 1:
+            return Interval.HOUR
+        if self.query.period == Period.LAST_12_MONTHS or self.span.days >= _MONTHS_FROM_DAYS:
+            return Interval.MONTH
+        return Interval.WEEK if self.span.days >= _WEEKS_FROM_DAYS else Interval.DATE
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it is today alone, which is compared with a whole day."""
+        return self.span.first == self.today
+
+    @property
+    def applied(self) -> list[AppliedFilter]:
+        """The filters as a page shows them."""
+        return [
+            AppliedFilter(
+                one.by.field,
+                ["*".join(pattern) for pattern in one.patterns],
+                one.negated,
+                _text(tuple(other for other in self.filters if other != one)),
+            )
+            for one in self.filters
+        ]
+
+    def narrowed(self, added: Filter) -> str:
+        """Return the filters with one more, which replaces those by the same property."""
+        return _text((*(one for one in self.filters if one.by is not added.by), added))
+
+
+def scope_of(query: SiteQuery, today: int) -> Scope:
+    """Check a query. Raises ApiError, which names the parameter."""
+    period = one_of("period", query.period, (*PERIODS, CUSTOM))
+    if period == YESTERDAY:
+        span = Span(today - 1, today - 1)
+    else:
+        span = span_of(period, query.dates or None, today)
+    measure = Measure(one_of("measure", query.measure, CHARTED))
+    filters = parse(query.filters)
+    return Scope(
+        msgspec.structs.replace(query, filters=_text(filters)), span, today, measure, filters
+    )
+
+
+def _text(filters: tuple[Filter, ...]) -> str:
+    return ";".join(map(str, filters))

@@ -1,0 +1,84 @@
+"""The progress of `luot import` on the terminal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from services.access_log.client import UploadState
+
+
+class ImportProgressBar:
+    """Progress on the terminal, on standard error."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=Console(stderr=True),
+            transient=True,
+            disable=quiet,
+        )
+        self._task = self._progress.add_task("", total=None)
+        self._before = 0
+        self._size = 0
+        self._text = ""
+
+    def __enter__(self) -> "ImportProgressBar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Leave the terminal as it was."""
+        self._progress.stop()
+
+    def looks_at(self, path: Path) -> None:
+        """Say which file is looked at."""
+        self._progress.update(self._task, description=f"looking at {path.name}")
+
+    def warn(self, states: Sequence[UploadState]) -> None:
+        """Say what should be known before anything counts, each thing once."""
+        warnings = dict.fromkeys(text for state in states for text in state.warnings)
+        for text in warnings:
+            typer.secho(f"luot: note: {text}", err=True, fg="yellow")
+
+    def begin(self, files: Sequence[Any]) -> None:
+        """Measure the files."""
+        total = sum(file.path.stat().st_size for file in files)
+        self._progress.update(self._task, total=total, completed=0)
+
+    def read(self, file: Any, log: Any) -> None:
+        """Say how far a file is read."""
+        self._size = log.bytes_read
+        self._text = f"{file.path.name}: {log.lines:,} lines"
+        self._progress.update(
+            self._task, completed=self._before + self._size, description=self._text
+        )
+
+    def next(self) -> None:
+        """Go on to the next file."""
+        self._before += self._size
+        self._size = 0
+
+    def waits(self, reason: str) -> None:
+        """Say why nothing moves."""
+        text = f"{self._text} ({reason})" if reason else self._text
+        self._progress.update(self._task, description=text)

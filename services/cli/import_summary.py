@@ -1,0 +1,47 @@
+"""What `luot import` says when it is done."""
+
+from collections.abc import Sequence
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.access_log.upload import FileResult
+from services.cli.terminal import show_json
+
+
+def show(results: Sequence[FileResult], slug: str, dry_run: bool, as_json: bool) -> None:
+    """Print what became of each file, and the lines that could not be read."""
+    if as_json:
+        files = [msgspec.to_builtins(result) for result in results]
+        show_json({"site": slug, "dry_run": dry_run, "files": files})
+        return
+    if results:
+        Console().print(_table(results, dry_run))
+    for result in results:
+        for number, text in result.broken:
+            typer.secho(f"{result.file}, line {number} cannot be read: {text!r}", err=True)
+
+
+def _table(results: Sequence[FileResult], dry_run: bool) -> Table:
+    table = Table(show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    states = {"new": "imported", "resumed": "imported, begun before", "done": "was imported before"}
+    for result in results:
+        state = "would be imported" if dry_run and result.begun != "done" else states[result.begun]
+        table.add_row(result.file, state, style="bold")
+        if result.begun == "done" and not result.lines:
+            continue
+        rows = {"lines": result.lines, "pages of people": result.pages, "visits": result.visits}
+        if result.sent != result.pages and not dry_run:
+            rows["pages sent now"] = result.sent
+        for name, value in rows.items():
+            table.add_row(f"  {name}", f"{value:,}")
+        for name, value in result.left_out.most_common():
+            table.add_row(f"  left out: {name}", f"{value:,}", style="dim")
+        if result.unsorted:
+            table.add_row("  out of order, visits may be cut in two", f"{result.unsorted:,}")
+        table.add_section()
+    return table

@@ -1,0 +1,35 @@
+"""The command `luot migrate`."""
+
+import typer
+
+from services.cli.terminal import clear_errors
+
+app = typer.Typer()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the schema of the store up to date (LUOT_CLICKHOUSE_URL)."""
+    import asyncio
+
+    from services.settings import StoreSettings
+    from services.store.interface import StoreError
+
+    async def work(settings: StoreSettings) -> list[str]:
+        from services.store.migrations import fix_partitions, migrate
+        from services.store.open import open_store
+
+        store = open_store(settings.clickhouse_url.get_secret_value())
+        try:
+            applied = await migrate(store)
+            await fix_partitions(store, settings.partitions)
+        finally:
+            await store.close()
+        return applied
+
+    with clear_errors(StoreError, ValueError):
+        applied = asyncio.run(work(StoreSettings.read()))
+    for name in applied:
+        typer.echo(f"applied {name}")
+    if not applied:
+        typer.echo("the schema is up to date")

@@ -1,0 +1,78 @@
+"""The command `luot restore`."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.backup import newest
+from services.cli.rewind import show_steps
+from services.cli.row_progress import RowProgress
+from services.cli.stores import Data, clear_store_errors
+from services.cli.terminal import Yes, confirm
+
+if TYPE_CHECKING:
+    from services.backup.folder import Manifest
+    from services.backup.rewind import Step
+
+app = typer.Typer()
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="What `luot backup` wrote.")],
+    data: Data = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Remove everything that the store holds first.")
+    ] = False,
+    without_log: Annotated[
+        bool,
+        typer.Option("--without-log", help="Leave Redis alone: the aggregator goes on as it was."),
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Put a backup into a store of either kind, and let the aggregator go on from there.
+
+    Into the store of LUOT_CLICKHOUSE_URL, or, with --data, into that of a `luot up` which is
+    stopped. Checks the backup before it touches anything, and reads everything back afterwards.
+    Stop every aggregator first. What was counted since the backup is counted again from the log
+    (LUOT_REDIS_URL), as far as the log reaches.
+    """
+    from services.backup import run
+    from services.backup.folder import read_manifest
+    from services.embedded.stores import open_stores
+    from services.settings import StoreSettings
+
+    async def work(settings: StoreSettings, manifest: "Manifest") -> Sequence["Step"]:
+        with RowProgress("restore", 2 * manifest.rows) as bar:
+            async with open_stores(settings, data) as stores:
+                return await run.restore_all(
+                    stores,
+                    folder,
+                    manifest,
+                    replace=replace,
+                    with_log=not without_log,
+                    progress=bar.advance,
+                )
+
+    with clear_store_errors():
+        settings = StoreSettings.read()
+        with RowProgress("check", read_manifest(folder).rows) as bar:
+            manifest = run.inspect(folder, bar.advance)
+        if replace and not yes:
+            confirm("Remove everything that the store holds?")
+        steps = asyncio.run(work(settings, manifest))
+        counted_up_to = newest(manifest)
+    typer.echo(f"Restored and compared: {manifest.rows:,} rows, up to {counted_up_to}.")
+    if without_log:
+        typer.echo("The log was left alone. `luot rewind` counts again what it still holds.")
+        return
+    show_steps(steps)
+    typer.echo("Start the aggregator, and start the API again.")
+    if replace:
+        typer.echo(
+            "Public numbers that were higher before stay until they are reached, or until an admin"
+            " forgets them: DELETE /api/admin/sites/SITE/shown"
+        )

@@ -1,0 +1,95 @@
+"""The command `luot rewind`."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.stores import Data, clear_store_errors
+from services.cli.terminal import Yes, confirm
+
+if TYPE_CHECKING:
+    from services.backup.rewind import Step
+
+app = typer.Typer()
+
+
+@app.command()
+def rewind(
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="Time (2026-11-22T03:00+07:00), age (90m, 6h, 2d) or position."
+            " [default: as far as the log tells everything]"
+        ),
+    ] = None,
+    data: Data = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Let the aggregator fold again what is still in the log.
+
+    Counters skip what they hold already: on a healthy store nothing changes, and one that was
+    restored or has lost rows is repaired. Stop every aggregator first. With --data, the log of
+    a `luot up` which is stopped.
+    """
+    from services.backup import run
+    from services.backup.moment import parse
+    from services.embedded.stores import open_stores
+    from services.settings import StoreSettings
+
+    async def work(settings: StoreSettings, dry: bool) -> Sequence["Step"]:
+        async with open_stores(settings, data) as stores:
+            return await run.rewind_all(stores.log, to=target, dry_run=dry)
+
+    with clear_store_errors():
+        settings = StoreSettings.read()
+        target = None if to is None else parse(to)
+        steps = asyncio.run(work(settings, dry=True))
+        show_steps(steps)
+        if dry_run:
+            return
+        if all(step.to == step.committed for step in steps):
+            typer.echo("There is nothing to go back to.")
+            return
+        if not yes:
+            confirm("Go back?")
+        asyncio.run(work(settings, dry=False))
+    typer.echo("Start the aggregator: it goes on from there.")
+
+
+def show_steps(steps: Sequence["Step"]) -> None:
+    """Print from where each partition goes on, and what is missing."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from services.backup.rewind import describe
+
+    table = Table("partition", "was read up to", "goes on from", "entries to fold")
+    for step in steps:
+        if step.committed is not None or step.entries:
+            table.add_row(
+                str(step.partition),
+                describe(step.committed_ms),
+                describe(step.to_ms),
+                f"{step.entries:,}",
+            )
+    if table.row_count:
+        Console().print(table)
+    else:
+        typer.echo("The log is empty, and nothing was read from it.")
+    missing = [str(step.partition) for step in steps if step.missing]
+    inexact = [str(step.partition) for step in steps if not step.exact and not step.missing]
+    if missing:
+        typer.echo(
+            f"Partitions {', '.join(missing)}: the log begins later than that. Hits between are"
+            " not in it any more; if there were any, they stay uncounted."
+        )
+    if inexact:
+        typer.echo(
+            f"Partitions {', '.join(inexact)}: so close to the beginning of the log, some visits"
+            " may count twice; views are exact."
+        )

@@ -1,0 +1,67 @@
+"""The commands `luot ingest`, `luot aggregator` and `luot api`: one service of several."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.terminal import clear_errors
+from services.runtime import log_setup
+
+app = typer.Typer()
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on (LUOT_HOST).")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on (LUOT_PORT).")]
+
+
+@app.command()
+def ingest(host: Host = None, port: Port = None) -> None:
+    """Run ingest: takes hits from browsers into the log."""
+    from services.ingest.settings import IngestSettings
+
+    def run(settings: Any) -> None:
+        from services.ingest.app import run
+
+        run(settings)
+
+    _service(IngestSettings, run, host, port)
+
+
+@app.command()
+def aggregator(host: Host = None, port: Port = None) -> None:
+    """Run the aggregator: folds the log into the counters of the store."""
+    from services.aggregator.settings import AggregatorSettings
+
+    def run(settings: Any) -> None:
+        from services.aggregator.serve import run
+
+        run(settings)
+
+    _service(AggregatorSettings, run, host, port)
+
+
+@app.command()
+def api(host: Host = None, port: Port = None) -> None:
+    """Run the API: answers with the counters, serves counter.js and the administration."""
+    from services.api.settings import ApiSettings
+
+    def run(settings: Any) -> None:
+        from services.api.app import run
+
+        run(settings)
+
+    _service(ApiSettings, run, host, port)
+
+
+def _service(settings: Any, run: Callable[[Any], None], host: str | None, port: int | None) -> None:
+    from services.store.interface import StoreError
+
+    with clear_errors(StoreError):
+        chosen = settings.read(**given(host=host, port=port))
+        log_setup.to_stderr(chosen.log_level)
+        run(chosen)
+
+
+def given(**values: object) -> dict[str, Any]:
+    """Return the options that were used: they win over the environment."""
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,74 @@
+"""The terminal side of commands: errors, confirmation, tables, JSON."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+UNUSABLE = 2
+"""Exit code when something given to us cannot be used: an option, a setting, a file, a port."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def fail(message: str) -> NoReturn:
+    """End the command: something given to it cannot be used."""
+    typer.secho(f"luot: {message}", err=True, fg="red")
+    raise typer.Exit(UNUSABLE)
+
+
+@contextmanager
+def clear_errors(*errors: type[Exception]) -> Iterator[None]:
+    """End with one message and exit code 2 on SettingsError and on the errors given."""
+    from services.settings import SettingsError
+
+    expected: tuple[type[Exception], ...] = (SettingsError, *errors)
+    try:
+        yield
+    except expected as error:
+        fail(str(error))
+
+
+def confirm_removal(kind: str, name: str) -> None:
+    """Ask for confirmation of a removal, and end the command without it."""
+    if not sys.stdin.isatty():
+        fail(f"nobody is there to be asked whether {name} goes; give --yes")
+    typer.confirm(f"Remove the {kind} {name}?", abort=True)
+
+
+def confirm(question: str) -> None:
+    """Ask, and end the command unless the answer is yes."""
+    if not sys.stdin.isatty():
+        fail(f"{question} Nobody is there to be asked; give --yes")
+    typer.confirm(question, abort=True)
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON."""
+    import json
+
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table of plain text; markup in it is not interpreted."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(*heads)
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    Console().print(drawn)
+
+
+def when(ms: int | None, otherwise: str = "") -> str:
+    """Format a time in ms since 1970."""
+    from datetime import UTC, datetime
+
+    if ms is None:
+        return otherwise
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,93 @@
+"""The sites that hits are taken for: a copy of what the API publishes in Redis."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+import msgspec
+
+from services.ingest.sites_file import SitesFile
+from services.log import keys as log_keys
+from services.model.site import ANY_HOST, Site
+from services.state.sites import PublishedSites
+from services.state.state import State
+
+_log = logging.getLogger(__name__)
+_decoder = msgspec.json.Decoder(Site)
+
+
+class SiteLookup:
+    """Finds sites by slug or host. What was read last stays while the state is away."""
+
+    def __init__(self, state: State, file: SitesFile) -> None:
+        self._published = PublishedSites(state)
+        self._file = file
+        self._bodies: Mapping[bytes, bytes] | None = None
+        self._sites: dict[str, Site] = {}
+        self._hosts: dict[str, Site] = {}
+        self._below: dict[str, Site] = {}
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the sites were read at least once."""
+        return self._bodies is not None
+
+    async def refresh(self) -> None:
+        """Read the sites again. Raises StateError and keeps what it has.
+
+        A Redis that has lost everything (its partitions too) has lost the sites: the last good
+        copy is kept until the API has published them again.
+        """
+        published = await self._published.read_beside(log_keys.PARTITIONS)
+        bodies = published.bodies
+        if bodies != self._bodies and (bodies or published.has_log or not self._bodies):
+            self._update(bodies)
+            await asyncio.to_thread(self._file.write, bodies)
+
+    async def restore(self) -> bool:
+        """Take the sites from the copy on the disk; tell whether there is one."""
+        bodies = await asyncio.to_thread(self._file.read)
+        if bodies is not None:
+            self._update(bodies)
+        return bodies is not None
+
+    def find(self, domain: str) -> Site | None:
+        """Return the site that an event's domain names: a slug, a host, or several with commas.
+
+        Of several, the first that is known; of two sites with one host, the older.
+        """
+        site = self._sites.get(domain)
+        if site is not None:
+            return site
+        for name in domain.lower().split(","):
+            site = self._find_one(name.strip().rstrip("."))
+            if site is not None:
+                return site
+        return None
+
+    def _find_one(self, name: str) -> Site | None:
+        site = self._sites.get(name) or self._hosts.get(name.removeprefix("www."))
+        while site is None and "." in name:
+            name = name.partition(".")[2]
+            site = self._below.get(name)
+        return site
+
+    def _update(self, bodies: Mapping[bytes, bytes]) -> None:
+        sites: dict[str, Site] = {}
+        for key, value in bodies.items():
+            slug = key.decode(errors="replace")
+            try:
+                sites[slug] = _decoder.decode(value)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                _log.error("site %s: %s; keeping what was known of it", slug, error)
+                if slug in self._sites:
+                    sites[slug] = self._sites[slug]
+        hosts: dict[str, Site] = {}
+        below: dict[str, Site] = {}
+        for site in sorted(sites.values(), key=lambda site: (site.created_at, site.slug)):
+            for host in site.hosts:
+                if host.startswith("*."):
+                    below.setdefault(host[2:], site)
+                elif host != ANY_HOST:
+                    hosts.setdefault(host.removeprefix("www."), site)
+        self._bodies, self._sites, self._hosts, self._below = bodies, sites, hosts, below

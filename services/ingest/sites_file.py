@@ -1,0 +1,69 @@
+"""A stale-if-error copy of the sites, on the disk: for hits after a start without Redis.
+
+It holds what the API publishes and the number of partitions, nothing about anybody.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+
+import msgspec
+
+from services.ingest.spool.segment import sync_folder
+
+_log = logging.getLogger(__name__)
+
+
+class _Copy(msgspec.Struct):
+    partitions: int
+    sites: dict[str, msgspec.Raw]
+
+
+class SitesFile:
+    """A small file; the processes that share a spool write the same."""
+
+    def __init__(self, path: Path, partitions: int) -> None:
+        self.path = path
+        self._partitions = partitions
+
+    def write(self, sites: Mapping[bytes, bytes]) -> None:
+        """Replace the copy, at once or not at all. What cannot be written is only reported."""
+        temporary = self.path.with_name(f".{self.path.name}.{token_hex(4)}")
+        try:
+            named = {key.decode(): msgspec.Raw(value) for key, value in sites.items()}
+            data = msgspec.json.encode(_Copy(self._partitions, named))
+            # A site that is not JSON would make the whole copy unreadable.
+            msgspec.json.decode(data, type=_Copy)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            temporary.rename(self.path)
+            sync_folder(self.path.parent)
+        except (OSError, ValueError, msgspec.DecodeError) as error:
+            _log.warning("%s: the copy of the sites cannot be written: %s", self.path, error)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def read(self) -> dict[bytes, bytes] | None:
+        """Return the sites as Redis holds them, None when there is no copy for this log."""
+        try:
+            copy = msgspec.json.decode(self.path.read_bytes(), type=_Copy)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            _log.warning("%s: the copy of the sites cannot be read: %s", self.path, error)
+            return None
+        if copy.partitions != self._partitions:
+            _log.error(
+                "%s is of a log of %d partitions, expected LUOT_PARTITIONS=%d; it is not used",
+                self.path,
+                copy.partitions,
+                self._partitions,
+            )
+            return None
+        return {slug.encode(): bytes(site) for slug, site in copy.sites.items()}

@@ -1,0 +1,62 @@
+"""The log in memory, for tests."""
+
+from services.log.errors import LogRefusedError
+from services.log.interface import Log, LogProducer, ServerCheck
+from services.log.memory.clients import (
+    MemoryImportLog,
+    MemoryPositions,
+    MemoryProducer,
+    MemoryReader,
+)
+from services.log.memory.server import SERVERS, MemoryServer
+
+
+class MemoryLog(Log):
+    """A log at `memory://name`; the same name is the same log, as long as the process lives."""
+
+    schemes = ("memory",)
+
+    def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:
+        super().__init__(url, partitions=partitions, group=group, answer_seconds=answer_seconds)
+        self.server = SERVERS.setdefault(url.partition("://")[2], MemoryServer())
+        self.reader = MemoryReader(self.server, partitions)
+        self.positions = MemoryPositions(self.server, group, partitions)
+        self.imports = MemoryImportLog(self.server, self.positions, partitions)
+
+    def producer(self, answer_seconds: float | None = None) -> LogProducer:
+        """See Log."""
+        return MemoryProducer(self.server, self.partitions)
+
+    async def create(self) -> None:
+        """See Log."""
+        self.server.check()
+        if self.server.partitions is None:
+            self.server.partitions = self.partitions
+
+    async def created_with(self) -> int | None:
+        """See Log."""
+        self.server.check()
+        return self.server.partitions
+
+    async def check(self, *, unsafe_eviction: bool) -> None:
+        """See Log."""
+        await self.create()
+        if self.server.partitions != self.partitions:
+            shown = self.server.partitions
+            raise LogRefusedError(
+                f"LUOT_PARTITIONS={self.partitions}: this log has {shown} partitions;"
+                f" expected {shown}, the number is fixed when the log is created"
+            )
+
+    async def examine(self) -> list[ServerCheck]:
+        """See Log."""
+        self.server.check()
+        return [ServerCheck("memory", True, "in this process; it ends with it")]
+
+    async def dead_entries(self) -> int:
+        """See Log."""
+        self.server.check()
+        return sum(map(len, self.server.topics.values()))
+
+    async def close(self) -> None:
+        """See Log."""

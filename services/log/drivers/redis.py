@@ -1,0 +1,154 @@
+"""The log on Redis Streams."""
+
+import re
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthorizationError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from services.log import keys
+from services.log.errors import LogRefusedError
+from services.log.interface import Log, LogProducer, ServerCheck
+from services.log.redis.errors import translated
+from services.log.redis.imports import RedisImportLog
+from services.log.redis.positions import RedisPositions
+from services.log.redis.producer import RedisProducer
+from services.log.redis.reader import RedisReader
+from services.runtime.redis_client import connect
+
+CONNECT_SECONDS = 1.0
+FULL = 0.7
+"""Share of its memory from which a Redis that may not evict is close to refusing hits."""
+
+
+class RedisLog(Log):
+    """A log at `redis://`, `rediss://` or `unix://`."""
+
+    schemes = ("redis", "rediss", "unix")
+
+    def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:
+        super().__init__(url, partitions=partitions, group=group, answer_seconds=answer_seconds)
+        # After a restart of Redis, connections of the pool are dead: one repetition at once.
+        self._redis = self._client(retries=1, answer_seconds=answer_seconds)
+        self.reader = RedisReader(self._redis, partitions)
+        self.positions = RedisPositions(self._redis, group, partitions)
+        self.imports = RedisImportLog(self._redis, partitions, self.reader, self.positions)
+
+    def _client(self, *, retries: int, answer_seconds: float | None, alone: bool = False) -> Redis:
+        return connect(
+            self.url,
+            protocol=2,
+            single_connection_client=alone,
+            socket_timeout=answer_seconds,
+            socket_connect_timeout=min(CONNECT_SECONDS, self.answer_seconds),
+            retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
+        )
+
+    def producer(self, answer_seconds: float | None = None) -> LogProducer:
+        """See Log."""
+        if answer_seconds is None:
+            client = self._client(retries=0, answer_seconds=None, alone=True)
+        else:
+            client = self._client(retries=1, answer_seconds=answer_seconds)
+        return RedisProducer(client, self.partitions)
+
+    async def create(self) -> None:
+        """See Log."""
+        with translated():
+            await self._redis.set(keys.PARTITIONS, self.partitions, nx=True)
+
+    async def created_with(self) -> int | None:
+        """See Log."""
+        with translated():
+            number = cast("bytes | None", await self._redis.get(keys.PARTITIONS))
+        return None if number is None else int(number)
+
+    async def check(self, *, unsafe_eviction: bool) -> None:
+        """See Log."""
+        if not unsafe_eviction:
+            with translated():
+                await self._check_eviction()
+        await self.create()
+        with translated():
+            number = cast("bytes", await self._redis.get(keys.PARTITIONS))
+        if number != str(self.partitions).encode():
+            shown = number.decode(errors="replace")
+            raise LogRefusedError(
+                f"LUOT_PARTITIONS={self.partitions}: this Redis holds a log of {shown} partitions;"
+                f" expected {shown}, the number is fixed when the log is created"
+            )
+
+    async def _check_eviction(self) -> None:
+        """Under allkeys-* whole streams go; under volatile-* what makes a repetition safe."""
+        try:
+            memory = await self._redis.info("memory")
+        except (AuthorizationError, ResponseError) as error:
+            raise LogRefusedError(
+                f"Redis does not tell its maxmemory-policy ({error}); allow the command INFO, or"
+                " set LUOT_UNSAFE_EVICTION=true if it is 'noeviction'"
+            ) from error
+        policy = str(memory.get("maxmemory_policy", ""))
+        if re.match("allkeys-|volatile-", policy):
+            raise LogRefusedError(
+                f"Redis has maxmemory-policy {policy!r} and may evict hits that were accepted;"
+                " expected 'noeviction' (or set LUOT_UNSAFE_EVICTION=true to take the loss)"
+            )
+
+    async def examine(self) -> list[ServerCheck]:
+        """See Log."""
+        with translated():
+            info = await self._redis.info()
+        return [*_server(info), await self._fsync()]
+
+    async def _fsync(self) -> ServerCheck:
+        try:
+            settings = cast("dict[str, str]", await self._redis.config_get("appendfsync"))
+        except (RedisError, OSError) as error:
+            return ServerCheck("fsync", None, f"could not be checked: {error}")
+        policy = settings.get("appendfsync", "unknown")
+        return ServerCheck(
+            "fsync",
+            policy == "always",
+            f"appendfsync {policy}",
+            "set appendfsync always: with everysec a power cut takes the last second of hits",
+        )
+
+    async def dead_entries(self) -> int:
+        """See Log."""
+        with translated():
+            return int(await self._redis.xlen(keys.DEAD))
+
+    async def close(self) -> None:
+        """See Log."""
+        await self._redis.aclose()
+
+
+def _server(info: dict[str, Any]) -> list[ServerCheck]:
+    name = info.get("server_name", "redis")
+    version = info.get("valkey_version") or info.get("redis_version", "of unknown version")
+    policy = str(info.get("maxmemory_policy"))
+    used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    return [
+        ServerCheck("Redis", True, f"{name} {version}"),
+        ServerCheck(
+            "eviction",
+            policy == "noeviction",
+            f"maxmemory-policy {policy}",
+            "set maxmemory-policy noeviction: any other policy throws away hits that were accepted",
+        ),
+        ServerCheck(
+            "append-only file",
+            bool(info.get("aof_enabled")) and info.get("aof_last_write_status", "ok") == "ok",
+            f"enabled {info.get('aof_enabled')}, last write {info.get('aof_last_write_status')}",
+            "set appendonly yes, and see that its disk has room: without it a restart loses hits",
+        ),
+        ServerCheck(
+            "memory",
+            not limit or used < FULL * limit,
+            f"{used >> 20} MiB used of {f'{limit >> 20} MiB' if limit else 'no limit'}",
+            "raise maxmemory or lower LUOT_RETENTION_SECONDS: a full Redis refuses hits",
+        ),
+    ]

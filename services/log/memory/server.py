@@ -1,0 +1,89 @@
+"""What a server of a log would keep, in memory; positions count entries, and have gaps."""
+
+import asyncio
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+
+from services.log.errors import LogError
+from services.log.interface import ImportProgress, Record
+
+GAP = 3
+"""Between two positions: nobody may count on their following one another."""
+
+
+def _wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class MemoryServer:
+    """What a server would keep: streams, commits, leases. Several clients may share one."""
+
+    def __init__(self, clock: Callable[[], int] = _wall_clock_ms) -> None:
+        self.clock = clock
+        self.streams: dict[int, list[Record]] = {}
+        self.commits: dict[str, dict[int, int]] = {}
+        self.leases: dict[tuple[str, int], tuple[str, int]] = {}
+        self.alive: dict[str, dict[str, int]] = {}
+        self.topics: dict[str, list[tuple[bytes, dict[str, bytes]]]] = {}
+        self.sequences: dict[tuple[int, str], int] = {}
+        self.imports: dict[str, ImportProgress] = {}
+        self.salts: dict[str, str] = {}
+        self.partitions: int | None = None
+        self.reachable = True
+        self._last: dict[int, tuple[int, int]] = {}
+        self._changed = asyncio.Event()
+
+    def check(self) -> None:
+        """Raise LogError while the server is out of reach."""
+        if not self.reachable:
+            raise LogError("the log is out of reach")
+
+    def append(
+        self, partition: int, value: bytes, headers: Mapping[str, bytes] | None = None
+    ) -> int:
+        """Append an entry; return its position."""
+        at, last_ms = self._last.get(partition, (0, 0))
+        at, now = at + GAP, max(last_ms, self.clock())
+        self._last[partition] = (at, now)
+        record = Record(partition, at, now, value, dict(headers or {}))
+        self.streams.setdefault(partition, []).append(record)
+        self._changed.set()
+        return at
+
+    def records(self, partition: int) -> list[Record]:
+        """Return what stands in a partition, in order."""
+        return self.streams.get(partition, [])
+
+    def index(self, partition: int, position: int) -> int:
+        """Return how many entries stand before a position."""
+        return bisect_left(self.records(partition), position, key=lambda record: record.position)
+
+    def last(self, partition: int) -> tuple[int, int]:
+        """Return position and time of the last entry that there ever was; (0, 0) for none."""
+        return self._last.get(partition, (0, 0))
+
+    def owner(self, group: str, partition: int) -> str | None:
+        """Return who holds the lease of a partition."""
+        owner, until = self.leases.get((group, partition), (None, 0))
+        return owner if until > self.clock() else None
+
+    def lease(self, group: str, partition: int, worker: str, ms: int) -> None:
+        """Give a lease, whoever has it."""
+        self.leases[group, partition] = (worker, self.clock() + ms)
+
+    def wipe(self, partition: int) -> None:
+        """Forget a stream, as a deleted key would be; positions go on growing."""
+        self.streams.pop(partition, None)
+
+    async def changed(self, wait: float) -> None:
+        """Wait up to `wait` seconds for an entry to be appended."""
+        self._changed.clear()
+        try:
+            await asyncio.wait_for(self._changed.wait(), wait)
+        except TimeoutError:
+            return
+
+
+SERVERS: dict[str, MemoryServer] = {}
+"""Servers by the host of their URL: `memory://name`."""

@@ -1,0 +1,1 @@
+"""The log on Redis Streams; `services/log/drivers/redis.py` puts the parts together."""

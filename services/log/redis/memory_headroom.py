@@ -1,0 +1,38 @@
+"""How much room the log has left in the memory of Redis."""
+
+from typing import NamedTuple
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+WRITES_WHEN_FULL = "#!lua flags=allow-oom"
+"""First line of scripts that a full Redis runs all the same: those write little, or make room."""
+MACHINE_SHARE = 2 / 3
+"""Of a machine, for a Redis without maxmemory: others live there, too."""
+
+
+class MemoryHeadroom(NamedTuple):
+    """Memory in bytes: what Redis uses, and what it may."""
+
+    used: int
+    limit: int
+
+    @property
+    def share(self) -> float:
+        """Return how full it is, 0 to 1 and more; 0 where nobody can tell."""
+        return self.used / self.limit if self.limit else 0.0
+
+    def __str__(self) -> str:
+        return f"Redis uses {self.used >> 20} of {self.limit >> 20} MiB"
+
+
+async def memory_headroom(redis: Redis) -> MemoryHeadroom:
+    """Ask Redis for its memory. Raises RedisError."""
+    try:
+        memory = await redis.info("memory")
+    except ResponseError:
+        # Some hosted servers do not tell.
+        return MemoryHeadroom(0, 0)
+    limit = int(memory.get("maxmemory", 0))
+    limit = limit or int(MACHINE_SHARE * int(memory.get("total_system_memory", 0)))
+    return MemoryHeadroom(int(memory.get("used_memory", 0)), limit)

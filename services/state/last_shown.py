@@ -1,0 +1,147 @@
+"""The numbers that were shown last, encoded: for other processes, and for the time after a restart.
+
+A site takes a few hundred bytes in each measure that is asked for, and its pages about 100 bytes
+each, MAX_PAGES of them at most. A site that is removed takes them along.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from redis.asyncio.client import Pipeline
+
+from services.model.site import Metric
+from services.state import keys
+from services.state.errors import translated
+from services.state.state import State
+
+MAX_PAGES = 2_000
+"""Pages of a site that are kept; beyond, any of them are dropped, and come back when asked for."""
+_TRIM = 100
+_SECONDS = 1.0
+
+
+class EncodedNumbers(NamedTuple):
+    """What was shown last, and since when of each site: nothing older counts.
+
+    bodies    by site and name, which is a measure or a path; only what there is
+    reset_at  ms since 1970, by site; a site without one was never reset
+    """
+
+    bodies: Mapping[tuple[str, str], bytes]
+    reset_at: Mapping[str, int]
+
+
+class ShownNumbers:
+    """Reads and writes them. All calls raise StateError; none but `reset` takes longer than 1 s."""
+
+    def __init__(self, state: State) -> None:
+        self._redis = state.redis
+
+    async def numbers(self, names: Sequence[tuple[str, Metric]]) -> EncodedNumbers:
+        """Return the numbers of sites, by site and measure."""
+        slugs = list(dict.fromkeys(slug for slug, _ in names))
+        fields = [keys.reset_field(slug) for slug in slugs]
+        fields += [keys.numbers_field(slug, metric) for slug, metric in names]
+        with translated():
+            async with asyncio.timeout(_SECONDS):
+                values = await _values(self._redis.hmget(keys.NUMBERS, fields))
+        return _encoded(slugs, values[: len(slugs)], names, values[len(slugs) :])
+
+    async def pages(self, names: Sequence[tuple[str, str]]) -> EncodedNumbers:
+        """Return the views of pages, by site and path."""
+        paths = _by_site(names)
+        with translated():
+            async with (
+                asyncio.timeout(_SECONDS),
+                self._redis.pipeline(transaction=False) as pipeline,
+            ):
+                pipeline.hmget(keys.NUMBERS, [keys.reset_field(slug) for slug in paths])
+                for slug, of_site in paths.items():
+                    pipeline.hmget(keys.pages(slug), of_site)
+                resets, *rows = await pipeline.execute()
+        pages = [(slug, path) for slug, of_site in paths.items() for path in of_site]
+        return _encoded(list(paths), resets, pages, [body for of_site in rows for body in of_site])
+
+    async def write_numbers(self, bodies: Mapping[tuple[str, Metric], bytes]) -> None:
+        """Write the numbers of sites, by site and measure."""
+        if not bodies:
+            return
+        values: Any = {
+            keys.numbers_field(slug, metric): body for (slug, metric), body in bodies.items()
+        }
+        with translated():
+            async with asyncio.timeout(_SECONDS):
+                await _done(self._redis.hset(keys.NUMBERS, mapping=values))
+
+    async def write_pages(self, bodies: Mapping[tuple[str, str], bytes]) -> None:
+        """Write the views of pages, by site and path."""
+        if not bodies:
+            return
+        with translated():
+            async with asyncio.timeout(_SECONDS):
+                await self._write_pages(bodies)
+
+    async def reset(self, slug: str, at_ms: int) -> None:
+        """Forget what was shown of a site, in every process: the store alone counts from now on.
+
+        For an operator who has put back an older state of the store on purpose: until then, the
+        higher numbers of before stay.
+        """
+        with translated():
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                forget(pipeline, slug)
+                pipeline.hset(keys.NUMBERS, keys.reset_field(slug), str(at_ms))
+                await pipeline.execute()
+
+    async def _write_pages(self, bodies: Mapping[tuple[str, str], bytes]) -> None:
+        paths = _by_site(bodies)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for slug, of_site in paths.items():
+                values: Any = {path: bodies[slug, path] for path in of_site}
+                pipeline.hset(keys.pages(slug), mapping=values)
+                pipeline.hlen(keys.pages(slug))
+            sizes = (await pipeline.execute())[1::2]
+        for slug, size in zip(paths, sizes, strict=True):
+            if size > MAX_PAGES:
+                key = keys.pages(slug)
+                excess = await _values(self._redis.hrandfield(key, size - MAX_PAGES + _TRIM))
+                await _done(self._redis.hdel(key, *cast("list[str]", excess)))
+
+
+def forget(pipeline: Pipeline, slug: str) -> None:
+    """Add to a pipeline what takes away everything that is kept of a site."""
+    fields = [keys.reset_field(slug), *(keys.numbers_field(slug, metric) for metric in Metric)]
+    pipeline.hdel(keys.NUMBERS, *fields)
+    pipeline.delete(keys.pages(slug))
+
+
+def _encoded(
+    slugs: Sequence[str],
+    resets: Sequence[bytes | None],
+    names: Sequence[tuple[str, str]],
+    bodies: Sequence[bytes | None],
+) -> EncodedNumbers:
+    return EncodedNumbers(
+        {name: body for name, body in zip(names, bodies, strict=True) if body is not None},
+        {
+            slug: int(at)
+            for slug, at in zip(slugs, resets, strict=True)
+            if at is not None and at.isdigit()
+        },
+    )
+
+
+def _by_site(pages: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    paths: dict[str, list[str]] = {}
+    for slug, path in pages:
+        paths.setdefault(slug, []).append(path)
+    return paths
+
+
+async def _values(answer: Any) -> list[Any]:
+    return cast("list[Any]", await answer)
+
+
+async def _done(answer: Any) -> None:
+    await answer

@@ -1,0 +1,29 @@
+"""The salts of the days that are going on, one for all ingest processes."""
+
+from typing import cast
+
+from services.model.calendar import to_date
+from services.state import keys
+from services.state.errors import translated
+from services.state.state import State
+
+SALT_SECONDS = 48 * 3600
+
+
+class SharedSalts:
+    """One salt a site and day (of the site's calendar, since 1970), gone after SALT_SECONDS."""
+
+    def __init__(self, state: State) -> None:
+        self._redis = state.redis
+
+    async def agree(self, site: str, day: int, offered: bytes) -> bytes:
+        """Return the salt of a day: the one offered here, unless another process was first.
+
+        Raises StateError; what was offered may be the salt of the day even so.
+        """
+        key = keys.salt(site, to_date(day).isoformat())
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.set(key, offered, nx=True, ex=SALT_SECONDS)
+                pipeline.get(key)
+                return cast("bytes", (await pipeline.execute())[1])

@@ -1,0 +1,72 @@
+"""The sites as the API publishes them, for ingest to read: slug → the site as JSON."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import Any, NamedTuple, cast
+
+from services.state import keys, last_shown
+from services.state.errors import translated
+from services.state.state import State
+
+_READ_SECONDS = 1.0
+
+
+class SitesBesideLog(NamedTuple):
+    """The published sites, and whether the server still holds what the log wrote to it.
+
+    Without a log beside it, a server that knows no sites has lost everything.
+    """
+
+    bodies: dict[bytes, bytes]
+    has_log: bool
+
+
+class PublishedSites:
+    """Every site that hits are taken for. All calls raise StateError."""
+
+    def __init__(self, state: State) -> None:
+        self._redis = state.redis
+
+    async def read(self) -> dict[bytes, bytes]:
+        """Return all sites by slug. Takes 1 s at most."""
+        with translated():
+            async with asyncio.timeout(_READ_SECONDS):
+                return await self._all()
+
+    async def read_beside(self, log_key: str) -> SitesBesideLog:
+        """Return all sites, and whether a key of the log is there."""
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.hgetall(keys.SITES)
+                pipeline.exists(log_key)
+                bodies, exists = await pipeline.execute()
+        return SitesBesideLog(bodies, bool(exists))
+
+    async def slugs(self) -> set[str]:
+        """Return the slugs of all sites."""
+        with translated():
+            slugs = await cast("Awaitable[list[bytes]]", self._redis.hkeys(keys.SITES))
+        return {slug.decode(errors="replace") for slug in slugs}
+
+    async def publish(self, bodies: Mapping[bytes, bytes]) -> None:
+        """Make these all the sites that are published; only what changed is written.
+
+        With a site that is gone goes what was shown of it last.
+        """
+        with translated():
+            published = await self._all()
+            changed = {slug: body for slug, body in bodies.items() if published.get(slug) != body}
+            gone: list[Any] = [slug for slug in published if slug not in bodies]
+            if not changed and not gone:
+                return
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                if changed:
+                    pipeline.hset(keys.SITES, mapping=changed)  # type: ignore[arg-type]
+                if gone:
+                    pipeline.hdel(keys.SITES, *gone)
+                for slug in gone:
+                    last_shown.forget(pipeline, slug.decode(errors="replace"))
+                await pipeline.execute()
+
+    async def _all(self) -> dict[bytes, bytes]:
+        return await cast("Awaitable[dict[bytes, bytes]]", self._redis.hgetall(keys.SITES))

@@ -1,0 +1,332 @@
+"""One contract for every driver of the log; a new driver is found, and held to it, by itself."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from services.log.entries import Batcher, LogEntry
+from services.log.errors import LogError, LogInUseError, LogRefusedError
+from services.log.interface import ImportOutcome, Log, Record
+from services.log.open import log_drivers, open_log
+from services.model.hit import Hit
+from services.model.partition import partition_of
+from tests.servers.redis import RedisServer, free_port
+
+PARTITIONS = 4
+SITE = "mytho"
+PARTITION = partition_of(SITE, PARTITIONS)
+DIGEST = "d" * 64
+
+LOCAL = [scheme for driver in log_drivers() for scheme in driver.schemes]
+SERVED = {"redis", "rediss", "unix"}
+"""Schemes of a driver that needs a server; all others are opened at a name of their own."""
+SCHEMES = ["redis", *(scheme for scheme in LOCAL if scheme not in SERVED)]
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(params=SCHEMES)
+def url(request: pytest.FixtureRequest) -> str:
+    """Where an empty log is."""
+    if request.param != "redis":
+        return f"{request.param}://{secrets.token_hex(4)}"
+    server: RedisServer = request.getfixturevalue("redis_server")
+    with server.client() as client:
+        client.flushall()
+    return server.url
+
+
+@pytest.fixture
+async def log(url: str) -> AsyncIterator[Log]:
+    log = open_log(url, partitions=PARTITIONS)
+    yield log
+    await log.close()
+
+
+def hit(number: int, site: str = SITE) -> Hit:
+    return Hit(site=site, path=f"/{number}", at=1_700_000_000_000 + number, day=19_676, visitor=7)
+
+
+def entries(count: int, producer: str = "p") -> list[LogEntry]:
+    """Return so many entries of one producer, one hit each, all of one partition."""
+    batcher = Batcher(PARTITIONS, producer)
+    return [entry for number in range(count) for entry in batcher.prepare([hit(number)])]
+
+
+async def append(log: Log, *given: LogEntry) -> None:
+    producer = log.producer()
+    await producer.append(given)
+    await producer.close()
+
+
+async def append_apart(log: Log, count: int) -> list[Record]:
+    """Append entries some milliseconds apart; return how they stand in the log."""
+    for entry in entries(count):
+        await append(log, entry)
+        await asyncio.sleep(0.003)
+    return await read(log)
+
+
+async def read(log: Log, at: int = 0) -> list[Record]:
+    records = await log.reader.read({PARTITION: at}, limit=1000)
+    return list(records.get(PARTITION, ()))
+
+
+async def sequences(log: Log) -> list[int]:
+    return [int(record.headers["s"]) for record in await read(log)]
+
+
+# Producer
+
+
+async def test_entries_stand_in_the_log_in_the_order_given(log: Log) -> None:
+    given = entries(50)
+    await append(log, *given)
+    records = await read(log)
+    assert [record.value for record in records] == [entry.payload for entry in given]
+    assert await sequences(log) == list(range(1, 51))
+    assert {record.headers["p"] for record in records} == {b"p"}
+    positions = [record.position for record in records]
+    assert positions == sorted(set(positions))
+
+
+async def test_an_entry_given_again_is_in_the_log_once(log: Log) -> None:
+    given = entries(10)
+    await append(log, *given[:4])
+    await append(log, *given[2:])
+    await append(log, *given)
+    assert await sequences(log) == list(range(1, 11))
+
+
+async def test_one_append_reaches_several_partitions(log: Log) -> None:
+    sites = [f"site-{number}" for number in range(40)]
+    prepared = Batcher(PARTITIONS).prepare([hit(0, site) for site in sites])
+    assert len(prepared) == PARTITIONS
+    await append(log, *prepared)
+    records = await log.reader.read(dict.fromkeys(range(PARTITIONS), 0), limit=10)
+    assert {number: [each.value for each in found] for number, found in records.items()} == {
+        entry.partition: [entry.payload] for entry in prepared
+    }
+
+
+async def test_a_producer_that_is_opened_again_knows_its_last_sequences(log: Log) -> None:
+    producer = log.producer(5.0)
+    assert await producer.open("p") == {}
+    await producer.append(entries(3))
+    assert await producer.open("p") == {PARTITION: 3}
+    assert await producer.open("another") == {}
+    await producer.abandon()
+    await producer.append(entries(5))
+    assert await sequences(log) == [1, 2, 3, 4, 5]
+    await producer.forget()
+    assert await producer.open("p") == {PARTITION: 5}, "it is forgotten in time, not at once"
+    await producer.close()
+
+
+# Reader
+
+
+async def test_a_read_begins_at_a_position_and_takes_no_more_than_asked(log: Log) -> None:
+    records = await append_apart(log, 5)
+    assert await read(log, records[2].position) == records[2:]
+    assert await read(log, records[2].position + 1) == records[3:]
+    some = await log.reader.read({PARTITION: 0}, limit=2)
+    assert some[PARTITION] == records[:2]
+
+
+async def test_a_read_waits_for_what_is_not_there_yet(log: Log) -> None:
+    reading = asyncio.create_task(log.reader.read({PARTITION: 0}, limit=10, wait=5.0))
+    await asyncio.sleep(0.05)
+    await append(log, *entries(1))
+    records = await asyncio.wait_for(reading, 4)
+    assert len(records[PARTITION]) == 1
+    assert await log.reader.read({PARTITION: records[PARTITION][0].position + 1}, limit=1) == {}
+
+
+async def test_the_end_is_behind_the_last_entry(log: Log) -> None:
+    assert await log.reader.ends() == dict.fromkeys(range(PARTITIONS), 0)
+    await append(log, *entries(3))
+    last = (await read(log))[-1].position
+    assert (await log.reader.ends([PARTITION])) == {PARTITION: last + 1}
+
+
+# Positions
+
+
+async def test_times_and_positions_belong_together(log: Log) -> None:
+    records = await append_apart(log, 6)
+    positions, number = log.positions, PARTITION
+    for record in records:
+        assert await positions.time_of(number, record.position) == record.time_ms
+        at = await positions.at_time(number, record.time_ms)
+        assert [each for each in records if each.position < at] == [
+            each for each in records if each.time_ms < record.time_ms
+        ]
+    assert await positions.time_of(number, records[-1].position + 1) == records[-1].time_ms
+    assert await positions.at_time(number, 0) <= records[0].position
+    late = await positions.at_time(number, await log.reader.now() + 60_000)
+    assert late > records[-1].position
+    assert records[0].time_ms <= await log.reader.now()
+
+
+async def test_log_time_before_what_was_read(log: Log) -> None:
+    records = await append_apart(log, 6)
+    committed = records[4].position + 1
+    rewound = await log.positions.rewound(PARTITION, committed, 5)
+    kept = [record for record in records if rewound <= record.position < committed]
+    assert [each.time_ms for each in kept] == [
+        each.time_ms for each in records[:5] if each.time_ms >= records[4].time_ms - 5
+    ]
+    assert await log.positions.rewound(PARTITION, committed, 0) == committed
+    assert await log.positions.rewound(PARTITION, 0, 5) == 0
+
+
+async def test_what_is_committed_can_be_set_back_and_is_a_groups_own(log: Log, url: str) -> None:
+    positions = log.positions
+    assert await positions.committed() == {}
+    await positions.set_committed({0: (1 << 60) + 5, 1: 7})
+    assert await positions.committed() == {0: (1 << 60) + 5, 1: 7}
+    assert await positions.committed([1, 2]) == {1: 7}
+    await positions.set_committed({0: 3, 1: None})
+    assert await positions.committed() == {0: 3}
+    other = open_log(url, partitions=PARTITIONS, group="other")
+    assert await other.positions.committed() == {}
+    await other.close()
+
+
+async def test_nobody_else_holds_the_partitions_meanwhile(log: Log, url: str) -> None:
+    other = open_log(url, partitions=PARTITIONS)
+    async with log.positions.hold():
+        assert set(await other.positions.owners()) == set(range(PARTITIONS))
+        with pytest.raises(LogInUseError, match="an aggregator is running"):
+            async with other.positions.hold():
+                raise AssertionError("held twice")
+    assert await other.positions.owners() == {}
+    async with other.positions.hold():
+        await log.positions.disown()
+        assert await other.positions.owners() == {}
+    await other.close()
+
+
+async def test_extents_tell_how_far_a_partition_reaches(log: Log) -> None:
+    extents = await log.positions.extents()
+    assert [(each.first, each.end, each.entries) for each in extents] == [(None, 0, 0)] * PARTITIONS
+    await append(log, *entries(3))
+    records = await read(log)
+    await log.positions.set_committed({PARTITION: records[1].position})
+    (extent,) = await log.positions.extents([PARTITION])
+    assert (extent.partition, extent.first, extent.end, extent.entries, extent.trimmed) == (
+        *(PARTITION, records[0].position, records[2].position + 1, 3, False),
+    )
+    assert extent.committed == records[1].position
+
+
+async def test_a_trimmed_log_keeps_all_from_the_position_on(log: Log) -> None:
+    await append(log, *entries(500))
+    records = await read(log)
+    before = records[400].position
+    assert await log.positions.trim(PARTITION, before)
+    kept = await read(log)
+    assert kept[-100:] == records[400:]
+    assert len(kept) < 500
+    (extent,) = await log.positions.extents([PARTITION])
+    assert (extent.trimmed, extent.first) == (True, kept[0].position)
+    assert not await log.positions.trim(PARTITION, 0)
+
+
+# Imports
+
+
+async def test_a_chunk_of_an_import_is_appended_once_and_in_order(log: Log) -> None:
+    payload = entries(1)[0].payload
+    assert await log.imports.find(SITE, DIGEST) is None
+    assert await log.imports.append(SITE, DIGEST, 0, 9, 1, payload) == (ImportOutcome.LOST, 0)
+    begun = await log.imports.begin(SITE, DIGEST)
+    assert (begun.taken, begun.hits, begun.position, len(begun.salt)) == (0, 0, None, 64)
+    assert await log.imports.counted(SITE, begun)
+    given = (SITE, DIGEST, 0, 9, 1, payload)
+    assert await log.imports.append(*given) == (ImportOutcome.APPENDED, 9)
+    assert await log.imports.append(*given) == (ImportOutcome.REPEATED, 9)
+    gap = await log.imports.append(SITE, DIGEST, 11, 20, 1, payload)
+    assert gap == (ImportOutcome.OUT_OF_ORDER, 9)
+    (record,) = await read(log)
+    assert (record.value, record.headers["n"], record.headers["s"]) == (payload, b"1", b"9")
+    progress = await log.imports.begin(SITE, DIGEST)
+    assert (progress.taken, progress.hits, progress.position, progress.salt) == (
+        *(9, 1, record.position, begun.salt),
+    )
+
+
+async def test_an_import_is_counted_when_its_last_entry_is_committed(log: Log) -> None:
+    first = await log.imports.begin(SITE, DIGEST)
+    await log.imports.append(SITE, DIGEST, 0, 9, 1, entries(1)[0].payload)
+    progress = await log.imports.find(SITE, DIGEST)
+    assert progress is not None
+    assert progress.position is not None
+    assert not await log.imports.counted(SITE, progress)
+    await log.positions.set_committed({PARTITION: progress.position})
+    assert not await log.imports.counted(SITE, progress)
+    await log.positions.set_committed({PARTITION: progress.position + 1})
+    assert await log.imports.counted(SITE, progress)
+    assert await log.imports.busy(SITE) is None
+    await log.imports.finish(SITE, DIGEST)
+    done = await log.imports.find(SITE, DIGEST)
+    assert done is not None
+    assert (done.taken, done.salt) == (9, "")
+    assert (await log.imports.begin(SITE, "e" * 64)).salt == first.salt, "one salt for a site"
+
+
+# The log as a whole
+
+
+async def test_a_log_has_the_partitions_it_was_created_with(log: Log, url: str) -> None:
+    assert await log.created_with() is None
+    await log.check(unsafe_eviction=False)
+    await log.create()
+    assert await log.created_with() == PARTITIONS
+    other = open_log(url, partitions=PARTITIONS + 1)
+    with pytest.raises(LogRefusedError, match=f"LUOT_PARTITIONS={PARTITIONS + 1}: .* {PARTITIONS}"):
+        await other.check(unsafe_eviction=False)
+    assert await other.created_with() == PARTITIONS
+    await other.close()
+
+
+async def test_a_log_tells_of_its_server(log: Log) -> None:
+    server, *_ = await log.examine()
+    assert server.ok
+    assert server.value
+    assert await log.dead_entries() == 0
+
+
+async def test_a_log_that_is_away_says_so_without_what_was_sent() -> None:
+    log = open_log(f"redis://127.0.0.1:{free_port()}", partitions=PARTITIONS)
+    producer = log.producer(1.0)
+    for call in (
+        lambda: producer.append(entries(1, "secret")),
+        lambda: producer.open("secret"),
+        lambda: log.reader.read({0: 0}, limit=1),
+        lambda: log.positions.committed(),
+        lambda: log.positions.extents(),
+        lambda: log.imports.begin("secret", DIGEST),
+        lambda: log.examine(),
+    ):
+        with pytest.raises(LogError) as caught:
+            await call()
+        assert "secret" not in str(caught.value)
+        assert "Connect call failed" in str(caught.value)
+    await producer.close()
+    await log.close()
+
+
+def test_a_log_of_no_driver_is_refused_without_its_password() -> None:
+    with pytest.raises(
+        ValueError, match=r"no driver .* kafkaesque:…; expected one of .*redis"
+    ) as no:
+        open_log("kafkaesque://user:secret@host/hits")
+    assert "secret" not in str(no.value)

@@ -1,0 +1,164 @@
+"""The one call by which the dashboard has the traffic of a site, and the links of its page."""
+
+import asyncio
+import re
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from services.api.dashboard.query_parameters import Links
+from services.api.stats.filters import Property
+from services.api.stats.measures import Counts
+from services.api.stats.panels import PanelSource, SitePanels
+from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.reader import Row, StatsResult
+from services.api.stats.site_query import SiteQuery, scope_of
+from services.api.stats.spans import Interval, Span
+from services.http.errors import ApiError
+from services.model.site import Site
+from services.store.interface import StoreUnavailableError
+
+SITE = Site(slug="mytho", timezone="Asia/Ho_Chi_Minh")
+TODAY = 19_725
+"""2024-01-03, of which it is 12:00 there."""
+NOON = TODAY * 86_400 + 5 * 3_600
+
+
+class FakeReader:
+    """Answers with six views of three visits now, and four of two before."""
+
+    def __init__(self, refused: Property | None = None) -> None:
+        self.refused = refused
+        self.is_slow = False
+        self.cancelled = 0
+
+    async def total(self, question: StatsQuery, *, partly: bool) -> StatsResult:
+        assert partly
+        if self.is_slow:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+        counts = Counts(pageviews=6, visits=3, visitors=2, measured=3, bounces=1)
+        before = Counts(pageviews=4, visits=2, visitors=2, measured=2, bounces=2)
+        return StatsResult([Row("", counts if question.span.last == TODAY else before)], [])
+
+    async def timeseries(self, question: StatsQuery, interval: Interval) -> StatsResult:
+        hours = range(24)
+        assert interval is Interval.HOUR
+        return StatsResult(
+            [Row(f"2024-01-03 {hour:02}:00:00", Counts(pageviews=1)) for hour in hours], []
+        )
+
+    async def breakdown(self, question: StatsQuery, part: BreakdownQuery) -> StatsResult:
+        if part.by is self.refused:
+            raise ApiError(422, {"query": "too large"})
+        return StatsResult(
+            [Row("a", Counts(pageviews=4, visits=2)), Row("b", Counts())], ["some are gone"]
+        )
+
+
+def panels(reader: FakeReader, query: SiteQuery) -> SitePanels:
+    nothing: Any = None
+    source: Any = reader
+    return PanelSource(nothing, source, nothing, lambda: NOON).panels(SITE, query)
+
+
+async def test_each_panel_has_its_numbers_and_the_period_before() -> None:
+    async with panels(FakeReader(), SiteQuery(period="day")).reading() as today:
+        summary = await today.summary()
+        details = await today.details()
+        series = await today.series()
+        devices = await today.breakdown("device")
+    assert summary.value == [("pageviews", 6, 50), ("visits", 3, 50), ("visitors", 2, 0)]
+    assert details.value == [("bounce_rate", 33, -67), ("visit_duration", 0, 0), ("bots", 0, 0)]
+    assert series.value is not None
+    assert series.value[12] == ("2024-01-03 12:00:00", 1, 1)
+    assert series.value[13] == ("2024-01-03 13:00:00", None, 1), "it has not come yet"
+    assert devices.value == [("a", 2, 1.0, 67, "visit:device==a")]
+    assert devices.partial
+
+
+async def test_a_panel_may_be_refused_alone() -> None:
+    async with panels(FakeReader(refused=Property.OS), SiteQuery(period="day")).reading() as today:
+        refused = [name for name in SitePanels.breakdowns if (await today.breakdown(name)).refusal]
+        assert (await today.breakdown("os")).refusal == "too large"
+        assert (await today.summary()).value is not None
+    assert refused == ["os"]
+
+
+async def test_what_nobody_waits_for_any_more_is_not_read_on() -> None:
+    reader = FakeReader()
+    reader.is_slow = True
+    async with panels(reader, SiteQuery(period="day")).reading():
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert reader.cancelled == 4, "the period and the one before, for summary and details"
+
+
+def test_a_query_that_cannot_be_read_names_its_parameter() -> None:
+    for query, field in {
+        SiteQuery(period="fortnight"): "period",
+        SiteQuery(period="custom", dates="2024-02-01,2024-01-01"): "date",
+        SiteQuery(measure="height"): "measure",
+        SiteQuery(filters="event:page"): "filters",
+    }.items():
+        with pytest.raises(ApiError) as refused:
+            panels(FakeReader(), query)
+        assert list(refused.value.errors) == [field]
+
+
+def test_points_of_the_chart_get_longer_with_the_period() -> None:
+    for query, interval in {
+        SiteQuery(period="yesterday"): Interval.HOUR,
+        SiteQuery(): Interval.DATE,
+        SiteQuery(period="custom", dates="2023-06-01,2023-12-31"): Interval.WEEK,
+        SiteQuery(period="custom", dates="2022-06-01,2023-12-31"): Interval.MONTH,
+        SiteQuery(period="12mo"): Interval.MONTH,
+    }.items():
+        assert scope_of(query, TODAY).interval is interval
+
+
+def test_a_month_is_read_up_to_today_and_yesterday_whole() -> None:
+    month, yesterday = (scope_of(SiteQuery(period=name), TODAY) for name in ("month", "yesterday"))
+    assert month.elapsed == Span(TODAY - 2, TODAY)
+    assert yesterday.elapsed == Span(TODAY - 1, TODAY - 1)
+
+
+def test_links_change_one_parameter_and_keep_the_others() -> None:
+    query = SiteQuery("day", "2024-01-02", "visits", "visit:device == mobile; event:page!=/a*")
+    scope = scope_of(query, TODAY)
+    links = Links("mytho", scope)
+    others = "&measure=visits&filters=visit:device==mobile%3Bevent:page%21=/a%2A"
+    assert links.path() == f"/admin/sites/mytho?period=day&date=2024-01-02{others}"
+    assert links.earlier == f"/admin/sites/mytho?period=day&date=2024-01-01{others}"
+    assert links.later == f"/admin/sites/mytho?period=day&date=2024-01-03{others}"
+    assert links.period("30d") == f"/admin/sites/mytho?{others[1:]}"
+    assert links.csv("os").startswith("/admin/sites/mytho/csv/os?period=day")
+    device, page = scope.applied
+    assert (device.field, device.values, device.negated) == ("device", ["mobile"], False)
+    assert (page.field, page.values, page.negated) == ("page", ["/a*"], True)
+    assert device.others == "event:page!=/a*"
+    assert Links("mytho", scope_of(SiteQuery(), TODAY)).earlier is None
+
+
+async def test_a_list_without_a_store_has_no_trends() -> None:
+    class AwayStore:
+        async def execute(self, *_: object) -> None:
+            raise StoreUnavailableError("away")
+
+    away: Any = AwayStore()
+    nothing: Any = None
+    source = PanelSource(away, nothing, nothing, lambda: NOON)
+    assert await source.trends([SITE]) == {}
+    assert await source.trends([]) == {}
+
+
+def test_the_dashboard_knows_only_the_panels_and_plain_types_of_the_stats() -> None:
+    room = files("services.api.dashboard")
+    code = "".join(one.read_text("utf-8") for one in room.iterdir() if one.name.endswith(".py"))
+    known = set(re.findall(r"services\.api\.stats\.(\w+)", code))
+    assert known == {"panel_results", "panels", "site_query", "spans"}
+    assert "api.stats import" not in code

@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from services.ingest.salt_memory import default_folder
 
 # No test fails on a time: a busy machine is not a fault.
-settings.register_profile("luot", deadline=None)
+settings.register_profile("luot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("luot")
 
 

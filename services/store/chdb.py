@@ -14,7 +14,7 @@ from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, StoreSession,
 T = TypeVar("T")
 
 THREADS = 2
-"""So that a long report does not hold up a flush."""
+"""So that a long report does not delay a flush."""
 DATABASE = "luot"
 
 _CODE = re.compile(r"Code: (\d+)\. (.*)", re.DOTALL)
@@ -91,7 +91,7 @@ class EmbeddedSession(StoreSession):
         self._attempt(lambda: self._insert(table, types, columns))
 
     def close(self) -> None:
-        """Let go of the folder, once the last session has."""
+        """Release the folder, once the last session has."""
         self._engine.close()
 
     def _insert(

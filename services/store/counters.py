@@ -16,7 +16,7 @@ ABSENT: CounterRow = (0, 0, -1)
 
 KEYS_A_QUERY = 4_000
 
-# The key columns are tested as they stand in the table's key, so that its index is used.
+# The key columns are compared as they are, without functions, so that the index is used.
 _LOAD = """
 SELECT site, grain, start, path, argMax(views, position), argMax(visits, position), max(position)
 FROM counters

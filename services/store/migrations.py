@@ -1,4 +1,4 @@
-"""Brings the schema of a store up to date, and holds it to what was fixed when it was made."""
+"""Migrates the schema of a store, and enforces what was fixed when it was created."""
 
 import re
 import time
@@ -22,7 +22,7 @@ ORDER BY number
 
 
 class SchemaError(StoreError):
-    """This store was made by a newer Luot, or for another setting."""
+    """This store was created by a newer Luot, or with another setting."""
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -87,13 +87,13 @@ async def schema_of(store: Store) -> int:
 
 
 async def partitions_of(store: Store) -> int | None:
-    """Return the number of partitions that a store was made for; None when it is new."""
+    """Return the number of partitions that a store was created for; None for a new one."""
     values = await _partitions(store)
     return values[0] if values else None
 
 
 async def fix_partitions(store: Store, partitions: int) -> None:
-    """Hold the store to one number of partitions: the one it was first opened with.
+    """Fix the store's number of partitions to the one it was first opened with.
 
     Positions of different partitions are not comparable, so a site must stay in its own. Raises
     SchemaError with both numbers when the store was made for another.

@@ -1,4 +1,4 @@
-"""The rows of a store as JSON lines that any other store can take in.
+"""The rows of a store as JSON lines that any other store can load.
 
 A line is one row as a JSON array: days as ISO dates, states of aggregates in hex.
 """
@@ -50,7 +50,7 @@ class Begin(msgspec.Struct, frozen=True, tag="begin"):
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):
-    """What all pieces together hold.
+    """The totals of all pieces.
 
     schema      number of the newest migration
     positions   partition → position; everything before it is in the rows, nothing from it on
@@ -69,7 +69,7 @@ class Fingerprint:
         self._sum = 0
 
     def add(self, lines: bytes) -> None:
-        """Take in whole lines."""
+        """Add whole lines."""
         for line in lines.splitlines():
             self.rows += 1
             self._sum += int.from_bytes(blake2b(line, digest_size=8).digest(), "big")

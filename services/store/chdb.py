@@ -107,8 +107,8 @@ class EmbeddedSession(StoreSession):
         try:
             return call()
         except RuntimeError as error:
-            found = _CODE.search(str(error))
-            raise (fault(int(found[1]), found[2]) if found else StoreError(str(error))) from error
+            match = _CODE.search(str(error))
+            raise (fault(int(match[1]), match[2]) if match else StoreError(str(error))) from error
         except MISFIT as error:
             raise misfit(error) from error
 

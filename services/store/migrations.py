@@ -35,12 +35,12 @@ class Migration(msgspec.Struct, frozen=True):
 
 def migrations() -> list[Migration]:
     """Return the migrations that this version of Luot knows, in order."""
-    found = [
+    known = [
         Migration(int(match["number"]), file.name, statements(file.read_text("utf-8")))
         for file in (files(__package__) / "schema").iterdir()
         if (match := _NAME.fullmatch(file.name))
     ]
-    return sorted(found, key=lambda migration: migration.number)
+    return sorted(known, key=lambda migration: migration.number)
 
 
 def statements(script: str) -> tuple[str, ...]:
@@ -113,11 +113,11 @@ async def fix_partitions(store: Store, partitions: int) -> None:
                 f" another number at this moment ({' and '.join(map(str, values))});"
                 " set one number everywhere"
             )
-    held = values[0]
-    if held != partitions:
+    stored = values[0]
+    if stored != partitions:
         raise SchemaError(
-            f"LUOT_PARTITIONS={partitions}, but this store was made for {held} partitions, which"
-            f" cannot be changed; set LUOT_PARTITIONS={held}"
+            f"LUOT_PARTITIONS={partitions}, but this store was made for {stored} partitions, which"
+            f" cannot be changed; set LUOT_PARTITIONS={stored}"
         )
 
 

@@ -152,14 +152,14 @@ class _Limits:
     def within(self, rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
         site, position = columns.index("site"), columns.index("position")
         ends: dict[str, int] = {}
-        kept = []
+        included = []
         for row in rows:
             end = ends.get(row[site])
             if end is None:
                 end = ends[row[site]] = self.next.get(self._partition(row[site]), 0)
             if row[position] < end:
-                kept.append(row)
-        return kept
+                included.append(row)
+        return included
 
 
 async def _read(

@@ -78,5 +78,5 @@ class Leases:
 
     async def leave(self) -> None:
         """Release every lease and stop being counted; the others take over at once."""
-        held, self.held = self.held | self._surplus, frozenset()
-        await self._broker.release(self.worker, held, leave=True)
+        leases, self.held = self.held | self._surplus, frozenset()
+        await self._broker.release(self.worker, leases, leave=True)

@@ -34,7 +34,7 @@ def is_in_memory(folder: Path) -> bool:
 
 
 def _make(folder: Path) -> None:
-    """Make a folder that nobody else can read. Raises OSError when it is somebody else's."""
+    """Make a private folder. Raises OSError when it belongs to another user."""
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     if (owner := folder.stat().st_uid) != os.getuid():

@@ -40,7 +40,7 @@ class Import(NamedTuple):
 
     @property
     def version(self) -> int:
-        """What is done stays done, and what was taken is never less: whoever writes last."""
+        """Orders writes: done outranks begun, and more lines outrank fewer, whoever writes last."""
         return _DONE_VERSION if self.done else self.taken
 
 

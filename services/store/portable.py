@@ -169,7 +169,7 @@ async def _read(
     listed = ", ".join(columns)
     if table == VISITORS:
         listed = "site, day, hex(CAST(visitors AS String))"
-    # A file without rows stands in the backup too: that there were none was checked.
+    # The backup includes files without rows: they say that there were none.
     yield Piece(file, table, columns, 0, b""), ()
     async with aclosing(store.stream(sql.format(columns=listed))) as blocks:
         async for block in blocks:

@@ -1,4 +1,4 @@
-"""The reading of the panels: all at once, each there as soon as it was read, or refused alone."""
+"""Reads the panels concurrently; each is available once it is read, and fails by itself."""
 
 import asyncio
 import logging

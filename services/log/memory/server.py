@@ -69,11 +69,11 @@ class MemoryServer:
         return owner if until > self.clock() else None
 
     def lease(self, group: str, partition: int, worker: str, ms: int) -> None:
-        """Give a lease, whoever has it."""
+        """Grant a lease, whoever held it."""
         self.leases[group, partition] = (worker, self.clock() + ms)
 
     def wipe(self, partition: int) -> None:
-        """Forget a stream, as a deleted key would be; positions go on growing."""
+        """Delete a stream; positions continue to grow."""
         self.streams.pop(partition, None)
 
     async def changed(self, wait: float) -> None:

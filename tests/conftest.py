@@ -6,13 +6,17 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import settings
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
+from hypothesis import HealthCheck, settings
 
 from services.ingest.salt_memory import default_folder
 
 # No test fails on a time: a busy machine is not a fault.
-settings.register_profile("luot", deadline=None)
+settings.register_profile("luot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("luot")
+# httpx waits for 5 s unless told; a test that wants an answer sooner than this asks for it.
+for _part in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _part, 60.0)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,7 +20,7 @@ _AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATE
 
 
 class UnfinishedError(Exception):
-    """An import that cannot go on; the message says why."""
+    """An import that cannot continue; the message says why."""
 
 
 class AdminApi(Protocol):
@@ -69,7 +69,7 @@ class ImportClient:
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`waits` is called with the reason for waiting, and with '' when it goes on."""
+        """`waits` is called with the reason for waiting, and with '' when it resumes."""
         self._api = api
         self._path = f"/sites/{site}/imports"
         self._waits = waits
@@ -77,7 +77,7 @@ class ImportClient:
         self._monotonic = monotonic
 
     def begin(self, file: LogFile, options: UploadOptions) -> UploadState:
-        """Begin the import of a file, or find out where it goes on."""
+        """Begin the import of a file, or find out where to resume it."""
         body = {
             "file": file.path.name[:500],
             "host": options.host,
@@ -136,7 +136,7 @@ class ImportClient:
                     return answer
                 problem = f"{self._api.url} answers {answer.status_code}: {_reason(answer)}"
                 if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-                    # Luot is there and overloaded, which passes: retry without a limit.
+                    # Luot is up but overloaded, which passes: retry without a limit.
                     gives_up = None
                     waited = True
                     self._waits(_reason(answer))

@@ -1,4 +1,4 @@
-"""Turns lines of an access log into hits, by the same steps as ingest does live ones."""
+"""Turns lines of an access log into hits, by the same steps as ingest."""
 
 from enum import StrEnum
 from hashlib import blake2b

@@ -1,4 +1,4 @@
-"""Which lines of an access log are page views: DESIGN section 11's rule, and nothing else.
+"""Which lines of an access log are page views; the only place of this rule.
 
 Bots are not decided here: ingest tells them by their User-Agent.
 """
@@ -26,7 +26,7 @@ doc docx epub odp ods odt pdf ppt pptx ps rtf xls xlsx
 NOT_PAGES = frozenset(
     name for line in _FILES.splitlines() if not line.startswith("#") for name in line.split()
 )
-"""Extensions, in lower case, of what is no page; robots.txt and favicon.ico are among them."""
+"""Extensions, in lower case, of files that are not pages, robots.txt and favicon.ico included."""
 
 FEED_NAMES = frozenset({"atom", "feed", "rss"})
 """A path that ends in one of these is a feed (`/feed/`, `/tin-tuc/rss`)."""
@@ -36,7 +36,7 @@ _FEED_VALUES = ("atom", "rdf", "rss")
 
 
 class NotAPage(StrEnum):
-    """Why a line is no page that a browser was shown."""
+    """Why a line is not a page view."""
 
     METHOD = "another method than GET"
     STATUS = "another status than 2xx or 304"
@@ -46,12 +46,12 @@ class NotAPage(StrEnum):
 
 
 def is_page(line: LogLine) -> bool:
-    """Tell whether a line is a page that a browser was shown: GET, 2xx or 304, and no file."""
+    """Tell whether a line is a page view: GET, 2xx or 304, and not a file."""
     return not_a_page(line) is None
 
 
 def not_a_page(line: LogLine) -> NotAPage | None:
-    """Return why a line is no page that a browser was shown; None when it is one."""
+    """Return why a line is not a page view; None when it is one."""
     if line.method != "GET":
         return NotAPage.METHOD
     if not (200 <= line.status < 300 or line.status == 304):
@@ -75,7 +75,7 @@ def not_a_page(line: LogLine) -> NotAPage | None:
 
 
 def path_of(target: str) -> str:
-    """Return the path of a request target; proxies are asked for whole URLs."""
+    """Return the path of a request target, which is a whole URL when a proxy was asked."""
     if target.startswith("/"):
         return target
     _, _, rest = target.partition("://")

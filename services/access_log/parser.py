@@ -16,7 +16,7 @@ from services.access_log.line import LogLine, parse
 
 STDIN = "-"
 MAX_LINE = 64 * 1024
-"""Apache and nginx refuse longer request lines; what is longer is not a line of an access log."""
+"""Apache and nginx refuse longer request lines; a longer one is not from an access log."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -94,7 +94,7 @@ class AccessLog:
             ) from None
 
     def _raw_lines(self) -> Iterator[bytes]:
-        """Return each line that is not empty; one longer than MAX_LINE comes as b''."""
+        """Yield each line that is not empty; one longer than MAX_LINE is yielded as b''."""
         compressed = self._raw.peek(2)[:2] == GZIP_MAGIC
         stream = cast("BinaryIO", gzip.GzipFile(fileobj=self._raw) if compressed else self._raw)
         while raw := stream.readline(MAX_LINE):
@@ -125,6 +125,6 @@ class _Counted(io.RawIOBase):
 
 
 def _read1(file: BinaryIO, buffer: bytearray | memoryview) -> bytes:
-    """Return what a pipe has now, so that a log can be followed."""
+    """Return the bytes a pipe has now, so that a log can be followed."""
     read = getattr(file, "read1", file.read)
     return cast("bytes", read(len(buffer)))

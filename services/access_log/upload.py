@@ -21,7 +21,7 @@ _PROGRESS_LINES = 2000
 
 
 class FileResult(msgspec.Struct, kw_only=True):
-    """What became of one file.
+    """The result of importing one file.
 
     begun     'new', 'resumed' or 'done', before this import
     lines     lines read that are not empty
@@ -108,7 +108,7 @@ def _read(
     unsorted = reader.visits.unsorted
     with AccessLog(file.path) as log:
         for line in log:
-            # What was written to the file since it was looked at belongs to another import.
+            # Lines written since the file was examined belong to another import.
             if log.number > file.lines:
                 break
             hit = reader.read(line, salt)

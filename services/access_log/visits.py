@@ -3,10 +3,10 @@
 from services.model.hit import VISIT_WINDOW_MS, Visit
 
 Visitor = tuple[int, str, str]
-"""Day, address and User-Agent: as for live hits, a visit does not go on past midnight."""
+"""Day, address and User-Agent: as for live hits, a visit ends at midnight."""
 
 UNSORTED_MS = 60_000
-"""A server logs a request when it ends: lines may be late by what a request takes."""
+"""A server logs a request when it ends: a line may be late by the duration of its request."""
 
 
 class LogVisits:

@@ -29,9 +29,9 @@ from services.log import keys
 from services.store.interface import Store, StoreError
 
 STOP_SECONDS = 5.0
-"""How long a stop tries to write what was folded."""
+"""How long a stop tries to flush what was folded."""
 LEAVE_SECONDS = 2.0
-"""How long a stop tries to give the leases back."""
+"""How long a stop tries to release the leases."""
 
 
 class Aggregator:
@@ -64,14 +64,14 @@ class Aggregator:
             async for event in stream.noack().events():
                 await self._receive(event)
         except Exception as error:
-            # Faust would restart the agent after the event that failed: a hit lost in silence.
+            # Faust would restart the agent after the failed event: a hit silently lost.
             self._supervisor.fail(error)
             raise
 
     async def _receive(self, event: EventT) -> None:
         await self._pending.room.wait()
         if not self._supervisor.is_running:
-            # What comes after an event that failed must not be committed either.
+            # Nothing after a failed event may be committed.
             return
         message = event.message
         if message.generation_id != self.app.consumer_generation_id:
@@ -103,7 +103,7 @@ class Aggregator:
     # Flush
 
     async def _flush_forever(self) -> None:
-        """Flush once a period, or when full; what comes after a pause is flushed at once."""
+        """Flush once a period, or when full; the first hits after a pause are flushed at once."""
         begun = -math.inf
         while True:
             await self._pending.arrived.wait()
@@ -116,10 +116,10 @@ class Aggregator:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what was folded until now, then acknowledge and commit it."""
+        """Write what has been folded, then acknowledge and commit it."""
         async with self._flush_lock:
             if self._pending.is_empty:
-                # Where all of it went to another owner, nothing else would make room.
+                # If all of it went to another owner, nothing else would make room.
                 self._pending.make_room()
                 return
             taken = self._pending.take()
@@ -144,7 +144,7 @@ class Aggregator:
     # Ownership
 
     async def _on_revoked(self, app: Any, revoked: Any = (), **_: Any) -> None:
-        """Forget partitions that go to another worker; it reads again what was not committed."""
+        """Drop partitions that go to another worker, which reads again what was not committed."""
         partitions = {tp.partition for tp in revoked}
         self._folds.forget(partitions)
         self._pending.forget(partitions)
@@ -169,16 +169,16 @@ class Aggregator:
         )
 
     async def failed(self) -> None:
-        """Wait until something cannot go on, and raise it."""
+        """Wait until a task fails, and raise its error."""
         await self._supervisor.failed()
 
     async def stop(self) -> None:
-        """Write and commit what was read, hand the partitions over, stop."""
+        """Flush and commit, release the leases, stop."""
         await self._supervisor.end_tasks()
         if self.app.started:
             consumer = self.app.consumer
-            # Stores that are away must not hold us: the next owner reads the log again, and a
-            # lease that is not given back ends by itself.
+            # A store that is down must not hold up the stop: the next owner reads the log again,
+            # and a lease that is not released expires.
             with contextlib.suppress(TimeoutError, StoreError):
                 await asyncio.wait_for(self.flush(), STOP_SECONDS)
             with contextlib.suppress(TimeoutError, *consumer.broker.unavailable):

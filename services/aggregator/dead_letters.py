@@ -1,4 +1,4 @@
-"""Log entries that hold no batch: kept on a stream of their own, for a person to look at."""
+"""Dead letters: entries that hold no batch go to a stream of their own, for an operator to see."""
 
 import logging
 from typing import Any
@@ -18,7 +18,7 @@ class DeadLetters:
         self._topic = topic
 
     async def decode(self, partition: int, entry: RunEntry, *, replayed: bool) -> Batch | None:
-        """Return the batch of an entry; None for a dead one, which is kept when it is new."""
+        """Return the batch of an entry; None for a dead one, which is copied unless replayed."""
         headers = entry.headers
         try:
             return batch.decode(

@@ -1,6 +1,6 @@
 """Recounts the raw hits of the last days periodically, to measure the drift of the counters.
 
-Each aggregator recounts the partitions that it owns, so nothing is counted twice.
+Each aggregator recounts the partitions that it owns, so no drift is reported twice.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from services.store.drift import Difference, recount
 from services.store.interface import Store, StoreError
 
 DAYS = 3
-"""Today and two days before: hardly any hit arrives later than that."""
+"""Today and the two days before: hardly any hit arrives later than that."""
 FIRST_SECONDS = 60.0
 NAMED_ROWS = 10
 _DAY_SECONDS = 86_400
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 async def watch_forever(
     store: Store, partitions: int, owned: Callable[[], Collection[int]], seconds: float
 ) -> None:
-    """Recount at this interval, first soon after the start; 0 is never."""
+    """Recount at this interval, for the first time soon after the start; 0 is never."""
     pause = min(seconds, FIRST_SECONDS)
     while seconds:
         await asyncio.sleep(pause)

@@ -12,7 +12,7 @@ RUN_BYTES = 32 * 1024
 
 
 def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust_settings.App:
-    """Return the app, without agents; `folder` is for what Faust writes on the disk."""
+    """Return the app, without agents; `folder` is for the files that Faust writes."""
     app = faust_settings.App(
         settings.group,
         broker=broker,
@@ -22,7 +22,7 @@ def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust
         topic_partitions=settings.partitions,
         web_enabled=False,
         stream_wait_empty=False,
-        # The buffer is what may wait undecoded; what may wait folded is flush_hits.
+        # Bounds what waits undecoded; flush_hits bounds what waits folded.
         stream_buffer_maxsize=64,
     )
     app.partitions = settings.partitions
@@ -34,11 +34,11 @@ def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust
 
 
 def raw_topic(app: faust_settings.App, name: str) -> Any:
-    """Return a topic whose values are bytes that Faust leaves alone."""
+    """Return a topic whose values are bytes that Faust does not decode."""
     return app.topic(name, value_type=bytes, value_serializer="raw")
 
 
 async def watch(app: faust_settings.App) -> None:
-    """Raise when the app stops by itself: nothing would be read, and nobody told."""
+    """Raise when the app stops by itself: otherwise reading would silently end."""
     await app.wait_until_stopped()
     raise app.crash_reason or RuntimeError("Faust stopped by itself")

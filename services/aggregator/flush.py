@@ -38,7 +38,7 @@ class Flusher:
         """Why the flush under way is being retried; None when it is not."""
 
     def forget(self, partitions: Collection[int]) -> None:
-        """Drop the rows of partitions that somebody else owns now."""
+        """Drop the rows of partitions that another worker owns now."""
         for partition in partitions:
             self._rows.pop(partition, None)
 
@@ -47,8 +47,8 @@ class Flusher:
     ) -> None:
         """Write raw hits, counter rows and peaks; all are in the store when this returns.
 
-        Of replayed batches, only raw hits that the store lacks are written. Retries for as long as
-        it takes: until this returns, the log is the durable copy.
+        Of replayed batches, only raw hits that the store lacks are written. Retries until the store
+        takes them: until this returns, the log is the durable copy.
         """
         started = time.monotonic()
         pause = _FIRST_PAUSE
@@ -106,7 +106,7 @@ class Flusher:
     async def _write_lost(self, replayed: Sequence[Folded]) -> None:
         """Write the replayed batches whose raw hits the store does not have in full.
 
-        ClickHouse answers an insert before it is on disk, so a power cut can lose the last ones.
+        ClickHouse acknowledges an insert before it is on disk, so a power cut can lose the last.
         """
         if not replayed:
             return

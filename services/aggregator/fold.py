@@ -73,7 +73,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
 
 
 class PartitionFold:
-    """The state of one partition: visits, online, and how far it has read."""
+    """The state of one partition: visits, online visitors, and how far it has been read."""
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
@@ -82,7 +82,7 @@ class PartitionFold:
         self.online = OnlineWindow()
 
     def fold(self, run: Sequence[Read]) -> Folded:
-        """Fold the next batches of the log. How they are cut into runs changes nothing."""
+        """Fold the next batches of the log. The result does not depend on how they are cut."""
         hits, positions, visit = self._see(run)
         humans = [not bot for bot in hits.bot]
         starts = [decided == _STARTS for decided in visit]
@@ -97,7 +97,7 @@ class PartitionFold:
         return Folded(self.partition, first, last, hits, positions, visit, views, visits, ends)
 
     def rebuild(self, run: Sequence[Read]) -> None:
-        """Read the next batches for their visitors only: they are counted, and not repaired."""
+        """Read the next batches only to rebuild the visits: they are counted already."""
         self._see(run)
 
     def _see(self, run: Sequence[Read]) -> tuple[Batch, list[int], list[int]]:
@@ -158,7 +158,7 @@ def changes(runs: Sequence[Folded]) -> dict[CounterKey, Added]:
         for grain, start in _periods(day):
             key = (site, grain, start, path)
             so_far = by_row.get(key)
-            # Several days of one flush share the row of their month, their year and the total.
+            # Several days in one flush share the rows of month, year and total.
             by_row[key] = added if so_far is None else so_far.and_(added)
     return by_row
 
@@ -173,8 +173,8 @@ def apply(
 ) -> dict[CounterKey, CounterRow]:
     """Return the rows that change, with their new absolute values.
 
-    What a row already includes, by its position, is skipped for that row. A row that is not in
-    `rows` starts at zero.
+    Batches that a row already includes, by its position, are skipped for that row. A row that is
+    not in `rows` starts at zero.
     """
     changed = {}
     for key, added in by_row.items():

@@ -1,4 +1,4 @@
-"""Measures how far each partition that this aggregator owns is behind the end of the log."""
+"""Measures the consumer lag of each partition that this aggregator owns."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ PERIOD_SECONDS = 2
 
 
 async def measure_forever(consumer: Any) -> None:
-    """Set the metrics of lag and ownership; while the log is unavailable they stay as they are."""
+    """Set the metrics of lag and ownership; they keep their values while the log is down."""
     while True:
         await asyncio.sleep(PERIOD_SECONDS)
         owned = assigned(consumer)

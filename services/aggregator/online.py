@@ -23,7 +23,7 @@ class OnlineBoard:
         self._counts = OnlineCounts(self._state)
 
     async def publish_forever(self, folds: Mapping[int, PartitionFold]) -> None:
-        """Publish once a second; a failure is told and tried again."""
+        """Publish once a second; a failure is logged, and the next second tries again."""
         while True:
             now = time.time_ns() // 1_000_000
             counts: dict[str, int] = {}

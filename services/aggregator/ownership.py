@@ -1,4 +1,4 @@
-"""The partitions that this aggregator owns, each with the state of its fold."""
+"""The folds of the partitions that this aggregator owns."""
 
 from collections.abc import Collection
 from typing import Any
@@ -8,20 +8,20 @@ from services.aggregator.visits import DayPeak
 
 
 class OwnedFolds:
-    """The fold of each partition that was read from since it was assigned."""
+    """The fold of each assigned partition that has been read."""
 
     def __init__(self) -> None:
         self.by_partition: dict[int, PartitionFold] = {}
 
     def of(self, partition: int) -> PartitionFold:
-        """Return the fold of a partition, a new one when the partition is new here."""
+        """Return the fold of a partition, a new one for a newly assigned partition."""
         fold = self.by_partition.get(partition)
         if fold is None:
             fold = self.by_partition[partition] = PartitionFold(partition)
         return fold
 
     def forget(self, partitions: Collection[int]) -> None:
-        """Drop the folds of partitions that somebody else owns now."""
+        """Drop the folds of partitions that another worker owns now."""
         for partition in partitions:
             self.by_partition.pop(partition, None)
 

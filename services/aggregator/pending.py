@@ -1,4 +1,4 @@
-"""What was folded and is not written yet, and how much of it there may be."""
+"""What is folded and not yet written, within bounds: the backpressure of the aggregator."""
 
 import asyncio
 from collections.abc import Collection
@@ -9,11 +9,11 @@ from faust.types import EventT
 from services.aggregator.fold import Folded, Seen
 
 FLUSH_PAGES = 15_000
-"""Pages with views that are written without waiting: each is four counter rows."""
+"""Pages with views from which a flush is due at once: each is four counter rows."""
 
 
 class Unflushed(msgspec.Struct):
-    """Folded runs with the messages that they came in.
+    """Folded runs with the messages that they arrived in.
 
     fresh     runs that were never written
     replayed  runs that were read again after a start: written before, or lost with the store
@@ -30,7 +30,7 @@ class Pending:
 
     arrived  there is something to flush
     full     enough for a flush without waiting for the period to end
-    room     cleared while twice that waits: nothing more may be read
+    room     cleared while twice that is pending: nothing more may be read
     """
 
     def __init__(self, flush_hits: int) -> None:
@@ -44,11 +44,11 @@ class Pending:
         self.room.set()
 
     def add(self, folded: Folded, *, replayed: bool) -> None:
-        """Take a folded run; its message follows."""
+        """Add a folded run; its message follows."""
         (self._runs.replayed if replayed else self._runs.fresh).append(folded)
         self._hits += len(folded)
         self._pages.update(folded.views)
-        # At 1 a flush is due, at 2 nothing more is read.
+        # At 1 a flush is due; at 2, reading stops.
         load = max(self._hits / self._flush_hits, len(self._pages) / FLUSH_PAGES)
         if load >= 1:
             self.full.set()
@@ -56,7 +56,7 @@ class Pending:
             self.room.clear()
 
     def add_event(self, event: EventT) -> None:
-        """Take a message whose runs, if it had any, were added."""
+        """Add a message whose runs, if it had any, were added."""
         self._runs.events.append(event)
         self.arrived.set()
 
@@ -71,13 +71,13 @@ class Pending:
         return taken
 
     def put_back(self, taken: Unflushed) -> None:
-        """Take back what could not be flushed: what comes later must not be committed without."""
+        """Put back what could not be flushed: nothing later may be committed without it."""
         self._runs.fresh[:0] = taken.fresh
         self._runs.replayed[:0] = taken.replayed
         self._runs.events[:0] = taken.events
 
     def make_room(self) -> None:
-        """Count again what is pending, after a flush, and let more be read."""
+        """Recount what is pending after a flush, and resume reading."""
         runs = (*self._runs.fresh, *self._runs.replayed)
         self._hits = sum(map(len, runs))
         self._pages = set().union(*(folded.views for folded in runs))
@@ -85,7 +85,7 @@ class Pending:
         self.room.set()
 
     def forget(self, partitions: Collection[int]) -> None:
-        """Drop the runs and messages of partitions that somebody else owns now."""
+        """Drop the runs and messages of partitions that another worker owns now."""
         runs = self._runs
         self._runs = Unflushed(
             [folded for folded in runs.fresh if folded.partition not in partitions],

@@ -9,7 +9,7 @@ from services.store.interface import Store
 
 
 class HotRows:
-    """Rows as they are in the store; the least recently changed are evicted first."""
+    """Rows as stored; the least recently changed are evicted first."""
 
     def __init__(self) -> None:
         self._rows: dict[CounterKey, CounterRow] = {}

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 STOP_LIMIT_SECONDS = 20.0
 YOUNG_OBJECTS = 100_000
-"""About as many lists and dicts wait for a flush. With its default thresholds, Python's collector
-takes a third of an aggregator's time to scan them, and finds nothing."""
+"""About as many lists and dicts wait for a flush. With default thresholds, Python's garbage
+collector takes a third of an aggregator's time to scan them, and finds nothing."""
 
 
 def run(settings: AggregatorSettings) -> None:
@@ -59,7 +59,7 @@ async def _run(settings: AggregatorSettings) -> None:
 
 
 def _stop_soon(stop: asyncio.Event) -> None:
-    """Stop gracefully; where something hangs, end the process: nothing is lost by that."""
+    """Stop gracefully; if something hangs, kill the process, which loses nothing."""
     stop.set()
     last_resort = threading.Timer(STOP_LIMIT_SECONDS, _end)
     last_resort.daemon = True
@@ -84,7 +84,7 @@ class _State:
 
 
 async def _work(settings: AggregatorSettings, state: _State, stop: asyncio.Event) -> None:
-    """Aggregate until stopped; raise the error that ends it otherwise."""
+    """Aggregate until stopped, or raise the error that ends it."""
     store = open_store(settings.clickhouse_url.get_secret_value())
     try:
         if not await _prepared(store, settings, state, stop):

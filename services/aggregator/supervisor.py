@@ -1,4 +1,4 @@
-"""Runs the tasks of the aggregator: the first error of any of them ends all of it."""
+"""Runs the tasks of the aggregator; the first error in any of them stops all of it."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Tasks, and the error that made it impossible to go on."""
+    """The tasks, and the first error."""
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
@@ -23,7 +23,7 @@ class Supervisor:
         return self._failure is not None and not self._failure.done()
 
     def problem(self) -> str | None:
-        """Return why it does not run; None when it does."""
+        """Return why it is not running; None when it is."""
         if self._failure is None:
             return "not started"
         if self._failure.done():
@@ -31,11 +31,11 @@ class Supervisor:
         return None
 
     def start(self) -> None:
-        """Begin to accept failures; inside a running event loop."""
+        """Start accepting failures; inside a running event loop."""
         self._failure = asyncio.get_running_loop().create_future()
 
     def run(self, *work: Coroutine[Any, Any, None]) -> None:
-        """Run each in a task of its own."""
+        """Run each coroutine in a task of its own."""
         self._tasks += [asyncio.create_task(self._guard(one)) for one in work]
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
@@ -45,7 +45,7 @@ class Supervisor:
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
-        """Log what cannot be recovered from, and keep the first of it for `failed`."""
+        """Log an unrecoverable error; `failed` raises the first one."""
         log.exception("the aggregator cannot go on", exc_info=error)
         if self._failure and not self._failure.done():
             self._failure.set_exception(error)
@@ -61,6 +61,6 @@ class Supervisor:
         await end(*self._tasks)
 
     def close(self) -> None:
-        """Mark a failure as seen, so that asyncio does not report it once more."""
+        """Mark a failure as retrieved, so that asyncio does not report it again."""
         if self._failure and self._failure.done():
             self._failure.exception()

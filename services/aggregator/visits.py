@@ -1,8 +1,8 @@
-"""Visits and online visitors of one partition, as a function of the latest part of its log.
+"""Visits and online visitors of one partition, as a function of the last part of its log.
 
 Nothing here reads a clock: `now` is always the log time of the current entry. What is known of a
-visitor depends on the last entry that touched it and is forgotten one window and a minute later,
-so a reader of that much of the log decides the same as a reader of all of it.
+visitor depends on the last entry that touched it, and is forgotten one window and a minute later.
+So whoever reads that much of the log decides the same as a reader of all of it.
 """
 
 from collections import OrderedDict
@@ -15,15 +15,15 @@ from services.log.batch import Batch
 from services.model.hit import VISIT_WINDOW_MS, Visit
 
 LATE_MS = 60_000
-"""A hit that reaches the log later than this after it was received came from a spool."""
+"""A hit that is appended later than this after it was received came from a spool."""
 
 FORGET_MS = VISIT_WINDOW_MS + LATE_MS
 """Log time after which a visitor is forgotten."""
 
 ONLINE_MS = 5 * 60_000
 
-# When a visitor was seen is one integer, log time above, time received below: millions of them
-# are kept, and Python's garbage collector does not look at integers.
+# When a visitor was last seen is packed into one integer, log time in the high bits, time received
+# in the low ones: there are millions, and Python's garbage collector does not track integers.
 _AT_BITS = 42
 _AT_MASK = (1 << _AT_BITS) - 1
 
@@ -34,9 +34,9 @@ _Site = dict[int, int]
 class _LastSeen:
     """When each visitor of each site was last seen.
 
-    Visitors are dropped by generation, not one by one: what was not touched for a whole generation
-    is dropped with it. Whether a time still counts is decided by itself, so it does not matter when
-    generations change.
+    Visitors are dropped by generation, not one by one: those not touched for a whole generation are
+    dropped with it. Whether a time still counts is decided for each visitor, so it does not matter
+    when generations change.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class _LastSeen:
         return sum(len(site) for sites in (self.young, self.old) for site in sites.values())
 
     def turn(self, now: int) -> None:
-        """Drop the older generation when it is due; called before anything is read at `now`."""
+        """Drop the older generation when due; called before anything is read at `now`."""
         if now - self._since > FORGET_MS:
             self.old, self.young, self._since = self.young, {}, now
 
@@ -71,7 +71,7 @@ class Visits:
     """Decides which views start a visit.
 
     Late hits, from a spool, have a last-seen time of their own, so that they can neither end nor
-    extend the visit that is live at the time.
+    extend a visit that is going on live.
     """
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class Visits:
                 visits.append(undecided)
                 continue
             if decided or not visitor:
-                # Decided where it came from (an import): its visitors need no memory here.
+                # Decided already (by an import): its visitors need no memory here.
                 visits.append(decided)
                 continue
             if time != now:
@@ -177,7 +177,7 @@ class OnlineWindow:
                 visitors = sites[site] = OrderedDict()
             visitors[visitor] = now
             visitors.move_to_end(visitor)
-            # Expired visitors are removed only where the count would be a new peak with them.
+            # Expired visitors are removed only when counting them would make a new peak.
             highest = peaks.get((site, day), 0)
             if len(visitors) > highest and (online := self.count(site, now)) > highest:
                 peaks[site, day] = online

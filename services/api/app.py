@@ -38,7 +38,7 @@ from services.store.migrations import fix_partitions, migrate
 from services.widget import scripts
 
 START_SECONDS = 3.0
-"""How long the start waits for the store before it goes on without."""
+"""How long the start waits for the store before it continues without."""
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 5.0
 SHUTDOWN_SECONDS = 5
@@ -49,8 +49,8 @@ log = logging.getLogger(__name__)
 class Api:
     """The service as an object: `start`, then serve `asgi`, then `stop`.
 
-    A store or a state that is given stays open; what is not given is opened from the
-    settings and closed again. `asgi` starts and stops the service itself where the server
+    A store or state that is passed in stays open; otherwise it is opened from the settings
+    and closed again. `asgi` starts and stops the service itself where the server
     announces the application's lifespan and nobody has started it yet.
     """
 
@@ -81,7 +81,7 @@ class Api:
     def problem(self) -> str | None:
         """Why the service cannot do its work, or None.
 
-        While the store is away, its work is to answer with the last good numbers.
+        While the store is down, its work is to serve the last good numbers.
         """
         if self._running is None or self._refused is not None:
             return self._refused or self._problem
@@ -100,9 +100,9 @@ class Api:
     async def start(self) -> None:
         """Open the stores, migrate, load the sites and publish them.
 
-        A store that is away is tried again in the background; meanwhile the last good numbers are
-        served, as far as Redis knows them. Raises StoreError or ValueError when the store refuses
-        to be used: another try would not help.
+        A store that is down is retried in the background; meanwhile the last good numbers are
+        served, as far as Redis has them. Raises StoreError or ValueError when the store cannot be
+        used at all, so that a retry would not help.
         """
         if self._running is not None:
             return
@@ -112,7 +112,7 @@ class Api:
         self._tasks.append(asyncio.create_task(running.counters.keep_fresh()))
         opening = asyncio.create_task(self._open(running))
         try:
-            # Not for ever: a store that hangs must not keep the last good numbers from anybody.
+            # With a timeout: a store that hangs must not hold back the last good numbers.
             await asyncio.wait({opening}, timeout=START_SECONDS)
             if opening.done():
                 opening.result()
@@ -261,7 +261,7 @@ def create_app(
 def run(settings: ApiSettings) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
     application = create_app(settings)
-    # Numbers of many sites are many young objects: a look at all others would take 0.1 s.
+    # Numbers of many sites are many young objects; a full collection would take 0.1 s.
     gc_tuning.tune(old=10)
     server.run(
         server.config(

@@ -1,4 +1,4 @@
-"""What the service is made of, put together."""
+"""The parts of the service, wired together."""
 
 from collections.abc import Callable
 
@@ -20,11 +20,11 @@ from services.store.open import open_store
 
 REDIS_SECONDS = 2.0
 STORE_SECONDS = 10.0
-"""How long the store may say nothing; a call that hangs keeps its thread for so long."""
+"""How long the store may be silent; a call that hangs occupies its thread for this long."""
 
 
 class Components:
-    """What lives from start to stop; what is not given is opened, and closed again at the end."""
+    """The parts that live from start to stop; a store or state not passed in is opened here."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Components:
         )
 
     async def close(self) -> None:
-        """End what is under way, and close what was opened here."""
+        """Cancel calls in flight, and close what was opened here."""
         await self.access.close()
         self.tails.close()
         await self.stats.close()

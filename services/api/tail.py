@@ -49,7 +49,7 @@ class Passed(msgspec.Struct, frozen=True):
 
 
 def router(registry: Callable[[], Registry], tails: Callable[[], Tails]) -> APIRouter:
-    """Return the route; sites and tails are asked for with every request."""
+    """Return the route; the arguments are called for every request."""
     routes = admin_router()
 
     @routes.get(

@@ -25,11 +25,11 @@ _CHUNK_BYTES = 1 << 20
 _NAME = re.compile(r"[a-z0-9_-]{1,100}\.jsonl\.gz")
 
 Progress = Callable[[int], None]
-"""Told how many more rows are done."""
+"""Called with the number of further rows done."""
 
 
 class BackupError(Exception):
-    """A backup that cannot be written, read or used; the message names file, value and cure."""
+    """A backup that cannot be written, read or used; the message names file, value and remedy."""
 
 
 class File(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ class FolderWriter:
     """Writes pieces into a new folder; it is a backup only after `finish`."""
 
     def __init__(self, path: Path) -> None:
-        """Make the folder. Raises BackupError when it holds something."""
+        """Make the folder. Raises BackupError when it is not empty."""
         self.path = path
         self._begun = datetime.now(UTC)
         self._files: list[File] = []
@@ -95,7 +95,7 @@ class FolderWriter:
             raise BackupError(f"{self.path} cannot be written: {error.strerror}") from error
 
     def finish(self, end: End) -> Manifest:
-        """Close the last file and write the manifest, at once or not at all."""
+        """Close the last file and write the manifest atomically."""
         try:
             self._close_file()
             manifest = Manifest(
@@ -120,7 +120,7 @@ class FolderWriter:
         return manifest
 
     def close(self) -> None:
-        """Let go of the file that is open, if any: without `finish` there is no backup."""
+        """Close the open file, if any; without `finish` there is no backup."""
         if self._open is not None:
             self._open.abandon()
             self._open = None
@@ -137,7 +137,7 @@ class _OpenFile:
         self._first = piece
         self._path = folder / f"{piece.file}.jsonl.gz"
         self._raw = self._path.open("xb")
-        # Without a time in it, the same rows make the same file.
+        # Without a timestamp in it, the same rows make the same file.
         self._gzip = gzip.GzipFile("", "wb", _COMPRESSION, self._raw, mtime=0)
         self._fingerprint = Fingerprint()
 
@@ -165,7 +165,7 @@ class _OpenFile:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of a backup. Raises BackupError when there is none that we know."""
+    """Return the manifest of a backup. Raises BackupError when there is none of a known format."""
     path = folder / MANIFEST
     try:
         text = path.read_bytes()

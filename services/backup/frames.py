@@ -1,4 +1,4 @@
-"""A backup on its way over HTTP: frames of a length and a message; the last one is the end."""
+"""A backup streamed over HTTP: length-prefixed messages; the last one marks the end."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
@@ -19,7 +19,7 @@ _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 
 
 def frame(message: Message) -> bytes:
-    """Return a message as it is sent."""
+    """Return a message as a frame."""
     body = _encoder.encode(message)
     return len(body).to_bytes(_LENGTH_BYTES, "big") + body
 

@@ -1,4 +1,4 @@
-"""A place in the log as a person writes it."""
+"""A point in the log as a person writes it."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""From a backup back into a store, of whichever kind."""
+"""Restores a backup into a store of either kind."""
 
 import time
 from collections.abc import AsyncIterator, Mapping

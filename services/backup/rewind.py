@@ -1,4 +1,4 @@
-"""Sends the aggregator back in the log, to fold again what it folded before.
+"""Rewinds the aggregator in the log, to fold again what it folded before.
 
 Rows skip the batches that they hold, so on a healthy store nothing changes, and on one that was
 restored the counters come to where they would be.

@@ -1,4 +1,4 @@
-"""What `luot backup`, `luot restore` and `luot rewind` do, apart from talking."""
+"""What `luot backup`, `luot restore` and `luot rewind` do, apart from their output."""
 
 import contextlib
 from collections.abc import AsyncGenerator, Sequence

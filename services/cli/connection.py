@@ -18,7 +18,7 @@ Data = Annotated[
 
 
 class Admin:
-    """A client of /api/admin; whatever goes wrong ends the command with one message."""
+    """A client of /api/admin; any error ends the command with one message."""
 
     def __init__(self, client: Any, url: str) -> None:
         self._client = client

@@ -62,7 +62,7 @@ def rewind(
 
 
 def show_steps(steps: Sequence["Step"]) -> None:
-    """Print from where each partition goes on, and what is missing."""
+    """Print where each partition resumes, and what is missing."""
     from rich.console import Console
     from rich.table import Table
 

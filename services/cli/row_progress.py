@@ -2,7 +2,7 @@
 
 
 class RowProgress:
-    """A progress bar of rows; silent where nobody looks."""
+    """A progress bar of rows; silent when stderr is not a terminal."""
 
     def __init__(self, name: str, total: int | None = None) -> None:
         from rich.console import Console

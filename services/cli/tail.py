@@ -45,7 +45,7 @@ def tail(
     except KeyboardInterrupt:
         return
     except BrokenPipeError:
-        # Python would complain once more when it ends and flushes.
+        # Otherwise Python would report the broken pipe again when it flushes at exit.
         sys.stdout = None
 
 
@@ -59,7 +59,7 @@ def _seconds(since: str | None) -> float:
 
 
 def _events(data: Path | None, site: str | None, seconds: float) -> Iterator[str]:
-    """Return the JSON of each hit; where an answer ends, the next one goes on."""
+    """Yield the JSON of each hit; when a response ends, the next one resumes."""
     reached = ""
     with connected(data) as admin:
         while True:

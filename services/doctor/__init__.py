@@ -1,1 +1,1 @@
-"""What could be wrong with a running Luot, looked at one thing after the other."""
+"""Checks a running Luot for everything that could be wrong."""

@@ -1,4 +1,4 @@
-"""One thing that was looked at."""
+"""The result of one check."""
 
 from collections.abc import Awaitable, Callable
 
@@ -21,20 +21,20 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Findings:
-    """Collects what is found in one part of the system."""
+    """Collects the checks of one part of the system."""
 
     def __init__(self, part: str) -> None:
         self._part = part
         self.checks: list[Check] = []
 
     def add(self, name: str, ok: bool | None, found: str, advice: str = "") -> None:
-        """Note one thing; the advice is kept only where it is needed."""
+        """Add a check; the advice is kept only if it failed."""
         self.checks.append(Check(self._part, name, ok, found, "" if ok else advice))
 
     async def attempt(
         self, name: str, look: Callable[[], Awaitable[None]], *errors: type[Exception]
     ) -> bool:
-        """Look at something; tell whether it could be looked at, and note why not."""
+        """Run a check; tell whether it could run, and record why not."""
         try:
             await look()
         except errors as error:

@@ -1,4 +1,4 @@
-"""Whether the log keeps what it is given, and whether it is read."""
+"""Checks whether the log is durable, and whether it is being read."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ SKEW_SECONDS = 5.0
 
 
 async def examine(log: Log, clock: Callable[[], float]) -> list[Check]:
-    """Look at the log."""
+    """Check the log."""
     findings = Findings("log")
     try:
         server = await log.examine()

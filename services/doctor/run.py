@@ -1,4 +1,4 @@
-"""Looks at everything."""
+"""Runs all checks."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ async def examine(
     days: int = DEFAULT_DAYS,
     clock: Callable[[], float] = time.time,
 ) -> list[Check]:
-    """Look at the log and the store; every check is there whatever fails."""
+    """Check the log and the store; a failure in one does not skip the other."""
     return [
         *await log.examine(stores.log, clock),
         *await store.examine(stores.store, stores.state, settings, days, clock),
@@ -30,7 +30,7 @@ async def examine(
 
 
 def spool(environ: Mapping[str, str] = os.environ) -> list[Check]:
-    """Look at the spool of ingest, where it is on this machine."""
+    """Check the spool of ingest, if it is on this machine."""
     findings = Findings("ingest")
     named = environ.get("LUOT_SPOOL")
     folder = Path(named) if named else None

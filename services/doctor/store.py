@@ -1,4 +1,4 @@
-"""Whether the store is what this version expects, and whether its numbers add up."""
+"""Checks whether the store is as this version expects, and whether its numbers add up."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,7 +15,7 @@ SKEW_SECONDS = 5.0
 MIN_FREE_BYTES = 2 << 30
 MIN_FREE = 0.1
 MANY_PARTS = 300
-"""Active parts of one partition from which ClickHouse is close to refusing inserts."""
+"""Active parts in one partition above which ClickHouse is close to refusing inserts."""
 NAMED_ROWS = 20
 _DAY_SECONDS = 86_400
 
@@ -23,7 +23,7 @@ _DAY_SECONDS = 86_400
 async def examine(
     store: Store, shared: State, settings: StoreSettings, days: int, clock: Callable[[], float]
 ) -> list[Check]:
-    """Look at the store; compare the counters of the last days with a recount of raw hits."""
+    """Check the store; compare the counters of the last days with a recount of raw hits."""
     findings = Findings("store")
     try:
         version = await server_info.version(store)

@@ -14,10 +14,10 @@ _LOCK = "lock"
 
 
 class DataFolder:
-    """A folder that this process alone uses until `close`."""
+    """A folder locked for this process until `close`."""
 
     def __init__(self, path: Path) -> None:
-        """Make the folder where it is missing, and take it. Raises UpError."""
+        """Create the folder if it is missing, and lock it. Raises UpError."""
         self.path = path.absolute()
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -44,7 +44,7 @@ class DataFolder:
         self.close()
 
     def close(self) -> None:
-        """Let another process use the folder."""
+        """Release the folder."""
         os.close(self._lock)
 
     @property
@@ -57,7 +57,7 @@ class DataFolder:
         return read(self.path, TOKEN) or secrets.token_urlsafe(32)
 
     def write(self, name: str, text: str) -> None:
-        """Write a small file that only the owner may read, at once or not at all."""
+        """Write a small file atomically, readable only by its owner."""
         temporary = self.path / f".{name}.new"
         try:
             temporary.unlink(missing_ok=True)
@@ -72,7 +72,7 @@ class DataFolder:
 
 
 def read(folder: Path, name: str) -> str | None:
-    """Return what `luot up` wrote in its folder under this name, None when there is nothing."""
+    """Return the content of a file that `luot up` wrote in its folder; None if there is none."""
     try:
         return (folder / name).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Why `luot up` cannot go on."""
+"""Errors that end `luot up`."""
 
 
 class UpError(Exception):

@@ -47,7 +47,7 @@ async def open_stores(settings: StoreSettings, data: Path | None) -> AsyncIterat
         )
         stack.push_async_callback(state.close)
         if data is not None:
-            # The folder is ours alone, so whoever held a partition is gone.
+            # The folder is locked by us, so no owner of a partition is alive.
             await log.positions.disown()
         yield Stores(store, log, state)
 

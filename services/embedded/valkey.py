@@ -1,4 +1,4 @@
-"""The embedded Valkey: the log of `luot up`, on a unix socket, every append on the disk."""
+"""The embedded Valkey: the log of `luot up`, on a unix socket, every append synced to disk."""
 
 import asyncio
 import hashlib
@@ -88,7 +88,7 @@ class EmbeddedValkey:
                 stdout=log,
                 stderr=log,
                 pass_fds=[lock],
-                # A Ctrl-C at the terminal is for us: Valkey is the last one to stop.
+                # Ctrl-C at the terminal must not reach Valkey, which stops last.
                 start_new_session=True,
             )
 
@@ -122,7 +122,7 @@ class EmbeddedValkey:
         return f"{how}; {self._last_words()}"
 
     async def stop(self) -> None:
-        """Stop the server in good order."""
+        """Shut the server down gracefully."""
         if self._process is None:
             return
         self._process.terminate()
@@ -160,5 +160,5 @@ def _socket_path(folder: Path) -> Path:
 
 
 def _quoted(path: Path) -> str:
-    """Return a path as the configuration file wants it."""
+    """Return a path quoted for the configuration file."""
     return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -15,7 +15,7 @@ from typing import Self
 
 _MAX_HOPS = 32
 _MAX_CACHED = 256
-"""Characters; longer values are made up by somebody, and must not fill the cache."""
+"""Characters; longer values are forged, and must not fill the cache."""
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

@@ -33,7 +33,7 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
     def response(self) -> Response:
-        """Return the answer."""
+        """Return the response."""
         return Response(
             msgspec.json.encode({"errors": {field: [text] for field, text in self.errors.items()}}),
             status_code=self.status,
@@ -59,14 +59,14 @@ def unavailable(message: str) -> ApiError:
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """Return a value as it may stand in a message: quoted, on one line, not too long."""
+    """Return a value for use in a message: quoted, on one line, truncated."""
     text = ascii(value) if isinstance(value, bytes) else repr(value)
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
 def install(app: FastAPI) -> None:
-    """Give every error response of the application the one shape."""
+    """Make every error response of the application have this shape."""
     app.add_exception_handler(ApiError, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]

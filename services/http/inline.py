@@ -39,7 +39,7 @@ class InlineApp(Protocol):
 
 
 class _NoWaiter:
-    """The event that uvicorn sets when a connection is lost; nobody waits for it here."""
+    """Stands in for the event that uvicorn sets when a connection is lost; unused here."""
 
     def set(self) -> None:
         """Do nothing."""
@@ -54,7 +54,7 @@ class InlineConnection(Protocol):
         """Return the headers that the server adds to every response."""
 
     def on_response_complete(self) -> None:
-        """Go on with the next request."""
+        """Continue with the next request."""
 
 
 class InlineCycle:
@@ -81,7 +81,7 @@ class InlineCycle:
             _log.exception("a request could not be answered")
             self._respond(_BROKEN)
         else:
-            # What a task does with the future that its coroutine waits for.
+            # As a task does with the future that its coroutine awaits.
             waits_for._asyncio_future_blocking = False  # noqa: SLF001
             waits_for.add_done_callback(self.step)
 

@@ -1,8 +1,8 @@
-"""The HTTP protocol with limits: what one client can make a service hold, and for how long.
+"""The HTTP protocol with limits on how much a client may send, and how slowly.
 
-uvicorn's own protocol takes heads of any size and waits for them forever, so 500 connections
-that send a byte a minute would stay as long as they like. A proxy in front limits this too; these
-limits hold without one.
+uvicorn's own protocol accepts heads of any size and waits for them forever, so 500 connections
+that send a byte a minute would stay open as long as they like. A proxy in front limits this too;
+these limits work without one.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ MAX_HEAD_BYTES = 48 * 1024
 HEAD_SECONDS = 10.0
 """How long a head may take; also how long a new connection may stay silent."""
 BODY_BYTES_PER_TICK = 10 * 1024
-"""The least of a body that must arrive in each HEAD_SECONDS, unless it ends."""
+"""The least that must arrive of a body in each HEAD_SECONDS, unless it ends."""
 SEND_SECONDS = 30.0
 """How long a client may leave a response unread."""
 SPARE_FILES = 256
@@ -40,7 +40,7 @@ _NOISE = ("Invalid HTTP request", "Unsupported upgrade", "No supported WebSocket
 class LimitedHttp(HttpToolsProtocol):
     """uvicorn's protocol on httptools, within limits.
 
-    A refusal has the one shape of errors, and the connection is closed after it.
+    Refusals have the common shape of errors, and close the connection.
     """
 
     head_seconds = HEAD_SECONDS
@@ -118,8 +118,8 @@ class LimitedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Pass the request on. Raises ValueError when its head is too large."""
-        # The head may have come together with a part of the body or with other requests; it is
-        # measured only where all of that is more than a head may have.
+        # The head may have arrived together with part of the body or with other requests, so it is
+        # measured only when all of that exceeds the limit of a head.
         if self._since_begin > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
             self._refusal = (431, "head_too_large", f"the head is over {MAX_HEAD_BYTES} bytes")
             raise ValueError(self._refusal)
@@ -131,7 +131,7 @@ class LimitedHttp(HttpToolsProtocol):
             self._pass_on()
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of a body."""
+        """Receive part of a body."""
         if self._inline_body is None:
             super().on_body(body)
         else:
@@ -152,7 +152,7 @@ class LimitedHttp(HttpToolsProtocol):
             self._unread = self.loop.call_later(self.send_seconds, self._give_up)
 
     def resume_writing(self) -> None:
-        """Go on sending."""
+        """Resume sending."""
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
@@ -204,7 +204,7 @@ class LimitedHttp(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        # One at a time: those behind it wait in the pipeline.
+        # One at a time: later ones wait in the pipeline.
         self._answering = cycle
         cycle.scope["extensions"] = self._extensions
         super()._start_asgi_task(cycle, app)
@@ -262,7 +262,7 @@ class LimitedHttp(HttpToolsProtocol):
 
 
 class _DropNoise(logging.Filter):
-    """Drops log lines that anybody can cause at will; a metric counts them."""
+    """Drops log lines that clients can cause at will; a metric counts them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not str(record.msg).startswith(_NOISE)

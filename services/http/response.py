@@ -1,4 +1,4 @@
-"""Prebuilt responses: sent as they are, by an extension of ASGI that our connections offer.
+"""Prebuilt responses, sent as they are through an ASGI extension of our protocol.
 
 uvicorn checks and joins the headers of every response anew and writes head and body one by one. A
 response that is the same for thousands of requests is built once and written at once.

@@ -28,10 +28,10 @@ def config(
         http=protocol.limited_protocol(),
         ws="none",
         lifespan=lifespan,
-        # The peer must be the real one: ingest decides who may name another.
+        # The peer must be the real one: ingest decides which proxies to believe.
         proxy_headers=False,
         server_header=False,
-        # A line a request would carry the visitor's address.
+        # An access log would contain visitors' addresses.
         access_log=False,
         log_level=log_level,
         timeout_graceful_shutdown=shutdown_seconds,
@@ -54,7 +54,7 @@ def run(settings: uvicorn.Config) -> None:
 
 
 class BackgroundServer(uvicorn.Server):
-    """A server beside other work in one process: its owner stops it, not a signal."""
+    """A server beside other work in one process, stopped by its owner, not by a signal."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -30,9 +30,9 @@ _SHUTDOWN_SECONDS = 15
 
 
 class Ingest:
-    """The application. `start` and `stop` are called by its lifespan, or by who embeds it.
+    """The application. `start` and `stop` are called by its lifespan, or by an embedding program.
 
-    Who embeds it hands it the requests for PATHS, with the real peer in the scope.
+    That program passes it the requests for PATHS, with the real peer in the scope.
     """
 
     inline_targets = frozenset({b"/api/event", b"/e"})
@@ -53,7 +53,7 @@ class Ingest:
         await self._intake.stop()
 
     async def maintain(self) -> None:
-        """Look at Redis now (are there new sites, is it back), not within two seconds."""
+        """Check Redis now (for new sites, or whether it is back) instead of within two seconds."""
         await self._intake.maintain()
 
     async def healthy(self) -> str | None:
@@ -65,7 +65,7 @@ class Ingest:
         return self._intake.ready()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """IngestResponse one request, or the lifespan."""
+        """Answer one request, or run the lifespan."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
@@ -87,7 +87,7 @@ class Ingest:
             if method == "GET":
                 return await self._image(scope)
             if method == "HEAD":
-                # Link checkers ask so, and often without a referrer: no hit, so nothing to refuse.
+                # Link checkers send these, often without a referrer: no hit, so nothing to refuse.
                 return http.GIF
             return http.wrong_method(method, "GET", "HEAD", "OPTIONS")
         if method == "POST":
@@ -97,7 +97,7 @@ class Ingest:
     async def answer_inline(
         self, path: str, headers: Sequence[Header], body: bytes, client: Client
     ) -> IngestResponse:
-        """IngestResponse an event that has arrived whole; see services/http/inline.py."""
+        """Answer an event that has arrived whole; see services/http/inline.py."""
         started = time.perf_counter()
         answer = http.TOO_LARGE
         if len(body) <= http.MAX_BODY:
@@ -165,7 +165,7 @@ class Ingest:
         )
 
     async def _own(self, path: str, method: str) -> IngestResponse:
-        """IngestResponse what is asked of the process itself."""
+        """Answer a request about the process itself."""
         if path not in ("/healthz", "/readyz", "/metrics"):
             return http.NOT_FOUND
         if method not in ("GET", "HEAD"):

@@ -1,10 +1,10 @@
-"""Limits the cardinality of paths: at most so many a site and day, in all processes together.
+"""Limits the cardinality of paths per site and day, across all processes.
 
-The set is in shared state (8 bytes a path), with a copy in memory. A hit asks only the copy: the
-set is read once when a site's day is opened, so a restart forgets nothing, and what is new is
-added to it every second or two, with the answer telling how many there are by now. Between two
-rounds every process may admit paths the others do not know of; the limit guards the store against
-millions of invented paths, and a few hundred more do no harm.
+The set is in shared state (8 bytes a path), with a copy in memory. A hit only looks at the copy.
+The set is read when a site's day is opened, so a restart forgets nothing; new paths are added to
+it every second or two, and the reply says how many there are by now. In between, each process may
+admit paths that the others do not know of. The limit guards the store against millions of invented
+paths; a few hundred more do no harm.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from services.state.daily_paths import DailyPaths, SiteDay
 from services.state.state import State
 
 AT_ONCE = 20_000
-"""Paths that one round trip may add; a day more than that goes alone."""
+"""Paths that one round trip may add; a day with more is sent by itself."""
 
 
 class _Day:
@@ -50,7 +50,7 @@ class CardinalityLimiter:
             self._days.setdefault((site, day), _Day(known))
 
     def improvise(self, site: str, day: int) -> None:
-        """Open a day without knowing its paths; `share` makes up for it when it can."""
+        """Open a day without knowing its paths; `share` catches up later."""
         self._days.setdefault((site, day), _Day(set()))
 
     def admit(self, site: str, day: int, path: str) -> bool:
@@ -66,9 +66,9 @@ class CardinalityLimiter:
         return True
 
     async def share(self) -> None:
-        """Share what is new, learn how many there are, and forget days long over.
+        """Share new paths, learn how many there are, and forget days long over.
 
-        Raises StateError; what could not be added is added the next time.
+        Raises StateError; paths that could not be added are added the next time.
         """
         self._forget()
         new = [(key, list(day.fresh)) for key, day in self._days.items() if day.fresh]
@@ -96,7 +96,7 @@ def _digest(path: str) -> bytes:
 
 
 def _take(new: list[tuple[SiteDay, list[bytes]]], most: int) -> list[tuple[SiteDay, list[bytes]]]:
-    """Take days from the end, one at least, with no more than `most` paths in all."""
+    """Take days from the end, at least one, with at most `most` paths in total."""
     taken = [new.pop()]
     while new and sum(len(digests) for _, digests in taken) + len(new[-1][1]) <= most:
         taken.append(new.pop())

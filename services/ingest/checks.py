@@ -1,4 +1,4 @@
-"""What must be true of the log before a hit is taken."""
+"""Checks the log before hits are taken."""
 
 from services.log.errors import LogRefusedError
 from services.log.interface import Log
@@ -9,9 +9,9 @@ class RefusedError(Exception):
 
 
 async def check_log(log: Log, *, unsafe_eviction: bool) -> None:
-    """Make sure that the log keeps what it is given and has the partitions we have.
+    """Make sure that the log evicts nothing and has the expected number of partitions.
 
-    Raises RefusedError, or LogError when the server cannot be asked.
+    Raises RefusedError, or LogError when the server is unreachable.
     """
     try:
         await log.check(unsafe_eviction=unsafe_eviction)

@@ -1,4 +1,4 @@
-"""Whether hits go straight into the log now, or into the spool."""
+"""The circuit breaker in front of the log: closed, hits go into the log; open, into the spool."""
 
 import asyncio
 import logging
@@ -9,19 +9,19 @@ from collections.abc import Callable
 _log = logging.getLogger(__name__)
 
 RELAPSE_SECONDS = 60.0
-"""A breaker that opens again for slowness within this time after it closed backs off."""
+"""A breaker that reopens for slowness within this time backs off."""
 FIRST_BACK_OFF_SECONDS = 1.0
 LONGEST_BACK_OFF_SECONDS = 60.0
 
 
 class CircuitBreaker:
-    """The way into the log: opened by the first append that fails or comes too late.
+    """Guards the log: opened by the first append that fails or is too slow.
 
-    Open, hits go to the spool, and the drain tries the log; it closes the breaker when the spool
-    is empty. A log that is too slow again soon after is backed off from, twice as long each time:
-    else hits would swing between log and spool for as long as it is slow, and visitors would wait
-    at every turn. The spool is drained during a back-off all the same, so nobody waits, and no
-    number is late. When the back-off is over the breaker is half-open: it may close.
+    While it is open, hits go to the spool, and the drain probes the log; it closes the breaker when
+    the spool is empty. If the log is too slow again soon after, the breaker backs off, twice as
+    long each time: otherwise hits would flap between log and spool, and visitors would wait at each
+    switch. The spool is drained during a back-off too, so no number is late. When the back-off is
+    over the breaker is half-open: it may close.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -31,9 +31,9 @@ class CircuitBreaker:
         self.fault: str | None = None
         """Why it is open; None while it is closed."""
         self.slow = False
-        """Whether it is open although the log answers."""
+        """Whether it is open for slowness: the log still answers."""
         self.closed_since = -math.inf
-        """When it was closed last, on the clock that was given."""
+        """When it was last closed, by the clock passed in."""
         self.opened = asyncio.Event()
 
     @property
@@ -43,11 +43,11 @@ class CircuitBreaker:
 
     @property
     def half_open(self) -> bool:
-        """Whether it is open and may be closed: no back-off runs."""
+        """Whether it is open and may close: no back-off is running."""
         return not self.closed and self._monotonic() >= self._back_off_until
 
     def open(self, why: str, *, slow: bool = False) -> None:
-        """Send all that comes to the spool."""
+        """Send hits to the spool from now on."""
         if slow and self.closed:
             self._start_back_off()
         if self.fault is None:
@@ -56,7 +56,7 @@ class CircuitBreaker:
         self.opened.set()
 
     def close(self) -> None:
-        """Send what comes straight into the log: nothing that came before is elsewhere."""
+        """Send hits straight into the log again; all earlier ones must be in it."""
         _log.warning("the log can be written again")
         self.fault, self.slow = None, False
         self.closed_since = self._monotonic()

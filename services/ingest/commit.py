@@ -22,11 +22,11 @@ _log = logging.getLogger(__name__)
 MAX_WAITING = 20_000
 """Hits that may wait for the log or the spool; about 20 MB."""
 WORTH_HITS = 8
-"""Hits of an entry, on average, that need not wait for more: it costs no more than they do."""
+"""Hits per entry, on average, from which waiting for more no longer pays off."""
 APPEND_SECONDS = 1.0
 """How long an append may take; visitors wait for it."""
 WAIT_SECONDS = 0.5
-"""How long a hit may wait for its turn; longer, and the log does not keep up."""
+"""How long a hit may wait for its turn; beyond that, the log cannot keep up."""
 
 _Waiting = tuple[Hit, asyncio.Future[None], float]
 """A hit, what its sender waits for, and since when."""
@@ -37,12 +37,12 @@ class UnavailableError(Exception):
 
 
 class GroupCommit:
-    """Takes hits one by one and appends them in groups, one append under way at a time.
+    """Takes hits one by one and appends them in groups, with one append in flight at a time.
 
     The first append that fails opens the circuit breaker, and so does a hit that has waited too
-    long for its turn: those entries and all that come go to the spool, until that is drained and
-    the breaker closes. So entries of one producer are in the log in the order of their sequences,
-    whichever way they went.
+    long for its turn. Those entries and all later ones go to the spool, until it is drained and the
+    breaker closes. So the entries of a producer reach the log in the order of their sequences,
+    whichever way they take.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class GroupCommit:
         """Why the last group was refused; None while hits are taken."""
 
     def start(self) -> None:
-        """Begin to append."""
+        """Start appending."""
         self._task = asyncio.create_task(self._run(), name="group commit")
 
     @property
@@ -92,7 +92,7 @@ class GroupCommit:
         return self._task is not None and not self._task.done()
 
     async def stop(self) -> None:
-        """Append what was taken, then end; hits that come later are refused."""
+        """Append the hits taken so far, then stop; later hits are refused."""
         self._stopping = True
         self._arrived.set()
         self._enough.set()
@@ -132,7 +132,7 @@ class GroupCommit:
             except SpoolError as error:
                 self._give_up(group, str(error))
             except Exception:
-                # Nothing that is known; the hits are refused, and those after them have a chance.
+                # Unexpected: these hits are refused, and later ones have a chance.
                 _log.exception("a group of hits could not be written")
                 self._give_up(group, "see the log of ingest")
             else:
@@ -147,8 +147,8 @@ class GroupCommit:
     async def _collect(self) -> None:
         """Wait for more hits, but no longer than the window.
 
-        A group goes when the window has passed since the one before it, so that a lone hit does
-        not wait, or when it is worth an append before; and then with all that is being read now.
+        A group is due when the window has passed since the previous one, so that a lone hit does
+        not wait, or earlier once it is worth an append. It takes along all that is being read now.
         """
         now = time.monotonic()
         due = self._last_group + self._window
@@ -162,13 +162,13 @@ class GroupCommit:
         before = 0
         while before < len(self._waiting) < self._max_hits and time.monotonic() <= limit:
             before = len(self._waiting)
-            # What has come over the network is read in one turn of the loop, taken in the next.
+            # The event loop reads from the network in one turn, and submits hits in the next.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         self._last_group = time.monotonic()
 
     def _look_at_the_time(self, oldest: float) -> None:
-        """Open the breaker when the log takes less than what comes: the spool takes more."""
+        """Open the breaker when the log cannot keep up; the spool is faster."""
         breaker = self._breaker
         waited = time.monotonic() - max(oldest, breaker.closed_since)
         if breaker.closed and waited > self._wait_seconds:
@@ -197,16 +197,16 @@ class GroupCommit:
                     return
             async with self._spool.writing:
                 if failed is None and self._breaker.closed:
-                    # Closed while this waited: everything before it is in the log.
+                    # Closed while this waited: everything earlier is in the log.
                     continue
                 if failed is not None and self._breaker.closed:
-                    # Closed without these; one attempt is enough of a wait for visitors.
+                    # Closed without these entries; visitors must not wait for a second attempt.
                     self._breaker.open(failed)
                 await self._spool.append(entries, attempted=failed is not None)
                 return
 
     async def _append(self, entries: Sequence[LogEntry]) -> None:
-        """Append, and repeat once on a new connection: after a restart of the log, all are dead."""
+        """Append; retry once on a new connection, since a restart of the log kills all of them."""
         try:
             await self._producer.append(entries)
         except LogDisconnectedError:
@@ -215,7 +215,7 @@ class GroupCommit:
             await self._producer.append(entries)
 
     def _give_up(self, group: Sequence[_Waiting], why: str) -> None:
-        """Tell everybody who waits: those of this group and those behind it."""
+        """Fail everybody who waits: those of this group and those behind it."""
         if self.fault is None:
             _log.error("hits are refused: %s; answering 503 until they can be taken", why)
         self.fault = f"hits cannot be taken: {why}"
@@ -227,7 +227,7 @@ class GroupCommit:
 
 
 def _count(hits: Sequence[Hit]) -> None:
-    """Count hits that are durable now."""
+    """Update the metrics of hits that are durable now."""
     bots = sum(hit.bot for hit in hits)
     metrics.ACCEPTED.inc(len(hits) - bots)
     if bots:

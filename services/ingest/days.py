@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 class Days:
-    """Days in memory; however many hits wait for one to be opened, Redis is asked once."""
+    """Open days, in memory; however many hits wait for a day, Redis is asked once."""
 
     def __init__(self, breaker: CircuitBreaker, salts: Salts, paths: CardinalityLimiter) -> None:
         self._breaker = breaker
@@ -21,11 +21,11 @@ class Days:
         self._opening: dict[tuple[str, int], asyncio.Task[None]] = {}
 
     def is_open(self, site: str, day: int) -> bool:
-        """Tell whether hits of a day can be taken without asking Redis."""
+        """Tell whether hits of a day can be taken without a round trip to Redis."""
         return self._salts.known(site, day) is not None and self._paths.is_open(site, day)
 
     async def open(self, site: str, day: int) -> None:
-        """Open a day, with Redis or, while it is away, without."""
+        """Open a day, with Redis, or without it while it is down."""
         key = (site, day)
         task = self._opening.get(key)
         if task is None:

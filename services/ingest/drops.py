@@ -16,6 +16,6 @@ class DropReason(StrEnum):
     BOT = "bot"
     """Kept in the log, tagged, and never counted."""
     RATE = "rate"
-    """One visitor sends more than any reader could."""
+    """One visitor sends more hits than any reader could."""
     UNREADABLE = "unreadable"
-    """An image request that says neither page nor site; an event gets the errors as JSON."""
+    """An image request without page or site; an unreadable event gets the errors as JSON."""

@@ -36,7 +36,7 @@ class TooLargeError(Exception):
 
 
 class IngestResponse(PrebuiltResponse):
-    """An answer of ingest, with what all of them say."""
+    """A response of ingest, with the headers that all of them have."""
 
     __slots__ = ()
 
@@ -80,7 +80,7 @@ OK = _ok()
 OK_DROPPED = {reason: _ok(_dropped(reason)) for reason in DropReason}
 GIF = _pixel(200)
 GIF_DROPPED = {reason: _pixel(200, _dropped(reason)) for reason in DropReason}
-# An error is a picture too: on somebody's page, a broken one would be seen.
+# An error is an image too: a broken one would be visible on the portal's page.
 GIF_UNREADABLE = _pixel(400, _dropped(DropReason.UNREADABLE))
 GIF_TOO_LARGE = _pixel(413, _dropped(DropReason.UNREADABLE))
 GIF_UNAVAILABLE = _pixel(503, _LATER)
@@ -133,7 +133,7 @@ async def read_body(receive: Receive, announced: bytes | None) -> bytes | None:
     try:
         waits_for = reading.send(None)
     except StopIteration as done:
-        # Nearly always: it came with the head. A timer would cost more than all of this.
+        # Nearly always, the body came with the head. A timer would cost more than all of this.
         body: bytes | None = done.value
     else:
         async with asyncio.timeout(BODY_SECONDS):
@@ -156,7 +156,7 @@ async def _read(receive: Receive) -> bytes | None:
 def _go_on(
     begun: Coroutine[Any, Any, bytes | None], waits_for: Any
 ) -> Generator[Any, Any, bytes | None]:
-    """Await the rest of a coroutine that has begun and waits for something."""
+    """Await the rest of a coroutine that has started and is waiting."""
     try:
         yield waits_for
     except BaseException:

@@ -36,26 +36,26 @@ from services.state.state import State
 _log = logging.getLogger(__name__)
 
 MAINTENANCE_SECONDS = 2.0
-"""How old the copy of the sites may be, and how long a fault of Redis goes unnoticed."""
+"""How old the copy of the sites may be, and how long a fault of Redis may go unnoticed."""
 _REDIS_SECONDS = 1.0
 
 
 class Intake:
-    """The parts of ingest, put together; it has the clock and the connections."""
+    """The parts of ingest, wired together; it has the clock and the connections."""
 
     def __init__(self, settings: IngestSettings, clock: Clock) -> None:
-        """Prepare; nothing is opened but the country database.
+        """Prepare; opens only the country database.
 
-        Raises SettingsError when that cannot be used.
+        Raises SettingsError when it cannot be used.
         """
         self._settings = settings
         self._clock = clock
-        # One repetition at once: after a restart of Redis, connections of the pool are dead.
+        # One immediate retry: after a restart of Redis, pooled connections are dead.
         self._state = State.open(settings.redis_url, seconds=_REDIS_SECONDS, retries=1)
         self._log = open_log(
             settings.redis_url, partitions=settings.partitions, answer_seconds=_REDIS_SECONDS
         )
-        # The group commit has one append under way, limits its time, and repeats it.
+        # The group commit has one append in flight, and does its own timeouts and retries.
         self._producer = self._log.producer()
         self._breaker = CircuitBreaker()
         self._spool = Spool(settings.spool, settings.spool_bytes, settings.partitions, clock)
@@ -92,7 +92,7 @@ class Intake:
         self._closed: str | None = "ingest has not started"
 
     async def start(self) -> None:
-        """Open spool and log, and read the sites. A Redis that is away is not waited for.
+        """Open spool and log, and read the sites. Does not wait for a Redis that is down.
 
         Raises RefusedError when the spool cannot be used or the server must not hold the log.
         """
@@ -158,7 +158,7 @@ class Intake:
         return DropReason.BOT if outcome.bot else None
 
     async def _open(self) -> None:
-        """Begin to take hits, if the server may hold the log and the sites are known."""
+        """Start taking hits, if the server may hold the log and the sites are known."""
         try:
             await self._may_append()
             await self._sites.refresh()
@@ -189,13 +189,13 @@ class Intake:
             try:
                 await self.maintain()
             except Exception:
-                # Whatever it is: hits are taken without it, and the next attempt is near.
+                # Whatever it is, hits are taken without it, and the next attempt is soon.
                 _log.exception("ingest could not look after itself")
 
     async def maintain(self) -> None:
-        """Keep the copies of what others write fresh, forget what is over, and look for faults.
+        """Refresh the copies of shared data, forget what has expired, and clear faults.
 
-        Called every MAINTENANCE_SECONDS. While no hits are taken, it tries to begin.
+        Called every MAINTENANCE_SECONDS. While no hits are taken, it tries to start.
         """
         async with self._one_maintains:
             if self._closed is None:
@@ -209,7 +209,7 @@ class Intake:
             await self._sites.refresh()
             await self._salts.share()
             await self._paths.share()
-            # It repairs a server that was wiped.
+            # Repairs a server that was wiped.
             await self._log.create()
         if self._no_room() is None:
             self._commit.fault = None

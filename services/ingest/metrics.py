@@ -9,7 +9,7 @@ _drops = catalogue.DROPS.create()
 ACCEPTED = _hits.labels("accepted")
 """Durable, in the log or the spool, and counted."""
 TAGGED = _hits.labels("tagged")
-"""Durable as a bot's, and not counted."""
+"""Durable, tagged as a bot's, and not counted."""
 DROPPED = _hits.labels("dropped")
 UNREADABLE = _hits.labels("unreadable")
 """Answered 400, 408 or 413."""

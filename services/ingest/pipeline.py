@@ -29,7 +29,7 @@ from services.model.site import Site
 
 
 class PipelineContext(msgspec.Struct, frozen=True):
-    """What the steps ask."""
+    """What the steps depend on."""
 
     sites: SiteLookup
     days: Days
@@ -42,12 +42,12 @@ class PipelineContext(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, kw_only=True, gc=False):
-    """What came in, and what the steps have found out about it so far.
+    """A hit on its way through the steps: what was received, and what they have added so far.
 
     peer       address at the other end of the connection, '' for a local socket
     forwarded  every X-Forwarded-For of the request, joined with commas
     at         when it was received, in milliseconds since 1970
-    sender     the visitor's hash, made for all and written down only for those who allow it
+    sender     the visitor's hash, for the rate limit; logged only for those who allow it
     """
 
     event: Event
@@ -70,14 +70,14 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
 
 
 Outcome = DropReason | Awaitable[None] | None
-"""A step drops the hit, asks to be waited for, or lets the hit go on."""
+"""A step drops the hit, returns something to await, or passes the hit on."""
 Step = Callable[[Draft, PipelineContext], Outcome]
 
 
 async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
-    """Take a draft through the steps; the first that drops it ends its path.
+    """Take a draft through the steps, up to the first that drops it.
 
-    Raises EventError when it is not a page.
+    Raises EventError when its URL is not that of a page.
     """
     for step in STEPS:
         outcome = step(draft, context)
@@ -130,7 +130,7 @@ def allow_host(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def refuse_prefetch(draft: Draft, context: PipelineContext) -> Outcome:
-    """What a browser fetches ahead, nobody has seen."""
+    """Nobody has seen a page that a browser only prefetched."""
     headers = draft.headers
     for name in (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"):
         value = headers.get(name)
@@ -148,7 +148,7 @@ def open_day(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def find_address(draft: Draft, context: PipelineContext) -> Outcome:
-    """Who sent it: the peer, or whom a trusted proxy names."""
+    """Who sent it: the peer, or the client that a trusted proxy names."""
     draft.address = context.addresses.client(draft.peer, draft.forwarded)
     return None
 
@@ -160,7 +160,7 @@ def tag_bot(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def hash_visitor(draft: Draft, context: PipelineContext) -> Outcome:
-    """Nobody's hash is written down who asks not to be tracked, where the site honours it."""
+    """A visitor who asks not to be tracked is logged without a hash, if the site honours that."""
     salt = context.salts.known(draft.site.slug, draft.day)
     assert salt is not None, "open_day comes before"  # noqa: S101
     draft.sender = visitor_hash(salt, draft.site.slug, draft.address, draft.user_agent)
@@ -185,7 +185,7 @@ def fold_path(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def limit_paths(draft: Draft, context: PipelineContext) -> Outcome:
-    """A path too many becomes `(other)`; a bot makes no counter, so its paths cost nothing."""
+    """Paths over the limit become `(other)`; bots are exempt, since they create no counters."""
     if not draft.bot and not context.paths.admit(draft.site.slug, draft.day, draft.path):
         draft.path = OTHER_PATH
         metrics.OTHER_PATHS.inc()

@@ -19,7 +19,7 @@ def default_folder() -> Path:
 
 
 def is_in_memory(folder: Path) -> bool:
-    """Tell whether a folder lies on a file system that is kept in memory."""
+    """Tell whether a folder is on a file system in memory."""
     deepest = ""
     kind = ""
     try:
@@ -34,7 +34,7 @@ def is_in_memory(folder: Path) -> bool:
 
 
 def _make(folder: Path) -> None:
-    """Make a folder that nobody else can read. Raises OSError when it is somebody else's."""
+    """Make a private folder. Raises OSError when it belongs to another user."""
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     if (owner := folder.stat().st_uid) != os.getuid():
@@ -42,15 +42,15 @@ def _make(folder: Path) -> None:
 
 
 class SaltMemory:
-    """One small file a site and day, shared by the ingest processes of one log on one machine.
+    """One small file per site and day, shared by the ingest processes of one log on one machine.
 
-    So a process that is killed and started again while Redis is away goes on with the salt that
-    the others use. A folder that is not in memory, or cannot be written, is not used: that is
-    reported once, and only blurs visits when Redis and a process are away at the same time.
+    So a process that is restarted while Redis is down continues with the salt that the others use.
+    A folder that is not in memory, or cannot be written, is not used: that is reported once, and
+    only makes visits inexact when Redis and a process fail at the same time.
     """
 
     def __init__(self, folder: Path, log_url: str) -> None:
-        # One folder a log: its name tells nothing of the address or password in the URL.
+        # One folder per log; its name reveals neither address nor password of the URL.
         name = blake2b(log_url.encode(), digest_size=8).hexdigest()
         self._folder: Path | None = folder / name
         try:
@@ -70,12 +70,12 @@ class SaltMemory:
         return None
 
     def offer(self, site: str, day: int, salt: bytes) -> bytes:
-        """Keep a salt unless there is one; return the one that is kept."""
+        """Store a salt unless there is one already; return the stored one."""
         self._write(site, day, salt, replace=False)
         return self.get(site, day) or salt
 
     def put(self, site: str, day: int, salt: bytes) -> None:
-        """Keep the salt that is shared through Redis, whatever was kept before."""
+        """Store the salt that is shared through Redis, replacing any other."""
         if self.get(site, day) != salt:
             self._write(site, day, salt, replace=True)
 
@@ -83,7 +83,7 @@ class SaltMemory:
         """Delete the salts of every day before this one."""
         if self._folder is None:
             return
-        # The folder may go away: what cleans up temporary folders knows nothing of salts.
+        # The folder may vanish: cleaners of temporary folders know nothing of salts.
         with suppress(OSError):
             for path in list(self._folder.iterdir()):
                 _, _, day = path.name.rpartition("@")
@@ -94,7 +94,8 @@ class SaltMemory:
         if self._folder is None:
             return
         path = self._path(self._folder, site, day)
-        # Written aside first: nobody reads half a salt. A link fails where a file is already.
+        # Written to a temporary file first, so that nobody reads half a salt. A hard link fails
+        # if the file exists already.
         aside = self._folder / f"{token_hex(4)}.new@{day}"
         try:
             _make(self._folder)

@@ -1,4 +1,4 @@
-"""The salts of the days that are going on."""
+"""The salts of the current days."""
 
 import secrets
 
@@ -10,13 +10,13 @@ from services.state.state import State
 
 
 class Salts:
-    """The salts of the days that are going on: in memory and in shared state, on no disk of ours.
+    """The salts of the current days: in memory and in shared state, never on ingest's disk.
 
-    All ingest processes share them, so that a visitor is one visitor whichever process is asked.
-    While Redis is away, the processes of one machine go on with what its memory holds, or make
-    do with a new salt, and offer it when Redis is back; of several machines, the first is shared
-    from then on. A visitor who was seen under another one is a second visitor of that day: visits
-    and visitors are blurred, views are not.
+    All ingest processes share them, so that a visitor is one visitor whichever process takes the
+    hit. While Redis is down, the processes of one machine use the salt in its memory, or a new one,
+    and offer it when Redis is back; of several machines, the first offer is shared from then on. A
+    visitor who was seen under another salt is a second visitor of that day: visits and visitors
+    are inexact then, views are not.
     """
 
     def __init__(self, state: State, memory: SaltMemory, clock: Clock) -> None:
@@ -36,7 +36,7 @@ class Salts:
 
         Raises StateError.
         """
-        # Redis may take it although its reply is lost: what is offered must stay the same.
+        # Redis may store it although its reply is lost, so the offer must stay the same.
         offered = self._salts.get((site, day)) or self._offer(site, day)
         salt = await self._shared.agree(site, day, offered)
         self._salts[site, day] = salt
@@ -46,13 +46,13 @@ class Salts:
         return salt
 
     def improvise(self, site: str, day: int) -> None:
-        """Make do with what this machine remembers or a new salt, unless there is one."""
+        """Use the salt in this machine's memory, or a new one, unless the day has one."""
         if (site, day) not in self._salts:
             self._salts[site, day] = self._offer(site, day)
             self._own.add((site, day))
 
     def _offer(self, site: str, day: int) -> bytes:
-        """Return the salt that this machine would use without Redis, always the same one."""
+        """Return the salt that this machine uses without Redis, always the same one."""
         offer = self._offers.get((site, day))
         if offer is None:
             new = secrets.token_bytes(SALT_BYTES)

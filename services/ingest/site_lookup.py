@@ -17,7 +17,7 @@ _decoder = msgspec.json.Decoder(Site)
 
 
 class SiteLookup:
-    """Finds sites by slug or host. What was read last stays while the state is away."""
+    """Finds sites by slug or host. Keeps the last good copy while shared state is down."""
 
     def __init__(self, state: State, file: SitesFile) -> None:
         self._published = PublishedSites(state)
@@ -33,10 +33,10 @@ class SiteLookup:
         return self._bodies is not None
 
     async def refresh(self) -> None:
-        """Read the sites again. Raises StateError and keeps what it has.
+        """Refresh the sites. Raises StateError and keeps the last good copy.
 
-        A Redis that has lost everything (its partitions too) has lost the sites: the last good
-        copy is kept until the API has published them again.
+        A Redis that has lost everything (the log too) has lost the sites: the last good copy is
+        kept until the API has published them again.
         """
         published = await self._published.read_beside(log_keys.PARTITIONS)
         bodies = published.bodies
@@ -45,7 +45,7 @@ class SiteLookup:
             await asyncio.to_thread(self._file.write, bodies)
 
     async def restore(self) -> bool:
-        """Take the sites from the copy on the disk; tell whether there is one."""
+        """Load the sites from the copy on disk; tell whether there is one."""
         bodies = await asyncio.to_thread(self._file.read)
         if bodies is not None:
             self._update(bodies)

@@ -1,6 +1,6 @@
-"""A stale-if-error copy of the sites, on the disk: for hits after a start without Redis.
+"""A stale-if-error copy of the sites on disk, so that ingest can start without Redis.
 
-It holds what the API publishes and the number of partitions, nothing about anybody.
+It holds what the API publishes and the number of partitions, nothing about visitors.
 """
 
 import logging
@@ -23,14 +23,14 @@ class _Copy(msgspec.Struct):
 
 
 class SitesFile:
-    """A small file; the processes that share a spool write the same."""
+    """A small file; all processes that share a spool write the same content."""
 
     def __init__(self, path: Path, partitions: int) -> None:
         self.path = path
         self._partitions = partitions
 
     def write(self, sites: Mapping[bytes, bytes]) -> None:
-        """Replace the copy, at once or not at all. What cannot be written is only reported."""
+        """Replace the copy atomically. A failure is only logged."""
         temporary = self.path.with_name(f".{self.path.name}.{token_hex(4)}")
         try:
             named = {key.decode(): msgspec.Raw(value) for key, value in sites.items()}

@@ -1,13 +1,13 @@
-"""How many hits one visitor may send: a token bucket each, in bounded memory."""
+"""Limits the rate of each visitor: a token bucket each, in bounded memory."""
 
 from services.runtime.clock import Clock
 
 
 class TokenBuckets:
-    """Token buckets, kept as the time at which each will be full again (GCRA).
+    """Token buckets, stored as the time at which each will be full again (GCRA).
 
-    A visitor who is not known has a full bucket, so a bucket that is full can be forgotten. When
-    more than `capacity` visitors are on their way, those known for longest are forgotten.
+    An unknown visitor has a full bucket, so full buckets can be forgotten. When there are more than
+    `capacity` buckets, the oldest are forgotten.
     """
 
     def __init__(self, per_minute: int, burst: int, clock: Clock, capacity: int = 200_000) -> None:

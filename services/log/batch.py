@@ -1,8 +1,8 @@
 """The format of a batch: the hits of one group commit for one partition, column by column.
 
 msgpack of one array: the time of the first hit, each distinct string once, then one array a
-column. Small integers take one byte each, and the aggregator needs columns anyway: no object is
-ever made for a single hit after ingest.
+column. Small integers take one byte each, and the aggregator needs columns anyway: after ingest, no
+object is made per hit.
 """
 
 from collections.abc import Iterator, Sequence

@@ -22,11 +22,11 @@ class LogEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Batcher:
-    """Makes hits into the numbered entries of one producer.
+    """Packs hits into the numbered entries of one producer.
 
     Entries of one partition must reach the log in the order of their sequence, one append at a
-    time: an entry with a smaller sequence than the last one appended counts as a repetition. So
-    a caller has one append under way, and retries or gives up before the next.
+    time: an entry with a smaller sequence than the last one appended counts as a duplicate. So
+    a caller has one append in flight, and retries it or gives it up before the next.
     """
 
     def __init__(self, partitions: int, producer: str | None = None) -> None:
@@ -35,7 +35,7 @@ class Batcher:
         self._sequences = [0] * partitions
 
     def prepare(self, hits: Sequence[Hit]) -> list[LogEntry]:
-        """Sort hits into entries, one a partition, in the order given.
+        """Group hits into entries, one per partition, in the order given.
 
         Takes at most MAX_HITS hits, so that no partition needs two entries.
         """

@@ -1,4 +1,4 @@
-"""What goes wrong with the log; no message ever holds what was sent."""
+"""Errors of the log; no message ever contains what was sent."""
 
 
 class LogError(Exception):
@@ -6,7 +6,7 @@ class LogError(Exception):
 
 
 class LogDisconnectedError(LogError):
-    """The connection was dead, or led to a server that takes no writes: a new one may do."""
+    """The connection was dead, or led to a server that takes no writes: a new one may work."""
 
 
 class LogRefusedError(Exception):
@@ -14,4 +14,4 @@ class LogRefusedError(Exception):
 
 
 class LogInUseError(Exception):
-    """An aggregator owns a partition, so nobody else may change what is committed."""
+    """An aggregator owns a partition, so nothing else may change committed positions."""

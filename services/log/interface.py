@@ -1,8 +1,8 @@
-"""The log as everybody outside its drivers sees it.
+"""The log as everything outside its drivers sees it.
 
 A position is an integer that grows within a partition, with gaps. Outside a driver positions are
-compared, never decoded: `LogPositions` turns times into positions and back. Partitions have
-nothing else in common; one position may stand in two of them.
+compared, never decoded: `LogPositions` turns times into positions and back. Positions of different
+partitions are unrelated; two partitions may use the same one.
 
 Every coroutine here raises LogError when the log is out of reach or refuses.
 """
@@ -19,7 +19,7 @@ import msgspec
 from services.log.entries import LogEntry
 
 REMEMBERED_SECONDS = 7 * 24 * 3600
-"""How long the log knows a producer's last sequence after its last append, at least."""
+"""How long the log remembers a producer's last sequence after its last append, at least."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -27,7 +27,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     position   its place, growing within a partition, with gaps
     time_ms    its log time, milliseconds since 1970
-    headers    everything that stands beside the payload
+    headers    the fields beside the payload
     """
 
     partition: int
@@ -60,20 +60,20 @@ class ImportOutcome(IntEnum):
 
     APPENDED = 1
     REPEATED = 0
-    """The log has been given these lines before."""
+    """These lines were appended before."""
     LOST = -1
     """The log knows nothing of this import."""
     OUT_OF_ORDER = -2
-    """What comes before it was not given, or more than that."""
+    """The chunk does not continue where the log is: it leaves a gap, or overlaps."""
 
 
 class ImportProgress(msgspec.Struct, frozen=True):
-    """How far an import is.
+    """How far an import has got.
 
     taken     line up to which all pages are in the log
     hits      how many those were
     position  of the last entry; None before the first
-    salt      '' when it was forgotten: the import is done
+    salt      '' once it is forgotten: the import is done
     """
 
     taken: int
@@ -83,10 +83,10 @@ class ImportProgress(msgspec.Struct, frozen=True):
 
 
 class ServerCheck(msgspec.Struct, frozen=True):
-    """One property of the server that decides whether the log is safe on it.
+    """One check of whether the log is safe on its server.
 
     ok      None when it could not be checked
-    value   what is, in words
+    value   what was observed, in words
     advice  what to do about it
     """
 
@@ -102,16 +102,15 @@ def import_producer(site: str, digest: str) -> str:
 
 
 class LogProducer(ABC):
-    """Appends entries, each once however often it is given. One call at a time."""
+    """Appends entries idempotently, so that a retry appends nothing twice. One call at a time."""
 
     @abstractmethod
     async def open(self, producer_id: str) -> dict[int, int]:
-        """Take up a producer's id, for entries that may have been given before.
+        """Resume a producer's id, for entries that may have been appended before.
 
-        Returns the producer's last sequence of each partition in which the log remembers one,
-        with every append decided that was in doubt. From now on the log remembers what this
-        object appends for that id, until `forget`, and not for REMEMBERED_SECONDS only. An id that
-        begins anew needs no `open`.
+        Returns the producer's last sequence in each partition where the log remembers one; every
+        append that was in doubt is decided by then. From now on the log remembers the sequences of
+        that id until `forget`, not only for REMEMBERED_SECONDS. A new id needs no `open`.
         """
 
     @abstractmethod
@@ -119,17 +118,17 @@ class LogProducer(ABC):
         """Append entries; all are in the log when this returns.
 
         Those of one producer and partition are appended in the order given, none after one that
-        fails, and none that the log has. When this raises, or is cancelled, nobody knows which
-        are in the log: giving the same entries again is safe, after `abandon`.
+        fails, and none that the log already has. When this raises, or is cancelled, it is unknown
+        which are in the log: call `abandon`, then append the same entries again.
         """
 
     @abstractmethod
     async def abandon(self) -> None:
-        """Give up what is under way and its connection; the next call makes a new one."""
+        """Drop the call under way and its connection; the next call opens a new one."""
 
     @abstractmethod
     async def forget(self) -> None:
-        """Let the log forget the ids that were opened, in time: nothing is given again."""
+        """Let the ids that were opened expire: their entries will not be appended again."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -137,7 +136,7 @@ class LogProducer(ABC):
 
 
 class LogReader(ABC):
-    """Plain reads, which nobody else notices."""
+    """Plain reads, without effect on other readers."""
 
     @abstractmethod
     async def read(
@@ -159,21 +158,21 @@ class LogReader(ABC):
 
 
 class LogPositions(ABC):
-    """What one group of readers has read, and what positions mean."""
+    """How far one group of readers has read, and what positions mean."""
 
     @abstractmethod
     async def committed(self, partitions: Collection[int] | None = None) -> dict[int, int]:
-        """Return the next position to read of the partitions that were read."""
+        """Return the next position to read of each partition that has one."""
 
     @abstractmethod
     async def set_committed(self, positions: Mapping[int, int | None]) -> None:
-        """Set what is committed, also back; None is the very beginning. `hold` them first."""
+        """Set committed positions, backwards too; None is the very beginning. `hold` them first."""
 
     @abstractmethod
     def hold(self) -> AbstractAsyncContextManager[None]:
-        """Own every partition meanwhile, so that no aggregator folds.
+        """Own every partition in the meantime, so that no aggregator folds.
 
-        Raises LogInUseError when one does already.
+        Raises LogInUseError when one is running.
         """
 
     @abstractmethod
@@ -182,11 +181,11 @@ class LogPositions(ABC):
 
     @abstractmethod
     async def disown(self) -> None:
-        """Forget all owners at once: the caller knows that none of them lives."""
+        """Release every lease at once: the caller knows that no owner is alive."""
 
     @abstractmethod
     async def extents(self, partitions: Collection[int] | None = None) -> list[Extent]:
-        """Tell of each partition how far it reaches and how far it was read."""
+        """Return how far each partition reaches and how far it was read."""
 
     @abstractmethod
     async def at_time(self, partition: int, ms: int) -> int:
@@ -204,7 +203,7 @@ class LogPositions(ABC):
 
     @abstractmethod
     async def trim(self, partition: int, before: int) -> bool:
-        """Drop entries before a position, about: the log may keep some of them.
+        """Drop entries before a position, approximately: the log may keep some of them.
 
         Returns whether any were dropped.
         """
@@ -222,17 +221,17 @@ class ImportLog(ABC):
 
     @abstractmethod
     async def begin(self, site: str, digest: str) -> ImportProgress:
-        """Make an import known, or find it as it is."""
+        """Start an import, or return one that was started before."""
 
     @abstractmethod
     async def find(self, site: str, digest: str) -> ImportProgress | None:
-        """Return how far an import is; None when the log knows nothing of it."""
+        """Return how far an import has got; None when the log knows nothing of it."""
 
     @abstractmethod
     async def append(
         self, site: str, digest: str, after: int, upto: int, hits: int, payload: bytes
     ) -> tuple[ImportOutcome, int]:
-        """Append the pages of the lines after one, up to another; return what came of it.
+        """Append the pages of the lines after `after`, up to `upto`; return the outcome.
 
         The second value is the line up to which the log has all pages now.
         """
@@ -245,22 +244,22 @@ class ImportLog(ABC):
     async def finish(self, site: str, digest: str) -> None:
         """Forget the salt, and after a while the rest: the store knows that it is done.
 
-        Not at once: a store that is put back to yesterday's backup does not know it.
+        Not at once: a store restored from yesterday's backup does not know it.
         """
 
     @abstractmethod
     async def busy(self, site: str) -> str | None:
-        """Return why nothing more should be appended right now; None when it may."""
+        """Return why nothing more should be appended right now; None when more may be."""
 
 
 class Log(ABC):
-    """One log, not connected before it is used; gives out what works on it, and closes it.
+    """One log, connected on first use; the way to its producers, reader, positions and imports.
 
     A driver is a module of `services/log/drivers` with a subclass of this; see `open_log`.
 
-    schemes     of the URLs that the driver is for
+    schemes     URL schemes that the driver serves
     partitions  how many partitions the log has
-    group       whose committed positions and owners are meant
+    group       the group of readers whose committed positions and owners these are
     """
 
     schemes: ClassVar[tuple[str, ...]]
@@ -277,31 +276,31 @@ class Log(ABC):
 
     @abstractmethod
     def producer(self, answer_seconds: float | None = None) -> LogProducer:
-        """Return a producer with a connection of its own; whoever asks for it closes it.
+        """Return a producer with a connection of its own, which the caller closes.
 
-        With `answer_seconds`, a call fails after so long, and repeats itself once where the
-        connection was dead. Without, it does neither: the caller limits and repeats.
+        With `answer_seconds`, a call times out, and is retried once if the connection was dead.
+        Without, neither: timeouts and retries are the caller's.
         """
 
     @abstractmethod
     async def create(self) -> None:
-        """Note how many partitions the log has, where nobody did before."""
+        """Record how many partitions the log has, unless that is recorded already."""
 
     @abstractmethod
     async def created_with(self) -> int | None:
-        """Return how many partitions the log was created with; None when there is none yet."""
+        """Return how many partitions the log was created with; None when it does not exist yet."""
 
     @abstractmethod
     async def check(self, *, unsafe_eviction: bool) -> None:
         """Create the log; raise LogRefusedError when this server must not hold it.
 
-        That is, when it has another number of partitions, or may throw away what it was given
-        (unless `unsafe_eviction`).
+        That is, when it has another number of partitions, or may evict entries (unless
+        `unsafe_eviction`).
         """
 
     @abstractmethod
     async def examine(self) -> list[ServerCheck]:
-        """Look at the server; the first check says which it is. Raises LogError if it is away."""
+        """Check the server; the first check names it. Raises LogError when it is unreachable."""
 
     @abstractmethod
     async def dead_entries(self) -> int:

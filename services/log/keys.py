@@ -1,6 +1,6 @@
 """Names of everything the log keeps in Redis; those of shared state are in services/state.
 
-Real braces: on a Redis Cluster everything of one partition lives in one slot.
+The braces are hash tags: on a Redis Cluster, all keys of one partition are in one slot.
 """
 
 TOPIC = "hits"
@@ -22,7 +22,7 @@ def producer(partition: int, producer_id: str) -> str:
 
 
 def imported(partition: int, producer_id: str) -> str:
-    """Return the hash that says how far an import is in a partition; it holds its salt, too."""
+    """Return the hash that says how far an import into a partition has got, and has its salt."""
     return f"{stream(partition)}:import:{producer_id}"
 
 

@@ -1,4 +1,4 @@
-"""Follows the log as it grows: plain reads, which nobody else notices."""
+"""Follows the log as it grows, with plain reads that have no effect on other readers."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping
@@ -11,9 +11,9 @@ from services.log.interface import Log
 
 MAX_TAILS = 10
 WAIT_SECONDS = 1.0
-"""A read waits for so long; shorter than what a connection may say nothing."""
+"""How long a read waits for entries; shorter than the idle timeout of a connection."""
 ENTRIES = 50
-"""Entries of each partition that one read takes."""
+"""Entries that one read takes of each partition."""
 
 
 class TailRead(msgspec.Struct, frozen=True):
@@ -24,7 +24,7 @@ class TailRead(msgspec.Struct, frozen=True):
 
 
 class Tails:
-    """Everybody who follows the log through this process."""
+    """The followers of the log in this process."""
 
     def __init__(self, log: Log, limit: int = MAX_TAILS) -> None:
         self._log = log
@@ -34,12 +34,12 @@ class Tails:
         self.partitions = log.partitions
 
     def close(self) -> None:
-        """Let everybody come to an end."""
+        """End every follower."""
         self._closed.set()
 
     @property
     def full(self) -> bool:
-        """Whether as many follow as may."""
+        """Whether the limit of followers is reached."""
         return self._count >= self._limit
 
     async def now(self) -> int:
@@ -49,10 +49,10 @@ class Tails:
     async def read(
         self, partitions: Collection[int], since_ms: int, after: Mapping[int, int]
     ) -> AsyncGenerator[TailRead, None]:
-        """Read entries as they come, with an empty TailRead now and then when there are none.
+        """Yield entries as they arrive, and an empty TailRead after a second without any.
 
-        From `after`, positions by partition, or else from a time on. What is no batch is left
-        out. Ends when this is closed. Raises LogError.
+        Starts at `after`, positions by partition, or else at a time. Entries that are no batch are
+        left out. Ends when this is closed. Raises LogError.
         """
         self._count += 1
         try:
@@ -80,6 +80,6 @@ class Tails:
                     try:
                         batches.append(batch.decode(record.value))
                     except BatchError:
-                        # The aggregator tells of it.
+                        # The aggregator reports it.
                         continue
             yield TailRead(batches, dict(at))

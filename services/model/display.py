@@ -71,7 +71,7 @@ MOST_READ: Mapping[Lang, str] = {Lang.VI: "Đọc nhiều nhất", Lang.EN: "Mos
 VIEWS: Mapping[Lang, str] = {Lang.VI: "Lượt xem", Lang.EN: "Views"}
 """The label of the views of one page."""
 
-# Line breaks and controls, and whatever XML cannot hold.
+# Line breaks, control characters, and characters not allowed in XML.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 

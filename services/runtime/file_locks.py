@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def take(descriptor: int) -> bool:
-    """Lock what is open; tell whether nobody else holds it."""
+    """Lock an open file or folder; False when another process holds the lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

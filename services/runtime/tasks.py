@@ -20,7 +20,7 @@ async def end(*tasks: asyncio.Task[None]) -> None:
 
 
 def ended(*tasks: asyncio.Task[None] | None) -> str | None:
-    """Return which of these tasks has ended, and how; None while all of them go on."""
+    """Return which of these tasks has ended, and how; None while all are running."""
     for task in tasks:
         if task is None:
             return "a task was not started"

@@ -1,1 +1,1 @@
-"""All of Luot in one process, on stores that it brings along: `luot up`."""
+"""All of Luot in one process, on embedded stores: `luot up`."""

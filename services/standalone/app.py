@@ -33,7 +33,7 @@ from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
 
 INTERRUPTED = 130
-"""Exit code of a process that was ended by Ctrl-C."""
+"""Exit code of a process ended by Ctrl-C."""
 
 Say = Callable[[str], None]
 
@@ -135,7 +135,7 @@ class Standalone:
         return http
 
     async def ended(self) -> None:
-        """Wait until a part cannot go on, and raise why."""
+        """Wait until a part fails, and raise its error."""
         done, _ = await asyncio.wait(self._ends, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             try:
@@ -155,7 +155,7 @@ class Standalone:
 
 @contextlib.asynccontextmanager
 async def _clear_errors() -> Any:
-    """Turn what a part says when it refuses to start into one line for the terminal."""
+    """Turn the error of a part that refuses to start into one line for the terminal."""
     try:
         yield
     except (RefusedError, StoreError, UpError) as refusal:
@@ -171,7 +171,7 @@ async def _clear_errors() -> Any:
 
 
 async def _forget_leases(redis_url: str, settings: AggregatorSettings) -> None:
-    """Take partitions over at once: this process alone uses the folder, so no owner can live."""
+    """Take partitions over at once: only this process uses the folder, so no owner is alive."""
     log = open_log(redis_url, partitions=settings.partitions, group=settings.group)
     try:
         await log.positions.disown()
@@ -199,7 +199,7 @@ async def _run(settings: UpSettings, say: Say) -> None:
 
     def on_signal() -> None:
         if stop_requested.is_set():
-            # Nothing that was accepted is lost: it is in the log, on the disk.
+            # Nothing accepted is lost: it is in the log, on disk.
             os._exit(INTERRUPTED)
         say("Stopping (Ctrl-C again ends it at once)")
         stop_requested.set()

@@ -20,7 +20,7 @@ class DemoApp:
     """The ASGI application of everything under /demo, and of /, which redirects there."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """`clock` says which day stands at the head of a page."""
+        """`clock` tells the day shown at the top of a page."""
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

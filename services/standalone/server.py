@@ -12,7 +12,7 @@ SHUTDOWN_SECONDS = 3
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take a port. Raises UpError when it cannot be had."""
+    """Bind a port. Raises UpError when that is not possible."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -40,7 +40,7 @@ def url_of(listening: socket.socket) -> str:
 
 
 class HttpServer(server.BackgroundServer):
-    """Serves an application on a port that is already taken."""
+    """Serves an application on a port that is already bound."""
 
     def __init__(self, app: ASGIApp, listening: socket.socket, log_level: str) -> None:
         super().__init__(
@@ -56,7 +56,7 @@ class HttpServer(server.BackgroundServer):
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to answer."""
+        """Start serving."""
         self._task = asyncio.create_task(self.serve([self._listening]), name="serve http")
         while not self.started and not self._task.done():  # noqa: ASYNC110  # uvicorn's own flag
             await asyncio.sleep(0.005)
@@ -70,6 +70,6 @@ class HttpServer(server.BackgroundServer):
             await asyncio.shield(self._task)
 
     async def stop(self) -> None:
-        """Take no more requests, and finish those under way."""
+        """Accept no more requests, and finish those in flight."""
         self.should_exit = True
         await self.wait()

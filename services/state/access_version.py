@@ -1,4 +1,4 @@
-"""Which version of users and tokens is in force, and the lock of who changes them."""
+"""The version of users and tokens, and the lock for changing them."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -11,7 +11,7 @@ from services.state.errors import translated
 from services.state.state import State
 
 LOCK_SECONDS = 20.0
-"""How long the lock is held at most, and waited for."""
+"""How long the lock is held, and waited for, at most."""
 _READ_SECONDS = 1.0
 
 
@@ -32,12 +32,12 @@ class AccessVersion:
         return version or b""
 
     async def increase(self) -> None:
-        """Let every process know of a change. Raises StateError."""
+        """Tell every process of a change. Raises StateError."""
         with translated():
             await self._redis.incr(keys.ACCESS)
 
     def lock(self) -> "AccessLock":
-        """Return the lock of who changes users or tokens, not yet held."""
+        """Return the lock for changing users or tokens, not yet acquired."""
         return AccessLock(
             self._redis.lock(
                 keys.CHANGING_ACCESS, timeout=LOCK_SECONDS, blocking_timeout=LOCK_SECONDS
@@ -46,7 +46,7 @@ class AccessVersion:
 
 
 class AccessLock:
-    """Held by one process; it ends by itself after LOCK_SECONDS."""
+    """Held by one process; expires after LOCK_SECONDS."""
 
     def __init__(self, lock: Lock) -> None:
         self._lock = lock
@@ -57,6 +57,6 @@ class AccessLock:
             return bool(await self._lock.acquire())
 
     async def release(self) -> None:
-        """Let go of it. Raises StateError, also where it has ended meanwhile."""
+        """Release it. Raises StateError, also if it has expired meanwhile."""
         with translated():
             await self._lock.release()

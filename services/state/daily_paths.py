@@ -1,4 +1,4 @@
-"""The distinct paths of a site's day, as 8-byte digests, of all ingest processes together."""
+"""The distinct paths of a site's day, as 8-byte digests, across all ingest processes."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, cast
@@ -15,7 +15,7 @@ SiteDay = tuple[str, int]
 
 
 class DailyPaths:
-    """A set a site and day, gone EXPIRY_SECONDS after the last path. All calls raise StateError."""
+    """A set per site and day; expires EXPIRY_SECONDS after the last path. Raises StateError."""
 
     def __init__(self, state: State) -> None:
         self._redis = state.redis

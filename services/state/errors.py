@@ -1,4 +1,4 @@
-"""What goes wrong with shared state."""
+"""Errors of shared state."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

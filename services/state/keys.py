@@ -16,7 +16,7 @@ CHANGING_ACCESS = "access:changing"
 TOKENS_USED = "tokens:used"
 """Hash of a token's id → when it was last used, in ms, to a few minutes."""
 SIGN_IN_SALT = "sign-in:salt"
-"""Random; what names and addresses are hashed with that failed to sign in."""
+"""Random salt for hashing the names and addresses of failed sign-ins."""
 
 
 def salt(site: str, day: str) -> str:

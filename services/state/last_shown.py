@@ -1,7 +1,7 @@
-"""The numbers that were shown last, encoded: for other processes, and for the time after a restart.
+"""The numbers shown last, encoded: for other processes, and for after a restart.
 
-A site takes a few hundred bytes in each measure that is asked for, and its pages about 100 bytes
-each, MAX_PAGES of them at most. A site that is removed takes them along.
+A site takes a few hundred bytes for each measure in use, and about 100 bytes for each page, at most
+MAX_PAGES of them. They are deleted with the site.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ from services.state.errors import translated
 from services.state.state import State
 
 MAX_PAGES = 2_000
-"""Pages of a site that are kept; beyond, any of them are dropped, and come back when asked for."""
+"""Pages kept of a site; beyond that, arbitrary ones are dropped, and come back when read."""
 _TRIM = 100
 _SECONDS = 1.0
 
 
 class EncodedNumbers(NamedTuple):
-    """What was shown last, and since when of each site: nothing older counts.
+    """The numbers shown last, and the last reset of each site; older numbers do not count.
 
     bodies    by site and name, which is a measure or a path; only what there is
     reset_at  ms since 1970, by site; a site without one was never reset
@@ -110,7 +110,7 @@ class ShownNumbers:
 
 
 def forget(pipeline: Pipeline, slug: str) -> None:
-    """Add to a pipeline what takes away everything that is kept of a site."""
+    """Add to a pipeline the commands that delete everything kept of a site."""
     fields = [keys.reset_field(slug), *(keys.numbers_field(slug, metric) for metric in Metric)]
     pipeline.hdel(keys.NUMBERS, *fields)
     pipeline.delete(keys.pages(slug))

@@ -1,4 +1,4 @@
-"""The salts of the days that are going on, one for all ingest processes."""
+"""The salts of the current days, shared by all ingest processes."""
 
 from typing import cast
 
@@ -11,7 +11,7 @@ SALT_SECONDS = 48 * 3600
 
 
 class SharedSalts:
-    """One salt a site and day (of the site's calendar, since 1970), gone after SALT_SECONDS."""
+    """One salt per site and day (since 1970, of its calendar); expires after SALT_SECONDS."""
 
     def __init__(self, state: State) -> None:
         self._redis = state.redis

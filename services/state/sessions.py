@@ -14,11 +14,11 @@ from services.state.errors import translated
 from services.state.state import State
 
 IDLE_SECONDS = 12 * 3600
-"""A session that is not used for so long is over."""
+"""A session expires when it is not used for this long."""
 LONGEST_SECONDS = 7 * 86400
-"""No session is longer."""
+"""No session lasts longer."""
 TOUCH_SECONDS = 60
-"""How exactly it is kept when a session was last used."""
+"""How precisely the time of last use is recorded."""
 SECRET_BYTES = 32
 
 
@@ -52,7 +52,7 @@ class Sessions:
         return secret
 
     async def find(self, secret: str) -> Session | None:
-        """Return the session of an id, if it is not over, and keep that it is used."""
+        """Return the session of an id, if it has not expired, and record its use."""
         digest, now = _digest(secret), self._clock()
         with translated():
             session = _decoded(await _done(self._redis.get(keys.session(digest))))
@@ -65,7 +65,7 @@ class Sessions:
         if now >= session.seen + TOUCH_SECONDS:
             seen = msgspec.structs.replace(session, seen=now)
             left = min(IDLE_SECONDS, max(1, int(session.begun + LONGEST_SECONDS - now)))
-            # Only where it still is: it may have been ended since it was read.
+            # Only if it still exists: it may have been ended since it was read.
             with translated():
                 await self._redis.set(keys.session(digest), _encoded(seen), ex=left, xx=True)
         return session

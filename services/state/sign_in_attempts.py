@@ -1,4 +1,4 @@
-"""Attempts to sign in that failed, counted for a while; whose they were is kept hashed only."""
+"""Counts failed sign-ins for a while; names and addresses are stored only as hashes."""
 
 import secrets
 from collections.abc import Awaitable, Mapping, Sequence

@@ -51,7 +51,7 @@ class PublishedSites:
     async def publish(self, bodies: Mapping[bytes, bytes]) -> None:
         """Make these all the sites that are published; only what changed is written.
 
-        With a site that is gone goes what was shown of it last.
+        Removing a site also deletes the numbers it showed last.
         """
         with translated():
             published = await self._all()

@@ -51,7 +51,7 @@ class Table(Generic[T]):
         await self._write(store, key, version, deleted=0, body=msgspec.json.encode(value).decode())
 
     async def remove(self, store: Store, key: str, version: int) -> None:
-        """Take one away."""
+        """Remove one."""
         await self._write(store, key, version, deleted=1, body="")
 
     async def _write(self, store: Store, key: str, version: int, deleted: int, body: str) -> None:

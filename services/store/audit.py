@@ -6,7 +6,7 @@ from typing import NamedTuple
 from services.store.interface import Store
 
 Place = tuple[int, str]
-"""Where an entry stands in the log: its time and its id."""
+"""The place of an entry in the log: its time and its id."""
 
 
 class AuditEntry(NamedTuple):

@@ -1,4 +1,4 @@
-"""The ledger of opening balances: entries are added, never edited, never taken away."""
+"""The ledger of opening balances: entries are added, never edited or removed."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -32,7 +32,7 @@ class BalanceEntry(NamedTuple):
         return (self.path, self.grain, self.start)
 
 
-# An id that was entered twice counts as it was entered first.
+# If an id was entered twice, the first entry counts.
 _ENTRIES = """
 SELECT id, argMin(path, at), argMin(toString(grain), at), argMin(start, at), argMin(views, at),
     argMin(visits, at), argMin(author, at), min(at) AS entered, argMin(reason, at)

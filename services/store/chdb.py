@@ -14,7 +14,7 @@ from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, StoreSession,
 T = TypeVar("T")
 
 THREADS = 2
-"""So that a long report does not hold up a flush."""
+"""So that a long report does not delay a flush."""
 DATABASE = "luot"
 
 _CODE = re.compile(r"Code: (\d+)\. (.*)", re.DOTALL)
@@ -91,7 +91,7 @@ class EmbeddedSession(StoreSession):
         self._attempt(lambda: self._insert(table, types, columns))
 
     def close(self) -> None:
-        """Let go of the folder, once the last session has."""
+        """Release the folder, once the last session has."""
         self._engine.close()
 
     def _insert(
@@ -107,8 +107,8 @@ class EmbeddedSession(StoreSession):
         try:
             return call()
         except RuntimeError as error:
-            found = _CODE.search(str(error))
-            raise (fault(int(found[1]), found[2]) if found else StoreError(str(error))) from error
+            match = _CODE.search(str(error))
+            raise (fault(int(match[1]), match[2]) if match else StoreError(str(error))) from error
         except MISFIT as error:
             raise misfit(error) from error
 

@@ -30,7 +30,7 @@ class DayColumn(DateColumn):  # type: ignore[misc]
     py_types = (int,)
 
     def before_write_items(self, items: Sequence[int], nulls_map: object = None) -> None:
-        """Leave the days as they are; whoever inserts has checked them."""
+        """Leave the days as they are; the caller has checked them."""
 
 
 def register() -> None:

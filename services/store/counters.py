@@ -16,7 +16,7 @@ ABSENT: CounterRow = (0, 0, -1)
 
 KEYS_A_QUERY = 4_000
 
-# The key columns are tested as they stand in the table's key, so that its index is used.
+# The key columns are compared as they are, without functions, so that the index is used.
 _LOAD = """
 SELECT site, grain, start, path, argMax(views, position), argMax(visits, position), max(position)
 FROM counters
@@ -27,13 +27,13 @@ GROUP BY site, grain, start, path
 
 async def load(store: Store, keys: Collection[CounterKey]) -> dict[CounterKey, CounterRow]:
     """Return the newest row of each key that has one."""
-    found: dict[CounterKey, CounterRow] = {}
+    rows: dict[CounterKey, CounterRow] = {}
     for chunk in _chunks(keys):
         named = [(site, grain, to_date(start), path) for site, grain, start, path in chunk]
         for site, grain, start, path, *row in await store.execute(_LOAD, {"keys": named}):
             views, visits, position = row
-            found[site, grain, to_day(start), path] = (views, visits, position)
-    return found
+            rows[site, grain, to_day(start), path] = (views, visits, position)
+    return rows
 
 
 async def write(store: Store, rows: Mapping[CounterKey, CounterRow]) -> None:

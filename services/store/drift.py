@@ -86,8 +86,8 @@ async def recount(
     so flushes meanwhile do no harm. A row is named only when it differs by the same twice.
     Raises StoreError.
     """
-    wanted = range(partitions) if of is None else of
-    differ = await _recount(store, partitions, first_day, wanted)
+    chosen = range(partitions) if of is None else of
+    differ = await _recount(store, partitions, first_day, chosen)
     if not differ:
         return []
     # A flush of more rows than fit one insert could be seen in half.
@@ -103,7 +103,7 @@ def _off(row: Difference) -> Counts:
 
 
 async def _recount(
-    store: Store, partitions: int, first_day: int, wanted: Collection[int]
+    store: Store, partitions: int, first_day: int, chosen: Collection[int]
 ) -> list[Difference]:
     since = {"first": to_date(first_day)}
     ends: dict[int, int] = {}
@@ -111,7 +111,7 @@ async def _recount(
     for site, grain, start, views, visits, position in await store.execute(_ROWS, since):
         partition = partition_of(site, partitions)
         ends[partition] = max(ends.get(partition, 0), position)
-        if grain == Grain.DAY and partition in wanted:
+        if grain == Grain.DAY and partition in chosen:
             rows[site, to_day(start)] = (views, visits)
     sites: dict[int, set[str]] = defaultdict(set)
     for (site,) in await store.execute(_SITES, since):
@@ -119,10 +119,10 @@ async def _recount(
     for site, _ in rows:
         sites[partition_of(site, partitions)].add(site)
     counted: dict[_Day, Counts] = {}
-    for partition in wanted:
+    for partition in chosen:
         if partition in ends and sites[partition]:
-            asked = {**since, "sites": sorted(sites[partition]), "position": ends[partition]}
-            for site, day, views, visits in await store.execute(_RECOUNT, asked):
+            parameters = {**since, "sites": sorted(sites[partition]), "position": ends[partition]}
+            for site, day, views, visits in await store.execute(_RECOUNT, parameters):
                 counted[site, to_day(day)] = (views, visits)
     return [
         Difference(site, Grain.DAY, day, *rows.get((site, day), (0, 0)), *counts)

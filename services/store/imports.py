@@ -40,7 +40,7 @@ class Import(NamedTuple):
 
     @property
     def version(self) -> int:
-        """What is done stays done, and what was taken is never less: whoever writes last."""
+        """Orders writes: done outranks begun, and more lines outrank fewer, whoever writes last."""
         return _DONE_VERSION if self.done else self.taken
 
 
@@ -64,8 +64,8 @@ async def write(store: Store, site: str, known: Import) -> None:
 
 async def find(store: Store, site: str, digest: str) -> Import | None:
     """Return what is known of one file; None for one that was never begun. Raises StoreError."""
-    found = _read(await store.execute(_ONE, {"site": site, "digest": digest}))
-    return found[0] if found else None
+    imports = _read(await store.execute(_ONE, {"site": site, "digest": digest}))
+    return imports[0] if imports else None
 
 
 async def of_site(store: Store, site: str) -> list[Import]:

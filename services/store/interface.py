@@ -8,15 +8,15 @@ Row = tuple[Any, ...]
 
 
 class StoreError(Exception):
-    """The store refuses this statement, and would again."""
+    """The store refuses this statement; a retry would fail too."""
 
 
 class StoreUnavailableError(StoreError):
-    """Not now (down, restarting, read-only, full): the same call may work later."""
+    """A temporary failure (down, restarting, read-only, full): a later retry may succeed."""
 
 
 class LimitError(StoreUnavailableError):
-    """The statement took more time or memory than it may; asked for less, it may work."""
+    """The statement exceeded its limit of time or memory; a smaller one may succeed."""
 
 
 _BLOCK_BYTES = 8_000_000
@@ -54,8 +54,8 @@ class Limits(NamedTuple):
 class Store(ABC):
     """Prepare, execute, insert columns, close. Every call may be made from any task of a loop.
 
-    A driver reconnects and repeats a call whose connection was lost, once, and nothing else does.
-    So every statement must be one that changes nothing the second time; all of Luot's are.
+    A driver reconnects and retries a call once if its connection was lost; nothing else retries.
+    So every statement must be idempotent; all of Luot's are.
     """
 
     @abstractmethod

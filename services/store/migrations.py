@@ -1,4 +1,4 @@
-"""Brings the schema of a store up to date, and holds it to what was fixed when it was made."""
+"""Migrates the schema of a store, and enforces what was fixed when it was created."""
 
 import re
 import time
@@ -22,7 +22,7 @@ ORDER BY number
 
 
 class SchemaError(StoreError):
-    """This store was made by a newer Luot, or for another setting."""
+    """This store was created by a newer Luot, or with another setting."""
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -35,12 +35,12 @@ class Migration(msgspec.Struct, frozen=True):
 
 def migrations() -> list[Migration]:
     """Return the migrations that this version of Luot knows, in order."""
-    found = [
+    known = [
         Migration(int(match["number"]), file.name, statements(file.read_text("utf-8")))
         for file in (files(__package__) / "schema").iterdir()
         if (match := _NAME.fullmatch(file.name))
     ]
-    return sorted(found, key=lambda migration: migration.number)
+    return sorted(known, key=lambda migration: migration.number)
 
 
 def statements(script: str) -> tuple[str, ...]:
@@ -87,13 +87,13 @@ async def schema_of(store: Store) -> int:
 
 
 async def partitions_of(store: Store) -> int | None:
-    """Return the number of partitions that a store was made for; None when it is new."""
+    """Return the number of partitions that a store was created for; None for a new one."""
     values = await _partitions(store)
     return values[0] if values else None
 
 
 async def fix_partitions(store: Store, partitions: int) -> None:
-    """Hold the store to one number of partitions: the one it was first opened with.
+    """Fix the store's number of partitions to the one it was first opened with.
 
     Positions of different partitions are not comparable, so a site must stay in its own. Raises
     SchemaError with both numbers when the store was made for another.
@@ -113,11 +113,11 @@ async def fix_partitions(store: Store, partitions: int) -> None:
                 f" another number at this moment ({' and '.join(map(str, values))});"
                 " set one number everywhere"
             )
-    held = values[0]
-    if held != partitions:
+    stored = values[0]
+    if stored != partitions:
         raise SchemaError(
-            f"LUOT_PARTITIONS={partitions}, but this store was made for {held} partitions, which"
-            f" cannot be changed; set LUOT_PARTITIONS={held}"
+            f"LUOT_PARTITIONS={partitions}, but this store was made for {stored} partitions, which"
+            f" cannot be changed; set LUOT_PARTITIONS={stored}"
         )
 
 

@@ -1,4 +1,4 @@
-"""The rows of a store as JSON lines that any other store can take in.
+"""The rows of a store as JSON lines that any other store can load.
 
 A line is one row as a JSON array: days as ISO dates, states of aggregates in hex.
 """
@@ -50,7 +50,7 @@ class Begin(msgspec.Struct, frozen=True, tag="begin"):
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):
-    """What all pieces together hold.
+    """The totals of all pieces.
 
     schema      number of the newest migration
     positions   partition → position; everything before it is in the rows, nothing from it on
@@ -69,7 +69,7 @@ class Fingerprint:
         self._sum = 0
 
     def add(self, lines: bytes) -> None:
-        """Take in whole lines."""
+        """Add whole lines."""
         for line in lines.splitlines():
             self.rows += 1
             self._sum += int.from_bytes(blake2b(line, digest_size=8).digest(), "big")
@@ -152,14 +152,14 @@ class _Limits:
     def within(self, rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
         site, position = columns.index("site"), columns.index("position")
         ends: dict[str, int] = {}
-        kept = []
+        included = []
         for row in rows:
             end = ends.get(row[site])
             if end is None:
                 end = ends[row[site]] = self.next.get(self._partition(row[site]), 0)
             if row[position] < end:
-                kept.append(row)
-        return kept
+                included.append(row)
+        return included
 
 
 async def _read(
@@ -169,7 +169,7 @@ async def _read(
     listed = ", ".join(columns)
     if table == VISITORS:
         listed = "site, day, hex(CAST(visitors AS String))"
-    # A file without rows stands in the backup too: that there were none was checked.
+    # The backup includes files without rows: they say that there were none.
     yield Piece(file, table, columns, 0, b""), ()
     async with aclosing(store.stream(sql.format(columns=listed))) as blocks:
         async for block in blocks:

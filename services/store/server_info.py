@@ -1,4 +1,4 @@
-"""What a store says of itself."""
+"""Facts about a store: version, clock, disks, parts."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ async def now(store: Store) -> int:
 
 
 async def disks(store: Store) -> list[Disk]:
-    """Return the disks; none for a server that is too old to tell, or does not want to."""
+    """Return the disks; none if the server is too old to tell, or denies it."""
     try:
         rows = await store.execute("SELECT free_space, total_space FROM system.disks")
     except StoreError:

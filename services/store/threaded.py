@@ -1,4 +1,4 @@
-"""What both drivers share: blocking sessions, one a thread of a small pool, behind asyncio."""
+"""What both drivers share: blocking sessions, one per thread of a small pool, behind asyncio."""
 
 import asyncio
 import threading
@@ -45,7 +45,7 @@ class StoreSession(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
 
     def cut_off(self) -> None:  # noqa: B027  # an engine in this process always answers
         """Make the call under way fail, from another thread, and every later one."""

@@ -1,1 +1,1 @@
-"""Traffic for trying and for load: page views out of an access log, or made up, as real hits."""
+"""Generates traffic for trials and load tests: page views replayed from a log, or simulated."""

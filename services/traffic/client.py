@@ -61,7 +61,7 @@ class IngestAddress(msgspec.Struct, frozen=True):
 
 
 class IngestConnection(asyncio.Protocol):
-    """Posts hits one at a time; connects when needed, again when the server has closed."""
+    """Posts hits one at a time; connects when needed, and reconnects when the server has closed."""
 
     def __init__(self, server: IngestAddress) -> None:
         self._server = server

@@ -1,4 +1,4 @@
-"""Turns the pages of an access log into page views to be sent again."""
+"""Turns the pages of an access log into page views to replay."""
 
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address

@@ -1,4 +1,4 @@
-"""Sends page views as real HTTP hits: at their own pace, in order for each visitor, bounded."""
+"""Sends page views as real HTTP hits: at their pace, in order per visitor, bounded."""
 
 import asyncio
 import time
@@ -38,7 +38,7 @@ class PageView(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass
 class Summary:
-    """What became of the page views.
+    """The outcome of the page views.
 
     sent       answered, whatever the answer
     repeated   sent again because the answer was lost: such a hit may have been counted twice
@@ -89,7 +89,7 @@ class Sender:
         self.summary = Summary()
 
     async def send(self, views: Iterable[PageView]) -> Summary:
-        """Send all views, each when its time has come, and return what became of them.
+        """Send all views, each when it is due, and return the outcome.
 
         Raises UnreachableError when there is nobody to send to.
         """

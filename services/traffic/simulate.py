@@ -1,4 +1,4 @@
-"""Made-up visitors of the demo portal: who they are, where they come from, what they read."""
+"""Simulated visitors of the demo portal: who they are, where they come from, what they read."""
 
 from bisect import bisect
 from collections.abc import Iterator, Sequence

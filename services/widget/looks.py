@@ -50,9 +50,9 @@ class Looks(NamedTuple):
         return DARK_EDGE if palette is self.dark else self.digit
 
     def bare(self, theme: Theme) -> bool:
-        """Whether the block stands on the ground of the page, without room around its words.
+        """Whether the block has no background or padding of its own.
 
-        What may be dark needs a ground and room of its own.
+        A theme that may be dark needs both.
         """
         return theme is Theme.LIGHT and self.light.back == NO_GROUND
 

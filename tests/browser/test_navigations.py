@@ -269,6 +269,7 @@ class Reader:
         return [one.path for one in asked if "prerender" in one.headers.get("sec-purpose", "")]
 
 
+@pytest.mark.timeout(1200)  # forty seconds on a machine with time to spare
 def test_two_hundred_navigations_are_as_many_views_as_pages_seen(
     up: Up, portal: Portal, visitor: Visitor, record_seed: Callable[[], int]
 ) -> None:

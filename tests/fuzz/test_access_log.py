@@ -16,7 +16,9 @@ GOOD = (
 )
 
 fuzzed = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
@@ -49,7 +51,9 @@ def test_good_lines_with_bytes_changed_cut_and_put_in(tmp_path: Path, data: st.D
 
 
 @given(data=st.binary(max_size=200))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 def test_a_damaged_archive_is_named(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "log.gz").write_bytes(b"\x1f\x8b" + data)
     with AccessLog(tmp_path / "log.gz") as log, pytest.raises(AccessLogError, match="damaged"):

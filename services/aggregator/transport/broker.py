@@ -1,4 +1,4 @@
-"""What the driver asks of a log: read, commit, publish what is dead, lease partitions."""
+"""What the driver needs of a log: read, commit, dead letters, leases."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
@@ -10,9 +10,9 @@ from services.log.interface import LogPositions, LogReader, Record
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a partition is behind.
+    """The consumer lag of a partition.
 
-    entries    about how many entries stand from the committed position on
+    entries    about how many entries there are from the committed position on
     oldest_ms  log time of the first of them; None when there is none
     now_ms     the log's own clock
     """
@@ -23,9 +23,9 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 def earlier(first: int, position: int) -> list[int]:
-    """Return up to where an early trim drops entries that stand before a position.
+    """Return the positions that an early trim tries in turn, up to `position`.
 
-    Of what stands between, a quarter; where that drops nothing, half, and then all.
+    A quarter of the entries in between; if that drops nothing, half, and then all.
     """
     return [first + (position - first) // share for share in (4, 2, 1)]
 
@@ -57,7 +57,7 @@ class Broker(ABC):
 
     @abstractmethod
     async def commit(self, positions: Mapping[int, int]) -> None:
-        """Record the next position to read. A position that is recorded never goes back."""
+        """Commit the next position to read. A committed position never goes back."""
 
     async def rewound(self, partition: int, position: int, ms: int) -> int:
         """Return the position that lies this many ms of log time before what was read."""
@@ -83,10 +83,10 @@ class Broker(ABC):
 
     @abstractmethod
     async def shortage(self) -> str | None:
-        """Return why the log has to become shorter than its retention; None when it need not."""
+        """Return why the log has to be trimmed below its retention; None when it need not be."""
 
     async def progress(self, partitions: Mapping[int, int]) -> dict[int, Progress]:
-        """Tell how far each partition is behind, given its committed position."""
+        """Return the consumer lag of each partition, given its committed position."""
         now = await self._reader.now()
         result = {}
         for number, at in partitions.items():
@@ -96,7 +96,7 @@ class Broker(ABC):
                 continue
             (extent,) = await self._positions.extents([number])
             first = extent.first or 0
-            # A range cannot be counted without reading it; its span tells it well enough.
+            # A range cannot be counted without reading it; its share of the span is close enough.
             share = 1.0 if at <= first else (extent.end - at) / (extent.end - first)
             entries = max(1, round(extent.entries * share))
             result[number] = Progress(entries, waiting[number][0].time_ms, now)
@@ -108,7 +108,7 @@ class Broker(ABC):
 
     @abstractmethod
     async def append(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
-        """Append an entry to a topic of one stream; only the newest 10,000 are kept for sure."""
+        """Append an entry to a topic of one stream, which keeps at least the newest 10,000."""
 
     @abstractmethod
     async def workers(self, worker: str, ttl: float) -> list[str]:
@@ -120,7 +120,7 @@ class Broker(ABC):
 
     @abstractmethod
     async def renew(self, worker: str, partitions: Collection[int], ttl: float) -> set[int]:
-        """Prolong leases; return those that this worker still holds."""
+        """Renew leases; return those that this worker still holds."""
 
     @abstractmethod
     async def acquire(self, worker: str, partition: int, ttl: float) -> bool:
@@ -128,7 +128,7 @@ class Broker(ABC):
 
     @abstractmethod
     async def release(self, worker: str, partitions: Collection[int], *, leave: bool) -> None:
-        """Give leases back; with `leave`, also stop being counted as alive."""
+        """Release leases; with `leave`, also stop being counted as alive."""
 
     @abstractmethod
     async def close(self) -> None:

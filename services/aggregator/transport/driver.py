@@ -1,7 +1,7 @@
 """Faust's consumer over a Broker.
 
-Faust was written for Kafka, whose offsets have no gaps; positions have. What this changes, and
-what of Faust 0.15.3 it works around, is said where it happens.
+Faust was written for Kafka, whose offsets have no gaps; positions have them. What this changes, and
+what works around Faust 0.15.3, is explained where it happens.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ from services.log.interface import Record
 READ_LIMIT = 100
 """Entries a partition and read; one holds up to 500 hits."""
 TICK_SECONDS = 0.5
-"""How often leases are looked at: half of this is the time a clean hand-over waits on average."""
+"""How often leases are checked; a clean hand-over takes half of this on average."""
 
 REPLAY = "replay"
-"""Header of a message that was committed before; its value says what for."""
+"""Header of a message that was committed before; its value says why it is read again."""
 REBUILD = b"rebuild"
 REPAIR = b"repair"
 
@@ -63,7 +63,7 @@ class Consumer(consumer.Consumer):
     # Subscription and ownership
 
     async def subscribe(self, topics: Iterable[str]) -> None:
-        """Read this topic. Partitions are assigned later: Faust first has to be done with this."""
+        """Read this topic. Partitions are assigned later, once Faust has finished subscribing."""
         names = set(topics)
         if len(names) != 1:
             raise ValueError(f"one topic expected, got {sorted(names)}")
@@ -93,11 +93,11 @@ class Consumer(consumer.Consumer):
             self.log.warning("cannot release leases: %r", error)
 
     async def _rebalance(self, assigned: set[TP]) -> None:
-        """Take and give up partitions, in the order that Faust needs.
+        """Assign and revoke partitions, in the order that Faust needs.
 
-        The generation changes before the revocation, so that whatever is on its way is stale at
-        once, and after it, so that whatever slipped through is; recovery resumes nothing when
-        the generation it was given is not the app's.
+        The generation changes before the revocation, so that messages in flight are stale at once,
+        and again after it, so that any that slipped through are, too. Recovery resumes nothing when
+        its generation is not the app's.
         """
         app = self.app
         self.log.info("owns partitions %s", sorted(tp.partition for tp in assigned) or "(none)")
@@ -115,7 +115,7 @@ class Consumer(consumer.Consumer):
         await self.on_partitions_assigned(set(assigned), app.consumer_generation_id)
 
     async def leave(self) -> None:
-        """Give every partition to the other workers, now and for good."""
+        """Release every partition to the other workers, now and for good."""
         async with self._lease_lock:
             self._left = True
             await self.leases.leave()
@@ -127,7 +127,7 @@ class Consumer(consumer.Consumer):
     # Positions
 
     async def perform_seek(self) -> None:
-        """Set where reading goes on, after a change of assignment or a pause of the flow.
+        """Set where reading resumes, after a change of assignment or a pause of the flow.
 
         What was delivered but not acknowledged is delivered again: from the last acknowledged
         message of this assignment, or, on a partition just taken, from `replay_ms` before the
@@ -172,7 +172,7 @@ class Consumer(consumer.Consumer):
             await self.seek(tp, offset)
 
     async def position(self, tp: TP) -> int | None:
-        """Return where the next read of a partition begins."""
+        """Return where the next read of a partition starts."""
         return self._next.get(tp)
 
     def highwater(self, tp: TP) -> int:
@@ -205,7 +205,7 @@ class Consumer(consumer.Consumer):
         result: dict[TP, Sequence[Record]] = {}
         for number, entries in records.items():
             tp = by_number[number]
-            # A seek while the read was under way wins.
+            # A seek during the read wins.
             if entries and self._next.get(tp) == starts[number]:
                 self._next[tp] = self._ends[tp] = entries[-1].position + 1
                 result[tp] = self._runs(tp, entries)
@@ -217,7 +217,7 @@ class Consumer(consumer.Consumer):
         return entries
 
     def _replayed(self, tp: TP, record: Record) -> bytes | None:
-        """Return what a record that was committed before is read for; None for a new one."""
+        """Return why a record that was committed before is read again; None for a new one."""
         middle, end = self._replay.get(tp, (0, 0))
         if record.position >= end:
             return None
@@ -227,7 +227,7 @@ class Consumer(consumer.Consumer):
         headers: dict[str, bytes] = record.headers
         if replayed := self._replayed(tp, record):
             headers = {**headers, REPLAY: replayed}
-        # Streams skip, and acknowledge, every message of another generation.
+        # Streams skip, and acknowledge, messages of another generation.
         return ConsumerMessage(
             tp.topic,
             tp.partition,
@@ -247,7 +247,7 @@ class Consumer(consumer.Consumer):
     def on_buffer_full(self, tp: TP) -> None:
         """Let a full buffer block the reader instead.
 
-        Faust would pause the partition, and when every one is paused it sleeps a whole second.
+        Faust would pause the partition, and when all are paused it sleeps a whole second.
         """
 
     def on_buffer_drop(self, tp: TP) -> None:
@@ -258,8 +258,8 @@ class Consumer(consumer.Consumer):
     def ack(self, message: Message) -> bool:
         """Mark a message as done.
 
-        While partitions change hands, Faust acknowledges what it skips: those do not count, nor
-        do messages of an earlier assignment. They are delivered again.
+        During a rebalance, Faust acknowledges the messages that it skips. Those do not count, nor
+        do messages of an earlier assignment; they are delivered again.
         """
         if not self.flow_active or message.generation_id != self.app.consumer_generation_id:
             return False
@@ -267,7 +267,7 @@ class Consumer(consumer.Consumer):
         return bool(super().ack(message))
 
     def _new_offset(self, tp: TP) -> int | None:
-        """Return what to commit: whoever reads acknowledges in order, so the last one tells.
+        """Return what to commit: messages are acknowledged in order, so it is the last one.
 
         Faust would fill the gaps between positions with every integer in them.
         """
@@ -294,7 +294,7 @@ class Consumer(consumer.Consumer):
 
     @Service.task
     async def _keep_trimmed(self) -> None:
-        # Not only after a commit: there is none while a full log takes nothing.
+        # Not only after a commit: there are none while the log is full and takes nothing.
         while not self.should_stop:
             await self.sleep(self._trimmer.pause_seconds)
             await self._trimmer.trim([tp.partition for tp in self._assignment])

@@ -1,4 +1,4 @@
-"""Who owns which partition: leases that are renewed, and shared evenly among the workers alive."""
+"""Who owns which partition: leases, shared evenly among the workers that are alive."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ DEFAULT_LEASE_SECONDS = 10.0
 
 
 def share(workers: list[str], worker: str, partitions: int) -> int:
-    """Return how many partitions a worker may own; the first ones take what does not divide."""
+    """Return how many partitions a worker may own; the first workers share the remainder."""
     if worker not in workers:
         return 0
     whole, rest = divmod(partitions, len(workers))
@@ -18,9 +18,9 @@ def share(workers: list[str], worker: str, partitions: int) -> int:
 class Leases:
     """The partitions of one worker.
 
-    A lease that cannot be renewed for its whole time is lost, whether or not the log can be
-    asked: another worker may have it by then. Two owners for a moment do no harm (the fold is a
-    function of the log), they only do the work twice.
+    A lease that cannot be renewed within its time is lost, even if the log is unreachable: another
+    worker may have it by then. Two owners for a moment do no harm (the fold is a function of the
+    log); they only do the work twice.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class Leases:
         self._surplus: set[int] = set()
 
     async def tick(self) -> frozenset[int]:
-        """Renew, mark what is over the share, take what is free; return what is held now.
+        """Renew leases, mark those over the share, take free ones; return what is held now.
 
-        Partitions over the share are no longer held, but their leases are not given back before
+        Partitions over the share are no longer held, but their leases are not given up before
         `release`, so that their work can be stopped first.
         """
         started = self._clock()
@@ -71,12 +71,12 @@ class Leases:
         return taken
 
     async def release(self) -> None:
-        """Give back the leases over the share, once nobody works on their partitions."""
+        """Release the leases over the share, once the work on their partitions has stopped."""
         if surplus := self._surplus:
             self._surplus = set()
             await self._broker.release(self.worker, surplus, leave=False)
 
     async def leave(self) -> None:
-        """Give back every lease and stop being counted; the others take over at once."""
-        held, self.held = self.held | self._surplus, frozenset()
-        await self._broker.release(self.worker, held, leave=True)
+        """Release every lease and stop being counted; the others take over at once."""
+        leases, self.held = self.held | self._surplus, frozenset()
+        await self._broker.release(self.worker, leases, leave=True)

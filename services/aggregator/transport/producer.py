@@ -1,4 +1,4 @@
-"""Faust's producer over a Broker: entries that cannot be decoded go where people can look."""
+"""Faust's producer over a Broker, for dead letters."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from faust.types.tuples import RecordMetadata
 
 
 class Producer(producer.Producer):
-    """Appends to topics of one stream, such as the one for entries that cannot be decoded."""
+    """Appends to topics of one stream, such as that of dead letters."""
 
     def supports_headers(self) -> bool:
         """Headers become fields of the entry."""

@@ -16,7 +16,7 @@ from services.log.redis.reader import RedisReader
 from services.model.partition import DEFAULT_PARTITIONS
 from services.runtime.redis_client import connect
 
-# A full Redis must not keep anybody from reading the log and making it shorter.
+# A full Redis must not prevent the log from being read and trimmed.
 _RENEW = f"""{WRITES_WHEN_FULL}
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -37,7 +37,7 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then
 end
 return 0
 """
-# Positions exceed the 53 bits of Lua's numbers: compared as texts of one length.
+# Positions exceed the 53 bits of Lua's numbers, so they are compared as strings.
 _COMMIT = f"""{WRITES_WHEN_FULL}
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 if not old or #old < #ARGV[2] or (#old == #ARGV[2] and old < ARGV[2]) then
@@ -55,11 +55,11 @@ return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 2))
 
 _KEPT_ENTRIES = 10_000
 FULL = 0.65
-"""Share of Redis's memory from which on the log becomes shorter than its retention.
+"""Share of Redis's memory above which the log is trimmed below its retention.
 
-Below what an import waits for, so that it goes on."""
+Lower than the share at which imports wait, so that they can resume."""
 ROOMY = 0.6
-"""Share from which on it does not any longer."""
+"""Share below which early trimming stops."""
 
 
 class RedisBroker(Broker):

@@ -1,4 +1,4 @@
-"""Runs: entries of the log that follow one another, in one Faust message.
+"""Runs: consecutive entries of the log in one Faust message.
 
 Faust spends some 70 µs on a message, whatever is in it. An ingest process with few connections
 writes entries of a few hits; a run of them costs what one costs.
@@ -33,10 +33,10 @@ _decode = msgspec.msgpack.Decoder(list[RunEntry]).decode
 def gather(
     records: Sequence[Record], limit: int, kind: Callable[[Record], Any]
 ) -> Iterator[Record]:
-    """Return records of one partition with neighbours made into runs of up to `limit` bytes.
+    """Yield the records of one partition, neighbours merged into runs of up to `limit` bytes.
 
-    Only records of the same kind come together. A run has the position of its last record, so
-    whoever acknowledges it has done all of them.
+    Only records of the same kind are merged. A run has the position of its last record, so
+    acknowledging it covers all of them.
     """
     for _, alike in groupby(records, kind):
         run: list[Record] = []
@@ -59,7 +59,7 @@ def _one(run: Sequence[Record]) -> Record:
 
 
 def entries(message: Message) -> list[RunEntry]:
-    """Return the entries that a message holds, in order; one, when it is no run."""
+    """Return the entries of a message, in order; a single one when it is no run."""
     headers = dict(message.headers or {})
     if RUN in headers:
         return _decode(message.value)

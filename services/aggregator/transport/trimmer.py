@@ -1,4 +1,4 @@
-"""Drops entries that were counted: when they are old, or early while memory is short."""
+"""Drops entries that were counted: when they are old, or early when memory is short."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,14 +7,14 @@ from services.aggregator.transport.broker import Broker
 
 TRIM_SECONDS = 10.0
 SHORT_TRIM_SECONDS = 2.0
-"""The same while the log has to become shorter."""
+"""The same while memory is short."""
 
 
 class Trimmer:
-    """Keeps the log as long as the retention says, and never closer than the replay."""
+    """Trims the log to its retention, but never closer than the replay needs."""
 
     def __init__(self, broker: Broker, replay_ms: int, retention_ms: int, log: Any) -> None:
-        """`log` is the logger of whoever trims."""
+        """`log` is the logger to use."""
         self._broker = broker
         self._replay_ms = replay_ms
         self._retention_ms = retention_ms
@@ -27,7 +27,7 @@ class Trimmer:
         return SHORT_TRIM_SECONDS if self._short else TRIM_SECONDS
 
     async def trim(self, partitions: Collection[int]) -> None:
-        """Trim partitions; what is out of reach is trimmed the next time."""
+        """Trim partitions; after an error, the next round tries again."""
         try:
             await self._trim(partitions)
         except self._broker.unavailable as error:
@@ -40,7 +40,7 @@ class Trimmer:
         elif self._short and not shortage:
             self._log.info("hits that were counted stay in the log again")
         self._short = shortage is not None
-        # What the log knows to be committed, not what this process believes.
+        # As committed in the log, not as this process believes.
         committed = await self._broker.committed(partitions)
         for number, position in committed.items():
             keep = await self._broker.rewound(number, position, self._replay_ms)

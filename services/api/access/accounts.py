@@ -1,4 +1,4 @@
-"""Users and tokens as this process knows them: loaded from the store, soon after every change."""
+"""Users and tokens, cached in this process: reloaded from the store soon after every change."""
 
 import asyncio
 import logging
@@ -17,9 +17,9 @@ from services.store.interface import Store, StoreError
 CHECK_SECONDS = 0.5
 """How often the shared version is compared."""
 RELOAD_SECONDS = 5.0
-"""How often everything is loaded again even so: the shared version may have been lost."""
+"""How often everything is reloaded regardless: the shared version may have been lost."""
 WAIT_SECONDS = 1.0
-"""How long requests wait for that, all together; then what is known counts."""
+"""How long requests wait for a reload, all together; then the cached accounts count."""
 
 log = logging.getLogger(__name__)
 

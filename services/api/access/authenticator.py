@@ -70,7 +70,7 @@ class Authenticator:
         return cookies.read(request, self.clients.is_secure(request))
 
     def stranger(self, request: Request) -> ApiError:
-        """Return the refusal of somebody who did not say who they are."""
+        """Return the error for a request without credentials."""
         if request.scope.get(_SESSIONS_AWAY):
             return unavailable("sessions cannot be read now; requests with a token work")
         return self._refusal("expected a session, or 'Bearer' and a token of this server")
@@ -132,12 +132,12 @@ def of_user(user: User) -> Principal:
 
 
 def foreign() -> ApiError:
-    """Return the refusal of a request that a page of somebody else sent."""
+    """Return the error for a cross-site request."""
     return ApiError(HTTPStatus.FORBIDDEN, {"request": "a page of another origin sent it"})
 
 
 async def authenticate(request: Request, csrf: str | None = None) -> Principal | None:
-    """Return who asks, by bearer token or session; None for somebody who says nothing.
+    """Return the caller, by bearer token or session; None without credentials.
 
     A request of a session that changes something needs the session's CSRF token, in the header
     X-CSRF-Token or, read from a form, in `csrf`. Raises ApiError: 401 for a token that is wrong,

@@ -105,7 +105,7 @@ Who = Annotated[Principal, Depends(_asking)]
 
 
 def credentials() -> list[Callable[..., Any]]:
-    """Return how somebody says who they are, for the OpenAPI description."""
+    """Return the security schemes, for the OpenAPI description."""
     return [
         HTTPBearer(auto_error=False, description="LUOT_ADMIN_TOKEN, or a token of this server"),
         APIKeyCookie(

@@ -1,4 +1,4 @@
-"""Slows down whoever guesses passwords, without shutting out the one who knows it."""
+"""Slows down password guessing, without locking out the user who knows the password."""
 
 from collections.abc import Sequence
 from http import HTTPStatus

@@ -51,7 +51,7 @@ class TokenList(BaseModel):
 
 
 def router(tokens: Callable[[], Tokens]) -> APIRouter:
-    """Return the routes; `tokens` is asked for with every request."""
+    """Return the routes; `tokens` is called for every request."""
     routes = admin_router("/tokens")
 
     @routes.get("")

@@ -60,7 +60,7 @@ class UserList(BaseModel):
 
 
 def router(users: Callable[[], Users]) -> APIRouter:
-    """Return the routes; `users` is asked for with every request."""
+    """Return the routes; `users` is called for every request."""
     routes = admin_router("/users")
 
     @routes.get("")

@@ -134,7 +134,7 @@ class Users:
         return user
 
     def _check_owner_left(self, name: str, edited: User | None) -> None:
-        """Refuse a change after which nobody would be left who may change users."""
+        """Refuse a change that would leave nobody who may change users."""
         users = {**self._accounts.users, name: edited}
         if any(user is not None and user.role is Role.OWNER for user in users.values()):
             return
@@ -143,7 +143,7 @@ class Users:
             raise ApiError(HTTPStatus.CONFLICT, {"name": message})
 
     async def _end_sessions(self, name: str) -> None:
-        # Where Redis is away they are over even so: their stamp is not the user's any more.
+        # If Redis is down, they end all the same: their stamp is no longer the user's.
         with suppress(StateError):
             await self._authenticator.sessions.end_all(name)
 

@@ -1,4 +1,4 @@
-"""Numbers as they are sent: JSON, and an ETag that does not depend on when they were read."""
+"""The body of a response: JSON, and an ETag that does not depend on when it was read."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -52,7 +52,7 @@ class SiteNumbers:
         self._stale: tuple[tuple[int, int, int], TaggedBody] | None = None
 
     def stale(self, today: int, online: int, as_of: int) -> TaggedBody:
-        """Return the body as the last good one, on a later day; `as_of` is the oldest part's."""
+        """Return the stale body as of a day; `as_of` is the time of the oldest part, in ms."""
         key = (today, online, as_of)
         if self._stale is None or self._stale[0] != key:
             self._stale = (key, self._encode(today, online, as_of, stale=True))

@@ -1,4 +1,4 @@
-"""Values cached for a moment, read once for everybody who waits, and served stale on an error."""
+"""A stale-if-error cache of values that are loaded in batches, with coalesced requests."""
 
 import asyncio
 import logging
@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 GIVE_UP_SECONDS = 10.0
 """A load that takes this long is abandoned, so that the next one can find a store that is back."""
 OVERTAKE_SECONDS = 0.25
-"""How long a load waits for the one before it to end, and meanwhile takes more keys along."""
+"""How long a load waits for the previous one, collecting more keys meanwhile."""
 RETRY_SECONDS = 1.0
-"""How long after a failed load the next one comes at the latest, however long the TTL is."""
+"""The longest time until a failed load is retried, however long the TTL is."""
 REFRESH_AFTER = 0.7
 """The share of its TTL after which a popular value is refreshed ahead of expiry."""
 
@@ -55,20 +55,19 @@ class _Batch(Generic[K]):
 class StaleIfErrorCache(Generic[K, V]):
     """Caches values that are loaded in batches.
 
-    Expiry. A value is fresh for `ttl` seconds, and while it is refreshed in the background, for
-    `grace` seconds more. Values are kept for ever, or, with a `limit`, until they are the ones that
-    were not loaded for the longest time.
+    Expiry. A value is fresh for `ttl` seconds, and for `grace` seconds more while it is refreshed
+    in the background. Values are kept for ever, or, with a `limit`, until they are the least
+    recently loaded.
 
-    Coalescing. Whoever asks for a value that is not fresh waits for one and the same load. Keys
-    that are asked for while a load is under way, or less than `pause` seconds after its start, are
-    loaded together after it, `batch` of them at most. Keys of different groups, as `group` names
-    them, do not wait for each other.
+    Coalescing. All requests for a value that is not fresh wait for the same load. Keys that are
+    requested during a load, or less than `pause` seconds after its start, are loaded together after
+    it, at most `batch` at a time. Keys of different groups, by `group`, do not wait for each other.
 
-    Errors. Nobody waits beyond `budget` seconds after the start of a load: then, or when it fails,
-    the last good value is the answer, marked as stale. Where there is none, `fallback` is asked for
-    one; it leaves out the keys it does not know. A load is tried again after `ttl` seconds, or one
-    second where that is sooner. `load` may leave out a key that cannot be read; the others are good
-    nevertheless.
+    Errors. Nobody waits longer than `budget` seconds after the start of a load: then, or when it
+    fails, the last good value is returned, marked as stale. If there is none, `fallback` may supply
+    one; it leaves out keys that it does not know. A failed load is retried after `ttl` seconds, or
+    one second if that is sooner. `load` may leave out a key that cannot be read; the others are
+    still good.
     """
 
     def __init__(
@@ -104,25 +103,25 @@ class StaleIfErrorCache(Generic[K, V]):
         self._failing = False
 
     def fresh(self, key: K) -> V | None:
-        """Return the value if it need not be loaded."""
+        """Return the value if it is fresh, else None."""
         return self._entries[key].value if self._is_fresh(key, self._clock()) else None
 
     def expires_at(self, key: K) -> float:
-        """Return the time of the clock until which the value is fresh, without any grace."""
+        """Return until when, by the clock, the value is fresh, without any grace."""
         entry = self._entries.get(key)
         return -math.inf if entry is None else entry.loaded_at + self._ttl
 
     def is_refreshing(self, key: K) -> bool:
-        """Tell whether the value is being loaded again in the background."""
+        """Tell whether the value is being refreshed in the background."""
         batch = self._batches.get(key)
         return batch is not None and batch.in_background
 
     def refresh(self, keys: Iterable[K]) -> None:
-        """Load values again, in the background, that expire soon."""
+        """Refresh, in the background, those values that expire soon."""
         now = self._clock()
         due = now + self._ttl * (1 - REFRESH_AFTER)
         expiring = [key for key in dict.fromkeys(keys) if self.expires_at(key) <= due]
-        # Whoever waits for a value must not wait for these.
+        # In a batch of their own: requests must not wait for these.
         self._schedule(
             [key for key in expiring if self._may_load(key, now)], now, in_background=True
         )
@@ -130,7 +129,7 @@ class StaleIfErrorCache(Generic[K, V]):
     async def get(self, key: K) -> Cached[V]:
         """Return one value; raises NothingCachedError.
 
-        Where nothing is cached, a slow first load is waited for: late is better than nothing.
+        If nothing is cached, waits even for a slow first load: late is better than nothing.
         """
         return (await self.get_all((key,)))[key]
 
@@ -149,7 +148,7 @@ class StaleIfErrorCache(Generic[K, V]):
         return cached
 
     async def get_many(self, keys: Sequence[K]) -> dict[K, Cached[V]]:
-        """Return the values that are known, loading together those that are not fresh."""
+        """Return the values that are known; those that are not fresh are loaded together first."""
         asked_at = self._clock()
         expired = [key for key in dict.fromkeys(keys) if not self._is_fresh(key, asked_at)]
         self._schedule([key for key in expired if self._may_load(key, asked_at)], asked_at)
@@ -216,7 +215,7 @@ class StaleIfErrorCache(Generic[K, V]):
         try:
             async with asyncio.timeout(GIVE_UP_SECONDS):
                 values = await self._load(keys)
-        except Exception as error:  # whatever the fault, the last good values are served
+        except Exception as error:  # whatever the error, the last good values are served
             self._log(error, len(keys))
             self._fail(keys)
         else:
@@ -229,7 +228,7 @@ class StaleIfErrorCache(Generic[K, V]):
     async def _fall_back(self, missing: Sequence[K]) -> None:
         if missing and self._fallback is not None:
             values = await self._fallback(missing)
-            # A load that ended meanwhile is newer.
+            # A load that finished meanwhile is newer.
             unloaded = {key: values[key] for key in values if key not in self._entries}
             self._store(unloaded, -math.inf)
 
@@ -242,7 +241,7 @@ class StaleIfErrorCache(Generic[K, V]):
             self._entries.popitem(last=False)
 
     def _log(self, error: Exception, size: int) -> None:
-        """Log a fault when it begins, not with every load that it spoils."""
+        """Log a fault when it begins, not at every load that fails."""
         expected = isinstance(error, StoreUnavailableError | TimeoutError | NothingCachedError)
         level = logging.DEBUG if self._failing and expected else logging.WARNING
         log.log(level, "cannot read %d values: %r", size, error, exc_info=not expected)

@@ -1,4 +1,4 @@
-"""What was shown last, kept in shared state: for other processes, and the time after a restart.
+"""The numbers shown last, in shared state: for other processes, and for after a restart.
 
 Readings are written before they are shown and read with every reading of the store, so the number
 that was shown last is known to an API that has just started, even to one whose store has lost
@@ -30,7 +30,7 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 class Shown(NamedTuple, Generic[R]):
-    """What was shown last, and since when the numbers of each site count: nothing older does.
+    """The readings shown last, and the last reset of each site; older readings do not count.
 
     readings  by site and measure or path
     reset_at  ms since 1970, by site; a site without one was never reset
@@ -43,7 +43,7 @@ class Shown(NamedTuple, Generic[R]):
 
 
 class LastShown(ABC, Generic[R]):
-    """Readings as they were shown last. Shared state that is away is as good as empty."""
+    """Readings as they were last shown. Shared state that is down counts as empty."""
 
     def __init__(self, kind: type[R]) -> None:
         self._decoder: msgspec.msgpack.Decoder[R] = msgspec.msgpack.Decoder(kind)
@@ -62,7 +62,7 @@ class LastShown(ABC, Generic[R]):
         return Shown(readings, encoded.reset_at)
 
     async def write(self, readings: Mapping[tuple[str, N], R]) -> bool:
-        """Keep readings; tell whether they were taken."""
+        """Save readings; tell whether that worked."""
         try:
             await self._write({name: _encoder.encode(read) for name, read in readings.items()})
         except StateError as error:
@@ -82,7 +82,7 @@ class LastShown(ABC, Generic[R]):
         try:
             return self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-            return None  # written by another version: as good as lost
+            return None  # written by another version: counts as lost
 
 
 class LastShownSites(LastShown[Reading]):

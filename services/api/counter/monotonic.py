@@ -1,10 +1,10 @@
 """The floor under the public numbers: none of them goes down by itself.
 
-A store that lost its last rows in a power cut, or a replica that lags, answers less than was shown
-before; until it has caught up, the number shown before stays. What this process has read and shown
-is remembered here; what other processes showed, or this one before its restart, comes from shared
-state (`last_shown.py`). Opening balances are added on top of the floor: a reversal by an admin is
-meant to be seen.
+A store that lost its last rows in a power cut, or a lagging replica, returns less than was shown
+before; until it has caught up, the number shown before stays. This module remembers what this
+process has read and shown; what other processes have shown, or this one before its restart, comes
+from shared state (`last_shown.py`). Opening balances are added on top of the floor: a reversal by
+an admin is meant to be seen.
 """
 
 from collections import OrderedDict
@@ -20,13 +20,13 @@ from services.api.counter.reading import PageReading, Reading
 from services.store.interface import StoreUnavailableError
 
 KEEP_SECONDS = 60.0
-"""Numbers that do not change are written to shared state again after this time."""
+"""Unchanged numbers are written to shared state again after this time."""
 MAX_BYTES = 64 << 20
-"""What is remembered of sites, and of pages: some 80,000 of them."""
+"""Limit for sites, and for pages: some 80,000 of them."""
 _BYTES_A_NAME = 300
 _BYTES_A_ROW = 200
 _SPARE_ROWS = 8
-"""Rows of a site or page that are remembered though they are no longer read."""
+"""Rows of a site or page that are remembered although they are no longer read."""
 
 R = TypeVar("R", Reading, PageReading)
 N = TypeVar("N", bound=str)
@@ -41,7 +41,7 @@ class _Highest(msgspec.Struct):
 
 
 class Floor(Generic[R]):
-    """Lifts what was read to what was shown before, and lets it be shown once it is kept."""
+    """Raises readings to what was shown before, and lets them be shown once they are saved."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Floor(Generic[R]):
     ) -> None:
         """`keeps` tells whether a reading is worth its place in shared state.
 
-        Beyond `max_bytes`, what was not read for the longest time is forgotten.
+        Beyond `max_bytes`, the least recently read are forgotten.
         """
         self._last_shown: LastShown[R] = last_shown
         self._keeps: Callable[[R], bool] = keeps
@@ -62,14 +62,14 @@ class Floor(Generic[R]):
         self._reset_at: dict[str, int] = {}
 
     async def last_shown(self, names: Sequence[tuple[str, N]]) -> Shown[R]:
-        """Return what was shown last by any process; forget what an operator has reset."""
+        """Return what any process showed last; forget what an operator has reset."""
         shown = await self._last_shown.read(names)
         for slug, at in shown.reset_at.items():
             self._reset(slug, at)
         return shown
 
     async def recall(self, names: Sequence[tuple[str, N]]) -> dict[tuple[str, N], R]:
-        """Return what was shown last, where anything is known of it."""
+        """Return what was last shown, for those names where it is known."""
         shown = await self.last_shown(names)
         recalled = {name: shown.readings[name] for name in names if name in shown.readings}
         for name, reading in recalled.items():
@@ -77,9 +77,9 @@ class Floor(Generic[R]):
         return recalled
 
     def lift(self, name: Name, rows: Mapping[Key, int], shown: Mapping[Key, int]) -> dict[Key, int]:
-        """Return the rows, none lower than it ever was; those that count nothing are left out.
+        """Return the rows, each at the highest value it ever had; rows of 0 are left out.
 
-        `shown` are the rows that were shown last.
+        `shown` are the rows that were last shown.
         """
         highest = self._highest.get(name) or _Highest({})
         for key, count in shown.items():
@@ -102,12 +102,12 @@ class Floor(Generic[R]):
     async def show(
         self, readings: Mapping[tuple[str, N], R], shown: Shown[R]
     ) -> dict[tuple[str, N], R]:
-        """Keep readings in shared state; return those that may be shown.
+        """Save readings in shared state; return those that may be shown.
 
-        These are the ones that are kept, and those that were never shown before: after a restart
-        while the store is away, what is kept would be less than what was shown. Nothing is lost by
-        it: while Redis is away, no new hits are counted. Raises StoreUnavailableError when nothing
-        is left.
+        These are the ones that are saved, and those that were never shown before. If others were
+        shown, an API that restarts while the store is down would fall back on less than was shown.
+        Nothing is lost by this: while Redis is down, no new hits are counted. Raises
+        StoreUnavailableError when none is left.
         """
         changed = {
             name: reading
@@ -141,14 +141,14 @@ class Floor(Generic[R]):
         self._bytes += size - highest.size
         highest.size = size
         self._highest[name] = highest
-        # What counts nothing is forgotten first: invented pages push out nothing that was counted.
+        # Names that count nothing are evicted first: invented pages evict no counted ones.
         self._highest.move_to_end(name, last=bool(highest.rows))
         while self._bytes > self._max_bytes:
             _, forgotten = self._highest.popitem(last=False)
             self._bytes -= forgotten.size
 
     def _reset(self, slug: str, at: int) -> None:
-        """Forget what was read of a site, unless this reset (named by its time) was done before."""
+        """Forget what was read of a site, once for each reset (identified by its time)."""
         if at > self._reset_at.get(slug, 0):
             self._reset_at[slug] = at
             for name in [name for name in self._highest if name[0] == slug]:
@@ -156,7 +156,7 @@ class Floor(Generic[R]):
 
 
 def _is_news(reading: R, shown: R | None) -> bool:
-    """Tell whether a reading says something else than what is kept, or that grows old."""
+    """Tell whether a reading differs from what is saved, or that is getting old."""
     return (
         shown is None
         or reading.as_of - shown.as_of > KEEP_SECONDS * 1000

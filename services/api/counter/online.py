@@ -13,7 +13,7 @@ from services.store.interface import StoreUnavailableError
 VALID_SECONDS = 15
 """How long a number is valid after the aggregator published it."""
 REMEMBERED_SECONDS = 300
-"""How long the last number is shown while Redis is away: after that, all of them have left."""
+"""How long the last number is shown while Redis is down; by then, all of them have left."""
 REDIS_SECONDS = 1.0
 FRESH_SECONDS = 0.5
 
@@ -38,7 +38,7 @@ class OnlineReader:
         await self._counts.close()
 
     async def now(self, slugs: Sequence[str]) -> dict[str, OnlineNow]:
-        """Return the visitors online; the last number for a while, then 0, if Redis is away."""
+        """Return the visitors online; if Redis is down, the last number for a while, then 0."""
         counts = await self._counts.get_many(slugs)
         online = dict.fromkeys(slugs, OnlineNow(0, is_current=False))
         for slug, ((count, read_at), stale) in counts.items():

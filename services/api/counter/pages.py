@@ -20,7 +20,7 @@ PageKey = tuple[str, str]
 
 
 class PageReader:
-    """Reads pages of any sites together; remembers only what was shown."""
+    """Reads many pages of any sites together; remembers only the floor."""
 
     def __init__(self, store: Store, state: State, clock: Callable[[], float] = time.time) -> None:
         self._store = store
@@ -66,7 +66,7 @@ class PageReader:
         return await self._floor.show(readings, shown)
 
     async def recall(self, pages: Sequence[PageKey]) -> dict[PageKey, PageReading]:
-        """Return the views that were shown last, of those pages that have any."""
+        """Return the views that were last shown, for those pages that have any."""
         return await self._floor.recall(pages)
 
 

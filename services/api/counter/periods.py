@@ -25,7 +25,7 @@ class Periods(NamedTuple):
         return Periods(tuple((line.value, tuple(rows(today))) for line, rows in PERIODS.items()))
 
     def keys(self) -> frozenset[Key]:
-        """Return every row that the numbers are made of."""
+        """Return the keys of all rows that the numbers are made of."""
         return frozenset(key for _, keys in self.rows for key in keys)
 
     def numbers(self, rows: Mapping[Key, int]) -> dict[str, int]:

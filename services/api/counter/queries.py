@@ -14,7 +14,7 @@ _LAST_DAY = (1 << 16) - 1
 _PARTS = {Grain.YEAR: (Grain.MONTH, 366), Grain.MONTH: (Grain.DAY, 31)}
 """The next shorter grain, and the most days of a period."""
 
-# The columns of the table's key are tested as they stand, so that its index is used.
+# The key columns are compared as they are, without functions, so that the index is used.
 _ROWS = """
 SELECT site, toString(grain), toUInt16(start), argMax(views, position), argMax(visits, position)
 FROM counters
@@ -34,7 +34,7 @@ WHERE site IN %(sites)s AND path IN %(paths)s AND (
 GROUP BY site, path, grain, start
 """
 
-# An id that was entered twice counts as it was entered first.
+# If an id was entered twice, the first entry counts.
 _BALANCES = """
 SELECT
     site,
@@ -48,8 +48,8 @@ WHERE site IN %(sites)s AND path IN %(paths)s
 GROUP BY site, id
 """
 
-# Only columns of the table's key are tested, so FINAL sees every row of a key, and reads no more
-# than the days asked for.
+# Only key columns are compared, so FINAL sees every version of a row, and reads no more than the
+# requested days.
 _TOP = """
 SELECT path, sum(views) AS of_all
 FROM counters FINAL
@@ -109,7 +109,7 @@ class OnlinePeak(NamedTuple):
 async def rows(
     store: Store, sites: Collection[str], keys: Collection[Key]
 ) -> dict[str, dict[Key, Count]]:
-    """Return, by site, the counter rows of whole sites, of those that exist."""
+    """Return, by site, those counter rows of whole sites that exist."""
 
     def starts(grain: Grain) -> list[date]:
         return [to_date(start) for of, start in sorted(keys) if of == grain]
@@ -133,9 +133,9 @@ async def rows(
 async def path_views(
     store: Store, pages: Collection[tuple[str, str]], days: Collection[int]
 ) -> dict[tuple[str, str], dict[Key, int]]:
-    """Return the views of pages (site and path), those of days and all, of those ever viewed.
+    """Return the views of pages (site and path), of the days and in total, for those ever viewed.
 
-    Pages that were not asked for may be among them.
+    May include pages that were not requested.
     """
     parameters = {
         "sites": sorted({site for site, _ in pages}),
@@ -196,10 +196,10 @@ async def peaks(
 
 
 async def first_days(store: Store, sites: Collection[str]) -> dict[str, int]:
-    """Return the first day that was counted of each site that has one.
+    """Return the first counted day of each site that has one.
 
-    The years lead to the first month, and that to the day: all days of all sites would be too
-    many to look at.
+    Finds the first year, then its first month, then its first day: all days of all sites would be
+    too many to scan.
     """
     starts = {period_start(day, Grain.YEAR) for day in range(0, _LAST_DAY, 365)}
     first: dict[str, int] = {}

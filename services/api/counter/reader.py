@@ -29,9 +29,9 @@ CounterKey = tuple[str, Metric]
 
 
 class CounterReader:
-    """Reads sites together, from the store and from Redis, with one statement of each kind.
+    """Reads many sites together, from the store and from Redis, with one statement of each kind.
 
-    Remembers only what makes the next reading cheaper, and what was shown.
+    Remembers only what makes the next reading cheaper, and the floor.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class CounterReader:
     async def read(
         self, sites: Mapping[str, Site], counters: Sequence[CounterKey]
     ) -> dict[CounterKey, SiteNumbers]:
-        """Return the numbers of sites, opening balances included; `sites` are theirs, by slug.
+        """Return the numbers of counters, opening balances included; `sites` are theirs, by slug.
 
-        What may not be shown is left out. Raises StoreError.
+        Numbers that may not be shown are left out. Raises StoreError.
         """
         now_ms = int(self._clock() * 1000)
         today = {slug: local_day(now_ms, site.timezone) for slug, site in sites.items()}
@@ -175,7 +175,7 @@ class CounterReader:
 
 
 async def cooperatively(items: Iterable[T]) -> AsyncIterator[T]:
-    """Yield items; after each few, yield the event loop, so that requests are answered."""
+    """Yield items, and every few items yield to the event loop, so that requests are answered."""
     for number, item in enumerate(items, 1):
         yield item
         if number % ITEMS_A_YIELD == 0:
@@ -189,7 +189,7 @@ async def _nothing() -> dict[str, Any]:
 def _added(balances: Iterable[queries.Balance], metric: Metric, keys: frozenset[Key]) -> Rows:
     if metric is Metric.VISITORS:
         return {}
-    # An old counter showed each number for itself: an entry adds to its own period only.
+    # An old counter showed independent numbers: an entry adds only to its own period.
     rows: Rows = {}
     for balance in balances:
         key = (balance.grain, balance.start)

@@ -1,6 +1,6 @@
-"""The numbers of a site or a page read at one time, valid on that day and on later ones.
+"""The numbers of a site or a page as read once, valid on that day and on later ones.
 
-Rows are stored by the period they count, not by its name: what was `today` when it was read is
+Rows are keyed by the period they count, not by its name: what is `today` when it is read is
 `yesterday` on the next day, and likewise for weeks, months and years.
 """
 
@@ -22,7 +22,7 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     day       the site's day of that moment
     since     first day that was counted, ISO date
     peak      the day's peak
-    counted   rows as counted, never lower than shown before
+    counted   rows as counted, on the floor: never lower than shown before
     balances  what opening balances add to those rows
     """
 
@@ -46,7 +46,7 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
         return Periods.around(today).numbers(rows)
 
     def peak_of(self, today: int) -> OnlinePeak | None:
-        """Return the peak if it is that of this day, else None."""
+        """Return the peak if it is of this day, else None."""
         return self.peak if today == self.day else None
 
     def says_the_same(self, other: "Reading") -> bool:

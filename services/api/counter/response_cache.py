@@ -1,7 +1,7 @@
 """The response cache: whole responses, ready to be sent while the numbers in them are fresh.
 
-Most requests of a busy portal differ in nothing. Their response is found by path and query as they
-came, before any routing, and sent as it was sent before.
+Most requests of a busy portal are identical. Their response is looked up by raw path and query,
+before any routing, and sent again as it is.
 """
 
 import time
@@ -26,7 +26,7 @@ _FRESH = COUNTER_CACHE.labels("fresh")
 
 
 class Inputs(NamedTuple):
-    """The cached values that a response was made of, and when (of the clock) the first expires."""
+    """The cached values that a response was made of, and when, by the clock, the first expires."""
 
     site: Site
     counter: CounterKey
@@ -35,7 +35,7 @@ class Inputs(NamedTuple):
 
 
 class CachedResponse:
-    """One response as messages of ASGI: the whole, and the 304 for a client that has it."""
+    """One response as ASGI messages: in full, and the 304 for a client that has it."""
 
     __slots__ = (
         "body",
@@ -65,7 +65,7 @@ class CachedResponse:
 
 
 class ResponseCache:
-    """Keeps responses by path and query until they expire, within bounds of number and bytes."""
+    """Caches responses by path and query until they expire, within limits of number and bytes."""
 
     def __init__(
         self,
@@ -75,9 +75,9 @@ class ResponseCache:
         grace: float = 0.0,
         refreshing: Callable[[Inputs], bool] = lambda _: False,
     ) -> None:
-        """`site` returns the site of a slug as it is now; `limits` are responses and bytes.
+        """`site` returns the current site of a slug; `limits` are responses and bytes.
 
-        While its inputs are `refreshing`, a response is good for `grace` seconds more.
+        While its inputs are `refreshing`, a response is fresh for `grace` seconds more.
         """
         self._site = site
         self._clock = clock
@@ -88,7 +88,7 @@ class ResponseCache:
         self._bytes = 0
 
     def __len__(self) -> int:
-        """Return how many are kept."""
+        """Return how many are cached."""
         return len(self._responses)
 
     def find(self, path: str, query: bytes) -> CachedResponse | None:
@@ -113,7 +113,7 @@ class ResponseCache:
         media_type: str,
         inputs: Inputs | None,
     ) -> Response:
-        """Return the response to a request; keep it where there are inputs, which are fresh."""
+        """Return the response to a request; cache it if there are inputs, which must be fresh."""
         if inputs is not None and request.method == "GET":
             whole = etag.answer(body, tag, headers, media_type)
             unchanged = etag.unchanged(tag, headers)
@@ -122,7 +122,7 @@ class ResponseCache:
         return etag.respond(request, body, tag, headers, media_type)
 
     def expiring(self, seconds: float) -> Iterator[Inputs]:
-        """Drop what has expired; return what soon does and was requested again."""
+        """Drop expired responses; yield the inputs of those requested again that expire soon."""
         now = self._clock()
         for address, cached in list(self._responses.items()):
             if cached.inputs.expires_at + self._grace <= now:
@@ -148,7 +148,7 @@ class ResponseCache:
 
 
 class ResponseCacheMiddleware:
-    """Sends what is in the response cache, and passes every other request on: plain ASGI."""
+    """Sends cached responses, and passes every other request on: plain ASGI."""
 
     def __init__(self, app: ASGIApp, responses: Callable[[], ResponseCache | None]) -> None:
         """`responses` is called with every request."""

@@ -30,9 +30,9 @@ PATHS_PAUSE_SECONDS = 0.05
 REFRESH_SECONDS = 0.2
 EXPIRING_SECONDS = 0.3
 POPULAR_SECONDS = 5.0
-"""How long the numbers of a site are refreshed after they were asked for twice in that time."""
+"""How long numbers that were requested twice within this time are refreshed ahead of expiry."""
 GRACE_SECONDS = 0.5
-"""How much longer numbers are good while they are refreshed: nobody waits for a busy store."""
+"""How much longer numbers are fresh while being refreshed: nobody waits for a busy store."""
 SITES_A_READING = 100
 PATHS_A_READING = 500
 
@@ -56,7 +56,7 @@ _NO_PAGES = Cached[dict[str, PageReading]]({}, stale=False)
 
 
 class Counters:
-    """Answers `GET /api/counter/{site}` from cached numbers, and reads those that are not."""
+    """Answers `GET /api/counter/{site}` from the cache, and reads what is not in it."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Counters:
             group=lambda counter: counter[1] is Metric.VISITORS,
             clock=monotonic,
         )
-        # Pages are read one batch at a time, however many are asked for, or invented.
+        # Pages are read one batch at a time, however many are requested, or invented.
         self._pages = StaleIfErrorCache(
             self._read_pages,
             fallback=self._page_reader.recall,
@@ -108,7 +108,7 @@ class Counters:
             self.refresh()
 
     def refresh(self) -> None:
-        """Refresh popular numbers before they expire, so that nobody waits for them."""
+        """Refresh popular numbers ahead of expiry."""
         since = self._monotonic() - POPULAR_SECONDS
         self._requested_at = _later(self._requested_at, since)
         expiring = list(self.responses.expiring(EXPIRING_SECONDS))
@@ -116,11 +116,11 @@ class Counters:
             self._note(inputs.counter)
         self._requested_again_at = _later(self._requested_again_at, since)
         self._numbers.refresh(self._requested_again_at)
-        # A page must be asked for twice: pages can be invented.
+        # A page must be requested twice: pages can be invented.
         self._pages.refresh(page for inputs in expiring for page in inputs.pages)
 
     async def respond(self, request: Request) -> Response:
-        """Return the numbers of a site, and the views of the pages that were asked for."""
+        """Return the numbers of a site, and the views of the pages in the query."""
         if request.method == "OPTIONS":
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
         site = self.site(request.path_params["site"])
@@ -135,8 +135,8 @@ class Counters:
     ) -> tuple[TaggedBody, Inputs | None]:
         """Return the numbers of a site with the views of pages: path as given → as counted.
 
-        With them comes what they were made of, if all of it is fresh.
-        Raises ApiError when the store cannot be read and nothing good is known.
+        The second value is what they were made of, None unless all of it is fresh.
+        Raises ApiError when the store cannot be read and no earlier numbers are known.
         """
         try:
             numbers, stale = await self._cached_numbers(site, metric)
@@ -161,7 +161,7 @@ class Counters:
     def _inputs(self, site: Site, numbers: SiteNumbers, paths: dict[str, str]) -> Inputs | None:
         counter = (site.slug, numbers.metric)
         if self._numbers.fresh(counter) is not numbers:
-            return None  # it expired, or was read again, while the pages were read
+            return None  # expired or refreshed while the pages were read
         pages = tuple((site.slug, path) for path in paths.values())
         times = [self._numbers.expires_at(counter), *map(self._pages.expires_at, pages)]
         return Inputs(site, counter, pages, min(times))
@@ -174,7 +174,7 @@ class Counters:
     async def _last_good(
         self, numbers: SiteNumbers, pages: Cached[dict[str, PageReading]]
     ) -> TaggedBody:
-        """Return what was read last as it reads today; its time is that of its oldest part."""
+        """Return the last good numbers as of today; their time is that of the oldest part."""
         today = self._reader.today(numbers.site)
         online = await self._reader.online(numbers.site)
         readings = (numbers.reading, *(pages.value.values() if pages.stale else ()))
@@ -208,7 +208,7 @@ class Counters:
     async def _cached_pages(
         self, site: Site, paths: dict[str, str]
     ) -> Cached[dict[str, PageReading]]:
-        """Return the pages asked for; those of which nothing is known are left out."""
+        """Return the requested pages; those of which nothing is known are left out."""
         cached = await self._pages.get_many([(site.slug, path) for path in paths.values()])
         pages = {
             given: cached[site.slug, path].value

@@ -55,7 +55,7 @@ class _Reading(NamedTuple):
 
 
 class TopPages:
-    """Answers `GET /api/top/{site}`; one read of a site and period serves everybody."""
+    """Answers `GET /api/top/{site}`; one read of a site and period serves all requests."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class TopPages:
             self._read,
             ttl=FRESH_SECONDS,
             limit=REMEMBERED,
-            group=lambda key: key,  # reading many together is no cheaper
+            group=lambda key: key,  # batching makes them no cheaper
             clock=monotonic,
         )
 

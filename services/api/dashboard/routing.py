@@ -50,7 +50,7 @@ class Pages:
         self._add(path, handler, check, ("POST",), is_door=True)
 
     def add_readable(self, path: str, handler: Handler) -> None:
-        """Add a page for whoever may read the numbers of the site that its address names."""
+        """Add a page for those who may read the numbers of the site in its address."""
 
         def check(request: Request, dependencies: Dependencies, who: Principal | None) -> None:
             slug = request.path_params["slug"]

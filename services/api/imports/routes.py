@@ -33,7 +33,7 @@ def router(
     imports: Callable[[], Imports],
     audit: Callable[[], Audit],
 ) -> APIRouter:
-    """Return the routes; what they work on is asked for with every request."""
+    """Return the routes; the arguments are called for every request."""
     routes = admin_router("/sites/{slug}/imports")
 
     known = site_of(registry)

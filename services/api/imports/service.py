@@ -54,7 +54,7 @@ class Imports:
         return await register.of_site(self._store, site.slug)
 
     async def begin(self, site: Site, digest: str, new: NewImport, author: str) -> Begun:
-        """Begin an import, or tell where it goes on. Raises ApiError when it may not."""
+        """Begin an import, or tell where to resume it. Raises ApiError when it may not run."""
         known = await register.find(self._store, site.slug, digest)
         if known is not None and known.done:
             return Begun(done=True, taken=known.lines, hits=known.hits, salt="", warnings=[])

@@ -93,9 +93,9 @@ class Registry:
             try:
                 sites = await repository.load(self._store)
                 # A site that did not change stays the same object.
-                held = self._sites
+                known = self._sites
                 self._sites = {
-                    site.slug: site if held.get(site.slug) != site else held[site.slug]
+                    site.slug: site if known.get(site.slug) != site else known[site.slug]
                     for site in sites
                 }
                 self.loaded = True

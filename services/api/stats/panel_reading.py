@@ -1,4 +1,4 @@
-"""The reading of the panels: all at once, each there as soon as it was read, or refused alone."""
+"""Reads the panels concurrently; each is available once it is read, and fails by itself."""
 
 import asyncio
 import logging
@@ -154,11 +154,11 @@ class PanelReading:
 
     async def _breakdown(self, by: Property) -> PanelResult[list[Row]]:
         measure = ordered_by(by)
-        found = await self._reader.breakdown(
+        breakdown = await self._reader.breakdown(
             question_of(self._site, self._scope, (measure,)), BreakdownQuery(by, ROWS, 1)
         )
-        rows = [row for row in found.rows if row.counts.value(measure)]
-        return PanelResult(rows, partial=bool(found.warnings))
+        rows = [row for row in breakdown.rows if row.counts.value(measure)]
+        return PanelResult(rows, partial=bool(breakdown.warnings))
 
 
 def ordered_by(by: Property) -> Measure:

@@ -1,4 +1,4 @@
-"""What the panels of a site's page hold: plain values, for whoever shows them."""
+"""The contents of the panels of a site's page, as plain values."""
 
 from collections.abc import Mapping
 from typing import Generic, NamedTuple, TypeVar

@@ -76,15 +76,15 @@ class SitePanels:
         """Return more of a panel than the page shows. Raises ApiError, 404 for no panel."""
         if panel == TIMESERIES:
             question = question_of(self.site, self.scope, CHARTED)
-            found = await self._reader.timeseries(question, self.scope.interval)
-            table = answers.rows(CHARTED, "date", found.rows)
+            series = await self._reader.timeseries(question, self.scope.interval)
+            table = answers.rows(CHARTED, "date", series.rows)
         elif panel in BREAKDOWNS:
             by = BREAKDOWNS[panel]
             first = ordered_by(by)
             measures = (first, *(measure for measure in CHARTED if measure is not first))
             question = question_of(self.site, self.scope, measures)
-            found = await self._reader.breakdown(question, BreakdownQuery(by, CSV_ROWS, 1))
-            table = answers.rows(measures, by.field, found.rows)
+            breakdown = await self._reader.breakdown(question, BreakdownQuery(by, CSV_ROWS, 1))
+            table = answers.rows(measures, by.field, breakdown.rows)
         else:
             expected = ", ".join((TIMESERIES, *BREAKDOWNS))
             refusal = bad_request("panel", f"{shown(panel)}; expected one of {expected}")

@@ -26,7 +26,7 @@ class StatsQuery(msgspec.Struct, frozen=True):
     filters: tuple[Filter, ...] = ()
 
     def wants(self, measures: frozenset[Measure]) -> bool:
-        """Tell whether one of these measures is asked for."""
+        """Tell whether one of these measures is requested."""
         return not measures.isdisjoint(self.measures)
 
     def before(self) -> "StatsQuery":
@@ -75,7 +75,7 @@ def parse_breakdown(
 
 
 def compares(compare: str | None) -> bool:
-    """Tell whether a comparison with the previous period is asked for. Raises ApiError."""
+    """Tell whether a comparison with the previous period is requested. Raises ApiError."""
     if compare in (None, "", PREVIOUS_PERIOD):
         return compare == PREVIOUS_PERIOD
     raise bad_request("compare", f"{shown(compare)}; expected {PREVIOUS_PERIOD}")

@@ -86,7 +86,7 @@ class Stats:
 
 
 def router(stats: Callable[[], Stats]) -> APIRouter:
-    """Return the routes; `stats` is asked for with every request."""
+    """Return the routes; `stats` is called for every request."""
     routes = APIRouter(
         prefix=PREFIX,
         tags=["stats"],

@@ -20,7 +20,7 @@ _MONTHS_FROM_DAYS = 400
 
 
 class SiteQuery(msgspec.Struct, frozen=True):
-    """A query as the text of an address; checked when its panels are asked for.
+    """A query as text from a URL; checked when its panels are requested.
 
     period   one of PERIODS, or CUSTOM
     dates    the day or month that is looked at; two, with a comma, of a custom period; '' is now

@@ -21,18 +21,18 @@ from services.runtime.tasks import end
 _log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 0.5
-"""How long the log is left alone when it did not answer."""
+"""How long to wait before the log is probed again after a failure."""
 ADOPT_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
-"""How long the log may take for one answer."""
+"""How long the log may take for one reply."""
 _APPEND_SECONDS = 10.0
 _LAST_APPEND_SECONDS = 1.0
 _LITTLE_BYTES = 128 << 10
-"""As much as may be left to drain while nothing may be added."""
+"""How much may be left to drain while the spool is locked against appends."""
 QUICK_SECONDS = 0.5
 """An append that takes longer would keep visitors waiting; the breaker stays open."""
 _BETWEEN_SECONDS = 0.1
-"""How long hits gather in the spool while the breaker stays open."""
+"""How long hits collect in the spool between two drains while the breaker stays open."""
 _STOP_SECONDS = 3.0
 DOUBT_MS = (REMEMBERED_SECONDS - 24 * 3600) * 1000
 """Age of a record from which the log may have forgotten its producer's sequence."""
@@ -41,11 +41,11 @@ _FAULTS = (LogError, RefusedError, OSError)
 
 
 class Drain:
-    """Two tasks: one for what this process has spooled, one for what others have left.
+    """Two tasks: one drains the spool of this process, one those that other processes have left.
 
-    While entries are drained, the log remembers the last sequences of their producer, which was
-    opened; it may forget them only when their file is deleted. So a drain that is repeated after
-    a crash repeats nothing, however much later that is.
+    While entries are drained, their producer is open, so the log remembers its last sequences; it
+    may forget them only once the file is deleted. So a drain that is retried after a crash appends
+    nothing twice, however much later that is.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Drain:
         clock: Clock,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
-        """`check` raises LogError or RefusedError while the log must not be given anything."""
+        """`check` raises LogError or RefusedError while nothing may be appended."""
         self._own = _Sender(log.producer(answer_seconds))
         self._orphans = _Sender(log.producer(answer_seconds))
         self._spool = spool
@@ -70,7 +70,7 @@ class Drain:
         """Seconds of the last append."""
 
     def start(self) -> None:
-        """Begin to drain."""
+        """Start draining."""
         self._tasks = [
             asyncio.create_task(self._drain_own(), name="drain the spool"),
             asyncio.create_task(self._drain_orphans(), name="drain orphaned spools"),
@@ -82,7 +82,7 @@ class Drain:
         return self._tasks
 
     async def stop(self) -> None:
-        """Drain what can be drained quickly, then end. Nothing is appended to the spool now."""
+        """Drain what can be drained quickly, then stop. The group commit must have stopped."""
         await end(*self._tasks)
         if not self._breaker.closed:
             with suppress(*_FAULTS, TimeoutError):
@@ -108,12 +108,12 @@ class Drain:
                 await asyncio.sleep(PROBE_SECONDS)
 
     async def _keep_up(self) -> None:
-        """Drain what comes, until hits may go straight into the log again."""
+        """Drain what arrives, until hits may go straight into the log again."""
         own = self._spool.own
         while not self._breaker.closed:
             self._took = 0.0
             await self._empty(own, self._own, _LITTLE_BYTES)
-            # One more, however little: it tells how long an append takes.
+            # One more, however small: it measures how long an append takes.
             await self._step(own, self._own, _APPEND_SECONDS)
             if self._breaker.half_open and self._took <= QUICK_SECONDS:
                 await self._close_breaker()
@@ -124,7 +124,7 @@ class Drain:
         """Drain the rest, and let hits go straight into the log again."""
         own = self._spool.own
         async with self._spool.writing:
-            # What is left must be in the log before anything newer is; visitors wait for it.
+            # The rest must be in the log before anything newer; visitors wait meanwhile.
             await self._empty(own, self._own, 0, _LAST_APPEND_SECONDS)
             await own.clear()
             self._spool.measure()
@@ -154,7 +154,7 @@ class Drain:
         little: int = 0,
         seconds: float = _APPEND_SECONDS,
     ) -> None:
-        """Drain a folder until few bytes are left; an append may take so many seconds."""
+        """Drain a folder until at most `little` bytes are left; `seconds` limits each append."""
         while folder.left > little:
             await self._step(folder, sender, seconds)
 
@@ -179,9 +179,9 @@ class Drain:
         self._spool.measure()
 
     def _doubtful(self, records: Iterable[SpoolRecord], sender: "_Sender") -> list[LogEntry]:
-        """Return the entries of which nobody can know any more whether they are in the log.
+        """Return the entries that may or may not be in the log, with no way left to tell.
 
-        An append of theirs was tried, its reply was lost, and its sequence would have expired.
+        Their append was tried, its reply was lost, and the sequence would have expired.
         """
         limit = self._clock() - DOUBT_MS
         return [
@@ -227,12 +227,12 @@ class _Sender:
         return entry.partition in self._sequences[entry.producer]
 
     async def abandon(self) -> None:
-        """Give up what is under way; ids are opened again."""
+        """Drop the call under way; ids have to be opened again."""
         self._sequences.clear()
         await self.producer.abandon()
 
     async def forget(self) -> None:
-        """Let the log forget what was opened, in time. Raises LogError."""
+        """Let the ids that were opened expire. Raises LogError."""
         await self.producer.forget()
         self._sequences.clear()
 

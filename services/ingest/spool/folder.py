@@ -1,7 +1,7 @@
-"""The segments of one ingest process: appended to at one end, drained at the other.
+"""The segments of one ingest process: appended at one end, drained at the other.
 
 A folder belongs to whoever holds the lock on it (flock, so that it ends with the process). The
-state is changed on the event loop only; threads wait for the disk.
+state is changed on the event loop only; disk I/O runs in threads.
 """
 
 import asyncio
@@ -51,11 +51,11 @@ class Folder:
         self.hits = 0
         """Hits that are not drained."""
         self.oldest: int | None = None
-        """When the first of them was written, in ms since 1970; about, while it is drained."""
+        """When the first of them was written, in ms since 1970; approximate while draining."""
 
     @classmethod
     def create(cls, root: Path, partitions: int, segment_bytes: int = SEGMENT_BYTES) -> Self:
-        """Make a new folder, whose files become no larger than that, and a record.
+        """Create a folder, whose segments are sealed once they reach `segment_bytes`.
 
         Raises OSError.
         """
@@ -69,7 +69,7 @@ class Folder:
 
     @classmethod
     def adopt(cls, path: Path, partitions: int) -> Self | None:
-        """Take over what a process that is gone has left; None when it is not gone.
+        """Take over the folder of a process that is gone; None when it is still running.
 
         Torn tails are reported here. Raises OSError.
         """
@@ -125,7 +125,7 @@ class Folder:
         return self._at if file is self._segments[0] else records.HEADER_BYTES
 
     async def append(self, data: bytes, *, hits: int, written: int) -> None:
-        """Append a record, durably; one call at a time. Raises OSError, and nothing is kept."""
+        """Append a record, durably; one call at a time. On OSError nothing was appended."""
         file = self._segments[-1] if self._segments else None
         if file is None or not file.writable or file.end >= self._segment_bytes:
             file = await self._rotate(file)
@@ -158,7 +158,7 @@ class Folder:
         return None
 
     def drop(self, chunk: RecordRun) -> None:
-        """Say that the records which `read` returned last are in the log."""
+        """Mark the records that `read` returned last as drained."""
         self._at = chunk.end
         self.hits -= sum(record.hits for record in chunk.records)
         self.oldest = None if not self.left else chunk.records[-1].written
@@ -174,7 +174,7 @@ class Folder:
         self.hits, self.oldest = 0, None
 
     async def _skip(self, file: Segment) -> None:
-        """Go on behind bytes that were good when they were written."""
+        """Skip the rest of a file that was damaged after it was written."""
         torn = file.end - self._at
         metrics.SPOOL_TORN_BYTES.inc(torn)
         _log.error("spool: %d bytes at %d of %s are damaged", torn, self._at, file.path)
@@ -195,7 +195,7 @@ class Folder:
             _log.warning("spool: %s cannot be deleted: %s", file.path, error)
 
     def close(self) -> None:
-        """Let others adopt the folder; an empty one is deleted."""
+        """Release the lock, so that others can adopt the folder; an empty one is deleted."""
         for file in self._segments:
             file.seal()
         if self._lock >= 0:
@@ -206,7 +206,7 @@ class Folder:
 
 
 def folders(root: Path) -> list[Path]:
-    """Return the folders of all processes, the one that was changed last at the end."""
+    """Return the folders of all processes, the last changed at the end."""
     changed = []
     with suppress(OSError):
         for path in root.iterdir():

@@ -3,7 +3,7 @@
     header   magic (8 bytes), number of partitions (4), CRC-32 of both (4)
     record   length of the body (4), CRC-32 of length and body (4), body: SpoolRecord as msgpack
 
-Integers are big-endian. What a crash leaves of a record fails its checksum.
+Integers are big-endian. A record that a crash has torn fails its checksum.
 """
 
 import struct
@@ -17,7 +17,7 @@ from services.model.partition import MAX_PARTITIONS
 
 MAGIC = b"LUOTSPL1"
 MAX_BODY = 8 << 20
-"""Many times what the hits of one group commit can take."""
+"""Many times the size of one group commit."""
 
 _HEADER = struct.Struct(">8sII")
 _FRAME = struct.Struct(">II")
@@ -26,9 +26,9 @@ _BODY_START = b"\x93\xcf"
 """msgpack: an array of three, the first of them a time in 64 bits."""
 MAX_RECORD = MAX_BODY + _FRAME.size
 _MAX_WORK = 256 << 20
-"""Bytes that may be summed up in search of a whole record."""
+"""Bytes that may be checksummed in search of a whole record."""
 _LOOK = 4 << 10
-"""What a look at something that is none is worth, in such bytes."""
+"""The cost of a candidate that is no record, in the same bytes."""
 
 
 class SpoolRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -53,7 +53,7 @@ _decoder = msgspec.msgpack.Decoder(SpoolRecord)
 
 
 def header(partitions: int) -> bytes:
-    """Return how a segment of a log with so many partitions begins."""
+    """Return the header of a segment of a log with so many partitions."""
     start = struct.pack(">8sI", MAGIC, partitions)
     return start + struct.pack(">I", crc32(start))
 
@@ -83,7 +83,7 @@ def read(buffer: bytes, at: int) -> tuple[SpoolRecord, int] | None:
     if body_at > len(buffer):
         return None
     length, checksum = _FRAME.unpack_from(buffer, at)
-    # Before any of it is copied: in damaged files there are many claims of much.
+    # Checked before anything is copied: a damaged file may claim huge lengths many times.
     if not 1 <= length <= min(MAX_BODY, len(buffer) - body_at):
         return None
     body = buffer[body_at : body_at + length]
@@ -96,16 +96,16 @@ def read(buffer: bytes, at: int) -> tuple[SpoolRecord, int] | None:
 
 
 def read_all(buffer: bytes, at: int = 0) -> Iterator[tuple[SpoolRecord, int]]:
-    """Return the records from an offset on, with where each ends, up to the first not whole."""
+    """Yield the records from an offset on with their ends, up to the first that is not whole."""
     while (record := read(buffer, at)) is not None:
         yield record
         at = record[1]
 
 
 def whole_behind(buffer: bytes, at: int) -> bool:
-    """Tell whether a whole record begins somewhere behind an offset: no crash does that.
+    """Tell whether a whole record follows an offset, which a crash cannot cause.
 
-    Bytes that look like the beginnings of very many long records are not all looked at: True.
+    The search is bounded; returns True when there are too many candidates to check.
     """
     left = _MAX_WORK
     at = buffer.find(_BODY_START, at + _FRAME.size + 1)

@@ -1,4 +1,4 @@
-"""One file of the spool. Everything here waits for the disk: call it from a thread."""
+"""One file of the spool. Everything here does blocking I/O: call it from a thread."""
 
 import os
 from contextlib import suppress
@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from services.ingest.spool import records
 
 SEGMENT_BYTES = 16 << 20
-"""A segment that has so many takes no more records."""
+"""A segment of this size takes no more records."""
 _MAX_BYTES = SEGMENT_BYTES + records.MAX_RECORD
 SUFFIX = ".spool"
 DAMAGED = ".damaged"
@@ -37,7 +37,7 @@ class SegmentScan(NamedTuple):
 
 
 class Segment:
-    """An append-only file. Bytes behind `end` are not there, whatever a failed write has left."""
+    """An append-only file. Bytes after `end`, left by a failed write, are ignored."""
 
     def __init__(self, path: Path, end: int) -> None:
         self.path = path
@@ -67,7 +67,7 @@ class Segment:
         return self._descriptor is not None
 
     def append(self, data: bytes) -> None:
-        """Append, durably. Raises OSError; what was written of it by then is truncated away."""
+        """Append, durably. On OSError, a partial write is truncated away."""
         descriptor = self._descriptor
         assert descriptor is not None, "the segment is sealed"  # noqa: S101
         at = self.end
@@ -85,7 +85,7 @@ class Segment:
             os.ftruncate(descriptor, self.end)
         except OSError:
             sealing = True
-        # After a failed fsync nobody knows what is on the disk; the next record goes elsewhere.
+        # After a failed fsync the content is unknown; the next record goes to another file.
         if sealing:
             self.seal()
 
@@ -114,7 +114,7 @@ class Segment:
 
 
 def scan(path: Path) -> SegmentScan:
-    """Read a segment and find what is good in it; bytes that we never write are not read.
+    """Read a segment up to the largest size that is ever written, and find its whole records.
 
     Raises OSError.
     """

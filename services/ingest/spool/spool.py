@@ -23,7 +23,7 @@ class SpoolError(Exception):
 
 
 class Spool:
-    """Takes entries when the log does not, and gives them back in order."""
+    """Takes entries while the log cannot, and returns them in order."""
 
     def __init__(self, root: Path, limit: int, partitions: int, clock: Clock) -> None:
         self.root = root
@@ -38,7 +38,7 @@ class Spool:
 
     async def open(self) -> None:
         """Make the folder of this process. Raises SpoolError."""
-        # A file is deleted when all of it is drained: one alone must not fill the spool.
+        # A segment is deleted only when it is drained: a single one must not fill the spool.
         segment_bytes = min(SEGMENT_BYTES, self._limit // 4)
         try:
             await asyncio.to_thread(self.root.mkdir, 0o700, True, True)
@@ -54,7 +54,7 @@ class Spool:
 
     @property
     def own(self) -> Folder:
-        """What this process has spooled."""
+        """The folder of this process."""
         assert self._own is not None, "the spool is open"  # noqa: S101
         return self._own
 
@@ -74,7 +74,7 @@ class Spool:
         return max(0.0, (self._clock() - min(written)) / 1000) if written else 0.0
 
     def full(self) -> str | None:
-        """Return why no hits can be taken now, as far as can be told without writing, or None."""
+        """Return why no hits can be taken now, as far as is known without writing, or None."""
         if self.size >= self._limit:
             return f"the spool holds {self.size} bytes, LUOT_SPOOL_BYTES={self._limit}"
         try:
@@ -103,7 +103,7 @@ class Spool:
         self.measure()
 
     async def adopt(self) -> list[Folder]:
-        """Take over the folders of processes that are gone; return all that are not drained."""
+        """Take over the folders of processes that are gone; return all not yet drained."""
         for path in await asyncio.to_thread(folders, self.root):
             if path.name in self._left_alone:
                 continue
@@ -133,7 +133,7 @@ class Spool:
         self.measure()
 
     def measure(self) -> None:
-        """Show how much there is."""
+        """Update the metrics."""
         metrics.SPOOL_HITS.set(self.hits)
         metrics.SPOOL_BYTES.set(self.size)
 

@@ -1,1 +1,1 @@
-"""The drivers, a module each: whoever adds one adds a file here, and nothing else."""
+"""The drivers of the log, one module each: another driver is one more file here."""

@@ -21,7 +21,7 @@ from services.runtime.redis_client import connect
 
 CONNECT_SECONDS = 1.0
 FULL = 0.7
-"""Share of its memory from which a Redis that may not evict is close to refusing hits."""
+"""Share of its memory above which a Redis that may not evict is close to refusing hits."""
 
 
 class RedisLog(Log):
@@ -31,7 +31,7 @@ class RedisLog(Log):
 
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:
         super().__init__(url, partitions=partitions, group=group, answer_seconds=answer_seconds)
-        # After a restart of Redis, connections of the pool are dead: one repetition at once.
+        # After a restart of Redis, pooled connections are dead: one immediate retry.
         self._redis = self._client(retries=1, answer_seconds=answer_seconds)
         self.reader = RedisReader(self._redis, partitions)
         self.positions = RedisPositions(self._redis, group, partitions)
@@ -82,7 +82,7 @@ class RedisLog(Log):
             )
 
     async def _check_eviction(self) -> None:
-        """Under allkeys-* whole streams go; under volatile-* what makes a repetition safe."""
+        """allkeys-* evicts streams; volatile-* evicts the sequences that make retries safe."""
         try:
             memory = await self._redis.info("memory")
         except (AuthorizationError, ResponseError) as error:

@@ -1,4 +1,4 @@
-"""What a server of a log would keep, in memory; positions count entries, and have gaps."""
+"""The state of a log server, in memory; positions count entries, with gaps."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from services.log.errors import LogError
 from services.log.interface import ImportProgress, Record
 
 GAP = 3
-"""Between two positions: nobody may count on their following one another."""
+"""Between two positions: nothing may rely on consecutive ones."""
 
 
 def _wall_clock_ms() -> int:
@@ -17,7 +17,7 @@ def _wall_clock_ms() -> int:
 
 
 class MemoryServer:
-    """What a server would keep: streams, commits, leases. Several clients may share one."""
+    """Streams, commits, leases and imports. Several clients may share one server."""
 
     def __init__(self, clock: Callable[[], int] = _wall_clock_ms) -> None:
         self.clock = clock
@@ -35,7 +35,7 @@ class MemoryServer:
         self._changed = asyncio.Event()
 
     def check(self) -> None:
-        """Raise LogError while the server is out of reach."""
+        """Raise LogError while the server is unreachable."""
         if not self.reachable:
             raise LogError("the log is out of reach")
 
@@ -52,15 +52,15 @@ class MemoryServer:
         return at
 
     def records(self, partition: int) -> list[Record]:
-        """Return what stands in a partition, in order."""
+        """Return the entries of a partition, in order."""
         return self.streams.get(partition, [])
 
     def index(self, partition: int, position: int) -> int:
-        """Return how many entries stand before a position."""
+        """Return how many entries are before a position."""
         return bisect_left(self.records(partition), position, key=lambda record: record.position)
 
     def last(self, partition: int) -> tuple[int, int]:
-        """Return position and time of the last entry that there ever was; (0, 0) for none."""
+        """Return position and time of the last entry ever appended; (0, 0) for none."""
         return self._last.get(partition, (0, 0))
 
     def owner(self, group: str, partition: int) -> str | None:
@@ -69,11 +69,11 @@ class MemoryServer:
         return owner if until > self.clock() else None
 
     def lease(self, group: str, partition: int, worker: str, ms: int) -> None:
-        """Give a lease, whoever has it."""
+        """Grant a lease, whoever held it."""
         self.leases[group, partition] = (worker, self.clock() + ms)
 
     def wipe(self, partition: int) -> None:
-        """Forget a stream, as a deleted key would be; positions go on growing."""
+        """Delete a stream; positions continue to grow."""
         self.streams.pop(partition, None)
 
     async def changed(self, wait: float) -> None:

@@ -23,8 +23,7 @@ def translated() -> Iterator[None]:
 def _said(error: Exception) -> str:
     """Return the text of an error without the arguments of its command.
 
-    The text of an error of a pipeline holds them, and so does what the server says of a command
-    that it does not know.
+    Errors of a pipeline quote them, and so does the server's answer to an unknown command.
     """
     text = str(error).rpartition("of pipeline caused error: ")[2]
     return text.partition(", with args beginning with")[0] or type(error).__name__

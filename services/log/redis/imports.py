@@ -1,7 +1,7 @@
-"""Imports as Redis knows them.
+"""The state of imports in Redis.
 
-How far an import is stands in a hash beside the stream. Script and hash are one in Redis, so the
-hash says exactly what the log has been given, and a log that was lost is known by its absence.
+The progress of an import is a hash beside the stream, updated by the script that appends. So the
+hash says exactly what is in the log, and a log that was lost has lost the hash too.
 """
 
 import secrets
@@ -28,11 +28,11 @@ from services.model.partition import partition_of
 
 SALT_BYTES = 32
 SALT_SECONDS = 48 * 3600
-"""How long after the last import of a site the next one still knows the same visitors."""
+"""How long after the last import of a site the next one still recognises its visitors."""
 BEHIND_SECONDS = 2.5
-"""The aggregator is further behind than this only when it has too much to do, or is away."""
+"""The aggregator lags further than this only when it is overloaded or down."""
 FULL = 0.75
-"""Share of Redis's memory from which on an import waits; live hits need the rest."""
+"""Share of Redis's memory above which an import waits; live hits need the rest."""
 
 _APPEND = """
 local taken = redis.call('HGET', KEYS[2], 'taken')

@@ -6,9 +6,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 WRITES_WHEN_FULL = "#!lua flags=allow-oom"
-"""First line of scripts that a full Redis runs all the same: those write little, or make room."""
+"""First line of scripts that run even when Redis is full: they write little, or make room."""
 MACHINE_SHARE = 2 / 3
-"""Of a machine, for a Redis without maxmemory: others live there, too."""
+"""Of the machine's memory, for a Redis without maxmemory: other processes need some, too."""
 
 
 class MemoryHeadroom(NamedTuple):
@@ -19,7 +19,7 @@ class MemoryHeadroom(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Return how full it is, 0 to 1 and more; 0 where nobody can tell."""
+        """Return how full it is, 0 to 1 and more; 0 when that is unknown."""
         return self.used / self.limit if self.limit else 0.0
 
     def __str__(self) -> str:
@@ -31,7 +31,7 @@ async def memory_headroom(redis: Redis) -> MemoryHeadroom:
     try:
         memory = await redis.info("memory")
     except ResponseError:
-        # Some hosted servers do not tell.
+        # Some hosted servers do not allow INFO.
         return MemoryHeadroom(0, 0)
     limit = int(memory.get("maxmemory", 0))
     limit = limit or int(MACHINE_SHARE * int(memory.get("total_system_memory", 0)))

@@ -1,4 +1,4 @@
-"""How far the log reaches, how far it was read, and the way back."""
+"""How far the log reaches, how far it was read, and how to rewind it."""
 
 import asyncio
 import contextlib
@@ -19,9 +19,9 @@ from services.log.redis.memory_headroom import WRITES_WHEN_FULL
 
 HOLD_SECONDS = 30.0
 _TRIMMED_ENTRIES = 100_000
-"""At a time, which keeps Redis busy for some milliseconds."""
+"""How many are trimmed at a time, which keeps Redis busy for some milliseconds."""
 
-# An older state is put back also where the log has filled Redis.
+# Rewinding must work even when the log has filled Redis.
 _HOLD = f"""{WRITES_WHEN_FULL}
 return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], ARGV[3])
 """

@@ -13,8 +13,8 @@ from services.log.interface import REMEMBERED_SECONDS, LogProducer
 from services.log.redis import raw_pipeline
 from services.log.redis.errors import translated
 
-# Each entry is written before its sequence; Redis runs a script as one, so both happen or neither,
-# and after an entry that fails none follows.
+# Each entry is written before its sequence. Redis runs a script atomically, so both are written or
+# neither, and none follows an entry that fails.
 _APPEND = """
 local last = tonumber(redis.call('GET', KEYS[2]) or 0)
 local appended = 0
@@ -40,8 +40,8 @@ _SHA = sha1(_APPEND.encode(), usedforsecurity=False).hexdigest()
 class RedisProducer(LogProducer):
     """Appends by a script, all partitions in one round trip.
 
-    A producer's last sequence stands beside its partition's stream. It expires, but for ids that
-    were opened: a drain that is repeated after a crash finds it, however much later that is.
+    A producer's last sequence is a key beside its partition's stream. It expires, except for ids
+    that were opened: a drain that is retried after a crash finds it, however much later that is.
     """
 
     def __init__(self, redis: Redis, partitions: int) -> None:

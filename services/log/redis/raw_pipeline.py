@@ -1,7 +1,7 @@
 """Commands to Redis in one round trip, at the cost of their bytes.
 
-The pipeline of redis-py makes a command object and runs several layers a command; for the same
-command some thousand times a second that was most of what an append cost.
+The pipeline of redis-py makes an object and passes several layers for each command. For the same
+command some thousand times a second, that was most of the cost of an append.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,14 +19,14 @@ async def send(redis: Redis, commands: Iterable[Command]) -> None:
     """Send commands together and wait until all are answered.
 
     A client made with `single_connection_client` keeps its connection from one call to the next,
-    and is used by one call at a time. Raises redis.exceptions.RedisError: the first that a command
-    was answered with, after all answers were read, or why there was none.
+    and is used by one call at a time. Raises redis.exceptions.RedisError: the first error reply,
+    after all replies were read, or the reason why there was none.
     """
     # Its stub knows tuples of one length only.
     pack: Callable[[Command], bytes] = cast("Any", hiredis.pack_command)
     packed = [pack(command) for command in commands]
     if not packed:
-        # An empty write would stay in asyncio's buffer, and the connection never close.
+        # An empty write would stay in asyncio's buffer, and the connection would never close.
         return
     if redis.single_connection_client:
         await redis.initialize()

@@ -17,8 +17,8 @@ _PAYLOAD = b"b"
 class RedisReader(LogReader):
     """Plain XREAD from a position of our own.
 
-    A consumer group costs 84 bytes an entry and 40% of the read speed, and with one owner a
-    partition nobody needs it.
+    A consumer group costs 84 bytes per entry and 40% of the read speed, and a partition with a
+    single owner does not need one.
     """
 
     def __init__(self, redis: Redis, partitions: int, topic: str = keys.TOPIC) -> None:

@@ -1,4 +1,4 @@
-"""What the first start gives the demo: its sites, and what their old counters showed."""
+"""Sets up the demo at the first start: its sites, and what their old counters showed."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -41,7 +41,7 @@ class OldCounter(NamedTuple):
 
 
 SITES = (
-    # Views: whoever tries Luot alone, from one browser, wants to see every click count.
+    # Views: somebody trying Luot alone, from one browser, wants to see every click count.
     Site(
         slug=INDEX.site,
         name="Cổng thông tin điện tử thành phố Mẫu",
@@ -137,7 +137,7 @@ OLD_COUNTERS = {
 
 
 async def prepare(store: Store, now_ms: int) -> None:
-    """Make the sites and enter the balances of which the store has none; twice is once."""
+    """Create the sites and enter the balances that the store lacks; idempotent."""
     known = {site.slug for site in await sites.load(store)}
     for site in SITES:
         if site.slug not in known:

@@ -1,4 +1,4 @@
-"""The panel beside each page, which shows the very lines that embed the counter on it."""
+"""The panel beside each page, which shows the actual lines that embed the counter on it."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _WORD = re.compile(r"\S+")
 _BREAKS = re.compile(r"[-/?]")
 _SEAM = re.compile(r"(?<![/:;])/(?!/)|\?|&amp;amp;|,|&gt;(?=&lt;)")
 
-# Letters on a line of the panel.
+# Characters per line of the panel.
 _LINE = 40
 
 
@@ -39,7 +39,7 @@ def unmarked(source: str) -> str:
 
 
 def html(portal: Portal, samples: Sequence[CodeSample], origin: str) -> str:
-    """Return what stands in the panel; the lines have whole addresses, to be copied."""
+    """Return the content of the panel; its lines have full URLs, to be copied."""
     listed = [*samples]
     if rule := _PLACE.search(_style(portal)):
         listed.append(CodeSample("Trong tệp CSS: giữ chỗ cho khối", f"{rule[0]} }}"))

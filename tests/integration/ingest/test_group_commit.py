@@ -317,7 +317,6 @@ def most_turns(delay: float, seconds: float) -> int:
 async def test_a_redis_that_is_too_slow_for_what_comes_refuses_nobody_and_keeps_nobody_waiting(
     log: Log, tmp_path: Path
 ) -> None:
-    proxy = await Proxy(log.server.port).start()
     breaker = WatchedBreaker()
     longest = 0.0
 
@@ -329,6 +328,7 @@ async def test_a_redis_that_is_too_slow_for_what_comes_refuses_nobody_and_keeps_
 
     async with (
         Pace() as pace,
+        Proxy(log.server.port) as proxy,
         group_commit(
             proxy.port,
             tmp_path,
@@ -357,7 +357,6 @@ async def test_a_redis_that_is_too_slow_for_what_comes_refuses_nobody_and_keeps_
             while not breaker.closed:  # noqa: ASYNC110  # it tells only when it opens
                 await asyncio.sleep(0.02)
         await commit.submit(hit(4000))
-    await proxy.stop()
     (stream,) = log.redis.scan_iter("hits:{*}")
     found: Any = log.redis.xrange(stream)
     sequences = [int(fields[b"s"]) for _, fields in found]

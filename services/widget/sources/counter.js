@@ -1,5 +1,5 @@
 // Counts this page once and shows the site's numbers. No cookie, no storage.
-// <script async src="https://stats.example.vn/counter.js" data-site="mytho"></script>
+// <script async src="https://thongke.example.vn/counter.js" data-site="mytho"></script>
 
 import "./script.js";
 import { arrived, ask } from "./numbers.js";

@@ -3,7 +3,7 @@
 import { counts, options, origin } from "./script.js";
 import { catchUp, read } from "./numbers.js";
 
-const EVENT = origin + "/api/event";
+const EVENT = origin + "/e";
 const on = addEventListener;
 
 let page, unseen, left, image;

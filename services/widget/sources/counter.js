@@ -7,4 +7,4 @@ import { answers, measure, put, written } from "./slots.js";
 import "./views.js";
 
 // For blocks.js; and the mark by which a second copy of the script on a page stops.
-window.__luot = [answers, arrived, ask, measure, put, written];
+self.__luot = [answers, arrived, ask, measure, put, written];

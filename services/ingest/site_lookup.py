@@ -8,6 +8,7 @@ import msgspec
 
 from services.ingest.sites_file import SitesFile
 from services.log import keys as log_keys
+from services.model.hosts import fold
 from services.model.site import ANY_HOST, Site
 from services.state.sites import PublishedSites
 from services.state.state import State
@@ -59,8 +60,8 @@ class SiteLookup:
         site = self._sites.get(domain)
         if site is not None:
             return site
-        for name in domain.lower().split(","):
-            site = self._find_one(name.strip().rstrip("."))
+        for name in domain.split(","):
+            site = self._find_one(fold(name))
             if site is not None:
                 return site
         return None

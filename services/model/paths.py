@@ -23,7 +23,7 @@ _SESSION = re.compile(r";jsessionid=[^/;]*", re.IGNORECASE)
 _INDEX = re.compile(r"index\.[a-z0-9]{1,5}|default\.aspx?", re.IGNORECASE)
 # Controls, line and paragraph separators, marks that turn the direction of text, lone surrogates.
 _UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 
 

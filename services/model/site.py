@@ -8,6 +8,7 @@ import msgspec
 
 from services.model.calendar import zone
 from services.model.display import Display
+from services.model.hosts import MAX_LENGTH, fold
 
 DEFAULT_TIMEZONE = "Asia/Ho_Chi_Minh"
 ANY_HOST = "*"
@@ -32,7 +33,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """One portal and its settings.
 
     hosts        host names whose pages are counted: 'mytho.example', '*.mytho.example' for every
-                 name below it, '*' for any. A leading 'www.' of the page's host is ignored.
+                 name below it, '*' for any, each as `hosts.fold` makes it. A leading 'www.' of
+                 the page's host is ignored.
     significant  query parameters that name a page ('tabid', 'nv'); all others are dropped
     honour_dnt   no visitor hash for browsers that ask not to be tracked; the view still counts
     public_top   whether /api/top may be read by anyone
@@ -59,11 +61,14 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         if self.slug.endswith("\n"):
             raise ValueError(f"slug: {self.slug!r} ends with a newline")
         zone(self.timezone)
-        for host in self.hosts:
-            if len(host) > 253 or not _HOST.fullmatch(host):
+        # One host, one name: what people type has capitals, ports, and letters of their language.
+        hosts = tuple(dict.fromkeys(map(fold, self.hosts)))
+        msgspec.structs.force_setattr(self, "hosts", hosts)
+        for host in hosts:
+            if len(host) > MAX_LENGTH or not _HOST.fullmatch(host):
                 raise ValueError(
                     f"hosts: {host!r} is not a host name; expected for example 'mytho.example',"
-                    " '*.mytho.example' or '*', in lower case, without scheme or port"
+                    " '*.mytho.example' or '*', without scheme"
                 )
         for name in self.significant:
             if not re.fullmatch(r"[\w.-]{1,50}", name):

@@ -53,6 +53,24 @@ async def test_a_site_is_created_edited_and_removed_and_ingest_hears_of_it(
     assert [site.slug for site in await sites.load(store)] == ["mytho"]
 
 
+async def test_a_host_is_kept_as_browsers_send_it_however_it_was_typed(
+    client: httpx.AsyncClient,
+) -> None:
+    typed = ["MyTho.Example:8080", "Mỹtho.vn.", "*.MỸTHO.vn:443", "mytho.example", "a\u202eb.vn"]
+    folded = ["mytho.example", "xn--mtho-q35a.vn", "*.xn--mtho-q35a.vn", "ab.vn"]
+    new = {"slug": "idn", "hosts": typed}
+    created = await client.post("/api/admin/sites", json=new, headers=ADMIN)
+    assert (created.status_code, created.json()["hosts"]) == (201, folded)
+    edited = await client.patch(
+        "/api/admin/sites/idn", json={"hosts": ["Mỹtho.vn:80"]}, headers=ADMIN
+    )
+    assert edited.json()["hosts"] == folded[1:2]
+    for bad in ("-mỹ.vn", "mỹ tho.vn", ":80", "a.example:port"):
+        answer = await client.patch("/api/admin/sites/idn", json={"hosts": [bad]}, headers=ADMIN)
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, ["hosts"]), bad
+    assert (await client.delete("/api/admin/sites/idn", headers=ADMIN)).status_code == 204
+
+
 async def test_the_display_of_a_site_is_changed_option_by_option_and_is_in_its_numbers(
     client: httpx.AsyncClient, store: Store, clock: Clock
 ) -> None:

@@ -13,7 +13,6 @@ from services.enrich.urls import read_page, source_of
 from services.enrich.visitor_hash import SALT_BYTES, visitor_hash
 from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
-from services.model.paths import normalise
 from services.model.site import Site
 
 _KEPT_DAYS = 2
@@ -72,7 +71,7 @@ class HitReader:
         site = self._site
         user_agent = line.user_agent[:MAX_USER_AGENT]
         day = local_day(line.at, site.timezone)
-        path = normalise(page.path, page.query, site.significant)
+        path = site.counted_path(page.path, page.query)
         agent = read_agent(user_agent)
         return Hit(
             site=site.slug,

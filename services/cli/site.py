@@ -32,6 +32,14 @@ Significant = Annotated[
     list[str] | None,
     typer.Option("--significant", help="Query parameter that names a page (tabid, nv). Repeat."),
 ]
+FoldCase = Annotated[
+    bool | None,
+    typer.Option(
+        "--fold-case/--keep-case",
+        help="Count paths that differ only in capitals as one page, in lower case: for IIS and DNN."
+        " Views that were counted in capitals before are not added.",
+    ),
+]
 HonourDnt = Annotated[
     bool | None,
     typer.Option("--honour-dnt/--ignore-dnt", help="No visitor hash for DNT and GPC browsers."),
@@ -55,6 +63,7 @@ OPTIONS: dict[str, Any] = {
     "hosts": Hosts,
     "metric": Metric,
     "significant": Significant,
+    "fold_case": FoldCase,
     "honour_dnt": HonourDnt,
     "public_top": PublicTop,
     "public_dashboard": PublicDashboard,

@@ -24,7 +24,6 @@ from services.ingest.site_lookup import SiteLookup
 from services.ingest.token_bucket import TokenBuckets
 from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
-from services.model.paths import normalise
 from services.model.site import Site
 
 
@@ -180,7 +179,7 @@ def limit_rate(draft: Draft, context: PipelineContext) -> Outcome:
 def fold_path(draft: Draft, context: PipelineContext) -> Outcome:
     """One page, one path."""
     page = draft.page
-    draft.path = normalise(page.path, page.query, draft.site.significant)
+    draft.path = draft.site.counted_path(page.path, page.query)
     return None
 
 

@@ -9,6 +9,7 @@ import msgspec
 from services.model.calendar import zone
 from services.model.display import Display
 from services.model.hosts import MAX_LENGTH, fold
+from services.model.paths import normalise
 
 DEFAULT_TIMEZONE = "Asia/Ho_Chi_Minh"
 ANY_HOST = "*"
@@ -36,6 +37,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
                  name below it, '*' for any, each as `hosts.fold` makes it. A leading 'www.' of
                  the page's host is ignored.
     significant  query parameters that name a page ('tabid', 'nv'); all others are dropped
+    fold_case    paths that differ only in capitals are one page, counted in lower case
     honour_dnt   no visitor hash for browsers that ask not to be tracked; the view still counts
     public_top   whether /api/top may be read by anyone
     public_dashboard  whether anyone may read the traffic behind the numbers
@@ -49,6 +51,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     hosts: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] = ()
     metric: Metric = Metric.VISITS
     significant: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = ()
+    fold_case: bool = False
     honour_dnt: bool = True
     public_top: bool = False
     public_dashboard: bool = False
@@ -73,6 +76,10 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.significant:
             if not re.fullmatch(r"[\w.-]{1,50}", name):
                 raise ValueError(f"significant: {name!r} is not the name of a query parameter")
+
+    def counted_path(self, path: str, query: str = "") -> str:
+        """Return the path under which a page of the site is counted; see `paths.normalise`."""
+        return normalise(path, query, self.significant, fold_case=self.fold_case)
 
     def allows(self, host: str) -> bool:
         """Tell whether pages of this host may be counted on the site; `host` is in lower case."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from uuid import uuid4
 
 import msgspec
 
@@ -23,6 +24,7 @@ class SiteLookup:
     def __init__(self, state: State, file: SitesFile) -> None:
         self._published = PublishedSites(state)
         self._file = file
+        self._reader = uuid4().hex
         self._bodies: Mapping[bytes, bytes] | None = None
         self._sites: dict[str, Site] = {}
         self._hosts: dict[str, Site] = {}
@@ -44,6 +46,11 @@ class SiteLookup:
         if bodies != self._bodies and (bodies or published.has_log or not self._bodies):
             self._update(bodies)
             await asyncio.to_thread(self._file.write, bodies)
+
+    async def acknowledge(self) -> None:
+        """Say in the state which sites are known here. Raises StateError."""
+        if self._bodies is not None:
+            await self._published.acknowledge(self._reader, self._bodies)
 
     async def restore(self) -> bool:
         """Take the sites from the copy on the disk; tell whether there is one."""

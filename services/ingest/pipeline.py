@@ -11,7 +11,7 @@ import msgspec
 from services.enrich.agents import Agent, read_agent
 from services.enrich.bots import Bots
 from services.enrich.country import Countries
-from services.enrich.urls import PageUrl, read_page, source_of
+from services.enrich.urls import PageUrl, read_page, referring_host, source_of
 from services.enrich.visitor_hash import visitor_hash
 from services.http.client_address import Addresses
 from services.ingest import metrics
@@ -154,7 +154,10 @@ def find_address(draft: Draft, context: PipelineContext) -> Outcome:
 
 def tag_bot(draft: Draft, context: PipelineContext) -> Outcome:
     """Bots stay in the log, tagged."""
-    draft.user_agent, draft.bot = context.bots.read_sender(draft.headers.get(b"user-agent", b""))
+    bots, referrer = context.bots, draft.event.referrer
+    draft.user_agent, draft.bot = bots.read_sender(draft.headers.get(b"user-agent", b""))
+    if referrer and bots.is_spam(referring_host(referrer)):
+        draft.bot = True
     return None
 
 

@@ -70,7 +70,7 @@ def start(running: Stack, kind: str, history: History) -> tuple[Service, list[in
 def get(target: str) -> bytes:
     """Return a request as a browser sends it."""
     headers = [
-        ("Host", "stats.example.vn"),
+        ("Host", "thongke.example.vn"),
         ("User-Agent", portals.agents()[0]),
         ("Origin", "https://portal-0.example"),
         ("Accept", "*/*"),

@@ -88,7 +88,7 @@ async def _wait(client: httpx.AsyncClient, place: Place, path: str) -> float:
     """View a page that nobody has seen; return the seconds until the counter says so."""
     started = time.perf_counter()
     hit = {"n": "pageview", "d": SITE, "u": f"https://{PROBED}{path}"}
-    answer = await client.post(f"{place.ingest}/api/event", json=hit)
+    answer = await client.post(f"{place.ingest}/e", json=hit)
     if answer.status_code != 202 or "X-Luot-Dropped" in answer.headers:
         raise RuntimeError(f"the probe was not taken: {answer.status_code} {answer.headers}")
     while time.perf_counter() - started < LONGEST_SECONDS:

@@ -44,7 +44,7 @@ def measure(*, quick: bool) -> Iterator[Result]:
 def request(view: View) -> bytes:
     """Return a hit as the proxy in front of ingest sends it."""
     headers = [
-        ("Host", "stats.example.vn"),
+        ("Host", "thongke.example.vn"),
         ("User-Agent", view.agent),
         ("X-Forwarded-For", view.address),
         ("Content-Type", "text/plain"),
@@ -53,7 +53,7 @@ def request(view: View) -> bytes:
         ("Accept-Encoding", "gzip, deflate, br"),
         ("Accept-Language", "vi-VN,vi;q=0.9,en;q=0.8"),
     ]
-    return wrk.request("POST", "/api/event", headers, view.body())
+    return wrk.request("POST", "/e", headers, view.body())
 
 
 def _log(redis: RedisServer, answered: int) -> Iterator[Result]:

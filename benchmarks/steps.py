@@ -137,7 +137,7 @@ def _request(view: PageView) -> Request:
     scope = {
         "type": "http",
         "method": "POST",
-        "path": "/api/event",
+        "path": "/e",
         "query_string": b"",
         "client": ("127.0.0.1", 50_000),
         "headers": [

@@ -9,11 +9,10 @@ from services.access_log.visits import LogVisits
 from services.enrich.agents import read_agent
 from services.enrich.bots import MAX_USER_AGENT, Bots
 from services.enrich.country import Countries
-from services.enrich.urls import read_page, source_of
+from services.enrich.urls import read_page, referring_host, source_of
 from services.enrich.visitor_hash import SALT_BYTES, visitor_hash
 from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
-from services.model.paths import normalise
 from services.model.site import Site
 
 _KEPT_DAYS = 2
@@ -60,7 +59,7 @@ class HitReader:
         reason = not_a_page(line)
         if reason is not None:
             return reason
-        if self._bots.is_bot(line.user_agent):
+        if self._bots.is_bot(line.user_agent) or self._bots.is_spam(referring_host(line.referrer)):
             return LeftOut.BOT
         if not 0 <= line.at <= self._now:
             return LeftOut.TIME
@@ -72,7 +71,7 @@ class HitReader:
         site = self._site
         user_agent = line.user_agent[:MAX_USER_AGENT]
         day = local_day(line.at, site.timezone)
-        path = normalise(page.path, page.query, site.significant)
+        path = site.counted_path(page.path, page.query)
         agent = read_agent(user_agent)
         return Hit(
             site=site.slug,

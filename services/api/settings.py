@@ -35,7 +35,7 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
     ] = None
     public_url: Annotated[
         PublicUrl | None,
-        Meta(description="where browsers reach Luot, for example https://stats.example.vn"),
+        Meta(description="where browsers reach Luot, for example https://thongke.example.vn"),
     ] = None
     trusted_proxies: Annotated[
         Networks, Meta(description="peers whose X-Forwarded-For is believed")

@@ -67,6 +67,7 @@ def import_logs(
     from services.enrich.bots import Bots
     from services.enrich.country import Countries
     from services.enrich.operator_patterns import PatternsFile
+    from services.model.hosts import fold
     from services.settings import SettingsError
 
     try:
@@ -79,7 +80,7 @@ def import_logs(
     with connected(data) as admin, ImportProgressBar(as_json) as display:
         site = _site(admin, slug)
         options = UploadOptions(
-            host=host or _first_host(site),
+            host=fold(host) if host else _first_host(site),
             until=0 if until is None else _until(until, site),
             overlapping=overlapping,
             dry_run=dry_run,

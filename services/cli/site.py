@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli import display
-from services.cli.connection import Data, connected
+from services.cli.connection import Admin, Data, connected
 from services.cli.options import with_options
 from services.cli.terminal import Json, Yes, confirm_removal, fail
 
@@ -32,6 +32,14 @@ Significant = Annotated[
     list[str] | None,
     typer.Option("--significant", help="Query parameter that names a page (tabid, nv). Repeat."),
 ]
+FoldCase = Annotated[
+    bool | None,
+    typer.Option(
+        "--fold-case/--keep-case",
+        help="Count paths that differ only in capitals as one page, in lower case: for IIS and DNN."
+        " Views that were counted in capitals before are not added.",
+    ),
+]
 HonourDnt = Annotated[
     bool | None,
     typer.Option("--honour-dnt/--ignore-dnt", help="No visitor hash for DNT and GPC browsers."),
@@ -49,12 +57,16 @@ PublicDashboard = Annotated[
     ),
 ]
 
+_INGEST_SECONDS = 6
+"""How long `add` waits for ingest, which reads the sites every two seconds."""
+
 OPTIONS: dict[str, Any] = {
     "name": Name,
     "timezone": Timezone,
     "hosts": Hosts,
     "metric": Metric,
     "significant": Significant,
+    "fold_case": FoldCase,
     "honour_dnt": HonourDnt,
     "public_top": PublicTop,
     "public_dashboard": PublicDashboard,
@@ -65,10 +77,12 @@ OPTIONS: dict[str, Any] = {
 @app.command()
 @with_options(OPTIONS | display.OPTIONS)
 def add(slug: Slug, data: Data = None, as_json: Json = False, **given: Any) -> None:
-    """Add a site."""
+    """Add a site, and say when ingest counts it."""
     fields = _fields(given)
     with connected(data) as admin:
         _show([admin.call("POST", "/sites", {"slug": slug, **fields})], as_json)
+        if not as_json:
+            typer.echo(_counted(admin, slug))
 
 
 @app.command("list")
@@ -97,6 +111,15 @@ def remove(slug: Slug, yes: Yes = False, data: Data = None) -> None:
     with connected(data) as admin:
         admin.call("DELETE", f"/sites/{slug}")
     typer.echo(f"removed {slug}")
+
+
+def _counted(admin: Admin, slug: str) -> str:
+    """Wait until ingest knows a site; return whether it counts it, or what is missing."""
+    query = {"wait": _INGEST_SECONDS}
+    status = admin.call("GET", f"/sites/{slug}/ingest", query=query)
+    if status["counts"]:
+        return f"ingest counts {slug} now"
+    return f"{slug} is not counted yet: {status['missing']}"
 
 
 def _fields(given: Mapping[str, Any]) -> dict[str, Any]:

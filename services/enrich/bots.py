@@ -133,6 +133,10 @@ class Bots:
         self.judge.cache_clear()
         self._read.cache_clear()
 
+    def is_spam(self, referring_host: str) -> bool:
+        """Tell whether the operator lists a referring host as one of referrer spam."""
+        return self._operator.is_spam(referring_host)
+
     def read_sender(self, user_agent: bytes) -> tuple[str, bool]:
         """Return the text of a header User-Agent, cut, and whether it is a bot's."""
         return self._read(user_agent[:MAX_USER_AGENT])

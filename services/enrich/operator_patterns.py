@@ -1,4 +1,4 @@
-"""Which User-Agents an operator lets in or keeps out, without a release."""
+"""Which User-Agents and referrers an operator lets in or keeps out, without a release."""
 
 import logging
 import re
@@ -7,16 +7,32 @@ from pathlib import Path
 
 import msgspec
 
+from services.model.hosts import fold
 from services.settings import SettingsError
 
 _log = logging.getLogger(__name__)
+_EXPECTED = "'allow <pattern>' or 'deny <pattern>', or 'referrer <host>'"
 
 
 class OperatorPatterns(msgspec.Struct, frozen=True):
-    """What an operator says before anything else is asked; regular expressions, any case."""
+    """What an operator says before anything else is asked.
+
+    allow, deny  regular expressions of User-Agents, any case
+    referrers    hosts of referrer spam: what comes from them, or from a host below, is a bot's
+    """
 
     allow: tuple[re.Pattern[str], ...] = ()
     deny: tuple[re.Pattern[str], ...] = ()
+    referrers: frozenset[str] = frozenset()
+
+    def is_spam(self, host: str) -> bool:
+        """Tell whether a referring host, without `www.`, is one of referrer spam."""
+        spam = self.referrers
+        while spam and host:
+            if host in spam:
+                return True
+            host = host.partition(".")[2]
+        return False
 
 
 class PatternsError(ValueError):
@@ -24,27 +40,38 @@ class PatternsError(ValueError):
 
 
 def read_patterns(text: str) -> OperatorPatterns:
-    """Read lines `allow <regular expression>` and `deny <regular expression>`; # begins a remark.
+    """Read lines of patterns; # begins a remark.
+
+    `allow <regular expression>`, `deny <regular expression>`, `referrer <host>`.
 
     Raises PatternsError.
     """
     sides: dict[str, list[re.Pattern[str]]] = {"allow": [], "deny": []}
+    referrers: set[str] = set()
     for number, line in enumerate(text.splitlines(), 1):
         words = line.strip()
         if not words or words.startswith("#"):
             continue
         side, _, regex = words.partition(" ")
-        if side not in sides or not regex.strip():
-            raise PatternsError(
-                f"line {number}: {words!r}; expected 'allow <pattern>' or 'deny <pattern>'"
-            )
+        if side not in (*sides, "referrer") or not regex.strip():
+            raise PatternsError(f"line {number}: {words!r}; expected {_EXPECTED}")
+        if side == "referrer":
+            referrers.add(_host(number, regex.strip()))
+            continue
         try:
             sides[side].append(re.compile(regex.strip(), re.IGNORECASE))
         except re.error as error:
             raise PatternsError(
                 f"line {number}: {regex.strip()!r} is no regular expression: {error}"
             ) from None
-    return OperatorPatterns(tuple(sides["allow"]), tuple(sides["deny"]))
+    return OperatorPatterns(tuple(sides["allow"]), tuple(sides["deny"]), frozenset(referrers))
+
+
+def _host(number: int, text: str) -> str:
+    host = fold(text).removeprefix("*.").removeprefix("www.")
+    if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+", host):
+        raise PatternsError(f"line {number}: {text!r} is no host, such as spam.example")
+    return host
 
 
 class PatternsFile:
@@ -64,7 +91,7 @@ class PatternsFile:
             except (OSError, UnicodeDecodeError, PatternsError) as error:
                 raise SettingsError(
                     f"LUOT_BOT_PATTERNS={str(path)!r} cannot be used: {error};"
-                    " expected a file of lines 'allow <pattern>' and 'deny <pattern>'"
+                    f" expected a file of lines {_EXPECTED}"
                 ) from None
 
     def refresh(self) -> None:

@@ -6,6 +6,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
 
+from services.model.hosts import fold
 from services.model.paths import clean
 from services.model.site import ANY_HOST, Site
 
@@ -13,19 +14,22 @@ MAX_SOURCE = 100
 MAX_CACHED = 1024
 """Characters of a URL that is remembered; longer ones must not fill the memory."""
 _HOST = re.compile(r"[^\s/?#@\\\x00-\x20\x7f]{1,253}")
-_CAMPAIGN = ("utm_source", "source", "ref")
+_CAMPAIGN = "utm_source"
+_GUESSED = ("source", "ref")
 
 
 class PageUrl(msgspec.Struct, frozen=True, gc=False):
     """A page's URL in parts, as they came; the host is in lower case.
 
     campaign  what the URL itself names as its source, '' when it names none
+    campaign_is_guessed  named by a parameter that may mean something else, too
     """
 
     host: str
     path: str
     query: str
     campaign: str
+    campaign_is_guessed: bool = False
 
 
 def read_page(url: str) -> PageUrl | None:
@@ -38,7 +42,7 @@ def _page(url: str) -> PageUrl | None:
     if parts is None or parts.scheme not in ("http", "https"):
         return None
     host = _host(parts)
-    return PageUrl(host, parts.path, parts.query, _campaign(parts.query)) if host else None
+    return PageUrl(host, parts.path, parts.query, *_campaign(parts.query)) if host else None
 
 
 _known_page = lru_cache(maxsize=8192)(_page)
@@ -61,12 +65,14 @@ _known_host = lru_cache(maxsize=8192)(_referring_host)
 
 def source_of(page: PageUrl, referrer: str, site: Site) -> str:
     """Return where a view came from: a campaign, another host, or '' for the site itself."""
-    if page.campaign:
-        return page.campaign
     host = referring_host(referrer) if referrer else ""
-    if not host or host == page.host.removeprefix("www."):
-        return ""
-    return "" if ANY_HOST not in site.hosts and site.allows(host) else host
+    own = bool(host) and (
+        host == page.host.removeprefix("www.") or (ANY_HOST not in site.hosts and site.allows(host))
+    )
+    # Portals have parameters of these names of their own; on their own links, they are no campaign.
+    if page.campaign and not (own and page.campaign_is_guessed):
+        return page.campaign
+    return "" if own else host
 
 
 def _split(url: str) -> SplitResult | None:
@@ -78,12 +84,17 @@ def _split(url: str) -> SplitResult | None:
 
 def _host(parts: SplitResult) -> str:
     host = (parts.hostname or "").rstrip(".")
+    # Browsers send ASCII; what programs send may hold letters, and characters that nobody sees.
+    host = host if host.isascii() else fold(host)
     return host if _HOST.fullmatch(host) else ""
 
 
-def _campaign(query: str) -> str:
-    if not any(f"{name}=" in query for name in _CAMPAIGN):
-        return ""
+def _campaign(query: str) -> tuple[str, bool]:
+    """Return the campaign, and whether it is guessed."""
+    if not any(f"{name}=" in query for name in (_CAMPAIGN, *_GUESSED)):
+        return "", False
     values = dict(reversed(parse_qsl(query)))
-    named = next((values[name] for name in _CAMPAIGN if values.get(name)), "")
-    return clean(named).strip()[:MAX_SOURCE]
+    for name in (_CAMPAIGN, *_GUESSED):
+        if value := values.get(name):
+            return clean(value).strip()[:MAX_SOURCE], name != _CAMPAIGN
+    return "", False

@@ -19,7 +19,7 @@ from services.ingest.settings import IngestSettings
 from services.runtime import gc_tuning
 from services.runtime.clock import Clock, system_clock
 
-PATHS = frozenset({"/api/event", "/e", "/hit.gif"})
+PATHS = frozenset({"/e", "/api/event", "/hit.gif"})
 """Where hits are sent; everything else on ingest's own port is about the process."""
 
 Client = tuple[str, int] | None
@@ -35,7 +35,7 @@ class Ingest:
     That program passes it the requests for PATHS, with the real peer in the scope.
     """
 
-    inline_targets = frozenset({b"/api/event", b"/e"})
+    inline_targets = frozenset({b"/e", b"/api/event"})
 
     def __init__(self, settings: IngestSettings, *, clock: Clock = system_clock) -> None:
         """Prepare. Raises SettingsError when the country database cannot be used."""

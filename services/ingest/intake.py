@@ -176,6 +176,8 @@ class Intake:
             raise
         else:
             self._closed = None
+            with suppress(StateError):
+                await self._sites.acknowledge()
 
     async def _may_append(self) -> None:
         """Raise RefusedError when this server must not hold the log."""
@@ -211,6 +213,7 @@ class Intake:
             await self._paths.share()
             # Repairs a server that was wiped.
             await self._log.create()
+            await self._sites.acknowledge()
         if self._no_room() is None:
             self._commit.fault = None
         self._salts.forget()

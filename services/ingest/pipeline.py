@@ -11,7 +11,7 @@ import msgspec
 from services.enrich.agents import Agent, read_agent
 from services.enrich.bots import Bots
 from services.enrich.country import Countries
-from services.enrich.urls import PageUrl, read_page, source_of
+from services.enrich.urls import PageUrl, read_page, referring_host, source_of
 from services.enrich.visitor_hash import visitor_hash
 from services.http.client_address import Addresses
 from services.ingest import metrics
@@ -24,7 +24,6 @@ from services.ingest.site_lookup import SiteLookup
 from services.ingest.token_bucket import TokenBuckets
 from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
-from services.model.paths import normalise
 from services.model.site import Site
 
 
@@ -155,7 +154,10 @@ def find_address(draft: Draft, context: PipelineContext) -> Outcome:
 
 def tag_bot(draft: Draft, context: PipelineContext) -> Outcome:
     """Bots stay in the log, tagged."""
-    draft.user_agent, draft.bot = context.bots.read_sender(draft.headers.get(b"user-agent", b""))
+    bots, referrer = context.bots, draft.event.referrer
+    draft.user_agent, draft.bot = bots.read_sender(draft.headers.get(b"user-agent", b""))
+    if referrer and bots.is_spam(referring_host(referrer)):
+        draft.bot = True
     return None
 
 
@@ -180,7 +182,7 @@ def limit_rate(draft: Draft, context: PipelineContext) -> Outcome:
 def fold_path(draft: Draft, context: PipelineContext) -> Outcome:
     """One page, one path."""
     page = draft.page
-    draft.path = normalise(page.path, page.query, draft.site.significant)
+    draft.path = draft.site.counted_path(page.path, page.query)
     return None
 
 

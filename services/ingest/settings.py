@@ -44,7 +44,8 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
         Path | None, Meta(description="an MMDB file with ISO codes of countries")
     ] = None
     bot_patterns: Annotated[
-        Path | None, Meta(description="a file that says which User-Agents are bots, or are not")
+        Path | None,
+        Meta(description="a file of User-Agents that are bots or are not, and of referrer spam"),
     ] = None
     group_commit_ms: Annotated[
         float,

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from uuid import uuid4
 
 import msgspec
 
 from services.ingest.sites_file import SitesFile
 from services.log import keys as log_keys
+from services.model.hosts import fold
 from services.model.site import ANY_HOST, Site
 from services.state.sites import PublishedSites
 from services.state.state import State
@@ -22,6 +24,7 @@ class SiteLookup:
     def __init__(self, state: State, file: SitesFile) -> None:
         self._published = PublishedSites(state)
         self._file = file
+        self._reader = uuid4().hex
         self._bodies: Mapping[bytes, bytes] | None = None
         self._sites: dict[str, Site] = {}
         self._hosts: dict[str, Site] = {}
@@ -44,6 +47,11 @@ class SiteLookup:
             self._update(bodies)
             await asyncio.to_thread(self._file.write, bodies)
 
+    async def acknowledge(self) -> None:
+        """Say in the state which sites are known here. Raises StateError."""
+        if self._bodies is not None:
+            await self._published.acknowledge(self._reader, self._bodies)
+
     async def restore(self) -> bool:
         """Load the sites from the copy on disk; tell whether there is one."""
         bodies = await asyncio.to_thread(self._file.read)
@@ -59,8 +67,8 @@ class SiteLookup:
         site = self._sites.get(domain)
         if site is not None:
             return site
-        for name in domain.lower().split(","):
-            site = self._find_one(name.strip().rstrip("."))
+        for name in domain.split(","):
+            site = self._find_one(fold(name))
             if site is not None:
                 return site
         return None

@@ -23,29 +23,32 @@ _SESSION = re.compile(r";jsessionid=[^/;]*", re.IGNORECASE)
 _INDEX = re.compile(r"index\.[a-z0-9]{1,5}|default\.aspx?", re.IGNORECASE)
 # Controls, line and paragraph separators, marks that turn the direction of text, lone surrogates.
 _UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 
 
-def normalise(path: str, query: str = "", significant: Sequence[str] = ()) -> str:
+def normalise(
+    path: str, query: str = "", significant: Sequence[str] = (), *, fold_case: bool = False
+) -> str:
     """Return the path under which a page is counted, at most 512 bytes of UTF-8.
 
     path         path of the page's URL, percent-encoded or not; a fragment is dropped
     query        its query string without the question mark
     significant  names of the parameters that identify a page, in the order of the result;
                  case-insensitive. A tuple.
+    fold_case    write the path in lower case; values of parameters stay as they are
     """
     if not significant:
         query = ""
     short = len(path) + len(query) <= _MAX_CACHED
-    return (_cached if short else _normalise)(path, query, significant)
+    return (_cached if short else _normalise)(path, query, significant, fold_case)
 
 
-def _normalise(path: str, query: str, significant: Sequence[str]) -> str:
-    pure = _path(path.partition("#")[0])
+def _normalise(path: str, query: str, significant: Sequence[str], fold_case: bool) -> str:
+    pure = _path(path.partition("#")[0], fold_case)
     parameters = _parameters(query.partition("#")[0], significant) if query and significant else ""
     whole = f"{pure}?{parameters}" if parameters else pure
-    return whole if len(whole) * 4 <= MAX_BYTES else _cut(whole, significant)
+    return whole if len(whole) * 4 <= MAX_BYTES else _cut(whole, significant, fold_case)
 
 
 _cached = lru_cache(maxsize=16_384)(_normalise)
@@ -58,8 +61,8 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", _UNSEEN.sub("", text))
 
 
-def _path(path: str) -> str:
-    path = _SESSION.sub("", _decode(path))
+def _path(path: str, fold_case: bool) -> str:
+    path = _SESSION.sub("", _decode(path, fold_case))
     segments: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
@@ -71,12 +74,13 @@ def _path(path: str) -> str:
     return "/" + "/".join(segments)
 
 
-def _decode(text: str) -> str:
+def _decode(text: str, fold_case: bool) -> str:
     text = text.replace("?", "%3F")
     if "%" not in text:
-        return clean(text)
+        return clean(text.lower() if fold_case else text)
     parts = _RESERVED_ESCAPES.split(_BARE_PERCENT.sub("%25", text))
-    parts[::2] = [clean(unquote(part)) for part in parts[::2]]
+    parts[::2] = map(unquote, parts[::2])
+    parts[::2] = [clean(part.lower() if fold_case else part) for part in parts[::2]]
     parts[1::2] = [part.upper() for part in parts[1::2]]
     return "".join(parts)
 
@@ -93,7 +97,7 @@ def _parameters(query: str, significant: Sequence[str]) -> str:
     return "&".join(f"{name}={values[name]}" for name in significant if values.get(name))
 
 
-def _cut(whole: str, significant: Sequence[str]) -> str:
+def _cut(whole: str, significant: Sequence[str], fold_case: bool) -> str:
     octets = whole.encode()
     if len(octets) <= MAX_BYTES:
         return whole
@@ -101,4 +105,4 @@ def _cut(whole: str, significant: Sequence[str]) -> str:
     escape = text.rfind("%", -2)
     text = text if escape < 0 else text[:escape]
     path, _, query = text.partition("?")
-    return normalise(path, query, tuple(significant))
+    return normalise(path, query, tuple(significant), fold_case=fold_case)

@@ -8,6 +8,8 @@ import msgspec
 
 from services.model.calendar import zone
 from services.model.display import Display
+from services.model.hosts import MAX_LENGTH, fold
+from services.model.paths import normalise
 
 DEFAULT_TIMEZONE = "Asia/Ho_Chi_Minh"
 ANY_HOST = "*"
@@ -32,8 +34,10 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """One portal and its settings.
 
     hosts        host names whose pages are counted: 'mytho.example', '*.mytho.example' for every
-                 name below it, '*' for any. A leading 'www.' of the page's host is ignored.
+                 name below it, '*' for any, each as `hosts.fold` makes it. A leading 'www.' of
+                 the page's host is ignored.
     significant  query parameters that name a page ('tabid', 'nv'); all others are dropped
+    fold_case    paths that differ only in capitals are one page, counted in lower case
     honour_dnt   no visitor hash for browsers that ask not to be tracked; the view still counts
     public_top   whether /api/top may be read by anyone
     public_dashboard  whether anyone may read the traffic behind the numbers
@@ -47,6 +51,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     hosts: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] = ()
     metric: Metric = Metric.VISITS
     significant: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = ()
+    fold_case: bool = False
     honour_dnt: bool = True
     public_top: bool = False
     public_dashboard: bool = False
@@ -59,15 +64,22 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         if self.slug.endswith("\n"):
             raise ValueError(f"slug: {self.slug!r} ends with a newline")
         zone(self.timezone)
-        for host in self.hosts:
-            if len(host) > 253 or not _HOST.fullmatch(host):
+        # One host, one name: what people type has capitals, ports, and letters of their language.
+        hosts = tuple(dict.fromkeys(map(fold, self.hosts)))
+        msgspec.structs.force_setattr(self, "hosts", hosts)
+        for host in hosts:
+            if len(host) > MAX_LENGTH or not _HOST.fullmatch(host):
                 raise ValueError(
                     f"hosts: {host!r} is not a host name; expected for example 'mytho.example',"
-                    " '*.mytho.example' or '*', in lower case, without scheme or port"
+                    " '*.mytho.example' or '*', without scheme"
                 )
         for name in self.significant:
             if not re.fullmatch(r"[\w.-]{1,50}", name):
                 raise ValueError(f"significant: {name!r} is not the name of a query parameter")
+
+    def counted_path(self, path: str, query: str = "") -> str:
+        """Return the path under which a page of the site is counted; see `paths.normalise`."""
+        return normalise(path, query, self.significant, fold_case=self.fold_case)
 
     def allows(self, host: str) -> bool:
         """Tell whether pages of this host may be counted on the site; `host` is in lower case."""

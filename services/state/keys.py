@@ -2,6 +2,8 @@
 
 SITES = "sites"
 """Hash of slug → the site as JSON; the API is its only writer."""
+SITE_READERS = "sites:readers"
+"""Set of the ids of the ingest processes that have read the sites."""
 ONLINE = "online"
 """Hash of slug → `<visitors>:<ms>`; the aggregator is its only writer."""
 
@@ -22,6 +24,11 @@ SIGN_IN_SALT = "sign-in:salt"
 def salt(site: str, day: str) -> str:
     """Return the key of the random salt of a site's day (ISO date)."""
     return f"salt:{site}:{day}"
+
+
+def site_reader(reader: str) -> str:
+    """Return the key of the digest of the sites that an ingest process knows; it expires."""
+    return f"sites:reader:{reader}"
 
 
 def paths(site: str, day: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from hashlib import blake2b
 from typing import Any, NamedTuple, cast
 
 from services.state import keys, last_shown
@@ -9,6 +10,8 @@ from services.state.errors import translated
 from services.state.state import State
 
 _READ_SECONDS = 1.0
+READER_SECONDS = 10
+"""How long a process that has read the sites is taken for one that runs; it reads every two."""
 
 
 class SitesBesideLog(NamedTuple):
@@ -19,6 +22,13 @@ class SitesBesideLog(NamedTuple):
 
     bodies: dict[bytes, bytes]
     has_log: bool
+
+
+class SiteReaders(NamedTuple):
+    """How many ingest processes run, and how many of them know the sites as they are published."""
+
+    running: int
+    current: int
 
 
 class PublishedSites:
@@ -48,6 +58,28 @@ class PublishedSites:
             slugs = await cast("Awaitable[list[bytes]]", self._redis.hkeys(keys.SITES))
         return {slug.decode(errors="replace") for slug in slugs}
 
+    async def acknowledge(self, reader: str, bodies: Mapping[bytes, bytes]) -> None:
+        """Say which sites an ingest process knows; said again before READER_SECONDS are over."""
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.sadd(keys.SITE_READERS, reader)
+                pipeline.set(keys.site_reader(reader), _digest(bodies), ex=READER_SECONDS)
+                await pipeline.execute()
+
+    async def readers(self) -> SiteReaders:
+        """Return who knows the sites; processes that ended are forgotten."""
+        with translated():
+            readers = await cast("Awaitable[set[bytes]]", self._redis.smembers(keys.SITE_READERS))
+            if not readers:
+                return SiteReaders(0, 0)
+            names = [reader.decode(errors="replace") for reader in readers]
+            known = await self._redis.mget(map(keys.site_reader, names))
+            gone = [name for name, digest in zip(names, known, strict=True) if digest is None]
+            if gone:
+                await self._redis.srem(keys.SITE_READERS, *gone)
+            published = _digest(await self._all())
+            return SiteReaders(len(names) - len(gone), known.count(published))
+
     async def publish(self, bodies: Mapping[bytes, bytes]) -> None:
         """Make these all the sites that are published; only what changed is written.
 
@@ -70,3 +102,10 @@ class PublishedSites:
 
     async def _all(self) -> dict[bytes, bytes]:
         return await cast("Awaitable[dict[bytes, bytes]]", self._redis.hgetall(keys.SITES))
+
+
+def _digest(bodies: Mapping[bytes, bytes]) -> bytes:
+    digest = blake2b(digest_size=16)
+    for slug in sorted(bodies):
+        digest.update(b"%d:%b%d:%b" % (len(slug), slug, len(bodies[slug]), bodies[slug]))
+    return digest.hexdigest().encode()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httptools
 import msgspec
 
-EVENT_PATH = "/api/event"
+EVENT_PATH = "/e"
 ANSWER_SECONDS = 30.0
 
 

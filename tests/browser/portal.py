@@ -10,7 +10,7 @@ from services.api.counter import routes
 from services.widget import scripts
 
 PORTAL = "portal.example"
-LUOT = "stats.example"
+LUOT = "thongke.example"
 SITE = "mytho"
 NUMBERS = {
     "online": 12,
@@ -98,7 +98,7 @@ class Portal:
 
     def views(self) -> list[dict[str, Any]]:
         """Return the events that were sent."""
-        return [json.loads(asked.body) for asked in self.of("POST", "/api/event")]
+        return [json.loads(asked.body) for asked in self.of("POST", "/e")]
 
     def paths(self) -> list[str]:
         """Return the paths of the events that were sent."""

@@ -81,6 +81,9 @@ def test_a_new_site_waits_for_its_first_view_and_shows_it_by_itself(owner: Desk,
     page.get_by_role("button", name="Thêm trang web").click()
 
     expect(page.get_by_role("status")).to_contain_text("Đang chờ lượt xem đầu tiên")
+    expect(page.locator("[data-ingest]")).to_have_text(
+        "Ingest đã biết trang web này và đang nhận lượt xem."
+    )
     script = page.locator(".code code").first.inner_text()
     assert script == f'<script async src="{up.url}/counter.js" data-site="{SITE}"></script>'
 

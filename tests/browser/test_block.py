@@ -172,6 +172,16 @@ def test_an_element_of_the_portals_own_by_that_name_stays(portal: Portal, page: 
     assert page.locator("visitor-counter").inner_text() == "của cổng"
 
 
+def test_a_page_that_is_counted_in_lower_case_has_the_title_of_its_link(
+    portal: Portal, page: Page
+) -> None:
+    portal.top = [{"path": "/tin/bài-ba.aspx", "views": 2}]
+    portal.page("/", '<most-read></most-read><a href="/Tin/Bài-Ba.aspx">Bài thứ ba</a>')
+    page.goto(portal.url("/"))
+    page.locator("most-read .known").wait_for()
+    assert page.locator("most-read a").all_inner_texts() == ["Bài thứ ba"]
+
+
 def test_the_most_read_pages_are_links(portal: Portal, page: Page) -> None:
     portal.top = [{"path": "/", "views": 9}, {"path": "//evil.example/x", "views": 3}]
     portal.top += [{"path": '/<img src=x>"', "views": 2}, {"path": "/tin/bài-ba", "views": 2}]

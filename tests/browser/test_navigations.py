@@ -370,7 +370,7 @@ def test_a_prerendered_page_is_a_view_when_it_is_seen(portal: Portal, visitor: V
     portal.wait(views=2)
     assert portal.paths() == ["/", "/truoc"]
     assert len(portal.of("GET", "/truoc")) == 1
-    assert "sec-purpose" not in portal.of("POST", "/api/event")[1].headers
+    assert "sec-purpose" not in portal.of("POST", "/e")[1].headers
 
 
 def test_a_page_that_was_left_unseen_and_is_come_back_to_is_one_view(

@@ -119,6 +119,31 @@ def test_views_of_this_and_of_other_pages_are_read_in_one_call(portal: Portal, p
     assert [asked.query for asked in portal.reads()] == [{"path": ["/list?nv=a", "/b", "/c"]}]
 
 
+def test_the_first_reader_of_an_article_is_among_its_views(portal: Portal, page: Page) -> None:
+    unread = {"views": 0, "today": 0}
+    portal.numbers["paths"] = {"/moi?nv=a": unread, "/b": unread}
+    portal.page(
+        "/moi",
+        '<span data-luot-views>…</span><b data-luot-views="/b">…</b>'
+        '<i data-luot-views="/moi?nv=a" data-digits="3">…</i>',
+    )
+    page.goto(portal.url("/moi?nv=a"))
+
+    assert shows(page, "span", "1")
+    assert shows(page, "i", "001")
+    assert shows(page, "b", "0")
+
+
+def test_a_reader_who_does_not_count_is_not_among_the_views(portal: Portal, page: Page) -> None:
+    portal.numbers["paths"] = {"/moi": {"views": 0, "today": 0}}
+    portal.page("/moi", "<span data-luot-views>…</span>")
+    page.add_init_script("Object.defineProperty(navigator, 'webdriver', { get: () => true })")
+    page.goto(portal.url("/moi"))
+
+    assert shows(page, "span", "0")
+    portal.wait(views=0, reads=1)
+
+
 @pytest.mark.parametrize(("articles", "calls"), [(100, [100]), (230, [100, 100, 30])])
 def test_a_list_of_a_hundred_articles_is_one_call(
     portal: Portal, page: Page, articles: int, calls: list[int]

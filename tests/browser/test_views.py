@@ -1,10 +1,12 @@
 """When the script tells a view, and how: once for each view of a page."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import answered
-from tests.browser.portal import Portal
+from tests.browser.portal import LUOT, Portal
 
 HIDDEN = """
     let hidden = true;
@@ -54,11 +56,29 @@ def test_a_view_is_one_hit_and_one_read_without_a_preflight(portal: Portal, page
     page.clock.run_for(20_000)
     portal.wait(views=3, reads=3)
 
-    asked = [(asked.method, asked.path) for asked in portal.asked if asked.path.startswith("/api")]
+    asked = [
+        (asked.method, asked.path)
+        for asked in portal.asked
+        if asked.path.startswith(("/api", "/e"))
+    ]
     # Both go out at once; which arrives first is up to the network.
-    assert sorted(asked) == [("GET", "/api/counter/mytho")] * 3 + [("POST", "/api/event")] * 3
+    assert sorted(asked) == [("GET", "/api/counter/mytho")] * 3 + [("POST", "/e")] * 3
     assert "OPTIONS" not in {asked.method for asked in portal.asked}
     assert {asked.headers["origin"] for asked in portal.reads()} == {portal.url("")}
+
+
+@pytest.mark.parametrize("host", ["thongke.example", "stats.example", "analytics.example"])
+def test_a_reader_with_the_usual_blocklists_is_counted(
+    portal: Portal, page: Page, host: str
+) -> None:
+    # The rules of EasyPrivacy that took the hits of before; `*` is anything.
+    for rule in (r"/stats\..*/event", r"/analytics\..*/event", r"/tracking\..*/event"):
+        page.context.route(re.compile(rule), lambda route: route.abort("blockedbyclient"))
+    luot = portal.luot.replace(LUOT, host)
+    portal.page("/", TODAY, head=portal.tag().replace(portal.luot, luot))
+    page.goto(portal.url("/"))
+    assert shows(page, "span", "6325")
+    portal.wait(views=1, reads=1)
 
 
 def test_a_page_without_a_slot_sends_its_view_and_reads_nothing(portal: Portal, page: Page) -> None:
@@ -246,7 +266,7 @@ def test_where_a_policy_only_reports_no_image_counts_again(portal: Portal, page:
     )
     page.goto(portal.url("/"))
     assert shows(page, "span", "6325")
-    page.wait_for_function("reported.some((uri) => uri.endsWith('/api/event'))", polling=20)
+    page.wait_for_function("reported.some((uri) => uri.endsWith('/e'))", polling=20)
     portal.wait(views=1, reads=1)
     assert portal.images() == []
 

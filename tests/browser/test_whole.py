@@ -35,7 +35,7 @@ def ways(up: Up) -> dict[str, str]:
 
 
 def host(up: Up) -> str:
-    return f"http://stats.example:{urlsplit(up.url).port}"
+    return f"http://thongke.example:{urlsplit(up.url).port}"
 
 
 def asked(page: Page, up: Up) -> list[str]:
@@ -66,11 +66,11 @@ def test_a_view_is_two_requests_and_no_preflight(
         page.locator("visitor-counter .known").last.wait_for()
         expect(page.locator("b")).not_to_have_text("…")
         up.wait_for_total(before + view)
-    assert sorted(found) == [*["GET /api/counter/demo"] * 3, *["POST /api/event"] * 3]
+    assert sorted(found) == [*["GET /api/counter/demo"] * 3, *["POST /e"] * 3]
     found.clear()
-    page.evaluate(f"fetch('{host(up)}/api/event', {{method: 'PUT'}}).catch(() => 0)")
+    page.evaluate(f"fetch('{host(up)}/e', {{method: 'PUT'}}).catch(() => 0)")
     page.wait_for_timeout(100)
-    assert "OPTIONS /api/event" in found, "a preflight would not be seen"
+    assert "OPTIONS /e" in found, "a preflight would not be seen"
 
 
 def test_a_list_of_a_hundred_articles_is_one_read(
@@ -87,7 +87,7 @@ def test_a_list_of_a_hundred_articles_is_one_read(
     expect(page.locator("i", has_text="1")).to_have_count(3)
     expect(page.locator("i", has_text="0")).to_have_count(97)
     up.wait_for_total(before + 4)
-    assert sorted(found) == ["GET /api/counter/demo", "POST /api/event"]
+    assert sorted(found) == ["GET /api/counter/demo", "POST /e"]
 
 
 def test_a_strict_policy_holds_nothing_up(portal: Portal, context: BrowserContext, up: Up) -> None:

@@ -26,6 +26,22 @@ def test_a_hit_becomes_a_number(luot: System) -> None:
     assert [views[path]["views"] for path in paths] == [1, 2, 0]
 
 
+def test_paths_that_differ_in_case_are_one_page_where_the_site_says_so(luot: System) -> None:
+    paths = ["/Tin-Tuc/Bài-1.ASPX", "/tin-tuc/bài-1.aspx", "/TIN-TUC/B%C3%80I-1.aspx"]
+    for slug, fields in (("iis", {"fold_case": True}), ("unix", {})):
+        luot.add_site(slug, **fields)
+        for path in paths:
+            luot.hit(slug, path)
+        luot.counter_when(slug, total=3, metric="views")
+
+    def views(slug: str) -> list[int]:
+        pages = luot.counter(slug, path=paths)["paths"]
+        return [pages[path]["views"] for path in paths]
+
+    assert views("iis") == [3, 3, 3]
+    assert views("unix") == [1, 1, 1]
+
+
 def test_a_bot_is_told_and_does_not_count(luot: System) -> None:
     luot.add_site("danang")
     crawler = {

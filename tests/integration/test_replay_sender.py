@@ -69,7 +69,7 @@ async def test_a_page_view_arrives_as_a_browser_would_send_it() -> None:
         summary = await Sender(recorder.url + "/", "demo").send([view("/tin?id=1")])
     assert (summary.sent, summary.accepted, summary.failed) == (1, 1, 0)
     (first, headers, body) = recorder.requests[0]
-    assert first == b"POST /api/event HTTP/1.1"
+    assert first == b"POST /e HTTP/1.1"
     assert headers[b"user-agent"] == b"Mozilla/5.0"
     assert headers[b"x-forwarded-for"] == b"192.0.2.1"
     assert json.loads(body) == {

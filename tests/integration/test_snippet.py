@@ -91,7 +91,7 @@ def test_the_public_address_is_in_the_tags_and_the_settings_are_not(up: Up) -> N
         *("--heading", 'Số "liệu"', "--lines", "today,total", "--data", str(up.data)),
     )
     assert done.returncode == 0, done.stderr
-    public = "https://stats.example.vn"
+    public = "https://thongke.example.vn"
     ways = json.loads(
         luot("snippet", "mytho", "--url", public, "--json", "--data", str(up.data)).stdout
     )["ways"]

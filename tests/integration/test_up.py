@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
+import httpx
 import pytest
 
 from services.standalone.demo.portals import ALL
@@ -154,6 +155,10 @@ def test_sites_are_administered_from_the_command_line(up: Up) -> None:
     added = luot("site", "add", "mytho", "--name", "Mỹ Tho", "--host", "mytho.example", *data)
     assert (added.returncode, added.stderr) == (0, "")
     assert "Mỹ Tho" in added.stdout
+    assert "ingest counts mytho now" in added.stdout
+    view = {"n": "pageview", "d": "mytho", "u": "https://foreign.example/"}
+    hit = httpx.post(f"{up.url}/e", json=view)
+    assert hit.headers["X-Luot-Dropped"] == "foreign_host", "it was said to be known"
     twice = luot("site", "add", "mytho", *data)
     assert twice.returncode == 2
     assert "'mytho' exists already" in twice.stderr

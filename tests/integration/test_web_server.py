@@ -15,7 +15,7 @@ from tests.require import program
 from tests.servers.redis import free_port
 from tests.servers.up import BROWSER, ROOT, Up
 
-NAME = "stats.example.vn"
+NAME = "thongke.example.vn"
 # Of the site `demo`, which the first start makes.
 COUNTER = "/api/counter/demo"
 URL_BYTES = 24_000

@@ -12,7 +12,7 @@ from services.standalone import demo
 from services.standalone.demo.portals import PORTALS
 
 NOW = datetime(2023, 10, 4, 17, 30, tzinfo=UTC)
-ORIGIN = "https://stats.example.vn"
+ORIGIN = "https://thongke.example.vn"
 PAGES = sorted({path for portal in PORTALS for path in demo.paths(portal.site)} | {*demo.paths()})
 MOST_BYTES = 30_000
 VOID = {"br", "img", "link", "meta", "wbr"}

@@ -179,7 +179,7 @@ def test_nginx_understands_its_file(tmp_path: Path) -> None:
     openssl = [program("openssl"), *request.split()]
     subprocess.run(openssl, cwd=tmp_path, check=True, capture_output=True)
     site = tmp_path / "luot.conf"
-    site.write_text(NGINX.replace("/etc/ssl/stats.example.vn", str(tmp_path)))
+    site.write_text(NGINX.replace("/etc/ssl/thongke.example.vn", str(tmp_path)))
     main = tmp_path / "nginx.conf"
     main.write_text(f"pid {tmp_path}/pid; events {{}} http {{ include {site}; }}")
     done = subprocess.run(

@@ -157,6 +157,20 @@ def test_every_metric_named_is_in_the_catalogue(document: Path) -> None:
     assert named <= known
 
 
+def test_no_address_that_operators_are_shown_is_on_a_blocklist() -> None:
+    """Documents, the examples of web servers, and what the code names."""
+    files = [*DOCUMENTS, *(ROOT / "deploy").rglob("*"), ROOT / "docker-compose.yml"]
+    files += [path for kind in ("py", "js") for path in (ROOT / "services").rglob(f"*.{kind}")]
+    hosts = {
+        name
+        for path in files
+        if path.is_file()
+        for name in re.findall(r"\b([\w-]+)\.example\.vn\b", path.read_text("utf-8"))
+    }
+    assert hosts >= {"thongke"}
+    assert not hosts & {"stats", "analytics", "tracking"}, "EasyPrivacy: /stats.*/event"
+
+
 @each_document
 def test_every_attribute_of_the_script_is_one_it_reads(document: Path) -> None:
     counter = scripts.built(scripts.COUNTER).decode()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from services.access_log.client import ImportClient, UnfinishedError, UploadOptions, UploadState
@@ -51,6 +52,15 @@ def test_a_line_becomes_the_hit_that_ingest_would_have_written() -> None:
     assert (found.path, found.host, found.source) == ("/?tabid=7", "mytho.example", "google.com")
     assert (found.device, found.browser, found.os) == ("desktop", "Firefox", "Linux")
     assert (found.visit, found.bot) == (Visit.STARTS, False)
+
+
+def test_capitals_make_no_other_page_where_the_site_folds_case() -> None:
+    site = msgspec.structs.replace(SITE, fold_case=True)
+    reads = HitReader(
+        site, "mytho.example", countries=Countries(None), bots=Bots(), max_paths=9, now=AT + 1
+    )
+    paths = [hit(reads.read(a_line(f"/{name}?TabId=A7"), "s")).path for name in ("Tin", "tin")]
+    assert paths == ["/tin?tabid=A7"] * 2
 
 
 def test_the_day_is_the_sites_own_and_a_visit_ends_at_its_midnight() -> None:

@@ -101,6 +101,9 @@ URLISH = st.text(alphabet="/.%?#&=;ab2Ff3507índex.phtml\u0301\u0307 +\x00\n", m
 @example("/" + "x/" * 300, "b=" + "ứ" * 300)
 def test_a_path_normalised_again_is_the_same_path(path: str, query: str) -> None:
     names = ("tabid", "b")
+    folded = normalise(path, query, names, fold_case=True)
+    page, _, rest = folded.partition("?")
+    assert normalise(page, rest, names, fold_case=True) == folded
     once = normalise(path, query, names)
     assert once.startswith("/")
     assert len(once.encode()) <= MAX_BYTES

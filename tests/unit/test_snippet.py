@@ -17,7 +17,7 @@ from services.widget.block import Block
 from services.widget.heights import Size, drawn, frame
 from services.widget.snippet import PinnedScript, Snippet
 
-URL = "https://stats.example.vn"
+URL = "https://thongke.example.vn"
 ROOT = Path(__file__).parents[2]
 EMBEDDING = (ROOT / "docs/embedding.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")

@@ -57,9 +57,7 @@ def parse(query: bytes, site: Site) -> EmbedOptions:
             raise bad_request(name, "with path; expected one of both: a page has views only")
     whole = msgspec.structs.replace(display, lines=(), digits=0, heading=display.heading or "")
     look = Look.of(whole.over(site.display))
-    return EmbedOptions(
-        look, site.metric, (page, paths.counted(page, site.significant)), display.heading
-    )
+    return EmbedOptions(look, site.metric, (page, paths.counted(page, site)), display.heading)
 
 
 def _display(given: dict[str, str]) -> Display:

@@ -1,15 +1,13 @@
 """The paths that a caller asks for, as they are counted."""
 
-from collections.abc import Sequence
-
 from services.http.errors import bad_request, shown
-from services.model.paths import normalise
+from services.model.site import Site
 
 MAX_PATHS = 100
 MAX_LENGTH = 2048
 
 
-def counted(path: str, significant: Sequence[str] = ()) -> str:
+def counted(path: str, site: Site) -> str:
     """Return the path under which a page is counted, given its address from the path on.
 
     Raises ApiError when the text cannot be the path of a page.
@@ -21,4 +19,4 @@ def counted(path: str, significant: Sequence[str] = ()) -> str:
             " that begin with '/'",
         )
     page, _, query = path.partition("?")
-    return normalise(page, query, tuple(significant))
+    return site.counted_path(page, query)

@@ -255,7 +255,7 @@ def _parse(query: bytes, site: Site) -> tuple[Metric, dict[str, str]]:
         if name == "metric":
             metric = parameters.metric(value)
         elif name == "path":
-            pages[value] = paths.counted(value, site.significant)
+            pages[value] = paths.counted(value, site)
     if len(pages) > paths.MAX_PATHS:
         raise bad_request("path", f"{len(pages)} paths; expected at most {paths.MAX_PATHS}")
     return metric, pages

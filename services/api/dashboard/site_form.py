@@ -72,6 +72,7 @@ async def change(page: PageRequest) -> Response:
                 "timezone": form.get("timezone"),
                 "metric": form.get("metric"),
                 "significant": form.words("significant"),
+                "fold_case": form.on("fold_case"),
                 "honour_dnt": form.on("honour_dnt"),
                 "public_top": form.on("public_top"),
                 "public_dashboard": form.on("public_dashboard"),

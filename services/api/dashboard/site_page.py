@@ -16,6 +16,9 @@ from services.api.stats.panels import SitePanels
 from services.api.stats.site_query import PERIODS, AppliedFilter, Scope
 from services.api.stats.spans import Interval, Period, Span
 from services.model.calendar import to_date
+from services.state.errors import StateError
+
+_INGEST_SECONDS = 4.0
 
 
 class Tile(NamedTuple):
@@ -65,8 +68,21 @@ async def site(page: PageRequest) -> Response:
     }
     if not await panels.is_counted():
         snippet = await embedding.snippet(page, panels.site)
-        return page.render("waiting.html", snippet=snippet.ways(), **context)
+        ingest = await _ingest(page) if page.signed_in else ""
+        return page.render("waiting.html", snippet=snippet.ways(), ingest=ingest, **context)
     return page.stream(_parts(page, panels, links, context))
+
+
+async def _ingest(page: PageRequest) -> str:
+    """Return whether ingest counts the sites as they are; one that was just added is waited for."""
+    try:
+        readers = await page.dependencies.registry.ingest_status(_INGEST_SECONDS)
+    except StateError:
+        return page.t("wait.ingest.unknown")
+    if not readers.running:
+        return page.t("wait.ingest.none")
+    late = readers.running - readers.current
+    return page.t("wait.ingest.late", late=late) if late else page.t("wait.ingest.counts")
 
 
 async def _parts(

@@ -7,7 +7,7 @@ from services.log import batch
 from services.log.batch import Batch, BatchError
 from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Visit
-from services.model.paths import MAX_BYTES, normalise
+from services.model.paths import MAX_BYTES
 from services.model.site import Site
 
 _TEXT_BYTES = {"host": 253, "source": 400, "device": 16, "browser": 64, "os": 64, "country": 2}
@@ -55,4 +55,4 @@ def _is_counted(path: str, site: Site) -> bool:
     if path == OTHER_PATH:
         return True
     page, _, query = path.partition("?")
-    return len(path.encode()) <= MAX_BYTES and path == normalise(page, query, site.significant)
+    return len(path.encode()) <= MAX_BYTES and path == site.counted_path(page, query)

@@ -12,6 +12,7 @@ from services.api.imports.schemas import Begun, Chunk, Finished, NewImport
 from services.http.errors import ApiError, shown
 from services.log.interface import ImportLog, ImportOutcome, ImportProgress
 from services.model.calendar import Grain, local_day, period_end, to_date
+from services.model.hosts import fold
 from services.model.site import Site
 from services.store import balances as ledger
 from services.store import imports as register
@@ -113,7 +114,7 @@ class Imports:
             taken=progress.taken,
             hits=progress.hits,
             file=new.file,
-            host=new.host,
+            host=fold(new.host),
             until=new.until,
             lines=new.lines,
             first_at=new.first_at,

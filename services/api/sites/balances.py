@@ -178,7 +178,7 @@ async def _answered(work: Awaitable[T]) -> T:
 
 def _entry(new: NewEntry, place: int, site: Site, today: int, now_ms: int, author: str) -> Entry:
     try:
-        path = paths.counted(new.path, site.significant) if new.path else ""
+        path = paths.counted(new.path, site) if new.path else ""
     except ApiError as error:
         raise bad_request(f"entries.{place}.path", error.errors["path"]) from None
     start = _start(new, place, today)

@@ -12,12 +12,13 @@ from services.http.errors import unavailable, unknown_site
 from services.model.site import Site
 from services.state.errors import StateError
 from services.state.last_shown import ShownNumbers
-from services.state.sites import PublishedSites
+from services.state.sites import PublishedSites, SiteReaders
 from services.state.state import State
 from services.store import sites as repository
 from services.store.interface import Store, StoreError
 
 REFRESH_SECONDS = 5.0
+_POLL_SECONDS = 0.1
 _NOT_LOADED = "the sites are not loaded yet"
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,18 @@ class Registry:
             await repository.remove(self._store, slug, self._version())
             self._sites = {known: site for known, site in self._sites.items() if known != slug}
             await self._publish()
+
+    async def ingest_status(self, seconds: float = 0.0) -> SiteReaders:
+        """Return how many ingest processes know the sites as they are; wait until all do.
+
+        Waits `seconds` at most, and not at all where none runs. Raises StateError.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            readers = await self._published.readers()
+            if readers.current >= readers.running or time.monotonic() >= deadline:
+                return readers
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def forget_shown(self, slug: str) -> None:
         """Let the numbers of a site go down to what the store says. Raises StateError."""

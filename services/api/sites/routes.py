@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from services.api.access.audit import Audit
@@ -16,12 +16,22 @@ from services.http.errors import unavailable
 from services.model.account import Role
 from services.model.site import Site
 from services.state.errors import StateError
+from services.state.sites import SiteReaders
 
 
 class SiteOut(NewSite):
     """A site."""
 
     created_at: int = Field(description="milliseconds since 1970, UTC")
+
+
+class IngestStatus(BaseModel):
+    """Whether hits of a site are counted now."""
+
+    processes: int = Field(description="ingest processes that run")
+    knowing: int = Field(description="those of them that know all sites as they are")
+    counts: bool = Field(description="every ingest process counts the site's hits")
+    missing: str | None = Field(description="what it takes, where they are not counted")
 
 
 class SiteList(BaseModel):
@@ -61,6 +71,25 @@ def router(
         """One site."""
         return _out(site)
 
+    @routes.get("/sites/{slug}/ingest")
+    @needs(Role.VIEWER)
+    async def ingest_status(
+        site: Annotated[Site, Depends(known)],
+        wait: Annotated[float, Query(ge=0, le=10, description="seconds until all know it")] = 0.0,
+    ) -> IngestStatus:
+        """Whether ingest counts the site now: a change reaches it within about two seconds."""
+        try:
+            readers = await loaded().ingest_status(wait)
+        except StateError as error:
+            raise unavailable(f"Redis cannot be asked: {error}") from error
+        missing = _missing(site, readers)
+        return IngestStatus(
+            processes=readers.running,
+            knowing=readers.current,
+            counts=missing is None,
+            missing=missing,
+        )
+
     @routes.patch("/sites/{slug}", response_model_exclude_none=True)
     @needs(Role.EDITOR)
     async def edit_site(
@@ -90,6 +119,15 @@ def router(
                 raise unavailable(f"Redis did not take the change: {error}") from error
 
     return routes
+
+
+def _missing(site: Site, readers: SiteReaders) -> str | None:
+    if not readers.running:
+        return "no ingest process runs on this Redis, so no hit is taken"
+    if readers.current < readers.running:
+        late = readers.running - readers.current
+        return f"{late} of {readers.running} ingest processes have not read the change yet"
+    return None if site.hosts else "the site has no host, so hits of every host are refused"
 
 
 def _out(site: Site) -> SiteOut:

@@ -36,6 +36,9 @@ class SiteFields(BaseModel):
     significant: list[str] = Field(
         [], max_length=20, description="query parameters that name a page: tabid, nv"
     )
+    fold_case: bool = Field(
+        False, description="paths that differ only in capitals are one page, counted in lower case"
+    )
     honour_dnt: bool = Field(True, description="no visitor hash for browsers that ask for none")
     public_top: bool = Field(False, description="anybody may read the most read pages")
     public_dashboard: bool = Field(

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from services.api.access.authenticator import authenticate, authenticator
 from services.api.sites.registry import Registry
 from services.http.errors import bad_request, shown, unavailable, unknown_site
+from services.model.hosts import fold
 from services.model.site import ANY_HOST, Site
 
 
@@ -38,7 +39,7 @@ def _named(registry: Registry, name: str) -> list[Site]:
     site = registry.get(name)
     if site is not None:
         return [site]
-    host = name.lower().removeprefix("www.")
+    host = fold(name).removeprefix("www.")
     sites = registry.all()
     exact = [site for site in sites if host in {known.removeprefix("www.") for known in site.hosts}]
     return exact or [site for site in sites if ANY_HOST not in site.hosts and site.allows(host)]

@@ -17,12 +17,13 @@ function named(path) {
 
 /** The title of a page: the text of a link to it, else the words of its address. */
 function title(path) {
-  const link = [...document.links].find(
-    (link) =>
-      link.host === location.host &&
-      named(link.pathname) + link.search === path &&
-      link.textContent.trim()
+  const links = [...document.links].filter(
+    (link) => link.host === location.host && link.textContent.trim()
   );
+  const found = (written) =>
+    links.find((link) => written(named(link.pathname)) + link.search === path);
+  // Some sites count paths in lower case.
+  const link = found(String) || found((path) => path.toLowerCase());
   if (link) return link.textContent.trim();
   const words = path
     .split("?")[0]

@@ -1,7 +1,7 @@
 // Fetches the site's numbers: once a view, then at intervals while the page is visible.
 
 import { counts, options, origin, script } from "./script.js";
-import { answers, BLOCKS, fill, hasSlot, redraw, requests, views } from "./slots.js";
+import { answers, BLOCKS, fill, hasSlot, pathOf, redraw, requests, views } from "./slots.js";
 
 // Constants are inlined: each name would cost bytes on every page.
 
@@ -53,10 +53,12 @@ const readNow = () => {
           if (mine < shown) return;
           shown = mine;
           answer.peak = (answer.peak || {}).online;
-          // The reader is here, counted already or not.
+          // The reader is here, and has opened this page, counted already or not.
           answer.online = answer.online || +counts;
           answers[metric] = answer;
-          for (const path in answer.paths) views[path] = answer.paths[path].views;
+          for (const path in answer.paths) {
+            views[path] = answer.paths[path].views || counts & (path === pathOf(script));
+          }
           fill();
           redraw();
         })

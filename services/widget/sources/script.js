@@ -9,7 +9,7 @@ export const options = script.dataset;
 export const origin = new URL(script.src).origin;
 
 // The build wraps everything in one `try`: to throw is to stop silently.
-if (!options.site || window.__luot) throw 0;
+if (!options.site || self.__luot) throw 0;
 
 /** Whether this reader counts: not on a local machine, nor a browser driven by a program. */
 export const counts =

@@ -30,8 +30,9 @@ export const put = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
+/** The path of the page that an element names, or of this one; the script tag names none. */
 // With the query: on some portals it names the page. The server knows which parameters do.
-const pathOf = (slot) => {
+export const pathOf = (slot) => {
   const link = document.createElement("a");
   link.href = slot.dataset.luotViews || location.href;
   return (link.pathname + link.search).slice(0, 1000);

@@ -3,7 +3,7 @@
 import { counts, options, origin } from "./script.js";
 import { catchUp, read } from "./numbers.js";
 
-const EVENT = origin + "/api/event";
+const EVENT = origin + "/e";
 const on = addEventListener;
 
 let page, unseen, left, image;
@@ -24,7 +24,7 @@ const send = () => {
     new Image().src = origin + "/hit.gif?" + new URLSearchParams(hit);
     image = 0;
   };
-  if (!window.fetch) return image();
+  if (!self.fetch) return image();
   // A string is sent as text/plain, which needs no preflight.
   fetch(EVENT, {
     method: "POST",
@@ -67,8 +67,9 @@ on("pageshow", (event) => {
   if (event.persisted && left) view();
 });
 const looked = () => (unseen ? view() : catchUp());
-document.addEventListener("visibilitychange", looked);
-document.addEventListener("prerenderingchange", looked);
+// On their way down to the document: one of them does not bubble, nor does the other in Safari 13.
+on("visibilitychange", looked, true);
+on("prerenderingchange", looked, true);
 // The one failure known to come before Luot received the view: a policy that forbids the request
 // ("enforce"), and does not only report it.
 on("securitypolicyviolation", (event) => {

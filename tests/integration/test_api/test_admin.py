@@ -1,5 +1,7 @@
 """Administration of sites, and how ingest hears of it."""
 
+import asyncio
+
 import httpx
 import msgspec
 import pytest
@@ -10,6 +12,7 @@ from services.api.settings import ApiSettings
 from services.model.display import Display
 from services.model.site import Site
 from services.state import keys
+from services.state.sites import PublishedSites
 from services.state.state import State
 from services.store import sites
 from services.store.interface import Store
@@ -51,6 +54,60 @@ async def test_a_site_is_created_edited_and_removed_and_ingest_hears_of_it(
     assert (await client.get("/api/counter/danang")).status_code == 404
     assert (await client.delete("/api/admin/sites/danang", headers=ADMIN)).status_code == 404
     assert [site.slug for site in await sites.load(store)] == ["mytho"]
+
+
+async def test_a_host_is_kept_as_browsers_send_it_however_it_was_typed(
+    client: httpx.AsyncClient,
+) -> None:
+    typed = ["MyTho.Example:8080", "Mỹtho.vn.", "*.MỸTHO.vn:443", "mytho.example", "a\u202eb.vn"]
+    folded = ["mytho.example", "xn--mtho-q35a.vn", "*.xn--mtho-q35a.vn", "ab.vn"]
+    new = {"slug": "idn", "hosts": typed}
+    created = await client.post("/api/admin/sites", json=new, headers=ADMIN)
+    assert (created.status_code, created.json()["hosts"]) == (201, folded)
+    edited = await client.patch(
+        "/api/admin/sites/idn", json={"hosts": ["Mỹtho.vn:80"]}, headers=ADMIN
+    )
+    assert edited.json()["hosts"] == folded[1:2]
+    for bad in ("-mỹ.vn", "mỹ tho.vn", ":80", "a.example:port"):
+        answer = await client.patch("/api/admin/sites/idn", json={"hosts": [bad]}, headers=ADMIN)
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, ["hosts"]), bad
+    assert (await client.delete("/api/admin/sites/idn", headers=ADMIN)).status_code == 204
+
+
+async def test_who_adds_a_site_hears_when_ingest_counts_it(
+    client: httpx.AsyncClient, redis: Redis
+) -> None:
+    async def status(slug: str, wait: float = 0) -> dict[str, object]:
+        path = f"/api/admin/sites/{slug}/ingest"
+        answer = await client.get(path, params={"wait": wait}, headers=ADMIN)
+        body: dict[str, object] = answer.json()
+        return body
+
+    assert (await status("mytho", wait=9))["missing"] == (
+        "no ingest process runs on this Redis, so no hit is taken"
+    )
+    published = PublishedSites(State(redis))
+    before = await published.read()
+    for reader in ("one", "two"):
+        await published.acknowledge(reader, before)
+    assert await status("mytho") == {"processes": 2, "knowing": 2, "counts": True, "missing": None}
+    new = {"slug": "danang", "hosts": ["danang.example"]}
+    assert (await client.post("/api/admin/sites", json=new, headers=ADMIN)).status_code == 201
+    await published.acknowledge("one", await published.read())
+    assert (await status("danang", wait=0.2))["missing"] == (
+        "1 of 2 ingest processes have not read the change yet"
+    )
+    waiting = asyncio.create_task(status("danang", wait=9))
+    await asyncio.sleep(0)
+    await published.acknowledge("two", await published.read())
+    assert (await waiting)["counts"] is True
+    await client.patch("/api/admin/sites/danang", json={"hosts": []}, headers=ADMIN)
+    for reader in ("one", "two"):
+        await published.acknowledge(reader, await published.read())
+    assert (await status("danang"))["missing"] == (
+        "the site has no host, so hits of every host are refused"
+    )
+    await client.delete("/api/admin/sites/danang", headers=ADMIN)
 
 
 async def test_the_display_of_a_site_is_changed_option_by_option_and_is_in_its_numbers(

@@ -75,7 +75,11 @@ async def test_a_session_lasts_from_sign_in_to_sign_out(client: httpx.AsyncClien
 
 @pytest.mark.parametrize(
     ("peers", "host", "secure"),
-    [("127.0.0.1", "x", True), ("192.0.2.1", "x", False), ("192.0.2.1", "stats.example.vn", True)],
+    [
+        ("127.0.0.1", "x", True),
+        ("192.0.2.1", "x", False),
+        ("192.0.2.1", "thongke.example.vn", True),
+    ],
 )
 async def test_behind_tls_the_cookie_is_bound_to_host_and_tls(
     store: Store, redis: Redis, clock: Clock, peers: str, host: str, secure: bool
@@ -83,7 +87,7 @@ async def test_behind_tls_the_cookie_is_bound_to_host_and_tls(
     settings = ApiSettings.read(
         {"LUOT_TRUSTED_PROXIES": peers},
         admin_token=TOKEN,
-        public_url="https://stats.example.vn/luot",
+        public_url="https://thongke.example.vn/luot",
     )
     api = Api(settings, store=store, state=State(redis), clock=clock, monotonic=clock)
     await api.start()

@@ -18,6 +18,29 @@ def test_a_page_has_a_host_in_lower_case_and_a_path_as_it_came() -> None:
 
 @pytest.mark.parametrize(
     "url",
+    ["https://MỹTho.vn./", "https://m\u200eỹtho.vn\u202e/", "https://xn--mtho-q35a.vn:8443/"],
+)
+def test_a_host_is_one_in_letters_and_as_browsers_send_it(url: str) -> None:
+    site = Site(slug="mytho", hosts=("Mỹtho.vn",))
+    page = read_page(url)
+    assert page is not None
+    assert page.host == "xn--mtho-q35a.vn"
+    assert site.allows(page.host)
+
+
+@pytest.mark.parametrize("unseen", ["\x80", "\x9b", "\u061c", "\u200f", "\u202e", "\u2066"])
+def test_no_control_and_no_mark_of_direction_is_in_a_host_or_source(unseen: str) -> None:
+    page = read_page(f"https://my{unseen}tho.example/")
+    assert page is not None
+    assert page.host == "mytho.example"
+    assert source_of(page, f"https://go{unseen}ogle.com/", SITE) == "google.com"
+    named = read_page(f"https://mytho.example/?utm_source=za{unseen}lo")
+    assert named is not None
+    assert source_of(named, "", SITE) == "zalo"
+
+
+@pytest.mark.parametrize(
+    "url",
     [
         "",
         "/tin-tuc",
@@ -51,6 +74,11 @@ def test_what_is_not_the_url_of_a_page_is_refused(url: str) -> None:
         ("https://mytho.example/?utm_source=zalo&ref=x", "https://google.com/", "zalo"),
         ("https://mytho.example/?ref=b%E1%BA%A3n+tin", "", "bản tin"),
         ("https://mytho.example/?utm_source=", "https://google.com/", "google.com"),
+        ("https://mytho.example/?ref=menu", "https://mytho.example/b", ""),
+        ("https://mytho.example/?source=rss", "https://www.mytho.example/", ""),
+        ("https://mytho.example/?ref=menu", "https://google.com/", "menu"),
+        ("https://mytho.example/?utm_source=zalo", "https://mytho.example/b", "zalo"),
+        ("https://mytho.example/?utm_source=&ref=menu", "https://mytho.example/b", ""),
     ],
 )
 def test_the_source_is_the_campaign_or_the_other_host(url: str, referrer: str, source: str) -> None:

@@ -300,6 +300,14 @@ class Log(ABC):
         """
 
     @abstractmethod
+    async def identity(self) -> str | None:
+        """Return which log this is; None until an aggregator has said it."""
+
+    @abstractmethod
+    async def identify(self, identity: str) -> None:
+        """Say which log this is; ingest adopts the spools of this log only."""
+
+    @abstractmethod
     async def examine(self) -> list[ServerCheck]:
         """Look at the server; the first check says which it is. Raises LogError if it is away."""
 

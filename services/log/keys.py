@@ -9,6 +9,8 @@ DEAD = "hits:dead"
 """Stream of entries that could not be decoded, with the reason."""
 PARTITIONS = "hits:partitions"
 """How many partitions the log has; written once."""
+IDENTITY = "hits:identity"
+"""Which log this is; the aggregator writes here what the store holds."""
 
 
 def stream(partition: int, topic: str = TOPIC) -> str:

@@ -82,6 +82,13 @@ async def sequences(log: Log) -> list[int]:
     return [int(record.headers["s"]) for record in await read(log)]
 
 
+async def test_a_log_knows_which_it_is_once_it_was_told(log: Log) -> None:
+    assert await log.identity() is None
+    await log.identify("a1")
+    await log.identify("b2")
+    assert await log.identity() == "b2"
+
+
 # Producer
 
 

@@ -30,6 +30,7 @@ class MemoryServer:
         self.imports: dict[str, ImportProgress] = {}
         self.salts: dict[str, str] = {}
         self.partitions: int | None = None
+        self.identity: str | None = None
         self.reachable = True
         self._last: dict[int, tuple[int, int]] = {}
         self._changed = asyncio.Event()

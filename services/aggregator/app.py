@@ -25,6 +25,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.aggregator.supervisor import Supervisor
 from services.aggregator.transport import driver, runs
 from services.aggregator.visits import DayPeak
+from services.aggregator.watermarks import Watermarks
 from services.log import keys
 from services.log.open import open_log
 from services.store.interface import Store, StoreError
@@ -41,10 +42,17 @@ class Aggregator:
     Everything happens on one event loop; only the store works in threads of its own.
     """
 
-    def __init__(self, settings: AggregatorSettings, store: Store, *, broker: str = "") -> None:
+    def __init__(
+        self,
+        settings: AggregatorSettings,
+        store: Store,
+        *,
+        broker: str = "",
+        watermarks: Watermarks | None = None,
+    ) -> None:
         self._settings = settings
         self._store = store
-        self._flusher = Flusher(store, settings.hot_rows)
+        self._flusher = Flusher(store, settings.hot_rows, watermarks)
         self._online = OnlineBoard(settings.redis_url)
         self._log = open_log(broker or settings.redis_url, partitions=settings.partitions)
         self._folds = OwnedFolds()

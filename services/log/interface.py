@@ -170,6 +170,18 @@ class LogPositions(ABC):
         """Set what is committed, also back; None is the very beginning. `hold` them first."""
 
     @abstractmethod
+    async def written(self) -> dict[int, int]:
+        """Return the newest position of each partition that was noted with `note_written`."""
+
+    @abstractmethod
+    async def note_written(self, positions: Mapping[int, int]) -> None:
+        """Note up to which position a store must hold the counters; it never goes back."""
+
+    @abstractmethod
+    async def forget_written(self) -> None:
+        """Forget what was noted: the store was put back to an earlier state."""
+
+    @abstractmethod
     def hold(self) -> AbstractAsyncContextManager[None]:
         """Own every partition meanwhile, so that no aggregator folds.
 

@@ -38,6 +38,14 @@ def commits(group: str, topic: str = TOPIC) -> str:
     return f"{topic}:commits:{group}"
 
 
+def written(group: str, topic: str = TOPIC) -> str:
+    """Return the hash of partition → position of the newest batch whose counter rows are written.
+
+    Only aggregators with several stores to choose from write it.
+    """
+    return f"{topic}:written:{group}"
+
+
 def owner(partition: int, group: str, topic: str = TOPIC) -> str:
     """Return the key of the lease on a partition."""
     return f"{stream(partition, topic)}:owner:{group}"

@@ -75,6 +75,9 @@ APPEND_RETRIES = CounterSpec(
 )
 SPOOL_HITS = GaugeSpec("luot_spool_hits", "Hits in the spool, not yet in the log")
 SPOOL_BYTES = GaugeSpec("luot_spool_bytes", "Bytes of the spool on the disk")
+SPOOL_OTHER_BYTES = GaugeSpec(
+    "luot_spool_other_bytes", "Bytes in LUOT_SPOOL that belong to the log of another Luot"
+)
 SPOOL_AGE = GaugeSpec("luot_spool_age_seconds", "Age of the oldest hit in the spool, 0 when empty")
 SPOOLED_HITS = CounterSpec("luot_spooled_hits_total", "Hits written to the spool")
 DRAINED_HITS = CounterSpec("luot_drained_hits_total", "Hits brought from the spool to the log")

@@ -13,7 +13,7 @@ from typing import Any
 from faust.contrib.asgi import faust_app_running
 from faust.types import EventT, StreamT
 
-from services.aggregator import drift, lag, metrics, retention
+from services.aggregator import drift, lag, log_identity, metrics, retention
 from services.aggregator.dead_letters import DeadLetters
 from services.aggregator.faust_app import create_app, raw_topic, watch
 from services.aggregator.flush import Flusher
@@ -25,7 +25,9 @@ from services.aggregator.settings import AggregatorSettings
 from services.aggregator.supervisor import Supervisor
 from services.aggregator.transport import driver, runs
 from services.aggregator.visits import DayPeak
+from services.aggregator.watermarks import Watermarks
 from services.log import keys
+from services.log.open import open_log
 from services.store.interface import Store, StoreError
 
 STOP_SECONDS = 5.0
@@ -40,11 +42,19 @@ class Aggregator:
     Everything happens on one event loop; only the store works in threads of its own.
     """
 
-    def __init__(self, settings: AggregatorSettings, store: Store, *, broker: str = "") -> None:
+    def __init__(
+        self,
+        settings: AggregatorSettings,
+        store: Store,
+        *,
+        broker: str = "",
+        watermarks: Watermarks | None = None,
+    ) -> None:
         self._settings = settings
         self._store = store
-        self._flusher = Flusher(store, settings.hot_rows)
+        self._flusher = Flusher(store, settings.hot_rows, watermarks)
         self._online = OnlineBoard(settings.redis_url)
+        self._log = open_log(broker or settings.redis_url, partitions=settings.partitions)
         self._folds = OwnedFolds()
         self._pending = Pending(settings.flush_hits)
         self._peaks: list[DayPeak] = []
@@ -166,6 +176,7 @@ class Aggregator:
                 self._store, settings.partitions, lambda: assigned(consumer), settings.drift_seconds
             ),
             retention.enforce_forever(self._store, settings.hits_days),
+            log_identity.publish_forever(self._store, self._log),
         )
 
     async def failed(self) -> None:
@@ -187,6 +198,7 @@ class Aggregator:
             await consumer.broker.close()
         await self._running.aclose()
         await self._online.close()
+        await self._log.close()
         self._supervisor.close()
 
     async def ready(self) -> str | None:

@@ -12,9 +12,11 @@ from services.aggregator import metrics
 from services.aggregator.fold import Folded, apply, changes
 from services.aggregator.rows import HotRows
 from services.aggregator.visits import DayPeak
+from services.aggregator.watermarks import Watermarks
 from services.store import counters, hits, peaks
 from services.store.counters import CounterKey, CounterRow
 from services.store.interface import Store, StoreUnavailableError
+from services.store.one_host import OneHostStore
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +32,10 @@ COLUMNS = (
 class Flusher:
     """Writes folded runs. Every step is idempotent: repeating it counts nothing twice."""
 
-    def __init__(self, store: Store, hot_rows: int) -> None:
+    def __init__(self, store: Store, hot_rows: int, watermarks: Watermarks | None = None) -> None:
+        """`watermarks` are kept where the store has several hosts."""
         self._store = store
+        self._watermarks = watermarks
         self._limit = hot_rows
         self._rows: dict[int, HotRows] = {}
         self.unavailable: str | None = None
@@ -78,6 +82,9 @@ class Flusher:
             if runs and folded.first <= runs[-1].last:
                 raise ValueError(f"a run from {folded.first} comes after {runs[-1].last}")
             runs.append(folded)
+        if isinstance(self._store, OneHostStore) and by_partition.keys() - self._rows.keys():
+            # Whoever owned them before may have written to another host.
+            await self._store.verify()
         changed: dict[int, dict[CounterKey, CounterRow]] = {}
         for partition, runs in by_partition.items():
             hot = self._rows.setdefault(partition, HotRows())
@@ -86,6 +93,14 @@ class Flusher:
         if written := {key: row for rows in changed.values() for key, row in rows.items()}:
             await counters.write(self._store, written)
             metrics.flushed_rows.labels("counters").inc(len(written))
+            if self._watermarks is not None:
+                await self._watermarks.note(
+                    {
+                        partition: max(position for _, _, position in rows.values())
+                        for partition, rows in changed.items()
+                        if rows
+                    }
+                )
         for partition, rows in changed.items():
             if partition in self._rows:
                 self._rows[partition].put(rows, self._limit // len(self._rows))

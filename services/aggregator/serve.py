@@ -1,22 +1,25 @@
 """`luot aggregator`: one process with the aggregator, its health and its metrics."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import threading
-from contextlib import suppress
 
 import uvloop
 from starlette.applications import Starlette
 
 from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
+from services.aggregator.watermarks import Watermarks
 from services.http import health, server
+from services.log.open import open_log
 from services.runtime import gc_tuning
 from services.store.interface import Store, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
-from services.store.open import open_store
+from services.store.one_host import OneHostStore
+from services.store.open import open_hosts
 
 log = logging.getLogger(__name__)
 
@@ -84,12 +87,25 @@ class _State:
 
 
 async def _work(settings: AggregatorSettings, state: _State, stop: asyncio.Event) -> None:
-    """Aggregate until stopped, or raise the error that ends it."""
-    store = open_store(settings.clickhouse_url.get_secret_value())
-    try:
-        if not await _prepared(store, settings, state, stop):
-            return
-        aggregator = state.aggregator = Aggregator(settings, store)
+    """Aggregate until stopped; raise the error that ends it otherwise."""
+    async with contextlib.AsyncExitStack() as opened:
+        await _aggregate(opened, settings, state, stop)
+
+
+async def _aggregate(
+    opened: contextlib.AsyncExitStack,
+    settings: AggregatorSettings,
+    state: _State,
+    stop: asyncio.Event,
+) -> None:
+    hits = open_log(settings.redis_url, partitions=settings.partitions, group=settings.group)
+    opened.push_async_callback(hits.close)
+    hosts = open_hosts(settings.clickhouse_url.get_secret_value())
+    watermarks = Watermarks(hits.positions, settings.partitions) if len(hosts) > 1 else None
+    store = hosts[0] if watermarks is None else OneHostStore(hosts, watermarks.lag)
+    opened.push_async_callback(store.close)
+    if await _prepared(store, settings, state, stop):
+        aggregator = state.aggregator = Aggregator(settings, store, watermarks=watermarks)
         try:
             await aggregator.start()
             stopping = asyncio.create_task(stop.wait())
@@ -101,8 +117,6 @@ async def _work(settings: AggregatorSettings, state: _State, stop: asyncio.Event
             failed.cancel()
         finally:
             await aggregator.stop()
-    finally:
-        await store.close()
 
 
 async def _prepared(
@@ -116,7 +130,7 @@ async def _prepared(
         except StoreUnavailableError as error:
             state.problem = f"the store is unavailable: {error}"
             log.warning("waiting for the store: %s", error)
-            with suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
         else:
             return True

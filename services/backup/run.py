@@ -80,6 +80,7 @@ async def restore_all(
     positions = stores.log.positions
     async with positions.hold():
         await restore(stores.store, path, manifest, progress)
+        await positions.forget_written()
         await positions.set_committed(
             {number: manifest.positions.get(number) for number in range(partitions)}
         )

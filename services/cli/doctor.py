@@ -57,7 +57,7 @@ async def _checks(data: Path | None, days: int) -> "list[Check]":
         return await _through_api(data, days)
     async with open_stores(settings, data) as stores:
         checks = await run.examine(stores, settings, days)
-    return checks if data else [*checks, *run.spool()]
+        return checks if data else [*checks, *await run.spool(stores.log)]
 
 
 async def _through_api(data: Path | None, days: int) -> "list[Check]":

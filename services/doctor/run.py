@@ -9,6 +9,9 @@ from pathlib import Path
 from services.doctor import log, store
 from services.doctor.check import Check, Findings
 from services.embedded.stores import Stores
+from services.log import spool_marks
+from services.log.errors import LogError
+from services.log.interface import Log
 from services.settings import StoreSettings
 
 DEFAULT_DAYS = 3
@@ -29,8 +32,8 @@ async def examine(
     ]
 
 
-def spool(environ: Mapping[str, str] = os.environ) -> list[Check]:
-    """Check the spool of ingest, if it is on this machine."""
+async def spool(log: Log, environ: Mapping[str, str] = os.environ) -> list[Check]:
+    """Look at the spool of ingest, where it is on this machine."""
     findings = Findings("ingest")
     named = environ.get("LUOT_SPOOL")
     folder = Path(named) if named else None
@@ -45,4 +48,29 @@ def spool(environ: Mapping[str, str] = os.environ) -> list[Check]:
         f"{folder}: {waiting:,} bytes wait, {free / (1 << 30):.1f} GiB are free",
         "let ingest write there and make room: it takes hits when Redis is away",
     )
+    await findings.attempt(
+        "spools of other logs", lambda: _others(findings, folder, log), LogError, OSError
+    )
     return findings.checks
+
+
+async def _others(findings: Findings, folder: Path, log: Log) -> None:
+    identity = await log.identity()
+    if identity is None:
+        findings.add("spools of other logs", None, "this log has no identity yet")
+        return
+    others = {
+        path: other
+        for path, other in spool_marks.others(folder, identity).items()
+        if any(path.iterdir())
+    }
+    findings.add(
+        "spools of other logs",
+        None if others else True,
+        f"this log is {identity}; hits of other logs wait in"
+        f" {', '.join(f'{path.name} (of {other})' for path, other in others.items())}"
+        if others
+        else f"none; this log is {identity}",
+        "start the ingest of that Luot. If that log is gone for good and its hits belong to this"
+        " one, delete the .log file beside the folder: the next ingest here adopts it",
+    )

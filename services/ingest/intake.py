@@ -58,7 +58,9 @@ class Intake:
         # The group commit has one append in flight, and does its own timeouts and retries.
         self._producer = self._log.producer()
         self._breaker = CircuitBreaker()
-        self._spool = Spool(settings.spool, settings.spool_bytes, settings.partitions, clock)
+        self._spool = Spool(
+            settings.spool, settings.spool_bytes, settings.partitions, clock, settings.redis_url
+        )
         file = SitesFile(settings.spool / "sites.json", settings.partitions)
         self._sites = SiteLookup(self._state, file)
         memory = SaltMemory(settings.salts, settings.redis_url)
@@ -162,6 +164,7 @@ class Intake:
         try:
             await self._may_append()
             await self._sites.refresh()
+            await self._identify()
         except (StateError, LogError) as error:
             reason = f"Redis cannot be asked: {error}"
             if reason != self._closed:
@@ -182,6 +185,15 @@ class Intake:
     async def _may_append(self) -> None:
         """Raise RefusedError when this server must not hold the log."""
         await check_log(self._log, unsafe_eviction=self._settings.unsafe_eviction)
+
+    async def _identify(self) -> None:
+        """Learn whose spool ours is. Raises LogError."""
+        identity = await self._log.identity()
+        if identity is not None:
+            try:
+                await self._spool.belong_to(identity)
+            except OSError as error:
+                _log.warning("the spool cannot be marked as this log's: %s", error)
 
     async def _maintain(self) -> None:
         while True:
@@ -214,6 +226,7 @@ class Intake:
             # Repairs a server that was wiped.
             await self._log.create()
             await self._sites.acknowledge()
+            await self._identify()
         if self._no_room() is None:
             self._commit.fault = None
         self._salts.forget()

@@ -169,6 +169,18 @@ class LogPositions(ABC):
         """Set committed positions, backwards too; None is the very beginning. `hold` them first."""
 
     @abstractmethod
+    async def written(self) -> dict[int, int]:
+        """Return the newest position of each partition that was noted with `note_written`."""
+
+    @abstractmethod
+    async def note_written(self, positions: Mapping[int, int]) -> None:
+        """Note up to which position a store must hold the counters; it never goes back."""
+
+    @abstractmethod
+    async def forget_written(self) -> None:
+        """Forget what was noted: the store was put back to an earlier state."""
+
+    @abstractmethod
     def hold(self) -> AbstractAsyncContextManager[None]:
         """Own every partition in the meantime, so that no aggregator folds.
 
@@ -297,6 +309,14 @@ class Log(ABC):
         That is, when it has another number of partitions, or may evict entries (unless
         `unsafe_eviction`).
         """
+
+    @abstractmethod
+    async def identity(self) -> str | None:
+        """Return which log this is; None until an aggregator has said it."""
+
+    @abstractmethod
+    async def identify(self, identity: str) -> None:
+        """Say which log this is; ingest adopts the spools of this log only."""
 
     @abstractmethod
     async def examine(self) -> list[ServerCheck]:

@@ -9,6 +9,8 @@ DEAD = "hits:dead"
 """Stream of entries that could not be decoded, with the reason."""
 PARTITIONS = "hits:partitions"
 """How many partitions the log has; written once."""
+IDENTITY = "hits:identity"
+"""Which log this is; the aggregator writes here what the store holds."""
 
 
 def stream(partition: int, topic: str = TOPIC) -> str:
@@ -34,6 +36,14 @@ def import_salt(site: str) -> str:
 def commits(group: str, topic: str = TOPIC) -> str:
     """Return the hash of partition → next position to read."""
     return f"{topic}:commits:{group}"
+
+
+def written(group: str, topic: str = TOPIC) -> str:
+    """Return the hash of partition → position of the newest batch whose counter rows are written.
+
+    Only aggregators with several stores to choose from write it.
+    """
+    return f"{topic}:written:{group}"
 
 
 def owner(partition: int, group: str, topic: str = TOPIC) -> str:

@@ -50,6 +50,15 @@ class ClickHouseStore(ThreadedStore):
         """Return a new session; it connects with its first call."""
         return ServerSession(self.address, settings=self._settings)
 
+    def by_host(self) -> "list[ClickHouseStore]":
+        """Return a store for each host."""
+        return [
+            ClickHouseStore(
+                msgspec.structs.replace(self.address, hosts=(host,)), settings=self._settings
+            )
+            for host in self.address.hosts
+        ]
+
     def limited(self, limits: Limits) -> "ClickHouseStore":
         """Return the same server with limits; see Store."""
         return ClickHouseStore(self.address, limits.calls, settings=limits.settings())
@@ -203,6 +212,9 @@ def _settings(server: Any) -> dict[str, int]:
         "max_query_size": MAX_QUERY_BYTES,
         "max_ast_elements": MAX_ELEMENTS,
         "max_expanded_ast_elements": MAX_ELEMENTS,
+        # A replicated table would take the repetition of an insert for done, and never push it to
+        # the views that failed the first time. Our rows may be inserted twice.
+        "insert_deduplicate": 0,
     }
     # An old server warns of every setting that it does not know.
     if (server.version_major, server.version_minor) >= _ASYNC_INSERT_SINCE:

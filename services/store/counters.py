@@ -36,6 +36,14 @@ async def load(store: Store, keys: Collection[CounterKey]) -> dict[CounterKey, C
     return rows
 
 
+async def positions(store: Store) -> dict[str, int]:
+    """Return the position of the newest counter row of each site."""
+    rows = await store.execute(
+        "SELECT site, max(position) FROM counters WHERE grain = 'total' AND path = '' GROUP BY site"
+    )
+    return dict(rows)
+
+
 async def write(store: Store, rows: Mapping[CounterKey, CounterRow]) -> None:
     """Write rows; of the rows of one key the one with the highest position counts.
 

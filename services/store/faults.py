@@ -39,6 +39,8 @@ TRANSIENT = frozenset(
         ErrorCodes.ALL_CONNECTION_TRIES_FAILED,
         ErrorCodes.TOO_LESS_LIVE_REPLICAS,
         ErrorCodes.UNKNOWN_STATUS_OF_INSERT,
+        # Two writers of a quorum refuse each other.
+        ErrorCodes.UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE,
         ErrorCodes.QUERY_WAS_CANCELLED,
         ErrorCodes.KEEPER_EXCEPTION,
         _CANNOT_SCHEDULE_TASK,

@@ -30,3 +30,11 @@ def open_store(url: str, *, answer_seconds: float | None = None) -> Store:
             return ChdbStore(Path(unquote(parts.path)))
         case scheme:
             raise ValueError(f"{scheme!r} is not the scheme of a store; {EXPECTED}")
+
+
+def open_hosts(url: str) -> list[Store]:
+    """Return a store for each host that a URL names. Raises ValueError."""
+    store = open_store(url)
+    from services.store.clickhouse import ClickHouseStore
+
+    return list(store.by_host()) if isinstance(store, ClickHouseStore) else [store]

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from services.model.partition import partition_of
-from services.store import column_types
+from services.store import column_types, log_identity
 from services.store.interface import Row, Store, StoreError
 from services.store.migrations import partitions_of, schema_of
 
@@ -28,7 +28,7 @@ RESTORE = "restore"
 _FINGERPRINT_BITS = 64
 # The earliest entry of an id counts, and the ids of a store that were never merged may repeat.
 _FIRST_BY = {"opening_balances": ("at", "site, id")}
-_WITHOUT = {"meta": f"name != '{RESTORE}'"}
+_WITHOUT = {"meta": f"name NOT IN ('{RESTORE}', '{log_identity.NAME}')"}
 
 _decoder = msgspec.json.Decoder(list[Any])
 

@@ -82,6 +82,25 @@ async def sequences(log: Log) -> list[int]:
     return [int(record.headers["s"]) for record in await read(log)]
 
 
+async def test_a_log_knows_which_it_is_once_it_was_told(log: Log) -> None:
+    assert await log.identity() is None
+    await log.identify("a1")
+    await log.identify("b2")
+    assert await log.identity() == "b2"
+
+
+async def test_what_was_written_never_goes_back_until_it_is_forgotten(log: Log) -> None:
+    positions = log.positions
+    assert await positions.written() == {}
+    high = 1_999_999_999_999 << 20
+    await positions.note_written({0: 7, 1: high})
+    await positions.note_written({0: 10, 1: high - 1, 2: 5})
+    await positions.note_written({0: 9, 1: high + 1})
+    assert await positions.written() == {0: 10, 1: high + 1, 2: 5}
+    await positions.forget_written()
+    assert await positions.written() == {}
+
+
 # Producer
 
 

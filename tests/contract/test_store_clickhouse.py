@@ -9,6 +9,7 @@ import pytest
 
 from services.store.address import Address
 from services.store.clickhouse import THREADS, ClickHouseStore
+from services.store.faults import fault
 from services.store.interface import StoreError, StoreUnavailableError
 from services.store.migrations import migrate
 from services.store.open import open_store
@@ -245,3 +246,22 @@ def test_a_url_that_names_no_store_is_refused_without_its_password(url: str, exp
 def test_a_store_that_was_never_used_closes_without_connecting() -> None:
     store = ClickHouseStore(f"clickhouse://127.0.0.1:{free_port()}/luot")
     asyncio.run(store.close())
+
+
+def test_a_quorum_that_is_busy_is_no_lasting_fault() -> None:
+    for code in (286, 319):
+        assert isinstance(fault(code, "DB::Exception: Quorum"), StoreUnavailableError)
+
+
+async def test_a_repeated_insert_is_never_taken_for_done(
+    clickhouse_server: ClickHouseServer,
+) -> None:
+    store = open_store(clickhouse_server.url)
+    try:
+        await migrate(store)
+        rows = await store.execute(
+            "SELECT value, changed FROM system.settings WHERE name = 'insert_deduplicate'"
+        )
+        assert rows == [("0", 1)]
+    finally:
+        await store.close()

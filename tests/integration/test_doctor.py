@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ CHECKS = {
         *("ClickHouse", "clock", "schema", "partitions", "restore", "disk", "parts", "sites"),
         *("recount", "pages", "periods"),
     },
-    "ingest": {"spool"},
+    "ingest": {"spool", "spools of other logs"},
 }
 
 
@@ -96,6 +97,42 @@ def test_a_row_that_differs_is_named_until_it_is_right_again(system: System) -> 
     assert "✗ store: periods" in said
     write(-7)
     assert doctor(**stores(system))[0] == 0
+
+
+def test_a_spool_of_another_log_is_named_and_a_wiped_redis_learns_again_which_log_it_is(
+    system: System, tmp_path: Path
+) -> None:
+    def identity() -> bytes:
+        with system.redis.client() as redis:
+            for _ in range(300):
+                if (value := redis.get("hits:identity")) is not None:
+                    return bytes(value)
+                time.sleep(0.1)
+        raise AssertionError("nobody says which log this is")
+
+    before = identity()
+    with system.redis.client() as redis:
+        redis.delete("hits:identity")
+    assert identity() == before
+    with system.redis.client() as redis:
+        redis.set("hits:identity", "foreign")
+        for _ in range(300):
+            if redis.get("hits:identity") == before:
+                break
+            time.sleep(0.1)
+    assert identity() == before
+
+    folder = tmp_path / "0123456789abcdef"
+    folder.mkdir()
+    (folder / "00000001.spool").write_bytes(b"hits")
+    (tmp_path / "0123456789abcdef.log").write_text("theirs\n")
+    check = by_name(doctor("--json", LUOT_SPOOL=str(tmp_path), **stores(system))[1])[
+        "ingest spools of other logs"
+    ]
+    assert check["ok"] is None
+    assert f"this log is {before.decode()}" in check["found"]
+    assert "0123456789abcdef (of theirs)" in check["found"]
+    assert "start the ingest of that Luot" in check["advice"]
 
 
 async def tamper(store_url: str, more: int) -> tuple[Any, int]:

@@ -19,6 +19,7 @@ from services.ingest import metrics
 from services.ingest.spool import records, segment
 from services.ingest.spool.records import SpoolRecord
 from services.ingest.spool.segment import SEGMENT_BYTES, Segment
+from services.log import spool_marks
 from services.runtime import file_locks
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class Folder:
     ) -> None:
         self.path = path
         self._lock = lock
+        self.log: str | None = None
+        """Which log it belongs to; None for one that was never marked."""
         self._partitions = partitions
         self._segment_bytes = segment_bytes
         self._segments: deque[Segment] = deque()
@@ -68,16 +71,20 @@ class Folder:
                 return cls(path, lock, partitions, segment_bytes)
 
     @classmethod
-    def adopt(cls, path: Path, partitions: int) -> Self | None:
-        """Take over the folder of a process that is gone; None when it is still running.
+    def adopt(cls, path: Path, partitions: int, log: str | None = None) -> Self | None:
+        """Take over what a process that is gone has left; None when it is not gone.
 
-        Torn tails are reported here. Raises OSError.
+        Also None when it is marked as another log's. Torn tails are reported here. Raises OSError.
         """
         lock = _lock(path)
         if lock is None:
             return None
         folder = cls(path, lock, partitions)
         try:
+            folder.log = spool_marks.read(spool_marks.mark(path))
+            if folder.log not in (None, log):
+                folder.close()
+                return None
             for file in sorted(path.glob("*" + segment.SUFFIX)):
                 folder._adopt(file)
         except OSError:
@@ -110,6 +117,11 @@ class Folder:
         self._segments.append(file)
         self.hits += scan.hits
         self.oldest = scan.written if self.oldest is None else self.oldest
+
+    def mark(self, log: str) -> None:
+        """Say which log it belongs to. Raises OSError."""
+        spool_marks.write(spool_marks.mark(self.path), log)
+        self.log = log
 
     @property
     def size(self) -> int:
@@ -201,6 +213,7 @@ class Folder:
         if self._lock >= 0:
             with suppress(OSError):
                 self.path.rmdir()
+                spool_marks.mark(self.path).unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = -1
 

@@ -4,12 +4,14 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 from services.ingest import metrics
 from services.ingest.spool import records
 from services.ingest.spool.folder import Folder, folders
 from services.ingest.spool.segment import SEGMENT_BYTES
+from services.log import spool_marks
 from services.log.entries import LogEntry
 from services.runtime.clock import Clock
 
@@ -25,14 +27,22 @@ class SpoolError(Exception):
 class Spool:
     """Takes entries while the log cannot, and returns them in order."""
 
-    def __init__(self, root: Path, limit: int, partitions: int, clock: Clock) -> None:
+    def __init__(
+        self, root: Path, limit: int, partitions: int, clock: Clock, log_url: str = ""
+    ) -> None:
         self.root = root
+        # Its name tells nothing of the address or password in the URL.
+        name = blake2b(log_url.encode(), digest_size=8).hexdigest()
+        self._last_log = root / f"last-{name}"
+        self.log: str | None = None
+        """Which log this spool is of; None until it is known."""
         self._limit = limit
         self._partitions = partitions
         self._clock = clock
         self._own: Folder | None = None
         self._adopted: list[Folder] = []
         self._left_alone: set[str] = set()
+        self._others: set[str] = set()
         self.writing = asyncio.Lock()
         """Held while a record is written, and while hits are sent straight into the log again."""
 
@@ -45,6 +55,10 @@ class Spool:
             self._own = await asyncio.to_thread(
                 Folder.create, self.root, self._partitions, segment_bytes
             )
+            # The log may be away: then it is still the one that this URL led to last.
+            last = await asyncio.to_thread(spool_marks.read, self._last_log)
+            if last is not None:
+                await self.belong_to(last)
         except OSError as error:
             raise SpoolError(
                 f"LUOT_SPOOL={str(self.root)!r} cannot be used: {error.strerror}; expected a"
@@ -85,6 +99,14 @@ class Spool:
             return f"LUOT_SPOOL={str(self.root)!r}: its disk is full"
         return None
 
+    async def belong_to(self, log: str) -> None:
+        """Mark what this process spools as that log's. Raises OSError."""
+        if log == self.log and log == self.own.log:
+            return
+        await asyncio.to_thread(self.own.mark, log)
+        await asyncio.to_thread(spool_marks.write, self._last_log, log)
+        self.log = log
+
     async def append(self, entries: Sequence[LogEntry], *, attempted: bool) -> None:
         """Make entries durable here, as one record; one call at a time.
 
@@ -103,12 +125,19 @@ class Spool:
         self.measure()
 
     async def adopt(self) -> list[Folder]:
-        """Take over the folders of processes that are gone; return all not yet drained."""
+        """Take over the folders of processes that are gone; return all that are not drained.
+
+        Those of another log are left alone.
+        """
+        others = 0
         for path in await asyncio.to_thread(folders, self.root):
             if path.name in self._left_alone:
                 continue
             try:
-                folder = await asyncio.to_thread(Folder.adopt, path, self._partitions)
+                if await asyncio.to_thread(self._is_other, path):
+                    others += await asyncio.to_thread(_bytes, path)
+                    continue
+                folder = await asyncio.to_thread(Folder.adopt, path, self._partitions, self.log)
             except OSError as error:
                 _log.error("spool: %s cannot be read: %s", path, error)
                 self._left_alone.add(path.name)
@@ -121,8 +150,25 @@ class Spool:
                     folder.hits,
                 )
                 self._adopted.append(folder)
+        metrics.SPOOL_OTHER_BYTES.set(others)
         self.measure()
         return list(self._adopted)
+
+    def _is_other(self, path: Path) -> bool:
+        """Tell whether a folder is marked as another log's, and say so once. Raises OSError."""
+        log = spool_marks.read(spool_marks.mark(path))
+        if log in (None, self.log):
+            return False
+        if self.log is not None and path.name not in self._others and _bytes(path):
+            self._others.add(path.name)
+            _log.warning(
+                "spool: %s belongs to another log (%s, this one is %s) and is left alone; an ingest"
+                " of that log drains it",
+                path,
+                log,
+                self.log,
+            )
+        return True
 
     def release(self, folder: Folder) -> None:
         """Give an adopted folder back; drained, it is deleted, and never adopted again."""
@@ -144,3 +190,8 @@ class Spool:
 
     def _all(self) -> list[Folder]:
         return self._adopted if self._own is None else [self._own, *self._adopted]
+
+
+def _bytes(folder: Path) -> int:
+    """Return how much a folder holds. Raises OSError."""
+    return sum(file.stat().st_size for file in folder.iterdir())

@@ -48,6 +48,16 @@ class MemoryLog(Log):
                 f" expected {shown}, the number is fixed when the log is created"
             )
 
+    async def identity(self) -> str | None:
+        """See Log."""
+        self.server.check()
+        return self.server.identity
+
+    async def identify(self, identity: str) -> None:
+        """See Log."""
+        self.server.check()
+        self.server.identity = identity
+
     async def examine(self) -> list[ServerCheck]:
         """See Log."""
         self.server.check()

@@ -97,6 +97,17 @@ class RedisLog(Log):
                 " expected 'noeviction' (or set LUOT_UNSAFE_EVICTION=true to take the loss)"
             )
 
+    async def identity(self) -> str | None:
+        """See Log."""
+        with translated():
+            value = cast("bytes | None", await self._redis.get(keys.IDENTITY))
+        return None if value is None else value.decode(errors="replace")
+
+    async def identify(self, identity: str) -> None:
+        """See Log."""
+        with translated():
+            await self._redis.set(keys.IDENTITY, identity)
+
     async def examine(self) -> list[ServerCheck]:
         """See Log."""
         with translated():

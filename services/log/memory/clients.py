@@ -137,6 +137,23 @@ class MemoryPositions(LogPositions):
             else:
                 commits[partition] = at
 
+    async def written(self) -> dict[int, int]:
+        """See LogPositions."""
+        self._server.check()
+        return dict(self._server.written.get(self._group, {}))
+
+    async def note_written(self, positions: Mapping[int, int]) -> None:
+        """See LogPositions."""
+        self._server.check()
+        written = self._server.written.setdefault(self._group, {})
+        for partition, at in positions.items():
+            written[partition] = max(at, written.get(partition, -1))
+
+    async def forget_written(self) -> None:
+        """See LogPositions."""
+        self._server.check()
+        self._server.written.pop(self._group, None)
+
     @contextlib.asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
         """See LogPositions."""

@@ -23,6 +23,7 @@ class MemoryServer:
         self.clock = clock
         self.streams: dict[int, list[Record]] = {}
         self.commits: dict[str, dict[int, int]] = {}
+        self.written: dict[str, dict[int, int]] = {}
         self.leases: dict[tuple[str, int], tuple[str, int]] = {}
         self.alive: dict[str, dict[str, int]] = {}
         self.topics: dict[str, list[tuple[bytes, dict[str, bytes]]]] = {}
@@ -30,6 +31,7 @@ class MemoryServer:
         self.imports: dict[str, ImportProgress] = {}
         self.salts: dict[str, str] = {}
         self.partitions: int | None = None
+        self.identity: str | None = None
         self.reachable = True
         self._last: dict[int, tuple[int, int]] = {}
         self._changed = asyncio.Event()

@@ -34,6 +34,15 @@ for i = 1, #ARGV, 2 do
   end
 end
 """
+# Positions are longer than what Lua's numbers hold.
+_NOTE_WRITTEN = f"""{WRITES_WHEN_FULL}
+for i = 1, #ARGV, 2 do
+  local held, new = redis.call('HGET', KEYS[1], ARGV[i]) or '', ARGV[i + 1]
+  if #new > #held or (#new == #held and new > held) then
+    redis.call('HSET', KEYS[1], ARGV[i], new)
+  end
+end
+"""
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +78,25 @@ class RedisPositions(LogPositions):
         ]
         with translated():
             await self._run(_SET_COMMITTED, keys.commits(self._group, self._topic), *arguments)
+
+    async def written(self) -> dict[int, int]:
+        """See LogPositions."""
+        with translated():
+            positions = await cast(
+                "Any", self._redis.hgetall(keys.written(self._group, self._topic))
+            )
+        return {int(number): int(at) for number, at in positions.items()}
+
+    async def note_written(self, positions: Mapping[int, int]) -> None:
+        """See LogPositions."""
+        arguments = [str(number) for pair in positions.items() for number in pair]
+        with translated():
+            await self._run(_NOTE_WRITTEN, keys.written(self._group, self._topic), *arguments)
+
+    async def forget_written(self) -> None:
+        """See LogPositions."""
+        with translated():
+            await self._redis.delete(keys.written(self._group, self._topic))
 
     def _owner_keys(self) -> list[str]:
         return [

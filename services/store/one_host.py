@@ -1,0 +1,112 @@
+"""Several hosts, of which one is used: rows are read where they are written.
+
+A row that was loaded from a host that lags, and written back with a higher position, would be too
+low for good.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from services.store.interface import Limits, Row, Store, StoreError, StoreUnavailableError
+
+T = TypeVar("T")
+
+Lag = Callable[[Store, bool], Awaitable[str | None]]
+"""Says what a host lacks that must be in it, or None; the flag tells the first host of the URL."""
+
+log = logging.getLogger(__name__)
+
+
+class OneHostStore(Store):
+    """The first host that answers and lacks nothing; another one only when that does not answer."""
+
+    def __init__(self, hosts: Sequence[Store], lag: Lag) -> None:
+        self._hosts = hosts
+        self._lag = lag
+        self._current: Store | None = None
+        self._doubted = False
+        self._choosing = asyncio.Lock()
+
+    async def verify(self) -> None:
+        """Make sure that the host in use lacks nothing. Raises StoreError.
+
+        One that does is left; the next call looks for another.
+        """
+        current = await self._chosen()
+        if problem := await self._lag(current, current is self._hosts[0]):
+            self._current = None
+            raise StoreUnavailableError(f"{current!r}: {problem}")
+
+    async def prepare(self) -> None:
+        """See Store."""
+        await self._call(lambda host: host.prepare())
+
+    async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        """See Store."""
+        return await self._call(lambda host: host.execute(sql, parameters))
+
+    async def stream(
+        self, sql: str, parameters: Mapping[str, Any] | None = None
+    ) -> AsyncGenerator[list[Row], None]:
+        """See Store."""
+        async with aclosing((await self._chosen()).stream(sql, parameters)) as blocks:
+            async for block in blocks:
+                yield block
+
+    async def insert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        """See Store."""
+        await self._call(lambda host: host.insert(table, columns))
+
+    def limited(self, limits: Limits) -> "OneHostStore":
+        """See Store."""
+        return OneHostStore([host.limited(limits) for host in self._hosts], self._lag)
+
+    async def close(self) -> None:
+        """See Store."""
+        await asyncio.gather(*(host.close() for host in self._hosts))
+
+    async def _call(self, call: Callable[[Store], Awaitable[T]]) -> T:
+        host = await self._chosen()
+        try:
+            return await call(host)
+        except StoreUnavailableError:
+            self._doubted = True
+            raise
+
+    async def _chosen(self) -> Store:
+        async with self._choosing:
+            if self._current is not None and self._doubted:
+                problem = await _silence(self._current)
+                self._doubted = False
+                if problem is None:
+                    return self._current
+                log.warning("%r does not answer; looking for another host", self._current)
+                self._current = None
+            if self._current is None:
+                self._current = await self._choose()
+            return self._current
+
+    async def _choose(self) -> Store:
+        problems = []
+        for host in self._hosts:
+            problem = await _silence(host) or await self._lag(host, host is self._hosts[0])
+            if problem is None:
+                log.warning("the store is read and written at %r", host)
+                return host
+            problems.append(f"{host!r}: {problem}")
+        raise StoreUnavailableError(f"no host can be used: {'; '.join(problems)}")
+
+
+async def _silence(host: Store) -> str | None:
+    """Return why a host does not answer; None when it does."""
+    try:
+        await host.execute("SELECT 1")
+    except StoreUnavailableError as error:
+        return str(error)
+    except StoreError:
+        # It has no database yet.
+        return None
+    return None

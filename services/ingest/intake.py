@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from contextlib import suppress
 
 from services.enrich import agents
@@ -28,7 +29,9 @@ from services.ingest.token_bucket import TokenBuckets
 from services.log.entries import Batcher
 from services.log.errors import LogError
 from services.log.open import open_log
+from services.log.uncounted import Uncounted
 from services.runtime.clock import Clock
+from services.runtime.contact import Contact
 from services.runtime.tasks import end, ended
 from services.state.errors import StateError
 from services.state.state import State
@@ -53,8 +56,13 @@ class Intake:
         # One repetition at once: after a restart of Redis, connections of the pool are dead.
         self._state = State.open(settings.redis_url, seconds=_REDIS_SECONDS, retries=1)
         self._log = open_log(
-            settings.redis_url, partitions=settings.partitions, answer_seconds=_REDIS_SECONDS
+            settings.redis_url,
+            partitions=settings.partitions,
+            group=settings.group,
+            answer_seconds=_REDIS_SECONDS,
         )
+        self._uncounted = Uncounted(self._log)
+        self._contact = Contact("the log", self._uncounted.measure, (LogError,))
         # The group commit has one append under way, limits its time, and repeats it.
         self._producer = self._log.producer()
         self._breaker = CircuitBreaker()
@@ -85,8 +93,16 @@ class Intake:
             window_seconds=settings.group_commit_ms / 1000,
             max_hits=settings.group_commit_hits,
         )
-        self._drain = Drain(self._log, self._spool, self._breaker, self._may_append, clock)
+        self._drain = Drain(
+            self._log,
+            self._spool,
+            self._breaker,
+            self._may_append,
+            clock,
+            appended=self._uncounted.appended_late,
+        )
         self._maintenance: asyncio.Task[None] | None = None
+        self._contacting: asyncio.Task[None] | None = None
         self._one_maintains = asyncio.Lock()
         self._reported: str | None = None
         self._closed: str | None = "ingest has not started"
@@ -108,12 +124,16 @@ class Intake:
             raise
         self._commit.start()
         self._drain.start()
+        metrics.LOG_UP.set_function(self._log_up)
+        metrics.UNCOUNTED_AGE.set_function(self._uncounted_age)
+        self._contacting = asyncio.create_task(
+            self._contact.watch_forever(), name="contact with the log"
+        )
         self._maintenance = asyncio.create_task(self._maintain(), name="ingest maintenance")
 
     async def stop(self) -> None:
         """Finish what was accepted, then close everything."""
-        if self._maintenance is not None:
-            await end(self._maintenance)
+        await end(*(task for task in (self._maintenance, self._contacting) if task is not None))
         self._closed = "ingest is stopping"
         await self._commit.stop()
         await self._drain.stop()
@@ -134,6 +154,21 @@ class Intake:
     def ready(self) -> str | None:
         """Return why hits cannot be taken durably now, or None."""
         return self._closed or self._commit.fault or self._no_room() or self.healthy()
+
+    def notes(self) -> list[str]:
+        """Return what an operator should know although hits are taken."""
+        return [note for note in (self._contact.problem(), self._breaker.note()) if note]
+
+    def _log_up(self) -> float:
+        refuses = not self._breaker.closed and not self._breaker.slow
+        return 0.0 if refuses else self._contact.up()
+
+    def _uncounted_age(self) -> float:
+        """Return the age of the oldest hit in log or spool that is not in the counters."""
+        in_log, in_spool = self._uncounted.age(), self._spool.age()
+        if math.isnan(in_log):
+            return in_spool or in_log
+        return max(in_log, in_spool)
 
     def _no_room(self) -> str | None:
         return None if self._breaker.closed else self._spool.full()

@@ -61,6 +61,10 @@ DROPS = CounterSpec("luot_drops_total", "Hits that were not counted, by reason",
 OTHER_PATHS = CounterSpec(
     "luot_other_paths_total", "Hits written as (other): their site has too many paths that day"
 )
+UNTRUSTED_FORWARDS = CounterSpec(
+    "luot_untrusted_forwarded_hits_total",
+    "Hits with X-Forwarded-For from a peer not in LUOT_TRUSTED_PROXIES: its readers count as one",
+)
 GROUP_COMMIT_HITS = HistogramSpec(
     "luot_group_commit_hits",
     "Hits appended to the log together",

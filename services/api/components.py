@@ -18,6 +18,7 @@ from services.log.open import open_log
 from services.log.tail import Tails
 from services.runtime.contact import Contact
 from services.state.state import State
+from services.state.untrusted_forwards import UntrustedForwards
 from services.store.interface import Store, StoreError
 from services.store.open import open_store
 
@@ -80,6 +81,7 @@ class Components:
             tokens=self.access.tokens,
             audit=self.access.audit,
             public_url=settings.public_url,
+            untrusted=UntrustedForwards(self.state),
             clock=self._clock,
         )
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from services.doctor import log, store
+from services.doctor import ingest, log, store
 from services.doctor.check import Check, Findings
 from services.embedded.stores import Stores
 from services.settings import StoreSettings
@@ -24,6 +24,7 @@ async def examine(
 ) -> list[Check]:
     """Look at the log and the store; every check is there whatever fails."""
     return [
+        *await ingest.examine(stores.state, clock),
         *await log.examine(stores.log, clock),
         *await store.examine(stores.store, stores.state, settings, days, clock),
     ]

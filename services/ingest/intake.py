@@ -26,6 +26,7 @@ from services.ingest.sites_file import SitesFile
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool, SpoolError
 from services.ingest.token_bucket import TokenBuckets
+from services.ingest.untrusted_proxies import UntrustedProxies
 from services.log.entries import Batcher
 from services.log.errors import LogError
 from services.log.open import open_log
@@ -75,6 +76,7 @@ class Intake:
         self._countries = Countries(settings.country_database)
         bots = Bots()
         self._bot_patterns = PatternsFile(settings.bot_patterns, bots.use)
+        self._proxies = UntrustedProxies(self._state, clock)
         self._context = PipelineContext(
             sites=self._sites,
             days=Days(self._breaker, self._salts, self._paths),
@@ -84,6 +86,7 @@ class Intake:
             addresses=Addresses(settings.trusted_proxies),
             countries=self._countries,
             bots=bots,
+            proxies=self._proxies,
         )
         self._commit = GroupCommit(
             self._producer,
@@ -157,7 +160,8 @@ class Intake:
 
     def notes(self) -> list[str]:
         """Return what an operator should know although hits are taken."""
-        return [note for note in (self._contact.problem(), self._breaker.note()) if note]
+        notes = (self._contact.problem(), self._breaker.note(), self._proxies.problem())
+        return [note for note in notes if note is not None]
 
     def _log_up(self) -> float:
         refuses = not self._breaker.closed and not self._breaker.slow
@@ -244,10 +248,12 @@ class Intake:
             await self._sites.refresh()
             await self._salts.share()
             await self._paths.share()
+            await self._proxies.share()
             # It repairs a server that was wiped.
             await self._log.create()
         if self._no_room() is None:
             self._commit.fault = None
+        self._proxies.look()
         self._salts.forget()
         self._countries.refresh()
         self._bot_patterns.refresh()

@@ -18,6 +18,7 @@ UNAVAILABLE = _hits.labels("unavailable")
 
 DROPS = {reason: _drops.labels(reason.value) for reason in DropReason}
 OTHER_PATHS = catalogue.OTHER_PATHS.create()
+UNTRUSTED_FORWARDS = catalogue.UNTRUSTED_FORWARDS.create()
 GROUP_COMMIT_HITS = catalogue.GROUP_COMMIT_HITS.create()
 GROUP_COMMIT_SECONDS = catalogue.GROUP_COMMIT_SECONDS.create()
 APPEND_RETRIES = catalogue.APPEND_RETRIES.create()

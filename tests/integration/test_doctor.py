@@ -24,7 +24,7 @@ CHECKS = {
         *("ClickHouse", "clock", "schema", "partitions", "restore", "disk", "parts", "sites"),
         *("recount", "pages", "periods"),
     },
-    "ingest": {"spool"},
+    "ingest": {"spool", "proxies"},
 }
 
 

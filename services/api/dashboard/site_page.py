@@ -16,6 +16,7 @@ from services.api.stats.panels import SitePanels
 from services.api.stats.site_query import PERIODS, AppliedFilter, Scope
 from services.api.stats.spans import Interval, Period, Span
 from services.model.calendar import to_date
+from services.state.errors import StateError
 
 
 class Tile(NamedTuple):
@@ -62,11 +63,21 @@ async def site(page: PageRequest) -> Response:
         "today": to_date(scope.today).isoformat(),
         "may_edit": page.signed_in is not None and page.signed_in.may_edit(panels.site),
         "may_see_snippet": page.signed_in is not None,
+        "untrusted": 0 if page.signed_in is None else await _untrusted(page),
     }
     if not await panels.is_counted():
         snippet = await embedding.snippet(page, panels.site)
         return page.render("waiting.html", snippet=snippet.ways(), **context)
     return page.stream(_parts(page, panels, links, context))
+
+
+async def _untrusted(page: PageRequest) -> int:
+    """Return how many hits lately came through proxies that ingest does not trust."""
+    at_ms = int(page.dependencies.clock() * 1000)
+    try:
+        return await page.dependencies.untrusted.read_site(page.site.slug, at_ms)
+    except StateError:
+        return 0
 
 
 async def _parts(

@@ -42,8 +42,8 @@ class Measure(Protocol):
 
 SUBJECTS: dict[str, Measure] = {
     "batches": batches.measure,
-    "agents": agents.measure,
     "fold": fold.measure,
+    "agents": agents.measure,
     "steps": steps.measure,
     "client": client.measure,
     "ingest": ingest.measure,

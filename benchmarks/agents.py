@@ -1,7 +1,7 @@
 """People taken for bots, and bots that are found, on a file of labelled User-Agents.
 
 Each line is `person`, `person-inapp` (in-app browsers and WebViews) or `bot`, a tab, the agent;
-plain or .gz. LUOT_USER_AGENTS names the file; without it, one beside the checkout is taken.
+plain or .gz. USER_AGENTS names the file; without it, one beside the checkout is taken.
 """
 
 import gzip
@@ -41,9 +41,9 @@ def measure(*, quick: bool) -> Iterator[Result]:
     composed = list(people())
     wrong = sum(judge(agent).bot for agent in composed)
     yield exact("people composed here, tagged as bots", 100 * wrong / len(composed), "%")
-    path = Path(os.environ.get("LUOT_USER_AGENTS", DEFAULT))
+    path = Path(os.environ.get("USER_AGENTS", DEFAULT))
     if not path.exists():
-        pytest.skip(f"{path} is not there; LUOT_USER_AGENTS names a file of labelled agents")
+        pytest.skip(f"{path} is not there; USER_AGENTS names a file of labelled agents")
     agents = list(labelled(path))
     seen = Counter(label for label, _ in agents)
     started = time.perf_counter()

@@ -61,6 +61,10 @@ DROPS = CounterSpec("luot_drops_total", "Hits that were not counted, by reason",
 OTHER_PATHS = CounterSpec(
     "luot_other_paths_total", "Hits written as (other): their site has too many paths that day"
 )
+UNTRUSTED_FORWARDS = CounterSpec(
+    "luot_untrusted_forwarded_hits_total",
+    "Hits with X-Forwarded-For from a peer not in LUOT_TRUSTED_PROXIES: its readers count as one",
+)
 GROUP_COMMIT_HITS = HistogramSpec(
     "luot_group_commit_hits",
     "Hits appended to the log together",
@@ -99,10 +103,34 @@ REFUSED_REQUESTS = CounterSpec(
     ("reason",),
 )
 
+# What a service knows of the others: the label is its name, for processes that hold several
+LOG_UP = GaugeSpec(
+    "luot_log_up",
+    "Whether the log answers this service, and takes its hits: 1 or 0, NaN while unknown",
+    ("service",),
+)
+STORE_UP = GaugeSpec(
+    "luot_store_up",
+    "Whether the store answers this service: 1 or 0, NaN while unknown",
+    ("service",),
+)
+UNCOUNTED_AGE = GaugeSpec(
+    "luot_uncounted_age_seconds",
+    "Age of the oldest accepted hit that is not in the counters, in the log or in this process's"
+    " spool: 0 when there is none, NaN while unknown",
+    ("service",),
+)
+
 # Aggregator
-LAG_ENTRIES = GaugeSpec("luot_stream_lag_entries", "Log entries not yet committed", ("partition",))
+LAG_ENTRIES = GaugeSpec(
+    "luot_stream_lag_entries",
+    "Log entries not yet committed; absent while the log does not answer",
+    ("partition",),
+)
 LAG_SECONDS = GaugeSpec(
-    "luot_stream_lag_seconds", "Age of the oldest log entry not yet committed", ("partition",)
+    "luot_stream_lag_seconds",
+    "Age of the oldest log entry not yet committed; absent while the log does not answer",
+    ("partition",),
 )
 LAST_COMMIT = GaugeSpec(
     "luot_last_commit_timestamp_seconds", "When a position was last committed", ("partition",)

@@ -107,6 +107,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="streams of the log; fixed when the store is created",
         ),
     ] = DEFAULT_PARTITIONS
+    group: Annotated[
+        str,
+        Meta(
+            pattern=r"^[\w.-]{1,100}$",
+            description="readers of one group share the partitions and their committed positions",
+        ),
+    ] = "luot"
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[Port | None, Meta(description="port to listen on")] = None
     log_level: LogLevel = "info"
@@ -161,13 +168,6 @@ class StoreSettings(Settings, frozen=True, kw_only=True):
             description="clickhouse://user:password@host:9000/database or chdb:///path",
         ),
     ] = Secret("clickhouse://127.0.0.1:9000/luot")
-    group: Annotated[
-        str,
-        Meta(
-            pattern=r"^[\w.-]{1,100}$",
-            description="readers of one group share the partitions and their committed positions",
-        ),
-    ] = "luot"
 
 
 def settings_of(cls: type[Settings]) -> dict[str, Any]:

@@ -27,13 +27,17 @@ from services.aggregator.transport import driver, runs
 from services.aggregator.visits import DayPeak
 from services.aggregator.watermarks import Watermarks
 from services.log import keys
+from services.log.errors import LogError
 from services.log.open import open_log
+from services.log.uncounted import Uncounted
+from services.runtime.contact import Contact
 from services.store.interface import Store, StoreError
 
 STOP_SECONDS = 5.0
 """How long a stop tries to flush what was folded."""
 LEAVE_SECONDS = 2.0
 """How long a stop tries to release the leases."""
+_ANSWER_SECONDS = 2.0
 
 
 class Aggregator:
@@ -54,7 +58,18 @@ class Aggregator:
         self._store = store
         self._flusher = Flusher(store, settings.hot_rows, watermarks)
         self._online = OnlineBoard(settings.redis_url)
-        self._log = open_log(broker or settings.redis_url, partitions=settings.partitions)
+        self._log = open_log(
+            broker or settings.redis_url,
+            partitions=settings.partitions,
+            group=settings.group,
+            answer_seconds=_ANSWER_SECONDS,
+        )
+        uncounted = Uncounted(self._log)
+        self._log_contact = Contact("the log", uncounted.measure, (LogError,))
+        self._store_contact = Contact("the store", store.ping, (StoreError,))
+        metrics.log_up.set_function(self._log_contact.up)
+        metrics.store_up.set_function(self._store_contact.up)
+        metrics.uncounted_age.set_function(uncounted.age)
         self._folds = OwnedFolds()
         self._pending = Pending(settings.flush_hits)
         self._peaks: list[DayPeak] = []
@@ -171,6 +186,8 @@ class Aggregator:
             watch(self.app),
             self._flush_forever(),
             self._online.publish_forever(self._folds.by_partition),
+            self._log_contact.watch_forever(),
+            self._store_contact.watch_forever(),
             lag.measure_forever(consumer),
             drift.watch_forever(
                 self._store, settings.partitions, lambda: assigned(consumer), settings.drift_seconds
@@ -205,6 +222,7 @@ class Aggregator:
         """Return why hits are not being counted right now; None when they are."""
         if problem := self._supervisor.problem():
             return problem
+        problems = [self._log_contact.problem(), self._store_contact.problem()]
         if self._flusher.unavailable:
-            return f"the store is unavailable: {self._flusher.unavailable}"
-        return await self._online.unreachable()
+            problems.append(f"the store is unavailable: {self._flusher.unavailable}")
+        return "; ".join(filter(None, problems)) or None

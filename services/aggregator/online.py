@@ -36,14 +36,6 @@ class OnlineBoard:
                     log.warning("cannot publish who is online: %r", error)
             await asyncio.sleep(PUBLISH_SECONDS)
 
-    async def unreachable(self) -> str | None:
-        """Return why Redis cannot be reached; None when it can."""
-        try:
-            await self._state.ping()
-        except StateError as error:
-            return f"Redis is unreachable: {error}"
-        return None
-
     async def close(self) -> None:
         """Close the connection."""
         await self._state.close()

@@ -32,6 +32,7 @@ from services.api.stats import routes as stats
 from services.embedded.stores import Stores
 from services.http import errors, health, server
 from services.runtime import gc_tuning
+from services.runtime.tasks import end
 from services.state.state import State
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
@@ -93,6 +94,14 @@ class Api:
         """Return why the service cannot do its work, or None."""
         return self.problem
 
+    def notes(self) -> list[str]:
+        """Return since when log or store say nothing, although the service does its work."""
+        running = self._running
+        if running is None:
+            return []
+        problems = (running.log_contact.problem(), running.store_contact.problem())
+        return [problem for problem in problems if problem is not None]
+
     async def opened(self) -> None:
         """Return when the store was opened, which may be long after the start."""
         await self._opened.wait()
@@ -109,7 +118,14 @@ class Api:
         self._running = running = Components(
             self._settings, *self._given, self._clock, self._monotonic
         )
-        self._tasks.append(asyncio.create_task(running.counters.keep_fresh()))
+        self._tasks += map(
+            asyncio.create_task,
+            (
+                running.counters.keep_fresh(),
+                running.log_contact.watch_forever(),
+                running.store_contact.watch_forever(),
+            ),
+        )
         opening = asyncio.create_task(self._open(running))
         try:
             # With a timeout: a store that hangs must not hold back the last good numbers.
@@ -131,9 +147,7 @@ class Api:
 
     async def stop(self) -> None:
         """Stop, and close what `start` opened."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         self._tasks.clear()
         running, self._running = self._running, None
         self._problem, self._refused = "stopped", None
@@ -220,7 +234,7 @@ class Api:
         ]
         app.router.routes.extend(scripts.routes())
         app.router.routes.extend(embed.routes(lambda: self._now().counters))
-        app.router.routes.extend(health.routes(self.ready))
+        app.router.routes.extend(health.routes(self.ready, self.notes))
         app.router.routes.extend(page.routes(app))
         app.include_router(scripts.router(self._settings.public_url))
         app.include_router(

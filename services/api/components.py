@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from services.api import metrics
 from services.api.access import service as access
 from services.api.counter import routes as counter_routes
 from services.api.counter import top
@@ -12,10 +13,13 @@ from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats import routes as stats
 from services.api.stats.panels import PanelSource
+from services.log.errors import LogError
 from services.log.open import open_log
 from services.log.tail import Tails
+from services.runtime.contact import Contact
 from services.state.state import State
-from services.store.interface import Store
+from services.state.untrusted_forwards import UntrustedForwards
+from services.store.interface import Store, StoreError
 from services.store.open import open_store
 
 REDIS_SECONDS = 2.0
@@ -51,6 +55,10 @@ class Components:
             group=settings.group,
             answer_seconds=REDIS_SECONDS,
         )
+        self.log_contact = Contact("the log", self.log.reader.now, (LogError,))
+        self.store_contact = Contact("the store", self.store.ping, (StoreError,))
+        metrics.LOG_UP.set_function(self.log_contact.up)
+        metrics.STORE_UP.set_function(self.store_contact.up)
         self.imports = Imports(self.store, self.log.imports, clock, monotonic)
         self.tails = Tails(self.log)
         self.counters = counter_routes.Counters(
@@ -73,6 +81,7 @@ class Components:
             tokens=self.access.tokens,
             audit=self.access.audit,
             public_url=settings.public_url,
+            untrusted=UntrustedForwards(self.state),
             clock=self._clock,
         )
 

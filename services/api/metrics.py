@@ -9,6 +9,8 @@ from services import metrics
 REQUEST_SECONDS = metrics.REQUEST_SECONDS.create()
 COUNTER_CACHE = metrics.COUNTER_CACHE.create()
 STALE_ANSWERS = metrics.STALE_ANSWERS.create()
+LOG_UP = metrics.LOG_UP.create().labels("api")
+STORE_UP = metrics.STORE_UP.create().labels("api")
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from services.doctor import log, store
+from services.doctor import ingest, log, store
 from services.doctor.check import Check, Findings
 from services.embedded.stores import Stores
 from services.log import spool_marks
@@ -27,6 +27,7 @@ async def examine(
 ) -> list[Check]:
     """Check the log and the store; a failure in one does not skip the other."""
     return [
+        *await ingest.examine(stores.state, clock),
         *await log.examine(stores.log, clock),
         *await store.examine(stores.store, stores.state, settings, days, clock),
     ]

@@ -1,6 +1,6 @@
 """Liveness, readiness and metrics of a service."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -12,17 +12,28 @@ from starlette.routing import BaseRoute, Route
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-def routes(problem: Callable[[], Awaitable[str | None]]) -> list[BaseRoute]:
-    """Return /healthz, /readyz and /metrics; `problem` returns why it is not ready."""
+def nothing_to_note() -> list[str]:
+    """Return no notes."""
+    return []
+
+
+def routes(
+    problem: Callable[[], Awaitable[str | None]],
+    notes: Callable[[], Sequence[str]] = nothing_to_note,
+) -> list[BaseRoute]:
+    """Return /healthz, /readyz and /metrics.
+
+    `problem` returns why it is not ready, `notes` what an operator should know all the same.
+    Both tell what is known already: who asks whether a process is ready does not wait for others.
+    """
 
     async def healthz(_: Request) -> Response:
         return _json({"status": "ok"}, HTTPStatus.OK)
 
     async def readyz(_: Request) -> Response:
         reason = await problem()
-        if reason is None:
-            return _json({"status": "ok"}, HTTPStatus.OK)
-        return _json({"status": "unavailable", "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
+        status = HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE
+        return _json(readiness(reason, notes()), status)
 
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -30,5 +41,13 @@ def routes(problem: Callable[[], Awaitable[str | None]]) -> list[BaseRoute]:
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
 
 
-def _json(body: dict[str, str], status: HTTPStatus) -> Response:
+def readiness(reason: str | None, notes: Sequence[str]) -> dict[str, object]:
+    """Return the body of /readyz; `reason` is why the service is not ready, None when it is."""
+    body: dict[str, object] = {"status": "ok"}
+    if reason is not None:
+        body = {"status": "unavailable", "reason": reason}
+    return body | {"notes": list(notes)} if notes else body
+
+
+def _json(body: dict[str, object], status: HTTPStatus) -> Response:
     return Response(msgspec.json.encode(body), status, _NO_STORE, "application/json")

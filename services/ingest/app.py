@@ -7,6 +7,7 @@ from functools import lru_cache
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
 from services.http import server
+from services.http.health import nothing_to_note, readiness
 from services.http.response import Header
 from services.ingest import event, http, metrics
 from services.ingest.checks import RefusedError
@@ -63,6 +64,10 @@ class Ingest:
     async def ready(self) -> str | None:
         """Return why hits cannot be taken durably now, or None."""
         return self._intake.ready()
+
+    def notes(self) -> list[str]:
+        """Return what an operator should know although hits are taken."""
+        return self._intake.notes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
@@ -172,10 +177,11 @@ class Ingest:
             return http.wrong_method(method, "GET", "HEAD")
         if path == "/metrics":
             return IngestResponse(200, generate_latest(), CONTENT_TYPE_LATEST.encode())
-        reason = await (self.healthy() if path == "/healthz" else self.ready())
-        if reason is None:
-            return http.json(200, {"status": "ok"})
-        return http.json(503, {"status": "unavailable", "reason": reason})
+        if path == "/healthz":
+            reason, notes = await self.healthy(), nothing_to_note()
+        else:
+            reason, notes = await self.ready(), self.notes()
+        return http.json(200 if reason is None else 503, readiness(reason, notes))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

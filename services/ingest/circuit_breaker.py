@@ -33,7 +33,9 @@ class CircuitBreaker:
         self.slow = False
         """Whether it is open for slowness: the log still answers."""
         self.closed_since = -math.inf
-        """When it was last closed, by the clock passed in."""
+        """When it was closed last, on the clock that was given."""
+        self.opened_since = -math.inf
+        """When it was opened last, on that clock."""
         self.opened = asyncio.Event()
 
     @property
@@ -46,11 +48,19 @@ class CircuitBreaker:
         """Whether it is open and may close: no back-off is running."""
         return not self.closed and self._monotonic() >= self._back_off_until
 
+    def note(self) -> str | None:
+        """Return since when hits go to the spool, and why; None while they do not."""
+        if self.fault is None:
+            return None
+        seconds = self._monotonic() - self.opened_since
+        return f"hits go to the spool since {seconds:.0f} s ago: the log: {self.fault}"
+
     def open(self, why: str, *, slow: bool = False) -> None:
         """Send hits to the spool from now on."""
         if slow and self.closed:
             self._start_back_off()
         if self.fault is None:
+            self.opened_since = self._monotonic()
             _log.error("the log cannot be written: %s; hits go to the spool", why)
         self.fault, self.slow = why, slow
         self.opened.set()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from contextlib import suppress
 
 from services.enrich import agents
@@ -25,10 +26,13 @@ from services.ingest.sites_file import SitesFile
 from services.ingest.spool.drain import Drain
 from services.ingest.spool.spool import Spool, SpoolError
 from services.ingest.token_bucket import TokenBuckets
+from services.ingest.untrusted_proxies import UntrustedProxies
 from services.log.entries import Batcher
 from services.log.errors import LogError
 from services.log.open import open_log
+from services.log.uncounted import Uncounted
 from services.runtime.clock import Clock
+from services.runtime.contact import Contact
 from services.runtime.tasks import end, ended
 from services.state.errors import StateError
 from services.state.state import State
@@ -53,8 +57,13 @@ class Intake:
         # One immediate retry: after a restart of Redis, pooled connections are dead.
         self._state = State.open(settings.redis_url, seconds=_REDIS_SECONDS, retries=1)
         self._log = open_log(
-            settings.redis_url, partitions=settings.partitions, answer_seconds=_REDIS_SECONDS
+            settings.redis_url,
+            partitions=settings.partitions,
+            group=settings.group,
+            answer_seconds=_REDIS_SECONDS,
         )
+        self._uncounted = Uncounted(self._log)
+        self._contact = Contact("the log", self._uncounted.measure, (LogError,))
         # The group commit has one append in flight, and does its own timeouts and retries.
         self._producer = self._log.producer()
         self._breaker = CircuitBreaker()
@@ -69,6 +78,7 @@ class Intake:
         self._countries = Countries(settings.country_database)
         bots = Bots()
         self._bot_patterns = PatternsFile(settings.bot_patterns, bots.use)
+        self._proxies = UntrustedProxies(self._state, clock)
         self._context = PipelineContext(
             sites=self._sites,
             days=Days(self._breaker, self._salts, self._paths),
@@ -78,6 +88,7 @@ class Intake:
             addresses=Addresses(settings.trusted_proxies),
             countries=self._countries,
             bots=bots,
+            proxies=self._proxies,
         )
         self._commit = GroupCommit(
             self._producer,
@@ -87,8 +98,16 @@ class Intake:
             window_seconds=settings.group_commit_ms / 1000,
             max_hits=settings.group_commit_hits,
         )
-        self._drain = Drain(self._log, self._spool, self._breaker, self._may_append, clock)
+        self._drain = Drain(
+            self._log,
+            self._spool,
+            self._breaker,
+            self._may_append,
+            clock,
+            appended=self._uncounted.appended_late,
+        )
         self._maintenance: asyncio.Task[None] | None = None
+        self._contacting: asyncio.Task[None] | None = None
         self._one_maintains = asyncio.Lock()
         self._reported: str | None = None
         self._closed: str | None = "ingest has not started"
@@ -110,12 +129,16 @@ class Intake:
             raise
         self._commit.start()
         self._drain.start()
+        metrics.LOG_UP.set_function(self._log_up)
+        metrics.UNCOUNTED_AGE.set_function(self._uncounted_age)
+        self._contacting = asyncio.create_task(
+            self._contact.watch_forever(), name="contact with the log"
+        )
         self._maintenance = asyncio.create_task(self._maintain(), name="ingest maintenance")
 
     async def stop(self) -> None:
         """Finish what was accepted, then close everything."""
-        if self._maintenance is not None:
-            await end(self._maintenance)
+        await end(*(task for task in (self._maintenance, self._contacting) if task is not None))
         self._closed = "ingest is stopping"
         await self._commit.stop()
         await self._drain.stop()
@@ -136,6 +159,22 @@ class Intake:
     def ready(self) -> str | None:
         """Return why hits cannot be taken durably now, or None."""
         return self._closed or self._commit.fault or self._no_room() or self.healthy()
+
+    def notes(self) -> list[str]:
+        """Return what an operator should know although hits are taken."""
+        notes = (self._contact.problem(), self._breaker.note(), self._proxies.problem())
+        return [note for note in notes if note is not None]
+
+    def _log_up(self) -> float:
+        refuses = not self._breaker.closed and not self._breaker.slow
+        return 0.0 if refuses else self._contact.up()
+
+    def _uncounted_age(self) -> float:
+        """Return the age of the oldest hit in log or spool that is not in the counters."""
+        in_log, in_spool = self._uncounted.age(), self._spool.age()
+        if math.isnan(in_log):
+            return in_spool or in_log
+        return max(in_log, in_spool)
 
     def _no_room(self) -> str | None:
         return None if self._breaker.closed else self._spool.full()
@@ -223,12 +262,14 @@ class Intake:
             await self._sites.refresh()
             await self._salts.share()
             await self._paths.share()
+            await self._proxies.share()
             # Repairs a server that was wiped.
             await self._log.create()
             await self._sites.acknowledge()
             await self._identify()
         if self._no_room() is None:
             self._commit.fault = None
+        self._proxies.look()
         self._salts.forget()
         self._countries.refresh()
         self._bot_patterns.refresh()

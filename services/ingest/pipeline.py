@@ -22,6 +22,7 @@ from services.ingest.event import PAGEVIEW, Event, EventError
 from services.ingest.salts import Salts
 from services.ingest.site_lookup import SiteLookup
 from services.ingest.token_bucket import TokenBuckets
+from services.ingest.untrusted_proxies import UntrustedProxies
 from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
 from services.model.site import Site
@@ -38,6 +39,7 @@ class PipelineContext(msgspec.Struct, frozen=True):
     addresses: Addresses
     countries: Countries
     bots: Bots
+    proxies: UntrustedProxies
 
 
 class Draft(msgspec.Struct, kw_only=True, gc=False):
@@ -147,7 +149,9 @@ def open_day(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def find_address(draft: Draft, context: PipelineContext) -> Outcome:
-    """Who sent it: the peer, or the client that a trusted proxy names."""
+    """Who sent it: the peer, or whom a trusted proxy names."""
+    if draft.forwarded and not context.addresses.trusts(draft.peer):
+        context.proxies.note(draft.site.slug, draft.peer)
     draft.address = context.addresses.client(draft.peer, draft.forwarded)
     return None
 

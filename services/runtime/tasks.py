@@ -1,11 +1,12 @@
 """Cancels tasks that talk to Redis, and finds those that have ended by themselves."""
 
 import asyncio
+from typing import Any
 
 _AGAIN_SECONDS = 0.2
 
 
-async def end(*tasks: asyncio.Task[None]) -> None:
+async def end(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks, and wait until they are done.
 
     Cancels repeatedly: redis-py 8.1 can swallow a cancellation that comes while it drops a

@@ -128,6 +128,7 @@ class Standalone:
             ingest,
             api.asgi,
             {"ingest": ingest.ready, "aggregator": aggregator.ready, "api": api.ready},
+            {"ingest": ingest.notes, "api": api.notes},
         )
         http = server.HttpServer(cast("Any", app), listening, self._settings.log_level)
         await http.start()

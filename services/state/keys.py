@@ -36,6 +36,11 @@ def paths(site: str, day: str) -> str:
     return f"paths:{site}:{day}"
 
 
+def untrusted(window: int) -> str:
+    """Return the hash of slug → hits through untrusted proxies, of one window of time."""
+    return f"untrusted:{window}"
+
+
 def numbers_field(site: str, metric: str) -> str:
     """Return the field of NUMBERS that holds a site's numbers in one measure."""
     return f"{site} {metric}"

@@ -11,7 +11,6 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLostError
 
 from services.runtime.redis_client import connect
-from services.state.errors import translated
 
 
 class State:
@@ -42,11 +41,6 @@ class State:
         if retries is not None:
             options["retry"] = Retry(NoBackoff(), retries, supported_errors=(ConnectionLostError,))
         return cls(connect(url, **options))
-
-    async def ping(self) -> None:
-        """Return if the server answers. Raises StateError."""
-        with translated():
-            await self.redis.ping()
 
     async def close(self) -> None:
         """Close every connection."""

@@ -72,6 +72,10 @@ class Store(ABC):
         integers as int. Raises StoreUnavailableError or StoreError.
         """
 
+    async def ping(self) -> None:
+        """Return if the store answers. Raises StoreUnavailableError or StoreError."""
+        await self.execute("SELECT 1")
+
     @abstractmethod
     def stream(
         self, sql: str, parameters: Mapping[str, Any] | None = None

@@ -25,7 +25,7 @@ CHECKS = {
         *("ClickHouse", "clock", "schema", "partitions", "restore", "disk", "parts", "sites"),
         *("recount", "pages", "periods"),
     },
-    "ingest": {"spool", "spools of other logs"},
+    "ingest": {"spool", "spools of other logs", "proxies"},
 }
 
 

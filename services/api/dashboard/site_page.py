@@ -65,6 +65,7 @@ async def site(page: PageRequest) -> Response:
         "today": to_date(scope.today).isoformat(),
         "may_edit": page.signed_in is not None and page.signed_in.may_edit(panels.site),
         "may_see_snippet": page.signed_in is not None,
+        "untrusted": 0 if page.signed_in is None else await _untrusted(page),
     }
     if not await panels.is_counted():
         snippet = await embedding.snippet(page, panels.site)
@@ -83,6 +84,15 @@ async def _ingest(page: PageRequest) -> str:
         return page.t("wait.ingest.none")
     late = readers.running - readers.current
     return page.t("wait.ingest.late", late=late) if late else page.t("wait.ingest.counts")
+
+
+async def _untrusted(page: PageRequest) -> int:
+    """Return how many hits lately came through proxies that ingest does not trust."""
+    at_ms = int(page.dependencies.clock() * 1000)
+    try:
+        return await page.dependencies.untrusted.read_site(page.site.slug, at_ms)
+    except StateError:
+        return 0
 
 
 async def _parts(

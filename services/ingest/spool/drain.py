@@ -56,14 +56,20 @@ class Drain:
         check: Callable[[], Awaitable[None]],
         clock: Clock,
         answer_seconds: float = ANSWER_SECONDS,
+        appended: Callable[[float], None] = lambda _: None,
     ) -> None:
-        """`check` raises LogError or RefusedError while nothing may be appended."""
+        """Prepare.
+
+        `check` raises LogError or RefusedError while the log must not be given anything.
+        `appended` is told how many seconds ago hits were accepted that came into the log now.
+        """
         self._own = _Sender(log.producer(answer_seconds))
         self._orphans = _Sender(log.producer(answer_seconds))
         self._spool = spool
         self._breaker = breaker
         self._check = check
         self._clock = clock
+        self._appended = appended
         self._tasks: list[asyncio.Task[None]] = []
         self._said = ""
         self._took = 0.0
@@ -174,6 +180,8 @@ class Drain:
         async with asyncio.timeout(seconds):
             await sender.producer.append(entries)
         self._took = time.monotonic() - began
+        if entries:
+            self._appended(max(0, self._clock() - chunk.records[0].written) / 1000)
         folder.drop(chunk)
         metrics.DRAINED_HITS.inc(sum(entry.hits for entry in entries))
         self._spool.measure()

@@ -1,0 +1,83 @@
+"""What a process knows of a server that it needs, so that nobody has to wait for the answer."""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable
+
+_log = logging.getLogger(__name__)
+
+PERIOD_SECONDS = 1.0
+"""From one answer to the next question."""
+SILENT_SECONDS = 3.0
+"""A server that says nothing for so long is taken for one that is away."""
+
+
+class Contact:
+    """Asks a server now and then in the background; what it says last is known at once.
+
+    A question that is never answered, as by a process that was stopped, needs no time limit here:
+    the clock tells that nothing was heard.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ask: Callable[[], Awaitable[object]],
+        failures: tuple[type[Exception], ...],
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`ask` raises one of `failures` when the server cannot be reached or refuses."""
+        self._name = name
+        self._ask = ask
+        self._failures = failures
+        self._clock = clock
+        self._monotonic = monotonic
+        self._begun: float | None = None
+        self._heard: float | None = None
+        self._fault: str | None = None
+
+    async def watch_forever(self) -> None:
+        """Ask until cancelled."""
+        self._begun = self._monotonic()
+        while True:
+            await self.look()
+            await asyncio.sleep(PERIOD_SECONDS)
+
+    async def look(self) -> None:
+        """Ask once."""
+        if self._begun is None:
+            self._begun = self._monotonic()
+        try:
+            await self._ask()
+        except self._failures as error:
+            self._fault = str(error) or type(error).__name__
+        except Exception as error:
+            # Whatever it is: that nobody looks any more must not pass for an answer.
+            if self._fault is None:
+                _log.exception("%s could not be asked", self._name)
+            self._fault = type(error).__name__
+        else:
+            self._fault, self._heard = None, self._monotonic()
+
+    def problem(self) -> str | None:
+        """Return since when nothing was heard, and why; None while the server answers."""
+        if self._begun is None:
+            return None
+        last = self._begun if self._heard is None else self._heard
+        silent = self._monotonic() - last
+        if self._fault is None and silent <= SILENT_SECONDS:
+            return None
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock() - silent))
+        since = f"the start at {at}" if self._heard is None else at
+        why = "" if self._fault is None else f": {self._fault}"
+        return f"{self._name}: nothing heard since {since} ({silent:.0f} s){why}"
+
+    def up(self) -> float:
+        """Return 1 while the server answers, 0 while it does not, NaN while nobody knows."""
+        if self.problem() is not None:
+            return 0.0
+        return math.nan if self._heard is None else 1.0

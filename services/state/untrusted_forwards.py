@@ -1,0 +1,54 @@
+"""Hits that came through proxies which ingest does not trust, for the API to show."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from services.state import keys
+from services.state.errors import translated
+from services.state.state import State
+
+WINDOW_MS = 10 * 60 * 1000
+"""They are counted by windows of so long; the last two are what is told."""
+_EXPIRE_SECONDS = 3 * WINDOW_MS // 1000
+
+
+class UntrustedForwards:
+    """How many hits of each site came so lately. All calls raise StateError."""
+
+    def __init__(self, state: State) -> None:
+        self._redis = state.redis
+
+    async def add(self, hits: Mapping[str, int], at_ms: int) -> None:
+        """Add hits of sites, by slug."""
+        key = keys.untrusted(at_ms // WINDOW_MS)
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for slug, number in hits.items():
+                    pipeline.hincrby(key, slug, number)
+                pipeline.expire(key, _EXPIRE_SECONDS)
+                await pipeline.execute()
+
+    async def read(self, at_ms: int) -> dict[str, int]:
+        """Return the hits of the last 10 to 20 minutes by slug; sites without any are left out."""
+        window = at_ms // WINDOW_MS
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for number in (window - 1, window):
+                    pipeline.hgetall(keys.untrusted(number))
+                answers = cast("list[dict[bytes, bytes]]", await pipeline.execute())
+        hits: dict[str, int] = {}
+        for answer in answers:
+            for slug, count in answer.items():
+                name = slug.decode(errors="replace")
+                hits[name] = hits.get(name, 0) + int(count)
+        return hits
+
+    async def read_site(self, slug: str, at_ms: int) -> int:
+        """Return the hits of one site."""
+        window = at_ms // WINDOW_MS
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for number in (window - 1, window):
+                    pipeline.hget(keys.untrusted(number), slug)
+                answers: list[Any] = await pipeline.execute()
+        return sum(int(count) for count in answers if count)

@@ -1,0 +1,167 @@
+"""What the services say of how fresh the numbers are, while a server is frozen, full or away."""
+
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.servers.services import Service
+from tests.servers.system import System
+
+SITE = "mytho"
+SOON_SECONDS = 20
+READY_SECONDS = 0.2
+AGE = "luot_uncounted_age_seconds"
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    system = System(tmp_path, LUOT_RETENTION_SECONDS="3600")
+    try:
+        system.start()
+        system.add_site(SITE)
+        yield system
+    finally:
+        system.stop()
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def samples(service: Service, name: str) -> list[float]:
+    """Return the values of a metric, one a label; none where it is absent."""
+    text = httpx.get(f"{service.url}/metrics").text
+    return [
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name
+    ]
+
+
+def value(service: Service, name: str) -> float:
+    [only] = samples(service, name)
+    return only
+
+
+def when(service: Service, name: str, true: object) -> float:
+    """Return the value of a metric as soon as a condition holds for it."""
+    assert callable(true)
+    deadline = time.monotonic() + SOON_SECONDS
+    while not true(found := value(service, name)):
+        assert time.monotonic() < deadline, f"{name} of {service.name} is {found}"
+        time.sleep(0.1)
+    return found
+
+
+def ready(service: Service) -> httpx.Response:
+    """Ask whether a service is ready; it must say so at once."""
+    with httpx.Client() as client:
+        client.get(f"{service.url}/healthz")
+        begun = time.monotonic()
+        answer = client.get(f"{service.url}/readyz", timeout=5)
+        assert time.monotonic() - begun < READY_SECONDS, f"{service.name} took its time"
+    return answer
+
+
+def ready_when(service: Service, words: str) -> httpx.Response:
+    """Return what a service says of itself as soon as it has these words; always in time."""
+    deadline = time.monotonic() + SOON_SECONDS
+    while words not in (answer := ready(service)).text:
+        assert time.monotonic() < deadline, f"{service.name} says {answer.text}"
+        time.sleep(0.1)
+    return answer
+
+
+def test_a_frozen_redis_is_seen_at_once_and_its_lag_is_not_0(system: System) -> None:
+    services = (system.ingest, system.aggregator, system.api)
+    for service in services:
+        assert when(service, "luot_log_up", bool) == 1
+    when(system.aggregator, AGE, lambda age: age == 0)
+    with frozen(system.redis.pid):
+        assert system.hit(SITE, "/").status_code == 202
+        time.sleep(1)
+        for service in services:
+            answer = ready_when(service, "the log: nothing heard since 20")
+            expected = 503 if service is system.aggregator else 200
+            assert answer.status_code == expected, answer.text
+            assert when(service, "luot_log_up", lambda up: up == 0) == 0
+        assert when(system.ingest, AGE, lambda age: age > 0) > 1
+        assert math.isnan(when(system.aggregator, AGE, math.isnan))
+        assert samples(system.aggregator, "luot_stream_lag_seconds") == []
+    system.counter_when(SITE, total=1)
+    for service in services:
+        assert when(service, "luot_log_up", lambda up: up == 1) == 1
+    for service in (system.ingest, system.aggregator):
+        assert when(service, AGE, lambda age: age == 0) == 0
+    assert "notes" not in ready(system.api).json()
+
+
+def test_a_frozen_clickhouse_is_seen_at_once_and_the_age_of_what_waits_grows(
+    system: System,
+) -> None:
+    for service in (system.aggregator, system.api):
+        assert when(service, "luot_store_up", lambda up: up == 1) == 1
+    with frozen(system.clickhouse.pid):
+        assert system.hit(SITE, "/").status_code == 202
+        for service in (system.aggregator, system.api):
+            answer = ready_when(service, "the store: nothing heard since 20")
+            expected = 503 if service is system.aggregator else 200
+            assert answer.status_code == expected, answer.text
+            assert value(service, "luot_store_up") == 0
+        for service in (system.ingest, system.aggregator):
+            assert when(service, AGE, lambda age: age > 2) > 2
+    system.counter_when(SITE, total=1)
+    for service in (system.ingest, system.aggregator):
+        assert when(service, AGE, lambda age: age == 0) == 0
+
+
+def test_what_a_full_redis_does_not_take_is_as_old_as_it_is(system: System) -> None:
+    with system.redis.client() as redis:
+        redis.config_set("maxmemory", 1)
+        assert system.hit(SITE, "/").status_code == 202
+        assert when(system.ingest, AGE, lambda age: age > 2) > 2
+        assert value(system.ingest, "luot_log_up") == 0
+        assert "hits go to the spool since" in ready(system.ingest).text
+        # It can still be read, so the log is known to hold nothing.
+        assert value(system.aggregator, AGE) == 0
+        assert value(system.aggregator, "luot_log_up") == 1
+        redis.config_set("maxmemory", 0)
+    system.counter_when(SITE, total=1)
+    assert when(system.ingest, AGE, lambda age: age == 0) == 0
+
+
+def test_a_hit_out_of_the_spool_is_as_old_as_before_until_it_is_counted(system: System) -> None:
+    system.aggregator.kill()
+    with system.redis.client() as redis:
+        redis.config_set("maxmemory", 1)
+        assert system.hit(SITE, "/").status_code == 202
+        begun = time.monotonic()
+        when(system.ingest, AGE, lambda age: age > 3)
+        redis.config_set("maxmemory", 0)
+    when(system.ingest, "luot_spool_hits", lambda hits: hits == 0)
+    for _ in range(20):
+        # Nothing but the moment in which it was accepted is known of it, to a second.
+        assert value(system.ingest, AGE) > time.monotonic() - begun - 1
+        time.sleep(0.1)
+    system.aggregator.start()
+    assert when(system.ingest, AGE, lambda age: age == 0) == 0
+
+
+def test_nobody_counts_and_ingest_says_since_when(system: System) -> None:
+    system.aggregator.kill()
+    assert system.hit(SITE, "/").status_code == 202
+    assert when(system.ingest, AGE, lambda age: age > 2) > 2

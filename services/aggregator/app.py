@@ -13,31 +13,27 @@ from typing import Any
 from faust.contrib.asgi import faust_app_running
 from faust.types import EventT, StreamT
 
-from services.aggregator import drift, lag, log_identity, metrics, retention
+from services.aggregator import metrics
 from services.aggregator.dead_letters import DeadLetters
 from services.aggregator.faust_app import create_app, raw_topic, watch
 from services.aggregator.flush import Flusher
 from services.aggregator.fold import PartitionFold, Read
 from services.aggregator.online import OnlineBoard
-from services.aggregator.ownership import OwnedFolds, assigned
+from services.aggregator.ownership import OwnedFolds
 from services.aggregator.pending import Pending
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.supervisor import Supervisor
 from services.aggregator.transport import driver, runs
+from services.aggregator.upkeep import Upkeep
 from services.aggregator.visits import DayPeak
 from services.aggregator.watermarks import Watermarks
 from services.log import keys
-from services.log.errors import LogError
-from services.log.open import open_log
-from services.log.uncounted import Uncounted
-from services.runtime.contact import Contact
 from services.store.interface import Store, StoreError
 
 STOP_SECONDS = 5.0
 """How long a stop tries to flush what was folded."""
 LEAVE_SECONDS = 2.0
 """How long a stop tries to release the leases."""
-_ANSWER_SECONDS = 2.0
 
 
 class Aggregator:
@@ -55,21 +51,9 @@ class Aggregator:
         watermarks: Watermarks | None = None,
     ) -> None:
         self._settings = settings
-        self._store = store
         self._flusher = Flusher(store, settings.hot_rows, watermarks)
         self._online = OnlineBoard(settings.redis_url)
-        self._log = open_log(
-            broker or settings.redis_url,
-            partitions=settings.partitions,
-            group=settings.group,
-            answer_seconds=_ANSWER_SECONDS,
-        )
-        uncounted = Uncounted(self._log)
-        self._log_contact = Contact("the log", uncounted.measure, (LogError,))
-        self._store_contact = Contact("the store", store.ping, (StoreError,))
-        metrics.log_up.set_function(self._log_contact.up)
-        metrics.store_up.set_function(self._store_contact.up)
-        metrics.uncounted_age.set_function(uncounted.age)
+        self._upkeep = Upkeep(settings, broker or settings.redis_url, store)
         self._folds = OwnedFolds()
         self._pending = Pending(settings.flush_hits)
         self._peaks: list[DayPeak] = []
@@ -181,19 +165,11 @@ class Aggregator:
         """Start reading; returns before the first partition is owned."""
         self._supervisor.start()
         await self._running.enter_async_context(faust_app_running(self.app))
-        settings, consumer = self._settings, self.app.consumer
         self._supervisor.run(
             watch(self.app),
             self._flush_forever(),
             self._online.publish_forever(self._folds.by_partition),
-            self._log_contact.watch_forever(),
-            self._store_contact.watch_forever(),
-            lag.measure_forever(consumer),
-            drift.watch_forever(
-                self._store, settings.partitions, lambda: assigned(consumer), settings.drift_seconds
-            ),
-            retention.enforce_forever(self._store, settings.hits_days),
-            log_identity.publish_forever(self._store, self._log),
+            *self._upkeep.tasks(self.app.consumer),
         )
 
     async def failed(self) -> None:
@@ -215,14 +191,9 @@ class Aggregator:
             await consumer.broker.close()
         await self._running.aclose()
         await self._online.close()
-        await self._log.close()
+        await self._upkeep.close()
         self._supervisor.close()
 
     async def ready(self) -> str | None:
         """Return why hits are not being counted right now; None when they are."""
-        if problem := self._supervisor.problem():
-            return problem
-        problems = [self._log_contact.problem(), self._store_contact.problem()]
-        if self._flusher.unavailable:
-            problems.append(f"the store is unavailable: {self._flusher.unavailable}")
-        return "; ".join(filter(None, problems)) or None
+        return self._supervisor.problem() or self._upkeep.problem(self._flusher.unavailable)

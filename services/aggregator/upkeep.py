@@ -1,0 +1,61 @@
+"""What runs beside the fold: who answers, how far behind it is, drift, retention, identity."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from services.aggregator import drift, lag, log_identity, metrics, retention
+from services.aggregator.ownership import assigned
+from services.aggregator.settings import AggregatorSettings
+from services.log.errors import LogError
+from services.log.open import open_log
+from services.log.uncounted import Uncounted
+from services.runtime.contact import Contact
+from services.store.interface import Store, StoreError
+
+ANSWER_SECONDS = 2.0
+"""How long the log may take to answer here."""
+
+
+class Upkeep:
+    """Looks after log and store, on a connection of its own, and sets their metrics."""
+
+    def __init__(self, settings: AggregatorSettings, log_url: str, store: Store) -> None:
+        self._log = open_log(
+            log_url,
+            partitions=settings.partitions,
+            group=settings.group,
+            answer_seconds=ANSWER_SECONDS,
+        )
+        self._settings = settings
+        self._store = store
+        uncounted = Uncounted(self._log)
+        self._log_contact = Contact("the log", uncounted.measure, (LogError,))
+        self._store_contact = Contact("the store", store.ping, (StoreError,))
+        metrics.log_up.set_function(self._log_contact.up)
+        metrics.store_up.set_function(self._store_contact.up)
+        metrics.uncounted_age.set_function(uncounted.age)
+
+    def tasks(self, consumer: Any) -> tuple[Coroutine[Any, Any, None], ...]:
+        """Return what is to run for as long as the aggregator does, with Faust's consumer."""
+        settings = self._settings
+        return (
+            lag.measure_forever(consumer),
+            drift.watch_forever(
+                self._store, settings.partitions, lambda: assigned(consumer), settings.drift_seconds
+            ),
+            retention.enforce_forever(self._store, settings.hits_days),
+            self._log_contact.watch_forever(),
+            self._store_contact.watch_forever(),
+            log_identity.publish_forever(self._store, self._log),
+        )
+
+    def problem(self, unavailable: str | None) -> str | None:
+        """Return who does not answer, and since when; and why the last flush failed, if it did."""
+        problems = [self._log_contact.problem(), self._store_contact.problem()]
+        if unavailable:
+            problems.append(f"the store is unavailable: {unavailable}")
+        return "; ".join(filter(None, problems)) or None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._log.close()

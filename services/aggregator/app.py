@@ -52,7 +52,12 @@ class Aggregator:
     ) -> None:
         self._settings = settings
         self._store = store
-        self._flusher = Flusher(store, settings.hot_rows, watermarks)
+        self._flusher = Flusher(
+            store,
+            settings.hot_rows,
+            watermarks,
+            lambda: retention.first_kept(settings.hits_days, time.time()),
+        )
         self._online = OnlineBoard(settings.redis_url)
         self._log = open_log(broker or settings.redis_url, partitions=settings.partitions)
         self._folds = OwnedFolds()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 
-from services.model.calendar import to_date
+from services.model.calendar import Grain, period_start, to_date
 from services.store import hits
 from services.store.interface import Store, StoreError
 
@@ -22,6 +22,11 @@ async def enforce_forever(store: Store, days: int) -> None:
         except StoreError as error:
             log.warning("cannot drop old raw hits: %s", error)
         await asyncio.sleep(PERIOD_SECONDS)
+
+
+def first_kept(days: int, now: float) -> int:
+    """Return the first day whose raw hits are kept, in days since 1970-01-01, at `now` (s)."""
+    return period_start(int(now) // _DAY_SECONDS - days, Grain.MONTH)
 
 
 async def enforce(store: Store, days: int, now: float) -> list[int]:

@@ -90,7 +90,7 @@ class SitePanels:
             refusal = bad_request("panel", f"{shown(panel)}; expected one of {expected}")
             raise ApiError(HTTPStatus.NOT_FOUND, refusal.errors)
         name = f"{self.site.slug}-{panel}-{str(self.scope.span).replace(' ', '-')}.csv"
-        return CsvFile(name, answers.table(table), answers.HEADERS)
+        return CsvFile(name, answers.table(table), answers.csv_headers(found.warnings))
 
 
 class PanelSource:

@@ -40,8 +40,11 @@ GROUP BY _part
 _HITS = """
 SELECT {columns}
 FROM hits{final}
-WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s{which}
+WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
+    AND (bot = 1 OR position < {end}){which}
 """
+
+_VIEWS = "SELECT day, count() FROM ({hits}) GROUP BY day"
 
 _BY_DAY = "SELECT day, {counts} FROM ({hits}) GROUP BY day"
 
@@ -66,14 +69,16 @@ class Coverage(NamedTuple):
 
     months   first days of the months that have hits
     doubled  days on which hits may be there twice
+    end      position behind the last batch that is counted; views from it on are left out
     """
 
     months: frozenset[int]
     doubled: Sequence[Span]
+    end: int
 
 
-async def coverage_of(store: Store, site: str, span: Span) -> Coverage:
-    """Return what there is."""
+async def coverage_of(store: Store, site: str, span: Span, position: int) -> Coverage:
+    """Return what there is, of views up to a position."""
     rows = await store.execute(_COVERAGE, days(site, span))
     parts = defaultdict(list)
     for lowest, highest, first, last in rows:
@@ -87,7 +92,14 @@ async def coverage_of(store: Store, site: str, span: Span) -> Coverage:
         for one, other in combinations(of_month, 2)
         if one[0] <= other[1] and other[0] <= one[1]
     ]
-    return Coverage(frozenset(parts), joined(span for span in twice if span.days > 0))
+    doubled = joined(span for span in twice if span.days > 0)
+    return Coverage(frozenset(parts), doubled, position + 1)
+
+
+async def views(store: Store, site: str, span: Span, coverage: Coverage) -> dict[int, int]:
+    """Return how many views of each day are there."""
+    statement = _VIEWS.format(hits=source(coverage, "day", " AND bot = 0"))
+    return {to_day(day): count for day, count in await store.execute(statement, days(site, span))}
 
 
 async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[int, Counts]:
@@ -147,13 +159,18 @@ def _counts(query: StatsQuery) -> str:
 def source(coverage: Coverage, columns: str, condition: str) -> str:
     """Return the statement that reads each hit once; see the top of this module."""
     if not coverage.doubled:
-        return _HITS.format(columns=columns, final="", which=condition)
+        return _HITS.format(columns=columns, final="", which=condition, end=coverage.end)
     days = " OR ".join(
         f"(day >= '{to_date(span.first)}' AND day <= '{to_date(span.last)}')"
         for span in coverage.doubled
     )
     return " UNION ALL ".join(
-        _HITS.format(columns=columns, final=final, which=f" AND {which}({days}){condition}")
+        _HITS.format(
+            columns=columns,
+            final=final,
+            which=f" AND {which}({days}){condition}",
+            end=coverage.end,
+        )
         for final, which in ((" FINAL", ""), ("", "NOT "))
     )
 

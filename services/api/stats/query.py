@@ -6,6 +6,7 @@ import msgspec
 
 from services.api.stats.filters import Filter, Property, parse, property_of
 from services.api.stats.measures import Measure
+from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Span, span_of
 from services.http.errors import bad_request, shown
 from services.model.site import Site
@@ -18,16 +19,24 @@ PREVIOUS_PERIOD = "previous_period"
 
 
 class StatsQuery(msgspec.Struct, frozen=True):
-    """Measures of the hits of a site, on some days, that pass the filters."""
+    """Measures of the hits of a site, on some days, that pass the filters.
+
+    snapshot  as of which moment; of that of the reading where there is none
+    """
 
     site: Site
     span: Span
     measures: tuple[Measure, ...]
     filters: tuple[Filter, ...] = ()
+    snapshot: Snapshot | None = None
 
     def wants(self, measures: frozenset[Measure]) -> bool:
         """Tell whether one of these measures is asked for."""
         return not measures.isdisjoint(self.measures)
+
+    def as_of(self, snapshot: Snapshot) -> "StatsQuery":
+        """Return the same query, to be answered as of a moment."""
+        return msgspec.structs.replace(self, snapshot=snapshot)
 
     def before(self) -> "StatsQuery":
         """Return the same query about the previous period."""

@@ -20,6 +20,7 @@ from services.model.calendar import Grain, period_start, to_date, to_day
 from services.store.interface import Store
 
 VISITORS = frozenset({Measure.VISITORS})
+_VISITS = frozenset({Measure.VISITS})
 COLUMNS = {
     Property.PAGE: "path",
     Property.HOSTNAME: "host",
@@ -128,7 +129,7 @@ async def breakdown(
     order = query.measures[0]
     statement = _BREAKDOWN.format(
         column=column,
-        counts=_counts(query),
+        counts=_counts(query, breakdown.by),
         hits=_hits(query, coverage, [column]),
         order=_ORDER.get(order, "visitors"),
     )
@@ -145,12 +146,27 @@ _ORDER = {
 }
 
 
-def _counts(query: StatsQuery) -> str:
-    """Return the columns of Counts that come from single hits; 0 for what is not needed."""
+def _counts(query: StatsQuery, by: Property | None = None) -> str:
+    """Return the columns of Counts that come from single hits; 0 for what is not needed.
+
+    A visit belongs to its first view, and so does its visitor: so these are never more than
+    visits, and visits never more than views. A page has all visitors that see it; of one that
+    began no visit on it, one visit counts there. What an estimate of visitors is too high is cut
+    off.
+    """
+    views, visits = "countIf(bot = 0)", "countIf(bot = 0 AND visit = 1)"
     # As the sketches of whole days do, so that the same hits are the same number of visitors.
-    visitors = "toUInt64(uniqCombinedIf(visitor, bot = 0 AND visitor != 0))"
+    visitors = "toUInt64(uniqCombinedIf(visitor, bot = 0 AND visitor != 0{begun}))"
+    beginners = visitors.format(begun=" AND visit = 1")
+    if query.of_pages or by is Property.PAGE:
+        seen = visitors.format(begun="")
+        visitors = f"least({seen}, {views})"
+        if query.wants(_VISITS):
+            visits = f"least({views}, greatest({visitors}, {visits} + {seen} - {beginners}))"
+    else:
+        visitors = f"least({beginners}, {visits})"
     return (
-        "countIf(bot = 0) AS pageviews, countIf(bot = 0 AND visit = 1) AS visits,"
+        f"{views} AS pageviews, {visits} AS visits,"
         f" {visitors if query.wants(VISITORS) else 'toUInt64(0)'} AS visitors,"
         " countIf(bot = 1) AS bots"
     )

@@ -34,7 +34,12 @@ class StatsQuery(msgspec.Struct, frozen=True):
         """Tell whether one of these measures is asked for."""
         return not measures.isdisjoint(self.measures)
 
-    def as_of(self, snapshot: Snapshot) -> "StatsQuery":
+    @property
+    def of_pages(self) -> bool:
+        """Whether views are told apart by their pages: a visit may have views of several."""
+        return any(of.by is Property.PAGE for of in self.filters)
+
+    def as_of(self, snapshot: Snapshot | None) -> "StatsQuery":
         """Return the same query, to be answered as of a moment."""
         return msgspec.structs.replace(self, snapshot=snapshot)
 
@@ -64,7 +69,7 @@ def parse_query(
     query = StatsQuery(
         site, span_of(period, dates, today), _measures(metrics), parse(filters or "")
     )
-    if any(of.by is Property.PAGE for of in query.filters):
+    if query.of_pages:
         _refuse_ratio(query, "with a filter by event:page")
     return query
 

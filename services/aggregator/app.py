@@ -13,7 +13,7 @@ from typing import Any
 from faust.contrib.asgi import faust_app_running
 from faust.types import EventT, StreamT
 
-from services.aggregator import metrics
+from services.aggregator import metrics, retention
 from services.aggregator.dead_letters import DeadLetters
 from services.aggregator.faust_app import create_app, raw_topic, watch
 from services.aggregator.flush import Flusher
@@ -51,7 +51,8 @@ class Aggregator:
         watermarks: Watermarks | None = None,
     ) -> None:
         self._settings = settings
-        self._flusher = Flusher(store, settings.hot_rows, watermarks)
+        since = retention.kept_since(settings.hits_days)
+        self._flusher = Flusher(store, settings.hot_rows, watermarks, since)
         self._online = OnlineBoard(settings.redis_url)
         self._upkeep = Upkeep(settings, broker or settings.redis_url, store)
         self._folds = OwnedFolds()
@@ -146,9 +147,8 @@ class Aggregator:
         for event in events:
             event.ack()
         await self.app.consumer.commit()
-        now = time.time()
         for partition in {event.message.partition for event in events}:
-            metrics.last_commit.labels(str(partition)).set(now)
+            metrics.last_commit.labels(str(partition)).set_to_current_time()
 
     # Ownership
 

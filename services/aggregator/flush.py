@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import chain, compress, groupby
 from typing import Any
 
@@ -32,8 +32,20 @@ COLUMNS = (
 class Flusher:
     """Writes folded runs. Every step is idempotent: repeating it counts nothing twice."""
 
-    def __init__(self, store: Store, hot_rows: int, watermarks: Watermarks | None = None) -> None:
-        """`watermarks` are kept where the store has several hosts."""
+    def __init__(
+        self,
+        store: Store,
+        hot_rows: int,
+        watermarks: Watermarks | None = None,
+        first_kept: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """Prepare.
+
+        watermarks  kept where the store has several hosts
+        first_kept  says the first day whose raw hits are kept; those of days before are not
+                    written, only their visitors are counted
+        """
+        self._first_kept = first_kept
         self._store = store
         self._watermarks = watermarks
         self._limit = hot_rows
@@ -115,7 +127,9 @@ class Flusher:
         if lost:
             is_lost = [position in lost for position in columns["position"]]
             columns = {name: list(compress(values, is_lost)) for name, values in columns.items()}
-        await hits.write(self._store, columns)
+        columns = await self._without_old(columns)
+        if columns["day"]:
+            await hits.write(self._store, columns)
         metrics.flushed_rows.labels("hits").inc(len(columns["idx"]))
 
     async def _write_lost(self, replayed: Sequence[Folded]) -> None:
@@ -125,10 +139,11 @@ class Flusher:
         """
         if not replayed:
             return
-        expected = Counter(
-            chain.from_iterable(zip(run.hits.site, run.position, strict=True) for run in replayed)
-        )
-        days = [day for run in replayed for day in run.hits.day]
+        columns = await self._without_old(hit_columns(replayed))
+        days = columns["day"]
+        if not days:
+            return
+        expected = Counter(zip(columns["site"], columns["position"], strict=True))
         stored = await hits.held(
             self._store,
             {site for site, _ in expected},
@@ -140,6 +155,17 @@ class Flusher:
         if lost:
             await self._write_hits(replayed, lost)
             metrics.repaired_batches.inc(len(lost))
+
+    async def _without_old(self, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        """Return the raw hits that are kept, once the visitors of the others are counted."""
+        first = self._first_kept()
+        is_old = [day < first for day in columns["day"]]
+        if not any(is_old):
+            return columns
+        old = {name: list(compress(values, is_old)) for name, values in columns.items()}
+        await hits.count_visitors(self._store, old)
+        is_kept = [not each for each in is_old]
+        return {name: list(compress(values, is_kept)) for name, values in columns.items()}
 
 
 def hit_columns(runs: Sequence[Folded]) -> dict[str, list[Any]]:

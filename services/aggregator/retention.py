@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
-from services.model.calendar import to_date
+from services.model.calendar import Grain, period_start, to_date
 from services.store import hits
 from services.store.interface import Store, StoreError
 
@@ -22,6 +23,16 @@ async def enforce_forever(store: Store, days: int) -> None:
         except StoreError as error:
             log.warning("cannot drop old raw hits: %s", error)
         await asyncio.sleep(PERIOD_SECONDS)
+
+
+def first_kept(days: int, now: float) -> int:
+    """Return the first day whose raw hits are kept, in days since 1970-01-01, at `now` (s)."""
+    return period_start(int(now) // _DAY_SECONDS - days, Grain.MONTH)
+
+
+def kept_since(days: int, clock: Callable[[], float] = time.time) -> Callable[[], int]:
+    """Return what tells the first day whose raw hits are kept now; `clock` is in seconds."""
+    return lambda: first_kept(days, clock())
 
 
 async def enforce(store: Store, days: int, now: float) -> list[int]:

@@ -21,15 +21,25 @@ async def write(store: Store, columns: Mapping[str, Sequence[Any]]) -> None:
 
     An insert of one month is one part of the table: it is there as a whole or not at all.
     """
+    await _write_by_month(store, "hits", columns)
+
+
+async def count_visitors(store: Store, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Count the visitors of hits that are too old to be stored; twice is once."""
+    named = {name: columns[name] for name in ("site", "day", "visitor", "bot")}
+    await _write_by_month(store, "old_hits", named)
+
+
+async def _write_by_month(store: Store, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
     days = columns["day"]
     months = sorted({period_start(day, Grain.MONTH) for day in set(days)})
     if len(months) < 2:
-        await store.insert("hits", columns)
+        await store.insert(table, columns)
         return
     for month in months:
         rows = [row for row, day in enumerate(days) if period_start(day, Grain.MONTH) == month]
         await store.insert(
-            "hits", {name: [values[row] for row in rows] for name, values in columns.items()}
+            table, {name: [values[row] for row in rows] for name, values in columns.items()}
         )
 
 

@@ -22,6 +22,7 @@ TABLES = [
     "imports",
     "meta",
     "migrations",
+    "old_hits",
     "opening_balances",
     "peaks",
     "sites",
@@ -29,6 +30,7 @@ TABLES = [
     "users",
     "visitors",
     "visitors_of_hits",
+    "visitors_of_old_hits",
 ]
 
 

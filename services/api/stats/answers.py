@@ -60,10 +60,16 @@ def respond(
         return Response(msgspec.json.encode(content), media_type=JSON, headers=HEADERS)
     if isinstance(results, Mapping):
         results = [{"metric": measure, **values} for measure, values in results.items()]
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}.csv"'}
-    if warnings:
-        headers["X-Luot-Warning"] = "; ".join(warnings)
+    headers = {
+        **csv_headers(warnings),
+        "Content-Disposition": f'attachment; filename="{name}.csv"',
+    }
     return Response(table(results), media_type=f"{CSV}; charset=utf-8", headers=headers)
+
+
+def csv_headers(warnings: Sequence[str]) -> dict[str, str]:
+    """Return the headers of results as CSV."""
+    return HEADERS | ({"X-Luot-Warning": "; ".join(warnings)} if warnings else {})
 
 
 def table(results: Sequence[Mapping[str, Cell]]) -> str:

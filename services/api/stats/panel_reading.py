@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
+import msgspec
+
 from services.api.stats.filters import Filter, Property
 from services.api.stats.measures import LENGTHS, Counts, Measure, change
 from services.api.stats.panel_results import BreakdownRow, Figure, PanelResult, SeriesPoint
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import Row, StatsReader
 from services.api.stats.site_query import CHARTED, Scope
-from services.api.stats.spans import Interval
+from services.api.stats.spans import Interval, Span
 from services.http.errors import ApiError
 from services.model.calendar import zone
 from services.model.site import Site
@@ -46,7 +48,9 @@ class PanelReading:
         self._site = site
         self._scope = scope
         self._at = at
-        self._tasks: list[asyncio.Task[Any]] = []
+        days = Span(scope.elapsed.previous().first, max(scope.span.last, scope.elapsed.last))
+        self._moment = asyncio.create_task(reader.snapshot(site, days))
+        self._tasks: list[asyncio.Task[Any]] = [self._moment]
         self._summary = self._begin(self._compared(CHARTED))
         self._series = self._begin(self._timeseries())
         self._details = self._begin(self._compared(DETAILS))
@@ -114,10 +118,15 @@ class PanelReading:
         self._tasks.append(task)
         return lambda: asyncio.shield(task)
 
+    async def _question(self, measures: tuple[Measure, ...]) -> StatsQuery:
+        """Return a question; all panels are of one moment."""
+        snapshot = await asyncio.shield(self._moment)
+        return question_of(self._site, self._scope, measures).as_of(snapshot)
+
     async def _compared(
         self, measures: tuple[Measure, ...]
     ) -> PanelResult[tuple[Counts, Counts | None]]:
-        question = question_of(self._site, self._scope, measures)
+        question = await self._question(measures)
         now, before = await asyncio.gather(
             self._reader.total(question, partly=True),
             self._reader.total(question.before(), partly=True),
@@ -127,10 +136,10 @@ class PanelReading:
 
     async def _timeseries(self) -> PanelResult[list[SeriesPoint]]:
         scope, interval = self._scope, self._scope.interval
-        elapsed = question_of(self._site, self._scope, (scope.measure,))
+        elapsed = await self._question((scope.measure,))
         whole = elapsed
         if interval is not Interval.HOUR:
-            whole = StatsQuery(self._site, scope.span, elapsed.measures, elapsed.filters)
+            whole = msgspec.structs.replace(elapsed, span=scope.span)
         now = await self._reader.timeseries(whole, interval)
         before: list[Row] = []
         if interval in (Interval.HOUR, Interval.DATE):
@@ -155,7 +164,7 @@ class PanelReading:
     async def _breakdown(self, by: Property) -> PanelResult[list[Row]]:
         measure = ordered_by(by)
         breakdown = await self._reader.breakdown(
-            question_of(self._site, self._scope, (measure,)), BreakdownQuery(by, ROWS, 1)
+            await self._question((measure,)), BreakdownQuery(by, ROWS, 1)
         )
         rows = [row for row in breakdown.rows if row.counts.value(measure)]
         return PanelResult(rows, partial=bool(breakdown.warnings))

@@ -76,21 +76,21 @@ class SitePanels:
         """Return more of a panel than the page shows. Raises ApiError, 404 for no panel."""
         if panel == TIMESERIES:
             question = question_of(self.site, self.scope, CHARTED)
-            series = await self._reader.timeseries(question, self.scope.interval)
-            table = answers.rows(CHARTED, "date", series.rows)
+            result = await self._reader.timeseries(question, self.scope.interval)
+            table = answers.rows(CHARTED, "date", result.rows)
         elif panel in BREAKDOWNS:
             by = BREAKDOWNS[panel]
             first = ordered_by(by)
             measures = (first, *(measure for measure in CHARTED if measure is not first))
             question = question_of(self.site, self.scope, measures)
-            breakdown = await self._reader.breakdown(question, BreakdownQuery(by, CSV_ROWS, 1))
-            table = answers.rows(measures, by.field, breakdown.rows)
+            result = await self._reader.breakdown(question, BreakdownQuery(by, CSV_ROWS, 1))
+            table = answers.rows(measures, by.field, result.rows)
         else:
             expected = ", ".join((TIMESERIES, *BREAKDOWNS))
             refusal = bad_request("panel", f"{shown(panel)}; expected one of {expected}")
             raise ApiError(HTTPStatus.NOT_FOUND, refusal.errors)
         name = f"{self.site.slug}-{panel}-{str(self.scope.span).replace(' ', '-')}.csv"
-        return CsvFile(name, answers.table(table), answers.HEADERS)
+        return CsvFile(name, answers.table(table), answers.csv_headers(result.warnings))
 
 
 class PanelSource:

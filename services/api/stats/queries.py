@@ -1,26 +1,26 @@
-"""The statements that read what the public counter reads: counters, and sketches of visitors."""
+"""The statement that reads what the public counter reads: the counters."""
 
-from services.api.counter import queries
 from services.api.stats.spans import Span
-from services.model.calendar import to_date, to_day
+from services.model.calendar import Grain, to_date, to_day
 from services.store.interface import Store
 
+# One statement sees whole flushes: the newest row of the site tells how far all of its days are.
 _COUNTERS = """
-SELECT start, argMax(views, position), argMax(visits, position)
+SELECT toString(grain), start, argMax(views, position), argMax(visits, position), max(position)
 FROM counters
-WHERE site = %(site)s AND grain = 'day' AND path = ''
-    AND start >= %(first)s AND start <= %(last)s
-GROUP BY start
+WHERE site = %(site)s AND path = ''
+    AND (grain = 'total' OR (grain = 'day' AND start >= %(first)s AND start <= %(last)s))
+GROUP BY grain, start
 """
 
 
-async def counters(store: Store, site: str, span: Span) -> dict[int, tuple[int, int]]:
-    """Return the views and visits of each day that has any, opening balances not included."""
+async def counters(store: Store, site: str, span: Span) -> tuple[dict[int, tuple[int, int]], int]:
+    """Return the views and visits of each day that has any, and up to which position; or -1."""
     parameters = {"site": site, "first": to_date(span.first), "last": to_date(span.last)}
-    rows = await store.execute(_COUNTERS, parameters)
-    return {to_day(day): (views, visits) for day, views, visits in rows}
-
-
-async def visitors(store: Store, site: str, span: Span) -> dict[int, int]:
-    """Return the visitors of each day that has any, as the public counter has them."""
-    return (await queries.visitors(store, [site], span.first, span.last + 1)).get(site, {})
+    days: dict[int, tuple[int, int]] = {}
+    newest = -1
+    for grain, start, views, visits, position in await store.execute(_COUNTERS, parameters):
+        newest = max(newest, position)
+        if grain == Grain.DAY:
+            days[to_day(start)] = (views, visits)
+    return days, newest

@@ -20,6 +20,7 @@ from services.model.calendar import Grain, period_start, to_date, to_day
 from services.store.interface import Store
 
 VISITORS = frozenset({Measure.VISITORS})
+_VISITS = frozenset({Measure.VISITS})
 COLUMNS = {
     Property.PAGE: "path",
     Property.HOSTNAME: "host",
@@ -40,8 +41,11 @@ GROUP BY _part
 _HITS = """
 SELECT {columns}
 FROM hits{final}
-WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s{which}
+WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
+    AND (bot = 1 OR position < {end}){which}
 """
+
+_VIEWS = "SELECT day, count() FROM ({hits}) GROUP BY day"
 
 _BY_DAY = "SELECT day, {counts} FROM ({hits}) GROUP BY day"
 
@@ -66,14 +70,16 @@ class Coverage(NamedTuple):
 
     months   first days of the months that have hits
     doubled  days on which hits may be there twice
+    end      position behind the last batch that is counted; views from it on are left out
     """
 
     months: frozenset[int]
     doubled: Sequence[Span]
+    end: int
 
 
-async def coverage_of(store: Store, site: str, span: Span) -> Coverage:
-    """Return what there is."""
+async def coverage_of(store: Store, site: str, span: Span, position: int) -> Coverage:
+    """Return what there is, of views up to a position."""
     rows = await store.execute(_COVERAGE, days(site, span))
     parts = defaultdict(list)
     for lowest, highest, first, last in rows:
@@ -87,7 +93,14 @@ async def coverage_of(store: Store, site: str, span: Span) -> Coverage:
         for one, other in combinations(of_month, 2)
         if one[0] <= other[1] and other[0] <= one[1]
     ]
-    return Coverage(frozenset(parts), joined(span for span in twice if span.days > 0))
+    doubled = joined(span for span in twice if span.days > 0)
+    return Coverage(frozenset(parts), doubled, position + 1)
+
+
+async def views(store: Store, site: str, span: Span, coverage: Coverage) -> dict[int, int]:
+    """Return how many views of each day are there."""
+    statement = _VIEWS.format(hits=source(coverage, "day", " AND bot = 0"))
+    return {to_day(day): count for day, count in await store.execute(statement, days(site, span))}
 
 
 async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[int, Counts]:
@@ -116,7 +129,7 @@ async def breakdown(
     order = query.measures[0]
     statement = _BREAKDOWN.format(
         column=column,
-        counts=_counts(query),
+        counts=_counts(query, breakdown.by),
         hits=_hits(query, coverage, [column]),
         order=_ORDER.get(order, "visitors"),
     )
@@ -133,12 +146,27 @@ _ORDER = {
 }
 
 
-def _counts(query: StatsQuery) -> str:
-    """Return the columns of Counts that come from single hits; 0 for what is not needed."""
+def _counts(query: StatsQuery, by: Property | None = None) -> str:
+    """Return the columns of Counts that come from single hits; 0 for what is not needed.
+
+    A visit belongs to its first view, and so does its visitor: so these are never more than
+    visits, and visits never more than views. A page has all visitors that see it; of one that
+    began no visit on it, one visit counts there. What an estimate of visitors is too high is cut
+    off.
+    """
+    views, visits = "countIf(bot = 0)", "countIf(bot = 0 AND visit = 1)"
     # As the sketches of whole days do, so that the same hits are the same number of visitors.
-    visitors = "toUInt64(uniqCombinedIf(visitor, bot = 0 AND visitor != 0))"
+    visitors = "toUInt64(uniqCombinedIf(visitor, bot = 0 AND visitor != 0{begun}))"
+    beginners = visitors.format(begun=" AND visit = 1")
+    if query.of_pages or by is Property.PAGE:
+        seen = visitors.format(begun="")
+        visitors = f"least({seen}, {views})"
+        if query.wants(_VISITS):
+            visits = f"least({views}, greatest({visitors}, {visits} + {seen} - {beginners}))"
+    else:
+        visitors = f"least({beginners}, {visits})"
     return (
-        "countIf(bot = 0) AS pageviews, countIf(bot = 0 AND visit = 1) AS visits,"
+        f"{views} AS pageviews, {visits} AS visits,"
         f" {visitors if query.wants(VISITORS) else 'toUInt64(0)'} AS visitors,"
         " countIf(bot = 1) AS bots"
     )
@@ -147,13 +175,18 @@ def _counts(query: StatsQuery) -> str:
 def source(coverage: Coverage, columns: str, condition: str) -> str:
     """Return the statement that reads each hit once; see the top of this module."""
     if not coverage.doubled:
-        return _HITS.format(columns=columns, final="", which=condition)
+        return _HITS.format(columns=columns, final="", which=condition, end=coverage.end)
     days = " OR ".join(
         f"(day >= '{to_date(span.first)}' AND day <= '{to_date(span.last)}')"
         for span in coverage.doubled
     )
     return " UNION ALL ".join(
-        _HITS.format(columns=columns, final=final, which=f" AND {which}({days}){condition}")
+        _HITS.format(
+            columns=columns,
+            final=final,
+            which=f" AND {which}({days}){condition}",
+            end=coverage.end,
+        )
         for final, which in ((" FINAL", ""), ("", "NOT "))
     )
 

@@ -6,6 +6,7 @@ import msgspec
 
 from services.api.stats.filters import Filter, Property, parse, property_of
 from services.api.stats.measures import Measure
+from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Span, span_of
 from services.http.errors import bad_request, shown
 from services.model.site import Site
@@ -18,16 +19,29 @@ PREVIOUS_PERIOD = "previous_period"
 
 
 class StatsQuery(msgspec.Struct, frozen=True):
-    """Measures of the hits of a site, on some days, that pass the filters."""
+    """Measures of the hits of a site, on some days, that pass the filters.
+
+    snapshot  as of which moment; of that of the reading where there is none
+    """
 
     site: Site
     span: Span
     measures: tuple[Measure, ...]
     filters: tuple[Filter, ...] = ()
+    snapshot: Snapshot | None = None
 
     def wants(self, measures: frozenset[Measure]) -> bool:
         """Tell whether one of these measures is requested."""
         return not measures.isdisjoint(self.measures)
+
+    @property
+    def of_pages(self) -> bool:
+        """Whether views are told apart by their pages: a visit may have views of several."""
+        return any(of.by is Property.PAGE for of in self.filters)
+
+    def as_of(self, snapshot: Snapshot | None) -> "StatsQuery":
+        """Return the same query, to be answered as of a moment."""
+        return msgspec.structs.replace(self, snapshot=snapshot)
 
     def before(self) -> "StatsQuery":
         """Return the same query about the previous period."""
@@ -55,7 +69,7 @@ def parse_query(
     query = StatsQuery(
         site, span_of(period, dates, today), _measures(metrics), parse(filters or "")
     )
-    if any(of.by is Property.PAGE for of in query.filters):
+    if query.of_pages:
         _refuse_ratio(query, "with a filter by event:page")
     return query
 

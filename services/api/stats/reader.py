@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple, TypeVar
 
-from services.api.stats import queries, queries_hits, queries_visits
+from services.api.stats import queries_hits, queries_visits, snapshot
 from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
 from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Hours, Interval, Span, hours_of, label_of
 from services.http.errors import ApiError, unavailable
-from services.model.calendar import Grain, period_start
+from services.model.site import Site
 from services.store.interface import LimitError, Limits, Store, StoreError
 
 LIMITS = Limits(calls=2, threads=2, seconds=20, bytes=400_000_000)
@@ -60,6 +61,11 @@ class StatsReader:
         """Close the sessions."""
         await self._store.close()
 
+    async def snapshot(self, site: Site, span: Span) -> Snapshot:
+        """Return the moment as of which queries about these days can be answered."""
+        async with self._turn():
+            return await snapshot.take(self._store, site.slug, span)
+
     async def total(self, query: StatsQuery, *, partly: bool = False) -> StatsResult:
         """Return one row, of all days; `partly` also where all raw hits that it needs are gone."""
         async with self._turn():
@@ -81,7 +87,7 @@ class StatsReader:
     async def breakdown(self, query: StatsQuery, breakdown: BreakdownQuery) -> StatsResult:
         """Return a row for each value of a property, as many as the breakdown says."""
         async with self._turn():
-            coverage, warnings = await self._hits(query)
+            coverage, warnings = await self._hits(query, await self._snapshot(query))
             rows = await queries_hits.breakdown(self._store, query, coverage, breakdown)
             if query.wants(LENGTHS):
                 lengths = await queries_visits.of_values(
@@ -97,9 +103,9 @@ class StatsReader:
     ) -> tuple[dict[int, Counts], list[str]]:
         days: dict[int, Counts] = {}
         warnings: list[str] = []
-        slug, span = query.site.slug, query.span
+        counted = await self._snapshot(query)
         if query.filters or query.wants(_RAW):
-            coverage, warnings = await self._hits(query, partly=partly)
+            coverage, warnings = await self._hits(query, counted, partly=partly)
             if query.filters or query.wants(_BOTS):
                 days = await queries_hits.by_day(self._store, query, coverage)
             if query.wants(LENGTHS):
@@ -109,33 +115,46 @@ class StatsReader:
         for counts in days.values():
             counts.pageviews = counts.visits = counts.visitors = 0
         if query.wants(COUNTED):
-            for day, (views, visits) in (await queries.counters(self._store, slug, span)).items():
+            for day, (views, visits) in counted.within(query.span).items():
                 _merge(days, {day: Counts(pageviews=views, visits=visits)})
         if Measure.VISITORS in query.measures:
-            for day, visitors in (await queries.visitors(self._store, slug, span)).items():
+            for day, visitors in (await counted.visitors(self._store, query.span)).items():
                 _merge(days, {day: Counts(visitors=visitors)})
         return days, warnings
 
     async def _by_hour(self, query: StatsQuery) -> StatsResult:
         hours = hours_of(query.span, query.site.timezone)
-        coverage, warnings = await self._hits(query)
+        coverage, warnings = await self._hits(query, await self._snapshot(query))
         counts = await queries_hits.by_hour(self._store, query, coverage, hours)
         if query.wants(LENGTHS):
             _merge(counts, await queries_visits.by_hour(self._store, query, coverage, hours))
         return StatsResult(_hourly(hours, counts), warnings)
 
-    async def _hits(self, query: StatsQuery, *, partly: bool = False) -> tuple[Coverage, list[str]]:
-        """Return which raw hits there are. Raises ApiError when all that were counted are gone."""
+    async def _snapshot(self, query: StatsQuery) -> Snapshot:
+        return query.snapshot or await snapshot.take(self._store, query.site.slug, query.span)
+
+    async def _hits(
+        self, query: StatsQuery, counted: Snapshot, *, partly: bool = False
+    ) -> tuple[Coverage, list[str]]:
+        """Return which raw hits there are. Raises ApiError when all that were counted are gone.
+
+        A day is held when its raw views are as many as its counter says.
+        """
         slug, span = query.site.slug, query.span
-        coverage = await queries_hits.coverage_of(self._store, slug, span)
-        counted = await queries.counters(self._store, slug, span)
-        gone = [day for day in counted if period_start(day, Grain.MONTH) not in coverage.months]
-        if not gone:
+        coverage = await queries_hits.coverage_of(self._store, slug, span, counted.position)
+        views = {day: of_day for day, (of_day, _) in counted.within(span).items() if of_day}
+        held = await queries_hits.views(self._store, slug, span, coverage)
+        missing = [day for day in views.keys() | held.keys() if views.get(day) != held.get(day)]
+        if not missing:
             return coverage, []
-        message = f"the raw hits of {Span(min(gone), max(gone))}, which this needs, are gone"
+        gone = f"the raw hits of {Span(min(missing), max(missing))}, which this needs, are gone"
         if not coverage.months and not partly:
-            raise ApiError(422, {"date": f"{message}; expected a later period, or no filter"})
-        return coverage, [f"{message}; they count nothing here"]
+            raise ApiError(422, {"date": f"{gone}; expected a later period, or no filter"})
+        left = sum(held.get(day, 0) for day in missing)
+        if not left:
+            return coverage, [f"{gone}; they count nothing here"]
+        whole = sum(views.get(day, 0) for day in missing)
+        return coverage, [f"{gone} in part: {left} of {whole} views of these days count here"]
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

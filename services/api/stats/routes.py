@@ -25,7 +25,7 @@ from services.api.stats.query import (
 )
 from services.api.stats.reader import StatsReader
 from services.api.stats.sites import readable
-from services.api.stats.spans import Interval, Period, interval_of
+from services.api.stats.spans import Interval, Period, Span, interval_of
 from services.http.errors import unavailable
 from services.model.calendar import local_day
 from services.model.site import Site
@@ -141,6 +141,9 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         """Metrics of a period, one value each."""
         reader = stats().reader
         compared = compares(compare)
+        if compared:
+            days = Span(query.before().span.first, query.span.last)
+            query = query.as_of(await reader.snapshot(query.site, days))
         result = await reader.total(query)
         before = await reader.total(query.before(), partly=True) if compared else None
         return answers.respond(

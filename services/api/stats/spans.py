@@ -61,6 +61,10 @@ class Span(NamedTuple):
         """How many days these are."""
         return self.last - self.first + 1
 
+    def holds(self, day: int) -> bool:
+        """Tell whether a day is one of these."""
+        return self.first <= day <= self.last
+
     def previous(self) -> "Span":
         """Return as many days, just before."""
         return Span(self.first - self.days, self.first - 1)

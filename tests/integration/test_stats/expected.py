@@ -44,16 +44,18 @@ def visits(hits: Iterable[Hit]) -> list[Seen]:
     return seen
 
 
-def measures(seen: Iterable[Seen]) -> dict[str, float | None]:
-    """Return every metric of these hits."""
+def measures(seen: Iterable[Seen], *, of_pages: bool = False) -> dict[str, float | None]:
+    """Return every metric of these hits; of single pages, whoever saw them is their visitor."""
     seen = list(seen)
     views = [each.hit for each in seen if not each.hit.bot]
     begun = [each for each in seen if each.begins]
+    beginners = {(each.hit.day, each.hit.visitor) for each in begun}
+    visitors = {(hit.day, hit.visitor) for hit in views if hit.visitor} if of_pages else beginners
     lasted = sum(each.ms for each in begun)
     single = sum(each.views == 1 for each in begun)
     return {
-        "visitors": len({(hit.day, hit.visitor) for hit in views if hit.visitor}),
-        "visits": len(begun),
+        "visitors": len(visitors),
+        "visits": len(begun) + len(visitors - beginners),
         "pageviews": len(views),
         "views_per_visit": round(len(views) / len(begun), 2) if begun else 0,
         "bounce_rate": round(100 * single / len(begun)) if begun else 0,
@@ -62,12 +64,14 @@ def measures(seen: Iterable[Seen]) -> dict[str, float | None]:
     }
 
 
-def grouped(seen: Iterable[Seen], key: Callable[[Hit], str]) -> dict[str, dict[str, float | None]]:
+def grouped(
+    seen: Iterable[Seen], key: Callable[[Hit], str], *, of_pages: bool = False
+) -> dict[str, dict[str, float | None]]:
     """Return every metric by a key of the hits."""
     groups: dict[str, list[Seen]] = defaultdict(list)
     for each in seen:
         groups[key(each.hit)].append(each)
-    return {name: measures(group) for name, group in groups.items()}
+    return {name: measures(group, of_pages=of_pages) for name, group in groups.items()}
 
 
 def wall_hour(hit: Hit, zone: str) -> str:

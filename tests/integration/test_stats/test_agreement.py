@@ -12,14 +12,17 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from services.aggregator.flush import COLUMNS as COLUMNS_OF_HITS
 from services.api.stats.filters import Property, parse
 from services.api.stats.measures import LENGTHS, Measure
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.spans import Interval, Span
+from services.log.redis import entry_ids
 from services.model.calendar import day_start_ms, to_date, to_day, week_start
 from services.model.hit import Hit
 from services.model.site import Site
+from services.store import hits as raw_hits
 from services.store.interface import Store
 from tests.integration.test_api.world import Clock
 from tests.integration.test_stats import history
@@ -89,6 +92,11 @@ async def ask(client: httpx.AsyncClient, what: str, site: str, **query: str) -> 
     return answer.json()["results"]
 
 
+def assert_visitors_visits_views(rows: Iterable[dict[str, Any]]) -> None:
+    for row in rows:
+        assert row["visitors"] <= row["visits"] <= row["pageviews"], row
+
+
 def within(seen: list[Seen], period: str, fits: Callable[[Hit], bool]) -> list[Seen]:
     first, last = (to_day(date.fromisoformat(text)) for text in DAYS[period])
     return [each for each in seen if first <= each.hit.day <= last and fits(each.hit)]
@@ -117,11 +125,12 @@ async def test_every_metric_of_a_period_is_as_computed_and_its_days_add_up(
     query = {**PERIODS[period], "metrics": metrics, "filters": filters}
     for site in (*BUSY, "howe"):
         wanted = within(seen[site], period, FILTERS[filters])
-        expected = measures(wanted)
+        of_pages = "event:page" in filters
+        expected = measures(wanted, of_pages=of_pages)
         total = values(await ask(client, "aggregate", site, **query))
         assert total == {name: expected[name] for name in metrics.split(",")}
         days = await ask(client, "timeseries", site, interval="date", **query)
-        by_day = grouped(wanted, lambda hit: to_date(hit.day).isoformat())
+        by_day = grouped(wanted, lambda hit: to_date(hit.day).isoformat(), of_pages=of_pages)
         nothing = measures([])
         for row in days:
             of_day = by_day.get(row["date"], nothing)
@@ -129,6 +138,7 @@ async def test_every_metric_of_a_period_is_as_computed_and_its_days_add_up(
         assert [row["date"] for row in (days[0], days[-1])] == list(DAYS[period])
         for name in COUNTED:
             assert sum(row[name] for row in days) == total[name]
+        assert_visitors_visits_views([total, *days])
 
 
 @pytest.mark.parametrize("filters", list(FILTERS)[:4])
@@ -136,12 +146,15 @@ async def test_every_metric_of_a_period_is_as_computed_and_its_days_add_up(
 async def test_a_breakdown_is_as_computed_and_adds_up_to_the_aggregate(
     client: httpx.AsyncClient, seen: World, by: Property, filters: str
 ) -> None:
-    metrics = without_ratio(by is Property.PAGE or "event:page" in filters)
+    of_pages = by is Property.PAGE or "event:page" in filters
+    metrics = without_ratio(of_pages)
     query = {**PERIODS["custom"], "metrics": metrics, "filters": filters}
     for site in BUSY:
         rows = await ask(client, "breakdown", site, property=by, limit="1000", **query)
         wanted = within(seen[site], "custom", FILTERS[filters])
-        expected = grouped(wanted, lambda hit: by.shown(getattr(hit, COLUMNS[by])))
+        expected = grouped(
+            wanted, lambda hit: by.shown(getattr(hit, COLUMNS[by])), of_pages=of_pages
+        )
         assert {row.pop(by.field): row for row in rows} == {
             name: {metric: of_name[metric] for metric in metrics.split(",")}
             for name, of_name in expected.items()
@@ -150,8 +163,10 @@ async def test_a_breakdown_is_as_computed_and_adds_up_to_the_aggregate(
             (row["visitors"] for row in rows), reverse=True
         )
         total = values(await ask(client, "aggregate", site, **query))
+        assert_visitors_visits_views(rows)
         for name in ("visits", "pageviews", "bots"):
-            assert sum(row[name] for row in rows) == total[name]
+            if name != "visits" or not of_pages:
+                assert sum(row[name] for row in rows) == total[name]
 
 
 @pytest.mark.parametrize("interval", ["week", "month"])
@@ -189,6 +204,7 @@ async def test_a_day_has_the_hours_that_its_clocks_show(
     rows = await ask(client, "timeseries", site, period="day", date=day, metrics=ALL)
     of_day = [each for each in seen[site] if to_date(each.hit.day).isoformat() == day]
     expected = grouped(of_day, lambda hit: wall_hour(hit, ZONES[site]))
+    assert_visitors_visits_views(rows)
     # Where clocks are set back by an hour, one of them is there twice.
     assert len(rows) == hours + (site == "howe" and day == "2024-04-07")
     for metric in ("pageviews", "visits", "bots"):
@@ -288,5 +304,94 @@ async def test_visits_of_visitors_whose_hashes_are_alike_are_kept_apart(store: S
             for name, counts in pages.rows:
                 of_page = [each for each in begun if each.hit.path == name]
                 assert (counts.measured, counts.bounces, counts.ms) == sums(of_page)
+    finally:
+        await reader.close()
+
+
+async def test_visitors_are_never_above_visits_however_they_are_estimated(store: Store) -> None:
+    """Each of 72,000 visitors sees one page: an estimate of so many is off by some."""
+    chance = random.Random(9)
+    site = Site(slug="many", hosts=("many.example",), timezone="Asia/Ho_Chi_Minh")
+    span = Span(to_day(date(2024, 6, 1)), to_day(date(2024, 6, 3)))
+    hits = [
+        Hit(
+            site=site.slug,
+            path=f"/{number % 7}",
+            at=day_start_ms(day, site.timezone) + 1000 * number,
+            day=day,
+            visitor=chance.getrandbits(64) or 1,
+            country=f"{chance.choice('ABCDEFGH')}A",
+            source=chance.choice(("", "google.com")),
+        )
+        for day in range(span.first, span.last + 1)
+        for number in range(24_000)
+    ]
+    await history.flush(store, hits)
+    measured = (Measure.VISITORS, Measure.VISITS, Measure.PAGEVIEWS)
+    reader = StatsReader(store)
+    try:
+        for filters in ("", "visit:source==google.com", "event:page==/1|/2"):
+            query = StatsQuery(site, span, measured, parse(filters))
+            answers = [
+                await reader.total(query),
+                await reader.timeseries(query, Interval.DATE),
+                *[await reader.breakdown(query, BreakdownQuery(by, 100, 1)) for by in Property],
+            ]
+            for answer in answers:
+                for name, counts in answer.rows:
+                    assert counts.visitors <= counts.visits <= counts.pageviews, (filters, name)
+                    assert counts.visitors > 0.95 * counts.visits
+    finally:
+        await reader.close()
+
+
+async def test_all_numbers_of_one_answer_are_of_one_position_while_hits_come_in(
+    store: Store,
+) -> None:
+    site = Site(slug="coming", hosts=("coming.example",), timezone="Asia/Ho_Chi_Minh")
+    day = to_day(date(2024, 7, 1))
+    start = day_start_ms(day, site.timezone)
+
+    def come(first: int, count: int, path: str) -> list[Hit]:
+        return [
+            Hit(site=site.slug, path=path, at=start + 1000 * number, day=day, visitor=number + 1)
+            for number in range(first, first + count)
+        ]
+
+    await history.flush(store, come(0, 100, "/a"))
+    query = StatsQuery(site, Span(day, day), (Measure.PAGEVIEWS, Measure.VISITS, Measure.VISITORS))
+    filtered = StatsQuery(site, query.span, query.measures, parse("event:page==/a|/b"))
+    pages = BreakdownQuery(Property.PAGE, 100, 1)
+    reader = StatsReader(store)
+    try:
+        moment = await reader.snapshot(site, query.span)
+        more = come(100, 50, "/b")
+        # Raw hits are written first: these are of a flush of which the counters are not there.
+        columns = {name: [getattr(hit, name) for hit in more] for name in COLUMNS_OF_HITS}
+        positions = [entry_ids.encode(hit.at, 0) for hit in more]
+        numbers = {"visit": [1] * 50, "position": positions, "idx": [0] * 50}
+        await raw_hits.write(store, columns | numbers)
+        for asked in (query, filtered):
+            for result in (
+                await reader.total(asked),
+                await reader.breakdown(asked, pages),
+                await reader.timeseries(asked, Interval.HOUR),
+            ):
+                counts = result.total()
+                assert (counts.pageviews, counts.visits, counts.visitors) == (100, 100, 100)
+                assert result.warnings == []
+
+        # And now they are counted: who asks as of the moment before gets its numbers.
+        await history.flush(store, [*come(0, 100, "/a"), *more])
+        for asked, views in ((query, 150), (query.as_of(moment), 100)):
+            for result in (
+                await reader.total(asked),
+                await reader.breakdown(asked, pages),
+                await reader.timeseries(asked, Interval.DATE),
+                await reader.timeseries(asked, Interval.HOUR),
+            ):
+                assert result.total().pageviews == views
+                assert result.total().visitors == views
+                assert result.warnings == []
     finally:
         await reader.close()

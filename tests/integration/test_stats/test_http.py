@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 from datetime import date
 from typing import Any
 
@@ -320,6 +321,43 @@ async def test_raw_hits_that_are_gone_are_told_and_whole_days_stay(
     answer = (await ask(client, "aggregate", **compared, compare="previous_period")).json()
     assert answer["results"]["bots"]["change"] is None
     assert answer["warnings"]
+
+
+async def test_a_month_of_which_raw_hits_are_missing_says_how_many_count(
+    client: httpx.AsyncClient, store: Store
+) -> None:
+    april = {"period": "month", "date": "2022-04-15"}
+    pages = {**april, "property": Property.PAGE, "metrics": "pageviews"}
+    (total,) = (await results(client, "aggregate", **april, metrics="pageviews")).values()
+    named = "site, path, at, day, visitor, visit, bot, host, source, device, browser, os, country"
+    names = f"{named}, position, idx".split(", ")
+    rows = await store.execute(
+        f"SELECT {', '.join(names)} FROM hits WHERE site = 'newyork' AND toYYYYMM(day) = 202204"
+    )
+    await repository.drop_months_before(store, to_day(date(2022, 5, 1)))
+    # A replay has brought some of them back.
+    few = [row for place, row in enumerate(rows) if place % 3 == 0]
+    columns = dict(zip(names, map(list, zip(*few, strict=True)), strict=True))
+    await repository.write(store, columns | {"day": [to_day(day) for day in columns["day"]]})
+
+    answer = await ask(client, "breakdown", **pages)
+    assert answer.status_code == 200, answer.text
+    counted = sum(row["pageviews"] for row in answer.json()["results"])
+    assert counted == sum(not row[names.index("bot")] for row in few)
+    (warning,) = answer.json()["warnings"]
+    assert "2022-04-01 to 2022-04-30" in warning
+    # Days of which everything was left, or nothing was counted, are not in these numbers.
+    left, whole = (int(text) for text in re.findall(r"(\d+) of (\d+) views", warning)[0])
+    assert total["value"] - whole == counted - left
+    filtered = await ask(client, "aggregate", **april, filters="visit:country==VN")
+    assert "are gone in part" in filtered.json()["warnings"][0]
+
+    page = await client.get("/admin/sites/newyork", params=april, headers={"Accept-Language": "en"})
+    assert page.status_code == 200, page.text
+    assert "Detailed data of a part of this period is no longer kept" in page.text
+    table = await client.get("/admin/sites/newyork/csv/page", params=april)
+    assert "are gone in part" in table.headers["x-luot-warning"]
+    assert (await results(client, "aggregate", **april, metrics="pageviews"))["pageviews"] == total
 
 
 async def test_a_site_without_a_hit_has_zeros(api: Api, client: httpx.AsyncClient) -> None:

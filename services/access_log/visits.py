@@ -3,7 +3,10 @@
 from services.model.hit import VISIT_WINDOW_MS, Visit
 
 Visitor = tuple[int, str, str]
-"""Day, address and User-Agent: as for live hits, a visit does not go on past midnight."""
+"""Day, address and User-Agent: as for live hits, a visit does not go on past midnight.
+
+Of an IPv6 address, its /64.
+"""
 
 UNSORTED_MS = 60_000
 """A server logs a request when it ends: lines may be late by what a request takes."""

@@ -177,6 +177,17 @@ async def test_one_person_is_one_visitor_and_two_are_two(
     assert len(set(visitors)) == 3
 
 
+async def test_a_reader_whose_ipv6_address_changes_within_its_network_is_one_visitor(
+    log: Log, open_ingest: OpenIngest
+) -> None:
+    for address in ("2001:db8:1:2::1", "2001:db8:1:2:a1b2:c3d4:e5f6:7788", "2001:db8:1:3::1"):
+        async with open_ingest(address="127.0.0.1") as proxied:
+            await proxied.view(x_forwarded_for=address)
+    visitors = [hit.visitor for hit in log.hits()]
+    assert len(visitors) == 3
+    assert len(set(visitors)) == 2
+
+
 async def test_two_ingest_processes_know_a_visitor_by_the_same_number(
     browser: Browser, log: Log, open_ingest: OpenIngest
 ) -> None:

@@ -17,9 +17,9 @@ const send = () => {
     n: "pageview",
     d: options.site,
     u: location.href.slice(0, 2000),
-    r: referrer.slice(0, 2000)
+    r: referrer
   };
-  referrer = location.href;
+  referrer = hit.u;
   image = () => {
     new Image().src = origin + "/hit.gif?" + new URLSearchParams(hit);
     image = 0;
@@ -27,10 +27,10 @@ const send = () => {
   if (!window.fetch) return image();
   // A string is sent as text/plain, which needs no preflight.
   fetch(EVENT, {
-    method: "POST",
+    body: JSON.stringify(hit),
     keepalive: true,
-    credentials: "omit",
-    body: JSON.stringify(hit)
+    method: "POST",
+    credentials: "omit"
   }).catch(() => {});
 };
 
@@ -50,8 +50,8 @@ const moved = () => here() !== page && view(500);
 
 const after = (name, then) => {
   const change = history[name];
-  history[name] = function () {
-    change.apply(this, arguments);
+  history[name] = (...given) => {
+    change.apply(history, given);
     then();
   };
 };
@@ -67,8 +67,9 @@ on("pageshow", (event) => {
   if (event.persisted && left) view();
 });
 const looked = () => (unseen ? view() : catchUp());
-document.addEventListener("visibilitychange", looked);
-document.addEventListener("prerenderingchange", looked);
+// On their way to the document, whether or not they bubble.
+on("visibilitychange", looked, true);
+on("prerenderingchange", looked, true);
 // The one failure known to come before Luot received the view: a policy that forbids the request
 // ("enforce"), and does not only report it.
 on("securitypolicyviolation", (event) => {

@@ -64,9 +64,19 @@ def source_of(page: PageUrl, referrer: str, site: Site) -> str:
     if page.campaign:
         return page.campaign
     host = referring_host(referrer) if referrer else ""
-    if not host or host == page.host.removeprefix("www."):
-        return ""
-    return "" if ANY_HOST not in site.hosts and site.allows(host) else host
+    return "" if _is_of_site(host, page, site) else host
+
+
+def comes_from_site(page: PageUrl, referrer: str, site: Site) -> bool:
+    """Tell whether the previous page was one of the site."""
+    host = referring_host(referrer) if referrer else ""
+    return host != "" and _is_of_site(host, page, site)
+
+
+def _is_of_site(host: str, page: PageUrl, site: Site) -> bool:
+    if host == page.host.removeprefix("www."):
+        return True
+    return ANY_HOST not in site.hosts and site.allows(host)
 
 
 def _split(url: str) -> SplitResult | None:

@@ -19,12 +19,15 @@ class EventError(ValueError):
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One event as it came. `domain` may be a slug, a host, or several with commas."""
+    """One event as it came. `domain` may be a slug, a host, or several with commas.
+
+    `referrer` is '' where there was no previous page, and None where none was sent.
+    """
 
     name: str
     url: str
     domain: str = ""
-    referrer: str = ""
+    referrer: str | None = None
 
 
 class _Body(msgspec.Struct, gc=False):
@@ -61,7 +64,7 @@ def from_body(body: bytes) -> Event:
         if not url:
             errors["url"] = ["is required: send the page's URL as url or u"]
         raise EventError(errors)
-    return Event(name, url, raw.d or raw.domain or "", raw.r or raw.referrer or "")
+    return Event(name, url, raw.d or raw.domain or "", _either(raw.r, raw.referrer))
 
 
 def from_query(query: bytes, referer: str) -> Event:
@@ -71,7 +74,13 @@ def from_query(query: bytes, referer: str) -> Event:
     """
     try:
         fields = dict(
-            reversed(parse_qsl(query.decode(errors="replace"), max_num_fields=MAX_FIELDS))
+            reversed(
+                parse_qsl(
+                    query.decode(errors="replace"),
+                    keep_blank_values=True,
+                    max_num_fields=MAX_FIELDS,
+                )
+            )
         )
     except ValueError:
         raise EventError({"request": [f"more than {MAX_FIELDS} fields in the query"]}) from None
@@ -82,5 +91,9 @@ def from_query(query: bytes, referer: str) -> Event:
         fields.get("n") or fields.get("name") or PAGEVIEW,
         url,
         fields.get("d") or fields.get("domain") or "",
-        fields.get("r") or fields.get("referrer") or "",
+        _either(fields.get("r"), fields.get("referrer")),
     )
+
+
+def _either(short: str | None, long: str | None) -> str | None:
+    return short if short or long is None else long

@@ -11,7 +11,7 @@ import msgspec
 from services.enrich.agents import Agent, read_agent
 from services.enrich.bots import Bots
 from services.enrich.country import Countries
-from services.enrich.urls import PageUrl, read_page, source_of
+from services.enrich.urls import PageUrl, comes_from_site, read_page, source_of
 from services.enrich.visitor_hash import visitor_hash
 from services.http.client_address import Addresses
 from services.ingest import metrics
@@ -23,7 +23,7 @@ from services.ingest.salts import Salts
 from services.ingest.site_lookup import SiteLookup
 from services.ingest.token_bucket import TokenBuckets
 from services.model.calendar import local_day
-from services.model.hit import OTHER_PATH, Hit
+from services.model.hit import OTHER_PATH, Hit, Visit
 from services.model.paths import normalise
 from services.model.site import Site
 
@@ -47,6 +47,7 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     peer       address at the other end of the connection, '' for a local socket
     forwarded  every X-Forwarded-For of the request, joined with commas
     at         when it was received, in milliseconds since 1970
+    image      whether it was sent by loading the image
     sender     the visitor's hash, made for all and written down only for those who allow it
     """
 
@@ -55,6 +56,7 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     peer: str
     forwarded: str
     at: int
+    image: bool = False
     page: PageUrl = PageUrl("", "", "", "")
     site: Site = Site(slug="unknown")
     day: int = 0
@@ -63,6 +65,7 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     bot: bool = False
     sender: int = 0
     visitor: int = 0
+    visit: Visit = Visit.UNDECIDED
     path: str = ""
     source: str = ""
     agent: Agent = Agent("", "", "")
@@ -91,6 +94,7 @@ async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
         at=draft.at,
         day=draft.day,
         visitor=draft.visitor,
+        visit=draft.visit,
         bot=draft.bot,
         host=draft.page.host,
         source=draft.source,
@@ -194,7 +198,22 @@ def limit_paths(draft: Draft, context: PipelineContext) -> Outcome:
 
 def name_source(draft: Draft, context: PipelineContext) -> Outcome:
     """Where the visitor came from."""
-    draft.source = source_of(draft.page, draft.event.referrer, draft.site)
+    draft.source = source_of(draft.page, draft.event.referrer or "", draft.site)
+    return None
+
+
+def begin_visit(draft: Draft, context: PipelineContext) -> Outcome:
+    """Without a visitor, a view that does not come from the site itself starts a visit.
+
+    An image alone says nothing about where its reader was before.
+    """
+    if draft.visitor or draft.bot:
+        return None
+    referrer = draft.event.referrer
+    if referrer is None and draft.image:
+        return None
+    if not comes_from_site(draft.page, referrer or "", draft.site):
+        draft.visit = Visit.STARTS
     return None
 
 
@@ -224,6 +243,7 @@ STEPS: tuple[Step, ...] = (
     fold_path,
     limit_paths,
     name_source,
+    begin_visit,
     name_agent,
     name_country,
 )

@@ -15,7 +15,7 @@ class Visit(IntEnum):
     """Who decided whether a hit starts a visit, and how."""
 
     UNDECIDED = 0
-    """The fold decides, from the visitors it has seen."""
+    """The fold decides, from the visitors it has seen; without a visitor, none starts."""
     STARTS = 1
     CONTINUES = 2
 

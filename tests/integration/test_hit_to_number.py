@@ -26,6 +26,18 @@ def test_a_hit_becomes_a_number(luot: System) -> None:
     assert [views[path]["views"] for path in paths] == [1, 2, 0]
 
 
+def test_readers_who_ask_not_to_be_tracked_are_in_the_visits(luot: System) -> None:
+    luot.add_site("hue")
+    silent = {"DNT": "1", "Sec-GPC": "1"}
+    luot.hit("hue", "/", **silent)
+    luot.counter_when("hue", total=1)
+    luot.hit("hue", "/tin", referrer="https://hue.example/", **silent)
+    luot.hit("hue", "/tin", referrer="https://search.example/", **silent)
+    luot.counter_when("hue", total=3, metric="views")
+    assert luot.counter("hue")["total"] == 2
+    assert luot.counter("hue", metric="visitors")["today"] == 0
+
+
 def test_a_bot_is_told_and_does_not_count(luot: System) -> None:
     luot.add_site("danang")
     crawler = {

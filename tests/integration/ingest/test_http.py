@@ -7,7 +7,7 @@ import pytest
 
 from services.ingest.http import MAX_BODY
 from services.model.calendar import to_date
-from services.model.hit import Hit
+from services.model.hit import Hit, Visit
 from services.model.site import Site
 from tests.integration.ingest.conftest import SITE, Browser, Hand, Log, OpenIngest
 
@@ -217,6 +217,37 @@ async def test_who_asks_not_to_be_tracked_counts_without_a_hash(browser: Browser
     nobody, nobody_either, somebody = (hit.visitor for hit in log.hits())
     assert (nobody, nobody_either) == (0, 0)
     assert somebody != 0
+
+
+@pytest.mark.parametrize(
+    ("referrer", "visit"),
+    [
+        ("", Visit.STARTS),
+        ("https://www.google.com/", Visit.STARTS),
+        ("https://mytho.example/tin-tuc", Visit.UNDECIDED),
+        ("https://www.mytho.example/", Visit.UNDECIDED),
+    ],
+)
+async def test_who_asks_not_to_be_tracked_starts_a_visit_by_coming_from_elsewhere(
+    browser: Browser, log: Log, referrer: str, visit: Visit
+) -> None:
+    for method in ("POST", "GET"):
+        event = {"n": "pageview", "u": URL, "d": "mytho", "r": referrer}
+        if method == "POST":
+            body = msgspec.json.encode(event)
+            await browser.http.post("/api/event", content=body, headers={"sec-gpc": "1"})
+        else:
+            await browser.http.get("/hit.gif", params=event, headers={"sec-gpc": "1"})
+    assert [(hit.visitor, hit.visit) for hit in log.hits()] == [(0, visit)] * 2
+
+
+async def test_an_image_that_does_not_know_the_page_before_starts_no_visit(
+    browser: Browser, log: Log
+) -> None:
+    await browser.http.get("/hit.gif?d=mytho", headers={"referer": URL, "dnt": "1"})
+    await browser.http.get("/hit.gif?d=mytho", headers={"referer": URL})
+    await browser.view(dnt="1", user_agent="Googlebot/2.1")
+    assert [hit.visit for hit in log.hits()] == [Visit.UNDECIDED] * 3
 
 
 async def test_a_site_may_choose_not_to_honour_the_wish(log: Log, open_ingest: OpenIngest) -> None:

@@ -1,11 +1,13 @@
 """What a browser sends: the Plausible event, as JSON or as the query of an image."""
 
-from urllib.parse import parse_qsl
+import re
+from urllib.parse import parse_qsl, urljoin
 
 import msgspec
 
 PAGEVIEW = "pageview"
 MAX_FIELDS = 50
+_ORIGIN = re.compile(r"https?://[^/?#]*/?", re.IGNORECASE)
 
 Errors = dict[str, list[str]]
 
@@ -21,13 +23,16 @@ class EventError(ValueError):
 class Event(msgspec.Struct, frozen=True, gc=False):
     """One event as it came. `domain` may be a slug, a host, or several with commas.
 
-    `referrer` is '' where there was no previous page, and None where none was sent.
+    `url` may be a path, for a page that is known by its site only. `referrer` is '' where there
+    was no previous page, and None where none was sent. `origin_only` tells of a URL that is all
+    that a header Referer says, and no more than the origin of a page.
     """
 
     name: str
     url: str
     domain: str = ""
     referrer: str | None = None
+    origin_only: bool = False
 
 
 class _Body(msgspec.Struct, gc=False):
@@ -70,6 +75,9 @@ def from_body(body: bytes) -> Event:
 def from_query(query: bytes, referer: str) -> Event:
     """Read an event from the query of an image; the page defaults to the header Referer.
 
+    A page given as a path is completed by that header, where there is one. What is neither a URL
+    nor a path, such as the code of a template that nothing has run, is as if not given.
+
     Raises EventError.
     """
     try:
@@ -84,7 +92,10 @@ def from_query(query: bytes, referer: str) -> Event:
         )
     except ValueError:
         raise EventError({"request": [f"more than {MAX_FIELDS} fields in the query"]}) from None
-    url = fields.get("u") or fields.get("url") or referer
+    given = fields.get("u") or fields.get("url") or ""
+    if referer and not given.startswith(("/", "http:", "https:")):
+        given = ""
+    url = urljoin(referer, given) if given.startswith("/") and referer else given or referer
     if not url:
         raise EventError({"url": ["is required: send the page's URL as u, or a Referer"]})
     return Event(
@@ -92,6 +103,7 @@ def from_query(query: bytes, referer: str) -> Event:
         url,
         fields.get("d") or fields.get("domain") or "",
         _either(fields.get("r"), fields.get("referrer")),
+        origin_only=not given and _ORIGIN.fullmatch(referer) is not None,
     )
 
 

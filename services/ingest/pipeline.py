@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from services.enrich.agents import Agent, read_agent
+from services.enrich.agents import Agent, cuts_referer, read_agent
 from services.enrich.bots import Bots
 from services.enrich.country import Countries
 from services.enrich.urls import PageUrl, comes_from_site, read_page, source_of
@@ -23,9 +23,9 @@ from services.ingest.salts import Salts
 from services.ingest.site_lookup import SiteLookup
 from services.ingest.token_bucket import TokenBuckets
 from services.model.calendar import local_day
-from services.model.hit import OTHER_PATH, Hit, Visit
+from services.model.hit import OTHER_PATH, UNKNOWN_PATH, Hit, Visit
 from services.model.paths import normalise
-from services.model.site import Site
+from services.model.site import ANY_HOST, Site
 
 
 class PipelineContext(msgspec.Struct, frozen=True):
@@ -112,11 +112,21 @@ def only_page_views(draft: Draft, context: PipelineContext) -> Outcome:
 
 def read_url(draft: Draft, context: PipelineContext) -> Outcome:
     """A page has an http or https URL with a host."""
-    page = read_page(draft.event.url)
+    url = draft.event.url
+    if url.startswith("/"):
+        url = _completed(url, context.sites.find(draft.event.domain))
+    page = read_page(url)
     if page is None:
         raise EventError({"url": ["is not the http or https URL of a page"]})
     draft.page = page
     return None
+
+
+def _completed(path: str, site: Site | None) -> str:
+    """Return the URL of a page that is known by its path, on the first host that its site names."""
+    hosts = () if site is None or path.startswith("//") else site.hosts
+    host = next((host for host in hosts if ANY_HOST not in host), "")
+    return f"https://{host}{path}" if host else ""
 
 
 def find_site(draft: Draft, context: PipelineContext) -> Outcome:
@@ -182,15 +192,25 @@ def limit_rate(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def fold_path(draft: Draft, context: PipelineContext) -> Outcome:
-    """One page, one path."""
+    """One page, one path; what a browser hides is not taken for the home page."""
     page = draft.page
     draft.path = normalise(page.path, page.query, draft.site.significant)
+    if draft.event.origin_only and _hides_page(draft):
+        draft.path = UNKNOWN_PATH
     return None
+
+
+def _hides_page(draft: Draft) -> bool:
+    """Tell whether the browser names the origin of a page only, as some do to other sites."""
+    near = draft.headers.get(b"sec-fetch-site") in (b"same-origin", b"same-site")
+    return not near and cuts_referer(draft.user_agent)
 
 
 def limit_paths(draft: Draft, context: PipelineContext) -> Outcome:
     """A path too many becomes `(other)`; a bot makes no counter, so its paths cost nothing."""
-    if not draft.bot and not context.paths.admit(draft.site.slug, draft.day, draft.path):
+    if draft.bot or draft.path == UNKNOWN_PATH:
+        return None
+    if not context.paths.admit(draft.site.slug, draft.day, draft.path):
         draft.path = OTHER_PATH
         metrics.OTHER_PATHS.inc()
     return None

@@ -10,6 +10,9 @@ VISIT_WINDOW_MS = 30 * 60 * 1000
 OTHER_PATH = "(other)"
 """Stands for every path over a site's daily limit of distinct paths."""
 
+UNKNOWN_PATH = "(unknown)"
+"""Stands for the path of a page that the browser did not name."""
+
 
 class Visit(IntEnum):
     """Who decided whether a hit starts a visit, and how."""

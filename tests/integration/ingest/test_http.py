@@ -7,9 +7,9 @@ import pytest
 
 from services.ingest.http import MAX_BODY
 from services.model.calendar import to_date
-from services.model.hit import Hit, Visit
+from services.model.hit import UNKNOWN_PATH, Hit, Visit
 from services.model.site import Site
-from tests.integration.ingest.conftest import SITE, Browser, Hand, Log, OpenIngest
+from tests.integration.ingest.conftest import CHROME, SITE, Browser, Hand, Log, OpenIngest
 
 URL = "https://mytho.example/tin-tuc/index.html?tabid=7&x=1"
 
@@ -64,6 +64,60 @@ async def test_the_page_and_referrer_of_an_image_may_be_given(browser: Browser, 
         "/hit.gif", params={"d": "mytho", "u": "https://mytho.example/a", "r": "https://b.example/"}
     )
     assert [(hit.path, hit.source) for hit in log.hits()] == [("/a", "b.example")]
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
+SAFARI = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like"
+    " Gecko) Version/18.6 Mobile/15E148 Safari/604.1"
+)
+
+
+@pytest.mark.parametrize("agent", [FIREFOX, SAFARI])
+async def test_a_page_that_the_browser_does_not_name_is_not_taken_for_the_home_page(
+    browser: Browser, log: Log, agent: str
+) -> None:
+    named = {"user-agent": agent, "sec-fetch-site": "cross-site"}
+    for referer in ("https://mytho.example/", "https://mytho.example"):
+        await browser.http.get("/hit.gif?d=mytho", headers={**named, "referer": referer})
+    assert [hit.path for hit in log.hits()] == [UNKNOWN_PATH, UNKNOWN_PATH]
+
+
+@pytest.mark.parametrize(
+    ("query", "agent", "fetched"),
+    [
+        ("d=mytho", CHROME, "cross-site"),
+        ("d=mytho", FIREFOX, "same-site"),
+        ("d=mytho&u=/", FIREFOX, "cross-site"),
+        ("d=mytho&u=https%3A%2F%2Fmytho.example%2F", FIREFOX, "cross-site"),
+    ],
+)
+async def test_the_home_page_is_the_home_page_where_that_is_known(
+    browser: Browser, log: Log, query: str, agent: str, fetched: str
+) -> None:
+    headers = {"referer": "https://mytho.example/", "user-agent": agent, "sec-fetch-site": fetched}
+    await browser.http.get(f"/hit.gif?{query}", headers=headers)
+    assert [hit.path for hit in log.hits()] == ["/"]
+
+
+@pytest.mark.parametrize("headers", [{"referer": "https://www.mytho.example/"}, {}])
+async def test_an_image_may_name_its_page_by_the_path_that_a_portal_knows(
+    browser: Browser, log: Log, headers: dict[str, str]
+) -> None:
+    for page in ("/tin/b%C3%A0i-1?tabid=7", "/?x=1"):
+        params = {"d": "mytho", "u": page}
+        answer = await browser.http.get("/hit.gif", params=params, headers=headers)
+        assert answer.status_code == 200
+    assert [hit.path for hit in log.hits()] == ["/tin/bài-1?tabid=7", "/"]
+    assert {hit.host.removeprefix("www.") for hit in log.hits()} == {"mytho.example"}
+
+
+async def test_the_code_of_a_template_that_nothing_has_run_is_not_a_page(
+    browser: Browser, log: Log
+) -> None:
+    params = {"d": "mytho", "u": "<?php echo rawurlencode($_SERVER['REQUEST_URI']); ?>"}
+    await browser.http.get("/hit.gif", params=params, headers={"referer": URL})
+    assert [hit.path for hit in log.hits()] == ["/tin-tuc?tabid=7"]
 
 
 @pytest.mark.parametrize("headers", [{"referer": URL}, {}])

@@ -100,6 +100,8 @@ class Flusher:
         if lost:
             is_lost = [position in lost for position in columns["position"]]
             columns = {name: list(compress(values, is_lost)) for name, values in columns.items()}
+        if not columns["idx"]:
+            return
         await hits.write(self._store, columns)
         metrics.flushed_rows.labels("hits").inc(len(columns["idx"]))
 
@@ -113,6 +115,8 @@ class Flusher:
         expected = Counter(
             chain.from_iterable(zip(run.hits.site, run.position, strict=True) for run in replayed)
         )
+        if not expected:
+            return
         days = [day for run in replayed for day in run.hits.day]
         stored = await hits.held(
             self._store,

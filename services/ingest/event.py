@@ -1,12 +1,15 @@
 """What a browser sends: the Plausible event, as JSON or as the query of an image."""
 
 import re
+from typing import Any
 from urllib.parse import parse_qsl, urljoin
 
 import msgspec
 
 PAGEVIEW = "pageview"
 MAX_FIELDS = 50
+_RANDOM = 1 << 53
+"""Math.random() is a multiple of 2^-53 at the finest."""
 _ORIGIN = re.compile(r"https?://[^/?#]*/?", re.IGNORECASE)
 
 Errors = dict[str, list[str]]
@@ -25,7 +28,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     `url` may be a path, for a page that is known by its site only. `referrer` is '' where there
     was no previous page, and None where none was sent. `origin_only` tells of a URL that is all
-    that a header Referer says, and no more than the origin of a page.
+    that a header Referer says, and no more than the origin of a page. `view_id` is a
+    random number of the view, 0 for none.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     domain: str = ""
     referrer: str | None = None
     origin_only: bool = False
+    view_id: int = 0
 
 
 class _Body(msgspec.Struct, gc=False):
@@ -46,6 +51,7 @@ class _Body(msgspec.Struct, gc=False):
     domain: str | None = None
     r: str | None = None
     referrer: str | None = None
+    k: Any = None
 
 
 _decoder = msgspec.json.Decoder(_Body)
@@ -69,7 +75,13 @@ def from_body(body: bytes) -> Event:
         if not url:
             errors["url"] = ["is required: send the page's URL as url or u"]
         raise EventError(errors)
-    return Event(name, url, raw.d or raw.domain or "", _either(raw.r, raw.referrer))
+    return Event(
+        name,
+        url,
+        raw.d or raw.domain or "",
+        _either(raw.r, raw.referrer),
+        view_id=_view_id(raw.k),
+    )
 
 
 def from_query(query: bytes, referer: str) -> Event:
@@ -104,7 +116,17 @@ def from_query(query: bytes, referer: str) -> Event:
         fields.get("d") or fields.get("domain") or "",
         _either(fields.get("r"), fields.get("referrer")),
         origin_only=not given and _ORIGIN.fullmatch(referer) is not None,
+        view_id=_view_id(fields.get("k")),
     )
+
+
+def _view_id(value: Any) -> int:
+    """Return the number that the script drew by Math.random(), as an integer; 0 for any other."""
+    try:
+        drawn = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return int(drawn * _RANDOM) if 0 < drawn < 1 else 0
 
 
 def _either(short: str | None, long: str | None) -> str | None:

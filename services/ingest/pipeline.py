@@ -102,6 +102,7 @@ async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
         browser=draft.agent.browser,
         os=draft.agent.os,
         country=draft.country,
+        view_id=draft.event.view_id,
     )
 
 

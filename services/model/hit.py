@@ -32,6 +32,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bot     tagged, kept in the log, never counted
     source  host name the visitor came from, '' when unknown or the site itself
     country ISO 3166-1 alpha-2, '' when unknown
+    view_id random number of the view, the same in a repetition of its request; 0 when there is none
     """
 
     site: str
@@ -47,3 +48,4 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     browser: str = ""
     os: str = ""
     country: str = ""
+    view_id: int = 0

@@ -34,11 +34,14 @@ def test_a_view_is_sent_once_as_plain_text(portal: Portal, page: Page) -> None:
     event = next(asked for asked in portal.asked if asked.method == "POST")
     assert event.headers["content-type"].startswith("text/plain")
     assert "cookie" not in event.headers
+    (view,) = portal.views()
+    assert 0 < view["k"] < 1
     assert portal.views() == [
         {
             "n": "pageview",
             "u": portal.url("/tin-t%E1%BB%A9c?id=7#cu%E1%BB%91i"),
             "d": "mytho",
+            "k": view["k"],
             "r": "http://search.example/?q=luot",
         }
     ]

@@ -17,6 +17,8 @@ const send = () => {
     n: "pageview",
     d: options.site,
     u: location.href.slice(0, 2000),
+    // The same when the browser repeats the request.
+    k: Math.random(),
     r: referrer
   };
   referrer = hit.u;

@@ -1,5 +1,6 @@
 """Requests, their answers, and what is in the log afterwards."""
 
+import json
 from datetime import date
 
 import msgspec
@@ -250,6 +251,29 @@ async def test_two_ingest_processes_know_a_visitor_by_the_same_number(
         await other.view()
     one, two = log.hits()
     assert one.visitor == two.visitor
+
+
+async def test_a_view_keeps_its_number_when_its_request_is_repeated_to_another_process(
+    browser: Browser, log: Log, open_ingest: OpenIngest
+) -> None:
+    event = {"n": "pageview", "u": URL, "d": "mytho", "r": ""}
+    number = {"k": 0.7310585786300049}
+    async with open_ingest() as other:
+        for one in (browser, other):
+            await one.http.post("/api/event", content=msgspec.json.encode(event | number))
+        await other.http.get("/hit.gif", params={**event, **number})
+    (view_id,) = {hit.view_id for hit in log.hits()}
+    assert view_id == int(0.7310585786300049 * 2**53)
+
+
+@pytest.mark.parametrize("number", [None, 0, 1, -0.5, 7, "x", True, [], {"a": 1}, 1e-300, 10**400])
+async def test_what_other_scripts_send_as_a_number_is_ignored(
+    browser: Browser, log: Log, number: object
+) -> None:
+    event = {"n": "pageview", "u": URL, "d": "mytho", "k": number}
+    answer = await browser.http.post("/api/event", content=json.dumps(event))
+    assert answer.status_code == 202
+    assert log.hits()[0].view_id == 0
 
 
 async def test_a_visitor_is_somebody_else_after_the_sites_midnight(

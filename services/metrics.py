@@ -137,6 +137,9 @@ LAST_COMMIT = GaugeSpec(
 )
 OWNED_PARTITIONS = GaugeSpec("luot_owned_partitions", "Partitions that this aggregator owns")
 FOLDED_HITS = CounterSpec("luot_folded_hits_total", "Hits folded into counters")
+REPEATED_HITS = CounterSpec(
+    "luot_repeated_hits_total", "Hits that browsers sent again for want of an answer, not counted"
+)
 FLUSH_SECONDS = HistogramSpec("luot_flush_seconds", "Time of one flush to the store")
 FLUSHED_ROWS = CounterSpec("luot_flushed_rows_total", "Rows written to the store", ("table",))
 FLUSH_RETRIES = CounterSpec("luot_flush_retries_total", "Flushes that the store refused at first")

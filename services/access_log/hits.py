@@ -10,7 +10,7 @@ from services.enrich.agents import read_agent
 from services.enrich.bots import MAX_USER_AGENT, Bots
 from services.enrich.country import Countries
 from services.enrich.urls import read_page, referring_host, source_of
-from services.enrich.visitor_hash import SALT_BYTES, visitor_hash
+from services.enrich.visitor_hash import SALT_BYTES, hashed_part, visitor_hash
 from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
 from services.model.site import Site
@@ -79,7 +79,7 @@ class HitReader:
             at=line.at,
             day=day,
             visitor=visitor_hash(self._salt(salt, day), site.slug, line.address, user_agent),
-            visit=self.visits.decide((day, line.address, user_agent), line.at),
+            visit=self.visits.decide((day, hashed_part(line.address), user_agent), line.at),
             host=page.host,
             source=source_of(page, line.referrer, site),
             device=agent.device,

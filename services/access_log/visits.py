@@ -3,7 +3,7 @@
 from services.model.hit import VISIT_WINDOW_MS, Visit
 
 Visitor = tuple[int, str, str]
-"""Day, address and User-Agent: as for live hits, a visit ends at midnight."""
+"""Day, address (of IPv6 its /64) and User-Agent: as for live hits, a visit ends at midnight."""
 
 UNSORTED_MS = 60_000
 """A server logs a request when it ends: a line may be late by the duration of its request."""

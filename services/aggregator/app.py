@@ -109,6 +109,7 @@ class Aggregator:
         folded = fold.fold(run)
         self._pending.add(folded, replayed=replay is not None)
         metrics.folded_hits.inc(len(folded))
+        metrics.repeated_hits.inc(folded.repeated)
 
     # Flush
 

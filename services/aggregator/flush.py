@@ -128,8 +128,9 @@ class Flusher:
             is_lost = [position in lost for position in columns["position"]]
             columns = {name: list(compress(values, is_lost)) for name, values in columns.items()}
         columns = await self._without_old(columns)
-        if columns["day"]:
-            await hits.write(self._store, columns)
+        if not columns["idx"]:
+            return
+        await hits.write(self._store, columns)
         metrics.flushed_rows.labels("hits").inc(len(columns["idx"]))
 
     async def _write_lost(self, replayed: Sequence[Folded]) -> None:

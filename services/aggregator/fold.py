@@ -10,6 +10,7 @@ from itertools import compress, repeat
 
 import msgspec
 
+from services.aggregator.repetitions import Repetitions
 from services.aggregator.visits import OnlineWindow, Visits
 from services.log.batch import Batch
 from services.model.calendar import Grain, period_start
@@ -29,12 +30,13 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     """A run of batches with what they add to the counters.
 
     first, last  lowest and highest position of the run
-    hits         the columns of the batches, one after the other
+    hits         the columns of the batches, one after the other, without repetitions
     position     of each hit
     visit        a Visit for each hit; UNDECIDED for bots and hits without a visitor
     views        (site, path, day) → views; path '' is the whole site
     visits       the same for visits, without those that have none
     ends         the same for the position of the last view
+    repeated     how many hits were repetitions of others
     """
 
     partition: int
@@ -46,6 +48,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     views: dict[Seen, int]
     visits: dict[Seen, int]
     ends: dict[Seen, int]
+    repeated: int = 0
 
     def __len__(self) -> int:
         return len(self.position)
@@ -78,6 +81,7 @@ class PartitionFold:
     def __init__(self, partition: int) -> None:
         self.partition = partition
         self.position = -1
+        self.repetitions = Repetitions()
         self.visits = Visits()
         self.online = OnlineWindow()
 
@@ -93,8 +97,11 @@ class PartitionFold:
         visits.update(compress(sites, starts))
         ends = dict(compress(zip(pages, positions, strict=True), humans))
         ends.update(compress(zip(sites, positions, strict=True), humans))
-        first, last = positions[0], positions[-1]
-        return Folded(self.partition, first, last, hits, positions, visit, views, visits, ends)
+        first, last = run[0][0], run[-1][0]
+        repeated = sum(len(batch) for _, _, batch in run) - len(hits)
+        return Folded(
+            self.partition, first, last, hits, positions, visit, views, visits, ends, repeated
+        )
 
     def rebuild(self, run: Sequence[Read]) -> None:
         """Read the next batches only to rebuild the visits: they are counted already."""
@@ -104,16 +111,27 @@ class PartitionFold:
         """Return the hits of a run, the position of each, and its decision about visits."""
         positions: list[int] = []
         times: list[int] = []
-        for position, now, batch in run:
+        batches: list[Batch] = []
+        for position, now, received in run:
             if position <= self.position:
                 raise ValueError(f"position {position} was folded before ({self.position})")
             self.position = position
+            batch = self._without_repetitions(now, received)
+            batches.append(batch)
             positions += repeat(position, len(batch))
             times += repeat(now, len(batch))
-        hits = Batch.join([batch for _, _, batch in run])
+        hits = Batch.join(batches)
+        if not positions:
+            return hits, [], []
         visit = self.visits.decide(hits, times)
         self.online.touch(hits, times)
         return hits, positions, visit
+
+    def _without_repetitions(self, now: int, batch: Batch) -> Batch:
+        if not any(batch.view_id):
+            return batch
+        is_first = self.repetitions.first(now, batch.view_id)
+        return batch if is_first is None else batch.only(is_first)
 
 
 class Added(msgspec.Struct, frozen=True, gc=False):

@@ -144,6 +144,15 @@ def read_agent(user_agent: str) -> Agent:
     return Agent(_device(user_agent, system), browser, system)
 
 
+def cuts_referer(user_agent: str) -> bool:
+    """Tell whether a browser names no more than the origin of a page to other sites.
+
+    Those of Firefox and WebKit, whatever the page's policy says; Chromium's do as the page says.
+    """
+    webkit = "AppleWebKit/" in user_agent and "Chrome/" not in user_agent
+    return webkit or "Gecko/" in user_agent
+
+
 def _device(user_agent: str, system: str) -> str:
     if _TV.search(user_agent):
         return "tv"

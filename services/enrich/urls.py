@@ -66,13 +66,22 @@ _known_host = lru_cache(maxsize=8192)(_referring_host)
 def source_of(page: PageUrl, referrer: str, site: Site) -> str:
     """Return where a view came from: a campaign, another host, or '' for the site itself."""
     host = referring_host(referrer) if referrer else ""
-    own = bool(host) and (
-        host == page.host.removeprefix("www.") or (ANY_HOST not in site.hosts and site.allows(host))
-    )
+    own = _is_of_site(host, page, site)
     # Portals have parameters of these names of their own; on their own links, they are no campaign.
     if page.campaign and not (own and page.campaign_is_guessed):
         return page.campaign
     return "" if own else host
+
+
+def comes_from_site(page: PageUrl, referrer: str, site: Site) -> bool:
+    """Tell whether the previous page was one of the site."""
+    return _is_of_site(referring_host(referrer) if referrer else "", page, site)
+
+
+def _is_of_site(host: str, page: PageUrl, site: Site) -> bool:
+    if host == page.host.removeprefix("www."):
+        return host != ""
+    return host != "" and ANY_HOST not in site.hosts and site.allows(host)
 
 
 def _split(url: str) -> SplitResult | None:

@@ -130,7 +130,7 @@ class Ingest:
         self, body: bytes, headers: Sequence[Header], client: Client
     ) -> IngestResponse:
         try:
-            reason = await self._take(event.from_body(body), headers, client)
+            reason = await self._take(event.from_body(body), headers, client, image=False)
         except event.EventError as error:
             metrics.UNREADABLE.inc()
             return http.errors(400, error.errors)
@@ -147,7 +147,7 @@ class Ingest:
         referer = dict(headers).get(b"referer", b"").decode(errors="replace")
         try:
             received = event.from_query(query, referer)
-            reason = await self._take(received, headers, scope.get("client"))
+            reason = await self._take(received, headers, scope.get("client"), image=True)
         except event.EventError:
             metrics.UNREADABLE.inc()
             return http.GIF_UNREADABLE
@@ -156,7 +156,7 @@ class Ingest:
         return http.GIF if reason is None else http.GIF_DROPPED[reason]
 
     async def _take(
-        self, received: event.Event, headers: Sequence[Header], client: Client
+        self, received: event.Event, headers: Sequence[Header], client: Client, *, image: bool
     ) -> DropReason | None:
         named = dict(headers)
         return await self._intake.take(
@@ -166,6 +166,7 @@ class Ingest:
                 peer=client[0] if client else "",
                 forwarded=_forwarded(headers) if b"x-forwarded-for" in named else "",
                 at=self._clock(),
+                image=image,
             )
         )
 

@@ -1,11 +1,16 @@
 """What a browser sends: the Plausible event, as JSON or as the query of an image."""
 
-from urllib.parse import parse_qsl
+import re
+from typing import Any
+from urllib.parse import parse_qsl, urljoin
 
 import msgspec
 
 PAGEVIEW = "pageview"
 MAX_FIELDS = 50
+_RANDOM = 1 << 53
+"""Math.random() is a multiple of 2^-53 at the finest."""
+_ORIGIN = re.compile(r"https?://[^/?#]*/?", re.IGNORECASE)
 
 Errors = dict[str, list[str]]
 
@@ -19,12 +24,20 @@ class EventError(ValueError):
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One event as it came. `domain` may be a slug, a host, or several with commas."""
+    """One event as it came. `domain` may be a slug, a host, or several with commas.
+
+    `url` may be a path, for a page that is known by its site only. `referrer` is '' where there
+    was no previous page, and None where none was sent. `origin_only` tells of a URL that is all
+    that a header Referer says, and no more than the origin of a page. `view_id` is a
+    random number of the view, 0 for none.
+    """
 
     name: str
     url: str
     domain: str = ""
-    referrer: str = ""
+    referrer: str | None = None
+    origin_only: bool = False
+    view_id: int = 0
 
 
 class _Body(msgspec.Struct, gc=False):
@@ -38,6 +51,7 @@ class _Body(msgspec.Struct, gc=False):
     domain: str | None = None
     r: str | None = None
     referrer: str | None = None
+    k: Any = None
 
 
 _decoder = msgspec.json.Decoder(_Body)
@@ -61,26 +75,59 @@ def from_body(body: bytes) -> Event:
         if not url:
             errors["url"] = ["is required: send the page's URL as url or u"]
         raise EventError(errors)
-    return Event(name, url, raw.d or raw.domain or "", raw.r or raw.referrer or "")
+    return Event(
+        name,
+        url,
+        raw.d or raw.domain or "",
+        _either(raw.r, raw.referrer),
+        view_id=_view_id(raw.k),
+    )
 
 
 def from_query(query: bytes, referer: str) -> Event:
     """Read an event from the query of an image; the page defaults to the header Referer.
 
+    A page given as a path is completed by that header, where there is one. What is neither a URL
+    nor a path, such as the code of a template that nothing has run, is as if not given.
+
     Raises EventError.
     """
     try:
         fields = dict(
-            reversed(parse_qsl(query.decode(errors="replace"), max_num_fields=MAX_FIELDS))
+            reversed(
+                parse_qsl(
+                    query.decode(errors="replace"),
+                    keep_blank_values=True,
+                    max_num_fields=MAX_FIELDS,
+                )
+            )
         )
     except ValueError:
         raise EventError({"request": [f"more than {MAX_FIELDS} fields in the query"]}) from None
-    url = fields.get("u") or fields.get("url") or referer
+    given = fields.get("u") or fields.get("url") or ""
+    if referer and not given.startswith(("/", "http:", "https:")):
+        given = ""
+    url = urljoin(referer, given) if given.startswith("/") and referer else given or referer
     if not url:
         raise EventError({"url": ["is required: send the page's URL as u, or a Referer"]})
     return Event(
         fields.get("n") or fields.get("name") or PAGEVIEW,
         url,
         fields.get("d") or fields.get("domain") or "",
-        fields.get("r") or fields.get("referrer") or "",
+        _either(fields.get("r"), fields.get("referrer")),
+        origin_only=not given and _ORIGIN.fullmatch(referer) is not None,
+        view_id=_view_id(fields.get("k")),
     )
+
+
+def _view_id(value: Any) -> int:
+    """Return the number that the script drew by Math.random(), as an integer; 0 for any other."""
+    try:
+        drawn = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return int(drawn * _RANDOM) if 0 < drawn < 1 else 0
+
+
+def _either(short: str | None, long: str | None) -> str | None:
+    return short if short or long is None else long

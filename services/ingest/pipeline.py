@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from services.enrich.agents import Agent, read_agent
+from services.enrich.agents import Agent, cuts_referer, read_agent
 from services.enrich.bots import Bots
 from services.enrich.country import Countries
-from services.enrich.urls import PageUrl, read_page, referring_host, source_of
+from services.enrich.urls import PageUrl, comes_from_site, read_page, referring_host, source_of
 from services.enrich.visitor_hash import visitor_hash
 from services.http.client_address import Addresses
 from services.ingest import metrics
@@ -24,8 +24,8 @@ from services.ingest.site_lookup import SiteLookup
 from services.ingest.token_bucket import TokenBuckets
 from services.ingest.untrusted_proxies import UntrustedProxies
 from services.model.calendar import local_day
-from services.model.hit import OTHER_PATH, Hit
-from services.model.site import Site
+from services.model.hit import OTHER_PATH, UNKNOWN_PATH, Hit, Visit
+from services.model.site import ANY_HOST, Site
 
 
 class PipelineContext(msgspec.Struct, frozen=True):
@@ -48,6 +48,7 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     peer       address at the other end of the connection, '' for a local socket
     forwarded  every X-Forwarded-For of the request, joined with commas
     at         when it was received, in milliseconds since 1970
+    image      whether it was sent by loading the image
     sender     the visitor's hash, for the rate limit; logged only for those who allow it
     """
 
@@ -56,6 +57,7 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     peer: str
     forwarded: str
     at: int
+    image: bool = False
     page: PageUrl = PageUrl("", "", "", "")
     site: Site = Site(slug="unknown")
     day: int = 0
@@ -64,6 +66,7 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     bot: bool = False
     sender: int = 0
     visitor: int = 0
+    visit: Visit = Visit.UNDECIDED
     path: str = ""
     source: str = ""
     agent: Agent = Agent("", "", "")
@@ -92,6 +95,7 @@ async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
         at=draft.at,
         day=draft.day,
         visitor=draft.visitor,
+        visit=draft.visit,
         bot=draft.bot,
         host=draft.page.host,
         source=draft.source,
@@ -99,6 +103,7 @@ async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
         browser=draft.agent.browser,
         os=draft.agent.os,
         country=draft.country,
+        view_id=draft.event.view_id,
     )
 
 
@@ -109,11 +114,21 @@ def only_page_views(draft: Draft, context: PipelineContext) -> Outcome:
 
 def read_url(draft: Draft, context: PipelineContext) -> Outcome:
     """A page has an http or https URL with a host."""
-    page = read_page(draft.event.url)
+    url = draft.event.url
+    if url.startswith("/"):
+        url = _completed(url, context.sites.find(draft.event.domain))
+    page = read_page(url)
     if page is None:
         raise EventError({"url": ["is not the http or https URL of a page"]})
     draft.page = page
     return None
+
+
+def _completed(path: str, site: Site | None) -> str:
+    """Return the URL of a page that is known by its path, on the first host that its site names."""
+    hosts = () if site is None or path.startswith("//") else site.hosts
+    host = next((host for host in hosts if ANY_HOST not in host), "")
+    return f"https://{host}{path}" if host else ""
 
 
 def find_site(draft: Draft, context: PipelineContext) -> Outcome:
@@ -184,15 +199,25 @@ def limit_rate(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def fold_path(draft: Draft, context: PipelineContext) -> Outcome:
-    """One page, one path."""
+    """One page, one path; what a browser hides is not taken for the home page."""
     page = draft.page
     draft.path = draft.site.counted_path(page.path, page.query)
+    if draft.event.origin_only and _hides_page(draft):
+        draft.path = UNKNOWN_PATH
     return None
+
+
+def _hides_page(draft: Draft) -> bool:
+    """Tell whether the browser names the origin of a page only, as some do to other sites."""
+    near = draft.headers.get(b"sec-fetch-site") in (b"same-origin", b"same-site")
+    return not near and cuts_referer(draft.user_agent)
 
 
 def limit_paths(draft: Draft, context: PipelineContext) -> Outcome:
     """Paths over the limit become `(other)`; bots are exempt, since they create no counters."""
-    if not draft.bot and not context.paths.admit(draft.site.slug, draft.day, draft.path):
+    if draft.bot or draft.path == UNKNOWN_PATH:
+        return None
+    if not context.paths.admit(draft.site.slug, draft.day, draft.path):
         draft.path = OTHER_PATH
         metrics.OTHER_PATHS.inc()
     return None
@@ -200,7 +225,22 @@ def limit_paths(draft: Draft, context: PipelineContext) -> Outcome:
 
 def name_source(draft: Draft, context: PipelineContext) -> Outcome:
     """Where the visitor came from."""
-    draft.source = source_of(draft.page, draft.event.referrer, draft.site)
+    draft.source = source_of(draft.page, draft.event.referrer or "", draft.site)
+    return None
+
+
+def begin_visit(draft: Draft, context: PipelineContext) -> Outcome:
+    """Without a visitor, a view that does not come from the site itself starts a visit.
+
+    An image alone says nothing about where its reader was before.
+    """
+    if draft.visitor or draft.bot:
+        return None
+    referrer = draft.event.referrer
+    if referrer is None and draft.image:
+        return None
+    if not comes_from_site(draft.page, referrer or "", draft.site):
+        draft.visit = Visit.STARTS
     return None
 
 
@@ -230,6 +270,7 @@ STEPS: tuple[Step, ...] = (
     fold_path,
     limit_paths,
     name_source,
+    begin_visit,
     name_agent,
     name_country,
 )

@@ -6,7 +6,7 @@ object is made per hit.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, compress
 from typing import Annotated
 
 import msgspec
@@ -42,6 +42,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     browser: list[str]
     os: list[str]
     country: list[str]
+    view_id: list[int]
 
     def __len__(self) -> int:
         return len(self.site)
@@ -75,7 +76,17 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 browser=self.browser[index],
                 os=self.os[index],
                 country=self.country[index],
+                view_id=self.view_id[index],
             )
+
+    def only(self, chosen: Sequence[bool]) -> "Batch":
+        """Return the hits that are chosen, one bool a hit."""
+        return Batch(
+            **{
+                name: list(compress(getattr(self, name), chosen))
+                for name in Batch.__struct_fields__
+            }
+        )
 
 
 _Index = Annotated[int, msgspec.Meta(ge=0)]
@@ -108,10 +119,16 @@ class _Wire(msgspec.Struct, array_like=True, frozen=True, gc=False):
     country: list[_Index]
 
 
-_COLUMNS = Batch.__struct_fields__
+class _WireWithIds(_Wire, frozen=True, gc=False):
+    """With a column that is left out where no hit has an id; who does not know it skips it."""
+
+    view_id: list[_U64] = []
+
+
+_COLUMNS = tuple(name for name in Batch.__struct_fields__ if name != "view_id")
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Wire)
+_decoder = msgspec.msgpack.Decoder(_WireWithIds)
 
 _MAX_AT = (1 << 42) - 1
 
@@ -144,6 +161,10 @@ def encode(hits: Sequence[Hit]) -> bytes:
         country=[at(hit.country) for hit in hits],
     )
     wire.strings.extend(index)
+    ids = [hit.view_id for hit in hits]
+    if any(ids):
+        columns = {name: getattr(wire, name) for name in _Wire.__struct_fields__}
+        wire = _WireWithIds(**columns, view_id=ids)
     return _encoder.encode(wire)
 
 
@@ -169,6 +190,8 @@ def decode(payload: bytes, *, hits: int | None = None, version: int = SCHEMA_VER
     for name in _COLUMNS:
         if len(column := getattr(wire, name)) != size:
             raise BatchError(f"column {name} has {len(column)} values, expected {size}")
+    if len(ids := wire.view_id or [0] * size) != size:
+        raise BatchError(f"column view_id has {len(ids)} values, expected {size}")
     at = [wire.base + at for at in wire.at]
     if min(at) < 0 or max(at) > _MAX_AT:
         raise BatchError(f"column at has a value outside 0..{_MAX_AT}")
@@ -186,6 +209,7 @@ def decode(payload: bytes, *, hits: int | None = None, version: int = SCHEMA_VER
         browser=_strings(wire, wire.browser, "browser"),
         os=_strings(wire, wire.os, "os"),
         country=_strings(wire, wire.country, "country"),
+        view_id=ids,
     )
     if "" in batch.site or "" in batch.path:
         raise BatchError("a hit without a site or a path")

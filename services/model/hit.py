@@ -10,12 +10,15 @@ VISIT_WINDOW_MS = 30 * 60 * 1000
 OTHER_PATH = "(other)"
 """Stands for every path over a site's daily limit of distinct paths."""
 
+UNKNOWN_PATH = "(unknown)"
+"""Stands for the path of a page that the browser did not name."""
+
 
 class Visit(IntEnum):
     """Who decided whether a hit starts a visit, and how."""
 
     UNDECIDED = 0
-    """The fold decides, from the visitors it has seen."""
+    """The fold decides, from the visitors it has seen; without a visitor, none starts."""
     STARTS = 1
     CONTINUES = 2
 
@@ -29,6 +32,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bot     tagged, kept in the log, never counted
     source  host name the visitor came from, '' when unknown or the site itself
     country ISO 3166-1 alpha-2, '' when unknown
+    view_id random number of the view, the same in a repetition of its request; 0 when there is none
     """
 
     site: str
@@ -44,3 +48,4 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     browser: str = ""
     os: str = ""
     country: str = ""
+    view_id: int = 0

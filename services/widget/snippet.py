@@ -12,6 +12,7 @@ import msgspec
 from services.http import csp
 from services.model.display import HEADINGS, Display, Lang, Look
 from services.widget.heights import Size, element_height, frame
+from services.widget.page_address import PAGE_ADDRESS, explained
 
 
 class PinnedScript(NamedTuple):
@@ -107,12 +108,16 @@ class Snippet:
         return json.dumps(answer, ensure_ascii=False, indent=2)
 
     def _descriptions(self) -> dict[str, str]:
-        given = {"version": self._script.version, "late": self.late_source()}
+        given = {
+            "version": self._script.version,
+            "late": self.late_source(),
+            "page": explained(self._look.preset),
+        }
         return {name: title.format(**given) for name, title in _TITLES.items()}
 
     def _image(self) -> str:
-        # Without the policy, browsers of other hosts send no path.
-        return _open(
+        # Without the policy, no browser names the page to another host; some never do.
+        image = _open(
             "img",
             src=f"{self._url}/hit.gif?d={quote(self._site)}",
             width="1",
@@ -120,6 +125,10 @@ class Snippet:
             alt="",
             referrerpolicy="no-referrer-when-downgrade",
         )
+        if page := PAGE_ADDRESS.get(self._look.preset):
+            # Code of a template, which must stay as it is.
+            return image.replace('" width', f'&amp;u={page}" width', 1)
+        return image
 
     def _shown(self) -> dict[str, str]:
         """Return the snippets that show the block without a script."""
@@ -178,8 +187,9 @@ _TITLES = {
     "block": "2. The block, where it is to be seen",
     "style": "3. Into the portal's style sheet: keeps the place of the block until it is there",
     "views": "4. The views of an article, in the article's template",
-    "image": "5. Beside the script, in the body of every page: counts readers without scripts",
-    "image_alone": "Counts, on every page",
+    "image": "5. Beside the script, in the body of every page: counts readers without scripts."
+    " {page}",
+    "image_alone": "Counts, on every page. {page}",
     "badge": "Shows the block as a picture, does not count. The link leads to the numbers as text,"
     " for readers who cannot see a picture",
     "frame": "Shows the block as a frame, does not count",

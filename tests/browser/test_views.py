@@ -36,11 +36,14 @@ def test_a_view_is_sent_once_as_plain_text(portal: Portal, page: Page) -> None:
     event = next(asked for asked in portal.asked if asked.method == "POST")
     assert event.headers["content-type"].startswith("text/plain")
     assert "cookie" not in event.headers
+    (view,) = portal.views()
+    assert 0 < view["k"] < 1
     assert portal.views() == [
         {
             "n": "pageview",
             "u": portal.url("/tin-t%E1%BB%A9c?id=7#cu%E1%BB%91i"),
             "d": "mytho",
+            "k": view["k"],
             "r": "http://search.example/?q=luot",
         }
     ]
@@ -105,6 +108,43 @@ def test_a_new_path_without_a_new_page_is_a_view(portal: Portal, page: Page) -> 
 
     assert portal.paths() == ["/a", "/b", "/a"]
     assert portal.views()[1]["r"] == portal.url("/a")
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_page_of_the_portal_in_a_frame_of_the_portal_counts_once(
+    portal: Portal, page: Page, slow: bool
+) -> None:
+    """However late the script of the page around comes."""
+    portal.page("/", '<iframe src="/lich-cong-tac"></iframe>')
+    portal.page("/lich-cong-tac", TODAY + '<iframe src="/ben-trong"></iframe>')
+    portal.page("/ben-trong", TODAY, head=portal.tag(path="/v1/counter.js"))
+    if slow:
+        portal.stalled.add("/counter.js")
+    page.goto(portal.url("/"), wait_until="commit")
+    page.frame_locator("iframe").frame_locator("iframe").locator("span").wait_for()
+    assert portal.of("GET", "/ben-trong")
+    portal.stalled.clear()
+    portal.wait(views=1)
+    page.wait_for_load_state()
+    answered(page)
+    inner = page.frame_locator("iframe")
+    inner.locator("span", has_text="6325").wait_for()
+    inner.frame_locator("iframe").locator("span", has_text="6325").wait_for()
+    portal.wait(views=1)
+    assert portal.paths() == ["/"]
+
+
+def test_a_framed_page_counts_where_the_page_around_it_does_not(portal: Portal, page: Page) -> None:
+    portal.page("/", '<iframe src="/khung"></iframe>', head="")
+    portal.page("/khung")
+    page.goto(portal.url("/"))
+    portal.wait(views=1)
+
+    frame = f'<iframe src="{portal.url("/khung")}"></iframe>'
+    portal.page("/trang-khac", frame, head="")
+    page.goto(portal.url("/trang-khac", host="other.example"))
+    portal.wait(views=2)
+    assert portal.paths() == ["/khung", "/khung"]
 
 
 def test_an_address_that_is_corrected_is_not_a_view(portal: Portal, page: Page) -> None:

@@ -42,6 +42,27 @@ def test_paths_that_differ_in_case_are_one_page_where_the_site_says_so(luot: Sys
     assert views("unix") == [1, 1, 1]
 
 
+def test_readers_who_ask_not_to_be_tracked_are_in_the_visits(luot: System) -> None:
+    luot.add_site("hue")
+    silent = {"DNT": "1", "Sec-GPC": "1"}
+    luot.hit("hue", "/", **silent)
+    luot.counter_when("hue", total=1)
+    luot.hit("hue", "/tin", referrer="https://hue.example/", **silent)
+    luot.hit("hue", "/tin", referrer="https://search.example/", **silent)
+    luot.counter_when("hue", total=3, metric="views")
+    assert luot.counter("hue")["total"] == 2
+    assert luot.counter("hue", metric="visitors")["today"] == 0
+
+
+def test_a_request_that_is_repeated_counts_once(luot: System) -> None:
+    luot.add_site("vinh")
+    for number in ("0.25", "0.25", "0.5", "0.25"):
+        luot.hit("vinh", "/", number=number)
+    luot.counter_when("vinh", total=2, metric="views")
+    luot.hit("vinh", "/", number="0.75")
+    luot.counter_when("vinh", total=3, metric="views")
+
+
 def test_a_bot_is_told_and_does_not_count(luot: System) -> None:
     luot.add_site("danang")
     crawler = {

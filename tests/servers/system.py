@@ -64,11 +64,20 @@ class System:
         assert answer.status_code == 201, answer.text
         wait_until_known(self.ingest.url, slug)
 
-    def hit(self, site: str, path: str, **headers: str) -> httpx.Response:
+    def hit(
+        self, site: str, path: str, referrer: str = "", number: str = "", **headers: str
+    ) -> httpx.Response:
         """View a page as a browser would report it."""
+        event = {
+            "n": "pageview",
+            "d": site,
+            "u": f"https://{site}.example{path}",
+            "k": number,
+            "r": referrer,
+        }
         return httpx.post(
             f"{self.ingest.url}/api/event",
-            content=f'{{"n":"pageview","d":"{site}","u":"https://{site}.example{path}"}}',
+            json=event,
             headers={"User-Agent": BROWSER, **headers},
         )
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.fold import Folded, PartitionFold, Read, apply, changes
+from services.aggregator.repetitions import MOST_IDS, WINDOW_MS, Repetitions
 from services.aggregator.visits import FORGET_MS, LATE_MS, Visits
 from services.log.batch import Batch, decode, encode
 from services.log.redis import entry_ids
@@ -85,6 +86,46 @@ def test_bots_do_not_count_and_views_without_a_visitor_start_no_visit() -> None:
 def test_a_visit_that_was_decided_elsewhere_is_taken_as_given() -> None:
     hits = [a_hit(0, visitor=0, visit=Visit.STARTS), a_hit(0, visitor=2, visit=Visit.CONTINUES)]
     assert total(fold_all([(at(0), batch_of(*hits))])) == (2, 1)
+
+
+def test_a_request_that_the_browser_repeats_counts_once() -> None:
+    one = a_hit(0, path="/a", view_id=7)
+    # At once; by another ingest; from a spool; and for readers without a visitor.
+    log = [
+        (at(0), batch_of(one, one, a_hit(0, visitor=0, view_id=8))),
+        (at(1), batch_of(one)),
+        (at(8 * MINUTE), batch_of(one, a_hit(0, visitor=0, view_id=8), a_hit(1, view_id=9))),
+    ]
+    assert total(fold_all(log)) == (3, 1)
+    fold = PartitionFold(0)
+    folded = fold.fold(run(*log))
+    assert (len(folded), folded.repeated) == (3, 4)
+    assert folded.hits.view_id == [7, 8, 9]
+    assert [fold.fold(run((at(9 * MINUTE), batch_of(one)))).repeated, len(folded)] == [1, 3]
+
+
+def test_a_reader_who_comes_again_is_no_repetition() -> None:
+    log = [(at(n), batch_of(a_hit(n), a_hit(n, view_id=n + 1))) for n in range(3)]
+    assert total(fold_all(log)) == (6, 1)
+
+
+def test_a_repetition_is_known_for_a_window_at_least_and_two_at_most() -> None:
+    for begin in (0, 1, WINDOW_MS // 2, WINDOW_MS - 1):
+        for after, count in ((WINDOW_MS, 1), (2 * WINDOW_MS, 2)):
+            log = [(at(ms), batch_of(a_hit(ms, view_id=7))) for ms in (begin, begin + after)]
+            assert total(fold_all(log))[0] == count
+    assert 2 * WINDOW_MS < FORGET_MS
+
+
+def test_the_numbers_of_a_million_views_do_not_fill_the_memory() -> None:
+    known = Repetitions()
+    for first in range(1, 2_000_000, 500):
+        known.first(START, range(first, first + 500))
+    assert len(known) <= MOST_IDS + 500
+    assert known.first(START, [1, 0, 0]) == [False, True, True]
+    known.first(START + WINDOW_MS, [1_999_999_999])
+    known.first(START + 2 * WINDOW_MS, [1_999_999_998])
+    assert len(known) == 2
 
 
 def test_hits_from_a_spool_join_the_visit_they_belong_to() -> None:
@@ -172,6 +213,7 @@ def log_of(seed: int, entries: int) -> Log:
                     path=chance.choice(["/", "/a"]),
                     day=DAY + ms // (3 * 60 * MINUTE),
                     bot=chance.random() < 0.25,
+                    view_id=chance.choice([0, 0, chance.randint(1, 9)]),
                 )
             )
         log.append((at(now, len(log)), batch_of(*hits)))
@@ -269,9 +311,15 @@ def test_kills_replays_cuts_and_overlaps_never_change_a_row(log: Log, chance: Ra
 @given(log=logs)
 def test_views_are_what_a_plain_count_of_the_log_gives(log: Log) -> None:
     expected: Counter[tuple[str, int, str]] = Counter()
-    for _, batch in log:
+    windows: dict[int, set[int]] = {}
+    for where, batch in log:
+        window = entry_ids.time_ms(where) // WINDOW_MS
+        ids = windows.setdefault(window, set())
         for hit in batch.hits():
-            if not hit.bot:
+            repeated = hit.view_id and hit.view_id in ids | windows.get(window - 1, set())
+            if hit.view_id:
+                ids.add(hit.view_id)
+            if not hit.bot and not repeated:
                 expected[hit.site, hit.day, hit.path] += 1
     rows = fold_all(log)
     counted = {
@@ -289,7 +337,8 @@ def test_views_are_what_a_plain_count_of_the_log_gives(log: Log) -> None:
 @given(log=logs, chance=chances)
 def test_a_decision_depends_on_the_last_stretch_of_the_log_only(log: Log, chance: Random) -> None:
     whole = PartitionFold(0)
-    decided = [whole.fold(run(entry)).visit for entry in log]
+    folded = [whole.fold(run(entry)) for entry in log]
+    decided, repeated = [each.visit for each in folded], [each.repeated for each in folded]
     index = chance.randrange(len(log))
     stretch = PartitionFold(0)
     begin = log[index][0] - entry_ids.encode(FORGET_MS, 0)
@@ -297,6 +346,7 @@ def test_a_decision_depends_on_the_last_stretch_of_the_log_only(log: Log, chance
         if entry[0] >= begin:
             last = stretch.fold(run(entry))
     assert last.visit == decided[index]
+    assert last.repeated == repeated[index]
 
 
 @settings(max_examples=200, deadline=None)

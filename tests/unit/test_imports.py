@@ -78,6 +78,16 @@ def test_visitors_of_two_salts_have_nothing_in_common() -> None:
     assert one.visitor == hit(reader().read(a_line("/b"), "one")).visitor
 
 
+def test_an_ipv6_reader_is_one_visitor_and_one_visit_for_its_64_bits() -> None:
+    reads = reader()
+    one, two, other = (
+        hit(reads.read(a_line(address=address), "s"))
+        for address in ("2001:db8::1", "2001:DB8::a:b:c:d", "2001:db8:0:1::1")
+    )
+    assert one.visitor == two.visitor != other.visitor
+    assert (one.visit, two.visit, other.visit) == (Visit.STARTS, Visit.CONTINUES, Visit.STARTS)
+
+
 def test_what_does_not_count_is_named() -> None:
     reads = reader(until=AT + MINUTE, now=AT + 2 * MINUTE)
     assert reads.read(a_line(user_agent="Googlebot/2.1"), "") is LeftOut.BOT

@@ -15,6 +15,7 @@ from services.model.lines import DEFAULT_LINES, Line
 from services.widget import badge, page
 from services.widget.block import Block
 from services.widget.heights import Size, drawn, frame
+from services.widget.page_address import PAGE_ADDRESS
 from services.widget.snippet import PinnedScript, Snippet
 
 URL = "https://thongke.example.vn"
@@ -58,6 +59,15 @@ def test_the_image_stands_beside_the_script_or_instead_of_it() -> None:
     text = snippet().text()
     beside, alone = (text.index(f"\n{ways[way]}\n") for way in ("image", "image_alone"))
     assert beside < text.index("Without a script") < alone
+
+
+@pytest.mark.parametrize("preset", PAGE_ADDRESS)
+def test_the_image_names_its_page_as_the_templates_of_the_portal_write_it(preset: Preset) -> None:
+    ways = snippet({"preset": preset}).ways()
+    for way in ("image", "image_alone"):
+        assert f'?d=mytho&amp;u={PAGE_ADDRESS[preset]}" width' in ways[way]
+    code = PAGE_ADDRESS[preset].replace("|", "\\|")
+    assert f"`{code}`" in EMBEDDING
 
 
 def test_the_badge_is_a_link_to_the_numbers_and_keeps_its_place() -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from services.api.counter.periods import Key
 from services.model.calendar import EPOCH, Grain, period_start, to_date, to_day
-from services.model.hit import OTHER_PATH
+from services.model.hit import OTHER_PATH, UNKNOWN_PATH
 from services.store.interface import Store
 
 _GRAINS = {grain.value: grain for grain in Grain}
@@ -169,7 +169,7 @@ async def top_pages(
         "site": site,
         "first": to_date(first),
         "last": to_date(last),
-        "no_pages": ["", OTHER_PATH],
+        "no_pages": ["", OTHER_PATH, UNKNOWN_PATH],
         "limit": limit,
     }
     return [(path, views) for path, views in await store.execute(_TOP, parameters)]

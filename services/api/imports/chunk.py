@@ -38,6 +38,8 @@ def checked(payload: bytes, site: Site, latest: int) -> Batch:
             continue
         name, value, expected = wrong
         raise bad_request(f"hits.{index}.{name}", f"{shown(value)}; expected {expected}")
+    if any(hits.view_id):
+        raise bad_request("hits.view_id", "a line of a log has none; expected 0")
     _check_texts(hits)
     return hits
 

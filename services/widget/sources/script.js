@@ -11,9 +11,12 @@ export const origin = new URL(script.src).origin;
 // The build wraps everything in one `try`: to throw is to stop silently.
 if (!options.site || self.__luot) throw 0;
 
-/** Whether this reader counts: not on a local machine, nor a browser driven by a program. */
+// frameElement is null where the page around the frame is of another origin.
+/** Whether this page counts: not on a local machine, nor in a browser driven by a program, nor as
+ * a frame in a page of the portal that counts itself. */
 export const counts =
   !navigator.webdriver &&
-  /^http/.test(location.protocol) &&
+  !(frameElement && parent.document.querySelector("script[data-site]")) &&
+  /^http/.test(location) &&
   ("local" in options ||
     !/^127\.|^\[|\blocalhost$/.test(location.hostname));

@@ -17,9 +17,11 @@ const send = () => {
     n: "pageview",
     d: options.site,
     u: location.href.slice(0, 2000),
-    r: referrer.slice(0, 2000)
+    // The same when the browser repeats the request.
+    k: Math.random(),
+    r: referrer
   };
-  referrer = location.href;
+  referrer = hit.u;
   image = () => {
     new Image().src = origin + "/hit.gif?" + new URLSearchParams(hit);
     image = 0;
@@ -27,10 +29,10 @@ const send = () => {
   if (!self.fetch) return image();
   // A string is sent as text/plain, which needs no preflight.
   fetch(EVENT, {
-    method: "POST",
+    body: JSON.stringify(hit),
     keepalive: true,
-    credentials: "omit",
-    body: JSON.stringify(hit)
+    method: "POST",
+    credentials: "omit"
   }).catch(() => {});
 };
 
@@ -50,8 +52,8 @@ const moved = () => here() !== page && view(500);
 
 const after = (name, then) => {
   const change = history[name];
-  history[name] = function () {
-    change.apply(this, arguments);
+  history[name] = (...given) => {
+    change.apply(history, given);
     then();
   };
 };

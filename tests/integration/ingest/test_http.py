@@ -1,5 +1,6 @@
 """Requests, their answers, and what is in the log afterwards."""
 
+import json
 from datetime import date
 
 import msgspec
@@ -7,9 +8,9 @@ import pytest
 
 from services.ingest.http import MAX_BODY
 from services.model.calendar import to_date
-from services.model.hit import Hit
+from services.model.hit import UNKNOWN_PATH, Hit, Visit
 from services.model.site import Site
-from tests.integration.ingest.conftest import SITE, Browser, Hand, Log, OpenIngest
+from tests.integration.ingest.conftest import CHROME, SITE, Browser, Hand, Log, OpenIngest
 
 URL = "https://mytho.example/tin-tuc/index.html?tabid=7&x=1"
 
@@ -64,6 +65,60 @@ async def test_the_page_and_referrer_of_an_image_may_be_given(browser: Browser, 
         "/hit.gif", params={"d": "mytho", "u": "https://mytho.example/a", "r": "https://b.example/"}
     )
     assert [(hit.path, hit.source) for hit in log.hits()] == [("/a", "b.example")]
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
+SAFARI = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like"
+    " Gecko) Version/18.6 Mobile/15E148 Safari/604.1"
+)
+
+
+@pytest.mark.parametrize("agent", [FIREFOX, SAFARI])
+async def test_a_page_that_the_browser_does_not_name_is_not_taken_for_the_home_page(
+    browser: Browser, log: Log, agent: str
+) -> None:
+    named = {"user-agent": agent, "sec-fetch-site": "cross-site"}
+    for referer in ("https://mytho.example/", "https://mytho.example"):
+        await browser.http.get("/hit.gif?d=mytho", headers={**named, "referer": referer})
+    assert [hit.path for hit in log.hits()] == [UNKNOWN_PATH, UNKNOWN_PATH]
+
+
+@pytest.mark.parametrize(
+    ("query", "agent", "fetched"),
+    [
+        ("d=mytho", CHROME, "cross-site"),
+        ("d=mytho", FIREFOX, "same-site"),
+        ("d=mytho&u=/", FIREFOX, "cross-site"),
+        ("d=mytho&u=https%3A%2F%2Fmytho.example%2F", FIREFOX, "cross-site"),
+    ],
+)
+async def test_the_home_page_is_the_home_page_where_that_is_known(
+    browser: Browser, log: Log, query: str, agent: str, fetched: str
+) -> None:
+    headers = {"referer": "https://mytho.example/", "user-agent": agent, "sec-fetch-site": fetched}
+    await browser.http.get(f"/hit.gif?{query}", headers=headers)
+    assert [hit.path for hit in log.hits()] == ["/"]
+
+
+@pytest.mark.parametrize("headers", [{"referer": "https://www.mytho.example/"}, {}])
+async def test_an_image_may_name_its_page_by_the_path_that_a_portal_knows(
+    browser: Browser, log: Log, headers: dict[str, str]
+) -> None:
+    for page in ("/tin/b%C3%A0i-1?tabid=7", "/?x=1"):
+        params = {"d": "mytho", "u": page}
+        answer = await browser.http.get("/hit.gif", params=params, headers=headers)
+        assert answer.status_code == 200
+    assert [hit.path for hit in log.hits()] == ["/tin/bài-1?tabid=7", "/"]
+    assert {hit.host.removeprefix("www.") for hit in log.hits()} == {"mytho.example"}
+
+
+async def test_the_code_of_a_template_that_nothing_has_run_is_not_a_page(
+    browser: Browser, log: Log
+) -> None:
+    params = {"d": "mytho", "u": "<?php echo rawurlencode($_SERVER['REQUEST_URI']); ?>"}
+    await browser.http.get("/hit.gif", params=params, headers={"referer": URL})
+    assert [hit.path for hit in log.hits()] == ["/tin-tuc?tabid=7"]
 
 
 @pytest.mark.parametrize("headers", [{"referer": URL}, {}])
@@ -177,6 +232,17 @@ async def test_one_person_is_one_visitor_and_two_are_two(
     assert len(set(visitors)) == 3
 
 
+async def test_a_reader_whose_ipv6_address_changes_within_its_network_is_one_visitor(
+    log: Log, open_ingest: OpenIngest
+) -> None:
+    for address in ("2001:db8:1:2::1", "2001:db8:1:2:a1b2:c3d4:e5f6:7788", "2001:db8:1:3::1"):
+        async with open_ingest(address="127.0.0.1") as proxied:
+            await proxied.view(x_forwarded_for=address)
+    visitors = [hit.visitor for hit in log.hits()]
+    assert len(visitors) == 3
+    assert len(set(visitors)) == 2
+
+
 async def test_two_ingest_processes_know_a_visitor_by_the_same_number(
     browser: Browser, log: Log, open_ingest: OpenIngest
 ) -> None:
@@ -185,6 +251,29 @@ async def test_two_ingest_processes_know_a_visitor_by_the_same_number(
         await other.view()
     one, two = log.hits()
     assert one.visitor == two.visitor
+
+
+async def test_a_view_keeps_its_number_when_its_request_is_repeated_to_another_process(
+    browser: Browser, log: Log, open_ingest: OpenIngest
+) -> None:
+    event = {"n": "pageview", "u": URL, "d": "mytho", "r": ""}
+    number = {"k": 0.7310585786300049}
+    async with open_ingest() as other:
+        for one in (browser, other):
+            await one.http.post("/api/event", content=msgspec.json.encode(event | number))
+        await other.http.get("/hit.gif", params={**event, **number})
+    (view_id,) = {hit.view_id for hit in log.hits()}
+    assert view_id == int(0.7310585786300049 * 2**53)
+
+
+@pytest.mark.parametrize("number", [None, 0, 1, -0.5, 7, "x", True, [], {"a": 1}, 1e-300, 10**400])
+async def test_what_other_scripts_send_as_a_number_is_ignored(
+    browser: Browser, log: Log, number: object
+) -> None:
+    event = {"n": "pageview", "u": URL, "d": "mytho", "k": number}
+    answer = await browser.http.post("/api/event", content=json.dumps(event))
+    assert answer.status_code == 202
+    assert log.hits()[0].view_id == 0
 
 
 async def test_a_visitor_is_somebody_else_after_the_sites_midnight(
@@ -206,6 +295,37 @@ async def test_who_asks_not_to_be_tracked_counts_without_a_hash(browser: Browser
     nobody, nobody_either, somebody = (hit.visitor for hit in log.hits())
     assert (nobody, nobody_either) == (0, 0)
     assert somebody != 0
+
+
+@pytest.mark.parametrize(
+    ("referrer", "visit"),
+    [
+        ("", Visit.STARTS),
+        ("https://www.google.com/", Visit.STARTS),
+        ("https://mytho.example/tin-tuc", Visit.UNDECIDED),
+        ("https://www.mytho.example/", Visit.UNDECIDED),
+    ],
+)
+async def test_who_asks_not_to_be_tracked_starts_a_visit_by_coming_from_elsewhere(
+    browser: Browser, log: Log, referrer: str, visit: Visit
+) -> None:
+    for method in ("POST", "GET"):
+        event = {"n": "pageview", "u": URL, "d": "mytho", "r": referrer}
+        if method == "POST":
+            body = msgspec.json.encode(event)
+            await browser.http.post("/api/event", content=body, headers={"sec-gpc": "1"})
+        else:
+            await browser.http.get("/hit.gif", params=event, headers={"sec-gpc": "1"})
+    assert [(hit.visitor, hit.visit) for hit in log.hits()] == [(0, visit)] * 2
+
+
+async def test_an_image_that_does_not_know_the_page_before_starts_no_visit(
+    browser: Browser, log: Log
+) -> None:
+    await browser.http.get("/hit.gif?d=mytho", headers={"referer": URL, "dnt": "1"})
+    await browser.http.get("/hit.gif?d=mytho", headers={"referer": URL})
+    await browser.view(dnt="1", user_agent="Googlebot/2.1")
+    assert [hit.visit for hit in log.hits()] == [Visit.UNDECIDED] * 3
 
 
 async def test_a_site_may_choose_not_to_honour_the_wish(log: Log, open_ingest: OpenIngest) -> None:

@@ -51,7 +51,7 @@ def test_the_errors_name_the_field(body: bytes, field: str) -> None:
 
 
 def test_an_image_is_a_page_view_of_its_referer() -> None:
-    assert from_query(b"d=mytho", URL) == Event("pageview", URL, "mytho")
+    assert from_query(b"d=mytho", URL) == Event("pageview", URL, "mytho", origin_only=True)
     assert from_query(b"d=mytho&u=https%3A%2F%2Fb%2F&r=https://c/", URL) == Event(
         "pageview", "https://b/", "mytho", "https://c/"
     )

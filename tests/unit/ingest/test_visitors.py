@@ -1,5 +1,6 @@
 """The visitor hash."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,3 +32,29 @@ def test_two_visitors_are_two_numbers(one: tuple[str, str, str], two: tuple[str,
 def test_text_cannot_move_from_one_field_to_the_next() -> None:
     assert visitor_hash(SALT, "a", "bc", "") != visitor_hash(SALT, "ab", "c", "")
     assert visitor_hash(SALT, "a", "", "b") != visitor_hash(SALT, "a", "b", "")
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:a1b2:c3d4:e5f6:7788"),
+        ("2001:db8:1:2::1", "2001:0DB8:0001:0002::0001"),
+        ("fe80::1%eth0", "fe80::2"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_an_ipv6_reader_whose_device_changes_its_address_is_one_visitor(one: str, two: str) -> None:
+    assert visitor_hash(SALT, "mytho", one, "a") == visitor_hash(SALT, "mytho", two, "a")
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:3::1"),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2"),
+        ("::1", "192.0.2.1"),
+        ("no:address", "no:addresses"),
+    ],
+)
+def test_two_networks_are_two_visitors(one: str, two: str) -> None:
+    assert visitor_hash(SALT, "mytho", one, "a") != visitor_hash(SALT, "mytho", two, "a")

@@ -1,0 +1,33 @@
+"""How each CMS writes the address of a page into the image that counts it."""
+
+from services.model.display import Preset
+
+_PHP = "<?php echo rawurlencode($_SERVER['REQUEST_URI']); ?>"
+
+PAGE_ADDRESS = {
+    Preset.LIFERAY: "${themeDisplay.getURLCurrent()?url('UTF-8')}",
+    Preset.DNN: "<%= Uri.EscapeDataString(Request.RawUrl) %>",
+    Preset.NUKEVIET: "{PAGE_ADDRESS}",
+    Preset.JOOMLA: _PHP,
+    Preset.DRUPAL: "{{ path('<current>')|url_encode }}",
+    Preset.WORDPRESS: _PHP,
+}
+"""The path of the page in the language of the templates, encoded as the value of a parameter."""
+
+_MORE = {
+    Preset.NUKEVIET: ", set in nv_site_theme() of the theme's theme.php by"
+    " $xtpl->assign('PAGE_ADDRESS', rawurlencode($client_info['selfurl']));",
+}
+
+
+def explained(preset: Preset) -> str:
+    """Return what the snippet says about the address of the page."""
+    if preset in PAGE_ADDRESS:
+        return (
+            "After u= stands the address of the page as templates write it"
+            f"{_MORE.get(preset, '')}: Firefox and Safari do not tell it by themselves"
+        )
+    return (
+        "Where the portal can write the address of the page, add &amp;u= and that address,"
+        " percent-encoded: Firefox and Safari do not tell it by themselves, and count as (unknown)"
+    )

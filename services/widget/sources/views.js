@@ -75,6 +75,6 @@ on("prerenderingchange", looked, true);
 // The one failure known to come before Luot received the view: a policy that forbids the request
 // ("enforce"), and does not only report it.
 on("securitypolicyviolation", (event) => {
-  if (image && event.disposition[0] === "e" && event.blockedURI === EVENT) image();
+  if (image && event.disposition < "f" && event.blockedURI === EVENT) image();
 });
 view();

@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Page
 
+from services.widget.snippet import PinnedScript, Snippet
 from tests.browser.conftest import answered
-from tests.browser.portal import LUOT, Portal
+from tests.browser.portal import LUOT, SITE, Portal
 
 HIDDEN = """
     let hidden = true;
@@ -145,6 +146,36 @@ def test_a_framed_page_counts_where_the_page_around_it_does_not(portal: Portal, 
     page.goto(portal.url("/trang-khac", host="other.example"))
     portal.wait(views=2)
     assert portal.paths() == ["/khung", "/khung"]
+
+
+def test_a_browser_counts_by_the_script_or_by_the_line_for_old_ones_and_never_by_both(
+    portal: Portal, page: Page
+) -> None:
+    old = Snippet(portal.luot, SITE, PinnedScript("0.1.0", "", "")).ways()["old"]
+    policy = {"Content-Security-Policy": f"script-src {portal.luot}; report-uri /policy"}
+    portal.page("/moi", head=old + portal.tag(), headers=policy)
+    page.goto(portal.url("/moi"))
+    portal.wait(views=1)
+    answered(page)
+    assert portal.images() == portal.of("POST", "/policy") == []
+
+    # As an engine does that has no modules, before the script and after it.
+    run = old.replace(" nomodule", "")
+    portal.page("/cu", head=run + portal.tag())
+    page.goto(portal.url("/cu?a=1&b=2"), referer="http://search.example/?q=luot")
+    page.wait_for_load_state()
+    answered(page)
+    portal.page("/sau", head=portal.tag().replace(" async", "") + run)
+    page.goto(portal.url("/sau"))
+    portal.wait(views=2)
+    (image,) = portal.images()
+    assert image.query.pop("k")
+    assert image.query == {
+        "d": [SITE],
+        "u": [portal.url("/cu?a=1&b=2")],
+        "r": ["http://search.example/?q=luot"],
+    }
+    assert portal.paths() == ["/moi", "/sau"]
 
 
 def test_an_address_that_is_corrected_is_not_a_view(portal: Portal, page: Page) -> None:

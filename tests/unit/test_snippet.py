@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 from services.cli.main import app
 from services.model.display import Display, Look, Preset
 from services.model.lines import DEFAULT_LINES, Line
-from services.widget import badge, page
+from services.widget import badge, esbuild, page
 from services.widget.block import Block
 from services.widget.heights import Size, drawn, frame
 from services.widget.page_address import PAGE_ADDRESS
 from services.widget.snippet import PinnedScript, Snippet
+from tests import require
 
 URL = "https://thongke.example.vn"
 ROOT = Path(__file__).parents[2]
@@ -68,6 +69,21 @@ def test_the_image_names_its_page_as_the_templates_of_the_portal_write_it(preset
         assert f'?d=mytho&amp;u={PAGE_ADDRESS[preset]}" width' in ways[way]
     code = PAGE_ADDRESS[preset].replace("|", "\\|")
     assert f"`{code}`" in EMBEDDING
+
+
+def test_browsers_without_modules_are_counted_by_a_script_that_only_they_run() -> None:
+    old = snippet().ways()["old"]
+    code = old.removeprefix("<script nomodule>").removesuffix("</script>")
+    assert "<" not in code
+    assert f"```html\n{old}\n```" in EMBEDDING
+    try:
+        program = esbuild.find()
+    except esbuild.EsbuildError as error:
+        require.missing(f"esbuild ({error})")
+    # What is not of 2009, it refuses.
+    assert "hit.gif" in esbuild.run([program, "--target=es5"], stdin=code)
+    with pytest.raises(esbuild.EsbuildError):
+        esbuild.run([program, "--target=es5"], stdin=f"const late = 1; {code}")
 
 
 def test_the_badge_is_a_link_to_the_numbers_and_keeps_its_place() -> None:

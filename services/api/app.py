@@ -122,6 +122,7 @@ class Api:
             asyncio.create_task,
             (
                 running.counters.keep_fresh(),
+                running.access.keep_published(),
                 running.log_contact.watch_forever(),
                 running.store_contact.watch_forever(),
             ),

@@ -21,7 +21,9 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @app.command()
 def add(
-    role: Annotated[str, typer.Option(help="owner, editor or viewer.")] = "viewer",
+    role: Annotated[
+        str, typer.Option(help="owner, editor, viewer or send (hits, from a server).")
+    ] = "viewer",
     sites: Sites = None,
     note: Annotated[str, typer.Option(help="What it is for.")] = "",
     expires: Annotated[

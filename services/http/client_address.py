@@ -57,6 +57,24 @@ class Addresses:
         find = self._cached if len(forwarded) <= _MAX_CACHED else self._client
         return find(peer, forwarded)
 
+    def vouched(self, peer: str, forwarded: str) -> str:
+        """Return the reader for whom a server sent a request; '' where it names none.
+
+        The server is the peer, or whom a trusted proxy names; it is not the reader, so the reader
+        is the next address before it that is not a trusted proxy.
+        """
+        is_server = True
+        for text in (peer, *reversed(forwarded.rsplit(",", _MAX_HOPS)[-_MAX_HOPS:])):
+            hop = parse(text)
+            if hop is None:
+                if text:
+                    break
+            elif not self._trusts(hop):
+                if not is_server:
+                    return str(hop)
+                is_server = False
+        return ""
+
     def _is_trusted_peer(self, peer: str) -> bool:
         """Tell whether a peer ('' for a local socket) is a trusted proxy."""
         known = parse(peer)

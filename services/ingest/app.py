@@ -1,30 +1,35 @@
 """Ingest as an ASGI application: reads requests, hands hits to the intake, answers."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from functools import lru_cache
 
+from msgspec import Raw
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 
 from services.http import server
 from services.http.health import nothing_to_note, readiness
 from services.http.response import Header
-from services.ingest import event, http, metrics
+from services.ingest import event, http, metrics, sent
 from services.ingest.checks import RefusedError
 from services.ingest.commit import UnavailableError
 from services.ingest.drops import DropReason
+from services.ingest.event_request import (
+    Client,
+    EventRequest,
+    authorization_of,
+    event_request,
+)
 from services.ingest.http import IngestResponse, Receive, Scope, Send
 from services.ingest.intake import Intake
-from services.ingest.pipeline import Draft
+from services.ingest.senders import UnknownSenderError
 from services.ingest.settings import IngestSettings
 from services.runtime import gc_tuning
 from services.runtime.clock import Clock, system_clock
 
 PATHS = frozenset({"/e", "/api/event", "/hit.gif"})
 """Where hits are sent; everything else on ingest's own port is about the process."""
-
-Client = tuple[str, int] | None
-"""The peer of a connection; None on a local socket."""
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST"})
 _SHUTDOWN_SECONDS = 15
@@ -104,11 +109,10 @@ class Ingest:
     ) -> IngestResponse:
         """Answer an event that has arrived whole; see services/http/inline.py."""
         started = time.perf_counter()
-        answer = http.TOO_LARGE
-        if len(body) <= http.MAX_BODY:
+        if len(body) <= http.MAX_BODY or len(body) <= self._limit(headers):
             answer = await self._event(body, headers, client)
         else:
-            metrics.UNREADABLE.inc()
+            answer = self._too_large(headers)
         _histogram(path, "POST", answer.status).observe(time.perf_counter() - started)
         return answer
 
@@ -117,26 +121,77 @@ class Ingest:
         headers = scope["headers"]
         announced = next((value for name, value in headers if name == b"content-length"), None)
         try:
-            body = await http.read_body(receive, announced)
+            body = await http.read_body(receive, announced, self._limit(headers))
         except http.TooLargeError:
-            metrics.UNREADABLE.inc()
-            return http.TOO_LARGE
+            return self._too_large(headers)
         except TimeoutError:
             metrics.UNREADABLE.inc()
             return http.TOO_SLOW
         return None if body is None else await self._event(body, headers, scope.get("client"))
 
+    def _limit(self, headers: Sequence[Header]) -> int:
+        """Return how many bytes a body may have; of those with a token, more."""
+        try:
+            token = self._intake.senders.of(authorization_of(headers))
+        except (UnknownSenderError, UnavailableError):
+            token = None
+        return http.MAX_BODY if token is None else http.MAX_SENT_BODY
+
+    def _too_large(self, headers: Sequence[Header]) -> IngestResponse:
+        metrics.UNREADABLE.inc()
+        try:
+            token = self._intake.senders.of(authorization_of(headers))
+        except UnknownSenderError as error:
+            return http.unknown_sender(str(error))
+        except UnavailableError as error:
+            return http.unavailable(str(error))
+        return http.TOO_LARGE if token is None else http.SENT_TOO_LARGE
+
     async def _event(
         self, body: bytes, headers: Sequence[Header], client: Client
     ) -> IngestResponse:
         try:
-            reason = await self._take(event.from_body(body), headers, client, image=False)
+            token = self._intake.senders.of(authorization_of(headers))
+            request = event_request(headers, client, token)
+            if token is not None and sent.is_array(body):
+                return await self._array(body, request)
+            reason = await self._take(body, request)
         except event.EventError as error:
             metrics.UNREADABLE.inc()
             return http.errors(400, error.errors)
+        except UnknownSenderError as error:
+            metrics.UNREADABLE.inc()
+            return http.unknown_sender(str(error))
         except UnavailableError as error:
             return http.unavailable(str(error))
         return http.OK if reason is None else http.OK_DROPPED[reason]
+
+    async def _take(self, body: bytes | Raw, request: EventRequest) -> DropReason | None:
+        """Take one event as it was sent; see Intake.take."""
+        now = self._clock()
+        if request.token is None:
+            return await self._intake.take(request.draft(event.from_body(bytes(body)), now))
+        one = sent.read_one(body, now)
+        draft = request.draft(one.event, now if one.at is None else one.at)
+        draft.headers = sent.headers_of(one, request.headers)
+        draft.address = one.address
+        return await self._intake.take(draft)
+
+    async def _array(self, body: bytes, request: EventRequest) -> IngestResponse:
+        """Take the events of an array; each has a result of its own. Raises EventError."""
+        events = sent.read_array(body)
+        results = await asyncio.gather(*(self._result(one, request) for one in events))
+        return sent.answer(results)
+
+    async def _result(self, body: Raw, request: EventRequest) -> sent.Result:
+        try:
+            reason = await self._take(body, request)
+        except event.EventError as error:
+            metrics.UNREADABLE.inc()
+            return sent.Result("invalid", errors=error.errors)
+        except UnavailableError:
+            return sent.Result("unavailable")
+        return sent.Result("accepted") if reason is None else sent.Result("dropped", reason)
 
     async def _image(self, scope: Scope) -> IngestResponse:
         headers = scope["headers"]
@@ -147,28 +202,14 @@ class Ingest:
         referer = dict(headers).get(b"referer", b"").decode(errors="replace")
         try:
             received = event.from_query(query, referer)
-            reason = await self._take(received, headers, scope.get("client"), image=True)
+            request = event_request(headers, scope.get("client"))
+            reason = await self._intake.take(request.draft(received, self._clock(), image=True))
         except event.EventError:
             metrics.UNREADABLE.inc()
             return http.GIF_UNREADABLE
         except UnavailableError:
             return http.GIF_UNAVAILABLE
         return http.GIF if reason is None else http.GIF_DROPPED[reason]
-
-    async def _take(
-        self, received: event.Event, headers: Sequence[Header], client: Client, *, image: bool
-    ) -> DropReason | None:
-        named = dict(headers)
-        return await self._intake.take(
-            Draft(
-                event=received,
-                headers=named,
-                peer=client[0] if client else "",
-                forwarded=_forwarded(headers) if b"x-forwarded-for" in named else "",
-                at=self._clock(),
-                image=image,
-            )
-        )
 
     async def _own(self, path: str, method: str) -> IngestResponse:
         """Answer a request about the process itself."""
@@ -219,11 +260,6 @@ def run(settings: IngestSettings) -> None:
         if ingest.refusal is None:
             raise
         raise SystemExit(f"luot ingest: {ingest.refusal}") from None
-
-
-def _forwarded(headers: Sequence[Header]) -> str:
-    values = [value for name, value in headers if name == b"x-forwarded-for"]
-    return b",".join(values).decode("latin-1")
 
 
 @lru_cache(maxsize=4096)

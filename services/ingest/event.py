@@ -1,10 +1,12 @@
 """What a browser sends: the Plausible event, as JSON or as the query of an image."""
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urljoin
 
 import msgspec
+
+T = TypeVar("T")
 
 PAGEVIEW = "pageview"
 MAX_FIELDS = 50
@@ -40,7 +42,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     view_id: int = 0
 
 
-class _Body(msgspec.Struct, gc=False):
+class Body(msgspec.Struct, gc=False):
     """Short and long names of the same fields; everything else in the body is ignored."""
 
     n: str | None = None
@@ -54,18 +56,27 @@ class _Body(msgspec.Struct, gc=False):
     k: Any = None
 
 
-_decoder = msgspec.json.Decoder(_Body)
+_decoder = msgspec.json.Decoder(Body)
 
 
 def from_body(body: bytes) -> Event:
     """Read an event from a request's body. Raises EventError."""
+    return event_of(decoded(_decoder, body))
+
+
+def decoded(decoder: "msgspec.json.Decoder[T]", body: bytes | msgspec.Raw) -> T:
+    """Read JSON. Raises EventError."""
     try:
-        raw = _decoder.decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at `$.")
         raise EventError({where.rstrip("`") or "request": [message]}) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EventError({"request": [f"the body is not a JSON object: {error}"]}) from None
+
+
+def event_of(raw: Body) -> Event:
+    """Return the event of a body. Raises EventError."""
     name = raw.n or raw.name
     url = raw.u or raw.url
     if not name or not url:

@@ -16,6 +16,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 MAX_BODY = 8 * 1024
 """Bytes of a body, or of an image's query."""
+MAX_SENT_BODY = 512 * 1024
+"""Bytes of a body that comes with a token."""
 BODY_SECONDS = 10.0
 RETRY_AFTER_SECONDS = 5
 
@@ -61,7 +63,7 @@ def errors(
 
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
-_LATER: Header = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
+LATER: Header = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
 
 
 def _dropped(reason: DropReason) -> Header:
@@ -83,7 +85,7 @@ GIF_DROPPED = {reason: _pixel(200, _dropped(reason)) for reason in DropReason}
 # An error is an image too: a broken one would be visible on the portal's page.
 GIF_UNREADABLE = _pixel(400, _dropped(DropReason.UNREADABLE))
 GIF_TOO_LARGE = _pixel(413, _dropped(DropReason.UNREADABLE))
-GIF_UNAVAILABLE = _pixel(503, _LATER)
+GIF_UNAVAILABLE = _pixel(503, LATER)
 
 PREFLIGHT = IngestResponse(
     204,
@@ -97,6 +99,11 @@ PREFLIGHT = IngestResponse(
 )
 TOO_LARGE = errors(
     413, {"request": [f"larger than {MAX_BODY} bytes"]}, ((b"connection", b"close"),)
+)
+SENT_TOO_LARGE = errors(
+    413,
+    {"request": [f"larger than {MAX_SENT_BODY} bytes"]},
+    ((b"connection", b"close"),),
 )
 TOO_SLOW = errors(
     408,
@@ -116,20 +123,28 @@ def wrong_method(method: str, *allowed: str) -> IngestResponse:
     )
 
 
+def unknown_sender(reason: str) -> IngestResponse:
+    """Return 401 with the reason."""
+    headers = ((b"www-authenticate", b"Bearer"), (b"connection", b"close"))
+    return errors(401, {"authorization": [reason]}, headers)
+
+
 def unavailable(reason: str) -> IngestResponse:
     """Return 503 with the reason, and when to come back."""
-    return errors(503, {"request": [reason]}, (_LATER,))
+    return errors(503, {"request": [reason]}, (LATER,))
 
 
-async def read_body(receive: Receive, announced: bytes | None) -> bytes | None:
+async def read_body(
+    receive: Receive, announced: bytes | None, limit: int = MAX_BODY
+) -> bytes | None:
     """Return the body, or None when the client went away.
 
     `announced` is the header Content-Length. Raises TooLargeError, or TimeoutError when it does
     not arrive in time.
     """
-    if announced is not None and announced.isdigit() and int(announced) > MAX_BODY:
+    if announced is not None and announced.isdigit() and int(announced) > limit:
         raise TooLargeError
-    reading = _read(receive)
+    reading = _read(receive, limit)
     try:
         waits_for = reading.send(None)
     except StopIteration as done:
@@ -138,15 +153,15 @@ async def read_body(receive: Receive, announced: bytes | None) -> bytes | None:
     else:
         async with asyncio.timeout(BODY_SECONDS):
             body = await _go_on(reading, waits_for)
-    if body is not None and len(body) > MAX_BODY:
+    if body is not None and len(body) > limit:
         raise TooLargeError
     return body
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read(receive: Receive, limit: int) -> bytes | None:
     message = await receive()
     body: bytes = message.get("body", b"")
-    while message.get("more_body", False) and len(body) <= MAX_BODY:
+    while message.get("more_body", False) and len(body) <= limit:
         message = await receive()
         body += message.get("body", b"")
     return None if message["type"] == "http.disconnect" else body

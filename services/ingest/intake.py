@@ -20,6 +20,7 @@ from services.ingest.drops import DropReason
 from services.ingest.pipeline import Draft, PipelineContext, process
 from services.ingest.salt_memory import SaltMemory
 from services.ingest.salts import Salts
+from services.ingest.senders import Senders
 from services.ingest.settings import IngestSettings
 from services.ingest.site_lookup import SiteLookup
 from services.ingest.sites_file import SitesFile
@@ -72,6 +73,8 @@ class Intake:
         )
         file = SitesFile(settings.spool / "sites.json", settings.partitions)
         self._sites = SiteLookup(self._state, file)
+        self.senders = Senders(self._state, clock)
+        """Who may vouch for readers."""
         memory = SaltMemory(settings.salts, settings.redis_url)
         self._salts = Salts(self._state, memory, clock)
         self._paths = CardinalityLimiter(self._state, settings.max_paths, clock)
@@ -204,6 +207,7 @@ class Intake:
             await self._may_append()
             await self._sites.refresh()
             await self._identify()
+            await self.senders.refresh()
         except (StateError, LogError) as error:
             reason = f"Redis cannot be asked: {error}"
             if reason != self._closed:
@@ -260,6 +264,8 @@ class Intake:
     async def _look(self) -> None:
         with suppress(StateError, LogError):
             await self._sites.refresh()
+            await self.senders.refresh()
+            await self.senders.share()
             await self._salts.share()
             await self._paths.share()
             await self._proxies.share()

@@ -20,9 +20,11 @@ from services.ingest.days import Days
 from services.ingest.drops import DropReason
 from services.ingest.event import PAGEVIEW, Event, EventError
 from services.ingest.salts import Salts
+from services.ingest.senders import may_send
 from services.ingest.site_lookup import SiteLookup
 from services.ingest.token_bucket import TokenBuckets
 from services.ingest.untrusted_proxies import UntrustedProxies
+from services.model.account import SendToken
 from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, UNKNOWN_PATH, Hit, Visit
 from services.model.site import ANY_HOST, Site
@@ -49,6 +51,7 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     forwarded  every X-Forwarded-For of the request, joined with commas
     at         when it was received, in milliseconds since 1970
     image      whether it was sent by loading the image
+    token      of the server that vouches for `forwarded` and `at`; None for a browser
     sender     the visitor's hash, for the rate limit; logged only for those who allow it
     """
 
@@ -58,6 +61,7 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     forwarded: str
     at: int
     image: bool = False
+    token: SendToken | None = None
     page: PageUrl = PageUrl("", "", "", "")
     site: Site = Site(slug="unknown")
     day: int = 0
@@ -81,7 +85,7 @@ Step = Callable[[Draft, PipelineContext], Outcome]
 async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
     """Take a draft through the steps, up to the first that drops it.
 
-    Raises EventError when its URL is not that of a page.
+    Raises EventError when its URL is not that of a page, or its token does not cover it.
     """
     for step in STEPS:
         outcome = step(draft, context)
@@ -136,6 +140,8 @@ def find_site(draft: Draft, context: PipelineContext) -> Outcome:
     site = context.sites.find(draft.event.domain or draft.page.host)
     if site is None:
         return DropReason.UNKNOWN_SITE
+    if draft.token is not None and not may_send(draft.token, site.slug):
+        raise EventError({"domain": ["is not a site of this token"]})
     draft.site = site
     return None
 
@@ -164,7 +170,12 @@ def open_day(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def find_address(draft: Draft, context: PipelineContext) -> Outcome:
-    """Who sent it: the peer, or whom a trusted proxy names."""
+    """Who sent it: the peer, or whom a trusted proxy names, or a server that has a token."""
+    if draft.token is not None:
+        draft.address = draft.address or context.addresses.vouched(draft.peer, draft.forwarded)
+        if not draft.address:
+            raise EventError({"ip": ["is required: send the reader's address"]})
+        return None
     if draft.forwarded and not context.addresses.trusts(draft.peer):
         context.proxies.note(draft.site.slug, draft.peer)
     draft.address = context.addresses.client(draft.peer, draft.forwarded)

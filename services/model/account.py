@@ -21,13 +21,18 @@ class Role(StrEnum):
     """Read the numbers of their sites, and change their settings and opening balances."""
     VIEWER = "viewer"
     """Read the numbers of their sites."""
+    SEND = "send"
+    """Send hits of their sites for readers that they vouch for, and nothing else: a token only."""
 
     def covers(self, needed: "Role") -> bool:
         """Tell whether this role includes the rights of another."""
         return _RANKS[self] >= _RANKS[needed]
 
 
-_RANKS = {Role.VIEWER: 1, Role.EDITOR: 2, Role.OWNER: 3}
+_RANKS = {Role.SEND: 0, Role.VIEWER: 1, Role.EDITOR: 2, Role.OWNER: 3}
+
+USER_ROLES = (Role.OWNER, Role.EDITOR, Role.VIEWER)
+"""The roles of people; a program may have each of them, too."""
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=100)]
 
@@ -69,3 +74,11 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     def is_expired(self, now_ms: int) -> bool:
         """Tell whether it has expired."""
         return self.expires_at is not None and now_ms >= self.expires_at
+
+
+class SendToken(msgspec.Struct, frozen=True):
+    """What ingest knows of a token with the role `send`; it is found by its digest."""
+
+    id: str
+    sites: tuple[str, ...]
+    expires_at: int | None = None

@@ -17,6 +17,9 @@ CHANGING_ACCESS = "access:changing"
 """Lock of the API process that changes users or tokens."""
 TOKENS_USED = "tokens:used"
 """Hash of a token's id → when it was last used, in ms, to a few minutes."""
+SEND_TOKENS = "tokens:send"
+"""Hash of a token's digest → whose it is as JSON, and '' → the version of all of it; the API is its
+only writer."""
 SIGN_IN_SALT = "sign-in:salt"
 """Random salt for hashing the names and addresses of failed sign-ins."""
 

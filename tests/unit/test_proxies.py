@@ -70,3 +70,25 @@ def test_what_clients_make_up_does_not_stay_in_memory() -> None:
     for number in range(100):
         proxies.client("127.0.0.1", f"2001:db8::{number}")
     assert proxies._cached.cache_info().currsize == 10
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "reader"),
+    [
+        # From the server, with nothing in between.
+        ("198.51.100.1", "203.0.113.9", "203.0.113.9"),
+        ("198.51.100.1", "6.6.6.6, 203.0.113.9", "203.0.113.9"),
+        # By a proxy that we trust, which names the server.
+        ("127.0.0.1", "203.0.113.9, 198.51.100.1", "203.0.113.9"),
+        ("127.0.0.1", "203.0.113.9, 10.0.0.2, 198.51.100.1, 10.0.0.1", "203.0.113.9"),
+        ("", "203.0.113.9, 198.51.100.1", "203.0.113.9"),
+        # The server itself is no reader.
+        ("198.51.100.1", "", ""),
+        ("127.0.0.1", "198.51.100.1", ""),
+        ("198.51.100.1", "unknown", ""),
+    ],
+)
+def test_a_reader_whom_a_server_vouches_for_stands_before_the_server(
+    peer: str, forwarded: str, reader: str
+) -> None:
+    assert PROXIES.vouched(peer, forwarded) == reader

@@ -6,10 +6,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
+import msgspec
+
 from services.http.errors import unavailable
-from services.model.account import Token, User
+from services.model.account import Role, SendToken, Token, User
 from services.state.access_version import AccessVersion
 from services.state.errors import StateError
+from services.state.send_tokens import PublishedTokens, SendTokens
 from services.state.state import State
 from services.store.accounts import TOKENS, USERS
 from services.store.interface import Store, StoreError
@@ -18,6 +21,8 @@ CHECK_SECONDS = 0.5
 """How often the shared version is compared."""
 RELOAD_SECONDS = 5.0
 """How often everything is reloaded regardless: the shared version may have been lost."""
+PUBLISH_SECONDS = 2.0
+"""How often ingest is told which tokens may send hits; besides at once with every change."""
 WAIT_SECONDS = 1.0
 """How long requests wait for a reload, all together; then the cached accounts count."""
 
@@ -36,6 +41,7 @@ class Accounts:
     ) -> None:
         self._store = store
         self._shared_version = AccessVersion(state)
+        self._send_tokens = SendTokens(state)
         self._clock = clock
         self._monotonic = monotonic
         self._changing = asyncio.Lock()
@@ -108,6 +114,30 @@ class Accounts:
         await TOKENS.remove(self._store, name, self._next())
         self._take(self.users, {id_: token for id_, token in self.tokens.items() if id_ != name})
 
+    async def publish_senders(self) -> None:
+        """Let ingest know which tokens may send hits. Raises StateError."""
+        if not self.loaded:
+            return
+        bodies = {
+            token.digest.encode(): msgspec.json.encode(
+                SendToken(token.id, token.sites, token.expires_at)
+            )
+            for token in self.tokens.values()
+            if token.role is Role.SEND
+        }
+        await self._send_tokens.publish(PublishedTokens(self._version, bodies))
+
+    async def keep_published(self) -> None:
+        """Publish again and again, so that a Redis that was wiped heals by itself."""
+        while True:
+            try:
+                await self.fresh()
+                with suppress(StateError):
+                    await self.publish_senders()
+            except Exception:
+                log.exception("cannot publish the tokens that may send hits")
+            await asyncio.sleep(PUBLISH_SECONDS)
+
     async def close(self) -> None:
         """End what is under way."""
         if self._refreshing is not None:
@@ -156,5 +186,6 @@ class Accounts:
     async def _publish(self) -> None:
         try:
             await self._shared_version.increase()
+            await self.publish_senders()
         except StateError as error:
             log.warning("other processes learn of a change within seconds only: %s", error)

@@ -87,6 +87,11 @@ class Authenticator:
             raise self._refusal("this is no token of this server, or it was revoked")
         if token.is_expired(int(self._clock() * 1000)):
             raise self._refusal(f"the token {token.id} has expired")
+        if token.role is Role.SEND:
+            raise ApiError(
+                HTTPStatus.FORBIDDEN,
+                {"role": f"token:{token.id} is {token.role}; it may only send hits, to ingest"},
+            )
         await self.last_used.note(token.id)
         return Principal(f"token:{token.id}", token.role, frozenset(token.sites), "token")
 

@@ -42,6 +42,10 @@ class Access:
         self.users = Users(self.authenticator, self.sign_in.passwords, self.audit, registry, clock)
         self.tokens = Tokens(self.authenticator, self.audit, registry, clock)
 
+    async def keep_published(self) -> None:
+        """Let ingest know which tokens may send hits, for as long as this runs."""
+        await self._accounts.keep_published()
+
     async def close(self) -> None:
         """End what is under way."""
         self.sign_in.close()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -19,12 +19,15 @@ Password = Annotated[SecretStr, Field(max_length=1000, description="10 to 200 ch
 NamePath = Annotated[str, Path(description="the name of a user")]
 
 
+UserRole = Literal[Role.OWNER, Role.EDITOR, Role.VIEWER]
+
+
 class UserFields(BaseModel):
     """What an owner may change on a user."""
 
     model_config = ConfigDict(extra="forbid")
 
-    role: Role = Role.VIEWER
+    role: UserRole = Role.VIEWER
     sites: fields.SiteNames = []
 
 

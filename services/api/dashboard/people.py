@@ -11,7 +11,7 @@ from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.dashboard.routing import SIGN_IN
 from services.api.dashboard.site_form import mistakes
 from services.http.errors import ApiError, shown
-from services.model.account import ALL_SITES, Role, User
+from services.model.account import ALL_SITES, USER_ROLES, Role, User
 
 USERS = f"{HOME}/users"
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
@@ -109,7 +109,7 @@ async def _users(page: PageRequest, errors: Mapping[str, str]) -> Response:
         users=await page.dependencies.users.all(),
         form=page.form,
         errors=errors,
-        roles=list(Role),
+        roles=USER_ROLES,
         sites=page.dependencies.registry.all(),
         chosen=page.form.all("sites"),
         role=page.form.get("role", Role.VIEWER),
@@ -129,7 +129,7 @@ async def _user(page: PageRequest, errors: Mapping[str, str]) -> Response:
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
         user=user,
         errors=errors,
-        roles=list(Role),
+        roles=USER_ROLES,
         sites=page.dependencies.registry.all(),
         chosen=user.sites,
         role=user.role,

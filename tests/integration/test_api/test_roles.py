@@ -18,7 +18,7 @@ HEAD_AND_OPTIONS = {"HEAD", "OPTIONS"}
 
 # Who, from nobody up; each may do what those before may.
 ANYBODY, VIEWER, EDITOR, OWNER = range(4)
-RANKS = {"viewer": VIEWER, "editor": EDITOR, "owner": OWNER}
+RANKS = {"send": ANYBODY, "viewer": VIEWER, "editor": EDITOR, "owner": OWNER}
 SITE = "/api/admin/sites/mytho"
 
 # route → who may, an address to try, and what answers them. A site in the address must be theirs.
@@ -150,6 +150,7 @@ async def test_every_route_answers_whom_the_table_says_and_nobody_else(
     revoked = await make_token(client, role="owner")
     expired = await make_token(client, role="owner", expires_at=soon.isoformat())
     known = {
+        ("send", "mytho"): await make_token(client, role="send", sites=["mytho"]),
         ("viewer", "mytho"): await make_token(client, role="viewer", sites=["mytho"]),
         ("editor", "mytho"): await make_token(client, role="editor", sites=["mytho"]),
         ("viewer", "danang"): await make_token(client, role="viewer", sites=["danang"]),

@@ -42,8 +42,12 @@ def test_the_first_hit_is_told_at_once_and_the_others_once_a_minute(
     proxies.look()
     proxies.look()
     first, second = caplog.messages
-    assert first.startswith("1 hit came with X-Forwarded-For from 1 peer not in LUOT_TRUSTED_")
-    assert second.startswith("99 hits came with X-Forwarded-For from 3 peers not in LUOT_TRUSTED_")
+    assert first.startswith(
+        "1 hit came with X-Forwarded-For from 1 peer not in LUOT_TRUSTED_PROXIES"
+    )
+    assert second.startswith(
+        "99 hits came with X-Forwarded-For from 3 peers not in LUOT_TRUSTED_PROXIES"
+    )
     assert "198.51.100" not in caplog.text
 
 

@@ -22,7 +22,6 @@ from services.ingest.event import PAGEVIEW, Event, EventError
 from services.ingest.salts import Salts
 from services.ingest.site_lookup import SiteLookup
 from services.ingest.token_bucket import TokenBuckets
-from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
 from services.model.site import Site
 
@@ -140,7 +139,7 @@ def refuse_prefetch(draft: Draft, context: PipelineContext) -> Outcome:
 
 def open_day(draft: Draft, context: PipelineContext) -> Outcome:
     """The hit falls on a day of the site's own calendar; the first of a day waits for Redis."""
-    draft.day = local_day(draft.at, draft.site.timezone)
+    draft.day = draft.site.day_of(draft.at)
     if context.days.is_open(draft.site.slug, draft.day):
         return None
     return context.days.open(draft.site.slug, draft.day)

@@ -1,6 +1,7 @@
 """The commands `luot site …`: sites of a running Luot, through its admin API."""
 
 import sys
+import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 from services.cli import display
 from services.cli.connection import Admin, Data, connected
 from services.cli.options import with_options
-from services.cli.terminal import Json, Yes, confirm_removal, fail
+from services.cli.terminal import Json, Yes, confirm_removal, fail, when
 
 app = typer.Typer(
     help="Sites: add, list, edit, remove. Talks to the running API (LUOT_URL and LUOT_TOKEN,"
@@ -150,6 +151,14 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def _zone(site: Mapping[str, Any]) -> str:
+    """Return the time zone of a site, and what follows it, if another one is to come."""
+    begins = site.get("timezone_from", 0)
+    if begins <= time.time() * 1000:
+        return str(site["timezone"])
+    return f"{site['timezone_before']}; {site['timezone']} from {when(begins)}"
+
+
 def _show(sites: list[dict[str, Any]], as_json: bool, many: bool = False) -> None:
     if as_json:
         import json
@@ -165,7 +174,7 @@ def _show(sites: list[dict[str, Any]], as_json: bool, many: bool = False) -> Non
             site["slug"],
             site["name"],
             ", ".join(site["hosts"]) or "(none)",
-            site["timezone"],
+            _zone(site),
             site["metric"],
             ", ".join(site["significant"]),
         )

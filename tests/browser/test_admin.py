@@ -134,6 +134,7 @@ def test_settings_say_what_another_time_zone_does_before_it_is_saved(owner: Desk
     page.get_by_role("button", name="Lưu thay đổi").click()
     expect(page.get_by_role("status")).to_have_text("Đã lưu.")
     expect(page.get_by_label("Múi giờ")).to_have_value("Asia/Tokyo")
+    expect(page.get_by_text("cho đến lúc ấy vẫn là Asia/Ho_Chi_Minh")).to_be_visible()
     page.get_by_label("Múi giờ").fill("Asia/Ho_Chi_Minh")
     page.get_by_role("button", name="Lưu thay đổi").click()
     expect(page.get_by_role("status")).to_have_text("Đã lưu.")

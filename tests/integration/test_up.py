@@ -187,6 +187,7 @@ def test_the_command_says_what_another_time_zone_does_before_it_is_made(up: Up) 
     assert edited.returncode == 0, edited.stderr
     assert f"demo gets the time zone {zone} at " in edited.stderr
     assert "No number falls" in edited.stderr
+    assert f"{before['timezone']};" in edited.stdout
     time.sleep(1.5)
     after = up.counter()
     assert after["timezone"] == before["timezone"]

@@ -141,6 +141,7 @@ def _settings(
     display, look = site.display, Look.of(site.display)
     rest = [line for line in Line if line not in look.lines]
     choices = {name: list(kind) for name, kind in _CHOICES.items()}
+    zone_waits = site.timezone_from > page.dependencies.clock() * 1000
     return page.render(
         "site_settings.html",
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
@@ -148,6 +149,7 @@ def _settings(
         site=site,
         form=page.form if errors or plan else None,
         errors=errors,
+        zone_from=page.t.moment(site.timezone_from, site.timezone) if zone_waits else "",
         plan=plan,
         plan_day=to_date(plan.day).isoformat() if plan else "",
         plan_from=page.t.moment(plan.at_ms, plan.zone) if plan else "",

@@ -11,7 +11,6 @@ from services.enrich.bots import MAX_USER_AGENT, Bots
 from services.enrich.country import Countries
 from services.enrich.urls import read_page, referring_host, source_of
 from services.enrich.visitor_hash import SALT_BYTES, hashed_part, visitor_hash
-from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Hit
 from services.model.site import Site
 
@@ -70,7 +69,7 @@ class HitReader:
             return LeftOut.URL
         site = self._site
         user_agent = line.user_agent[:MAX_USER_AGENT]
-        day = local_day(line.at, site.timezone)
+        day = site.day_of(line.at)
         path = site.counted_path(page.path, page.query)
         agent = read_agent(user_agent)
         return Hit(

@@ -144,7 +144,7 @@ def _events(read: TailRead, seen: Callable[[str], Site | None]) -> Iterable[byte
 
 def passed(hit: Hit, site: Site) -> Passed:
     """Return a hit of a site as a person may see it."""
-    at = datetime.fromtimestamp(hit.at / 1000, UTC).astimezone(zone(site.timezone))
+    at = datetime.fromtimestamp(hit.at / 1000, UTC).astimezone(zone(site.zone_at(hit.at)))
     visit = None if hit.visit is Visit.UNDECIDED else hit.visit is Visit.STARTS
     return Passed(
         time=at.isoformat(timespec="milliseconds"),

@@ -152,5 +152,5 @@ def _until(text: str, site: "Site") -> int:
     except ValueError:
         fail(f"--until {text!r} is no time; expected for example 2026-11-20 or 2026-11-20T14:30")
     if at.tzinfo is None:
-        at = at.replace(tzinfo=zone(site.timezone))
+        at = at.replace(tzinfo=zone(site.zone_at(time.time_ns() // 1_000_000)))
     return max(1, int(at.timestamp() * 1000))

@@ -1,5 +1,7 @@
 """The commands `luot site …`: sites of a running Luot, through its admin API."""
 
+import sys
+import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -8,7 +10,7 @@ import typer
 from services.cli import display
 from services.cli.connection import Admin, Data, connected
 from services.cli.options import with_options
-from services.cli.terminal import Json, Yes, confirm_removal, fail
+from services.cli.terminal import Json, Yes, confirm_removal, fail, when
 
 app = typer.Typer(
     help="Sites: add, list, edit, remove. Talks to the running API (LUOT_URL and LUOT_TOKEN,"
@@ -94,12 +96,20 @@ def list_sites(data: Data = None, as_json: Json = False) -> None:
 
 @app.command()
 @with_options(OPTIONS | display.OPTIONS | {"reset": display.Reset})
-def edit(slug: Slug, data: Data = None, as_json: Json = False, **given: Any) -> None:
-    """Change the settings of a site that are given, and no other."""
+def edit(
+    slug: Slug, yes: Yes = False, data: Data = None, as_json: Json = False, **given: Any
+) -> None:
+    """Change the settings of a site that are given, and no other.
+
+    Another time zone holds from its next midnight, so that no number falls. What becomes of the
+    days until then is said before, and asked at a terminal.
+    """
     fields = _fields(given)
     if not fields:
         fail(f"nothing to change on {slug}: give at least one option, see luot site edit --help")
     with connected(data) as admin:
+        if "timezone" in fields:
+            _announce_zone(admin, slug, fields["timezone"], yes)
         _show([admin.call("PATCH", f"/sites/{slug}", fields)], as_json)
 
 
@@ -111,6 +121,16 @@ def remove(slug: Slug, yes: Yes = False, data: Data = None) -> None:
     with connected(data) as admin:
         admin.call("DELETE", f"/sites/{slug}")
     typer.echo(f"removed {slug}")
+
+
+def _announce_zone(admin: Admin, slug: str, timezone: str, yes: bool) -> None:
+    """Say what another time zone does to the numbers, and ask whoever can be asked."""
+    change = admin.call("GET", f"/sites/{slug}/timezone", query={"to": timezone})
+    if change["at_once"]:
+        return
+    typer.echo(change["text"], err=True)
+    if not yes and sys.stdin.isatty():
+        typer.confirm("Change it?", abort=True, err=True)
 
 
 def _counted(admin: Admin, slug: str) -> str:
@@ -131,6 +151,14 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def _zone(site: Mapping[str, Any]) -> str:
+    """Return the time zone of a site, and what follows it, if another one is to come."""
+    begins = site.get("timezone_from", 0)
+    if begins <= time.time() * 1000:
+        return str(site["timezone"])
+    return f"{site['timezone_before']}; {site['timezone']} from {when(begins)}"
+
+
 def _show(sites: list[dict[str, Any]], as_json: bool, many: bool = False) -> None:
     if as_json:
         import json
@@ -146,7 +174,7 @@ def _show(sites: list[dict[str, Any]], as_json: bool, many: bool = False) -> Non
             site["slug"],
             site["name"],
             ", ".join(site["hosts"]) or "(none)",
-            site["timezone"],
+            _zone(site),
             site["metric"],
             ", ".join(site["significant"]),
         )

@@ -25,7 +25,6 @@ from services.ingest.site_lookup import SiteLookup
 from services.ingest.token_bucket import TokenBuckets
 from services.ingest.untrusted_proxies import UntrustedProxies
 from services.model.account import SendToken
-from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, UNKNOWN_PATH, Hit, Visit
 from services.model.site import ANY_HOST, Site
 
@@ -163,7 +162,7 @@ def refuse_prefetch(draft: Draft, context: PipelineContext) -> Outcome:
 
 def open_day(draft: Draft, context: PipelineContext) -> Outcome:
     """The hit falls on a day of the site's own calendar; the first of a day waits for Redis."""
-    draft.day = local_day(draft.at, draft.site.timezone)
+    draft.day = draft.site.day_of(draft.at)
     if context.days.is_open(draft.site.slug, draft.day):
         return None
     return context.days.open(draft.site.slug, draft.day)

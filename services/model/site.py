@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from services.model.calendar import zone
+from services.model.calendar import day_start_ms, local_day, zone
 from services.model.display import Display
 from services.model.hosts import MAX_LENGTH, fold
 from services.model.paths import normalise
@@ -33,6 +33,8 @@ class Metric(StrEnum):
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """One portal and its settings.
 
+    timezone_from  since when `timezone` holds, in ms since 1970, and `timezone_before` no more;
+                 0 where it always did
     hosts        host names whose pages are counted: 'mytho.example', '*.mytho.example' for every
                  name below it, '*' for any, each as `hosts.fold` makes it. A leading 'www.' of
                  the page's host is ignored.
@@ -48,6 +50,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     slug: Slug
     name: Annotated[str, msgspec.Meta(max_length=200)] = ""
     timezone: Annotated[str, msgspec.Meta(max_length=64)] = DEFAULT_TIMEZONE
+    timezone_before: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    timezone_from: Annotated[int, msgspec.Meta(ge=0)] = 0
     hosts: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] = ()
     metric: Metric = Metric.VISITS
     significant: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = ()
@@ -64,6 +68,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         if self.slug.endswith("\n"):
             raise ValueError(f"slug: {self.slug!r} ends with a newline")
         zone(self.timezone)
+        if self.timezone_from:
+            zone(self.timezone_before)
         # One host, one name: what people type has capitals, ports, and letters of their language.
         hosts = tuple(dict.fromkeys(map(fold, self.hosts)))
         msgspec.structs.force_setattr(self, "hosts", hosts)
@@ -76,6 +82,18 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.significant:
             if not re.fullmatch(r"[\w.-]{1,50}", name):
                 raise ValueError(f"significant: {name!r} is not the name of a query parameter")
+
+    def zone_at(self, at_ms: int) -> str:
+        """Return the time zone that holds at an instant."""
+        return self.timezone if at_ms >= self.timezone_from else self.timezone_before
+
+    def day_of(self, at_ms: int) -> int:
+        """Return the site's day of an instant."""
+        return local_day(at_ms, self.zone_at(at_ms))
+
+    def zone_of_day(self, day: int) -> str:
+        """Return the time zone that holds when a day begins."""
+        return self.zone_at(day_start_ms(day, self.timezone))
 
     def counted_path(self, path: str, query: str = "") -> str:
         """Return the path under which a page of the site is counted; see `paths.normalise`."""

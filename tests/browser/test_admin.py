@@ -120,6 +120,26 @@ def test_a_click_filters_and_the_csv_has_what_is_shown(owner: Desk, up: Up) -> N
     expect(page.get_by_role("link", name="Lượt xem 4")).to_be_visible()
 
 
+def test_settings_say_what_another_time_zone_does_before_it_is_saved(owner: Desk, up: Up) -> None:
+    page = owner.open(f"/admin/sites/{SITE}/settings")
+    page.get_by_label("Múi giờ").fill("Asia/Tokyo")
+    page.get_by_role("button", name="Lưu thay đổi").click()
+    told = page.get_by_role("alert")
+    expect(told).to_contain_text("Asia/Tokyo có hiệu lực từ")
+    expect(told).to_contain_text("Không con số nào giảm")
+    elsewhere = page.context.new_page()
+    elsewhere.goto(f"{up.url}/admin/sites/{SITE}/settings")
+    expect(elsewhere.get_by_label("Múi giờ")).to_have_value("Asia/Ho_Chi_Minh")
+    elsewhere.close()
+    page.get_by_role("button", name="Lưu thay đổi").click()
+    expect(page.get_by_role("status")).to_have_text("Đã lưu.")
+    expect(page.get_by_label("Múi giờ")).to_have_value("Asia/Tokyo")
+    expect(page.get_by_text("cho đến lúc ấy vẫn là Asia/Ho_Chi_Minh")).to_be_visible()
+    page.get_by_label("Múi giờ").fill("Asia/Ho_Chi_Minh")
+    page.get_by_role("button", name="Lưu thay đổi").click()
+    expect(page.get_by_role("status")).to_have_text("Đã lưu.")
+
+
 def test_settings_show_the_block_as_it_will_look_and_keep_it(owner: Desk, up: Up) -> None:
     page = owner.open(f"/admin/sites/{SITE}/settings")
     preview = page.frame_locator("[data-preview]")

@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 
@@ -171,6 +172,28 @@ def test_sites_are_administered_from_the_command_line(up: Up) -> None:
     listed = luot("site", "list", "--json", *data)
     slugs = [site["slug"] for site in json.loads(listed.stdout)]
     assert slugs == sorted({portal.site for portal in ALL})
+
+
+def test_the_command_says_what_another_time_zone_does_before_it_is_made(up: Up) -> None:
+    up.view()
+    deadline = time.monotonic() + 20
+    while (before := up.counter())["today"] == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    # Where the day is another one, now: 14 hours ahead, or 10 behind.
+    ahead = datetime.now(UTC).hour >= 10
+    zone = "Pacific/Kiritimati" if ahead else "Pacific/Honolulu"
+    edited = luot("site", "edit", "demo", "--timezone", zone, "--data", str(up.data))
+    assert edited.returncode == 0, edited.stderr
+    assert f"demo gets the time zone {zone} at " in edited.stderr
+    assert "No number falls" in edited.stderr
+    assert f"{before['timezone']};" in edited.stdout
+    time.sleep(1.5)
+    after = up.counter()
+    assert after["timezone"] == before["timezone"]
+    assert after["today"] >= before["today"]
+    back = luot("site", "edit", "demo", "--timezone", before["timezone"], "--data", str(up.data))
+    assert (back.returncode, back.stderr) == (0, "")
 
 
 def test_a_wrong_token_is_refused_in_one_line(up: Up) -> None:

@@ -65,8 +65,8 @@ class SiteNumbers:
         return TaggedBody.of(
             {
                 "site": site.slug,
-                "as_of": iso(as_of, site.timezone),
-                "timezone": site.timezone,
+                "as_of": iso(as_of, site.zone_at(as_of)),
+                "timezone": site.zone_at(as_of),
                 "metric": self.metric,
                 "stale": stale,
                 "since": reading.since,
@@ -74,7 +74,7 @@ class SiteNumbers:
                 **reading.numbers(today),
                 "peak": {
                     "online": peak.online if peak else 0,
-                    "at": iso(peak.at, site.timezone) if peak else None,
+                    "at": iso(peak.at, site.zone_at(peak.at)) if peak else None,
                 },
                 **({"display": display} if display else {}),
             }

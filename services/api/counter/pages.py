@@ -10,7 +10,7 @@ from services.api.counter.monotonic import Floor
 from services.api.counter.periods import Key
 from services.api.counter.reader import cooperatively
 from services.api.counter.reading import TOTAL, PageReading, Rows
-from services.model.calendar import Grain, local_day
+from services.model.calendar import Grain
 from services.model.site import Site
 from services.state.state import State
 from services.store.interface import Store
@@ -37,7 +37,7 @@ class PageReader:
         A page that may not be shown is left out. Raises StoreError.
         """
         now_ms = int(self._clock() * 1000)
-        today = {slug: local_day(now_ms, site.timezone) for slug, site in sites.items()}
+        today = {slug: site.day_of(now_ms) for slug, site in sites.items()}
         counted, balances, shown = await asyncio.gather(
             queries.path_views(self._store, pages, set(today.values())),
             queries.balances(self._store, sites, {path for _, path in pages}),

@@ -13,7 +13,7 @@ from services.api.counter.monotonic import Floor
 from services.api.counter.online import OnlineReader
 from services.api.counter.periods import Key, Periods
 from services.api.counter.reading import Reading, Rows
-from services.model.calendar import Grain, local_day, to_date
+from services.model.calendar import Grain, to_date
 from services.model.site import Metric, Site
 from services.state.state import State
 from services.store.interface import Store
@@ -66,7 +66,7 @@ class CounterReader:
         Numbers that may not be shown are left out. Raises StoreError.
         """
         now_ms = int(self._clock() * 1000)
-        today = {slug: local_day(now_ms, site.timezone) for slug, site in sites.items()}
+        today = {slug: site.day_of(now_ms) for slug, site in sites.items()}
         around = {day: Periods.around(day) for day in set(today.values())}
         keys = {day: periods.keys() for day, periods in around.items()}
         counted, balances, peaks, since, shown, online = await asyncio.gather(
@@ -112,7 +112,7 @@ class CounterReader:
 
     def today(self, site: Site) -> int:
         """Return the site's day of this moment."""
-        return local_day(int(self._clock() * 1000), site.timezone)
+        return site.day_of(int(self._clock() * 1000))
 
     async def _counted(
         self, counters: Sequence[CounterKey], today: Mapping[str, int], keys: frozenset[Key]
@@ -162,9 +162,7 @@ class CounterReader:
         first = await self._first_days.get_all(list(sites))
         return {
             slug: to_date(
-                local_day(site.created_at, site.timezone)
-                if (day := first[slug].value) is None
-                else day
+                site.day_of(site.created_at) if (day := first[slug].value) is None else day
             ).isoformat()
             for slug, site in sites.items()
         }

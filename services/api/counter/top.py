@@ -15,7 +15,6 @@ from services.api.counter.body import TaggedBody, iso
 from services.api.counter.cache import NothingCachedError, StaleIfErrorCache
 from services.http import etag
 from services.http.errors import ApiError, bad_request, shown, unavailable
-from services.model.calendar import local_day
 from services.model.site import Site
 from services.store.interface import Store
 
@@ -97,7 +96,7 @@ class TopPages:
         body = TaggedBody.of(
             {
                 "site": site.slug,
-                "as_of": iso(as_of, site.timezone),
+                "as_of": iso(as_of, site.zone_at(as_of)),
                 "period": period,
                 "stale": stale,
                 "pages": pages[:limit],
@@ -111,7 +110,7 @@ class TopPages:
         readings = {}
         for slug, period in keys:
             now_ms = int(self._clock() * 1000)
-            today = local_day(now_ms, self._site(slug).timezone)
+            today = self._site(slug).day_of(now_ms)
             first = today - _DAYS[period] + 1
             rows = await queries.top_pages(self._store, slug, first, today, MAX_LIMIT)
             pages = [TopPage(path, views) for path, views in rows]

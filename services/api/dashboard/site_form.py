@@ -14,6 +14,7 @@ from services.api.dashboard.forms import Form
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.sites.service import NewSite, SiteFields
 from services.http.errors import ApiError
+from services.model.calendar import to_date
 from services.model.display import (
     HEADINGS,
     LABELS,
@@ -27,6 +28,7 @@ from services.model.display import (
 )
 from services.model.lines import Line
 from services.model.site import Metric, Site
+from services.model.time_zone import ZoneChange
 
 SITE = f"{HOME}/sites/"
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT)
@@ -79,6 +81,9 @@ async def change(page: PageRequest) -> Response:
                 "display": _display(form),
             }
         )
+        plan = await _zone_change(page, site)
+        if plan and form.get("timezone_confirmed") != plan.zone:
+            return _settings(page, site, {}, plan)
         await page.dependencies.sites.edit(page.principal, site, changes)
     except (ValidationError, ApiError) as error:
         return _settings(page, site, mistakes(error))
@@ -124,17 +129,30 @@ def _new(page: PageRequest, errors: Mapping[str, str]) -> Response:
     return page.render("site_new.html", status, form=page.form, errors=errors, zones=_zones())
 
 
-def _settings(page: PageRequest, site: Site, errors: Mapping[str, str]) -> Response:
+async def _zone_change(page: PageRequest, site: Site) -> ZoneChange | None:
+    """Return what another time zone in the form does, where it changes what is shown."""
+    zone = page.form.get("timezone")
+    return await page.dependencies.sites.zone_change(site, zone) if zone != site.timezone else None
+
+
+def _settings(
+    page: PageRequest, site: Site, errors: Mapping[str, str], plan: ZoneChange | None = None
+) -> Response:
     display, look = site.display, Look.of(site.display)
     rest = [line for line in Line if line not in look.lines]
     choices = {name: list(kind) for name, kind in _CHOICES.items()}
+    zone_waits = site.timezone_from > page.dependencies.clock() * 1000
     return page.render(
         "site_settings.html",
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
         frames=True,
         site=site,
-        form=page.form if errors else None,
+        form=page.form if errors or plan else None,
         errors=errors,
+        zone_from=page.t.moment(site.timezone_from, site.timezone) if zone_waits else "",
+        plan=plan,
+        plan_day=to_date(plan.day).isoformat() if plan else "",
+        plan_from=page.t.moment(plan.at_ms, plan.zone) if plan else "",
         zones=_zones(),
         metrics=list(Metric),
         display=display,

@@ -50,6 +50,7 @@ async def site(page: PageRequest) -> Response:
     links = Links(panels.site.slug, scope)
     context: dict[str, Any] = {
         "site": panels.site,
+        "zone": panels.site.zone_at(int(page.dependencies.clock() * 1000)),
         "query": scope.query,
         "links": links,
         "periods": PERIODS,

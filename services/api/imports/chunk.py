@@ -5,7 +5,6 @@ from typing import Any
 from services.http.errors import bad_request, shown
 from services.log import batch
 from services.log.batch import Batch, BatchError
-from services.model.calendar import local_day
 from services.model.hit import OTHER_PATH, Visit
 from services.model.paths import MAX_BYTES
 from services.model.site import Site
@@ -28,7 +27,7 @@ def checked(payload: bytes, site: Site, latest: int) -> Batch:
             wrong = ("path", path, "the path of a page as it is counted")
         elif at > latest:
             wrong = ("at", at, f"at most {latest}")
-        elif day != local_day(at, site.timezone):
+        elif day != site.day_of(at):
             wrong = ("day", day, f"the site's day of {at}")
         elif bot:
             wrong = ("bot", True, "a human")

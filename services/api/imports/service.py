@@ -11,7 +11,7 @@ from services.api.imports.chunk import checked
 from services.api.imports.schemas import Begun, Chunk, Finished, NewImport
 from services.http.errors import ApiError, shown
 from services.log.interface import ImportLog, ImportOutcome, ImportProgress
-from services.model.calendar import Grain, local_day, period_end, to_date
+from services.model.calendar import Grain, period_end, to_date
 from services.model.hosts import fold
 from services.model.site import Site
 from services.store import balances as ledger
@@ -86,7 +86,7 @@ class Imports:
     async def _warnings(self, site: Site, new: NewImport) -> list[str]:
         """Say what counts the time of the file already, so that both would add up."""
         last_at = min(new.last_at, new.until - 1) if new.until else new.last_at
-        first, last = (local_day(at, site.timezone) for at in (new.first_at, last_at))
+        first, last = (site.day_of(at) for at in (new.first_at, last_at))
         warnings = []
         counted = [
             grain.value if grain is Grain.TOTAL else f"{grain} of {to_date(start)}"
@@ -99,7 +99,7 @@ class Imports:
                 " adds to them; see docs/opening-balances.md"
             )
         if last_at > site.created_at:
-            since = to_date(local_day(site.created_at, site.timezone))
+            since = to_date(site.day_of(site.created_at))
             warnings.append(
                 f"{site.slug} exists since {since}: what it counted itself and what the file holds"
                 " of the same time add up; --until leaves out the lines from a time on"

@@ -19,7 +19,7 @@ from services.api.counter import paths
 from services.api.sites.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.account import Role
-from services.model.calendar import EPOCH, Grain, local_day, period_start, to_date, to_day
+from services.model.calendar import EPOCH, Grain, period_start, to_date, to_day
 from services.model.site import Site
 from services.store import balances as ledger
 from services.store.balances import BalanceEntry as Entry
@@ -127,7 +127,7 @@ def router(
         the same (200 when nothing is new), and is refused with 409 if it is another.
         """
         now_ms = int(clock() * 1000)
-        today = local_day(now_ms, site.timezone)
+        today = site.day_of(now_ms)
         requested = [
             _entry(entry, place, site, today, now_ms, who.name)
             for place, entry in enumerate(new.entries)

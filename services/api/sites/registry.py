@@ -8,6 +8,7 @@ from typing import Self
 
 import msgspec
 
+from services.api.counter.queries import first_days
 from services.http.errors import unavailable, unknown_site
 from services.model.site import Site
 from services.state.errors import StateError
@@ -83,6 +84,10 @@ class Registry:
             await repository.remove(self._store, slug, self._version())
             self._sites = {known: site for known, site in self._sites.items() if known != slug}
             await self._publish()
+
+    async def is_counted(self, slug: str) -> bool:
+        """Tell whether a site was ever counted. Raises StoreError."""
+        return slug in await first_days(self._store, [slug])
 
     async def ingest_status(self, seconds: float = 0.0) -> SiteReaders:
         """Return how many ingest processes know the sites as they are; wait until all do.

@@ -10,11 +10,14 @@ from pydantic import BaseModel, Field
 
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
+from services.api.counter.body import iso
 from services.api.sites.registry import Registry
 from services.api.sites.service import NewSite, SiteFields, Sites
 from services.http.errors import unavailable
 from services.model.account import Role
+from services.model.calendar import to_date
 from services.model.site import Site
+from services.model.time_zone import ZoneChange
 from services.state.errors import StateError
 from services.state.sites import SiteReaders
 
@@ -23,6 +26,20 @@ class SiteOut(NewSite):
     """A site."""
 
     created_at: int = Field(description="milliseconds since 1970, UTC")
+    timezone_before: str | None = Field(None, description="its time zone until `timezone_from`")
+    timezone_from: int | None = Field(
+        None, description="since when `timezone` holds, in ms since 1970, where it was another"
+    )
+
+
+class ZoneChangeOut(BaseModel):
+    """What becomes of the days of a site that gets another time zone."""
+
+    timezone: str
+    at_once: bool = Field(description="nothing was counted yet, or the site has that zone now")
+    timezone_before: str | None = None
+    timezone_from: int | None = Field(None, description="from when it holds, in ms since 1970")
+    text: str = Field(description="the same for people: which numbers change, and from when")
 
 
 class IngestStatus(BaseModel):
@@ -70,6 +87,26 @@ def router(
     async def read_site(site: Annotated[Site, Depends(known)]) -> SiteOut:
         """One site."""
         return _out(site)
+
+    @routes.get("/sites/{slug}/timezone")
+    @needs(Role.VIEWER)
+    async def preview_zone(
+        site: Annotated[Site, Depends(known)],
+        to: Annotated[str, Query(max_length=64, description="the time zone it would get")],
+    ) -> ZoneChangeOut:
+        """What a change of the time zone would show, before it is made."""
+        plan = await sites().zone_change(site, to) if to != site.timezone else None
+        if plan is None:
+            return ZoneChangeOut(
+                timezone=to, at_once=True, timezone_from=None, text=f"{site.slug} has {to} at once"
+            )
+        return ZoneChangeOut(
+            timezone=to,
+            at_once=False,
+            timezone_before=plan.zone_before,
+            timezone_from=plan.at_ms,
+            text=_zone_text(site, plan),
+        )
 
     @routes.get("/sites/{slug}/ingest")
     @needs(Role.VIEWER)
@@ -121,6 +158,15 @@ def router(
     return routes
 
 
+def _zone_text(site: Site, plan: ZoneChange) -> str:
+    return (
+        f"{site.slug} gets the time zone {plan.zone} at {iso(plan.at_ms, plan.zone)}, the next"
+        f" midnight there; until then days turn by {plan.zone_before}. No number falls: the day"
+        f" {to_date(plan.day)} has {plan.hours:g} hours, and this week, month and year count it as"
+        " any other day. Days that are over stay as they were counted."
+    )
+
+
 def _missing(site: Site, readers: SiteReaders) -> str | None:
     if not readers.running:
         return "no ingest process runs on this Redis, so no hit is taken"
@@ -131,4 +177,7 @@ def _missing(site: Site, readers: SiteReaders) -> str | None:
 
 
 def _out(site: Site) -> SiteOut:
-    return SiteOut.model_validate(msgspec.to_builtins(site))
+    fields = msgspec.to_builtins(site)
+    if not site.timezone_from:
+        del fields["timezone_before"], fields["timezone_from"]
+    return SiteOut.model_validate(fields)

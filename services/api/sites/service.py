@@ -15,6 +15,7 @@ from services.api.sites.schemas import DisplayFields, merged
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.display import Display
 from services.model.site import DEFAULT_TIMEZONE, SLUG_PATTERN, Metric, Site
+from services.model.time_zone import ZoneChange, planned
 from services.store.interface import StoreError
 
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN, max_length=64)]
@@ -83,6 +84,10 @@ class Sites:
         given = changes.model_dump(exclude_unset=True)
         if "display" in given:
             given["display"] = merged(site.display, changes.display)
+        if given.get("timezone", site.timezone) != site.timezone:
+            plan = await self.zone_change(site, given["timezone"])
+            given["timezone_before"] = plan.zone_before if plan else ""
+            given["timezone_from"] = plan.at_ms if plan else 0
         edited = _site({**msgspec.to_builtins(site), **given})
         if edited == site:
             return site
@@ -96,6 +101,23 @@ class Sites:
         ):
             await _saved(self._registry.require_loaded().save(edited))
         return edited
+
+    async def zone_change(self, site: Site, zone: str) -> ZoneChange | None:
+        """Return what becomes of the days of a site that gets another time zone.
+
+        None where it holds at once: the site was never counted, or has that zone now. Raises
+        ApiError.
+        """
+        _site({**msgspec.to_builtins(site), "timezone": zone})
+        now_ms = int(self._clock() * 1000)
+        before = site.zone_at(now_ms)
+        if zone == before:
+            return None
+        try:
+            is_counted = await self._registry.is_counted(site.slug)
+        except StoreError as error:
+            raise unavailable(f"the store cannot be read: {error}") from error
+        return planned(now_ms, before, zone) if is_counted else None
 
     async def remove(self, who: Principal, site: Site) -> None:
         """Remove a site; its counts stay in the store. Raises ApiError."""

@@ -151,7 +151,7 @@ class PanelReading:
 
     def _points(self, rows: Sequence[Row], before: Sequence[Row]) -> list[SeriesPoint]:
         measure = self._scope.measure
-        local = datetime.fromtimestamp(self._at, zone(self._site.timezone))
+        local = datetime.fromtimestamp(self._at, zone(self._site.zone_at(int(self._at * 1000))))
         hourly = self._scope.interval is Interval.HOUR
         latest = local.strftime("%Y-%m-%d %H:00:00" if hourly else "%Y-%m-%d")
         points = []

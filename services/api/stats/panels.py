@@ -15,7 +15,6 @@ from services.api.stats.reader import StatsReader
 from services.api.stats.site_query import CHARTED, Scope, SiteQuery, scope_of
 from services.api.stats.spans import Span
 from services.http.errors import ApiError, bad_request, shown, unavailable
-from services.model.calendar import local_day
 from services.model.site import Site
 from services.store.interface import Store, StoreError
 
@@ -107,13 +106,13 @@ class PanelSource:
     def panels(self, site: Site, query: SiteQuery) -> SitePanels:
         """Return the panels of a site. Raises ApiError, which names the parameter."""
         at = self._clock()
-        scope = scope_of(query, local_day(int(at * 1000), site.timezone))
+        scope = scope_of(query, site.day_of(int(at * 1000)))
         return SitePanels(site, scope, self._store, self._reader, self._online, at)
 
     async def trends(self, sites: Sequence[Site]) -> dict[str, list[int]]:
         """Return the daily views of each site's last days, by slug; {} if they cannot be read."""
         now_ms = int(self._clock() * 1000)
-        days = {site.slug: local_day(now_ms, site.timezone) for site in sites}
+        days = {site.slug: site.day_of(now_ms) for site in sites}
         if not days:
             return {}
         # Zones differ by a day at most: one reading has the days of all.

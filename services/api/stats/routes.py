@@ -27,7 +27,6 @@ from services.api.stats.reader import StatsReader
 from services.api.stats.sites import readable
 from services.api.stats.spans import Interval, Period, Span, interval_of
 from services.http.errors import unavailable
-from services.model.calendar import local_day
 from services.model.site import Site
 from services.state.state import State
 from services.store.interface import Store
@@ -82,7 +81,7 @@ class Stats:
 
     def today(self, site: Site) -> int:
         """Return the site's own day of this moment."""
-        return local_day(int(self._clock() * 1000), site.timezone)
+        return site.day_of(int(self._clock() * 1000))
 
 
 def router(stats: Callable[[], Stats]) -> APIRouter:

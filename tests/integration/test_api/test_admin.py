@@ -1,6 +1,7 @@
 """Administration of sites, and how ingest hears of it."""
 
 import asyncio
+from datetime import date, datetime
 
 import httpx
 import msgspec
@@ -16,7 +17,7 @@ from services.state.sites import PublishedSites
 from services.state.state import State
 from services.store import sites
 from services.store.interface import Store
-from tests.integration.test_api.world import SITE, TOKEN, Clock, serving
+from tests.integration.test_api.world import HANOI, SITE, TOKEN, Clock, serving, write_counter
 
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -72,6 +73,53 @@ async def test_a_host_is_kept_as_browsers_send_it_however_it_was_typed(
         answer = await client.patch("/api/admin/sites/idn", json={"hosts": [bad]}, headers=ADMIN)
         assert (answer.status_code, list(answer.json()["errors"])) == (400, ["hosts"]), bad
     assert (await client.delete("/api/admin/sites/idn", headers=ADMIN)).status_code == 204
+
+
+async def test_another_time_zone_is_told_before_and_lowers_no_number(
+    client: httpx.AsyncClient, store: Store, clock: Clock
+) -> None:
+    clock.now = datetime(2024, 1, 31, 23, 0, tzinfo=HANOI).timestamp()  # 1 February in Tokyo
+    for grain, start in (
+        ("day", date(2024, 1, 31)),
+        ("month", date(2024, 1, 1)),
+        ("year", date(2024, 1, 1)),
+    ):
+        await write_counter(store, "mytho", grain, start, 10)
+
+    async def shown() -> tuple[int, int, int, str]:
+        clock.now += 1
+        numbers = (await client.get("/api/counter/mytho")).json()
+        names = ("today", "yesterday", "this_month", "timezone")
+        one, two, three, four = (numbers[name] for name in names)
+        return one, two, three, four
+
+    path = "/api/admin/sites/mytho"
+    before = await shown()
+    assert before == (10, 0, 10, "Asia/Ho_Chi_Minh")
+    told = await client.get(f"{path}/timezone", params={"to": "Asia/Tokyo"}, headers=ADMIN)
+    text = told.json()["text"]
+    assert "at 2024-02-02T00:00:00+09:00" in text
+    assert "the day 2024-02-01 has 22 hours" in text
+    change = {"timezone": "Asia/Tokyo"}
+    edited = (await client.patch(path, json=change, headers=ADMIN)).json()
+    assert (edited["timezone"], edited["timezone_before"]) == ("Asia/Tokyo", "Asia/Ho_Chi_Minh")
+    assert edited["timezone_from"] == told.json()["timezone_from"]
+    assert await shown() == before
+
+    clock.now = datetime(2024, 2, 1, 0, 0, tzinfo=HANOI).timestamp()
+    assert await shown() == (0, 10, 0, "Asia/Ho_Chi_Minh")
+    await write_counter(store, "mytho", "day", date(2024, 2, 1), 4)
+    clock.now = datetime(2024, 2, 1, 21, 59, tzinfo=HANOI).timestamp()
+    assert (await shown())[0] == 4
+    clock.now = datetime(2024, 2, 1, 22, 0, tzinfo=HANOI).timestamp()
+    today, yesterday, _, zone = await shown()
+    assert (today, yesterday, zone) == (0, 4, "Asia/Tokyo")
+
+    # The same again changes nothing, and one that is no zone is refused before anything is said.
+    again = await client.patch(path, json=change, headers=ADMIN)
+    assert again.json() == edited
+    wrong = await client.get(f"{path}/timezone", params={"to": "Asia/Atlantis"}, headers=ADMIN)
+    assert (wrong.status_code, list(wrong.json()["errors"])) == (400, ["timezone"])
 
 
 async def test_who_adds_a_site_hears_when_ingest_counts_it(

@@ -42,6 +42,7 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "GET /api/admin/sites": (VIEWER, "/api/admin/sites", 200),
     "POST /api/admin/sites": (OWNER, "/api/admin/sites", 400),
     "GET /api/admin/sites/{slug}": (VIEWER, SITE, 200),
+    "GET /api/admin/sites/{slug}/timezone": (VIEWER, f"{SITE}/timezone?to=Asia/Tokyo", 200),
     "GET /api/admin/sites/{slug}/ingest": (VIEWER, f"{SITE}/ingest", 200),
     "PATCH /api/admin/sites/{slug}": (EDITOR, SITE, 400),
     "DELETE /api/admin/sites/{slug}": (OWNER, SITE, 204),

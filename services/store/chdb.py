@@ -108,9 +108,10 @@ class EmbeddedSession(StoreSession):
             return call()
         except RuntimeError as error:
             found = _CODE.search(str(error))
-            raise (fault(int(found[1]), found[2]) if found else StoreError(str(error))) from error
+            # Its own error has the statement, values and all.
+            raise (fault(int(found[1]), found[2]) if found else StoreError(str(error))) from None
         except MISFIT as error:
-            raise misfit(error) from error
+            raise misfit(error) from None
 
 
 def _cannot_open(path: Path, error: Exception) -> StoreError:

@@ -108,9 +108,10 @@ class EmbeddedSession(StoreSession):
             return call()
         except RuntimeError as error:
             match = _CODE.search(str(error))
-            raise (fault(int(match[1]), match[2]) if match else StoreError(str(error))) from error
+            # Its own error has the statement, values and all.
+            raise (fault(int(match[1]), match[2]) if match else StoreError(str(error))) from None
         except MISFIT as error:
-            raise misfit(error) from error
+            raise misfit(error) from None
 
 
 def _cannot_open(path: Path, error: Exception) -> StoreError:

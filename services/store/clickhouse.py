@@ -120,7 +120,8 @@ class ServerSession(StoreSession):
             yield from blocks
         except Exception as error:
             _disconnect(self._client)
-            raise self._explain(error) from error
+            # Its own error has the statement, values and all.
+            raise self._explain(error) from None
 
     def insert(
         self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[list[Any]]
@@ -160,7 +161,8 @@ class ServerSession(StoreSession):
             return call(client)
         except Exception as error:
             _disconnect(client)
-            raise self._explain(error) from error
+            # Its own error has the statement, values and all.
+            raise self._explain(error) from None
 
     def _explain(self, error: Exception) -> Exception:
         where = str(self._address)

@@ -1,11 +1,15 @@
 """Sorts errors of server and driver into those that pass and those that stay."""
 
+import re
 import struct
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from clickhouse_driver.columns.exceptions import ColumnException
 from clickhouse_driver.errors import Error, ErrorCodes
 
 from services.store.interface import LimitError, StoreError, StoreUnavailableError
+from services.store.parameters import ESCAPES
 
 # Codes that clickhouse-driver has no name for, as ClickHouse's ErrorCodes.cpp names them.
 _CANNOT_SCHEDULE_TASK = 439
@@ -49,6 +53,11 @@ TRANSIENT = frozenset(
 )
 """Codes after which the same statement may work later."""
 
+_SYNTAX = re.compile(r"^(?:Syntax error[^:]*|Max query size exceeded)(?:: failed at position \d+)?")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_SECRET_LENGTH = 6
+"""Values of so many characters stay out of messages: tokens, addresses and agents are longer."""
+
 LIMITS = frozenset(
     {ErrorCodes.TIMEOUT_EXCEEDED, ErrorCodes.TOO_SLOW, ErrorCodes.MEMORY_LIMIT_EXCEEDED}
 )
@@ -58,7 +67,11 @@ LIMITS = frozenset(
 def fault(code: int, message: str) -> StoreError:
     """Return the error of a server's error code, with the text that matters of its message."""
     text = message.partition("Stack trace:")[0].strip().rstrip(",. ")
-    text = f"{text.removeprefix('DB::Exception: ')} (code {code})"
+    text = text.removeprefix("DB::Exception: ")
+    if code == ErrorCodes.SYNTAX_ERROR:
+        # The rest is a piece of the statement, with whatever values it has.
+        text = "".join(_SYNTAX.findall(text)) or "Syntax error"
+    text = f"{text} (code {code})"
     if code in LIMITS:
         return LimitError(text)
     return StoreUnavailableError(text) if code in TRANSIENT else StoreError(text)
@@ -71,5 +84,27 @@ MISFIT = (Error, ColumnException, struct.error, ValueError, TypeError, Attribute
 def misfit(error: Exception) -> StoreError:
     """Return the error for a value that its column cannot hold."""
     text = str(getattr(error, "message", None) or error)
+    if isinstance(error, ValueError):
+        # Python quotes what it could not convert.
+        text = _QUOTED.sub("'…'", text)
     text = text.replace("Repeat query with types_check=True for detailed info. ", "")
     return StoreError(f"a value does not fit its column: {text}")
+
+
+def without_values(text: str, parameters: Mapping[str, Any] | None) -> str:
+    """Return a message without the values that its statement was given: servers quote them."""
+    for value in set(_texts((parameters or {}).values())):
+        if len(value) >= _SECRET_LENGTH:
+            for form in (value, value.translate(ESCAPES), repr(value)[1:-1]):
+                text = text.replace(form, "…")
+    return text
+
+
+def _texts(values: Iterable[Any]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, bytes):
+            yield repr(value)[2:-1]
+        elif isinstance(value, list | tuple | set | frozenset):
+            yield from _texts(value)

@@ -8,7 +8,7 @@ from clickhouse_driver.util.escape import escape_chars_map
 
 from services.store.interface import StoreError
 
-_ESCAPES = str.maketrans(escape_chars_map)
+ESCAPES = str.maketrans(escape_chars_map)
 
 
 def bind(sql: str, parameters: Mapping[str, Any] | None) -> str:
@@ -30,7 +30,7 @@ def bind(sql: str, parameters: Mapping[str, Any] | None) -> str:
 def _literal(value: object, name: str) -> str:
     # bool is an int, and datetime a date, but the two ages of server read them differently.
     if isinstance(value, str):
-        return f"'{value.translate(_ESCAPES)}'"
+        return f"'{value.translate(ESCAPES)}'"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(+value)
     if isinstance(value, date) and not isinstance(value, datetime):

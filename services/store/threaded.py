@@ -3,13 +3,15 @@
 import asyncio
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date
 from typing import Any, TypeVar
 
 from services.model.calendar import to_day
 from services.store import column_types
+from services.store.faults import without_values
 from services.store.interface import Row, Store, StoreError
 from services.store.parameters import bind
 
@@ -66,7 +68,8 @@ class ThreadedStore(Store):
 
     async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Run one statement and return its rows; see Store."""
-        return await self._run(lambda session: session.execute(bind(sql, parameters)))
+        with _without_values(parameters):
+            return await self._run(lambda session: session.execute(bind(sql, parameters)))
 
     async def stream(
         self, sql: str, parameters: Mapping[str, Any] | None = None
@@ -81,7 +84,11 @@ class ThreadedStore(Store):
             session = await run(self.connect)
             blocks = session.blocks(bind(sql, parameters))
             try:
-                while (block := await run(lambda: next(blocks, None))) is not None:
+                while True:
+                    with _without_values(parameters):
+                        block = await run(lambda: next(blocks, None))
+                    if block is None:
+                        break
                     yield block
             finally:
                 await run(blocks.close)
@@ -141,6 +148,16 @@ class ThreadedStore(Store):
         except StoreError:
             self._types.pop(table, None)
             raise
+
+
+@contextmanager
+def _without_values(parameters: Mapping[str, Any] | None) -> Iterator[None]:
+    """Keep the values of a statement out of its error: it is logged, and shown to people."""
+    try:
+        yield
+    except StoreError as error:
+        error.args = (without_values(str(error), parameters),)
+        raise
 
 
 def _days(values: Sequence[int | date], column: str) -> list[int]:

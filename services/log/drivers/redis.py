@@ -6,11 +6,11 @@ from typing import Any, cast
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthorizationError, RedisError, ResponseError
+from redis.exceptions import AuthorizationError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from services.log import keys
-from services.log.errors import LogRefusedError
+from services.log.errors import LogError, LogRefusedError
 from services.log.interface import Log, LogProducer, ServerCheck
 from services.log.redis.errors import translated
 from services.log.redis.imports import RedisImportLog
@@ -116,8 +116,9 @@ class RedisLog(Log):
 
     async def _fsync(self) -> ServerCheck:
         try:
-            settings = cast("dict[str, str]", await self._redis.config_get("appendfsync"))
-        except (RedisError, OSError) as error:
+            with translated():
+                settings = cast("dict[str, str]", await self._redis.config_get("appendfsync"))
+        except LogError as error:
             return ServerCheck("fsync", None, f"could not be checked: {error}")
         policy = settings.get("appendfsync", "unknown")
         return ServerCheck(

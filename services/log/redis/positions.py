@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from services.log import keys
-from services.log.errors import LogInUseError
+from services.log.errors import LogError, LogInUseError
 from services.log.interface import Extent, LogPositions
 from services.log.redis import entry_ids
 from services.log.redis.errors import translated
@@ -137,9 +137,10 @@ class RedisPositions(LogPositions):
         while True:
             await asyncio.sleep(HOLD_SECONDS / 3)
             try:
-                for name in names:
-                    await self._run(_HOLD, name, worker, str(int(HOLD_SECONDS * 1000)), "XX")
-            except (RedisError, OSError) as error:
+                with translated():
+                    for name in names:
+                        await self._run(_HOLD, name, worker, str(int(HOLD_SECONDS * 1000)), "XX")
+            except LogError as error:
                 log.warning("cannot renew the hold on the partitions: %r", error)
 
     async def _run(self, script: str, key: str, *arguments: str) -> Any:

@@ -15,7 +15,10 @@ export const ask = (path, query) =>
   fetch(`${origin}/api/${path}/${options.site}?${query}`, {
     cache: "no-cache",
     credentials: "omit"
-  }).then((response) => (response.ok ? response.json() : Promise.reject(response)));
+  }).then((response) => {
+    if (response.ok) return response.json();
+    throw response;
+  });
 
 // Only the blocks.js of the same build.
 const loadBlocks = () => {

@@ -12,7 +12,7 @@ from services.enrich.country import Countries
 from services.enrich.urls import read_page, source_of
 from services.enrich.visitor_hash import SALT_BYTES, hashed_part, visitor_hash
 from services.model.calendar import local_day
-from services.model.hit import OTHER_PATH, Hit
+from services.model.hit import OTHER_PATH, Hit, Visit
 from services.model.paths import normalise
 from services.model.site import Site
 
@@ -74,13 +74,17 @@ class HitReader:
         day = local_day(line.at, site.timezone)
         path = normalise(page.path, page.query, site.significant)
         agent = read_agent(user_agent)
+        who, visit = 0, Visit.CONTINUES
+        if not site.views_only:
+            who = visitor_hash(self._salt(salt, day), site.slug, line.address, user_agent)
+            visit = self.visits.decide((day, hashed_part(line.address), user_agent), line.at)
         return Hit(
             site=site.slug,
             path=path if self._admit(day, path) else OTHER_PATH,
             at=line.at,
             day=day,
-            visitor=visitor_hash(self._salt(salt, day), site.slug, line.address, user_agent),
-            visit=self.visits.decide((day, hashed_part(line.address), user_agent), line.at),
+            visitor=who,
+            visit=visit,
             host=page.host,
             source=source_of(page, line.referrer, site),
             device=agent.device,

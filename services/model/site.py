@@ -35,6 +35,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
                  name below it, '*' for any. A leading 'www.' of the page's host is ignored.
     significant  query parameters that name a page ('tabid', 'nv'); all others are dropped
     honour_dnt   no visitor hash for browsers that ask not to be tracked; the view still counts
+    views_only   no visitor hash for anybody: no visits and no visitors, and everything shows views
     public_top   whether /api/top may be read by anyone
     public_dashboard  whether anyone may read the traffic behind the numbers
     display      the display settings of its block
@@ -48,6 +49,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     metric: Metric = Metric.VISITS
     significant: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = ()
     honour_dnt: bool = True
+    views_only: bool = False
     public_top: bool = False
     public_dashboard: bool = False
     display: Display = Display()
@@ -68,6 +70,10 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.significant:
             if not re.fullmatch(r"[\w.-]{1,50}", name):
                 raise ValueError(f"significant: {name!r} is not the name of a query parameter")
+
+    def measure(self, asked: Metric | None = None) -> Metric:
+        """Return what its counter shows: the measure asked for, or its own."""
+        return Metric.VIEWS if self.views_only else asked or self.metric
 
     def allows(self, host: str) -> bool:
         """Tell whether pages of this host may be counted on the site; `host` is in lower case."""

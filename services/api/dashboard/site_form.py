@@ -73,6 +73,7 @@ async def change(page: PageRequest) -> Response:
                 "metric": form.get("metric"),
                 "significant": form.words("significant"),
                 "honour_dnt": form.on("honour_dnt"),
+                "views_only": form.on("views_only"),
                 "public_top": form.on("public_top"),
                 "public_dashboard": form.on("public_dashboard"),
                 "display": _display(form),

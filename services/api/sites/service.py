@@ -37,6 +37,9 @@ class SiteFields(BaseModel):
         [], max_length=20, description="query parameters that name a page: tabid, nv"
     )
     honour_dnt: bool = Field(True, description="no visitor hash for browsers that ask for none")
+    views_only: bool = Field(
+        False, description="no visitor hash for anybody: everything shows views"
+    )
     public_top: bool = Field(False, description="anybody may read the most read pages")
     public_dashboard: bool = Field(
         False, description="anybody may read the traffic behind the numbers"

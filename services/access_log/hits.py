@@ -11,7 +11,7 @@ from services.enrich.bots import MAX_USER_AGENT, Bots
 from services.enrich.country import Countries
 from services.enrich.urls import read_page, referring_host, source_of
 from services.enrich.visitor_hash import SALT_BYTES, hashed_part, visitor_hash
-from services.model.hit import OTHER_PATH, Hit
+from services.model.hit import OTHER_PATH, Hit, Visit
 from services.model.site import Site
 
 _KEPT_DAYS = 2
@@ -72,13 +72,17 @@ class HitReader:
         day = site.day_of(line.at)
         path = site.counted_path(page.path, page.query)
         agent = read_agent(user_agent)
+        who, visit = 0, Visit.CONTINUES
+        if not site.views_only:
+            who = visitor_hash(self._salt(salt, day), site.slug, line.address, user_agent)
+            visit = self.visits.decide((day, hashed_part(line.address), user_agent), line.at)
         return Hit(
             site=site.slug,
             path=path if self._admit(day, path) else OTHER_PATH,
             at=line.at,
             day=day,
-            visitor=visitor_hash(self._salt(salt, day), site.slug, line.address, user_agent),
-            visit=self.visits.decide((day, hashed_part(line.address), user_agent), line.at),
+            visitor=who,
+            visit=visit,
             host=page.host,
             source=source_of(page, line.referrer, site),
             device=agent.device,

@@ -163,15 +163,22 @@ class OnlineWindow:
     def touch(self, batch: Batch, times: Sequence[int]) -> None:
         """Remember who was seen at these log times, one a hit, in ms, ascending.
 
-        Bots, hits without a visitor and hits from a spool say nothing about who is online.
+        Bots, hits of readers who ask not to be tracked and hits from a spool say nothing about who
+        is online. On a site that counts views only, each view is somebody.
         """
         sites, peaks = self._sites, self._peaks
         self._now = times[-1]
-        for site, visitor, at, bot, day, now in zip(
-            batch.site, batch.visitor, batch.at, batch.bot, batch.day, times, strict=True
-        ):
-            if bot or not visitor or now - at > LATE_MS:
+        for site, visitor, view_id, visit, at, bot, day, now in zip(
+            batch.site, batch.visitor, batch.view_id, batch.visit, batch.at, batch.bot, batch.day,
+            times, strict=True,
+        ):  # fmt: skip
+            if bot or now - at > LATE_MS:
                 continue
+            if not visitor:
+                # Those who ask not to be tracked have a decision about their visit.
+                if visit or not view_id:
+                    continue
+                visitor = view_id
             visitors = sites.get(site)
             if visitors is None:
                 visitors = sites[site] = OrderedDict()

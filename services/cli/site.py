@@ -46,6 +46,12 @@ HonourDnt = Annotated[
     bool | None,
     typer.Option("--honour-dnt/--ignore-dnt", help="No visitor hash for DNT and GPC browsers."),
 ]
+ViewsOnly = Annotated[
+    bool | None,
+    typer.Option(
+        "--views-only/--with-visits", help="No visitor hash for anybody: everything shows views."
+    ),
+]
 PublicTop = Annotated[
     bool | None,
     typer.Option("--public-top/--private-top", help="Whether anyone may see its top pages."),
@@ -70,6 +76,7 @@ OPTIONS: dict[str, Any] = {
     "significant": Significant,
     "fold_case": FoldCase,
     "honour_dnt": HonourDnt,
+    "views_only": ViewsOnly,
     "public_top": PublicTop,
     "public_dashboard": PublicDashboard,
 }
@@ -175,7 +182,7 @@ def _show(sites: list[dict[str, Any]], as_json: bool, many: bool = False) -> Non
             site["name"],
             ", ".join(site["hosts"]) or "(none)",
             _zone(site),
-            site["metric"],
+            "views only" if site.get("views_only") else site["metric"],
             ", ".join(site["significant"]),
         )
     Console().print(table)

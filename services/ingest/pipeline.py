@@ -51,7 +51,8 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     at         when it was received, in milliseconds since 1970
     image      whether it was sent by loading the image
     token      of the server that vouches for `forwarded` and `at`; None for a browser
-    sender     the visitor's hash, for the rate limit; logged only for those who allow it
+    sender     for the rate limit: the visitor's hash, logged only for those who allow it; on a site
+               that counts views only, a number of this process
     """
 
     event: Event
@@ -192,6 +193,10 @@ def tag_bot(draft: Draft, context: PipelineContext) -> Outcome:
 
 def hash_visitor(draft: Draft, context: PipelineContext) -> Outcome:
     """A visitor who asks not to be tracked is logged without a hash, if the site honours that."""
+    if draft.site.views_only:
+        # Of this process and its memory: what limits the rate of one reader has to tell them apart.
+        draft.sender = hash((draft.site.slug, draft.address, draft.user_agent))
+        return None
     salt = context.salts.known(draft.site.slug, draft.day)
     assert salt is not None, "open_day comes before"  # noqa: S101
     draft.sender = visitor_hash(salt, draft.site.slug, draft.address, draft.user_agent)
@@ -244,13 +249,13 @@ def begin_visit(draft: Draft, context: PipelineContext) -> Outcome:
 
     An image alone says nothing about where its reader was before.
     """
-    if draft.visitor or draft.bot:
+    if draft.visitor or draft.bot or draft.site.views_only:
         return None
     referrer = draft.event.referrer
     if referrer is None and draft.image:
         return None
-    if not comes_from_site(draft.page, referrer or "", draft.site):
-        draft.visit = Visit.STARTS
+    inside = comes_from_site(draft.page, referrer or "", draft.site)
+    draft.visit = Visit.CONTINUES if inside else Visit.STARTS
     return None
 
 

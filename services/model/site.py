@@ -41,6 +41,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     significant  query parameters that name a page ('tabid', 'nv'); all others are dropped
     fold_case    paths that differ only in capitals are one page, counted in lower case
     honour_dnt   no visitor hash for browsers that ask not to be tracked; the view still counts
+    views_only   no visitor hash for anybody: no visits and no visitors, and everything shows views
     public_top   whether /api/top may be read by anyone
     public_dashboard  whether anyone may read the traffic behind the numbers
     display      the display settings of its block
@@ -57,6 +58,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     significant: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = ()
     fold_case: bool = False
     honour_dnt: bool = True
+    views_only: bool = False
     public_top: bool = False
     public_dashboard: bool = False
     display: Display = Display()
@@ -98,6 +100,10 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     def counted_path(self, path: str, query: str = "") -> str:
         """Return the path under which a page of the site is counted; see `paths.normalise`."""
         return normalise(path, query, self.significant, fold_case=self.fold_case)
+
+    def measure(self, asked: Metric | None = None) -> Metric:
+        """Return what its counter shows: the measure asked for, or its own."""
+        return Metric.VIEWS if self.views_only else asked or self.metric
 
     def allows(self, host: str) -> bool:
         """Tell whether pages of this host may be counted on the site; `host` is in lower case."""

@@ -63,6 +63,18 @@ def test_a_request_that_is_repeated_counts_once(luot: System) -> None:
     luot.counter_when("vinh", total=3, metric="views")
 
 
+def test_a_site_of_views_only_shows_views(luot: System) -> None:
+    luot.add_site("dem", views_only=True)
+    for number in ("0.1", "0.2", "0.3"):
+        luot.hit("dem", "/", number=number)
+    numbers = luot.counter_when("dem", total=3)
+    assert numbers["metric"] == "views"
+    for metric in ("visits", "visitors"):
+        asked = luot.counter("dem", metric=metric)
+        assert (asked["metric"], asked["total"]) == ("views", 3)
+    luot.online_when("dem", 3)
+
+
 def test_a_bot_is_told_and_does_not_count(luot: System) -> None:
     luot.add_site("danang")
     crawler = {

@@ -188,6 +188,19 @@ def test_the_peak_is_the_most_visitors_within_five_minutes() -> None:
     assert fold.online.counts(START + 26 * MINUTE) == {}
 
 
+def test_on_a_site_of_views_only_the_views_of_five_minutes_are_online() -> None:
+    fold = PartitionFold(0)
+    views = [a_hit(0, visitor=0, view_id=number) for number in (1, 2, 2)]
+    silent = [
+        a_hit(0, visitor=0, view_id=9, visit=Visit.STARTS),
+        a_hit(0, visitor=0, view_id=8, visit=Visit.CONTINUES),
+        a_hit(0, visitor=0),
+    ]
+    fold.fold(run((at(0), batch_of(*views, *silent))))
+    assert fold.online.counts(START + MINUTE) == {"mytho": 2}
+    assert fold.online.counts(START + 6 * MINUTE) == {}
+
+
 # Properties
 
 

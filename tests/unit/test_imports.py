@@ -88,6 +88,15 @@ def test_an_ipv6_reader_is_one_visitor_and_one_visit_for_its_64_bits() -> None:
     assert (one.visit, two.visit, other.visit) == (Visit.STARTS, Visit.CONTINUES, Visit.STARTS)
 
 
+def test_on_a_site_of_views_only_a_line_is_a_view_of_nobody() -> None:
+    site = msgspec.structs.replace(SITE, views_only=True)
+    reads = HitReader(
+        site, "mytho.example", countries=Countries(None), bots=Bots(), max_paths=9, now=AT
+    )
+    found = hit(reads.read(a_line(), "salt"))
+    assert (found.visitor, found.visit) == (0, Visit.CONTINUES)
+
+
 def test_what_does_not_count_is_named() -> None:
     reads = reader(until=AT + MINUTE, now=AT + 2 * MINUTE)
     assert reads.read(a_line(user_agent="Googlebot/2.1"), "") is LeftOut.BOT

@@ -50,14 +50,15 @@ def parse(query: bytes, site: Site) -> EmbedOptions:
     page = given.get("path")
     if page is None:
         look = Look.of(display.over(site.display))
-        metric = parameters.metric(given["metric"]) if "metric" in given else site.metric
-        return EmbedOptions(look, metric, None, display.heading)
+        metric = parameters.metric(given["metric"]) if "metric" in given else None
+        return EmbedOptions(look, site.measure(metric), None, display.heading)
     for name in given:
         if name.startswith(_NOT_OF_A_PAGE):
             raise bad_request(name, "with path; expected one of both: a page has views only")
     whole = msgspec.structs.replace(display, lines=(), digits=0, heading=display.heading or "")
     look = Look.of(whole.over(site.display))
-    return EmbedOptions(look, site.metric, (page, paths.counted(page, site)), display.heading)
+    counted = paths.counted(page, site)
+    return EmbedOptions(look, site.measure(), (page, counted), display.heading)
 
 
 def _display(given: dict[str, str]) -> Display:

@@ -249,11 +249,11 @@ def _later(times: dict[CounterKey, float], since: float) -> dict[CounterKey, flo
 def _parse(query: bytes, site: Site) -> tuple[Metric, dict[str, str]]:
     """Return the measure, and the paths of pages: as given → as counted."""
     if not query:
-        return site.metric, {}
-    metric, pages = site.metric, {}
+        return site.measure(), {}
+    metric, pages = site.measure(), {}
     for name, value in parameters.fields(query):
         if name == "metric":
-            metric = parameters.metric(value)
+            metric = site.measure(parameters.metric(value))
         elif name == "path":
             pages[value] = paths.counted(value, site)
     if len(pages) > paths.MAX_PATHS:

@@ -30,7 +30,7 @@ async def snippet(page: PageRequest, site: Site) -> Snippet:
 async def _badge(page: PageRequest, site: Site) -> Size | None:
     """Return the size of the badge as it is drawn now; None where no number is known."""
     try:
-        answer, _ = await page.dependencies.counters.answer(site, site.metric, {})
+        answer, _ = await page.dependencies.counters.answer(site, site.measure(), {})
     except ApiError:
         return None
     block = Block.of_site(Look.of(site.display), msgspec.json.decode(answer.body))

@@ -76,6 +76,7 @@ async def change(page: PageRequest) -> Response:
                 "significant": form.words("significant"),
                 "fold_case": form.on("fold_case"),
                 "honour_dnt": form.on("honour_dnt"),
+                "views_only": form.on("views_only"),
                 "public_top": form.on("public_top"),
                 "public_dashboard": form.on("public_dashboard"),
                 "display": _display(form),

@@ -64,7 +64,7 @@ def _matches(site: Site, text: str) -> bool:
 
 async def _numbers(page: PageRequest, site: Site) -> CardNumbers | None:
     try:
-        answer, _ = await page.dependencies.counters.answer(site, site.metric, {})
+        answer, _ = await page.dependencies.counters.answer(site, site.measure(), {})
     except ApiError:
         return None
     return msgspec.json.decode(answer.body, type=CardNumbers)

@@ -39,6 +39,8 @@ def checked(payload: bytes, site: Site, latest: int) -> Batch:
         raise bad_request(f"hits.{index}.{name}", f"{shown(value)}; expected {expected}")
     if any(hits.view_id):
         raise bad_request("hits.view_id", "a line of a log has none; expected 0")
+    if site.views_only and (any(hits.visitor) or int(Visit.STARTS) in hits.visit):
+        raise bad_request("hits.visitor", "the site counts views only; expected 0, CONTINUES")
     _check_texts(hits)
     return hits
 

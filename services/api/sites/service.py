@@ -41,6 +41,9 @@ class SiteFields(BaseModel):
         False, description="paths that differ only in capitals are one page, counted in lower case"
     )
     honour_dnt: bool = Field(True, description="no visitor hash for browsers that ask for none")
+    views_only: bool = Field(
+        False, description="no visitor hash for anybody: everything shows views"
+    )
     public_top: bool = Field(False, description="anybody may read the most read pages")
     public_dashboard: bool = Field(
         False, description="anybody may read the traffic behind the numbers"

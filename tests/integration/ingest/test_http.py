@@ -302,8 +302,8 @@ async def test_who_asks_not_to_be_tracked_counts_without_a_hash(browser: Browser
     [
         ("", Visit.STARTS),
         ("https://www.google.com/", Visit.STARTS),
-        ("https://mytho.example/tin-tuc", Visit.UNDECIDED),
-        ("https://www.mytho.example/", Visit.UNDECIDED),
+        ("https://mytho.example/tin-tuc", Visit.CONTINUES),
+        ("https://www.mytho.example/", Visit.CONTINUES),
     ],
 )
 async def test_who_asks_not_to_be_tracked_starts_a_visit_by_coming_from_elsewhere(
@@ -333,6 +333,14 @@ async def test_a_site_may_choose_not_to_honour_the_wish(log: Log, open_ingest: O
     async with open_ingest() as browser:
         await browser.view("https://plain.example/", "plain", dnt="1")
     assert log.hits()[0].visitor != 0
+
+
+async def test_a_site_of_views_only_knows_nobody(log: Log, open_ingest: OpenIngest) -> None:
+    log.publish(Site(slug="dem", hosts=("dem.example",), views_only=True, honour_dnt=False))
+    async with open_ingest(rate_burst=3, rate_per_minute=60) as browser:
+        answers = [await browser.view("https://dem.example/", "dem") for _ in range(4)]
+    assert [(hit.visitor, hit.visit) for hit in log.hits()] == [(0, Visit.UNDECIDED)] * 3
+    assert answers[-1].headers["x-luot-dropped"] == "rate"
 
 
 async def test_behind_a_trusted_proxy_the_client_is_whom_it_names(

@@ -14,6 +14,7 @@ from services.backup.rewind import Step
 from services.embedded.stores import Stores
 from services.log.errors import LogError
 from services.log.interface import Log
+from services.state.send_tokens import SendTokens
 from services.store.portable import Begin, End, dump
 
 
@@ -69,8 +70,8 @@ async def restore_all(
     """Restore, and let the aggregator go on from where the backup ends.
 
     Returns what it finds in the log for each partition; nothing without a log. Raises
-    BackupError, StoreError, LogInUseError, or LogError before anything is touched when there is
-    no log to be reached.
+    BackupError, StoreError, LogInUseError, StateError, or LogError before anything is touched when
+    there is no log to be reached.
     """
     partitions = stores.log.partitions
     await refuse_misfit(stores.store, manifest, partitions, replace)
@@ -81,6 +82,8 @@ async def restore_all(
     async with positions.hold():
         await restore(stores.store, path, manifest, progress)
         await positions.forget_written()
+        # A restored store has older tokens than those that its API published last.
+        await SendTokens(stores.state).forget()
         await positions.set_committed(
             {number: manifest.positions.get(number) for number in range(partitions)}
         )

@@ -53,3 +53,8 @@ class SendTokens:
                 pipeline.delete(keys.SEND_TOKENS)
                 pipeline.hset(keys.SEND_TOKENS, mapping=fields)  # type: ignore[arg-type]
                 await pipeline.execute()
+
+    async def forget(self) -> None:
+        """Take what is published away: the store holds an older state, on purpose."""
+        with translated():
+            await self._redis.delete(keys.SEND_TOKENS)

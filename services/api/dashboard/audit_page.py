@@ -63,7 +63,7 @@ def _entry(page: PageRequest, entry: audit.AuditEntry) -> AuditRow:
     before, after = _fields(entry.before), _fields(entry.after)
     site = page.dependencies.registry.get(entry.site)
     return AuditRow(
-        at=page.t.moment(entry.at, site.timezone if site else DEFAULT_TIMEZONE),
+        at=page.t.moment(entry.at, site.zone_at(entry.at) if site else DEFAULT_TIMEZONE),
         who=entry.who,
         action=page.t.known(f"action.{entry.action}", entry.action),
         subject=entry.subject,

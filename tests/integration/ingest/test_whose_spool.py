@@ -10,6 +10,7 @@ from prometheus_client import generate_latest
 
 from services.ingest.spool.spool import Spool
 from services.log import keys, spool_marks
+from services.model.site import Site
 from tests.integration.ingest.conftest import SITE, Log, OpenIngest
 from tests.servers.redis import RedisServer
 
@@ -127,3 +128,19 @@ async def test_a_spool_that_its_owner_drains_meanwhile_is_no_fault(
     spool.close()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "belongs to another log" in caplog.text
+
+
+async def test_a_process_that_starts_while_its_redis_is_away_knows_its_own_sites(
+    open_ingest: OpenIngest, log: Log, other: Log
+) -> None:
+    other.redis.delete("sites")
+    other.publish(Site(slug="theirs", hosts=("theirs.example",)))
+    async with open_ingest(redis_url=other.server.url), open_ingest():
+        pass
+    other.server.kill()
+    async with open_ingest(redis_url=other.server.url) as browser:
+        answer = await browser.view("https://theirs.example/", "theirs")
+        foreign = await browser.view()
+    assert answer.status_code == 202
+    assert "x-luot-dropped" not in answer.headers
+    assert foreign.headers["x-luot-dropped"] == "unknown_site"

@@ -98,21 +98,19 @@ class Flusher:
             # Whoever owned them before may have written to another host.
             await self._store.verify()
         changed: dict[int, dict[CounterKey, CounterRow]] = {}
+        ends: dict[int, int] = {}
         for partition, runs in by_partition.items():
             hot = self._rows.setdefault(partition, HotRows())
             by_row = changes(runs)
+            if by_row:
+                ends[partition] = max(added.last for added in by_row.values())
             changed[partition] = apply(await hot.holding(self._store, by_row), by_row)
         if written := {key: row for rows in changed.values() for key, row in rows.items()}:
             await counters.write(self._store, written)
             metrics.flushed_rows.labels("counters").inc(len(written))
-            if self._watermarks is not None:
-                await self._watermarks.note(
-                    {
-                        partition: max(position for _, _, position in rows.values())
-                        for partition, rows in changed.items()
-                        if rows
-                    }
-                )
+        if self._watermarks is not None:
+            # Not of changed rows only: those of an attempt that failed here are in the store.
+            await self._watermarks.note(ends)
         for partition, rows in changed.items():
             if partition in self._rows:
                 self._rows[partition].put(rows, self._limit // len(self._rows))

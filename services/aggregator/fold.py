@@ -111,27 +111,27 @@ class PartitionFold:
         """Return the hits of a run, the position of each, and its decision about visits."""
         positions: list[int] = []
         times: list[int] = []
-        batches: list[Batch] = []
-        for position, now, received in run:
+        is_counted: list[bool] = []
+        for position, now, batch in run:
             if position <= self.position:
                 raise ValueError(f"position {position} was folded before ({self.position})")
             self.position = position
-            batch = self._without_repetitions(now, received)
-            batches.append(batch)
             positions += repeat(position, len(batch))
             times += repeat(now, len(batch))
-        hits = Batch.join(batches)
-        if not positions:
-            return hits, [], []
+            is_first = self.repetitions.first(now, batch.view_id) if any(batch.view_id) else None
+            is_counted += repeat(True, len(batch)) if is_first is None else is_first
+        hits = Batch.join([batch for _, _, batch in run])
+        # Repetitions touch their visitor, too. So it does not matter for later hits whether one was
+        # known as such, by a reader that began after the first hit.
         visit = self.visits.decide(hits, times)
         self.online.touch(hits, times)
-        return hits, positions, visit
-
-    def _without_repetitions(self, now: int, batch: Batch) -> Batch:
-        if not any(batch.view_id):
-            return batch
-        is_first = self.repetitions.first(now, batch.view_id)
-        return batch if is_first is None else batch.only(is_first)
+        if all(is_counted):
+            return hits, positions, visit
+        return (
+            hits.only(is_counted),
+            list(compress(positions, is_counted)),
+            list(compress(visit, is_counted)),
+        )
 
 
 class Added(msgspec.Struct, frozen=True, gc=False):

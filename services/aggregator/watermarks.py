@@ -19,6 +19,8 @@ class Watermarks:
 
     async def note(self, positions: Mapping[int, int]) -> None:
         """Note what was written, before it is committed. Raises StoreUnavailableError."""
+        if not positions:
+            return
         for partition, at in positions.items():
             self._written[partition] = max(at, self._written.get(partition, -1))
         try:

@@ -71,7 +71,7 @@ class Intake:
         self._spool = Spool(
             settings.spool, settings.spool_bytes, settings.partitions, clock, settings.redis_url
         )
-        file = SitesFile(settings.spool / "sites.json", settings.partitions)
+        file = SitesFile(settings.spool, settings.partitions, settings.redis_url)
         self._sites = SiteLookup(self._state, file)
         self.senders = Senders(self._state, clock)
         """Who may vouch for readers."""

@@ -12,7 +12,7 @@ from services.enrich.agents import Agent, cuts_referer, read_agent
 from services.enrich.bots import Bots
 from services.enrich.country import Countries
 from services.enrich.urls import PageUrl, comes_from_site, read_page, referring_host, source_of
-from services.enrich.visitor_hash import visitor_hash
+from services.enrich.visitor_hash import hashed_part, visitor_hash
 from services.http.client_address import Addresses
 from services.ingest import metrics
 from services.ingest.cardinality import CardinalityLimiter
@@ -195,7 +195,7 @@ def hash_visitor(draft: Draft, context: PipelineContext) -> Outcome:
     """A visitor who asks not to be tracked is logged without a hash, if the site honours that."""
     if draft.site.views_only:
         # Of this process and its memory: what limits the rate of one reader has to tell them apart.
-        draft.sender = hash((draft.site.slug, draft.address, draft.user_agent))
+        draft.sender = hash((draft.site.slug, hashed_part(draft.address), draft.user_agent))
         return None
     salt = context.salts.known(draft.site.slug, draft.day)
     assert salt is not None, "open_day comes before"  # noqa: S101

@@ -17,6 +17,9 @@ from services.state.state import State
 _log = logging.getLogger(__name__)
 _decoder = msgspec.json.Decoder(Site)
 
+MAX_NAMES = 20
+"""Names of one event that are looked up: folding thousands would hold up other hits."""
+
 
 class SiteLookup:
     """Finds sites by slug or host. Keeps the last good copy while shared state is down."""
@@ -62,12 +65,12 @@ class SiteLookup:
     def find(self, domain: str) -> Site | None:
         """Return the site that an event's domain names: a slug, a host, or several with commas.
 
-        Of several, the first that is known; of two sites with one host, the older.
+        Of several, up to MAX_NAMES, the first that is known; of two sites with one host, the older.
         """
         site = self._sites.get(domain)
         if site is not None:
             return site
-        for name in domain.split(","):
+        for name in domain.split(",", MAX_NAMES)[:MAX_NAMES]:
             site = self._find_one(fold(name))
             if site is not None:
                 return site

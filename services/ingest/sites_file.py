@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
 
@@ -23,10 +24,16 @@ class _Copy(msgspec.Struct):
 
 
 class SitesFile:
-    """A small file; all processes that share a spool write the same content."""
+    """A small file; all processes that share a spool and a log write the same content.
 
-    def __init__(self, path: Path, partitions: int) -> None:
-        self.path = path
+    Several Luots may share a folder: each has a file, named by a hash of the URL of its log. In
+    older versions all had one, `sites.json`.
+    """
+
+    def __init__(self, folder: Path, partitions: int, log_url: str) -> None:
+        name = blake2b(log_url.encode(), digest_size=8).hexdigest()
+        self.path = folder / f"sites-{name}.json"
+        self._shared = folder / "sites.json"
         self._partitions = partitions
 
     def write(self, sites: Mapping[bytes, bytes]) -> None:
@@ -51,17 +58,18 @@ class SitesFile:
 
     def read(self) -> dict[bytes, bytes] | None:
         """Return the sites as Redis holds them, None when there is no copy for this log."""
+        path = self.path if self.path.exists() else self._shared
         try:
-            copy = msgspec.json.decode(self.path.read_bytes(), type=_Copy)
+            copy = msgspec.json.decode(path.read_bytes(), type=_Copy)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            _log.warning("%s: the copy of the sites cannot be read: %s", self.path, error)
+            _log.warning("%s: the copy of the sites cannot be read: %s", path, error)
             return None
         if copy.partitions != self._partitions:
             _log.error(
                 "%s is of a log of %d partitions, expected LUOT_PARTITIONS=%d; it is not used",
-                self.path,
+                path,
                 copy.partitions,
                 self._partitions,
             )

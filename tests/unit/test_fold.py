@@ -117,6 +117,16 @@ def test_a_repetition_is_known_for_a_window_at_least_and_two_at_most() -> None:
     assert 2 * WINDOW_MS < FORGET_MS
 
 
+def test_whoever_reads_the_last_stretch_only_decides_alike_after_a_repetition() -> None:
+    log = [(at(ms), batch_of(a_hit(ms, view_id=ms + 7))) for ms in (0, 36 * MINUTE)]
+    log[1:1] = [(at(9 * MINUTE), batch_of(a_hit(9 * MINUTE, view_id=7)))]
+    whole, stretch = PartitionFold(0), PartitionFold(0)
+    decided = [whole.fold(run(entry)) for entry in log]
+    assert [(len(folded), folded.repeated) for folded in decided] == [(1, 0), (0, 1), (1, 0)]
+    stretch.rebuild(run(log[1]))
+    assert stretch.fold(run(log[2])).visit == decided[2].visit
+
+
 def test_the_numbers_of_a_million_views_do_not_fill_the_memory() -> None:
     known = Repetitions()
     for first in range(1, 2_000_000, 500):

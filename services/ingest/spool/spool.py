@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
@@ -193,5 +194,10 @@ class Spool:
 
 
 def _bytes(folder: Path) -> int:
-    """Return how much a folder holds. Raises OSError."""
-    return sum(file.stat().st_size for file in folder.iterdir())
+    """Return how much a folder holds; its owner may be draining it. Raises OSError."""
+    size = 0
+    with suppress(FileNotFoundError):
+        for file in folder.iterdir():
+            with suppress(FileNotFoundError):
+                size += file.stat().st_size
+    return size

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from services.ingest.http import MAX_BODY
+from services.ingest.site_lookup import MAX_NAMES
 from services.model.calendar import to_date
 from services.model.hit import UNKNOWN_PATH, Hit, Visit
 from services.model.site import Site
@@ -341,6 +342,27 @@ async def test_a_site_of_views_only_knows_nobody(log: Log, open_ingest: OpenInge
         answers = [await browser.view("https://dem.example/", "dem") for _ in range(4)]
     assert [(hit.visitor, hit.visit) for hit in log.hits()] == [(0, Visit.UNDECIDED)] * 3
     assert answers[-1].headers["x-luot-dropped"] == "rate"
+
+
+async def test_a_site_of_views_only_limits_a_reader_whose_ipv6_address_changes(
+    log: Log, open_ingest: OpenIngest
+) -> None:
+    log.publish(Site(slug="dem", hosts=("dem.example",), views_only=True))
+    async with open_ingest(address="127.0.0.1", rate_burst=3, rate_per_minute=60) as browser:
+        for number in range(4):
+            header = {"x-forwarded-for": f"2001:db8::{number + 1}"}
+            answer = await browser.view("https://dem.example/", "dem", **header)
+        other = await browser.view("https://dem.example/", "dem", x_forwarded_for="2001:db8:1::1")
+    assert answer.headers["x-luot-dropped"] == "rate"
+    assert "x-luot-dropped" not in other.headers
+
+
+async def test_an_event_names_no_more_sites_than_are_looked_up(browser: Browser, log: Log) -> None:
+    for unknown, reason in ((MAX_NAMES - 1, None), (MAX_NAMES, "unknown_site")):
+        answer = await browser.view(site=",".join([*["é.example"] * unknown, "mytho"]))
+        assert answer.status_code == 202
+        assert answer.headers.get("x-luot-dropped") == reason
+    assert len(log.hits()) == 1
 
 
 async def test_behind_a_trusted_proxy_the_client_is_whom_it_names(

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from services.log import keys
+from services.ingest.spool.spool import Spool
+from services.log import keys, spool_marks
+from services.model.site import Site
 from tests.integration.ingest.conftest import SITE, Log, OpenIngest
 from tests.servers.redis import RedisServer
 
@@ -107,3 +109,38 @@ async def test_a_redis_that_was_wiped_does_not_make_a_spool_somebody_elses(
     other.publish(SITE)
     async with open_ingest(redis_url=other.server.url):
         assert await paths_in(other, 1) == ["/theirs"]
+
+
+async def test_a_spool_that_its_owner_drains_meanwhile_is_no_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = Spool(tmp_path, 1 << 20, 8, lambda: 0)
+    await spool.open()
+    await spool.belong_to("ours")
+    theirs = tmp_path / "0123456789abcdef"
+    theirs.mkdir()
+    spool_marks.write(spool_marks.mark(theirs), "theirs")
+    (theirs / "left").write_bytes(b"hits")
+    # As a file that was deleted after the folder was listed.
+    (theirs / "gone").symlink_to(tmp_path / "nothing")
+    with caplog.at_level(logging.WARNING):
+        assert await spool.adopt() == []
+    spool.close()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "belongs to another log" in caplog.text
+
+
+async def test_a_process_that_starts_while_its_redis_is_away_knows_its_own_sites(
+    open_ingest: OpenIngest, log: Log, other: Log
+) -> None:
+    other.redis.delete("sites")
+    other.publish(Site(slug="theirs", hosts=("theirs.example",)))
+    async with open_ingest(redis_url=other.server.url), open_ingest():
+        pass
+    other.server.kill()
+    async with open_ingest(redis_url=other.server.url) as browser:
+        answer = await browser.view("https://theirs.example/", "theirs")
+        foreign = await browser.view()
+    assert answer.status_code == 202
+    assert "x-luot-dropped" not in answer.headers
+    assert foreign.headers["x-luot-dropped"] == "unknown_site"

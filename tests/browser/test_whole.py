@@ -91,6 +91,7 @@ def test_a_list_of_a_hundred_articles_is_one_read(
 
 
 def test_a_strict_policy_holds_nothing_up(portal: Portal, context: BrowserContext, up: Up) -> None:
+    before = up.counter()["total"]
     luot = host(up)
     policy = f"default-src 'none'; script-src {luot}; connect-src {luot}; img-src {luot}"
     headers = {"Content-Security-Policy": policy}
@@ -108,6 +109,7 @@ def test_a_strict_policy_holds_nothing_up(portal: Portal, context: BrowserContex
     # The portal's own icon is a data: address, which this policy does not name.
     assert [url for url in page.evaluate("heard") if url != "data"] == []
     assert [text for text in said if "data:," not in text] == []
+    up.wait_for_total(before + 1)
 
 
 def test_without_scripts_the_image_counts_the_page_that_it_is_on(

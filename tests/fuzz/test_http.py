@@ -81,7 +81,7 @@ def about_sites_that_exist(description: dict[str, Any]) -> dict[str, Any]:
     return description
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_the_api_answers_made_up_requests_as_described(luot: System) -> None:
     admin = {"Authorization": f"Bearer {TOKEN}"}
     ledger = httpx.post(f"{luot.api.url}/api/admin/sites", json={"slug": "ledger"}, headers=admin)

@@ -131,8 +131,11 @@ class Accounts:
         """Publish again and again, so that a Redis that was wiped heals by itself."""
         while True:
             try:
-                await self.fresh()
-                with suppress(StateError):
+                # Not by `fresh`: what it asks is left to requests.
+                with suppress(StateError, StoreError):
+                    if not self.loaded:
+                        async with self._changing:
+                            await self._load()
                     await self.publish_senders()
             except Exception:
                 log.exception("cannot publish the tokens that may send hits")

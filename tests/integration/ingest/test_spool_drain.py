@@ -264,7 +264,8 @@ async def test_a_breaker_before_a_redis_that_takes_long_for_an_append_stays_open
                 await spool.append([entry], attempted=False)
             assert not breaker.closed
             await asyncio.sleep(0.02)
-        assert log.hits()
+        await until(lambda: bool(log.hits()))
+        assert not breaker.closed
         proxy.delay = 0
         await until(lambda: breaker.closed)
     assert log.hits() == [hit(number) for number in range(100)]

@@ -15,6 +15,15 @@ def connect(url: str, **options: Any) -> Redis:
     return client
 
 
+def reason_of(error: Exception) -> str:
+    """Return the text of an error without the arguments of its command.
+
+    Errors of a pipeline quote them, and so does the server's answer to an unknown command.
+    """
+    text = str(error).rpartition("of pipeline caused error: ")[2]
+    return text.partition(", with args beginning with")[0] or type(error).__name__
+
+
 async def answers(url: str) -> bool:
     """Tell whether a server answers at a URL."""
     async with connect(url) as redis:

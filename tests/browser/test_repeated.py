@@ -82,7 +82,7 @@ def breaking(up: Up) -> Iterator[Breaking]:
 def test_a_view_whose_request_the_browser_repeats_counts_once(
     up: Up, breaking: Breaking, browser: Browser
 ) -> None:
-    before = up.counter()["total"]
+    before = up.settled_total()
     context = browser.new_context(user_agent=BROWSER)
     page = context.new_page()
     page.goto(f"http://127.0.0.1:{breaking.port}/demo")

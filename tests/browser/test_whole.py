@@ -60,7 +60,7 @@ def test_a_view_is_two_requests_and_no_preflight(
     portal.page("/hai", f"{block}{block}<b data-luot-views>…</b>", head=ways(up)["script"])
     page = context.new_page()
     found = asked(page, up)
-    before = up.counter()["total"]
+    before = up.settled_total()
     for view in range(1, 4):
         page.goto(portal.url("/hai"))
         page.locator("visitor-counter .known").last.wait_for()
@@ -76,7 +76,7 @@ def test_a_view_is_two_requests_and_no_preflight(
 def test_a_list_of_a_hundred_articles_is_one_read(
     portal: Portal, context: BrowserContext, up: Up
 ) -> None:
-    before = up.counter()["total"]
+    before = up.settled_total()
     for path in ARTICLES[:3]:
         up.view(path)
     up.wait_for_total(before + 3)
@@ -91,7 +91,7 @@ def test_a_list_of_a_hundred_articles_is_one_read(
 
 
 def test_a_strict_policy_holds_nothing_up(portal: Portal, context: BrowserContext, up: Up) -> None:
-    before = up.counter()["total"]
+    before = up.settled_total()
     luot = host(up)
     policy = f"default-src 'none'; script-src {luot}; connect-src {luot}; img-src {luot}"
     headers = {"Content-Security-Policy": policy}
@@ -117,7 +117,7 @@ def test_without_scripts_the_image_counts_the_page_that_it_is_on(
 ) -> None:
     portal.page("/khong-script", f"{ways(up)['image']}<p>chữ</p>", head="")
     context = browser.new_context(user_agent=BROWSER, java_script_enabled=False)
-    before = up.counter()["total"]
+    before = up.settled_total()
     context.new_page().goto(portal.url("/khong-script"))
     up.wait_for_total(before + 1)
     context.close()
@@ -134,7 +134,7 @@ def test_while_luot_hangs_a_page_is_as_without_it_and_counts_later(
     portal.page("/treo", body, head=style + ways(up)[way])
     portal.page("/khong", body, head=style)
     page = context.new_page()
-    before = up.counter()["total"]
+    before = up.settled_total()
     if way == "script":
         page.goto(portal.url("/treo"))
         before += 1

@@ -8,6 +8,7 @@ import gzip
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -39,6 +40,13 @@ class Page(NamedTuple):
     address: str
     agent: str
     path: str
+
+    @property
+    def visitor(self) -> tuple[str, str]:
+        """The household, a /64 of IPv6, and its browser."""
+        if ":" not in self.address:
+            return self.address, self.agent
+        return str(ip_interface(f"{self.address}/64").network), self.agent
 
 
 def access_log(name: str, folder: Path, times: int = 1) -> Path:

@@ -21,7 +21,7 @@ def recount(log: Path) -> tuple[Counter[str], set[tuple[str, str]]]:
     visitors: set[tuple[str, str]] = set()
     for page in pages(lines_of(log)):
         views[page.path] += 1
-        visitors.add((page.address, page.agent))
+        visitors.add(page.visitor)
     return views, visitors
 
 

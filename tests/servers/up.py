@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 READY_SECONDS = 60.0
 COUNTED_SECONDS = 20.0
@@ -85,9 +86,13 @@ class Up:
         An answer is kept for a second: the total that is read first may miss a hit of the test
         before. For a folder that was empty, without imports, whose only site with hits is `demo`.
         """
-        accepted = 'luot_hits_total{outcome="accepted"} '
-        lines = self.http.get("/metrics").text.splitlines()
-        (total,) = (int(float(line[len(accepted) :])) for line in lines if line.startswith(accepted))
+        families = text_string_to_metric_families(self.http.get("/metrics").text)
+        samples = (sample for family in families for sample in family.samples)
+        (total,) = (
+            int(sample.value)
+            for sample in samples
+            if sample.name == "luot_hits_total" and sample.labels["outcome"] == "accepted"
+        )
         self.wait_for_total(total)
         return total
 

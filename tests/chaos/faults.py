@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 import os
 import random
+import re
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import redis.asyncio
 
 from tests.chaos.world import World
@@ -17,6 +20,7 @@ Fault = Callable[[World, random.Random], Awaitable[str]]
 
 LONG_PAUSE = 20.0
 """How long a stopped process stands still at most."""
+_SPOOLED = re.compile(r"^luot_spool_hits (\S+)$", re.MULTILINE)
 
 
 @asynccontextmanager
@@ -47,6 +51,42 @@ async def kill_a_service(world: World, chance: random.Random) -> str:
     with contextlib.suppress(RuntimeError):
         await asyncio.to_thread(service.wait_until_ready, 20)
     return f"kill -9 {name}"
+
+
+async def leave_spools(world: World, chance: random.Random) -> str:
+    """Redis cannot be reached, every ingest is killed with hits in its spool, one comes back first.
+
+    That one is of either Luot; it finds what all have left, and may take what is its own.
+    """
+    ingests = world.ingests()
+    deadline = time.monotonic() + LONG_PAUSE
+    spooled = False
+    while not spooled and time.monotonic() < deadline:
+        # Again and again: another fault may have ended.
+        world.redis_proxy.refuses = True
+        world.redis_proxy.reset()
+        await asyncio.sleep(0.2)
+        spooled = all([await asyncio.to_thread(_has_spooled, one.url) for one in ingests])
+    for service in ingests:
+        service.kill()
+    left = sum(file.stat().st_size for file in world.spools.glob("*/*"))
+    chance.shuffle(ingests)
+    world.redis_proxy.heal()
+    for service in ingests:
+        await asyncio.to_thread(service.start, wait=False)
+        with contextlib.suppress(RuntimeError):
+            await asyncio.to_thread(service.wait_until_ready, 20)
+    first = next(name for name, service in world.services.items() if service is ingests[0])
+    return f"kill -9 of every ingest with {left} bytes in the spools, {first} is back first"
+
+
+def _has_spooled(url: str) -> bool:
+    """Tell whether an ingest has hits in its spool; one that does not answer has time."""
+    try:
+        found = _SPOOLED.search(httpx.get(f"{url}/metrics", timeout=5).text)
+    except httpx.TransportError:
+        return False
+    return found is not None and float(found[1]) > 0
 
 
 async def restart_a_service(world: World, chance: random.Random) -> str:
@@ -164,6 +204,7 @@ async def refuse_connections(world: World, chance: random.Random) -> str:
 
 
 OF_SERVICES: tuple[Fault, ...] = (
+    leave_spools,
     kill_a_service,
     kill_a_service,
     kill_a_service,

@@ -5,23 +5,27 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import msgspec
 
-from services.model.calendar import EPOCH, Grain, period_start, to_date, to_day
-from services.store.interface import Store
-from services.store.open import open_store
 from tests.chaos import faults
-from tests.chaos.books import PATHS, SITES, Books, Generator
+from tests.chaos.books import SITES, Books, Generator
+from tests.chaos.breaking import BreakingProxy
+from tests.chaos.compare import landed_unanswered, settle
 from tests.chaos.faults import Fault
-from tests.chaos.world import World
+from tests.chaos.world import OURS, THEIR_SITES, THEIRS, World
+from tests.servers.services import Service
 
-SETTLE_SECONDS = 180.0
-"""How long everything may take to be counted once everything is healed."""
+BROKEN_SHARE = 0.05
+"""Of the requests of browsers, those whose connection breaks before the answer."""
+REPEATS = 3
+"""How often a browser sends a request again whose answer it did not see."""
+THEIR_RATE = 20.0
+"""Hits a second of the other Luot on the machine."""
 
 Say = Callable[[str], object]
 
@@ -62,7 +66,12 @@ class Watch:
 
 
 class Result(msgspec.Struct):
-    """What a run found; `problems` is empty when every promise was kept."""
+    """What a run found; `problems` is empty when every promise was kept.
+
+    broken    connections that were closed before the answer
+    repeated  requests that were sent again because of that or another fault
+    theirs    accepted hits of the other Luot
+    """
 
     seed: int
     seconds: float
@@ -71,6 +80,9 @@ class Result(msgspec.Struct):
     accepted: int
     unanswered: int
     landed_unanswered: int
+    broken: int
+    repeated: int
+    theirs: int
     refused: dict[str, int]
     reads: int
     stale_reads: int
@@ -87,25 +99,33 @@ async def run(
     directory: Path, *, seed: int, faults_wanted: int, seconds: float, rate: float, say: Say
 ) -> Result:
     """Break things for so long or so often, whichever takes longer, then compare."""
-    world = World(directory)
+    world = World(directory, neighbour=True)
     books = Books(seed)
+    theirs = Books(seed + 1, THEIR_SITES, "theirs.example")
     try:
         await world.start()
         say(f"started; seed {seed}")
-        generator = Generator(books, world.ingest_urls, rate)
-        watch = Watch(world.services["api"].url)
+        api = world.services["api"].url
+        watch = Watch(api)
         started = time.monotonic()
         watching = asyncio.create_task(watch.run())
         done: list[str] = []
         end = (faults_wanted // 2, started + seconds)
-        async with generator.sending(), asyncio.TaskGroup() as lanes:
-            for number, lane in enumerate((faults.OF_SERVICES, faults.OF_STORES)):
-                chance = random.Random(f"{seed} {number}")
-                lanes.create_task(_break(world, chance, lane, done, say, end))
+        async with _breaking(world.ingests(OURS), seed) as proxies:
+            urls = [proxy.url for proxy in proxies]
+            ours = Generator(books, urls, rate, repeats=REPEATS)
+            their_urls = [service.url for service in world.ingests(THEIRS)]
+            others = Generator(theirs, their_urls, THEIR_RATE, connections=4, repeats=REPEATS)
+            async with ours.sending(), others.sending(), asyncio.TaskGroup() as lanes:
+                for number, lane in enumerate((faults.OF_SERVICES, faults.OF_STORES)):
+                    chance = random.Random(f"{seed} {number}")
+                    lanes.create_task(_break(world, chance, lane, done, say, end))
         broken = time.monotonic() - started
         await world.heal()
         settled = time.monotonic()
-        problems = await settle(world, books)
+        ours_differ, theirs_differ = await asyncio.gather(
+            settle(world.store_url(OURS), books, api), settle(world.store_url(THEIRS), theirs)
+        )
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         return Result(
@@ -115,15 +135,32 @@ async def run(
             sent=len(books.sent),
             accepted=len(books.accepted),
             unanswered=len(books.unanswered),
-            landed_unanswered=await _landed_unanswered(world, books),
+            landed_unanswered=await landed_unanswered(world.store_url(OURS), books),
+            broken=sum(proxy.broken for proxy in proxies),
+            repeated=books.repeated + theirs.repeated,
+            theirs=len(theirs.accepted),
             refused=dict(books.refused),
             reads=watch.reads,
             stale_reads=watch.stale,
             settle_seconds=round(time.monotonic() - settled, 1),
-            problems=problems + watch.wrong[:20],
+            problems=ours_differ + theirs_differ + watch.wrong[:20],
         )
     finally:
         await world.stop()
+
+
+@asynccontextmanager
+async def _breaking(ingests: Sequence[Service], seed: int) -> AsyncIterator[list[BreakingProxy]]:
+    """Run a proxy before each ingest that breaks some connections."""
+    chance = random.Random(f"{seed} broken")
+    proxies = [BreakingProxy(service.port, BROKEN_SHARE, chance) for service in ingests]
+    try:
+        for proxy in proxies:
+            await proxy.start()
+        yield proxies
+    finally:
+        for proxy in proxies:
+            await proxy.stop()
 
 
 async def _break(
@@ -138,109 +175,11 @@ async def _break(
     broken = 0
     while broken < wanted or time.monotonic() < until:
         await asyncio.sleep(chance.uniform(0.2, 3.0))
-        fault = chance.choice(lane)
+        # The first of each lane happens in every run, however short.
+        fault = chance.choice(lane) if broken else lane[0]
         if fault is faults.clickhouse_disk_full and not world.disk.mounted:
             continue
         what = await fault(world, chance)
         broken += 1
         done.append(what)
         say(what)
-
-
-async def settle(world: World, books: Books) -> list[str]:
-    """Wait until every accepted hit is in the store and the counters agree with the books."""
-    store = open_store(world.clickhouse.url)
-    try:
-        if problems := await _agree(world, store, books):
-            return problems
-        # What is counted twice shows only after a while. Nothing that was counted goes away
-        # again, so comparing until all agree hides nothing but an answer that was slow.
-        await asyncio.sleep(3)
-        return await _agree(world, store, books)
-    finally:
-        await store.close()
-
-
-async def _agree(world: World, store: Store, books: Books) -> list[str]:
-    """Compare until there is no difference, or time is up; return what differs then."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while True:
-        problems = await _compare(world, store, books)
-        if not problems or time.monotonic() > deadline:
-            return problems
-        await asyncio.sleep(1)
-
-
-async def _landed_unanswered(world: World, books: Books) -> int:
-    store = open_store(world.clickhouse.url)
-    try:
-        rows = await store.execute("SELECT DISTINCT source FROM hits")
-    finally:
-        await store.close()
-    return len({source for (source,) in rows} - books.accepted)
-
-
-async def _compare(world: World, store: Store, books: Books) -> list[str]:
-    """Return every difference between the books, the raw hits, the counters and the API."""
-    raw = await store.execute("SELECT source, day, count() FROM hits FINAL GROUP BY source, day")
-    problems = []
-    landed = Counter({source: count for source, _, count in raw})
-    if lost := books.accepted - landed.keys():
-        problems.append(f"{len(lost)} accepted hits are not in the store: {sorted(lost)[:5]}")
-    if doubled := [source for source, count in landed.items() if count > 1]:
-        problems.append(f"{len(doubled)} hits are in the store twice: {doubled[:5]}")
-    if invented := landed.keys() - books.accepted - books.unanswered:
-        problems.append(f"{len(invented)} hits were never sent or refused: {sorted(invented)[:5]}")
-    if problems:
-        return problems
-    expected_views: Counter[tuple[Any, ...]] = Counter()
-    visitors: dict[str, set[int]] = {site: set() for site in SITES}
-    for source, day, _ in raw:
-        site, path, visitor = books.sent[source]
-        visitors[site].add(visitor)
-        for grain in Grain:
-            start = to_date(period_start(to_day(day), grain))
-            expected_views[site, grain.value, start, path] += 1
-            expected_views[site, grain.value, start, ""] += 1
-    counted = await store.execute(
-        "SELECT site, grain, start, path, argMax(views, position),"
-        " argMax(visits, position) FROM counters GROUP BY site, grain, start, path"
-    )
-    views = {tuple(key): count for *key, count, _ in counted}
-    if views != dict(expected_views):
-        wrong = {k: (views.get(k), expected_views.get(k)) for k in views.keys() | expected_views}
-        wrong = {key: pair for key, pair in wrong.items() if pair[0] != pair[1]}
-        problems.append(
-            f"{len(wrong)} counters differ (counted, expected): {list(wrong.items())[:5]}"
-        )
-    for grain in Grain:
-        for site in SITES:
-            own = sum(v for s, g, _, path, _, v in counted if (s, g, path) == (site, grain, ""))
-            pages = sum(v for s, g, _, path, _, v in counted if (s, g) == (site, grain) and path)
-            if not own == pages == len(visitors[site]):
-                problems.append(
-                    f"visits of {site} by {grain}: {own}, of its pages {pages},"
-                    f" expected {len(visitors[site])}"
-                )
-    return problems or await _compare_public(world, expected_views, visitors)
-
-
-async def _compare_public(
-    world: World, expected: Counter[tuple[Any, ...]], visitors: dict[str, set[int]]
-) -> list[str]:
-    problems = []
-    async with httpx.AsyncClient(base_url=world.services["api"].url, timeout=30) as api:
-        for site in SITES:
-            query: dict[str, Any] = {"metric": "views", "path": list(PATHS)}
-            numbers = (await api.get(f"/api/counter/{site}", params=query)).json()
-            total = expected[site, "total", EPOCH, ""]
-            if (numbers.get("total"), numbers.get("stale")) != (total, False):
-                problems.append(f"{site} shows {numbers}, expected {total}")
-                continue
-            for path, count in numbers["paths"].items():
-                if count["views"] != expected[site, "total", EPOCH, path]:
-                    problems.append(f"{site}{path} shows {count['views']}")
-            visits = (await api.get(f"/api/counter/{site}", params={"metric": "visits"})).json()
-            if visits.get("total") != len(visitors[site]):
-                problems.append(f"{site} shows {visits} by visits")
-    return problems

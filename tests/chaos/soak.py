@@ -42,7 +42,7 @@ class Tally(Books):
             self.sent.clear()
         return hit
 
-    def answered(self, number: str, answer: IngestAnswer) -> None:
+    def answered(self, number: str, answer: IngestAnswer, *, lost: bool = False) -> None:
         if answer.status == 202 and not answer.dropped:
             self.taken += 1
         else:

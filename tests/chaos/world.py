@@ -5,20 +5,40 @@ import contextlib
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
+import msgspec
 
 from services.ingest.salt_memory import default_folder
+from services.model.site import Site
+from services.state.sites import PublishedSites
+from services.state.state import State
 from tests.chaos.books import SITES
 from tests.chaos.proxy import Proxy
-from tests.servers.clickhouse import ClickHouseServer
+from tests.servers.clickhouse import DATABASE, ClickHouseServer
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service
 from tests.servers.system import TOKEN, wait_until_known
 
 DISK_MEGABYTES = 512
+
+
+class Luot(NamedTuple):
+    """One Luot of the world: its part of Redis, its database in ClickHouse, and its services."""
+
+    redis_database: int
+    store: str
+    services: tuple[str, ...]
+
+
+OURS = Luot(0, DATABASE, ("ingest-1", "ingest-2", "aggregator-1", "aggregator-2", "api"))
+THEIRS = Luot(1, "theirs", ("ingest-theirs", "aggregator-theirs"))
+"""Another Luot on the same machine. Its spool is in the same folder, all else is its own."""
+THEIR_SITES = ("xa-0", "xa-1")
 
 
 class Disk:
@@ -51,18 +71,22 @@ class Disk:
 class World:
     """Two ingests, two aggregators, one API, each behind proxies to a real Redis and ClickHouse.
 
-    With `faults`, more can go wrong: ClickHouse has a small disk, and flushes are small.
+    With `faults`, more can go wrong: ClickHouse has a small disk, and flushes are small. With a
+    `neighbour`, another Luot runs on the same machine.
     """
 
-    def __init__(self, directory: Path, *, faults: bool = True) -> None:
+    def __init__(self, directory: Path, *, faults: bool = True, neighbour: bool = False) -> None:
         self.directory = directory
         self.faults = faults
+        self.luots = (OURS, THEIRS) if neighbour else (OURS,)
         self.redis = RedisServer(directory / "redis")
         self.disk = Disk(directory / "disk")
         self.clickhouse = ClickHouseServer(directory / "disk" / "clickhouse")
         self.services: dict[str, Service] = {}
         self.redis_proxy = Proxy(self.redis.port)
         self.clickhouse_proxy = Proxy(0)
+        self.spools = directory / "spools"
+        """The folder of the machine's spools; whose each is, is for ingest to know."""
         self._more: list[Callable[[], None]] = []
         self._salts = default_folder() / f"chaos-{secrets.token_hex(4)}"
 
@@ -78,24 +102,29 @@ class World:
         self.clickhouse_proxy.target = self.clickhouse.port
         await self.redis_proxy.start()
         await self.clickhouse_proxy.start()
-        for name in ("ingest-1", "ingest-2", "aggregator-1", "aggregator-2", "api"):
-            self.add_service(name)
+        for luot in self.luots:
+            for name in luot.services:
+                self.add_service(name, luot)
         await self._all(lambda service: service.start(wait=False))
         await self._all(Service.wait_until_ready)
         await asyncio.to_thread(self._add_sites)
+        if THEIRS in self.luots:
+            await self._add_their_sites()
+            await asyncio.to_thread(self._wait_for_marks)
 
-    def add_service(self, name: str) -> Service:
-        """Return a service, not yet started; its name is that of the command and a number."""
+    def add_service(self, name: str, luot: Luot = OURS) -> Service:
+        """Return a service, not yet started; its name begins with that of the command."""
         command = name.partition("-")[0]
         folder = self.directory / f"{name}.d"
         folder.mkdir(parents=True)
-        environ = {"LUOT_REDIS_URL": f"redis://127.0.0.1:{self.redis_proxy.port}/0"}
+        redis = f"redis://127.0.0.1:{self.redis_proxy.port}/{luot.redis_database}"
+        environ = {"LUOT_REDIS_URL": redis}
         if command == "ingest":
-            environ |= {"LUOT_SPOOL": str(self.directory / name)}
+            environ |= {"LUOT_SPOOL": str(self.spools)}
             environ |= {"LUOT_SALTS": str(self._salts)}
             environ |= {"LUOT_RATE_PER_MINUTE": "1000000", "LUOT_RATE_BURST": "1000000"}
         else:
-            store = f"clickhouse://default@127.0.0.1:{self.clickhouse_proxy.port}/luot"
+            store = f"clickhouse://default@127.0.0.1:{self.clickhouse_proxy.port}/{luot.store}"
             environ |= {"LUOT_CLICKHOUSE_URL": store}
         if command == "aggregator" and self.faults:
             environ |= {"LUOT_FLUSH_HITS": "5000"}
@@ -119,9 +148,39 @@ class World:
             for slug in SITES:
                 wait_until_known(url, slug)
 
+    async def _add_their_sites(self) -> None:
+        sites = [Site(slug=slug, hosts=(f"{slug}.example",)) for slug in THEIR_SITES]
+        state = State.open(f"redis://127.0.0.1:{self.redis.port}/{THEIRS.redis_database}")
+        await PublishedSites(state).publish(
+            {site.slug.encode(): msgspec.json.encode(site) for site in sites}
+        )
+        await state.close()
+        for slug in THEIR_SITES:
+            await asyncio.to_thread(wait_until_known, self.services["ingest-theirs"].url, slug)
+
+    def _wait_for_marks(self) -> None:
+        """Return when every ingest has met its log: what it spools is marked from then on."""
+        deadline = time.monotonic() + 60
+        while len(list(self.spools.glob("[0-9a-f]*.log"))) < len(self.ingests()):
+            assert time.monotonic() < deadline, sorted(self.spools.iterdir())
+            time.sleep(0.1)
+
+    def ingests(self, *luots: Luot) -> list[Service]:
+        """Return the ingests of these Luots, of all without any."""
+        of = [luot.services for luot in luots]
+        return [
+            service
+            for name, service in self.services.items()
+            if name.startswith("ingest") and (not of or any(name in names for names in of))
+        ]
+
+    def store_url(self, luot: Luot = OURS) -> str:
+        """Return where the counters of a Luot are, behind the proxy's back."""
+        return self.clickhouse.url.removesuffix(DATABASE) + luot.store
+
     @property
     def ingest_urls(self) -> list[str]:
-        return [service.url for name, service in self.services.items() if "ingest" in name]
+        return [service.url for service in self.ingests(OURS)]
 
     async def heal(self) -> None:
         """Bring everything back that a fault may have left behind."""

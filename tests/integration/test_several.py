@@ -11,8 +11,8 @@ import pytest
 from redis.asyncio import Redis
 
 from services.log import keys
-from tests.chaos import run as chaos
 from tests.chaos.books import Books, Generator
+from tests.chaos.compare import settle
 from tests.chaos.world import World
 from tests.servers.nginx import Nginx
 
@@ -30,6 +30,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
     finally:
         await world.stop()
+
+
+async def differences(world: World, books: Books) -> list[str]:
+    return await settle(world.store_url(), books, world.services["api"].url)
 
 
 async def owners(world: World) -> dict[int, str]:
@@ -63,7 +67,7 @@ async def test_aggregators_share_take_over_and_hand_over(world: World) -> None:
         assert await owned_by_all(world, workers=1) < HANDOVER_SECONDS
         assert await stopping == 0
 
-    assert await chaos.settle(world, books) == []
+    assert await differences(world, books) == []
 
 
 async def test_a_rolling_restart_under_load_loses_and_refuses_nothing(world: World) -> None:
@@ -81,7 +85,7 @@ async def test_a_rolling_restart_under_load_loses_and_refuses_nothing(world: Wor
     assert books.refused == {}
     assert books.unanswered == set()
     assert len(books.accepted) == len(books.sent) > 1000
-    assert await chaos.settle(world, books) == []
+    assert await differences(world, books) == []
 
 
 async def test_two_apis_show_the_same_numbers(world: World) -> None:
@@ -92,7 +96,7 @@ async def test_two_apis_show_the_same_numbers(world: World) -> None:
     generator = Generator(books, world.ingest_urls, rate=200)
     async with generator.sending():
         await asyncio.sleep(2)
-    assert await chaos.settle(world, books) == []
+    assert await differences(world, books) == []
 
     # The network between the services is in this process: nothing here may hold it up.
     async with httpx.AsyncClient() as http:

@@ -1,11 +1,13 @@
 """Answers are kept for a moment, read once for everybody, and served again on a fault."""
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
+from services.api.counter import cache as cache_module
 from services.api.counter.cache import (
     OVERTAKE_SECONDS,
     Cached,
@@ -25,13 +27,19 @@ class Source:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.unreadable: set[str] = set()
+        self.under_way = 0
 
     async def load(self, keys: Sequence[str]) -> dict[str, int]:
         self.readings.append(list(keys))
-        await self.may_answer.wait()
+        number = len(self.readings)
+        self.under_way += 1
+        try:
+            await self.may_answer.wait()
+        finally:
+            self.under_way -= 1
         if self.fault is not None:
             raise self.fault
-        return {key: len(self.readings) for key in keys if key not in self.unreadable}
+        return {key: number for key in keys if key not in self.unreadable}
 
     def cache(self, budget: float = 2.0, **more: Any) -> StaleIfErrorCache[str, int]:
         return StaleIfErrorCache(self.load, budget=budget, clock=lambda: self.now, **more)
@@ -303,3 +311,84 @@ async def test_who_waits_does_not_wait_for_what_is_renewed() -> None:
     assert source.readings == [["a"], ["a"], ["b"]]
     source.may_answer.set()
     assert await waiting == Cached(3, stale=False)
+
+
+GivenUp = Callable[[int], Awaitable[None]]
+
+
+@pytest.fixture
+def given_up(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> GivenUp:
+    """Have readings given up soon; returns when so many were."""
+    monkeypatch.setattr(cache_module, "GIVE_UP_SECONDS", 0.02)
+    caplog.set_level(logging.DEBUG, cache_module.__name__)
+
+    async def wait(times: int) -> None:
+        for _ in range(1000):
+            if caplog.text.count("TimeoutError") >= times:
+                break
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0)  # one that is not to go on ends
+        await asyncio.sleep(0)
+
+    return wait
+
+
+async def test_who_knows_nothing_is_answered_by_a_slow_first_reading(given_up: GivenUp) -> None:
+    source = Source()
+    cache = source.cache(budget=0.01)
+    source.may_answer.clear()
+    waiting = [asyncio.create_task(cache.get("a")) for _ in range(3)]
+    await given_up(1)
+    source.may_answer.set()
+
+    assert await asyncio.gather(*waiting) == [Cached(1, stale=False)] * 3
+
+
+async def test_a_slow_reading_goes_on_and_one_that_was_quicker_stays(given_up: GivenUp) -> None:
+    source = Source()
+    cache = source.cache(budget=0.01)
+    slow = source.may_answer = asyncio.Event()
+    waiting = asyncio.create_task(cache.get_many(["a", "b"]))
+    await given_up(1)
+    source.now = 1.0
+    source.may_answer = asyncio.Event()
+    source.may_answer.set()
+    assert await cache.get("a") == Cached(2, stale=False)
+    slow.set()
+    assert await waiting == {}
+    source.may_answer = asyncio.Event()
+    for _ in range(1000):
+        if (held := await cache.get_many(["a", "b"])).keys() == {"a", "b"}:
+            break
+
+    # What the slow one found may be old.
+    assert held == {"a": Cached(2, stale=False), "b": Cached(1, stale=True)}
+    await cache.close()
+
+
+async def test_a_store_that_never_answers_has_one_slow_reading_at_a_time(
+    given_up: GivenUp,
+) -> None:
+    source = Source()
+    cache = source.cache(budget=0.01)
+    source.may_answer = asyncio.Event()
+    for second in range(3):
+        source.now = float(second)
+        assert await cache.get_many(["a"]) == {}
+        await given_up(second + 1)
+        assert source.under_way == 1
+    await cache.close()
+    assert source.under_way == 0
+
+
+async def test_patience_with_a_store_that_never_answers_has_an_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cache_module, "GIVE_UP_SECONDS", 0.01)
+    monkeypatch.setattr(cache_module, "PATIENCE_SECONDS", 0.1)
+    source = Source()
+    cache = source.cache(budget=0.01)
+    source.may_answer.clear()
+    with pytest.raises(NothingCachedError):
+        await cache.get("a")
+    await cache.close()

@@ -16,7 +16,9 @@ V = TypeVar("V")
 log = logging.getLogger(__name__)
 
 GIVE_UP_SECONDS = 10.0
-"""A load that takes this long is abandoned, so that the next one can find a store that is back."""
+"""Nobody waits longer for one load, so that the next one can find a store that is back."""
+PATIENCE_SECONDS = 30.0
+"""How long to wait for a value of which nothing is known, through several loads if need be."""
 OVERTAKE_SECONDS = 0.25
 """How long a load waits for the previous one, collecting more keys meanwhile."""
 RETRY_SECONDS = 1.0
@@ -68,6 +70,10 @@ class StaleIfErrorCache(Generic[K, V]):
     one; it leaves out keys that it does not know. A failed load is retried after `ttl` seconds, or
     one second if that is sooner. `load` may leave out a key that cannot be read; the others are
     still good.
+
+    Slowness. A load that takes too long counts as failed, but goes on: a store whose disk is slow
+    and cold would otherwise be asked again and again, and never heard. One such load goes on at a
+    time; what it returns is used unless something newer is known by then.
     """
 
     def __init__(
@@ -101,6 +107,8 @@ class StaleIfErrorCache(Generic[K, V]):
         self._load_times: dict[Hashable, float] = {}
         self._failed_at: dict[K, float] = {}
         self._failing = False
+        self._late: _Batch[K] | None = None
+        """The load that goes on although it was given up."""
 
     def fresh(self, key: K) -> V | None:
         """Return the value if it is fresh, else None."""
@@ -135,16 +143,17 @@ class StaleIfErrorCache(Generic[K, V]):
 
     async def get_all(self, keys: Sequence[K]) -> dict[K, Cached[V]]:
         """Return the values of all keys; raises NothingCachedError. Waits as `get` does."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE_SECONDS
         cached = await self.get_many(keys)
-        late = {
-            self._batches[key].task for key in keys if key not in cached and key in self._batches
-        }
-        if late:
-            await asyncio.wait(late)
+        while missing := [key for key in keys if key not in cached]:
+            loads = self._loads_of(missing)
+            left = until - loop.time()
+            if not loads or left <= 0:
+                raise NothingCachedError(missing[0])
+            left = min(left, GIVE_UP_SECONDS)
+            await asyncio.wait(loads, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             cached = await self.get_many(keys)
-        missing = [key for key in keys if key not in cached]
-        if missing:
-            raise NothingCachedError(missing[0])
         return cached
 
     async def get_many(self, keys: Sequence[K]) -> dict[K, Cached[V]]:
@@ -164,10 +173,19 @@ class StaleIfErrorCache(Generic[K, V]):
 
     async def close(self) -> None:
         """Abandon the loads under way."""
-        tasks = {batch.task for batch in self._batches.values()}
+        tasks = self._loads_of(self._batches)
+        if self._late is not None:
+            tasks.add(self._late.task)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _loads_of(self, keys: Iterable[K]) -> set[asyncio.Task[None]]:
+        """Return the loads under way of any of these keys."""
+        loads = {self._batches[key].task for key in keys if key in self._batches}
+        if self._late is not None and not set(self._late.keys).isdisjoint(keys):
+            loads.add(self._late.task)
+        return loads
 
     def _is_fresh(self, key: K, now: float) -> bool:
         grace = self._grace if self.is_refreshing(key) else 0.0
@@ -198,12 +216,34 @@ class StaleIfErrorCache(Generic[K, V]):
             if self._pause:
                 await self._pause_after_last(group)
             batch.closed = True
-            await self._load_values(batch.keys)
+            giving_up = asyncio.get_running_loop().call_later(
+                GIVE_UP_SECONDS, self._give_up, batch, group
+            )
+            try:
+                await self._load_values(batch)
+            finally:
+                giving_up.cancel()
         finally:
-            if self._last_batches.get(group) is batch:
-                del self._last_batches[group]
-            for key in batch.keys:
+            self._end(batch, group)
+            if self._late is batch:
+                self._late = None
+
+    def _end(self, batch: _Batch[K], group: Hashable) -> None:
+        """Let the keys of a batch be loaded again."""
+        if self._last_batches.get(group) is batch:
+            del self._last_batches[group]
+        for key in batch.keys:
+            if self._batches.get(key) is batch:
                 del self._batches[key]
+
+    def _give_up(self, batch: _Batch[K], group: Hashable) -> None:
+        self._log(TimeoutError(f"not within {GIVE_UP_SECONDS:g} s"), len(batch.keys))
+        self._fail(batch.keys)
+        self._end(batch, group)
+        if self._late is None:
+            self._late = batch
+        else:
+            batch.task.cancel()
 
     async def _pause_after_last(self, group: Hashable) -> None:
         loop = asyncio.get_running_loop()
@@ -211,19 +251,28 @@ class StaleIfErrorCache(Generic[K, V]):
         self._load_times[group] = at
         await asyncio.sleep(at - loop.time())
 
-    async def _load_values(self, keys: Sequence[K]) -> None:
+    async def _load_values(self, batch: _Batch[K]) -> None:
+        began = self._clock()
         try:
-            async with asyncio.timeout(GIVE_UP_SECONDS):
-                values = await self._load(keys)
+            values = await self._load(batch.keys)
         except Exception as error:  # whatever the error, the last good values are served
-            self._log(error, len(keys))
-            self._fail(keys)
+            self._log(error, len(batch.keys))
+            self._fail(batch.keys)
+            return
+        if self._failing:
+            self._failing = False
+            log.info("values can be read again")
+        if self._late is batch:
+            # It may be older than what is known; for who has nothing it is as good as new.
+            older = {key: value for key, value in values.items() if self._is_older(key, began)}
+            self._store(older, began)
         else:
-            if self._failing:
-                self._failing = False
-                log.info("values can be read again")
             self._store(values, self._clock())
-            self._fail([key for key in keys if key not in values])
+            self._fail([key for key in batch.keys if key not in values])
+
+    def _is_older(self, key: K, than: float) -> bool:
+        entry = self._entries.get(key)
+        return entry is None or entry.loaded_at < than
 
     async def _fall_back(self, missing: Sequence[K]) -> None:
         if missing and self._fallback is not None:

@@ -11,6 +11,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from services.api.app import Api
+from services.api.counter import cache
 from services.api.counter.routes import Counters
 from services.api.settings import ApiSettings
 from services.api.sites.registry import Registry
@@ -44,6 +45,8 @@ class Watched:
         self.statements: list[str] = []
         self.reading = asyncio.Semaphore(0)
         self.away = False
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         self.statements.append(sql)
@@ -51,6 +54,7 @@ class Watched:
             self.reading.release()
         if self.away:
             raise StoreUnavailableError("away")
+        await self.answers.wait()
         return await self.store.execute(sql, parameters)
 
     def __getattr__(self, name: str) -> Any:
@@ -260,3 +264,19 @@ async def test_a_site_that_did_not_change_stays_the_same_object(api: Api) -> Non
     await registry.refresh()
 
     assert registry.get("site-3") is before
+
+
+async def test_a_store_that_is_slow_at_first_is_waited_for_by_who_has_no_number_yet(
+    api: Api, watched: Watched, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(cache, "GIVE_UP_SECONDS", 0.1)
+    watched.answers.clear()
+    async with serving(api.asgi) as client:
+        asked = asyncio.create_task(client.get("/api/counter/site-7", timeout=60))
+        for _ in range(3000):
+            if "cannot read 1 values: TimeoutError" in caplog.text:
+                break
+            await asyncio.sleep(0.01)
+        watched.answers.set()
+        answer = await asked
+    assert (answer.status_code, answer.json().get("total")) == (200, 8), answer.text

@@ -90,12 +90,23 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         return self.timezone if at_ms >= self.timezone_from else self.timezone_before
 
     def day_of(self, at_ms: int) -> int:
-        """Return the site's day of an instant."""
-        return local_day(at_ms, self.zone_at(at_ms))
+        """Return the site's day of an instant; days never go back, whatever zones do."""
+        day = local_day(at_ms, self.zone_at(at_ms))
+        if self.timezone_from and at_ms >= self.timezone_from:
+            return max(day, self._last_day_before())
+        return day
 
-    def zone_of_day(self, day: int) -> str:
-        """Return the time zone that holds when a day begins."""
-        return self.zone_at(day_start_ms(day, self.timezone))
+    def start_of(self, day: int) -> int:
+        """Return the first instant of one of the site's days in ms since 1970."""
+        if not self.timezone_from:
+            return day_start_ms(day, self.timezone)
+        if day <= self._last_day_before():
+            return day_start_ms(day, self.timezone_before)
+        return max(day_start_ms(day, self.timezone), self.timezone_from)
+
+    def _last_day_before(self) -> int:
+        """Return the day that was under way when `timezone` began to hold."""
+        return local_day(self.timezone_from - 1, self.timezone_before)
 
     def counted_path(self, path: str, query: str = "") -> str:
         """Return the path under which a page of the site is counted; see `paths.normalise`."""

@@ -4,13 +4,16 @@ from typing import NamedTuple
 
 from services.model.calendar import day_start_ms, local_day
 
+_HOUR_MS = 3_600_000
+
 
 class ZoneChange(NamedTuple):
     """A change of zone that is to come.
 
-    at_ms      the midnight of the new zone from which it holds, in ms since 1970
-    day        the site's day that is under way just before
-    hours      how long that day is then; by the clocks of one zone, 24
+    at_ms        from when the new zone holds, in ms since 1970
+    day          the site's day that is under way just before
+    hours        how long that day is then; by the clocks of one zone, 24
+    hours_after  how long the day after it is
     """
 
     zone_before: str
@@ -18,17 +21,24 @@ class ZoneChange(NamedTuple):
     at_ms: int
     day: int
     hours: float
+    hours_after: float
 
 
 def planned(now_ms: int, before: str, zone: str) -> ZoneChange:
-    """Return the next midnight of a zone at which no day of a site comes again.
+    """Return when another zone may hold so that no day of a site comes again or is left out.
 
-    At that midnight the day of the old zone has just ended, or is the one that begins: today goes
-    on or turns, as at every midnight, and never goes back to less.
+    That is the next midnight of the new zone. The day of the old zone has just ended then, or is
+    the one that begins, unless the zones are more than a day apart, as some in the Pacific are. If
+    the old zone is so far ahead, its day goes on until that of the new one has caught up
+    (`Site.day_of`). If the new zone is, a day would be left out, and the change comes at noon.
     """
-    # Zones are a day and two hours apart at most; the few that are more than a day never meet.
-    at_ms = day_start_ms(local_day(now_ms, zone) + 1, zone)
+    midnight = day_start_ms(local_day(now_ms, zone) + 1, zone)
+    leaves_out = local_day(midnight, zone) > local_day(midnight - 1, before) + 1
+    at_ms = midnight + 12 * _HOUR_MS if leaves_out else midnight
     last = local_day(at_ms - 1, before)
     begins = day_start_ms(last, before)
-    ends = day_start_ms(last + 1, zone)
-    return ZoneChange(before, zone, at_ms, last, (ends - begins) / 3_600_000)
+    ends = max(at_ms, day_start_ms(last + 1, zone))
+    ends_after = day_start_ms(last + 2, zone)
+    return ZoneChange(
+        before, zone, at_ms, last, (ends - begins) / _HOUR_MS, (ends_after - ends) / _HOUR_MS
+    )

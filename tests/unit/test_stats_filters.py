@@ -22,6 +22,7 @@ from services.api.stats.spans import (
 )
 from services.http.errors import ApiError
 from services.model.calendar import to_day
+from services.model.site import Site
 from services.store.parameters import bind
 
 TEXT = some.text(
@@ -129,10 +130,11 @@ def test_the_interval_follows_the_period_as_with_plausible() -> None:
 )
 def test_a_day_has_as_many_hours_as_its_clocks_show(zone: str, day: str, hours: int) -> None:
     number = to_day(date.fromisoformat(day))
-    found = hours_of(Span(number, number), zone)
+    site = Site(slug="x", timezone=zone)
+    found = hours_of(Span(number, number), site)
     assert len(found.labels) == hours
     assert all(label.startswith(day) for label in found.labels)
-    next_day = hours_of(Span(number + 1, number + 1), zone)
+    next_day = hours_of(Span(number + 1, number + 1), site)
     assert found.start_ms + len(found.quarters) * QUARTER_MS == next_day.start_ms
 
 

@@ -160,10 +160,10 @@ def router(
 
 def _zone_text(site: Site, plan: ZoneChange) -> str:
     return (
-        f"{site.slug} gets the time zone {plan.zone} at {iso(plan.at_ms, plan.zone)}, the next"
-        f" midnight there; until then days turn by {plan.zone_before}. No number falls: the day"
-        f" {to_date(plan.day)} has {plan.hours:g} hours, and this week, month and year count it as"
-        " any other day. Days that are over stay as they were counted."
+        f"{site.slug} gets the time zone {plan.zone} at {iso(plan.at_ms, plan.zone)}; until then"
+        f" days turn by {plan.zone_before}. No number falls: the day {to_date(plan.day)} has"
+        f" {plan.hours:g} hours, the day after it {plan.hours_after:g}, and week, month and year"
+        " count them as any other days. Days that are over stay as they were counted."
     )
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, cast
 
@@ -13,6 +14,7 @@ from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
 from services.api.sites.schemas import DisplayFields, merged
 from services.http.errors import ApiError, bad_request, shown, unavailable
+from services.model.calendar import day_start_ms, local_day, to_date
 from services.model.display import Display
 from services.model.site import DEFAULT_TIMEZONE, SLUG_PATTERN, Metric, Site
 from services.model.time_zone import ZoneChange, planned
@@ -120,7 +122,17 @@ class Sites:
             is_counted = await self._registry.is_counted(site.slug)
         except StoreError as error:
             raise unavailable(f"the store cannot be read: {error}") from error
-        return planned(now_ms, before, zone) if is_counted else None
+        if not is_counted:
+            return None
+        today = site.day_of(now_ms)
+        if today != local_day(now_ms, before):
+            until = datetime.fromtimestamp(day_start_ms(today, before) / 1000, UTC)
+            problem = (
+                f"{shown(zone)} must wait until {until:%Y-%m-%d %H:%M} UTC: then the change from"
+                f" {site.timezone_before} to {before} has come to the day {to_date(today)} there"
+            )
+            raise ApiError(HTTPStatus.CONFLICT, {"timezone": problem})
+        return planned(now_ms, before, zone)
 
     async def remove(self, who: Principal, site: Site) -> None:
         """Remove a site; its counts stay in the store. Raises ApiError."""

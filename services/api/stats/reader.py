@@ -123,7 +123,7 @@ class StatsReader:
         return days, warnings
 
     async def _by_hour(self, query: StatsQuery) -> StatsResult:
-        hours = hours_of(query.span, query.site.zone_of_day(query.span.first))
+        hours = hours_of(query.span, query.site)
         coverage, warnings = await self._hits(query, await self._snapshot(query))
         counts = await queries_hits.by_hour(self._store, query, coverage, hours)
         if query.wants(LENGTHS):

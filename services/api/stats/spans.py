@@ -9,7 +9,6 @@ from typing import NamedTuple
 from services.http.errors import bad_request, shown
 from services.model.calendar import (
     Grain,
-    day_start_ms,
     period_start,
     previous_month,
     to_date,
@@ -17,6 +16,7 @@ from services.model.calendar import (
     week_start,
     zone,
 )
+from services.model.site import Site
 
 MAX_DAYS = 3_660
 MAX_HOURLY_DAYS = 31
@@ -145,14 +145,13 @@ class Hours(NamedTuple):
     quarters: list[int]
 
 
-def hours_of(span: Span, zone_name: str) -> Hours:
-    """Return the hours of a span: 23, 24 or 25 a day, whatever the zone does to its clocks."""
-    start = day_start_ms(span.first, zone_name)
-    end = day_start_ms(span.last + 1, zone_name)
+def hours_of(span: Span, site: Site) -> Hours:
+    """Return the hours of a span, however many its days have: clocks and time zones change."""
+    start, end = site.start_of(span.first), site.start_of(span.last + 1)
     hours: dict[tuple[str, object], int] = {}
     quarters = []
     for at in range(start, end, QUARTER_MS):
-        local = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone(zone_name))
+        local = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone(site.zone_at(at)))
         hour = local.strftime("%Y-%m-%d %H:00:00"), local.utcoffset()
         quarters.append(hours.setdefault(hour, len(hours)))
     return Hours([label for label, _ in hours], start, quarters)

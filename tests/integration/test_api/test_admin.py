@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
@@ -19,6 +20,7 @@ from services.store import sites
 from services.store.interface import Store
 from tests.integration.test_api.world import HANOI, SITE, TOKEN, Clock, serving, write_counter
 
+AHEAD, BEHIND = "Pacific/Kiritimati", "Pacific/Pago_Pago"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -120,6 +122,45 @@ async def test_another_time_zone_is_told_before_and_lowers_no_number(
     assert again.json() == edited
     wrong = await client.get(f"{path}/timezone", params={"to": "Asia/Atlantis"}, headers=ADMIN)
     assert (wrong.status_code, list(wrong.json()["errors"])) == (400, ["timezone"])
+
+
+@pytest.mark.parametrize(
+    ("zone", "other", "says"),
+    [
+        (AHEAD, BEHIND, "has 49 hours, the day after it 24"),
+        (BEHIND, AHEAD, "has 11 hours, the day after it 12"),
+    ],
+)
+async def test_a_time_zone_more_than_a_day_away_lowers_no_number_either(
+    client: httpx.AsyncClient, store: Store, clock: Clock, zone: str, other: str, says: str
+) -> None:
+    path = "/api/admin/sites/mytho"
+    hour = datetime(2024, 5, 14, 10, 30, tzinfo=ZoneInfo(zone))
+    clock.now = hour.timestamp()
+    first = await client.patch(path, json={"timezone": zone}, headers=ADMIN)
+    assert "timezone_from" not in first.json()
+    for grain, month in (("year", 1), ("month", 5)):
+        await write_counter(store, "mytho", grain, date(2024, month, 1), 1000)
+    for day in range(12, 20):
+        await write_counter(store, "mytho", "day", date(2024, 5, day), day)
+    told = await client.get(f"{path}/timezone", params={"to": other}, headers=ADMIN)
+    assert says in told.json()["text"]
+    assert (await client.patch(path, json={"timezone": other}, headers=ADMIN)).status_code == 200
+
+    # More readers came on each day than on the day before, so no number may fall.
+    shown, refused = [], 0
+    for _ in range(100):
+        numbers = (await client.get("/api/counter/mytho")).json()
+        shown.append((numbers["today"], numbers["yesterday"]))
+        back = await client.get(f"{path}/timezone", params={"to": "UTC"}, headers=ADMIN)
+        refused += back.status_code == 409
+        clock.now += 3600
+    assert shown[0] == (14, 13)
+    assert list(dict.fromkeys(shown)) == [(day, day - 1) for day in range(14, shown[-1][0] + 1)]
+    assert shown == sorted(shown)
+    assert shown[-1][0] >= 17
+    # Until the other zone has caught up with the day, a further change would turn it back.
+    assert refused == (24 if zone == AHEAD else 0)
 
 
 async def test_who_adds_a_site_hears_when_ingest_counts_it(

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -95,9 +96,31 @@ async def _compare(store: Store, books: Books, api: str | None) -> list[str]:
                     f"visits of {site} by {grain}: {own}, of its pages {pages},"
                     f" expected {len(visitors[site])}"
                 )
+    if problems:
+        problems += await _split_visitors(store, books)
     if problems or api is None:
         return problems
     return await _compare_public(api, expected_views, visitors)
+
+
+async def _split_visitors(store: Store, books: Books) -> list[str]:
+    """Return when visitors had another hash than in most of their hits, by site."""
+    rows = await store.execute("SELECT source, visitor, at FROM hits FINAL ORDER BY at")
+    hashes: dict[tuple[str, int], Counter[int]] = {}
+    for source, visitor, _ in rows:
+        site, _, person = books.sent[source]
+        hashes.setdefault((site, person), Counter())[visitor] += 1
+    times: dict[str, list[int]] = {}
+    for source, visitor, at in rows:
+        site, _, person = books.sent[source]
+        if visitor != hashes[site, person].most_common(1)[0][0]:
+            times.setdefault(site, []).append(at)
+    return [
+        f"{len(at)} hits of {site} have another hash of their visitor, from"
+        f" {datetime.fromtimestamp(at[0] / 1000, UTC):%H:%M:%S.%f} to"
+        f" {datetime.fromtimestamp(at[-1] / 1000, UTC):%H:%M:%S.%f}"
+        for site, at in times.items()
+    ]
 
 
 async def _compare_public(

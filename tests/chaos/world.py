@@ -88,7 +88,8 @@ class World:
         self.spools = directory / "spools"
         """The folder of the machine's spools; whose each is, is for ingest to know."""
         self._more: list[Callable[[], None]] = []
-        self._salts = default_folder() / f"chaos-{secrets.token_hex(4)}"
+        # Not below the folder of this user, which other tests of this machine tidy up.
+        self._salts = default_folder().with_name(f"luot-chaos-{secrets.token_hex(4)}")
 
     def on_stop(self, stop: Callable[[], None]) -> None:
         """Have something stopped with the rest."""

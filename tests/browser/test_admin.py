@@ -127,6 +127,7 @@ def test_settings_say_what_another_time_zone_does_before_it_is_saved(owner: Desk
     told = page.get_by_role("alert")
     expect(told).to_contain_text("Asia/Tokyo có hiệu lực từ")
     expect(told).to_contain_text("Không con số nào giảm")
+    expect(told).to_contain_text("ngày kế tiếp có 24 giờ")
     elsewhere = page.context.new_page()
     elsewhere.goto(f"{up.url}/admin/sites/{SITE}/settings")
     expect(elsewhere.get_by_label("Múi giờ")).to_have_value("Asia/Ho_Chi_Minh")

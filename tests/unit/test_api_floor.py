@@ -26,7 +26,7 @@ class Memory(LastShown[PageReading]):
         self.away = False
         self.full = False
 
-    async def _read(self, names: Sequence[tuple[str, str]]) -> EncodedNumbers:
+    async def _read(self, names: Sequence[tuple[str, str]], seconds: float) -> EncodedNumbers:
         if self.away:
             raise StateError("away")
         bodies = {name: self.bodies[name] for name in names if name in self.bodies}

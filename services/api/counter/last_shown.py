@@ -15,7 +15,7 @@ import msgspec
 from services.api.counter.reading import PageReading, Reading
 from services.model.site import Metric
 from services.state.errors import StateError
-from services.state.last_shown import EncodedNumbers, ShownNumbers
+from services.state.last_shown import SECONDS, EncodedNumbers, ShownNumbers
 from services.state.state import State
 
 R = TypeVar("R", Reading, PageReading)
@@ -48,10 +48,10 @@ class LastShown(ABC, Generic[R]):
     def __init__(self, kind: type[R]) -> None:
         self._decoder: msgspec.msgpack.Decoder[R] = msgspec.msgpack.Decoder(kind)
 
-    async def read(self, names: Sequence[tuple[str, N]]) -> Shown[R]:
+    async def read(self, names: Sequence[tuple[str, N]], seconds: float = SECONDS) -> Shown[R]:
         """Return the readings of those names that have any."""
         try:
-            encoded = await self._read(names)
+            encoded = await self._read(names, seconds)
         except StateError:
             return Shown({}, {}, is_known=False)
         readings = {}
@@ -71,7 +71,7 @@ class LastShown(ABC, Generic[R]):
         return True
 
     @abstractmethod
-    async def _read(self, names: Sequence[tuple[str, N]]) -> EncodedNumbers:
+    async def _read(self, names: Sequence[tuple[str, N]], seconds: float) -> EncodedNumbers:
         """Return the encoded readings. Raises StateError."""
 
     @abstractmethod
@@ -92,8 +92,8 @@ class LastShownSites(LastShown[Reading]):
         super().__init__(Reading)
         self._numbers = ShownNumbers(state)
 
-    async def _read(self, names: Sequence[tuple[str, N]]) -> EncodedNumbers:
-        return await self._numbers.numbers(cast("Sequence[tuple[str, Metric]]", names))
+    async def _read(self, names: Sequence[tuple[str, N]], seconds: float) -> EncodedNumbers:
+        return await self._numbers.numbers(cast("Sequence[tuple[str, Metric]]", names), seconds)
 
     async def _write(self, bodies: Mapping[tuple[str, N], bytes]) -> None:
         await self._numbers.write_numbers(cast("Mapping[tuple[str, Metric], bytes]", bodies))
@@ -106,8 +106,8 @@ class LastShownPages(LastShown[PageReading]):
         super().__init__(PageReading)
         self._numbers = ShownNumbers(state)
 
-    async def _read(self, names: Sequence[tuple[str, N]]) -> EncodedNumbers:
-        return await self._numbers.pages(names)
+    async def _read(self, names: Sequence[tuple[str, N]], seconds: float) -> EncodedNumbers:
+        return await self._numbers.pages(names, seconds)
 
     async def _write(self, bodies: Mapping[tuple[str, N], bytes]) -> None:
         await self._numbers.write_pages(cast("Mapping[Name, bytes]", bodies))

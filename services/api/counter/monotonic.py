@@ -17,6 +17,7 @@ import msgspec
 from services.api.counter.last_shown import LastShown, Name, Shown
 from services.api.counter.periods import Key
 from services.api.counter.reading import PageReading, Reading
+from services.state.last_shown import SECONDS
 from services.store.interface import StoreUnavailableError
 
 KEEP_SECONDS = 60.0
@@ -61,16 +62,20 @@ class Floor(Generic[R]):
         self._highest: OrderedDict[Name, _Highest] = OrderedDict()
         self._reset_at: dict[str, int] = {}
 
-    async def last_shown(self, names: Sequence[tuple[str, N]]) -> Shown[R]:
+    async def last_shown(
+        self, names: Sequence[tuple[str, N]], seconds: float = SECONDS
+    ) -> Shown[R]:
         """Return what any process showed last; forget what an operator has reset."""
-        shown = await self._last_shown.read(names)
+        shown = await self._last_shown.read(names, seconds)
         for slug, at in shown.reset_at.items():
             self._reset(slug, at)
         return shown
 
-    async def recall(self, names: Sequence[tuple[str, N]]) -> dict[tuple[str, N], R]:
+    async def recall(
+        self, names: Sequence[tuple[str, N]], seconds: float = SECONDS
+    ) -> dict[tuple[str, N], R]:
         """Return what was last shown, for those names where it is known."""
-        shown = await self.last_shown(names)
+        shown = await self.last_shown(names, seconds)
         recalled = {name: shown.readings[name] for name in names if name in shown.readings}
         for name, reading in recalled.items():
             self.lift(name, {}, reading.rows)

@@ -21,6 +21,8 @@ from services.store.interface import Store
 ITEMS_A_YIELD = 16
 HISTORY_SECONDS = 60.0
 FIRST_DAY_SECONDS = 600.0
+RECALL_SECONDS = 5.0
+"""How long numbers shown last may take to come: without them, there are none."""
 
 T = TypeVar("T")
 
@@ -99,7 +101,7 @@ class CounterReader:
         self, sites: Mapping[str, Site], counters: Sequence[CounterKey]
     ) -> dict[CounterKey, SiteNumbers]:
         """Return the numbers that were shown last, of those sites that have any."""
-        recalled = await self._floor.recall(counters)
+        recalled = await self._floor.recall(counters, RECALL_SECONDS)
         online = await self._online.now(list(sites))
         return {
             (slug, metric): SiteNumbers(sites[slug], metric, reading, online[slug])

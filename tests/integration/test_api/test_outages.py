@@ -23,6 +23,7 @@ from services.state.state import State
 from services.store import sites
 from services.store.migrations import migrate
 from services.store.open import open_store
+from tests.chaos.proxy import Proxy
 from tests.integration.test_api.world import (
     HANOI,
     SITE,
@@ -115,6 +116,23 @@ async def test_the_last_good_numbers_survive_a_restart_of_the_api_while_the_stor
             assert (turned["this_month"], turned["last_month"]) == (0, 60)
             assert (turned["this_year"], turned["last_year"]) == (0, 80)
             assert turned["paths"] == {"/a": {"views": 445, "today": 0}}
+    finally:
+        counted.start()
+
+
+async def test_the_last_good_numbers_are_waited_for_when_redis_is_slow_and_the_store_away(
+    counted: ClickHouseServer, open_api: OpenApi, redis_server: RedisServer, clock: Clock
+) -> None:
+    async with open_api() as client:
+        good = await numbers(client)
+    counted.kill()
+    try:
+        async with (
+            Proxy(redis_server.port) as proxy,
+            opened(counted.url, f"redis://127.0.0.1:{proxy.port}/0", clock) as client,
+        ):
+            proxy.delay = 1.2
+            assert await numbers(client) == {**good, "stale": True}
     finally:
         counted.start()
 

@@ -7,7 +7,7 @@ import random
 import re
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ import httpx
 import redis.asyncio
 
 from tests.chaos.world import World
+from tests.servers.services import Service
 
 Fault = Callable[[World, random.Random], Awaitable[str]]
 
@@ -72,12 +73,20 @@ async def leave_spools(world: World, chance: random.Random) -> str:
     left = sum(file.stat().st_size for file in world.spools.glob("*/*"))
     chance.shuffle(ingests)
     world.redis_proxy.heal()
-    for service in ingests:
+    first, *others = ingests
+    await _start((first,))
+    await _start(others)
+    name = next(name for name, service in world.services.items() if service is first)
+    return f"kill -9 of every ingest with {left} bytes in the spools, {name} is back first"
+
+
+async def _start(services: Sequence[Service]) -> None:
+    """Start services together, and wait until they are ready or something else is wrong."""
+    for service in services:
         await asyncio.to_thread(service.start, wait=False)
+    for service in services:
         with contextlib.suppress(RuntimeError):
             await asyncio.to_thread(service.wait_until_ready, 20)
-    first = next(name for name, service in world.services.items() if service is ingests[0])
-    return f"kill -9 of every ingest with {left} bytes in the spools, {first} is back first"
 
 
 def _has_spooled(url: str) -> bool:

@@ -1,5 +1,6 @@
 """A portal whose site is counted by a whole Luot, and what stands between browsers and that."""
 
+import json
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,9 +12,7 @@ from tests.browser.portal import LUOT, PORTAL, Portal
 from tests.servers.up import Up
 
 # Browsers say that a program drives them, and such are not counted: the tests are for people.
-_NOBODY_DRIVES = (
-    '<script>Object.defineProperty(navigator, "webdriver", { get: () => false })</script>'
-)
+_DRIVEN = '<script>Object.defineProperty(navigator, "webdriver", { get: () => %s })</script>'
 _MARK = "/sau-do-"
 
 
@@ -45,10 +44,15 @@ class Place:
         """Return a snippet, as `luot snippet` prints it."""
         return Snippet(self.luot(host), self.site, PinnedScript("", "", "")).ways()[name]
 
-    def page(self, path: str, body: str = "", head: str | None = None) -> str:
-        """Put up a page, with the script unless another head is given; return its address."""
+    def page(
+        self, path: str, body: str = "", head: str | None = None, *, driven: bool = False
+    ) -> str:
+        """Put up a page, with the script unless another head is given; return its address.
+
+        A page that a program drives, it seems, shows numbers and is not counted.
+        """
         head = self.way("script") if head is None else head
-        self._portal.page(path, body, head=_NOBODY_DRIVES + head)
+        self._portal.page(path, body, head=_DRIVEN % json.dumps(driven) + head)
         return self.url(path)
 
     def url(self, path: str, host: str = PORTAL) -> str:

@@ -5,12 +5,18 @@ from pathlib import Path
 import pytest
 
 from tests.browser.engines.conftest import Start
-from tests.browser.engines.engine import Engine, Silence
+from tests.browser.engines.engine import Engine, Silence, comes
 from tests.browser.engines.old import open_in_old_engine
 from tests.browser.engines.place import Place
 
 BLOCK = '<visitor-counter lines="today,total"></visitor-counter>'
-SHOWN = "document.querySelector('visitor-counter').shadowRoot.textContent"
+SHOWN = "document.querySelector('visitor-counter')?.shadowRoot?.querySelector('.known')?.innerText"
+
+
+def shown(engine: Engine, address: str) -> str:
+    """Return what the block of a page shows when it is opened."""
+    engine.open(address)
+    return str(engine.wait(SHOWN))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +55,9 @@ def test_a_site_of_views_only_shows_views(engine: Engine, place: Place) -> None:
     assert place.visits() == place.visitors() == 0
     # Each reading of the pages is a view of our own.
     total = 3 + place.marks
-    engine.wait(f"{SHOWN}.endsWith('Tổng lượt truy cập: {total}')")
+    address = place.page("/so-lieu", BLOCK, driven=True)
+    assert comes(lambda: shown(engine, address).endswith(f"Tổng lượt truy cập: {total}"))
+    assert place.sent(posts=3)
 
 
 def test_the_line_for_old_browsers_does_nothing_in_this_one(engine: Engine, place: Place) -> None:

@@ -30,8 +30,8 @@ class Place:
         self._token = (up.data / "token").read_text().strip()
         self.marks = 0
         self._call("POST", "/api/admin/sites", json={"slug": site, "hosts": [PORTAL], **options})
-        taken = self._call("GET", f"/api/admin/sites/{site}/ingest", params={"wait": 10})
-        assert taken["counts"], taken
+        known = f"/api/admin/sites/{site}/ingest"
+        assert comes(lambda: self._call("GET", known, params={"wait": 10})["counts"])
 
     def close(self) -> None:
         self.between.close()

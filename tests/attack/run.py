@@ -18,7 +18,7 @@ MOST_VISITS = 6000
 
 
 class Attack(NamedTuple):
-    """What is tried, and how many visits of the attacked site it may bring, at least and at most."""
+    """What is tried, and how many visits of the attacked site it may bring."""
 
     run: Callable[[Target, float], Awaitable[Outcome]]
     visits: range
@@ -101,7 +101,8 @@ async def run(target: Target, name: str, seconds: float) -> Row:
 
 async def _stands_still(target: Target) -> int:
     """Return the visits of the attacked site, once all that was sent is counted."""
-    last, since = target.counter(ATTACKED)["total"], time.monotonic()
+    last: int = target.counter(ATTACKED)["total"]
+    since = time.monotonic()
     while time.monotonic() < since + STILL_SECONDS:
         if (now := target.counter(ATTACKED)["total"]) != last:
             last, since = now, time.monotonic()

@@ -8,6 +8,7 @@
 # make coverage  how much of services/ the unit and contract tests run
 # make chaos  ten minutes in which everything breaks, compared with exact books
 # make soak   half an hour at half of the highest rate: does anything grow?
+# make attack  attack a whole Luot from one address: what does it do to everybody else?
 # make widget  the browser scripts, from their sources (needs esbuild 0.17.0 or npm)
 # make bench  the benchmarks
 # make lock   pin the dependencies again, after a change of pyproject.toml
@@ -32,8 +33,9 @@ COVERAGE_ARGS ?= tests/unit tests/contract -m "not hypothesis"
 BENCH_ARGS ?=
 CHAOS_ARGS ?=
 SOAK_ARGS ?=
+ATTACK_ARGS ?=
 
-.PHONY: up test quick fmt check coverage chaos soak widget bench lock clean
+.PHONY: up test quick fmt check coverage chaos soak attack widget bench lock clean
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.standalone
@@ -64,6 +66,9 @@ chaos: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos.soak $(SOAK_ARGS)
+
+attack: $(VENV)/.dev
+	$(BIN)/python -m tests.attack $(ATTACK_ARGS)
 
 widget: $(VENV)/.dev
 	$(BIN)/python -m services.widget.build

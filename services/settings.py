@@ -41,6 +41,7 @@ NAMES = frozenset(
         "REDIS_URL",
         "RETENTION_SECONDS",
         "SALTS",
+        "SECURITY_CONTACT",
         "SPOOL",
         "SPOOL_BYTES",
         "TOKEN",

@@ -30,7 +30,7 @@ from services.api.sites import routes as site_routes
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
 from services.embedded.stores import Stores
-from services.http import errors, health, server
+from services.http import errors, health, security_txt, server
 from services.runtime import gc_tuning
 from services.runtime.tasks import end
 from services.state.state import State
@@ -237,6 +237,8 @@ class Api:
         app.router.routes.extend(embed.routes(lambda: self._now().counters))
         app.router.routes.extend(health.routes(self.ready, self.notes))
         app.router.routes.extend(page.routes(app))
+        contact, url = self._settings.security_contact, self._settings.public_url
+        app.router.routes.extend(security_txt.routes(contact, url))
         app.include_router(scripts.router(self._settings.public_url))
         app.include_router(
             site_routes.router(

@@ -13,6 +13,11 @@ MIN_TOKEN_LENGTH = 16
 PublicUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
 
 
+SecurityContact = Annotated[
+    str, Meta(pattern=r"^(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\+?[\d-]+)$")
+]
+
+
 class AdminToken(Secret):
     """The bearer token of an owner."""
 
@@ -36,6 +41,10 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
     public_url: Annotated[
         PublicUrl | None,
         Meta(description="where browsers reach Luot, for example https://thongke.example.vn"),
+    ] = None
+    security_contact: Annotated[
+        SecurityContact | None,
+        Meta(description="whom security.txt names, for example mailto:antoan@example.vn"),
     ] = None
     trusted_proxies: Annotated[
         Networks, Meta(description="peers whose X-Forwarded-For is believed")

@@ -1,6 +1,7 @@
 """The whole of Luot as an operator runs it: three processes, a real Redis, a real ClickHouse."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,10 @@ def wait_until_known(ingest: str, slug: str) -> None:
 class System:
     """Every part of it can be stopped, killed and started again by name."""
 
-    def __init__(self, directory: Path, **settings: str) -> None:
-        self.redis = RedisServer(directory / "redis")
+    def __init__(
+        self, directory: Path, *, redis_options: Sequence[str] = (), **settings: str
+    ) -> None:
+        self.redis = RedisServer(directory / "redis", None, *redis_options)
         self.clickhouse = ClickHouseServer(directory / "clickhouse")
         common = {"LUOT_REDIS_URL": self.redis.url, **settings}
         store = {**common, "LUOT_CLICKHOUSE_URL": self.clickhouse.url}

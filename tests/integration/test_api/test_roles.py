@@ -30,6 +30,7 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "GET /healthz": (ANYBODY, "/healthz", 200),
     "GET /readyz": (ANYBODY, "/readyz", 200),
     "GET /metrics": (ANYBODY, "/metrics", 200),
+    "GET /.well-known/security.txt": (ANYBODY, "/.well-known/security.txt", 404),
     "GET /api/script": (ANYBODY, "/api/script", 200),
     **{
         f"GET /counter/{{site}}.{kind}": (ANYBODY, f"/counter/mytho.{kind}", 200)

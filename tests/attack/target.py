@@ -1,0 +1,96 @@
+"""A whole Luot within the limits of the compose file: `huyen` is attacked, `tinh` is another's."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.attack.limits import memory_limits, redis_memory
+from tests.servers.system import BROWSER, TOKEN, System
+
+ATTACKED = "huyen"
+OTHER = "tinh"
+OWNER = "chu-cong"
+VIEWER = "nguoi-xem"
+PASSWORD = "bánh mì và cà phê sữa đá"
+ATTACKER = "198.51.100.7"
+OLD_PAGES = ("/tin-tuc/bai-hom-qua", "/tin-tuc/bai-tuan-truoc")
+"""Read on earlier days, once each."""
+
+
+class Target(System):
+    """Processes, sites, people, and what of the attacked site was read on earlier days."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        options = ("--maxmemory", redis_memory())
+        super().__init__(directory, redis_options=options, **settings)
+        self.directory = directory
+        self.api_headers = {"Authorization": f"Bearer {TOKEN}"}
+
+    def start(self) -> "Target":
+        super().start()
+        self.add_site(ATTACKED, public_dashboard=True, public_top=True)
+        self.add_site(OTHER)
+        self.ask("POST", "/api/admin/users", name=OWNER, password=PASSWORD, role="owner")
+        sites = [ATTACKED]
+        self.ask(
+            "POST", "/api/admin/users", name=VIEWER, password=PASSWORD, role="viewer", sites=sites
+        )
+        self._import_earlier_days()
+        return self
+
+    def ask(self, method: str, path: str, **body: Any) -> Any:
+        """Ask the API as an owner; it must agree."""
+        url = f"{self.api.url}{path}"
+        answer = httpx.request(method, url, headers=self.api_headers, json=body, timeout=60)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def _import_earlier_days(self) -> None:
+        log = self.directory / "earlier.log"
+        day = datetime.now(UTC) - timedelta(days=2)
+        lines = [
+            f"203.0.113.{number} - - [{day:%d/%b/%Y}:10:00:00 +0700]"
+            f' "GET {path} HTTP/1.1" 200 512 "-" "{BROWSER}"\n'
+            for number, path in enumerate(OLD_PAGES, 1)
+        ]
+        log.write_text("".join(lines))
+        command = [sys.executable, "-m", "services.cli.main", "import", str(log)]
+        environ = {**os.environ, "LUOT_URL": self.api.url, "LUOT_TOKEN": TOKEN}
+        subprocess.run(
+            [*command, "--site", ATTACKED],
+            env=environ,
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+        self.counter_when(ATTACKED, len(OLD_PAGES), metric="views")
+
+    def views(self, path: str) -> int:
+        """Return the views that a page of the attacked site shows."""
+        page: dict[str, int] = self.counter(ATTACKED, path=path)["paths"][path]
+        return page["views"]
+
+    def memory(self) -> dict[str, tuple[int, int]]:
+        """Return by process the most bytes that it ever had in memory, and its limit."""
+        limits = memory_limits()
+        processes = {
+            "redis": self.redis.pid,
+            "clickhouse": self.clickhouse.pid,
+            "ingest": self.ingest.pid,
+            "aggregator": self.aggregator.pid,
+            "api": self.api.pid,
+        }
+        return {name: (most_resident(pid), limits[name]) for name, pid in processes.items()}
+
+
+def most_resident(pid: int) -> int:
+    """Return the peak of a process's resident memory in bytes, by its kernel."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(f"process {pid} has ended")

@@ -40,3 +40,6 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         Networks, Meta(description="peers whose X-Forwarded-For is believed")
     ] = THIS_MACHINE
+    editors_publish: Annotated[
+        bool, Meta(description="editors may publish the traffic of their sites, as owners may")
+    ] = False

@@ -37,6 +37,11 @@ class ClientAddresses:
                 return forwarded.partition(",")[0].strip().lower() == "https"
         return request.url.scheme == "https"
 
+    def host(self, request: Request) -> str:
+        """Return the host under which people know this server, without a port."""
+        named = self._public.hostname if self._public is not None else request.url.hostname
+        return named or ""
+
     def is_foreign(self, request: Request) -> bool:
         """Tell whether a page of another origin sent the request, as far as the browser says.
 

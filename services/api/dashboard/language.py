@@ -16,6 +16,7 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
 from starlette.requests import Request
 
+from services.http.errors import Told
 from services.model.calendar import zone
 from services.model.display import LABELS, Lang
 from services.model.lines import Line
@@ -86,6 +87,14 @@ class Language:
             form = self._locale.plural_form(values["count"])  # type: ignore[arg-type]
             text = text.get(form, text["other"])
         return text.format(**values) if values else text
+
+    def told(self, text: str) -> str:
+        """Return a message in this language, where it is one that pages can say."""
+        return self(text.key, **text.values) if isinstance(text, Told) else text
+
+    def speaks(self, text: str) -> Lang:
+        """Return the language in which `told` says a message."""
+        return self.lang if isinstance(text, Told) else Lang.EN
 
     def known(self, key: str, otherwise: str) -> str:
         """Return the text of a key, or another where there is none."""

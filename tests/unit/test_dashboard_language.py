@@ -56,7 +56,7 @@ def told() -> set[str]:
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Told"
     ]
     keys = [call.args[1] for call in calls]
-    return {key.value for key in keys if isinstance(key, ast.Constant)}
+    return {str(key.value) for key in keys if isinstance(key, ast.Constant)}
 
 
 def test_every_message_that_pages_translate_has_its_text_with_its_gaps() -> None:

@@ -154,7 +154,7 @@ async def test_the_proof_of_a_browser_is_bound_to_account_and_password(
         answer = await client.post(
             "/api/admin/sign-in",
             json={"name": "lan", "password": PASSWORD},
-            headers={name: value.encode() for name, value in headers.items()},
+            headers={name.encode(): value.encode() for name, value in headers.items()},
         )
         assert (forged, answer.status_code) == (forged, 429)
     async with browser(client, "lan") as known:

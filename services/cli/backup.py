@@ -50,9 +50,10 @@ async def _backup(folder: Path, data: Path | None) -> "Manifest":
             source = frames.fetch(client.url, token)
             return await run.save(source, folder, bar.total, bar.advance)
         async with open_stores(settings, data) as stores:
-            await _record(stores.store)
             source = run.dump_of(stores)
-            return await run.save(source, folder, bar.total, bar.advance)
+            manifest = await run.save(source, folder, bar.total, bar.advance)
+            await _record(stores.store)
+            return manifest
 
 
 async def _record(store: "Store") -> None:

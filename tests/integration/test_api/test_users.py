@@ -244,6 +244,7 @@ async def test_every_change_is_written_down_with_who_before_and_after(
     assert [(entry["who"], entry["action"], entry["subject"]) for entry in entries] == [
         ("admin token", "user.add", "lan"),
         ("admin token", "token.add", made["id"]),
+        ("lan", "sign_in", entries[2]["subject"]),
         ("lan", "site.add", "danang"),
         (f"token:{made['id']}", "site.edit", "mytho"),
         (f"token:{made['id']}", "balance.add", "old"),

@@ -9,7 +9,7 @@ import msgspec
 from services.model.account import User
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import State
+from services.state.state import State, put
 
 WAIT_SECONDS = 300
 """How long a code may be waited for; then the password is asked for again."""
@@ -34,7 +34,7 @@ class HalfSignIns:
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         body = msgspec.json.encode(HalfSignIn(user.name, user.stamp))
         with translated():
-            await self._redis.set(_key(secret), body, ex=WAIT_SECONDS)
+            await put(self._redis, _key(secret), body, WAIT_SECONDS)
         return secret
 
     async def find(self, secret: str) -> HalfSignIn | None:

@@ -11,7 +11,7 @@ import msgspec
 from services.model.account import User
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import State
+from services.state.state import EVEN_WHEN_FULL, State, put
 
 IDLE_SECONDS = 12 * 3600
 """A session expires when it is not used for this long."""
@@ -24,12 +24,21 @@ MOST_OF_A_USER = 50
 SECRET_BYTES = 32
 _ID_LENGTH = 20
 
+_LIST = (
+    EVEN_WHEN_FULL
+    + """
+redis.call('SADD', KEYS[1], ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+"""
+)
+
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
     """Who signed in, with which password, when, and when they last came (seconds since 1970).
 
-    browser, system  families of them, for the user's list; no more of the User-Agent is kept
-    proved           when the password was last given
+    browser, system, country  where they are, for the user's list, as far as it is known; no more
+                              of User-Agent and address is kept
+    proved                    when the password was last given
     """
 
     user: str
@@ -39,6 +48,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     browser: str = ""
     system: str = ""
     proved: float = 0.0
+    country: str = ""
 
     @property
     def ends(self) -> float:
@@ -60,19 +70,21 @@ class Sessions:
         self._redis = state.redis
         self._clock = clock
 
-    async def begin(self, user: User, browser: str = "", system: str = "") -> str:
+    async def begin(
+        self, user: User, browser: str = "", system: str = "", country: str = ""
+    ) -> str:
         """Begin a session of a user and return its id, for the browser only."""
         secret = secrets.token_urlsafe(SECRET_BYTES)
         digest, now = _digest(secret), self._clock()
-        session = Session(user.name, user.stamp, now, now, browser, system, now)
+        session = Session(user.name, user.stamp, now, now, browser, system, now, country)
         before = await self._read(user.name)
         forgotten = [old for old, found in before.items() if found is None]
         living = [old for old, found in before.items() if found is not None]
         with translated():
+            await put(self._redis, keys.session(digest), _encoded(session), IDLE_SECONDS)
+            arguments = (keys.sessions(user.name), digest, str(LONGEST_SECONDS))
+            await _done(self._redis.eval(_LIST, 1, *arguments))
             async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.set(keys.session(digest), _encoded(session), ex=IDLE_SECONDS)
-                pipeline.sadd(keys.sessions(user.name), digest)
-                pipeline.expire(keys.sessions(user.name), LONGEST_SECONDS)
                 for old in [*forgotten, *living[MOST_OF_A_USER - 1 :]]:
                     pipeline.delete(keys.session(old))
                     pipeline.srem(keys.sessions(user.name), old)
@@ -152,7 +164,7 @@ class Sessions:
         left = max(1, int(session.ends - self._clock()))
         # Only if it still exists: it may have been ended since it was read.
         with translated():
-            await self._redis.set(keys.session(digest), _encoded(session), ex=left, xx=True)
+            await put(self._redis, keys.session(digest), _encoded(session), left, "if there")
 
 
 def session_id(secret: str) -> str:

@@ -3,17 +3,19 @@
 import secrets
 from collections.abc import Awaitable, Sequence
 from hashlib import blake2b
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import State
+from services.state.state import EVEN_WHEN_FULL, State
 
 _SALT_SECONDS = 86_400
 
 # All are looked at before one is counted: what is refused counts for nobody, so whoever guesses on
 # after a refusal uses up nothing of a name that belongs to somebody else.
-_COUNT = """
+_COUNT = (
+    EVEN_WHEN_FULL
+    + """
 local wait = 0
 for i, key in ipairs(KEYS) do
     if tonumber(redis.call('GET', key) or '0') >= tonumber(ARGV[2 * i - 1]) then
@@ -29,8 +31,11 @@ for i, key in ipairs(KEYS) do
 end
 return 0
 """
+)
 
-_TAKE_BACK = """
+_TAKE_BACK = (
+    EVEN_WHEN_FULL
+    + """
 for i, key in ipairs(KEYS) do
     if ARGV[i] == '1' then
         redis.call('DEL', key)
@@ -39,6 +44,15 @@ for i, key in ipairs(KEYS) do
     end
 end
 """
+)
+
+_SALT = (
+    EVEN_WHEN_FULL
+    + """
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2], 'NX')
+return redis.call('GET', KEYS[1])
+"""
+)
 
 
 class AttemptLimit(NamedTuple):
@@ -85,10 +99,9 @@ class SignInAttempts:
             await cast("Awaitable[str]", evaluated)
 
     async def _salt(self) -> bytes:
-        fresh = secrets.token_bytes(16)
-        await self._redis.set(keys.SIGN_IN_SALT, fresh, ex=_SALT_SECONDS, nx=True)
-        salt = await cast("Awaitable[bytes | None]", self._redis.get(keys.SIGN_IN_SALT))
-        return salt or fresh
+        arguments = (keys.SIGN_IN_SALT, secrets.token_hex(16), str(_SALT_SECONDS))
+        salt: Any = await self._redis.eval(_SALT, 1, *arguments)
+        return bytes(salt)
 
 
 def _digest(salt: bytes, text: str) -> str:

@@ -5,12 +5,14 @@ from typing import cast
 
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import State
+from services.state.state import EVEN_WHEN_FULL, State
 
 KEPT_SECONDS = 600
 """Longer than any code is valid."""
 
-_USE = """
+_USE = (
+    EVEN_WHEN_FULL
+    + """
 local last = redis.call('GET', KEYS[1])
 if last and tonumber(last) >= tonumber(ARGV[1]) then
     return 0
@@ -18,6 +20,7 @@ end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1
 """
+)
 
 
 class UsedCodes:

@@ -84,7 +84,7 @@ def test_turning_it_on_signing_in_with_it_and_losing_the_telephone(
     expect(lost.get_by_role("heading", name="Trang web", exact=True)).to_be_visible()
     lost.goto(f"{up.url}/admin/account")
     expect(lost.get_by_text("Còn 9 mã khôi phục.")).to_be_visible()
-    expect(lost.get_by_text("bằng Firefox trên Linux, trước phiên này")).to_be_visible()
+    expect(lost.get_by_text("trước phiên này: Firefox · Linux.")).to_be_visible()
     laptop.close()
     phone.wrong = [said for said in phone.wrong if "401" not in said]
     phone.close()

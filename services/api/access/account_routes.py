@@ -67,6 +67,7 @@ class SessionOut(BaseModel):
     current: bool = Field(description="the one that asks")
     browser: str
     os: str
+    country: str = Field(description="ISO 3166 code; '' without LUOT_COUNTRY_DATABASE")
     begun_at: int = Field(description="milliseconds since 1970, UTC")
     seen_at: int = Field(description="last use, to a minute")
     ends_at: int = Field(description="if it is not used again")
@@ -78,6 +79,7 @@ class SignInOut(BaseModel):
     at: int = Field(description="milliseconds since 1970, UTC")
     browser: str
     os: str
+    country: str
 
 
 class AccountOut(BaseModel):
@@ -194,7 +196,13 @@ def out(own: OwnAccount) -> AccountOut:
             recovery_codes=len(user.recovery_codes),
             required=user.second_factor_required,
         ),
-        last_sign_in=last and SignInOut(at=last.at, browser=last.browser, os=last.system),
+        last_sign_in=last
+        and SignInOut(
+            at=last.at,
+            browser=last.origin.browser,
+            os=last.origin.system,
+            country=last.origin.country,
+        ),
         refused=own.refused,
         sessions=[
             SessionOut(
@@ -202,6 +210,7 @@ def out(own: OwnAccount) -> AccountOut:
                 current=name == own.current,
                 browser=session.browser,
                 os=session.system,
+                country=session.country,
                 begun_at=int(session.begun * 1000),
                 seen_at=int(session.seen * 1000),
                 ends_at=int(session.ends * 1000),

@@ -6,6 +6,7 @@ import msgspec
 from starlette.requests import Request
 
 from services.api.access.authenticator import Authenticator
+from services.api.access.origin import Origin
 from services.api.access.sign_in import REFUSED, SIGNED_IN
 from services.http.errors import unavailable
 from services.model.account import User
@@ -18,11 +19,10 @@ _LOOKED_AT = 100
 
 
 class LastSignIn(NamedTuple):
-    """The sign-in before this session's: when, in ms since 1970, and with what."""
+    """The sign-in before this session's: when, in ms since 1970, and from where."""
 
     at: int
-    browser: str
-    system: str
+    origin: Origin
 
 
 class OwnAccount(NamedTuple):
@@ -95,8 +95,8 @@ class OwnAccounts:
             before = entries[:1]
         for entry in before:
             details = msgspec.json.decode(entry.after, type=dict[str, str | bool])
-            browser, system = details.get("browser", ""), details.get("os", "")
-            return LastSignIn(entry.at, str(browser), str(system))
+            found = [str(details.get(name, "")) for name in ("browser", "os", "country")]
+            return LastSignIn(entry.at, Origin(*found))
         return None
 
     async def _refused(self, name: str, since: int) -> int:

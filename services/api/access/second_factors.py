@@ -110,8 +110,12 @@ class SecondFactors:
     async def reset(self, who: Principal, name: str) -> None:
         """Take the second factor of a user away, as for a lost telephone. Raises ApiError.
 
-        Their sessions end; where it is required, they turn it on again when they sign in.
+        Their sessions end; where it is required, they turn it on again when they sign in. One's
+        own takes the password: `turn_off`.
         """
+        if who.kind == "user" and who.name == name:
+            text = "this is yours; turn it off with your password"
+            raise ApiError(HTTPStatus.CONFLICT, {"second_factor": Told(text, "second.yours")})
         async with self._accounts.changing():
             user = self._enrolled(name)
             async with self._audit.recorded(who, "second_factor.reset", name):

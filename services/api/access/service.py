@@ -15,6 +15,7 @@ from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
 from services.api.access.authenticator import Authenticator
 from services.api.access.client_address import ClientAddresses
+from services.api.access.origin import Origins
 from services.api.access.own_accounts import OwnAccounts
 from services.api.access.second_factors import SecondFactors
 from services.api.access.sign_in import SignInService
@@ -49,7 +50,10 @@ class Access:
             settings.admin_token, self._accounts, state, clients, clock
         )
         self.factors = SecondFactors(self.authenticator, self.audit, state, clock)
-        self.sign_in = SignInService(self.authenticator, state, self.factors, self.trail, clock)
+        self._origins = Origins(clients, settings.country_database)
+        self.sign_in = SignInService(
+            self.authenticator, state, self.factors, self.trail, self._origins, clock
+        )
         self.users = Users(self.authenticator, self.sign_in.passwords, self.audit, registry, clock)
         self.tokens = Tokens(self.authenticator, self.audit, registry, clock)
         self.own = OwnAccounts(self.authenticator, store)
@@ -65,6 +69,7 @@ class Access:
     async def close(self) -> None:
         """End what is under way."""
         self.sign_in.close()
+        self._origins.close()
         await self.trail.close()
         await self._accounts.close()
 

@@ -1,6 +1,5 @@
 """Signing in with name, password and code, and signing out."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from starlette.responses import Response
 from services import metrics
 from services.api.access import cookies, known_browsers
 from services.api.access.authenticator import Authenticator, foreign, of_user
+from services.api.access.origin import Origins
 from services.api.access.passwords import MAX_LENGTH, Passwords
 from services.api.access.principal import Principal
 from services.api.access.second_factors import Proof, SecondFactors
@@ -69,6 +69,7 @@ class SignInService:
         state: State,
         factors: SecondFactors,
         trail: Trail,
+        origins: Origins,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._authenticator = authenticator
@@ -76,6 +77,7 @@ class SignInService:
         self._half = HalfSignIns(state)
         self._factors = factors
         self._trail = trail
+        self._origins = origins
         self._clock = clock
         self.passwords = Passwords()
 
@@ -202,12 +204,14 @@ class SignInService:
         authenticator, now = self._authenticator, self._clock()
         secure = authenticator.clients.is_secure(request)
         is_known = known_browsers.known(request, secure, user, now) is not None
-        browser, system = await _families(request)
+        origin = await self._origins.of(request)
         if before := authenticator.secret(request):
             await authenticator.sessions.end(before)
-        secret = await authenticator.sessions.begin(user, browser, system)
+        secret = await authenticator.sessions.begin(
+            user, origin.browser, origin.system, origin.country
+        )
         _SIGN_INS.labels("ok").inc()
-        details = {"browser": browser, "os": system, "known_browser": is_known}
+        details = {**origin.fields(), "known_browser": is_known}
         if proof is not None:
             details["second_factor"] = proof
         await self._trail.note(user.name, SIGNED_IN, session_id(secret), details)
@@ -229,13 +233,3 @@ def wrong() -> ApiError:
     return ApiError(
         HTTPStatus.UNAUTHORIZED, {"sign_in": Told("name or password is wrong", "sign_in.wrong")}
     )
-
-
-async def _families(request: Request) -> tuple[str, str]:
-    """Return what browser and system are called, of what the browser says of itself."""
-    # The parser takes memory, which a process in which nobody signs in does without.
-    from services.enrich.agents import MAX_USER_AGENT, read_agent
-
-    user_agent = request.headers.get("user-agent", "")[:MAX_USER_AGENT]
-    agent = await asyncio.to_thread(read_agent, user_agent)
-    return agent.browser, agent.os

@@ -109,6 +109,11 @@ class Language:
         name: str = self._locale.languages[lang]
         return name
 
+    def origin(self, browser: str, system: str, country: str) -> str:
+        """Return where somebody is, as far as it is known: Firefox · Linux · Vietnam."""
+        parts = [browser, system, self._locale.territories.get(country, country)]
+        return " · ".join(part for part in parts if part) or "–"
+
     def number(self, value: float | None) -> str:
         """Return a number with its thousands parted; a dash where there is none."""
         if value is None:

@@ -49,6 +49,7 @@ async def test_sessions_are_listed_and_each_or_all_others_can_be_ended(
             "current": True,
             "browser": "Firefox",
             "os": "Linux",
+            "country": "",
             "begun_at": clock.ms,
             "seen_at": clock.ms,
             "ends_at": clock.ms + 12 * 3_600_000,
@@ -108,7 +109,7 @@ async def test_an_account_tells_of_the_sign_in_before_and_of_those_that_were_ref
     before = found["last_sign_in"]
     # Entries of one moment have times of their own, to keep their order.
     assert before.pop("at") - (clock.ms - 86_400_000) in range(10)
-    assert before == {"browser": "Other", "os": "Other"}
+    assert before == {"browser": "Other", "os": "Other", "country": ""}
 
 
 async def test_a_backup_takes_the_password_again_or_a_token_for_it(

@@ -213,6 +213,20 @@ async def test_an_owner_resets_it_for_who_has_lost_the_telephone(
     assert "second_factor.reset" in [entry["action"] for entry in await audit(client)]
 
 
+async def test_an_owner_does_not_get_around_the_password_of_their_own_account(
+    client: httpx.AsyncClient, clock: Clock
+) -> None:
+    await add_user(client, "lan", "owner", ())
+    async with browser(client, "lan") as lan:
+        await enrol(lan, clock)
+        own = await lan.delete("/api/admin/users/lan/second-factor")
+        assert (own.status_code, list(own.json()["errors"])) == (409, ["second_factor"])
+        csrf = {"csrf": lan.headers["X-CSRF-Token"]}
+        page = await lan.post("/admin/users/lan/second-factor/reset", data=csrf, headers=PAGE)
+        assert (page.status_code, "This is your own" in page.text) == (400, True)
+    assert (await come(client, None)).status_code == 401
+
+
 async def test_who_is_asked_for_it_can_do_nothing_before_it_is_on(
     client: httpx.AsyncClient, clock: Clock
 ) -> None:

@@ -11,7 +11,7 @@ from hashlib import sha256
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.model.account import User
+from services.model.account import Role, User
 
 PLAIN = "luot_known"
 SECURE = f"__Host-{PLAIN}"
@@ -20,17 +20,21 @@ KEPT_SECONDS = 365 * 86_400
 MAX_ACCOUNTS = 5
 """How many accounts one browser is known to, as where colleagues share a desk."""
 
+_NOBODY = User(name="-", password="", role=Role.VIEWER, stamp="")
 _ID_BYTES = 12
 _BETWEEN = "~"
 
 
 def known(request: Request, secure: bool, user: User | None, now: float) -> str | None:
-    """Return the id of a browser that has signed in to this account, else None."""
-    if user is not None:
-        for proof in _proofs(request, secure):
-            if (browser := _checked(proof, user, now)) is not None:
-                return browser
-    return None
+    """Return the id of a browser that has signed in to this account, else None.
+
+    For a name that nobody has, the work is the same.
+    """
+    found = None
+    for proof in _proofs(request, secure):
+        browser = _checked(proof, user or _NOBODY, now)
+        found = browser if found is None else found
+    return None if user is None else found
 
 
 def remember(request: Request, response: Response, secure: bool, user: User, now: float) -> None:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from services.api.access import known_browsers
 from services.api.access.throttle import LIMITS, WINDOW_SECONDS
 from tests.integration.test_api.people import ADMIN, PASSWORD, add_user, browser, sign_in
 
@@ -219,3 +220,16 @@ async def test_known_and_unknown_names_are_refused_alike(client: httpx.AsyncClie
         for number, name in enumerate(("lan", "nobody"))
     }
     assert told["lan"] == told["nobody"]
+
+
+async def test_a_proof_for_a_name_that_nobody_has_is_worth_nothing(
+    client: httpx.AsyncClient,
+) -> None:
+    signed = "browser.1704258000"
+    mac = known_browsers._mac(known_browsers._NOBODY, signed)
+    forged = HERE | {"Cookie": f"luot_known={signed}.{mac}"}
+    answers = [
+        (await sign_in(client, "nobody", "a wrong password", **forged)).status_code
+        for _ in range(LIMITS["name and address"] + 1)
+    ]
+    assert answers == [401] * LIMITS["name and address"] + [429]

@@ -100,6 +100,15 @@ class Language:
         """Return the text of a key, or another where there is none."""
         return self(key) if key in self._texts.by_key else otherwise
 
+    def named(self, prefix: str) -> list[tuple[str, str]]:
+        """Return what has a text under a prefix, such as `action.`, with the text, by the text."""
+        found = [
+            (key.removeprefix(prefix), self(key))
+            for key in self._texts.by_key
+            if key.startswith(prefix)
+        ]
+        return sorted(found, key=lambda one: one[1])
+
     def line(self, name: str) -> str:
         """Return what the block calls one of its numbers, such as `today`."""
         return LABELS[self.lang][Line[name.upper()]]

@@ -46,6 +46,12 @@ async def test_a_sign_in_is_written_down_with_what_came_and_not_from_where(
         assert (newest["who"], newest["failed"], newest["site"]) == ("lan", False, "")
         assert newest["after"] == {"browser": "Firefox", "os": "Linux", "known_browser": known}
     assert "127.0.0.1" not in json.dumps(await audit(client))
+    owner = ADMIN | {"Accept": "text/html", "Accept-Language": "en"}
+    page = await client.get("/admin/audit?action=sign_in", headers=owner)
+    assert page.text.count('<th scope="row">Signed in') == 2
+    assert '<th scope="row">Added a user' not in page.text
+    page = await client.get("/admin/audit?action=user.add", headers=owner)
+    assert page.text.count('<th scope="row">Added a user') == 1
 
 
 async def test_a_flood_of_refused_sign_ins_is_an_entry_an_hour_for_each_name(

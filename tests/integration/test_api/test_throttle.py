@@ -1,6 +1,8 @@
 """Guessing passwords is slow; knowing one is not."""
 
+import asyncio
 import time
+from collections import Counter
 
 import httpx
 import pytest
@@ -233,3 +235,36 @@ async def test_a_proof_for_a_name_that_nobody_has_is_worth_nothing(
         for _ in range(LIMITS["name and address"] + 1)
     ]
     assert answers == [401] * LIMITS["name and address"] + [429]
+
+
+async def burst(client: httpx.AsyncClient, addresses: int, times: int) -> list[int]:
+    """Guess many passwords at the same moment, of many names; return what was answered."""
+    answers = await asyncio.gather(
+        *(
+            sign_in(client, f"name{turn}", "a wrong password", **of(turn % addresses))
+            for turn in range(times)
+        )
+    )
+    return [answer.status_code for answer in answers]
+
+
+async def test_a_burst_from_one_address_leaves_room_for_others(client: httpx.AsyncClient) -> None:
+    await add_user(client, "lan")
+    attacked = asyncio.create_task(burst(client, addresses=1, times=90))
+    async with httpx.AsyncClient(base_url=client.base_url) as elsewhere:
+        while not attacked.done():
+            assert (await sign_in(elsewhere, "lan", **ELSEWHERE)).status_code == 200
+    assert Counter(await attacked) == {401: LIMITS["address"], 429: 90 - LIMITS["address"]}
+
+
+async def test_a_burst_from_many_addresses_leaves_room_for_browsers_that_are_known(
+    client: httpx.AsyncClient,
+) -> None:
+    await add_user(client, "lan")
+    async with browser(client, "lan") as known:
+        attacked = asyncio.create_task(burst(client, addresses=40, times=90))
+        while not attacked.done():
+            assert (await sign_in(known, "lan", **of(1))).status_code == 200
+        told = Counter(await attacked)
+    assert told[503] > 0, "more than can wait"
+    assert set(told) == {401, 503}

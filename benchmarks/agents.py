@@ -16,7 +16,8 @@ import pytest
 from benchmarks.machine import ROOT
 from benchmarks.measure import Result, exact
 from services.enrich import crawler_lists
-from services.enrich.bots import MAX_USER_AGENT, judge
+from services.enrich.agents import MAX_USER_AGENT
+from services.enrich.bots import judge
 from tests.agents.people import people
 
 DEFAULT = ROOT.parent / "shared" / "data" / "user_agents.tsv.gz"

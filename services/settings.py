@@ -22,6 +22,7 @@ NAMES = frozenset(
         "COUNTRY_DATABASE",
         "DATA",
         "DRIFT_SECONDS",
+        "EDITORS_PUBLISH",
         "FLUSH_HITS",
         "FLUSH_SECONDS",
         "GROUP",

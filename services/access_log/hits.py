@@ -6,8 +6,8 @@ from hashlib import blake2b
 from services.access_log.line import LogLine
 from services.access_log.page_filter import NotAPage, not_a_page, path_of
 from services.access_log.visits import LogVisits
-from services.enrich.agents import read_agent
-from services.enrich.bots import MAX_USER_AGENT, Bots
+from services.enrich.agents import MAX_USER_AGENT, read_agent
+from services.enrich.bots import Bots
 from services.enrich.country import Countries
 from services.enrich.urls import read_page, referring_host, source_of
 from services.enrich.visitor_hash import SALT_BYTES, hashed_part, visitor_hash

@@ -123,6 +123,7 @@ class Api:
             (
                 running.counters.keep_fresh(),
                 running.access.keep_published(),
+                running.access.keep_written(),
                 running.log_contact.watch_forever(),
                 running.store_contact.watch_forever(),
             ),
@@ -263,7 +264,11 @@ class Api:
             )
         )
         app.include_router(tail.router(lambda: self.registry, lambda: self._now().tails))
-        app.include_router(maintenance.router(self._stores, self._settings))
+        app.include_router(
+            maintenance.router(
+                self._stores, self._settings, lambda: self._now().access, self._clock
+            )
+        )
         public.describe_public(app)
         return app
 

@@ -48,7 +48,9 @@ class Components:
         self.access = access.Access(
             settings, self.store, self.state, self.registry, clock, monotonic
         )
-        self.sites = Sites(self.registry, self.access.audit, clock)
+        self.sites = Sites(
+            self.registry, self.access.audit, clock, editors_publish=settings.editors_publish
+        )
         self.log = open_log(
             settings.redis_url,
             partitions=settings.partitions,
@@ -77,9 +79,12 @@ class Components:
             counters=self.counters,
             stats=PanelSource(self.store, self.stats.reader, self.stats.online, self._clock),
             signing=self.access.sign_in,
+            factors=self.access.factors,
+            own=self.access.own,
             users=self.access.users,
             tokens=self.access.tokens,
             audit=self.access.audit,
+            trail=self.access.trail,
             public_url=settings.public_url,
             untrusted=UntrustedForwards(self.state),
             clock=self._clock,

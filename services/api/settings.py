@@ -1,5 +1,6 @@
 """Settings of the API."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 from msgspec import Meta
@@ -49,3 +50,9 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         Networks, Meta(description="peers whose X-Forwarded-For is believed")
     ] = THIS_MACHINE
+    country_database: Annotated[
+        Path | None, Meta(description="MMDB file with countries; none leaves them unknown")
+    ] = None
+    editors_publish: Annotated[
+        bool, Meta(description="editors may publish the traffic of their sites, as owners may")
+    ] = False

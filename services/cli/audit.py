@@ -16,6 +16,9 @@ _PAGE = 500
 def audit(
     site: Annotated[str | None, typer.Option(help="Changes of this site only.")] = None,
     who: Annotated[str | None, typer.Option(help="Changes by this name only.")] = None,
+    action: Annotated[
+        str | None, typer.Option(help="These only: site.edit, sign_in, sign_in.refused, backup, …")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many changes at most.")] = 50,
     data: Data = None,
     as_json: Json = False,
@@ -25,7 +28,7 @@ def audit(
     before = None
     with connected(data) as admin:
         while True:
-            filters = {"site": site, "who": who, "before": before}
+            filters = {"site": site, "who": who, "action": action, "before": before}
             query: dict[str, Any] = {
                 name: value for name, value in filters.items() if value is not None
             }

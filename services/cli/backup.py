@@ -11,8 +11,12 @@ from services.cli.stores import Data, clear_store_errors, through_api
 
 if TYPE_CHECKING:
     from services.backup.folder import Manifest
+    from services.store.interface import Store
 
 app = typer.Typer()
+
+WHO = "command line"
+"""Who takes a backup of a store that they may open themselves, as the audit log names them."""
 
 
 @app.command()
@@ -47,7 +51,25 @@ async def _backup(folder: Path, data: Path | None) -> "Manifest":
             return await run.save(source, folder, bar.total, bar.advance)
         async with open_stores(settings, data) as stores:
             source = run.dump_of(stores)
-            return await run.save(source, folder, bar.total, bar.advance)
+            manifest = await run.save(source, folder, bar.total, bar.advance)
+            await _record(stores.store)
+            return manifest
+
+
+async def _record(store: "Store") -> None:
+    """Write the backup into the audit log, as the API does; an account may be one that reads."""
+    import secrets
+    import time
+
+    from services.store import audit
+    from services.store.interface import StoreError
+
+    at, id_ = int(time.time() * 1000), secrets.token_hex(8)
+    entry = audit.AuditEntry(at, id_, 0, WHO, "backup", "", "everything", "", "")
+    try:
+        await audit.add(store, entry)
+    except StoreError as error:
+        typer.echo(f"luot: this backup is not in the audit log: {error}", err=True)
 
 
 def newest(manifest: "Manifest") -> str:

@@ -22,7 +22,10 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 @app.command()
 def add(
     role: Annotated[
-        str, typer.Option(help="owner, editor, viewer or send (hits, from a server).")
+        str,
+        typer.Option(
+            help="owner, editor, viewer, send (hits, from a server) or backup (luot backup)."
+        ),
     ] = "viewer",
     sites: Sites = None,
     note: Annotated[str, typer.Option(help="What it is for.")] = "",

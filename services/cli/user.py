@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Data, connected
-from services.cli.terminal import Json, Yes, confirm_removal, fail, show_json, table, when
+from services.cli.terminal import Json, Yes, confirm, confirm_removal, fail, show_json, table, when
 
 app = typer.Typer(
-    help="Users: add, list, edit, passwd, remove. Talks to the running API (LUOT_URL and"
-    " LUOT_TOKEN, or --data).",
+    help="Users: add, list, edit, passwd, reset-second-factor, remove. Talks to the running API"
+    " (LUOT_URL and LUOT_TOKEN, or --data).",
     no_args_is_help=True,
 )
 
@@ -25,6 +25,13 @@ Sites = Annotated[
 FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]
+Required = Annotated[
+    bool | None,
+    typer.Option(
+        "--require-second-factor/--second-factor-optional",
+        help="Whether they can do anything before they have turned on a second factor.",
+    ),
+]
 Generate = Annotated[bool, typer.Option("--generate", help="Make a password up, and print it.")]
 
 
@@ -33,6 +40,7 @@ def add(
     name: Name,
     role: Role = None,
     sites: Sites = None,
+    required: Required = None,
     from_stdin: FromStdin = False,
     generate: Generate = False,
     data: Data = None,
@@ -40,7 +48,7 @@ def add(
 ) -> None:
     """Add a user; without --role, a viewer. The password is asked for."""
     password = _password(from_stdin, generate)
-    fields = _fields(role, sites)
+    fields = _fields(role, sites, required)
     with connected(data) as admin:
         user = admin.call("POST", "/users", {"name": name, "password": password, **fields})
     if generate:
@@ -59,12 +67,17 @@ def list_users(data: Data = None, as_json: Json = False) -> None:
 
 @app.command()
 def edit(
-    name: Name, role: Role = None, sites: Sites = None, data: Data = None, as_json: Json = False
+    name: Name,
+    role: Role = None,
+    sites: Sites = None,
+    required: Required = None,
+    data: Data = None,
+    as_json: Json = False,
 ) -> None:
-    """Change the role of a user, or the sites: those given replace those of before."""
-    fields = _fields(role, sites)
+    """Change a user; the sites given replace those of before."""
+    fields = _fields(role, sites, required)
     if not fields:
-        fail(f"nothing to change on {name}: give --role or --site")
+        fail(f"nothing to change on {name}: give --role, --site or --require-second-factor")
     with connected(data) as admin:
         _show([admin.call("PATCH", f"/users/{name}", fields)], as_json)
 
@@ -80,6 +93,16 @@ def passwd(
     typer.echo(f"password of {name} (shown once): {password}" if generate else "changed")
 
 
+@app.command("reset-second-factor")
+def reset_second_factor(name: Name, yes: Yes = False, data: Data = None) -> None:
+    """Take the second factor of a user away, for a lost telephone; they are signed out."""
+    if not yes:
+        confirm(f"Reset the second factor of {name}? Their password alone opens the account then.")
+    with connected(data) as admin:
+        admin.call("DELETE", f"/users/{name}/second-factor")
+    typer.echo(f"reset the second factor of {name}")
+
+
 @app.command()
 def remove(name: Name, yes: Yes = False, data: Data = None) -> None:
     """Remove a user: they are signed out at once. What they changed stays."""
@@ -90,9 +113,9 @@ def remove(name: Name, yes: Yes = False, data: Data = None) -> None:
     typer.echo(f"removed {name}")
 
 
-def _fields(role: str | None, sites: list[str] | None) -> dict[str, Any]:
+def _fields(role: str | None, sites: list[str] | None, required: bool | None) -> dict[str, Any]:
     # Typer gives an empty list for an option that was not used.
-    given = {"role": role, "sites": sites or None}
+    given = {"role": role, "sites": sites or None, "second_factor_required": required}
     return {field: value for field, value in given.items() if value is not None}
 
 
@@ -118,15 +141,22 @@ def _show(users: list[dict[str, Any]], as_json: bool, many: bool = False) -> Non
         show_json(users if many else users[0])
         return
     table(
-        ("name", "role", "sites", "added", "password set"),
+        ("name", "role", "sites", "second factor", "added", "password set"),
         (
             (
                 user["name"],
                 user["role"],
                 ", ".join(user["sites"]),
+                _second_factor(user),
                 when(user["created_at"]),
                 when(user["password_at"]),
             )
             for user in users
         ),
     )
+
+
+def _second_factor(user: dict[str, Any]) -> str:
+    if user.get("second_factor"):
+        return "on"
+    return "required, not yet on" if user.get("second_factor_required") else "off"

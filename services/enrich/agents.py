@@ -10,9 +10,9 @@ import msgspec
 from ua_parser import Domain, Resolver, load_builtins
 from ua_parser.regex import Resolver as RegexResolver
 
-from services.enrich.bots import MAX_USER_AGENT
-
 OTHER = "Other"
+MAX_USER_AGENT = 512
+"""Characters of a User-Agent that are looked at."""
 
 
 class Agent(msgspec.Struct, frozen=True, gc=False):

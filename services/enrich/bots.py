@@ -13,10 +13,8 @@ from functools import lru_cache
 import msgspec
 
 from services.enrich import crawler_lists
+from services.enrich.agents import MAX_USER_AGENT
 from services.enrich.operator_patterns import OperatorPatterns
-
-MAX_USER_AGENT = 512
-"""Characters of a User-Agent that are looked at."""
 
 _LETTER = re.compile(r"[A-Za-z]")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from fastapi import FastAPI
@@ -21,6 +21,20 @@ _HEADERS = {
 }
 
 
+class Told(str):
+    """A message that pages say in their reader's language: by a key, with values filled in."""
+
+    key: str
+    values: dict[str, object]
+
+    def __new__(cls, text: str, key: str, **values: object) -> Self:
+        """Return a message; as a text, it is what programs and logs are told."""
+        told = super().__new__(cls, text)
+        told.key = key
+        told.values = values
+        return told
+
+
 class ApiError(Exception):
     """A request that is refused."""
 
@@ -35,7 +49,9 @@ class ApiError(Exception):
     def response(self) -> Response:
         """Return the response."""
         return Response(
-            msgspec.json.encode({"errors": {field: [text] for field, text in self.errors.items()}}),
+            msgspec.json.encode(
+                {"errors": {field: [str(text)] for field, text in self.errors.items()}}
+            ),
             status_code=self.status,
             headers=_HEADERS | self.headers,
             media_type="application/json",

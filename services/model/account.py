@@ -23,13 +23,15 @@ class Role(StrEnum):
     """Read the numbers of their sites."""
     SEND = "send"
     """Send hits of their sites for readers that they vouch for, and nothing else: a token only."""
+    BACKUP = "backup"
+    """Read everything that the store holds, as a backup, and nothing else: a token only."""
 
     def covers(self, needed: "Role") -> bool:
         """Tell whether this role includes the rights of another."""
         return _RANKS[self] >= _RANKS[needed]
 
 
-_RANKS = {Role.SEND: 0, Role.VIEWER: 1, Role.EDITOR: 2, Role.OWNER: 3}
+_RANKS = {Role.SEND: 0, Role.BACKUP: 0, Role.VIEWER: 1, Role.EDITOR: 2, Role.OWNER: 3}
 
 USER_ROLES = (Role.OWNER, Role.EDITOR, Role.VIEWER)
 """The roles of people; a program may have each of them, too."""
@@ -43,7 +45,10 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     password     argon2id in PHC form
     sites        slugs; '*' stands for every site
     stamp        random, renewed with every password: sessions with an older one are invalid
-    created_at   milliseconds since 1970, UTC, like password_at
+    created_at   milliseconds since 1970, UTC, like password_at and second_factor_at
+    second_factor           secret of the codes (RFC 6238) in base 32; '' without
+    recovery_codes          digests of those that were not used yet
+    second_factor_required  without one, they may do nothing but turn it on
     """
 
     name: Name
@@ -53,6 +58,15 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     stamp: str
     created_at: int = 0
     password_at: int = 0
+    second_factor: str = ""
+    second_factor_at: int = 0
+    recovery_codes: tuple[str, ...] = ()
+    second_factor_required: bool = False
+
+    @property
+    def must_enrol(self) -> bool:
+        """Whether they have to turn on a second factor first."""
+        return self.second_factor_required and not self.second_factor
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

@@ -70,5 +70,18 @@ def sessions(user: str) -> str:
 
 
 def sign_ins(what: str, digest: str) -> str:
-    """Return the count of failed sign-ins for a hashed name or address."""
-    return f"sign-in:{what}:{digest}"
+    """Return the count of failed sign-ins for a hashed name, address or browser.
+
+    One script looks at several of them: by what is in braces they are on one node of a cluster.
+    """
+    return f"sign-in:{{failed}}:{what}:{digest}"
+
+
+def half_sign_in(digest: str) -> str:
+    """Return the key of a sign-in that waits for its code, by the SHA-256 of its id."""
+    return f"half-sign-in:{digest}"
+
+
+def code_step(user: str) -> str:
+    """Return the key of the time step of the last code that a user signed in with."""
+    return f"code-step:{user}"

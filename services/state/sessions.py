@@ -4,14 +4,14 @@ import secrets
 import time
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from services.model.account import User
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import State
+from services.state.state import EVEN_WHEN_FULL, State, put
 
 IDLE_SECONDS = 12 * 3600
 """A session expires when it is not used for this long."""
@@ -19,16 +19,48 @@ LONGEST_SECONDS = 7 * 86400
 """No session lasts longer."""
 TOUCH_SECONDS = 60
 """How precisely the time of last use is recorded."""
+MOST_OF_A_USER = 50
+"""How many sessions a user has at most; a further one ends the one that was not used longest."""
 SECRET_BYTES = 32
+_ID_LENGTH = 20
+
+_LIST = (
+    EVEN_WHEN_FULL
+    + """
+redis.call('SADD', KEYS[1], ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+"""
+)
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
-    """Who signed in, with which password, when, and when they last came (seconds since 1970)."""
+    """Who signed in, with which password, when, and when they last came (seconds since 1970).
+
+    browser, system, country  where they are, for the user's list, as far as it is known; no more
+                              of User-Agent and address is kept
+    proved                    when the password was last given
+    """
 
     user: str
     stamp: str
     begun: float
     seen: float
+    browser: str = ""
+    system: str = ""
+    proved: float = 0.0
+    country: str = ""
+
+    @property
+    def ends(self) -> float:
+        """When it expires, if it is not used again."""
+        return min(self.seen + IDLE_SECONDS, self.begun + LONGEST_SECONDS)
+
+
+class ListedSession(NamedTuple):
+    """A session under the name that its user knows it by; nobody comes in with that."""
+
+    id: str
+    session: Session
 
 
 class Sessions:
@@ -38,16 +70,24 @@ class Sessions:
         self._redis = state.redis
         self._clock = clock
 
-    async def begin(self, user: User) -> str:
+    async def begin(
+        self, user: User, browser: str = "", system: str = "", country: str = ""
+    ) -> str:
         """Begin a session of a user and return its id, for the browser only."""
         secret = secrets.token_urlsafe(SECRET_BYTES)
         digest, now = _digest(secret), self._clock()
-        session = Session(user.name, user.stamp, now, now)
+        session = Session(user.name, user.stamp, now, now, browser, system, now, country)
+        before = await self._read(user.name)
+        forgotten = [old for old, found in before.items() if found is None]
+        living = [old for old, found in before.items() if found is not None]
         with translated():
+            await put(self._redis, keys.session(digest), _encoded(session), IDLE_SECONDS)
+            arguments = (keys.sessions(user.name), digest, str(LONGEST_SECONDS))
+            await _done(self._redis.eval(_LIST, 1, *arguments))
             async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.set(keys.session(digest), _encoded(session), ex=IDLE_SECONDS)
-                pipeline.sadd(keys.sessions(user.name), digest)
-                pipeline.expire(keys.sessions(user.name), LONGEST_SECONDS)
+                for old in [*forgotten, *living[MOST_OF_A_USER - 1 :]]:
+                    pipeline.delete(keys.session(old))
+                    pipeline.srem(keys.sessions(user.name), old)
                 await pipeline.execute()
         return secret
 
@@ -58,17 +98,29 @@ class Sessions:
             session = _decoded(await _done(self._redis.get(keys.session(digest))))
         if session is None:
             return None
-        ends = min(session.seen + IDLE_SECONDS, session.begun + LONGEST_SECONDS)
-        if now >= ends:
+        if now >= session.ends:
             await self.end(secret)
             return None
         if now >= session.seen + TOUCH_SECONDS:
-            seen = msgspec.structs.replace(session, seen=now)
-            left = min(IDLE_SECONDS, max(1, int(session.begun + LONGEST_SECONDS - now)))
-            # Only if it still exists: it may have been ended since it was read.
-            with translated():
-                await self._redis.set(keys.session(digest), _encoded(seen), ex=left, xx=True)
+            await self._keep(digest, msgspec.structs.replace(session, seen=now))
         return session
+
+    async def prove(self, secret: str) -> None:
+        """Record that the user of a session has given the password now."""
+        digest, now = _digest(secret), self._clock()
+        with translated():
+            session = _decoded(await _done(self._redis.get(keys.session(digest))))
+        if session is not None:
+            await self._keep(digest, msgspec.structs.replace(session, proved=now, seen=now))
+
+    async def of_user(self, user: str) -> list[ListedSession]:
+        """Return the sessions of a user, the one that was used last first."""
+        now = self._clock()
+        return [
+            ListedSession(digest[:_ID_LENGTH], session)
+            for digest, session in (await self._read(user)).items()
+            if session is not None and now < session.ends
+        ]
 
     async def end(self, secret: str) -> None:
         """End one session, in every process at once."""
@@ -78,15 +130,46 @@ class Sessions:
             if session is not None:
                 await _done(self._redis.srem(keys.sessions(session.user), digest))
 
-    async def end_all(self, user: str) -> None:
-        """End every session of a user, in every process at once."""
+    async def end_some(self, user: str, *, only: str | None = None, but: str | None = None) -> int:
+        """End sessions of a user, in every process at once; return how many there were.
+
+        only, but  the name of the one that ends, or stays, as `of_user` lists it; else all end
+        """
+        ended = [
+            digest
+            for digest in await self._read(user)
+            if only in (None, digest[:_ID_LENGTH]) and digest[:_ID_LENGTH] != but
+        ]
         with translated():
-            digests: set[bytes] = await _done(self._redis.smembers(keys.sessions(user)))
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for digest in ended:
+                    pipeline.delete(keys.session(digest))
+                    pipeline.srem(keys.sessions(user), digest)
+                answers = await pipeline.execute()
+        return sum(answers[::2])
+
+    async def _read(self, user: str) -> dict[str, Session | None]:
+        """Return every session of a user by its digest, those that are gone last."""
+        with translated():
+            members: set[bytes] = await _done(self._redis.smembers(keys.sessions(user)))
+            digests = [member.decode() for member in members]
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for digest in digests:
-                    pipeline.delete(keys.session(digest.decode()))
-                pipeline.delete(keys.sessions(user))
-                await pipeline.execute()
+                    pipeline.get(keys.session(digest))
+                bodies = await pipeline.execute()
+        found = {digest: _decoded(body) for digest, body in zip(digests, bodies, strict=True)}
+        return dict(sorted(found.items(), key=lambda item: -item[1].seen if item[1] else 0.0))
+
+    async def _keep(self, digest: str, session: Session) -> None:
+        left = max(1, int(session.ends - self._clock()))
+        # Only if it still exists: it may have been ended since it was read.
+        with translated():
+            await put(self._redis, keys.session(digest), _encoded(session), left, "if there")
+
+
+def session_id(secret: str) -> str:
+    """Return the name under which a session is listed."""
+    return _digest(secret)[:_ID_LENGTH]
 
 
 def _digest(secret: str) -> str:

@@ -1,67 +1,107 @@
 """Counts failed sign-ins for a while; names and addresses are stored only as hashes."""
 
 import secrets
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from hashlib import blake2b
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from services.state import keys
 from services.state.errors import translated
-from services.state.state import State
+from services.state.state import EVEN_WHEN_FULL, State
 
 _SALT_SECONDS = 86_400
 
+# All are looked at before one is counted: what is refused counts for nobody, so whoever guesses on
+# after a refusal uses up nothing of a name that belongs to somebody else.
+_COUNT = (
+    EVEN_WHEN_FULL
+    + """
+local wait = 0
+for i, key in ipairs(KEYS) do
+    if tonumber(redis.call('GET', key) or '0') >= tonumber(ARGV[2 * i - 1]) then
+        wait = math.max(wait, 1, redis.call('TTL', key))
+    end
+end
+if wait > 0 then
+    return wait
+end
+for i, key in ipairs(KEYS) do
+    redis.call('INCR', key)
+    redis.call('EXPIRE', key, ARGV[2 * i], 'NX')
+end
+return 0
+"""
+)
 
-class Attempts(NamedTuple):
-    """The attempts of one subject in its window.
+_TAKE_BACK = (
+    EVEN_WHEN_FULL
+    + """
+for i, key in ipairs(KEYS) do
+    if ARGV[i] == '1' then
+        redis.call('DEL', key)
+    elseif tonumber(redis.call('GET', key) or '0') > 0 then
+        redis.call('DECR', key)
+    end
+end
+"""
+)
 
-    key           what they are counted under
-    number        how many there are, this one among them
-    seconds_left  until they are forgotten
+_SALT = (
+    EVEN_WHEN_FULL
+    + """
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2], 'NX')
+return redis.call('GET', KEYS[1])
+"""
+)
+
+
+class AttemptLimit(NamedTuple):
+    """How many attempts of one subject may fail in a window, which begins with the first.
+
+    kind     what the subject is: an address, a name, …
+    subject  in full; it is stored as a hash
     """
 
-    key: str
-    number: int
-    seconds_left: int
+    kind: str
+    subject: str
+    attempts: int
+    seconds: int
+
+
+class CountedAttempt(NamedTuple):
+    """An attempt: either it may be made, and is counted under `keys`, or it has to wait."""
+
+    keys: Sequence[str]
+    seconds_to_wait: int
 
 
 class SignInAttempts:
-    """A count a subject; the window begins with its first attempt. All calls raise StateError."""
+    """A count a subject. All calls raise StateError."""
 
-    def __init__(self, state: State, window_seconds: int) -> None:
+    def __init__(self, state: State) -> None:
         self._redis = state.redis
-        self._window_seconds = window_seconds
 
-    async def count(self, subjects: Mapping[str, str]) -> list[Attempts]:
-        """Count an attempt of each subject, by its kind: an address, a name, …; in that order."""
+    async def count(self, limits: Sequence[AttemptLimit]) -> CountedAttempt:
+        """Count an attempt of all subjects, unless one of them has had too many: then of none."""
         with translated():
             salt = await self._salt()
-            counted = [keys.sign_ins(kind, _digest(salt, text)) for kind, text in subjects.items()]
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for key in counted:
-                    pipeline.set(key, 0, ex=self._window_seconds, nx=True)
-                    pipeline.incr(key)
-                    pipeline.ttl(key)
-                answers = await pipeline.execute()
-        return list(map(Attempts, counted, answers[1::3], answers[2::3]))
+            counted = [keys.sign_ins(one.kind, _digest(salt, one.subject)) for one in limits]
+            arguments = [str(part) for one in limits for part in (one.attempts, one.seconds)]
+            evaluated = self._redis.eval(_COUNT, len(counted), *counted, *arguments)
+            wait = int(await cast("Awaitable[str]", evaluated))
+        return CountedAttempt(counted, wait)
 
-    async def take_back(self, forgotten: Sequence[str], lowered: Sequence[str]) -> None:
-        """Forget all attempts under some keys, and one attempt under others."""
+    async def take_back(self, counted: Sequence[str], forgotten: int) -> None:
+        """Forget all attempts under the first few keys, and one attempt under the others."""
+        flags = ["1" if place < forgotten else "0" for place in range(len(counted))]
         with translated():
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for key in forgotten:
-                    pipeline.delete(key)
-                for key in lowered:
-                    pipeline.decr(key)
-                    # Should it just have ended.
-                    pipeline.expire(key, self._window_seconds, nx=True)
-                await pipeline.execute()
+            evaluated = self._redis.eval(_TAKE_BACK, len(counted), *counted, *flags)
+            await cast("Awaitable[str]", evaluated)
 
     async def _salt(self) -> bytes:
-        fresh = secrets.token_bytes(16)
-        await self._redis.set(keys.SIGN_IN_SALT, fresh, ex=_SALT_SECONDS, nx=True)
-        salt = await cast("Awaitable[bytes | None]", self._redis.get(keys.SIGN_IN_SALT))
-        return salt or fresh
+        arguments = (keys.SIGN_IN_SALT, secrets.token_hex(16), str(_SALT_SECONDS))
+        salt: Any = await self._redis.eval(_SALT, 1, *arguments)
+        return bytes(salt)
 
 
 def _digest(salt: bytes, text: str) -> str:

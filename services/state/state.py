@@ -3,7 +3,8 @@
 Each kind of it (salts, sessions, last shown numbers, …) has a module beside this one.
 """
 
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -11,6 +12,25 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLostError
 
 from services.runtime.redis_client import connect
+
+EVEN_WHEN_FULL = "#!lua flags=allow-oom\n"
+"""Begins scripts that a Redis without free memory runs, too: they write little, and rarely."""
+
+_PUT = (
+    EVEN_WHEN_FULL
+    + """
+if ARGV[3] == 'if there' and redis.call('EXISTS', KEYS[1]) == 0 then
+    return 0
+end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
+"""
+)
+
+
+async def put(redis: Redis, key: str, value: bytes, seconds: int, when: str = "always") -> None:
+    """Keep a value for so many seconds, also on a full Redis; `if there` only in place of one."""
+    await cast("Awaitable[str]", redis.eval(_PUT, 1, key, value, str(seconds), when))
 
 
 class State:

@@ -51,8 +51,10 @@ async def newest(
     before: Place | None = None,
     sites: Collection[str] | None = None,
     who: str | None = None,
+    action: str | None = None,
+    subject: str | None = None,
 ) -> list[AuditEntry]:
-    """Return the newest entries, from `before` back; of some sites or of somebody only."""
+    """Return the newest entries, from `before` back; of some sites, or with these values, only."""
     conditions = ["1 = 1"]
     parameters: dict[str, object] = {"limit": limit}
     if before is not None:
@@ -63,8 +65,9 @@ async def newest(
             return []
         conditions.append("site IN %(sites)s")
         parameters["sites"] = sorted(sites)
-    if who is not None:
-        conditions.append("who = %(who)s")
-        parameters["who"] = who
+    for column, value in {"who": who, "action": action, "subject": subject}.items():
+        if value is not None:
+            conditions.append(f"{column} = %({column})s")
+            parameters[column] = value
     rows = await store.execute(_NEWEST.format(conditions=" AND ".join(conditions)), parameters)
     return [AuditEntry(*row) for row in rows]

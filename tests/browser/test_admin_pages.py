@@ -36,6 +36,7 @@ PAGES = {
     "tokens": "/admin/tokens",
     "audit": "/admin/audit",
     "account": "/admin/account",
+    "second-factor": "/admin/second-factor",
     "missing": "/admin/sites/nowhere",
 }
 PICTURED = {

@@ -81,3 +81,7 @@ async def test_the_audit_log_is_narrowed_to_sites_and_to_somebody(store: Store) 
     assert await ids(sites={"mytho"}) == ["a"]
     assert await ids(sites=()) == []
     assert await ids(who="minh") == ["b"]
+    await audit.add(store, _entry(4, "d")._replace(action="sign_in", subject="lan"))
+    assert await ids(action="sign_in") == ["d"]
+    assert await ids(action="sign_in", subject="lan", who="lan") == ["d"]
+    assert await ids(action="sign_in", subject="minh") == []

@@ -3,11 +3,13 @@
 import json
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pyotp
 import pytest
 
 from tests.servers.up import LUOT, READY_SECONDS, Up, environ, luot
@@ -36,6 +38,11 @@ def refused(up: Up, *arguments: str) -> str:
 def sign_in(up: Up, name: str, password: str) -> int:
     body = {"name": name, "password": password}
     return httpx.post(f"{up.url}/api/admin/sign-in", json=body).status_code
+
+
+def first_password(up: Up) -> str:
+    (password,) = re.findall(r"Sign in as admin with the password (\S+) ", "".join(up.output))
+    return str(password)
 
 
 def test_the_first_start_names_a_user_and_a_password_and_no_later_one_does(tmp_path: Path) -> None:
@@ -133,3 +140,65 @@ def test_the_audit_log_is_read_from_the_command_line(up: Up) -> None:
     assert "admin token" in table
     assert "site.edit" in table
     assert answered(up, "audit", "--who", "nobody") == []
+    password = first_password(up)
+    assert sign_in(up, "admin", password) == 200
+    assert sign_in(up, "admin", "a wrong password") == 401
+    (signed,) = answered(up, "audit", "--action", "sign_in", "--limit", "1")
+    assert (signed["who"], "browser" in signed["after"]) == ("admin", True)
+    deadline = time.monotonic() + READY_SECONDS
+    while not (refused := answered(up, "audit", "--action", "sign_in.refused")):
+        assert time.monotonic() < deadline
+    assert (refused[0]["who"], refused[0]["subject"]) == ("(unknown)", "admin")
+
+
+def test_a_weak_password_is_refused_and_says_why(up: Up) -> None:
+    for command in (("user", "passwd", "admin"), ("user", "add", "minh", "--site", "*")):
+        done = subprocess.run(
+            [*LUOT, *command, "--password-stdin", "--data", str(up.data)],
+            input="matkhau123\n",
+            env=environ(),
+            text=True,
+            timeout=READY_SECONDS,
+            check=False,
+            capture_output=True,
+        )
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "a common password" in done.stderr
+        assert "matkhau123" not in done.stderr
+
+
+def test_a_second_factor_is_required_and_reset_from_the_command_line(up: Up) -> None:
+    data = ("--data", str(up.data))
+    added = answered(
+        up, "user", "add", "thu", "--site", "demo", "--generate", "--require-second-factor"
+    )
+    assert added["second_factor_required"] is True
+    assert "required, not yet on" in luot("user", "list", *data).stdout
+    with httpx.Client(base_url=f"{up.url}/api/admin") as thu:
+        body = {"name": "thu", "password": added["password"]}
+        thu.headers["X-CSRF-Token"] = thu.post("/sign-in", json=body).json()["csrf"]
+        assert thu.get("/sites").status_code == 403
+        secret = thu.post("/second-factor/secret").json()["secret"]
+        new = {"password": added["password"], "secret": secret, "code": pyotp.TOTP(secret).now()}
+        assert thu.put("/second-factor", json=new).status_code == 200
+        assert thu.get("/sites").status_code == 200
+    assert sign_in(up, "thu", added["password"]) == 401
+
+    assert "give --yes" in refused(up, "user", "reset-second-factor", "thu")
+    reset = luot("user", "reset-second-factor", "thu", "--yes", *data)
+    assert (reset.returncode, reset.stdout) == (0, "reset the second factor of thu\n")
+    assert "has no second factor" in refused(up, "user", "reset-second-factor", "thu", "--yes")
+    assert sign_in(up, "thu", added["password"]) == 200
+    eased = answered(up, "user", "edit", "thu", "--second-factor-optional")
+    assert eased["second_factor_required"] is False
+
+
+def test_a_backup_is_in_the_audit_log_and_takes_a_token_for_it(up: Up, tmp_path: Path) -> None:
+    owner = luot("token", "add", "--role", "owner", "--data", str(up.data)).stdout.strip()
+    right = luot("token", "add", "--role", "backup", "--data", str(up.data)).stdout.strip()
+    denied = luot("backup", str(tmp_path / "one"), LUOT_URL=up.url, LUOT_TOKEN=owner)
+    assert (denied.returncode, "luot token add --role backup" in denied.stderr) == (2, True)
+    taken = luot("backup", str(tmp_path / "two"), LUOT_URL=up.url, LUOT_TOKEN=right)
+    assert (taken.returncode, taken.stderr) == (0, "")
+    (entry,) = answered(up, "audit", "--action", "backup")
+    assert entry["who"].startswith("token:")

@@ -41,27 +41,44 @@ class Audit:
         that raises is marked as failed. Raises ApiError, 503, when the log cannot be written.
         """
         was, is_ = _difference(before, after)
-        entry = log.AuditEntry(
-            at=self._at(),
-            id=secrets.token_hex(8),
-            failed=0,
-            who=who.name,
-            action=action,
-            site=site,
-            subject=subject,
-            before=_encoded(was),
-            after=_encoded(is_),
-        )
+        entry = self.entry(who.name, action, subject, site=site, before=was, after=is_)
         try:
-            await log.add(self._store, entry)
+            await self.add(entry)
         except StoreError as error:
             raise unavailable(f"the store did not take the change: {error}") from error
         try:
             yield
         except BaseException:
             with suppress(StoreError):
-                await log.add(self._store, entry._replace(failed=1))
+                await self.add(entry._replace(failed=1))
             raise
+
+    def entry(
+        self,
+        who: str,
+        action: str,
+        subject: str,
+        *,
+        site: str = "",
+        before: Fields | None = None,
+        after: Fields | None = None,
+    ) -> log.AuditEntry:
+        """Return a new entry, of now."""
+        return log.AuditEntry(
+            at=self._at(),
+            id=secrets.token_hex(8),
+            failed=0,
+            who=who,
+            action=action,
+            site=site,
+            subject=subject,
+            before=_encoded(before),
+            after=_encoded(after),
+        )
+
+    async def add(self, entry: log.AuditEntry) -> None:
+        """Write an entry; again, for one that has failed. Raises StoreError."""
+        await log.add(self._store, entry)
 
     def _at(self) -> int:
         """Return the time in ms, a later one each time, so that changes keep their order."""

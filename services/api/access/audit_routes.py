@@ -48,13 +48,16 @@ def router(store: Callable[[], Store], registry: Callable[[], Registry]) -> APIR
         asking: Who,
         site: Annotated[str | None, Query(description="changes of this site only")] = None,
         who: Annotated[str | None, Query(description="changes by this name only")] = None,
+        action: Annotated[
+            str | None, Query(description="these only, for example sign_in or site.edit")
+        ] = None,
         before: Annotated[str | None, Query(description="`next` of the part before")] = None,
         limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 100,
     ) -> AuditLogPage:
         """The audit log, the newest first: everything for an owner, else of your sites."""
         sites = sites_of(asking, site, registry())
         try:
-            entries = await audit.newest(store(), limit + 1, place(before), sites, who)
+            entries = await audit.newest(store(), limit + 1, place(before), sites, who, action)
         except StoreError as error:
             raise unavailable(f"the audit log cannot be read: {error}") from error
         part = entries[:limit]

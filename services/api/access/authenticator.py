@@ -15,11 +15,11 @@ from services.api.access.accounts import Accounts
 from services.api.access.client_address import ClientAddresses
 from services.api.access.last_used import TokenLastUsed
 from services.api.access.principal import Principal
-from services.http.errors import ApiError, unavailable
+from services.http.errors import ApiError, Told, unavailable
 from services.model.account import ALL_SITES, Role, User
 from services.settings import Secret
 from services.state.errors import StateError
-from services.state.sessions import Sessions
+from services.state.sessions import Session, Sessions
 from services.state.state import State
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -28,6 +28,14 @@ _ADMIN = Principal("admin token", Role.OWNER, frozenset({ALL_SITES}), "admin tok
 _SESSIONS_AWAY = "luot.sessions_away"
 
 log = logging.getLogger(__name__)
+
+
+class MustEnrolError(ApiError):
+    """Whoever asks has to turn on a second factor first."""
+
+    def __init__(self) -> None:
+        text = "an owner asks you for a second factor; turn it on: PUT /api/admin/second-factor"
+        super().__init__(HTTPStatus.FORBIDDEN, {"second_factor": Told(text, "error.must_enrol")})
 
 
 class Authenticator:
@@ -48,7 +56,9 @@ class Authenticator:
         self.sessions = Sessions(state, clock)
         self.last_used = TokenLastUsed(state, clock)
 
-    async def authenticate(self, request: Request, csrf: str | None = None) -> Principal | None:
+    async def authenticate(
+        self, request: Request, csrf: str | None = None, *, enrolling: bool = False
+    ) -> Principal | None:
         """Return who asks; see `authenticate`.
 
         csrf  what a form sent as its CSRF token; scripts send it in the header X-CSRF-Token
@@ -63,7 +73,17 @@ class Authenticator:
         who = await self._of_session(request, secret)
         if who is not None and request.method not in SAFE_METHODS:
             self._check_sent_by_us(request, secret, csrf)
+        if who is not None and who.must_enrol and not enrolling:
+            raise MustEnrolError
         return who
+
+    async def session(self, request: Request) -> Session | None:
+        """Return the session that a request came with. Raises ApiError while it cannot be read."""
+        secret = self.secret(request)
+        try:
+            return None if secret is None else await self.sessions.find(secret)
+        except StateError as error:
+            raise unavailable(f"sessions cannot be read now: {error}") from error
 
     def secret(self, request: Request) -> str | None:
         """Return the id of the session that a browser says it has."""
@@ -133,7 +153,7 @@ class Authenticator:
 
 def of_user(user: User) -> Principal:
     """Return a user as who asks."""
-    return Principal(user.name, user.role, frozenset(user.sites))
+    return Principal(user.name, user.role, frozenset(user.sites), must_enrol=user.must_enrol)
 
 
 def foreign() -> ApiError:
@@ -141,15 +161,19 @@ def foreign() -> ApiError:
     return ApiError(HTTPStatus.FORBIDDEN, {"request": "a page of another origin sent it"})
 
 
-async def authenticate(request: Request, csrf: str | None = None) -> Principal | None:
+async def authenticate(
+    request: Request, csrf: str | None = None, *, enrolling: bool = False
+) -> Principal | None:
     """Return the caller, by bearer token or session; None without credentials.
+
+    Whoever must turn on a second factor first is refused, but where they are just `enrolling`.
 
     A request of a session that changes something needs the session's CSRF token, in the header
     X-CSRF-Token or, read from a form, in `csrf`. Raises ApiError: 401 for a token that is wrong,
     revoked or expired, 403 for a request of a session that another site may have sent, 503 while
     tokens cannot be checked.
     """
-    return await authenticator(request).authenticate(request, csrf)
+    return await authenticator(request).authenticate(request, csrf, enrolling=enrolling)
 
 
 def authenticator(request: Request) -> Authenticator:

@@ -18,10 +18,14 @@ class ClientAddresses:
         self._addresses = Addresses(trusted)
         self._public = urlsplit(public_url) if public_url else None
 
+    def address(self, request: Request) -> str:
+        """Return the client's address."""
+        forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+        return self._addresses.client(self._peer(request), forwarded)
+
     def network(self, request: Request) -> str:
         """Return the client's address; of IPv6 the /64, which is what one household has."""
-        forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
-        address = self._addresses.client(self._peer(request), forwarded)
+        address = self.address(request)
         known = parse(address)
         if isinstance(known, IPv6Address):
             return str(ip_network((known, 64), strict=False))
@@ -36,6 +40,11 @@ class ClientAddresses:
             if forwarded:
                 return forwarded.partition(",")[0].strip().lower() == "https"
         return request.url.scheme == "https"
+
+    def host(self, request: Request) -> str:
+        """Return the host under which people know this server, without a port."""
+        named = self._public.hostname if self._public is not None else request.url.hostname
+        return named or ""
 
     def is_foreign(self, request: Request) -> bool:
         """Tell whether a page of another origin sent the request, as far as the browser says.

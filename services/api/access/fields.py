@@ -21,6 +21,8 @@ SiteNames = Annotated[
 
 def sites(role: Role, slugs: Sequence[str], registry: Registry) -> tuple[str, ...]:
     """Return the sites to keep. Raises ApiError when one is unknown, or none is given."""
+    if role is Role.BACKUP:
+        return ()
     if role is Role.OWNER or ALL_SITES in slugs:
         return (ALL_SITES,)
     if not slugs:

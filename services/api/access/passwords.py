@@ -2,21 +2,24 @@
 
 import asyncio
 import unicodedata
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from services.http.errors import unavailable
+from services.api.access import weak_passwords
+from services.http.errors import Told, unavailable
 
 MIN_LENGTH = 10
 MAX_LENGTH = 200
-MIN_DISTINCT = 4
 
 AT_ONCE = 2
 """How many are hashed at the same time; each takes MEMORY_KIB and a core."""
 WAITING = 32
 """How many may wait for that; the next one is told to come back."""
+RESERVED = 16
+"""How many more may wait, of browsers that signed in before: strangers cannot take their place."""
 MEMORY_KIB = 32 * 1024
 PASSES = 3
 
@@ -28,16 +31,25 @@ _NOBODY = (
 """The hash of no password; checking one against it takes as long as any other."""
 
 
-def check(name: str, password: str) -> None:
-    """Raise ValueError, without the password, when a user may not have it."""
+def check(name: str, password: str, sites: Iterable[str] = ()) -> Told | None:
+    """Return why a user may not have a password, without the password; None if they may.
+
+    sites  names and hosts of their sites, which others try first
+    """
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        raise ValueError(
-            f"{len(password)} characters; expected {MIN_LENGTH} to {MAX_LENGTH}, and any of them"
-        )
+        number = len(password)
+        text = f"{number} characters; expected {MIN_LENGTH} to {MAX_LENGTH}, and any of them"
+        return Told(text, "password.length", number=number, least=MIN_LENGTH, most=MAX_LENGTH)
     if name.casefold() in (password.casefold(), password.casefold()[::-1]):
-        raise ValueError("it is the name; expected something that nobody guesses")
-    if len(set(password)) < MIN_DISTINCT:
-        raise ValueError(f"expected at least {MIN_DISTINCT} different characters")
+        return Told("it is the name; expected something that nobody guesses", "password.name")
+    if weak_passwords.is_weak(password, (name, *sites)):
+        text = (
+            "it is among those that are tried first: a common password, a name, a place, a date"
+            " or a telephone number, also with digits or signs added; expected for example four"
+            " words that do not belong together"
+        )
+        return Told(text, "password.weak")
+    return None
 
 
 def hashed(password: str) -> str:
@@ -54,19 +66,19 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """Return the hash to keep. Raises ApiError when too many wait."""
-        return str(await self._run(hashed, password))
+        return str(await self._run(hashed, password, reserved=True))
 
-    async def verify(self, stored: str | None, password: str) -> bool:
+    async def verify(self, stored: str | None, password: str, *, reserved: bool = False) -> bool:
         """Tell whether it is the password of a hash; None, of nobody, takes as long."""
-        right = await self._run(_verified, stored or _NOBODY, password)
+        right = await self._run(_verified, stored or _NOBODY, password, reserved=reserved)
         return bool(right) and stored is not None
 
     def close(self) -> None:
         """Let the threads end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, work: object, *given: str) -> object:
-        if self._under_way >= AT_ONCE + WAITING:
+    async def _run(self, work: object, *given: str, reserved: bool = False) -> object:
+        if self._under_way >= AT_ONCE + WAITING + (RESERVED if reserved else 0):
             raise unavailable("too many passwords are being checked; try again")
         self._under_way += 1
         try:

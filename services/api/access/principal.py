@@ -15,12 +15,14 @@ class Principal(msgspec.Struct, frozen=True):
 
     name   as the audit log names them
     sites  the slugs of their sites; '*' stands for every one
+    must_enrol  they may do nothing but turn on their second factor
     """
 
     name: str
     role: Role
     sites: frozenset[str]
     kind: Kind = "user"
+    must_enrol: bool = False
 
     @property
     def is_owner(self) -> bool:

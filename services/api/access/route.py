@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
 from fastapi.routing import APIRoute
@@ -26,11 +26,26 @@ _SITE = "slug"
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
-def needs(role: Role) -> Callable[[Endpoint], Endpoint]:
-    """Say what role it takes to use a route; on the site, where the address names one."""
+class Needed(NamedTuple):
+    """What it takes to use a route.
+
+    role       at least; on the site, where the address names one
+    also       a role that may use it, too, and hardly anything else
+    enrolling  also for those who have to turn on their second factor first
+    """
+
+    role: Role
+    also: Role | None = None
+    enrolling: bool = False
+
+
+def needs(
+    role: Role, *, also: Role | None = None, enrolling: bool = False
+) -> Callable[[Endpoint], Endpoint]:
+    """Say what it takes to use a route, see Needed."""
 
     def note(endpoint: Endpoint) -> Endpoint:
-        setattr(endpoint, _NEEDED, role)
+        setattr(endpoint, _NEEDED, Needed(role, also, enrolling))
         return endpoint
 
     return note
@@ -57,18 +72,19 @@ class AdminRoute(LimitedRoute):
     """Refuses strangers, and who may not, before anything of the body is read."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
-        role = getattr(endpoint, _NEEDED, None)
-        if role is None:
+        needed = getattr(endpoint, _NEEDED, None)
+        if needed is None:
             raise TypeError(f"{path}: say with @needs what role it takes to use it")
-        self.needed: Role = role
+        self.needed: Needed = needed
         super().__init__(path, endpoint, **more)
 
     async def admit(self, request: Request) -> None:
         """Raise ApiError for who may not use this route."""
-        request.scope[_PRINCIPAL] = admit(request, await authenticate(request), self.needed)
+        who = await authenticate(request, enrolling=self.needed.enrolling)
+        request.scope[_PRINCIPAL] = admit(request, who, self.needed)
 
 
-def admit(request: Request, who: Principal | None, needed: Role) -> Principal:
+def admit(request: Request, who: Principal | None, needed: Needed) -> Principal:
     """Return who asks, if they may; on the site that the address names, where it names one.
 
     Raises ApiError: 401 for strangers, 404 for sites of others, 403 for a lower role.
@@ -78,10 +94,10 @@ def admit(request: Request, who: Principal | None, needed: Role) -> Principal:
     slug = request.path_params.get(_SITE)
     if slug is not None and not who.has(slug):
         raise unknown_site(slug)
-    if not who.role.covers(needed):
+    if not who.role.covers(needed.role) and who.role is not needed.also:
         raise ApiError(
             HTTPStatus.FORBIDDEN,
-            {"role": f"{who.name} is {who.role}; this takes the role {needed}"},
+            {"role": f"{who.name} is {who.role}; this takes the role {needed.role}"},
         )
     return who
 

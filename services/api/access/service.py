@@ -4,13 +4,23 @@ from collections.abc import Callable
 
 from fastapi import APIRouter
 
-from services.api.access import audit_routes, session_routes, token_routes, user_routes
+from services.api.access import (
+    account_routes,
+    audit_routes,
+    session_routes,
+    token_routes,
+    user_routes,
+)
 from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
 from services.api.access.authenticator import Authenticator
 from services.api.access.client_address import ClientAddresses
+from services.api.access.origin import Origins
+from services.api.access.own_accounts import OwnAccounts
+from services.api.access.second_factors import SecondFactors
 from services.api.access.sign_in import SignInService
 from services.api.access.tokens import Tokens
+from services.api.access.trail import Trail
 from services.api.access.users import Users
 from services.api.settings import ApiSettings
 from services.api.sites.registry import Registry
@@ -33,22 +43,34 @@ class Access:
         self.store = store
         self.registry = registry
         self.audit = Audit(store, clock)
+        self.trail = Trail(self.audit, clock, monotonic)
         self._accounts = Accounts(store, state, clock, monotonic)
         clients = ClientAddresses(settings.trusted_proxies, settings.public_url)
         self.authenticator = Authenticator(
             settings.admin_token, self._accounts, state, clients, clock
         )
-        self.sign_in = SignInService(self.authenticator, state)
+        self.factors = SecondFactors(self.authenticator, self.audit, state, clock)
+        self._origins = Origins(clients, settings.country_database)
+        self.sign_in = SignInService(
+            self.authenticator, state, self.factors, self.trail, self._origins, clock
+        )
         self.users = Users(self.authenticator, self.sign_in.passwords, self.audit, registry, clock)
         self.tokens = Tokens(self.authenticator, self.audit, registry, clock)
+        self.own = OwnAccounts(self.authenticator, store)
 
     async def keep_published(self) -> None:
         """Let ingest know which tokens may send hits, for as long as this runs."""
         await self._accounts.keep_published()
 
+    async def keep_written(self) -> None:
+        """Write down who signed in and who was refused, for as long as this runs."""
+        await self.trail.keep_written()
+
     async def close(self) -> None:
         """End what is under way."""
         self.sign_in.close()
+        self._origins.close()
+        await self.trail.close()
         await self._accounts.close()
 
 
@@ -56,7 +78,8 @@ def routers(access: Callable[[], Access]) -> list[APIRouter]:
     """Return the routes; `access` is looked up for every request."""
     return [
         *session_routes.routers(lambda: access().sign_in, lambda: access().users),
-        user_routes.router(lambda: access().users),
+        account_routes.router(access),
+        user_routes.router(lambda: access().users, lambda: access().factors),
         token_routes.router(lambda: access().tokens),
         audit_routes.router(lambda: access().store, lambda: access().registry),
     ]

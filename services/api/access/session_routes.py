@@ -36,6 +36,9 @@ class SignIn(BaseModel):
 
     name: str = Field(max_length=200)
     password: Password
+    code: str = Field(
+        "", max_length=100, description="of the second factor, or a recovery code, if there is one"
+    )
 
 
 class OwnPassword(BaseModel):
@@ -62,6 +65,7 @@ class Whoami(BaseModel):
 class _Form(msgspec.Struct):
     name: str = ""
     password: str = ""
+    code: str = ""
     next: str = HOME
     csrf: str | None = None
 
@@ -81,14 +85,17 @@ def routers(service: Callable[[], SignInService], known: Callable[[], Users]) ->
         if form is None:
             credentials = await _json(request, SignIn)
             signed = await service().sign_in(
-                request, credentials.name, credentials.password.get_secret_value()
+                request,
+                credentials.name,
+                credentials.password.get_secret_value(),
+                credentials.code,
             )
             body = whoami_of(signed.principal, signed.csrf)
             response: Response = JSONResponse(body.model_dump(mode="json"), headers=_NO_STORE)
         else:
-            signed = await service().sign_in(request, form.name, form.password)
+            signed = await service().sign_in(request, form.name, form.password, form.code)
             response = RedirectResponse(local(form.next), HTTPStatus.SEE_OTHER, _NO_STORE)
-        signed.write(response)
+        signed.write(request, response)
         return response
 
     @doors.post("/sign-out", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
@@ -100,12 +107,12 @@ def routers(service: Callable[[], SignInService], known: Callable[[], Users]) ->
             response = RedirectResponse(local(form.next), HTTPStatus.SEE_OTHER, _NO_STORE)
         if authenticator(request).secret(request) is not None:
             # Checks that a page of ours asks; whose session is over already may leave as well.
-            await authenticate(request, None if form is None else form.csrf)
+            await authenticate(request, None if form is None else form.csrf, enrolling=True)
         await service().sign_out(request, response)
         return response
 
     @inside.get("/whoami")
-    @needs(Role.VIEWER)
+    @needs(Role.VIEWER, enrolling=True)
     async def whoami(request: Request, response: Response, who: Who) -> Whoami:
         """Who you are, and what you may do."""
         response.headers.update(_NO_STORE)
@@ -113,16 +120,25 @@ def routers(service: Callable[[], SignInService], known: Callable[[], Users]) ->
         return whoami_of(who, None if secret is None else cookies.csrf(secret))
 
     @inside.put("/password", status_code=HTTPStatus.NO_CONTENT)
-    @needs(Role.VIEWER)
-    async def set_own_password(request: Request, new: OwnPassword, who: Who) -> None:
+    @needs(Role.VIEWER, enrolling=True)
+    async def set_own_password(
+        request: Request, response: Response, new: OwnPassword, who: Who
+    ) -> None:
         """Set your own password; every session of yours ends, this one too."""
-        if who.kind != "user":
-            message = f"{who.name} is no user, and has no password"
-            raise ApiError(HTTPStatus.FORBIDDEN, {"name": message})
+        person(who)
         await service().proved(request, who.name, new.current.get_secret_value())
-        await known().set_password(who, who.name, new.password.get_secret_value())
+        user = await known().set_password(who, who.name, new.password.get_secret_value())
+        service().remember(request, response, user)
 
     return [doors, inside]
+
+
+def person(who: Principal) -> str:
+    """Return the name of a user who asks. Raises ApiError, 403, for programs."""
+    if who.kind != "user":
+        message = f"{who.name} is no user, and has no password"
+        raise ApiError(HTTPStatus.FORBIDDEN, {"name": message})
+    return who.name
 
 
 def whoami_of(who: Principal, csrf: str | None) -> Whoami:

@@ -1,6 +1,7 @@
-"""Signing in with name and password, and signing out."""
+"""Signing in with name, password and code, and signing out."""
 
-import logging
+import time
+from collections.abc import Callable
 from http import HTTPStatus
 
 import msgspec
@@ -8,16 +9,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services import metrics
-from services.api.access import cookies
+from services.api.access import cookies, known_browsers
 from services.api.access.authenticator import Authenticator, foreign, of_user
+from services.api.access.origin import Origins
 from services.api.access.passwords import MAX_LENGTH, Passwords
 from services.api.access.principal import Principal
-from services.api.access.throttle import Throttle
-from services.http.errors import ApiError, unavailable
+from services.api.access.second_factors import Proof, SecondFactors
+from services.api.access.throttle import Guesser, Throttle
+from services.api.access.trail import UNKNOWN, Occasion, Trail
+from services.http.errors import ApiError, Told, unavailable
+from services.model.account import User
 from services.state.errors import StateError
+from services.state.half_sign_ins import HalfSignIns
+from services.state.sessions import session_id
 from services.state.state import State
 
-log = logging.getLogger(__name__)
+SIGNED_IN = "sign_in"
+REFUSED = "sign_in.refused"
+"""In the audit log."""
 
 _SIGN_INS = metrics.SIGN_INS.create()
 
@@ -26,60 +35,91 @@ class SignedIn(msgspec.Struct, frozen=True):
     """A session that has just begun."""
 
     principal: Principal
+    user: User
     secret: str
     secure: bool
+    at: float
 
     @property
     def csrf(self) -> str:
         """The token that this session's changes must carry."""
         return cookies.csrf(self.secret)
 
-    def write(self, response: Response) -> None:
-        """Let the browser keep the session."""
+    def write(self, request: Request, response: Response) -> None:
+        """Let the browser keep the session, and prove the next time that it was here."""
         cookies.write(response, self.secret, self.secure)
+        known_browsers.remember(request, response, self.secure, self.user, self.at)
+
+
+class CodeNeededError(ApiError):
+    """The password is right, and the account has a second factor; `half` goes on from there."""
+
+    def __init__(self, half: str) -> None:
+        text = "this account has a second factor; expected a code of it as well"
+        super().__init__(HTTPStatus.UNAUTHORIZED, {"code": Told(text, "sign_in.code.needed")})
+        self.half = half
 
 
 class SignInService:
     """Begins and ends sessions."""
 
-    def __init__(self, authenticator: Authenticator, state: State) -> None:
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        state: State,
+        factors: SecondFactors,
+        trail: Trail,
+        origins: Origins,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._authenticator = authenticator
         self._throttle = Throttle(state)
+        self._half = HalfSignIns(state)
+        self._factors = factors
+        self._trail = trail
+        self._origins = origins
+        self._clock = clock
         self.passwords = Passwords()
 
-    async def sign_in(self, request: Request, name: str, password: str) -> SignedIn:
+    async def sign_in(self, request: Request, name: str, password: str, code: str = "") -> SignedIn:
         """Begin a session.
 
-        Raises ApiError: 401 when name or password is wrong, 403 when another site's page asks,
-        429 with Retry-After after too many attempts, 503 while the store or the state is away.
+        Raises ApiError: 401 when name or password is wrong, or CodeNeededError where both are
+        right and a code is missing; 403 when another site's page asks; 429 with Retry-After after
+        too many attempts; 503 while the store or the state is away.
         """
-        authenticator = self._authenticator
-        if authenticator.clients.is_foreign(request):
+        if self._authenticator.clients.is_foreign(request):
             raise foreign()
         name = name.strip().lower()
         try:
-            counted = await self._throttle.attempt(name, authenticator.clients.network(request))
-            await authenticator.accounts.fresh()
-            user = authenticator.accounts.users.get(name)
-            if user is None and not authenticator.accounts.loaded:
-                raise unavailable("the users are not loaded yet")
-            hashed = user.password if user is not None and len(password) <= MAX_LENGTH else None
-            right = await self.passwords.verify(hashed, password[:MAX_LENGTH])
-            if user is None or not right:
-                _SIGN_INS.labels("refused").inc()
-                raise wrong()
-            await self._throttle.succeeded(counted)
-            if before := authenticator.secret(request):
-                await authenticator.sessions.end(before)
-            secret = await authenticator.sessions.begin(user)
+            user = await self._checked(request, name, password)
+            if not user.second_factor:
+                return await self._begin(request, user, None)
+            if not code.strip():
+                _SIGN_INS.labels("code").inc()
+                raise CodeNeededError(await self._half.begin(user))
+            proof = await self._proved_twice(request, user, code)
+            return await self._begin(request, user, proof)
         except StateError as error:
             raise unavailable(f"nobody can sign in now: {error}") from error
-        except ApiError as refusal:
-            if refusal.status == HTTPStatus.TOO_MANY_REQUESTS:
-                _SIGN_INS.labels("throttled").inc()
-            raise
-        _SIGN_INS.labels("ok").inc()
-        return SignedIn(of_user(user), secret, authenticator.clients.is_secure(request))
+
+    async def finish(self, request: Request, half: str, code: str) -> SignedIn:
+        """Begin a session where only the code was missing. Raises ApiError, see `sign_in`."""
+        authenticator = self._authenticator
+        if authenticator.clients.is_foreign(request):
+            raise foreign()
+        try:
+            begun = await self._half.find(half)
+            await authenticator.accounts.fresh()
+            user = None if begun is None else authenticator.accounts.users.get(begun.user)
+            if begun is None or user is None or user.stamp != begun.stamp:
+                text = "it took too long; sign in again from the beginning"
+                raise ApiError(HTTPStatus.GONE, {"sign_in": Told(text, "sign_in.late")})
+            proof = await self._proved_twice(request, user, code) if user.second_factor else None
+            await self._half.end(half)
+            return await self._begin(request, user, proof)
+        except StateError as error:
+            raise unavailable(f"nobody can sign in now: {error}") from error
 
     async def sign_out(self, request: Request, response: Response) -> None:
         """End the session of a request; `response` lets the browser forget it.
@@ -95,24 +135,101 @@ class SignInService:
         cookies.forget(response, authenticator.clients.is_secure(request))
 
     async def proved(self, request: Request, name: str, password: str) -> None:
-        """Return if it is the password of a user. Raises ApiError, 401 or 429."""
+        """Return if it is the password of the user of a session. Raises ApiError, 401 or 429.
+
+        A session is limited by itself: nobody else can use up its attempts.
+        """
+        secret = self._authenticator.secret(request) or ""
+        browser = f"session {session_id(secret)}"
+        who = Guesser(name, self._authenticator.clients.network(request), browser)
         try:
-            counted = await self._throttle.attempt(
-                name, self._authenticator.clients.network(request)
-            )
             user = self._authenticator.accounts.users.get(name)
-            hashed = None if user is None else user.password
-            if not await self.passwords.verify(hashed, password[:MAX_LENGTH]):
-                raise wrong()
-            await self._throttle.succeeded(counted)
+            await self._with_password(who, user, password)
+            await self._authenticator.sessions.prove(secret)
         except StateError as error:
             raise unavailable(f"passwords cannot be checked now: {error}") from error
+
+    def remember(self, request: Request, response: Response, user: User) -> None:
+        """Let the browser of a user who has just set another password stay one that is known."""
+        secure = self._authenticator.clients.is_secure(request)
+        known_browsers.remember(request, response, secure, user, self._clock())
 
     def close(self) -> None:
         """End the threads that hash passwords."""
         self.passwords.close()
 
+    async def _checked(self, request: Request, name: str, password: str) -> User:
+        """Return the user of a name and a password. Raises ApiError."""
+        accounts = self._authenticator.accounts
+        await accounts.fresh()
+        user = accounts.users.get(name)
+        if user is None and not accounts.loaded:
+            raise unavailable("the users are not loaded yet")
+        return await self._with_password(self._guesser(request, name, user), user, password)
+
+    async def _with_password(self, who: Guesser, user: User | None, password: str) -> User:
+        try:
+            counted = await self._throttle.attempt(who)
+        except ApiError:
+            self._refuse(user, "throttled")
+            raise
+        hashed = user.password if user is not None and len(password) <= MAX_LENGTH else None
+        right = await self.passwords.verify(
+            hashed, password[:MAX_LENGTH], reserved=who.browser is not None
+        )
+        if user is None or not right:
+            self._refuse(user, "wrong_password")
+            raise wrong()
+        await self._throttle.succeeded(counted)
+        return user
+
+    async def _proved_twice(self, request: Request, user: User, code: str) -> Proof:
+        """Return what was given as a second factor. Raises ApiError."""
+        try:
+            counted = await self._throttle.attempt_code(
+                self._guesser(request, user.name, user), user.stamp
+            )
+        except ApiError:
+            self._refuse(user, "throttled")
+            raise
+        proof = await self._factors.proof(user, code)
+        if proof is None:
+            self._refuse(user, "wrong_code")
+            text = "this code is wrong, or was used before"
+            raise ApiError(HTTPStatus.UNAUTHORIZED, {"code": Told(text, "sign_in.code.wrong")})
+        await self._throttle.succeeded(counted)
+        return proof
+
+    async def _begin(self, request: Request, user: User, proof: Proof | None) -> SignedIn:
+        authenticator, now = self._authenticator, self._clock()
+        secure = authenticator.clients.is_secure(request)
+        is_known = known_browsers.known(request, secure, user, now) is not None
+        origin = await self._origins.of(request)
+        if before := authenticator.secret(request):
+            await authenticator.sessions.end(before)
+        secret = await authenticator.sessions.begin(
+            user, origin.browser, origin.system, origin.country
+        )
+        _SIGN_INS.labels("ok").inc()
+        details = {**origin.fields(), "known_browser": is_known}
+        if proof is not None:
+            details["second_factor"] = proof
+        await self._trail.note(user.name, SIGNED_IN, session_id(secret), details)
+        return SignedIn(of_user(user), user, secret, secure, now)
+
+    def _guesser(self, request: Request, name: str, user: User | None) -> Guesser:
+        clients = self._authenticator.clients
+        browser = known_browsers.known(request, clients.is_secure(request), user, self._clock())
+        return Guesser(name, clients.network(request), browser)
+
+    def _refuse(self, user: User | None, why: str) -> None:
+        """Count a refusal; of a name that nobody has, not the name: it may be a password."""
+        _SIGN_INS.labels("throttled" if why == "throttled" else "refused").inc()
+        self._trail.count(Occasion(UNKNOWN, REFUSED, UNKNOWN if user is None else user.name), why)
+
 
 def wrong() -> ApiError:
     """Return the refusal of a name and a password, the same whichever is wrong."""
-    return ApiError(HTTPStatus.UNAUTHORIZED, {"sign_in": "name or password is wrong"})
+    return ApiError(
+        HTTPStatus.UNAUTHORIZED, {"sign_in": Told("name or password is wrong", "sign_in.wrong")}
+    )

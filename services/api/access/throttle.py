@@ -1,19 +1,39 @@
-"""Slows down password guessing, without locking out the user who knows the password."""
+"""Slows down guessing, without locking out the user who knows the password."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
+from typing import NamedTuple
 
-from services.http.errors import ApiError
-from services.state.sign_in_attempts import SignInAttempts
+from services.http.errors import ApiError, Told
+from services.state.sign_in_attempts import AttemptLimit, CountedAttempt, SignInAttempts
 from services.state.state import State
 
 WINDOW_SECONDS = 900
-LIMITS = {"name and address": 5, "address": 30, "name": 100}
+DAY_SECONDS = 86_400
+LIMITS = {"name and address": 5, "address": 30, "name": 100, "known browser": 10}
 """Attempts in a window that may fail.
 
-The first stops somebody who guesses from one place, and nobody else who has that name; the last
-is for guesses from everywhere at once, and so high that it hardly locks anybody out.
+What is refused counts for nothing, so one address takes 5 of the 100 of a name and no more: twenty
+addresses at work in the same quarter of an hour keep browsers out that never signed in to this
+account. A browser that did is counted by itself, and by nothing else.
 """
+CODE_LIMITS = {"code and address": 5, "code": 50, "code, known browser": 10}
+"""Codes of the second factor that may be wrong: in a window, and those of `code` in a day.
+
+Who gets that far knows the password. Of a million codes three are right at any time, so 50 a day
+are right once in eighteen years.
+"""
+
+
+class Guesser(NamedTuple):
+    """Who tries: a name, from an address.
+
+    name     of the account, whether it exists or not
+    browser  the id of the browser, where it has signed in to this account before
+    """
+
+    name: str
+    address: str
+    browser: str | None = None
 
 
 class Throttle:
@@ -23,30 +43,58 @@ class Throttle:
     """
 
     def __init__(self, state: State) -> None:
-        self._attempts = SignInAttempts(state, WINDOW_SECONDS)
+        self._attempts = SignInAttempts(state)
 
-    async def attempt(self, name: str, address: str) -> list[str]:
-        """Count an attempt as if it had failed, and return what `succeeded` takes it back by.
+    async def attempt(self, who: Guesser) -> CountedAttempt:
+        """Count an attempt as if it had failed; `succeeded` takes it back.
 
         Counted first, so that attempts at the same moment are not one. Raises ApiError, 429,
         after too many.
         """
-        subjects = {"name and address": f"{address} {name}", "address": address, "name": name}
-        counted = await self._attempts.count(subjects)
-        waits = [
-            max(1, attempts.seconds_left)
-            for kind, attempts in zip(subjects, counted, strict=True)
-            if attempts.number > LIMITS[kind]
-        ]
-        if waits:
-            seconds = max(waits)
+        if who.browser is not None:
+            subjects = {"known browser": f"{who.browser} {who.name}"}
+        else:
+            subjects = {
+                "name and address": f"{who.address} {who.name}",
+                "address": who.address,
+                "name": who.name,
+            }
+        return await self._count(
+            [
+                AttemptLimit(kind, subject, LIMITS[kind], WINDOW_SECONDS)
+                for kind, subject in subjects.items()
+            ]
+        )
+
+    async def attempt_code(self, who: Guesser, stamp: str) -> CountedAttempt:
+        """Count a code of the second factor, as `attempt` does a password.
+
+        stamp  of the user's password: with another one, the day begins again
+        """
+        if who.browser is not None:
+            kind = "code, known browser"
+            limits = [
+                AttemptLimit(kind, f"{who.browser} {stamp}", CODE_LIMITS[kind], WINDOW_SECONDS)
+            ]
+        else:
+            near, far = "code and address", "code"
+            limits = [
+                AttemptLimit(near, f"{who.address} {stamp}", CODE_LIMITS[near], WINDOW_SECONDS),
+                AttemptLimit(far, stamp, CODE_LIMITS[far], DAY_SECONDS),
+            ]
+        return await self._count(limits)
+
+    async def succeeded(self, counted: CountedAttempt) -> None:
+        """Take an attempt back, and forget those of this guesser before: it did not fail."""
+        await self._attempts.take_back(counted.keys, forgotten=1)
+
+    async def _count(self, limits: list[AttemptLimit]) -> CountedAttempt:
+        counted = await self._attempts.count(limits)
+        if seconds := counted.seconds_to_wait:
+            text = f"too many attempts; try again in {seconds} seconds"
             raise ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                {"sign_in": f"too many attempts; try again in {seconds} seconds"},
+                {"sign_in": Told(text, "sign_in.throttled", count=seconds)},
                 {"Retry-After": str(seconds)},
             )
-        return [attempts.key for attempts in counted]
-
-    async def succeeded(self, counted: Sequence[str]) -> None:
-        """Take an attempt back: it did not fail."""
-        await self._attempts.take_back(counted[:1], counted[1:])
+        return counted

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from services.api.access import fields
 from services.api.access.route import Who, admin_router, needs
+from services.api.access.second_factors import SecondFactors
 from services.api.access.users import Users, public_fields
 from services.model.account import NAME_PATTERN, Role, User
 
@@ -29,6 +30,9 @@ class UserFields(BaseModel):
 
     role: UserRole = Role.VIEWER
     sites: fields.SiteNames = []
+    second_factor_required: bool = Field(
+        False, description="without a second factor they may do nothing but turn it on"
+    )
 
 
 class NewUser(UserFields):
@@ -54,6 +58,8 @@ class UserOut(BaseModel):
     sites: list[str]
     created_at: int = Field(description="milliseconds since 1970, UTC")
     password_at: int = Field(description="when the password was set, milliseconds since 1970, UTC")
+    second_factor: bool = Field(description="they give a code when they sign in")
+    second_factor_required: bool
 
 
 class UserList(BaseModel):
@@ -62,8 +68,8 @@ class UserList(BaseModel):
     users: list[UserOut]
 
 
-def router(users: Callable[[], Users]) -> APIRouter:
-    """Return the routes; `users` is called for every request."""
+def router(users: Callable[[], Users], factors: Callable[[], SecondFactors]) -> APIRouter:
+    """Return the routes; what they need is looked up for every request."""
     routes = admin_router("/users")
 
     @routes.get("")
@@ -77,22 +83,34 @@ def router(users: Callable[[], Users]) -> APIRouter:
     async def add_user(new: NewUser, who: Who) -> UserOut:
         """Add a user; 409 when the name is taken."""
         password = new.password.get_secret_value()
-        return out(await users().add(who, new.name, password, new.role, new.sites))
+        return out(
+            await users().add(
+                who, new.name, password, new.role, new.sites, new.second_factor_required
+            )
+        )
 
     @routes.patch("/{name}")
     @needs(Role.OWNER)
     async def edit_user(name: NamePath, changes: UserFields, who: Who) -> UserOut:
-        """Change role or sites, at once; 409 for the last owner."""
+        """Change role, sites or what is asked of them, at once; 409 for the last owner."""
         given = changes.model_fields_set
         role = changes.role if "role" in given else None
         sites = changes.sites if "sites" in given else None
-        return out(await users().edit(who, name, role, sites))
+        asked = "second_factor_required" in given
+        required = changes.second_factor_required if asked else None
+        return out(await users().edit(who, name, role, sites, required))
 
     @routes.put("/{name}/password", status_code=HTTPStatus.NO_CONTENT)
     @needs(Role.OWNER)
     async def set_password(name: NamePath, new: NewPassword, who: Who) -> None:
         """Set a password; every session of the user ends at once."""
         await users().set_password(who, name, new.password.get_secret_value())
+
+    @routes.delete("/{name}/second-factor", status_code=HTTPStatus.NO_CONTENT)
+    @needs(Role.OWNER)
+    async def reset_second_factor(name: NamePath, who: Who) -> None:
+        """Take away the second factor of a user who has lost it; their sessions end at once."""
+        await factors().reset(who, name)
 
     @routes.delete("/{name}", status_code=HTTPStatus.NO_CONTENT)
     @needs(Role.OWNER)
@@ -105,4 +123,9 @@ def router(users: Callable[[], Users]) -> APIRouter:
 
 def out(user: User) -> UserOut:
     """Return a user as the API shows them."""
-    return UserOut(**public_fields(user), created_at=user.created_at, password_at=user.password_at)
+    return UserOut(
+        **public_fields(user),
+        created_at=user.created_at,
+        password_at=user.password_at,
+        second_factor=bool(user.second_factor),
+    )

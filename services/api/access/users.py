@@ -1,8 +1,9 @@
 """Adds, changes and removes the people who may sign in."""
 
+import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
@@ -17,8 +18,11 @@ from services.api.access.passwords import Passwords
 from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable
-from services.model.account import Role, User
+from services.model.account import ALL_SITES, Role, User
 from services.state.errors import StateError
+
+MOST_SITES = 200
+"""Of how many sites the names and hosts are held against a password; of all, the slugs are."""
 
 
 class Users:
@@ -46,11 +50,17 @@ class Users:
         return sorted(self._accounts.users.values(), key=lambda user: user.name)
 
     async def add(
-        self, who: Principal, name: str, password: str, role: Role, sites: list[str]
+        self,
+        who: Principal,
+        name: str,
+        password: str,
+        role: Role,
+        sites: list[str],
+        second_factor_required: bool = False,
     ) -> User:
         """Add a user. Raises ApiError, 409 when the name is taken."""
         theirs = fields.sites(role, sites, self._registry)
-        hashed = await self._hashed(name, password)
+        hashed = await self._hashed(name, password, theirs)
         async with self._accounts.changing():
             if name in self._accounts.users:
                 raise ApiError(HTTPStatus.CONFLICT, {"name": f"{shown(name)} exists already"})
@@ -63,15 +73,21 @@ class Users:
                 stamp=secrets.token_hex(8),
                 created_at=now,
                 password_at=now,
+                second_factor_required=second_factor_required,
             )
             async with self._audit.recorded(who, "user.add", name, after=public_fields(user)):
                 await self._accounts.save_user(user)
         return user
 
     async def edit(
-        self, who: Principal, name: str, role: Role | None, sites: list[str] | None
+        self,
+        who: Principal,
+        name: str,
+        role: Role | None,
+        sites: list[str] | None,
+        second_factor_required: bool | None = None,
     ) -> User:
-        """Change role and sites, as far as given. Raises ApiError."""
+        """Change role, sites and what is asked of them, as far as given. Raises ApiError."""
         async with self._accounts.changing():
             user = self._known(name)
             new_role = user.role if role is None else role
@@ -82,6 +98,10 @@ class Users:
             else:
                 theirs = user.sites
             edited = msgspec.structs.replace(user, role=new_role, sites=theirs)
+            if second_factor_required is not None:
+                edited = msgspec.structs.replace(
+                    edited, second_factor_required=second_factor_required
+                )
             if edited == user:
                 return user
             self._check_owner_left(edited.name, edited)
@@ -92,10 +112,9 @@ class Users:
                 await self._accounts.save_user(edited)
         return edited
 
-    async def set_password(self, who: Principal, name: str, password: str) -> None:
+    async def set_password(self, who: Principal, name: str, password: str) -> User:
         """Set another password; every session of the user ends. Raises ApiError."""
-        self._known(name)
-        hashed = await self._hashed(name, password)
+        hashed = await self._hashed(name, password, self._known(name).sites)
         async with self._accounts.changing():
             user = msgspec.structs.replace(
                 self._known(name),
@@ -106,6 +125,7 @@ class Users:
             async with self._audit.recorded(who, "user.password", name):
                 await self._accounts.save_user(user)
         await self._end_sessions(name)
+        return user
 
     async def remove(self, who: Principal, name: str) -> None:
         """Remove a user; every session of theirs ends. Raises ApiError."""
@@ -120,11 +140,14 @@ class Users:
     def _accounts(self) -> Accounts:
         return self._authenticator.accounts
 
-    async def _hashed(self, name: str, password: str) -> str:
-        try:
-            passwords.check(name, password)
-        except ValueError as error:
-            raise bad_request("password", str(error)) from None
+    async def _hashed(self, name: str, password: str, slugs: Sequence[str]) -> str:
+        """Return the hash of a password. Raises ApiError when the user may not have it."""
+        theirs = [site for site in self._registry.all() if {site.slug, ALL_SITES} & {*slugs}]
+        known = [word for site in theirs[:MOST_SITES] for word in (site.name, *site.hosts)]
+        slugs = [site.slug for site in theirs]
+        refusal = await asyncio.to_thread(passwords.check, name, password, [*slugs, *known])
+        if refusal is not None:
+            raise bad_request("password", refusal)
         return await self._hashing.hash(password)
 
     def _known(self, name: str) -> User:
@@ -145,7 +168,7 @@ class Users:
     async def _end_sessions(self, name: str) -> None:
         # If Redis is down, they end all the same: their stamp is no longer the user's.
         with suppress(StateError):
-            await self._authenticator.sessions.end_all(name)
+            await self._authenticator.sessions.end_some(name)
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
@@ -153,4 +176,9 @@ class Users:
 
 def public_fields(user: User) -> dict[str, Any]:
     """Return the fields of a user that may be shown: none of the password."""
-    return {"name": user.name, "role": user.role, "sites": list(user.sites)}
+    return {
+        "name": user.name,
+        "role": user.role,
+        "sites": list(user.sites),
+        "second_factor_required": user.second_factor_required,
+    }

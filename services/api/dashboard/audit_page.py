@@ -42,7 +42,12 @@ async def entries(page: PageRequest) -> Response:
     before = place(page.parameter("before") or None)
     try:
         rows = await audit.newest(
-            dependencies.store, ENTRIES_A_PAGE + 1, before, sites, page.parameter("who") or None
+            dependencies.store,
+            ENTRIES_A_PAGE + 1,
+            before,
+            sites,
+            page.parameter("who") or None,
+            page.parameter("action") or None,
         )
     except StoreError as error:
         raise unavailable(f"the audit log cannot be read: {error}") from error
@@ -56,6 +61,8 @@ async def entries(page: PageRequest) -> Response:
         sites=mine,
         site=site or "",
         by=page.parameter("who"),
+        actions=page.t.named("action."),
+        action=page.parameter("action"),
     )
 
 

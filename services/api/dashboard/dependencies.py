@@ -4,8 +4,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from services.api.access.audit import Audit
+from services.api.access.own_accounts import OwnAccounts
+from services.api.access.second_factors import SecondFactors
 from services.api.access.sign_in import SignInService
 from services.api.access.tokens import Tokens
+from services.api.access.trail import Trail
 from services.api.access.users import Users
 from services.api.counter.routes import Counters
 from services.api.sites.registry import Registry
@@ -27,9 +30,12 @@ class Dependencies(NamedTuple):
     counters: Counters
     stats: PanelSource
     signing: SignInService
+    factors: SecondFactors
+    own: OwnAccounts
     users: Users
     tokens: Tokens
     audit: Audit
+    trail: Trail
     public_url: str | None
     untrusted: UntrustedForwards
     clock: Callable[[], float]

@@ -2,14 +2,20 @@
 
 from starlette.responses import Response
 
+from services.api.access.trail import Occasion
 from services.api.dashboard import query_parameters
 from services.api.dashboard.page_request import PageRequest
 
 
 async def csv(page: PageRequest) -> Response:
     """Return a panel, with the period and the filters of the page."""
+    panel = page.request.path_params["panel"]
     panels = page.dependencies.stats.panels(page.site, query_parameters.read(page))
-    file = await panels.csv(page.request.path_params["panel"])
+    file = await panels.csv(panel)
+    if page.signed_in is not None:
+        page.dependencies.trail.count(
+            Occasion(page.signed_in.name, "export", panel, page.site.slug), "files"
+        )
     return Response(
         # Spreadsheets take a file without the mark for Latin-1.
         "\ufeff" + file.text,

@@ -16,6 +16,7 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
 from starlette.requests import Request
 
+from services.http.errors import Told
 from services.model.calendar import zone
 from services.model.display import LABELS, Lang
 from services.model.lines import Line
@@ -87,9 +88,26 @@ class Language:
             text = text.get(form, text["other"])
         return text.format(**values) if values else text
 
+    def told(self, text: str) -> str:
+        """Return a message in this language, where it is one that pages can say."""
+        return self(text.key, **text.values) if isinstance(text, Told) else text
+
+    def speaks(self, text: str) -> Lang:
+        """Return the language in which `told` says a message."""
+        return self.lang if isinstance(text, Told) else Lang.EN
+
     def known(self, key: str, otherwise: str) -> str:
         """Return the text of a key, or another where there is none."""
         return self(key) if key in self._texts.by_key else otherwise
+
+    def named(self, prefix: str) -> list[tuple[str, str]]:
+        """Return what has a text under a prefix, such as `action.`, with the text, by the text."""
+        found = [
+            (key.removeprefix(prefix), self(key))
+            for key in self._texts.by_key
+            if key.startswith(prefix)
+        ]
+        return sorted(found, key=lambda one: one[1])
 
     def line(self, name: str) -> str:
         """Return what the block calls one of its numbers, such as `today`."""
@@ -99,6 +117,11 @@ class Language:
         """Return the name of another language in this one."""
         name: str = self._locale.languages[lang]
         return name
+
+    def origin(self, browser: str, system: str, country: str) -> str:
+        """Return where somebody is, as far as it is known: Firefox · Linux · Vietnam."""
+        parts = [browser, system, self._locale.territories.get(country, country)]
+        return " · ".join(part for part in parts if part) or "–"
 
     def number(self, value: float | None) -> str:
         """Return a number with its thousands parted; a dash where there is none."""

@@ -79,6 +79,11 @@ class PageRequest:
         """Whether the browser's connection is TLS."""
         return authenticator(self.request).clients.is_secure(self.request)
 
+    @property
+    def host(self) -> str:
+        """The host under which people know this server."""
+        return authenticator(self.request).clients.host(self.request)
+
     def parameter(self, name: str, default: str = "") -> str:
         """Return a parameter of the address."""
         return self.request.query_params.get(name, default)

@@ -1,4 +1,4 @@
-"""`/admin/users` and `/admin/account`: who may sign in, for owners, and one's own password."""
+"""`/admin/users`: who may sign in, for owners."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -8,13 +8,11 @@ from starlette.responses import Response
 
 from services.api.access.user_routes import NewUser, UserFields
 from services.api.dashboard.page_request import HOME, PageRequest
-from services.api.dashboard.routing import SIGN_IN
 from services.api.dashboard.site_form import mistakes
 from services.http.errors import ApiError, shown
 from services.model.account import ALL_SITES, USER_ROLES, Role, User
 
 USERS = f"{HOME}/users"
-_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 async def users(page: PageRequest) -> Response:
@@ -32,10 +30,17 @@ async def add(page: PageRequest) -> Response:
                 "password": form.raw("password"),
                 "role": form.get("role"),
                 "sites": form.all("sites"),
+                "second_factor_required": form.on("second_factor_required"),
             }
         )
-        password = new.password.get_secret_value()
-        await page.dependencies.users.add(page.principal, new.name, password, new.role, new.sites)
+        await page.dependencies.users.add(
+            page.principal,
+            new.name,
+            new.password.get_secret_value(),
+            new.role,
+            new.sites,
+            new.second_factor_required,
+        )
     except (ValidationError, ApiError) as error:
         return await _users(page, mistakes(error))
     return page.redirect(USERS, saved=True)
@@ -50,8 +55,17 @@ async def edit(page: PageRequest) -> Response:
     """Change the role and the sites of a user."""
     form = page.form
     try:
-        changes = UserFields.model_validate({"role": form.get("role"), "sites": form.all("sites")})
-        await page.dependencies.users.edit(page.principal, _name(page), changes.role, changes.sites)
+        required = form.on("second_factor_required")
+        changes = UserFields.model_validate(
+            {
+                "role": form.get("role"),
+                "sites": form.all("sites"),
+                "second_factor_required": required,
+            }
+        )
+        await page.dependencies.users.edit(
+            page.principal, _name(page), changes.role, changes.sites, required
+        )
     except (ValidationError, ApiError) as error:
         return await _user(page, mistakes(error))
     return page.redirect(USERS, saved=True)
@@ -77,24 +91,13 @@ async def remove(page: PageRequest) -> Response:
     return page.redirect(USERS, saved=True)
 
 
-async def account(page: PageRequest) -> Response:
-    """Return who asks, and the form for another password."""
-    return _account(page, {}, HTTPStatus.OK)
-
-
-async def own_password(page: PageRequest) -> Response:
-    """Set one's own password; every session ends, this one too."""
-    who, form, dependencies = page.principal, page.form, page.dependencies
+async def reset_second_factor(page: PageRequest) -> Response:
+    """Take away the second factor of a user who has lost it."""
     try:
-        if who.kind != "user":
-            raise ApiError(HTTPStatus.BAD_REQUEST, {"name": f"{who.name} has no password"})
-        await dependencies.signing.proved(page.request, who.name, form.raw("current"))
-        await dependencies.users.set_password(who, who.name, form.raw("password"))
+        await page.dependencies.factors.reset(page.principal, _name(page))
     except ApiError as error:
-        if error.status in _REFUSED:
-            return _account(page, {"current": page.t("account.wrong")}, error.status)
-        return _account(page, mistakes(error), error.status)
-    return page.redirect(SIGN_IN)
+        return await _user(page, mistakes(error))
+    return page.redirect(USERS, saved=True)
 
 
 def _name(page: PageRequest) -> str:
@@ -135,7 +138,3 @@ async def _user(page: PageRequest, errors: Mapping[str, str]) -> Response:
         role=user.role,
         all_sites=ALL_SITES,
     )
-
-
-def _account(page: PageRequest, errors: Mapping[str, str], status: int) -> Response:
-    return page.render("account.html", status, errors=errors)

@@ -5,27 +5,29 @@ from collections.abc import Callable
 from starlette.routing import BaseRoute, Route
 
 from services.api.dashboard import (
+    account_page,
     assets,
     audit_page,
     export,
     people,
+    second_factor_page,
     session_pages,
     site_form,
     site_page,
     sites_page,
     tokens_page,
 )
+from services.api.dashboard.account_page import ACCOUNT
 from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.page_request import HOME
 from services.api.dashboard.people import USERS
-from services.api.dashboard.routing import SIGN_IN, Pages
+from services.api.dashboard.routing import SECOND_FACTOR, SIGN_IN, Pages
 from services.api.dashboard.tokens_page import TOKENS
 from services.model.account import Role
 
 SITE = f"{HOME}/sites/{{slug}}"
 NEW_SITE = f"{HOME}/new-site"
 USER = f"{USERS}/{{name}}"
-ACCOUNT = f"{HOME}/account"
 
 
 def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
@@ -33,7 +35,7 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages = Pages(dependencies)
     pages.add(SIGN_IN, session_pages.sign_in, None)
     pages.add_door(SIGN_IN, session_pages.begin)
-    pages.add(f"{HOME}/sign-out", session_pages.sign_out, None, "POST")
+    pages.add(f"{HOME}/sign-out", session_pages.sign_out, None, "POST", enrolling=True)
 
     pages.add(HOME, sites_page.sites, Role.VIEWER)
     pages.add(NEW_SITE, site_form.new_site, Role.OWNER)
@@ -51,8 +53,16 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(USER, people.edit, Role.OWNER, "POST")
     pages.add(f"{USER}/password", people.set_password, Role.OWNER, "POST")
     pages.add(f"{USER}/remove", people.remove, Role.OWNER, "POST")
-    pages.add(ACCOUNT, people.account, Role.VIEWER)
-    pages.add(ACCOUNT, people.own_password, Role.VIEWER, "POST")
+    pages.add(f"{USER}/second-factor/reset", people.reset_second_factor, Role.OWNER, "POST")
+
+    pages.add(ACCOUNT, account_page.account, Role.VIEWER)
+    pages.add(ACCOUNT, account_page.own_password, Role.VIEWER, "POST")
+    pages.add(f"{ACCOUNT}/sessions", account_page.end_others, Role.VIEWER, "POST")
+    pages.add(f"{ACCOUNT}/sessions/{{id}}", account_page.end_session, Role.VIEWER, "POST")
+    pages.add(SECOND_FACTOR, second_factor_page.show, Role.VIEWER, enrolling=True)
+    pages.add(SECOND_FACTOR, second_factor_page.turn_on, Role.VIEWER, "POST", enrolling=True)
+    pages.add(f"{SECOND_FACTOR}/off", second_factor_page.turn_off, Role.VIEWER, "POST")
+    pages.add(f"{SECOND_FACTOR}/recovery-codes", second_factor_page.renew, Role.VIEWER, "POST")
 
     pages.add(TOKENS, tokens_page.tokens, Role.OWNER)
     pages.add(TOKENS, tokens_page.add, Role.OWNER, "POST")

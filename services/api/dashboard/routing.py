@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.api.access.authenticator import authenticate, authenticator
+from services.api.access.authenticator import MustEnrolError, authenticate, authenticator
 from services.api.access.principal import Principal
-from services.api.access.route import admit
+from services.api.access.route import Needed, admit
 from services.api.dashboard import forms
 from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.forms import Form
@@ -19,6 +19,7 @@ from services.http.errors import ApiError, unknown_site
 from services.model.account import Role
 
 SIGN_IN = f"{HOME}/sign-in"
+SECOND_FACTOR = f"{HOME}/second-factor"
 
 Handler = Callable[[PageRequest], Awaitable[Response]]
 Admission = Callable[[Request, Dependencies, Principal | None], None]
@@ -32,14 +33,24 @@ class Pages:
         self._dependencies = dependencies
         self.routes: list[Route] = []
 
-    def add(self, path: str, handler: Handler, role: Role | None, *methods: str) -> None:
-        """Add a page that takes a role, on the site that its address names; None is anybody."""
+    def add(
+        self,
+        path: str,
+        handler: Handler,
+        role: Role | None,
+        *methods: str,
+        enrolling: bool = False,
+    ) -> None:
+        """Add a page that takes a role, on the site that its address names; None is anybody.
+
+        enrolling  also for those who have to turn on their second factor first
+        """
 
         def check(request: Request, dependencies: Dependencies, who: Principal | None) -> None:
             if role is not None:
-                admit(request, who, role)
+                admit(request, who, Needed(role))
 
-        self._add(path, handler, check, methods)
+        self._add(path, handler, check, methods, enrolling=enrolling)
 
     def add_door(self, path: str, handler: Handler) -> None:
         """Add what a form may be posted to without a session."""
@@ -71,12 +82,14 @@ class Pages:
         methods: tuple[str, ...],
         *,
         is_door: bool = False,
+        enrolling: bool = False,
     ) -> None:
         async def endpoint(request: Request) -> Response:
             page = PageRequest(request, self._dependencies(), None, Form())
             try:
                 form, unreadable = await _form(request)
-                who = None if is_door else await authenticate(request, form.get("csrf") or None)
+                csrf = form.get("csrf") or None
+                who = None if is_door else await authenticate(request, csrf, enrolling=enrolling)
                 check(request, self._dependencies(), who)
                 if unreadable is not None:
                     raise unreadable
@@ -111,6 +124,8 @@ def _refused(page: PageRequest, refusal: ApiError) -> Response:
             here += f"?{request.url.query}"
         back = f"?next={quote(here, safe='/')}" if request.method == "GET" and here != HOME else ""
         return page.redirect(SIGN_IN + back)
+    if isinstance(refusal, MustEnrolError):
+        return page.redirect(SECOND_FACTOR)
     title = f"error.{refusal.status}"
     response = page.render(
         "error.html",

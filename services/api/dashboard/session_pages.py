@@ -5,6 +5,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from services.api.access.session_routes import local
+from services.api.access.sign_in import CodeNeededError
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.dashboard.routing import SIGN_IN
 from services.http.errors import ApiError
@@ -19,20 +20,30 @@ async def sign_in(page: PageRequest) -> Response:
 
 async def begin(page: PageRequest) -> Response:
     """Begin a session, or return the form with what was wrong."""
-    form = page.form
+    form, signing = page.form, page.dependencies.signing
+    half = form.get("half")
     try:
-        signed = await page.dependencies.signing.sign_in(
-            page.request, form.get("name"), form.raw("password")
-        )
+        if half:
+            signed = await signing.finish(page.request, half, form.get("code"))
+        else:
+            signed = await signing.sign_in(
+                page.request, form.get("name"), form.raw("password"), form.get("code")
+            )
     except ApiError as refusal:
         if "text/html" not in page.request.headers.get("accept", ""):
             raise
-        response = _form(page, _why(page, refusal), refusal.status)
+        if isinstance(refusal, CodeNeededError):
+            return _code(page, refusal.half, "", HTTPStatus.OK)
+        # What is over begins again with the password.
+        if half and refusal.status != HTTPStatus.GONE:
+            response = _code(page, half, _why(page, refusal), refusal.status)
+        else:
+            response = _form(page, _why(page, refusal), refusal.status)
         if "Retry-After" in refusal.headers:
             response.headers["Retry-After"] = refusal.headers["Retry-After"]
         return response
     response = page.redirect(local(form.get("next", HOME)))
-    signed.write(response)
+    signed.write(page.request, response)
     return response
 
 
@@ -53,12 +64,17 @@ def _form(page: PageRequest, problem: str, status: int) -> Response:
     )
 
 
+def _code(page: PageRequest, half: str, problem: str, status: int) -> Response:
+    return page.render(
+        "sign_in_code.html",
+        status,
+        problem=problem,
+        half=half,
+        next=page.form.get("next") or page.parameter("next", HOME),
+    )
+
+
 def _why(page: PageRequest, refusal: ApiError) -> str:
-    match refusal.status:
-        case HTTPStatus.UNAUTHORIZED:
-            return page.t("sign_in.wrong")
-        case HTTPStatus.TOO_MANY_REQUESTS:
-            return page.t("sign_in.throttled", count=int(refusal.headers.get("Retry-After", 60)))
-        case HTTPStatus.SERVICE_UNAVAILABLE:
-            return page.t("sign_in.away")
-    return "; ".join(refusal.errors.values())
+    if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return page.t("sign_in.away")
+    return "; ".join(map(page.t.told, refusal.errors.values()))

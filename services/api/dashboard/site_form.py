@@ -31,7 +31,7 @@ from services.model.site import Metric, Site
 from services.model.time_zone import ZoneChange
 
 SITE = f"{HOME}/sites/"
-_REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT)
+_REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT)
 _CHOICES = {"lang": Lang, "theme": Theme, "preset": Preset, "format": Format}
 
 
@@ -143,11 +143,13 @@ def _settings(
     rest = [line for line in Line if line not in look.lines]
     choices = {name: list(kind) for name, kind in _CHOICES.items()}
     zone_waits = site.timezone_from > page.dependencies.clock() * 1000
+    may_publish = page.principal.is_owner or page.dependencies.sites.editors_publish
     return page.render(
         "site_settings.html",
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
         frames=True,
         site=site,
+        may_publish=may_publish or site.public_dashboard,
         form=page.form if errors or plan else None,
         errors=errors,
         zone_from=page.t.moment(site.timezone_from, site.timezone) if zone_waits else "",

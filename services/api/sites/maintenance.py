@@ -4,11 +4,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
-from services.api.access.route import admin_router, needs
+from services.api.access import backup_right
+from services.api.access.route import Who, admin_router, needs
+from services.api.access.service import Access
 from services.backup import frames
 from services.backup.run import dump_of
 from services.doctor import run
@@ -21,19 +23,31 @@ from services.store.interface import StoreError
 _MEDIA_TYPE = "application/vnd.luot.backup"
 
 
-def router(stores: Callable[[], Stores], settings: StoreSettings) -> APIRouter:
-    """Return the routes; `stores` is called for every request."""
+def router(
+    stores: Callable[[], Stores],
+    settings: StoreSettings,
+    access: Callable[[], Access],
+    clock: Callable[[], float],
+) -> APIRouter:
+    """Return the routes; `stores` and `access` are called for every request."""
     routes = admin_router()
 
     @routes.get("/backup", response_class=Response)
-    @needs(Role.OWNER)
-    async def backup() -> Response:
-        """Everything the store holds, consistent, as `luot backup` reads it."""
-        messages = dump_of(stores())
-        try:
-            first = await anext(messages)
-        except StoreError as error:
-            raise unavailable(f"the store cannot be read: {error}") from error
+    @needs(Role.OWNER, also=Role.BACKUP)
+    async def backup(request: Request, who: Who) -> Response:
+        """Everything the store holds, consistent, as `luot backup` reads it.
+
+        For a token with the role `backup`, and for an owner who gave the password to
+        `POST /api/admin/prove` less than ten minutes ago.
+        """
+        await backup_right.check(request, who, access().authenticator, clock())
+        # In the log of the backup, too.
+        async with access().audit.recorded(who, "backup", "everything"):
+            messages = dump_of(stores())
+            try:
+                first = await anext(messages)
+            except StoreError as error:
+                raise unavailable(f"the store cannot be read: {error}") from error
         return StreamingResponse(_body(first, messages), media_type=_MEDIA_TYPE)
 
     @routes.get("/doctor")

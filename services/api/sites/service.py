@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
+from services.api.sites import tenancy
 from services.api.sites.registry import Registry
 from services.api.sites.schemas import DisplayFields, merged
 from services.http.errors import ApiError, bad_request, shown, unavailable
@@ -65,11 +66,17 @@ class Sites:
     """Every site, as those who may can change it."""
 
     def __init__(
-        self, registry: Registry, audit: Audit, clock: Callable[[], float] = time.time
+        self,
+        registry: Registry,
+        audit: Audit,
+        clock: Callable[[], float] = time.time,
+        *,
+        editors_publish: bool = False,
     ) -> None:
         self._registry = registry
         self._audit = audit
         self._clock = clock
+        self.editors_publish = editors_publish
 
     async def create(self, who: Principal, new: NewSite) -> Site:
         """Create a site. Raises ApiError, 409 when its slug is taken."""
@@ -85,7 +92,7 @@ class Sites:
         return site
 
     async def edit(self, who: Principal, site: Site, changes: SiteFields) -> Site:
-        """Change the fields that are given, and no other. Raises ApiError."""
+        """Change the fields that are given, and no other. Raises ApiError, see also `tenancy`."""
         given = changes.model_dump(exclude_unset=True)
         if "display" in given:
             given["display"] = merged(site.display, changes.display)
@@ -96,6 +103,8 @@ class Sites:
         edited = _site({**msgspec.to_builtins(site), **given})
         if edited == site:
             return site
+        others = (other for other in self._registry.all() if other.slug != site.slug)
+        tenancy.check(who, site, edited, others, self.editors_publish)
         async with self._audit.recorded(
             who,
             "site.edit",

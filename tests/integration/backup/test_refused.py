@@ -117,7 +117,9 @@ def test_a_store_with_other_numbers_in_it(
 ) -> None:
     before = held(server_url)
     why = refused("restore", str(saved), **where(server_url, redis_server))
-    assert "the store is not empty (there are rows in counters, hits, peaks, visitors)" in why
+    assert (
+        "the store is not empty (there are rows in audit, counters, hits, peaks, visitors)" in why
+    )
     why = refused("restore", str(saved), "--replace", **where(server_url, redis_server))
     assert "give --yes" in why
     assert held(server_url) == before

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.store import audit
 from services.store.open import open_store
 from tests.integration.backup.world import (
     Books,
@@ -65,16 +66,27 @@ def test_a_backup_under_load_is_consistent_and_the_log_adds_the_rest_exactly(
         pass
     assert asyncio.run(total_views(embedded_url)) == dict(books.views)
     assert asyncio.run(both(server_url)) == asyncio.run(both(embedded_url))
+    taken = asyncio.run(backups_of(server_url))
+    assert taken == ["command line"] * len(folders)
+
+
+async def backups_of(store_url: str) -> list[str]:
+    """Return who took backups of a store, as its audit log has them."""
+    store = open_store(store_url)
+    try:
+        return [entry.who for entry in await audit.newest(store, 100, action="backup")]
+    finally:
+        await store.close()
 
 
 async def both(store_url: str) -> dict[str, tuple[int, str]]:
-    """Return what must be the same in both stores: `meta` tells of the restore."""
+    """Return what must be the same in both stores: the audit log and `meta` tell of the copying."""
     store = open_store(store_url)
     try:
         found = await contents(store)
     finally:
         await store.close()
-    return {name: held for name, held in found.items() if name not in ("meta", "peaks")}
+    return {name: held for name, held in found.items() if name not in ("audit", "meta", "peaks")}
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ HEAD_AND_OPTIONS = {"HEAD", "OPTIONS"}
 
 # Who, from nobody up; each may do what those before may.
 ANYBODY, VIEWER, EDITOR, OWNER = range(4)
-RANKS = {"send": ANYBODY, "viewer": VIEWER, "editor": EDITOR, "owner": OWNER}
+RANKS = {"send": ANYBODY, "backup": ANYBODY, "viewer": VIEWER, "editor": EDITOR, "owner": OWNER}
 SITE = "/api/admin/sites/mytho"
 
 # route → who may, an address to try, and what answers them. A site in the address must be theirs.
@@ -40,6 +40,17 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "POST /api/admin/sign-out": (ANYBODY, "/api/admin/sign-out", 204),
     "GET /api/admin/whoami": (VIEWER, "/api/admin/whoami", 200),
     "PUT /api/admin/password": (VIEWER, "/api/admin/password", 400),
+    # One's own account: a program has none, so its tokens are told so once their role is enough.
+    "GET /api/admin/account": (VIEWER, "/api/admin/account", 403),
+    "POST /api/admin/prove": (VIEWER, "/api/admin/prove", 400),
+    "DELETE /api/admin/sessions": (VIEWER, "/api/admin/sessions", 403),
+    "DELETE /api/admin/sessions/{id}": (VIEWER, "/api/admin/sessions/none", 403),
+    "POST /api/admin/second-factor/secret": (VIEWER, "/api/admin/second-factor/secret", 403),
+    "PUT /api/admin/second-factor": (VIEWER, "/api/admin/second-factor", 400),
+    **{
+        f"POST /api/admin/second-factor/{step}": (VIEWER, f"/api/admin/second-factor/{step}", 400)
+        for step in ("off", "recovery-codes")
+    },
     "GET /api/admin/sites": (VIEWER, "/api/admin/sites", 200),
     "POST /api/admin/sites": (OWNER, "/api/admin/sites", 400),
     "GET /api/admin/sites/{slug}": (VIEWER, SITE, 200),
@@ -56,6 +67,11 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "PATCH /api/admin/users/{name}": (OWNER, "/api/admin/users/lan", 400),
     "PUT /api/admin/users/{name}/password": (OWNER, "/api/admin/users/lan/password", 400),
     "DELETE /api/admin/users/{name}": (OWNER, "/api/admin/users/lan", 404),
+    "DELETE /api/admin/users/{name}/second-factor": (
+        OWNER,
+        "/api/admin/users/lan/second-factor",
+        404,
+    ),
     "GET /api/admin/tokens": (OWNER, "/api/admin/tokens", 200),
     "POST /api/admin/tokens": (OWNER, "/api/admin/tokens", 400),
     "DELETE /api/admin/tokens/{id}": (OWNER, "/api/admin/tokens/none", 404),
@@ -100,8 +116,23 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "POST /admin/users/{name}": (OWNER, "/admin/users/lan", 400),
     "POST /admin/users/{name}/password": (OWNER, "/admin/users/lan/password", 400),
     "POST /admin/users/{name}/remove": (OWNER, "/admin/users/lan/remove", 400),
+    "POST /admin/users/{name}/second-factor/reset": (
+        OWNER,
+        "/admin/users/lan/second-factor/reset",
+        400,
+    ),
     "GET /admin/account": (VIEWER, "/admin/account", 200),
     "POST /admin/account": (VIEWER, "/admin/account", 400),
+    "POST /admin/account/sessions": (VIEWER, "/admin/account/sessions", 400),
+    "POST /admin/account/sessions/{id}": (VIEWER, "/admin/account/sessions/none", 400),
+    "GET /admin/second-factor": (VIEWER, "/admin/second-factor", 403),
+    "POST /admin/second-factor": (VIEWER, "/admin/second-factor", 400),
+    "POST /admin/second-factor/off": (VIEWER, "/admin/second-factor/off", 400),
+    "POST /admin/second-factor/recovery-codes": (
+        VIEWER,
+        "/admin/second-factor/recovery-codes",
+        400,
+    ),
     "GET /admin/tokens": (OWNER, "/admin/tokens", 200),
     "POST /admin/tokens": (OWNER, "/admin/tokens", 400),
     "POST /admin/tokens/{id}/revoke": (OWNER, "/admin/tokens/none/revoke", 400),
@@ -109,6 +140,8 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "GET /api/admin/backup": (OWNER, "/api/admin/backup", 200),
     "GET /api/admin/doctor": (OWNER, "/api/admin/doctor", 200),
 }
+# What a token of an owner may not do, either, but one that is made for it.
+ALONE = {"GET /api/admin/backup": "backup"}
 # Pages that lead on whoever is signed in; a token that is wrong is refused there, too.
 DOORS = ("GET /admin/sign-in", "POST /admin/sign-out")
 # The scripts, in every version: they are what portals embed.
@@ -153,6 +186,8 @@ async def test_every_route_answers_whom_the_table_says_and_nobody_else(
     expired = await make_token(client, role="owner", expires_at=soon.isoformat())
     known = {
         ("send", "mytho"): await make_token(client, role="send", sites=["mytho"]),
+        # It has no site, so those of the addresses are there for it as little as for strangers.
+        ("backup", "danang"): await make_token(client, role="backup"),
         ("viewer", "mytho"): await make_token(client, role="viewer", sites=["mytho"]),
         ("editor", "mytho"): await make_token(client, role="editor", sites=["mytho"]),
         ("viewer", "danang"): await make_token(client, role="viewer", sites=["danang"]),
@@ -181,6 +216,8 @@ async def test_every_route_answers_whom_the_table_says_and_nobody_else(
             continue
         for (role, site), (_, token) in known.items():
             expected = welcome if RANKS[role] >= least else 403
+            if route in ALONE:
+                expected = welcome if role == ALONE[route] else 403
             if "mytho" in TABLE[route][1] and least > ANYBODY and site == "danang":
                 expected = 404
             await ask(route, (role, site), token, expected)

@@ -1,11 +1,13 @@
 """Signing in and out, as browsers do it."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from services.api.app import Api
 from services.api.settings import ApiSettings
@@ -15,6 +17,7 @@ from services.store.interface import Store
 from tests.integration.test_api.people import ADMIN, PASSWORD, add_user, browser, sign_in
 from tests.integration.test_api.world import TOKEN, Clock, serving
 from tests.servers.redis import RedisServer
+from tests.unit.ingest import mmdb
 
 WHOAMI = "/api/admin/whoami"
 SITE = "/api/admin/sites/mytho"
@@ -243,3 +246,44 @@ async def test_without_redis_nobody_is_signed_in_and_tokens_work(
         finally:
             redis_server.start()
         assert (await lan.get(WHOAMI)).status_code == 200
+
+
+async def test_on_a_full_redis_people_still_sign_in_and_out(
+    client: httpx.AsyncClient, redis: Redis
+) -> None:
+    await add_user(client, "lan")
+    await redis.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(ResponseError, match="maxmemory"):
+            await redis.set("x", "y")
+        assert (await sign_in(client, "lan", "a wrong password")).status_code == 401
+        signed = await sign_in(client, "lan")
+        assert signed.status_code == 200
+        assert (await client.get(WHOAMI)).json()["name"] == "lan"
+        csrf = {"X-CSRF-Token": signed.json()["csrf"]}
+        assert (await client.post("/api/admin/sign-out", headers=csrf)).status_code == 204
+        assert (await client.get(WHOAMI)).status_code == 401
+    finally:
+        await redis.config_set("maxmemory", "0")
+
+
+async def test_a_session_tells_the_country_it_is_in_and_nothing_nearer(
+    store: Store, redis: Redis, clock: Clock, tmp_path: Path
+) -> None:
+    database = tmp_path / "countries.mmdb"
+    mmdb.write(database, {"198.51.100.0/24": {"country": {"iso_code": "VN"}}})
+    settings = ApiSettings.read({"LUOT_COUNTRY_DATABASE": str(database)}, admin_token=TOKEN)
+    api = Api(settings, store=store, state=State(redis), clock=clock, monotonic=clock)
+    await api.start()
+    async with serving(api.asgi) as client:
+        await add_user(client, "lan")
+        here = {"X-Forwarded-For": "198.51.100.7"}
+        assert (await sign_in(client, "lan", **here)).status_code == 200
+        (session,) = (await client.get("/api/admin/account")).json()["sessions"]
+        assert session["country"] == "VN"
+        page = await client.get("/admin/account", headers={"Accept-Language": "vi"})
+        assert "Việt Nam" in page.text
+        logged = await client.get("/api/admin/audit", headers=ADMIN)
+        assert '"country":"VN"' in logged.text.replace(": ", ":")
+        assert "198.51" not in logged.text
+    await api.stop()

@@ -1,13 +1,16 @@
 """Guessing passwords is slow; knowing one is not."""
 
+import asyncio
 import time
+from collections import Counter
 
 import httpx
 import pytest
 from redis.asyncio import Redis
 
+from services.api.access import known_browsers
 from services.api.access.throttle import LIMITS, WINDOW_SECONDS
-from tests.integration.test_api.people import add_user, sign_in
+from tests.integration.test_api.people import ADMIN, PASSWORD, add_user, browser, sign_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -82,3 +85,186 @@ async def test_an_unknown_name_costs_the_server_as_much_as_a_known_one(
         spent.append(time.process_time() - begun)
     known, unknown = spent
     assert 0.5 < unknown / known < 2
+
+
+def of(number: int) -> dict[str, str]:
+    """Return the headers of one of an attacker's addresses."""
+    return {"X-Forwarded-For": f"198.51.100.{number}"}
+
+
+async def attack(client: httpx.AsyncClient, address: int, times: int) -> int:
+    """Guess on from one address, also after it was refused; return how many were refused."""
+    answers = [
+        await sign_in(client, "lan", f"a wrong password {turn}", **of(address))
+        for turn in range(times)
+    ]
+    assert {answer.status_code for answer in answers} <= {401, 429}
+    return sum(answer.status_code == 429 for answer in answers)
+
+
+async def test_one_address_that_goes_on_and_on_locks_nobody_out(client: httpx.AsyncClient) -> None:
+    await add_user(client, "lan")
+    for _ in range(5):
+        assert await attack(client, 1, 25) >= 20
+        # A new browser from another address, throughout.
+        async with httpx.AsyncClient(base_url=client.base_url) as elsewhere:
+            assert (await sign_in(elsewhere, "lan", **ELSEWHERE)).status_code == 200
+
+
+async def test_a_browser_that_was_here_before_signs_in_whoever_attacks(
+    client: httpx.AsyncClient,
+) -> None:
+    await add_user(client, "lan")
+    async with browser(client, "lan") as known:
+        known.cookies.delete("luot")
+        for address in range(1, 41):
+            await attack(client, address, 6)
+        # Forty addresses are too many for a browser that nobody knows, at an address of its own,
+        async with httpx.AsyncClient(base_url=client.base_url) as unknown:
+            assert (await sign_in(unknown, "lan", **ELSEWHERE)).status_code == 429
+        # and no matter for one that has signed in, be it at the attacker's own address.
+        assert (await sign_in(known, "lan", **of(1))).status_code == 200
+        assert (await known.get("/api/admin/whoami")).json()["name"] == "lan"
+
+
+async def test_a_known_browser_has_a_limit_of_its_own(client: httpx.AsyncClient) -> None:
+    await add_user(client, "lan")
+    async with browser(client, "lan") as known:
+        for _ in range(LIMITS["known browser"]):
+            assert (await sign_in(known, "lan", "a wrong password")).status_code == 401
+        assert (await sign_in(known, "lan")).status_code == 429
+        async with httpx.AsyncClient(base_url=client.base_url) as unknown:
+            assert (await sign_in(unknown, "lan")).status_code == 200
+
+
+async def test_the_proof_of_a_browser_is_bound_to_account_and_password(
+    client: httpx.AsyncClient,
+) -> None:
+    await add_user(client, "lan")
+    await add_user(client, "minh")
+    signed = await sign_in(client, "minh")
+    cookie = next(c for c in signed.headers.get_list("set-cookie") if c.startswith("luot_known="))
+    for part in ("HttpOnly", "SameSite=lax", "Path=/", "Max-Age=31536000"):
+        assert part in cookie
+    proof = client.cookies["luot_known"]
+    assert "minh" not in proof
+    client.cookies.clear()
+    await guess(client, LIMITS["name and address"], **HERE)
+
+    identity, issued, mac = proof.split(".")
+    for forged in (proof, f"{identity}.{issued}.{'0' * 64}", f"x.{issued}.{mac}", "~~~", "é", "."):
+        headers = HERE | {"Cookie": f"luot_known={forged}"}
+        answer = await client.post(
+            "/api/admin/sign-in",
+            json={"name": "lan", "password": PASSWORD},
+            headers={name.encode(): value.encode() for name, value in headers.items()},
+        )
+        assert (forged, answer.status_code) == (forged, 429)
+    async with browser(client, "lan") as known:
+        own = known.cookies["luot_known"]
+        shared = {"Cookie": f"luot_known={own}~{proof}"}
+        assert (await sign_in(client, "lan", **HERE, **shared)).status_code == 200
+        change = {"password": "cà phê và bánh mì"}
+        changed = await client.put("/api/admin/users/lan/password", json=change, headers=ADMIN)
+        assert changed.status_code == 204
+    client.cookies.clear()
+    late = await sign_in(client, "lan", change["password"], **HERE, Cookie=f"luot_known={own}")
+    assert late.status_code == 429
+
+
+async def test_who_sets_another_password_stays_known_in_that_browser(
+    client: httpx.AsyncClient,
+) -> None:
+    await add_user(client, "lan")
+    async with browser(client, "lan") as known:
+        change = {"current": PASSWORD, "password": "cà phê và bánh mì"}
+        assert (await known.put("/api/admin/password", json=change)).status_code == 204
+        await guess(client, LIMITS["name and address"], **HERE)
+        assert (await sign_in(known, "lan", change["password"], **HERE)).status_code == 200
+
+
+async def test_two_accounts_are_known_to_one_browser(client: httpx.AsyncClient) -> None:
+    await add_user(client, "lan")
+    await add_user(client, "minh")
+    async with browser(client, "lan") as desk:
+        assert (await sign_in(desk, "minh")).status_code == 200
+        await guess(client, LIMITS["name and address"], **HERE)
+        assert (await sign_in(desk, "lan", **HERE)).status_code == 200
+        assert desk.cookies["luot_known"].count("~") == 1
+
+
+async def test_who_is_signed_in_gives_the_password_again_whatever_others_try(
+    client: httpx.AsyncClient,
+) -> None:
+    await add_user(client, "lan")
+    async with browser(client, "lan") as known:
+        await attack(client, 1, 10)
+        for turn in (204, 204):
+            again = await known.post("/api/admin/prove", json={"password": PASSWORD}, headers=of(1))
+            assert again.status_code == turn
+        wrong = {"password": "a wrong password"}
+        answers = [
+            (await known.post("/api/admin/prove", json=wrong)).status_code
+            for _ in range(LIMITS["known browser"] + 1)
+        ]
+        assert answers == [401] * LIMITS["known browser"] + [429]
+
+
+async def test_known_and_unknown_names_are_refused_alike(client: httpx.AsyncClient) -> None:
+    await add_user(client, "lan")
+    told = {
+        name: [
+            (answer.status_code, answer.text.replace(answer.headers.get("Retry-After", "-"), ""))
+            for answer in [
+                await sign_in(client, name, "a wrong password", **of(number)) for _ in range(7)
+            ]
+        ]
+        for number, name in enumerate(("lan", "nobody"))
+    }
+    assert told["lan"] == told["nobody"]
+
+
+async def test_a_proof_for_a_name_that_nobody_has_is_worth_nothing(
+    client: httpx.AsyncClient,
+) -> None:
+    signed = "browser.1704258000"
+    mac = known_browsers._mac(known_browsers._NOBODY, signed)
+    forged = HERE | {"Cookie": f"luot_known={signed}.{mac}"}
+    answers = [
+        (await sign_in(client, "nobody", "a wrong password", **forged)).status_code
+        for _ in range(LIMITS["name and address"] + 1)
+    ]
+    assert answers == [401] * LIMITS["name and address"] + [429]
+
+
+async def burst(client: httpx.AsyncClient, addresses: int, times: int) -> list[int]:
+    """Guess many passwords at the same moment, of many names; return what was answered."""
+    answers = await asyncio.gather(
+        *(
+            sign_in(client, f"name{turn}", "a wrong password", **of(turn % addresses))
+            for turn in range(times)
+        )
+    )
+    return [answer.status_code for answer in answers]
+
+
+async def test_a_burst_from_one_address_leaves_room_for_others(client: httpx.AsyncClient) -> None:
+    await add_user(client, "lan")
+    attacked = asyncio.create_task(burst(client, addresses=1, times=90))
+    async with httpx.AsyncClient(base_url=client.base_url) as elsewhere:
+        while not attacked.done():
+            assert (await sign_in(elsewhere, "lan", **ELSEWHERE)).status_code == 200
+    assert Counter(await attacked) == {401: LIMITS["address"], 429: 90 - LIMITS["address"]}
+
+
+async def test_a_burst_from_many_addresses_leaves_room_for_browsers_that_are_known(
+    client: httpx.AsyncClient,
+) -> None:
+    await add_user(client, "lan")
+    async with browser(client, "lan") as known:
+        attacked = asyncio.create_task(burst(client, addresses=40, times=90))
+        while not attacked.done():
+            assert (await sign_in(known, "lan", **of(1))).status_code == 200
+        told = Counter(await attacked)
+    assert told[503] > 0, "more than can wait"
+    assert set(told) == {401, 503}

@@ -61,6 +61,8 @@ async def test_users_are_added_changed_listed_and_removed(
         **change,
         "created_at": clock.ms - 60_000,
         "password_at": clock.ms - 60_000,
+        "second_factor": False,
+        "second_factor_required": False,
     }
 
     assert (await client.delete(f"{USERS}/minh", headers=ADMIN)).status_code == 204
@@ -242,6 +244,7 @@ async def test_every_change_is_written_down_with_who_before_and_after(
     assert [(entry["who"], entry["action"], entry["subject"]) for entry in entries] == [
         ("admin token", "user.add", "lan"),
         ("admin token", "token.add", made["id"]),
+        ("lan", "sign_in", entries[2]["subject"]),
         ("lan", "site.add", "danang"),
         (f"token:{made['id']}", "site.edit", "mytho"),
         (f"token:{made['id']}", "balance.add", "old"),
@@ -249,15 +252,22 @@ async def test_every_change_is_written_down_with_who_before_and_after(
         ("admin token", "site.remove", "danang"),
         ("admin token", "token.revoke", made["id"]),
     ]
-    assert [entry["at"] for entry in entries] == [clock.ms + turn for turn in range(8)]
+    assert [entry["at"] for entry in entries] == [clock.ms + turn for turn in range(9)]
     assert not any(entry["failed"] for entry in entries)
-    assert entries[0]["before"] is None
-    assert entries[0]["after"] == {"name": "lan", "role": "owner", "sites": ["*"]}
-    assert entries[3]["before"] == {"name": "Mỹ Tho", "display": {}}
-    assert entries[3]["after"] == change
-    assert entries[4]["after"]["old"]["visits"] == 5
-    assert (entries[5]["before"], entries[5]["after"]) == (None, None)
-    assert entries[6]["before"]["slug"] == "danang"
+    added, _, signed, _, edited, balanced, changed, removed, _ = entries
+    assert added["before"] is None
+    assert added["after"] == {
+        "name": "lan",
+        "role": "owner",
+        "sites": ["*"],
+        "second_factor_required": False,
+    }
+    assert signed["after"] == {"browser": "Other", "os": "Other", "known_browser": False}
+    assert edited["before"] == {"name": "Mỹ Tho", "display": {}}
+    assert edited["after"] == change
+    assert balanced["after"]["old"]["visits"] == 5
+    assert (changed["before"], changed["after"]) == (None, None)
+    assert removed["before"]["slug"] == "danang"
 
 
 async def test_the_audit_log_is_read_in_parts_and_by_editors_for_their_sites(

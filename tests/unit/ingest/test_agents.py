@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.enrich.agents import Agent, read_agent
-from services.enrich.bots import MAX_USER_AGENT, Bots
+from services.enrich.agents import MAX_USER_AGENT, Agent, read_agent
+from services.enrich.bots import Bots
 
 BOTS = Bots()
 CHROME = (

@@ -1,0 +1,64 @@
+"""Codes of the second factor: those of an application (RFC 6238), and those on paper."""
+
+import hmac
+import re
+from hashlib import sha256
+
+import pyotp
+
+from services.runtime.passphrases import generate_code
+
+STEP_SECONDS = 30
+SECRET_LENGTH = 32
+"""Characters in base 32: 160 bits, as RFC 4226, section 4, recommends."""
+RECOVERY_CODES = 10
+MAX_LENGTH = 40
+"""Of what is typed as a code."""
+
+_SECRET = re.compile(rf"[A-Z2-7]{{{SECRET_LENGTH}}}")
+_LEAST_DISTINCT = 8
+_NEAR = (0, -1, 1)
+"""Steps around the present one whose codes are taken, for clocks that are not quite right."""
+
+
+def new_secret() -> str:
+    """Return a random secret."""
+    return pyotp.random_base32(SECRET_LENGTH)
+
+
+def is_secret(text: str) -> bool:
+    """Tell whether a text is a secret as `new_secret` makes them."""
+    return bool(_SECRET.fullmatch(text)) and len(set(text)) >= _LEAST_DISTINCT
+
+
+def address(secret: str, name: str, host: str) -> str:
+    """Return the address by which applications take a secret: `otpauth://…`."""
+    return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=f"Luot {host}".strip())
+
+
+def step_of(secret: str, code: str, now: float) -> int | None:
+    """Return the time step whose code this is, of those around now; None when it is none."""
+    totp = pyotp.TOTP(secret)
+    present = int(now) // STEP_SECONDS
+    given = _plain(code).encode()
+    found = None
+    for near in _NEAR:
+        expected = totp.generate_otp(present + near).encode()
+        if hmac.compare_digest(expected, given):
+            found = present + near
+    return found
+
+
+def new_recovery_codes() -> list[str]:
+    """Return codes for whoever has lost the application."""
+    return [generate_code() for _ in range(RECOVERY_CODES)]
+
+
+def digest(name: str, code: str) -> str:
+    """Return what is kept of a recovery code: it has too many bits to be found by trying."""
+    return sha256(f"recovery code\0{name}\0{_plain(code)}".encode("utf-8", "replace")).hexdigest()
+
+
+def _plain(code: str) -> str:
+    """Return a code without the spaces and dashes that make it easier to read."""
+    return re.sub(r"[\s-]+", "", code).lower()[:MAX_LENGTH]

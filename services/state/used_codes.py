@@ -1,0 +1,46 @@
+"""The last code of the second factor that each user signed in with, so that none serves twice."""
+
+from collections.abc import Awaitable
+from typing import cast
+
+from services.state import keys
+from services.state.errors import translated
+from services.state.state import EVEN_WHEN_FULL, State
+
+KEPT_SECONDS = 600
+"""Longer than any code is valid."""
+
+_USE = (
+    EVEN_WHEN_FULL
+    + """
+local last = redis.call('GET', KEYS[1])
+if last and tonumber(last) >= tonumber(ARGV[1]) then
+    return 0
+end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
+"""
+)
+
+
+class UsedCodes:
+    """The time step of each user's last code (RFC 6238, section 5.2)."""
+
+    def __init__(self, state: State) -> None:
+        self._redis = state.redis
+
+    async def use(self, user: str, step: int) -> bool:
+        """Use the code of a time step; tell whether neither it nor a later one was used before.
+
+        Of two requests at once with the same code, one is told so. Raises StateError.
+        """
+        with translated():
+            evaluated = self._redis.eval(
+                _USE, 1, keys.code_step(user), str(step), str(KEPT_SECONDS)
+            )
+            return int(await cast("Awaitable[str]", evaluated)) == 1
+
+    async def forget(self, user: str) -> None:
+        """Forget the last code, for a second factor that is no more. Raises StateError."""
+        with translated():
+            await self._redis.delete(keys.code_step(user))

@@ -27,6 +27,7 @@ from services.api.openapi import page, public
 from services.api.settings import ApiSettings
 from services.api.sites import balances, maintenance
 from services.api.sites import routes as site_routes
+from services.api.sites.corrections import routes as correction_routes
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
 from services.embedded.stores import Stores
@@ -250,6 +251,9 @@ class Api:
                 lambda: self._now().access.audit,
                 self._clock,
             )
+        )
+        app.include_router(
+            correction_routes.router(lambda: self.registry, lambda: self._now().corrections)
         )
         for routes in access.routers(lambda: self._now().access):
             app.include_router(routes)

@@ -8,6 +8,7 @@ from services.api.access.sign_in import SignInService
 from services.api.access.tokens import Tokens
 from services.api.access.users import Users
 from services.api.counter.routes import Counters
+from services.api.sites.corrections.service import Corrections
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats.panels import PanelSource
@@ -24,6 +25,7 @@ class Dependencies(NamedTuple):
     store: Store
     registry: Registry
     sites: Sites
+    corrections: Corrections
     counters: Counters
     stats: PanelSource
     signing: SignInService

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from services.api.counter.periods import Key
 from services.model.calendar import EPOCH, Grain, period_start, to_date, to_day
-from services.model.hit import OTHER_PATH, UNKNOWN_PATH
 from services.store.interface import Store
 
 _GRAINS = {grain.value: grain for grain in Grain}
@@ -46,18 +45,6 @@ SELECT
 FROM opening_balances
 WHERE site IN %(sites)s AND path IN %(paths)s
 GROUP BY site, id
-"""
-
-# Only key columns are compared, so FINAL sees every version of a row, and reads no more than the
-# requested days.
-_TOP = """
-SELECT path, sum(views) AS of_all
-FROM counters FINAL
-WHERE site = %(site)s AND grain = 'day' AND start >= %(first)s AND start <= %(last)s
-    AND path NOT IN %(no_pages)s
-GROUP BY path
-ORDER BY of_all DESC, path
-LIMIT %(limit)s
 """
 
 _VISITORS = """
@@ -159,20 +146,6 @@ async def balances(
         entry = Balance(path, _GRAINS[grain], to_day(start), *counts)
         entries.setdefault(site, []).append(entry)
     return entries
-
-
-async def top_pages(
-    store: Store, site: str, first: int, last: int, limit: int
-) -> list[tuple[str, int]]:
-    """Return the pages with the most views on the days first..last, and the views."""
-    parameters = {
-        "site": site,
-        "first": to_date(first),
-        "last": to_date(last),
-        "no_pages": ["", OTHER_PATH, UNKNOWN_PATH],
-        "limit": limit,
-    }
-    return [(path, views) for path, views in await store.execute(_TOP, parameters)]
 
 
 async def visitors(

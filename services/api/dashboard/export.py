@@ -8,7 +8,9 @@ from services.api.dashboard.page_request import PageRequest
 
 async def csv(page: PageRequest) -> Response:
     """Return a panel, with the period and the filters of the page."""
-    panels = page.dependencies.stats.panels(page.site, query_parameters.read(page))
+    panels = page.dependencies.stats.panels(
+        page.site, query_parameters.read(page), is_public=page.is_stranger
+    )
     file = await panels.csv(page.request.path_params["panel"])
     return Response(
         # Spreadsheets take a file without the mark for Latin-1.

@@ -10,6 +10,7 @@ from services.api.dashboard.dependencies import Dependencies
 from services.api.imports.service import Imports
 from services.api.settings import ApiSettings
 from services.api.sites.corrections.service import Corrections
+from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats import routes as stats
@@ -70,6 +71,7 @@ class Components:
         self.corrections = Corrections(
             self.store, self.state, self.stats.reader, self.counters, self.access.audit, clock
         )
+        self.peaks = Peaks(self.store, self.access.audit, clock)
         self._clock = clock
 
     def dependencies(self, settings: ApiSettings) -> Dependencies:
@@ -79,6 +81,7 @@ class Components:
             registry=self.registry,
             sites=self.sites,
             corrections=self.corrections,
+            peaks=self.peaks,
             counters=self.counters,
             stats=PanelSource(self.store, self.stats.reader, self.stats.online, self._clock),
             signing=self.access.sign_in,

@@ -126,6 +126,39 @@ FROM (
 GROUP BY path
 """
 
+# %(site)s, %(first)s and %(last)s are parameters of every statement about hits of some days.
+_IS_TAKEN = """(position, idx) {of} (
+    SELECT position, idx
+    FROM corrected_hits
+    WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND run IN ({runs})
+)"""
+
+_IN_FORCE = """
+SELECT DISTINCT run
+FROM corrections
+WHERE site = %(site)s AND reverses = '' AND first <= %(last)s AND last >= %(first)s
+    AND id NOT IN (SELECT reverses FROM corrections WHERE site = %(site)s)
+"""
+
+
+def is_taken(runs: Sequence[str], *, within: bool = True) -> str:
+    """Return the condition of a hit that one of these runs takes, or of one that none does."""
+    return _IS_TAKEN.format(of="IN" if within else "NOT IN", runs=quoted(runs))
+
+
+def quoted(runs: Sequence[str]) -> str:
+    """Return runs as literals; each is a number in hex that was made here."""
+    return ", ".join(f"'{run}'" for run in runs)
+
+
+async def left(store: Store, parameters: Mapping[str, object]) -> str:
+    """Return what a statement adds to leave out hits of `site`, `first` to `last`, that are taken.
+
+    Raises StoreError.
+    """
+    runs = [run for (run,) in await store.execute(_IN_FORCE, parameters)]
+    return f"AND {is_taken(runs, within=False)}" if runs else ""
+
 
 async def ledger(store: Store, site: str) -> list[Correction]:
     """Return every correction and reversal of a site, the oldest first. Raises StoreError."""

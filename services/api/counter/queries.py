@@ -55,8 +55,15 @@ GROUP BY site, day
 """
 
 _PEAKS = """
-SELECT site, day, max(online), argMax(at, online)
+SELECT site, day, toUInt64(max(online)) AS most, argMax(at, online) AS since,
+    toUInt64(0) AS reset_at
 FROM peaks
+WHERE site IN %(sites)s AND day IN %(days)s
+GROUP BY site, day
+UNION ALL
+SELECT site, day, toUInt64(0) AS most, toUInt64(0) AS since,
+    if(argMax(is_reset, version) = 1, max(version), toUInt64(0)) AS reset_at
+FROM peak_resets
 WHERE site IN %(sites)s AND day IN %(days)s
 GROUP BY site, day
 """
@@ -161,11 +168,17 @@ async def visitors(
 
 async def peaks(
     store: Store, sites: Collection[str], days: Collection[int]
-) -> dict[tuple[str, int], OnlinePeak]:
-    """Return the peaks of days, by site and day."""
+) -> tuple[dict[tuple[str, int], OnlinePeak], dict[tuple[str, int], int]]:
+    """Return the peaks of days as measured, and the versions of those that were reset."""
     parameters = {"sites": sorted(sites), "days": [to_date(day) for day in days]}
-    rows = await store.execute(_PEAKS, parameters)
-    return {(site, to_day(day)): OnlinePeak(online, at) for site, day, online, at in rows}
+    measured: dict[tuple[str, int], OnlinePeak] = {}
+    resets: dict[tuple[str, int], int] = {}
+    for site, day, online, at, reset_at in await store.execute(_PEAKS, parameters):
+        if reset_at:
+            resets[site, to_day(day)] = reset_at
+        elif online:
+            measured[site, to_day(day)] = OnlinePeak(online, at)
+    return measured, resets
 
 
 async def first_days(store: Store, sites: Collection[str]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from services.model.calendar import to_date
 from services.model.hit import OTHER_PATH, UNKNOWN_PATH
 from services.model.site import ANY_TEXT
+from services.store import corrections
 from services.store.interface import Store
 
 # Only key columns are compared, so FINAL sees every version of a row, and reads no more than the
@@ -40,19 +41,6 @@ WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND bot = 0 AND p
     {left}
 GROUP BY path
 """
-
-_RUNS = """
-SELECT DISTINCT run
-FROM corrections
-WHERE site = %(site)s AND reverses = '' AND first <= %(last)s AND last >= %(first)s
-    AND id NOT IN (SELECT reverses FROM corrections WHERE site = %(site)s)
-"""
-
-_LEFT = """AND (position, idx) NOT IN (
-    SELECT position, idx
-    FROM corrected_hits
-    WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND run IN %(runs)s
-)"""
 
 
 class PageReaders(NamedTuple):
@@ -94,10 +82,7 @@ async def readers(
         "last": to_date(days[1]),
         "paths": sorted(paths),
     }
-    runs = [run for (run,) in await store.execute(_RUNS, parameters)]
-    left = ""
-    if runs:
-        left, parameters = _LEFT, {**parameters, "runs": runs}
+    left = await corrections.left(store, parameters)
     rows = await store.execute(_READERS.format(left=left), parameters)
     return {path: PageReaders(visitors, views) for path, visitors, views in rows}
 

@@ -11,6 +11,7 @@ from services.api.counter.cache import StaleIfErrorCache
 from services.api.counter.last_shown import LastShownSites
 from services.api.counter.monotonic import Floor
 from services.api.counter.online import OnlineReader
+from services.api.counter.peaks import PeakReader
 from services.api.counter.periods import Key, Periods
 from services.api.counter.reading import Reading, Rows
 from services.model.calendar import Grain, to_date
@@ -46,6 +47,7 @@ class CounterReader:
         self._store = store
         self._clock = clock
         self._online = OnlineReader(state, clock, monotonic)
+        self._peaks = PeakReader(store, monotonic)
         self._floor = Floor(LastShownSites(state))
         self._history = StaleIfErrorCache(
             self._read_histories, ttl=HISTORY_SECONDS, limit=1000, clock=monotonic
@@ -57,6 +59,7 @@ class CounterReader:
     async def close(self) -> None:
         """Abandon the reads under way."""
         await self._online.close()
+        await self._peaks.close()
         await self._history.close()
         await self._first_days.close()
 
@@ -74,7 +77,7 @@ class CounterReader:
         counted, (balances, taken), peaks, since, shown, online = await asyncio.gather(
             self._counted(counters, today, frozenset().union(*keys.values())),
             self._ledger(sites),
-            queries.peaks(self._store, sites, around),
+            self._peaks.read(sites, around),
             self._since(sites),
             self._floor.last_shown(counters),
             self._online.now(list(sites)),

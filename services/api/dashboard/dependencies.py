@@ -9,6 +9,7 @@ from services.api.access.tokens import Tokens
 from services.api.access.users import Users
 from services.api.counter.routes import Counters
 from services.api.sites.corrections.service import Corrections
+from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats.panels import PanelSource
@@ -26,6 +27,7 @@ class Dependencies(NamedTuple):
     registry: Registry
     sites: Sites
     corrections: Corrections
+    peaks: Peaks
     counters: Counters
     stats: PanelSource
     signing: SignInService

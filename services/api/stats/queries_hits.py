@@ -21,6 +21,7 @@ from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import QUARTER_MS, Hours, Span, joined
 from services.model.calendar import Grain, period_start, to_date, to_day
+from services.store import corrections
 from services.store.interface import Store
 
 VISITORS = frozenset({Measure.VISITORS})
@@ -48,12 +49,6 @@ FROM hits{final}
 WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
     AND (bot = 1 OR position < {end}){which}
 """
-
-_TAKEN = """(position, idx) {of} (
-    SELECT position, idx
-    FROM corrected_hits
-    WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND run IN ({runs})
-)"""
 
 _IS_MOVED = """
 SELECT 1
@@ -213,24 +208,15 @@ def _counts(query: StatsQuery, by: Property | None = None) -> str:
 def source(coverage: Coverage, columns: Sequence[str], condition: str) -> str:
     """Return the statement that reads each hit once; see the top of this module."""
     if coverage.taken:
-        condition += f" AND {taken(coverage.taken, within=False)}"
+        condition += f" AND {corrections.is_taken(coverage.taken, within=False)}"
     if "visit" not in columns or not coverage.moved:
         return _each_once(coverage, ", ".join(columns), condition)
     inner = ["visit AS flagged" if column == "visit" else column for column in columns]
     hits = _each_once(coverage, ", ".join(dict.fromkeys([*inner, "position", "idx"])), condition)
-    begins = f"toUInt8(if({_MOVED.format(runs=_quoted(coverage.moved))}, 1, flagged)) AS visit"
+    is_moved = _MOVED.format(runs=corrections.quoted(coverage.moved))
+    begins = f"toUInt8(if({is_moved}, 1, flagged)) AS visit"
     outer = [begins if column == "visit" else column.rpartition(" AS ")[2] for column in columns]
     return f"SELECT {', '.join(outer)} FROM ({hits})"  # noqa: S608  # statements of ours
-
-
-def taken(runs: Sequence[str], *, within: bool = True) -> str:
-    """Return the condition of a hit that one of these runs marked, or of one that none did."""
-    return _TAKEN.format(of="IN" if within else "NOT IN", runs=_quoted(runs))
-
-
-def _quoted(runs: Sequence[str]) -> str:
-    # Each is a number in hex, made here.
-    return ", ".join(f"'{run}'" for run in runs)
 
 
 def _each_once(coverage: Coverage, columns: str, condition: str) -> str:

@@ -13,7 +13,7 @@ from services.api.stats import queries_hits as hits
 from services.api.stats.queries_hits import Coverage
 from services.api.stats.spans import Span
 from services.model.calendar import to_day
-from services.store.corrections import Correction
+from services.store.corrections import Correction, is_taken
 from services.store.interface import Store
 
 _BY_PAGE = """
@@ -115,7 +115,7 @@ def matching(
     condition = f"at >= %(since)s AND at < %(until)s AND position < %(end)s AND {fits}"
     others = [row for row in active if row.touches(*span)]
     if others:
-        condition += f" AND {hits.taken([row.run for row in others], within=False)}"
+        condition += f" AND {is_taken([row.run for row in others], within=False)}"
     bare = coverage._replace(taken=(), moved=())
     if query.more_than:
         condition += " AND visitor != 0"
@@ -130,7 +130,7 @@ def marked(
     """Return the views that a correction takes."""
     others = [other for other in active if other.run != row.run and other.touches(*span)]
     bare = coverage._replace(taken=(), moved=())
-    return Selection(bare, others, hits.taken([row.run]), hits.days(site, span))
+    return Selection(bare, others, is_taken([row.run]), hits.days(site, span))
 
 
 async def by_page(store: Store, of: Selection, most: int) -> list[PageChange]:
@@ -145,9 +145,9 @@ async def views_in_part(store: Store, of: Selection) -> AsyncGenerator[list[Seen
     known = " AND visitor != 0"
     changed = f"({of.condition}) AS changed"
     concerned = _IN_PART.format(hits=of.hits(["day", "visitor", changed], known))
-    until = [
-        f"toUInt64({hits.taken([row.run])}) * toUInt64({row.until:d})" for row in of.others
-    ] or [f"toUInt64({KEPT})"]
+    until = [f"toUInt64({is_taken([row.run])}) * toUInt64({row.until:d})" for row in of.others] or [
+        f"toUInt64({KEPT})"
+    ]
     columns = ["day", "visitor", "position", "idx", "path", "at", "visit"]
     found = of.hits(
         [*columns, f"({' + '.join(until)}) AS until", changed], f"{known} AND {concerned}"
@@ -159,7 +159,7 @@ async def views_in_part(store: Store, of: Selection) -> AsyncGenerator[list[Seen
 
 async def visitors(store: Store, of: Selection, *, gives_back: bool) -> dict[int, tuple[int, int]]:
     """Return the visitors of each day: of all views, and of those left after the run."""
-    away = [hits.taken([row.run for row in of.others])] if of.others else []
+    away = [is_taken([row.run for row in of.others])] if of.others else []
     if not gives_back:
         away.append(f"({of.condition})")
     column = f"({' OR '.join(away) or '0'}) AS away"

@@ -50,6 +50,27 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "GET /api/admin/sites/{slug}/balances": (VIEWER, f"{SITE}/balances", 200),
     "POST /api/admin/sites/{slug}/balances": (EDITOR, f"{SITE}/balances", 400),
     "GET /api/admin/sites/{slug}/balances/{entry}": (VIEWER, f"{SITE}/balances/none", 404),
+    "GET /api/admin/sites/{slug}/corrections": (VIEWER, f"{SITE}/corrections", 200),
+    "POST /api/admin/sites/{slug}/corrections": (EDITOR, f"{SITE}/corrections", 400),
+    "POST /api/admin/sites/{slug}/corrections/preview": (
+        EDITOR,
+        f"{SITE}/corrections/preview",
+        400,
+    ),
+    "POST /api/admin/sites/{slug}/corrections/{id}/reverse": (
+        EDITOR,
+        f"{SITE}/corrections/none/reverse",
+        400,
+    ),
+    "GET /api/admin/sites/{slug}/peaks/{day}": (VIEWER, f"{SITE}/peaks/today", 200),
+    **{
+        f"POST /api/admin/sites/{{slug}}/peaks/{{day}}/{what}": (
+            EDITOR,
+            f"{SITE}/peaks/today/{what}",
+            400,
+        )
+        for what in ("reset", "restore")
+    },
     "GET /api/admin/users": (OWNER, "/api/admin/users", 200),
     "POST /api/admin/users": (OWNER, "/api/admin/users", 400),
     "PATCH /api/admin/users/{name}": (OWNER, "/api/admin/users/lan", 400),

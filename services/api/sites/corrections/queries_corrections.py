@@ -143,15 +143,14 @@ async def by_page(store: Store, of: Selection, most: int) -> list[PageChange]:
 async def views_in_part(store: Store, of: Selection) -> AsyncGenerator[list[SeenView], None]:
     """Return all views of the visitors of whom some views change and others do not."""
     known = " AND visitor != 0"
-    changed = f"({of.condition}) AS changed"
+    changed = _column(of.condition, "changed")
     concerned = _IN_PART.format(hits=of.hits(["day", "visitor", changed], known))
     until = [f"toUInt64({is_taken([row.run])}) * toUInt64({row.until:d})" for row in of.others] or [
         f"toUInt64({KEPT})"
     ]
     columns = ["day", "visitor", "position", "idx", "path", "at", "visit"]
-    found = of.hits(
-        [*columns, f"({' + '.join(until)}) AS until", changed], f"{known} AND {concerned}"
-    )
+    taken = _column(" + ".join(until), "until")
+    found = of.hits([*columns, taken, changed], f"{known} AND {concerned}")
     async with aclosing(store.stream(_VIEWS.format(hits=found), of.parameters)) as blocks:
         async for block in blocks:
             yield [SeenView(to_day(row[0]), *row[1:]) for row in block]
@@ -162,8 +161,8 @@ async def visitors(store: Store, of: Selection, *, gives_back: bool) -> dict[int
     away = [is_taken([row.run for row in of.others])] if of.others else []
     if not gives_back:
         away.append(f"({of.condition})")
-    column = f"({' OR '.join(away) or '0'}) AS away"
-    statement = _VISITORS.format(hits=of.hits(["day", "visitor", column], " AND visitor != 0"))
+    columns = ["day", "visitor", _column(" OR ".join(away) or "0", "away")]
+    statement = _VISITORS.format(hits=of.hits(columns, " AND visitor != 0"))
     rows = await store.execute(statement, of.parameters)
     return {to_day(day): (every, left) for day, every, left in rows}
 
@@ -174,3 +173,8 @@ async def mark(store: Store, of: Selection, site: str, run: str) -> int:
     await store.execute(_MARK.format(hits=found), {**of.parameters, "run": run})
     ((count,),) = await store.execute(_MARKED, {"site": site, "run": run})
     return int(count)
+
+
+def _column(expression: str, name: str) -> str:
+    # ClickHouse 18.16 takes an expression for constant in one part of a union, and fails.
+    return f"materialize({expression}) AS {name}"

@@ -16,6 +16,8 @@ app = typer.Typer(
 )
 
 PAGE = 500
+ANSWER_SECONDS = 180.0
+"""A correction of a large site goes through its raw hits several times."""
 _AGE = re.compile(r"(\d{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _WHICH = "Which views"
@@ -103,7 +105,7 @@ def views(
     }
     query: dict[str, Any] = {"from": _moment(since), "filters": _filters(values, other or [])}
     query |= {"more_than": more_than} | ({"to": _moment(until)} if until else {})
-    with connected(data) as admin:
+    with connected(data, ANSWER_SECONDS) as admin:
         found = admin.call("POST", f"/sites/{site}/corrections/preview", query)
         if not yes or not found["views"]:
             _preview(found, as_json)
@@ -128,7 +130,7 @@ def views(
 def list_corrections(site: Site, data: Data = None, as_json: Json = False) -> None:
     """List corrections and reversals, the newest first."""
     rows: list[dict[str, Any]] = []
-    with connected(data) as admin:
+    with connected(data, ANSWER_SECONDS) as admin:
         while True:
             query = {"offset": len(rows), "limit": PAGE}
             answer = admin.call("GET", f"/sites/{site}/corrections", query=query)
@@ -147,7 +149,7 @@ def reverse(
     as_json: Json = False,
 ) -> None:
     """Give back what a correction took: both stay in the ledger."""
-    with connected(data) as admin:
+    with connected(data, ANSWER_SECONDS) as admin:
         made = admin.call(
             "POST", f"/sites/{site}/corrections/{correction}/reverse", {"reason": reason}
         )
@@ -167,7 +169,7 @@ def peak(
 ) -> None:
     """Reset the most visitors at once of a day to what the views that are left say."""
     what = "restore" if restore else "reset"
-    with connected(data) as admin:
+    with connected(data, ANSWER_SECONDS) as admin:
         made = admin.call("POST", f"/sites/{site}/peaks/{day}/{what}", {"reason": reason})
     if as_json:
         show_json(made)
@@ -228,6 +230,8 @@ def _preview(found: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"and {more} pages more")
     measures = list(found["numbers"])
     lines = list(next(iter(found["numbers"].values())))
+    if any(one["visits"] < 0 for one in found["pages"]):
+        typer.echo("visits with a +: they began with a view that goes, and begin there instead")
     table(
         ("shown", *measures),
         [(line, *(_arrow(found["numbers"][one][line]) for one in measures)) for line in lines],

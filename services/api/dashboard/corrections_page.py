@@ -200,6 +200,7 @@ def _found(page: PageRequest, site: Site, found: CorrectionPreview) -> dict[str,
             (one.path, t.number(one.views), t.number(one.visits), _arrow(page, one.total))
             for one in found.public.pages
         ],
+        "has_moved": any(one.visits < 0 for one in found.public.pages),
         "more_pages": len(change.pages) - len(found.public.pages),
         "measures": measures,
         "numbers": [

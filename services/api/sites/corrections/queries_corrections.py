@@ -23,16 +23,16 @@ GROUP BY day, path
 LIMIT %(most)s
 """
 
-_OF_MANY = """(day, visitor) IN (
-    SELECT day, visitor
+_OF_MANY = """cityHash64(day, visitor) IN (
+    SELECT cityHash64(day, visitor)
     FROM ({hits})
     GROUP BY day, visitor
     HAVING count() > %(more_than)s
 )"""
 
 # Visitors of whom all views are taken back need no recount: their visits go with them.
-_IN_PART = """(day, visitor) IN (
-    SELECT day, visitor
+_IN_PART = """cityHash64(day, visitor) IN (
+    SELECT cityHash64(day, visitor)
     FROM ({hits})
     GROUP BY day, visitor
     HAVING sum(changed) > 0 AND sum(changed) < count()

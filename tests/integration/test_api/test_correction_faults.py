@@ -1,5 +1,6 @@
 """Corrections under retries, late hits, several processes, lost rows and raw hits that are gone."""
 
+import asyncio
 from datetime import date, datetime
 from typing import Any
 
@@ -11,8 +12,9 @@ from services.api.app import Api
 from services.api.settings import ApiSettings
 from services.model.calendar import to_day
 from services.state.state import State
+from services.store import corrections as ledger
 from services.store import hits as raw_hits
-from services.store.interface import Store
+from services.store.interface import Store, StoreUnavailableError
 from tests.integration.test_api.people import ADMIN, audit
 from tests.integration.test_api.taken_back import (
     CORRECTIONS,
@@ -361,3 +363,49 @@ async def test_times_without_an_offset_are_the_sites_own(
         2024, 1, 3, 8, 0, 6, tzinfo=HANOI
     )
     assert TODAY.isoformat() == found["days"][0]["day"]
+
+
+async def test_a_correction_that_died_half_way_counts_for_nothing_and_can_be_made_again(
+    client: httpx.AsyncClient, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes = [view("/spam", at("08:00") + n, 1 + n) for n in range(5)]
+    await count(store, [*fakes, view("/spam", at("08:10"), 1), view("/a", at("08:20"), 1)])
+    found = await preview(client, filters=SPAM)
+
+    async def fails(*_: object) -> None:
+        raise StoreUnavailableError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ledger, "add", fails)
+        assert (await make(client, order(found))).status_code == 503
+    clock.now += 2
+    assert await today(client) == (7, 5, 5)
+    assert (await client.get(CORRECTIONS, headers=ADMIN)).json()["total"] == 0
+    assert [entry["failed"] for entry in await audit(client, site="mytho")] == [True]
+
+    assert (await make(client, order(found))).status_code == 201
+    clock.now += 2
+    assert await today(client) == (1, 1, 1)
+
+
+async def test_two_processes_at_once_take_no_view_twice(
+    client: httpx.AsyncClient, store: Store, redis: Redis, redis_server: Any, clock: Clock
+) -> None:
+    await count(store, [view("/spam", at("08:00") + n, 1 + n, country="RU") for n in range(9)])
+    await count(store, [view("/a", at("09:00") + n, 100 + n, country="RU") for n in range(4)])
+    settings = ApiSettings.read({}, admin_token=TOKEN, redis_url=redis_server.url)
+    other = Api(settings, store=store, state=State(redis), clock=clock, monotonic=clock)
+    await other.start()
+    async with serving(other.asgi) as second:
+        by_page = await preview(client, filters=SPAM)
+        by_country = await preview(second, filters="visit:country==RU")
+        assert (by_page["views"], by_country["views"]) == (9, 13)
+        answers = await asyncio.gather(
+            make(client, order(by_page)), make(second, order(by_country))
+        )
+        clock.now += 2
+        shown = await today(client)
+    await other.stop()
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+    taken = next(answer.json()["views"] for answer in answers if answer.status_code == 201)
+    assert shown == (13 - taken,) * 3

@@ -25,8 +25,9 @@ from services.api.imports import routes as import_routes
 from services.api.metrics import MetricsMiddleware
 from services.api.openapi import page, public
 from services.api.settings import ApiSettings
-from services.api.sites import balances, maintenance
+from services.api.sites import balances, maintenance, peaks
 from services.api.sites import routes as site_routes
+from services.api.sites.corrections import routes as correction_routes
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
 from services.embedded.stores import Stores
@@ -254,6 +255,10 @@ class Api:
                 self._clock,
             )
         )
+        app.include_router(
+            correction_routes.router(lambda: self.registry, lambda: self._now().corrections)
+        )
+        app.include_router(peaks.router(lambda: self.registry, lambda: self._now().peaks))
         for routes in access.routers(lambda: self._now().access):
             app.include_router(routes)
         app.include_router(stats.router(lambda: self._now().stats))

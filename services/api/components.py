@@ -9,6 +9,8 @@ from services.api.counter import top
 from services.api.dashboard.dependencies import Dependencies
 from services.api.imports.service import Imports
 from services.api.settings import ApiSettings
+from services.api.sites.corrections.service import Corrections
+from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats import routes as stats
@@ -68,6 +70,10 @@ class Components:
         )
         self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
         self.stats = stats.Stats(self.registry, self.store, self.state, clock, monotonic)
+        self.corrections = Corrections(
+            self.store, self.state, self.stats.reader, self.counters, self.access.audit, clock
+        )
+        self.peaks = Peaks(self.store, self.access.audit, clock)
         self._clock = clock
 
     def dependencies(self, settings: ApiSettings) -> Dependencies:
@@ -76,6 +82,8 @@ class Components:
             store=self.store,
             registry=self.registry,
             sites=self.sites,
+            corrections=self.corrections,
+            peaks=self.peaks,
             counters=self.counters,
             stats=PanelSource(self.store, self.stats.reader, self.stats.online, self._clock),
             signing=self.access.sign_in,

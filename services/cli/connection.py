@@ -52,8 +52,11 @@ class Admin:
 
 
 @contextmanager
-def connected(data: Path | None) -> Iterator[Admin]:
-    """Connect to the Luot of a data folder, or else of the settings."""
+def connected(data: Path | None, seconds: float = TIMEOUT_SECONDS) -> Iterator[Admin]:
+    """Connect to the Luot of a data folder, or else of the settings.
+
+    `seconds` are how long an answer may take.
+    """
     import httpx
 
     from services.cli.settings import ClientSettings
@@ -69,7 +72,7 @@ def connected(data: Path | None) -> Iterator[Admin]:
         fail(str(error))
     url = settings.url.rstrip("/")
     headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"}
-    with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS) as client:
+    with httpx.Client(base_url=url, headers=headers, timeout=seconds) as client:
         yield Admin(client, url)
 
 

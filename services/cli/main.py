@@ -9,6 +9,7 @@ from services.cli import (
     audit,
     backup,
     balance,
+    correct,
     doctor,
     import_logs,
     migrate,
@@ -41,6 +42,7 @@ app.add_typer(site.app, name="site")
 app.add_typer(user.app, name="user")
 app.add_typer(token.app, name="token")
 app.add_typer(balance.app, name="balance")
+app.add_typer(correct.app, name="correct")
 for module in (audit, snippet, backup, restore, rewind, doctor, import_logs, tail):
     app.add_typer(module.app)
 

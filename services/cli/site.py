@@ -57,6 +57,11 @@ PublicTop = Annotated[
     typer.Option("--public-top/--private-top", help="Whether anyone may see its top pages."),
 ]
 
+TopMinVisitors = Annotated[
+    int | None,
+    typer.Option(help="Visitors that a page needs to be among its public top pages; 0 is none."),
+]
+
 PublicDashboard = Annotated[
     bool | None,
     typer.Option(
@@ -78,6 +83,7 @@ OPTIONS: dict[str, Any] = {
     "honour_dnt": HonourDnt,
     "views_only": ViewsOnly,
     "public_top": PublicTop,
+    "top_min_visitors": TopMinVisitors,
     "public_dashboard": PublicDashboard,
 }
 """By the name of the field in the API; `add` and `edit` have all of them."""
@@ -128,6 +134,40 @@ def remove(slug: Slug, yes: Yes = False, data: Data = None) -> None:
     with connected(data) as admin:
         admin.call("DELETE", f"/sites/{slug}")
     typer.echo(f"removed {slug}")
+
+
+Pages = Annotated[
+    list[str], typer.Argument(help="Paths, for example /tin-tuc/1, or /tin-tuc/* for all below.")
+]
+
+
+@app.command()
+def hide(slug: Slug, pages: Pages, data: Data = None, as_json: Json = False) -> None:
+    """Hide pages from every list of pages that anyone may see, at once.
+
+    They are counted as before, and each still shows its own views.
+    """
+    with connected(data) as admin:
+        hidden = admin.call("GET", f"/sites/{slug}")["hidden_pages"]
+        _hidden(admin, slug, [*hidden, *pages], as_json)
+
+
+@app.command()
+def unhide(slug: Slug, pages: Pages, data: Data = None, as_json: Json = False) -> None:
+    """Let public lists name pages again that were hidden."""
+    with connected(data) as admin:
+        hidden = admin.call("GET", f"/sites/{slug}")["hidden_pages"]
+        if unknown := [page for page in pages if page not in hidden]:
+            fail(f"{unknown[0]} is not hidden; hidden are {', '.join(hidden) or 'none'}")
+        _hidden(admin, slug, [page for page in hidden if page not in pages], as_json)
+
+
+def _hidden(admin: Admin, slug: str, pages: list[str], as_json: bool) -> None:
+    site = admin.call("PATCH", f"/sites/{slug}", {"hidden_pages": pages})
+    if as_json:
+        _show([site], as_json)
+        return
+    typer.echo(f"hidden of {slug}: {', '.join(site['hidden_pages']) or 'none'}")
 
 
 def _announce_zone(admin: Admin, slug: str, timezone: str, yes: bool) -> None:

@@ -19,6 +19,10 @@ _HOST = re.compile(
     r"^(?:\*|(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)*)$"
 )
 
+MAX_HIDDEN = 200
+MAX_MIN_VISITORS = 100
+ANY_TEXT = "*"
+
 Slug = Annotated[str, msgspec.Meta(pattern=SLUG_PATTERN, max_length=64)]
 
 
@@ -43,6 +47,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     honour_dnt   no visitor hash for browsers that ask not to be tracked; the view still counts
     views_only   no visitor hash for anybody: no visits and no visitors, and everything shows views
     public_top   whether /api/top may be read by anyone
+    hidden_pages paths that no public list of pages names: '/a', '/a/*' for all that begin so
+    top_min_visitors  visitors without whom no page is in the public list of most read pages; 0
+                 for any page. Where there are no visitors (views_only), it cannot hold.
     public_dashboard  whether anyone may read the traffic behind the numbers
     display      the display settings of its block
     created_at   milliseconds since 1970, UTC
@@ -60,6 +67,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     honour_dnt: bool = True
     views_only: bool = False
     public_top: bool = False
+    hidden_pages: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_HIDDEN)] = ()
+    top_min_visitors: Annotated[int, msgspec.Meta(ge=0, le=MAX_MIN_VISITORS)] = 3
     public_dashboard: bool = False
     display: Display = Display()
     created_at: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -84,6 +93,36 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.significant:
             if not re.fullmatch(r"[\w.-]{1,50}", name):
                 raise ValueError(f"significant: {name!r} is not the name of a query parameter")
+
+        hidden = tuple(dict.fromkeys(map(self._hidden, self.hidden_pages)))
+        msgspec.structs.force_setattr(self, "hidden_pages", hidden)
+
+    def _hidden(self, page: str) -> str:
+        """Return a hidden page as it is counted, '*' at its end left as it is."""
+        stem = page.removesuffix(ANY_TEXT)
+        if not stem.startswith("/") or ANY_TEXT in stem:
+            raise ValueError(
+                f"hidden_pages: {page!r} is not a path; expected for example '/tin-tuc/1', or"
+                " '/tin-tuc/*' for all that begin so"
+            )
+        path, _, query = stem.partition("?")
+        counted = self.counted_path(path, query)
+        if stem == page:
+            return counted
+        slash = "/" if stem.endswith("/") and counted != "/" else ""
+        return f"{counted}{slash}{ANY_TEXT}"
+
+    def hides(self, path: str) -> bool:
+        """Tell whether no public list may name a page, by its path as counted."""
+        return any(
+            path.startswith(page[:-1]) if page.endswith(ANY_TEXT) else path == page
+            for page in self.hidden_pages
+        )
+
+    @property
+    def min_visitors(self) -> int:
+        """The visitors that a page needs for the public list; 0 where none are recognised."""
+        return 0 if self.views_only else self.top_min_visitors
 
     def zone_at(self, at_ms: int) -> str:
         """Return the time zone that holds at an instant."""

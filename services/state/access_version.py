@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Awaitable
 from typing import cast
 
-from redis.asyncio.lock import Lock
-
 from services.state import keys
 from services.state.errors import translated
+from services.state.lock import StateLock
 from services.state.state import State
 
 LOCK_SECONDS = 20.0
@@ -19,6 +18,7 @@ class AccessVersion:
     """Grows with every change, so that each API process loads users and tokens again."""
 
     def __init__(self, state: State) -> None:
+        self._state = state
         self._redis = state.redis
 
     async def read(self) -> bytes:
@@ -36,27 +36,8 @@ class AccessVersion:
         with translated():
             await self._redis.incr(keys.ACCESS)
 
-    def lock(self) -> "AccessLock":
+    def lock(self) -> StateLock:
         """Return the lock for changing users or tokens, not yet acquired."""
-        return AccessLock(
-            self._redis.lock(
-                keys.CHANGING_ACCESS, timeout=LOCK_SECONDS, blocking_timeout=LOCK_SECONDS
-            )
+        return StateLock(
+            self._state, keys.CHANGING_ACCESS, seconds=LOCK_SECONDS, wait_seconds=LOCK_SECONDS
         )
-
-
-class AccessLock:
-    """Held by one process; expires after LOCK_SECONDS."""
-
-    def __init__(self, lock: Lock) -> None:
-        self._lock = lock
-
-    async def acquire(self) -> bool:
-        """Wait for the lock; tell whether it is held now. Raises StateError."""
-        with translated():
-            return bool(await self._lock.acquire())
-
-    async def release(self) -> None:
-        """Release it. Raises StateError, also if it has expired meanwhile."""
-        with translated():
-            await self._lock.release()

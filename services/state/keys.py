@@ -59,6 +59,11 @@ def pages(site: str) -> str:
     return f"pages:{site}"
 
 
+def correcting(site: str) -> str:
+    """Return the lock of the API process that makes or reverses a correction of a site."""
+    return f"correcting:{site}"
+
+
 def session(digest: str) -> str:
     """Return the key of a session, by the SHA-256 of its id."""
     return f"session:{digest}"

@@ -15,6 +15,15 @@ WHERE site IN %(sites)s
 GROUP BY site, position
 """
 
+_MARKS = ("corrected_hits", "moved_visits")
+"""Tables that say something of single hits, and go with them."""
+
+_MONTHS = """
+SELECT DISTINCT partition
+FROM system.parts
+WHERE database = currentDatabase() AND table = %(table)s AND active
+"""
+
 
 async def write(store: Store, columns: Mapping[str, Sequence[Any]]) -> None:
     """Write hits given as columns, `day` in days since 1970-01-01; one insert a month.
@@ -72,15 +81,11 @@ async def drop_months_before(store: Store, day: int) -> list[int]:
     A partition goes at once and as a whole. Dropping it again does no harm.
     """
     oldest = to_date(day)
-    rows = await store.execute(
-        """
-        SELECT DISTINCT partition
-        FROM system.parts
-        WHERE database = currentDatabase() AND table = 'hits' AND active
-        """
-    )
     first_kept = oldest.year * 100 + oldest.month
-    old = sorted(month for (text,) in rows if (month := int(text)) < first_kept)
-    for month in old:
-        await store.execute(f"ALTER TABLE hits DROP PARTITION {month}")
-    return old
+    dropped = set()
+    for table in ("hits", *_MARKS):
+        rows = await store.execute(_MONTHS, {"table": table})
+        for month in sorted(month for (text,) in rows if (month := int(text)) < first_kept):
+            await store.execute(f"ALTER TABLE {table} DROP PARTITION {month}")
+            dropped.add(month)
+    return sorted(dropped)

@@ -21,6 +21,7 @@ from services.store.migrations import partitions_of, schema_of
 
 COUNTERS = "counters"
 HITS = "hits"
+CORRECTIONS = "corrections"
 VISITORS = "visitors"
 RESTORE = "restore"
 """Name in the table `meta` that tells of a restore: 'unfinished' until it is done."""
@@ -102,6 +103,10 @@ async def dump(
         raise StoreError("the store is empty: it was never opened by the API or `luot migrate`")
     names = await tables(store)
     yield Begin(await _count(store, names))
+    # First of all: then what a correction takes is among the hits and the entries that follow.
+    async with aclosing(_read(store, CORRECTIONS, CORRECTIONS, _select(CORRECTIONS))) as pieces:
+        async for piece, _ in pieces:
+            yield piece
     limits = _Limits(partitions, committed or {})
     async with aclosing(_read(store, COUNTERS, COUNTERS, _final(COUNTERS))) as pieces:
         async for piece, rows in pieces:
@@ -115,7 +120,7 @@ async def dump(
             async for piece, _ in pieces:
                 yield piece
     for name in names:
-        if name not in (COUNTERS, HITS):
+        if name not in (COUNTERS, HITS, CORRECTIONS):
             async with aclosing(_read(store, name, name, _select(name))) as pieces:
                 async for piece, _ in pieces:
                     yield piece

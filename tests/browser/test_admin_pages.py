@@ -29,6 +29,7 @@ PAGES = {
     "nothing": "/admin/sites/mytho?filters=event:page==/nowhere",
     "waiting": "/admin/sites/nghean",
     "settings": "/admin/sites/mytho/settings",
+    "corrections": "/admin/sites/mytho/corrections?page=/&look=1",
     "embed": "/admin/sites/mytho/embed",
     "new-site": "/admin/new-site",
     "users": "/admin/users",

@@ -17,13 +17,18 @@ from tests.contract.conftest import empty
 
 TABLES = [
     "audit",
+    "corrected_hits",
+    "correction_entries",
+    "corrections",
     "counters",
     "hits",
     "imports",
     "meta",
     "migrations",
+    "moved_visits",
     "old_hits",
     "opening_balances",
+    "peak_resets",
     "peaks",
     "sites",
     "tokens",

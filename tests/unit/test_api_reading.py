@@ -71,7 +71,7 @@ def test_yesterdays_peak_is_not_todays() -> None:
 
 
 def test_the_views_of_a_page_today_begin_again_on_the_next_day() -> None:
-    page = PageReading(as_of=1, day=10, views=440, today=3, balance=5, balance_today=1)
+    page = PageReading(as_of=1, day=10, views=440, today=3, ledger=5, ledger_today=1)
 
     assert page.numbers(10) == {"views": 445, "today": 4}
     assert page.numbers(11) == {"views": 445, "today": 0}

@@ -3,8 +3,8 @@
 A store that lost its last rows in a power cut, or a lagging replica, returns less than was shown
 before; until it has caught up, the number shown before stays. This module remembers what this
 process has read and shown; what other processes have shown, or this one before its restart, comes
-from shared state (`last_shown.py`). Opening balances are added on top of the floor: a reversal by
-an admin is meant to be seen.
+from shared state (`last_shown.py`). The ledger is added on top of the floor: what a person takes
+back, by a reversal or a correction, is meant to be seen.
 """
 
 from collections import OrderedDict

@@ -1,10 +1,10 @@
-"""Reads the views of pages, opening balances included."""
+"""Reads the views of pages, opening balances and corrections included."""
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from services.api.counter import queries
+from services.api.counter import periods, queries
 from services.api.counter.last_shown import LastShownPages
 from services.api.counter.monotonic import Floor
 from services.api.counter.periods import Key
@@ -13,6 +13,8 @@ from services.api.counter.reading import TOTAL, PageReading, Rows
 from services.model.calendar import Grain
 from services.model.site import Site
 from services.state.state import State
+from services.store import corrections
+from services.store.corrections import Taken
 from services.store.interface import Store
 
 PageKey = tuple[str, str]
@@ -26,7 +28,7 @@ class PageReader:
         self._store = store
         self._clock = clock
         self._floor = Floor(
-            LastShownPages(state), keeps=lambda page: bool(page.views or page.balance)
+            LastShownPages(state), keeps=lambda page: bool(page.views or page.ledger)
         )
 
     async def read(
@@ -38,12 +40,14 @@ class PageReader:
         """
         now_ms = int(self._clock() * 1000)
         today = {slug: site.day_of(now_ms) for slug, site in sites.items()}
-        counted, balances, shown = await asyncio.gather(
+        paths = {path for _, path in pages}
+        counted, balances, taken, shown = await asyncio.gather(
             queries.path_views(self._store, pages, set(today.values())),
-            queries.balances(self._store, sites, {path for _, path in pages}),
+            queries.balances(self._store, sites, paths),
+            corrections.taken(self._store, sites, paths),
             self._floor.last_shown(pages),
         )
-        added = _added(balances)
+        added = _added(balances, taken)
         readings = {}
         async for page in cooperatively(pages):
             day = today[page[0]]
@@ -60,8 +64,8 @@ class PageReader:
                 day=day,
                 views=lifted.get(TOTAL, 0),
                 today=lifted.get(of_today, 0),
-                balance=brought.get(TOTAL, 0),
-                balance_today=brought.get(of_today, 0),
+                ledger=brought.get(TOTAL, 0),
+                ledger_today=brought.get(of_today, 0),
             )
         return await self._floor.show(readings, shown)
 
@@ -70,11 +74,17 @@ class PageReader:
         return await self._floor.recall(pages)
 
 
-def _added(balances: Mapping[str, Sequence[queries.Balance]]) -> dict[PageKey, Rows]:
-    """Return what opening balances add to the rows of each page."""
+def _added(
+    balances: Mapping[str, Sequence[queries.Balance]],
+    taken: Mapping[PageKey, Mapping[int, Taken]],
+) -> dict[PageKey, Rows]:
+    """Return what the ledger adds to the rows of each page."""
     added: dict[PageKey, Rows] = {}
     for slug, entries in balances.items():
         for entry in entries:
             rows, key = added.setdefault((slug, entry.path), {}), (entry.grain, entry.start)
             rows[key] = rows.get(key, 0) + entry.views
+    for page, days in taken.items():
+        for day, of_day in days.items():
+            periods.add(added.setdefault(page, {}), Grain.DAY, day, -of_day.views)
     return added

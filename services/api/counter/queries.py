@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from services.api.counter.periods import Key
 from services.model.calendar import EPOCH, Grain, period_start, to_date, to_day
-from services.model.hit import OTHER_PATH, UNKNOWN_PATH
 from services.store.interface import Store
 
 _GRAINS = {grain.value: grain for grain in Grain}
@@ -48,18 +47,6 @@ WHERE site IN %(sites)s AND path IN %(paths)s
 GROUP BY site, id
 """
 
-# Only key columns are compared, so FINAL sees every version of a row, and reads no more than the
-# requested days.
-_TOP = """
-SELECT path, sum(views) AS of_all
-FROM counters FINAL
-WHERE site = %(site)s AND grain = 'day' AND start >= %(first)s AND start <= %(last)s
-    AND path NOT IN %(no_pages)s
-GROUP BY path
-ORDER BY of_all DESC, path
-LIMIT %(limit)s
-"""
-
 _VISITORS = """
 SELECT site, day, toUInt64(uniqCombinedMerge(visitors))
 FROM visitors
@@ -68,8 +55,15 @@ GROUP BY site, day
 """
 
 _PEAKS = """
-SELECT site, day, max(online), argMax(at, online)
+SELECT site, day, toUInt64(max(online)) AS most, argMax(at, online) AS since,
+    toUInt64(0) AS reset_at
 FROM peaks
+WHERE site IN %(sites)s AND day IN %(days)s
+GROUP BY site, day
+UNION ALL
+SELECT site, day, toUInt64(0) AS most, toUInt64(0) AS since,
+    if(argMax(is_reset, version) = 1, max(version), toUInt64(0)) AS reset_at
+FROM peak_resets
 WHERE site IN %(sites)s AND day IN %(days)s
 GROUP BY site, day
 """
@@ -161,20 +155,6 @@ async def balances(
     return entries
 
 
-async def top_pages(
-    store: Store, site: str, first: int, last: int, limit: int
-) -> list[tuple[str, int]]:
-    """Return the pages with the most views on the days first..last, and the views."""
-    parameters = {
-        "site": site,
-        "first": to_date(first),
-        "last": to_date(last),
-        "no_pages": ["", OTHER_PATH, UNKNOWN_PATH],
-        "limit": limit,
-    }
-    return [(path, views) for path, views in await store.execute(_TOP, parameters)]
-
-
 async def visitors(
     store: Store, sites: Collection[str], first: int, end: int
 ) -> dict[str, dict[int, int]]:
@@ -188,11 +168,17 @@ async def visitors(
 
 async def peaks(
     store: Store, sites: Collection[str], days: Collection[int]
-) -> dict[tuple[str, int], OnlinePeak]:
-    """Return the peaks of days, by site and day."""
+) -> tuple[dict[tuple[str, int], OnlinePeak], dict[tuple[str, int], int]]:
+    """Return the peaks of days as measured, and the versions of those that were reset."""
     parameters = {"sites": sorted(sites), "days": [to_date(day) for day in days]}
-    rows = await store.execute(_PEAKS, parameters)
-    return {(site, to_day(day)): OnlinePeak(online, at) for site, day, online, at in rows}
+    measured: dict[tuple[str, int], OnlinePeak] = {}
+    resets: dict[tuple[str, int], int] = {}
+    for site, day, online, at, reset_at in await store.execute(_PEAKS, parameters):
+        if reset_at:
+            resets[site, to_day(day)] = reset_at
+        elif online:
+            measured[site, to_day(day)] = OnlinePeak(online, at)
+    return measured, resets
 
 
 async def first_days(store: Store, sites: Collection[str]) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from services.api.counter import periods, queries
@@ -11,11 +11,14 @@ from services.api.counter.cache import StaleIfErrorCache
 from services.api.counter.last_shown import LastShownSites
 from services.api.counter.monotonic import Floor
 from services.api.counter.online import OnlineReader
+from services.api.counter.peaks import PeakReader
 from services.api.counter.periods import Key, Periods
 from services.api.counter.reading import Reading, Rows
 from services.model.calendar import Grain, to_date
 from services.model.site import Metric, Site
 from services.state.state import State
+from services.store import corrections
+from services.store.corrections import Taken
 from services.store.interface import Store
 
 ITEMS_A_YIELD = 16
@@ -46,6 +49,7 @@ class CounterReader:
         self._store = store
         self._clock = clock
         self._online = OnlineReader(state, clock, monotonic)
+        self._peaks = PeakReader(store, monotonic)
         self._floor = Floor(LastShownSites(state))
         self._history = StaleIfErrorCache(
             self._read_histories, ttl=HISTORY_SECONDS, limit=1000, clock=monotonic
@@ -57,13 +61,14 @@ class CounterReader:
     async def close(self) -> None:
         """Abandon the reads under way."""
         await self._online.close()
+        await self._peaks.close()
         await self._history.close()
         await self._first_days.close()
 
     async def read(
         self, sites: Mapping[str, Site], counters: Sequence[CounterKey]
     ) -> dict[CounterKey, SiteNumbers]:
-        """Return the numbers of counters, opening balances included; `sites` are theirs, by slug.
+        """Return the numbers of counters, ledger included; `sites` are theirs, by slug.
 
         Numbers that may not be shown are left out. Raises StoreError.
         """
@@ -71,10 +76,10 @@ class CounterReader:
         today = {slug: site.day_of(now_ms) for slug, site in sites.items()}
         around = {day: Periods.around(day) for day in set(today.values())}
         keys = {day: periods.keys() for day, periods in around.items()}
-        counted, balances, peaks, since, shown, online = await asyncio.gather(
+        counted, (balances, taken), peaks, since, shown, online = await asyncio.gather(
             self._counted(counters, today, frozenset().union(*keys.values())),
-            queries.balances(self._store, sites, ("",)),
-            queries.peaks(self._store, sites, around),
+            self._ledger(sites),
+            self._peaks.read(sites, around),
             self._since(sites),
             self._floor.last_shown(counters),
             self._online.now(list(sites)),
@@ -89,7 +94,12 @@ class CounterReader:
                 since=since[slug],
                 peak=peaks.get((slug, day)),
                 counted=self._floor.lift((slug, metric), rows, before.rows if before else {}),
-                balances=_added(balances.get(slug, ()), metric, keys[day]),
+                ledger=_added(
+                    balances.get(slug, ()),
+                    taken.get((slug, corrections.WHOLE_SITE), {}),
+                    metric,
+                    keys[day],
+                ),
             )
         allowed = await self._floor.show(readings, shown)
         return {
@@ -115,6 +125,14 @@ class CounterReader:
     def today(self, site: Site) -> int:
         """Return the site's day of this moment."""
         return site.day_of(int(self._clock() * 1000))
+
+    async def _ledger(
+        self, sites: Collection[str]
+    ) -> tuple[dict[str, list[queries.Balance]], dict[tuple[str, str], dict[int, Taken]]]:
+        return await asyncio.gather(
+            queries.balances(self._store, sites, (corrections.WHOLE_SITE,)),
+            corrections.taken(self._store, sites),
+        )
 
     async def _counted(
         self, counters: Sequence[CounterKey], today: Mapping[str, int], keys: frozenset[Key]
@@ -186,14 +204,21 @@ async def _nothing() -> dict[str, Any]:
     return {}
 
 
-def _added(balances: Iterable[queries.Balance], metric: Metric, keys: frozenset[Key]) -> Rows:
-    if metric is Metric.VISITORS:
-        return {}
-    # An old counter showed independent numbers: an entry adds only to its own period.
+def _added(
+    balances: Iterable[queries.Balance],
+    taken: Mapping[int, Taken],
+    metric: Metric,
+    keys: frozenset[Key],
+) -> Rows:
+    """Return what the ledger adds to each row, and takes from it."""
     rows: Rows = {}
-    for balance in balances:
-        key = (balance.grain, balance.start)
-        rows[key] = rows.get(key, 0) + _measure(balance, metric)
+    # An old counter showed independent numbers: an entry adds only to its own period.
+    if metric is not Metric.VISITORS:
+        for balance in balances:
+            key = (balance.grain, balance.start)
+            rows[key] = rows.get(key, 0) + _measure(balance, metric)
+    for day, of_day in taken.items():
+        periods.add(rows, Grain.DAY, day, -of_day.of(metric))
     return {key: count for key, count in rows.items() if count and key in keys}
 
 

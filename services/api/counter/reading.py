@@ -23,7 +23,7 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     since     first day that was counted, ISO date
     peak      the day's peak
     counted   rows as counted, on the floor: never lower than shown before
-    balances  what opening balances add to those rows
+    ledger    what the ledger adds to those rows: opening balances, less what corrections take
     """
 
     as_of: int
@@ -31,7 +31,7 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     since: str
     peak: OnlinePeak | None
     counted: Rows
-    balances: Rows
+    ledger: Rows
 
     @property
     def rows(self) -> Rows:
@@ -41,8 +41,8 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     def numbers(self, today: int) -> dict[str, int]:
         """Return the number of each period as of a day."""
         rows = dict(self.counted)
-        for key, count in self.balances.items():
-            rows[key] = rows.get(key, 0) + count
+        for key, count in self.ledger.items():
+            rows[key] = max(0, rows.get(key, 0) + count)
         return Periods.around(today).numbers(rows)
 
     def peak_of(self, today: int) -> OnlinePeak | None:
@@ -55,14 +55,14 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PageReading(msgspec.Struct, frozen=True, array_like=True):
-    """The views of a page, as counted, and what opening balances add: of all time and of a day."""
+    """The views of a page, as counted, and what the ledger adds: of all time and of a day."""
 
     as_of: int
     day: int
     views: int
     today: int
-    balance: int = 0
-    balance_today: int = 0
+    ledger: int = 0
+    ledger_today: int = 0
 
     @property
     def rows(self) -> Rows:
@@ -71,8 +71,8 @@ class PageReading(msgspec.Struct, frozen=True, array_like=True):
 
     def numbers(self, today: int) -> dict[str, int]:
         """Return the views of all time, and those of a day."""
-        of_day = self.today + self.balance_today if today == self.day else 0
-        return {"views": self.views + self.balance, "today": of_day}
+        of_day = self.today + self.ledger_today if today == self.day else 0
+        return {"views": max(0, self.views + self.ledger), "today": max(0, of_day)}
 
     def says_the_same(self, other: "PageReading") -> bool:
         """Tell whether two readings are equal but for their time."""

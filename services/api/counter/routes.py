@@ -14,7 +14,7 @@ from services.api.counter.body import SiteNumbers, TaggedBody
 from services.api.counter.cache import Cached, NothingCachedError, StaleIfErrorCache
 from services.api.counter.pages import PageKey, PageReader
 from services.api.counter.reader import CounterKey, CounterReader
-from services.api.counter.reading import PageReading
+from services.api.counter.reading import PageReading, Reading
 from services.api.counter.response_cache import Inputs, ResponseCache
 from services.api.metrics import COUNTER_CACHE, STALE_ANSWERS
 from services.api.sites.registry import Registry
@@ -157,6 +157,23 @@ class Counters:
                 }
             )
         return answer, None if stale or pages.stale else self._inputs(site, numbers, paths)
+
+    async def read_now(
+        self, site: Site, paths: Sequence[str]
+    ) -> tuple[dict[Metric, Reading], dict[str, PageReading]]:
+        """Read a site in each of its measures, and pages, past the caches. Raises StoreError.
+
+        What was read is kept as what was shown last, also where nobody asks for it.
+        """
+        measures = dict.fromkeys(map(site.measure, Metric))
+        sites = {site.slug: site}
+        numbers = await self._reader.read(sites, [(site.slug, metric) for metric in measures])
+        keys = [(site.slug, path) for path in paths]
+        pages = await self._page_reader.read(sites, keys) if keys else {}
+        return (
+            {metric: one.reading for (_, metric), one in numbers.items()},
+            {path: page for (_, path), page in pages.items()},
+        )
 
     def _inputs(self, site: Site, numbers: SiteNumbers, paths: dict[str, str]) -> Inputs | None:
         counter = (site.slug, numbers.metric)

@@ -10,9 +10,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.counter import parameters, queries, routes
+from services.api.counter import parameters, queries_top, routes
 from services.api.counter.body import TaggedBody, iso
 from services.api.counter.cache import NothingCachedError, StaleIfErrorCache
+from services.api.counter.page_readers import MAX_LOOKED_AT, PublicPages
 from services.http import etag
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.site import Site
@@ -51,6 +52,16 @@ class TopPage(msgspec.Struct, frozen=True):
 class _Reading(NamedTuple):
     as_of: int
     pages: Sequence[TopPage]
+    withheld: int
+
+
+class _List(NamedTuple):
+    """What is asked for; a site whose settings change has another list at once."""
+
+    site: str
+    period: TopPeriod
+    hidden: tuple[str, ...]
+    min_visitors: int
 
 
 class TopPages:
@@ -66,6 +77,7 @@ class TopPages:
         self._site = site
         self._store = store
         self._clock = clock
+        self._public = PublicPages(store, monotonic)
         self._lists = StaleIfErrorCache(
             self._read,
             ttl=FRESH_SECONDS,
@@ -90,7 +102,9 @@ class TopPages:
             )
         period, limit = _parse(request.scope["query_string"])
         try:
-            (as_of, pages), stale = await self._lists.get((site.slug, period))
+            (as_of, pages, withheld), stale = await self._lists.get(
+                _List(site.slug, period, site.hidden_pages, site.min_visitors)
+            )
         except NothingCachedError:
             raise unavailable("the store cannot be read, and nothing was read before") from None
         body = TaggedBody.of(
@@ -100,21 +114,27 @@ class TopPages:
                 "period": period,
                 "stale": stale,
                 "pages": pages[:limit],
+                "min_visitors": site.min_visitors,
+                "withheld": withheld,
             }
         )
         return etag.respond(request, body.body, body.etag, _HEADERS, "application/json")
 
-    async def _read(
-        self, keys: Sequence[tuple[str, TopPeriod]]
-    ) -> dict[tuple[str, TopPeriod], _Reading]:
+    async def _read(self, keys: Sequence[_List]) -> dict[_List, _Reading]:
         readings = {}
-        for slug, period in keys:
+        for key in keys:
             now_ms = int(self._clock() * 1000)
-            today = self._site(slug).day_of(now_ms)
-            first = today - _DAYS[period] + 1
-            rows = await queries.top_pages(self._store, slug, first, today, MAX_LIMIT)
+            today = self._site(key.site).day_of(now_ms)
+            days = (today - _DAYS[key.period] + 1, today)
+            candidates = MAX_LOOKED_AT if key.min_visitors else MAX_LIMIT
+            rows = await queries_top.top_pages(self._store, key.site, days, candidates, key.hidden)
+            withheld = 0
+            if key.min_visitors:
+                rows, withheld = await self._public.chosen(
+                    key.site, days, rows, key.min_visitors, MAX_LIMIT
+                )
             pages = [TopPage(path, views) for path, views in rows]
-            readings[slug, period] = _Reading(now_ms, pages)
+            readings[key] = _Reading(now_ms, pages, withheld)
         return readings
 
 

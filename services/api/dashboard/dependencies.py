@@ -11,6 +11,8 @@ from services.api.access.tokens import Tokens
 from services.api.access.trail import Trail
 from services.api.access.users import Users
 from services.api.counter.routes import Counters
+from services.api.sites.corrections.service import Corrections
+from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats.panels import PanelSource
@@ -27,6 +29,8 @@ class Dependencies(NamedTuple):
     store: Store
     registry: Registry
     sites: Sites
+    corrections: Corrections
+    peaks: Peaks
     counters: Counters
     stats: PanelSource
     signing: SignInService

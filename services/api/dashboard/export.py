@@ -10,7 +10,9 @@ from services.api.dashboard.page_request import PageRequest
 async def csv(page: PageRequest) -> Response:
     """Return a panel, with the period and the filters of the page."""
     panel = page.request.path_params["panel"]
-    panels = page.dependencies.stats.panels(page.site, query_parameters.read(page))
+    panels = page.dependencies.stats.panels(
+        page.site, query_parameters.read(page), is_public=page.is_stranger
+    )
     file = await panels.csv(panel)
     if page.signed_in is not None:
         page.dependencies.trail.count(

@@ -34,6 +34,11 @@ class Form:
         """Return what a field lists, on lines or with commas or spaces."""
         return self.get(name).replace(",", " ").split()
 
+    def whole(self, name: str) -> int | str:
+        """Return a field as a whole number; as text where it is none, for whoever checks it."""
+        text = self.get(name)
+        return int(text) if text.isascii() and text.isdecimal() else text
+
     def on(self, name: str) -> bool:
         """Tell whether a box is ticked."""
         return name in self._fields

@@ -8,6 +8,7 @@ from services.api.dashboard import (
     account_page,
     assets,
     audit_page,
+    corrections_page,
     export,
     people,
     second_factor_page,
@@ -26,6 +27,7 @@ from services.api.dashboard.tokens_page import TOKENS
 from services.model.account import Role
 
 SITE = f"{HOME}/sites/{{slug}}"
+CORRECTIONS = f"{SITE}/corrections"
 NEW_SITE = f"{HOME}/new-site"
 USER = f"{USERS}/{{name}}"
 
@@ -45,6 +47,11 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(f"{SITE}/embed", site_form.embed, Role.VIEWER)
     pages.add(f"{SITE}/settings", site_form.settings, Role.EDITOR)
     pages.add(f"{SITE}/settings", site_form.change, Role.EDITOR, "POST")
+    pages.add(CORRECTIONS, corrections_page.corrections, Role.EDITOR)
+    pages.add(CORRECTIONS, corrections_page.make, Role.EDITOR, "POST")
+    pages.add(f"{CORRECTIONS}/{{id}}/reverse", corrections_page.reverse, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/peak", corrections_page.peak, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/hidden", corrections_page.hide, Role.EDITOR, "POST")
     pages.add(f"{SITE}/remove", site_form.remove, Role.OWNER, "POST")
 
     pages.add(USERS, people.users, Role.OWNER)

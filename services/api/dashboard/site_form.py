@@ -78,6 +78,7 @@ async def change(page: PageRequest) -> Response:
                 "honour_dnt": form.on("honour_dnt"),
                 "views_only": form.on("views_only"),
                 "public_top": form.on("public_top"),
+                "top_min_visitors": form.whole("top_min_visitors"),
                 "public_dashboard": form.on("public_dashboard"),
                 "display": _display(form),
             }

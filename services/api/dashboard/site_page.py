@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -45,7 +46,9 @@ class Bar(NamedTuple):
 
 async def site(page: PageRequest) -> Response:
     """Return the page, part by part as the numbers come."""
-    panels = page.dependencies.stats.panels(page.site, query_parameters.read(page))
+    panels = page.dependencies.stats.panels(
+        page.site, query_parameters.read(page), is_public=page.is_stranger
+    )
     scope, t = panels.scope, page.t
     links = Links(panels.site.slug, scope)
     context: dict[str, Any] = {
@@ -64,6 +67,7 @@ async def site(page: PageRequest) -> Response:
         "first": to_date(scope.span.first).isoformat(),
         "last": to_date(scope.elapsed.last).isoformat(),
         "today": to_date(scope.today).isoformat(),
+        "found_here": _same_views(scope),
         "may_edit": page.signed_in is not None and page.signed_in.may_edit(panels.site),
         "may_see_snippet": page.signed_in is not None,
         "untrusted": 0 if page.signed_in is None else await _untrusted(page),
@@ -73,6 +77,16 @@ async def site(page: PageRequest) -> Response:
         ingest = await _ingest(page) if page.signed_in else ""
         return page.render("waiting.html", snippet=snippet.ways(), ingest=ingest, **context)
     return page.stream(_parts(page, panels, links, context))
+
+
+def _same_views(scope: Scope) -> str:
+    """Return the parameters that find the views of this page among those to correct."""
+    parameters = {
+        "from": f"{to_date(scope.span.first).isoformat()}T00:00",
+        "to": f"{to_date(scope.elapsed.last + 1).isoformat()}T00:00",
+        "filters": scope.query.filters,
+    }
+    return f"?{urlencode(parameters, safe=':,/=')}" if scope.filters else ""
 
 
 async def _ingest(page: PageRequest) -> str:

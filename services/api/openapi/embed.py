@@ -85,7 +85,8 @@ def _drawn(summary: str, name: str, media_type: str, description: str) -> dict[s
 
 _TOP = {
     "summary": "Most read pages",
-    "description": "The pages with the most views, if the site allows it (`public_top`).",
+    "description": "The pages with the most views, if the site allows it (`public_top`), without"
+    " those that it hides and those with fewer than `min_visitors` visitors in the period.",
     "operationId": "top",
     "tags": ["public"],
     "parameters": [
@@ -113,12 +114,26 @@ _TOP = {
                 "application/json": {
                     "schema": {
                         "type": "object",
-                        "required": ["site", "as_of", "period", "stale", "pages"],
+                        "required": [
+                            *("site", "as_of", "period", "stale", "pages"),
+                            *("min_visitors", "withheld"),
+                        ],
                         "properties": {
                             "site": {"type": "string"},
                             "as_of": {"type": "string", "format": "date-time"},
                             "period": {"type": "string", "enum": list(top.TopPeriod)},
                             "stale": {"type": "boolean"},
+                            "min_visitors": {
+                                "type": "integer",
+                                "minimum": 0,
+                                "description": "visitors that a page needs to be listed",
+                            },
+                            "withheld": {
+                                "type": "integer",
+                                "minimum": 0,
+                                "description": "pages that would be above the last one listed, but"
+                                " have too few visitors",
+                            },
                             "pages": {
                                 "type": "array",
                                 "maxItems": top.MAX_LIMIT,

@@ -11,13 +11,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
+from services.api.counter.paths import MAX_LENGTH
 from services.api.sites import tenancy
 from services.api.sites.registry import Registry
 from services.api.sites.schemas import DisplayFields, merged
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.calendar import day_start_ms, local_day, to_date
 from services.model.display import Display
-from services.model.site import DEFAULT_TIMEZONE, SLUG_PATTERN, Metric, Site
+from services.model.site import (
+    DEFAULT_TIMEZONE,
+    MAX_HIDDEN,
+    MAX_MIN_VISITORS,
+    SLUG_PATTERN,
+    Metric,
+    Site,
+)
 from services.model.time_zone import ZoneChange, planned
 from services.store.interface import StoreError
 
@@ -48,6 +56,16 @@ class SiteFields(BaseModel):
         False, description="no visitor hash for anybody: everything shows views"
     )
     public_top: bool = Field(False, description="anybody may read the most read pages")
+    hidden_pages: list[Annotated[str, Field(max_length=MAX_LENGTH)]] = Field(
+        [],
+        max_length=MAX_HIDDEN,
+        description="pages that no public list names: /tin-tuc/1, /tin-tuc/* for all that begin so",
+    )
+    top_min_visitors: Annotated[int, Field(strict=True, ge=0, le=MAX_MIN_VISITORS)] = Field(
+        3,
+        description="visitors that a page needs to be among the most read pages in public; 0 is"
+        " none. Without effect where visitors are not recognised (views_only)",
+    )
     public_dashboard: bool = Field(
         False, description="anybody may read the traffic behind the numbers"
     )

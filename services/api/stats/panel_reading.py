@@ -42,8 +42,11 @@ T = TypeVar("T")
 class PanelReading:
     """Begins to read every panel; await each with the method of its name."""
 
-    def __init__(self, reader: StatsReader, site: Site, scope: Scope, at: float) -> None:
-        """`at` is the moment of the request, in seconds since 1970."""
+    def __init__(
+        self, reader: StatsReader, site: Site, scope: Scope, at: float, *, is_public: bool = False
+    ) -> None:
+        """Begin; `at` is the moment of the request, in seconds since 1970, see SitePanels."""
+        self._is_public = is_public
         self._reader = reader
         self._site = site
         self._scope = scope
@@ -163,9 +166,10 @@ class PanelReading:
 
     async def _breakdown(self, by: Property) -> PanelResult[list[Row]]:
         measure = ordered_by(by)
-        breakdown = await self._reader.breakdown(
-            await self._question((measure,)), BreakdownQuery(by, ROWS, 1)
-        )
+        question = await self._question((measure,))
+        if self._is_public:
+            question = question.of_shown_pages(by)
+        breakdown = await self._reader.breakdown(question, BreakdownQuery(by, ROWS, 1))
         rows = [row for row in breakdown.rows if row.counts.value(measure)]
         return PanelResult(rows, partial=bool(breakdown.warnings))
 

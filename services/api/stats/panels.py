@@ -39,10 +39,17 @@ class SitePanels:
         reader: StatsReader,
         online: OnlineReader,
         at: float,
+        *,
+        is_public: bool,
     ) -> None:
-        """`at` is the moment of the request, in seconds since 1970."""
+        """Prepare the panels.
+
+        at         the moment of the request, in seconds since 1970
+        is_public  whether strangers see them: then hidden pages are no rows
+        """
         self.site = site
         self.scope = scope
+        self._is_public = is_public
         self._store = store
         self._reader = reader
         self._online = online
@@ -65,7 +72,9 @@ class SitePanels:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[PanelReading]:
         """Read every panel at once; abandon what is still being read at the end."""
-        reading = PanelReading(self._reader, self.site, self.scope, self._at)
+        reading = PanelReading(
+            self._reader, self.site, self.scope, self._at, is_public=self._is_public
+        )
         try:
             yield reading
         finally:
@@ -82,6 +91,8 @@ class SitePanels:
             first = ordered_by(by)
             measures = (first, *(measure for measure in CHARTED if measure is not first))
             question = question_of(self.site, self.scope, measures)
+            if self._is_public:
+                question = question.of_shown_pages(by)
             result = await self._reader.breakdown(question, BreakdownQuery(by, CSV_ROWS, 1))
             table = answers.rows(measures, by.field, result.rows)
         else:
@@ -103,11 +114,13 @@ class PanelSource:
         self._online = online
         self._clock = clock
 
-    def panels(self, site: Site, query: SiteQuery) -> SitePanels:
-        """Return the panels of a site. Raises ApiError, which names the parameter."""
+    def panels(self, site: Site, query: SiteQuery, *, is_public: bool = False) -> SitePanels:
+        """Return the panels of a site, for strangers or not. Raises ApiError."""
         at = self._clock()
         scope = scope_of(query, site.day_of(int(at * 1000)))
-        return SitePanels(site, scope, self._store, self._reader, self._online, at)
+        return SitePanels(
+            site, scope, self._store, self._reader, self._online, at, is_public=is_public
+        )
 
     async def trends(self, sites: Sequence[Site]) -> dict[str, list[int]]:
         """Return the daily views of each site's last days, by slug; {} if they cannot be read."""

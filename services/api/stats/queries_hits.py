@@ -4,6 +4,9 @@ A hit may stand in the table twice until ClickHouse merges it away: after a cras
 inserts again what was lost. FINAL is exact but slow on old servers, so it is used only where it is
 needed. `coverage_of` looks at the positions of each part of the table: where those of two parts do
 not overlap, no hit of the site is in both.
+
+What corrections take back is left out, hit by hit, and a visit whose first view is among it begins
+with the next one.
 """
 
 import re
@@ -15,8 +18,10 @@ from typing import Any, NamedTuple
 from services.api.stats.filters import Filter, Pattern, Property
 from services.api.stats.measures import Counts, Measure
 from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import QUARTER_MS, Hours, Span, joined
 from services.model.calendar import Grain, period_start, to_date, to_day
+from services.store import corrections
 from services.store.interface import Store
 
 VISITORS = frozenset({Measure.VISITORS})
@@ -45,6 +50,26 @@ WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
     AND (bot = 1 OR position < {end}){which}
 """
 
+_IS_MOVED = """
+SELECT 1
+FROM moved_visits
+WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND run IN %(runs)s
+LIMIT 1
+"""
+
+# One that was inserted twice counts once.
+_MOVED = f"""{corrections.HIT} IN (
+    SELECT {corrections.HIT}
+    FROM (
+        SELECT position, idx, run, any(begins) AS once
+        FROM moved_visits
+        WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND run IN ({{runs}})
+        GROUP BY position, idx, run
+    )
+    GROUP BY position, idx
+    HAVING sum(once) > 0
+)"""  # noqa: S608  # an expression of ours
+
 _VIEWS = "SELECT day, count() FROM ({hits}) GROUP BY day"
 
 _BY_DAY = "SELECT day, {counts} FROM ({hits}) GROUP BY day"
@@ -71,15 +96,19 @@ class Coverage(NamedTuple):
     months   first days of the months that have hits
     doubled  days on which hits may be there twice
     end      position behind the last batch that is counted; views from it on are left out
+    taken    runs of the corrections whose hits are left out
+    moved    runs that say which views begin a visit instead of others
     """
 
     months: frozenset[int]
     doubled: Sequence[Span]
     end: int
+    taken: Sequence[str] = ()
+    moved: Sequence[str] = ()
 
 
-async def coverage_of(store: Store, site: str, span: Span, position: int) -> Coverage:
-    """Return what there is, of views up to a position."""
+async def coverage_of(store: Store, site: str, span: Span, counted: Snapshot) -> Coverage:
+    """Return what there is, of what was counted at a moment."""
     rows = await store.execute(_COVERAGE, days(site, span))
     parts = defaultdict(list)
     for lowest, highest, first, last in rows:
@@ -94,12 +123,16 @@ async def coverage_of(store: Store, site: str, span: Span, position: int) -> Cov
         if one[0] <= other[1] and other[0] <= one[1]
     ]
     doubled = joined(span for span in twice if span.days > 0)
-    return Coverage(frozenset(parts), doubled, position + 1)
+    taken = [row.run for row in counted.runs(span)]
+    moved = [row.run for row in counted.ledger if row.touches(*span)]
+    if not moved or not await store.execute(_IS_MOVED, {**days(site, span), "runs": moved}):
+        moved = []
+    return Coverage(frozenset(parts), doubled, counted.position + 1, taken, moved)
 
 
 async def views(store: Store, site: str, span: Span, coverage: Coverage) -> dict[int, int]:
     """Return how many views of each day are there."""
-    statement = _VIEWS.format(hits=source(coverage, "day", " AND bot = 0"))
+    statement = _VIEWS.format(hits=source(coverage, ["day"], " AND bot = 0"))
     return {to_day(day): count for day, count in await store.execute(statement, days(site, span))}
 
 
@@ -172,8 +205,21 @@ def _counts(query: StatsQuery, by: Property | None = None) -> str:
     )
 
 
-def source(coverage: Coverage, columns: str, condition: str) -> str:
+def source(coverage: Coverage, columns: Sequence[str], condition: str) -> str:
     """Return the statement that reads each hit once; see the top of this module."""
+    if coverage.taken:
+        condition += f" AND {corrections.is_taken(coverage.taken, within=False)}"
+    if "visit" not in columns or not coverage.moved:
+        return _each_once(coverage, ", ".join(columns), condition)
+    inner = ["visit AS flagged" if column == "visit" else column for column in columns]
+    hits = _each_once(coverage, ", ".join(dict.fromkeys([*inner, "position", "idx"])), condition)
+    is_moved = _MOVED.format(runs=corrections.quoted(coverage.moved))
+    begins = f"toUInt8(if({is_moved}, 1, flagged)) AS visit"
+    outer = [begins if column == "visit" else column.rpartition(" AS ")[2] for column in columns]
+    return f"SELECT {', '.join(outer)} FROM ({hits})"  # noqa: S608  # statements of ours
+
+
+def _each_once(coverage: Coverage, columns: str, condition: str) -> str:
     if not coverage.doubled:
         return _HITS.format(columns=columns, final="", which=condition, end=coverage.end)
     days = " OR ".join(
@@ -211,7 +257,7 @@ def fitting(filters: Sequence[Filter]) -> tuple[str, dict[str, Any]]:
 def _hits(query: StatsQuery, coverage: Coverage, columns: Sequence[str] = ()) -> str:
     condition, _ = fitting(query.filters)
     bots = "" if Measure.BOTS in query.measures else " AND bot = 0"
-    names = ", ".join(dict.fromkeys(("day", "visitor", "visit", "bot", *columns)))
+    names = list(dict.fromkeys(("day", "visitor", "visit", "bot", *columns)))
     return source(coverage, names, f"{bots} AND {condition}")
 
 

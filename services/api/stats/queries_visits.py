@@ -144,7 +144,7 @@ async def of_values(
 def _begun(query: StatsQuery, coverage: Coverage, column: str | None = None) -> str:
     """Return the statement that finds the visits, and with each the column's value, if any."""
     fits, _ = hits.fitting(query.filters)
-    columns = f"day, visitor, at, visit, ({fits}) AS fits{f', {column}' if column else ''}"
+    columns = ["day", "visitor", "at", "visit", f"({fits}) AS fits", *([column] if column else [])]
     collected, names, named = "0", "collected", "begun"
     if column:
         # Only the first view of a visit gives it a name: the others need not be kept.

@@ -9,7 +9,7 @@ from services.api.stats.measures import Measure
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Span, span_of
 from services.http.errors import bad_request, shown
-from services.model.site import Site
+from services.model.site import ANY_TEXT, Site
 
 DEFAULT_PERIOD = "30d"
 DEFAULT_LIMIT = 100
@@ -42,6 +42,15 @@ class StatsQuery(msgspec.Struct, frozen=True):
     def as_of(self, snapshot: Snapshot | None) -> "StatsQuery":
         """Return the same query, to be answered as of a moment."""
         return msgspec.structs.replace(self, snapshot=snapshot)
+
+    def of_shown_pages(self, by: Property) -> "StatsQuery":
+        """Return the query whose rows by a property are for strangers, without hidden pages."""
+        hidden = self.site.hidden_pages
+        if by is not Property.PAGE or not hidden:
+            return self
+        patterns = tuple(tuple(page.split(ANY_TEXT)) for page in hidden)
+        shown = Filter(Property.PAGE, patterns, negated=True)
+        return msgspec.structs.replace(self, filters=(*self.filters, shown))
 
     def before(self) -> "StatsQuery":
         """Return the same query about the previous period."""

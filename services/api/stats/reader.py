@@ -63,18 +63,18 @@ class StatsReader:
 
     async def snapshot(self, site: Site, span: Span) -> Snapshot:
         """Return the moment as of which queries about these days can be answered."""
-        async with self._turn():
+        async with self.turn():
             return await snapshot.take(self._store, site.slug, span)
 
     async def total(self, query: StatsQuery, *, partly: bool = False) -> StatsResult:
         """Return one row, of all days; `partly` also where all raw hits that it needs are gone."""
-        async with self._turn():
+        async with self.turn():
             days, warnings = await self._by_day(query, partly=partly)
         return StatsResult([Row("", _sum(days.values()))], warnings)
 
     async def timeseries(self, query: StatsQuery, interval: Interval) -> StatsResult:
         """Return a row for every interval of the span, also where there was nothing."""
-        async with self._turn():
+        async with self.turn():
             if interval is Interval.HOUR:
                 return await self._by_hour(query)
             days, warnings = await self._by_day(query)
@@ -86,7 +86,7 @@ class StatsReader:
 
     async def breakdown(self, query: StatsQuery, breakdown: BreakdownQuery) -> StatsResult:
         """Return a row for each value of a property, as many as the breakdown says."""
-        async with self._turn():
+        async with self.turn():
             coverage, warnings = await self._hits(query, await self._snapshot(query))
             rows = await queries_hits.breakdown(self._store, query, coverage, breakdown)
             if query.wants(LENGTHS):
@@ -141,7 +141,7 @@ class StatsReader:
         A day is held when its raw views are as many as its counter says.
         """
         slug, span = query.site.slug, query.span
-        coverage = await queries_hits.coverage_of(self._store, slug, span, counted.position)
+        coverage = await queries_hits.coverage_of(self._store, slug, span, counted)
         views = {day: of_day for day, (of_day, _) in counted.within(span).items() if of_day}
         held = await queries_hits.views(self._store, slug, span, coverage)
         missing = [day for day in views.keys() | held.keys() if views.get(day) != held.get(day)]
@@ -157,7 +157,8 @@ class StatsReader:
         return coverage, [f"{gone} in part: {left} of {whole} views of these days count here"]
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def turn(self) -> AsyncIterator[Store]:
+        """Wait for a turn; gives the store with its limits. Raises ApiError for what it refuses."""
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await self._turns.acquire()
@@ -166,7 +167,7 @@ class StatsReader:
                 f"{self._limits.calls} queries of traffic are under way; try again later"
             ) from None
         try:
-            yield
+            yield self._store
         except LimitError as error:
             raise ApiError(
                 422,

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from services.api.access.authenticator import authenticate
 from services.api.access.route import credentials
 from services.api.counter.online import OnlineReader
 from services.api.sites.registry import Registry
@@ -190,6 +191,9 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
     ) -> Response:
         """Metrics of a period by page, source, country…, the highest first metric first."""
         rows = parse_breakdown(query, property, limit, page)
+        who = await authenticate(request)
+        if who is None or not who.has(query.site.slug):
+            query = query.of_shown_pages(rows.by)
         result = await stats().reader.breakdown(query, rows)
         return answers.respond(
             request,

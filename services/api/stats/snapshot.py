@@ -1,29 +1,38 @@
 """What the counters of a site held at one moment: all numbers of one answer are of it.
 
 Raw hits are written before the counter rows that count them, and carry their position. So those up
-to the position of the counters are exactly the hits that are counted.
+to the position of the counters are exactly the hits that are counted. What corrections take back is
+neither in these numbers nor among these hits.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from services.api.counter import queries as counter_queries
 from services.api.stats import queries
 from services.api.stats.spans import Span
+from services.store import corrections
+from services.store.corrections import Correction, Taken, active
 from services.store.interface import Store
 
 
 class Snapshot(NamedTuple):
     """The counters of a span of days.
 
-    counted   views and visits of each day that has any, opening balances not included
+    counted   views and visits of each day that has any, without opening balances and without
+              what corrections take
     position  of the newest batch that is counted; -1 where nothing is
+    ledger    every correction of the site as of this moment
+    taken     what they take of each day
     """
 
     site: str
     span: Span
     counted: Mapping[int, tuple[int, int]]
     position: int
+    ledger: Sequence[Correction] = ()
+    taken: Mapping[int, Taken] = {}
 
     def within(self, span: Span) -> dict[int, tuple[int, int]]:
         """Return the views and visits of days of the span."""
@@ -36,12 +45,42 @@ class Snapshot(NamedTuple):
         """
         seen = await counter_queries.visitors(store, [self.site], span.first, span.last + 1)
         return {
-            day: min(visitors, self.counted.get(day, (0, 0))[1])
+            day: min(
+                max(0, visitors - self.taken_of(day).visitors), self.counted.get(day, (0, 0))[1]
+            )
             for day, visitors in seen.get(self.site, {}).items()
         }
+
+    def runs(self, span: Span) -> list[Correction]:
+        """Return the corrections that are in force on days of the span."""
+        return [row for row in active(self.ledger) if row.touches(*span)]
+
+    def taken_of(self, day: int) -> Taken:
+        """Return what corrections take of a day."""
+        return self.taken.get(day, Taken())
+
+    def gross(self, day: int) -> tuple[int, int]:
+        """Return the views and visits of a day with what corrections take."""
+        views, visits = self.counted.get(day, (0, 0))
+        return views + self.taken_of(day).views, visits + self.taken_of(day).visits
 
 
 async def take(store: Store, site: str, span: Span) -> Snapshot:
     """Read the counters, in one statement. Raises StoreError."""
-    counted, position = await queries.counters(store, site, span)
-    return Snapshot(site, span, counted, position)
+    (counted, position), ledger = await asyncio.gather(
+        queries.counters(store, site, span), corrections.ledger(store, site)
+    )
+    # Of those corrections, and of none that is made meanwhile.
+    taken = await corrections.of_days(store, site, [row.run for row in ledger], span)
+    return Snapshot(
+        site,
+        span,
+        {
+            day: (max(0, views - of_day.views), max(0, visits - of_day.visits))
+            for day, (views, visits) in counted.items()
+            for of_day in (taken.get(day, Taken()),)
+        },
+        position,
+        ledger,
+        taken,
+    )

@@ -64,7 +64,9 @@ async def opened(store_url: str) -> AsyncIterator[Store]:
 async def store(opened: Store) -> Store:
     """A store with one site and no counts."""
     tables = ("counters", "hits", "opening_balances", "peaks", "sites", "visitors")
-    for table in (*tables, "users", "tokens", "audit", "imports"):
+    corrections = ("corrections", "correction_entries", "corrected_hits", "moved_visits")
+    more = ("users", "tokens", "audit", "imports", "peak_resets")
+    for table in (*tables, *corrections, *more):
         await opened.execute(f"TRUNCATE TABLE {table}")
     await sites.save(opened, SITE, 1)
     return opened

@@ -62,6 +62,27 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "GET /api/admin/sites/{slug}/balances": (VIEWER, f"{SITE}/balances", 200),
     "POST /api/admin/sites/{slug}/balances": (EDITOR, f"{SITE}/balances", 400),
     "GET /api/admin/sites/{slug}/balances/{entry}": (VIEWER, f"{SITE}/balances/none", 404),
+    "GET /api/admin/sites/{slug}/corrections": (VIEWER, f"{SITE}/corrections", 200),
+    "POST /api/admin/sites/{slug}/corrections": (EDITOR, f"{SITE}/corrections", 400),
+    "POST /api/admin/sites/{slug}/corrections/preview": (
+        EDITOR,
+        f"{SITE}/corrections/preview",
+        400,
+    ),
+    "POST /api/admin/sites/{slug}/corrections/{id}/reverse": (
+        EDITOR,
+        f"{SITE}/corrections/none/reverse",
+        400,
+    ),
+    "GET /api/admin/sites/{slug}/peaks/{day}": (VIEWER, f"{SITE}/peaks/today", 200),
+    **{
+        f"POST /api/admin/sites/{{slug}}/peaks/{{day}}/{what}": (
+            EDITOR,
+            f"{SITE}/peaks/today/{what}",
+            400,
+        )
+        for what in ("reset", "restore")
+    },
     "GET /api/admin/users": (OWNER, "/api/admin/users", 200),
     "POST /api/admin/users": (OWNER, "/api/admin/users", 400),
     "PATCH /api/admin/users/{name}": (OWNER, "/api/admin/users/lan", 400),
@@ -109,6 +130,15 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "GET /admin/sites/{slug}/embed": (VIEWER, "/admin/sites/mytho/embed", 200),
     "GET /admin/sites/{slug}/settings": (EDITOR, "/admin/sites/mytho/settings", 200),
     "POST /admin/sites/{slug}/settings": (EDITOR, "/admin/sites/mytho/settings", 400),
+    "GET /admin/sites/{slug}/corrections": (EDITOR, "/admin/sites/mytho/corrections", 200),
+    "POST /admin/sites/{slug}/corrections": (EDITOR, "/admin/sites/mytho/corrections", 400),
+    "POST /admin/sites/{slug}/corrections/{id}/reverse": (
+        EDITOR,
+        "/admin/sites/mytho/corrections/none/reverse",
+        400,
+    ),
+    "POST /admin/sites/{slug}/peak": (EDITOR, "/admin/sites/mytho/peak", 400),
+    "POST /admin/sites/{slug}/hidden": (EDITOR, "/admin/sites/mytho/hidden", 400),
     "POST /admin/sites/{slug}/remove": (OWNER, "/admin/sites/mytho/remove", 400),
     "GET /admin/users": (OWNER, "/admin/users", 200),
     "POST /admin/users": (OWNER, "/admin/users", 400),

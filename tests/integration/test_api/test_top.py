@@ -10,6 +10,8 @@ import pytest
 from services.api.app import Api
 from services.model.calendar import EPOCH
 from services.store.interface import Store
+from tests.integration.test_api.people import ADMIN, audit
+from tests.integration.test_api.taken_back import at, count, view
 from tests.integration.test_api.world import EITHER_STORE, SITE, Clock, write_counter
 
 TODAY = date(2024, 1, 3)
@@ -18,8 +20,9 @@ TOP = "/api/top/mytho"
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), EITHER_STORE]
 
 
-async def publish(api: Api) -> None:
-    await api.registry.save(msgspec.structs.replace(SITE, public_top=True))
+async def publish(api: Api, **settings: Any) -> None:
+    settings = {"top_min_visitors": 0, **settings}
+    await api.registry.save(msgspec.structs.replace(SITE, public_top=True, **settings))
 
 
 async def views(store: Store, day: date, path: str, count: int, position: int = 1) -> None:
@@ -59,6 +62,8 @@ async def test_pages_are_ordered_by_their_views_on_the_sites_own_days(
         "period": "today",
         "stale": False,
         "pages": [{"path": "/today", "views": 5}],
+        "min_visitors": 0,
+        "withheld": 0,
     }
 
 
@@ -92,6 +97,103 @@ async def test_only_a_site_that_allows_it_tells_its_pages(
     await api.registry.save(SITE)
     assert (await client.get(TOP)).status_code == 403
     assert (await client.get("/api/top/nobody")).status_code == 404
+
+
+async def test_a_page_needs_some_visitors_however_many_views_it_has(
+    api: Api, client: httpx.AsyncClient, store: Store, clock: Clock
+) -> None:
+    await publish(api, top_min_visitors=3)
+    flood = [view("/mot-cau-cua-nguoi-la", at("09:00") + n, 1 + n % 2) for n in range(200)]
+    read = [view("/tin-tuc/1", at("08:00") + n * 60_000, 10 + n) for n in range(3)]
+    rare = [view("/it-nguoi-doc", at("08:30") + n, 20 + n) for n in range(2)]
+    await count(store, [*flood, *read, *rare])
+
+    answer = (await client.get(TOP)).json()
+    assert [page["path"] for page in answer["pages"]] == ["/tin-tuc/1"]
+    assert (answer["min_visitors"], answer["withheld"]) == (3, 2), "it says what is left out"
+
+    await publish(api, top_min_visitors=2)
+    assert [path for path, _ in await pages(client)] == [
+        "/mot-cau-cua-nguoi-la",
+        "/tin-tuc/1",
+        "/it-nguoi-doc",
+    ]
+    await publish(api, views_only=True, top_min_visitors=100)
+    answer = (await client.get(TOP)).json()
+    assert (len(answer["pages"]), answer["min_visitors"]) == (3, 0), "nobody is recognised there"
+
+
+async def test_a_new_reader_brings_a_page_into_the_list_within_a_minute_or_so(
+    api: Api, client: httpx.AsyncClient, store: Store, clock: Clock
+) -> None:
+    await publish(api, top_min_visitors=3)
+    await count(store, [view("/moi", at("08:00") + n, n % 2 + 1) for n in range(3)])
+    assert await pages(client) == []
+
+    await count(store, [view("/moi", at("08:00") + 9, 3)])
+    clock.now += 76
+    assert await pages(client) == [("/moi", 4)]
+
+
+async def test_views_whose_raw_hits_are_gone_are_not_held_against_a_page(
+    api: Api, client: httpx.AsyncClient, store: Store
+) -> None:
+    await publish(api, top_min_visitors=3)
+    await views(store, TODAY, "/cu", 3)
+    await views(store, TODAY, "/cu/2", 2)
+    assert await pages(client) == [("/cu", 3)]
+
+
+async def test_a_hidden_page_leaves_every_public_list_at_once_and_comes_back(
+    api: Api, client: httpx.AsyncClient, store: Store
+) -> None:
+    hits = [
+        view(path, at("08:00") + n, n + 1)
+        for n, path in enumerate(["/a", "/a/1", "/a%25_1", "/ab", "/b", "/b"])
+    ]
+    await count(store, hits)
+    await publish(api, public_dashboard=True)
+    assert {path for path, _ in await pages(client)} == {"/a", "/a/1", "/a%25_1", "/ab", "/b"}
+
+    for hidden, left in (
+        (["/a"], {"/a/1", "/a%25_1", "/ab", "/b"}),
+        (["/a/*", "/b"], {"/a", "/a%25_1", "/ab"}),
+        (["/a%_*"], {"/a", "/a/1", "/ab", "/b"}),
+        (["/a*"], {"/b"}),
+        (["/*"], set()),
+    ):
+        edited = await client.patch(
+            "/api/admin/sites/mytho", json={"hidden_pages": hidden}, headers=ADMIN
+        )
+        assert edited.status_code == 200, edited.text
+        assert {path for path, _ in await pages(client)} == left
+        query = {"site_id": "mytho", "property": "event:page", "metrics": "pageviews"}
+        public = await client.get("/api/v1/stats/breakdown", params=query)
+        assert {row["page"] for row in public.json()["results"]} == left
+        theirs = await client.get("/api/v1/stats/breakdown", params=query, headers=ADMIN)
+        assert len(theirs.json()["results"]) == 5, "whoever runs the site sees what it hides"
+        html = {"accept": "text/html"}
+        page = await client.get("/admin/sites/mytho", headers=html)
+        assert (">/b<" in page.text) == ("/b" in left)
+        rows = (await client.get("/admin/sites/mytho/csv/page", headers=html)).text
+        assert ("/b," in rows) == ("/b" in left)
+
+    await client.patch("/api/admin/sites/mytho", json={"hidden_pages": []}, headers=ADMIN)
+    assert len(await pages(client)) == 5
+    assert [e["after"]["hidden_pages"] for e in await audit(client, site="mytho")][:2] == [
+        [],
+        ["/*"],
+    ]
+
+
+@pytest.mark.parametrize("page", ["tin-tuc", "", "*", "/a*b", "https://mytho.example/a"])
+async def test_a_page_that_is_no_path_is_not_hidden(
+    api: Api, client: httpx.AsyncClient, page: str
+) -> None:
+    refused = await client.patch(
+        "/api/admin/sites/mytho", json={"hidden_pages": [page]}, headers=ADMIN
+    )
+    assert (refused.status_code, list(refused.json()["errors"])) == (400, ["hidden_pages"])
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from services.api.counter import queries
+from services.api.counter import queries_top
 from services.model.calendar import to_date, to_day
 from services.store import counters
 from services.store.interface import Store
@@ -36,9 +36,11 @@ async def test_neither_other_days_nor_other_sites_nor_other_grains_are_read(stor
             "no_pages": ["", "(other)"],
             "limit": 50,
         }
-        estimate = await store.execute("EXPLAIN ESTIMATE " + queries._TOP, parameters)
+        estimate = await store.execute(
+            "EXPLAIN ESTIMATE " + queries_top._TOP.format(shown=""), parameters
+        )
         read = sum(rows for _, _, _, rows, _ in estimate)
         assert days * PAGES <= read <= days * PAGES + 2 * GRANULE
 
-    top = await queries.top_pages(store, "mytho", TODAY - 6, TODAY, 2)
+    top = await queries_top.top_pages(store, "mytho", (TODAY - 6, TODAY), 2)
     assert top == [("/tin-tuc/2999", 7 * PAGES), ("/tin-tuc/2998", 7 * (PAGES - 1))]

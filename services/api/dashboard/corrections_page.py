@@ -1,0 +1,253 @@
+"""`/admin/sites/{slug}/corrections`: what should not have been counted is found and taken back."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import msgspec
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from services.api.dashboard.corrections_form import FIELDS, CorrectionForm
+from services.api.dashboard.page_request import HOME, PageRequest
+from services.api.dashboard.site_form import mistakes
+from services.api.dashboard.site_page import chip
+from services.api.sites.corrections.preview import BeforeAfter
+from services.api.sites.corrections.query import QueryFields
+from services.api.sites.corrections.schemas import CorrectionFields, WhyFields
+from services.api.sites.corrections.service import CorrectionPreview, NewCorrection
+from services.api.sites.peaks import PeakOut
+from services.api.sites.service import SiteFields
+from services.api.stats.filters import parse
+from services.api.stats.site_query import AppliedFilter
+from services.http.errors import ApiError
+from services.model.calendar import to_date
+from services.model.site import Site
+from services.store.corrections import Correction
+
+LISTED = 50
+_REFUSALS = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+class NumberRow(NamedTuple):
+    """A line of the block, and its number before and after, in each measure."""
+
+    line: str
+    numbers: list[tuple[str, str]]
+
+
+class CorrectionRow(NamedTuple):
+    """A correction in the list; `may_reverse` as long as it is in force."""
+
+    id: str
+    days: str
+    views: str
+    visits: str
+    visitors: str
+    made: str
+    author: str
+    reason: str
+    conditions: str
+    is_reversal: bool
+    may_reverse: bool
+
+
+async def corrections(page: PageRequest) -> Response:
+    """Return the form, with a preview where one is asked for, and the corrections made so far."""
+    form = CorrectionForm.of_address(page)
+    if not form.is_asked:
+        return await _page(page, form, None, {})
+    try:
+        fields = QueryFields.model_validate(form.query())
+        found = await page.dependencies.corrections.preview(page.site, fields)
+    except (ValidationError, ApiError) as error:
+        return await _page(page, form, None, _mistakes(error))
+    return await _page(page, form, found, {})
+
+
+async def make(page: PageRequest) -> Response:
+    """Take back what was looked at."""
+    sent = page.form
+    try:
+        new = CorrectionFields.model_validate(
+            {
+                "id": sent.get("id"),
+                "query": {
+                    "from": sent.get("from"),
+                    "to": sent.get("to"),
+                    "filters": sent.get("filters"),
+                    "more_than": sent.whole("more_than"),
+                },
+                "reason": sent.get("reason"),
+                "up_to": sent.get("up_to"),
+                "views": sent.whole("views"),
+            }
+        )
+        made = NewCorrection(new.id, new.query, new.reason, int(new.up_to or 0), new.views)
+        await page.dependencies.corrections.make(page.principal, page.site, made)
+    except (ValidationError, ApiError) as error:
+        form = CorrectionForm.of_query(
+            page, sent.get("from"), sent.get("to"), sent.get("filters"), sent.get("more_than")
+        )
+        return await _page(page, form, None, _mistakes(error))
+    return page.redirect(_address(page.site), saved=True)
+
+
+async def reverse(page: PageRequest) -> Response:
+    """Give back what a correction took."""
+    name = page.request.path_params["id"]
+    try:
+        why = WhyFields.model_validate({"reason": page.form.get("reason")})
+        await page.dependencies.corrections.reverse(page.principal, page.site, name, why.reason)
+    except (ValidationError, ApiError) as error:
+        return await _page(page, CorrectionForm.of_address(page), None, _mistakes(error))
+    return page.redirect(_address(page.site), saved=True)
+
+
+async def peak(page: PageRequest) -> Response:
+    """Reset today's peak, or show it again as it was measured."""
+    peaks, site = page.dependencies.peaks, page.site
+    try:
+        why = WhyFields.model_validate({"reason": page.form.get("reason")})
+        await peaks.change(
+            page.principal,
+            site,
+            peaks.today(site),
+            why.reason,
+            reset=page.form.get("what") != "restore",
+        )
+    except (ValidationError, ApiError) as error:
+        return await _page(page, CorrectionForm.of_address(page), None, _mistakes(error))
+    return page.redirect(_address(page.site), saved=True)
+
+
+async def hide(page: PageRequest) -> Response:
+    """Hide a page from public lists, or let them name it again."""
+    site, name = page.site, page.form.get("page")
+    hidden = [one for one in site.hidden_pages if one != name]
+    if page.form.get("what") != "show":
+        hidden.append(name)
+    try:
+        changes = SiteFields.model_validate({"hidden_pages": hidden})
+        await page.dependencies.sites.edit(page.principal, site, changes)
+    except (ValidationError, ApiError) as error:
+        return await _page(page, CorrectionForm.of_address(page), None, _mistakes(error))
+    return page.redirect(_address(page.site), saved=True)
+
+
+def _address(site: Site) -> str:
+    return f"{HOME}/sites/{site.slug}/corrections"
+
+
+def _mistakes(error: ValidationError | ApiError) -> dict[str, str]:
+    if isinstance(error, ApiError) and error.status in _REFUSALS:
+        return error.errors
+    return mistakes(error)
+
+
+async def _page(
+    page: PageRequest,
+    form: CorrectionForm,
+    found: CorrectionPreview | None,
+    errors: Mapping[str, str],
+) -> Response:
+    site, dependencies = page.site, page.dependencies
+    rows = await dependencies.corrections.ledger(site)
+    day = dependencies.peaks.today(site)
+    return page.render(
+        "corrections.html",
+        HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
+        site=site,
+        form=form,
+        fields=FIELDS,
+        errors=errors,
+        found=None if found is None else _found(page, site, found),
+        rows=[_row(page, site, row, rows) for row in rows[: -LISTED - 1 : -1]],
+        more=max(0, len(rows) - LISTED),
+        peak=await _peak(page, site, day),
+        min_visitors=site.min_visitors,
+    )
+
+
+async def _peak(page: PageRequest, site: Site, day: int) -> PeakOut | None:
+    """Return today's peak; None where there is none, or it cannot be counted now."""
+    try:
+        peak = await page.dependencies.peaks.read(site, day)
+    except ApiError:
+        return None
+    return peak if peak.measured else None
+
+
+def _found(page: PageRequest, site: Site, found: CorrectionPreview) -> dict[str, Any]:
+    t, change = page.t, found.change
+    numbers = found.public.numbers
+    measures = sorted(numbers, key=lambda metric: metric is not site.measure())
+    lines = list(next(iter(numbers.values()), {}))
+    total = change.total
+    return {
+        "id": found.id,
+        "query": found.query.written(site),
+        "up_to": found.until,
+        "views": total.views,
+        "total": [t.number(count) for count in total],
+        "conditions": _conditions(page, site, found.query.written(site)),
+        "days": [
+            (t.day(to_date(day)), [t.number(count) for count in taken])
+            for day, taken in sorted(change.days.items())
+        ],
+        "pages": [
+            (one.path, t.number(one.views), t.number(one.visits), _arrow(page, one.total))
+            for one in found.public.pages
+        ],
+        "has_moved": any(one.visits < 0 for one in found.public.pages),
+        "more_pages": len(change.pages) - len(found.public.pages),
+        "measures": measures,
+        "numbers": [
+            NumberRow(t.line(line), [_arrow(page, numbers[metric][line]) for metric in measures])
+            for line in lines
+        ],
+        "unknown": t.number(change.unknown) if change.unknown else "",
+    }
+
+
+def _arrow(page: PageRequest, number: BeforeAfter) -> tuple[str, str]:
+    """Return a number before, and after where it is another."""
+    before, after = page.t.number(number.before), page.t.number(number.after)
+    return before, "" if before == after else after
+
+
+def _row(
+    page: PageRequest, site: Site, row: Correction, rows: Sequence[Correction]
+) -> CorrectionRow:
+    t = page.t
+    first, last = t.date_of(to_date(row.first)), t.date_of(to_date(row.last))
+    is_reversed = any(other.reverses == row.id for other in rows)
+    return CorrectionRow(
+        row.id,
+        first if first == last else f"{first} – {last}",
+        t.number(-row.views),
+        t.number(-row.visits),
+        t.number(-row.visitors),
+        t.moment(row.at, site.zone_at(row.at)),
+        row.author,
+        row.reason,
+        _conditions(page, site, msgspec.json.decode(row.query)),
+        bool(row.reverses),
+        not row.reverses and not is_reversed,
+    )
+
+
+def _conditions(page: PageRequest, site: Site, written: Mapping[str, Any]) -> str:
+    """Return a query in words."""
+    t = page.t
+    moments = [
+        t.moment(int(at.timestamp() * 1000), site.zone_at(int(at.timestamp() * 1000)))
+        for at in (datetime.fromisoformat(written[name]) for name in ("from", "to"))
+    ]
+    filters = [
+        AppliedFilter(one.by.field, ["*".join(piece) for piece in one.patterns], one.negated, "")
+        for one in parse(written["filters"])
+    ]
+    many = [t("corrections.many", count=written["more_than"])] if written["more_than"] else []
+    return " · ".join([" – ".join(moments), *(chip(one, t) for one in filters), *many])

@@ -1,0 +1,270 @@
+"""The commands `luot correct …`: counted views that are taken back, through the admin API."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.connection import Data, connected
+from services.cli.terminal import Json, fail, show_json, table, when
+
+app = typer.Typer(
+    help="Corrections: take back what should not have been counted. Talks to the running API"
+    " (LUOT_URL and LUOT_TOKEN, or --data).",
+    no_args_is_help=True,
+)
+
+PAGE = 500
+ANSWER_SECONDS = 180.0
+"""A correction of a large site goes through its raw hits several times."""
+_AGE = re.compile(r"(\d{1,6})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_WHICH = "Which views"
+_PROPERTIES = {
+    "path": "event:page",
+    "host": "event:hostname",
+    "source": "visit:source",
+    "country": "visit:country",
+    "device": "visit:device",
+    "browser": "visit:browser",
+    "os": "visit:os",
+}
+
+Site = Annotated[str, typer.Argument(help="Short name of the site, for example mytho.")]
+Reason = Annotated[str, typer.Option(help="Why it is taken back, for the ledger.")]
+
+
+def _any_of(what: str) -> Any:
+    return typer.Option(
+        help=f"{what}; * is any text. Repeat for any of them.", rich_help_panel=_WHICH
+    )
+
+
+@app.command()
+def views(
+    site: Site,
+    since: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            help="First moment, by the site's clocks (2026-01-31T08:00) or with an offset, or how"
+            " long ago: 90m, 6h, 2d.",
+            rich_help_panel=_WHICH,
+        ),
+    ],
+    until: Annotated[
+        str | None,
+        typer.Option("--to", help="Moment behind the last. [default: now]", rich_help_panel=_WHICH),
+    ] = None,
+    path: Annotated[list[str] | None, _any_of("Path of the page")] = None,
+    country: Annotated[list[str] | None, _any_of("Country, such as VN")] = None,
+    source: Annotated[list[str] | None, _any_of("Host that the reader came from")] = None,
+    host: Annotated[list[str] | None, _any_of("Host name of the page")] = None,
+    browser: Annotated[list[str] | None, _any_of("Browser")] = None,
+    device: Annotated[list[str] | None, _any_of("Device")] = None,
+    os: Annotated[list[str] | None, _any_of("System")] = None,
+    other: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            help="A filter of the Stats API, such as 'visit:country!=VN'. Repeat.",
+            rich_help_panel=_WHICH,
+        ),
+    ] = None,
+    more_than: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Only visitors with more than so many of these views on one day.",
+            rich_help_panel=_WHICH,
+        ),
+    ] = 0,
+    reason: Annotated[str, typer.Option(help="Why; needed with --yes.")] = "",
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Take them back; without it, only look.")
+    ] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Look what a correction would take away, and with --yes take it away.
+
+    Conditions of different kinds hold together. The public numbers follow within two seconds; the
+    correction stays in the ledger, and can be reversed.
+    """
+    if yes and not reason:
+        fail("--yes without --reason; expected why these views are taken back")
+    values = {
+        "path": path,
+        "host": host,
+        "source": source,
+        "country": country,
+        "device": device,
+        "browser": browser,
+        "os": os,
+    }
+    query: dict[str, Any] = {"from": _moment(since), "filters": _filters(values, other or [])}
+    query |= {"more_than": more_than} | ({"to": _moment(until)} if until else {})
+    with connected(data, ANSWER_SECONDS) as admin:
+        found = admin.call("POST", f"/sites/{site}/corrections/preview", query)
+        if not yes or not found["views"]:
+            _preview(found, as_json)
+            if not as_json:
+                typer.echo(_hint(found))
+            return
+        made = admin.call(
+            "POST",
+            f"/sites/{site}/corrections",
+            {name: found[name] for name in ("id", "query", "up_to", "views")} | {"reason": reason},
+        )
+    if as_json:
+        show_json(made)
+        return
+    _preview(found, as_json=False)
+    typer.echo(
+        f"taken back as {made['id']}; luot correct reverse {site} {made['id']} gives it back"
+    )
+
+
+@app.command("list")
+def list_corrections(site: Site, data: Data = None, as_json: Json = False) -> None:
+    """List corrections and reversals, the newest first."""
+    rows: list[dict[str, Any]] = []
+    with connected(data, ANSWER_SECONDS) as admin:
+        while True:
+            query = {"offset": len(rows), "limit": PAGE}
+            answer = admin.call("GET", f"/sites/{site}/corrections", query=query)
+            rows += answer["corrections"]
+            if not answer["corrections"] or len(rows) >= answer["total"]:
+                break
+    _corrections(rows, as_json)
+
+
+@app.command()
+def reverse(
+    site: Site,
+    correction: Annotated[str, typer.Argument(help="Id of the correction.")],
+    reason: Reason,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Give back what a correction took: both stay in the ledger."""
+    with connected(data, ANSWER_SECONDS) as admin:
+        made = admin.call(
+            "POST", f"/sites/{site}/corrections/{correction}/reverse", {"reason": reason}
+        )
+    _corrections([made], as_json, many=False)
+
+
+@app.command()
+def peak(
+    site: Site,
+    reason: Reason,
+    day: Annotated[str, typer.Option(help="A date such as 2026-01-31.")] = "today",
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Show the peak again as it was measured.")
+    ] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Reset the most visitors at once of a day to what the views that are left say."""
+    what = "restore" if restore else "reset"
+    with connected(data, ANSWER_SECONDS) as admin:
+        made = admin.call("POST", f"/sites/{site}/peaks/{day}/{what}", {"reason": reason})
+    if as_json:
+        show_json(made)
+        return
+    shown = made["recounted"] if made["reset"] else made["measured"]
+    typer.echo(f"{made['day']}: {shown} at once is shown, {made['measured']} were measured")
+
+
+def _moment(text: str) -> str:
+    """Return a moment as the API takes it; an age becomes a time."""
+    from datetime import UTC, datetime, timedelta
+
+    if age := _AGE.fullmatch(text):
+        ago = timedelta(seconds=int(age[1]) * _SECONDS[age[2]])
+        return (datetime.now(UTC) - ago).isoformat(timespec="seconds")
+    return text
+
+
+def _filters(values: Mapping[str, list[str] | None], others: list[str]) -> str:
+    terms = [
+        f"{_PROPERTIES[name]}=={'|'.join(map(_escaped, given))}"
+        for name, given in values.items()
+        if given
+    ]
+    return ";".join([*terms, *others])
+
+
+def _escaped(value: str) -> str:
+    """Return a value for a filter, in which only * has a meaning."""
+    return re.sub(r"([;|\\])", r"\\\1", value)
+
+
+def _hint(found: Mapping[str, Any]) -> str:
+    if not found["views"]:
+        return "no view that is counted fits; nothing to take back"
+    return "nothing is changed yet; give --yes and --reason to take this back"
+
+
+def _preview(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json(found)
+        return
+    query = found["query"]
+    typer.echo(f"{query['from']} to {query['to']}  {query['filters']}".rstrip())
+    heads = ("views", "visits", "visitors")
+    days = [(one["day"], *(f"{-one[head]:+}" for head in heads)) for one in found["days"]]
+    total = ("in all", *(f"{-found[head]:+}" for head in heads))
+    table(("day", *heads), [*days, total])
+    if found["pages"]:
+        table(
+            ("page", "views", "visits", "total"),
+            [
+                (one["path"], f"{-one['views']:+}", f"{-one['visits']:+}", _arrow(one["total"]))
+                for one in found["pages"]
+            ],
+        )
+    if (more := found["pages_in_all"] - len(found["pages"])) > 0:
+        typer.echo(f"and {more} pages more")
+    measures = list(found["numbers"])
+    lines = list(next(iter(found["numbers"].values())))
+    if any(one["visits"] < 0 for one in found["pages"]):
+        typer.echo("visits with a +: they began with a view that goes, and begin there instead")
+    table(
+        ("shown", *measures),
+        [(line, *(_arrow(found["numbers"][one][line]) for one in measures)) for line in lines],
+    )
+    if found["unknown"]:
+        typer.echo(
+            f"{found['unknown']} of these views are of readers without a hash: of their visits only"
+            " those go that begin with one of these views"
+        )
+
+
+def _arrow(number: Mapping[str, int]) -> str:
+    if number["before"] == number["after"]:
+        return str(number["before"])
+    return f"{number['before']} → {number['after']}"
+
+
+def _corrections(rows: list[dict[str, Any]], as_json: bool, many: bool = True) -> None:
+    if as_json:
+        show_json(rows if many else rows[0])
+        return
+    table(
+        ("id", "days", "views", "visits", "visitors", "made", "by", "reason", "query"),
+        [
+            (
+                one["id"] + (" (reversed)" if one["reversed_by"] else ""),
+                one["first"] if one["first"] == one["last"] else f"{one['first']} {one['last']}",
+                *(f"{-one[name]:+}" for name in ("views", "visits", "visitors")),
+                when(one["at"]),
+                one["author"],
+                one["reason"],
+                f"{one['query']['from']} {one['query']['filters']}",
+            )
+            for one in rows
+        ],
+    )

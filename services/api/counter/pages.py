@@ -13,6 +13,7 @@ from services.api.counter.reading import TOTAL, PageReading, Rows
 from services.model.calendar import Grain
 from services.model.site import Site
 from services.state.state import State
+from services.store import returned_views
 from services.store.interface import Store
 
 PageKey = tuple[str, str]
@@ -38,8 +39,9 @@ class PageReader:
         """
         now_ms = int(self._clock() * 1000)
         today = {slug: site.day_of(now_ms) for slug, site in sites.items()}
-        counted, balances, shown = await asyncio.gather(
+        counted, returned, balances, shown = await asyncio.gather(
             queries.path_views(self._store, pages, set(today.values())),
+            returned_views.by_day(self._store, sites, {path for _, path in pages}),
             queries.balances(self._store, sites, {path for _, path in pages}),
             self._floor.last_shown(pages),
         )
@@ -49,10 +51,14 @@ class PageReader:
             day = today[page[0]]
             of_today: Key = (Grain.DAY, day)
             rows, brought = counted.get(page, {}), added.get(page, {})
+            back = returned.get(page, {})
             before = shown.readings.get(page)
             lifted = self._floor.lift(
                 page,
-                {key: rows.get(key, 0) for key in (TOTAL, of_today)},
+                {
+                    TOTAL: rows.get(TOTAL, 0) + sum(back.values()),
+                    of_today: rows.get(of_today, 0) + back.get(day, 0),
+                },
                 before.rows if before else {},
             )
             readings[page] = PageReading(

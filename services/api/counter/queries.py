@@ -51,11 +51,19 @@ GROUP BY site, id
 # Only key columns are compared, so FINAL sees every version of a row, and reads no more than the
 # requested days.
 _TOP = """
-SELECT path, sum(views) AS of_all
-FROM counters FINAL
-WHERE site = %(site)s AND grain = 'day' AND start >= %(first)s AND start <= %(last)s
-    AND path NOT IN %(no_pages)s
+SELECT path, sum(of_day) AS of_all
+FROM (
+    SELECT path, views AS of_day
+    FROM counters FINAL
+    WHERE site = %(site)s AND grain = 'day' AND start >= %(first)s AND start <= %(last)s
+        AND path NOT IN %(no_pages)s
+    UNION ALL
+    SELECT path, views AS of_day
+    FROM returned_views FINAL
+    WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
+)
 GROUP BY path
+HAVING of_all > 0
 ORDER BY of_all DESC, path
 LIMIT %(limit)s
 """

@@ -25,7 +25,7 @@ from services.api.imports import routes as import_routes
 from services.api.metrics import MetricsMiddleware
 from services.api.openapi import page, public
 from services.api.settings import ApiSettings
-from services.api.sites import balances, maintenance
+from services.api.sites import balances, maintenance, other_views
 from services.api.sites import routes as site_routes
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
@@ -249,6 +249,13 @@ class Api:
                 lambda: self._now().store,
                 lambda: self._now().access.audit,
                 self._clock,
+            )
+        )
+        app.include_router(
+            other_views.router(
+                lambda: self.registry,
+                lambda: self._now().store,
+                lambda: self._now().access.audit,
             )
         )
         for routes in access.routers(lambda: self._now().access):

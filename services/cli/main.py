@@ -12,6 +12,7 @@ from services.cli import (
     doctor,
     import_logs,
     migrate,
+    repair,
     replay,
     restore,
     rewind,
@@ -41,6 +42,7 @@ app.add_typer(site.app, name="site")
 app.add_typer(user.app, name="user")
 app.add_typer(token.app, name="token")
 app.add_typer(balance.app, name="balance")
+app.add_typer(repair.app, name="repair")
 for module in (audit, snippet, backup, restore, rewind, doctor, import_logs, tail):
     app.add_typer(module.app)
 

@@ -14,10 +14,8 @@ from services.model.calendar import to_date, to_day
 from services.model.hit import OTHER_PATH
 from services.store.interface import Store
 
-_KNOWN = """
- AND own_path IN (
-    SELECT path FROM counters WHERE site = %(site)s AND grain = 'total')
-"""
+_KNOWN = "own_path IN (SELECT path FROM counters WHERE site = %(site)s AND grain = 'total')"
+_NAMED = "own_path IN %(paths)s"
 
 # A condition on a column that differs between versions of a row must not be looked at before FINAL.
 _WAITING = """
@@ -27,7 +25,7 @@ FROM (
     FROM hits FINAL
     WHERE site = %(site)s AND day = %(day)s AND position <= %(position)s AND bot = 0
 )
-WHERE own_path != '' {which}
+WHERE own_path != '' AND {which}
 GROUP BY own_path
 HAVING countIf(path != own_path) > 0
 ORDER BY views DESC, own_path
@@ -88,14 +86,16 @@ class WaitingPage(NamedTuple):
 
 
 async def waiting(
-    store: Store, site: str, day: int, *, most: int, unknown: bool = False
+    store: Store, site: str, day: int, paths: Collection[str] = (), *, most: int
 ) -> list[WaitingPage]:
-    """Return the pages of a day with views under `(other)`, those with the most views first.
+    """Return pages of a day with views under `(other)`, those with the most views first.
 
-    Only pages that have counters by now; all of them if `unknown`.
+    The pages named, or else those that have counters by now.
     """
-    statement = _WAITING.format(which="" if unknown else _KNOWN)
+    statement = _WAITING.format(which=_NAMED if paths else _KNOWN)
     parameters = {**await _moment(store, site, day), "most": most}
+    if paths:
+        parameters["paths"] = sorted(paths)
     return [WaitingPage(*row) for row in await store.execute(statement, parameters)]
 
 

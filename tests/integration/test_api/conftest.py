@@ -63,7 +63,15 @@ async def opened(store_url: str) -> AsyncIterator[Store]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
     """A store with one site and no counts."""
-    tables = ("counters", "hits", "opening_balances", "peaks", "sites", "visitors")
+    tables = (
+        "counters",
+        "hits",
+        "opening_balances",
+        "peaks",
+        "returned_views",
+        "sites",
+        "visitors",
+    )
     for table in (*tables, "users", "tokens", "audit", "imports"):
         await opened.execute(f"TRUNCATE TABLE {table}")
     await sites.save(opened, SITE, 1)

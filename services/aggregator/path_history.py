@@ -27,7 +27,7 @@ _ROUNDS = int(PUBLISH_SECONDS / LOOK_SECONDS)
 _ANSWER_SECONDS = 5.0
 # Numbers of pages are estimates: what is left makes up for that.
 _MOST_PATHS = MOST_BYTES // DIGEST_BYTES * 7 // 8
-_LIMITS = Limits(calls=1, threads=1, seconds=300, bytes=400_000_000)
+_LIMITS = Limits(calls=1, threads=1, seconds=30, bytes=400_000_000)
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TypeVar
 
 MOST_BUDGETS = 50_000
-"""Of a day: about 8 MB. When more addresses open pages, the first are forgotten."""
+"""Of a day: about 7 MB. When more addresses open pages, the first are forgotten."""
 MOST_SEEN = 20_000
 """Pages of a day that too few addresses have seen: about 5 MB. Then the first are forgotten."""
 SITES = 10

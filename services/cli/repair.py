@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Data, connected
-from services.cli.terminal import Yes, confirm, table
+from services.cli.terminal import Json, Yes, confirm, show_json, table
 
 app = typer.Typer(
     help="Put numbers right from the raw hits. Talks to the running API (LUOT_URL and LUOT_TOKEN,"
@@ -41,6 +41,7 @@ def paths(
         bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")
     ] = False,
     yes: Yes = False,
+    as_json: Json = False,
     data: Data = None,
 ) -> None:
     """Give views that were counted under (other) back to their pages.
@@ -55,32 +56,35 @@ def paths(
     named = list(path or [])
     if undo and not named:
         raise typer.BadParameter("--undo needs the pages: give --path")
+    returned: dict[str, int] = {}
     with connected(data) as admin:
         if not undo:
             query = {"day": date, "path": named, "limit": LISTED}
             pages = admin.call("GET", where, query=query)["pages"]
-            if not pages:
-                typer.echo(f"Nothing of {date} waits under (other).")
-                return
-            _show(pages)
             named = [page["path"] for page in pages]
-        if dry_run:
-            return
-        if not yes:
-            confirm("Count them under (other) again?" if undo else "Give these views back?")
-        moved = 0
-        for begin in range(0, len(named), AT_ONCE):
-            body = {"day": date, "paths": named[begin : begin + AT_ONCE], "undo": undo}
-            moved += sum(admin.call("POST", where, body)["views"].values())
-    if undo:
+            if not as_json:
+                _show(pages, date)
+        if named and not dry_run:
+            if not yes:
+                confirm("Count them under (other) again?" if undo else "Give these views back?")
+            for begin in range(0, len(named), AT_ONCE):
+                body = {"day": date, "paths": named[begin : begin + AT_ONCE], "undo": undo}
+                returned |= admin.call("POST", where, body)["views"]
+    if as_json:
+        show_json({"day": date, "pages": named, "returned": returned})
+    elif undo and returned:
         typer.echo(f"{len(named)} pages of {date} count under (other) again where they did.")
-    else:
-        typer.echo(f"{len(named)} pages of {date} have {moved} views back from (other).")
-    if len(named) == LISTED:
+    elif returned:
+        views = sum(returned.values())
+        typer.echo(f"{len(named)} pages of {date} have {views} views back from (other).")
+    if len(named) == LISTED and not as_json:
         typer.echo("There may be more: give the same command again.")
 
 
-def _show(pages: Sequence[dict[str, Any]]) -> None:
+def _show(pages: Sequence[dict[str, Any]], date: str) -> None:
+    if not pages:
+        typer.echo(f"Nothing of {date} waits under (other).")
+        return
     columns = ("path", "waiting", "views", "visits", "readers")
     heads = ("page", "given back now", "views under (other)", "visits", "readers")
     table(heads, ([str(page[name]) for name in columns] for page in pages))

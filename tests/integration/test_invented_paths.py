@@ -178,6 +178,8 @@ def test_what_a_reader_beside_the_flooder_saw_comes_back_to_its_page(system: Sys
     read(system, BESIDE, FLOODER, *READERS[:2])
     views_when(system, BESIDE, 2)
     before = pages(system)[OTHER_PATH]
+    waits = json.loads(repair(system, "--dry-run", "--json"))
+    assert (waits["pages"], waits["returned"]) == ([BESIDE], {})
     assert "have 1 views back" in repair(system)
     views_when(system, BESIDE, 3)
     assert breakdown(system)[BESIDE] == 3

@@ -12,6 +12,7 @@ from bisect import insort
 from enum import StrEnum
 from itertools import islice
 
+from services.ingest.networks import AddressHash
 from services.ingest.new_paths import NewPaths
 from services.ingest.path_memory import PathMemory
 from services.model.path_digest import DIGEST_BYTES, holds, packed, path_digest, unpacked
@@ -106,10 +107,10 @@ class CardinalityLimiter:
         for key in ((site, day - 1), (site, day)):
             self._days.setdefault(key, _Day())
 
-    def admit(self, site: str, day: int, path: str, network: int) -> WhyOther | None:
+    def admit(self, site: str, day: int, path: str, address: AddressHash) -> WhyOther | None:
         """Return None where hits may be counted under this path; the day is open.
 
-        `network` stands for the address that the hit comes from.
+        `address` stands for the one that the hit comes from.
         """
         paths = self._days[site, day]
         key = hash(path)
@@ -117,7 +118,7 @@ class CardinalityLimiter:
             return None
         digest = path_digest(path)
         if not self._is_known(site, day, digest):
-            why = self._why_not(paths, site, day, digest, network)
+            why = self._why_not(paths, site, day, digest, address)
             if why is not None:
                 return why
             insort(paths.opened, digest)
@@ -135,14 +136,14 @@ class CardinalityLimiter:
         )
 
     def _why_not(
-        self, paths: _Day, site: str, day: int, digest: int, network: int
+        self, paths: _Day, site: str, day: int, digest: int, address: AddressHash
     ) -> WhyOther | None:
         opened = len(paths.opened)
         if opened >= self._limit or self._opened >= MOST_OPENED:
             return WhyOther.SITE
-        if opened < self._alone and self._new.take(network, site, day):
+        if opened < self._alone and self._new.take(address, site, day):
             return None
-        if self._new.vouch(network, site, day, digest):
+        if self._new.vouch(address, site, day, digest):
             return None
         return WhyOther.ADDRESS if opened < self._alone else WhyOther.SITE
 

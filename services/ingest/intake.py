@@ -17,6 +17,7 @@ from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.commit import GroupCommit, UnavailableError
 from services.ingest.days import Days
 from services.ingest.drops import DropReason
+from services.ingest.networks import AddressHashes
 from services.ingest.new_paths import NewPaths
 from services.ingest.path_memory import PathMemory
 from services.ingest.pipeline import Draft, PipelineContext, process
@@ -82,7 +83,7 @@ class Intake:
         self._paths = CardinalityLimiter(
             self._state,
             PathMemory(self._state, settings.spool, settings.redis_url, clock),
-            NewPaths(settings.new_paths_of_an_address, settings.path_readers),
+            NewPaths(settings.new_paths, settings.path_readers, settings.max_paths // 4),
             settings.max_paths,
             clock,
         )
@@ -97,6 +98,7 @@ class Intake:
             paths=self._paths,
             rates=TokenBuckets(settings.rate_per_minute, settings.rate_burst, clock),
             addresses=Addresses(settings.trusted_proxies),
+            hashes=AddressHashes(),
             countries=self._countries,
             bots=bots,
             proxies=self._proxies,

@@ -74,8 +74,3 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     spool_bytes: Annotated[
         int, Meta(ge=0, description="how large the spool of one process may become")
     ] = 1 << 30
-
-    @property
-    def new_paths_of_an_address(self) -> int:
-        """What one address opens by itself; however it is set, never all of a day."""
-        return max(1, min(self.new_paths, self.max_paths // 4))

@@ -19,7 +19,8 @@ _NAMED = "own_path IN %(paths)s"
 
 # A condition on a column that differs between versions of a row must not be looked at before FINAL.
 _WAITING = """
-SELECT own_path, count() AS views, countIf(visit = 1), uniqExact(visitor), countIf(path != own_path)
+SELECT own_path, count() AS views, countIf(visit = 1), uniqExactIf(visitor, visitor != 0),
+    countIf(path != own_path)
 FROM (
     SELECT path, own_path, visit, visitor
     FROM hits FINAL

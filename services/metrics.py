@@ -59,7 +59,9 @@ class HistogramSpec:
 HITS = CounterSpec("luot_hits_total", "Hits received, by outcome", ("outcome",))
 DROPS = CounterSpec("luot_drops_total", "Hits that were not counted, by reason", ("reason",))
 OTHER_PATHS = CounterSpec(
-    "luot_other_paths_total", "Hits written as (other): their site has too many paths that day"
+    "luot_other_paths_total",
+    "Hits counted as (other), because of the limits of their address or of their site's day",
+    ("reason",),
 )
 UNTRUSTED_FORWARDS = CounterSpec(
     "luot_untrusted_forwarded_hits_total",

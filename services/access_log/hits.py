@@ -76,9 +76,11 @@ class HitReader:
         if not site.views_only:
             who = visitor_hash(self._salt(salt, day), site.slug, line.address, user_agent)
             visit = self.visits.decide((day, hashed_part(line.address), user_agent), line.at)
+        admitted = self._admit(day, path)
         return Hit(
             site=site.slug,
-            path=path if self._admit(day, path) else OTHER_PATH,
+            path=path if admitted else OTHER_PATH,
+            own_path="" if admitted else path,
             at=line.at,
             day=day,
             visitor=who,

@@ -25,7 +25,7 @@ _LONGEST_PAUSE = 5.0
 
 COLUMNS = (
     "site", "path", "at", "day", "visitor", "bot", "host", "source", "device", "browser", "os",
-    "country",
+    "country", "own_path",
 )  # fmt: skip
 
 

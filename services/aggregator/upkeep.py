@@ -1,10 +1,11 @@
-"""What runs beside the fold: who answers, how far behind it is, drift, retention, identity."""
+"""What runs beside the fold: contacts, lag, drift, histories of paths, retention, identity."""
 
 from collections.abc import Coroutine
 from typing import Any
 
 from services.aggregator import drift, lag, log_identity, metrics, retention
 from services.aggregator.ownership import assigned
+from services.aggregator.path_history import HistoryPublisher
 from services.aggregator.settings import AggregatorSettings
 from services.log.errors import LogError
 from services.log.open import open_log
@@ -26,6 +27,7 @@ class Upkeep:
             group=settings.group,
             answer_seconds=ANSWER_SECONDS,
         )
+        self._histories = HistoryPublisher(store, settings.redis_url, settings.partitions)
         self._settings = settings
         self._store = store
         uncounted = Uncounted(self._log)
@@ -43,6 +45,7 @@ class Upkeep:
             drift.watch_forever(
                 self._store, settings.partitions, lambda: assigned(consumer), settings.drift_seconds
             ),
+            self._histories.publish_forever(lambda: assigned(consumer)),
             retention.enforce_forever(self._store, settings.hits_days),
             self._log_contact.watch_forever(),
             self._store_contact.watch_forever(),
@@ -59,3 +62,4 @@ class Upkeep:
     async def close(self) -> None:
         """Close the connections."""
         await self._log.close()
+        await self._histories.close()

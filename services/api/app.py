@@ -25,7 +25,7 @@ from services.api.imports import routes as import_routes
 from services.api.metrics import MetricsMiddleware
 from services.api.openapi import page, public
 from services.api.settings import ApiSettings
-from services.api.sites import balances, maintenance, peaks
+from services.api.sites import balances, maintenance, other_views, peaks
 from services.api.sites import routes as site_routes
 from services.api.sites.corrections import routes as correction_routes
 from services.api.sites.registry import Registry
@@ -259,6 +259,13 @@ class Api:
             correction_routes.router(lambda: self.registry, lambda: self._now().corrections)
         )
         app.include_router(peaks.router(lambda: self.registry, lambda: self._now().peaks))
+        app.include_router(
+            other_views.router(
+                lambda: self.registry,
+                lambda: self._now().store,
+                lambda: self._now().access.audit,
+            )
+        )
         for routes in access.routers(lambda: self._now().access):
             app.include_router(routes)
         app.include_router(stats.router(lambda: self._now().stats))

@@ -32,13 +32,15 @@ RETRY_SECONDS = 5
 class Passed(msgspec.Struct, frozen=True):
     """A hit as a person may see it; the address and the User-Agent were never kept.
 
-    time   when it was received, on the site's own clock
-    visit  whether it starts a visit; None while the aggregator has not decided
+    time      when it was received, on the site's own clock
+    own_path  of a hit that counts under `(other)`, the path of its page; else ''
+    visit     whether it starts a visit; None while the aggregator has not decided
     """
 
     time: str
     site: str
     path: str
+    own_path: str
     bot: bool
     visit: bool | None
     device: str
@@ -150,6 +152,7 @@ def passed(hit: Hit, site: Site) -> Passed:
         time=at.isoformat(timespec="milliseconds"),
         site=hit.site,
         path=hit.path,
+        own_path=hit.own_path,
         bot=hit.bot,
         visit=visit,
         device=hit.device,

@@ -13,6 +13,7 @@ from services.cli import (
     doctor,
     import_logs,
     migrate,
+    repair,
     replay,
     restore,
     rewind,
@@ -43,6 +44,7 @@ app.add_typer(user.app, name="user")
 app.add_typer(token.app, name="token")
 app.add_typer(balance.app, name="balance")
 app.add_typer(correct.app, name="correct")
+app.add_typer(repair.app, name="repair")
 for module in (audit, snippet, backup, restore, rewind, doctor, import_logs, tail):
     app.add_typer(module.app)
 

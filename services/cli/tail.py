@@ -98,15 +98,16 @@ def _line(text: str, colour: bool) -> str:
     )
     # The day and time of the site's clock, without its offset.
     time = hit["time"][:23].replace("T", " ")
+    path = _printable(f"{hit['path']} {hit.get('own_path', '')}".rstrip())
     if not colour:
-        return f"{time} {hit['site']} {kind:5} {_printable(hit['path'])} {who}"
+        return f"{time} {hit['site']} {kind:5} {path} {who}"
     kinds = {"bot": "bright_black", "view": "green", "visit": "bright_green"}
     return " ".join(
         (
             typer.style(time, dim=True),
             typer.style(hit["site"], fg="cyan"),
             typer.style(f"{kind:5}", fg=kinds[kind]),
-            _printable(hit["path"]),
+            path,
             typer.style(who, dim=True),
         )
     )

@@ -1,103 +1,194 @@
-"""Limits the cardinality of paths per site and day, across all processes.
+"""Limits the cardinality of paths: how many new ones a site gets on a day, and from whom.
 
-The set is in shared state (8 bytes a path), with a copy in memory. A hit only looks at the copy.
-The set is read when a site's day is opened, so a restart forgets nothing; new paths are added to
-it every second or two, and the reply says how many there are by now. In between, each process may
-admit paths that the others do not know of. The limit guards the store against millions of invented
-paths; a few hundred more do no harm.
+A path with a history, or that was new yesterday, is always itself. A new one is opened within the
+budget of one address or by several addresses (new_paths.py), while the day has room; a part of the
+room is kept for those that several have seen. What is opened is shared among all processes, 8
+bytes a path; each appends what it opens every second or two, and reads what the others did. In
+between, each process may open paths that the others do not know of; a few hundred more do no harm.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
-from hashlib import blake2b
+from array import array
+from bisect import insort
+from enum import StrEnum
+from itertools import islice
 
+from services.ingest.networks import AddressHash
+from services.ingest.new_paths import NewPaths
+from services.ingest.path_memory import PathMemory
+from services.model.path_digest import DIGEST_BYTES, holds, packed, path_digest, unpacked
 from services.runtime.clock import DAY_MS, Clock
-from services.state.daily_paths import DailyPaths, SiteDay
+from services.state.daily_paths import Appended, DailyPaths, DayTail, SiteDay
 from services.state.state import State
 
-AT_ONCE = 20_000
-"""Paths that one round trip may add; a day with more is sent by itself."""
+MOST_OPENED = 1_000_000
+"""New paths that one process holds, of all sites and days: 8 MB, and as much while they wait."""
+MOST_HOT = 65_536
+"""Paths that are known without looking further: about 6 MB. Then they are forgotten."""
+LOOK_MS = 30_000
+"""How often a day is read in which nothing was opened here."""
+
+
+class WhyOther(StrEnum):
+    """Why a view counts under `(other)`."""
+
+    ADDRESS = "address"
+    """Its address opened as many new pages as it may, and too few others have seen the page."""
+    SITE = "site"
+    """The day of the site has no room for more new pages."""
 
 
 class _Day:
-    """The paths of one site's day: known here, not yet shared, and how many there are."""
+    """The new paths of one site's day.
 
-    __slots__ = ("fresh", "known", "shared")
+    opened  their digests, sorted, whichever process opened them
+    fresh   those of them that are not shared yet
+    hot     hashes, of this process, of paths that were looked up lately, also of known ones
+    read    up to which byte the shared day was read
+    """
 
-    def __init__(self, known: set[bytes]) -> None:
-        self.known = known
-        self.fresh: set[bytes] = set()
-        self.shared = len(known)
+    __slots__ = ("fresh", "hot", "opened", "read")
+
+    def __init__(self) -> None:
+        self.opened = array("Q")
+        self.fresh = array("Q")
+        self.hot: set[int] = set()
+        self.read = 0
+
+    def take(self, tail: DayTail, limit: int) -> None:
+        """Learn what others appended, up to a limit, and that the shared day was lost."""
+        if tail.length < self.read:
+            self.fresh = array("Q", self.opened)
+            self.read = 0
+            return
+        digests = unpacked(tail.tail)
+        self.read += len(digests) * DIGEST_BYTES
+        more = {digest for digest in digests if not holds(self.opened, digest)}
+        if more:
+            room = max(0, limit - len(self.opened))
+            self.opened = array("Q", sorted([*self.opened, *islice(more, room)]))
 
 
 class CardinalityLimiter:
-    """Admits paths until a site has too many on a day."""
+    """Admits paths: known ones always, new ones within limits."""
 
-    def __init__(self, state: State, limit: int, clock: Clock) -> None:
+    def __init__(
+        self, state: State, memory: PathMemory, new: NewPaths, limit: int, clock: Clock
+    ) -> None:
+        """Prepare; `limit` is how many new paths a site has on a day at most."""
         self._shared = DailyPaths(state)
+        self._memory = memory
+        self._new = new
         self._limit = limit
+        self._alone = limit - limit // 4
         self._clock = clock
         self._days: dict[SiteDay, _Day] = {}
+        self._opened = 0
+        self._hot = 0
+        self._looked = 0
 
     def is_open(self, site: str, day: int) -> bool:
         """Tell whether a day's paths are in memory."""
         return (site, day) in self._days
 
     async def load(self, site: str, day: int) -> None:
-        """Read the paths of a day that this process has not seen yet."""
-        if not self.is_open(site, day):
-            known = await self._shared.members(site, day)
-            self._days.setdefault((site, day), _Day(known))
+        """Read the paths of a day that this process has not seen yet. Raises StateError."""
+        if self.is_open(site, day):
+            return
+        await self._memory.open(site)
+        new = {key: _Day() for key in ((site, day - 1), (site, day)) if key not in self._days}
+        tails = await self._shared.exchange(dict.fromkeys(new, Appended(b"", 0)))
+        for key, of_day in new.items():
+            self._learn(of_day, tails[key])
+            self._days.setdefault(key, of_day)
 
-    def improvise(self, site: str, day: int) -> None:
-        """Open a day without knowing its paths; `share` catches up later."""
-        self._days.setdefault((site, day), _Day(set()))
+    async def improvise(self, site: str, day: int) -> None:
+        """Open a day with the history on this disk and what is in memory; `share` catches up."""
+        await self._memory.recall(site)
+        for key in ((site, day - 1), (site, day)):
+            self._days.setdefault(key, _Day())
 
-    def admit(self, site: str, day: int, path: str) -> bool:
-        """Tell whether hits may be counted under this path; the day is open."""
+    def admit(self, site: str, day: int, path: str, address: AddressHash) -> WhyOther | None:
+        """Return None where hits may be counted under this path; the day is open.
+
+        `address` stands for the one that the hit comes from.
+        """
         paths = self._days[site, day]
-        digest = _digest(path)
-        if digest in paths.known:
-            return True
-        if max(paths.shared + len(paths.fresh), len(paths.known)) >= self._limit:
-            return False
-        paths.known.add(digest)
-        paths.fresh.add(digest)
-        return True
+        key = hash(path)
+        if key in paths.hot:
+            return None
+        digest = path_digest(path)
+        if not self._is_known(site, day, digest):
+            why = self._why_not(paths, site, day, digest, address)
+            if why is not None:
+                return why
+            insort(paths.opened, digest)
+            paths.fresh.append(digest)
+            self._opened += 1
+        self._warm(paths, key)
+        return None
+
+    def _is_known(self, site: str, day: int, digest: int) -> bool:
+        before = self._days.get((site, day - 1))
+        return (
+            self._memory.holds(site, digest)
+            or holds(self._days[site, day].opened, digest)
+            or (before is not None and holds(before.opened, digest))
+        )
+
+    def _why_not(
+        self, paths: _Day, site: str, day: int, digest: int, address: AddressHash
+    ) -> WhyOther | None:
+        opened = len(paths.opened)
+        if opened >= self._limit or self._opened >= MOST_OPENED:
+            return WhyOther.SITE
+        if opened < self._alone and self._new.take(address, site, day):
+            return None
+        if self._new.vouch(address, site, day, digest):
+            return None
+        return WhyOther.ADDRESS if opened < self._alone else WhyOther.SITE
+
+    def _warm(self, paths: _Day, key: int) -> None:
+        if self._hot >= MOST_HOT:
+            for of_day in self._days.values():
+                of_day.hot.clear()
+            self._hot = 0
+        paths.hot.add(key)
+        self._hot += 1
 
     async def share(self) -> None:
-        """Share new paths, learn how many there are, and forget days long over.
+        """Share new paths, learn those of other processes, and forget days long over.
 
-        Raises StateError; paths that could not be added are added the next time.
+        Raises StateError; paths that could not be shared are shared the next time.
         """
         self._forget()
-        new = [(key, list(day.fresh)) for key, day in self._days.items() if day.fresh]
-        while new:
-            await self._add(_take(new, AT_ONCE))
+        now = self._clock()
+        is_due = now - self._looked >= LOOK_MS
+        sent = {
+            key: Appended(packed(day.fresh), day.read)
+            for key, day in self._days.items()
+            if day.fresh or is_due
+        }
+        if sent:
+            tails = await self._shared.exchange(sent)
+            for key, tail in tails.items():
+                day = self._days[key]
+                del day.fresh[: len(sent[key].digests) // DIGEST_BYTES]
+                self._learn(day, tail)
+        if is_due:
+            self._looked = now
+        await self._memory.refresh()
 
-    async def _add(self, new: Sequence[tuple[SiteDay, list[bytes]]]) -> None:
-        shared = await self._shared.add(new)
-        for ((site, day), digests), count in zip(new, shared, strict=True):
-            paths = self._days[site, day]
-            paths.fresh.difference_update(digests)
-            paths.shared = count
-            if count >= self._limit and len(paths.known) < count:
-                paths.known |= await self._shared.members(site, day)
+    def _learn(self, day: _Day, tail: DayTail) -> None:
+        before = len(day.opened)
+        day.take(tail, min(self._limit, before + MOST_OPENED - self._opened))
+        self._opened += len(day.opened) - before
 
     def _forget(self) -> None:
-        oldest = self._clock() // DAY_MS - 1
+        # The day before the oldest that is going on anywhere on Earth is still looked at.
+        oldest = self._clock() // DAY_MS - 2
         for key in [key for key in self._days if key[1] < oldest]:
-            del self._days[key]
-
-
-@lru_cache(maxsize=16_384)
-def _digest(path: str) -> bytes:
-    return blake2b(path.encode(), digest_size=8).digest()
-
-
-def _take(new: list[tuple[SiteDay, list[bytes]]], most: int) -> list[tuple[SiteDay, list[bytes]]]:
-    """Take days from the end, at least one, with at most `most` paths in total."""
-    taken = [new.pop()]
-    while new and sum(len(digests) for _, digests in taken) + len(new[-1][1]) <= most:
-        taken.append(new.pop())
-    return taken
+            day = self._days.pop(key)
+            self._hot -= len(day.hot)
+            self._opened -= len(day.opened)
+        self._new.forget(oldest)
+        self._memory.keep_only({site for site, _ in self._days})

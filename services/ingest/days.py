@@ -44,5 +44,5 @@ class Days:
                 _log.warning("the day of site %s is opened without Redis: %s", site, error)
             else:
                 return
+        await self._paths.improvise(site, day)
         self._salts.improvise(site, day)
-        self._paths.improvise(site, day)

@@ -17,6 +17,9 @@ from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.commit import GroupCommit, UnavailableError
 from services.ingest.days import Days
 from services.ingest.drops import DropReason
+from services.ingest.networks import AddressHashes
+from services.ingest.new_paths import NewPaths
+from services.ingest.path_memory import PathMemory
 from services.ingest.pipeline import Draft, PipelineContext, process
 from services.ingest.salt_memory import SaltMemory
 from services.ingest.salts import Salts
@@ -77,7 +80,13 @@ class Intake:
         """Who may vouch for readers."""
         memory = SaltMemory(settings.salts, settings.redis_url)
         self._salts = Salts(self._state, memory, clock)
-        self._paths = CardinalityLimiter(self._state, settings.max_paths, clock)
+        self._paths = CardinalityLimiter(
+            self._state,
+            PathMemory(self._state, settings.spool, settings.redis_url, clock),
+            NewPaths(settings.new_paths, settings.path_readers, settings.max_paths // 4),
+            settings.max_paths,
+            clock,
+        )
         self._countries = Countries(settings.country_database)
         bots = Bots()
         self._bot_patterns = PatternsFile(settings.bot_patterns, bots.use)
@@ -89,6 +98,7 @@ class Intake:
             paths=self._paths,
             rates=TokenBuckets(settings.rate_per_minute, settings.rate_burst, clock),
             addresses=Addresses(settings.trusted_proxies),
+            hashes=AddressHashes(),
             countries=self._countries,
             bots=bots,
             proxies=self._proxies,

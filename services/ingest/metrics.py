@@ -1,6 +1,7 @@
 """The metrics that ingest serves."""
 
 from services import metrics as catalogue
+from services.ingest.cardinality import WhyOther
 from services.ingest.drops import DropReason
 
 _hits = catalogue.HITS.create()
@@ -16,8 +17,10 @@ UNREADABLE = _hits.labels("unreadable")
 UNAVAILABLE = _hits.labels("unavailable")
 """Answered 503: neither the log nor the spool could take it."""
 
+_other_paths = catalogue.OTHER_PATHS.create()
+
 DROPS = {reason: _drops.labels(reason.value) for reason in DropReason}
-OTHER_PATHS = catalogue.OTHER_PATHS.create()
+OTHER_PATHS = {why: _other_paths.labels(why.value) for why in WhyOther}
 UNTRUSTED_FORWARDS = catalogue.UNTRUSTED_FORWARDS.create()
 GROUP_COMMIT_HITS = catalogue.GROUP_COMMIT_HITS.create()
 GROUP_COMMIT_SECONDS = catalogue.GROUP_COMMIT_SECONDS.create()

@@ -19,6 +19,7 @@ from services.ingest.cardinality import CardinalityLimiter
 from services.ingest.days import Days
 from services.ingest.drops import DropReason
 from services.ingest.event import PAGEVIEW, Event, EventError
+from services.ingest.networks import AddressHashes
 from services.ingest.salts import Salts
 from services.ingest.senders import may_send
 from services.ingest.site_lookup import SiteLookup
@@ -38,6 +39,7 @@ class PipelineContext(msgspec.Struct, frozen=True):
     paths: CardinalityLimiter
     rates: TokenBuckets
     addresses: Addresses
+    hashes: AddressHashes
     countries: Countries
     bots: Bots
     proxies: UntrustedProxies
@@ -51,6 +53,8 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     at         when it was received, in milliseconds since 1970
     image      whether it was sent by loading the image
     token      of the server that vouches for `forwarded` and `at`; None for a browser
+    network    stands for the address, of IPv6 for its /64: a hash that only this process can make
+    block      the same of the /48 of an IPv6 address; see AddressHash
     sender     for the rate limit: the visitor's hash, logged only for those who allow it; on a site
                that counts views only, a number of this process
     """
@@ -67,11 +71,14 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     day: int = 0
     user_agent: str = ""
     address: str = ""
+    network: int = 0
+    block: int = 0
     bot: bool = False
     sender: int = 0
     visitor: int = 0
     visit: Visit = Visit.UNDECIDED
     path: str = ""
+    own_path: str = ""
     source: str = ""
     agent: Agent = Agent("", "", "")
     country: str = ""
@@ -108,6 +115,7 @@ async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
         os=draft.agent.os,
         country=draft.country,
         view_id=draft.event.view_id,
+        own_path=draft.own_path,
     )
 
 
@@ -175,10 +183,11 @@ def find_address(draft: Draft, context: PipelineContext) -> Outcome:
         draft.address = draft.address or context.addresses.vouched(draft.peer, draft.forwarded)
         if not draft.address:
             raise EventError({"ip": ["is required: send the reader's address"]})
-        return None
-    if draft.forwarded and not context.addresses.trusts(draft.peer):
-        context.proxies.note(draft.site.slug, draft.peer)
-    draft.address = context.addresses.client(draft.peer, draft.forwarded)
+    else:
+        if draft.forwarded and not context.addresses.trusts(draft.peer):
+            context.proxies.note(draft.site.slug, draft.peer)
+        draft.address = context.addresses.client(draft.peer, draft.forwarded)
+    draft.network, draft.block = context.hashes.of(draft.address)
     return None
 
 
@@ -229,12 +238,14 @@ def _hides_page(draft: Draft) -> bool:
 
 
 def limit_paths(draft: Draft, context: PipelineContext) -> Outcome:
-    """Paths over the limit become `(other)`; bots are exempt, since they create no counters."""
+    """New paths over the limits count as `(other)`; bots are exempt: they create no counters."""
     if draft.bot or draft.path == UNKNOWN_PATH:
         return None
-    if not context.paths.admit(draft.site.slug, draft.day, draft.path):
-        draft.path = OTHER_PATH
-        metrics.OTHER_PATHS.inc()
+    address = draft.network, draft.block
+    why = context.paths.admit(draft.site.slug, draft.day, draft.path, address)
+    if why is not None:
+        draft.own_path, draft.path = draft.path, OTHER_PATH
+        metrics.OTHER_PATHS[why].inc()
     return None
 
 

@@ -38,8 +38,15 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
         int, Meta(ge=1, description="hits of one visitor that may come at once")
     ] = 600
     max_paths: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="distinct paths of one site and day")
+        int, Meta(ge=1, le=1_000_000, description="new paths of one site and day")
     ] = 20_000
+    new_paths: Annotated[
+        int,
+        Meta(ge=1, description="new paths of one site and day that one address opens by itself"),
+    ] = 1_000
+    path_readers: Annotated[
+        int, Meta(ge=2, le=10, description="addresses that have to see any other new path first")
+    ] = 3
     country_database: Annotated[
         Path | None, Meta(description="an MMDB file with ISO codes of countries")
     ] = None

@@ -43,6 +43,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     os: list[str]
     country: list[str]
     view_id: list[int]
+    own_path: list[str]
 
     def __len__(self) -> int:
         return len(self.site)
@@ -77,6 +78,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 os=self.os[index],
                 country=self.country[index],
                 view_id=self.view_id[index],
+                own_path=self.own_path[index],
             )
 
     def only(self, chosen: Sequence[bool]) -> "Batch":
@@ -119,16 +121,21 @@ class _Wire(msgspec.Struct, array_like=True, frozen=True, gc=False):
     country: list[_Index]
 
 
-class _WireWithIds(_Wire, frozen=True, gc=False):
-    """With a column that is left out where no hit has an id; who does not know it skips it."""
+class _WireWithMore(_Wire, frozen=True, gc=False):
+    """With columns that are left out, or empty, where no hit has a value.
+
+    They stand at the end, in the order in which they came: who does not know one skips it.
+    """
 
     view_id: list[_U64] = []
+    own_path: list[_Index] = []
 
 
-_COLUMNS = tuple(name for name in Batch.__struct_fields__ if name != "view_id")
+_COLUMNS = _Wire.__struct_fields__[2:]
+_MORE = ("view_id", "own_path")
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_WireWithIds)
+_decoder = msgspec.msgpack.Decoder(_WireWithMore)
 
 _MAX_AT = (1 << 42) - 1
 
@@ -160,11 +167,16 @@ def encode(hits: Sequence[Hit]) -> bytes:
         os=[at(hit.os) for hit in hits],
         country=[at(hit.country) for hit in hits],
     )
-    wire.strings.extend(index)
     ids = [hit.view_id for hit in hits]
-    if any(ids):
+    own_paths = [hit.own_path for hit in hits]
+    if any(ids) or any(own_paths):
         columns = {name: getattr(wire, name) for name in _Wire.__struct_fields__}
-        wire = _WireWithIds(**columns, view_id=ids)
+        wire = _WireWithMore(
+            **columns,
+            view_id=ids if any(ids) else [],
+            own_path=list(map(at, own_paths)) if any(own_paths) else [],
+        )
+    wire.strings.extend(index)
     return _encoder.encode(wire)
 
 
@@ -190,8 +202,9 @@ def decode(payload: bytes, *, hits: int | None = None, version: int = SCHEMA_VER
     for name in _COLUMNS:
         if len(column := getattr(wire, name)) != size:
             raise BatchError(f"column {name} has {len(column)} values, expected {size}")
-    if len(ids := wire.view_id or [0] * size) != size:
-        raise BatchError(f"column view_id has {len(ids)} values, expected {size}")
+    for name in _MORE:
+        if len(column := getattr(wire, name)) not in (0, size):
+            raise BatchError(f"column {name} has {len(column)} values, expected {size}")
     at = [wire.base + at for at in wire.at]
     if min(at) < 0 or max(at) > _MAX_AT:
         raise BatchError(f"column at has a value outside 0..{_MAX_AT}")
@@ -209,7 +222,8 @@ def decode(payload: bytes, *, hits: int | None = None, version: int = SCHEMA_VER
         browser=_strings(wire, wire.browser, "browser"),
         os=_strings(wire, wire.os, "os"),
         country=_strings(wire, wire.country, "country"),
-        view_id=ids,
+        view_id=wire.view_id or [0] * size,
+        own_path=_strings(wire, wire.own_path, "own_path") or [""] * size,
     )
     if "" in batch.site or "" in batch.path:
         raise BatchError("a hit without a site or a path")

@@ -8,7 +8,7 @@ VISIT_WINDOW_MS = 30 * 60 * 1000
 """A visitor who is idle for this long starts a new visit with the next view."""
 
 OTHER_PATH = "(other)"
-"""Stands for every path over a site's daily limit of distinct paths."""
+"""Stands for the paths that have no counters of their own: new ones over the limits of a day."""
 
 UNKNOWN_PATH = "(unknown)"
 """Stands for the path of a page that the browser did not name."""
@@ -33,6 +33,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source  host name the visitor came from, '' when unknown or the site itself
     country ISO 3166-1 alpha-2, '' when unknown
     view_id random number of the view, the same in a repetition of its request; 0 when there is none
+    own_path  of a hit that counts under OTHER_PATH, the path of the page itself; else ''
     """
 
     site: str
@@ -49,3 +50,4 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     os: str = ""
     country: str = ""
     view_id: int = 0
+    own_path: str = ""

@@ -1,45 +1,63 @@
-"""The distinct paths of a site's day, as 8-byte digests, across all ingest processes."""
+"""The paths that were new on a site's day, as 8-byte digests, across all ingest processes.
 
-from collections.abc import Collection, Sequence
-from typing import Any, cast
+A string that only grows, 8 bytes a path: each process appends what it opens, and reads what was
+appended since. Two processes may append the same path.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from services.model.calendar import to_date
 from services.state import keys
 from services.state.errors import translated
 from services.state.state import State
 
-EXPIRY_SECONDS = 48 * 3600
+EXPIRY_SECONDS = 72 * 3600
+"""A day's new paths are known on the day after as well, wherever on Earth the site is."""
 
 SiteDay = tuple[str, int]
 """Slug, and day of the site's calendar since 1970."""
 
 
+class Appended(NamedTuple):
+    """What a process has to append to a day, and up to which byte it has read it."""
+
+    digests: bytes
+    read: int
+
+
+class DayTail(NamedTuple):
+    """How long a day is in bytes by now, and what stands behind that byte."""
+
+    length: int
+    tail: bytes
+
+
 class DailyPaths:
-    """A set per site and day; expires EXPIRY_SECONDS after the last path. Raises StateError."""
+    """A string per site and day; expires EXPIRY_SECONDS after the last path. Raises StateError."""
 
     def __init__(self, state: State) -> None:
         self._redis = state.redis
 
-    async def members(self, site: str, day: int) -> set[bytes]:
-        """Return the digests of a day."""
-        with translated():
-            return set(await _members(self._redis.smembers(_key(site, day))))
+    async def exchange(self, days: Mapping[SiteDay, Appended]) -> dict[SiteDay, DayTail]:
+        """Append to days, and read what is new in them, in one round trip.
 
-    async def add(self, new: Sequence[tuple[SiteDay, Collection[bytes]]]) -> list[int]:
-        """Add digests to days in one round trip; return how many each day has by now."""
+        A length below what was read before says that the server has lost the day. What was
+        appended may be there although this raises.
+        """
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
-                for (site, day), digests in new:
-                    key = _key(site, day)
-                    pipeline.sadd(key, *digests)
-                    pipeline.expire(key, EXPIRY_SECONDS)
-                    pipeline.scard(key)
-                return cast("list[int]", (await pipeline.execute())[2::3])
-
-
-def _key(site: str, day: int) -> str:
-    return keys.paths(site, to_date(day).isoformat())
-
-
-async def _members(answer: Any) -> set[bytes]:
-    return cast("set[bytes]", await answer)
+                for (site, day), (digests, read) in days.items():
+                    key = keys.opened_paths(site, to_date(day).isoformat())
+                    if digests:
+                        pipeline.append(key, digests)
+                        pipeline.expire(key, EXPIRY_SECONDS)
+                    pipeline.strlen(key)
+                    pipeline.getrange(key, read, -1)
+                answers = iter(await pipeline.execute())
+        tails: dict[SiteDay, DayTail] = {}
+        for site_day, (digests, _) in days.items():
+            if digests:
+                next(answers), next(answers)
+            tails[site_day] = DayTail(next(answers), next(answers))
+        return tails

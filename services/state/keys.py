@@ -34,9 +34,14 @@ def site_reader(reader: str) -> str:
     return f"sites:reader:{reader}"
 
 
-def paths(site: str, day: str) -> str:
-    """Return the set of the distinct paths (8-byte digests) of a site's day (ISO date)."""
-    return f"paths:{site}:{day}"
+def opened_paths(site: str, day: str) -> str:
+    """Return the string of digests of the paths that were new on a site's day (ISO date)."""
+    return f"opened:{site}:{day}"
+
+
+def path_history(site: str) -> str:
+    """Return the digests of the paths that have counters; the aggregator is its only writer."""
+    return f"history:{site}"
 
 
 def untrusted(window: int) -> str:

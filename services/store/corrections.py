@@ -160,8 +160,13 @@ async def left(store: Store, parameters: Mapping[str, object]) -> str:
 
     Raises StoreError.
     """
-    runs = [run for (run,) in await store.execute(_IN_FORCE, parameters)]
+    runs = await in_force(store, parameters)
     return f"AND {is_taken(runs, within=False)}" if runs else ""
+
+
+async def in_force(store: Store, parameters: Mapping[str, object]) -> list[str]:
+    """Return the runs that take hits of `site`, `first` to `last`. Raises StoreError."""
+    return [run for (run,) in await store.execute(_IN_FORCE, parameters)]
 
 
 async def ledger(store: Store, site: str) -> list[Correction]:

@@ -10,6 +10,8 @@ from services.store.interface import Store, StoreError
 
 _NAME = re.compile(r"(?P<number>\d{3})_[a-z0-9_]+\.sql")
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
+# ClickHouse 18.16 has no IF NOT EXISTS for columns, so it is looked up here.
+_ADD_COLUMN = re.compile(r"(ALTER TABLE (\w+) ADD COLUMN) IF NOT EXISTS ((\w+) .+)", re.DOTALL)
 _PARTITIONS = "partitions"
 # In the table `meta` the highest version of a name wins, so the earliest writer has the highest.
 _FIRST_WINS = 1 << 62
@@ -74,10 +76,30 @@ async def migrate(store: Store, known: list[Migration] | None = None) -> list[st
         if migration.number in recorded:
             continue
         for statement in migration.statements:
-            await store.execute(statement)
+            await _run(store, statement)
         await store.insert("migrations", {"number": [migration.number], "name": [migration.name]})
         applied.append(migration.name)
     return applied
+
+
+async def _run(store: Store, statement: str) -> None:
+    adding = _ADD_COLUMN.fullmatch(statement)
+    if adding is None:
+        await store.execute(statement)
+        return
+    begin, table, column, name = adding.groups()
+    if await _has_column(store, table, name):
+        return
+    try:
+        await store.execute(f"{begin} {column}")
+    except StoreError:
+        # Another process may have been first.
+        if not await _has_column(store, table, name):
+            raise
+
+
+async def _has_column(store: Store, table: str, name: str) -> bool:
+    return name in {row[0] for row in await store.execute(f"DESCRIBE TABLE {table}")}
 
 
 async def schema_of(store: Store) -> int:

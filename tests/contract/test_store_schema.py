@@ -30,6 +30,7 @@ TABLES = [
     "opening_balances",
     "peak_resets",
     "peaks",
+    "returned_views",
     "sites",
     "tokens",
     "users",
@@ -79,6 +80,16 @@ async def test_a_migration_that_failed_half_way_is_finished_by_the_next_run(
     whole = Migration(1, "001_half.sql", (table, "INSERT INTO half SELECT 1"))
     assert await migrate(empty_store, [whole]) == ["001_half.sql"]
     assert await empty_store.execute("SELECT a FROM half") == [(1,)]
+
+
+async def test_a_column_that_is_there_is_not_added_again(empty_store: Store) -> None:
+    table = "CREATE TABLE IF NOT EXISTS wide (a UInt8) ENGINE = MergeTree() ORDER BY a"
+    column = "ALTER TABLE wide ADD COLUMN IF NOT EXISTS b String"
+    with pytest.raises(StoreError):
+        await migrate(empty_store, [Migration(1, "001_wide.sql", (table, column, "SELEC 1"))])
+    whole = Migration(1, "001_wide.sql", (table, column))
+    assert await migrate(empty_store, [whole]) == ["001_wide.sql"]
+    assert [row[0] for row in await empty_store.execute("DESCRIBE TABLE wide")] == ["a", "b"]
 
 
 async def test_several_processes_may_migrate_at_once(empty_store: Store, store_url: str) -> None:

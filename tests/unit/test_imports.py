@@ -110,8 +110,9 @@ def test_what_does_not_count_is_named() -> None:
 
 def test_paths_over_the_days_limit_are_other() -> None:
     reads = reader(max_paths=2)
-    paths = [hit(reads.read(a_line(target), "")).path for target in ("/a", "/b", "/c", "/a")]
-    assert paths == ["/a", "/b", OTHER_PATH, "/a"]
+    hits = [hit(reads.read(a_line(target), "")) for target in ("/a", "/b", "/c", "/a")]
+    assert [read.path for read in hits] == ["/a", "/b", OTHER_PATH, "/a"]
+    assert [read.own_path for read in hits] == ["", "", "/c", ""]
 
 
 def test_visits_are_those_of_one_memory_for_all_visitors(record_seed: Callable[[], int]) -> None:

@@ -13,7 +13,7 @@ from services.api.counter.reading import TOTAL, PageReading, Rows
 from services.model.calendar import Grain
 from services.model.site import Site
 from services.state.state import State
-from services.store import corrections
+from services.store import corrections, returned_views
 from services.store.corrections import Taken
 from services.store.interface import Store
 
@@ -41,8 +41,9 @@ class PageReader:
         now_ms = int(self._clock() * 1000)
         today = {slug: site.day_of(now_ms) for slug, site in sites.items()}
         paths = {path for _, path in pages}
-        counted, balances, taken, shown = await asyncio.gather(
+        counted, returned, balances, taken, shown = await asyncio.gather(
             queries.path_views(self._store, pages, set(today.values())),
+            returned_views.by_day(self._store, sites, paths),
             queries.balances(self._store, sites, paths),
             corrections.taken(self._store, sites, paths),
             self._floor.last_shown(pages),
@@ -53,10 +54,14 @@ class PageReader:
             day = today[page[0]]
             of_today: Key = (Grain.DAY, day)
             rows, brought = counted.get(page, {}), added.get(page, {})
+            back = returned.get(page, {})
             before = shown.readings.get(page)
             lifted = self._floor.lift(
                 page,
-                {key: rows.get(key, 0) for key in (TOTAL, of_today)},
+                {
+                    TOTAL: rows.get(TOTAL, 0) + sum(back.values()),
+                    of_today: rows.get(of_today, 0) + back.get(day, 0),
+                },
                 before.rows if before else {},
             )
             readings[page] = PageReading(

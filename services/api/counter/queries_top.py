@@ -11,13 +11,19 @@ from services.store import corrections
 from services.store.interface import Store
 
 # Only key columns are compared, so FINAL sees every version of a row, and reads no more than the
-# requested days. What corrections take is read beside it, and is little.
+# requested days. What corrections take, and views that were under `(other)`,
+# are read beside it, and are few.
 _TOP = """
 SELECT path, sum(of_day) AS of_all
 FROM (
     SELECT path, toInt64(views) AS of_day
     FROM counters FINAL
     WHERE site = %(site)s AND grain = 'day' AND start >= %(first)s AND start <= %(last)s
+        AND path NOT IN %(no_pages)s{shown}
+    UNION ALL
+    SELECT path, toInt64(views) AS of_day
+    FROM returned_views FINAL
+    WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
         AND path NOT IN %(no_pages)s{shown}
     UNION ALL
     SELECT path, -any(views) AS of_day

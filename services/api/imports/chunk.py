@@ -18,13 +18,18 @@ def checked(payload: bytes, site: Site, latest: int) -> Batch:
         hits = batch.decode(payload)
     except BatchError as error:
         raise bad_request("body", f"is no batch of hits: {error}") from None
-    for index, (of_site, path, at, day, visit, bot) in enumerate(
-        zip(hits.site, hits.path, hits.at, hits.day, hits.visit, hits.bot, strict=True)
+    for index, (of_site, path, own_path, at, day, visit, bot) in enumerate(
+        zip(
+            *(hits.site, hits.path, hits.own_path, hits.at, hits.day, hits.visit, hits.bot),
+            strict=True,
+        )
     ):
         if of_site != site.slug:
             wrong: Any = ("site", of_site, site.slug)
         elif not _is_counted(path, site):
             wrong = ("path", path, "the path of a page as it is counted")
+        elif own_path and not (path == OTHER_PATH and _is_page(own_path, site)):
+            wrong = ("own_path", own_path, f"the path of a page whose path is {OTHER_PATH}")
         elif at > latest:
             wrong = ("at", at, f"at most {latest}")
         elif day != site.day_of(at):
@@ -55,7 +60,9 @@ def _check_texts(hits: Batch) -> None:
 
 
 def _is_counted(path: str, site: Site) -> bool:
-    if path == OTHER_PATH:
-        return True
+    return path == OTHER_PATH or _is_page(path, site)
+
+
+def _is_page(path: str, site: Site) -> bool:
     page, _, query = path.partition("?")
     return len(path.encode()) <= MAX_BYTES and path == site.counted_path(page, query)

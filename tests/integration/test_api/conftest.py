@@ -65,7 +65,7 @@ async def store(opened: Store) -> Store:
     """A store with one site and no counts."""
     tables = ("counters", "hits", "opening_balances", "peaks", "sites", "visitors")
     corrections = ("corrections", "correction_entries", "corrected_hits", "moved_visits")
-    more = ("users", "tokens", "audit", "imports", "peak_resets")
+    more = ("users", "tokens", "audit", "imports", "peak_resets", "returned_views")
     for table in (*tables, *corrections, *more):
         await opened.execute(f"TRUNCATE TABLE {table}")
     await sites.save(opened, SITE, 1)

@@ -241,6 +241,7 @@ async def test_a_dry_run_begins_nothing(client: httpx.AsyncClient, redis: Redis)
         ("site", "other"),
         ("path", "/a/../b"),
         ("path", "no path"),
+        ("own_path", "/a"),
         ("day", 1),
         ("at", 1 << 41),
         ("bot", True),

@@ -83,6 +83,8 @@ TABLE: dict[str, tuple[int, str, int]] = {
         )
         for what in ("reset", "restore")
     },
+    "GET /api/admin/sites/{slug}/other-views": (VIEWER, f"{SITE}/other-views?day=2024-01-03", 200),
+    "POST /api/admin/sites/{slug}/other-views": (EDITOR, f"{SITE}/other-views", 400),
     "GET /api/admin/users": (OWNER, "/api/admin/users", 200),
     "POST /api/admin/users": (OWNER, "/api/admin/users", 400),
     "PATCH /api/admin/users/{name}": (OWNER, "/api/admin/users/lan", 400),

@@ -1,0 +1,90 @@
+"""The commands `luot repair …`: numbers that can be put right from the raw hits."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.connection import Data, connected
+from services.cli.terminal import Json, Yes, confirm, show_json, table
+
+app = typer.Typer(
+    help="Put numbers right from the raw hits. Talks to the running API (LUOT_URL and LUOT_TOKEN,"
+    " or --data).",
+    no_args_is_help=True,
+)
+
+AT_ONCE = 100
+LISTED = 1_000
+
+
+@app.callback()
+def group() -> None:
+    """Keep `paths` a command of its own."""
+
+
+@app.command()
+def paths(
+    site: Annotated[str, typer.Argument(help="Short name of the site, for example mytho.")],
+    day: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="A day, on the site's clock.")
+    ],
+    path: Annotated[
+        list[str] | None,
+        typer.Option(help="A page, from the / on. [default: all that count by now]"),
+    ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Count the views of --path under (other) again.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")
+    ] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+    data: Data = None,
+) -> None:
+    """Give views that were counted under (other) back to their pages.
+
+    A page that nobody knew, seen from an address that had opened too many new ones, counts under
+    (other) until readers from other addresses have seen it too. Once it counts by itself, this
+    moves its earlier views to it, exactly; the raw hits know them. The same command given twice
+    changes nothing.
+    """
+    where = f"/sites/{site}/other-views"
+    date = f"{day:%Y-%m-%d}"
+    named = list(path or [])
+    if undo and not named:
+        raise typer.BadParameter("--undo needs the pages: give --path")
+    returned: dict[str, int] = {}
+    with connected(data) as admin:
+        if not undo:
+            query = {"day": date, "path": named, "limit": LISTED}
+            pages = admin.call("GET", where, query=query)["pages"]
+            named = [page["path"] for page in pages]
+            if not as_json:
+                _show(pages, date)
+        if named and not dry_run:
+            if not yes:
+                confirm("Count them under (other) again?" if undo else "Give these views back?")
+            for begin in range(0, len(named), AT_ONCE):
+                body = {"day": date, "paths": named[begin : begin + AT_ONCE], "undo": undo}
+                returned |= admin.call("POST", where, body)["views"]
+    if as_json:
+        show_json({"day": date, "pages": named, "returned": returned})
+    elif undo and returned:
+        typer.echo(f"{len(named)} pages of {date} count under (other) again where they did.")
+    elif returned:
+        views = sum(returned.values())
+        typer.echo(f"{len(named)} pages of {date} have {views} views back from (other).")
+    if len(named) == LISTED and not as_json:
+        typer.echo("There may be more: give the same command again.")
+
+
+def _show(pages: Sequence[dict[str, Any]], date: str) -> None:
+    if not pages:
+        typer.echo(f"Nothing of {date} waits under (other).")
+        return
+    columns = ("path", "waiting", "views", "visits", "readers")
+    heads = ("page", "given back now", "views under (other)", "visits", "readers")
+    table(heads, ([str(page[name]) for name in columns] for page in pages))

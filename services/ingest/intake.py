@@ -16,8 +16,9 @@ from services.ingest.checks import RefusedError, check_log
 from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.commit import GroupCommit, UnavailableError
 from services.ingest.days import Days
+from services.ingest.draft import Draft
 from services.ingest.drops import DropReason
-from services.ingest.pipeline import Draft, PipelineContext, process
+from services.ingest.pipeline import PipelineContext, process
 from services.ingest.salt_memory import SaltMemory
 from services.ingest.salts import Salts
 from services.ingest.senders import Senders

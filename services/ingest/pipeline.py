@@ -4,27 +4,27 @@ Read `STEPS` from top to bottom. What came before it: the body was read and was 
 (http.py), and it was an event (event.py). What comes after: the group commit (commit.py).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from services.enrich.agents import Agent, cuts_referer, read_agent
+from services.enrich.agents import cuts_referer, read_agent
 from services.enrich.bots import Bots
 from services.enrich.country import Countries
-from services.enrich.urls import PageUrl, comes_from_site, read_page, referring_host, source_of
+from services.enrich.urls import comes_from_site, read_page, referring_host, source_of
 from services.enrich.visitor_hash import hashed_part, visitor_hash
 from services.http.client_address import Addresses
 from services.ingest import metrics
 from services.ingest.cardinality import CardinalityLimiter
 from services.ingest.days import Days
+from services.ingest.draft import Draft
 from services.ingest.drops import DropReason
-from services.ingest.event import PAGEVIEW, Event, EventError
+from services.ingest.event import PAGEVIEW, EventError
 from services.ingest.salts import Salts
 from services.ingest.senders import may_send
 from services.ingest.site_lookup import SiteLookup
 from services.ingest.token_bucket import TokenBuckets
 from services.ingest.untrusted_proxies import UntrustedProxies
-from services.model.account import SendToken
 from services.model.hit import OTHER_PATH, UNKNOWN_PATH, Hit, Visit
 from services.model.site import ANY_HOST, Site
 
@@ -41,40 +41,6 @@ class PipelineContext(msgspec.Struct, frozen=True):
     countries: Countries
     bots: Bots
     proxies: UntrustedProxies
-
-
-class Draft(msgspec.Struct, kw_only=True, gc=False):
-    """A hit on its way through the steps: what was received, and what they have added so far.
-
-    peer       address at the other end of the connection, '' for a local socket
-    forwarded  every X-Forwarded-For of the request, joined with commas
-    at         when it was received, in milliseconds since 1970
-    image      whether it was sent by loading the image
-    token      of the server that vouches for `forwarded` and `at`; None for a browser
-    sender     for the rate limit: the visitor's hash, logged only for those who allow it; on a site
-               that counts views only, a number of this process
-    """
-
-    event: Event
-    headers: Mapping[bytes, bytes]
-    peer: str
-    forwarded: str
-    at: int
-    image: bool = False
-    token: SendToken | None = None
-    page: PageUrl = PageUrl("", "", "", "")
-    site: Site = Site(slug="unknown")
-    day: int = 0
-    user_agent: str = ""
-    address: str = ""
-    bot: bool = False
-    sender: int = 0
-    visitor: int = 0
-    visit: Visit = Visit.UNDECIDED
-    path: str = ""
-    source: str = ""
-    agent: Agent = Agent("", "", "")
-    country: str = ""
 
 
 Outcome = DropReason | Awaitable[None] | None

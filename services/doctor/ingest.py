@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from services.doctor.check import Check, Findings
 from services.state.errors import StateError
+from services.state.recent_hits import UntrustedForwards
 from services.state.state import State
-from services.state.untrusted_forwards import UntrustedForwards
 
 _NAMED_SITES = 5
 

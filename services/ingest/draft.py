@@ -20,8 +20,11 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     at         when it was received, in milliseconds since 1970
     image      whether it was sent by loading the image
     token      of the server that vouches for `forwarded` and `at`; None for a browser
+    network    stands for the address in budgets: of an IPv6 address, for its /64
+    block      the same for an IPv4 address; of an IPv6 address, for its /48
     sender     for the rate limit: the visitor's hash, logged only for those who allow it; on a site
                that counts views only, a number of this process
+    newcomer   whether that sender was not seen lately
     """
 
     event: Event
@@ -36,8 +39,11 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     day: int = 0
     user_agent: str = ""
     address: str = ""
+    network: int = 0
+    block: int = 0
     bot: bool = False
     sender: int = 0
+    newcomer: bool = False
     visitor: int = 0
     visit: Visit = Visit.UNDECIDED
     path: str = ""

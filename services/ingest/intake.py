@@ -11,6 +11,8 @@ from services.enrich.country import Countries
 from services.enrich.operator_patterns import PatternsFile
 from services.http.client_address import Addresses
 from services.ingest import metrics
+from services.ingest.bot_room import BotRoom
+from services.ingest.budgets import AddressBudgets
 from services.ingest.cardinality import CardinalityLimiter
 from services.ingest.checks import RefusedError, check_log
 from services.ingest.circuit_breaker import CircuitBreaker
@@ -18,6 +20,8 @@ from services.ingest.commit import GroupCommit, UnavailableError
 from services.ingest.days import Days
 from services.ingest.draft import Draft
 from services.ingest.drops import DropReason
+from services.ingest.networks import AddressHashes
+from services.ingest.over_budget import OverBudget
 from services.ingest.pipeline import PipelineContext, process
 from services.ingest.salt_memory import SaltMemory
 from services.ingest.salts import Salts
@@ -83,6 +87,7 @@ class Intake:
         bots = Bots()
         self._bot_patterns = PatternsFile(settings.bot_patterns, bots.use)
         self._proxies = UntrustedProxies(self._state, clock)
+        self._over = OverBudget(self._state, clock)
         self._context = PipelineContext(
             sites=self._sites,
             days=Days(self._breaker, self._salts, self._paths),
@@ -90,9 +95,13 @@ class Intake:
             paths=self._paths,
             rates=TokenBuckets(settings.rate_per_minute, settings.rate_burst, clock),
             addresses=Addresses(settings.trusted_proxies),
+            hashes=AddressHashes(),
+            budgets=AddressBudgets(settings.of_one_address()),
+            bot_room=BotRoom(settings.bot_bytes),
             countries=self._countries,
             bots=bots,
             proxies=self._proxies,
+            over=self._over,
         )
         self._commit = GroupCommit(
             self._producer,
@@ -166,7 +175,12 @@ class Intake:
 
     def notes(self) -> list[str]:
         """Return what an operator should know although hits are taken."""
-        notes = (self._contact.problem(), self._breaker.note(), self._proxies.problem())
+        notes = (
+            self._contact.problem(),
+            self._breaker.note(),
+            self._proxies.problem(),
+            self._over.problem(),
+        )
         return [note for note in notes if note is not None]
 
     def _log_up(self) -> float:
@@ -270,6 +284,7 @@ class Intake:
             await self._salts.share()
             await self._paths.share()
             await self._proxies.share()
+            await self._over.share()
             # Repairs a server that was wiped.
             await self._log.create()
             await self._sites.acknowledge()
@@ -277,6 +292,7 @@ class Intake:
         if self._no_room() is None:
             self._commit.fault = None
         self._proxies.look()
+        self._over.look()
         self._salts.forget()
         self._countries.refresh()
         self._bot_patterns.refresh()

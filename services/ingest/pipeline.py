@@ -11,22 +11,30 @@ import msgspec
 from services.enrich.agents import cuts_referer, read_agent
 from services.enrich.bots import Bots
 from services.enrich.country import Countries
+from services.enrich.sender_host import sender_host
 from services.enrich.urls import comes_from_site, read_page, referring_host, source_of
 from services.enrich.visitor_hash import hashed_part, visitor_hash
 from services.http.client_address import Addresses
 from services.ingest import metrics
+from services.ingest.bot_room import BotRoom
+from services.ingest.budgets import AddressBudgets, Ruling
 from services.ingest.cardinality import CardinalityLimiter
 from services.ingest.days import Days
 from services.ingest.draft import Draft
 from services.ingest.drops import DropReason
 from services.ingest.event import PAGEVIEW, EventError
+from services.ingest.networks import AddressHashes
+from services.ingest.over_budget import OverBudget
 from services.ingest.salts import Salts
 from services.ingest.senders import may_send
 from services.ingest.site_lookup import SiteLookup
-from services.ingest.token_bucket import TokenBuckets
+from services.ingest.token_bucket import TokenBuckets, Turn
 from services.ingest.untrusted_proxies import UntrustedProxies
 from services.model.hit import OTHER_PATH, UNKNOWN_PATH, Hit, Visit
 from services.model.site import ANY_HOST, Site
+
+HIT_OCTETS = 120
+"""What a hit takes in the log beside its texts, when few come at once."""
 
 
 class PipelineContext(msgspec.Struct, frozen=True):
@@ -38,9 +46,13 @@ class PipelineContext(msgspec.Struct, frozen=True):
     paths: CardinalityLimiter
     rates: TokenBuckets
     addresses: Addresses
+    hashes: AddressHashes
+    budgets: AddressBudgets
+    bot_room: BotRoom
     countries: Countries
     bots: Bots
     proxies: UntrustedProxies
+    over: OverBudget
 
 
 Outcome = DropReason | Awaitable[None] | None
@@ -117,6 +129,16 @@ def allow_host(draft: Draft, context: PipelineContext) -> Outcome:
     return None if draft.site.allows(draft.page.host) else DropReason.FOREIGN_HOST
 
 
+def refuse_foreign_page(draft: Draft, context: PipelineContext) -> Outcome:
+    """The page that sends a hit is one of the site; a server with a token has no page."""
+    if draft.token is not None:
+        return None
+    host = sender_host(draft.headers)
+    if not host or host == draft.page.host or draft.site.allows(host):
+        return None
+    return DropReason.FOREIGN_HOST
+
+
 def refuse_prefetch(draft: Draft, context: PipelineContext) -> Outcome:
     """Nobody has seen a page that a browser only prefetched."""
     headers = draft.headers
@@ -141,10 +163,11 @@ def find_address(draft: Draft, context: PipelineContext) -> Outcome:
         draft.address = draft.address or context.addresses.vouched(draft.peer, draft.forwarded)
         if not draft.address:
             raise EventError({"ip": ["is required: send the reader's address"]})
-        return None
-    if draft.forwarded and not context.addresses.trusts(draft.peer):
-        context.proxies.note(draft.site.slug, draft.peer)
-    draft.address = context.addresses.client(draft.peer, draft.forwarded)
+    else:
+        if draft.forwarded and not context.addresses.trusts(draft.peer):
+            context.proxies.note(draft.site.slug, draft.peer)
+        draft.address = context.addresses.client(draft.peer, draft.forwarded)
+    draft.network, draft.block = context.hashes.of(draft.address)
     return None
 
 
@@ -176,7 +199,24 @@ def hash_visitor(draft: Draft, context: PipelineContext) -> Outcome:
 
 def limit_rate(draft: Draft, context: PipelineContext) -> Outcome:
     """No reader turns pages this fast."""
-    return None if context.rates.take(draft.sender) else DropReason.RATE
+    turn = context.rates.take(draft.sender)
+    draft.newcomer = turn is Turn.FIRST
+    return None if turn else DropReason.RATE
+
+
+def begin_visit(draft: Draft, context: PipelineContext) -> Outcome:
+    """Without a visitor, a view that does not come from the site itself starts a visit.
+
+    An image alone says nothing about where its reader was before.
+    """
+    if draft.visitor or draft.bot or draft.site.views_only:
+        return None
+    referrer = draft.event.referrer
+    if referrer is None and draft.image:
+        return None
+    inside = comes_from_site(draft.page, referrer or "", draft.site)
+    draft.visit = Visit.CONTINUES if inside else Visit.STARTS
+    return None
 
 
 def fold_path(draft: Draft, context: PipelineContext) -> Outcome:
@@ -194,6 +234,29 @@ def _hides_page(draft: Draft) -> bool:
     return not near and cuts_referer(draft.user_agent)
 
 
+def spend_budget(draft: Draft, context: PipelineContext) -> Outcome:
+    """What one address sends is bounded; of bots above it, only the count is kept.
+
+    A visitor too many is a view that starts no visit and is nobody who is online.
+    """
+    slug, at = draft.site.slug, draft.at
+    octets = HIT_OCTETS + len(draft.path.encode()) + len(draft.page.host)
+    visits = draft.newcomer or draft.visit is Visit.STARTS
+    ruling = context.budgets.spend(draft.network, draft.block, slug, at, octets, draft.bot, visits)
+    if draft.bot and not ruling and not context.bot_room.take(slug, at, octets):
+        ruling = Ruling.NOT_WRITTEN
+    if not ruling:
+        return None
+    context.over.note(slug, ruling)
+    if draft.newcomer:
+        context.rates.forget(draft.sender)
+    draft.visitor, draft.visit = 0, Visit.CONTINUES
+    return _DROPS.get(ruling)
+
+
+_DROPS = {Ruling.NOT_WRITTEN: DropReason.BOT, Ruling.REFUSED: DropReason.RATE}
+
+
 def limit_paths(draft: Draft, context: PipelineContext) -> Outcome:
     """Paths over the limit become `(other)`; bots are exempt, since they create no counters."""
     if draft.bot or draft.path == UNKNOWN_PATH:
@@ -207,21 +270,6 @@ def limit_paths(draft: Draft, context: PipelineContext) -> Outcome:
 def name_source(draft: Draft, context: PipelineContext) -> Outcome:
     """Where the visitor came from."""
     draft.source = source_of(draft.page, draft.event.referrer or "", draft.site)
-    return None
-
-
-def begin_visit(draft: Draft, context: PipelineContext) -> Outcome:
-    """Without a visitor, a view that does not come from the site itself starts a visit.
-
-    An image alone says nothing about where its reader was before.
-    """
-    if draft.visitor or draft.bot or draft.site.views_only:
-        return None
-    referrer = draft.event.referrer
-    if referrer is None and draft.image:
-        return None
-    inside = comes_from_site(draft.page, referrer or "", draft.site)
-    draft.visit = Visit.CONTINUES if inside else Visit.STARTS
     return None
 
 
@@ -242,16 +290,18 @@ STEPS: tuple[Step, ...] = (
     read_url,
     find_site,
     allow_host,
+    refuse_foreign_page,
     refuse_prefetch,
     open_day,
     find_address,
     tag_bot,
     hash_visitor,
     limit_rate,
+    begin_visit,
     fold_path,
+    spend_budget,
     limit_paths,
     name_source,
-    begin_visit,
     name_agent,
     name_country,
 )

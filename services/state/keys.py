@@ -44,6 +44,11 @@ def untrusted(window: int) -> str:
     return f"untrusted:{window}"
 
 
+def over_budget(window: int) -> str:
+    """Return the hash of slug → hits of addresses that sent too much, of one window of time."""
+    return f"over-budget:{window}"
+
+
 def numbers_field(site: str, metric: str) -> str:
     """Return the field of NUMBERS that holds a site's numbers in one measure."""
     return f"{site} {metric}"

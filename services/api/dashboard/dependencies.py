@@ -11,7 +11,7 @@ from services.api.counter.routes import Counters
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats.panels import PanelSource
-from services.state.untrusted_forwards import UntrustedForwards
+from services.state.recent_hits import UntrustedForwards
 from services.store.interface import Store
 
 

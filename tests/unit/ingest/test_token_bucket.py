@@ -1,6 +1,6 @@
 """How many hits one visitor may send."""
 
-from services.ingest.token_bucket import TokenBuckets
+from services.ingest.token_bucket import TokenBuckets, Turn
 
 
 class Hand:
@@ -15,17 +15,18 @@ class Hand:
 
 def test_a_burst_is_taken_and_then_no_more() -> None:
     rates = TokenBuckets(per_minute=60, burst=5, clock=Hand())
-    assert [rates.take(1) for _ in range(7)] == [True] * 5 + [False] * 2
+    taken = [rates.take(1) for _ in range(7)]
+    assert taken == [Turn.FIRST] + [Turn.NEXT] * 4 + [Turn.REFUSED] * 2
 
 
 def test_tokens_come_back_with_time() -> None:
     clock = Hand()
     rates = TokenBuckets(per_minute=60, burst=2, clock=clock)
-    assert [rates.take(1) for _ in range(3)] == [True, True, False]
+    assert [bool(rates.take(1)) for _ in range(3)] == [True, True, False]
     clock.ms += 1000
-    assert [rates.take(1) for _ in range(2)] == [True, False]
+    assert [bool(rates.take(1)) for _ in range(2)] == [True, False]
     clock.ms += 3_600_000
-    assert [rates.take(1) for _ in range(3)] == [True, True, False]
+    assert [bool(rates.take(1)) for _ in range(3)] == [True, True, False]
 
 
 def test_one_visitor_does_not_use_up_what_another_may_send() -> None:
@@ -42,14 +43,17 @@ def test_a_million_invented_visitors_do_not_fill_the_memory() -> None:
         assert len(rates) <= 100
 
 
-def test_visitors_whose_bucket_is_full_are_forgotten_before_others() -> None:
-    clock = Hand()
-    rates = TokenBuckets(per_minute=60, burst=100, clock=clock, capacity=100)
-    for _ in range(100):
+def test_who_goes_on_sending_is_not_forgotten_for_all_who_are_invented() -> None:
+    rates = TokenBuckets(per_minute=60, burst=100, clock=Hand(), capacity=100)
+    for visitor in range(1000, 1100):
         rates.take(7)
-    for visitor in range(1000, 1099):
         rates.take(visitor)
-    clock.ms += 5000
-    rates.take(2000)
-    assert len(rates) == 2
-    assert [rates.take(7) for _ in range(6)] == [True] * 5 + [False]
+    assert not rates.take(7)
+
+
+def test_who_was_forgotten_on_purpose_is_new_again() -> None:
+    rates = TokenBuckets(per_minute=60, burst=9, clock=Hand())
+    assert [rates.take(1), rates.take(1)] == [Turn.FIRST, Turn.NEXT]
+    rates.forget(1)
+    assert rates.take(1) is Turn.FIRST
+    assert len(rates) == 1

@@ -1,0 +1,43 @@
+"""What stands for an address in budgets: numbers that mean nothing outside this process."""
+
+import secrets
+from functools import lru_cache
+from ipaddress import IPv6Network
+
+from services.enrich.visitor_hash import hashed_part
+
+_BLOCK = 48
+"""Bits of an IPv6 network that one customer can have to themselves, with 65,536 /64s in it."""
+_MAX_CACHED = 64
+"""Characters; no address is longer, and what is longer must not fill the cache."""
+
+
+AddressHash = tuple[int, int]
+"""The same number twice for an IPv4 address; of an IPv6 address its /64 and its /48."""
+
+
+class AddressHashes:
+    """Hashes addresses under a secret that ends with the process.
+
+    It is kept from everybody, so nobody can look for addresses that share a budget with another.
+    """
+
+    def __init__(self) -> None:
+        self._secret = secrets.token_hex(16)
+        self._cached = lru_cache(maxsize=8192)(self._wide)
+
+    def of(self, address: str) -> AddressHash:
+        """Return what stands for an address."""
+        if ":" not in address:
+            one = hash(self._secret + address)
+            return one, one
+        return (self._cached if len(address) <= _MAX_CACHED else self._wide)(address)
+
+    def _wide(self, address: str) -> AddressHash:
+        part = hashed_part(address)
+        network = hash(self._secret + part)
+        try:
+            block = str(IPv6Network(part).supernet(new_prefix=_BLOCK))
+        except ValueError:
+            return network, network
+        return network, hash(self._secret + block)

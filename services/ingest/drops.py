@@ -16,6 +16,6 @@ class DropReason(StrEnum):
     BOT = "bot"
     """Kept in the log, tagged, and never counted; of too many, only a count is kept."""
     RATE = "rate"
-    """One visitor sends more hits than any reader could, or one address more than a gateway would."""
+    """More hits than any reader could send, or more of one address than of any gateway."""
     UNREADABLE = "unreadable"
     """An image request without page or site; an unreadable event gets the errors as JSON."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 from contextlib import suppress
+from uuid import uuid4
 
 from services.enrich import agents
 from services.enrich.bots import Bots
@@ -41,12 +42,17 @@ from services.runtime.clock import Clock
 from services.runtime.contact import Contact
 from services.runtime.tasks import end, ended
 from services.state.errors import StateError
+from services.state.spooled_hits import Spooled, SpooledHits
 from services.state.state import State
 
 _log = logging.getLogger(__name__)
 
 MAINTENANCE_SECONDS = 2.0
 """How old the copy of the sites may be, and how long a fault of Redis may go unnoticed."""
+FULL = 0.8
+"""How full the log is when bots have no room in it any more; it is trimmed from 0.65 on."""
+LATE_SECONDS = 60.0
+"""How long an accepted hit may wait to be counted before that is said."""
 _REDIS_SECONDS = 1.0
 
 
@@ -69,7 +75,7 @@ class Intake:
             answer_seconds=_REDIS_SECONDS,
         )
         self._uncounted = Uncounted(self._log)
-        self._contact = Contact("the log", self._uncounted.measure, (LogError,))
+        self._contact = Contact("the log", self._ask_log, (LogError,))
         # The group commit has one append in flight, and does its own timeouts and retries.
         self._producer = self._log.producer()
         self._breaker = CircuitBreaker()
@@ -88,6 +94,8 @@ class Intake:
         self._bot_patterns = PatternsFile(settings.bot_patterns, bots.use)
         self._proxies = UntrustedProxies(self._state, clock)
         self._over = OverBudget(self._state, clock)
+        self._bot_room = BotRoom(settings.bot_bytes)
+        self._spooled = SpooledHits(self._state)
         self._context = PipelineContext(
             sites=self._sites,
             days=Days(self._breaker, self._salts, self._paths),
@@ -97,7 +105,7 @@ class Intake:
             addresses=Addresses(settings.trusted_proxies),
             hashes=AddressHashes(),
             budgets=AddressBudgets(settings.of_one_address()),
-            bot_room=BotRoom(settings.bot_bytes),
+            bot_room=self._bot_room,
             countries=self._countries,
             bots=bots,
             proxies=self._proxies,
@@ -124,6 +132,7 @@ class Intake:
         self._one_maintains = asyncio.Lock()
         self._reported: str | None = None
         self._closed: str | None = "ingest has not started"
+        self._process = uuid4().hex
 
     async def start(self) -> None:
         """Open spool and log, and read the sites. Does not wait for a Redis that is down.
@@ -180,8 +189,20 @@ class Intake:
             self._breaker.note(),
             self._proxies.problem(),
             self._over.problem(),
+            self._waiting(),
         )
         return [note for note in notes if note is not None]
+
+    def _waiting(self) -> str | None:
+        age = self._uncounted_age()
+        if not age > LATE_SECONDS:
+            return None
+        return f"hits are accepted and not counted: the oldest waits for {age:.0f} s"
+
+    async def _ask_log(self) -> None:
+        """Ask what the log knows of itself. Raises LogError."""
+        await self._uncounted.measure()
+        self._bot_room.closed = await self._log.fullness() > FULL
 
     def _log_up(self) -> float:
         refuses = not self._breaker.closed and not self._breaker.slow
@@ -277,6 +298,10 @@ class Intake:
                     await self._open()
 
     async def _look(self) -> None:
+        # First of all: a full server refuses most of what follows.
+        with suppress(StateError):
+            waits = Spooled(self._spool.hits, int(self._spool.age() * 1000))
+            await self._spooled.tell(self._process, waits, self._clock())
         with suppress(StateError, LogError):
             await self._sites.refresh()
             await self.senders.refresh()

@@ -20,6 +20,9 @@ TOKENS_USED = "tokens:used"
 SEND_TOKENS = "tokens:send"
 """Hash of a token's digest → whose it is as JSON, and '' → the version of all of it; the API is its
 only writer."""
+SPOOLED = "spooled"
+"""Hash of an ingest process' id → when it told, how many hits its spool holds, and since how many
+ms the oldest waits."""
 SIGN_IN_SALT = "sign-in:salt"
 """Random salt for hashing the names and addresses of failed sign-ins."""
 

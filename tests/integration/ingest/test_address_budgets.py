@@ -1,7 +1,11 @@
 """What one address sends is bounded, however it names itself, and its neighbours are not."""
 
+import asyncio
 from collections import Counter
+from pathlib import Path
 
+from services.ingest.app import Ingest
+from services.ingest.settings import IngestSettings
 from services.model.hit import Visit
 from services.model.site import Site
 from tests.integration.ingest.conftest import CHROME, NOON, Browser, Hand, Log, OpenIngest
@@ -130,3 +134,36 @@ async def test_an_operator_is_told_of_readers_who_are_refused(
         (note,) = ready.json()["notes"]
     assert "LUOT_ADDRESS_HITS" in note
     assert "203.0.113.9" not in note
+
+
+async def test_a_log_that_is_nearly_full_has_no_room_for_bots(
+    own_log: Log, clock: Hand, tmp_path: Path
+) -> None:
+    redis_url, spool = own_log.server.url, tmp_path / "spool"
+    ingest = Ingest(IngestSettings.read({}, redis_url=redis_url, spool=spool), clock=clock)
+    await ingest.start()
+    browser = Browser(ingest, "203.0.113.9")
+    try:
+        await browser.view(user_agent=BOT)
+        assert len(own_log.hits()) == 1
+        used = own_log.redis.info("memory")["used_memory"]
+        own_log.redis.config_set("maxmemory", int(used * 1.1))
+        async with asyncio.timeout(60):
+            while (before := len(own_log.hits())) != (await after(browser, own_log)):
+                pass
+        assert "notes" not in (await browser.http.get("/readyz")).json(), "nothing was spooled"
+        own_log.redis.config_set("maxmemory", 0)
+        async with asyncio.timeout(60):
+            while await after(browser, own_log) == before:
+                pass
+    finally:
+        await browser.http.aclose()
+        await ingest.stop()
+
+
+async def after(browser: Browser, log: Log) -> int:
+    """Return how many hits there are after one more of a bot."""
+    answer = await browser.view(user_agent=BOT)
+    assert answer.headers["x-luot-dropped"] == "bot"
+    await asyncio.sleep(0.05)
+    return len(log.hits())

@@ -2,8 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from sys import getsizeof
 
-from services.enrich.urls import referring_host
+from services.enrich.urls import MAX_CACHED, referring_host
+from services.model.bounded_cache import BoundedCache
+
+_CACHE_BYTES = 1 << 20
 
 # Both serve a page under the name of its host, in one label: a-b.example is a--b-example. So that
 # label is what says whose page it is (https://amp.dev/documentation/guides-and-tutorials/learn/
@@ -23,6 +27,17 @@ def sender_host(headers: Mapping[bytes, bytes]) -> str:
     sent = headers.get(b"origin", b"null")
     if sent == b"null":
         sent = headers.get(b"referer", b"")
+        if not sent:
+            return ""
+    host = _known.get(sent)
+    if host is None:
+        host = _host_of(sent)
+        if len(sent) <= MAX_CACHED:
+            _known.put(sent, host)
+    return host
+
+
+def _host_of(sent: bytes) -> str:
     if not sent.startswith((b"http:", b"https:")):
         return ""
     host = referring_host(sent.decode("latin-1"))
@@ -30,3 +45,8 @@ def sender_host(headers: Mapping[bytes, bytes]) -> str:
     if served is None:
         return host
     return _DASHES.sub(lambda found: "-" if len(found[0]) > 1 else ".", served[1])
+
+
+_known: BoundedCache[bytes, str] = BoundedCache(
+    _CACHE_BYTES, lambda sent, host: getsizeof(sent) + getsizeof(host)
+)

@@ -63,42 +63,44 @@ class AddressBudgets:
     def __len__(self) -> int:
         return len(self._counts)
 
-    def spend(
-        self, network: int, block: int, site: str, at: int, octets: int, bot: bool, newcomer: bool
-    ) -> Ruling:
-        """Take a hit of so many bytes from the budgets of its address; say what is left for it.
+    def is_free(self, network: int, block: int, at: int) -> bool:
+        """Count a hit of an address; tell whether that is all that has to be done.
 
         network, block  what stands for the address; see AddressHash
-        newcomer        whether its visitor was not seen lately, or it starts a visit by itself
         """
         if at >= self._until:
             self._turn(at // HOUR_MS)
-        cells = self._cells
+        cells, free = self._cells, self._free
         cell = network & _MASK
         seen = cells[cell]
-        known = seen >= self._free
-        if not known:
+        if seen < free:
             cells[cell] = seen + 1
             if block == network:
-                return Ruling.WITHIN
-        rooms = []
-        of_site = hash(site)
-        if known:
-            rooms = [(network, self._anywhere), (network ^ of_site, self._here)]
+                return True
         if block != network:
             cell = block & _MASK
-            seen = cells[cell]
-            if seen >= self._free:
-                rooms += [(block, self._wide_anywhere), (block ^ of_site, self._wide_here)]
-            else:
-                cells[cell] = seen + 1
-        cost = octets * _OCTET + (_BOT if bot else _HIT)
-        return self._take(rooms, cost, bot, newcomer and not bot)
+            if cells[cell] < free:
+                cells[cell] += 1
+                return seen < free
+        return False
 
-    def _take(
-        self, rooms: list[tuple[int, PackedLimits]], cost: int, bot: bool, newcomer: bool
+    def spend(
+        self, network: int, block: int, site: str, octets: int, *, bot: bool, newcomer: bool
     ) -> Ruling:
+        """Take a hit that is not free from the budgets of its address; say what is left for it.
+
+        octets    what it takes in the log
+        newcomer  whether its visitor was not seen lately, or it starts a visit by itself
+        """
+        rooms = []
+        of_site = hash(site)
+        if self._cells[network & _MASK] >= self._free:
+            rooms = [(network, self._anywhere), (network ^ of_site, self._here)]
+        if block != network and self._cells[block & _MASK] >= self._free:
+            rooms += [(block, self._wide_anywhere), (block ^ of_site, self._wide_here)]
         counts = self._counts
+        newcomer = newcomer and not bot
+        cost = octets * _OCTET + (_BOT if bot else _HIT)
         asked = cost + _VISITOR if newcomer else cost
         exceeded = 0
         for key, limits in rooms:

@@ -23,7 +23,7 @@ class AddressHashes:
     """
 
     def __init__(self) -> None:
-        self._secret = secrets.token_hex(16)
+        self._secret = secrets.token_hex(8)
         self._cached = lru_cache(maxsize=8192)(self._wide)
 
     def of(self, address: str) -> AddressHash:

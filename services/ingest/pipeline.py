@@ -28,7 +28,7 @@ from services.ingest.over_budget import OverBudget
 from services.ingest.salts import Salts
 from services.ingest.senders import may_send
 from services.ingest.site_lookup import SiteLookup
-from services.ingest.token_bucket import TokenBuckets, Turn
+from services.ingest.token_bucket import FIRST, TokenBuckets
 from services.ingest.untrusted_proxies import UntrustedProxies
 from services.model.hit import OTHER_PATH, UNKNOWN_PATH, Hit, Visit
 from services.model.site import ANY_HOST, Site
@@ -200,7 +200,7 @@ def hash_visitor(draft: Draft, context: PipelineContext) -> Outcome:
 def limit_rate(draft: Draft, context: PipelineContext) -> Outcome:
     """No reader turns pages this fast."""
     turn = context.rates.take(draft.sender)
-    draft.newcomer = turn is Turn.FIRST
+    draft.newcomer = turn is FIRST
     return None if turn else DropReason.RATE
 
 
@@ -239,11 +239,17 @@ def spend_budget(draft: Draft, context: PipelineContext) -> Outcome:
 
     A visitor too many is a view that starts no visit and is nobody who is online.
     """
-    slug, at = draft.site.slug, draft.at
+    budgets, bot = context.budgets, draft.bot
+    free = budgets.is_free(draft.network, draft.block, draft.at)
+    if free and not bot:
+        return None
+    slug = draft.site.slug
     octets = HIT_OCTETS + len(draft.path.encode()) + len(draft.page.host)
     visits = draft.newcomer or draft.visit is Visit.STARTS
-    ruling = context.budgets.spend(draft.network, draft.block, slug, at, octets, draft.bot, visits)
-    if draft.bot and not ruling and not context.bot_room.take(slug, at, octets):
+    ruling = Ruling.WITHIN
+    if not free:
+        ruling = budgets.spend(draft.network, draft.block, slug, octets, bot=bot, newcomer=visits)
+    if bot and not ruling and not context.bot_room.take(slug, draft.at, octets):
         ruling = Ruling.NOT_WRITTEN
     if not ruling:
         return None

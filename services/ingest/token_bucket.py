@@ -17,6 +17,10 @@ class Turn(IntEnum):
     NEXT = 2
 
 
+# Python looks members up slowly.
+FIRST, _NEXT = Turn.FIRST, Turn.NEXT
+
+
 class TokenBuckets:
     """Token buckets, stored as the time at which each will be full again (GCRA).
 
@@ -49,7 +53,7 @@ class TokenBuckets:
                 self._young[visitor] = known
             return Turn.REFUSED
         self._young[visitor] = full_at
-        return Turn.FIRST if known is None else Turn.NEXT
+        return FIRST if known is None else _NEXT
 
     def forget(self, visitor: int) -> None:
         """Forget a visitor: whoever is not counted as one must not push out others."""

@@ -38,10 +38,11 @@ class Sender:
     def send(
         self, count: int, at: int = MORNING, site: str = "mytho", **given: Any
     ) -> Counter[str]:
-        octets, bot = given.get("octets", 1), given.get("bot", False)
-        newcomer = given.get("newcomer", False)
+        told = {"octets": 1, "bot": False, "newcomer": False} | given
         return Counter(
-            self.budgets.spend(*self.sent, site, at, octets, bot, newcomer).name
+            "WITHIN"
+            if self.budgets.is_free(*self.sent, at)
+            else self.budgets.spend(*self.sent, site, **told).name
             for _ in range(count)
         )
 
@@ -161,7 +162,8 @@ def test_a_million_addresses_are_bounded_in_bytes() -> None:
         draw = random.Random(7)
         for _ in range(3 * MOST_COUNTS):
             network = draw.getrandbits(62)
-            budgets.spend(network, network, "mytho", MORNING, 500, False, True)
+            assert not budgets.is_free(network, network, MORNING)
+            budgets.spend(network, network, "mytho", 500, bot=False, newcomer=True)
         used, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -127,6 +127,8 @@ class Bots:
 
     def __init__(self) -> None:
         self._operator = OperatorPatterns()
+        self.knows_spam = False
+        """Whether the operator lists any host of referrer spam."""
         self._verdicts: BoundedCache[str, Verdict] = BoundedCache(
             _VERDICTS_BYTES,
             lambda text, verdict: (
@@ -140,6 +142,7 @@ class Bots:
     def use(self, operator: OperatorPatterns) -> None:
         """Take other patterns of the operator's from now on."""
         self._operator = operator
+        self.knows_spam = bool(operator.referrers)
         self._verdicts.clear()
         self._headers.clear()
 

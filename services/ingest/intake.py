@@ -97,11 +97,12 @@ class Intake:
         self._bot_room = BotRoom(settings.bot_bytes)
         self._spooled = SpooledHits(self._state)
         self._context = PipelineContext(
+            clock=clock,
             sites=self._sites,
             days=Days(self._breaker, self._salts, self._paths),
             salts=self._salts,
             paths=self._paths,
-            rates=TokenBuckets(settings.rate_per_minute, settings.rate_burst, clock),
+            rates=TokenBuckets(settings.rate_per_minute, settings.rate_burst),
             addresses=Addresses(settings.trusted_proxies),
             hashes=AddressHashes(),
             budgets=AddressBudgets(settings.of_one_address()),

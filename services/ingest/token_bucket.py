@@ -2,8 +2,6 @@
 
 from enum import IntEnum
 
-from services.runtime.clock import Clock
-
 CAPACITY = 150_000
 """Visitors that are remembered; about 15 MB at most."""
 
@@ -28,10 +26,9 @@ class TokenBuckets:
     has half of `capacity`, the older one is dropped. So who is seen again is remembered.
     """
 
-    def __init__(self, per_minute: int, burst: int, clock: Clock, capacity: int = CAPACITY) -> None:
+    def __init__(self, per_minute: int, burst: int, capacity: int = CAPACITY) -> None:
         self._interval = 60_000 / per_minute
         self._depth = self._interval * burst
-        self._clock = clock
         self._half = capacity // 2
         self._young: dict[int, float] = {}
         self._old: dict[int, float] = {}
@@ -39,9 +36,8 @@ class TokenBuckets:
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
-    def take(self, visitor: int) -> Turn:
-        """Take one token of a visitor."""
-        now = self._clock()
+    def take(self, visitor: int, now: int) -> Turn:
+        """Take one token of a visitor; `now` is in ms since 1970."""
         known = self._young.get(visitor)
         if known is None:
             known = self._old.pop(visitor, None)

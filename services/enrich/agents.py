@@ -136,7 +136,7 @@ def warm() -> None:
 def read_agent(user_agent: str) -> Agent:
     """Return the families that a User-Agent names; only its beginning is looked at."""
     user_agent = user_agent[:MAX_USER_AGENT]
-    agent = _known.get(user_agent)
+    agent = _known.young(user_agent) or _known.get(user_agent)
     if agent is None:
         agent = _read(user_agent)
         _known.put(user_agent, agent)

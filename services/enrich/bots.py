@@ -153,7 +153,7 @@ class Bots:
     def read_sender(self, user_agent: bytes) -> tuple[str, bool]:
         """Return the text of a header User-Agent, cut, and whether it is a bot's."""
         header = user_agent[:MAX_USER_AGENT]
-        read = self._headers.get(header)
+        read = self._headers.young(header) or self._headers.get(header)
         if read is None:
             text = header.decode("latin-1")
             read = text, self.is_bot(text)

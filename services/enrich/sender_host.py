@@ -29,7 +29,9 @@ def sender_host(headers: Mapping[bytes, bytes]) -> str:
         sent = headers.get(b"referer", b"")
         if not sent:
             return ""
-    host = _known.get(sent)
+    host = _known.young(sent)
+    if host is None:
+        host = _known.get(sent)
     if host is None:
         host = _host_of(sent)
         if len(sent) <= MAX_CACHED:

@@ -37,7 +37,7 @@ class PageUrl(msgspec.Struct, frozen=True, gc=False):
 
 def read_page(url: str) -> PageUrl | None:
     """Return the parts of an http or https URL, or None when it is not one."""
-    page = _known_pages.get(url)
+    page = _known_pages.young(url) or _known_pages.get(url)
     if page is None:
         page = _page(url)
         if page is not None and len(url) <= MAX_CACHED:
@@ -63,7 +63,9 @@ _known_pages = BoundedCache(_PAGES_BYTES, _page_bytes)
 
 def referring_host(referrer: str) -> str:
     """Return the host name a referrer names, without `www.`; '' when it names none."""
-    host = _known_hosts.get(referrer)
+    host = _known_hosts.young(referrer)
+    if host is None:
+        host = _known_hosts.get(referrer)
     if host is None:
         host = _referring_host(referrer)
         if len(referrer) <= MAX_CACHED:

@@ -320,6 +320,7 @@ class Intake:
         self._proxies.look()
         self._over.look()
         self._salts.forget()
+        self._context.days.forget()
         self._countries.refresh()
         self._bot_patterns.refresh()
 

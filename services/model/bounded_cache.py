@@ -18,10 +18,13 @@ class BoundedCache(Generic[K, V]):
 
     When the younger one has half of the bytes, it becomes the older one, and what was the older
     one is forgotten; what is found in the older one is young again. So something that is asked for
-    often stays, and a lookup costs little more than that of a dictionary.
+    often stays.
+
+    young  looks into the younger one only, and costs what a lookup in a dictionary costs: for hot
+           paths, which ask `get` for what is not there
     """
 
-    __slots__ = ("_filled", "_half", "_old", "_size", "_young")
+    __slots__ = ("_filled", "_half", "_old", "_size", "_young", "young")
 
     def __init__(self, max_bytes: int, size: Callable[[K, V], int]) -> None:
         """`size` returns the bytes of a key and its value; the entry itself comes on top."""
@@ -30,6 +33,7 @@ class BoundedCache(Generic[K, V]):
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
         self._filled = 0
+        self.young: Callable[[K], V | None] = self._young.get
 
     def __len__(self) -> int:
         return len(self._young.keys() | self._old.keys())
@@ -49,10 +53,12 @@ class BoundedCache(Generic[K, V]):
         if size > self._half:
             return
         if self._filled + size > self._half:
-            self._old, self._young, self._filled = self._young, {}, 0
+            self._old, self._filled = self._young.copy(), 0
+            self._young.clear()
         self._young[key] = value
         self._filled += size
 
     def clear(self) -> None:
         """Forget everything."""
-        self._young, self._old, self._filled = {}, {}, 0
+        self._old, self._filled = {}, 0
+        self._young.clear()

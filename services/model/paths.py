@@ -47,7 +47,7 @@ def normalise(
     if not significant:
         query = ""
     key = (path, query, significant, fold_case)
-    known = _known.get(key)
+    known = _known.young(key) or _known.get(key)
     if known is None:
         known = _normalise(path, query, significant, fold_case)
         if len(path) + len(query) <= _MAX_CACHED:

@@ -67,6 +67,12 @@ UNTRUSTED_FORWARDS = CounterSpec(
     "luot_untrusted_forwarded_hits_total",
     "Hits with X-Forwarded-For from a peer not in LUOT_TRUSTED_PROXIES: its readers count as one",
 )
+OVER_BUDGET = CounterSpec(
+    "luot_over_budget_hits_total",
+    "Hits beyond what one address, or all bots, may send, by what was done: refused, no_visit (a"
+    " view that is of no visit), not_written (bots of which only this count is kept)",
+    ("outcome",),
+)
 GROUP_COMMIT_HITS = HistogramSpec(
     "luot_group_commit_hits",
     "Hits appended to the log together",

@@ -16,7 +16,12 @@ _FILE = "_FILE"
 
 NAMES = frozenset(
     {
+        "ADDRESS_BOTS",
+        "ADDRESS_BYTES",
+        "ADDRESS_HITS",
+        "ADDRESS_VISITORS",
         "ADMIN_TOKEN",
+        "BOT_BYTES",
         "BOT_PATTERNS",
         "CLICKHOUSE_URL",
         "COUNTRY_DATABASE",

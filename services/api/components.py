@@ -19,8 +19,8 @@ from services.log.errors import LogError
 from services.log.open import open_log
 from services.log.tail import Tails
 from services.runtime.contact import Contact
+from services.state.recent_hits import UntrustedForwards
 from services.state.state import State
-from services.state.untrusted_forwards import UntrustedForwards
 from services.store.interface import Store, StoreError
 from services.store.open import open_store
 

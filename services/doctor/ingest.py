@@ -1,11 +1,12 @@
-"""Whether what ingest takes can be told apart."""
+"""Whether what ingest takes can be told apart, and is counted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from services.doctor.check import Check, Findings
 from services.state.errors import StateError
+from services.state.recent_hits import HitsOverBudget, UntrustedForwards
+from services.state.spooled_hits import SpooledHits
 from services.state.state import State
-from services.state.untrusted_forwards import UntrustedForwards
 
 _NAMED_SITES = 5
 
@@ -13,21 +14,57 @@ _NAMED_SITES = 5
 async def examine(shared: State, clock: Callable[[], float]) -> list[Check]:
     """Look at what ingest shares."""
     findings = Findings("ingest")
-    await findings.attempt("proxies", lambda: _proxies(findings, shared, clock), StateError)
+    for name, look in (
+        ("proxies", lambda: _proxies(findings, shared, clock)),
+        ("budgets", lambda: _budgets(findings, shared, clock)),
+        ("spooled hits", lambda: _spooled(findings, shared, clock)),
+    ):
+        await findings.attempt(name, look, StateError)
     return findings.checks
 
 
 async def _proxies(findings: Findings, shared: State, clock: Callable[[], float]) -> None:
     hits = await UntrustedForwards(shared).read(int(clock() * 1000))
-    most = sorted(hits, key=lambda slug: -hits[slug])
-    more = f" and {len(most) - _NAMED_SITES} more" if len(most) > _NAMED_SITES else ""
     findings.add(
         "proxies",
         not hits,
-        f"{sum(hits.values())} hits of {', '.join(most[:_NAMED_SITES])}{more} came with"
-        " X-Forwarded-For from peers that ingest does not trust, in the last 20 minutes"
+        f"{_counted(hits)} came with X-Forwarded-For from peers that ingest does not trust, in the"
+        " last 20 minutes"
         if hits
         else "no hits with X-Forwarded-For from peers that ingest does not trust",
         "add your proxies to LUOT_TRUSTED_PROXIES of ingest: all readers behind one that is not"
         " there count as one",
     )
+
+
+async def _budgets(findings: Findings, shared: State, clock: Callable[[], float]) -> None:
+    hits = await HitsOverBudget(shared).read(int(clock() * 1000))
+    # An attack is no fault of this installation, a proxy that is not known would be.
+    findings.add(
+        "budgets",
+        None if hits else True,
+        f"{_counted(hits)} were refused or are of no visit in the last 20 minutes: one address sent"
+        " more than its budget; if that is a gateway of readers, raise LUOT_ADDRESS_HITS,"
+        " LUOT_ADDRESS_BYTES and LUOT_ADDRESS_VISITORS"
+        if hits
+        else "no address sends more than its budget",
+    )
+
+
+async def _spooled(findings: Findings, shared: State, clock: Callable[[], float]) -> None:
+    spooled = await SpooledHits(shared).read(int(clock() * 1000))
+    findings.add(
+        "spooled hits",
+        not spooled.hits,
+        f"{spooled.hits:,} hits are accepted and not counted, the oldest for"
+        f" {spooled.waits_ms / 1000:.0f} s: they wait in the spools of ingest"
+        if spooled.hits
+        else "none wait in the spools of ingest",
+        "see why Redis does not take them: /readyz of ingest, and the checks of the log below",
+    )
+
+
+def _counted(hits: Mapping[str, int]) -> str:
+    most = sorted(hits, key=lambda slug: -hits[slug])
+    more = f" and {len(most) - _NAMED_SITES} more" if len(most) > _NAMED_SITES else ""
+    return f"{sum(hits.values())} hits of {', '.join(most[:_NAMED_SITES])}{more}"

@@ -4,15 +4,19 @@ Only names of the tables below leave this file: the parser's own may quote the U
 """
 
 import re
-from functools import cache, lru_cache
+from functools import cache
+from sys import getsizeof
 
 import msgspec
 from ua_parser import Domain, Resolver, load_builtins
 from ua_parser.regex import Resolver as RegexResolver
 
+from services.model.bounded_cache import BoundedCache
+
 OTHER = "Other"
 MAX_USER_AGENT = 512
 """Characters of a User-Agent that are looked at."""
+_CACHE_BYTES = 4 << 20
 
 
 class Agent(msgspec.Struct, frozen=True, gc=False):
@@ -130,10 +134,17 @@ def warm() -> None:
     read_agent("Mozilla/5.0")
 
 
-@lru_cache(maxsize=16_384)
 def read_agent(user_agent: str) -> Agent:
-    """Return the families that a User-Agent names."""
+    """Return the families that a User-Agent names; only its beginning is looked at."""
     user_agent = user_agent[:MAX_USER_AGENT]
+    agent = _known.young(user_agent) or _known.get(user_agent)
+    if agent is None:
+        agent = _read(user_agent)
+        _known.put(user_agent, agent)
+    return agent
+
+
+def _read(user_agent: str) -> Agent:
     parsed = _parser()(user_agent, Domain.USER_AGENT | Domain.OS)
     system = OTHER if parsed.os is None else _SYSTEMS.get(parsed.os.family, OTHER)
     browser = OTHER
@@ -142,6 +153,12 @@ def read_agent(user_agent: str) -> Agent:
     elif parsed.user_agent is not None:
         browser = _BROWSERS.get(parsed.user_agent.family, OTHER)
     return Agent(_device(user_agent, system), browser, system)
+
+
+# The names are those of the tables above: an agent has no text of its own.
+_known: BoundedCache[str, Agent] = BoundedCache(
+    _CACHE_BYTES, lambda user_agent, agent: getsizeof(user_agent) + getsizeof(agent)
+)
 
 
 def cuts_referer(user_agent: str) -> bool:

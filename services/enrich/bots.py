@@ -8,13 +8,17 @@ that shows a page within itself is a person unless it says otherwise.
 
 import re
 from enum import StrEnum
-from functools import lru_cache
+from sys import getsizeof
 
 import msgspec
 
 from services.enrich import crawler_lists
 from services.enrich.agents import MAX_USER_AGENT
 from services.enrich.operator_patterns import OperatorPatterns
+from services.model.bounded_cache import BoundedCache
+
+_VERDICTS_BYTES = 4 << 20
+_HEADERS_BYTES = 6 << 20
 
 _LETTER = re.compile(r"[A-Za-z]")
 
@@ -122,14 +126,24 @@ class Bots:
 
     def __init__(self) -> None:
         self._operator = OperatorPatterns()
-        self.judge = lru_cache(maxsize=16_384)(self._judge)
-        self._read = lru_cache(maxsize=16_384)(self._read_header)
+        self.knows_spam = False
+        """Whether the operator lists any host of referrer spam."""
+        self._verdicts: BoundedCache[str, Verdict] = BoundedCache(
+            _VERDICTS_BYTES,
+            lambda text, verdict: (
+                getsizeof(text) + getsizeof(verdict) + getsizeof(verdict.evidence)
+            ),
+        )
+        self._headers: BoundedCache[bytes, tuple[str, bool]] = BoundedCache(
+            _HEADERS_BYTES, lambda header, read: getsizeof(header) + sum(map(getsizeof, read))
+        )
 
     def use(self, operator: OperatorPatterns) -> None:
         """Take other patterns of the operator's from now on."""
         self._operator = operator
-        self.judge.cache_clear()
-        self._read.cache_clear()
+        self.knows_spam = bool(operator.referrers)
+        self._verdicts.clear()
+        self._headers.clear()
 
     def is_spam(self, referring_host: str) -> bool:
         """Tell whether the operator lists a referring host as one of referrer spam."""
@@ -137,7 +151,13 @@ class Bots:
 
     def read_sender(self, user_agent: bytes) -> tuple[str, bool]:
         """Return the text of a header User-Agent, cut, and whether it is a bot's."""
-        return self._read(user_agent[:MAX_USER_AGENT])
+        header = user_agent[:MAX_USER_AGENT]
+        read = self._headers.young(header) or self._headers.get(header)
+        if read is None:
+            text = header.decode("latin-1")
+            read = text, self.is_bot(text)
+            self._headers.put(header, read)
+        return read
 
     def is_bot(self, user_agent: str) -> bool:
         """Tell whether a User-Agent is a crawler's, a tool's, or nobody's."""
@@ -145,11 +165,12 @@ class Bots:
 
     def judge_cut(self, user_agent: str) -> Verdict:
         """Return what a User-Agent is taken for; only its beginning is looked at."""
-        return self.judge(user_agent[:MAX_USER_AGENT])
-
-    def _read_header(self, user_agent: bytes) -> tuple[str, bool]:
-        text = user_agent.decode("latin-1")
-        return text, self.is_bot(text)
+        text = user_agent[:MAX_USER_AGENT]
+        verdict = self._verdicts.get(text)
+        if verdict is None:
+            verdict = self._judge(text)
+            self._verdicts.put(text, verdict)
+        return verdict
 
     def _judge(self, user_agent: str) -> Verdict:
         for reason, patterns in (

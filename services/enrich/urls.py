@@ -1,18 +1,21 @@
 """Where a view happened and where the visitor came from, read from URLs."""
 
 import re
-from functools import lru_cache
+from sys import getsizeof
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
 
+from services.model.bounded_cache import BoundedCache
 from services.model.hosts import fold
 from services.model.paths import clean
 from services.model.site import ANY_HOST, Site
 
 MAX_SOURCE = 100
 MAX_CACHED = 1024
-"""Characters of a URL that is remembered; longer ones must not fill the memory."""
+"""Characters of a URL that is remembered; longer ones would push out many others."""
+_PAGES_BYTES = 4 << 20
+_HOSTS_BYTES = 2 << 20
 _HOST = re.compile(r"[^\s/?#@\\\x00-\x20\x7f]{1,253}")
 _CAMPAIGN = "utm_source"
 _GUESSED = ("source", "ref")
@@ -34,7 +37,12 @@ class PageUrl(msgspec.Struct, frozen=True, gc=False):
 
 def read_page(url: str) -> PageUrl | None:
     """Return the parts of an http or https URL, or None when it is not one."""
-    return _known_page(url) if len(url) <= MAX_CACHED else _page(url)
+    page = _known_pages.young(url) or _known_pages.get(url)
+    if page is None:
+        page = _page(url)
+        if page is not None and len(url) <= MAX_CACHED:
+            _known_pages.put(url, page)
+    return page
 
 
 def _page(url: str) -> PageUrl | None:
@@ -45,12 +53,24 @@ def _page(url: str) -> PageUrl | None:
     return PageUrl(host, parts.path, parts.query, *_campaign(parts.query)) if host else None
 
 
-_known_page = lru_cache(maxsize=8192)(_page)
+def _page_bytes(url: str, page: PageUrl) -> int:
+    texts = (url, page.host, page.path, page.query, page.campaign)
+    return getsizeof(page) + sum(map(getsizeof, texts))
+
+
+_known_pages = BoundedCache(_PAGES_BYTES, _page_bytes)
 
 
 def referring_host(referrer: str) -> str:
     """Return the host name a referrer names, without `www.`; '' when it names none."""
-    return _known_host(referrer) if len(referrer) <= MAX_CACHED else _referring_host(referrer)
+    host = _known_hosts.young(referrer)
+    if host is None:
+        host = _known_hosts.get(referrer)
+    if host is None:
+        host = _referring_host(referrer)
+        if len(referrer) <= MAX_CACHED:
+            _known_hosts.put(referrer, host)
+    return host
 
 
 def _referring_host(referrer: str) -> str:
@@ -60,7 +80,11 @@ def _referring_host(referrer: str) -> str:
     return _host(parts).removeprefix("www.")[:MAX_SOURCE]
 
 
-_known_host = lru_cache(maxsize=8192)(_referring_host)
+def _host_bytes(referrer: str, host: str) -> int:
+    return getsizeof(referrer) + getsizeof(host)
+
+
+_known_hosts = BoundedCache(_HOSTS_BYTES, _host_bytes)
 
 
 def source_of(page: PageUrl, referrer: str, site: Site) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 
 from msgspec import Raw
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
@@ -84,7 +84,10 @@ class Ingest:
         if answer is not None:
             await answer.send(scope, send)
             seconds = time.perf_counter() - started
-            _histogram(scope["path"], scope["method"], answer.status).observe(seconds)
+            path, method = scope["path"], scope["method"]
+            route = path if path in PATHS else "other"
+            known = method if method in _METHODS else "other"
+            _histogram(route, known, answer.status).observe(seconds)
 
     async def _answer(self, scope: Scope, receive: Receive) -> IngestResponse | None:
         """Return the answer to a request, or None when the client went away."""
@@ -262,8 +265,7 @@ def run(settings: IngestSettings) -> None:
         raise SystemExit(f"luot ingest: {ingest.refusal}") from None
 
 
-@lru_cache(maxsize=4096)
-def _histogram(path: str, method: str, status: int) -> Histogram:
-    route = path if path in PATHS else "other"
-    known = method if method in _METHODS else "other"
-    return metrics.REQUEST_SECONDS.labels(route, known, str(status))
+@cache
+def _histogram(route: str, method: str, status: int) -> Histogram:
+    """Return the histogram of a route and a method that are known: of strangers', none is made."""
+    return metrics.REQUEST_SECONDS.labels(route, method, str(status))

@@ -19,10 +19,21 @@ class Days:
         self._salts = salts
         self._paths = paths
         self._opening: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._open_days: set[tuple[str, int]] = set()
 
     def is_open(self, site: str, day: int) -> bool:
         """Tell whether hits of a day can be taken without a round trip to Redis."""
-        return self._salts.known(site, day) is not None and self._paths.is_open(site, day)
+        key = (site, day)
+        if key in self._open_days:
+            return True
+        if self._salts.known(site, day) is None or not self._paths.is_open(site, day):
+            return False
+        self._open_days.add(key)
+        return True
+
+    def forget(self) -> None:
+        """Ask salts and paths again: they may have forgotten days."""
+        self._open_days.clear()
 
     async def open(self, site: str, day: int) -> None:
         """Open a day, with Redis, or without it while it is down."""

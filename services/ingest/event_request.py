@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from services.http.response import Header
+from services.ingest.draft import Draft
 from services.ingest.event import Event
-from services.ingest.pipeline import Draft
 from services.model.account import SendToken
 
 Client = tuple[str, int] | None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 from contextlib import suppress
+from uuid import uuid4
 
 from services.enrich import agents
 from services.enrich.bots import Bots
@@ -11,16 +12,20 @@ from services.enrich.country import Countries
 from services.enrich.operator_patterns import PatternsFile
 from services.http.client_address import Addresses
 from services.ingest import metrics
+from services.ingest.bot_room import BotRoom
+from services.ingest.budgets import AddressBudgets
 from services.ingest.cardinality import CardinalityLimiter
 from services.ingest.checks import RefusedError, check_log
 from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.commit import GroupCommit, UnavailableError
 from services.ingest.days import Days
+from services.ingest.draft import Draft
 from services.ingest.drops import DropReason
 from services.ingest.networks import AddressHashes
 from services.ingest.new_paths import NewPaths
+from services.ingest.over_budget import OverBudget
 from services.ingest.path_memory import PathMemory
-from services.ingest.pipeline import Draft, PipelineContext, process
+from services.ingest.pipeline import PipelineContext, process
 from services.ingest.salt_memory import SaltMemory
 from services.ingest.salts import Salts
 from services.ingest.senders import Senders
@@ -39,12 +44,17 @@ from services.runtime.clock import Clock
 from services.runtime.contact import Contact
 from services.runtime.tasks import end, ended
 from services.state.errors import StateError
+from services.state.spooled_hits import Spooled, SpooledHits
 from services.state.state import State
 
 _log = logging.getLogger(__name__)
 
 MAINTENANCE_SECONDS = 2.0
 """How old the copy of the sites may be, and how long a fault of Redis may go unnoticed."""
+FULL = 0.8
+"""How full the log is when bots have no room in it any more; it is trimmed from 0.65 on."""
+LATE_SECONDS = 60.0
+"""How long an accepted hit may wait to be counted before that is said."""
 _REDIS_SECONDS = 1.0
 
 
@@ -67,7 +77,7 @@ class Intake:
             answer_seconds=_REDIS_SECONDS,
         )
         self._uncounted = Uncounted(self._log)
-        self._contact = Contact("the log", self._uncounted.measure, (LogError,))
+        self._contact = Contact("the log", self._ask_log, (LogError,))
         # The group commit has one append in flight, and does its own timeouts and retries.
         self._producer = self._log.producer()
         self._breaker = CircuitBreaker()
@@ -91,17 +101,24 @@ class Intake:
         bots = Bots()
         self._bot_patterns = PatternsFile(settings.bot_patterns, bots.use)
         self._proxies = UntrustedProxies(self._state, clock)
+        self._over = OverBudget(self._state, clock)
+        self._bot_room = BotRoom(settings.bot_bytes)
+        self._spooled = SpooledHits(self._state)
         self._context = PipelineContext(
+            clock=clock,
             sites=self._sites,
             days=Days(self._breaker, self._salts, self._paths),
             salts=self._salts,
             paths=self._paths,
-            rates=TokenBuckets(settings.rate_per_minute, settings.rate_burst, clock),
+            rates=TokenBuckets(settings.rate_per_minute, settings.rate_burst),
             addresses=Addresses(settings.trusted_proxies),
             hashes=AddressHashes(),
+            budgets=AddressBudgets(settings.of_one_address()),
+            bot_room=self._bot_room,
             countries=self._countries,
             bots=bots,
             proxies=self._proxies,
+            over=self._over,
         )
         self._commit = GroupCommit(
             self._producer,
@@ -124,6 +141,7 @@ class Intake:
         self._one_maintains = asyncio.Lock()
         self._reported: str | None = None
         self._closed: str | None = "ingest has not started"
+        self._process = uuid4().hex
 
     async def start(self) -> None:
         """Open spool and log, and read the sites. Does not wait for a Redis that is down.
@@ -175,8 +193,25 @@ class Intake:
 
     def notes(self) -> list[str]:
         """Return what an operator should know although hits are taken."""
-        notes = (self._contact.problem(), self._breaker.note(), self._proxies.problem())
+        notes = (
+            self._contact.problem(),
+            self._breaker.note(),
+            self._proxies.problem(),
+            self._over.problem(),
+            self._waiting(),
+        )
         return [note for note in notes if note is not None]
+
+    def _waiting(self) -> str | None:
+        age = self._uncounted_age()
+        if not age > LATE_SECONDS:
+            return None
+        return f"hits are accepted and not counted: the oldest waits for {age:.0f} s"
+
+    async def _ask_log(self) -> None:
+        """Ask what the log knows of itself. Raises LogError."""
+        await self._uncounted.measure()
+        self._bot_room.closed = await self._log.fullness() > FULL
 
     def _log_up(self) -> float:
         refuses = not self._breaker.closed and not self._breaker.slow
@@ -272,6 +307,10 @@ class Intake:
                     await self._open()
 
     async def _look(self) -> None:
+        # First of all: a full server refuses most of what follows.
+        with suppress(StateError):
+            waits = Spooled(self._spool.hits, int(self._spool.age() * 1000))
+            await self._spooled.tell(self._process, waits, self._clock())
         with suppress(StateError, LogError):
             await self._sites.refresh()
             await self.senders.refresh()
@@ -279,6 +318,7 @@ class Intake:
             await self._salts.share()
             await self._paths.share()
             await self._proxies.share()
+            await self._over.share()
             # Repairs a server that was wiped.
             await self._log.create()
             await self._sites.acknowledge()
@@ -286,7 +326,9 @@ class Intake:
         if self._no_room() is None:
             self._commit.fault = None
         self._proxies.look()
+        self._over.look()
         self._salts.forget()
+        self._context.days.forget()
         self._countries.refresh()
         self._bot_patterns.refresh()
 

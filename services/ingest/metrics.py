@@ -1,6 +1,7 @@
 """The metrics that ingest serves."""
 
 from services import metrics as catalogue
+from services.ingest.budgets import Ruling
 from services.ingest.cardinality import WhyOther
 from services.ingest.drops import DropReason
 
@@ -22,6 +23,12 @@ _other_paths = catalogue.OTHER_PATHS.create()
 DROPS = {reason: _drops.labels(reason.value) for reason in DropReason}
 OTHER_PATHS = {why: _other_paths.labels(why.value) for why in WhyOther}
 UNTRUSTED_FORWARDS = catalogue.UNTRUSTED_FORWARDS.create()
+_over_budget = catalogue.OVER_BUDGET.create()
+OVER_BUDGET = {
+    Ruling.NO_VISIT: _over_budget.labels("no_visit"),
+    Ruling.NOT_WRITTEN: _over_budget.labels("not_written"),
+    Ruling.REFUSED: _over_budget.labels("refused"),
+}
 GROUP_COMMIT_HITS = catalogue.GROUP_COMMIT_HITS.create()
 GROUP_COMMIT_SECONDS = catalogue.GROUP_COMMIT_SECONDS.create()
 APPEND_RETRIES = catalogue.APPEND_RETRIES.create()

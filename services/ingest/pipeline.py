@@ -4,35 +4,44 @@ Read `STEPS` from top to bottom. What came before it: the body was read and was 
 (http.py), and it was an event (event.py). What comes after: the group commit (commit.py).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from services.enrich.agents import Agent, cuts_referer, read_agent
+from services.enrich.agents import cuts_referer, read_agent
 from services.enrich.bots import Bots
 from services.enrich.country import Countries
-from services.enrich.urls import PageUrl, comes_from_site, read_page, referring_host, source_of
+from services.enrich.sender_host import sender_host
+from services.enrich.urls import comes_from_site, read_page, referring_host, source_of
 from services.enrich.visitor_hash import hashed_part, visitor_hash
 from services.http.client_address import Addresses
 from services.ingest import metrics
+from services.ingest.bot_room import BotRoom
+from services.ingest.budgets import AddressBudgets, Ruling
 from services.ingest.cardinality import CardinalityLimiter
 from services.ingest.days import Days
+from services.ingest.draft import Draft
 from services.ingest.drops import DropReason
-from services.ingest.event import PAGEVIEW, Event, EventError
+from services.ingest.event import PAGEVIEW, EventError
 from services.ingest.networks import AddressHashes
+from services.ingest.over_budget import OverBudget
 from services.ingest.salts import Salts
 from services.ingest.senders import may_send
 from services.ingest.site_lookup import SiteLookup
-from services.ingest.token_bucket import TokenBuckets
+from services.ingest.token_bucket import FIRST, TokenBuckets
 from services.ingest.untrusted_proxies import UntrustedProxies
-from services.model.account import SendToken
 from services.model.hit import OTHER_PATH, UNKNOWN_PATH, Hit, Visit
 from services.model.site import ANY_HOST, Site
+from services.runtime.clock import Clock
+
+HIT_OCTETS = 120
+"""What a hit takes in the log beside its texts, when few come at once."""
 
 
 class PipelineContext(msgspec.Struct, frozen=True):
     """What the steps depend on."""
 
+    clock: Clock
     sites: SiteLookup
     days: Days
     salts: Salts
@@ -40,48 +49,12 @@ class PipelineContext(msgspec.Struct, frozen=True):
     rates: TokenBuckets
     addresses: Addresses
     hashes: AddressHashes
+    budgets: AddressBudgets
+    bot_room: BotRoom
     countries: Countries
     bots: Bots
     proxies: UntrustedProxies
-
-
-class Draft(msgspec.Struct, kw_only=True, gc=False):
-    """A hit on its way through the steps: what was received, and what they have added so far.
-
-    peer       address at the other end of the connection, '' for a local socket
-    forwarded  every X-Forwarded-For of the request, joined with commas
-    at         when it was received, in milliseconds since 1970
-    image      whether it was sent by loading the image
-    token      of the server that vouches for `forwarded` and `at`; None for a browser
-    network    stands for the address, of IPv6 for its /64: a hash that only this process can make
-    block      the same of the /48 of an IPv6 address; see AddressHash
-    sender     for the rate limit: the visitor's hash, logged only for those who allow it; on a site
-               that counts views only, a number of this process
-    """
-
-    event: Event
-    headers: Mapping[bytes, bytes]
-    peer: str
-    forwarded: str
-    at: int
-    image: bool = False
-    token: SendToken | None = None
-    page: PageUrl = PageUrl("", "", "", "")
-    site: Site = Site(slug="unknown")
-    day: int = 0
-    user_agent: str = ""
-    address: str = ""
-    network: int = 0
-    block: int = 0
-    bot: bool = False
-    sender: int = 0
-    visitor: int = 0
-    visit: Visit = Visit.UNDECIDED
-    path: str = ""
-    own_path: str = ""
-    source: str = ""
-    agent: Agent = Agent("", "", "")
-    country: str = ""
+    over: OverBudget
 
 
 Outcome = DropReason | Awaitable[None] | None
@@ -159,6 +132,16 @@ def allow_host(draft: Draft, context: PipelineContext) -> Outcome:
     return None if draft.site.allows(draft.page.host) else DropReason.FOREIGN_HOST
 
 
+def refuse_foreign_page(draft: Draft, context: PipelineContext) -> Outcome:
+    """The page that sends a hit is one of the site; a server with a token has no page."""
+    if draft.token is not None:
+        return None
+    host = sender_host(draft.headers)
+    if not host or host == draft.page.host or draft.site.allows(host):
+        return None
+    return DropReason.FOREIGN_HOST
+
+
 def refuse_prefetch(draft: Draft, context: PipelineContext) -> Outcome:
     """Nobody has seen a page that a browser only prefetched."""
     headers = draft.headers
@@ -195,7 +178,7 @@ def tag_bot(draft: Draft, context: PipelineContext) -> Outcome:
     """Bots stay in the log, tagged."""
     bots, referrer = context.bots, draft.event.referrer
     draft.user_agent, draft.bot = bots.read_sender(draft.headers.get(b"user-agent", b""))
-    if referrer and bots.is_spam(referring_host(referrer)):
+    if referrer and bots.knows_spam and bots.is_spam(referring_host(referrer)):
         draft.bot = True
     return None
 
@@ -219,7 +202,26 @@ def hash_visitor(draft: Draft, context: PipelineContext) -> Outcome:
 
 def limit_rate(draft: Draft, context: PipelineContext) -> Outcome:
     """No reader turns pages this fast."""
-    return None if context.rates.take(draft.sender) else DropReason.RATE
+    # What a server sends may be an hour old; how fast it sends is told by the clock.
+    now = draft.at if draft.token is None else context.clock()
+    turn = context.rates.take(draft.sender, now)
+    draft.newcomer = turn is FIRST
+    return None if turn else DropReason.RATE
+
+
+def begin_visit(draft: Draft, context: PipelineContext) -> Outcome:
+    """Without a visitor, a view that does not come from the site itself starts a visit.
+
+    An image alone says nothing about where its reader was before.
+    """
+    if draft.visitor or draft.bot or draft.site.views_only:
+        return None
+    referrer = draft.event.referrer
+    if referrer is None and draft.image:
+        return None
+    inside = comes_from_site(draft.page, referrer or "", draft.site)
+    draft.visit = Visit.CONTINUES if inside else Visit.STARTS
+    return None
 
 
 def fold_path(draft: Draft, context: PipelineContext) -> Outcome:
@@ -235,6 +237,35 @@ def _hides_page(draft: Draft) -> bool:
     """Tell whether the browser names the origin of a page only, as some do to other sites."""
     near = draft.headers.get(b"sec-fetch-site") in (b"same-origin", b"same-site")
     return not near and cuts_referer(draft.user_agent)
+
+
+def spend_budget(draft: Draft, context: PipelineContext) -> Outcome:
+    """What one address sends is bounded; of bots above it, only the count is kept.
+
+    A visitor too many is a view that starts no visit and is nobody who is online.
+    """
+    budgets, bot = context.budgets, draft.bot
+    free = budgets.is_free(draft.network, draft.block, draft.at)
+    if free and not bot:
+        return None
+    slug = draft.site.slug
+    octets = HIT_OCTETS + len(draft.path.encode()) + len(draft.page.host)
+    visits = draft.newcomer or draft.visit is Visit.STARTS
+    ruling = Ruling.WITHIN
+    if not free:
+        ruling = budgets.spend(draft.network, draft.block, slug, octets, bot=bot, newcomer=visits)
+    if bot and not ruling and not context.bot_room.take(slug, draft.at, octets):
+        ruling = Ruling.NOT_WRITTEN
+    if not ruling:
+        return None
+    context.over.note(slug, ruling)
+    if draft.newcomer:
+        context.rates.forget(draft.sender)
+    draft.visitor, draft.visit = 0, Visit.CONTINUES
+    return _DROPS.get(ruling)
+
+
+_DROPS = {Ruling.NOT_WRITTEN: DropReason.BOT, Ruling.REFUSED: DropReason.RATE}
 
 
 def limit_paths(draft: Draft, context: PipelineContext) -> Outcome:
@@ -255,21 +286,6 @@ def name_source(draft: Draft, context: PipelineContext) -> Outcome:
     return None
 
 
-def begin_visit(draft: Draft, context: PipelineContext) -> Outcome:
-    """Without a visitor, a view that does not come from the site itself starts a visit.
-
-    An image alone says nothing about where its reader was before.
-    """
-    if draft.visitor or draft.bot or draft.site.views_only:
-        return None
-    referrer = draft.event.referrer
-    if referrer is None and draft.image:
-        return None
-    inside = comes_from_site(draft.page, referrer or "", draft.site)
-    draft.visit = Visit.CONTINUES if inside else Visit.STARTS
-    return None
-
-
 def name_agent(draft: Draft, context: PipelineContext) -> Outcome:
     """Device, browser and system, by family; the User-Agent ends here."""
     draft.agent = read_agent(draft.user_agent)
@@ -287,16 +303,18 @@ STEPS: tuple[Step, ...] = (
     read_url,
     find_site,
     allow_host,
+    refuse_foreign_page,
     refuse_prefetch,
     open_day,
     find_address,
     tag_bot,
     hash_visitor,
     limit_rate,
+    begin_visit,
     fold_path,
+    spend_budget,
     limit_paths,
     name_source,
-    begin_visit,
     name_agent,
     name_country,
 )

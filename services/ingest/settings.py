@@ -7,6 +7,8 @@ from typing import Annotated, ClassVar
 from msgspec import Meta, field
 
 from services.http.client_address import THIS_MACHINE, Networks
+from services.ingest.budgets import DAY
+from services.ingest.packed_counts import AddressLimits
 from services.ingest.salt_memory import default_folder
 from services.settings import Settings
 
@@ -17,6 +19,10 @@ def default_spool() -> Path:
         return Path("/var/lib/luot/spool")
     state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(state) / "luot" / "spool"
+
+
+MOST = 1 << 31
+"""Of one address in an hour; what is larger is no limit, and does not fit in a budget."""
 
 
 class IngestSettings(Settings, frozen=True, kw_only=True):
@@ -37,6 +43,49 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     rate_burst: Annotated[
         int, Meta(ge=1, description="hits of one visitor that may come at once")
     ] = 600
+    address_hits: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MOST,
+            description="hits an hour of one address on one site; 4 times that on all sites,"
+            " 8 times that in a day",
+        ),
+    ] = 30_000
+    address_visitors: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MOST,
+            description="new visitors an hour of one address, like LUOT_ADDRESS_HITS; the views"
+            " of those above are of no visit",
+        ),
+    ] = 6000
+    address_bots: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MOST,
+            description="hits of bots an hour of one address, like LUOT_ADDRESS_HITS; above, only a"
+            " count of them is kept",
+        ),
+    ] = 1000
+    address_bytes: Annotated[
+        int,
+        Meta(
+            ge=1024,
+            le=MOST,
+            description="bytes of the log an hour for one address, like LUOT_ADDRESS_HITS",
+        ),
+    ] = 8 << 20
+    bot_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="bytes of the log an hour for bots of all addresses, a quarter of it for"
+            " one site; above, only a count of them is kept",
+        ),
+    ] = 32 << 20
     max_paths: Annotated[
         int, Meta(ge=1, le=1_000_000, description="new paths of one site and day")
     ] = 20_000
@@ -74,3 +123,13 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
     spool_bytes: Annotated[
         int, Meta(ge=0, description="how large the spool of one process may become")
     ] = 1 << 30
+
+    def of_one_address(self) -> AddressLimits:
+        """Return what one address may send to one site."""
+        return AddressLimits(
+            hits=self.address_hits,
+            visitors=self.address_visitors,
+            bots=self.address_bots,
+            octets=self.address_bytes,
+            day=DAY,
+        )

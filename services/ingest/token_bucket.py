@@ -1,40 +1,57 @@
 """Limits the rate of each visitor: a token bucket each, in bounded memory."""
 
-from services.runtime.clock import Clock
+from enum import IntEnum
+
+CAPACITY = 150_000
+"""Visitors that are remembered; about 15 MB at most."""
+
+
+class Turn(IntEnum):
+    """What became of a visitor's hit."""
+
+    REFUSED = 0
+    FIRST = 1
+    """Taken, of a visitor who was not seen lately."""
+    NEXT = 2
+
+
+# Python looks members up slowly.
+FIRST, _NEXT = Turn.FIRST, Turn.NEXT
 
 
 class TokenBuckets:
     """Token buckets, stored as the time at which each will be full again (GCRA).
 
-    An unknown visitor has a full bucket, so full buckets can be forgotten. When there are more than
-    `capacity` buckets, the oldest are forgotten.
+    An unknown visitor has a full bucket. Visitors are forgotten by generation: when the younger one
+    has half of `capacity`, the older one is dropped. So who is seen again is remembered.
     """
 
-    def __init__(self, per_minute: int, burst: int, clock: Clock, capacity: int = 200_000) -> None:
+    def __init__(self, per_minute: int, burst: int, capacity: int = CAPACITY) -> None:
         self._interval = 60_000 / per_minute
         self._depth = self._interval * burst
-        self._clock = clock
-        self._capacity = capacity
-        self._full_at: dict[int, float] = {}
+        self._half = capacity // 2
+        self._young: dict[int, float] = {}
+        self._old: dict[int, float] = {}
 
     def __len__(self) -> int:
-        return len(self._full_at)
+        return len(self._young) + len(self._old)
 
-    def take(self, visitor: int) -> bool:
-        """Take one token of a visitor; False when there is none."""
-        now = self._clock()
-        known = self._full_at.get(visitor)
+    def take(self, visitor: int, now: int) -> Turn:
+        """Take one token of a visitor; `now` is in ms since 1970."""
+        known = self._young.get(visitor)
+        if known is None:
+            known = self._old.pop(visitor, None)
+            if len(self._young) >= self._half:
+                self._old, self._young = self._young, {}
         full_at = (known if known is not None and known > now else now) + self._interval
         if full_at - now > self._depth:
-            return False
-        if known is None and len(self._full_at) >= self._capacity:
-            self._forget(now)
-        self._full_at[visitor] = full_at
-        return True
+            if known is not None:
+                self._young[visitor] = known
+            return Turn.REFUSED
+        self._young[visitor] = full_at
+        return FIRST if known is None else _NEXT
 
-    def _forget(self, now: int) -> None:
-        going = {visitor: at for visitor, at in self._full_at.items() if at > now}
-        excess = len(going) - self._capacity * 3 // 4
-        for visitor in list(going)[: max(excess, 0)]:
-            del going[visitor]
-        self._full_at = going
+    def forget(self, visitor: int) -> None:
+        """Forget a visitor: whoever is not counted as one must not push out others."""
+        self._young.pop(visitor, None)
+        self._old.pop(visitor, None)

@@ -323,6 +323,10 @@ class Log(ABC):
         """Check the server; the first check names it. Raises LogError when it is unreachable."""
 
     @abstractmethod
+    async def fullness(self) -> float:
+        """Return how full the server is, from 0 to 1 and more; 0 where it does not tell."""
+
+    @abstractmethod
     async def dead_entries(self) -> int:
         """Return how many entries could not be decoded."""
 

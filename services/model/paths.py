@@ -6,12 +6,15 @@ Normalising is idempotent.
 import re
 import unicodedata
 from collections.abc import Sequence
-from functools import lru_cache
+from sys import getsizeof
 from urllib.parse import unquote, unquote_plus
+
+from services.model.bounded_cache import BoundedCache
 
 MAX_BYTES = 512
 _MAX_CACHED = 1024
-"""Longest input that is cached, in characters: anybody can send endless longer ones."""
+"""Longest input that is remembered, in characters: longer ones would push out many others."""
+_CACHE_BYTES = 4 << 20
 
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Decoded, these would change where the path ends or what an escape is; they stay as they are.
@@ -27,6 +30,9 @@ _UNSEEN = re.compile(
 )
 
 
+_Key = tuple[str, str, Sequence[str], bool]
+
+
 def normalise(
     path: str, query: str = "", significant: Sequence[str] = (), *, fold_case: bool = False
 ) -> str:
@@ -40,8 +46,13 @@ def normalise(
     """
     if not significant:
         query = ""
-    short = len(path) + len(query) <= _MAX_CACHED
-    return (_cached if short else _normalise)(path, query, significant, fold_case)
+    key = (path, query, significant, fold_case)
+    known = _known.young(key) or _known.get(key)
+    if known is None:
+        known = _normalise(path, query, significant, fold_case)
+        if len(path) + len(query) <= _MAX_CACHED:
+            _known.put(key, known)
+    return known
 
 
 def _normalise(path: str, query: str, significant: Sequence[str], fold_case: bool) -> str:
@@ -51,7 +62,12 @@ def _normalise(path: str, query: str, significant: Sequence[str], fold_case: boo
     return whole if len(whole) * 4 <= MAX_BYTES else _cut(whole, significant, fold_case)
 
 
-_cached = lru_cache(maxsize=16_384)(_normalise)
+def _bytes(key: _Key, known: str) -> int:
+    path, query, *_ = key
+    return getsizeof(key) + getsizeof(path) + getsizeof(query) + getsizeof(known)
+
+
+_known: BoundedCache[_Key, str] = BoundedCache(_CACHE_BYTES, _bytes)
 
 
 def clean(text: str) -> str:

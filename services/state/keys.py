@@ -20,6 +20,9 @@ TOKENS_USED = "tokens:used"
 SEND_TOKENS = "tokens:send"
 """Hash of a token's digest → whose it is as JSON, and '' → the version of all of it; the API is its
 only writer."""
+SPOOLED = "spooled"
+"""Hash of an ingest process' id → when it told, how many hits its spool holds, and since how many
+ms the oldest waits."""
 SIGN_IN_SALT = "sign-in:salt"
 """Random salt for hashing the names and addresses of failed sign-ins."""
 
@@ -47,6 +50,11 @@ def path_history(site: str) -> str:
 def untrusted(window: int) -> str:
     """Return the hash of slug → hits through untrusted proxies, of one window of time."""
     return f"untrusted:{window}"
+
+
+def over_budget(window: int) -> str:
+    """Return the hash of slug → hits of addresses that sent too much, of one window of time."""
+    return f"over-budget:{window}"
 
 
 def numbers_field(site: str, metric: str) -> str:

@@ -321,6 +321,7 @@ async def test_a_log_tells_of_its_server(log: Log) -> None:
     assert server.ok
     assert server.value
     assert await log.dead_entries() == 0
+    assert 0 <= await log.fullness() < 0.5
 
 
 async def test_a_log_that_is_away_says_so_without_what_was_sent() -> None:
@@ -334,6 +335,7 @@ async def test_a_log_that_is_away_says_so_without_what_was_sent() -> None:
         lambda: log.positions.extents(),
         lambda: log.imports.begin("secret", DIGEST),
         lambda: log.examine(),
+        lambda: log.fullness(),
     ):
         with pytest.raises(LogError) as caught:
             await call()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.main import app
+from services.state import keys
+from services.state.recent_hits import WINDOW_MS
 from services.store.open import open_store
 from tests.servers.redis import free_port
 from tests.servers.system import TOKEN, System
@@ -25,7 +27,7 @@ CHECKS = {
         *("ClickHouse", "clock", "schema", "partitions", "restore", "disk", "parts", "sites"),
         *("recount", "pages", "periods"),
     },
-    "ingest": {"spool", "spools of other logs", "proxies"},
+    "ingest": {"spool", "spools of other logs", "proxies", "budgets", "spooled hits"},
 }
 
 
@@ -169,6 +171,43 @@ def test_what_is_wrong_with_the_log_is_told_with_advice(system: System) -> None:
     }
     assert "throws away hits" in found["log eviction"]["advice"]
     assert "the log has 16, LUOT_PARTITIONS=8" in found["log partitions"]["found"]
+
+
+def test_hits_that_are_accepted_and_not_counted_are_told(system: System) -> None:
+    def spooled() -> dict[str, Any]:
+        return by_name(doctor("--json", **stores(system))[1])["ingest spooled hits"]
+
+    with system.redis.client() as redis:
+        redis.config_set("maxmemory", "1mb")
+        try:
+            for number in range(5):
+                answer = system.hit("mytho", "/", **{"X-Forwarded-For": f"203.0.113.{number}"})
+                assert (answer.status_code, answer.text) == (202, "ok")
+            until(lambda: spooled()["found"].startswith("5 hits are accepted and not counted"))
+            assert doctor(**stores(system))[0] == 1
+            (note,) = httpx.get(f"{system.ingest.url}/readyz").json()["notes"]
+            assert "hits go to the spool" in note
+        finally:
+            redis.config_set("maxmemory", 0)
+    until(lambda: spooled()["ok"])
+    system.counter_when("mytho", total=25, metric="views")
+
+
+def test_readers_of_an_address_that_sends_too_much_are_told(system: System) -> None:
+    with system.redis.client() as redis:
+        redis.hset(keys.over_budget(int(time.time() * 1000) // WINDOW_MS), "mytho", 7)
+        code, said = doctor("--json", **stores(system))
+        redis.delete(keys.over_budget(int(time.time() * 1000) // WINDOW_MS))
+    check = by_name(said)["ingest budgets"]
+    assert (code, check["ok"]) == (0, None)
+    assert check["found"].startswith("7 hits of mytho were refused or are of no visit")
+
+
+def until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def test_a_dead_aggregator_is_noticed(system: System) -> None:

@@ -28,6 +28,18 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         system.stop()
 
 
+@pytest.fixture
+def luot_small(tmp_path: Path) -> Iterator[System]:
+    """Return a system that takes 20 hits an hour of an address."""
+    system = System(
+        tmp_path, LUOT_ADDRESS_HITS="20", LUOT_ADDRESS_BOTS="5", LUOT_TRUSTED_PROXIES="192.0.2.1"
+    )
+    try:
+        yield system.start()
+    finally:
+        system.stop()
+
+
 def token(system: System, *sites: str, **fields: Any) -> tuple[str, str]:
     """Make a token that may send hits; return its id and itself, when ingest knows it."""
     body = {"role": "send", "sites": list(sites), **fields}
@@ -242,3 +254,15 @@ def test_the_list_of_tokens_says_when_one_was_used(system: System) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert abs(used / 1000 - time.time()) < 60
+
+
+def test_a_server_may_send_more_than_one_reader_may(luot_small: System) -> None:
+    luot_small.add_site("budget")
+    _, secret = token(luot_small, "budget")
+    flood = [view("budget", ip="203.0.113.66") for _ in range(30)]
+    results = send(luot_small, secret, flood).json()["results"]
+    assert [result.get("reason") for result in results] == [None] * 20 + ["rate"] * 10
+    for number in range(30):
+        answer = send(luot_small, secret, view("budget", ip=f"203.0.113.{number}"))
+        assert "X-Luot-Dropped" not in answer.headers
+    luot_small.counter_when("budget", total=50, metric="views")

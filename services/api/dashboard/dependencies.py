@@ -16,7 +16,7 @@ from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats.panels import PanelSource
-from services.state.untrusted_forwards import UntrustedForwards
+from services.state.recent_hits import UntrustedForwards
 from services.store.interface import Store
 
 

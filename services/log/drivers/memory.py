@@ -63,6 +63,11 @@ class MemoryLog(Log):
         self.server.check()
         return [ServerCheck("memory", True, "in this process; it ends with it")]
 
+    async def fullness(self) -> float:
+        """See Log."""
+        self.server.check()
+        return 0.0
+
     async def dead_entries(self) -> int:
         """See Log."""
         self.server.check()

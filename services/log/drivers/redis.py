@@ -14,6 +14,7 @@ from services.log.errors import LogError, LogRefusedError
 from services.log.interface import Log, LogProducer, ServerCheck
 from services.log.redis.errors import translated
 from services.log.redis.imports import RedisImportLog
+from services.log.redis.memory_headroom import memory_headroom
 from services.log.redis.positions import RedisPositions
 from services.log.redis.producer import RedisProducer
 from services.log.redis.reader import RedisReader
@@ -127,6 +128,11 @@ class RedisLog(Log):
             f"appendfsync {policy}",
             "set appendfsync always: with everysec a power cut takes the last second of hits",
         )
+
+    async def fullness(self) -> float:
+        """See Log."""
+        with translated():
+            return (await memory_headroom(self._redis)).share
 
     async def dead_entries(self) -> int:
         """See Log."""

@@ -97,7 +97,7 @@ def test_the_operator_has_the_last_word() -> None:
     bots.use(read_patterns("# ours\ndeny AcmeMonitor/\n\nallow ^curl/8\n"))
     assert bots.is_bot(CHROME + " acmemonitor/2")
     assert not bots.is_bot("curl/8.5.0")
-    assert bots.judge("curl/8.5.0").evidence == "^curl/8"
+    assert bots.judge_cut("curl/8.5.0").evidence == "^curl/8"
 
 
 @pytest.mark.parametrize(

@@ -101,12 +101,12 @@ def test_a_source_is_short() -> None:
 
 
 def test_long_addresses_are_read_and_not_remembered() -> None:
-    before = [cache.cache_info().currsize for cache in (urls._known_page, urls._known_host)]
+    before = [len(cache) for cache in (urls._known_pages, urls._known_hosts)]
     for number in range(20):
         url = f"https://mytho.example/{number}{'a' * 2000}"
         page = read_page(url)
         assert page is not None
         assert page.path == url.removeprefix("https://mytho.example")
         assert source_of(page, url.replace("mytho", "other"), SITE) == "other.example"
-    after = [cache.cache_info().currsize for cache in (urls._known_page, urls._known_host)]
+    after = [len(cache) for cache in (urls._known_pages, urls._known_hosts)]
     assert after == before

@@ -4,11 +4,8 @@ import logging
 
 import pytest
 
-from services.ingest.untrusted_proxies import (
-    REMEMBERED_SECONDS,
-    WARN_SECONDS,
-    UntrustedProxies,
-)
+from services.ingest.noticed import REMEMBERED_SECONDS, WARN_SECONDS
+from services.ingest.untrusted_proxies import UntrustedProxies
 from services.state.state import State
 
 

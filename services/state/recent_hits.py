@@ -1,6 +1,6 @@
-"""Hits that came through proxies which ingest does not trust, for the API to show."""
+"""Hits of the last minutes that something was noticed about, by site: for doctor and the API."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from services.state import keys
@@ -12,15 +12,17 @@ WINDOW_MS = 10 * 60 * 1000
 _EXPIRE_SECONDS = 3 * WINDOW_MS // 1000
 
 
-class UntrustedForwards:
+class RecentHits:
     """How many hits of each site came so lately. All calls raise StateError."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, key: Callable[[int], str]) -> None:
+        """`key` names the hash of a window."""
         self._redis = state.redis
+        self._key = key
 
     async def add(self, hits: Mapping[str, int], at_ms: int) -> None:
         """Add hits of sites, by slug."""
-        key = keys.untrusted(at_ms // WINDOW_MS)
+        key = self._key(at_ms // WINDOW_MS)
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for slug, number in hits.items():
@@ -34,7 +36,7 @@ class UntrustedForwards:
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for number in (window - 1, window):
-                    pipeline.hgetall(keys.untrusted(number))
+                    pipeline.hgetall(self._key(number))
                 answers = cast("list[dict[bytes, bytes]]", await pipeline.execute())
         hits: dict[str, int] = {}
         for answer in answers:
@@ -49,6 +51,20 @@ class UntrustedForwards:
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for number in (window - 1, window):
-                    pipeline.hget(keys.untrusted(number), slug)
+                    pipeline.hget(self._key(number), slug)
                 answers: list[Any] = await pipeline.execute()
         return sum(int(count) for count in answers if count)
+
+
+class UntrustedForwards(RecentHits):
+    """Hits that came through proxies which ingest does not trust."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state, keys.untrusted)
+
+
+class HitsOverBudget(RecentHits):
+    """Hits of addresses that sent more than one address may: refused, or views without a visit."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state, keys.over_budget)

@@ -1,0 +1,54 @@
+"""A hit on its way through the steps of pipeline.py."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from services.enrich.agents import Agent
+from services.enrich.urls import PageUrl
+from services.ingest.event import Event
+from services.model.account import SendToken
+from services.model.hit import Visit
+from services.model.site import Site
+
+
+class Draft(msgspec.Struct, kw_only=True, gc=False):
+    """A hit on its way through the steps: what was received, and what they have added so far.
+
+    peer       address at the other end of the connection, '' for a local socket
+    forwarded  every X-Forwarded-For of the request, joined with commas
+    at         when it was received, in milliseconds since 1970
+    image      whether it was sent by loading the image
+    token      of the server that vouches for `forwarded` and `at`; None for a browser
+    network    stands for the address in budgets: of an IPv6 address, for its /64
+    block      the same for an IPv4 address; of an IPv6 address, for its /48
+    sender     for the rate limit: the visitor's hash, logged only for those who allow it; on a site
+               that counts views only, a number of this process
+    own_path   the page's path, of a hit that counts as `(other)`
+    newcomer   whether that sender was not seen lately
+    """
+
+    event: Event
+    headers: Mapping[bytes, bytes]
+    peer: str
+    forwarded: str
+    at: int
+    image: bool = False
+    token: SendToken | None = None
+    page: PageUrl = PageUrl("", "", "", "")
+    site: Site = Site(slug="unknown")
+    day: int = 0
+    user_agent: str = ""
+    address: str = ""
+    network: int = 0
+    block: int = 0
+    bot: bool = False
+    sender: int = 0
+    newcomer: bool = False
+    visitor: int = 0
+    visit: Visit = Visit.UNDECIDED
+    path: str = ""
+    own_path: str = ""
+    source: str = ""
+    agent: Agent = Agent("", "", "")
+    country: str = ""

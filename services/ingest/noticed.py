@@ -1,0 +1,76 @@
+"""Something about hits that an operator should know: said in the log, in /readyz and to doctor."""
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable
+
+from services.runtime.clock import Clock
+from services.state.errors import StateError
+from services.state.recent_hits import RecentHits
+
+_log = logging.getLogger(__name__)
+
+WARN_SECONDS = 60.0
+REMEMBERED_SECONDS = 600.0
+
+
+class Noticed(ABC):
+    """Counts such hits by site, and says so not more than once a minute."""
+
+    def __init__(
+        self, shared: RecentHits, clock: Clock, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._shared = shared
+        self._clock = clock
+        self._monotonic = monotonic
+        self._unshared: Counter[str] = Counter()
+        self._hits = 0
+        self._since = monotonic()
+        self._last: tuple[str, float] | None = None
+
+    @abstractmethod
+    def _take_message(self, hits: int) -> str:
+        """Return what is to be said of these hits, and begin to count afresh."""
+
+    def _count(self, site: str) -> None:
+        """Count a hit of a known site, about which everything else is known already."""
+        self._unshared[site] += 1
+        self._hits += 1
+        if self._last is None:
+            self._warn()
+
+    def look(self) -> None:
+        """Say what was noticed since the last warning, not more than once a minute."""
+        if self._hits and self._monotonic() >= self._since + WARN_SECONDS:
+            self._warn()
+
+    def _warn(self) -> None:
+        said = self._take_message(self._hits)
+        _log.warning("%s", said)
+        now = self._monotonic()
+        self._last = (said, now)
+        self._hits, self._since = 0, now
+
+    def problem(self) -> str | None:
+        """Return what was said last, for a while; None when there was nothing."""
+        if self._last is None:
+            return None
+        said, at = self._last
+        ago = self._monotonic() - at
+        if ago > REMEMBERED_SECONDS:
+            self._last = None
+            return None
+        return f"{ago:.0f} s ago: {said}"
+
+    async def share(self) -> None:
+        """Tell doctor and the API. Raises StateError."""
+        if not self._unshared:
+            return
+        new, self._unshared = self._unshared, Counter()
+        try:
+            await self._shared.add(new, self._clock())
+        except StateError:
+            self._unshared += new
+            raise

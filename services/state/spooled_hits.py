@@ -1,0 +1,54 @@
+"""Hits that ingest has accepted and keeps in its spool: told by each process, for doctor."""
+
+from typing import Any, NamedTuple, cast
+
+from services.state import keys
+from services.state.errors import translated
+from services.state.state import State
+
+BELIEVED_MS = 60_000
+"""For so long a process is believed: it tells every few seconds."""
+# Redis is full just when hits are in spools; what is written here is small, and expires.
+_TELL = """#!lua flags=allow-oom
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+"""
+
+
+class Spooled(NamedTuple):
+    """How many hits wait in spools, and since when the oldest does, in ms."""
+
+    hits: int
+    waits_ms: int
+
+
+class SpooledHits:
+    """What ingest processes have told lately. All calls raise StateError."""
+
+    def __init__(self, state: State) -> None:
+        self._redis = state.redis
+
+    async def tell(self, process: str, spooled: Spooled, at_ms: int) -> None:
+        """Tell of the spool of one process; nothing is kept of one that is empty."""
+        with translated():
+            if not spooled.hits:
+                await _done(self._redis.hdel(keys.SPOOLED, process))
+                return
+            told = f"{at_ms} {spooled.hits} {spooled.waits_ms}"
+            seconds = str(2 * BELIEVED_MS // 1000)
+            await _done(self._redis.eval(_TELL, 1, keys.SPOOLED, process, told, seconds))
+
+    async def read(self, at_ms: int) -> Spooled:
+        """Return the sum of what processes tell that are alive, and the longest wait."""
+        with translated():
+            told = cast("dict[bytes, bytes]", await _done(self._redis.hgetall(keys.SPOOLED)))
+        hits = waits = 0
+        for text in told.values():
+            told_at, of_one, waits_ms = map(int, text.split())
+            if at_ms - told_at <= BELIEVED_MS:
+                hits, waits = hits + of_one, max(waits, waits_ms)
+        return Spooled(hits, waits)
+
+
+async def _done(answer: Any) -> Any:
+    return await answer

@@ -10,6 +10,7 @@ from hypothesis import strategies as some
 
 from services.api.stats.filters import Filter, Property, parse
 from services.api.stats.queries_hits import fitting
+from services.api.stats.site_query import filters_of, values_of
 from services.api.stats.spans import (
     QUARTER_MS,
     Interval,
@@ -152,3 +153,15 @@ def test_joined_spans_hold_each_day_once_and_touch_nowhere(spans: list[Span]) ->
     days = {day for span in spans for day in range(span.first, span.last + 1)}
     assert [day for span in found for day in range(span.first, span.last + 1)] == sorted(days)
     assert all(one.last + 1 < other.first for one, other in pairwise(found))
+
+
+def test_a_form_has_a_field_for_each_property_and_keeps_what_none_can_say() -> None:
+    text = "event:page==/a/*|/b\\;1;visit:country!=VN;visit:source==x.example"
+    values, other = values_of(text)
+    assert values == {"page": "/a/*|/b;1", "source": "x.example"}
+    assert other == "visit:country!=VN"
+    again = filters_of(values, other)
+    assert set(parse(again)) == set(parse(text))
+    assert values_of("event:page=/a") == ({}, "event:page=/a"), "what is wrong is shown as it is"
+    assert values_of("visit:os==a;visit:os==b") == ({"os": "a"}, "visit:os==b")
+    assert filters_of({}, "") == ""

@@ -4,12 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.api.dashboard.page_request import PageRequest
-from services.api.stats.filters import Filter, Property, parse
-from services.http.errors import ApiError
+from services.api.stats.site_query import FIELDS, filters_of, values_of
 from services.model.calendar import to_date, zone
 
-FIELDS = tuple(by.field for by in Property)
-_BY_FIELD = {by.field: by for by in Property}
 _MINUTE = "%Y-%m-%dT%H:%M"
 
 
@@ -41,7 +38,7 @@ class CorrectionForm:
     @classmethod
     def of_address(cls, page: PageRequest) -> "CorrectionForm":
         """Return the form that the address fills in; `filters` are those of a site's page."""
-        values, other = _split(page.parameter("filters"))
+        values, other = values_of(page.parameter("filters"))
         values |= {name: text for name in FIELDS if (text := page.parameter(name).strip())}
         return cls(
             page.parameter("from").strip() or _today(page),
@@ -57,7 +54,7 @@ class CorrectionForm:
         cls, page: PageRequest, since: str, until: str, filters: str, more_than: str
     ) -> "CorrectionForm":
         """Return the form that finds what a query finds."""
-        values, other = _split(filters)
+        values, other = values_of(filters)
         return cls(
             _local(page, since),
             _local(page, until),
@@ -69,39 +66,13 @@ class CorrectionForm:
 
     def query(self) -> dict[str, Any]:
         """Return what the administration takes, not yet checked."""
-        terms = [
-            f"{by}=={_escaped(text)}"
-            for name, by in _BY_FIELD.items()
-            if (text := self.values.get(name))
-        ]
         count = self.more_than
         return {
             "from": self.since,
             "to": self.until or None,
-            "filters": ";".join([*terms, *([self.other] if self.other else [])]),
+            "filters": filters_of(self.values, self.other),
             "more_than": int(count) if count.isascii() and count.isdecimal() else count or 0,
         }
-
-
-def _escaped(text: str) -> str:
-    return text.replace(";", "\\;")
-
-
-def _split(text: str) -> tuple[dict[str, str], str]:
-    """Return the filters that a field can say, by its name, and the others."""
-    try:
-        filters = parse(text)
-    except ApiError:
-        return {}, text
-    values: dict[str, str] = {}
-    others: list[Filter] = []
-    for one in filters:
-        if one.negated or one.by.field in values:
-            others.append(one)
-        else:
-            written = str(one).partition("==")[2]
-            values[one.by.field] = written.replace("\\;", ";")
-    return values, ";".join(map(str, others))
 
 
 def _today(page: PageRequest) -> str:

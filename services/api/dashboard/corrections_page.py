@@ -9,7 +9,7 @@ import msgspec
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from services.api.dashboard.corrections_form import FIELDS, CorrectionForm
+from services.api.dashboard.corrections_form import CorrectionForm
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.dashboard.site_form import mistakes
 from services.api.dashboard.site_page import chip
@@ -19,8 +19,7 @@ from services.api.sites.corrections.schemas import CorrectionFields, WhyFields
 from services.api.sites.corrections.service import CorrectionPreview, NewCorrection
 from services.api.sites.peaks import PeakOut
 from services.api.sites.service import SiteFields
-from services.api.stats.filters import parse
-from services.api.stats.site_query import AppliedFilter
+from services.api.stats.site_query import FIELDS, applied_of
 from services.http.errors import ApiError
 from services.model.calendar import to_date
 from services.model.site import Site
@@ -245,9 +244,7 @@ def _conditions(page: PageRequest, site: Site, written: Mapping[str, Any]) -> st
         t.moment(int(at.timestamp() * 1000), site.zone_at(int(at.timestamp() * 1000)))
         for at in (datetime.fromisoformat(written[name]) for name in ("from", "to"))
     ]
-    filters = [
-        AppliedFilter(one.by.field, ["*".join(piece) for piece in one.patterns], one.negated, "")
-        for one in parse(written["filters"])
-    ]
     many = [t("corrections.many", count=written["more_than"])] if written["more_than"] else []
-    return " · ".join([" – ".join(moments), *(chip(one, t) for one in filters), *many])
+    return " · ".join(
+        [" – ".join(moments), *(chip(one, t) for one in applied_of(written["filters"])), *many]
+    )

@@ -1,19 +1,24 @@
 """What the page of a site asks: a period, filters, and the measure of its chart."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from services.api.counter.parameters import one_of
-from services.api.stats.filters import Filter, parse
+from services.api.stats.filters import Filter, Property, parse
 from services.api.stats.measures import Measure
 from services.api.stats.spans import Interval, Period, Span, span_of
+from services.http.errors import ApiError
 
 PERIODS = ("day", "yesterday", "7d", "30d", "month", "12mo")
 DEFAULT_PERIOD = "30d"
 CUSTOM = "custom"
 YESTERDAY = "yesterday"
 CHARTED = (Measure.PAGEVIEWS, Measure.VISITS, Measure.VISITORS)
+
+FIELDS = tuple(by.field for by in Property)
+"""What a view can be found by, one field of a form each."""
 
 _WEEKS_FROM_DAYS = 93
 _MONTHS_FROM_DAYS = 400
@@ -84,15 +89,7 @@ class Scope(msgspec.Struct, frozen=True):
     @property
     def applied(self) -> list[AppliedFilter]:
         """The filters as a page shows them."""
-        return [
-            AppliedFilter(
-                one.by.field,
-                ["*".join(pattern) for pattern in one.patterns],
-                one.negated,
-                _text(tuple(other for other in self.filters if other != one)),
-            )
-            for one in self.filters
-        ]
+        return applied(self.filters)
 
     def narrowed(self, added: Filter) -> str:
         """Return the filters with one more, which replaces those by the same property."""
@@ -111,6 +108,51 @@ def scope_of(query: SiteQuery, today: int) -> Scope:
     return Scope(
         msgspec.structs.replace(query, filters=_text(filters)), span, today, measure, filters
     )
+
+
+def applied(filters: tuple[Filter, ...]) -> list[AppliedFilter]:
+    """Return filters as a page shows them."""
+    return [
+        AppliedFilter(
+            one.by.field,
+            ["*".join(pattern) for pattern in one.patterns],
+            one.negated,
+            _text(tuple(other for other in filters if other != one)),
+        )
+        for one in filters
+    ]
+
+
+def applied_of(text: str) -> list[AppliedFilter]:
+    """Return filters as a page shows them. Raises ApiError for text that is none."""
+    return applied(parse(text))
+
+
+def filters_of(values: Mapping[str, str], other: str) -> str:
+    """Return what the fields of a form say, by their names, and `other` filters, as one text."""
+    terms = [f"{by}=={_escaped(value)}" for by in Property if (value := values.get(by.field, ""))]
+    return ";".join([*terms, *([other] if other else [])])
+
+
+def values_of(text: str) -> tuple[dict[str, str], str]:
+    """Return what the fields of a form say, and the filters that none of them can say."""
+    try:
+        filters = parse(text)
+    except ApiError:
+        return {}, text
+    values: dict[str, str] = {}
+    others: list[Filter] = []
+    for one in filters:
+        if one.negated or one.by.field in values:
+            others.append(one)
+        else:
+            values[one.by.field] = str(one).partition("==")[2].replace("\\;", ";")
+    return values, _text(tuple(others))
+
+
+def _escaped(value: str) -> str:
+    # The other marks of the grammar mean in a field what they mean there.
+    return value.replace(";", "\\;")
 
 
 def _text(filters: tuple[Filter, ...]) -> str:

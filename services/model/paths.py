@@ -10,7 +10,7 @@ from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
 
 MAX_BYTES = 512
-_MAX_CACHED = 1024
+_MAX_CACHED = 256
 """Longest input that is cached, in characters: anybody can send endless longer ones."""
 
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -51,7 +51,7 @@ def _normalise(path: str, query: str, significant: Sequence[str], fold_case: boo
     return whole if len(whole) * 4 <= MAX_BYTES else _cut(whole, significant, fold_case)
 
 
-_cached = lru_cache(maxsize=16_384)(_normalise)
+_cached = lru_cache(maxsize=8192)(_normalise)
 
 
 def clean(text: str) -> str:

@@ -31,7 +31,7 @@ from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
 from services.embedded.stores import Stores
 from services.http import errors, health, server
-from services.runtime import gc_tuning
+from services.runtime import gc_tuning, malloc_tuning
 from services.runtime.tasks import end
 from services.state.state import State
 from services.store.interface import Store, StoreError, StoreUnavailableError
@@ -278,6 +278,7 @@ def run(settings: ApiSettings) -> None:
     application = create_app(settings)
     # Numbers of many sites are many young objects; a full collection would take 0.1 s.
     gc_tuning.tune(old=10)
+    malloc_tuning.tune()
     server.run(
         server.config(
             application,

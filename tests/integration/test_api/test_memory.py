@@ -19,6 +19,7 @@ from services.store.migrations import migrate
 from services.store.open import open_store
 from tests.integration.test_api.world import SITE, write_counter
 from tests.servers.clickhouse import ClickHouseServer
+from tests.servers.memory import peak
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service
 
@@ -34,14 +35,6 @@ ARTICLE = "/bai-viet/1"
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-def peak(pid: int) -> int:
-    """Return the most memory that a process has held, in bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("no VmHWM")
 
 
 def counted_path(number: int) -> str:

@@ -9,7 +9,12 @@ import pytest
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import HealthCheck, settings
 
-from services.ingest.salt_memory import default_folder
+from services.ingest import salt_memory
+
+# The machine's memory is for all: each process of tests has a folder of its own there. It is set
+# before the settings of ingest are read, whose default it is; processes get it as LUOT_SALTS.
+SALTS = salt_memory.default_folder() / f"tests-{os.getpid()}"
+salt_memory.default_folder = lambda: SALTS
 
 # No test fails on a time: a busy machine is not a fault.
 settings.register_profile("luot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -21,13 +26,9 @@ for _part in ("connect", "read", "write", "pool"):
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_salts_left_behind() -> Iterator[None]:
-    """Remove the salts of every log that was new in this run from the machine's memory."""
-    folder = default_folder()
-    before = {path.name for path in folder.glob("*")}
+    """Remove the salts of this process of tests, and of no other that still runs."""
     yield
-    for path in folder.glob("*"):
-        if path.name not in before:
-            shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(SALTS, ignore_errors=True)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from services.ingest.salt_memory import default_folder
 from tests.servers.redis import free_port
 
 
@@ -22,6 +23,7 @@ class Service:
         self.log = directory / f"{name}.log"
         self._environ = {key: value for key, value in os.environ.items() if key[:5] != "LUOT_"}
         self._environ |= {"LUOT_SPOOL": str(directory / "spool")}
+        self._environ |= {"LUOT_SALTS": str(default_folder())}
         self._environ |= {"LUOT_PORT": str(self.port), **environ}
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -12,6 +12,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from services.ingest.salt_memory import default_folder
+
 READY_SECONDS = 60.0
 COUNTED_SECONDS = 20.0
 LUOT = [sys.executable, "-m", "services.cli.main"]
@@ -21,6 +23,7 @@ BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.
 
 def environ(**more: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LUOT_")}
+    clean |= {"LUOT_SALTS": str(default_folder())}
     return {**clean, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **more}
 
 

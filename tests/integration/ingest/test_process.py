@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from services.ingest.salt_memory import default_folder
 from tests.integration.ingest.conftest import CHROME, Log
 from tests.servers.redis import free_port
 
@@ -30,6 +31,7 @@ class Process:
                 env={
                     "LUOT_REDIS_URL": log.server.url,
                     "LUOT_SPOOL": str(output.parent / "spool"),
+                    "LUOT_SALTS": str(default_folder()),
                     "LUOT_PORT": str(port),
                     "PYTHONPATH": str(Path(__file__).parents[3]),
                 },

@@ -75,7 +75,7 @@ class Components:
             registry=self.registry,
             sites=self.sites,
             counters=self.counters,
-            stats=PanelSource(self.store, self.stats.reader, self.stats.online, self._clock),
+            stats=PanelSource(self.store, self.stats.readers, self.stats.online, self._clock),
             signing=self.access.sign_in,
             users=self.access.users,
             tokens=self.access.tokens,

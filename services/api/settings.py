@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Self
 from msgspec import Meta
 
 from services.http.client_address import THIS_MACHINE, Networks
+from services.http.edge import HostNames
 from services.settings import Secret, StoreSettings
 
 MIN_TOKEN_LENGTH = 16
@@ -37,6 +38,12 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
         PublicUrl | None,
         Meta(description="where browsers reach Luot, for example https://thongke.example.vn"),
     ] = None
+    public_hosts: Annotated[
+        HostNames,
+        Meta(
+            description="other names of LUOT_PUBLIC_URL; requests for any further one are refused"
+        ),
+    ] = HostNames()
     trusted_proxies: Annotated[
         Networks, Meta(description="peers whose X-Forwarded-For is believed")
     ] = THIS_MACHINE

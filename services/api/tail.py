@@ -78,17 +78,17 @@ def router(registry: Callable[[], Registry], tails: Callable[[], Tails]) -> APIR
         if site is None and who.is_owner:
             partitions = set(range(following.partitions))
         after = _positions(last_event_id)
-        if following.full:
+        if refusal := following.refusal(who.name):
             raise ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                {"tail": "as many follow the log already as may; try again later"},
+                {"tail": f"{refusal}; try again later"},
                 {"Retry-After": str(RETRY_SECONDS)},
             )
         try:
             now = await following.now()
         except LogError as error:
             raise unavailable(f"Redis cannot be reached: {error}") from error
-        reads = following.read(partitions, now - int(since * 1000), after)
+        reads = following.read(partitions, now - int(since * 1000), after, who.name)
         return StreamingResponse(
             _body(reads, lambda slug: _seen(registry(), who, site, slug)),
             media_type="text/event-stream",

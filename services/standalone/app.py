@@ -129,6 +129,7 @@ class Standalone:
             api.asgi,
             {"ingest": ingest.ready, "aggregator": aggregator.ready, "api": api.ready},
             {"ingest": ingest.notes, "api": api.notes},
+            self._settings,
         )
         http = server.HttpServer(cast("Any", app), listening, self._settings.log_level)
         await http.start()

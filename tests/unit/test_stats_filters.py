@@ -150,3 +150,31 @@ def test_joined_spans_hold_each_day_once_and_touch_nowhere(spans: list[Span]) ->
     days = {day for span in spans for day in range(span.first, span.last + 1)}
     assert [day for span in found for day in range(span.first, span.last + 1)] == sorted(days)
     assert all(one.last + 1 < other.first for one, other in pairwise(found))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("event:page==" + "|".join(f"/{number}*" for number in range(21)), "21 patterns with *"),
+        (
+            ";".join(f"event:page!=/{number}/*" for number in range(20)) + ";visit:os==*x*",
+            "of them",
+        ),
+        (";".join("event:page==/a*|/b*" for _ in range(11)), "22 patterns with *"),
+        ("event:page==/" + "a*" * 6, "at most 5 times *"),
+        ("event:page==/" + "ế" * 200, "at most 512 bytes"),
+        ("event:page==/a*" + "b" * 600, "at most 512 bytes"),
+        ("event:page==" + "|".join("/" + "x" * 400 for _ in range(50)), "at most 16000"),
+    ],
+)
+def test_filters_that_are_dear_to_hold_against_every_hit_are_refused(text: str, said: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        parse(text)
+    assert (refused.value.status, list(refused.value.errors)) == (400, ["filters"])
+    assert said in refused.value.errors["filters"]
+
+
+def test_what_people_filter_by_is_taken() -> None:
+    assert len(parse("event:page==" + "|".join(f"/tin-tuc/{n}" for n in range(100)))) == 1
+    assert len(parse(";".join(f"event:page!=/{n}/*" for n in range(20)))) == 20
+    assert parse("event:page==/" + "*a" * 5)[0].wildcards

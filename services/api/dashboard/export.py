@@ -4,12 +4,14 @@ from starlette.responses import Response
 
 from services.api.dashboard import query_parameters
 from services.api.dashboard.page_request import PageRequest
+from services.http.departures import unless_gone
 
 
 async def csv(page: PageRequest) -> Response:
     """Return a panel, with the period and the filters of the page."""
-    panels = page.dependencies.stats.panels(page.site, query_parameters.read(page))
-    file = await panels.csv(page.request.path_params["panel"])
+    query = query_parameters.read(page)
+    panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
+    file = await unless_gone(page.request, panels.csv(page.request.path_params["panel"]))
     return Response(
         # Spreadsheets take a file without the mark for Latin-1.
         "\ufeff" + file.text,

@@ -47,31 +47,27 @@ class Tails:
             return f"{who} follows the log {MAX_TAILS_OF_ONE} times already"
         return None
 
+    def enter(self, who: str) -> None:
+        """Note that somebody follows the log from now on."""
+        self._counts[who] += 1
+
+    def leave(self, who: str) -> None:
+        """Note that somebody follows the log once less."""
+        self._counts[who] -= 1
+        self._counts += Counter()  # drops those who follow no more
+
     async def now(self) -> int:
         """Return the log's time, in ms. Raises LogError."""
         return await self._log.reader.now()
 
     async def read(
-        self, partitions: Collection[int], since_ms: int, after: Mapping[int, int], who: str = ""
+        self, partitions: Collection[int], since_ms: int, after: Mapping[int, int]
     ) -> AsyncGenerator[TailRead, None]:
         """Yield entries as they arrive, and an empty TailRead after a second without any.
 
         Starts at `after`, positions by partition, or else at a time. Entries that are no batch are
-        left out. Ends when this is closed, and at once for those who are refused. Raises LogError.
+        left out. Ends when this is closed. Raises LogError.
         """
-        if self.refusal(who) is not None:
-            return
-        self._counts[who] += 1
-        try:
-            async for read in self._read(partitions, since_ms, after):
-                yield read
-        finally:
-            self._counts[who] -= 1
-            self._counts += Counter()  # drops those who follow no more
-
-    async def _read(
-        self, partitions: Collection[int], since_ms: int, after: Mapping[int, int]
-    ) -> AsyncGenerator[TailRead, None]:
         log = self._log
         at = {
             number: after[number]

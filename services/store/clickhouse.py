@@ -139,19 +139,19 @@ class ServerSession(StoreSession):
         _disconnect(self._client)
 
     def interrupt(self) -> None:
-        """Make the call under way fail, from another thread; later ones connect again.
+        """End the statement under way, from another thread; later ones connect again.
 
-        The server ends a statement whose client has left.
+        Hanging up would not do: version 18.16 goes on for a client that has left.
         """
         super().interrupt()
-        self._hang_up()
+        connection = self._client.connection
+        with suppress(OSError, EOFError):
+            if connection.connected:
+                connection.send_cancel()
 
     def cut_off(self) -> None:
         """Make the call under way fail, from another thread, and every later one."""
         self._cut_off = True
-        self._hang_up()
-
-    def _hang_up(self) -> None:
         connected = self._client.connection.socket
         if connected is not None:
             with suppress(OSError):
@@ -163,7 +163,7 @@ class ServerSession(StoreSession):
         try:
             return self._attempt(call)
         except (_ConnectionLostError, _RightsError):
-            if self.interrupted:
+            if self.is_interrupted():
                 raise
             return self._attempt(call)
 
@@ -175,13 +175,17 @@ class ServerSession(StoreSession):
             if not client.connection.connected:
                 client.connection.connect()
                 client.settings = _settings(client.connection.server_info) | dict(self._settings)
-            if self.interrupted:
+            if self.is_interrupted():
                 raise StoreUnavailableError("nobody waits for this statement")
-            return call(client)
+            result = call(client)
         except Exception as error:
             _disconnect(client)
             # Its own error has the statement, values and all.
             raise self._explain(error) from None
+        if self.is_interrupted():
+            # The server may read what was sent to it as the beginning of the next call.
+            _disconnect(client)
+        return result
 
     def _explain(self, error: Exception) -> Exception:
         where = str(self._address)

@@ -54,6 +54,10 @@ class StoreSession(ABC):
     def close(self) -> None:
         """Release the connection."""
 
+    def is_interrupted(self) -> bool:
+        """Tell what `interrupted` is now: another thread may have set it meanwhile."""
+        return self.interrupted
+
     def interrupt(self) -> None:
         """Make the call under way fail, from another thread; later ones go on."""
         self.interrupted = True

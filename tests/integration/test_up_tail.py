@@ -103,10 +103,7 @@ def test_only_so_many_may_follow(up: Up) -> None:
 
     def follow(streams: ExitStack, head: dict[str, str]) -> httpx.Response:
         stream = up.http.stream("GET", "/api/admin/tail", headers=head)
-        answer = streams.enter_context(stream)
-        if answer.status_code == 200:
-            assert next(answer.iter_bytes())  # it follows now
-        return answer
+        return streams.enter_context(stream)
 
     with ExitStack() as streams:
         codes = [follow(streams, head).status_code for head in viewers[:4] for _ in range(3)]

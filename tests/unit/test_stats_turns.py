@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.api.stats.turns import TooManyWaitingError, Turns
+from services.api.stats.turns import NoTurnError, Turns
 
 PATIENT = 60.0
 
@@ -66,7 +66,7 @@ async def test_one_client_waits_so_often_and_all_together_so_often() -> None:
     await queue.come("b1", "b")
     await queue.come("c1", "c")
     for name in ("a4", "c1"):
-        with pytest.raises(TooManyWaitingError):
+        with pytest.raises(NoTurnError):
             await queue.tasks[name]
     assert await queue.end_all() == ["a1", "a2", "b1", "a3"]
 

@@ -17,7 +17,7 @@ from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Hours, Interval, Span, hours_of, label_of
-from services.api.stats.turns import TooManyWaitingError, Turns
+from services.api.stats.turns import NoTurnError, Turns
 from services.http.errors import ApiError, unavailable
 from services.model.site import Site
 from services.store.interface import LimitError, Limits, Store, StoreError
@@ -196,7 +196,7 @@ class StatsReader:
             await turn.enter_async_context(self._turns.turn(self.who, WAIT_SECONDS))
         except TimeoutError:
             raise unavailable(f"{under_way}; try again later") from None
-        except TooManyWaitingError:
+        except NoTurnError:
             raise ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 {"query": f"{under_way}, and too many wait for their turn; try again later"},

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class TooManyWaitingError(Exception):
+class NoTurnError(Exception):
     """Somebody waits for so many turns already that no further one is noted."""
 
 
@@ -29,7 +29,7 @@ class Turns:
     async def turn(self, who: str, seconds: float) -> AsyncIterator[None]:
         """Wait for a turn, and have it.
 
-        Raises TooManyWaitingError, or TimeoutError when it does not come in time.
+        Raises NoTurnError, or TimeoutError when it does not come in time.
         """
         await self._acquire(who, seconds)
         try:
@@ -43,7 +43,7 @@ class Turns:
             return
         mine = self._waiting.get(who, ())
         if len(mine) >= self._most_of_one or sum(map(len, self._waiting.values())) >= self._most:
-            raise TooManyWaitingError(who)
+            raise NoTurnError(who)
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(who, deque()).append(turn)
         try:

@@ -45,3 +45,10 @@ def program(*names: str) -> str:
         if path := installed(name):
             return path
     missing(" or ".join(names))
+
+
+def library(pattern: str) -> str:
+    """Return the path of a file that a package of the system has under /usr/lib; skip without."""
+    for path in sorted(Path("/usr/lib").glob(pattern)):
+        return str(path)
+    missing(f"/usr/lib/{pattern}")

@@ -30,14 +30,16 @@ class VisitorError(Exception):
 class Visitor:
     """A browser without a past. Tabs are named by a string."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
+        """Start the browser; `more` are arguments, which win over those that all tests have."""
         read_commands, commands = os.pipe()
         answers, write_answers = os.pipe()
         # The browser takes commands at descriptor 3 and answers at 4.
         self._process = subprocess.Popen(
             [
                 *("bash", "-c", f'exec "$0" "$@" 3<&{read_commands} 4>&{write_answers}'),
-                *(program("chromium"), *_ARGUMENTS, f"--user-data-dir={folder}", "about:blank"),
+                *(program("chromium"), *_ARGUMENTS, *more),
+                *(f"--user-data-dir={folder}", "about:blank"),
             ],
             pass_fds=(read_commands, write_answers),
             stdout=subprocess.DEVNULL,

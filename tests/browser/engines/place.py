@@ -1,0 +1,108 @@
+"""A portal whose site is counted by a whole Luot, and what stands between browsers and that."""
+
+import json
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from services.widget.snippet import PinnedScript, Snippet
+from tests.browser.between import Between
+from tests.browser.engines.engine import WAIT_SECONDS, comes
+from tests.browser.portal import LUOT, PORTAL, Portal
+from tests.servers.up import Up
+
+# Browsers say that a program drives them, and such are not counted: the tests are for people.
+_DRIVEN = '<script>Object.defineProperty(navigator, "webdriver", { get: () => %s })</script>'
+_MARK = "/sau-do-"
+
+
+class Place:
+    """Put up pages, name who sends, and read what was counted.
+
+    between  what browsers reach under Luot's name
+    marks    how many views are our own, to know that all before them are counted
+    """
+
+    def __init__(self, up: Up, portal: Portal, site: str, **options: Any) -> None:
+        self.site = site
+        self.between = Between(urlsplit(up.url).port or 0)
+        self._up, self._portal = up, portal
+        self._token = (up.data / "token").read_text().strip()
+        self.marks = 0
+        self._call("POST", "/api/admin/sites", json={"slug": site, "hosts": [PORTAL], **options})
+        known = f"/api/admin/sites/{site}/ingest"
+        assert comes(lambda: self._call("GET", known, params={"wait": 10})["counts"])
+
+    def close(self) -> None:
+        self.between.close()
+
+    def luot(self, host: str = LUOT) -> str:
+        """Return where browsers find Luot, by one of its names."""
+        return f"http://{host}:{self.between.port}"
+
+    def way(self, name: str, host: str = LUOT) -> str:
+        """Return a snippet, as `luot snippet` prints it."""
+        return Snippet(self.luot(host), self.site, PinnedScript("", "", "")).ways()[name]
+
+    def page(
+        self, path: str, body: str = "", head: str | None = None, *, driven: bool = False
+    ) -> str:
+        """Put up a page, with the script unless another head is given; return its address.
+
+        A page that a program drives, it seems, shows numbers and is not counted.
+        """
+        head = self.way("script") if head is None else head
+        self._portal.page(path, body, head=_DRIVEN % json.dumps(driven) + head)
+        return self.url(path)
+
+    def url(self, path: str, host: str = PORTAL) -> str:
+        return self._portal.url(path, host)
+
+    def sent(self, posts: int = 0, images: int = 0) -> bool:
+        """Wait until Luot has answered so many views; tell whether there were no more."""
+        between = self.between
+        came = comes(lambda: len(between.posts()) >= posts and len(between.images()) >= images)
+        assert came, [(asked.method, asked.path) for asked in between.asked]
+        return (len(between.posts()), len(between.images())) == (posts, images)
+
+    def pages(self) -> dict[str, int]:
+        """Return the views by path, when everything that was accepted before is counted."""
+        self.marks += 1
+        mark = f"{_MARK}{self.marks}"
+        # What is counted after it says that nothing before it is yet to be counted. It starts no
+        # visit: it asks not to be tracked, and comes from the site.
+        answer = self._up.http.post(
+            "/e",
+            json={"n": "pageview", "d": self.site, "u": self.url(mark), "r": self.url("/")},
+            headers={"DNT": "1"},
+        )
+        assert answer.status_code == 202, answer.text
+        assert "x-luot-dropped" not in answer.headers
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            rows = self._stats("breakdown", property="event:page", metrics="pageviews")
+            found = {row["page"]: row["pageviews"] for row in rows}
+            if found.get(mark):
+                return {path: found[path] for path in found if not path.startswith(_MARK)}
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+
+    def visits(self) -> int:
+        """Return the visits, when everything is counted."""
+        self.pages()
+        return int(self._stats("aggregate", metrics="visits")["visits"]["value"])
+
+    def visitors(self) -> int:
+        """Return the visitors, when everything is counted."""
+        self.pages()
+        return int(self._stats("aggregate", metrics="visitors")["visitors"]["value"])
+
+    def _stats(self, route: str, **query: str) -> Any:
+        query = {"site_id": self.site, "period": "7d", **query}
+        return self._call("GET", f"/api/v1/stats/{route}", params=query)["results"]
+
+    def _call(self, method: str, path: str, **more: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        answer = self._up.http.request(method, path, headers=headers, **more)
+        assert answer.is_success, answer.text
+        return answer.json()

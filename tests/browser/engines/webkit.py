@@ -1,0 +1,118 @@
+"""WebKit, by its WebDriver, on a screen that nobody sees."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.browser.engines.engine import (
+    BLOCKED,
+    WAIT_SECONDS,
+    Engine,
+    EngineError,
+    Process,
+    Silence,
+    end,
+    start,
+)
+from tests.browser.engines.names import known_names
+from tests.require import library, program
+from tests.servers.redis import free_port
+
+
+class WebKit(Engine):
+    """Debian's WebKitGTK with its MiniBrowser, which has no setting to ask not to be tracked.
+
+    It sends each view on a new connection, and so never thinks that one had just been closed.
+    """
+
+    repeats = False
+
+    def __init__(
+        self, folder: Path, *, silence: Silence | None = None, blocking: bool = False
+    ) -> None:
+        assert silence not in self.asks
+        driver, screen = program("WebKitWebDriver"), program("Xvfb")
+        browser = library("*/webkit2gtk-4.*/MiniBrowser")
+        arguments = ["--automation"]
+        if blocking:
+            arguments.append(f"--content-filter={_rules(folder / 'rules.json')}")
+        names = known_names(folder)
+        self._screen, display = _screen(screen)
+        port = free_port()
+        more = {"HOME": str(folder), "DISPLAY": display, "GTK_A11Y": "none"}
+        self._driver = start([driver, f"--port={port}"], names | more)
+        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_SECONDS)
+        self._session = ""
+        try:
+            self._ready()
+            options = {"binary": browser, "args": arguments}
+            wanted = {"alwaysMatch": {"webkitgtk:browserOptions": options}}
+            told = self._command("POST", "/session", capabilities=wanted)
+            self._session = f"/session/{told['sessionId']}"
+        except BaseException:
+            self.close()
+            raise
+
+    def open(self, url: str) -> None:
+        self._command("POST", f"{self._session}/url", url=url)
+
+    def evaluate(self, expression: str) -> Any:
+        path = f"{self._session}/execute/sync"
+        return self._command("POST", path, script=f"return {expression}", args=[])
+
+    def close(self) -> None:
+        try:
+            if self._session:
+                # The browser ends with its session.
+                self._command("DELETE", self._session)
+        finally:
+            self._http.close()
+            end(self._driver)
+            end(self._screen)
+
+    def _ready(self) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                self._command("GET", "/status")
+            except httpx.TransportError:
+                assert self._driver.poll() is None, "WebKitWebDriver ended"
+                assert time.monotonic() < deadline, "WebKitWebDriver does not answer"
+                time.sleep(0.05)
+            else:
+                return
+
+    def _command(self, method: str, path: str, **parameters: Any) -> Any:
+        """Send a command of https://www.w3.org/TR/webdriver1/; return its result."""
+        body = parameters if method == "POST" else None
+        answer = self._http.request(method, path, json=body)
+        told = answer.json()["value"]
+        if answer.status_code != httpx.codes.OK:
+            raise EngineError(f"{path}: {told['message'] or told['error']}")
+        return told
+
+
+def _screen(program: str) -> tuple[Process, str]:
+    """Start a screen; return its process and name."""
+    reading, writing = os.pipe()
+    size = ["-screen", "0", "1280x900x24", "-nolisten", "tcp"]
+    process = start([program, "-displayfd", str(writing), *size], {}, writing)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        number = told.readline().strip()
+    assert number, "Xvfb ended"
+    return process, f":{number}"
+
+
+def _rules(path: Path) -> Path:
+    """Write the rules of a blocker as Safari's blockers have them."""
+    rules = [
+        {"trigger": {"url-filter": rf"/{host}\..*/event"}, "action": {"type": "block"}}
+        for host in BLOCKED
+    ]
+    path.write_text(json.dumps(rules))
+    return path

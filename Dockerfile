@@ -1,6 +1,9 @@
 # One image for all services: docker run luot ingest | aggregator | api
 
-FROM python:3.11.14-slim-bookworm AS build
+# deploy/pin-images gives it by its digest.
+ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
 # pip stays in a folder of its own, so the environment that ships has none.
 RUN python -m venv /pip && python -m venv --without-pip /opt/luot
@@ -12,7 +15,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY services services
 RUN /pip/bin/pip --python /opt/luot/bin/python install --no-deps --no-build-isolation .
 
-FROM python:3.11.14-slim-bookworm
+FROM ${PYTHON_IMAGE}
 RUN useradd --uid 1000 --user-group --no-create-home --home-dir /nonexistent luot \
     && install -d -o luot -g luot /var/lib/luot
 COPY --from=build /opt/luot /opt/luot

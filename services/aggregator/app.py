@@ -89,24 +89,28 @@ class Aggregator:
         fold = self._folds.of(message.partition)
         replay = dict(message.headers or {}).get(driver.REPLAY)
         decode = partial(self._dead_letters.decode, fold.partition, replayed=replay is not None)
-        run = [
-            (entry.position, entry.time_ms, batch)
-            for entry in runs.entries(message)
-            if entry.position > fold.position and (batch := await decode(entry)) is not None
-        ]
+        run, size = [], 0
+        for entry in runs.entries(message):
+            if entry.position > fold.position and (batch := await decode(entry)) is not None:
+                run.append((entry.position, entry.time_ms, batch))
+                size += len(entry.value)
+        # Faust keeps both until the flush is acknowledged; nobody reads them again.
+        event.value = message.value = None
         if run:
-            self._fold(fold, run, replay)
+            self._fold(fold, run, size, replay)
         self._pending.add_event(event)
 
     # Fold
 
-    def _fold(self, fold: PartitionFold, run: Sequence[Read], replay: bytes | None) -> None:
+    def _fold(
+        self, fold: PartitionFold, run: Sequence[Read], size: int, replay: bytes | None
+    ) -> None:
         if replay is not None:
             metrics.replayed_batches.inc(len(run))
         if replay == driver.REBUILD:
             fold.rebuild(run)
             return
-        folded = fold.fold(run)
+        folded = fold.fold(run, size)
         self._pending.add(folded, replayed=replay is not None)
         metrics.folded_hits.inc(len(folded))
         metrics.repeated_hits.inc(folded.repeated)

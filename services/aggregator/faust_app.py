@@ -22,8 +22,9 @@ def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust
         topic_partitions=settings.partitions,
         web_enabled=False,
         stream_wait_empty=False,
-        # Bounds what waits undecoded; flush_hits bounds what waits folded.
-        stream_buffer_maxsize=64,
+        # Bounds what waits undecoded: messages of RUN_BYTES, or of one entry that is larger.
+        # `Pending` bounds what waits folded.
+        stream_buffer_maxsize=16,
     )
     app.partitions = settings.partitions
     app.lease_seconds = settings.lease_seconds

@@ -37,6 +37,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     visits       the same for visits, without those that have none
     ends         the same for the position of the last view
     repeated     how many hits were repetitions of others
+    size         bytes of the entries of the log
     """
 
     partition: int
@@ -49,6 +50,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     visits: dict[Seen, int]
     ends: dict[Seen, int]
     repeated: int = 0
+    size: int = 0
 
     def __len__(self) -> int:
         return len(self.position)
@@ -85,8 +87,11 @@ class PartitionFold:
         self.visits = Visits()
         self.online = OnlineWindow()
 
-    def fold(self, run: Sequence[Read]) -> Folded:
-        """Fold the next batches of the log. The result does not depend on how they are cut."""
+    def fold(self, run: Sequence[Read], size: int = 0) -> Folded:
+        """Fold the next batches of the log. The result does not depend on how they are cut.
+
+        size  bytes of their entries
+        """
         hits, positions, visit = self._see(run)
         humans = [not bot for bot in hits.bot]
         starts = [decided == _STARTS for decided in visit]
@@ -100,7 +105,17 @@ class PartitionFold:
         first, last = run[0][0], run[-1][0]
         repeated = sum(len(batch) for _, _, batch in run) - len(hits)
         return Folded(
-            self.partition, first, last, hits, positions, visit, views, visits, ends, repeated
+            self.partition,
+            first,
+            last,
+            hits,
+            positions,
+            visit,
+            views,
+            visits,
+            ends,
+            repeated,
+            size,
         )
 
     def rebuild(self, run: Sequence[Read]) -> None:

@@ -10,6 +10,12 @@ from services.aggregator.fold import Folded, Seen
 
 FLUSH_PAGES = 15_000
 """Pages with views from which a flush is due at once: each is four counter rows."""
+FLUSH_BYTES = 32 << 20
+"""Memory of folded runs from which a flush is due at once."""
+_BYTES_A_HIT = 300
+"""Its places in the columns of a batch, and its numbers."""
+_BYTES_A_BYTE = 2
+"""What the texts of an entry take in memory for each byte in the log, more or less."""
 
 
 class Unflushed(msgspec.Struct):
@@ -26,7 +32,7 @@ class Unflushed(msgspec.Struct):
 
 
 class Pending:
-    """Collects folded runs for the next flush, and bounds them by hits and by pages.
+    """Collects folded runs for the next flush, and bounds them by hits, pages and bytes.
 
     arrived  there is something to flush
     full     enough for a flush without waiting for the period to end
@@ -37,6 +43,7 @@ class Pending:
         self._flush_hits = flush_hits
         self._runs = Unflushed()
         self._hits = 0
+        self._bytes = 0
         self._pages: set[Seen] = set()
         self.arrived = asyncio.Event()
         self.full = asyncio.Event()
@@ -47,9 +54,14 @@ class Pending:
         """Add a folded run; its message follows."""
         (self._runs.replayed if replayed else self._runs.fresh).append(folded)
         self._hits += len(folded)
+        self._bytes += _size(folded)
         self._pages.update(folded.views)
         # At 1 a flush is due; at 2, reading stops.
-        load = max(self._hits / self._flush_hits, len(self._pages) / FLUSH_PAGES)
+        load = max(
+            self._hits / self._flush_hits,
+            self._bytes / FLUSH_BYTES,
+            len(self._pages) / FLUSH_PAGES,
+        )
         if load >= 1:
             self.full.set()
         if load >= 2:
@@ -80,6 +92,7 @@ class Pending:
         """Recount what is pending after a flush, and resume reading."""
         runs = (*self._runs.fresh, *self._runs.replayed)
         self._hits = sum(map(len, runs))
+        self._bytes = sum(map(_size, runs))
         self._pages = set().union(*(folded.views for folded in runs))
         self.full.clear()
         self.room.set()
@@ -92,3 +105,8 @@ class Pending:
             [folded for folded in runs.replayed if folded.partition not in partitions],
             [event for event in runs.events if event.message.partition not in partitions],
         )
+
+
+def _size(folded: Folded) -> int:
+    """Return the bytes of memory that a folded run takes, more or less."""
+    return _BYTES_A_HIT * len(folded) + _BYTES_A_BYTE * folded.size

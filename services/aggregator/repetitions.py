@@ -10,8 +10,8 @@ from collections.abc import Sequence
 WINDOW_MS = 10 * 60_000
 """A repetition is known when it reaches the log one window after the first hit, or sooner."""
 
-MOST_IDS = 300_000
-"""Of one window: about 25 MB. When more views come, the further ones are not remembered."""
+MOST_IDS = 150_000
+"""Of one window: about 12 MB. When more views come, the further ones are not remembered."""
 
 
 class Repetitions:

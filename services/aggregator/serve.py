@@ -15,7 +15,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.aggregator.watermarks import Watermarks
 from services.http import health, server
 from services.log.open import open_log
-from services.runtime import gc_tuning
+from services.runtime import gc_tuning, malloc_tuning
 from services.store.interface import Store, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.one_host import OneHostStore
@@ -32,6 +32,7 @@ collector takes a third of an aggregator's time to scan them, and finds nothing.
 
 def run(settings: AggregatorSettings) -> None:
     """Run until SIGTERM or SIGINT; raises the error that ended it otherwise."""
+    malloc_tuning.tune()
     gc_tuning.tune(YOUNG_OBJECTS)
     uvloop.run(_run(settings))
 

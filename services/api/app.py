@@ -21,6 +21,7 @@ from services.api.counter import routes as counter_routes
 from services.api.counter import top
 from services.api.counter.response_cache import ResponseCache, ResponseCacheMiddleware
 from services.api.dashboard import routes as dashboard
+from services.api.dashboard.page_request import HOME
 from services.api.imports import routes as import_routes
 from services.api.metrics import MetricsMiddleware
 from services.api.openapi import page, public
@@ -32,7 +33,9 @@ from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
 from services.embedded.stores import Stores
 from services.http import errors, health, security_txt, server
-from services.runtime import gc_tuning
+from services.http.edge import Edge
+from services.http.redirects import without_last_slash
+from services.runtime import gc_tuning, malloc_tuning
 from services.runtime.tasks import end
 from services.state.state import State
 from services.store.interface import Store, StoreError, StoreUnavailableError
@@ -75,8 +78,11 @@ class Api:
         self._running: Components | None = None
         self._opened = asyncio.Event()
         self.application = self._application()
-        self.asgi: ASGIApp = ResponseCacheMiddleware(
-            MetricsMiddleware(self.application), self._response_cache
+        self.asgi: ASGIApp = Edge(
+            ResponseCacheMiddleware(MetricsMiddleware(self.application), self._response_cache),
+            settings.public_url,
+            settings.public_hosts,
+            private=("/api/admin", HOME),
         )
 
     @property
@@ -224,7 +230,9 @@ class Api:
             lifespan=lifespan,
             docs_url=None,
             redoc_url=None,
+            redirect_slashes=False,
         )
+        app.router.default = without_last_slash(app.router)
         app.state.authenticator = lambda: self._now().access.authenticator
         errors.install(app)
 
@@ -297,6 +305,7 @@ def run(settings: ApiSettings) -> None:
     application = create_app(settings)
     # Numbers of many sites are many young objects; a full collection would take 0.1 s.
     gc_tuning.tune(old=10)
+    malloc_tuning.tune()
     server.run(
         server.config(
             application,

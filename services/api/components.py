@@ -15,6 +15,7 @@ from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats import routes as stats
 from services.api.stats.panels import PanelSource
+from services.api.stats.reader import StatsReader
 from services.log.errors import LogError
 from services.log.open import open_log
 from services.log.tail import Tails
@@ -70,8 +71,10 @@ class Components:
         )
         self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
         self.stats = stats.Stats(self.registry, self.store, self.state, clock, monotonic)
+        # Of its own: a preview must not wait for those who only look.
+        self._correcting = StatsReader(self.store)
         self.corrections = Corrections(
-            self.store, self.state, self.stats.reader, self.counters, self.access.audit, clock
+            self.store, self.state, self._correcting, self.counters, self.access.audit, clock
         )
         self.peaks = Peaks(self.store, self.access.audit, clock)
         self._clock = clock
@@ -85,7 +88,7 @@ class Components:
             corrections=self.corrections,
             peaks=self.peaks,
             counters=self.counters,
-            stats=PanelSource(self.store, self.stats.reader, self.stats.online, self._clock),
+            stats=PanelSource(self.store, self.stats.readers, self.stats.online, self._clock),
             signing=self.access.sign_in,
             factors=self.access.factors,
             own=self.access.own,
@@ -103,6 +106,7 @@ class Components:
         await self.access.close()
         self.tails.close()
         await self.stats.close()
+        await self._correcting.close()
         await self.top.close()
         await self.counters.close()
         await self.log.close()

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Self
 from msgspec import Meta
 
 from services.http.client_address import THIS_MACHINE, Networks
+from services.http.edge import HostNames
 from services.settings import Secret, StoreSettings
 
 MIN_TOKEN_LENGTH = 16
@@ -47,6 +48,12 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
         SecurityContact | None,
         Meta(description="whom security.txt names, for example mailto:antoan@example.vn"),
     ] = None
+    public_hosts: Annotated[
+        HostNames,
+        Meta(
+            description="other names of LUOT_PUBLIC_URL; requests for any further one are refused"
+        ),
+    ] = HostNames()
     trusted_proxies: Annotated[
         Networks, Meta(description="peers whose X-Forwarded-For is believed")
     ] = THIS_MACHINE

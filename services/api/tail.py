@@ -4,12 +4,14 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Response
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from services.api.access.principal import Principal
 from services.api.access.route import Who, admin_router, needs
@@ -80,24 +82,41 @@ def router(registry: Callable[[], Registry], tails: Callable[[], Tails]) -> APIR
         if site is None and who.is_owner:
             partitions = set(range(following.partitions))
         after = _positions(last_event_id)
-        if following.full:
-            raise ApiError(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                {"tail": "as many follow the log already as may; try again later"},
-                {"Retry-After": str(RETRY_SECONDS)},
-            )
         try:
             now = await following.now()
         except LogError as error:
             raise unavailable(f"Redis cannot be reached: {error}") from error
+        if refusal := following.refusal(who.name):
+            raise ApiError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                {"tail": f"{refusal}; try again later"},
+                {"Retry-After": str(RETRY_SECONDS)},
+            )
         reads = following.read(partitions, now - int(since * 1000), after)
-        return StreamingResponse(
+        following.enter(who.name)
+        return _Followed(
+            partial(following.leave, who.name),
             _body(reads, lambda slug: _seen(registry(), who, site, slug)),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
     return routes
+
+
+class _Followed(StreamingResponse):
+    """A stream that says when it has ended, however that came."""
+
+    def __init__(self, ended: Callable[[], None], *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
 
 
 def _sites(registry: Registry, who: Principal, only: str | None) -> list[str]:

@@ -52,6 +52,7 @@ class LimitedHttp(HttpToolsProtocol):
         self._in_message = False
         self._in_head = True
         self._head_bytes = 0
+        self._hosts = 0
         self._body_bytes = 0
         self._chunk_bytes = 0
         self._since_begin = 0
@@ -106,6 +107,7 @@ class LimitedHttp(HttpToolsProtocol):
         else:
             self.url, self.headers, self.expect_100_continue = b"", [], False
         self._in_message = self._in_head = True
+        self._hosts = 0
         self._since_begin = self._chunk_bytes
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -114,14 +116,21 @@ class LimitedHttp(HttpToolsProtocol):
             name = name.lower()
             if name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
+            elif name == b"host":
+                self._hosts += 1
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Pass the request on. Raises ValueError when its head is too large."""
+        """Pass the request on. Raises ValueError when its head is too large or names no host."""
         # The head may have arrived together with part of the body or with other requests, so it is
         # measured only when all of that exceeds the limit of a head.
         if self._since_begin > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
             self._refusal = (431, "head_too_large", f"the head is over {MAX_HEAD_BYTES} bytes")
+            raise ValueError(self._refusal)
+        # RFC 9112, section 3.2: two parties that each take another host are deceived easily.
+        if self._hosts != 1 and (self._hosts or self.parser.get_http_version() == "1.1"):
+            expected = f"{self._hosts} headers Host; expected one"
+            self._refusal = (400, "host", expected)
             raise ValueError(self._refusal)
         self._in_head = False
         self._head_bytes = self._body_bytes = 0

@@ -135,6 +135,10 @@ class LogProducer(ABC):
         """Close every connection."""
 
 
+READ_BYTES = 4 << 20
+"""What one read takes: entries of a flood, with long paths, would fill the memory."""
+
+
 class LogReader(ABC):
     """Plain reads, without effect on other readers."""
 
@@ -144,8 +148,9 @@ class LogReader(ABC):
     ) -> dict[int, Sequence[Record]]:
         """Return entries at or after the given position of each partition, in order.
 
-        At most `limit` a partition. Waits up to `wait` seconds for the first one; partitions
-        without an entry are left out.
+        At most `limit` a partition, and about READ_BYTES in all, but at least the next entry of
+        each partition that has one, unless it waited for it. Waits up to `wait` seconds for the
+        first one; partitions without an entry are left out.
         """
 
     @abstractmethod

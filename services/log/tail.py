@@ -1,6 +1,7 @@
 """Follows the log as it grows, with plain reads that have no effect on other readers."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Mapping
 
 import msgspec
@@ -10,6 +11,7 @@ from services.log.batch import Batch, BatchError
 from services.log.interface import Log
 
 MAX_TAILS = 10
+MAX_TAILS_OF_ONE = 2
 WAIT_SECONDS = 1.0
 """How long a read waits for entries; shorter than the idle timeout of a connection."""
 ENTRIES = 50
@@ -29,7 +31,7 @@ class Tails:
     def __init__(self, log: Log, limit: int = MAX_TAILS) -> None:
         self._log = log
         self._limit = limit
-        self._count = 0
+        self._counts: Counter[str] = Counter()
         self._closed = asyncio.Event()
         self.partitions = log.partitions
 
@@ -37,10 +39,22 @@ class Tails:
         """End every follower."""
         self._closed.set()
 
-    @property
-    def full(self) -> bool:
-        """Whether the limit of followers is reached."""
-        return self._count >= self._limit
+    def refusal(self, who: str) -> str | None:
+        """Return why somebody may not follow the log now, None if they may."""
+        if self._counts.total() >= self._limit:
+            return "as many follow the log already as may"
+        if self._counts[who] >= MAX_TAILS_OF_ONE:
+            return f"{who} follows the log {MAX_TAILS_OF_ONE} times already"
+        return None
+
+    def enter(self, who: str) -> None:
+        """Note that somebody follows the log from now on."""
+        self._counts[who] += 1
+
+    def leave(self, who: str) -> None:
+        """Note that somebody follows the log once less."""
+        self._counts[who] -= 1
+        self._counts += Counter()  # drops those who follow no more
 
     async def now(self) -> int:
         """Return the log's time, in ms. Raises LogError."""
@@ -54,16 +68,6 @@ class Tails:
         Starts at `after`, positions by partition, or else at a time. Entries that are no batch are
         left out. Ends when this is closed. Raises LogError.
         """
-        self._count += 1
-        try:
-            async for read in self._read(partitions, since_ms, after):
-                yield read
-        finally:
-            self._count -= 1
-
-    async def _read(
-        self, partitions: Collection[int], since_ms: int, after: Mapping[int, int]
-    ) -> AsyncGenerator[TailRead, None]:
         log = self._log
         at = {
             number: after[number]

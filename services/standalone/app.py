@@ -23,7 +23,7 @@ from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
 from services.ingest.settings import IngestSettings
 from services.log.open import open_log
-from services.runtime import gc_tuning, log_setup
+from services.runtime import gc_tuning, log_setup, malloc_tuning
 from services.standalone import demo, first_user, server
 from services.standalone.demo import opening
 from services.standalone.dispatch import Dispatch
@@ -129,6 +129,7 @@ class Standalone:
             api.asgi,
             {"ingest": ingest.ready, "aggregator": aggregator.ready, "api": api.ready},
             {"ingest": ingest.notes, "api": api.notes},
+            self._settings,
         )
         http = server.HttpServer(cast("Any", app), listening, self._settings.log_level)
         await http.start()
@@ -192,6 +193,7 @@ async def _server_ended(http: server.HttpServer) -> None:
 def run(settings: UpSettings, say: Say = print) -> None:
     """Run until SIGINT or SIGTERM; a second one ends the process at once. Raises UpError."""
     log_setup.to_stderr(settings.log_level)
+    malloc_tuning.tune()
     uvloop.run(_run(settings, say))
 
 

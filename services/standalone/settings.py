@@ -19,6 +19,10 @@ class UpSettings(ApiSettings, frozen=True, kw_only=True):
     default_port: ClassVar[int] = 8000
 
     log_level: LogLevel = "warning"
+    open_metrics: Annotated[
+        bool,
+        Meta(description="answer /metrics, /healthz and /readyz to others than this machine"),
+    ] = False
     data: Annotated[Path, Meta(description="folder of everything that must survive")] = Path("data")
 
     @classmethod

@@ -1,5 +1,7 @@
 """Names of all shared state in Redis; no other module spells them."""
 
+from hashlib import blake2b
+
 SITES = "sites"
 """Hash of slug → the site as JSON; the API is its only writer."""
 SITE_READERS = "sites:readers"
@@ -68,13 +70,18 @@ def reset_field(site: str) -> str:
 
 
 def pages(site: str) -> str:
-    """Return the hash of path → the last good views of the page."""
+    """Return the hash of a path's digest → the last good views of the page."""
     return f"pages:{site}"
 
 
 def correcting(site: str) -> str:
     """Return the lock of the API process that makes or reverses a correction of a site."""
     return f"correcting:{site}"
+
+
+def page_field(path: str) -> bytes:
+    """Return the field of a page: a digest, because anybody can view pages with long names."""
+    return blake2b(path.encode(), digest_size=16).digest()
 
 
 def session(digest: str) -> str:

@@ -1,7 +1,7 @@
 """The numbers shown last, encoded: for other processes, and for after a restart.
 
-A site takes a few hundred bytes for each measure in use, and about 100 bytes for each page, at most
-MAX_PAGES of them. They are deleted with the site.
+A site takes a few hundred bytes for each measure in use, and about 100 bytes for each page,
+whatever its name, at most MAX_PAGES of them. They are deleted with the site.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class ShownNumbers:
             ):
                 pipeline.hmget(keys.NUMBERS, [keys.reset_field(slug) for slug in paths])
                 for slug, of_site in paths.items():
-                    pipeline.hmget(keys.pages(slug), of_site)
+                    pipeline.hmget(keys.pages(slug), list(map(keys.page_field, of_site)))
                 resets, *rows = await pipeline.execute()
         pages = [(slug, path) for slug, of_site in paths.items() for path in of_site]
         return _encoded(list(paths), resets, pages, [body for of_site in rows for body in of_site])
@@ -103,7 +103,7 @@ class ShownNumbers:
         paths = _by_site(bodies)
         async with self._redis.pipeline(transaction=False) as pipeline:
             for slug, of_site in paths.items():
-                values: Any = {path: bodies[slug, path] for path in of_site}
+                values: Any = {keys.page_field(path): bodies[slug, path] for path in of_site}
                 pipeline.hset(keys.pages(slug), mapping=values)
                 pipeline.hlen(keys.pages(slug))
             sizes = (await pipeline.execute())[1::2]
@@ -111,7 +111,7 @@ class ShownNumbers:
             if size > MAX_PAGES:
                 key = keys.pages(slug)
                 excess = await _values(self._redis.hrandfield(key, size - MAX_PAGES + _TRIM))
-                await _done(self._redis.hdel(key, *cast("list[str]", excess)))
+                await _done(self._redis.hdel(key, *cast("list[bytes]", excess)))
 
 
 def forget(pipeline: Pipeline, slug: str) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from uuid import uuid4
 
 from services.runtime import file_locks
 from services.store.faults import MISFIT, fault, misfit
@@ -24,7 +25,12 @@ class ChdbStore(ThreadedStore):
     """A store on a folder, which one process at a time can open, and one folder a process."""
 
     def __init__(
-        self, path: Path, threads: int = THREADS, settings: Mapping[str, int] | None = None
+        self,
+        path: Path,
+        threads: int = THREADS,
+        settings: Mapping[str, int] | None = None,
+        *,
+        gives_up: bool = False,
     ) -> None:
         if not path.is_absolute() or "?" in str(path):
             raise ValueError(
@@ -32,7 +38,7 @@ class ChdbStore(ThreadedStore):
             )
         self.path = path
         self._settings = settings or {}
-        super().__init__(threads)
+        super().__init__(threads, gives_up=gives_up)
 
     def __repr__(self) -> str:
         """Return where the folder is."""
@@ -44,7 +50,7 @@ class ChdbStore(ThreadedStore):
 
     def limited(self, limits: Limits) -> "ChdbStore":
         """Return the same folder with limits; see Store."""
-        return ChdbStore(self.path, limits.calls, limits.settings())
+        return ChdbStore(self.path, limits.calls, limits.settings(), gives_up=True)
 
     async def prepare(self) -> None:
         """Do nothing: a session creates the database when it opens the folder."""
@@ -57,7 +63,10 @@ class EmbeddedSession(StoreSession):
         # Takes a second and 250 MB, so only who opens an embedded store imports it.
         from chdb.session import Session as EngineSession
 
+        self._path = path
         self._format = NativeFormat()
+        # A comment before each statement, by which it can be found and ended.
+        self._mark = f"/* {uuid4().hex} */"
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._engine: Any = cast("Any", EngineSession)(str(path))
@@ -73,7 +82,7 @@ class EmbeddedSession(StoreSession):
 
     def execute(self, sql: str) -> list[Row]:
         """Run one statement without parameters."""
-        return self._attempt(lambda: self._format.decode(self._engine.query(sql, "Native").bytes()))
+        return self._attempt(lambda: self._query(sql))
 
     def blocks(self, sql: str) -> Generator[list[Row], None, None]:
         """Run one statement without parameters; its rows, as they come."""
@@ -90,9 +99,21 @@ class EmbeddedSession(StoreSession):
         """Insert columns; they are used up."""
         self._attempt(lambda: self._insert(table, types, columns))
 
+    def interrupt(self) -> None:
+        """End the statement under way, from another thread; later ones go on."""
+        super().interrupt()
+        other = EmbeddedSession(self._path, {})
+        try:
+            other.execute(f"KILL QUERY WHERE startsWith(query, '{self._mark}') ASYNC")
+        finally:
+            other.close()
+
     def close(self) -> None:
         """Release the folder, once the last session has."""
         self._engine.close()
+
+    def _query(self, sql: str) -> list[Row]:
+        return self._format.decode(self._engine.query(f"{self._mark} {sql}", "Native").bytes())
 
     def _insert(
         self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[list[Any]]

@@ -34,13 +34,15 @@ class ClickHouseStore(ThreadedStore):
         threads: int = THREADS,
         answer_seconds: float | None = None,
         settings: Mapping[str, int] | None = None,
+        *,
+        gives_up: bool = False,
     ) -> None:
         if isinstance(url, str):
             limit = ANSWER_SECONDS if answer_seconds is None else answer_seconds
             url = msgspec.structs.replace(Address.parse(url), answer_seconds=limit)
         self.address = url
         self._settings = settings or {}
-        super().__init__(threads)
+        super().__init__(threads, gives_up=gives_up)
 
     def __repr__(self) -> str:
         """Return where the server is, without the password."""
@@ -61,7 +63,9 @@ class ClickHouseStore(ThreadedStore):
 
     def limited(self, limits: Limits) -> "ClickHouseStore":
         """Return the same server with limits; see Store."""
-        return ClickHouseStore(self.address, limits.calls, settings=limits.settings())
+        return ClickHouseStore(
+            self.address, limits.calls, settings=limits.settings(), gives_up=True
+        )
 
     async def prepare(self) -> None:
         """Create the database, where it is missing."""
@@ -134,6 +138,17 @@ class ServerSession(StoreSession):
         """Close the connection."""
         _disconnect(self._client)
 
+    def interrupt(self) -> None:
+        """End the statement under way, from another thread; later ones connect again.
+
+        Hanging up would not do: version 18.16 goes on for a client that has left.
+        """
+        super().interrupt()
+        connection = self._client.connection
+        with suppress(OSError, EOFError):
+            if connection.connected:
+                connection.send_cancel()
+
     def cut_off(self) -> None:
         """Make the call under way fail, from another thread, and every later one."""
         self._cut_off = True
@@ -148,6 +163,8 @@ class ServerSession(StoreSession):
         try:
             return self._attempt(call)
         except (_ConnectionLostError, _RightsError):
+            if self.is_interrupted():
+                raise
             return self._attempt(call)
 
     def _attempt(self, call: Callable[[Client], T]) -> T:
@@ -158,11 +175,17 @@ class ServerSession(StoreSession):
             if not client.connection.connected:
                 client.connection.connect()
                 client.settings = _settings(client.connection.server_info) | dict(self._settings)
-            return call(client)
+            if self.is_interrupted():
+                raise StoreUnavailableError("nobody waits for this statement")
+            result = call(client)
         except Exception as error:
             _disconnect(client)
             # Its own error has the statement, values and all.
             raise self._explain(error) from None
+        if self.is_interrupted():
+            # The server may read what was sent to it as the beginning of the next call.
+            _disconnect(client)
+        return result
 
     def _explain(self, error: Exception) -> Exception:
         where = str(self._address)

@@ -29,7 +29,12 @@ column_types.register()
 
 
 class StoreSession(ABC):
-    """One blocking connection; used by one thread only."""
+    """One blocking connection; used by one thread only.
+
+    interrupted  whether nobody waits any more for the call under way
+    """
+
+    interrupted = False
 
     @abstractmethod
     def execute(self, sql: str) -> list[Row]:
@@ -49,6 +54,14 @@ class StoreSession(ABC):
     def close(self) -> None:
         """Release the connection."""
 
+    def is_interrupted(self) -> bool:
+        """Tell what `interrupted` is now: another thread may have set it meanwhile."""
+        return self.interrupted
+
+    def interrupt(self) -> None:
+        """Make the call under way fail, from another thread; later ones go on."""
+        self.interrupted = True
+
     def cut_off(self) -> None:  # noqa: B027  # an engine in this process always answers
         """Make the call under way fail, from another thread, and every later one."""
 
@@ -56,7 +69,9 @@ class StoreSession(ABC):
 class ThreadedStore(Store):
     """A store that runs each call on a session of its own thread."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, *, gives_up: bool = False) -> None:
+        """Prepare; `gives_up` ends statements in the store, too, for which nobody waits."""
+        self._gives_up = gives_up
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="store")
         self._local = threading.local()
         self._sessions: list[StoreSession] = []
@@ -115,18 +130,25 @@ class ThreadedStore(Store):
             self._sessions.pop().close()
 
     async def _run(self, call: Callable[[StoreSession], T]) -> T:
+        under_way = _UnderWay()
         try:
-            future = self._pool.submit(self._on_session, call)
+            future = self._pool.submit(self._on_session, call, under_way)
         except RuntimeError as error:
             raise StoreError("the store is closed") from error
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if self._gives_up:
+                threading.Thread(target=under_way.interrupt, name="store-interrupt").start()
+            raise
 
-    def _on_session(self, call: Callable[[StoreSession], T]) -> T:
+    def _on_session(self, call: Callable[[StoreSession], T], under_way: "_UnderWay") -> T:
         session: StoreSession | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = self.connect()
             self._sessions.append(session)
-        return call(session)
+        with under_way.on(session):
+            return call(session)
 
     def _insert(
         self, session: StoreSession, table: str, columns: Mapping[str, Sequence[Any]]
@@ -148,6 +170,32 @@ class ThreadedStore(Store):
         except StoreError:
             self._types.pop(table, None)
             raise
+
+
+class _UnderWay:
+    """A call and, while it runs, its session: an interruption meets no later call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._session: StoreSession | None = None
+
+    @contextmanager
+    def on(self, session: StoreSession) -> Iterator[None]:
+        """Say on which session the call runs."""
+        with self._lock:
+            session.interrupted = False
+            self._session = session
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._session = None
+
+    def interrupt(self) -> None:
+        """Interrupt the call if it runs."""
+        with self._lock:
+            if self._session is not None:
+                self._session.interrupt()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 
 from services.log.entries import Batcher, LogEntry
 from services.log.errors import LogError, LogInUseError, LogRefusedError
-from services.log.interface import ImportOutcome, Log, Record
+from services.log.interface import READ_BYTES, ImportOutcome, Log, Record
 from services.log.open import log_drivers, open_log
 from services.model.hit import Hit
 from services.model.partition import partition_of
@@ -157,6 +157,24 @@ async def test_a_read_begins_at_a_position_and_takes_no_more_than_asked(log: Log
     assert await read(log, records[2].position + 1) == records[3:]
     some = await log.reader.read({PARTITION: 0}, limit=2)
     assert some[PARTITION] == records[:2]
+
+
+async def test_a_read_takes_so_many_bytes_and_at_least_one_entry(log: Log) -> None:
+    sizes = [READ_BYTES // 4] * 6 + [10] * 20 + [2 * READ_BYTES, 10]
+    producer = log.producer()
+    await producer.open("large")
+    for sequence, size in enumerate(sizes, 1):
+        await producer.append([LogEntry(PARTITION, "large", sequence, 1, b"x" * size)])
+    await producer.close()
+
+    at, reads = 0, []
+    while records := (await log.reader.read({PARTITION: at}, limit=100)).get(PARTITION):
+        reads.append([len(record.value) for record in records])
+        at = records[-1].position + 1
+
+    assert [size for read in reads for size in read] == sizes
+    assert all(sum(read) <= READ_BYTES or len(read) == 1 for read in reads)
+    assert len(reads) < 6
 
 
 async def test_a_read_waits_for_what_is_not_there_yet(log: Log) -> None:

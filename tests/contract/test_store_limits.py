@@ -1,6 +1,7 @@
 """Statements with limits: those that take too much end, and nobody else notices."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -52,5 +53,33 @@ async def test_limits_stay_with_their_own_sessions(store: Store) -> None:
     try:
         assert await limited.execute(asked) == [("7",)]
         assert await store.execute(asked) == before
+    finally:
+        await limited.close()
+
+
+async def test_a_statement_for_which_nobody_waits_is_ended(store: Store) -> None:
+    limited = store.limited(GENEROUS._replace(seconds=900))
+    long = LONG.replace("100000000000", "10000000000003")
+
+    async def run(statements: int) -> None:
+        asked = (
+            "SELECT count() FROM system.processes WHERE query LIKE '%10000000000003%'"
+            " AND query NOT LIKE '%system.processes%'"
+        )
+        deadline = time.monotonic() + 120
+        while (await store.execute(asked))[0][0] != statements:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+
+    try:
+        for _ in range(2):
+            running = asyncio.create_task(limited.execute(long))
+            waiting = asyncio.create_task(limited.execute(long))
+            await run(1)
+            waiting.cancel()
+            running.cancel()
+            await asyncio.gather(running, waiting, return_exceptions=True)
+            await run(0)
+            assert await limited.execute("SELECT 1") == [(1,)]
     finally:
         await limited.close()

@@ -3,11 +3,13 @@
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.integration.imports.world import line
@@ -92,13 +94,29 @@ def test_what_cannot_be_followed_is_named(up: Up) -> None:
 
 def test_only_so_many_may_follow(up: Up) -> None:
     token = (up.data / "token").read_text().strip()
-    head = {"Authorization": f"Bearer {token}"}
+    owner = {"Authorization": f"Bearer {token}"}
+    viewers = []
+    for number in range(5):
+        asked = {"role": "viewer", "sites": ["demo"], "note": f"follower {number}"}
+        made = up.http.post("/api/admin/tokens", json=asked, headers=owner)
+        viewers.append({"Authorization": f"Bearer {made.json()['token']}"})
+
+    def follow(streams: ExitStack, head: dict[str, str]) -> httpx.Response:
+        stream = up.http.stream("GET", "/api/admin/tail", headers=head)
+        return streams.enter_context(stream)
+
     with ExitStack() as streams:
-        answers = [
-            streams.enter_context(up.http.stream("GET", "/api/admin/tail", headers=head))
-            for _ in range(11)
-        ]
-        assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+        codes = [follow(streams, head).status_code for head in viewers[:4] for _ in range(3)]
+        assert codes == [200, 200, 429] * 4, "two each"
+        last = [follow(streams, head) for head in (viewers[4], owner, viewers[4], owner)]
+        assert [answer.status_code for answer in last] == [200, 200, 429, 429], "ten in all"
+        assert int(last[-1].headers["retry-after"]) > 0
+    with ExitStack() as streams:
+        # Who went away makes room; the server notices within a second.
+        deadline = time.monotonic() + 60
+        while (answer := follow(streams, viewers[0])).status_code != 200:
+            assert answer.status_code == 429
+            assert time.monotonic() < deadline
 
 
 def test_a_log_of_years_counts_on_its_own_days_and_live_visitors_go_on(

@@ -6,6 +6,8 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -23,7 +25,6 @@ CERTIFICATE = (
     f"req -x509 -newkey rsa:2048 -nodes -subj /CN={NAME} -addext subjectAltName=DNS:{NAME}"
     " -keyout privkey.pem -out fullchain.pem"
 )
-# The machine's other site came first, so nginx takes it wherever it is not told the name.
 MAIN = """
 daemon off;
 master_process off;
@@ -36,16 +37,21 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    server {{
-        listen {port} ssl;
-        server_name portal.example.vn;
-        ssl_certificate     {folder}/fullchain.pem;
-        ssl_certificate_key {folder}/privkey.pem;
-        access_log off;
-    }}
+    {other_site}
     include {folder}/luot.conf;
 }}
 """
+# The machine's other site comes first, so nginx takes it wherever it is not told the name.
+OTHER_SITE = """
+server {{
+    listen {port} ssl;
+    server_name portal.example.vn;
+    ssl_certificate     {folder}/fullchain.pem;
+    ssl_certificate_key {folder}/privkey.pem;
+    access_log off;
+}}
+"""
+NOBODYS = r"(?s)server \{\n    listen 80 default_server.*?\n\}\n"
 
 
 class Front(NamedTuple):
@@ -53,18 +59,22 @@ class Front(NamedTuple):
 
     luot: Up
     port: int
+    plain: int
     trusted: ssl.SSLContext
 
-    def status(self, address: str) -> int:
-        """Return how the web server answers a browser."""
+    def get(self, address: str, *, name: str = NAME, host: str | None = None) -> httpx.Response:
+        """Return what the web server answers a browser."""
         # By its name, which the web server is told before the address.
         with httpx.Client(verify=self.trusted) as client:
-            answer = client.get(
+            return client.get(
                 f"https://127.0.0.1:{self.port}{address}",
-                headers={"Host": NAME, "User-Agent": BROWSER},
-                extensions={"sni_hostname": NAME},
+                headers={"Host": host or name, "User-Agent": BROWSER},
+                extensions={"sni_hostname": name},
             )
-        return answer.status_code
+
+    def status(self, address: str) -> int:
+        """Return the status of what it answers."""
+        return self.get(address).status_code
 
 
 def listens(port: int) -> bool:
@@ -72,34 +82,56 @@ def listens(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+@contextmanager
+def nginx(folder: Path, luot: Up, *, alone: bool) -> Iterator[Front]:
+    """Run nginx as it is shipped; or beside another site, without the block for other names."""
     nginx, openssl = program("nginx"), program("openssl")
-    folder = tmp_path_factory.mktemp("nginx")
     subprocess.run([openssl, *CERTIFICATE.split()], cwd=folder, check=True, capture_output=True)
-    luot = Up(tmp_path_factory.mktemp("up") / "data")
-    port = free_port()
+    port, plain = free_port(), free_port()
     shipped = (ROOT / "deploy/nginx/luot.conf").read_text("utf-8")
     for here, there in (
+        *(() if alone else ((NOBODYS, ""),)),
         (r"127\.0\.0\.1:800[12]", luot.url.partition("//")[2]),
+        (r"listen 80\b", f"listen {plain}"),
         (r"listen 443\b", f"listen {port}"),
         (f"/etc/ssl/{NAME}", str(folder)),
     ):
         shipped, found = re.subn(here, there, shipped)
         assert found, here
+    other_site = "" if alone else OTHER_SITE.format(folder=folder, port=port)
     (folder / "luot.conf").write_text(shipped)
-    (folder / "main.conf").write_text(MAIN.format(folder=folder, port=port))
+    (folder / "main.conf").write_text(MAIN.format(folder=folder, other_site=other_site))
     log = folder / "error.log"
     process = subprocess.Popen([nginx, "-p", folder, "-e", log, "-c", folder / "main.conf"])
-    deadline = time.monotonic() + 30
-    while not listens(port):
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.02)
-    yield Front(luot, port, ssl.create_default_context(cafile=folder / "fullchain.pem"))
-    process.terminate()
-    process.wait(30)
-    assert luot.end() == 0
+    try:
+        deadline = time.monotonic() + 30
+        while not listens(port):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+        yield Front(luot, port, plain, ssl.create_default_context(cafile=folder / "fullchain.pem"))
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def luot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    running = Up(tmp_path_factory.mktemp("up") / "data", LUOT_PUBLIC_URL=f"https://{NAME}")
+    yield running
+    assert running.end() == 0
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory, luot: Up) -> Iterator[Front]:
+    with nginx(tmp_path_factory.mktemp("nginx"), luot, alone=False) as front:
+        yield front
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, luot: Up) -> Iterator[Front]:
+    with nginx(tmp_path_factory.mktemp("alone"), luot, alone=True) as front:
+        yield front
 
 
 def asked_for(pages: int, size: int) -> str:
@@ -123,3 +155,45 @@ def test_a_list_of_100_articles_with_long_names_is_answered(front: Front) -> Non
 
 def test_what_is_longer_than_any_page_asks_is_refused_by_the_web_server(front: Front) -> None:
     assert front.status(asked_for(100, 40_000)) == 414
+
+
+def test_port_80_sends_browsers_to_tls_whatever_they_call_the_host(alone: Front) -> None:
+    url = f"http://127.0.0.1:{alone.plain}/admin/?period=7d"
+    answer = httpx.get(url, headers={"Host": NAME})
+    assert answer.status_code == 308
+    assert answer.headers["location"] == f"https://{NAME}/admin/?period=7d"
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(url, headers={"Host": "evil.example"})
+
+
+def test_other_names_are_nobodys(alone: Front) -> None:
+    assert alone.status(COUNTER) == 200
+    with pytest.raises(httpx.ConnectError):
+        alone.get(COUNTER, name="evil.example")
+    with pytest.raises(httpx.RemoteProtocolError):
+        alone.get(COUNTER, host="evil.example")
+
+
+def test_a_redirect_stays_on_the_name_and_on_tls(alone: Front) -> None:
+    answer = alone.get("/admin/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/admin")
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+
+def test_whoever_tries_passwords_or_queries_without_end_is_told_to_wait(alone: Front) -> None:
+    for address in ("/admin/sign-in", "/api/v1/stats/aggregate?site_id=demo"):
+        codes = {alone.status(address)}
+        tried = 1
+        while 429 not in codes:
+            assert tried < 2000
+            codes.add(alone.status(address))
+            tried += 1
+        assert codes <= {200, 401, 429}
+        assert tried > 20
+    # Readers of the same address do not notice.
+    assert {alone.status(COUNTER) for _ in range(100)} == {200}
+
+
+def test_the_process_is_nobodys_business(alone: Front) -> None:
+    for address in ("/metrics", "/healthz", "/readyz"):
+        assert alone.status(address) == 404

@@ -42,12 +42,12 @@ def luot(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
 class Up:
     """A running `luot up`."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, **more: str) -> None:
         self.data = data
         self.output: list[str] = []
         self.process = subprocess.Popen(
             [*LUOT, "up", "--data", str(data), "--port", "0"],
-            env=environ(),
+            env=environ(**more),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -26,13 +26,19 @@ async def aggregator(tmp_path_factory: pytest.TempPathFactory) -> Aggregator:
 
 
 def read(
-    aggregator: Aggregator, fold: PartitionFold, number: int, *, hits: int, pages: int
+    aggregator: Aggregator,
+    fold: PartitionFold,
+    number: int,
+    *,
+    hits: int,
+    pages: int,
+    size: int = 0,
 ) -> None:
     batch = [
         Hit(site="mytho", path=f"/{number}/{index % pages}", at=AT, day=DAY, visitor=0)
         for index in range(hits)
     ]
-    aggregator._fold(fold, [((AT + number) << 20, AT + number, decode(encode(batch)))], None)
+    aggregator._fold(fold, [((AT + number) << 20, AT + number, decode(encode(batch)))], size, None)
 
 
 async def test_enough_hits_of_few_pages_are_written_without_waiting(
@@ -69,3 +75,18 @@ async def test_what_goes_to_another_owner_makes_room(aggregator: Aggregator) -> 
     await aggregator.flush()
     assert aggregator._pending.room.is_set()
     assert not aggregator._pending.full.is_set()
+
+
+async def test_enough_bytes_of_few_hits_are_written_without_waiting(
+    aggregator: Aggregator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending, "FLUSH_BYTES", 100_000)
+    fold = PartitionFold(0)
+    for number in (1, 2):
+        assert not aggregator._pending.full.is_set()
+        read(aggregator, fold, number, hits=10, pages=10, size=30_000)
+    assert aggregator._pending.full.is_set()
+    for number in (3, 4):
+        assert aggregator._pending.room.is_set()
+        read(aggregator, fold, number, hits=10, pages=10, size=30_000)
+    assert not aggregator._pending.room.is_set()

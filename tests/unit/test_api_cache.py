@@ -9,10 +9,12 @@ import pytest
 
 from services.api.counter import cache as cache_module
 from services.api.counter.cache import (
+    BYTES_A_VALUE,
     OVERTAKE_SECONDS,
     Cached,
     NothingCachedError,
     StaleIfErrorCache,
+    TooManyWaitingError,
 )
 from services.store.interface import StoreError, StoreUnavailableError
 
@@ -158,7 +160,7 @@ async def test_who_goes_away_does_not_end_the_reading_of_the_others() -> None:
 
 async def test_beyond_the_limit_the_longest_not_read_is_forgotten() -> None:
     source = Source()
-    cache = source.cache(limit=2)
+    cache = source.cache(max_bytes=2 * BYTES_A_VALUE)
     for key in "abc":
         await cache.get(key)
 
@@ -167,6 +169,39 @@ async def test_beyond_the_limit_the_longest_not_read_is_forgotten() -> None:
     assert await cache.get("c") == Cached(3, stale=True)
     with pytest.raises(NothingCachedError):
         await cache.get("a")
+
+
+async def test_values_without_worth_push_out_none_of_the_others() -> None:
+    source = Source()
+    cache = source.cache(max_bytes=8 * BYTES_A_VALUE, worth=lambda value: value < 3)
+    for key in "abcdefghijklmnopqrst":
+        await cache.get(key)
+
+    source.fault = StoreUnavailableError("away")
+    source.now = 5.0
+    assert await cache.get("a") == Cached(1, stale=True)
+    assert await cache.get("t") == Cached(20, stale=True)
+    with pytest.raises(NothingCachedError):
+        await cache.get("c")
+
+
+async def test_what_is_unknown_does_not_wait_without_end_and_what_is_known_goes_on() -> None:
+    source = Source()
+    cache = source.cache(waiting=2, batch=1)
+    await cache.get("a")
+    source.now = 5.0
+    source.may_answer.clear()
+    waiting = [asyncio.create_task(cache.get(key)) for key in "bc"]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyWaitingError):
+        await cache.get("d")
+    known = asyncio.create_task(cache.get("a"))
+    await asyncio.sleep(0)
+    source.may_answer.set()
+
+    assert [held.value for held in await asyncio.gather(*waiting)] == [2, 3]
+    assert await known == Cached(4, stale=False)
+    assert await cache.get("d") == Cached(5, stale=False)
 
 
 async def test_what_is_asked_for_during_a_reading_is_read_together_after_it() -> None:

@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 
+from services.api.counter.pages import PageKey
 from services.api.counter.response_cache import Inputs, ResponseCache
 from services.model.site import Metric, Site
 
@@ -12,20 +13,26 @@ LONG = 10_000
 class World:
     """Answers of one site, at a time that is set."""
 
-    def __init__(self, most: int = 100, most_bytes: int = 1 << 20) -> None:
+    def __init__(self, most_bytes: int = 1 << 20) -> None:
         self.now = 0.0
         self.site: Site | None = SITE
         self.is_refreshing = False
         self.answers = ResponseCache(
             lambda _: self.site,
             lambda: self.now,
-            (most, most_bytes),
+            most_bytes,
             grace=0.5,
             refreshing=lambda _: self.is_refreshing,
         )
 
     def make(
-        self, path: str, *, query: bytes = b"", until: float = 1.0, method: str = "GET"
+        self,
+        path: str,
+        *,
+        query: bytes = b"",
+        until: float = 1.0,
+        method: str = "GET",
+        pages: tuple[PageKey, ...] = (),
     ) -> None:
         scope = {
             "type": "http",
@@ -34,7 +41,7 @@ class World:
             "query_string": query,
             "headers": [],
         }
-        inputs = Inputs(SITE, ("mytho", Metric.VISITS), (), until)
+        inputs = Inputs(SITE, ("mytho", Metric.VISITS), pages, until)
         self.answers.respond(Request(scope), b"{}", 'W/"1"', {}, "application/json", inputs)
 
 
@@ -81,16 +88,30 @@ def test_only_a_get_leaves_an_answer() -> None:
 
 
 def test_invented_queries_fill_no_more_than_the_limits() -> None:
-    few, small = World(most=3), World(most_bytes=3 * LONG)
-    for world in (few, small):
-        for number in range(10):
-            world.make("/a", query=b"%d" % number + b"x" * LONG)
-        assert 1 < len(world.answers) <= 3
-        world.now = 2.0
-        assert list(world.answers.expiring(0.3)) == []
-        assert len(world.answers) == 0
-        world.make("/b", until=3.0)
-        assert world.answers.find("/b", b"") is not None
+    world = World(most_bytes=5 * LONG)
+    for number in range(10):
+        world.make("/a", query=b"%d" % number + b"x" * LONG)
+    assert len(world.answers) == 3
+    world.now = 2.0
+    assert list(world.answers.expiring(0.3)) == []
+    assert len(world.answers) == 0
+
+
+def test_the_newest_answers_are_found_however_many_were_invented() -> None:
+    world = World(most_bytes=5 * LONG)
+    for number in range(10):
+        world.make("/a", query=b"%d" % number + b"x" * LONG)
+        assert world.answers.find("/a", b"%d" % number + b"x" * LONG) is not None
+
+
+def test_the_names_of_pages_count_in_full() -> None:
+    # One such letter makes every other one take four bytes.
+    world = World(most_bytes=10 * LONG)
+    for number in range(10):
+        pages = tuple(("mytho", f"/{page}/\N{GRINNING FACE}".ljust(500, "x")) for page in range(20))
+        world.make("/a", query=b"%d" % number, pages=pages)
+
+    assert len(world.answers) == 2
 
 
 def test_what_ends_soon_and_was_asked_for_again_is_told() -> None:

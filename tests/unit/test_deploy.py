@@ -1,5 +1,6 @@
 """What is shipped to run Luot with fits the code and itself."""
 
+import os
 import re
 import stat
 import subprocess
@@ -102,11 +103,44 @@ def test_secrets_are_made_once_and_fit_together(secrets: Path) -> None:
 
 
 def test_every_image_has_a_fixed_version() -> None:
-    images = re.findall(r"^(?:    |  )image: (\S+)", COMPOSE, re.MULTILINE)
-    images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    named = re.findall(r"^(?:    |  )image: (\S+)", COMPOSE, re.MULTILINE)
+    images = [re.sub(r"\$\{\w+:-(.*)\}", r"\1", image) for image in named]
+    assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
+    images += re.findall(r"PYTHON_IMAGE(?:=|: \$\{PYTHON_IMAGE:-)([^\s}]+)", DOCKERFILE + COMPOSE)
+    assert len(images) == 5
+    assert len({image for image in images if image.startswith("python:")}) == 1
     assert f"luot:{__version__}" in images
     floating = [image for image in images if not re.search(r":\d+\.\d+\.\d+[\w.-]*$", image)]
     assert floating == []
+
+
+def test_images_are_fixed_by_their_digests(tmp_path: Path) -> None:
+    # What a registry would say; the tests ask none.
+    docker = tmp_path / "docker"
+    docker.write_text(
+        "#!/bin/sh\n"
+        'for image; do :; done; test "$1" = pull || {\n'
+        "    echo registry.example/copy@sha256:0000\n"
+        '    echo "${image%:*}@sha256:$(printf %s "$image" | sha256sum | cut -d" " -f1)"; }\n'
+    )
+    docker.chmod(0o755)
+    env = tmp_path / ".env"
+    env.write_text("FRONT_NETWORK=10.83.80\nVALKEY_IMAGE=valkey/valkey@sha256:old\n")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    for _ in range(2):
+        subprocess.run(
+            [ROOT / "deploy/pin-images", env],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PATH": path},
+        )
+        pinned = dict(line.split("=", 1) for line in env.read_text().splitlines())
+        assert pinned.pop("FRONT_NETWORK") == "10.83.80"
+        assert pinned.keys() == {"PYTHON_IMAGE", "VALKEY_IMAGE", "CLICKHOUSE_IMAGE"}
+        assert all(re.fullmatch(r"[\w/-]+@sha256:[0-9a-f]{64}", one) for one in pinned.values())
+
+    made = composed("--env-file", str(env))
+    assert set(re.findall(r"\S+@sha256:\w+", made)) == set(pinned.values())
 
 
 def test_every_file_that_is_mounted_exists_and_none_is_forgotten() -> None:
@@ -152,19 +186,38 @@ def test_the_image_is_given_the_files_it_copies() -> None:
     assert all((ROOT / source).exists() for source in copied)
 
 
-def test_docker_compose_understands_the_file() -> None:
+def composed(*options: str, command: str = "") -> str:
+    """Return what Compose makes of its file."""
     compose = program("docker-compose")
     done = subprocess.run(
-        [compose, "-f", ROOT / "docker-compose.yml", "config", "--services"],
+        [compose, "-f", ROOT / "docker-compose.yml", *options, "config", *command.split()],
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert set(done.stdout.split()) == {"redis", "clickhouse", *SERVICES}
+    return done.stdout
+
+
+def test_docker_compose_understands_the_file() -> None:
+    services = composed(command="--services")
+    assert set(services.split()) == {"redis", "clickhouse", *SERVICES}
+
+
+def test_no_service_has_a_way_to_the_internet() -> None:
+    made = composed()
+    assert made.count("pids_limit: ") == 2 + len(SERVICES)
+    networks = set(re.findall(r"^  (\w+):$", COMPOSE.partition("\nnetworks:\n")[2], re.MULTILINE))
+    assert {"stores", "front"} <= networks
+    assert "internal: true" in block("stores")
+    assert 'com.docker.network.bridge.enable_ip_masquerade: "false"' in block("front")
+    for name in ("redis", "clickhouse", *SERVICES):
+        joined = re.search(r"networks: \[(.*)\]", block(name))
+        assert joined
+        assert set(joined[1].split(", ")) <= {"stores", "front"}
 
 
 def test_web_servers_send_hits_to_ingest_and_the_rest_to_the_api() -> None:
-    located = re.findall(r"location = (\S+)\s*{ proxy_pass http://luot_ingest; }", NGINX)
+    located = re.findall(r"location = (\S+)\s*{ .*proxy_pass http://luot_ingest; }", NGINX)
     matched = re.search(r"@hits path (.+)", CADDY)
     assert matched
     assert set(located) == set(matched[1].split()) == PATHS

@@ -63,10 +63,22 @@ class FakeReader:
         )
 
 
+class FakeReaders:
+    """Has one reader for all."""
+
+    def __init__(self, reader: FakeReader) -> None:
+        self._reader = reader
+
+    def of(self, who: object, request: object) -> FakeReader:
+        return self._reader
+
+
 def panels(reader: FakeReader, query: SiteQuery) -> SitePanels:
     nothing: Any = None
     source: Any = reader
-    return PanelSource(nothing, source, nothing, lambda: NOON).panels(SITE, query)
+    readers: Any = FakeReaders(source)
+    of = PanelSource(nothing, readers, nothing, lambda: NOON)
+    return of.panels(SITE, query, None, nothing)
 
 
 async def test_each_panel_has_its_numbers_and_the_period_before() -> None:

@@ -165,3 +165,31 @@ def test_a_form_has_a_field_for_each_property_and_keeps_what_none_can_say() -> N
     assert values_of("event:page=/a") == ({}, "event:page=/a"), "what is wrong is shown as it is"
     assert values_of("visit:os==a;visit:os==b") == ({"os": "a"}, "visit:os==b")
     assert filters_of({}, "") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("event:page==" + "|".join(f"/{number}*" for number in range(21)), "21 patterns with *"),
+        (
+            ";".join(f"event:page!=/{number}/*" for number in range(20)) + ";visit:os==*x*",
+            "of them",
+        ),
+        (";".join("event:page==/a*|/b*" for _ in range(11)), "22 patterns with *"),
+        ("event:page==/" + "a*" * 6, "at most 5 times *"),
+        ("event:page==/" + "ế" * 200, "at most 512 bytes"),
+        ("event:page==/a*" + "b" * 600, "at most 512 bytes"),
+        ("event:page==" + "|".join("/" + "x" * 400 for _ in range(50)), "at most 16000"),
+    ],
+)
+def test_filters_that_are_dear_to_hold_against_every_hit_are_refused(text: str, said: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        parse(text)
+    assert (refused.value.status, list(refused.value.errors)) == (400, ["filters"])
+    assert said in refused.value.errors["filters"]
+
+
+def test_what_people_filter_by_is_taken() -> None:
+    assert len(parse("event:page==" + "|".join(f"/tin-tuc/{n}" for n in range(100)))) == 1
+    assert len(parse(";".join(f"event:page!=/{n}/*" for n in range(20)))) == 20
+    assert parse("event:page==/" + "*a" * 5)[0].wildcards

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from sys import getsizeof
 from typing import Generic, NamedTuple, TypeVar
 
+from services.runtime.bounded import BoundedMap
 from services.store.interface import StoreUnavailableError
 
 K = TypeVar("K", bound=Hashable)
@@ -25,10 +26,17 @@ RETRY_SECONDS = 1.0
 """The longest time until a failed load is retried, however long the TTL is."""
 REFRESH_AFTER = 0.7
 """The share of its TTL after which a popular value is refreshed ahead of expiry."""
+MAX_BYTES = 16 << 20
+BYTES_A_VALUE = 500
+"""About what a small value takes with all that is kept about it."""
 
 
 class NothingCachedError(Exception):
     """The value cannot be loaded, and there is no earlier one to fall back on."""
+
+
+class TooManyWaitingError(Exception):
+    """So many unknown values are waited for already that no further one is looked for."""
 
 
 class Cached(NamedTuple, Generic[V]):
@@ -58,12 +66,16 @@ class StaleIfErrorCache(Generic[K, V]):
     """Caches values that are loaded in batches.
 
     Expiry. A value is fresh for `ttl` seconds, and for `grace` seconds more while it is refreshed
-    in the background. Values are kept for ever, or, with a `limit`, until they are the least
-    recently loaded.
+    in the background.
+
+    Memory. Values are kept until they are the least recently loaded of `max_bytes`, by `size`.
+    Those that have no `worth` have a quarter of that for themselves, so that they push out none of
+    the others.
 
     Coalescing. All requests for a value that is not fresh wait for the same load. Keys that are
     requested during a load, or less than `pause` seconds after its start, are loaded together after
     it, at most `batch` at a time. Keys of different groups, by `group`, do not wait for each other.
+    At most `waiting` keys wait; then those that nothing is known of raise TooManyWaitingError.
 
     Errors. Nobody waits longer than `budget` seconds after the start of a load: then, or when it
     fails, the last good value is returned, marked as stale. If there is none, `fallback` may supply
@@ -84,7 +96,10 @@ class StaleIfErrorCache(Generic[K, V]):
         ttl: float = 1.0,
         grace: float = 0.0,
         budget: float = 2.0,
-        limit: int | None = None,
+        max_bytes: int = MAX_BYTES,
+        size: Callable[[K, V], int] = lambda *_: BYTES_A_VALUE,
+        worth: Callable[[V], bool] = lambda _: True,
+        waiting: float = math.inf,
         batch: int = 1000,
         pause: float = 0.0,
         group: Callable[[K], Hashable] = lambda _: None,
@@ -96,27 +111,31 @@ class StaleIfErrorCache(Generic[K, V]):
         self._grace = grace
         self._retry = min(ttl, RETRY_SECONDS)
         self._budget = budget
-        self._limit = limit
+        self._size = size
+        self._worth = worth
+        self._waiting = waiting
         self._batch = batch
         self._pause = pause
         self._group = group
         self._clock = clock
-        self._entries: OrderedDict[K, _Loaded[V]] = OrderedDict()
+        self._worthy: BoundedMap[K, _Loaded[V]] = BoundedMap(max_bytes)
+        self._worthless: BoundedMap[K, _Loaded[V]] = BoundedMap(max_bytes // 4)
         self._batches: dict[K, _Batch[K]] = {}
         self._last_batches: dict[Hashable, _Batch[K]] = {}
         self._load_times: dict[Hashable, float] = {}
-        self._failed_at: dict[K, float] = {}
+        self._failed_at: BoundedMap[K, float] = BoundedMap(max_bytes // 4)
         self._failing = False
         self._late: _Batch[K] | None = None
         """The load that goes on although it was given up."""
 
     def fresh(self, key: K) -> V | None:
         """Return the value if it is fresh, else None."""
-        return self._entries[key].value if self._is_fresh(key, self._clock()) else None
+        entry = self._entry(key)
+        return entry.value if entry is not None and self._is_fresh(key, self._clock()) else None
 
     def expires_at(self, key: K) -> float:
         """Return until when, by the clock, the value is fresh, without any grace."""
-        entry = self._entries.get(key)
+        entry = self._entry(key)
         return -math.inf if entry is None else entry.loaded_at + self._ttl
 
     def is_refreshing(self, key: K) -> bool:
@@ -157,18 +176,24 @@ class StaleIfErrorCache(Generic[K, V]):
         return cached
 
     async def get_many(self, keys: Sequence[K]) -> dict[K, Cached[V]]:
-        """Return the values that are known; those that are not fresh are loaded together first."""
+        """Return the values that are known; those that are not fresh are loaded together first.
+
+        Raises TooManyWaitingError.
+        """
         asked_at = self._clock()
         expired = [key for key in dict.fromkeys(keys) if not self._is_fresh(key, asked_at)]
-        self._schedule([key for key in expired if self._may_load(key, asked_at)], asked_at)
+        due = [key for key in expired if self._may_load(key, asked_at)]
+        if len(self._batches) + len(due) > self._waiting and not all(map(self._entry, due)):
+            raise TooManyWaitingError
+        self._schedule(due, asked_at)
         for batch in {self._batches[key] for key in expired if key in self._batches}:
             left = batch.started + self._budget - self._clock()
             await asyncio.wait({batch.task}, timeout=left)
-        await self._fall_back([key for key in expired if key not in self._entries])
+        await self._fall_back([key for key in expired if self._entry(key) is None])
         return {
             key: Cached(entry.value, stale=key in expired and entry.loaded_at < asked_at)
             for key in keys
-            if (entry := self._entries.get(key)) is not None
+            if (entry := self._entry(key)) is not None
         }
 
     async def close(self) -> None:
@@ -186,6 +211,9 @@ class StaleIfErrorCache(Generic[K, V]):
         if self._late is not None and not set(self._late.keys).isdisjoint(keys):
             loads.add(self._late.task)
         return loads
+
+    def _entry(self, key: K) -> _Loaded[V] | None:
+        return self._worthy.get(key) or self._worthless.get(key)
 
     def _is_fresh(self, key: K, now: float) -> bool:
         grace = self._grace if self.is_refreshing(key) else 0.0
@@ -271,23 +299,24 @@ class StaleIfErrorCache(Generic[K, V]):
             self._fail([key for key in batch.keys if key not in values])
 
     def _is_older(self, key: K, than: float) -> bool:
-        entry = self._entries.get(key)
+        entry = self._entry(key)
         return entry is None or entry.loaded_at < than
 
     async def _fall_back(self, missing: Sequence[K]) -> None:
         if missing and self._fallback is not None:
             values = await self._fallback(missing)
             # A load that finished meanwhile is newer.
-            unloaded = {key: values[key] for key in values if key not in self._entries}
+            unloaded = {key: values[key] for key in values if self._entry(key) is None}
             self._store(unloaded, -math.inf)
 
     def _store(self, values: Mapping[K, V], loaded_at: float) -> None:
         for key, value in values.items():
-            self._failed_at.pop(key, None)
-            self._entries.pop(key, None)
-            self._entries[key] = _Loaded(value, loaded_at)
-        while self._limit is not None and len(self._entries) > self._limit:
-            self._entries.popitem(last=False)
+            self._failed_at.pop(key)
+            kept, other = self._worthy, self._worthless
+            if not self._worth(value):
+                kept, other = other, kept
+            other.pop(key)
+            kept.put(key, _Loaded(value, loaded_at), self._size(key, value))
 
     def _log(self, error: Exception, size: int) -> None:
         """Log a fault when it begins, not at every load that fails."""
@@ -297,6 +326,11 @@ class StaleIfErrorCache(Generic[K, V]):
         self._failing = True
 
     def _fail(self, keys: Sequence[K]) -> None:
-        if self._limit is not None and len(self._failed_at) > self._limit:
-            self._failed_at.clear()
-        self._failed_at.update(dict.fromkeys(keys, self._clock()))
+        now = self._clock()
+        for key in keys:
+            self._failed_at.put(key, now, BYTES_A_VALUE + getsizeof(key) + _texts(key))
+
+
+def _texts(key: Hashable) -> int:
+    """Return the bytes of the texts in a key."""
+    return sum(map(getsizeof, key)) if isinstance(key, tuple) else 0

@@ -7,9 +7,8 @@ from shared state (`last_shown.py`). The ledger is added on top of the floor: wh
 back, by a reversal or a correction, is meant to be seen.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from sys import getsizeof
+from hashlib import blake2b
 from typing import Generic, TypeVar
 
 import msgspec
@@ -17,15 +16,17 @@ import msgspec
 from services.api.counter.last_shown import LastShown, Name, Shown
 from services.api.counter.periods import Key
 from services.api.counter.reading import PageReading, Reading
+from services.runtime.bounded import BoundedMap
 from services.state.last_shown import SECONDS
 from services.store.interface import StoreUnavailableError
 
 KEEP_SECONDS = 60.0
 """Unchanged numbers are written to shared state again after this time."""
-MAX_BYTES = 64 << 20
-"""Limit for sites, and for pages: some 80,000 of them."""
-_BYTES_A_NAME = 300
+MAX_BYTES = 20 << 20
+"""Limit for sites, and for pages: some 25,000 of them."""
+_BYTES_A_NAME = 350
 _BYTES_A_ROW = 200
+_DIGEST_BYTES = 16
 _SPARE_ROWS = 8
 """Rows of a site or page that are remembered although they are no longer read."""
 
@@ -38,7 +39,10 @@ class _Highest(msgspec.Struct):
 
     rows: dict[Key, int]
     shown: bool = False
-    size: int = 0
+
+
+_Digested = tuple[str, str | bytes]
+"""A name with a digest in the place of a path, which may be long."""
 
 
 class Floor(Generic[R]):
@@ -57,9 +61,7 @@ class Floor(Generic[R]):
         """
         self._last_shown: LastShown[R] = last_shown
         self._keeps: Callable[[R], bool] = keeps
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._highest: OrderedDict[Name, _Highest] = OrderedDict()
+        self._highest: BoundedMap[_Digested, _Highest] = BoundedMap(max_bytes)
         self._reset_at: dict[str, int] = {}
 
     async def last_shown(
@@ -86,7 +88,7 @@ class Floor(Generic[R]):
 
         `shown` are the rows that were last shown.
         """
-        highest = self._highest.get(name) or _Highest({})
+        highest = self._highest.get(_digested(name)) or _Highest({})
         for key, count in shown.items():
             if count > highest.rows.get(key, 0):
                 highest.rows[key] = count
@@ -130,7 +132,7 @@ class Floor(Generic[R]):
         if readings and not allowed:
             raise StoreUnavailableError("Redis cannot keep what would be shown")
         for name in allowed:
-            highest = self._highest.get(name)
+            highest = self._highest.get(_digested(name))
             if highest is None:
                 self._remember(name, _Highest({}, shown=True))
             else:
@@ -138,26 +140,27 @@ class Floor(Generic[R]):
         return allowed
 
     def _was_shown(self, name: Name) -> bool:
-        highest = self._highest.get(name)
+        highest = self._highest.get(_digested(name))
         return highest is not None and highest.shown
 
     def _remember(self, name: Name, highest: _Highest) -> None:
-        size = _BYTES_A_NAME + _BYTES_A_ROW * len(highest.rows) + getsizeof(name[1])
-        self._bytes += size - highest.size
-        highest.size = size
-        self._highest[name] = highest
+        size = _BYTES_A_NAME + _BYTES_A_ROW * len(highest.rows)
         # Names that count nothing are evicted first: invented pages evict no counted ones.
-        self._highest.move_to_end(name, last=bool(highest.rows))
-        while self._bytes > self._max_bytes:
-            _, forgotten = self._highest.popitem(last=False)
-            self._bytes -= forgotten.size
+        self._highest.put(_digested(name), highest, size, first=not highest.rows)
 
     def _reset(self, slug: str, at: int) -> None:
         """Forget what was read of a site, once for each reset (identified by its time)."""
         if at > self._reset_at.get(slug, 0):
             self._reset_at[slug] = at
             for name in [name for name in self._highest if name[0] == slug]:
-                self._bytes -= self._highest.pop(name).size
+                self._highest.pop(name)
+
+
+def _digested(name: Name) -> _Digested:
+    site, what = name
+    if len(what) <= _DIGEST_BYTES:
+        return name
+    return site, blake2b(what.encode(), digest_size=_DIGEST_BYTES).digest()
 
 
 def _is_news(reading: R, shown: R | None) -> bool:

@@ -30,7 +30,7 @@ class OnlineReader:
         self._state = OnlineCounts(state)
         self._clock = clock
         self._counts = StaleIfErrorCache(
-            self._read, ttl=FRESH_SECONDS, budget=REDIS_SECONDS, limit=10_000, clock=monotonic
+            self._read, ttl=FRESH_SECONDS, budget=REDIS_SECONDS, clock=monotonic
         )
 
     async def close(self) -> None:

@@ -27,9 +27,7 @@ class PageReader:
     def __init__(self, store: Store, state: State, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
-        self._floor = Floor(
-            LastShownPages(state), keeps=lambda page: bool(page.views or page.ledger)
-        )
+        self._floor = Floor(LastShownPages(state), keeps=lambda page: page.is_counted)
 
     async def read(
         self, sites: Mapping[str, Site], pages: Sequence[PageKey]

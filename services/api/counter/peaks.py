@@ -21,7 +21,7 @@ class PeakReader:
     def __init__(self, store: Store, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._recounts: StaleIfErrorCache[_Reset, OnlinePeak | None] = StaleIfErrorCache(
-            self._recount, ttl=RECOUNT_SECONDS, limit=1000, clock=monotonic
+            self._recount, ttl=RECOUNT_SECONDS, clock=monotonic
         )
 
     async def close(self) -> None:

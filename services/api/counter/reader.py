@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from services.api.counter import periods, queries
 from services.api.counter.body import SiteNumbers
-from services.api.counter.cache import StaleIfErrorCache
+from services.api.counter.cache import BYTES_A_VALUE, StaleIfErrorCache
 from services.api.counter.last_shown import LastShownSites
 from services.api.counter.monotonic import Floor
 from services.api.counter.online import OnlineReader
@@ -26,6 +26,7 @@ HISTORY_SECONDS = 60.0
 FIRST_DAY_SECONDS = 600.0
 RECALL_SECONDS = 5.0
 """How long numbers shown last may take to come: without them, there are none."""
+_BYTES_A_ROW = 200
 
 T = TypeVar("T")
 
@@ -52,10 +53,10 @@ class CounterReader:
         self._peaks = PeakReader(store, monotonic)
         self._floor = Floor(LastShownSites(state))
         self._history = StaleIfErrorCache(
-            self._read_histories, ttl=HISTORY_SECONDS, limit=1000, clock=monotonic
+            self._read_histories, ttl=HISTORY_SECONDS, size=_history_size, clock=monotonic
         )
         self._first_days = StaleIfErrorCache(
-            self._read_first_days, ttl=FIRST_DAY_SECONDS, limit=10_000, clock=monotonic
+            self._read_first_days, ttl=FIRST_DAY_SECONDS, clock=monotonic
         )
 
     async def close(self) -> None:
@@ -168,13 +169,16 @@ class CounterReader:
     async def _read_histories(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Rows]:
         histories: dict[tuple[str, int], Rows] = {}
         for end in {end for _, end in keys}:
+            # Today is the day after, of which there is no history yet.
+            needed = Periods.around(end + 1).keys()
             slugs = [slug for slug, until in keys if until == end]
             visitors = await queries.visitors(self._store, slugs, 0, end)
             for slug in slugs:
                 rows: Rows = {}
-                histories[slug, end] = rows
                 for day, count in visitors.get(slug, {}).items():
                     periods.add(rows, Grain.DAY, day, count)
+                # All days of ten years would fill the memory.
+                histories[slug, end] = {key: rows[key] for key in rows.keys() & needed}
         return histories
 
     async def _since(self, sites: Mapping[str, Site]) -> dict[str, str]:
@@ -190,6 +194,10 @@ class CounterReader:
     async def _read_first_days(self, slugs: Sequence[str]) -> dict[str, int | None]:
         days = await queries.first_days(self._store, slugs)
         return {slug: days.get(slug) for slug in slugs}
+
+
+def _history_size(_: tuple[str, int], rows: Rows) -> int:
+    return BYTES_A_VALUE + _BYTES_A_ROW * len(rows)
 
 
 async def cooperatively(items: Iterable[T]) -> AsyncIterator[T]:

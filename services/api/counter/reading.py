@@ -69,6 +69,11 @@ class PageReading(msgspec.Struct, frozen=True, array_like=True):
         """The rows as counted."""
         return {TOTAL: self.views, (Grain.DAY, self.day): self.today}
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether there is a number of the page at all: pages can be invented."""
+        return bool(self.views or self.ledger)
+
     def numbers(self, today: int) -> dict[str, int]:
         """Return the views of all time, and those of a day."""
         of_day = self.today + self.ledger_today if today == self.day else 0

@@ -17,10 +17,12 @@ from services.api.counter.reader import CounterKey
 from services.api.metrics import COUNTER_CACHE, REQUEST_SECONDS
 from services.http import etag
 from services.model.site import Site
+from services.runtime.bounded import BoundedMap, size_of
 
-MAX_RESPONSES = 10_000
 MAX_BYTES = 16 << 20
-_BYTES_A_MESSAGE = 1000
+_BYTES_A_RESPONSE = 4000
+"""What it takes beside its body, its address and the names of its pages."""
+_BYTES_A_PAGE = 100
 
 _FRESH = COUNTER_CACHE.labels("fresh")
 
@@ -59,23 +61,29 @@ class CachedResponse:
         self.start = _start(whole)
         self.body: Message = {"type": "http.response.body", "body": bytes(whole.body)}
         self.unchanged = _start(unchanged)
-        self.size = len(whole.body) + 2 * _BYTES_A_MESSAGE
+        names = [path for _, path in inputs.pages]
+        self.size = (
+            len(whole.body) + _BYTES_A_RESPONSE + _BYTES_A_PAGE * len(names) + size_of(*names)
+        )
         self.requested = False
         """Whether it was requested again."""
 
 
 class ResponseCache:
-    """Caches responses by path and query until they expire, within limits of number and bytes."""
+    """Caches responses by path and query until they expire, within a limit of bytes.
+
+    The first that expire make room for others.
+    """
 
     def __init__(
         self,
         site: Callable[[str], Site | None],
         clock: Callable[[], float] = time.monotonic,
-        limits: tuple[int, int] = (MAX_RESPONSES, MAX_BYTES),
+        max_bytes: int = MAX_BYTES,
         grace: float = 0.0,
         refreshing: Callable[[Inputs], bool] = lambda _: False,
     ) -> None:
-        """`site` returns the current site of a slug; `limits` are responses and bytes.
+        """`site` returns the current site of a slug.
 
         While its inputs are `refreshing`, a response is fresh for `grace` seconds more.
         """
@@ -83,9 +91,7 @@ class ResponseCache:
         self._clock = clock
         self._grace = grace
         self._refreshing = refreshing
-        self._max_responses, self._max_bytes = limits
-        self._responses: dict[tuple[str, bytes], CachedResponse] = {}
-        self._bytes = 0
+        self._responses: BoundedMap[tuple[str, bytes], CachedResponse] = BoundedMap(max_bytes)
 
     def __len__(self) -> int:
         """Return how many are cached."""
@@ -118,33 +124,21 @@ class ResponseCache:
             whole = etag.answer(body, tag, headers, media_type)
             unchanged = etag.unchanged(tag, headers)
             cached = CachedResponse(inputs, tag, whole, unchanged, _route(request))
-            self._keep((request.scope["path"], request.scope["query_string"]), cached)
+            path, query = request.scope["path"], request.scope["query_string"]
+            self._responses.put((path, query), cached, cached.size + size_of(path, query))
         return etag.respond(request, body, tag, headers, media_type)
 
     def expiring(self, seconds: float) -> Iterator[Inputs]:
         """Drop expired responses; yield the inputs of those requested again that expire soon."""
         now = self._clock()
-        for address, cached in list(self._responses.items()):
+        for address in list(self._responses):
+            cached = self._responses.get(address)
+            if cached is None:
+                continue
             if cached.inputs.expires_at + self._grace <= now:
-                self._drop(address)
+                self._responses.pop(address)
             if cached.requested and cached.inputs.expires_at <= now + seconds:
                 yield cached.inputs
-
-    def _keep(self, address: tuple[str, bytes], cached: CachedResponse) -> None:
-        self._drop(address)
-        cached.size += len(address[0]) + len(address[1])
-        if (
-            len(self._responses) >= self._max_responses
-            or self._bytes + cached.size > self._max_bytes
-        ):
-            return  # the next sweep makes room
-        self._responses[address] = cached
-        self._bytes += cached.size
-
-    def _drop(self, address: tuple[str, bytes]) -> None:
-        cached = self._responses.pop(address, None)
-        if cached is not None:
-            self._bytes -= cached.size
 
 
 class ResponseCacheMiddleware:

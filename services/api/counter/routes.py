@@ -11,7 +11,13 @@ from starlette.responses import Response
 
 from services.api.counter import parameters, paths
 from services.api.counter.body import SiteNumbers, TaggedBody
-from services.api.counter.cache import Cached, NothingCachedError, StaleIfErrorCache
+from services.api.counter.cache import (
+    BYTES_A_VALUE,
+    Cached,
+    NothingCachedError,
+    StaleIfErrorCache,
+    TooManyWaitingError,
+)
 from services.api.counter.pages import PageKey, PageReader
 from services.api.counter.reader import CounterKey, CounterReader
 from services.api.counter.reading import PageReading, Reading
@@ -20,11 +26,13 @@ from services.api.metrics import COUNTER_CACHE, STALE_ANSWERS
 from services.api.sites.registry import Registry
 from services.http.errors import bad_request, unavailable, unknown_site
 from services.model.site import Metric, Site
+from services.runtime.bounded import size_of
 from services.state.state import State
 from services.store.interface import Store
 
 PATH = "/api/counter/{site}"
-REMEMBERED_PATHS = 20_000
+PAGE_BYTES = 12 << 20
+"""Of all pages that are remembered: some 20,000 with ordinary names."""
 PATHS_PAUSE_SECONDS = 0.05
 """Pages are read twenty times a second at most, however many are invented."""
 REFRESH_SECONDS = 0.2
@@ -35,6 +43,8 @@ GRACE_SECONDS = 0.5
 """How much longer numbers are fresh while being refreshed: nobody waits for a busy store."""
 SITES_A_READING = 100
 PATHS_A_READING = 500
+PATHS_WAITING = 10 * PATHS_A_READING
+"""Half a second of readings: more than all readers of new pages ask for, less than a flood."""
 
 HEADERS = {
     "Access-Control-Allow-Origin": "*",
@@ -83,7 +93,10 @@ class Counters:
             self._read_pages,
             fallback=self._page_reader.recall,
             grace=GRACE_SECONDS,
-            limit=REMEMBERED_PATHS,
+            max_bytes=PAGE_BYTES,
+            size=lambda page, _: BYTES_A_VALUE + size_of(page[1]),
+            worth=lambda page: page.is_counted,
+            waiting=PATHS_WAITING,
             batch=PATHS_A_READING,
             pause=PATHS_PAUSE_SECONDS,
             clock=monotonic,
@@ -226,7 +239,10 @@ class Counters:
         self, site: Site, paths: dict[str, str]
     ) -> Cached[dict[str, PageReading]]:
         """Return the requested pages; those of which nothing is known are left out."""
-        cached = await self._pages.get_many([(site.slug, path) for path in paths.values()])
+        try:
+            cached = await self._pages.get_many([(site.slug, path) for path in paths.values()])
+        except TooManyWaitingError:
+            raise unavailable("too many pages are asked for at once; try again later") from None
         pages = {
             given: cached[site.slug, path].value
             for given, path in paths.items()

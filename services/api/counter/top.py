@@ -12,11 +12,12 @@ from starlette.responses import Response
 
 from services.api.counter import parameters, queries_top, routes
 from services.api.counter.body import TaggedBody, iso
-from services.api.counter.cache import NothingCachedError, StaleIfErrorCache
+from services.api.counter.cache import BYTES_A_VALUE, NothingCachedError, StaleIfErrorCache
 from services.api.counter.page_readers import MAX_LOOKED_AT, PublicPages
 from services.http import etag
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.site import Site
+from services.runtime.bounded import size_of
 from services.store.interface import Store
 
 PATH = "/api/top/{site}"
@@ -24,7 +25,9 @@ MAX_LIMIT = 50
 DEFAULT_LIMIT = 10
 FRESH_SECONDS = 15.0
 """The TTL of a list: reading 30 days of many pages takes a while."""
-REMEMBERED = 1_000
+MAX_BYTES = 8 << 20
+"""Of all lists that are remembered."""
+_BYTES_A_PAGE = 150
 
 _HEADERS = routes.HEADERS | {
     "Cache-Control": f"public, max-age={FRESH_SECONDS:.0f}, stale-while-revalidate=60"
@@ -81,7 +84,8 @@ class TopPages:
         self._lists = StaleIfErrorCache(
             self._read,
             ttl=FRESH_SECONDS,
-            limit=REMEMBERED,
+            max_bytes=MAX_BYTES,
+            size=_size,
             group=lambda key: key,  # batching makes them no cheaper
             clock=monotonic,
         )
@@ -136,6 +140,11 @@ class TopPages:
             pages = [TopPage(path, views) for path, views in rows]
             readings[key] = _Reading(now_ms, pages, withheld)
         return readings
+
+
+def _size(key: _List, reading: _Reading) -> int:
+    paths = [page.path for page in reading.pages]
+    return BYTES_A_VALUE + _BYTES_A_PAGE * len(paths) + size_of(*paths, *key.hidden)
 
 
 def _parse(query: bytes) -> tuple[TopPeriod, int]:

@@ -5,15 +5,15 @@ from starlette.responses import Response
 from services.api.access.trail import Occasion
 from services.api.dashboard import query_parameters
 from services.api.dashboard.page_request import PageRequest
+from services.http.departures import unless_gone
 
 
 async def csv(page: PageRequest) -> Response:
     """Return a panel, with the period and the filters of the page."""
     panel = page.request.path_params["panel"]
-    panels = page.dependencies.stats.panels(
-        page.site, query_parameters.read(page), is_public=page.is_stranger
-    )
-    file = await panels.csv(panel)
+    query = query_parameters.read(page)
+    panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
+    file = await unless_gone(page.request, panels.csv(panel))
     if page.signed_in is not None:
         page.dependencies.trail.count(
             Occasion(page.signed_in.name, "export", panel, page.site.slug), "files"

@@ -46,9 +46,8 @@ class Bar(NamedTuple):
 
 async def site(page: PageRequest) -> Response:
     """Return the page, part by part as the numbers come."""
-    panels = page.dependencies.stats.panels(
-        page.site, query_parameters.read(page), is_public=page.is_stranger
-    )
+    query = query_parameters.read(page)
+    panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
     scope, t = panels.scope, page.t
     links = Links(panels.site.slug, scope)
     context: dict[str, Any] = {

@@ -1,7 +1,5 @@
 """Answers as JSON, in the shapes of Plausible, and as CSV."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +12,9 @@ from services.api.stats.reader import Row, StatsResult
 
 CSV = "text/csv"
 JSON = "application/json"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a cell that a spreadsheet may run begins with, by OWASP's page on CSV injection; the last
+four are the wide forms of the first four."""
 HEADERS = {
     "Cache-Control": "private, no-store",
     "Vary": "Accept, Authorization, Cookie",
@@ -73,14 +73,13 @@ def csv_headers(warnings: Sequence[str]) -> dict[str, str]:
 
 
 def table(results: Sequence[Mapping[str, Cell]]) -> str:
-    """Return rows as CSV (RFC 4180), escaped so that no spreadsheet runs a cell as a formula."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    if results:
-        writer.writerow(results[0])
-    for row in results:
-        writer.writerow([_safe(cell) for cell in row.values()])
-    return text.getvalue()
+    """Return rows as CSV (RFC 4180), escaped so that no spreadsheet runs a cell as a formula.
+
+    Every text is quoted, and no number is.
+    """
+    lines: list[Iterable[Cell]] = [results[0]] if results else []
+    lines += [row.values() for row in results]
+    return "".join(f"{','.join(map(_cell, line))}\r\n" for line in lines)
 
 
 def prefers_csv(accept: str) -> bool:
@@ -104,6 +103,11 @@ def _weight(text: str) -> float:
         return 0.0
 
 
-def _safe(cell: Cell) -> Cell:
+def _cell(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    if not isinstance(cell, str):
+        return str(cell)
     # A leading apostrophe makes a spreadsheet read the cell as text.
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    safe = f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return '"{}"'.format(safe.replace('"', '""'))

@@ -13,6 +13,14 @@ from services.http.errors import bad_request, shown
 
 MAX_FILTERS = 20
 MAX_VALUES = 100
+MAX_WILDCARDS = 20
+"""Patterns with wildcards in all filters: each is held against every hit."""
+MAX_STARS = 5
+"""Wildcards of one pattern."""
+MAX_LENGTH = 512
+"""Bytes of a value; no path is longer."""
+MAX_TEXT = 16_000
+"""Characters of all filters."""
 
 
 class Property(StrEnum):
@@ -73,11 +81,19 @@ _TOKEN = re.compile(r"\\([\\;|*])|([;|*])", re.DOTALL)
 
 
 def parse(text: str) -> tuple[Filter, ...]:
-    """Read filters. Raises ApiError, which names what could not be read."""
+    """Read filters. Raises ApiError, which names what could not be read, or is too much."""
+    if len(text) > MAX_TEXT:
+        raise bad_request("filters", f"{len(text)} characters; expected at most {MAX_TEXT}")
     terms = [term for term in _split(text, ";") if term.strip()]
     if len(terms) > MAX_FILTERS:
         raise bad_request("filters", f"{len(terms)} of them; expected at most {MAX_FILTERS}")
-    return tuple(_filter(term) for term in terms)
+    filters = tuple(_filter(term) for term in terms)
+    wildcards = sum(len(one.wildcards) for one in filters)
+    if wildcards > MAX_WILDCARDS:
+        raise bad_request(
+            "filters", f"{wildcards} patterns with *; expected at most {MAX_WILDCARDS}"
+        )
+    return filters
 
 
 def _filter(term: str) -> Filter:
@@ -89,6 +105,11 @@ def _filter(term: str) -> Filter:
         raise bad_request("filters", f"{len(values)} values; expected at most {MAX_VALUES}")
     if not all(values):
         raise bad_request("filters", f"{shown(term)} has an empty value")
+    for value in values:
+        if len(value.encode()) > MAX_LENGTH:
+            raise bad_request("filters", f"{shown(value)}; expected at most {MAX_LENGTH} bytes")
+        if len(_split(value, "*")) > MAX_STARS + 1:
+            raise bad_request("filters", f"{shown(value)}; expected at most {MAX_STARS} times *")
     patterns = tuple(tuple(_unescaped(piece) for piece in _split(value, "*")) for value in values)
     return Filter(
         property_of(matched["property"], "filters"), patterns, matched["operator"] == "!="

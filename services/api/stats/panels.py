@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
+from starlette.requests import Request
+
+from services.api.access.principal import Principal
 from services.api.counter import queries
 from services.api.counter.online import OnlineReader
 from services.api.stats import answers
@@ -12,6 +15,7 @@ from services.api.stats.panel_results import CsvFile
 from services.api.stats.queries_trends import trends
 from services.api.stats.query import BreakdownQuery
 from services.api.stats.reader import StatsReader
+from services.api.stats.readers import StatsReaders
 from services.api.stats.site_query import CHARTED, Scope, SiteQuery, scope_of
 from services.api.stats.spans import Span
 from services.http.errors import ApiError, bad_request, shown, unavailable
@@ -107,20 +111,22 @@ class PanelSource:
     """Where the dashboard has the traffic of sites from."""
 
     def __init__(
-        self, store: Store, reader: StatsReader, online: OnlineReader, clock: Callable[[], float]
+        self, store: Store, readers: StatsReaders, online: OnlineReader, clock: Callable[[], float]
     ) -> None:
         self._store = store
-        self._reader = reader
+        self._readers = readers
         self._online = online
         self._clock = clock
 
-    def panels(self, site: Site, query: SiteQuery, *, is_public: bool = False) -> SitePanels:
-        """Return the panels of a site, for strangers or not. Raises ApiError."""
+    def panels(
+        self, site: Site, query: SiteQuery, who: Principal | None, request: Request
+    ) -> SitePanels:
+        """Return the panels of a site, for who asks. Raises ApiError, which names the parameter."""
         at = self._clock()
         scope = scope_of(query, site.day_of(int(at * 1000)))
-        return SitePanels(
-            site, scope, self._store, self._reader, self._online, at, is_public=is_public
-        )
+        reader = self._readers.of(who, request)
+        is_public = who is None or not who.has(site.slug)
+        return SitePanels(site, scope, self._store, reader, self._online, at, is_public=is_public)
 
     async def trends(self, sites: Sequence[Site]) -> dict[str, list[int]]:
         """Return the daily views of each site's last days, by slug; {} if they cannot be read."""

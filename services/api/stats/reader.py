@@ -5,9 +5,10 @@ public numbers do. What filters, hours, properties, bots or the length of visits
 from raw hits.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from copy import copy
+from http import HTTPStatus
 from typing import NamedTuple, TypeVar
 
 from services.api.stats import queries_hits, queries_visits, snapshot
@@ -16,6 +17,7 @@ from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Hours, Interval, Span, hours_of, label_of
+from services.api.stats.turns import NoTurnError, Turns
 from services.http.errors import ApiError, unavailable
 from services.model.site import Site
 from services.store.interface import LimitError, Limits, Store, StoreError
@@ -24,6 +26,10 @@ LIMITS = Limits(calls=2, threads=2, seconds=20, bytes=400_000_000)
 """For each statement of each process; an old server takes no more than 512 MiB by its profile."""
 WAIT_SECONDS = 20.0
 """How long a query waits for its turn."""
+MOST_WAITING = 256
+MOST_WAITING_OF_ONE = 32
+"""A page of the dashboard waits for a dozen turns at once."""
+RETRY_SECONDS = 5
 
 _BOTS = frozenset({Measure.BOTS})
 _RAW = LENGTHS | _BOTS
@@ -50,12 +56,22 @@ class StatsResult(NamedTuple):
 
 
 class StatsReader:
-    """Runs queries, a few at a time, with limits of time and memory."""
+    """Runs queries, a few at a time, with limits of time and memory.
+
+    who  asks: nobody's many queries keep another's one waiting
+    """
 
     def __init__(self, store: Store, limits: Limits = LIMITS) -> None:
         self._store = store.limited(limits)
         self._limits = limits
-        self._turns = asyncio.Semaphore(limits.calls)
+        self._turns = Turns(limits.calls, MOST_WAITING, MOST_WAITING_OF_ONE)
+        self.who = ""
+
+    def asked_by(self, who: str) -> "StatsReader":
+        """Return the same reader for one client, whom it tells from others when they wait."""
+        reader = copy(self)
+        reader.who = who
+        return reader
 
     async def close(self) -> None:
         """Close the sessions."""
@@ -160,14 +176,9 @@ class StatsReader:
     async def turn(self) -> AsyncIterator[Store]:
         """Wait for a turn; gives the store with its limits. Raises ApiError for what it refuses."""
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise unavailable(
-                f"{self._limits.calls} queries of traffic are under way; try again later"
-            ) from None
-        try:
-            yield self._store
+            async with AsyncExitStack() as turn:
+                await self._begin(turn)
+                yield self._store
         except LimitError as error:
             raise ApiError(
                 422,
@@ -179,8 +190,19 @@ class StatsReader:
             ) from error
         except StoreError as error:
             raise unavailable(f"the store cannot be read: {error}") from error
-        finally:
-            self._turns.release()
+
+    async def _begin(self, turn: AsyncExitStack) -> None:
+        under_way = f"{self._limits.calls} queries of traffic are under way"
+        try:
+            await turn.enter_async_context(self._turns.turn(self.who, WAIT_SECONDS))
+        except TimeoutError:
+            raise unavailable(f"{under_way}; try again later") from None
+        except NoTurnError:
+            raise ApiError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                {"query": f"{under_way}, and too many wait for their turn; try again later"},
+                {"Retry-After": str(RETRY_SECONDS)},
+            ) from None
 
 
 def _hourly(hours: Hours, counts: Mapping[int, Counts]) -> list[Row]:

@@ -7,7 +7,6 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.api.access.authenticator import authenticate
 from services.api.access.route import credentials
 from services.api.counter.online import OnlineReader
 from services.api.sites.registry import Registry
@@ -24,9 +23,11 @@ from services.api.stats.query import (
     parse_breakdown,
     parse_query,
 )
-from services.api.stats.reader import StatsReader
-from services.api.stats.sites import readable
+from services.api.stats.reader import StatsReader, StatsResult
+from services.api.stats.readers import StatsReaders
+from services.api.stats.sites import asking, readable
 from services.api.stats.spans import Interval, Period, Span, interval_of
+from services.http.departures import unless_gone
 from services.http.errors import unavailable
 from services.model.site import Site
 from services.state.state import State
@@ -71,14 +72,14 @@ class Stats:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.registry = registry
-        self.reader = StatsReader(store)
+        self.readers = StatsReaders(store)
         self.online = OnlineReader(state, clock, monotonic)
         self._clock = clock
 
     async def close(self) -> None:
         """Close what this opened."""
         await self.online.close()
-        await self.reader.close()
+        await self.readers.close()
 
     def today(self, site: Site) -> int:
         """Return the site's own day of this moment."""
@@ -96,6 +97,9 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
 
     async def site_of(request: Request, site_id: SiteId = None) -> Site:
         return await readable(request, stats().registry, site_id)
+
+    def reader_of(request: Request) -> StatsReader:
+        return stats().readers.of(asking(request), request)
 
     def query_of(
         site: Annotated[Site, Depends(site_of)],
@@ -139,13 +143,17 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         ] = None,
     ) -> Response:
         """Metrics of a period, one value each."""
-        reader = stats().reader
-        compared = compares(compare)
-        if compared:
-            days = Span(query.before().span.first, query.span.last)
-            query = query.as_of(await reader.snapshot(query.site, days))
-        result = await reader.total(query)
-        before = await reader.total(query.before(), partly=True) if compared else None
+        reader, compared = reader_of(request), compares(compare)
+
+        async def read() -> tuple[StatsResult, StatsResult | None]:
+            asked = query
+            if compared:
+                days = Span(query.before().span.first, query.span.last)
+                asked = query.as_of(await reader.snapshot(query.site, days))
+            result = await reader.total(asked)
+            return result, await reader.total(asked.before(), partly=True) if compared else None
+
+        result, before = await unless_gone(request, read())
         return answers.respond(
             request,
             answers.aggregate(query.measures, result, before),
@@ -168,7 +176,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
     ) -> Response:
         """Metrics of a period by hour, date, week or month; also of intervals without a hit."""
         by = interval_of(interval, period, query.span)
-        result = await stats().reader.timeseries(query, by)
+        result = await unless_gone(request, reader_of(request).timeseries(query, by))
         return answers.respond(
             request,
             answers.rows(query.measures, "date", result.rows),
@@ -191,10 +199,10 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
     ) -> Response:
         """Metrics of a period by page, source, country…, the highest first metric first."""
         rows = parse_breakdown(query, property, limit, page)
-        who = await authenticate(request)
+        who = asking(request)
         if who is None or not who.has(query.site.slug):
             query = query.of_shown_pages(rows.by)
-        result = await stats().reader.breakdown(query, rows)
+        result = await unless_gone(request, reader_of(request).breakdown(query, rows))
         return answers.respond(
             request,
             answers.rows(query.measures, rows.by.field, result.rows),

@@ -3,10 +3,13 @@
 from starlette.requests import Request
 
 from services.api.access.authenticator import authenticate, authenticator
+from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
 from services.http.errors import bad_request, shown, unavailable, unknown_site
 from services.model.hosts import fold
 from services.model.site import ANY_HOST, Site
+
+_ASKING = "luot.asking"
 
 
 async def readable(request: Request, registry: Registry, name: str | None) -> Site:
@@ -15,24 +18,31 @@ async def readable(request: Request, registry: Registry, name: str | None) -> Si
     Raises ApiError: 400 without a name, or for a host that several sites share; 401 for somebody
     unknown; 404 for a site that is none of theirs.
     """
-    asking = await authenticate(request)
+    who = await authenticate(request)
     if not registry.known:
         raise unavailable("the sites are not loaded yet")
     if not name:
-        if asking is None:
+        if who is None:
             raise authenticator(request).stranger(request)
         raise bad_request("site_id", f"{shown(name)}; expected the slug or a host of a site")
     sites = [
         site
         for site in _named(registry, name)
-        if (site.public_dashboard if asking is None else asking.may_read(site))
+        if (site.public_dashboard if who is None else who.may_read(site))
     ]
     if not sites:
-        raise authenticator(request).stranger(request) if asking is None else unknown_site(name)
+        raise authenticator(request).stranger(request) if who is None else unknown_site(name)
     if len(sites) > 1:
         slugs = ", ".join(site.slug for site in sites)
         raise bad_request("site_id", f"{shown(name)} is a host of {slugs}; expected a slug")
+    request.scope[_ASKING] = who
     return sites[0]
+
+
+def asking(request: Request) -> Principal | None:
+    """Return who asks, after `readable`; None for a stranger."""
+    who: Principal | None = request.scope[_ASKING]
+    return who
 
 
 def _named(registry: Registry, name: str) -> list[Site]:

@@ -4,10 +4,12 @@ import contextlib
 import secrets
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from itertools import accumulate
 
 from services.log.entries import LogEntry
 from services.log.errors import LogInUseError
 from services.log.interface import (
+    READ_BYTES,
     Extent,
     ImportLog,
     ImportOutcome,
@@ -70,6 +72,12 @@ def _headers(entry: LogEntry) -> dict[str, bytes]:
     }
 
 
+def _fitting(records: Sequence[Record], most: int) -> int:
+    """Return how many records, the first in any case, have at most so many bytes."""
+    sizes = accumulate(len(record.value) for record in records)
+    return max(1, sum(size <= most for size in sizes))
+
+
 class MemoryReader(LogReader):
     """See LogReader."""
 
@@ -94,7 +102,7 @@ class MemoryReader(LogReader):
         for number, at in positions.items():
             start = server.index(number, at)
             if records := server.records(number)[start : start + limit]:
-                result[number] = records
+                result[number] = records[: _fitting(records, READ_BYTES // len(positions))]
         return result
 
     async def ends(self, partitions: Collection[int] | None = None) -> dict[int, int]:

@@ -220,7 +220,7 @@ async def test_numbers_that_stand_still_are_written_once_a_minute(
             field = keys.numbers_field("mytho", "visits")
             await numbers(client, path="/a")
             return await redis.hget(keys.NUMBERS, field), await redis.hget(
-                keys.pages("mytho"), "/a"
+                keys.pages("mytho"), keys.page_field("/a")
             )
 
         first = await written()
@@ -237,7 +237,7 @@ async def test_what_cannot_be_read_in_redis_is_as_good_as_lost(
 ) -> None:
     await redis.hset(keys.NUMBERS, keys.numbers_field("mytho", "visits"), b"\xff\x00")
     await redis.hset(keys.NUMBERS, keys.reset_field("mytho"), b"soon")
-    await redis.hset(keys.pages("mytho"), "/a", b"\x93\x01")
+    await redis.hset(keys.pages("mytho"), keys.page_field("/a"), b"\x93\x01")
     async with open_api() as client:
         assert (await numbers(client, path="/a"))["paths"]["/a"]["views"] == 445
 
@@ -248,7 +248,9 @@ async def test_pages_are_kept_within_a_limit_and_go_with_their_site(
     pages = LastShownPages(State(redis))
     page = PageReading(as_of=1_700_000_000_000, day=19_700, views=445, today=3)
     for first in range(0, MAX_PAGES + 1000, 100):
-        await pages.write({("mytho", f"/trang/{first + i}"): page for i in range(100)})
+        await pages.write(
+            {("mytho", f"/trang/{first + i}/".ljust(500, "x")): page for i in range(100)}
+        )
         assert await redis.hlen(keys.pages("mytho")) <= MAX_PAGES
     used = await redis.memory_usage(keys.pages("mytho"), samples=0)
     assert used is not None

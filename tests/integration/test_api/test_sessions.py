@@ -88,7 +88,7 @@ async def test_behind_tls_the_cookie_is_bound_to_host_and_tls(
     store: Store, redis: Redis, clock: Clock, peers: str, host: str, secure: bool
 ) -> None:
     settings = ApiSettings.read(
-        {"LUOT_TRUSTED_PROXIES": peers},
+        {"LUOT_TRUSTED_PROXIES": peers, "LUOT_PUBLIC_HOSTS": "x"},
         admin_token=TOKEN,
         public_url="https://thongke.example.vn/luot",
     )

@@ -1,6 +1,5 @@
 """Queries of traffic as a client sees them: who may ask, what is refused, CSV, and old hits."""
 
-import asyncio
 import csv
 import io
 import json
@@ -17,7 +16,7 @@ from services.api.app import Api
 from services.api.stats.answers import prefers_csv, table
 from services.api.stats.filters import Property
 from services.api.stats.measures import Measure, change
-from services.api.stats.reader import StatsReader
+from services.api.stats.readers import Audience, StatsReaders
 from services.model.calendar import to_day
 from services.model.site import Site
 from services.state import keys
@@ -202,15 +201,22 @@ async def test_csv_has_the_same_rows(client: httpx.AsyncClient) -> None:
         params={"site_id": "newyork", **MARCH},
         headers={"Accept": "text/csv"},
     )
-    assert total.text.splitlines()[0] == "metric,value"
+    assert total.text.splitlines()[0] == '"metric","value"'
 
 
 async def test_csv_is_text_to_a_spreadsheet() -> None:
-    harmful = ["=cmd()", "+1", "-1", "@x", "\tx", "\rx"]
+    harmful = ["=cmd()", "+1", "-1", "@x", "\tx", "\rx", "\uff1dcmd()"]
     rows: list[dict[str, Any]] = [{"page": text, "visitors": -1} for text in harmful]
     read = list(csv.reader(io.StringIO(table(rows), newline="")))
     assert read == [["page", "visitors"], *([f"'{text}", "-1"] for text in harmful)]
-    assert table([{"page": '/a,"b"\n'}]) == 'page\r\n"/a,""b""\n"\r\n'
+    assert table([{"page": '/a,"b"\n'}]) == '"page"\r\n"/a,""b""\n"\r\n'
+
+
+async def test_csv_quotes_every_text_and_no_number() -> None:
+    rows: list[dict[str, Any]] = [
+        {"page": "/a", "visits": 7, "bounce_rate": -1.5, "duration": None}
+    ]
+    assert table(rows) == '"page","visits","bounce_rate","duration"\r\n"/a",7,-1.5,\r\n'
 
 
 @pytest.mark.parametrize(
@@ -262,16 +268,17 @@ async def test_a_query_over_its_limits_is_refused_and_the_counter_goes_on(
 ) -> None:
     running = api._running
     assert running is not None
-    generous = running.stats.reader
-    running.stats.reader = StatsReader(store, Limits(calls=1, threads=1, seconds=10, bytes=100_000))
+    generous = running.stats.readers
+    tight = Limits(calls=1, threads=1, seconds=10, bytes=100_000)
+    running.stats.readers = StatsReaders(store, dict.fromkeys(Audience, tight))
     try:
         refused = await ask(client, "aggregate", period="year", metrics=ALL)
         assert (refused.status_code, list(refused.json()["errors"])) == (422, ["query"])
         assert "10 s or 0 MB" in refused.json()["errors"]["query"][0]
         assert (await client.get("/api/counter/newyork")).status_code == 200
     finally:
-        await running.stats.reader.close()
-        running.stats.reader = generous
+        await running.stats.readers.close()
+        running.stats.readers = generous
     assert (await ask(client, "aggregate", period="year", metrics=ALL)).status_code == 200
 
 
@@ -280,17 +287,13 @@ async def test_who_waits_too_long_for_a_turn_is_told(
 ) -> None:
     running = api._running
     assert running is not None
-    turns = running.stats.reader._turns
+    turns = running.stats.readers._readers[Audience.OWNERS]._turns
     monkeypatch.setattr("services.api.stats.reader.WAIT_SECONDS", 0.01)
-    await asyncio.gather(turns.acquire(), turns.acquire())
-    try:
+    async with turns.turn("a", 60), turns.turn("b", 60):
         busy = await ask(client, "aggregate")
         assert busy.status_code == 503
         assert "under way" in busy.json()["errors"]["store"][0]
         assert int(busy.headers["retry-after"]) > 0
-    finally:
-        turns.release()
-        turns.release()
     assert (await ask(client, "aggregate")).status_code == 200
 
 

@@ -1,0 +1,47 @@
+"""Who reads traffic: strangers, people who are signed in, and owners have turns of their own."""
+
+import asyncio
+from collections.abc import Mapping
+from enum import Enum
+
+from starlette.requests import Request
+
+from services.api.access.authenticator import authenticator
+from services.api.access.principal import Principal
+from services.api.stats.reader import LIMITS, StatsReader
+from services.store.interface import Limits, Store
+
+
+class Audience(Enum):
+    """Those who share turns; none of them keeps another waiting."""
+
+    ANYBODY = "anybody"
+    SIGNED_IN = "signed in"
+    OWNERS = "owners"
+
+
+AUDIENCES: Mapping[Audience, Limits] = {
+    # What a public dashboard shows to strangers may be slow, and must not cost the others memory.
+    Audience.ANYBODY: Limits(calls=1, threads=2, seconds=10, bytes=200_000_000),
+    Audience.SIGNED_IN: LIMITS,
+    Audience.OWNERS: LIMITS,
+}
+
+
+class StatsReaders:
+    """The readers of traffic of each audience, each with connections of its own."""
+
+    def __init__(self, store: Store, limits: Mapping[Audience, Limits] = AUDIENCES) -> None:
+        self._readers = {of: StatsReader(store, each) for of, each in limits.items()}
+
+    def of(self, who: Principal | None, request: Request) -> StatsReader:
+        """Return the reader for who asks; strangers are told apart by their network."""
+        if who is None:
+            network = authenticator(request).clients.network(request)
+            return self._readers[Audience.ANYBODY].asked_by(network)
+        audience = Audience.OWNERS if who.is_owner else Audience.SIGNED_IN
+        return self._readers[audience].asked_by(who.name)
+
+    async def close(self) -> None:
+        """Close the sessions."""
+        await asyncio.gather(*(reader.close() for reader in self._readers.values()))

@@ -1,0 +1,64 @@
+"""Maps that hold so many bytes and no more: for whatever strangers can fill."""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
+from sys import getsizeof
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class BoundedMap(Generic[K, V]):
+    """A map in the order of its entries; beyond `max_bytes`, the first ones are forgotten.
+
+    The size of an entry is what its owner says: key, value, and the objects around them.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._entries
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._entries)
+
+    @property
+    def bytes(self) -> int:
+        """The size of all entries."""
+        return self._bytes
+
+    def get(self, key: K) -> V | None:
+        """Return the value of a key, None where there is none."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry[0]
+
+    def put(self, key: K, value: V, size: int, *, first: bool = False) -> None:
+        """Add an entry at the end, or as the `first` to be forgotten; it replaces an older one."""
+        self.pop(key)
+        self._entries[key] = (value, size)
+        self._bytes += size
+        if first:
+            self._entries.move_to_end(key, last=False)
+        while self._bytes > self._max_bytes:
+            _, (_, forgotten) = self._entries.popitem(last=False)
+            self._bytes -= forgotten
+
+    def pop(self, key: K) -> V | None:
+        """Remove an entry; return its value, None where there is none."""
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return None
+        self._bytes -= entry[1]
+        return entry[0]
+
+
+def size_of(*texts: str | bytes) -> int:
+    """Return the bytes that texts take in memory: one emoji makes it four a character."""
+    return sum(map(getsizeof, texts))

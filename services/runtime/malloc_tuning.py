@@ -1,0 +1,26 @@
+"""Tunes the C library's allocator for a process whose memory comes and goes in large pieces."""
+
+import ctypes
+from contextlib import suppress
+
+# From malloc.h of glibc; other libraries lack mallopt, or take these numbers for nothing.
+_TRIM_THRESHOLD = -1
+_MMAP_THRESHOLD = -3
+_ARENA_MAX = -8
+
+_LARGE = 128 * 1024
+_ARENAS = 2
+
+
+def tune() -> None:
+    """Give large pieces back to the system as soon as they are free.
+
+    By itself, glibc raises the size from which it does so whenever a large piece is freed: the
+    lists of a flush would then be cut from one heap, which holes soon make several times as large
+    as what is in it. Called once, before there are threads.
+    """
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_MMAP_THRESHOLD, _LARGE)
+        mallopt(_TRIM_THRESHOLD, _LARGE)
+        mallopt(_ARENA_MAX, _ARENAS)

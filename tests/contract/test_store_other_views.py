@@ -9,7 +9,8 @@ from services.log.batch import decode, encode
 from services.model.hit import OTHER_PATH, Hit
 from services.model.partition import partition_of
 from services.model.path_digest import path_digest
-from services.store import page_digests, returned_views
+from services.store import corrections, page_digests, returned_views
+from services.store.corrections import Correction, Taken
 from services.store.interface import Store
 from services.store.returned_views import WaitingPage
 
@@ -132,3 +133,35 @@ async def test_views_that_the_counters_do_not_have_yet_wait(store: Store) -> Non
     await partition.flusher._write_hits([folded])
     assert await returned_views.give_back(store, "mytho", DAY, ["/a"]) == {"/a": 1}
     assert await raw_paths(store) == {"/a": 2, OTHER_PATH: 1}
+
+
+async def take_back(store: Store, visitor: int) -> None:
+    """Correct the view of one visitor: whatever path it has at the moment."""
+    rows = await store.execute(
+        "SELECT position, idx, path FROM hits FINAL WHERE site = 'mytho' AND visitor = %(visitor)s",
+        {"visitor": visitor},
+    )
+    ((position, idx, path),) = rows
+    run = f"{visitor:032x}"
+    columns = {"day": [DAY], "position": [position], "idx": [idx], "run": [run]}
+    await store.insert("corrected_hits", {"site": ["mytho"], **columns})
+    await corrections.write_entries(store, "mytho", run, {(path, DAY): Taken(views=1)})
+    row = Correction(run, run, "", DAY, DAY, position + 1, 1, 0, 0, "{}", "lan", START, "bịa")
+    await corrections.add(store, "mytho", row)
+
+
+async def test_what_a_correction_took_stays_where_it_was_taken(store: Store) -> None:
+    partition = Partition(store)
+    await partition.take(*(other(visitor, "/a") for visitor in (1, 2, 3)), hit(4, "/a"))
+    await take_back(store, 1)
+    assert await returned_views.give_back(store, "mytho", DAY, ["/a"]) == {"/a": 2}
+    assert await queries_top.top_pages(store, "mytho", (DAY, DAY), 9) == [("/a", 3)]
+
+    await take_back(store, 2)
+    for _ in range(2):
+        assert await returned_views.give_back(store, "mytho", DAY, ["/a"]) == {"/a": 2}
+        assert await queries_top.top_pages(store, "mytho", (DAY, DAY), 9) == [("/a", 2)]
+    # Back under `(other)` goes what counts; what was taken at the page stays taken there.
+    await returned_views.take_again(store, "mytho", DAY, ["/a"])
+    assert await queries_top.top_pages(store, "mytho", (DAY, DAY), 9) == [("/a", 1)]
+    assert await raw_paths(store) == {"/a": 2, OTHER_PATH: 2}

@@ -38,7 +38,12 @@ def event_request(
 ) -> EventRequest:
     """Return what came with an event."""
     named = dict(headers)
-    forwarded = _forwarded(headers) if b"x-forwarded-for" in named else ""
+    last = named.get(b"x-forwarded-for")
+    forwarded = ""
+    if last is not None:
+        # Nearly always, no header comes twice.
+        once = len(named) == len(headers)
+        forwarded = last.decode("latin-1") if once else _forwarded(headers)
     return EventRequest(named, client[0] if client else "", forwarded, token)
 
 

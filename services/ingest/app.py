@@ -154,9 +154,11 @@ class Ingest:
         self, body: bytes, headers: Sequence[Header], client: Client
     ) -> IngestResponse:
         try:
-            token = self._intake.senders.of(authorization_of(headers))
-            request = event_request(headers, client, token)
-            if token is not None and sent.is_array(body):
+            request = event_request(headers, client)
+            if b"authorization" in request.headers:
+                token = self._intake.senders.of(authorization_of(headers))
+                request = request._replace(token=token)
+            if request.token is not None and sent.is_array(body):
                 return await self._array(body, request)
             reason = await self._take(body, request)
         except event.EventError as error:

@@ -33,13 +33,16 @@ class EventRequest(NamedTuple):
         )
 
 
-def event_request(
-    headers: Sequence[Header], client: Client, token: SendToken | None = None
-) -> EventRequest:
+def event_request(headers: Sequence[Header], client: Client) -> EventRequest:
     """Return what came with an event."""
     named = dict(headers)
-    forwarded = _forwarded(headers) if b"x-forwarded-for" in named else ""
-    return EventRequest(named, client[0] if client else "", forwarded, token)
+    last = named.get(b"x-forwarded-for")
+    forwarded = ""
+    if last is not None:
+        # Nearly always, no header comes twice.
+        once = len(named) == len(headers)
+        forwarded = last.decode("latin-1") if once else _forwarded(headers)
+    return EventRequest(named, client[0] if client else "", forwarded)
 
 
 def authorization_of(headers: Sequence[Header]) -> bytes | None:

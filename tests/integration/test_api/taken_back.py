@@ -8,9 +8,12 @@ from typing import Any
 
 import httpx
 
+from services.aggregator.flush import Flusher
+from services.aggregator.fold import PartitionFold
 from services.model.calendar import to_day
 from services.model.hit import Hit
 from services.model.lines import PERIODS
+from services.model.partition import DEFAULT_PARTITIONS
 from services.store.interface import Store
 from tests.integration.test_api.people import ADMIN
 from tests.integration.test_api.world import HANOI
@@ -69,6 +72,18 @@ def traffic(seed: int, days: Sequence[date] = (date(2024, 1, 2), TODAY)) -> list
 async def count(store: Store, hits: Sequence[Hit]) -> None:
     """Fold and flush hits, as the aggregator does."""
     await history.flush(store, sorted(hits, key=lambda hit: hit.at))
+
+
+class Aggregator:
+    """Counts hits as they come, and remembers who is in the middle of a visit."""
+
+    def __init__(self, store: Store) -> None:
+        self._folds = [PartitionFold(number) for number in range(DEFAULT_PARTITIONS)]
+        self._flusher = Flusher(store, hot_rows=100_000)
+
+    async def count(self, hits: Sequence[Hit]) -> None:
+        """Fold and flush hits that come after all before."""
+        await self._flusher.flush(list(history.folded(self._folds, hits)), [], [])
 
 
 def numbers_of(hits: Iterable[Hit], today: date = TODAY) -> dict[str, dict[str, int]]:

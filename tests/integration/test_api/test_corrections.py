@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -150,6 +151,47 @@ async def test_random_corrections_and_reversals_leave_what_a_recount_of_the_rest
         await give_back(client, name)
     clock.now += 2
     await assert_all_agrees(client, books.hits)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_comes_in_between_all_of_it_can_be_given_back(
+    client: httpx.AsyncClient, store: Store, clock: Clock, seed: int
+) -> None:
+    chance = random.Random(seed)
+    hits = world.traffic(200 + seed)
+    aggregator = world.Aggregator(store)
+    # Hits of one moment are one entry of the log.
+    begins = [n for n in range(1, len(hits)) if hits[n].at > hits[n - 1].at]
+    cuts = sorted(chance.sample(begins, 4))
+    counted: list[Hit] = []
+    made: list[tuple[str, int]] = []
+    for first, last in pairwise([0, *cuts, len(hits)]):
+        await aggregator.count(hits[first:last])
+        counted += hits[first:last]
+        for _ in range(2):
+            if made and chance.random() < 0.3:
+                name, _ = made.pop(chance.randrange(len(made)))
+                await give_back(client, name)
+            else:
+                filters = chance.choice(list(CONDITIONS))
+                found = await preview(client, filters=filters)
+                if not found["views"]:
+                    continue
+                one = await take_back(client, filters=filters)
+                made.append((one["id"], one["views"]))
+            clock.now += 2
+            shown = await public(client)
+            views = sum(not hit.bot for hit in counted) - sum(views for _, views in made)
+            assert shown["views"]["total"] == views
+            for line in shown["views"]:
+                numbers = [shown[measure][line] for measure in ("visitors", "visits", "views")]
+                assert numbers == sorted(numbers), line
+                assert numbers[0] >= 0
+    chance.shuffle(made)
+    for name, _ in made:
+        await give_back(client, name)
+    clock.now += 2
+    await assert_all_agrees(client, hits)
 
 
 async def assert_all_agrees(client: httpx.AsyncClient, left: list[Hit]) -> None:

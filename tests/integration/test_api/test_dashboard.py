@@ -9,7 +9,9 @@ from services.api.app import Api
 from services.api.stats.reader import LIMITS
 from services.api.stats.readers import Audience, StatsReaders
 from services.store.interface import Store
-from tests.integration.test_api.world import TOKEN, write_counter, write_views
+from tests.integration.test_api.people import add_user, audit, browser
+from tests.integration.test_api.taken_back import at, count, preview, public, view
+from tests.integration.test_api.world import TOKEN, Clock, write_counter, write_views
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,9 +53,9 @@ async def test_a_panel_that_is_refused_says_so_and_the_page_works(
 async def test_a_browser_is_led_to_the_sign_in_and_a_program_gets_401(
     client: httpx.AsyncClient,
 ) -> None:
-    browser = await client.get("/admin/tokens", headers={"Accept": "text/html"})
-    assert browser.status_code == 303
-    assert browser.headers["location"] == "/admin/sign-in?next=/admin/tokens"
+    person = await client.get("/admin/tokens", headers={"Accept": "text/html"})
+    assert person.status_code == 303
+    assert person.headers["location"] == "/admin/sign-in?next=/admin/tokens"
     program = await client.get("/admin/tokens")
     assert program.status_code == 401
     assert program.json()["errors"]
@@ -92,3 +94,32 @@ async def test_what_people_type_is_text_on_the_page(client: httpx.AsyncClient) -
         assert page.status_code == 200
         assert bad not in page.text
         assert "&lt;script&gt;" in page.text
+
+
+async def test_a_correction_is_made_by_a_form_of_the_dashboard_and_by_no_other(
+    client: httpx.AsyncClient, store: Store, clock: Clock
+) -> None:
+    await add_user(client, "lan", "editor")
+    await count(store, [view("/spam", at("08:00") + n, 1 + n) for n in range(4)])
+    found = await preview(client, filters="event:page==/spam")
+    form = {name: str(found[name]) for name in ("id", "up_to", "views")}
+    form |= {name: str(value) for name, value in found["query"].items()} | {"reason": "giả"}
+    address = "/admin/sites/mytho/corrections"
+    async with browser(client, "lan") as lan:
+        csrf = lan.headers.pop("X-CSRF-Token")
+        assert (await lan.post(address, data=form)).status_code == 403
+        clock.now += 2
+        assert (await public(client))["views"]["today"] == 4
+
+        for _ in range(2):  # A double click changes nothing more.
+            made = await lan.post(address, data={**form, "csrf": csrf})
+            assert made.status_code == 303, made.text
+        clock.now += 2
+        assert (await public(client))["views"]["today"] == 0
+        wrong = await lan.post(address, data={**form, "csrf": csrf, "id": "x", "views": "3"})
+        assert wrong.status_code == 400
+        assert "it finds no view that is counted" in wrong.text
+        page = await lan.get(address, headers={"Accept-Language": "en"})
+        assert page.text.count("Take these views back") == 0
+        assert "giả" in page.text
+    assert [entry["who"] for entry in await audit(client, site="mytho")] == ["lan"]

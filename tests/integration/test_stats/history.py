@@ -94,10 +94,11 @@ async def flush(store: Store, hits: Sequence[Hit]) -> None:
     folds = [PartitionFold(number) for number in range(DEFAULT_PARTITIONS)]
     flusher = Flusher(store, hot_rows=1_000_000)
     for _, year in groupby(hits, key=lambda hit: period_start(hit.day, Grain.YEAR)):
-        await flusher.flush(list(_folded(folds, list(year))), [], [])
+        await flusher.flush(list(folded(folds, list(year))), [], [])
 
 
-def _folded(folds: Sequence[PartitionFold], hits: Sequence[Hit]) -> Iterator[Folded]:
+def folded(folds: Sequence[PartitionFold], hits: Sequence[Hit]) -> Iterator[Folded]:
+    """Fold hits, ordered by time, by partition."""
     by_partition: dict[int, list[Hit]] = {}
     for hit in hits:
         by_partition.setdefault(partition_of(hit.site, len(folds)), []).append(hit)

@@ -7,7 +7,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.counter.body import iso
-from services.api.stats.filters import Filter, Property, parse
+from services.api.stats.filters import Filter, parse
 from services.api.stats.spans import Span
 from services.http.errors import bad_request, shown
 from services.model.calendar import zone
@@ -90,11 +90,6 @@ def parsed(fields: QueryFields, site: Site, now_ms: int) -> CorrectionQuery:
     if days > MAX_DAYS:
         raise bad_request("from", f"{days} days; expected at most {MAX_DAYS}")
     return query
-
-
-def is_of_pages(query: CorrectionQuery) -> bool:
-    """Tell whether it looks for single pages."""
-    return any(one.by is Property.PAGE for one in query.filters)
 
 
 def _ms(at: datetime, site: Site) -> int:

@@ -3,9 +3,10 @@
 `make attack` runs them for about a quarter of an hour and prints a table; test_attack.py is the
 short form. Everything stays on the loopback interface, and every attack is bounded.
 
-target    a whole Luot as the compose file limits it, with two sites
-honest    readers of both sites, with books, and an administrator who signs in all the time
-floods    attacks on ingest: hits, bots, paths, visits, memory
-requests  attacks on the API: sign-in, memory, queries, requests that are no HTTP
-run       one attack after another, and what each did
+target     a whole Luot as the compose file limits it, with two sites
+honest     readers of both sites, with books, and an administrator who signs in all the time
+floods     attacks on ingest: hits, bots, paths, visits, memory
+requests   attacks on the API: sign-in, memory, queries, requests that are no HTTP
+aftermath  what got through, and is taken back
+run        one attack after another, and what each did
 """

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
+from itertools import count
 
 import httpx
 import msgspec
@@ -33,7 +34,6 @@ class Honest:
     def __init__(self, target: Target, new_page: str) -> None:
         self._target = target
         self._new_page = new_page
-        self._addresses = _addresses()
         self._stopped = asyncio.Event()
         self.views: Counter[str] = Counter()
         self.articles: Counter[str] = Counter()
@@ -79,7 +79,7 @@ class Honest:
     async def _view(self, connection: IngestConnection, site: str, path: str) -> None:
         event = {"n": "pageview", "d": site, "u": f"https://{site}.example{path}"}
         body = msgspec.json.encode(event)
-        answer = await connection.post(body, user_agent=BROWSER, address=next(self._addresses))
+        answer = await connection.post(body, user_agent=BROWSER, address=next(ADDRESSES))
         if (answer.status, answer.dropped) != (202, ""):
             self.problems.append(
                 f"a reader of {site} was answered {answer.status} {answer.dropped}"
@@ -152,6 +152,8 @@ class Honest:
 
 def _addresses() -> Iterator[str]:
     """Addresses of a carrier, each once, in no order."""
-    chance = random.Random(7)
-    while True:
-        yield str(ip_address(CARRIER + chance.randrange(1 << 22)))
+    return (str(ip_address(CARRIER + number * 2_654_435_761 % (1 << 22))) for number in count())
+
+
+ADDRESSES = _addresses()
+"""Of all attacks of this process: a reader of one must be new in the next."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tests.attack import floods, requests
+from tests.attack import aftermath, floods, requests
 from tests.attack.floods import Outcome
 from tests.attack.honest import Honest
 from tests.attack.target import ATTACKED, Target
@@ -33,6 +33,7 @@ ATTACKS = {
     "invented visits": Attack(floods.visits, ANY),
     "foreign pages": Attack(floods.foreign_pages, NONE),
     "long hits": Attack(floods.memory, ANY),
+    "an invented page": Attack(aftermath.taken_back, NONE),
     "a carrier's gateway": Attack(floods.gateway, range(3000, 3001)),
     "wrong passwords": Attack(requests.wrong_passwords, NONE),
     "long paths": Attack(requests.long_paths, NONE),

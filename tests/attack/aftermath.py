@@ -15,7 +15,7 @@ LOOKS = 300
 async def taken_back(target: Target, seconds: float, hits: int = 400) -> Outcome:
     """Push an invented page up; then an administrator takes all of its views back."""
     shots = (Shot(PATH, browser(number)) for number in range(hits))
-    answers = await fire(target, shots, seconds)
+    answers = await fire(target, shots, seconds, "198.51.100.15")
     await _shows(target, answers["202"])
     route = f"/api/admin/sites/{ATTACKED}/corrections"
     since = datetime.now(UTC) - timedelta(hours=1)

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from services.traffic.client import IngestAddress, IngestConnection, LostAnswerError
-from tests.attack.target import ATTACKED, ATTACKER, Target
+from tests.attack.target import ATTACKED, Target
 
 CONNECTIONS = 24
 GATEWAY = "203.0.113.77"
@@ -32,10 +32,11 @@ class Shot(NamedTuple):
     agent: str
 
 
-async def fire(
-    target: Target, shots: Iterator[Shot], seconds: float, address: str = ATTACKER
-) -> Counter[str]:
-    """Send hits from one address as fast as it goes, at most so long; return the answers."""
+async def fire(target: Target, shots: Iterator[Shot], seconds: float, address: str) -> Counter[str]:
+    """Send hits from one address as fast as it goes, at most so long; return the answers.
+
+    Each attack has an address of its own: what one did must not use up the budget of the next.
+    """
     server = IngestAddress.at(target.ingest.url)
     until = time.monotonic() + seconds
     answers: Counter[str] = Counter()
@@ -82,19 +83,19 @@ def phone(number: int) -> str:
 async def bots(target: Target, seconds: float) -> Outcome:
     """Fill the log with hits of bots."""
     shots = (Shot(f"/tin-tuc/bai-{number}", GOOGLEBOT) for number in itertools.count())
-    return Outcome(told(await fire(target, shots, seconds)))
+    return Outcome(told(await fire(target, shots, seconds, "198.51.100.11")))
 
 
 async def paths(target: Target, seconds: float, invented: int = 20_480) -> Outcome:
     """Use up the day's paths with invented ones."""
     shots = (Shot(f"/khong-co/{number:x}", browser(number % 500)) for number in range(invented))
-    return Outcome(told(await fire(target, shots, seconds)))
+    return Outcome(told(await fire(target, shots, seconds, "198.51.100.12")))
 
 
 async def visits(target: Target, seconds: float) -> Outcome:
     """Invent visits with a new User-Agent for each hit."""
     shots = (Shot("/", browser(number)) for number in itertools.count())
-    return Outcome(told(await fire(target, shots, seconds)))
+    return Outcome(told(await fire(target, shots, seconds, "198.51.100.13")))
 
 
 async def memory(target: Target, seconds: float, hits: int = 16_384) -> Outcome:
@@ -102,7 +103,7 @@ async def memory(target: Target, seconds: float, hits: int = 16_384) -> Outcome:
     shots = (
         Shot(f"/{number:x}/" + "a" * 1500, browser(number) + " x" * 400) for number in range(hits)
     )
-    return Outcome(told(await fire(target, shots, seconds)))
+    return Outcome(told(await fire(target, shots, seconds, "198.51.100.14")))
 
 
 async def foreign_pages(target: Target, seconds: float, hits: int = 200) -> Outcome:

@@ -13,8 +13,8 @@ from tests.attack.target import ATTACKED, Target
 
 FRESH_SECONDS = 5.0
 STILL_SECONDS = 3.0
-MOST_VISITS = 6000
-"""A carrier's gateway with thousands of phones must fit into what one address may do."""
+MOST_VISITS = 6100
+"""An hour of new visitors of one address, and its first hundred hits."""
 
 
 class Attack(NamedTuple):

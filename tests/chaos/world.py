@@ -124,6 +124,10 @@ class World:
             environ |= {"LUOT_SPOOL": str(self.spools)}
             environ |= {"LUOT_SALTS": str(self._salts)}
             environ |= {"LUOT_RATE_PER_MINUTE": "1000000", "LUOT_RATE_BURST": "1000000"}
+            # Few readers send all of it.
+            unbounded = str(1 << 31)
+            environ |= {"LUOT_ADDRESS_HITS": unbounded, "LUOT_ADDRESS_BYTES": unbounded}
+            environ |= {"LUOT_ADDRESS_VISITORS": unbounded}
         else:
             store = f"clickhouse://default@127.0.0.1:{self.clickhouse_proxy.port}/{luot.store}"
             environ |= {"LUOT_CLICKHOUSE_URL": store}

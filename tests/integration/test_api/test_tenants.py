@@ -85,6 +85,7 @@ async def test_the_settings_say_so_in_the_language_of_the_page(
         "timezone": "Asia/Ho_Chi_Minh",
         "metric": "visits",
         "honour_dnt": "on",
+        "top_min_visitors": "3",
     }
     for changes, vietnamese, english in (
         ({"hosts": "danang.example"}, "đã thuộc về trang web khác", "belongs to another site"),

@@ -172,7 +172,7 @@ async def test_another_number_than_was_looked_at_is_refused(
     refused = await make(client, order(found))
     assert (refused.status_code, list(refused.json()["errors"])) == (409, ["views"])
     nothing = await make(
-        client, order(found, id="x", query={"from": "2024-01-02", "to": "2024-01-03"}, views=None)
+        client, order(found, id="x", query={"from": "2024-01-02", "to": "2024-01-03"})
     )
     assert (nothing.status_code, list(nothing.json()["errors"])) == (400, ["query"])
 
@@ -406,6 +406,7 @@ async def test_two_processes_at_once_take_no_view_twice(
         clock.now += 2
         shown = await today(client)
     await other.stop()
-    assert sorted(answer.status_code for answer in answers) == [201, 409]
+    # The second finds fewer than it looked at, or none at all.
+    assert sorted(answer.status_code for answer in answers) in ([201, 400], [201, 409])
     taken = next(answer.json()["views"] for answer in answers if answer.status_code == 201)
     assert shown == (13 - taken,) * 3

@@ -121,6 +121,8 @@ class Corrections:
                 return known, False
             looked = await self._look(store, site, new.fields, new.until)
             total = looked.change.total
+            if not total.views:
+                raise bad_request("query", "it finds no view that is counted; nothing is changed")
             if new.views not in (None, total.views):
                 raise ApiError(
                     HTTPStatus.CONFLICT,
@@ -129,8 +131,6 @@ class Corrections:
                         " looked at before: look at it again"
                     },
                 )
-            if not total.views:
-                raise bad_request("query", "it finds no view that is counted; nothing is changed")
             row = Correction(
                 new.id,
                 secrets.token_hex(8),

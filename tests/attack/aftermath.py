@@ -1,6 +1,5 @@
 """What got through is taken back."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -9,14 +8,13 @@ from tests.attack.floods import Outcome, Shot, browser, fire, told
 from tests.attack.target import ATTACKED, Target
 
 PATH = "/tin-tuc/bia-dat"
-LOOKS = 300
 
 
 async def taken_back(target: Target, seconds: float, hits: int = 400) -> Outcome:
     """Push an invented page up; then an administrator takes all of its views back."""
     shots = (Shot(PATH, browser(number)) for number in range(hits))
     answers = await fire(target, shots, seconds, "198.51.100.15")
-    await _shows(target, answers["202"])
+    await target.shows(PATH, answers["202"])
     route = f"/api/admin/sites/{ATTACKED}/corrections"
     since = datetime.now(UTC) - timedelta(hours=1)
     query = {"from": since.isoformat(), "filters": f"event:page=={PATH}"}
@@ -35,18 +33,9 @@ async def taken_back(target: Target, seconds: float, hits: int = 400) -> Outcome
         }
         made = await api.post(route, json=correction)
         assert made.is_success, made.text
-    left = await _shows(target, 0)
+    left = await target.shows(PATH, 0)
     problems = [] if left == 0 else [f"{PATH} shows {left} views after they were taken back"]
     if preview["views"] != answers["202"]:
         problems.append(f"{preview['views']} views were found of {answers['202']}")
     said = f"{told(answers)}; taken back: {preview['views']} views, {preview['visits']} visits"
     return Outcome(said, tuple(problems))
-
-
-async def _shows(target: Target, views: int) -> int:
-    """Return the views that the page shows, once they are those wanted, or after a while."""
-    for _ in range(LOOKS):
-        if (shown := target.views(PATH)) == views:
-            break
-        await asyncio.sleep(0.2)
-    return shown

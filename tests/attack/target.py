@@ -1,8 +1,10 @@
 """A whole Luot within the limits of the compose file: `huyen` is attacked, `tinh` is another's."""
 
+import asyncio
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ OWNER = "chu-cong"
 VIEWER = "nguoi-xem"
 PASSWORD = "bánh mì và cà phê sữa đá"
 ATTACKER = "198.51.100.7"
+SETTLE_SECONDS = 60.0
 OLD_PAGES = ("/tin-tuc/bai-hom-qua", "/tin-tuc/bai-tuan-truoc")
 """Read on earlier days, once each."""
 
@@ -74,6 +77,15 @@ class Target(System):
         """Return the views that a page of the attacked site shows."""
         page: dict[str, int] = self.counter(ATTACKED, path=path)["paths"][path]
         return page["views"]
+
+    async def shows(self, path: str, views: int) -> int:
+        """Return the views of a page of the attacked site, once they are so many or time is up."""
+        until = time.monotonic() + SETTLE_SECONDS
+        while (shown := self.views(path)) != views:
+            if time.monotonic() > until:
+                break
+            await asyncio.sleep(0.1)
+        return shown
 
     def memory(self) -> dict[str, tuple[int, int]]:
         """Return by process the most bytes that it ever had in memory, and its limit."""

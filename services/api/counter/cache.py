@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Se
 from sys import getsizeof
 from typing import Generic, NamedTuple, TypeVar
 
-from services.runtime.bounded import BoundedMap
+from services.runtime.bounded import BoundedMap, size_of
 from services.store.interface import StoreUnavailableError
 
 K = TypeVar("K", bound=Hashable)
@@ -328,9 +328,5 @@ class StaleIfErrorCache(Generic[K, V]):
     def _fail(self, keys: Sequence[K]) -> None:
         now = self._clock()
         for key in keys:
-            self._failed_at.put(key, now, BYTES_A_VALUE + getsizeof(key) + _texts(key))
-
-
-def _texts(key: Hashable) -> int:
-    """Return the bytes of the texts in a key."""
-    return sum(map(getsizeof, key)) if isinstance(key, tuple) else 0
+            texts = key if isinstance(key, tuple) else ()
+            self._failed_at.put(key, now, BYTES_A_VALUE + getsizeof(key) + size_of(*texts))

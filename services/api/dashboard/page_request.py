@@ -75,12 +75,6 @@ class PageRequest:
         return site
 
     @property
-    def is_stranger(self) -> bool:
-        """Whether the site that the address names is none of theirs: its dashboard is public."""
-        who = self.signed_in
-        return who is None or not who.has(self.request.path_params["slug"])
-
-    @property
     def is_secure(self) -> bool:
         """Whether the browser's connection is TLS."""
         return authenticator(self.request).clients.is_secure(self.request)

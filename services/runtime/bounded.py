@@ -23,16 +23,8 @@ class BoundedMap(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __contains__(self, key: K) -> bool:
-        return key in self._entries
-
     def __iter__(self) -> Iterator[K]:
         return iter(self._entries)
-
-    @property
-    def bytes(self) -> int:
-        """The size of all entries."""
-        return self._bytes
 
     def get(self, key: K) -> V | None:
         """Return the value of a key, None where there is none."""

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 import pytest
 
 from tests.browser.portal import Portal
-from tests.browser.visitor import Visitor, VisitorError
+from tests.browser.visitor import Visitor
 from tests.servers.up import Up
 
 STEPS = 200
@@ -119,10 +119,7 @@ class Reader:
         wait_until(lambda: self._taken() >= len(self.seen))
 
     def _ask(self, expression: str, tab: str = "") -> object:
-        try:
-            return self._visitor.evaluate(tab or self._tab, expression)
-        except VisitorError:
-            return None
+        return self._visitor.ask(tab or self._tab, expression)
 
     def _do(self, action: str) -> None:
         """Let the page do it by itself, a moment later: nobody is attached to it then."""
@@ -322,7 +319,7 @@ def test_a_link_to_the_address_that_is_shown_is_a_view_and_its_fragments_are_non
 
     def go(action: str, to: str) -> None:
         visitor.evaluate(tab, f"void setTimeout(() => {{ {action} }})")
-        wait_until(lambda: visitor.evaluate(tab, "location.href") == portal.url(to))
+        wait_until(lambda: visitor.ask(tab, "location.href") == portal.url(to))
 
     go("location.hash = 'muc'", f"{path}#muc")
     go("history.back()", path)
@@ -331,7 +328,7 @@ def test_a_link_to_the_address_that_is_shown_is_a_view_and_its_fragments_are_non
     go("history.forward()", f"{path}#muc")
     go("history.back()", path)
     # Within the document that the link has loaded: nothing else was shown.
-    assert visitor.evaluate(tab, "window.moves") == 2
+    wait_until(lambda: visitor.ask(tab, "window.moves") == 2)
     visitor.evaluate(tab, "void setTimeout(() => location.reload())")
     portal.wait(views=3)
     assert len(portal.of("GET", path)) == 3
@@ -348,8 +345,8 @@ def test_a_page_that_is_kept_to_come_back_to_is_a_view_again(
     portal.wait(views=2)
     visitor.evaluate(tab, "void setTimeout(() => history.back())")
     portal.wait(views=3)
-    wait_until(lambda: visitor.evaluate(tab, "location.pathname") == PAGES[0])
-    assert visitor.evaluate(tab, "window.kept") is True
+    wait_until(lambda: visitor.ask(tab, "location.pathname") == PAGES[0])
+    wait_until(lambda: visitor.ask(tab, "window.kept") is True)
     assert portal.paths() == [PAGES[0], PAGES[1], PAGES[0]]
     assert len(portal.of("GET", PAGES[0])) == 1
 
@@ -388,8 +385,8 @@ def test_a_page_that_was_left_unseen_and_is_come_back_to_is_one_view(
     portal.wait(views=2)
     visitor.evaluate(behind, "void setTimeout(() => history.back())")
     portal.wait(views=3)
-    wait_until(lambda: visitor.evaluate(behind, "location.pathname") == "/sau")
-    assert visitor.evaluate(behind, "window.kept") is True
+    wait_until(lambda: visitor.ask(behind, "location.pathname") == "/sau")
+    wait_until(lambda: visitor.ask(behind, "window.kept") is True)
     visitor.evaluate(behind, "void setTimeout(() => history.forward())")
     portal.wait(views=4)
     assert portal.paths() == ["/a", "/b", "/sau", "/b"]

@@ -87,6 +87,16 @@ class Visitor:
             raise VisitorError(f"{expression}: {told['exceptionDetails']}")
         return told["result"].get("value")
 
+    def ask(self, tab: str, expression: str) -> Any:
+        """Return what an expression is, or None where it cannot be told: a page may be on its way.
+
+        This is what a test asks until something comes true.
+        """
+        try:
+            return self.evaluate(tab, expression)
+        except VisitorError:
+            return None
+
     def _command(self, method: str, session: str | None = None, **parameters: Any) -> Any:
         self._sent += 1
         command = {"id": self._sent, "method": method, "params": parameters}

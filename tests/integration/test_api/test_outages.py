@@ -86,12 +86,21 @@ async def numbers(client: httpx.AsyncClient, **query: Any) -> dict[str, Any]:
     return found
 
 
+async def fresh(client: httpx.AsyncClient, clock: Clock, **query: Any) -> dict[str, Any]:
+    """Return the numbers of a reading in time: on a busy machine, the first may be late."""
+    deadline = time.monotonic() + 60
+    while (found := await numbers(client, **query))["stale"]:
+        assert time.monotonic() < deadline, found
+        clock.now += 2
+    return found
+
+
 async def test_the_last_good_numbers_survive_a_restart_of_the_api_while_the_store_is_away(
     counted: ClickHouseServer, open_api: OpenApi, redis: Redis, clock: Clock
 ) -> None:
     async with open_api() as client:
-        good = await numbers(client, path="/a")
-        assert (good["total"], good["today"], good["stale"]) == (1100, 5, False)
+        good = await fresh(client, clock, path="/a")
+        assert (good["total"], good["today"]) == (1100, 5)
         assert good["paths"] == {"/a": {"views": 445, "today": 3}}
 
     counted.kill()
@@ -146,11 +155,7 @@ async def test_an_api_that_started_without_the_store_is_right_soon_after_it_is_b
             assert await numbers(restarted) == {**good, "stale": True}
         finally:
             counted.start()
-        for _ in range(20):
-            clock.now += 1
-            if not (answer := await numbers(restarted))["stale"]:
-                break
-        assert (answer["stale"], answer["total"]) == (False, good["total"])
+        assert (await fresh(restarted, clock))["total"] == good["total"]
 
 
 async def test_a_store_that_hangs_keeps_nobody_waiting(
@@ -180,8 +185,8 @@ async def test_no_number_goes_down_over_a_restart_until_an_operator_says_so(
         await write_counter(store, "mytho", "total", EPOCH, 70)
         await store.close()
         clock.now += 2
-        behind = await numbers(second, path="/a")
-        assert (behind["total"], behind["today"], behind["stale"]) == (1100, 5, False)
+        behind = await fresh(second, clock, path="/a")
+        assert (behind["total"], behind["today"]) == (1100, 5)
         assert behind["paths"]["/a"] == {"views": 445, "today": 3}
     async with open_api() as first, open_api() as second:
         for client in (first, second):
@@ -192,7 +197,7 @@ async def test_no_number_goes_down_over_a_restart_until_an_operator_says_so(
         assert reset.status_code == 204
         clock.now += 2
         for client in (second, first):
-            after = await numbers(client, path="/a")
+            after = await fresh(client, clock, path="/a")
             assert (after["total"], after["today"]) == (1070, 0)
             assert after["paths"]["/a"] == {"views": 0, "today": 0}
 
@@ -282,8 +287,8 @@ async def test_what_redis_cannot_keep_is_not_shown_so_that_a_restart_never_shows
         assert (shown(held), held["stale"]) == (before, True)
         await redis.config_set("maxmemory", "0")
         clock.now += 2
-        risen = await numbers(client, path="/a")
-        assert (shown(risen), risen["stale"]) == (before + (100 if name == "total" else 55), False)
+        risen = await fresh(client, clock, path="/a")
+        assert shown(risen) == before + (100 if name == "total" else 55)
     counted.kill()
     try:
         async with open_api() as client:

@@ -131,7 +131,7 @@ async def gateway(target: Target, seconds: float, readers: int = 3000, pages: in
         for page in range(pages)
         for reader in range(readers)
     )
-    answers = await fire(target, shots, max(seconds, 120), GATEWAY)
+    answers = await fire(target, shots, max(seconds, 600), GATEWAY)
     lost = readers * pages - answers["202"]
     problem = f"{lost} views of readers behind one address were not taken"
     return Outcome(told(answers), (problem,) if lost else ())

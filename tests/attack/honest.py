@@ -154,9 +154,7 @@ class Honest:
         return ordered[int(len(ordered) * 0.99)] if ordered else float("inf")
 
 
-async def _as_a_browser_sends(
-    connection: IngestConnection, event: dict[str, str]
-) -> IngestAnswer:
+async def _as_a_browser_sends(connection: IngestConnection, event: dict[str, str]) -> IngestAnswer:
     """Send a view; once more, under the same number, where the connection broke before the answer.
 
     Raises LostAnswerError if the second answer is lost, too.

@@ -20,7 +20,7 @@ OWNER = "chu-cong"
 VIEWER = "nguoi-xem"
 PASSWORD = "bánh mì và cà phê sữa đá"
 ATTACKER = "198.51.100.7"
-SETTLE_SECONDS = 60.0
+SETTLE_SECONDS = 180.0
 OLD_PAGES = ("/tin-tuc/bai-hom-qua", "/tin-tuc/bai-tuan-truoc")
 """Read on earlier days, once each."""
 

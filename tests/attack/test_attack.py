@@ -20,7 +20,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         target.stop()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ATTACKS)
 def test_one_machine_spoils_nothing(target: Target, name: str) -> None:
     row = asyncio.run(run(target, name, SECONDS))

@@ -40,7 +40,7 @@ class Desk:
     def __init__(self, browser: Browser, url: str, **more: Any) -> None:
         options = {"user_agent": BROWSER, "locale": "vi-VN", "viewport": DESKTOP, **more}
         self.context: BrowserContext = browser.new_context(**options)
-        self.context.set_default_timeout(15_000)
+        self.context.set_default_timeout(60_000)
         self.page = self.context.new_page()
         self.url = url
         self.wrong: list[str] = []

@@ -11,7 +11,7 @@ from tests.require import program
 from tests.servers.up import BROWSER, COUNTED_SECONDS, Up
 
 # A view is counted within a second or two, and pages ask every five; a busy machine takes longer.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 ARGUMENTS = [
     "--headless",

@@ -116,14 +116,14 @@ class Portal:
         return [asked for asked in self.asked if (asked.method, asked.path) == (method, path)]
 
     def wait(self, *, views: int | None = None, reads: int | None = None) -> None:
-        """Return as soon as so many were received; fail after half a minute or when more were."""
+        """Return as soon as so many were received; fail after two minutes or when more were."""
         with self._changed:
             self._changed.wait_for(
                 lambda: (
                     (views is None or len(self.views()) >= views)
                     and (reads is None or len(self.reads()) >= reads)
                 ),
-                timeout=30,
+                timeout=120,
             )
         assert views in (None, len(self.views())), self.views()
         assert reads in (None, len(self.reads())), self.reads()

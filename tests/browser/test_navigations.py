@@ -46,7 +46,7 @@ def comes(true: Callable[[], object], seconds: float) -> bool:
 
 
 def wait_until(true: Callable[[], object]) -> None:
-    assert comes(true, seconds=30)
+    assert comes(true, seconds=120)
 
 
 class Entry(NamedTuple):

@@ -146,7 +146,7 @@ def test_while_luot_hangs_a_page_is_as_without_it_and_counts_later(
     try:
         places = []
         for path in ("/khong", "/treo"):
-            page.goto(portal.url(path), wait_until="load", timeout=15_000)
+            page.goto(portal.url(path), wait_until="load", timeout=60_000)
             page.wait_for_timeout(500)
             places.append(page.locator("p").bounding_box())
             assert page.evaluate("heard") == []
@@ -180,7 +180,7 @@ def test_a_luot_that_was_killed_leaves_its_last_numbers_and_the_page_as_it_is(
     assert block.inner_text() == shown
     places = []
     for path in ("/khong", "/mat"):
-        page.goto(portal.url(path), wait_until="load", timeout=15_000)
+        page.goto(portal.url(path), wait_until="load", timeout=60_000)
         page.clock.run_for(120_000)
         places.append(page.locator("p").bounding_box())
         assert page.evaluate("heard") == []

@@ -19,6 +19,7 @@ from services.state.sites import PublishedSites
 from services.state.state import State
 from tests.chaos.books import SITES
 from tests.chaos.proxy import Proxy
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.clickhouse import DATABASE, ClickHouseServer
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service
@@ -165,7 +166,7 @@ class World:
 
     def _wait_for_marks(self) -> None:
         """Return when every ingest has met its log: what it spools is marked from then on."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while len(list(self.spools.glob("[0-9a-f]*.log"))) < len(self.ingests()):
             assert time.monotonic() < deadline, sorted(self.spools.iterdir())
             time.sleep(0.1)

@@ -208,7 +208,7 @@ class Worker:
         assert sorted(self.values) == sorted(values)
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 15) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for is in another process
             await asyncio.sleep(0.02)
@@ -383,14 +383,11 @@ async def test_two_workers_share_the_partitions(log: TestLog, start: Start) -> N
 
 
 async def test_a_clean_stop_hands_over_before_the_lease_ends(log: TestLog, start: Start) -> None:
-    first = await start()
-    second = await start()
+    first = await start(lease_seconds=3600)
+    second = await start(lease_seconds=3600)
     await eventually(lambda: len(first.owned()) == 1 and len(second.owned()) == 1)
-    loop = asyncio.get_running_loop()
-    started = loop.time()
     await first.stop()
     await eventually(lambda: second.owned() == {0, 1})
-    assert loop.time() - started < LEASE_SECONDS
     log.append(0, b"zero")
     log.append(1, b"one")
     await second.until(b"zero", b"one")

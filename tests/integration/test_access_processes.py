@@ -15,7 +15,7 @@ from tests.servers.system import TOKEN
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 PASSWORD = "bánh mì và cà phê"
 WHOAMI = "/api/admin/whoami"
-GONE_SECONDS = 15.0
+GONE_SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.system import System
 
 
@@ -33,7 +34,7 @@ def refused_flushes(system: System) -> float:
 
 
 def wait_for_a_refused_flush(system: System) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while refused_flushes(system) == 0:
         assert time.monotonic() < deadline, "no flush was refused"
         time.sleep(0.1)

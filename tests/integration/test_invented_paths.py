@@ -16,6 +16,7 @@ from services.model.site import Site
 from services.state import keys
 from services.store import counters, drift
 from services.store.open import open_store
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.system import BROWSER, TOKEN, System
 from tests.servers.up import luot
 
@@ -55,7 +56,7 @@ async def write_yesterday(url: str, path: str, views: int) -> None:
 
 
 def wait_for_history(system: System) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     with system.redis.client() as redis:
         while not redis.exists(keys.path_history(SITE)):
             assert time.monotonic() < deadline, "the history of the site is not published"
@@ -70,7 +71,7 @@ def read(system: System, path: str, *readers: str) -> None:
 
 def views_when(system: System, path: str, views: int) -> None:
     """Return as soon as a page shows so many views; it must not show more."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         found = system.counter(SITE, path=path)["paths"][path]["views"]
         if found >= views or time.monotonic() > deadline:

@@ -13,6 +13,7 @@ from services.cli.settings import ClientSettings
 from services.ingest.settings import IngestSettings
 from services.settings import Settings, SettingsError
 from services.standalone.settings import UpSettings
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.redis import free_port
 from tests.servers.services import Service
 from tests.servers.system import System
@@ -72,11 +73,11 @@ def test_a_service_whose_stores_are_away_logs_no_secret(name: str, tmp_path: Pat
 
 
 def _ask(service: Service, path: str) -> httpx.Response:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             headers = {"Authorization": "Bearer hush-wrong"}
-            return httpx.get(f"{service.url}{path}", headers=headers, timeout=10)
+            return httpx.get(f"{service.url}{path}", headers=headers, timeout=60)
         except httpx.TransportError:
             assert time.monotonic() < deadline, service.log.read_text()
             time.sleep(0.05)

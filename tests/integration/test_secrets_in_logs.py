@@ -112,7 +112,7 @@ class Secrets:
         admin = ADMIN if url.startswith(self.system.api.url) else {}
         headers = {**admin, **given.pop("headers", {})}
         with suppress(httpx.TransportError):
-            return httpx.request(method, url, headers=headers, timeout=15, **given)
+            return httpx.request(method, url, headers=headers, timeout=60, **given)
         return None
 
     def gather(self) -> None:

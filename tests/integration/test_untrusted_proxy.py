@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.system import TOKEN, System
 
 SITE = "mytho"
@@ -63,7 +64,7 @@ def test_many_readers_behind_a_proxy_that_is_not_trusted_are_one_and_everything_
     assert f"luot_untrusted_forwarded_hits_total {HITS:.1f}" in metrics
     [note] = httpx.get(f"{system.ingest.url}/readyz").json()["notes"]
     assert "LUOT_TRUSTED_PROXIES" in note
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while f"{HITS} hits of the last minutes came through a proxy" not in page(system):
         assert time.monotonic() < deadline, "the page of the site does not say so"
         time.sleep(0.2)

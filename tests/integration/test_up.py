@@ -14,11 +14,12 @@ import httpx
 import pytest
 
 from services.standalone.demo.portals import ALL
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.up import BROWSER, COUNTED_SECONDS, READY_SECONDS, Up, luot
 
 
 def gone(pid: int) -> bool:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while Path(f"/proc/{pid}").exists():
         if time.monotonic() > deadline:
             return False
@@ -176,7 +177,7 @@ def test_sites_are_administered_from_the_command_line(up: Up) -> None:
 
 def test_the_command_says_what_another_time_zone_does_before_it_is_made(up: Up) -> None:
     up.view()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (before := up.counter())["today"] == 0:
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.integration.imports.world import line
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.up import LUOT, Up, environ, luot
 
 
@@ -113,7 +114,7 @@ def test_only_so_many_may_follow(up: Up) -> None:
         assert int(last[-1].headers["retry-after"]) > 0
     with ExitStack() as streams:
         # Who went away makes room; the server notices within a second.
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while (answer := follow(streams, viewers[0])).status_code != 200:
             assert answer.status_code == 429
             assert time.monotonic() < deadline

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
 from tests.require import program
 from tests.servers.redis import free_port
 from tests.servers.up import BROWSER, ROOT, Up
@@ -104,7 +105,7 @@ def nginx(folder: Path, luot: Up, *, alone: bool) -> Iterator[Front]:
     log = folder / "error.log"
     process = subprocess.Popen([nginx, "-p", folder, "-e", log, "-c", folder / "main.conf"])
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not listens(port):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()

@@ -12,6 +12,7 @@ from typing import Self
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error
 
+from tests.patience import PATIENCE_SECONDS
 from tests.require import program
 from tests.servers.redis import free_port
 
@@ -81,7 +82,7 @@ class ClickHouseServer:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 log_tail = (self.directory / "log").read_text(errors="replace")[-4000:]

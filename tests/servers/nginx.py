@@ -6,6 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.patience import PATIENCE_SECONDS
 from tests.require import program
 from tests.servers.redis import free_port
 
@@ -63,7 +64,7 @@ class Nginx:
             [self.program, "-p", str(self._directory), "-c", str(configuration)],
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()

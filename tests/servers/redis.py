@@ -10,6 +10,7 @@ from typing import Self
 
 import redis
 
+from tests.patience import PATIENCE_SECONDS
 from tests.require import installed, program
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "redis" / "redis.conf"
@@ -72,7 +73,7 @@ class RedisServer:
             stderr=log,
         )
         log.close()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         with self.client() as client:
             while True:
                 try:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from services.ingest.salt_memory import default_folder
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.redis import free_port
 
 
@@ -32,11 +33,12 @@ class Service:
         assert self._process is not None
         return self._process.pid
 
-    def start(self, *, wait: bool = True) -> "Service":
+    def start(self, *, wait: bool = True, **environ: str) -> "Service":
+        """Start it, this time with these settings, too."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "services.cli.main", self.name],
-                env=self._environ,
+                env={**self._environ, **environ},
                 stdout=log,
                 stderr=log,
             )
@@ -44,7 +46,7 @@ class Service:
             self.wait_until_ready()
         return self
 
-    def wait_until_ready(self, seconds: float = 90) -> None:
+    def wait_until_ready(self, seconds: float = 180) -> None:
         deadline = time.monotonic() + seconds
         said = ""
         while time.monotonic() < deadline:
@@ -72,6 +74,6 @@ class Service:
         if self._process is None:
             return 0
         self._process.send_signal(how)
-        code = self._process.wait(30)
+        code = self._process.wait(PATIENCE_SECONDS)
         self._process = None
         return code

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service
@@ -92,14 +93,14 @@ class System:
 
     def online_when(self, site: str, visitors: int) -> None:
         """Return as soon as so many are online: that is published once a second."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while (online := self.counter(site)["online"]) != visitors:
             assert time.monotonic() < deadline, f"{online} online, expected {visitors}"
             time.sleep(0.1)
 
     def counter_when(self, site: str, total: int, **query: Any) -> dict[str, Any]:
         """Return the numbers as soon as the total is reached; it must not be passed."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             numbers = self.counter(site, **query)
             if numbers["total"] >= total or time.monotonic() > deadline:

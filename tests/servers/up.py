@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from services.ingest.salt_memory import default_folder
 
 READY_SECONDS = 60.0
-COUNTED_SECONDS = 20.0
+COUNTED_SECONDS = 120.0
 LUOT = [sys.executable, "-m", "services.cli.main"]
 ROOT = Path(__file__).parents[2]
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"

@@ -42,7 +42,7 @@ class Process:
     def wait_until_ready(self) -> None:
         transport = httpx.HTTPTransport(retries=8)
         with httpx.Client(transport=transport) as client:
-            assert client.get(f"{self.url}/readyz", timeout=20).status_code == 200
+            assert client.get(f"{self.url}/readyz", timeout=60).status_code == 200
 
 
 @contextmanager

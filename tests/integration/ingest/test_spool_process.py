@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.integration.ingest.conftest import CHROME, Log
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.services import Service
 
 Start = Callable[[], Service]
@@ -53,7 +54,7 @@ class Load:
             thread.start()
 
     def _run(self, url: str, prefix: str) -> None:
-        with httpx.Client(base_url=url, headers={"user-agent": CHROME}, timeout=10) as client:
+        with httpx.Client(base_url=url, headers={"user-agent": CHROME}, timeout=60) as client:
             number = 0
             while not self._stopping.is_set():
                 number += 1
@@ -72,7 +73,7 @@ class Load:
     def wait_for(self, count: int) -> None:
         """Wait until so many more views were accepted."""
         goal = len(self.accepted) + count
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while len(self.accepted) < goal:
             assert time.monotonic() < deadline, f"{len(self.accepted)} of {goal} views accepted"
             time.sleep(0.005)
@@ -87,7 +88,7 @@ def assert_in_the_log_once(log: Log, *loads: Load) -> None:
     """What was accepted is there exactly once; what nobody was told about, at most once."""
     accepted = {path for load in loads for path in load.accepted}
     unknown = {path for load in loads for path in load.unknown}
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         found = Counter(hit.path for hit in log.hits())
         if accepted <= found.keys() or time.monotonic() > deadline:
@@ -113,7 +114,7 @@ def spooled(directory: Path) -> list[Path]:
 
 
 def wait_until_drained(directory: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while spooled(directory) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not spooled(directory)
@@ -221,7 +222,7 @@ def test_a_full_disk_is_a_503_and_every_hit_that_was_taken_is_there(
     load.wait_for(50)
     unlimited = resource.prlimit(service.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (30_000, unlimited[1]))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while len(load.refused) < 50:
         assert time.monotonic() < deadline, "nothing was refused"
         time.sleep(0.01)

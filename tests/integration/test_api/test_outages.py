@@ -34,6 +34,7 @@ from tests.integration.test_api.world import (
     write_balance,
     write_counter,
 )
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer
 
@@ -88,7 +89,7 @@ async def numbers(client: httpx.AsyncClient, **query: Any) -> dict[str, Any]:
 
 async def fresh(client: httpx.AsyncClient, clock: Clock, **query: Any) -> dict[str, Any]:
     """Return the numbers of a reading in time: on a busy machine, the first may be late."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (found := await numbers(client, **query))["stale"]:
         assert time.monotonic() < deadline, found
         clock.now += 2

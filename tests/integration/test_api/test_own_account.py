@@ -19,7 +19,7 @@ ACCOUNT = "/api/admin/account"
 SESSIONS = "/api/admin/sessions"
 BACKUP = "/api/admin/backup"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 
 
 async def read(own: httpx.AsyncClient) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.integration.test_api.world import Clock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 FIREFOX = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"}
 
 

@@ -17,10 +17,12 @@ from tests.servers.up import Up
 STEPS = 200
 PAGES = [f"/trang-{n}" for n in range(6)]
 LINKS = "".join(f'<p><a href="{path}">{path}</a></p>' for path in PAGES)
-# The page says when it was loaded, whether it has come back from the browser's cache, and how often
+# The page says when it was loaded (what it does before that takes the place of its entry in the
+# history, and nothing leads back), whether it has come back from the browser's cache, and how often
 # its address was changed by the browser's buttons.
 NOTES = """<script>
 window.moves = 0;
+addEventListener("load", () => setTimeout(() => { window.loaded = true }));
 addEventListener("popstate", () => { moves += 1 });
 addEventListener("load", () => fetch("/xong"));
 addEventListener("pageshow", (event) => { window.kept = event.persisted });
@@ -47,6 +49,10 @@ def comes(true: Callable[[], object], seconds: float) -> bool:
 
 def wait_until(true: Callable[[], object]) -> None:
     assert comes(true, seconds=120)
+
+
+def wait_until_loaded(visitor: Visitor, tab: str) -> None:
+    wait_until(lambda: visitor.ask(tab, "window.loaded") is True)
 
 
 class Entry(NamedTuple):
@@ -109,6 +115,7 @@ class Reader:
     def take(self, way: str, *where: str) -> None:
         """Make this navigation, and wait until all of its views were taken, none too many."""
         self.made[way] += 1
+        wait_until_loaded(self._visitor, self._tab)
         getattr(self, f"_{way}")(*where)
         wait_until(lambda: self._taken() >= len(self.seen))
         assert self._taken() == len(self.seen), (way, self.seen[-3:])
@@ -318,6 +325,7 @@ def test_a_link_to_the_address_that_is_shown_is_a_view_and_its_fragments_are_non
     portal.wait(views=1)
 
     def go(action: str, to: str) -> None:
+        wait_until_loaded(visitor, tab)
         visitor.evaluate(tab, f"void setTimeout(() => {{ {action} }})")
         wait_until(lambda: visitor.ask(tab, "location.href") == portal.url(to))
 
@@ -341,8 +349,10 @@ def test_a_page_that_is_kept_to_come_back_to_is_a_view_again(
         portal.page(path, LINKS + NOTES)
     tab = visitor.open(portal.url(PAGES[0]))
     portal.wait(views=1)
+    wait_until_loaded(visitor, tab)
     visitor.evaluate(tab, f"void setTimeout(() => {{ location.href = '{PAGES[1]}' }})")
     portal.wait(views=2)
+    wait_until_loaded(visitor, tab)
     visitor.evaluate(tab, "void setTimeout(() => history.back())")
     portal.wait(views=3)
     wait_until(lambda: visitor.ask(tab, "location.pathname") == PAGES[0])

@@ -8,14 +8,29 @@ WORKDIR /build
 # pip stays in a folder of its own, so the environment that ships has none.
 RUN python -m venv /pip && python -m venv --without-pip /opt/luot
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-COPY requirements/service.lock requirements/
+# standalone.lock has the embedded engine, too, in which backups are restored on trial.
+ARG LOCK=service.lock
+COPY requirements/service.lock requirements/standalone.lock requirements/
 RUN /pip/bin/pip --python /opt/luot/bin/python install --require-hashes \
-    --only-binary :all: -r requirements/service.lock
+    --only-binary :all: -r requirements/$LOCK
 COPY pyproject.toml README.md LICENSE ./
 COPY services services
-RUN /pip/bin/pip --python /opt/luot/bin/python install --no-deps --no-build-isolation .
+# What only builds stays behind.
+RUN /pip/bin/pip --python /opt/luot/bin/python install --no-deps --no-build-isolation . \
+    && /pip/bin/pip --python /opt/luot/bin/python uninstall --yes \
+        editables hatchling pathspec pluggy trove-classifiers \
+    && /pip/bin/pip --python /opt/luot/bin/python check
 
 FROM ${PYTHON_IMAGE}
+# Where it comes from, and the commit, as far as who builds it knows.
+ARG SOURCE=
+ARG REVISION=
+LABEL org.opencontainers.image.title="Luot" \
+      org.opencontainers.image.description="Counts visits to web portals, exactly once" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --uid 1000 --user-group --no-create-home --home-dir /nonexistent luot \
     && install -d -o luot -g luot /var/lib/luot
 COPY --from=build /opt/luot /opt/luot

@@ -8,8 +8,15 @@
 # make coverage  how much of services/ the unit and contract tests run
 # make chaos  ten minutes in which everything breaks, compared with exact books
 # make soak   half an hour at half of the highest rate: does anything grow?
-# make attack  attack a whole Luot from one address: what does it do to everybody else?
+# make attack  attack a whole Luot, from one address and from many: what does it do to the others?
+# make install-test  follow docs/install.md in a bare Debian 12 (root, debootstrap); ten minutes
+# make kube-check  what kube-score says of deploy/kubernetes, warnings included
+# make drill  half an hour in which each alert fires for real, and ends
+# make compose-test  docker-compose.yml for real, with stand-in images; needs root and dockerd
+# make sbom   the parts of the image as CycloneDX, in build/luot.cdx.json
+# make navigations  300 mixed navigations in each of three engines: is each view counted once?
 # make widget  the browser scripts, from their sources (needs esbuild 0.17.0 or npm)
+# make dashboards  those of Grafana, from the code in dashboards/ and the alerts' own limits
 # make bench  the benchmarks
 # make lock   pin the dependencies again, after a change of pyproject.toml
 
@@ -28,14 +35,17 @@ endif
 endif
 BIN := $(VENV)/bin
 UP_ARGS ?=
-TEST_ARGS ?= -n 2 --dist loadfile
+TEST_ARGS ?= -n 4 --dist loadfile --no-loadscope-reorder
 COVERAGE_ARGS ?= tests/unit tests/contract -m "not hypothesis"
 BENCH_ARGS ?=
 CHAOS_ARGS ?=
 SOAK_ARGS ?=
 ATTACK_ARGS ?=
+DRILL_ARGS ?=
+COMPOSE_ARGS ?=
 
-.PHONY: up test quick fmt check coverage chaos soak attack widget bench lock clean
+.PHONY: up test quick fmt check coverage chaos soak attack install-test kube-check drill \
+	compose-test sbom navigations widget dashboards bench lock clean
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.standalone
@@ -43,6 +53,9 @@ up: $(VENV)/.standalone
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(TEST_ARGS)
+
+navigations: $(VENV)/.dev
+	NAVIGATIONS=300 $(BIN)/python -m pytest tests/browser/engines/test_navigations.py --timeout 3600
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -70,8 +83,38 @@ soak: $(VENV)/.dev
 attack: $(VENV)/.dev
 	$(BIN)/python -m tests.attack $(ATTACK_ARGS)
 
+install-test: $(VENV)/.dev
+	$(BIN)/python -m tests.install
+
+kube-check: $(VENV)/.dev
+	for overlay in small production; do \
+		$(BIN)/kubectl kustomize deploy/kubernetes/overlays/$$overlay | kube-score score - || exit 1; \
+	done
+
+drill: $(VENV)/.dev
+	$(BIN)/python -m tests.drill $(DRILL_ARGS)
+
+compose-test: $(VENV)/.dev
+	$(BIN)/python -m tests.compose $(COMPOSE_ARGS)
+
+# The environment of the image, made as Dockerfile makes it.
+IMAGE := build/image
+INTO_IMAGE = $(BIN)/python -m pip --python $(IMAGE)/bin/python -q --disable-pip-version-check
+sbom: $(VENV)/.dev
+	@$(BIN)/python -m venv --clear --without-pip $(IMAGE)
+	@$(INTO_IMAGE) install --require-hashes --only-binary :all: -r requirements/service.lock
+	@$(INTO_IMAGE) install --no-deps --no-build-isolation .
+	@$(INTO_IMAGE) uninstall --yes editables hatchling pathspec pluggy trove-classifiers
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		-o build/luot.cdx.json $(IMAGE)/bin/python
+	@rm -r $(IMAGE)
+	@echo build/luot.cdx.json
+
 widget: $(VENV)/.dev
 	$(BIN)/python -m services.widget.build
+
+dashboards: $(VENV)/.dev
+	$(BIN)/python -m dashboards
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
@@ -101,7 +144,8 @@ LOCK = uv pip compile pyproject.toml -q --universal --python-version 3.11 --gene
 lock:
 	$(LOCK) --group build -o requirements/service.lock
 	$(LOCK) --group build --extra standalone -c requirements/service.lock -o requirements/standalone.lock
-	$(LOCK) --group build --extra standalone --group dev -c requirements/standalone.lock -o requirements/dev.lock
+	$(LOCK) --group build --extra tracing -c requirements/service.lock -o requirements/tracing.lock
+	$(LOCK) --group build --extra standalone --extra tracing --group dev -c requirements/standalone.lock -o requirements/dev.lock
 
 clean:
 	rm -rf .venv .venv-* .coverage .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -23,12 +23,14 @@ from benchmarks import (
     growth,
     imports,
     ingest,
+    loading,
     machine,
     memory,
     page,
     size,
     stats,
     steps,
+    upgrade,
 )
 from benchmarks.measure import Result
 from benchmarks.results import Report
@@ -55,7 +57,9 @@ SUBJECTS: dict[str, Measure] = {
     "size": size.measure,
     "memory": memory.measure,
     "page": page.measure,
+    "loading": loading.measure,
     "freshness": freshness.measure,
+    "upgrade": upgrade.measure,
 }
 DEFAULT_FOLDER = Path("benchmarks/results")
 WIDTH = 110

@@ -140,6 +140,22 @@ GOALS = (
         "memory", "aggregator, 200000 hot rows", UNDER, 300, "MB",
     ),
     Goal("`luot up` ready", "memory", "luot up ready", UNDER, 4, "s"),
+    Goal(
+        "a page with Luot on a slow machine, first content",
+        "loading", "with Luot: first content", UNDER, 3_000, "ms",
+    ),
+    Goal(
+        "a page with Luot on a slow machine, largest content",
+        "loading", "with Luot: largest content", UNDER, 4_000, "ms",
+    ),
+    Goal(
+        "a page with Luot on a slow machine, all of it",
+        "loading", "with Luot: all", UNDER, 5_800, "ms",
+    ),
+    Goal(
+        "a page with Luot on a slow machine, longest task",
+        "loading", "with Luot: longest task", UNDER, 600, "ms",
+    ),
 )  # fmt: skip
 
 

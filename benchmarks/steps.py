@@ -18,9 +18,10 @@ from benchmarks.measure import Result, compare, runs, summary
 from services.embedded.valkey import EmbeddedValkey
 from services.ingest import event
 from services.ingest.app import Ingest
+from services.ingest.context import PipelineContext, Step
 from services.ingest.draft import Draft
 from services.ingest.intake import Intake
-from services.ingest.pipeline import STEPS, PipelineContext, Step, process
+from services.ingest.pipeline import STEPS, process
 from services.ingest.settings import IngestSettings
 from services.model.site import Site
 from services.state import keys

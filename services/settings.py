@@ -37,6 +37,7 @@ NAMES = frozenset(
         "HITS_DAYS",
         "HOST",
         "LEASE_SECONDS",
+        "LOG_FORMAT",
         "LOG_LEVEL",
         "MAX_PATHS",
         "NEW_PATHS",
@@ -52,6 +53,10 @@ NAMES = frozenset(
         "RETENTION_SECONDS",
         "SALTS",
         "SECURITY_CONTACT",
+        "SILENT_SECONDS",
+        "SITE_BYTES",
+        "SITE_METRICS",
+        "SITE_ROOM",
         "SPOOL",
         "SPOOL_BYTES",
         "TOKEN",
@@ -128,6 +133,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
     port: Annotated[Port | None, Meta(description="port to listen on")] = None
     log_level: LogLevel = "info"
+    log_format: Annotated[
+        str, Meta(pattern="^(text|json)$", description="form of log lines: text, json")
+    ] = "text"
     unsafe_eviction: Annotated[
         bool, Meta(description="start even on a Redis that may evict the log")
     ] = False

@@ -57,6 +57,16 @@ class UploadState(msgspec.Struct, frozen=True):
     warnings: list[str]
 
 
+class _Known(msgspec.Struct, frozen=True):
+    digest: str
+    lines: int
+    state: str = "done"
+
+
+class _Imports(msgspec.Struct, frozen=True):
+    imports: list[_Known]
+
+
 class ImportClient:
     """One site's imports over HTTP. Every call may raise UnfinishedError."""
 
@@ -75,6 +85,11 @@ class ImportClient:
         self._waits = waits
         self._sleep = sleep
         self._monotonic = monotonic
+
+    def known(self) -> dict[str, int]:
+        """Return the imports of the site, digest → lines."""
+        answer = msgspec.json.decode(self._sent("GET", "").content, type=_Imports)
+        return {one.digest: one.lines for one in answer.imports if one.state != "undone"}
 
     def begin(self, file: LogFile, options: UploadOptions) -> UploadState:
         """Begin the import of a file, or find out where to resume it."""

@@ -1,29 +1,63 @@
-"""Examines an access log before any of it is uploaded: digest, length, first and last time."""
+"""Examines an access log before any of it is uploaded: format, digest, length, times, readers."""
 
-import gzip
-import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import msgspec
 
-from services.access_log.line import parse
-from services.access_log.parser import GZIP_MAGIC, AccessLogError
+from services.access_log.compression import DAMAGED, MAGIC_BYTES, unpacked
+from services.access_log.formats.format import FormatError, LogFormat
+from services.access_log.formats.known import NAMES, ready, recognise
+from services.access_log.line import text_of
+from services.access_log.parser import HEAD_LINES, MAX_LINE, AccessLogError
+from services.model.hosts import fold
+from services.model.site import Site
 
+MAX_UNREADABLE = 0.05
+"""The share of lines that may be unreadable: with more, a format was read that is another one."""
+ONE_ADDRESS = 0.9
+"""The share of lines with one address from which on it is that of a proxy."""
+_FEW_LINES = 10
 _BLOCK = 1 << 20
-_EDGE_LINES = 1000
-"""Lines at each end from which first and last time are taken: a request is logged when it ends,
-so lines are not quite in order."""
-_EDGE_BYTES = 1 << 18
+_HEAD_BYTES = 1 << 18
+_KEPT = 1_000_000
+"""Addresses, and hosts, that are told apart; strangers choose some of them."""
+_EXAMPLES = 3
+_QUARTER_MS = 900_000
+"""Every time zone changes its day at a quarter of an hour."""
 
 
-class LogFile(msgspec.Struct, frozen=True):
+class FormatOptions(msgspec.Struct, frozen=True):
+    """What is known of the format of files beforehand.
+
+    name        of the format, or a layout; '' to recognise it
+    address     field with the reader's address; '' for the usual one
+    unreadable  take files although many lines cannot be read
+    """
+
+    name: str = ""
+    address: str = ""
+    unreadable: bool = False
+
+
+class LogFile(msgspec.Struct, frozen=True, kw_only=True):
     """An access log on the disk.
 
-    digest    SHA-256 of its content, uncompressed, in hex: the same packed or not
-    lines     line feeds in it, and one for a last line without
-    first_at  time of its first lines, ms since 1970; so is last_at
+    digest      SHA-256 of its content, uncompressed, in hex: the same packed or not
+    lines       line feeds in it, and one for a last line without
+    after       so many of its first lines are another import: the file has grown since
+    first_at    time of the first line that is its own, ms since 1970; so is last_at
+    format      name of its format, or the layout that was given
+    opened      the format itself, which has seen the file
+    address     field with the reader's address
+    addresses   how many different ones there are
+    hosts       host as it stands there → lines; empty when the format has none
+    days        the site's days with lines
+    requests    lines that are no note of the server, and `unreadable` those of them
+    warnings    what is odd about it
     """
 
     path: Path
@@ -31,36 +65,233 @@ class LogFile(msgspec.Struct, frozen=True):
     lines: int
     first_at: int
     last_at: int
+    after: int = 0
+    format: str
+    opened: LogFormat
+    address: str
+    addresses: int
+    hosts: dict[str, int]
+    days: int
+    requests: int
+    unreadable: int
+    warnings: list[str]
 
 
-def examine(path: Path) -> LogFile:
-    """Read a file once, from end to end. Raises AccessLogError when it is no access log."""
-    digest, lines, last = sha256(), 0, b"\n"
-    head, tail = b"", b""
+def examine(path: Path, options: FormatOptions | None = None, site: Site | None = None) -> LogFile:
+    """Return what a file is as a whole; see `examine_parts`."""
+    return examine_parts(path, options, site)[-1]
+
+
+def examine_parts(
+    path: Path,
+    options: FormatOptions | None = None,
+    site: Site | None = None,
+    known: Mapping[str, int] | None = None,
+) -> list[LogFile]:
+    """Read a file once, from end to end.
+
+    `known` are imports, digest → lines: each that is the beginning of this file is a part of it,
+    and what came after it is the last part. Raises AccessLogError when the format is not
+    recognised, or too much of the file cannot be read.
+    """
+    options = options or FormatOptions()
+    seen = _Seen(site or Site(slug="log"), known or {})
     try:
-        with _opened(path) as stream:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
-                lines += block.count(b"\n")
-                last = block[-1:]
-                if len(head) < _EDGE_BYTES:
-                    head += block[:_EDGE_BYTES]
-                tail = (tail + block)[-_EDGE_BYTES:]
-    except (OSError, EOFError, zlib.error) as error:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+            file.seek(0)
+            stream = unpacked(file, head[:MAGIC_BYTES])
+            begin = _head(stream)
+            file.seek(0)
+            lines = [line.rstrip(b"\r") for line in begin if line.strip()]
+            name = options.name or recognise(lines)
+            if name is None:
+                raise AccessLogError(_unknown(path, lines))
+            found = ready(name, options.address or None, lines)
+            _read(unpacked(file, head[:MAGIC_BYTES]), found, seen)
+    except FormatError as error:
+        raise AccessLogError(f"{path}: {error}") from None
+    except DAMAGED as error:
         raise AccessLogError(f"{path} cannot be read: {error}; expected an access log") from None
-    times = [_times(head.split(b"\n")[:_EDGE_LINES]), _times(tail.split(b"\n")[-_EDGE_LINES:])]
-    if not any(times):
-        raise AccessLogError(f"{path} is no access log; expected the combined or common format")
-    seen_at = [at for edge in times for at in edge]
-    return LogFile(path, digest.hexdigest(), lines + (last != b"\n"), min(seen_at), max(seen_at))
+    if max(seen.last_at, seen.newest) < 0:
+        raise AccessLogError(_unknown(path, lines))
+    if not options.unreadable and seen.unreadable > MAX_UNREADABLE * seen.requests:
+        raise AccessLogError(
+            f"{path}: {seen.unreadable:,} of {seen.requests:,} lines cannot be read as {name!r},"
+            f" the first ones {_listed(seen.examples)}; expected at most"
+            f" {MAX_UNREADABLE:.0%}. --format names another format, --unreadable leaves them out"
+        )
+    seen.end_part(seen.digest.hexdigest())
+    whole = LogFile(
+        path=path,
+        digest="",
+        lines=0,
+        first_at=0,
+        last_at=0,
+        format=name,
+        opened=found,
+        address=found.address,
+        addresses=len(seen.addresses),
+        hosts=seen.hosts(),
+        days=len(seen.days),
+        requests=seen.requests,
+        unreadable=seen.unreadable,
+        warnings=seen.warnings(path, found),
+    )
+    return [
+        msgspec.structs.replace(
+            whole, digest=digest, lines=lines, after=after, first_at=first_at, last_at=last_at
+        )
+        for digest, lines, after, first_at, last_at in seen.parts
+    ]
 
 
-def _opened(path: Path) -> BinaryIO:
-    with path.open("rb") as file:
-        packed = file.read(2) == GZIP_MAGIC
-    return cast("BinaryIO", gzip.open(path) if packed else path.open("rb"))
+def _head(stream: BinaryIO) -> list[bytes]:
+    return stream.read(_HEAD_BYTES).split(b"\n")[:HEAD_LINES]
 
 
-def _times(lines: list[bytes]) -> list[int]:
-    parsed = (parse(line.rstrip(b"\r")) for line in lines)
-    return [line.at for line in parsed if line is not None and line.at >= 0]
+def _unknown(path: Path, lines: list[bytes]) -> str:
+    shown = _listed([(number, line) for number, line in enumerate(lines[:_EXAMPLES], 1)])
+    return (
+        f"{path} is in no format that is known; it begins with {shown or 'nothing'}; expected one"
+        f" of {', '.join(NAMES)}; --format takes one of these, or a layout in the notation of"
+        " Apache or nginx"
+    )
+
+
+def _listed(examples: list[tuple[int, bytes]]) -> str:
+    return "; ".join(
+        f"line {number}: {line[:80].decode(errors='replace')!r}" for number, line in examples
+    )
+
+
+class _Seen:
+    """What one pass over a file has seen."""
+
+    def __init__(self, site: Site, known: Mapping[str, int]) -> None:
+        self.site = site
+        self.known = known
+        self.ends = sorted(set(known.values()), reverse=True)
+        self.parts: list[tuple[str, int, int, int, int]] = []
+        self.newest = -1
+        self.digest = sha256()
+        self.lines = self.requests = self.read = self.unreadable = self.agentless = 0
+        self.first_at = 1 << 62
+        self.last_at = -1
+        self.addresses: Counter[bytes | str] = Counter()
+        self.named_hosts: Counter[bytes | str] = Counter()
+        self.days: set[int] = set()
+        self.examples: list[tuple[int, bytes]] = []
+
+    def end_part(self, digest: str) -> None:
+        """End a part here, when it has lines of its own."""
+        after = self.parts[-1][1] if self.parts else 0
+        if self.lines > after and self.last_at >= 0:
+            self.parts.append((digest, self.lines, after, self.first_at, self.last_at))
+            self.newest = max(self.newest, self.last_at)
+            self.first_at, self.last_at = 1 << 62, -1
+
+    def hosts(self) -> dict[str, int]:
+        folded: Counter[str] = Counter()
+        for host, lines in self.named_hosts.items():
+            folded[fold(_decoded(host))] += lines
+        return dict(folded.most_common())
+
+    def warnings(self, path: Path, found: LogFormat) -> list[str]:
+        """Say what the numbers would not show."""
+        warnings = []
+        most, lines = next(iter(self.addresses.most_common(1)), ("", 0))
+        address = _decoded(most)
+        if self.read >= _FEW_LINES and lines >= ONE_ADDRESS * self.read:
+            warnings.append(
+                f"{path.name}: {lines:,} of {self.read:,} lines have one address, {address} (field"
+                f" {found.address}): all readers look like one. If it is a proxy's, and the log has"
+                " the reader's address elsewhere, name that field with --address"
+            )
+        if self.agentless:
+            warnings.append(
+                f"{path.name}: {self.agentless:,} lines have no User-Agent: bots in them count as"
+                " people, and readers of one address are one visitor"
+            )
+        if self.named_hosts and not any(self.site.allows(host) for host in self.hosts()):
+            some = ", ".join(list(self.hosts())[:5])
+            warnings.append(
+                f"{path.name}: none of its hosts ({some}) is one of {self.site.slug}; give"
+                " --host, or add it to the site"
+            )
+        return warnings
+
+
+def _split(seen: _Seen, begin: bytes, rest: bytes) -> Iterator[bytes]:
+    """Yield the whole lines of the beginning of a block."""
+    seen.digest.update(begin)
+    seen.lines += begin.count(b"\n")
+    for piece in (rest + begin).split(b"\n")[:-1]:
+        yield piece.rstrip(b"\r")
+
+
+def _after_line(block: bytes, lines: int) -> int:
+    """Return where so many lines of a block end."""
+    at = 0
+    for _ in range(lines):
+        at = block.index(b"\n", at) + 1
+    return at
+
+
+def _decoded(text: bytes | str) -> str:
+    return text if isinstance(text, str) else text_of(text)
+
+
+def _read(stream: BinaryIO, found: LogFormat, seen: _Seen) -> None:
+    glance, is_note, site = found.glance, found.is_note, seen.site
+    addresses, hosts, quarters = seen.addresses, seen.named_hosts, set[int]()
+    for number, raw in enumerate(_lines(stream, seen), 1):
+        if not raw or raw.isspace() or is_note(raw):
+            continue
+        seen.requests += 1
+        line = glance(raw) if len(raw) < MAX_LINE else None
+        if line is None:
+            seen.unreadable += 1
+            if len(seen.examples) < _EXAMPLES:
+                seen.examples.append((number, raw))
+            continue
+        seen.read += 1
+        at, address, host, agent_logged = line
+        if at >= 0:
+            if at < seen.first_at:
+                seen.first_at = at
+            if at > seen.last_at:
+                seen.last_at = at
+            quarter = at // _QUARTER_MS
+            if quarter not in quarters:
+                quarters.add(quarter)
+                seen.days.add(site.day_of(at))
+        if address in addresses or len(addresses) < _KEPT:
+            addresses[address] += 1
+        if host is not None and (host in hosts or len(hosts) < _KEPT):
+            hosts[host] += 1
+        seen.agentless += not agent_logged
+
+
+def _lines(stream: BinaryIO, seen: _Seen) -> Iterator[bytes]:
+    rest = b""
+    while block := stream.read(_BLOCK):
+        while seen.ends and seen.ends[-1] <= seen.lines + block.count(b"\n"):
+            # Up to here it may be an import from before it grew.
+            cut = _after_line(block, seen.ends.pop() - seen.lines)
+            begin, block = block[:cut], block[cut:]
+            yield from _split(seen, begin, rest)
+            rest = b""
+            digest = seen.digest.hexdigest()
+            if seen.known.get(digest) == seen.lines:
+                seen.end_part(digest)
+        pieces = (rest + block).split(b"\n")
+        seen.digest.update(block)
+        seen.lines += block.count(b"\n")
+        # Longer than any line: what is cut off would not be read either.
+        rest = pieces.pop()[: 2 * MAX_LINE]
+        for piece in pieces:
+            yield piece.rstrip(b"\r")
+    if rest:
+        seen.lines += 1
+        yield rest.rstrip(b"\r")

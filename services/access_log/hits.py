@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from hashlib import blake2b
+from http import HTTPStatus
 
 from services.access_log.line import LogLine
 from services.access_log.page_filter import NotAPage, not_a_page, path_of
@@ -11,10 +12,14 @@ from services.enrich.bots import Bots
 from services.enrich.country import Countries
 from services.enrich.urls import read_page, referring_host, source_of
 from services.enrich.visitor_hash import SALT_BYTES, hashed_part, visitor_hash
+from services.model.downloads import downloads_of
 from services.model.hit import OTHER_PATH, Hit, Visit
+from services.model.hosts import fold
 from services.model.site import Site
 
+_FILES = (NotAPage.DOWNLOAD, NotAPage.FILE)
 _KEPT_DAYS = 2
+_KEPT_HOSTS = 1024
 
 
 class LeftOut(StrEnum):
@@ -25,6 +30,8 @@ class LeftOut(StrEnum):
     LATER = "not before --until"
     TIME = "time before 1970 or in the future"
     URL = "no path of a page"
+    HOST = "of another host"
+    EXCLUDED = "excluded by the site"
 
 
 class HitReader:
@@ -40,8 +47,13 @@ class HitReader:
         max_paths: int,
         now: int,
         until: int = 0,
+        only_host: bool = False,
     ) -> None:
-        """`now` and `until` are ms since 1970; lines of `until` and later are left out."""
+        """`now` and `until` are ms since 1970; lines of `until` and later are left out.
+
+        `host` is that of a log which names none. Of one that does, lines of the site's hosts
+        count, or with `only_host` those of `host`.
+        """
         self._site = site
         self._host = host
         self._countries = countries
@@ -49,36 +61,54 @@ class HitReader:
         self._max_paths = max_paths
         self._now = now
         self._until = until
-        self._paths: dict[int, set[str]] = {}
+        self._only_host = only_host
+        self._hosts: dict[str, str] = {}
+        self.agentless = 0
+        self._paths: dict[tuple[str, int], set[str]] = {}
         self._salts: dict[tuple[str, int], bytes] = {}
         self.visits = LogVisits()
 
     def read(self, line: LogLine, salt: str) -> Hit | LeftOut | NotAPage:
-        """Return the hit of a line, or why it is none; `salt` is the import's."""
+        """Return the hit of a line, or why it is none; `salt` is the import's.
+
+        A download is a hit that is kept apart; see services/model/downloads.py.
+        """
         reason = not_a_page(line)
-        if reason is not None:
+        is_download = reason in _FILES and self._is_download(line)
+        if reason is not None and not is_download:
             return reason
-        if self._bots.is_bot(line.user_agent) or self._bots.is_spam(referring_host(line.referrer)):
+        host = self._host if line.host is None else self._counted_host(line.host)
+        if not host:
+            return LeftOut.HOST
+        if line.agent_logged:
+            if self._bots.is_bot(line.user_agent):
+                return LeftOut.BOT
+        else:
+            self.agentless += 1
+        if self._bots.is_spam(referring_host(line.referrer)):
             return LeftOut.BOT
         if not 0 <= line.at <= self._now:
             return LeftOut.TIME
         if self._until and line.at >= self._until:
             return LeftOut.LATER
-        page = read_page(f"https://{self._host}{path_of(line.target)}")
+        page = read_page(f"https://{host}{path_of(line.target)}")
         if page is None:
             return LeftOut.URL
         site = self._site
         user_agent = line.user_agent[:MAX_USER_AGENT]
         day = site.day_of(line.at)
         path = site.counted_path(page.path, page.query)
+        if site.excludes(path):
+            return LeftOut.EXCLUDED
         agent = read_agent(user_agent)
         who, visit = 0, Visit.CONTINUES
-        if not site.views_only:
+        if not site.views_only and not is_download:
             who = visitor_hash(self._salt(salt, day), site.slug, line.address, user_agent)
             visit = self.visits.decide((day, hashed_part(line.address), user_agent), line.at)
-        admitted = self._admit(day, path)
+        kept_as = downloads_of(site.slug) if is_download else site.slug
+        admitted = self._admit(kept_as, day, path)
         return Hit(
-            site=site.slug,
+            site=kept_as,
             path=path if admitted else OTHER_PATH,
             own_path="" if admitted else path,
             at=line.at,
@@ -93,12 +123,28 @@ class HitReader:
             country=self._countries.of(line.address),
         )
 
-    def _admit(self, day: int, path: str) -> bool:
+    def _counted_host(self, logged: str) -> str:
+        """Return the name of a host whose pages count here; '' for another one."""
+        host = self._hosts.get(logged)
+        if host is None:
+            if len(self._hosts) >= _KEPT_HOSTS:
+                self._hosts.clear()
+            host = fold(logged)
+            counts = host == self._host or (not self._only_host and self._site.allows(host))
+            host = self._hosts[logged] = host if counts else ""
+        return host
+
+    def _is_download(self, line: LogLine) -> bool:
+        """Tell whether a line is that of a file whose downloads count; a part of one is none."""
+        path = path_of(line.target).partition("?")[0]
+        return line.status != HTTPStatus.PARTIAL_CONTENT and self._site.counts_download(path)
+
+    def _admit(self, kept_as: str, day: int, path: str) -> bool:
         """Tell whether a path is within the day's limit of distinct paths, as ingest does."""
-        known = self._paths.get(day)
+        known = self._paths.get((kept_as, day))
         if known is None:
-            known = self._paths[day] = set()
-            for old in [known_day for known_day in self._paths if known_day < day - _KEPT_DAYS]:
+            known = self._paths[kept_as, day] = set()
+            for old in [key for key in self._paths if key[1] < day - _KEPT_DAYS]:
                 del self._paths[old]
         if path not in known and len(known) < self._max_paths:
             known.add(path)

@@ -1,7 +1,7 @@
-"""One line of an access log, in the common or the combined format of Apache and nginx.
+"""One request of an access log, whatever the format it was written in, and how its texts are read.
 
-Read with one expression that has one way to match: strangers choose half of a line's text, and an
-expression that tries many ways can be kept busy for years by 40 bytes of it.
+Expressions here and in the formats have one way to match: strangers choose half of a line's text,
+and an expression that tries many ways can be kept busy for years by 40 bytes of it.
 """
 
 import re
@@ -9,21 +9,15 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-_QUOTED = rb'"((?:[^"\\]++|\\.)*+)"'
-_ENTRY = re.compile(
-    rb"(\S++) \S++ (?>.*? \[)([^\]]{1,40})\] "
-    + _QUOTED
-    + rb" (\d{3}) (?:\d++|-)(?: "
-    + _QUOTED
-    + b" "
-    + _QUOTED
-    + b")?",
-    re.DOTALL,
-)
-_TIME = re.compile(
-    rb"(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]\d\d)([0-5]\d)", re.DOTALL
-)
+NO_REQUEST = "-"
+"""The method of a line whose request is none: a connection without a word, TLS on a plain port."""
+
 _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MINUTE = re.compile(rb"(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):(\d\d):([+-]\d\d)([0-5]\d)")
+_SECONDS = {b"%02d" % second: second * 1000 for second in range(60)}
+_LOCAL_LENGTH = len("31/Dec/2025:23:59:59 +0700")
+_KEPT_MINUTES = 4096
+_UNIX = re.compile(r"\d{9,11}(?:\.\d{1,9})?")
 # Apache writes bytes that are not printable ASCII as \xHH, nginx too; others leave them.
 _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _CONTROLS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
@@ -32,10 +26,13 @@ _CONTROLS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"
 class LogLine(msgspec.Struct, frozen=True, gc=False):
     """One request of an access log.
 
-    target      path and query as the browser sent them
-    referrer    '' when there was none, like `user_agent`
-    address     IP address, or host name where the server looked names up
-    at          milliseconds since 1970, UTC
+    method        NO_REQUEST where the line holds none
+    target        path and query as the browser sent them
+    referrer      '' when there was none, like `user_agent`
+    address       IP address, or host name where the server looked names up
+    at            milliseconds since 1970, UTC
+    host          host that was asked, as it stands there; None where the format has none
+    agent_logged  whether the format has a User-Agent: without, nobody can tell a bot
     """
 
     method: str
@@ -45,33 +42,17 @@ class LogLine(msgspec.Struct, frozen=True, gc=False):
     user_agent: str
     address: str
     at: int
+    host: str | None = None
+    agent_logged: bool = True
 
 
-def parse(raw: bytes) -> LogLine | None:
-    """Return the request of a line, or None when the line is not in either format."""
-    match = _ENTRY.fullmatch(raw)
-    if match is None:
-        return None
-    address, time, request, status, referrer, user_agent = match.groups()
-    at = _milliseconds(time)
-    parts = _text(request).split(" ")
-    if at is None or len(parts) != 3 or not parts[2].startswith("HTTP/"):
-        return None
-    return LogLine(
-        method=parts[0],
-        target=parts[1],
-        status=int(status),
-        referrer=_text(referrer),
-        user_agent=_text(user_agent),
-        address=_text(address),
-        at=at,
-    )
-
-
-def _text(raw: bytes | None) -> str:
+def text_of(raw: bytes | None) -> str:
+    """Return a field of a text format; '' for what is not there."""
     if raw is None or raw == b"-":
         return ""
-    return _ESCAPE.sub(_unescape, raw).decode("utf-8", "replace")
+    if b"\\" in raw:
+        raw = _ESCAPE.sub(_unescape, raw)
+    return raw.decode("utf-8", "replace")
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
@@ -79,15 +60,74 @@ def _unescape(match: re.Match[bytes]) -> bytes:
     return bytes.fromhex(coded.decode()) if coded else _CONTROLS.get(letter, letter)
 
 
-def _milliseconds(text: bytes) -> int | None:
-    match = _TIME.fullmatch(text)
+def request_of(text: str) -> tuple[str, str]:
+    """Return method and target of a request line; NO_REQUEST and '' when it is none."""
+    parts = text.split(" ")
+    if len(parts) != 3 or not parts[2].startswith("HTTP/") or not parts[0]:
+        return NO_REQUEST, ""
+    return parts[0], parts[1]
+
+
+_minutes: dict[bytes, int | None] = {}
+
+
+def local_ms(text: bytes) -> int | None:
+    """Return a time such as 31/Dec/2025:23:59:59 +0700 in ms since 1970, or None."""
+    if len(text) != _LOCAL_LENGTH:
+        return None
+    # Lines of one minute follow each other: its date is read once.
+    minute = text[:18] + text[21:]
+    at = _minutes.get(minute, -1)
+    if at == -1:
+        if len(_minutes) >= _KEPT_MINUTES:
+            _minutes.clear()
+        at = _minutes[minute] = _minute_ms(minute)
+    second = _SECONDS.get(text[18:20])
+    if at is None or second is None or text[20:21] != b" ":
+        return None
+    return at + second
+
+
+def _minute_ms(text: bytes) -> int | None:
+    match = _MINUTE.fullmatch(text)
     if match is None or match[2] not in _MONTHS:
         return None
-    day, year, hour, minute, second = (int(match[group]) for group in (1, 3, 4, 5, 6))
+    day, year, hour, minute = (int(match[group]) for group in (1, 3, 4, 5))
     try:
-        local = datetime(year, _MONTHS.index(match[2]) + 1, day, hour, minute, second, tzinfo=UTC)
-        offset = timedelta(hours=int(match[7][1:]), minutes=int(match[8]))
-        utc = local + offset if match[7].startswith(b"-") else local - offset
+        local = datetime(year, _MONTHS.index(match[2]) + 1, day, hour, minute, tzinfo=UTC)
+        offset = timedelta(hours=int(match[6][1:]), minutes=int(match[7]))
+        utc = local + offset if match[6].startswith(b"-") else local - offset
         return int(utc.timestamp()) * 1000
     except (ValueError, OverflowError):
         return None
+
+
+def instant_ms(value: object) -> int | None:
+    """Return the time that a JSON log writes in ms since 1970, or None.
+
+    Seconds since 1970 as number or text (those of 14 or 19 digits are ms or ns), ISO 8601 with an
+    offset, or the local time of Apache and nginx.
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return _unix_ms(value)
+    if not isinstance(value, str):
+        return None
+    if _UNIX.fullmatch(value):
+        return round(float(value) * 1000)
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return local_ms(value.encode())
+    try:
+        return None if at.tzinfo is None else int(at.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _unix_ms(value: float) -> int | None:
+    for limit, factor in ((1e11, 1e3), (1e14, 1.0), (1e20, 1e-6)):
+        if 0 <= value < limit:
+            return int(value * factor)
+    return None

@@ -1,47 +1,36 @@
 """Which lines of an access log are page views; the only place of this rule.
 
-Bots are not decided here: ingest tells them by their User-Agent.
+What an address says of itself is in `not_pages.toml`. Bots are not decided here: ingest tells them
+by their User-Agent.
 """
 
+import re
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
-from services.access_log.line import LogLine
+from services.access_log import page_rules
+from services.access_log.line import NO_REQUEST, LogLine
+from services.model.downloads import ENDINGS, ending_of
 
-_FILES = """
-# images
-apng avif bmp gif heic ico jpeg jpg png psd svg svgz tif tiff webp
-# scripts, styles, source maps, fonts
-css eot js less map mjs otf scss ttf wasm woff woff2
-# feeds and data
-atom csv json jsonld rdf rss txt webmanifest xml yaml yml
-# archives and packages
-7z apk bin bz2 deb dmg exe gz iso jar msi rar rpm tar tgz xz zip zst
-# sound and video
-aac avi flac flv m3u8 m4a m4v mkv mov mp3 mp4 mpeg mpg oga ogg ogv swf ts wav webm wmv
-# documents
-doc docx epub odp ods odt pdf ppt pptx ps rtf xls xlsx
-"""
-
-NOT_PAGES = frozenset(
-    name for line in _FILES.splitlines() if not line.startswith("#") for name in line.split()
-)
-"""Extensions, in lower case, of files that are not pages, robots.txt and favicon.ico included."""
-
-FEED_NAMES = frozenset({"atom", "feed", "rss"})
-"""A path that ends in one of these is a feed (`/feed/`, `/tin-tuc/rss`)."""
-
-FEED_PARAMETERS = frozenset({"feed", "flav", "format", "type"})
-_FEED_VALUES = ("atom", "rdf", "rss")
+_downloads, _parts, _feeds = page_rules.load()
+# Liferay: /documents/<group>/<folder>/<name>/<uuid>
+_DOCUMENTS = re.compile(r"^(?:/[^/]+){0,2}/documents/(?:\d+|d)/")
+_CACHED = 8192
+_MAX_CACHED = 256
+"""Characters of an address that is remembered: most lines ask for what was asked for before."""
 
 
 class NotAPage(StrEnum):
     """Why a line is not a page view."""
 
+    REQUEST = "no HTTP request"
     METHOD = "another method than GET"
     STATUS = "another status than 2xx or 304"
     URL = "unreadable address"
-    FILE = "image, script, style, document or other file"
+    FILE = "image, script, style or other file"
+    DOWNLOAD = "document, a download"
+    PART = "part of a page, or a service for programs"
     FEED = "feed"
 
 
@@ -53,25 +42,51 @@ def is_page(line: LogLine) -> bool:
 def not_a_page(line: LogLine) -> NotAPage | None:
     """Return why a line is not a page view; None when it is one."""
     if line.method != "GET":
-        return NotAPage.METHOD
+        return NotAPage.REQUEST if line.method == NO_REQUEST else NotAPage.METHOD
     if not (200 <= line.status < 300 or line.status == 304):
         return NotAPage.STATUS
-    # A path may begin with two slashes; urlsplit would take what follows for a host.
-    target = f"/.{line.target}" if line.target.startswith("//") else line.target
-    try:
-        url = urlsplit(target)
-    except ValueError:
-        return NotAPage.URL
-    name = url.path.rstrip("/").rpartition("/")[2].lower()
-    _, dot, extension = name.rpartition(".")
-    if dot and extension in NOT_PAGES:
+    if len(line.target) > _MAX_CACHED:
+        return _of_address(line.target)
+    return _known(line.target)
+
+
+def _of_address(target: str) -> NotAPage | None:
+    if not target.startswith("/"):
+        try:
+            urlsplit(target)
+        except ValueError:
+            return NotAPage.URL
+        target = path_of(target)
+    path, _, query = target.partition("#")[0].partition("?")
+    path = path.lower()
+    if "//" in path:
+        path = re.sub("//+", "/", path)
+    name = path.rstrip("/").rpartition("/")[2]
+    ending = ending_of(path)
+    if ending in ENDINGS:
+        return NotAPage.DOWNLOAD
+    if ending in _parts.endings:
         return NotAPage.FILE
-    if name in FEED_NAMES or any(
-        key in FEED_PARAMETERS and value.lower().startswith(_FEED_VALUES)
-        for key, value in parse_qsl(url.query, errors="replace")
-    ):
+    values = _values(query) if query else []
+    if _feeds.have(path, name, values):
         return NotAPage.FEED
-    return None
+    if _downloads.have(path, name, values):
+        return NotAPage.DOWNLOAD
+    if _DOCUMENTS.match(path):
+        return NotAPage.FILE
+    return NotAPage.PART if _parts.have(path, name, values) else None
+
+
+_known = lru_cache(_CACHED)(_of_address)
+
+
+def _values(query: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            query.lower(), keep_blank_values=True, errors="replace", max_num_fields=200
+        )
+    except ValueError:
+        return []
 
 
 def path_of(target: str) -> str:

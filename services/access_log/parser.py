@@ -1,24 +1,25 @@
-"""Reads access logs: the combined and the common format, plain or compressed, one line at a time.
+"""Reads access logs of a known format, plain or compressed, one line at a time."""
 
-Times are those of the server that wrote the log, with its own offset.
-"""
-
-import gzip
 import io
 import sys
-import zlib
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from services.access_log.line import LogLine, parse
+from services.access_log.compression import DAMAGED, MAGIC_BYTES, unpacked
+from services.access_log.formats.format import LogFormat
+from services.access_log.formats.known import ready, recognise
+from services.access_log.line import LogLine
 
 STDIN = "-"
 MAX_LINE = 64 * 1024
 """Apache and nginx refuse longer request lines; a longer one is not from an access log."""
 
-GZIP_MAGIC = b"\x1f\x8b"
+FALLBACK = "combined"
+HEAD_LINES = 1000
+"""Lines at the beginning of a file that show its format."""
 
 _EXAMPLES = 5
 _EXAMPLE_BYTES = 80
@@ -31,20 +32,25 @@ class AccessLogError(Exception):
 class AccessLog:
     """An open access log: iterate over its lines; unreadable ones are counted and skipped.
 
-    lines, broken   lines read so far, and those of them that could not be parsed
+    lines, broken   lines of requests read so far, and those of them that could not be parsed
+    format          that of the file; None until it has been seen
     number          number of the last line read, counted from 1, empty ones too
     examples        number and beginning of the first broken ones
     size            bytes of the file as it lies on the disk, None when it is a pipe
     """
 
-    def __init__(self, source: Path | str) -> None:
-        """Open a file, or the standard input for '-'. Raises AccessLogError."""
+    def __init__(self, source: Path | str, of_format: LogFormat | None = None) -> None:
+        """Open a file, or the standard input for '-'. Raises AccessLogError.
+
+        Without a format, that of the first lines is taken.
+        """
         self.name = "standard input" if str(source) == STDIN else str(source)
         self.lines = 0
         self.broken = 0
         self.number = 0
         self.examples: list[tuple[int, str]] = []
         self.size: int | None = None
+        self.format = of_format
         try:
             if str(source) == STDIN:
                 self._file: BinaryIO = sys.stdin.buffer
@@ -78,33 +84,45 @@ class AccessLog:
     def __iter__(self) -> Iterator[LogLine]:
         """Return the lines that could be parsed. Raises AccessLogError for a damaged file."""
         try:
-            for raw in self._raw_lines():
+            lines = self._lines()
+            if self.format is None:
+                head = list(islice(lines, 1 if self.size is None else HEAD_LINES))
+                begin = [raw.rstrip(b"\r\n") for _, raw in head]
+                self.format = ready(recognise(begin) or FALLBACK, None, begin)
+                lines = chain(head, lines)
+            read, is_note = self.format.read, self.format.is_note
+            for number, line in lines:
+                raw = line.rstrip(b"\r\n")
+                self.number = number
+                if is_note(raw):
+                    continue
                 self.lines += 1
-                line = parse(raw.rstrip(b"\r\n"))
-                if line is None:
+                found = read(raw)
+                if found is None:
                     self.broken += 1
                     if len(self.examples) < _EXAMPLES:
                         shown = raw[:_EXAMPLE_BYTES].decode(errors="replace").strip()
-                        self.examples.append((self.number, shown))
+                        self.examples.append((number, shown))
                 else:
-                    yield line
-        except (OSError, EOFError, zlib.error) as error:
+                    yield found
+        except DAMAGED as error:
             raise AccessLogError(
-                f"{self.name} is damaged after line {self.lines}: {error}"
+                f"{self.name} is damaged after line {self.number}: {error}"
             ) from None
 
-    def _raw_lines(self) -> Iterator[bytes]:
-        """Yield each line that is not empty; one longer than MAX_LINE is yielded as b''."""
-        compressed = self._raw.peek(2)[:2] == GZIP_MAGIC
-        stream = cast("BinaryIO", gzip.GzipFile(fileobj=self._raw) if compressed else self._raw)
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield number and text of lines that are not empty; one over MAX_LINE as b''."""
+        head = self._raw.peek(MAGIC_BYTES)[:MAGIC_BYTES]
+        stream = unpacked(cast("BinaryIO", self._raw), head)
+        number = 0
         while raw := stream.readline(MAX_LINE):
-            self.number += 1
+            number += 1
             if len(raw) == MAX_LINE and not raw.endswith(b"\n"):
                 while (rest := stream.readline(MAX_LINE)) and not rest.endswith(b"\n"):
                     pass
-                yield b""
+                yield number, b""
             elif raw.strip():
-                yield raw
+                yield number, raw
 
 
 class _Counted(io.RawIOBase):

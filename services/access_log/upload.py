@@ -1,17 +1,19 @@
 """Imports access logs: reads them line by line, and sends their pages in chunks, each once."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from services.access_log.client import ImportClient, UploadOptions, UploadState
-from services.access_log.file import LogFile, examine
+from services.access_log.file import FormatOptions, LogFile, examine_parts
 from services.access_log.hits import HitReader, LeftOut
 from services.access_log.parser import AccessLog
 from services.log import batch
+from services.model.downloads import are_downloads
 from services.model.hit import Hit, Visit
+from services.model.site import Site
 
 CHUNK_BYTES = 48 * 1024
 """The API takes 64 KiB; most chunks of 500 hits are a third of this."""
@@ -24,10 +26,13 @@ class FileResult(msgspec.Struct, kw_only=True):
     """The result of importing one file.
 
     begun     'new', 'resumed' or 'done', before this import
+    format    of its lines, and `address` the field with the reader's address
+    addresses different ones in the whole file; so are `hosts` (host → lines) and `days`
     lines     lines read that are not empty
     pages     of those, views of people
     visits    of those, first views of a visit
-    sent      pages sent now; the others were already in the log
+    downloads lines of files whose downloads count
+    sent      pages and downloads sent now; the others were already in the log
     left_out  reason → lines
     broken    number and beginning of the first unreadable lines
     unsorted  lines older than one before them, where a visit may be split in two
@@ -38,9 +43,15 @@ class FileResult(msgspec.Struct, kw_only=True):
     begun: str
     first_at: int
     last_at: int
+    format: str
+    address: str
+    addresses: int
+    days: int
+    hosts: dict[str, int]
     lines: int = 0
     pages: int = 0
     visits: int = 0
+    downloads: int = 0
     sent: int = 0
     left_out: Counter[str] = msgspec.field(default_factory=Counter)
     broken: list[tuple[int, str]] = msgspec.field(default_factory=list)
@@ -48,13 +59,23 @@ class FileResult(msgspec.Struct, kw_only=True):
     warnings: list[str] = msgspec.field(default_factory=list)
 
 
-def examine_all(paths: Sequence[Path], looked: Callable[[Path], None]) -> list[LogFile]:
-    """Examine files and return each content once, the oldest first. Raises AccessLogError."""
+def examine_all(
+    paths: Sequence[Path],
+    looked: Callable[[Path], None],
+    options: FormatOptions | None = None,
+    site: Site | None = None,
+    known: Mapping[str, int] | None = None,
+) -> list[LogFile]:
+    """Examine files and return each content once, the oldest first. Raises AccessLogError.
+
+    `known` are imports of the site, digest → lines: of a file that has grown since, that is one
+    part and the rest another one.
+    """
     by_digest: dict[str, LogFile] = {}
     for path in paths:
         looked(path)
-        file = examine(path)
-        by_digest.setdefault(file.digest, file)
+        for file in examine_parts(path, options, site, known):
+            by_digest.setdefault(file.digest, file)
     return sorted(by_digest.values(), key=lambda file: (file.first_at, file.last_at))
 
 
@@ -81,7 +102,12 @@ def import_all(
             begun="done" if state.done else "resumed" if state.taken else "new",
             first_at=file.first_at,
             last_at=file.last_at,
-            warnings=state.warnings,
+            warnings=[*file.warnings, *state.warnings],
+            format=file.format,
+            address=file.address,
+            addresses=file.addresses,
+            days=file.days,
+            hosts=file.hosts,
         )
         if state.done:
             if index < last_open or options.dry_run:
@@ -106,14 +132,21 @@ def _read(
 ) -> None:
     salt = "" if chunks is None else chunks.salt
     unsorted = reader.visits.unsorted
-    with AccessLog(file.path) as log:
+    before = 0, 0
+    with AccessLog(file.path, file.opened) as log:
         for line in log:
             # Lines written since the file was examined belong to another import.
             if log.number > file.lines:
+                result.lines = -1
                 break
+            if log.number <= file.after:
+                before = log.lines, log.broken
+                continue
             hit = reader.read(line, salt)
             if isinstance(hit, Hit):
-                result.pages += 1
+                is_download = are_downloads(hit.site)
+                result.downloads += is_download
+                result.pages += not is_download
                 result.visits += hit.visit is Visit.STARTS
                 if chunks is not None:
                     chunks.add(log.number, hit)
@@ -122,11 +155,11 @@ def _read(
             if log.lines % _PROGRESS_LINES == 0:
                 progress(file, log)
         progress(file, log)
-    result.lines = log.lines
+    result.lines += log.lines - before[0]
     result.broken = log.examples
     result.unsorted = reader.visits.unsorted - unsorted
-    if log.broken:
-        result.left_out[LeftOut.UNREADABLE.value] = log.broken
+    if broken := log.broken - before[1]:
+        result.left_out[LeftOut.UNREADABLE.value] = broken
 
 
 class Chunks:

@@ -5,7 +5,7 @@ import contextlib
 import math
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,20 @@ from services.aggregator.dead_letters import DeadLetters
 from services.aggregator.faust_app import create_app, raw_topic, watch
 from services.aggregator.flush import Flusher
 from services.aggregator.fold import PartitionFold, Read
+from services.aggregator.freshness import Freshness
 from services.aggregator.online import OnlineBoard
+from services.aggregator.online_window import DayPeak
 from services.aggregator.ownership import OwnedFolds
 from services.aggregator.pending import Pending
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.supervisor import Supervisor
 from services.aggregator.transport import driver, runs
 from services.aggregator.upkeep import Upkeep
-from services.aggregator.visits import DayPeak
 from services.aggregator.watermarks import Watermarks
 from services.log import keys
+from services.log.import_names import is_import
+from services.metrics import announce
+from services.runtime import tracing
 from services.store.interface import Store, StoreError
 
 STOP_SECONDS = 5.0
@@ -55,9 +59,12 @@ class Aggregator:
         self._flusher = Flusher(store, settings.hot_rows, watermarks, since)
         self._online = OnlineBoard(settings.redis_url)
         self._upkeep = Upkeep(settings, broker or settings.redis_url, store)
+        self._freshness = Freshness(self._upkeep.log_now)
         self._folds = OwnedFolds()
         self._pending = Pending(settings.flush_hits)
         self._peaks: list[DayPeak] = []
+        self._batches: list[Any] = []
+        """The spans of the batches that wait for a flush, where there are spans."""
         self._flush_lock = asyncio.Lock()
         self._supervisor = Supervisor()
         self._running = contextlib.AsyncExitStack()
@@ -90,27 +97,39 @@ class Aggregator:
         replay = dict(message.headers or {}).get(driver.REPLAY)
         decode = partial(self._dead_letters.decode, fold.partition, replayed=replay is not None)
         run, size = [], 0
+        imported: dict[int, str] = {}
         for entry in runs.entries(message):
             if entry.position > fold.position and (batch := await decode(entry)) is not None:
                 run.append((entry.position, entry.time_ms, batch))
                 size += len(entry.value)
+                if is_import(producer := entry.headers.get("p", b"").decode("ascii", "replace")):
+                    imported[entry.position] = producer
+                if tracing.tracer is not None:
+                    self._batches.append(tracing.of_batch(entry.value))
+                    del self._batches[: -tracing.MOST_LINKS]
         # Faust keeps both until the flush is acknowledged; nobody reads them again.
         event.value = message.value = None
         if run:
-            self._fold(fold, run, size, replay)
+            with tracing.span("fold", self._batches[-len(run) :], partition=fold.partition):
+                self._fold(fold, run, size, replay, imported)
         self._pending.add_event(event)
 
     # Fold
 
     def _fold(
-        self, fold: PartitionFold, run: Sequence[Read], size: int, replay: bytes | None
+        self,
+        fold: PartitionFold,
+        run: Sequence[Read],
+        size: int,
+        replay: bytes | None,
+        imported: Mapping[int, str] | None = None,
     ) -> None:
         if replay is not None:
             metrics.replayed_batches.inc(len(run))
         if replay == driver.REBUILD:
             fold.rebuild(run)
             return
-        folded = fold.fold(run, size)
+        folded = fold.fold(run, size, imported)
         self._pending.add(folded, replayed=replay is not None)
         metrics.folded_hits.inc(len(folded))
         metrics.repeated_hits.inc(folded.repeated)
@@ -138,15 +157,19 @@ class Aggregator:
                 self._pending.make_room()
                 return
             taken = self._pending.take()
+            batches, self._batches = self._batches, []
             self._peaks += self._folds.take_peaks()
             try:
-                await self._flusher.flush(taken.fresh, taken.replayed, self._peaks)
+                with tracing.span("flush", batches, batches=len(batches)):
+                    await self._flusher.flush(taken.fresh, taken.replayed, self._peaks)
             except BaseException:
+                self._batches[:0] = batches
                 self._pending.put_back(taken)
                 raise
             self._peaks = []
             self._pending.make_room()
             await self._acknowledge(taken.events)
+            await self._freshness.observe(taken.fresh)
 
     async def _acknowledge(self, events: Sequence[EventT]) -> None:
         for event in events:
@@ -168,6 +191,7 @@ class Aggregator:
 
     async def start(self) -> None:
         """Start reading; returns before the first partition is owned."""
+        announce("aggregator")
         self._supervisor.start()
         await self._running.enter_async_context(faust_app_running(self.app))
         self._supervisor.run(

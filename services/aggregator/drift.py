@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 
 from services.aggregator import metrics
 from services.model.partition import partition_of
+from services.runtime.outage import Outage
 from services.store.drift import Difference, recount
 from services.store.interface import Store, StoreError
 
@@ -27,13 +28,16 @@ async def watch_forever(
 ) -> None:
     """Recount at this interval, for the first time soon after the start; 0 is never."""
     pause = min(seconds, FIRST_SECONDS)
+    outage = Outage(log, "cannot recount raw hits", "raw hits are recounted")
     while seconds:
         await asyncio.sleep(pause)
         pause = seconds
         try:
             await measure(store, partitions, frozenset(owned()), time.time())
         except StoreError as error:
-            log.warning("cannot recount raw hits: %s", error)
+            outage.begins(error)
+        else:
+            outage.ends()
 
 
 async def measure(

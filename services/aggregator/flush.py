@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import chain, compress, groupby
 from typing import Any
 
-from services.aggregator import metrics
+from services.aggregator import imported, metrics
 from services.aggregator.fold import Folded, apply, changes
+from services.aggregator.online_window import DayPeak
 from services.aggregator.rows import HotRows
-from services.aggregator.visits import DayPeak
 from services.aggregator.watermarks import Watermarks
+from services.runtime.outage import Outage
 from services.store import counters, hits, peaks
 from services.store.counters import CounterKey, CounterRow
 from services.store.interface import Store, StoreUnavailableError
@@ -50,6 +51,9 @@ class Flusher:
         self._watermarks = watermarks
         self._limit = hot_rows
         self._rows: dict[int, HotRows] = {}
+        self._outage = Outage(
+            log, "the store is unavailable, hits wait in the log", "the store is available"
+        )
         self.unavailable: str | None = None
         """Why the flush under way is being retried; None when it is not."""
 
@@ -74,12 +78,13 @@ class Flusher:
             except StoreUnavailableError as error:
                 self.unavailable = str(error)
                 metrics.flush_retries.inc()
-                log.warning("the store is unavailable, trying again in %.1f s: %s", pause, error)
+                self._outage.begins(error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 break
         self.unavailable = None
+        self._outage.ends()
         metrics.flush_seconds.observe(time.monotonic() - started)
         metrics.hot_rows.set(sum(len(rows) for rows in self._rows.values()))
 
@@ -88,6 +93,7 @@ class Flusher:
     ) -> None:
         await self._write_hits(fresh)
         await self._write_lost(replayed)
+        await imported.write(self._store, fresh, replayed)
         by_partition: dict[int, list[Folded]] = {}
         for folded in (*replayed, *fresh):
             runs = by_partition.setdefault(folded.partition, [])
@@ -107,7 +113,7 @@ class Flusher:
             changed[partition] = apply(await hot.holding(self._store, by_row), by_row)
         if written := {key: row for rows in changed.values() for key, row in rows.items()}:
             await counters.write(self._store, written)
-            metrics.flushed_rows.labels("counters").inc(len(written))
+            metrics.flushed_counters.inc(len(written))
         if self._watermarks is not None:
             # Not of changed rows only: those of an attempt that failed here are in the store.
             await self._watermarks.note(ends)
@@ -129,7 +135,7 @@ class Flusher:
         if not columns["idx"]:
             return
         await hits.write(self._store, columns)
-        metrics.flushed_rows.labels("hits").inc(len(columns["idx"]))
+        metrics.flushed_hits.inc(len(columns["idx"]))
 
     async def _write_lost(self, replayed: Sequence[Folded]) -> None:
         """Write the replayed batches whose raw hits the store does not have in full.

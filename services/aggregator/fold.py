@@ -10,8 +10,9 @@ from itertools import compress, repeat
 
 import msgspec
 
+from services.aggregator.online_window import OnlineWindow
 from services.aggregator.repetitions import Repetitions
-from services.aggregator.visits import OnlineWindow, Visits
+from services.aggregator.visits import Visits
 from services.log.batch import Batch
 from services.model.calendar import Grain, period_start
 from services.model.hit import Visit
@@ -38,6 +39,8 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     ends         the same for the position of the last view
     repeated     how many hits were repetitions of others
     size         bytes of the entries of the log
+    arrived      hits by the log time of their entries, in ms
+    imported     position → producer, of the entries of imports
     """
 
     partition: int
@@ -51,6 +54,8 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     ends: dict[Seen, int]
     repeated: int = 0
     size: int = 0
+    arrived: dict[int, int] = {}
+    imported: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self.position)
@@ -87,12 +92,15 @@ class PartitionFold:
         self.visits = Visits()
         self.online = OnlineWindow()
 
-    def fold(self, run: Sequence[Read], size: int = 0) -> Folded:
+    def fold(
+        self, run: Sequence[Read], size: int = 0, imported: Mapping[int, str] | None = None
+    ) -> Folded:
         """Fold the next batches of the log. The result does not depend on how they are cut.
 
-        size  bytes of their entries
+        size      bytes of their entries
+        imported  position → producer, of those of imports
         """
-        hits, positions, visit = self._see(run)
+        hits, positions, times, visit = self._see(run)
         humans = [not bot for bot in hits.bot]
         starts = [decided == _STARTS for decided in visit]
         pages = list(zip(hits.site, hits.path, hits.day, strict=True))
@@ -116,14 +124,16 @@ class PartitionFold:
             ends,
             repeated,
             size,
+            Counter(times),
+            dict(imported or {}),
         )
 
     def rebuild(self, run: Sequence[Read]) -> None:
         """Read the next batches only to rebuild the visits: they are counted already."""
         self._see(run)
 
-    def _see(self, run: Sequence[Read]) -> tuple[Batch, list[int], list[int]]:
-        """Return the hits of a run, the position of each, and its decision about visits."""
+    def _see(self, run: Sequence[Read]) -> tuple[Batch, list[int], list[int], list[int]]:
+        """Return the hits of a run, position and time of each, and the decision about visits."""
         positions: list[int] = []
         times: list[int] = []
         is_counted: list[bool] = []
@@ -138,13 +148,14 @@ class PartitionFold:
         hits = Batch.join([batch for _, _, batch in run])
         # Repetitions touch their visitor, too. So it does not matter for later hits whether one was
         # known as such, by a reader that began after the first hit.
-        visit = self.visits.decide(hits, times)
-        self.online.touch(hits, times)
+        visit, ago = self.visits.see(hits, times)
+        self.online.touch(hits, times, ago)
         if all(is_counted):
-            return hits, positions, visit
+            return hits, positions, times, visit
         return (
             hits.only(is_counted),
             list(compress(positions, is_counted)),
+            list(compress(times, is_counted)),
             list(compress(visit, is_counted)),
         )
 

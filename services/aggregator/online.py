@@ -1,4 +1,4 @@
-"""Publishes each second how many visitors are online, for the API to read."""
+"""Publishes each second how many visitors and bots are online, for the API to read."""
 
 import asyncio
 import logging
@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 from services.aggregator.fold import PartitionFold
+from services.runtime.outage import Outage
 from services.state.errors import StateError
 from services.state.online import OnlineCounts
 from services.state.state import State
@@ -21,6 +22,7 @@ class OnlineBoard:
     def __init__(self, redis_url: str) -> None:
         self._state = State.open(redis_url, protocol=2)
         self._counts = OnlineCounts(self._state)
+        self._outage = Outage(log, "cannot publish who is online", "who is online is published")
 
     async def publish_forever(self, folds: Mapping[int, PartitionFold]) -> None:
         """Publish once a second; a failure is logged, and the next second tries again."""
@@ -33,7 +35,9 @@ class OnlineBoard:
                 try:
                     await self._counts.publish(counts, now)
                 except StateError as error:
-                    log.warning("cannot publish who is online: %r", error)
+                    self._outage.begins(repr(error))
+                else:
+                    self._outage.ends()
             await asyncio.sleep(PUBLISH_SECONDS)
 
     async def close(self) -> None:

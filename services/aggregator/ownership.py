@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from services.aggregator.fold import PartitionFold
-from services.aggregator.visits import DayPeak
+from services.aggregator.online_window import DayPeak
 
 
 class OwnedFolds:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from services.model.partition import partition_of
 from services.model.path_digest import DIGEST_BYTES
+from services.runtime.outage import Outage
 from services.state import path_history
 from services.state.errors import StateError
 from services.state.path_history import MOST_A_SITE, MOST_BYTES, PathHistories
@@ -45,18 +46,20 @@ class HistoryPublisher:
 
     async def publish_forever(self, owned: Callable[[], Collection[int]]) -> None:
         """Publish for what is owned; a failure is logged, and tried again."""
-        fault = ""
         rounds = 0
+        outage = Outage(
+            log,
+            "cannot publish which paths have counters",
+            "the paths that have counters are published",
+        )
         while True:
             try:
                 await self._look(set(owned()), everything=rounds % _ROUNDS == 0)
             except (StoreError, StateError) as error:
-                if str(error) != fault:
-                    fault = str(error)
-                    log.warning("cannot publish which paths have counters: %s", error)
+                outage.begins(error)
                 await asyncio.sleep(FAULT_SECONDS)
             else:
-                fault = ""
+                outage.ends()
                 rounds += 1
                 await asyncio.sleep(LOOK_SECONDS)
 

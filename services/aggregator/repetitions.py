@@ -7,11 +7,13 @@ does not matter where a reader begins, as long as it has read both.
 
 from collections.abc import Sequence
 
+from services.aggregator.compact import CompactSet
+
 WINDOW_MS = 10 * 60_000
 """A repetition is known when it reaches the log one window after the first hit, or sooner."""
 
 MOST_IDS = 150_000
-"""Of one window: about 12 MB. When more views come, the further ones are not remembered."""
+"""Of one window: about 1.5 MB. When more views come, the further ones are not remembered."""
 
 
 class Repetitions:
@@ -19,8 +21,8 @@ class Repetitions:
 
     def __init__(self) -> None:
         self._window = 0
-        self._ids: set[int] = set()
-        self._before: set[int] = set()
+        self._ids = CompactSet()
+        self._before = CompactSet()
 
     def __len__(self) -> int:
         return len(self._ids) + len(self._before)
@@ -31,25 +33,18 @@ class Repetitions:
         `now` is the log time of the entry in ms. An id of 0 is none: such a hit is never repeated.
         """
         self._turn(now // WINDOW_MS)
-        fresh = set(ids)
-        fresh.discard(0)
         known, before = self._ids, self._before
-        is_first = None
-        if (
-            len(fresh) != len(ids) - ids.count(0)
-            or not known.isdisjoint(fresh)
-            or not before.isdisjoint(fresh)
-        ):
-            is_first = []
+        if len(known) < MOST_IDS:
+            is_first = [not view or (known.add(view) and view not in before) for view in ids]
+        else:
             seen: set[int] = set()
+            is_first = []
             for view in ids:
                 is_first.append(not view or not (view in seen or view in known or view in before))
                 seen.add(view)
-        if len(known) < MOST_IDS:
-            known |= fresh
-        return is_first
+        return None if all(is_first) else is_first
 
     def _turn(self, window: int) -> None:
         if window != self._window:
-            self._before = self._ids if window == self._window + 1 else set()
-            self._ids, self._window = set(), window
+            self._before = self._ids if window == self._window + 1 else CompactSet()
+            self._ids, self._window = CompactSet(), window

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from services.model.calendar import Grain, period_start, to_date
+from services.runtime.outage import Outage
 from services.store import hits
 from services.store.interface import Store, StoreError
 
@@ -17,11 +18,14 @@ log = logging.getLogger(__name__)
 
 async def enforce_forever(store: Store, days: int) -> None:
     """Drop expired months at the start and then every six hours."""
+    outage = Outage(log, "cannot drop old raw hits", "old raw hits are dropped")
     while True:
         try:
             await enforce(store, days, time.time())
         except StoreError as error:
-            log.warning("cannot drop old raw hits: %s", error)
+            outage.begins(error)
+        else:
+            outage.ends()
         await asyncio.sleep(PERIOD_SECONDS)
 
 

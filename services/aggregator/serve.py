@@ -14,8 +14,10 @@ from services.aggregator.app import Aggregator
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.watermarks import Watermarks
 from services.http import health, server
+from services.http.request_metrics import RequestMetrics
 from services.log.open import open_log
 from services.runtime import gc_tuning, malloc_tuning
+from services.runtime.outage import Outage
 from services.store.interface import Store, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.one_host import OneHostStore
@@ -45,7 +47,7 @@ async def _run(settings: AggregatorSettings) -> None:
     state = _State()
     http_server = server.BackgroundServer(
         server.config(
-            Starlette(routes=health.routes(state.ready)),
+            RequestMetrics(Starlette(routes=health.routes(state.ready))),
             host=settings.host,
             port=settings.listen_port,
             log_level=settings.log_level,
@@ -124,15 +126,17 @@ async def _prepared(
     store: Store, settings: AggregatorSettings, state: _State, stop: asyncio.Event
 ) -> bool:
     """Migrate the schema, waiting for an unavailable store; False when stopped meanwhile."""
+    outage = Outage(log, "waiting for the store", "the store is available")
     while not stop.is_set():
         try:
             await migrate(store)
             await fix_partitions(store, settings.partitions)
         except StoreUnavailableError as error:
             state.problem = f"the store is unavailable: {error}"
-            log.warning("waiting for the store: %s", error)
+            outage.begins(error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
         else:
+            outage.ends()
             return True
     return False

@@ -5,7 +5,9 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from services.log.errors import LogError
 from services.runtime.tasks import end
+from services.store.interface import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,14 @@ class Supervisor:
 
     def fail(self, error: Exception) -> None:
         """Log an unrecoverable error; `failed` raises the first one."""
-        log.exception("the aggregator cannot go on", exc_info=error)
+        # What is expected says all in its text; of anything else, where it came from helps.
+        expected = isinstance(error, StoreError | LogError)
+        log.critical(
+            "the aggregator cannot go on: %s: %s",
+            type(error).__name__,
+            error,
+            exc_info=None if expected else error,
+        )
         if self._failure and not self._failure.done():
             self._failure.set_exception(error)
 

@@ -3,7 +3,7 @@
 from collections.abc import Coroutine
 from typing import Any
 
-from services.aggregator import drift, lag, log_identity, metrics, retention
+from services.aggregator import drift, erasing, lag, log_identity, log_room, metrics, retention
 from services.aggregator.ownership import assigned
 from services.aggregator.path_history import HistoryPublisher
 from services.aggregator.settings import AggregatorSettings
@@ -33,6 +33,7 @@ class Upkeep:
         uncounted = Uncounted(self._log)
         self._log_contact = Contact("the log", uncounted.measure, (LogError,))
         self._store_contact = Contact("the store", store.ping, (StoreError,))
+        metrics.partitions.set(settings.partitions)
         metrics.log_up.set_function(self._log_contact.up)
         metrics.store_up.set_function(self._store_contact.up)
         metrics.uncounted_age.set_function(uncounted.age)
@@ -47,10 +48,16 @@ class Upkeep:
             ),
             self._histories.publish_forever(lambda: assigned(consumer)),
             retention.enforce_forever(self._store, settings.hits_days),
+            erasing.delete_forever(self._store),
+            log_room.measure_forever(self._log),
             self._log_contact.watch_forever(),
             self._store_contact.watch_forever(),
             log_identity.publish_forever(self._store, self._log),
         )
+
+    async def log_now(self) -> int:
+        """Return the time of the log in ms since 1970. Raises LogError."""
+        return await self._log.reader.now()
 
     def problem(self, unavailable: str | None) -> str | None:
         """Return who does not answer, and since when; and why the last flush failed, if it did."""

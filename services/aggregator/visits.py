@@ -1,16 +1,13 @@
-"""Visits and online visitors of one partition, as a function of the last part of its log.
+"""Visits of one partition, as a function of the last part of its log.
 
 Nothing here reads a clock: `now` is always the log time of the current entry. What is known of a
 visitor depends on the last entry that touched it, and is forgotten one window and a minute later.
 So whoever reads that much of the log decides the same as a reader of all of it.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
-from itertools import takewhile
 
-import msgspec
-
+from services.aggregator.compact import CompactMap
 from services.log.batch import Batch
 from services.model.hit import VISIT_WINDOW_MS, Visit
 
@@ -20,15 +17,20 @@ LATE_MS = 60_000
 FORGET_MS = VISIT_WINDOW_MS + LATE_MS
 """Log time after which a visitor is forgotten."""
 
-ONLINE_MS = 5 * 60_000
+# When a visitor was last seen is packed into one number: when that hit was received, in ms, and in
+# the low bits the log time, in units of about a second.
+_TIME_BITS = 22
+_TIME_MASK = (1 << _TIME_BITS) - 1
+UNIT_BITS = 10
+"""A unit is 1,024 ms."""
+_KNOWN_UNITS = FORGET_MS >> UNIT_BITS
+"""So many units of log time later, a visitor is forgotten."""
 
-# When a visitor was last seen is packed into one integer, log time in the high bits, time received
-# in the low ones: there are millions, and Python's garbage collector does not track integers.
-_AT_BITS = 42
-_AT_MASK = (1 << _AT_BITS) - 1
+NEVER = -1
+NOT_LIVE = -2
 
-_Site = dict[int, int]
-"""visitor → log time of its last hit << 42 | when that was received"""
+_Sites = dict[str, CompactMap]
+"""site → visitor → when it was last seen"""
 
 
 class _LastSeen:
@@ -40,8 +42,8 @@ class _LastSeen:
     """
 
     def __init__(self) -> None:
-        self.young: dict[str, _Site] = {}
-        self.old: dict[str, _Site] = {}
+        self.young: _Sites = {}
+        self.old: _Sites = {}
         self._since = 0
 
     def __len__(self) -> int:
@@ -54,17 +56,19 @@ class _LastSeen:
 
     def get(self, site: str, visitor: int) -> int:
         """Return when a visitor was last seen; 0 for an unknown one."""
-        seen = self.young.get(site, _NOBODY).get(visitor)
-        return seen or self.old.get(site, _NOBODY).get(visitor, 0)
+        return _of(self.young, site, visitor) or _of(self.old, site, visitor)
 
-    def put(self, site: str, visitor: int, seen: int) -> None:
+    def put(self, site: str, visitor: int, seen: int) -> int:
+        """Remember when a visitor is seen; return when that was last; 0 for an unknown one."""
         visitors = self.young.get(site)
         if visitors is None:
-            visitors = self.young[site] = {}
-        visitors[visitor] = seen
+            visitors = self.young[site] = CompactMap()
+        return visitors.put(visitor, seen) or _of(self.old, site, visitor)
 
 
-_NOBODY: _Site = {}
+def _of(sites: _Sites, site: str, visitor: int) -> int:
+    visitors = sites.get(site)
+    return 0 if visitors is None else visitors.get(visitor)
 
 
 class Visits:
@@ -88,18 +92,26 @@ class Visits:
         `times` are the log times of the hits' entries, in ms, ascending. Returns one Visit a hit:
         UNDECIDED for bots and for hits without a visitor, and what was decided elsewhere as it is.
         """
+        return self.see(batch, times)[0]
+
+    def see(self, batch: Batch, times: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Decide, and tell as well for each hit how long ago its visitor was seen live.
+
+        In units of log time, less than 2^22; NEVER for who was not, and NOT_LIVE for hits that say
+        nothing of that: those of bots, of a spool, without a visitor.
+        """
         live, late = self._live, self._late
         live.turn(times[0])
         late.turn(times[0])
-        # All inlined: this loop is where an aggregator spends its time.
+        # Much is inlined: this loop is where an aggregator spends its time.
         young, old = live.young, live.old
         undecided, starts, continues = (int(visit) for visit in Visit)
-        window = VISIT_WINDOW_MS
+        window, late_ms, units = VISIT_WINDOW_MS, LATE_MS, _KNOWN_UNITS
         any_late = bool(late.young or late.old)
         visits: list[int] = []
-        now = now_bits = known_since = oldest = -1
-        for site, visitor, at, bot, decided, time in zip(
-            batch.site, batch.visitor, batch.at, batch.bot, batch.visit, times, strict=True
+        ago = [NOT_LIVE] * len(batch)
+        for place, (site, visitor, at, bot, decided, time) in enumerate(
+            zip(batch.site, batch.visitor, batch.at, batch.bot, batch.visit, times, strict=True)
         ):
             if bot:
                 visits.append(undecided)
@@ -108,118 +120,35 @@ class Visits:
                 # Decided already (by an import): its visitors need no memory here.
                 visits.append(decided)
                 continue
-            if time != now:
-                now = time
-                now_bits = now << _AT_BITS
-                known_since = max(1, (now - FORGET_MS + 1) << _AT_BITS)
-                oldest = now - LATE_MS
-            if at < oldest:
-                known = _continues(late.get(site, visitor), at, known_since) or _continues(
-                    live.get(site, visitor), at, known_since
+            seen = at << _TIME_BITS | (time >> UNIT_BITS & _TIME_MASK)
+            if at < time - late_ms:
+                known = _continues(late.put(site, visitor, seen), seen) or _continues(
+                    live.get(site, visitor), seen
                 )
-                late.put(site, visitor, now_bits | at)
                 any_late = True
             else:
                 visitors = young.get(site)
                 if visitors is None:
-                    visitors = young[site] = {}
-                seen = visitors.get(visitor)
-                if seen is None and old:
-                    seen = old.get(site, _NOBODY).get(visitor)
-                known = (
-                    seen is not None
-                    and seen >= known_since
-                    and -window < at - (seen & _AT_MASK) < window
-                )
+                    visitors = young[site] = CompactMap()
+                before = visitors.put(visitor, seen)
+                if not before and old:
+                    before = _of(old, site, visitor)
+                if before:
+                    since = ago[place] = seen - before & _TIME_MASK
+                    known = since < units and -window < at - (before >> _TIME_BITS) < window
+                else:
+                    ago[place] = NEVER
+                    known = False
                 if any_late and not known:
-                    known = _continues(late.get(site, visitor), at, known_since)
-                visitors[visitor] = now_bits | at
+                    known = _continues(late.get(site, visitor), seen)
             visits.append(continues if known else starts)
-        return visits
+        return visits, ago
 
 
-def _continues(seen: int, at: int, known_since: int) -> bool:
-    return seen >= known_since and abs(at - (seen & _AT_MASK)) < VISIT_WINDOW_MS
-
-
-class DayPeak(msgspec.Struct, frozen=True, gc=False):
-    """The most visitors online at once on a site's day, and the log time of it."""
-
-    site: str
-    day: int
-    online: int
-    at: int
-
-
-class OnlineWindow:
-    """Visitors seen in the last five minutes of the log, by site, and the peak of each day."""
-
-    def __init__(self) -> None:
-        self._sites: dict[str, OrderedDict[int, int]] = {}
-        self._now = 0
-        self._peaks: dict[tuple[str, int], int] = {}
-        self._new_peaks: dict[tuple[str, int], DayPeak] = {}
-
-    def touch(self, batch: Batch, times: Sequence[int]) -> None:
-        """Remember who was seen at these log times, one a hit, in ms, ascending.
-
-        Bots, hits of readers who ask not to be tracked and hits from a spool say nothing about who
-        is online. On a site that counts views only, each view is somebody.
-        """
-        sites, peaks = self._sites, self._peaks
-        self._now = times[-1]
-        for site, visitor, view_id, visit, at, bot, day, now in zip(
-            batch.site, batch.visitor, batch.view_id, batch.visit, batch.at, batch.bot, batch.day,
-            times, strict=True,
-        ):  # fmt: skip
-            if bot or now - at > LATE_MS:
-                continue
-            if not visitor:
-                # Those who ask not to be tracked have a decision about their visit.
-                if visit or not view_id:
-                    continue
-                visitor = view_id
-            visitors = sites.get(site)
-            if visitors is None:
-                visitors = sites[site] = OrderedDict()
-            visitors[visitor] = now
-            visitors.move_to_end(visitor)
-            # Expired visitors are removed only when counting them would make a new peak.
-            highest = peaks.get((site, day), 0)
-            if len(visitors) > highest and (online := self.count(site, now)) > highest:
-                peaks[site, day] = online
-                self._new_peaks[site, day] = DayPeak(site, day, online, now)
-
-    def count(self, site: str, now: int) -> int:
-        """Return how many visitors are online at this time, in ms."""
-        visitors = self._sites.get(site)
-        if visitors is None:
-            return 0
-        while visitors and next(iter(visitors.values())) <= now - ONLINE_MS:
-            visitors.popitem(last=False)
-        return len(visitors)
-
-    def counts(self, now: int) -> dict[str, int]:
-        """Return the visitors online of each site that has any, at a time given by a clock.
-
-        Visitors are dropped by log time only: where the fold lags behind the clock, peaks must
-        not depend on when this is called.
-        """
-        counts: dict[str, int] = {}
-        for site, visitors in list(self._sites.items()):
-            if not self.count(site, self._now):
-                del self._sites[site]
-                continue
-            gone = sum(
-                1 for _ in takewhile(lambda seen: seen <= now - ONLINE_MS, visitors.values())
-            )
-            if online := len(visitors) - gone:
-                counts[site] = online
-        return counts
-
-    def take_peaks(self) -> list[DayPeak]:
-        """Return the peaks that rose since the last call."""
-        peaks, self._new_peaks = list(self._new_peaks.values()), {}
-        newest = max((peak.day for peak in peaks), default=0)
-        self._peaks = {key: n for key, n in self._peaks.items() if key[1] >= newest - 2}
-        return peaks
+def _continues(before: int, seen: int) -> bool:
+    """Tell whether a hit goes on with the visit of one that its visitor was last seen with."""
+    return (
+        before != 0
+        and (seen - before & _TIME_MASK) < _KNOWN_UNITS
+        and abs((seen >> _TIME_BITS) - (before >> _TIME_BITS)) < VISIT_WINDOW_MS
+    )

@@ -5,11 +5,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from services import __version__
@@ -23,19 +23,26 @@ from services.api.counter.response_cache import ResponseCache, ResponseCacheMidd
 from services.api.dashboard import routes as dashboard
 from services.api.dashboard.page_request import HOME
 from services.api.imports import routes as import_routes
-from services.api.metrics import MetricsMiddleware
 from services.api.openapi import page, public
 from services.api.settings import ApiSettings
-from services.api.sites import balances, maintenance, other_views, peaks
+from services.api.sites import exports, maintenance, other_views, peaks, store_gauges
 from services.api.sites import routes as site_routes
+from services.api.sites.balances import routes as balance_routes
 from services.api.sites.corrections import routes as correction_routes
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
+from services.api.stats import site_list
 from services.embedded.stores import Stores
 from services.http import errors, health, security_txt, server
 from services.http.edge import Edge
+from services.http.measured_route import MeasuredRoute
 from services.http.redirects import without_last_slash
-from services.runtime import gc_tuning, malloc_tuning
+from services.http.request_ids import RequestIds
+from services.http.request_metrics import RequestMetrics, expect
+from services.http.traced import Traced
+from services.metrics import announce
+from services.runtime import gc_tuning, malloc_tuning, tracing
+from services.runtime.outage import Outage
 from services.runtime.tasks import end
 from services.state.state import State
 from services.store.interface import Store, StoreError, StoreUnavailableError
@@ -74,16 +81,21 @@ class Api:
         self._monotonic = monotonic
         self._problem: str | None = "not started"
         self._refused: str | None = None
+        self._store_outage = Outage(log, "the store is not available", "the store is available")
         self._tasks: list[asyncio.Task[None]] = []
         self._running: Components | None = None
         self._opened = asyncio.Event()
         self.application = self._application()
         self.asgi: ASGIApp = Edge(
-            ResponseCacheMiddleware(MetricsMiddleware(self.application), self._response_cache),
+            ResponseCacheMiddleware(
+                RequestIds(RequestMetrics(self.application)), self._response_cache
+            ),
             settings.public_url,
             settings.public_hosts,
             private=("/api/admin", HOME),
         )
+        if tracing.tracer is not None:
+            self.asgi = Traced(self.asgi)
 
     @property
     def problem(self) -> str | None:
@@ -122,6 +134,8 @@ class Api:
         """
         if self._running is not None:
             return
+        announce("api")
+        expect(counter_routes.PATH, "GET", HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)
         self._running = running = Components(
             self._settings, *self._given, self._clock, self._monotonic
         )
@@ -150,7 +164,7 @@ class Api:
             await self.stop()
             raise
         self._problem = f"the store is not available: {error}"
-        log.warning("%s; trying again", self._problem)
+        self._store_outage.begins(error)
         await running.registry.recall()
         self._tasks.append(asyncio.create_task(self._open_later(running, opening)))
 
@@ -170,7 +184,15 @@ class Api:
         await fix_partitions(running.store, self._settings.partitions)
         await running.registry.refresh()
         self._problem = None
-        self._tasks.append(asyncio.create_task(running.registry.keep_fresh()))
+        self._tasks += map(
+            asyncio.create_task,
+            (
+                running.registry.keep_fresh(),
+                running.sites.erasures.keep_erased(),
+                running.site_gauges.measure_forever(),
+                store_gauges.measure_forever(running.store),
+            ),
+        )
         self._opened.set()
 
     async def _open_later(self, running: Components, opening: asyncio.Task[None]) -> None:
@@ -181,11 +203,14 @@ class Api:
             except StoreUnavailableError as error:
                 self._problem = f"the store is not available: {error}"
             except Exception as error:
-                self._refused = f"the store cannot be used: {error}"
-                log.exception("the store cannot be used")
+                refused, self._refused = self._refused, f"the store cannot be used: {error}"
+                if not isinstance(error, StoreError | ValueError):
+                    log.exception("the store cannot be used: %s", error)
+                elif self._refused != refused:
+                    log.error("%s", self._refused)
             else:
                 self._refused = None
-                log.info("the store is available")
+                self._store_outage.ends()
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)
@@ -214,7 +239,12 @@ class Api:
         async def lifespan(_: FastAPI) -> AsyncIterator[None]:
             mine = self._running is None
             if mine:
-                await self.start()
+                try:
+                    await self.start()
+                except Exception as error:
+                    expected = isinstance(error, StoreError | ValueError)
+                    log.critical("the API cannot run: %s", error, exc_info=not expected)
+                    raise
             yield
             if mine:
                 await self.stop()
@@ -228,20 +258,21 @@ class Api:
             version=__version__,
             servers=[{"url": self._settings.public_url}] if self._settings.public_url else None,
             lifespan=lifespan,
+            openapi_url=None,
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
         )
         app.router.default = without_last_slash(app.router)
         app.state.authenticator = lambda: self._now().access.authenticator
-        errors.install(app)
+        errors.install(app, text_under=stats.VERSION)
 
         async def top_pages(request: Request) -> Response:
             return await self._now().top.respond(request)
 
         app.router.routes[:0] = [
-            Route(counter_routes.PATH, counter, methods=["GET", "OPTIONS"]),
-            Route(top.PATH, top_pages, methods=["GET", "OPTIONS"]),
+            MeasuredRoute(counter_routes.PATH, counter, methods=["GET", "OPTIONS"]),
+            MeasuredRoute(top.PATH, top_pages, methods=["GET", "OPTIONS"]),
         ]
         app.router.routes.extend(scripts.routes())
         app.router.routes.extend(embed.routes(lambda: self._now().counters))
@@ -256,12 +287,7 @@ class Api:
             )
         )
         app.include_router(
-            balances.router(
-                lambda: self.registry,
-                lambda: self._now().store,
-                lambda: self._now().access.audit,
-                self._clock,
-            )
+            balance_routes.router(lambda: self.registry, lambda: self._now().balances)
         )
         app.include_router(
             correction_routes.router(lambda: self.registry, lambda: self._now().corrections)
@@ -274,13 +300,18 @@ class Api:
                 lambda: self._now().access.audit,
             )
         )
+        app.include_router(exports.router(lambda: self.registry, lambda: self._now().store))
         for routes in access.routers(lambda: self._now().access):
             app.include_router(routes)
         app.include_router(stats.router(lambda: self._now().stats))
+        app.include_router(site_list.router(lambda: self.registry))
         app.router.routes.extend(dashboard.routes(lambda: self._now().dependencies(self._settings)))
         app.include_router(
             import_routes.router(
-                lambda: self.registry, lambda: self._now().imports, lambda: self._now().access.audit
+                lambda: self.registry,
+                lambda: self._now().imports,
+                lambda: self._now().undoing,
+                lambda: self._now().access.audit,
             )
         )
         app.include_router(tail.router(lambda: self.registry, lambda: self._now().tails))

@@ -8,11 +8,15 @@ from services.api.counter import routes as counter_routes
 from services.api.counter import top
 from services.api.dashboard.dependencies import Dependencies
 from services.api.imports.service import Imports
+from services.api.imports.undo import Undoing
 from services.api.settings import ApiSettings
+from services.api.sites.balances.service import Balances
 from services.api.sites.corrections.service import Corrections
+from services.api.sites.erasure import Erasures
 from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
+from services.api.sites.site_gauges import SiteGauges
 from services.api.stats import routes as stats
 from services.api.stats.panels import PanelSource
 from services.api.stats.reader import StatsReader
@@ -20,7 +24,7 @@ from services.log.errors import LogError
 from services.log.open import open_log
 from services.log.tail import Tails
 from services.runtime.contact import Contact
-from services.state.recent_hits import UntrustedForwards
+from services.state.recent_hits import HitsOfForeignHosts, UntrustedForwards
 from services.state.state import State
 from services.store.interface import Store, StoreError
 from services.store.open import open_store
@@ -51,9 +55,6 @@ class Components:
         self.access = access.Access(
             settings, self.store, self.state, self.registry, clock, monotonic
         )
-        self.sites = Sites(
-            self.registry, self.access.audit, clock, editors_publish=settings.editors_publish
-        )
         self.log = open_log(
             settings.redis_url,
             partitions=settings.partitions,
@@ -64,18 +65,55 @@ class Components:
         self.store_contact = Contact("the store", self.store.ping, (StoreError,))
         metrics.LOG_UP.set_function(self.log_contact.up)
         metrics.STORE_UP.set_function(self.store_contact.up)
+        erasures = Erasures(
+            self.store,
+            self.state,
+            self.log.imports,
+            self.registry,
+            self.access.members,
+            self.access.audit,
+            clock,
+        )
+        self.sites = Sites(
+            self.registry,
+            self.access.members,
+            erasures,
+            self.access.audit,
+            clock,
+            editors_publish=settings.editors_publish,
+        )
         self.imports = Imports(self.store, self.log.imports, clock, monotonic)
         self.tails = Tails(self.log)
         self.counters = counter_routes.Counters(
             self.registry, self.store, self.state, clock, monotonic
         )
-        self.top = top.TopPages(self.counters.site, self.store, clock, monotonic)
+        self.site_gauges = SiteGauges(
+            settings,
+            self.registry,
+            self.counters,
+            self.store,
+            self.state,
+            self.log,
+            clock,
+            monotonic,
+        )
+        self.top = top.TopPages(self.counters.site, self.registry, self.store, clock, monotonic)
         self.stats = stats.Stats(self.registry, self.store, self.state, clock, monotonic)
         # Of its own: a preview must not wait for those who only look.
         self._correcting = StatsReader(self.store)
         self.corrections = Corrections(
             self.store, self.state, self._correcting, self.counters, self.access.audit, clock
         )
+        self.undoing = Undoing(
+            self.store,
+            self.log.imports,
+            self.state,
+            self._correcting,
+            self.counters,
+            self.access.audit,
+            clock,
+        )
+        self.balances = Balances(self.store, self.access.audit, clock)
         self.peaks = Peaks(self.store, self.access.audit, clock)
         self._clock = clock
 
@@ -86,6 +124,8 @@ class Components:
             registry=self.registry,
             sites=self.sites,
             corrections=self.corrections,
+            undoing=self.undoing,
+            balances=self.balances,
             peaks=self.peaks,
             counters=self.counters,
             stats=PanelSource(self.store, self.stats.readers, self.stats.online, self._clock),
@@ -98,6 +138,7 @@ class Components:
             trail=self.access.trail,
             public_url=settings.public_url,
             untrusted=UntrustedForwards(self.state),
+            foreign=HitsOfForeignHosts(self.state),
             clock=self._clock,
         )
 
@@ -107,6 +148,7 @@ class Components:
         self.tails.close()
         await self.stats.close()
         await self._correcting.close()
+        await self.site_gauges.close()
         await self.top.close()
         await self.counters.close()
         await self.log.close()

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from services.http.client_address import THIS_MACHINE, Networks
 from services.http.edge import HostNames
-from services.settings import Secret, StoreSettings
+from services.settings import TEN_YEARS, Secret, StoreSettings
 
 MIN_TOKEN_LENGTH = 16
 
@@ -63,3 +63,16 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
     editors_publish: Annotated[
         bool, Meta(description="editors may publish the traffic of their sites, as owners may")
     ] = False
+    site_metrics: Annotated[
+        int,
+        Meta(ge=0, le=1000, description="sites that have metrics of their own; 0 is none"),
+    ] = 50
+    silent_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=TEN_YEARS,
+            description="a site that has views every day and none for so long in the hours from 7"
+            " to 22 is silent",
+        ),
+    ] = 6 * 3600.0

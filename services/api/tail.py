@@ -21,6 +21,7 @@ from services.log.errors import LogError
 from services.log.tail import TailRead, Tails
 from services.model.account import Role
 from services.model.calendar import zone
+from services.model.downloads import are_downloads, site_of
 from services.model.hit import Hit, Visit
 from services.model.partition import partition_of
 from services.model.site import Site
@@ -44,6 +45,7 @@ class Passed(msgspec.Struct, frozen=True):
     path: str
     own_path: str
     bot: bool
+    download: bool
     visit: bool | None
     device: str
     browser: str
@@ -78,7 +80,7 @@ def router(registry: Callable[[], Registry], tails: Callable[[], Tails]) -> APIR
         """Hits as they pass, of your sites. It ends after ten minutes; go on with Last-Event-ID."""
         sites = _sites(registry(), who, site)
         following = tails()
-        partitions = {partition_of(slug, following.partitions) for slug in sites}
+        partitions = {partition_of(name, following.partitions) for name in sites}
         if site is None and who.is_owner:
             partitions = set(range(following.partitions))
         after = _positions(last_event_id)
@@ -96,7 +98,7 @@ def router(registry: Callable[[], Registry], tails: Callable[[], Tails]) -> APIR
         following.enter(who.name)
         return _Followed(
             partial(following.leave, who.name),
-            _body(reads, lambda slug: _seen(registry(), who, site, slug)),
+            _body(reads, lambda name: _seen(registry(), who, site, name)),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -122,16 +124,18 @@ class _Followed(StreamingResponse):
 def _sites(registry: Registry, who: Principal, only: str | None) -> list[str]:
     registry.require_known()
     if only is None:
-        return [site.slug for site in registry.all() if who.has(site.slug)]
-    if registry.get(only) is None or not who.has(only):
+        return [site.kept_as for site in registry.all() if who.has(site.slug)]
+    known = registry.get(only)
+    if known is None or not who.has(known.slug):
         raise unknown_site(only)
-    return [only]
+    return [known.kept_as]
 
 
-def _seen(registry: Registry, who: Principal, only: str | None, slug: str) -> Site | None:
-    if (only is not None and slug != only) or not who.has(slug):
+def _seen(registry: Registry, who: Principal, only: str | None, kept_as: str) -> Site | None:
+    site = registry.kept(kept_as)
+    if site is None or not who.has(site.slug):
         return None
-    return registry.get(slug)
+    return site if only is None or registry.get(only) is site else None
 
 
 async def _body(
@@ -152,7 +156,7 @@ def _events(read: TailRead, seen: Callable[[str], Site | None]) -> Iterable[byte
     seen_any = False
     for hits in read.batches:
         for hit in hits.hits():
-            site = seen(hit.site)
+            site = seen(site_of(hit.site))
             if site is not None:
                 seen_any = True
                 yield b"data: %b\n\n" % msgspec.json.encode(passed(hit, site))
@@ -169,10 +173,11 @@ def passed(hit: Hit, site: Site) -> Passed:
     visit = None if hit.visit is Visit.UNDECIDED else hit.visit is Visit.STARTS
     return Passed(
         time=at.isoformat(timespec="milliseconds"),
-        site=hit.site,
+        site=site.slug,
         path=hit.path,
         own_path=hit.own_path,
         bot=hit.bot,
+        download=are_downloads(hit.site),
         visit=visit,
         device=hit.device,
         browser=hit.browser,

@@ -1,11 +1,13 @@
 """A backup on disk: compressed JSON lines, and a manifest that is written last."""
 
+import errno
 import gzip
 import hashlib
 import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -114,7 +116,7 @@ class FolderWriter:
                 file.write(text + b"\n")
                 _sync(file)
             temporary.rename(self.path / MANIFEST)
-            _sync_folder(self.path)
+            sync_folder(self.path)
         except OSError as error:
             raise BackupError(f"{self.path} cannot be written: {error.strerror}") from error
         return manifest
@@ -160,8 +162,11 @@ class _OpenFile:
         )
 
     def abandon(self) -> None:
-        self._gzip.close()
-        self._raw.close()
+        # On a disk that is full, closing writes as little as anything before.
+        with suppress(OSError):
+            self._gzip.close()
+        with suppress(OSError):
+            self._raw.close()
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -241,9 +246,13 @@ def _sync(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Put the names in a folder on the disk, where its file system can; some of networks cannot."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)

@@ -18,6 +18,13 @@ class RewindTarget(msgspec.Struct, frozen=True):
     position: int | None = None
 
 
+def parse_age(text: str) -> int:
+    """Return the milliseconds of an age such as 90m, 24h or 7d. Raises ValueError."""
+    if age := _AGE.fullmatch(text):
+        return int(age[1]) * _UNITS_MS[age[2]]
+    raise ValueError(f"{text!r} is not a time span; expected a number and a unit (90m, 24h, 7d)")
+
+
 def parse(text: str, clock: Callable[[], float] = time.time) -> RewindTarget:
     """Return the moment of a time with its offset, of an age such as 90m, or of a position.
 
@@ -25,8 +32,8 @@ def parse(text: str, clock: Callable[[], float] = time.time) -> RewindTarget:
     """
     if text.isdecimal():
         return RewindTarget(position=int(text))
-    if age := _AGE.fullmatch(text):
-        return RewindTarget(max(0, int(clock() * 1000) - int(age[1]) * _UNITS_MS[age[2]]))
+    if _AGE.fullmatch(text):
+        return RewindTarget(max(0, int(clock() * 1000) - parse_age(text)))
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -8,6 +8,8 @@ import typer
 
 from services.cli.row_progress import RowProgress
 from services.cli.stores import Data, clear_store_errors, through_api
+from services.cli.terminal import fail
+from services.cli.verify import Scratch
 
 if TYPE_CHECKING:
     from services.backup.folder import Manifest
@@ -21,19 +23,59 @@ WHO = "command line"
 
 @app.command()
 def backup(
-    folder: Annotated[Path, typer.Argument(help="New or empty folder.")], data: Data = None
+    folder: Annotated[Path | None, typer.Argument(help="New or empty folder.")] = None,
+    data: Data = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(help="Folder of backups: the new one gets a folder of its own in it."),
+    ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --into: keep the last backup of so many days, no others."),
+    ] = None,
+    keep_weekly: Annotated[
+        int, typer.Option(min=0, help="With --keep: and the last one of so many weeks.")
+    ] = 0,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="With --into: restore it on trial before any other goes."),
+    ] = False,
+    every: Annotated[
+        str | None,
+        typer.Option(help="With --into: do not end, but make another one so often (24h, 7d)."),
+    ] = None,
+    scratch: Scratch = None,
 ) -> None:
     """Write everything the store holds into a folder, while hits go on being counted.
 
     Reads the store of LUOT_CLICKHOUSE_URL; with --data, or with LUOT_TOKEN and no
     LUOT_CLICKHOUSE_URL, what the running Luot sends. The copy is consistent at one position of
-    the log, and any other store can take it: see `luot restore`.
+    the log, and any other store can take it: see `luot restore`. Exit code 1: the backup was
+    written, but `--verify` finds it not good. 2: there is no new backup, or it was not verified.
     """
+    if (folder is None) == (into is None):
+        fail("name the new folder of one backup, or a folder of backups with --into; one of them")
+    if into is not None:
+        from services.cli.backup_series import Series, run
+
+        run(Series(into, data, keep, keep_weekly, verify, scratch), every)
+    elif folder is not None:
+        if keep is not None or keep_weekly or verify or every is not None:
+            fail("--keep, --keep-weekly, --verify and --every need --into, a folder of backups")
+        write(folder, data)
+
+
+def write(folder: Path, data: Path | None, name: Path | None = None) -> None:
+    """Write one backup, and say so; `name` is what its folder will be called."""
+    from services.cli.backup_records import tell
+
     with clear_store_errors():
         manifest = asyncio.run(_backup(folder, data))
         counted_up_to = newest(manifest)
-    typer.echo(f"{folder}: {manifest.rows:,} rows in {len(manifest.files)} files")
+    typer.echo(f"{name or folder}: {manifest.rows:,} rows in {len(manifest.files)} files")
     typer.echo(f"Everything counted up to {counted_up_to} is in it.")
+    if through_api(data):
+        tell(_records(manifest), data)
 
 
 async def _backup(folder: Path, data: Path | None) -> "Manifest":
@@ -52,24 +94,34 @@ async def _backup(folder: Path, data: Path | None) -> "Manifest":
         async with open_stores(settings, data) as stores:
             source = run.dump_of(stores)
             manifest = await run.save(source, folder, bar.total, bar.advance)
-            await _record(stores.store)
+            await _record(stores.store, manifest)
             return manifest
 
 
-async def _record(store: "Store") -> None:
+async def _record(store: "Store", manifest: "Manifest") -> None:
     """Write the backup into the audit log, as the API does; an account may be one that reads."""
     import secrets
     import time
 
-    from services.store import audit
+    from services.store import audit, last_done
     from services.store.interface import StoreError
 
     at, id_ = int(time.time() * 1000), secrets.token_hex(8)
     entry = audit.AuditEntry(at, id_, 0, WHO, "backup", "", "everything", "", "")
     try:
         await audit.add(store, entry)
+        await last_done.note(store, _records(manifest))
     except StoreError as error:
         typer.echo(f"luot: this backup is not in the audit log: {error}", err=True)
+
+
+def _records(manifest: "Manifest") -> dict[str, int]:
+    from services.store import last_done
+
+    return {
+        last_done.BACKUP_FINISHED_MS: int(manifest.ended_at.timestamp() * 1000),
+        last_done.BACKUP_BYTES: sum(file.bytes for file in manifest.files),
+    }
 
 
 def newest(manifest: "Manifest") -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli.balance_file import SECONDS, find_bulk, import_balances
 from services.cli.connection import Data, connected
 from services.cli.terminal import Json, fail
 
@@ -71,8 +72,17 @@ def reverse(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Take an entry back with an entry of its own: both stay in the ledger."""
-    with connected(data) as admin:
+    """Take an entry back with an entry of its own: both stay in the ledger.
+
+    A file that was entered as one is taken back as one.
+    """
+    with connected(data, SECONDS) as admin:
+        if (bulk := find_bulk(admin, site, entry)) is not None:
+            answer = admin.call(
+                "POST", f"/sites/{site}/balances/bulk/{entry}/reverse", {"reason": reason}
+            )
+            _show_reversed(answer, as_json, was_reversed=bulk["reversed"])
+            return
         reversed_entry = admin.call("GET", f"/sites/{site}/balances/{entry}")
     reversal = {
         **{field: reversed_entry[field] for field in ("path", "grain", "start")},
@@ -82,6 +92,9 @@ def reverse(
         "reason": reason,
     }
     _enter(site, reversal, data, as_json)
+
+
+app.command("import")(import_balances)
 
 
 @app.command("list")
@@ -110,6 +123,20 @@ def _enter(site: str, entry: dict[str, Any], data: Any, as_json: bool) -> None:
     if not entry.get(shown):
         where = "a page" if entry["path"] else f"the site {site}"
         typer.echo(f"note: {where} shows {shown}, and this entry has none")
+
+
+def _show_reversed(answer: dict[str, Any], as_json: bool, *, was_reversed: bool) -> None:
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+        return
+    typer.echo(
+        f"{answer['id']}: {answer['lines']} entries with {answer['visits']} visits,"
+        f" {answer['views']} views are taken back"
+    )
+    if was_reversed:
+        typer.echo("was taken back before; nothing changed")
 
 
 def _first_day(grain: str, start: str | None) -> str | None:
@@ -148,8 +175,8 @@ def _show(entries: list[dict[str, Any]], as_json: bool) -> None:
         entered = datetime.fromtimestamp(entry["at"] / 1000, UTC)
         table.add_row(
             entry["id"],
-            " ".join(filter(None, (entry["grain"], entry["start"]))),
-            entry["path"],
+            " ".join(filter(None, (entry["grain"], entry["start"], entry["last"]))),
+            f"{entry['lines']} lines" if entry["lines"] else entry["path"],
             str(entry["visits"]),
             str(entry["views"]),
             f"{entered:%Y-%m-%d %H:%M} UTC",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.terminal import fail
-from services.model import display
+from services.model import display, wordings
 from services.model.lines import Line
 
 # As text: which values there are is said by the API, which may be newer than this command.
@@ -37,6 +37,32 @@ Format = Annotated[
 Heading = Annotated[
     str | None, typer.Option(help="Text over the block, '' for none.", rich_help_panel=_PANEL)
 ]
+Icons = Annotated[
+    str | None,
+    typer.Option(help="Before each label: none, line or tile.", rich_help_panel=_PANEL),
+]
+Layout = Annotated[
+    str | None,
+    typer.Option(help="list, table, card or inline (one line).", rich_help_panel=_PANEL),
+]
+Odometer = Annotated[
+    str | None,
+    typer.Option(help="The digits: tiles, plain, led or classic.", rich_help_panel=_PANEL),
+]
+Wording = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Whose lines and labels: {', '.join(wordings.Wording)}.", rich_help_panel=_PANEL
+    ),
+]
+Unit = Annotated[
+    str | None,
+    typer.Option(help="Word after each number but those online: lượt.", rich_help_panel=_PANEL),
+]
+Gap = Annotated[
+    str | None,
+    typer.Option(help="A gap after who is online: none or online.", rich_help_panel=_PANEL),
+]
 Labels = Annotated[
     list[str] | None,
     typer.Option(
@@ -64,6 +90,12 @@ OPTIONS: dict[str, Any] = {
     "format": Format,
     "heading": Heading,
     "labels": Labels,
+    "icons": Icons,
+    "layout": Layout,
+    "odometer": Odometer,
+    "wording": Wording,
+    "unit": Unit,
+    "gap": Gap,
 }
 """By the name of the field in the API."""
 

@@ -21,13 +21,35 @@ app = typer.Typer()
 @app.command("import")
 def import_logs(
     files: Annotated[
-        list[Path], typer.Argument(help="Access logs in combined format, plain or .gz.")
+        list[Path], typer.Argument(help="Access logs, plain, .gz, .bz2, .xz or .zst.")
     ],
     slug: Annotated[str, typer.Option("--site", help="Short name of the site they count for.")],
     host: Annotated[
         str | None,
-        typer.Option(help="Host name of their pages. [default: the first host of the site]"),
+        typer.Option(
+            help="Host name of their pages. [default: the hosts of the site that a log names, or"
+            " the first one]"
+        ),
     ] = None,
+    log_format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="Format that is not recognised: a name, or a layout in the notation of Apache or"
+            " nginx.",
+        ),
+    ] = "",
+    address: Annotated[
+        str,
+        typer.Option(
+            help="Field with the reader's address: its name (X-Real-IP), last or connection."
+            " [default: X-Forwarded-For where the format has it]"
+        ),
+    ] = "",
+    unreadable: Annotated[
+        bool,
+        typer.Option(help="Leave out what cannot be read, also above 5% of the lines of a file."),
+    ] = False,
     until: Annotated[
         str | None,
         typer.Option(
@@ -47,9 +69,13 @@ def import_logs(
 ) -> None:
     """Import access logs of the server before, with their own times.
 
-    Counts pages that people were shown: GET, 2xx or 304, no images, scripts, styles, feeds or
-    other files, no bots. Give all files of a site in one command, in any order: who is in the
-    middle of a visit at the end of one goes on with it in the next.
+    Counts pages that people were shown: GET, 2xx or 304, no images, scripts, feeds or other
+    files, no parts of pages, no bots; and apart from them, downloads of documents. The format is
+    recognised and named: combined, common, both with the host in front, nginx's main, IIS (W3C),
+    JSON of Caddy, Traefik and nginx.
+
+    Give all files of a site in one command, in any order: who is in the middle of a visit at the
+    end of one goes on with it in the next.
 
     What was interrupted goes on with the same command. A file counts once, by its content,
     whatever its name, packed or not. Talks to the running API (LUOT_URL and LUOT_TOKEN, or
@@ -58,6 +84,7 @@ def import_logs(
     [bold]luot import /var/log/nginx/access.log* --site mytho --until 2026-11-20[/bold]
     """
     from services.access_log.client import ImportClient, UnfinishedError, UploadOptions
+    from services.access_log.file import FormatOptions
     from services.access_log.hits import HitReader
     from services.access_log.parser import AccessLogError
     from services.access_log.upload import examine_all, import_all
@@ -95,12 +122,14 @@ def import_logs(
             max_paths=settings.max_paths,
             now=time.time_ns() // 1_000_000,
             until=options.until,
+            only_host=host is not None,
         )
         results: list[FileResult] = []
         try:
-            logs = examine_all(files, display.looks_at)
+            formats = FormatOptions(name=log_format, address=address, unreadable=unreadable)
+            logs = examine_all(files, display.looks_at, formats, site, client.known())
             states = [_state(client, file, options) for file in logs]
-            display.warn(states)
+            display.warn(logs, states)
             display.begin(logs)
             for result in import_all(logs, states, client, reader, options, display.read):
                 results.append(result)

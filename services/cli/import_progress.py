@@ -1,5 +1,6 @@
 """The progress of `luot import` on the terminal."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from rich.progress import (
 )
 
 from services.access_log.client import UploadState
+from services.access_log.file import LogFile
 
 
 class ImportProgressBar:
@@ -34,9 +36,12 @@ class ImportProgressBar:
             transient=True,
             disable=quiet,
         )
+        self._read_lines = 0
+        self._began = time.monotonic()
         self._task = self._progress.add_task("", total=None)
         self._before = 0
         self._size = 0
+        self._lines = 0
         self._text = ""
 
     def __enter__(self) -> "ImportProgressBar":
@@ -54,21 +59,26 @@ class ImportProgressBar:
         """Say which file is looked at."""
         self._progress.update(self._task, description=f"looking at {path.name}")
 
-    def warn(self, states: Sequence[UploadState]) -> None:
+    def warn(self, files: Sequence[LogFile], states: Sequence[UploadState]) -> None:
         """Say what should be known before anything counts, each thing once."""
-        warnings = dict.fromkeys(text for state in states for text in state.warnings)
+        told = [*(file.warnings for file in files), *(state.warnings for state in states)]
+        warnings = dict.fromkeys(text for texts in told for text in texts)
         for text in warnings:
             typer.secho(f"luot: note: {text}", err=True, fg="yellow")
 
     def begin(self, files: Sequence[Any]) -> None:
         """Measure the files."""
         total = sum(file.path.stat().st_size for file in files)
+        self._began = time.monotonic()
         self._progress.update(self._task, total=total, completed=0)
 
     def read(self, file: Any, log: Any) -> None:
         """Say how far a file is read."""
         self._size = log.bytes_read
-        self._text = f"{file.path.name}: {log.lines:,} lines"
+        self._lines = log.lines
+        seconds = max(time.monotonic() - self._began, 0.001)
+        rate = (self._read_lines + log.lines) / seconds
+        self._text = f"{file.path.name}: {log.lines:,} lines, {rate:,.0f} lines/s"
         self._progress.update(
             self._task, completed=self._before + self._size, description=self._text
         )
@@ -76,6 +86,8 @@ class ImportProgressBar:
     def next(self) -> None:
         """Go on to the next file."""
         self._before += self._size
+        self._read_lines += self._lines
+        self._lines = 0
         self._size = 0
 
     def waits(self, reason: str) -> None:

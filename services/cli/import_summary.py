@@ -34,9 +34,16 @@ def _table(results: Sequence[FileResult], dry_run: bool) -> Table:
         table.add_row(result.file, state, style="bold")
         if result.begun == "done" and not result.lines:
             continue
+        table.add_row("  format", result.format)
+        table.add_row("  reader's address from", result.address)
+        table.add_row("  addresses, days", f"{result.addresses:,}, {result.days:,}")
+        if result.hosts:
+            table.add_row("  hosts", _hosts(result.hosts))
         rows = {"lines": result.lines, "pages of people": result.pages, "visits": result.visits}
-        if result.sent != result.pages and not dry_run:
-            rows["pages sent now"] = result.sent
+        if result.downloads:
+            rows["downloads"] = result.downloads
+        if result.sent != result.pages + result.downloads and not dry_run:
+            rows["sent now"] = result.sent
         for name, value in rows.items():
             table.add_row(f"  {name}", f"{value:,}")
         for name, value in result.left_out.most_common():
@@ -45,3 +52,8 @@ def _table(results: Sequence[FileResult], dry_run: bool) -> Table:
             table.add_row("  out of order, visits may be cut in two", f"{result.unsorted:,}")
         table.add_section()
     return table
+
+
+def _hosts(hosts: dict[str, int], most: int = 3) -> str:
+    named = [f"{host or 'none'} ({lines:,})" for host, lines in list(hosts.items())[:most]]
+    return ", ".join(named) + (f" and {len(hosts) - most} more" if len(hosts) > most else "")

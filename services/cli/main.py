@@ -9,10 +9,14 @@ from services.cli import (
     audit,
     backup,
     balance,
+    convert,
     correct,
     doctor,
+    export,
     import_logs,
+    imports,
     migrate,
+    probe,
     repair,
     replay,
     restore,
@@ -25,6 +29,7 @@ from services.cli import (
     token,
     up,
     user,
+    verify,
 )
 
 # Whatever is heavy (the embedded engine, Faust, FastAPI) is imported by the command that needs it.
@@ -37,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (up, services, migrate, replay, simulate):
+for module in (up, services, probe, migrate, replay, simulate):
     app.add_typer(module.app)
 app.add_typer(site.app, name="site")
 app.add_typer(user.app, name="user")
@@ -45,7 +50,9 @@ app.add_typer(token.app, name="token")
 app.add_typer(balance.app, name="balance")
 app.add_typer(correct.app, name="correct")
 app.add_typer(repair.app, name="repair")
-for module in (audit, snippet, backup, restore, rewind, doctor, import_logs, tail):
+app.add_typer(imports.app, name="imports")
+app.add_typer(export.app, name="export")
+for module in (audit, snippet, backup, verify, restore, rewind, doctor, import_logs, convert, tail):
     app.add_typer(module.app)
 
 

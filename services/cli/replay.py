@@ -19,7 +19,7 @@ app = typer.Typer()
 
 @app.command()
 def replay(
-    file: Annotated[str, typer.Argument(help="Access log, plain or .gz; - is standard input.")],
+    file: Annotated[str, typer.Argument(help="Access log, plain or packed; - is standard input.")],
     site: SiteOption,
     url: Url = None,
     speed: Annotated[
@@ -30,7 +30,7 @@ def replay(
     connections: Connections = 64,
     as_json: SummaryJson = False,
 ) -> None:
-    """Send the pages of an access log (combined or common format) as real HTTP hits.
+    """Send the pages of an access log, of any format of `luot import`, as real HTTP hits.
 
     For trying and for load: each hit counts at the time it arrives, not at the time in the log.
     Each visitor keeps the address of the log (X-Forwarded-For), which ingest believes from its

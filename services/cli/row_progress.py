@@ -1,14 +1,31 @@
-"""A progress bar of rows, for `luot backup` and `luot restore`."""
+"""Progress in rows, for `luot backup`, `luot verify` and `luot restore`."""
+
+import time
+from collections.abc import Callable
+
+SAY_SECONDS = 30.0
+"""Where nobody sits at a terminal, the log of the job says so often how far it is."""
 
 
 class RowProgress:
-    """A progress bar of rows; silent when stderr is not a terminal."""
+    """A progress bar of rows; a line now and then where stderr is not a terminal."""
 
-    def __init__(self, name: str, total: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        total: int | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
         console = Console(stderr=True)
+        self._name = name
+        self._rows, self._total = 0, total
+        self._monotonic = monotonic
+        self._silent = not console.is_terminal
+        self._said = monotonic()
         self._progress = Progress(
             "{task.description}",
             BarColumn(),
@@ -16,7 +33,7 @@ class RowProgress:
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=self._silent,
         )
         self._task = self._progress.add_task(name, total=total)
 
@@ -28,7 +45,20 @@ class RowProgress:
         self._progress.stop()
 
     def total(self, rows: int) -> None:
+        """Take how many rows there are, about."""
+        self._total = rows
         self._progress.update(self._task, total=rows)
 
     def advance(self, rows: int) -> None:
+        """Take that further rows are done."""
+        self._rows += rows
         self._progress.advance(self._task, rows)
+        if self._silent and self._monotonic() - self._said >= SAY_SECONDS:
+            self._say()
+
+    def _say(self) -> None:
+        import typer
+
+        self._said = self._monotonic()
+        of = f" of about {self._total:,}" if self._total else ""
+        typer.echo(f"luot: {self._name}: {self._rows:,}{of} rows", err=True)

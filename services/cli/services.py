@@ -1,12 +1,13 @@
 """The commands `luot ingest`, `luot aggregator` and `luot api`: one service of several."""
 
+import logging
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from services.cli.terminal import clear_errors
-from services.runtime import log_setup
+from services.cli.terminal import UNUSABLE, clear_errors
+from services.runtime import log_setup, tracing
 
 app = typer.Typer()
 
@@ -24,7 +25,7 @@ def ingest(host: Host = None, port: Port = None) -> None:
 
         run(settings)
 
-    _service(IngestSettings, run, host, port)
+    _service("ingest", IngestSettings, run, host, port)
 
 
 @app.command()
@@ -37,7 +38,7 @@ def aggregator(host: Host = None, port: Port = None) -> None:
 
         run(settings)
 
-    _service(AggregatorSettings, run, host, port)
+    _service("aggregator", AggregatorSettings, run, host, port)
 
 
 @app.command()
@@ -50,16 +51,24 @@ def api(host: Host = None, port: Port = None) -> None:
 
         run(settings)
 
-    _service(ApiSettings, run, host, port)
+    _service("api", ApiSettings, run, host, port)
 
 
-def _service(settings: Any, run: Callable[[Any], None], host: str | None, port: int | None) -> None:
+def _service(
+    name: str, settings: Any, run: Callable[[Any], None], host: str | None, port: int | None
+) -> None:
+    from services.settings import SettingsError
     from services.store.interface import StoreError
 
-    with clear_errors(StoreError):
+    with clear_errors(tracing.TracingError):
         chosen = settings.read(**given(host=host, port=port))
-        log_setup.to_stderr(chosen.log_level)
+        tracing.begin(name)
+    log_setup.to_stderr(chosen.log_level, name, chosen.log_format)
+    try:
         run(chosen)
+    except (SettingsError, StoreError) as error:
+        logging.getLogger(__name__).critical("%s cannot run: %s", name, error)
+        raise typer.Exit(UNUSABLE) from None
 
 
 def given(**values: object) -> dict[str, Any]:

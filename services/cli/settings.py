@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from msgspec import Meta
 
@@ -39,6 +39,12 @@ class ClientSettings(Settings, frozen=True, kw_only=True):
                     " expected the data folder of `luot up`"
                 )
         return cls.read(environ, **given)
+
+
+class ProbeSettings(ClientSettings, frozen=True, kw_only=True):
+    """What `luot probe` reads from the environment."""
+
+    default_port: ClassVar[int] = 8004
 
 
 class AgentSettings(Settings, frozen=True, kw_only=True):

@@ -42,6 +42,28 @@ FoldCase = Annotated[
         " Views that were counted in capitals before are not added.",
     ),
 ]
+HashRoutes = Annotated[
+    bool | None,
+    typer.Option(
+        "--hash-routes/--no-hash-routes",
+        help="Count routes in the fragment as paths (/#/tin/1 as /tin/1): for applications.",
+    ),
+]
+ExcludedPages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        help="Path that is never counted: /quan-tri/** for all below. Repeat; '' for none.",
+    ),
+]
+DownloadEndings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--download-ending",
+        help="Ending of files whose downloads are counted (pdf). Repeat; '' for those of documents,"
+        " none for no files.",
+    ),
+]
 HonourDnt = Annotated[
     bool | None,
     typer.Option("--honour-dnt/--ignore-dnt", help="No visitor hash for DNT and GPC browsers."),
@@ -73,6 +95,15 @@ PublicDashboard = Annotated[
 _INGEST_SECONDS = 6
 """How long `add` waits for ingest, which reads the sites every two seconds."""
 
+PageAliases = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--page-alias",
+        help="ADDRESS=PAGE: views of the address are the page's, also all before; /en/*=/* for all"
+        " below. Repeat; '' for none.",
+    ),
+]
+
 OPTIONS: dict[str, Any] = {
     "name": Name,
     "timezone": Timezone,
@@ -80,6 +111,10 @@ OPTIONS: dict[str, Any] = {
     "metric": Metric,
     "significant": Significant,
     "fold_case": FoldCase,
+    "hash_routes": HashRoutes,
+    "excluded_pages": ExcludedPages,
+    "download_endings": DownloadEndings,
+    "page_aliases": PageAliases,
     "honour_dnt": HonourDnt,
     "views_only": ViewsOnly,
     "public_top": PublicTop,
@@ -95,8 +130,11 @@ def add(slug: Slug, data: Data = None, as_json: Json = False, **given: Any) -> N
     """Add a site, and say when ingest counts it."""
     fields = _fields(given)
     with connected(data) as admin:
-        _show([admin.call("POST", "/sites", {"slug": slug, **fields})], as_json)
+        made = admin.call("POST", "/sites", {"slug": slug, **fields})
+        _show([made], as_json)
         if not as_json:
+            if made.get("removed_before"):
+                typer.echo(f"a site {slug} was removed before; this one begins at zero")
             typer.echo(_counted(admin, slug))
 
 
@@ -126,14 +164,71 @@ def edit(
         _show([admin.call("PATCH", f"/sites/{slug}", fields)], as_json)
 
 
+Erase = Annotated[
+    bool, typer.Option("--erase", help="Erase all that was counted for it, for good.")
+]
+
+
 @app.command()
-def remove(slug: Slug, yes: Yes = False, data: Data = None) -> None:
-    """Remove a site: it is no longer counted or shown. Its counts stay in the store."""
-    if not yes:
+def remove(slug: Slug, erase: Erase = False, yes: Yes = False, data: Data = None) -> None:
+    """Remove a site: it is no longer counted or shown. `luot site restore` brings it back.
+
+    With --erase nothing of it is left, also of one that was removed before. A new site of the same
+    name begins at zero either way.
+    """
+    if not yes and not erase:
         confirm_removal("site", slug)
     with connected(data) as admin:
+        if erase:
+            from services.cli.erase import erase as erased
+
+            erased(admin, slug, yes)
+            return
         admin.call("DELETE", f"/sites/{slug}")
-    typer.echo(f"removed {slug}")
+    typer.echo(f"removed {slug}; its counts are kept: luot site restore {slug}")
+
+
+@app.command()
+def rename(
+    slug: Slug,
+    to: Annotated[str, typer.Argument(help="The short name that it gets.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Give a site another short name. Its numbers stay, and the old snippet still counts."""
+    with connected(data) as admin:
+        _show([admin.call("POST", f"/sites/{slug}/rename", {"slug": to})], as_json)
+
+
+@app.command()
+def merge(
+    slug: Slug,
+    into: Annotated[str, typer.Argument(help="The site that shows its numbers, too.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Let the numbers of a site be part of another one's, also those of all the years before.
+
+    Both are counted as before, with the old snippet as well. `luot site part` parts them again.
+    """
+    with connected(data) as admin:
+        _show([admin.call("POST", f"/sites/{slug}/merge", {"into": into})], as_json)
+
+
+@app.command()
+def part(slug: Slug, data: Data = None, as_json: Json = False) -> None:
+    """Take a site out of the one that it was merged into."""
+    with connected(data) as admin:
+        _show([admin.call("DELETE", f"/sites/{slug}/merge")], as_json)
+
+
+@app.command()
+def restore(slug: Slug, data: Data = None, as_json: Json = False) -> None:
+    """Bring a site back that was removed and not erased, with its settings and its counts."""
+    with connected(data) as admin:
+        _show([admin.call("POST", f"/sites/{slug}/restore")], as_json)
+        if not as_json:
+            typer.echo(_counted(admin, slug))
 
 
 Pages = Annotated[
@@ -193,9 +288,22 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of the API that the options set."""
     # Typer gives an empty list for an option that was not used.
     fields = {name: given[name] for name in OPTIONS if given[name] not in (None, [])}
+    for name in ("excluded_pages", "download_endings"):
+        if name in fields:
+            fields[name] = [value for value in fields[name] if value]
+    if "page_aliases" in fields:
+        fields["page_aliases"] = [_alias(given) for given in fields["page_aliases"] if given]
     if shown := display.fields(given):
         fields["display"] = shown
     return fields
+
+
+def _alias(given: str) -> dict[str, str]:
+    # A path may hold a '=', in its query.
+    address, mark, page = given.partition("=/")
+    if not mark:
+        fail(f"{given!r} is no alias; expected for example '/tin-cu/1=/tin/1'")
+    return {"address": address, "page": f"/{page}"}
 
 
 def _zone(site: Mapping[str, Any]) -> str:

@@ -92,7 +92,9 @@ def _line(text: str, colour: bool) -> str:
     import json
 
     hit: dict[str, Any] = json.loads(text)
-    kind = "bot" if hit["bot"] else {None: "view", True: "visit", False: "view"}[hit["visit"]]
+    kind = {None: "view", True: "visit", False: "view"}[hit["visit"]]
+    if hit["bot"] or hit["download"]:
+        kind = "bot" if hit["bot"] else "file"
     who = " ".join(
         _printable(hit[name]) or "-" for name in ("device", "browser", "os", "country", "source")
     )
@@ -101,7 +103,7 @@ def _line(text: str, colour: bool) -> str:
     path = _printable(f"{hit['path']} {hit.get('own_path', '')}".rstrip())
     if not colour:
         return f"{time} {hit['site']} {kind:5} {path} {who}"
-    kinds = {"bot": "bright_black", "view": "green", "visit": "bright_green"}
+    kinds = {"bot": "bright_black", "file": "magenta", "view": "green", "visit": "bright_green"}
     return " ".join(
         (
             typer.style(time, dim=True),

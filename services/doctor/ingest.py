@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from services.doctor.check import Check, Findings
 from services.state.errors import StateError
-from services.state.recent_hits import HitsOverBudget, UntrustedForwards
+from services.state.recent_hits import HitsOverBudget, HitsOverRoom, UntrustedForwards
 from services.state.spooled_hits import SpooledHits
 from services.state.state import State
 
@@ -17,6 +17,7 @@ async def examine(shared: State, clock: Callable[[], float]) -> list[Check]:
     for name, look in (
         ("proxies", lambda: _proxies(findings, shared, clock)),
         ("budgets", lambda: _budgets(findings, shared, clock)),
+        ("room", lambda: _room(findings, shared, clock)),
         ("spooled hits", lambda: _spooled(findings, shared, clock)),
     ):
         await findings.attempt(name, look, StateError)
@@ -48,6 +49,20 @@ async def _budgets(findings: Findings, shared: State, clock: Callable[[], float]
         " LUOT_ADDRESS_BYTES and LUOT_ADDRESS_VISITORS"
         if hits
         else "no address sends more than its budget",
+    )
+
+
+async def _room(findings: Findings, shared: State, clock: Callable[[], float]) -> None:
+    hits = await HitsOverRoom(shared).read(int(clock() * 1000))
+    findings.add(
+        "room",
+        not hits,
+        f"{_counted(hits)} were refused in the last 20 minutes: their sites took most of a log that"
+        " is nearly full, or more than LUOT_SITE_BYTES"
+        if hits
+        else "no site takes more than its part of the log",
+        "if these are readers, give Redis more memory (maxmemory); if it is a flood, take back what"
+        " was counted of it (luot correct)",
     )
 
 

@@ -1,11 +1,12 @@
 """Checks whether the log is durable, and whether it is being read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from services.doctor.check import Check, Findings
 from services.log import keys
 from services.log.errors import LogError
 from services.log.interface import Extent, Log
+from services.log.reach import reach_seconds
 
 LATE_SECONDS = 10.0
 SKEW_SECONDS = 5.0
@@ -75,26 +76,14 @@ async def _lag(findings: Findings, log: Log) -> None:
     entries = sum(extent.entries for extent in extents)
     worst = max(waits.values(), default=0) / 1000
     behind = f"; behind: {', '.join(map(str, late))}" if late else ""
-    hours = await _hours(log, extents, now_ms)
+    reach = await reach_seconds(log, extents, now_ms) or 0.0
     findings.add(
         "lag",
         not late,
-        f"{entries:,} entries of {hours:.1f} hours kept,"
+        f"{entries:,} entries of {reach / 3600:.1f} hours kept,"
         f" the oldest that is not counted is {worst:.1f} s old{behind}",
         "see the aggregator's log and whether the store takes its flushes",
     )
-
-
-async def _hours(log: Log, extents: Sequence[Extent], now_ms: int) -> float:
-    """Return how far back the log reaches in all partitions, or since it began."""
-    begins = {
-        extent: await log.positions.time_of(extent.partition, extent.first)
-        for extent in extents
-        if extent.first is not None
-    }
-    trimmed = [ms for extent, ms in begins.items() if extent.trimmed]
-    oldest = max(trimmed) if trimmed else min(begins.values(), default=None)
-    return 0.0 if oldest is None else (now_ms - oldest) / 3_600_000
 
 
 async def _waits_ms(log: Log, extent: Extent, now_ms: int) -> int:

@@ -3,16 +3,19 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from services.doctor import ingest, log, store
+from services.doctor import ingest, log
+from services.doctor import store as store_checks
 from services.doctor.check import Check, Findings
 from services.embedded.stores import Stores
 from services.log import spool_marks
 from services.log.errors import LogError
 from services.log.interface import Log
 from services.settings import StoreSettings
+from services.store import last_done
+from services.store.interface import Store, StoreError
 
 DEFAULT_DAYS = 3
 MAX_DAYS = 400
@@ -29,8 +32,31 @@ async def examine(
     return [
         *await ingest.examine(stores.state, clock),
         *await log.examine(stores.log, clock),
-        *await store.examine(stores.store, stores.state, settings, days, clock),
+        *await store_checks.examine(stores.store, stores.state, settings, days, clock),
     ]
+
+
+def failures(checks: Sequence[Check]) -> int:
+    """Return how many checks found something wrong."""
+    return sum(check.ok is False for check in checks)
+
+
+async def record(store: Store, checks: Sequence[Check], clock: Callable[[], float]) -> str | None:
+    """Note the verdict in the store, for the metrics; return why it could not be noted, or None.
+
+    Of a store that cannot be used at all, a check has told already.
+    """
+    if any(check.ok is False and check.name == store_checks.SERVER for check in checks):
+        return None
+    values = {
+        last_done.DOCTOR_FINISHED_MS: int(clock() * 1000),
+        last_done.DOCTOR_FAILURES: failures(checks),
+    }
+    try:
+        await last_done.note(store, values)
+    except StoreError as error:
+        return str(error)
+    return None
 
 
 async def spool(log: Log, environ: Mapping[str, str] = os.environ) -> list[Check]:

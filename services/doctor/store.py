@@ -11,6 +11,8 @@ from services.store import drift, portable, server_info, sites
 from services.store.interface import Store, StoreError
 from services.store.migrations import migrations, partitions_of, schema_of
 
+SERVER = "ClickHouse"
+"""The check that there is a store at all."""
 SKEW_SECONDS = 5.0
 MIN_FREE_BYTES = 2 << 30
 MIN_FREE = 0.1
@@ -29,13 +31,13 @@ async def examine(
         version = await server_info.version(store)
     except StoreError as error:
         findings.add(
-            "ClickHouse",
+            SERVER,
             False,
             f"cannot be used: {error}",
             "start it, or set LUOT_CLICKHOUSE_URL; `luot migrate` makes the database",
         )
         return findings.checks
-    findings.add("ClickHouse", True, version)
+    findings.add(SERVER, True, version)
     for name, look in (
         ("clock", lambda: _clock(findings, store, clock)),
         ("schema", lambda: _schema(findings, store)),

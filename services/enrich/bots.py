@@ -51,15 +51,24 @@ _NAME = re.compile(r"(?<!cu)bots?(?![a-z])|crawl|spider", re.IGNORECASE)
 _LEADING = """
 curl wget fetch lwp java php ruby perl python dart deno bun node go-http-client okhttp axios got
 undici aiohttp httpx httpie guzzlehttp postmanruntime insomnia symfony k6 ab siege vegeta faraday
-mechanize libcurl pycurl
+mechanize libcurl pycurl check_\\w+ checkmk icinga nagios sensu centreon prtg munin collectd haproxy
+keepalived keepaliveclient smokeping monit prometheus blackbox-exporter jmeter locust gatling
+wrk solarwinds appdynamics cacti librenms netdata telegraf opennms shinken xymon nrpe instana
+elastic-heartbeat grafana kubernetes kubelet envoy traefik ansible captivenetworksupport
+bombardier autocannon artillery tsung httperf freshping hyperping dynatrace ruxit loader\\.io
 """
 _ANYWHERE = """
 python- libwww http_request httpclient http-client node-fetch urllib scrapy headless phantomjs
 puppeteer playwright selenium webdriver slimerjs lighthouse slurp scraper fetcher feedparser
 feedburner validator checker extractor analyzer transcoder uptime monitoring pingdom archiver
 webcopier httrack scanner rss\\x20reader link\\x20?check
+health\\x20?-?check healthprobe health\\x20probe internal\\x20dummy\\x20connection load\\x20balancer
+synthetics endpoint\\x20monitor network\\x20monitor http\\x20monitor
 """
 _TOOLS = (*(rf"^{name}\b" for name in _LEADING.split()), *re.findall(r"\S+", _ANYWHERE))
+# One product and nothing else, Name/1.2: monitors, balancers and tools. Telephones that said as
+# little have figures in their names.
+_ONE_PRODUCT = re.compile(r"[A-Za-z][A-Za-z_-]*(?:\.[A-Za-z]+)*/v?\d[\w.-]*")
 _tools = crawler_lists.PatternSet(enumerate(_TOOLS), "(?i)")
 
 
@@ -75,6 +84,7 @@ class Reason(StrEnum):
     NO_ENGINE = "names no engine of a browser"
     TOOL = "names a tool or library"
     LIST = "on a list of crawlers"
+    PRODUCT = "one product, and no system or engine"
     WEB_VIEW = "an application that shows a page"
     APPLICATION = "an application of a known system"
     BROWSER = "nothing says otherwise"
@@ -118,6 +128,8 @@ def judge(user_agent: str, lists: crawler_lists.CrawlerLists = _lists) -> Verdic
         return Verdict(True, Reason.TOOL, _TOOLS[tool])
     if pattern := lists.find(program):
         return Verdict(True, Reason.LIST, f"{pattern.list}: {pattern.regex}")
+    if _ONE_PRODUCT.fullmatch(program):
+        return Verdict(True, Reason.PRODUCT, program)
     return Verdict(False, Reason.BROWSER)
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from services.model.bounded_cache import BoundedCache
 from services.model.hosts import fold
-from services.model.paths import clean
+from services.model.paths import clean, is_route
 from services.model.site import ANY_HOST, Site
 
 MAX_SOURCE = 100
@@ -24,6 +24,7 @@ _GUESSED = ("source", "ref")
 class PageUrl(msgspec.Struct, frozen=True, gc=False):
     """A page's URL in parts, as they came; the host is in lower case.
 
+    query     with the fragment, where that is a route
     campaign  what the URL itself names as its source, '' when it names none
     campaign_is_guessed  named by a parameter that may mean something else, too
     """
@@ -50,7 +51,8 @@ def _page(url: str) -> PageUrl | None:
     if parts is None or parts.scheme not in ("http", "https"):
         return None
     host = _host(parts)
-    return PageUrl(host, parts.path, parts.query, *_campaign(parts.query)) if host else None
+    query = f"{parts.query}#{parts.fragment}" if is_route(parts.fragment) else parts.query
+    return PageUrl(host, parts.path, query, *_campaign(parts.query)) if host else None
 
 
 def _page_bytes(url: str, page: PageUrl) -> int:

@@ -20,7 +20,7 @@ HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 _PRIVATE = (b"cache-control", b"no-store")
 _NO_SNIFF = (b"x-content-type-options", b"nosniff")
 
-_REFUSED = metrics.REFUSED_REQUESTS.create()
+_UNKNOWN_HOST = metrics.REFUSED_REQUESTS.create().labels("unknown_host")
 
 
 class HostNames(tuple[str, ...]):
@@ -81,7 +81,7 @@ class Edge:
         if self._names is not None and path not in ABOUT_THE_PROCESS:
             name = next((value for name, value in scope["headers"] if name == b"host"), None)
             if name is not None and hostname(name.decode("latin-1")) not in self._names:
-                _REFUSED.labels("unknown_host").inc()
+                _UNKNOWN_HOST.inc()
                 refusal = ApiError(
                     HTTPStatus.MISDIRECTED_REQUEST,
                     {"host": f"{shown(name.decode('latin-1'))} is no name of this server"},

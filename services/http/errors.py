@@ -10,8 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 RETRY_AFTER_SECONDS = 2
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _HEADERS = {
     "Access-Control-Allow-Origin": "*",
@@ -46,12 +49,15 @@ class ApiError(Exception):
         self.errors = dict(errors)
         self.headers = dict(headers or {})
 
-    def response(self) -> Response:
-        """Return the response."""
+    def response(self, *, text_too: bool = False) -> Response:
+        """Return the response; `text_too`: with `error`, all that was wrong as one text."""
+        body: dict[str, object] = {
+            "errors": {field: [str(text)] for field, text in self.errors.items()}
+        }
+        if text_too:
+            body["error"] = "; ".join(f"{field}: {text}" for field, text in self.errors.items())
         return Response(
-            msgspec.json.encode(
-                {"errors": {field: [str(text)] for field, text in self.errors.items()}}
-            ),
+            msgspec.json.encode(body),
             status_code=self.status,
             headers=_HEADERS | self.headers,
             media_type="application/json",
@@ -81,31 +87,55 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
-def install(app: FastAPI) -> None:
-    """Make every error response of the application have this shape."""
-    app.add_exception_handler(ApiError, _refused)  # type: ignore[arg-type]
-    app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
-    app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
-    app.add_exception_handler(Exception, _failed)
+def install(app: FastAPI, text_under: str) -> None:
+    """Make every error response of the application have this shape.
+
+    text_under  the prefix of addresses whose responses also have `error`, a text, which clients
+                of Plausible's API read
+    """
+
+    def respond(request: Request, error: ApiError) -> Response:
+        return error.response(text_too=request.url.path.startswith(text_under))
+
+    async def refused(request: Request, error: ApiError) -> Response:
+        return respond(request, error)
+
+    async def http(request: Request, error: HTTPException) -> Response:
+        known: dict[int, str] = {
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"the body is too large; {error.detail}",
+            HTTPStatus.NOT_FOUND: "there is nothing at this address",
+            HTTPStatus.METHOD_NOT_ALLOWED: f"{shown(request.method)} is not possible here",
+        }
+        message = known.get(error.status_code, str(error.detail))
+        headers = error.headers
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {**(headers or {}), "Allow": ", ".join(_methods_of(request))}
+        return respond(request, ApiError(error.status_code, {"request": message}, headers))
+
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        errors = dict(_explain(problem) for problem in error.errors())
+        return respond(request, ApiError(HTTPStatus.BAD_REQUEST, errors))
+
+    async def failed(request: Request, error: Exception) -> Response:
+        message = "the server failed; its log says why"
+        return respond(request, ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, {"request": message}))
+
+    app.add_exception_handler(ApiError, refused)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, http)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(Exception, failed)
 
 
-async def _refused(_: Request, error: ApiError) -> Response:
-    return error.response()
-
-
-async def _http(request: Request, error: HTTPException) -> Response:
-    known: dict[int, str] = {
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"the body is too large; {error.detail}",
-        HTTPStatus.NOT_FOUND: "there is nothing at this address",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{shown(request.method)} is not possible here",
-    }
-    message = known.get(error.status_code, str(error.detail))
-    return ApiError(error.status_code, {"request": message}, error.headers).response()
-
-
-async def _invalid(_: Request, error: RequestValidationError) -> Response:
-    errors = dict(_explain(problem) for problem in error.errors())
-    return ApiError(HTTPStatus.BAD_REQUEST, errors).response()
+def _methods_of(request: Request) -> list[str]:
+    """Return the methods of an address: each has a route of its own, which knows only itself."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+        )
+    ]
 
 
 def _explain(problem: Mapping[str, Any]) -> tuple[str, str]:
@@ -115,8 +145,3 @@ def _explain(problem: Mapping[str, Any]) -> tuple[str, str]:
         return ".".join(where) if problem["type"] == "missing" else "body", message
     given = "(hidden)" if "password" in where else shown(problem["input"])
     return ".".join(where) or "body", f"{given}: {message}"
-
-
-async def _failed(_: Request, error: Exception) -> Response:
-    message = "the server failed; its log says why"
-    return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, {"request": message}).response()

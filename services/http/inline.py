@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
 from services.http.response import Header, PrebuiltResponse
+from services.runtime import request_id
 
 _log = logging.getLogger(__name__)
 
@@ -60,12 +61,23 @@ class InlineConnection(Protocol):
 class InlineCycle:
     """A request and its response: what uvicorn calls the cycle of a connection."""
 
-    __slots__ = ("_connection", "_work", "disconnected", "keep_alive", "response_complete")
+    __slots__ = (
+        "_connection",
+        "_request_id",
+        "_work",
+        "disconnected",
+        "keep_alive",
+        "response_complete",
+    )
 
     message_event = _NoWaiter()
 
-    def __init__(self, connection: InlineConnection, work: Work) -> None:
+    def __init__(
+        self, connection: InlineConnection, work: Work, given_id: bytes | None = None
+    ) -> None:
+        """`given_id` is the request id of a proxy, which the response repeats."""
         self._connection = connection
+        self._request_id = given_id
         self._work = work
         self.disconnected = False
         self.keep_alive = True
@@ -78,7 +90,9 @@ class InlineCycle:
         except StopIteration as done:
             self._respond(done.value)
         except Exception:
-            _log.exception("a request could not be answered")
+            # Bound only now: an ordinary request is not logged, and needs none.
+            with request_id.bound(self._request_id) as self._request_id:
+                _log.exception("a request could not be answered")
             self._respond(_BROKEN)
         else:
             # As a task does with the future that its coroutine awaits.
@@ -94,7 +108,7 @@ class InlineCycle:
         closes = response.closes or not self.keep_alive
         if closes and not response.closes:
             headers = [*headers, *_CLOSE]
-        connection.transport.write(response.encode(headers))
+        connection.transport.write(response.encode(headers, self._request_id))
         if closes:
             connection.transport.close()
         connection.on_response_complete()

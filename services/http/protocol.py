@@ -21,6 +21,7 @@ from services import metrics
 from services.http import response
 from services.http.inline import InlineApp, InlineCycle
 from services.http.response import Header, PrebuiltResponse
+from services.runtime import request_id
 
 MAX_HEAD_BYTES = 48 * 1024
 """Request line and headers; the longest query that is answered has 32 KiB."""
@@ -33,8 +34,27 @@ SEND_SECONDS = 30.0
 SPARE_FILES = 256
 """File descriptors reserved for everything but connections."""
 
-_REFUSED = metrics.REFUSED_REQUESTS.create()
-_NOISE = ("Invalid HTTP request", "Unsupported upgrade", "No supported WebSocket")
+_refused = metrics.REFUSED_REQUESTS.create()
+_REFUSED = {
+    reason: _refused.labels(reason)
+    for reason in (
+        "answer_unread",
+        "body_too_slow",
+        "head_too_large",
+        "head_too_slow",
+        "host",
+        "malformed",
+        "silent",
+        "too_many_connections",
+    )
+}
+_NOISE = (
+    "Invalid HTTP request",
+    "Unsupported upgrade",
+    "No supported WebSocket",
+    # Of a start that failed: the application has said why, in one line.
+    "Traceback (most recent call last)",
+)
 
 
 class LimitedHttp(HttpToolsProtocol):
@@ -52,7 +72,9 @@ class LimitedHttp(HttpToolsProtocol):
         self._in_message = False
         self._in_head = True
         self._head_bytes = 0
+        self._asked = False
         self._hosts = 0
+        self._request_id: bytes | None = None
         self._body_bytes = 0
         self._chunk_bytes = 0
         self._since_begin = 0
@@ -68,7 +90,7 @@ class LimitedHttp(HttpToolsProtocol):
         """Accept a connection, unless there are too many."""
         super().connection_made(transport)
         if len(self.connections) > self.max_connections:
-            _REFUSED.labels("too_many_connections").inc()
+            _REFUSED["too_many_connections"].inc()
             transport.abort()
             return
         self._watch()
@@ -108,6 +130,7 @@ class LimitedHttp(HttpToolsProtocol):
             self.url, self.headers, self.expect_100_continue = b"", [], False
         self._in_message = self._in_head = True
         self._hosts = 0
+        self._request_id = None
         self._since_begin = self._chunk_bytes
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -118,6 +141,8 @@ class LimitedHttp(HttpToolsProtocol):
                 self.expect_100_continue = True
             elif name == b"host":
                 self._hosts += 1
+            elif name == request_id.HEADER:
+                self._request_id = request_id.sane(value)
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -153,6 +178,8 @@ class LimitedHttp(HttpToolsProtocol):
         else:
             self._answer_inline(self._inline_body)
         self._in_message, self._in_head = False, True
+        # Cheaper than a new timer for each request.
+        self._asked = True
 
     def pause_writing(self) -> None:
         """Wait for a client that does not read, but not forever."""
@@ -192,7 +219,7 @@ class LimitedHttp(HttpToolsProtocol):
         assert self._inline is not None  # noqa: S101
         self._inline_body = None
         work = self._inline.answer_inline(self.url.decode("ascii"), self.headers, body, self.client)
-        cycle = InlineCycle(self, work)
+        cycle = InlineCycle(self, work, self._request_id)
         self.cycle = cycle  # type: ignore[assignment]
         cycle.step()
 
@@ -210,6 +237,7 @@ class LimitedHttp(HttpToolsProtocol):
             super().on_message_begin()
             self.url, self.expect_100_continue = url, expect
             self.headers += headers  # in the scope, too
+        self.scope[request_id.SCOPE] = self._request_id  # type: ignore[literal-required]
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -230,6 +258,7 @@ class LimitedHttp(HttpToolsProtocol):
 
     def _watch(self) -> None:
         if self._slow is None:
+            self._asked = False
             self._slow = self.loop.call_later(self.head_seconds, self._late)
 
     def _unwatch(self) -> None:
@@ -240,10 +269,11 @@ class LimitedHttp(HttpToolsProtocol):
     def _late(self) -> None:
         self._slow = None
         seconds = f"{self.head_seconds:g} seconds"
-        if self.flow.read_paused:  # it is the service that does not read
+        if self.flow.read_paused or self._asked:
+            # It is the service that does not read, or what is now began after a whole request.
             self._watch()
         elif not self._in_message:
-            _REFUSED.labels("silent").inc()
+            _REFUSED["silent"].inc()
             self.transport.close()
         elif self._in_head:
             self._refuse(408, "head_too_slow", f"the head did not arrive within {seconds}")
@@ -251,15 +281,15 @@ class LimitedHttp(HttpToolsProtocol):
             self._body_bytes = 0
             self._watch()
         else:
-            _REFUSED.labels("body_too_slow").inc()
+            _REFUSED["body_too_slow"].inc()
             self.transport.close()
 
     def _give_up(self) -> None:
-        _REFUSED.labels("answer_unread").inc()
+        _REFUSED["answer_unread"].inc()
         self.transport.abort()
 
     def _refuse(self, status: int, reason: str, message: str) -> None:
-        _REFUSED.labels(reason).inc()
+        _REFUSED[reason].inc()
         body = msgspec.json.encode({"errors": {"request": [message]}})
         if self._is_idle():  # or else it would stand in the middle of another answer
             self.transport.write(
@@ -271,7 +301,7 @@ class LimitedHttp(HttpToolsProtocol):
 
 
 class _DropNoise(logging.Filter):
-    """Drops log lines that clients can cause at will; a metric counts them."""
+    """Drops log lines that clients can cause at will, which a metric counts, and repetitions."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not str(record.msg).startswith(_NOISE)

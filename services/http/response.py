@@ -9,6 +9,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from services.runtime import request_id
+
 EXTENSION = "luot.prebuilt"
 """The name of the extension among the `extensions` of a scope."""
 
@@ -39,12 +41,20 @@ class PrebuiltResponse:
         write = offered.get(EXTENSION) if offered else None
         if write is None or not write(self):
             headers = list(self._headers)
+            if given := scope.get(request_id.SCOPE):
+                headers.append((request_id.HEADER, given))
             await send({"type": "http.response.start", "status": self.status, "headers": headers})
             await send({"type": "http.response.body", "body": self._body})
 
-    def encode(self, default_headers: list[Header]) -> bytes:
-        """Return it with the headers that the server adds to every response."""
-        return b"%b%b%b" % (self._status_line, _encoded(default_headers), self._rest)
+    def encode(self, default_headers: list[Header], given_id: bytes | None = None) -> bytes:
+        """Return it with the headers that the server adds to every response.
+
+        `given_id` is the request id of a proxy; without one, none is made.
+        """
+        own = _encoded(default_headers)
+        if given_id is not None:
+            own += b"%b: %b\r\n" % (request_id.HEADER, given_id)
+        return b"%b%b%b" % (self._status_line, own, self._rest)
 
 
 def write(cycle: RequestResponseCycle, response: PrebuiltResponse) -> bool:
@@ -65,7 +75,8 @@ def write(cycle: RequestResponseCycle, response: PrebuiltResponse) -> bool:
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
     cycle.message_event.set()
-    cycle.transport.write(response.encode(cycle.default_headers))
+    given: Any = cycle.scope.get(request_id.SCOPE)
+    cycle.transport.write(response.encode(cycle.default_headers, given))
     cycle.on_response()
     return True
 

@@ -5,16 +5,16 @@ from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from services.http.errors import ApiError
+from services.http.measured_route import MeasuredRoute
 
 PATH = "/.well-known/security.txt"
 VALID = timedelta(days=90)
 """From each request on: the file is as true as the setting it is made of."""
 
 
-def routes(contact: str | None, public_url: str | None) -> list[Route]:
+def routes(contact: str | None, public_url: str | None) -> list[MeasuredRoute]:
     """Return the route; it answers 404 where the operator has named nobody."""
 
     async def answer(_: Request) -> Response:
@@ -26,4 +26,4 @@ def routes(contact: str | None, public_url: str | None) -> list[Route]:
             lines.append(f"Canonical: {public_url.rstrip('/')}{PATH}")
         return PlainTextResponse("".join(f"{line}\n" for line in lines))
 
-    return [Route(PATH, answer)]
+    return [MeasuredRoute(PATH, answer)]

@@ -33,6 +33,8 @@ def config(
         server_header=False,
         # An access log would contain visitors' addresses.
         access_log=False,
+        # Its lines go where all others go.
+        log_config=None,
         log_level=log_level,
         timeout_graceful_shutdown=shutdown_seconds,
         **more,

@@ -1,16 +1,19 @@
 """Ingest as an ASGI application: reads requests, hands hits to the intake, answers."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
-from functools import cache
 
 from msgspec import Raw
-from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from services.http import server
+from services.http.edge import ABOUT_THE_PROCESS
 from services.http.health import nothing_to_note, readiness
+from services.http.request_metrics import UNKNOWN, expect, observe
 from services.http.response import Header
+from services.http.traced import Traced
 from services.ingest import event, http, metrics, sent
 from services.ingest.checks import RefusedError
 from services.ingest.commit import UnavailableError
@@ -25,13 +28,15 @@ from services.ingest.http import IngestResponse, Receive, Scope, Send
 from services.ingest.intake import Intake
 from services.ingest.senders import UnknownSenderError
 from services.ingest.settings import IngestSettings
-from services.runtime import gc_tuning
+from services.metrics import announce
+from services.runtime import gc_tuning, request_id, tracing
 from services.runtime.clock import Clock, system_clock
 
 PATHS = frozenset({"/e", "/api/event", "/hit.gif"})
 """Where hits are sent; everything else on ingest's own port is about the process."""
 
-_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST"})
+_log = logging.getLogger(__name__)
+
 _SHUTDOWN_SECONDS = 15
 
 
@@ -52,6 +57,10 @@ class Ingest:
 
     async def start(self) -> None:
         """Begin to take hits. Raises RefusedError when this Redis must not hold the log."""
+        announce("ingest")
+        for path in self.inline_targets:
+            expect(path.decode(), "POST", 202, 503)
+        expect("/hit.gif", "GET", 200, 503)
         await self._intake.start()
 
     async def stop(self) -> None:
@@ -80,14 +89,18 @@ class Ingest:
             await self._lifespan(receive, send)
             return
         started = time.perf_counter()
-        answer = await self._answer(scope, receive)
+        try:
+            answer = await self._answer(scope, receive)
+        except Exception:
+            # For the line that the server logs of it.
+            request_id.use(scope.get(request_id.SCOPE))
+            raise
         if answer is not None:
             await answer.send(scope, send)
-            seconds = time.perf_counter() - started
-            path, method = scope["path"], scope["method"]
-            route = path if path in PATHS else "other"
-            known = method if method in _METHODS else "other"
-            _histogram(route, known, answer.status).observe(seconds)
+            path = scope["path"]
+            if path not in ABOUT_THE_PROCESS:
+                route = path if path in PATHS else UNKNOWN
+                observe(route, scope["method"], answer.status, time.perf_counter() - started)
 
     async def _answer(self, scope: Scope, receive: Receive) -> IngestResponse | None:
         """Return the answer to a request, or None when the client went away."""
@@ -116,7 +129,7 @@ class Ingest:
             answer = await self._event(body, headers, client)
         else:
             answer = self._too_large(headers)
-        _histogram(path, "POST", answer.status).observe(time.perf_counter() - started)
+        observe(path, "POST", answer.status, time.perf_counter() - started)
         return answer
 
     async def _posted(self, scope: Scope, receive: Receive) -> IngestResponse | None:
@@ -218,7 +231,7 @@ class Ingest:
 
     async def _own(self, path: str, method: str) -> IngestResponse:
         """Answer a request about the process itself."""
-        if path not in ("/healthz", "/readyz", "/metrics"):
+        if path not in ABOUT_THE_PROCESS:
             return http.NOT_FOUND
         if method not in ("GET", "HEAD"):
             return http.wrong_method(method, "GET", "HEAD")
@@ -251,10 +264,12 @@ def run(settings: IngestSettings) -> None:
     Raises SystemExit with a message when the start is refused or the port is taken.
     """
     ingest = Ingest(settings)
+    # Spans take a task for each request: none is answered inline.
+    app = ingest if tracing.tracer is None else Traced(ingest, PATHS)
     try:
         server.run(
             server.config(
-                ingest,
+                app,
                 host=settings.host,
                 port=settings.listen_port,
                 log_level=settings.log_level,
@@ -264,10 +279,5 @@ def run(settings: IngestSettings) -> None:
     except SystemExit:
         if ingest.refusal is None:
             raise
-        raise SystemExit(f"luot ingest: {ingest.refusal}") from None
-
-
-@cache
-def _histogram(route: str, method: str, status: int) -> Histogram:
-    """Return the histogram of a route and a method that are known: of strangers', none is made."""
-    return metrics.REQUEST_SECONDS.labels(route, method, str(status))
+        _log.critical("ingest cannot run: %s", ingest.refusal)
+        raise SystemExit(1) from None

@@ -37,6 +37,8 @@ class Ruling(IntEnum):
     NOT_WRITTEN = 2
     """A bot of which only the count is kept."""
     REFUSED = 3
+    NO_ROOM = 4
+    """Refused, because its site has taken its part of the log."""
 
 
 _HIT, _VISITOR, _BOT, _OCTET = map(one, Field)

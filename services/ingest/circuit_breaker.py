@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Callable
 
+from services.runtime.outage import span
+
 _log = logging.getLogger(__name__)
 
 RELAPSE_SECONDS = 60.0
@@ -67,7 +69,8 @@ class CircuitBreaker:
 
     def close(self) -> None:
         """Send hits straight into the log again; all earlier ones must be in it."""
-        _log.warning("the log can be written again")
+        lasted = span(self._monotonic() - self.opened_since)
+        _log.warning("the log can be written again, after %s", lasted)
         self.fault, self.slow = None, False
         self.closed_since = self._monotonic()
         self.opened.clear()

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 from services.ingest import metrics
 from services.ingest.circuit_breaker import CircuitBreaker
@@ -16,6 +17,8 @@ from services.log.entries import Batcher, LogEntry
 from services.log.errors import LogDisconnectedError, LogError
 from services.log.interface import LogProducer
 from services.model.hit import Hit
+from services.runtime import tracing
+from services.runtime.outage import Outage
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +77,9 @@ class GroupCommit:
         self._last_group = -math.inf
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._requests: dict[asyncio.Future[None], Any] = {}
+        """Of each hit that waits, the span of its request, where there are spans."""
+        self._refusing = Outage(_log, "hits are refused, answered with 503", "hits are taken")
         self.fault: str | None = None
         """Why the last group was refused; None while hits are taken."""
 
@@ -110,6 +116,8 @@ class GroupCommit:
             raise UnavailableError(f"{self._max_waiting} hits are waiting")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((hit, done, time.monotonic()))
+        if tracing.tracer is not None:
+            self._requests[done] = tracing.here()
         if len(self._waiting) == 1:
             self._arrived.set()
         if len(self._waiting) >= self._worth:
@@ -128,7 +136,8 @@ class GroupCommit:
             hits = [hit for hit, _, _ in group]
             try:
                 self._look_at_the_time(group[0][2])
-                await self._commit(hits)
+                with tracing.span("append", self._requests_of(group), hits=len(hits)):
+                    await self._commit(hits)
             except SpoolError as error:
                 self._give_up(group, str(error))
             except Exception:
@@ -137,12 +146,19 @@ class GroupCommit:
                 self._give_up(group, "see the log of ingest")
             else:
                 self.fault = None
+                self._refusing.ends()
                 _count(hits)
                 for _, done, _ in group:
                     if not done.done():
                         done.set_result(None)
             if not self._waiting and not self._stopping:
                 self._arrived.clear()
+
+    def _requests_of(self, group: Sequence[_Waiting]) -> list[Any]:
+        if not self._requests:
+            return []
+        found = (self._requests.pop(done, None) for _, done, _ in group)
+        return [context for context in found if context is not None]
 
     async def _collect(self) -> None:
         """Wait for more hits, but no longer than the window.
@@ -178,6 +194,9 @@ class GroupCommit:
         entries = self._batcher.prepare(hits)
         started = time.perf_counter()
         await self._put(entries)
+        if tracing.tracer is not None:
+            for entry in entries:
+                tracing.batch(entry.payload, partition=entry.partition, hits=entry.hits)
         metrics.GROUP_COMMIT_SECONDS.observe(time.perf_counter() - started)
         metrics.GROUP_COMMIT_HITS.observe(len(hits))
 
@@ -216,11 +235,11 @@ class GroupCommit:
 
     def _give_up(self, group: Sequence[_Waiting], why: str) -> None:
         """Fail everybody who waits: those of this group and those behind it."""
-        if self.fault is None:
-            _log.error("hits are refused: %s; answering 503 until they can be taken", why)
+        self._refusing.begins(why, logging.ERROR)
         self.fault = f"hits cannot be taken: {why}"
         failed = [*group, *self._waiting]
         self._waiting.clear()
+        self._requests.clear()
         for _, done, _ in failed:
             if not done.done():
                 done.set_exception(UnavailableError("hits cannot be taken now"))

@@ -6,6 +6,7 @@ import logging
 from services.ingest.cardinality import CardinalityLimiter
 from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.salts import Salts
+from services.runtime.outage import Outage
 from services.state.errors import StateError
 
 _log = logging.getLogger(__name__)
@@ -19,6 +20,9 @@ class Days:
         self._salts = salts
         self._paths = paths
         self._opening: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._outage = Outage(
+            _log, "days of sites are opened without Redis", "days of sites are opened with Redis"
+        )
         self._open_days: set[tuple[str, int]] = set()
 
     def is_open(self, site: str, day: int) -> bool:
@@ -52,8 +56,9 @@ class Days:
                 await self._salts.load(site, day)
                 await self._paths.load(site, day)
             except StateError as error:
-                _log.warning("the day of site %s is opened without Redis: %s", site, error)
+                self._outage.begins(error)
             else:
+                self._outage.ends()
                 return
         await self._paths.improvise(site, day)
         self._salts.improvise(site, day)

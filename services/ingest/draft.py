@@ -20,6 +20,8 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     at         when it was received, in milliseconds since 1970
     image      whether it was sent by loading the image
     token      of the server that vouches for `forwarded` and `at`; None for a browser
+    file       what was downloaded; None of a view
+    kept_as    the name under which it is kept: the slug, or that of the site's downloads
     network    stands for the address in budgets: of an IPv6 address, for its /64
     block      the same for an IPv4 address; of an IPv6 address, for its /48
     sender     for the rate limit: the visitor's hash, logged only for those who allow it; on a site
@@ -37,6 +39,8 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     token: SendToken | None = None
     page: PageUrl = PageUrl("", "", "", "")
     site: Site = Site(slug="unknown")
+    file: PageUrl | None = None
+    kept_as: str = ""
     day: int = 0
     user_agent: str = ""
     address: str = ""

@@ -9,6 +9,10 @@ import msgspec
 T = TypeVar("T")
 
 PAGEVIEW = "pageview"
+DOWNLOAD = "File Download"
+"""The name that other trackers have for it, too."""
+_FILE = "url"
+"""The property of a download that names the file."""
 MAX_FIELDS = 50
 _RANDOM = 1 << 53
 """Math.random() is a multiple of 2^-53 at the finest."""
@@ -31,7 +35,9 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     `url` may be a path, for a page that is known by its site only. `referrer` is '' where there
     was no previous page, and None where none was sent. `origin_only` tells of a URL that is all
     that a header Referer says, and no more than the origin of a page. `view_id` is a
-    random number of the view, 0 for none.
+    random number of the view, 0 for none. `before` is the URL of which an application changed no
+    more than the query; '' for any other view. `file` is the URL of what was downloaded, for an
+    event of that name.
     """
 
     name: str
@@ -40,6 +46,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     referrer: str | None = None
     origin_only: bool = False
     view_id: int = 0
+    before: str = ""
+    file: str = ""
 
 
 class Body(msgspec.Struct, gc=False):
@@ -54,6 +62,9 @@ class Body(msgspec.Struct, gc=False):
     r: str | None = None
     referrer: str | None = None
     k: Any = None
+    q: str | None = None
+    p: Any = None
+    props: Any = None
 
 
 _decoder = msgspec.json.Decoder(Body)
@@ -92,6 +103,8 @@ def event_of(raw: Body) -> Event:
         raw.d or raw.domain or "",
         _either(raw.r, raw.referrer),
         view_id=_view_id(raw.k),
+        before=raw.q or "",
+        file=_file(raw.p or raw.props) if name == DOWNLOAD else "",
     )
 
 
@@ -121,14 +134,28 @@ def from_query(query: bytes, referer: str) -> Event:
     url = urljoin(referer, given) if given.startswith("/") and referer else given or referer
     if not url:
         raise EventError({"url": ["is required: send the page's URL as u, or a Referer"]})
+    name = fields.get("n") or fields.get("name") or PAGEVIEW
     return Event(
-        fields.get("n") or fields.get("name") or PAGEVIEW,
+        name,
         url,
         fields.get("d") or fields.get("domain") or "",
         _either(fields.get("r"), fields.get("referrer")),
         origin_only=not given and _ORIGIN.fullmatch(referer) is not None,
         view_id=_view_id(fields.get("k")),
+        before=fields.get("q", ""),
+        file=_file(fields.get("p")) if name == DOWNLOAD else "",
     )
+
+
+def _file(properties: Any) -> str:
+    """Return the file that the properties of an event name: an object, or JSON that is one."""
+    if isinstance(properties, str):
+        try:
+            properties = msgspec.json.decode(properties)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return ""
+    url = properties.get(_FILE) if isinstance(properties, dict) else None
+    return url if isinstance(url, str) else ""
 
 
 def _view_id(value: Any) -> int:

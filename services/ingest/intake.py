@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 from contextlib import suppress
 from uuid import uuid4
 
@@ -18,30 +17,38 @@ from services.ingest.cardinality import CardinalityLimiter
 from services.ingest.checks import RefusedError, check_log
 from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.commit import GroupCommit, UnavailableError
+from services.ingest.context import PipelineContext
 from services.ingest.days import Days
 from services.ingest.draft import Draft
 from services.ingest.drops import DropReason
+from services.ingest.foreign_hosts import ForeignHosts
+from services.ingest.fullness import Fullness
 from services.ingest.networks import AddressHashes
 from services.ingest.new_paths import NewPaths
 from services.ingest.over_budget import OverBudget
+from services.ingest.over_room import OverRoom
 from services.ingest.path_memory import PathMemory
-from services.ingest.pipeline import PipelineContext, process
+from services.ingest.pipeline import process
 from services.ingest.salt_memory import SaltMemory
 from services.ingest.salts import Salts
 from services.ingest.senders import Senders
 from services.ingest.settings import IngestSettings
 from services.ingest.site_lookup import SiteLookup
+from services.ingest.site_room import SiteRoom
 from services.ingest.sites_file import SitesFile
 from services.ingest.spool.drain import Drain
+from services.ingest.spool.identity import SpoolIdentity
 from services.ingest.spool.spool import Spool, SpoolError
 from services.ingest.token_bucket import TokenBuckets
 from services.ingest.untrusted_proxies import UntrustedProxies
+from services.ingest.waiting import WaitingHits
 from services.log.entries import Batcher
 from services.log.errors import LogError
 from services.log.open import open_log
 from services.log.uncounted import Uncounted
 from services.runtime.clock import Clock
 from services.runtime.contact import Contact
+from services.runtime.outage import Outage
 from services.runtime.tasks import end, ended
 from services.state.errors import StateError
 from services.state.spooled_hits import Spooled, SpooledHits
@@ -51,10 +58,6 @@ _log = logging.getLogger(__name__)
 
 MAINTENANCE_SECONDS = 2.0
 """How old the copy of the sites may be, and how long a fault of Redis may go unnoticed."""
-FULL = 0.8
-"""How full the log is when bots have no room in it any more; it is trimmed from 0.65 on."""
-LATE_SECONDS = 60.0
-"""How long an accepted hit may wait to be counted before that is said."""
 _REDIS_SECONDS = 1.0
 
 
@@ -84,6 +87,7 @@ class Intake:
         self._spool = Spool(
             settings.spool, settings.spool_bytes, settings.partitions, clock, settings.redis_url
         )
+        self._waiting = WaitingHits(self._uncounted, self._spool)
         file = SitesFile(settings.spool, settings.partitions, settings.redis_url)
         self._sites = SiteLookup(self._state, file)
         self.senders = Senders(self._state, clock)
@@ -102,7 +106,11 @@ class Intake:
         self._bot_patterns = PatternsFile(settings.bot_patterns, bots.use)
         self._proxies = UntrustedProxies(self._state, clock)
         self._over = OverBudget(self._state, clock)
-        self._bot_room = BotRoom(settings.bot_bytes)
+        self._over_room = OverRoom(self._state, clock)
+        self._foreign = ForeignHosts(self._state, clock)
+        bot_room = BotRoom(settings.bot_bytes)
+        site_room = SiteRoom(settings.site_room, settings.site_bytes)
+        self._fullness = Fullness(self._log, self._spool, bot_room, site_room, clock)
         self._spooled = SpooledHits(self._state)
         self._context = PipelineContext(
             clock=clock,
@@ -114,11 +122,14 @@ class Intake:
             addresses=Addresses(settings.trusted_proxies),
             hashes=AddressHashes(),
             budgets=AddressBudgets(settings.of_one_address()),
-            bot_room=self._bot_room,
+            bot_room=bot_room,
+            site_room=site_room,
             countries=self._countries,
             bots=bots,
             proxies=self._proxies,
             over=self._over,
+            over_room=self._over_room,
+            foreign=self._foreign,
         )
         self._commit = GroupCommit(
             self._producer,
@@ -141,6 +152,8 @@ class Intake:
         self._one_maintains = asyncio.Lock()
         self._reported: str | None = None
         self._closed: str | None = "ingest has not started"
+        self._start_waits = Outage(_log, "Redis cannot be asked", "Redis can be asked")
+        self._identity = SpoolIdentity(self._log, self._spool)
         self._process = uuid4().hex
 
     async def start(self) -> None:
@@ -161,10 +174,9 @@ class Intake:
         self._commit.start()
         self._drain.start()
         metrics.LOG_UP.set_function(self._log_up)
-        metrics.UNCOUNTED_AGE.set_function(self._uncounted_age)
-        self._contacting = asyncio.create_task(
-            self._contact.watch_forever(), name="contact with the log"
-        )
+        metrics.UNCOUNTED_AGE.set_function(self._waiting.age)
+        contacting = self._contact.watch_forever()
+        self._contacting = asyncio.create_task(contacting, name="contact with the log")
         self._maintenance = asyncio.create_task(self._maintain(), name="ingest maintenance")
 
     async def stop(self) -> None:
@@ -198,31 +210,19 @@ class Intake:
             self._breaker.note(),
             self._proxies.problem(),
             self._over.problem(),
-            self._waiting(),
+            self._over_room.problem(),
+            self._waiting.problem(),
         )
         return [note for note in notes if note is not None]
-
-    def _waiting(self) -> str | None:
-        age = self._uncounted_age()
-        if not age > LATE_SECONDS:
-            return None
-        return f"hits are accepted and not counted: the oldest waits for {age:.0f} s"
 
     async def _ask_log(self) -> None:
         """Ask what the log knows of itself. Raises LogError."""
         await self._uncounted.measure()
-        self._bot_room.closed = await self._log.fullness() > FULL
+        await self._fullness.ask()
 
     def _log_up(self) -> float:
         refuses = not self._breaker.closed and not self._breaker.slow
         return 0.0 if refuses else self._contact.up()
-
-    def _uncounted_age(self) -> float:
-        """Return the age of the oldest hit in log or spool that is not in the counters."""
-        in_log, in_spool = self._uncounted.age(), self._spool.age()
-        if math.isnan(in_log):
-            return in_spool or in_log
-        return max(in_log, in_spool)
 
     def _no_room(self) -> str | None:
         return None if self._breaker.closed else self._spool.full()
@@ -251,12 +251,11 @@ class Intake:
         try:
             await self._may_append()
             await self._sites.refresh()
-            await self._identify()
+            await self._identity.learn()
             await self.senders.refresh()
         except (StateError, LogError) as error:
             reason = f"Redis cannot be asked: {error}"
-            if reason != self._closed:
-                _log.warning("%s; trying again", reason)
+            self._start_waits.begins(error)
             self._breaker.open(str(error))
             known = self._sites.loaded or await self._sites.restore()
             self._closed = None if known else f"{reason}, and there is no copy of the sites"
@@ -267,21 +266,13 @@ class Intake:
             raise
         else:
             self._closed = None
+            self._start_waits.ends()
             with suppress(StateError):
                 await self._sites.acknowledge()
 
     async def _may_append(self) -> None:
         """Raise RefusedError when this server must not hold the log."""
         await check_log(self._log, unsafe_eviction=self._settings.unsafe_eviction)
-
-    async def _identify(self) -> None:
-        """Learn whose spool ours is. Raises LogError."""
-        identity = await self._log.identity()
-        if identity is not None:
-            try:
-                await self._spool.belong_to(identity)
-            except OSError as error:
-                _log.warning("the spool cannot be marked as this log's: %s", error)
 
     async def _maintain(self) -> None:
         while True:
@@ -307,6 +298,7 @@ class Intake:
                     await self._open()
 
     async def _look(self) -> None:
+        self._fullness.look()
         # First of all: a full server refuses most of what follows.
         with suppress(StateError):
             waits = Spooled(self._spool.hits, int(self._spool.age() * 1000))
@@ -319,14 +311,17 @@ class Intake:
             await self._paths.share()
             await self._proxies.share()
             await self._over.share()
+            await self._over_room.share()
+            await self._foreign.share()
             # Repairs a server that was wiped.
             await self._log.create()
             await self._sites.acknowledge()
-            await self._identify()
+            await self._identity.learn()
         if self._no_room() is None:
             self._commit.fault = None
         self._proxies.look()
         self._over.look()
+        self._over_room.look()
         self._salts.forget()
         self._context.days.forget()
         self._countries.refresh()

@@ -28,12 +28,14 @@ OVER_BUDGET = {
     Ruling.NO_VISIT: _over_budget.labels("no_visit"),
     Ruling.NOT_WRITTEN: _over_budget.labels("not_written"),
     Ruling.REFUSED: _over_budget.labels("refused"),
+    Ruling.NO_ROOM: _over_budget.labels("no_room"),
 }
 GROUP_COMMIT_HITS = catalogue.GROUP_COMMIT_HITS.create()
 GROUP_COMMIT_SECONDS = catalogue.GROUP_COMMIT_SECONDS.create()
 APPEND_RETRIES = catalogue.APPEND_RETRIES.create()
 SPOOL_HITS = catalogue.SPOOL_HITS.create()
 SPOOL_BYTES = catalogue.SPOOL_BYTES.create()
+SPOOL_LIMIT = catalogue.SPOOL_LIMIT.create()
 SPOOL_OTHER_BYTES = catalogue.SPOOL_OTHER_BYTES.create()
 SPOOL_AGE = catalogue.SPOOL_AGE.create()
 SPOOLED_HITS = catalogue.SPOOLED_HITS.create()
@@ -42,4 +44,3 @@ SPOOL_TORN_BYTES = catalogue.SPOOL_TORN_BYTES.create()
 SPOOL_DOUBTFUL_HITS = catalogue.SPOOL_DOUBTFUL_HITS.create()
 LOG_UP = catalogue.LOG_UP.create().labels("ingest")
 UNCOUNTED_AGE = catalogue.UNCOUNTED_AGE.create().labels("ingest")
-REQUEST_SECONDS = catalogue.REQUEST_SECONDS.create()

@@ -16,16 +16,34 @@ WARN_SECONDS = 60.0
 REMEMBERED_SECONDS = 600.0
 
 
-class Noticed(ABC):
+class SharedHits:
+    """Counts hits by site, for doctor and the API."""
+
+    def __init__(self, shared: RecentHits, clock: Clock) -> None:
+        self._shared = shared
+        self._clock = clock
+        self._unshared: Counter[str] = Counter()
+
+    async def share(self) -> None:
+        """Tell doctor and the API. Raises StateError."""
+        if not self._unshared:
+            return
+        new, self._unshared = self._unshared, Counter()
+        try:
+            await self._shared.add(new, self._clock())
+        except StateError:
+            self._unshared += new
+            raise
+
+
+class Noticed(SharedHits, ABC):
     """Counts such hits by site, and says so not more than once a minute."""
 
     def __init__(
         self, shared: RecentHits, clock: Clock, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self._shared = shared
-        self._clock = clock
+        super().__init__(shared, clock)
         self._monotonic = monotonic
-        self._unshared: Counter[str] = Counter()
         self._hits = 0
         self._since = monotonic()
         self._last: tuple[str, float] | None = None
@@ -63,14 +81,3 @@ class Noticed(ABC):
             self._last = None
             return None
         return f"{ago:.0f} s ago: {said}"
-
-    async def share(self) -> None:
-        """Tell doctor and the API. Raises StateError."""
-        if not self._unshared:
-            return
-        new, self._unshared = self._unshared, Counter()
-        try:
-            await self._shared.add(new, self._clock())
-        except StateError:
-            self._unshared += new
-            raise

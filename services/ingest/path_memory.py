@@ -16,6 +16,7 @@ from secrets import token_hex
 
 from services.model.path_digest import DIGEST_BYTES, holds
 from services.runtime.clock import Clock
+from services.runtime.outage import Outage
 from services.state import path_history
 from services.state.path_history import MOST_BYTES, PathHistories
 from services.state.state import State
@@ -37,6 +38,11 @@ class PathMemory:
         name = blake2b(log_url.encode(), digest_size=8).hexdigest()
         self._folder = spool / f"histories-{name}"
         self._clock = clock
+        self._outage = Outage(
+            _log,
+            "a history of paths cannot be kept on the disk",
+            "histories of paths are kept on the disk",
+        )
         self._digests: dict[str, array[int]] = {}
         self._versions: dict[str, bytes] = {}
         self._looked = 0
@@ -118,6 +124,8 @@ class PathMemory:
                 file.write(published)
             temporary.rename(self._folder / site)
         except OSError as error:
-            _log.warning("a history of paths cannot be kept on the disk: %s", error)
+            self._outage.begins(error)
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+        else:
+            self._outage.ends()

@@ -7,10 +7,13 @@ from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
 
+from services.runtime.outage import Outage
+
 _log = logging.getLogger(__name__)
 
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
-_MOUNTS = Path("/proc/mounts")
+# Of this process: /proc/mounts is not there where systemd shows processes only (ProcSubset=pid).
+_MOUNTS = Path("/proc/self/mounts")
 
 
 def default_folder() -> Path:
@@ -53,6 +56,7 @@ class SaltMemory:
         # One folder per log; its name reveals neither address nor password of the URL.
         name = blake2b(log_url.encode(), digest_size=8).hexdigest()
         self._folder: Path | None = folder / name
+        self._outage = Outage(_log, "a salt cannot be kept in memory", "salts are kept in memory")
         try:
             _make(self._folder)
             if not is_in_memory(self._folder):
@@ -108,7 +112,9 @@ class SaltMemory:
                 with suppress(FileExistsError):
                     path.hardlink_to(aside)
         except OSError as error:
-            _log.warning("a salt cannot be kept in memory: %s", error)
+            self._outage.begins(error)
+        else:
+            self._outage.ends()
         finally:
             with suppress(OSError):
                 aside.unlink(missing_ok=True)

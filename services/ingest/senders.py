@@ -1,7 +1,7 @@
 """Servers that may vouch for readers: their tokens, as the API publishes them."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 import msgspec
@@ -83,6 +83,6 @@ class Senders:
         self._used.clear()
 
 
-def may_send(token: SendToken, site: str) -> bool:
-    """Tell whether a token may send hits of a site, by its slug."""
-    return ALL_SITES in token.sites or site in token.sites
+def may_send(token: SendToken, slugs: Iterable[str]) -> bool:
+    """Tell whether a token may send hits of a site, by the slugs that it has and had."""
+    return ALL_SITES in token.sites or any(slug in token.sites for slug in slugs)

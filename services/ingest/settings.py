@@ -86,6 +86,23 @@ class IngestSettings(Settings, frozen=True, kw_only=True):
             " one site; above, only a count of them is kept",
         ),
     ] = 32 << 20
+    site_room: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="how full the log is, from 0 to 1, when hits of sites that took most of it"
+            " lately are refused, so that the others go on; 1 is never",
+        ),
+    ] = 0.85
+    site_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="bytes of the log an hour for the readers of one site, however empty the"
+            " log is; 0 is any number",
+        ),
+    ] = 0
     max_paths: Annotated[
         int, Meta(ge=1, le=1_000_000, description="new paths of one site and day")
     ] = 20_000

@@ -30,6 +30,7 @@ class SiteLookup:
         self._reader = uuid4().hex
         self._bodies: Mapping[bytes, bytes] | None = None
         self._sites: dict[str, Site] = {}
+        self._named: dict[str, Site] = {}
         self._hosts: dict[str, Site] = {}
         self._below: dict[str, Site] = {}
 
@@ -37,6 +38,13 @@ class SiteLookup:
     def loaded(self) -> bool:
         """Whether the sites were read at least once."""
         return self._bodies is not None
+
+    def completed(self, path: str, domain: str) -> str:
+        """Return the URL of a page that is known by its path, on the first host of its site."""
+        site = self.find(domain)
+        hosts = () if site is None or path.startswith("//") else site.hosts
+        host = next((host for host in hosts if ANY_HOST not in host), "")
+        return f"https://{host}{path}" if host else ""
 
     async def refresh(self) -> None:
         """Refresh the sites. Raises StateError and keeps the last good copy.
@@ -67,7 +75,7 @@ class SiteLookup:
 
         Of several, up to MAX_NAMES, the first that is known; of two sites with one host, the older.
         """
-        site = self._sites.get(domain)
+        site = self._named.get(domain)
         if site is not None:
             return site
         for name in domain.split(",", MAX_NAMES)[:MAX_NAMES]:
@@ -77,7 +85,7 @@ class SiteLookup:
         return None
 
     def _find_one(self, name: str) -> Site | None:
-        site = self._sites.get(name) or self._hosts.get(name.removeprefix("www."))
+        site = self._named.get(name) or self._hosts.get(name.removeprefix("www."))
         while site is None and "." in name:
             name = name.partition(".")[2]
             site = self._below.get(name)
@@ -102,3 +110,24 @@ class SiteLookup:
                 elif host != ANY_HOST:
                     hosts.setdefault(host.removeprefix("www."), site)
         self._bodies, self._sites, self._hosts, self._below = bodies, sites, hosts, below
+        named = {**sites, **_with_hosts(sites)}
+        self._named = {slug: site for site in named.values() for slug in site.former} | named
+
+
+def _with_hosts(sites: Mapping[str, Site]) -> dict[str, Site]:
+    """Return sites that are merged, each with the hosts of those that it is merged with.
+
+    Portals that are made one have pages with the old snippet on the new host, and the other way.
+    """
+    merged = [site for site in sites.values() if site.merged_into]
+    by_name = {site.kept_as: site for site in sites.values()} if merged else {}
+    hosts: dict[str, list[str]] = {}
+    for site in merged:
+        into = by_name.get(site.merged_into)
+        if into is not None:
+            hosts.setdefault(site.slug, []).extend(into.hosts)
+            hosts.setdefault(into.slug, []).extend(site.hosts)
+    return {
+        slug: msgspec.structs.replace(sites[slug], hosts=(*sites[slug].hosts, *more))
+        for slug, more in hosts.items()
+    }

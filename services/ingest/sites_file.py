@@ -14,6 +14,7 @@ from secrets import token_hex
 import msgspec
 
 from services.ingest.spool.segment import sync_folder
+from services.runtime.outage import Outage
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +36,11 @@ class SitesFile:
         self.path = folder / f"sites-{name}.json"
         self._shared = folder / "sites.json"
         self._partitions = partitions
+        self._outage = Outage(
+            _log,
+            f"{self.path}: the copy of the sites cannot be written",
+            f"{self.path}: the copy of the sites is written",
+        )
 
     def write(self, sites: Mapping[bytes, bytes]) -> None:
         """Replace the copy atomically. A failure is only logged."""
@@ -52,9 +58,11 @@ class SitesFile:
             temporary.rename(self.path)
             sync_folder(self.path.parent)
         except (OSError, ValueError, msgspec.DecodeError) as error:
-            _log.warning("%s: the copy of the sites cannot be written: %s", self.path, error)
+            self._outage.begins(error)
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+        else:
+            self._outage.ends()
 
     def read(self) -> dict[bytes, bytes] | None:
         """Return the sites as Redis holds them, None when there is no copy for this log."""

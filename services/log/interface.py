@@ -11,12 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import IntEnum
-from hashlib import sha256
 from typing import ClassVar
 
 import msgspec
 
 from services.log.entries import LogEntry
+from services.log.server_memory import LogMemory
 
 REMEMBERED_SECONDS = 7 * 24 * 3600
 """How long the log remembers a producer's last sequence after its last append, at least."""
@@ -65,6 +65,8 @@ class ImportOutcome(IntEnum):
     """The log knows nothing of this import."""
     OUT_OF_ORDER = -2
     """The chunk does not continue where the log is: it leaves a gap, or overlaps."""
+    SEALED = -3
+    """The import is being undone: nothing more of it is taken."""
 
 
 class ImportProgress(msgspec.Struct, frozen=True):
@@ -94,11 +96,6 @@ class ServerCheck(msgspec.Struct, frozen=True):
     ok: bool | None
     value: str
     advice: str = ""
-
-
-def import_producer(site: str, digest: str) -> str:
-    """Return the producer id of a file's import into a site."""
-    return f"import-{sha256(f'{site} {digest}'.encode()).hexdigest()[:32]}"
 
 
 class LogProducer(ABC):
@@ -265,6 +262,13 @@ class ImportLog(ABC):
         """
 
     @abstractmethod
+    async def seal(self, site: str, digest: str) -> ImportProgress | None:
+        """Take nothing more of an import, for good; return how far it got, None if unknown.
+
+        The next import of the site does not recognise visitors of those before.
+        """
+
+    @abstractmethod
     async def busy(self, site: str) -> str | None:
         """Return why nothing more should be appended right now; None when more may be."""
 
@@ -328,8 +332,8 @@ class Log(ABC):
         """Check the server; the first check names it. Raises LogError when it is unreachable."""
 
     @abstractmethod
-    async def fullness(self) -> float:
-        """Return how full the server is, from 0 to 1 and more; 0 where it does not tell."""
+    async def memory(self) -> LogMemory:
+        """Return the memory that the server uses, and may use."""
 
     @abstractmethod
     async def dead_entries(self) -> int:

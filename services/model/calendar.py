@@ -4,6 +4,7 @@ A day is an integer, days since 1970-01-01 on the site's wall calendar, so that 
 as ClickHouse's Date and compared without a time zone.
 """
 
+from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -103,3 +104,11 @@ def previous_year(day: int) -> int:
     """Return the first day of the year before the one in which a day lies."""
     first = to_date(period_start(day, Grain.YEAR))
     return period_start(to_day(first - timedelta(days=1)), Grain.YEAR)
+
+
+def months_later(day: int, months: int) -> int:
+    """Return the same day of a month some months later, or earlier; the last where it has less."""
+    at = to_date(day)
+    year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
+    _, days = monthrange(year, month + 1)
+    return to_day(date(year, month + 1, min(at.day, days)))

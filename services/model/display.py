@@ -5,17 +5,20 @@ alike and take the same values. What none of them sets has the default given her
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 
-from services.model.lines import DEFAULT_LINES, Line
+from services.model.colours import Colours
+from services.model.lines import PEOPLE, Line
+from services.model.wordings import WORDINGS, Wording
 
 MAX_DIGITS = 20
 MAX_HEADING = 100
 MAX_LABEL = 60
+MAX_UNIT = 20
 
 
 class Lang(StrEnum):
@@ -43,6 +46,8 @@ class Preset(StrEnum):
     JOOMLA = "joomla"
     DRUPAL = "drupal"
     WORDPRESS = "wordpress"
+    MODERN = "modern"
+    NATIONAL = "national"
 
 
 class Format(StrEnum):
@@ -54,12 +59,48 @@ class Format(StrEnum):
     SPACE = "space"
 
 
+class Icons(StrEnum):
+    """What stands before the label of a line: nothing, a drawing, or one on a tile."""
+
+    NONE = "none"
+    LINE = "line"
+    TILE = "tile"
+
+
+class Layout(StrEnum):
+    """How the lines are arranged: below each other, in a table, as cards, or in one line."""
+
+    LIST = "list"
+    TABLE = "table"
+    CARD = "card"
+    INLINE = "inline"
+
+
+class Gap(StrEnum):
+    """Where a gap parts the lines: nowhere, or after those of who is online."""
+
+    NONE = "none"
+    ONLINE = "online"
+
+
+class Odometer(StrEnum):
+    """How the digits look: on tiles, bare, of a lit display, or as the pictures of old counters."""
+
+    TILES = "tiles"
+    PLAIN = "plain"
+    LED = "led"
+    CLASSIC = "classic"
+
+
 SEPARATORS: Mapping[Format, str] = {
     Format.PLAIN: "",
     Format.DOT: ".",
     Format.COMMA: ",",
     Format.SPACE: "\u202f",
 }
+
+FORMATS: Mapping[Lang, Format] = {Lang.VI: Format.DOT, Lang.EN: Format.COMMA}
+"""How each language parts thousands."""
 
 LABELS: Mapping[Lang, Mapping[Line, str]] = {
     Lang.VI: {line: line.vi for line in Line},
@@ -75,6 +116,20 @@ VIEWS: Mapping[Lang, str] = {Lang.VI: "Lượt xem", Lang.EN: "Views"}
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
+CHOICES: dict[str, type[StrEnum]] = {
+    "lang": Lang,
+    "theme": Theme,
+    "preset": Preset,
+    "format": Format,
+    "icons": Icons,
+    "layout": Layout,
+    "odometer": Odometer,
+    "wording": Wording,
+    "gap": Gap,
+}
+"""Options of a block that take one of a few values."""
+
+
 class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The display options that are set on a site; None is not set.
 
@@ -83,6 +138,7 @@ class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
              only where they name it
     heading  the text over the block; '' is none
     labels   other labels for single lines
+    unit     the word after each number but those online: `25.808 lượt`
     """
 
     lines: tuple[Line, ...] | None = None
@@ -93,6 +149,12 @@ class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     format: Format | None = None
     heading: str | None = None
     labels: dict[Line, str] | None = None
+    icons: Icons | None = None
+    layout: Layout | None = None
+    odometer: Odometer | None = None
+    wording: Wording | None = None
+    unit: str | None = None
+    gap: Gap | None = None
 
     def __post_init__(self) -> None:
         """Check what a type cannot say; ValueError names field, value and what was expected."""
@@ -102,6 +164,8 @@ class Display(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 raise ValueError(f"lines: {', '.join(sorted(twice))} twice; expected each once")
         if self.heading is not None:
             _check_text("heading", self.heading, MAX_HEADING)
+        if self.unit is not None:
+            _check_text("unit", self.unit, MAX_UNIT)
         for line, label in (self.labels or {}).items():
             _check_text(f"labels: {line}", label, MAX_LABEL)
 
@@ -126,15 +190,24 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     format: Format
     heading: str
     labels: Mapping[Line, str]
+    icons: Icons
+    layout: Layout
+    odometer: Odometer
+    wording: Wording
+    unit: str
+    gap: Gap
+    colours: Colours = Colours()
 
     @classmethod
     def of(cls, display: Display) -> "Look":
         """Fill in the defaults."""
         lang = display.lang or Lang.VI
         digits = display.digits or 0
+        wording = display.wording or Wording.LUOT
+        words = WORDINGS[wording]
         lines = display.lines
         if lines is None:
-            lines = tuple(line for line in DEFAULT_LINES if not (digits and line is Line.TOTAL))
+            lines = tuple(line for line in words.lines if not (digits and line is Line.TOTAL))
         return cls(
             lines=lines,
             lang=lang,
@@ -143,15 +216,42 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
             theme=display.theme or Theme.LIGHT,
             preset=display.preset or Preset.PLAIN,
             digits=digits,
-            format=display.format or Format.PLAIN,
+            format=display.format or FORMATS[lang],
             heading=HEADINGS[lang] if display.heading is None else display.heading,
-            labels={**LABELS[lang], **(display.labels or {})},
+            labels={
+                **LABELS[lang],
+                **(words.labels if lang is Lang.VI else {}),
+                **(display.labels or {}),
+            },
+            icons=display.icons or Icons.NONE,
+            layout=display.layout or Layout.LIST,
+            odometer=display.odometer or Odometer.TILES,
+            wording=wording,
+            unit=display.unit or "",
+            gap=display.gap or (Gap.ONLINE if words.gap else Gap.NONE),
         )
 
 
 def grouped(count: int, form: Format) -> str:
     """Return a number as text, its thousands separated as the format says."""
     return f"{count:,}".replace(",", SEPARATORS[form])
+
+
+def with_unit(line: Line, number: str, unit: str) -> str:
+    """Return the number of a line with the unit after it; those who are online are people."""
+    return f"{number} {unit}" if unit and line not in PEOPLE else number
+
+
+def gap_before(lines: Sequence[Line]) -> int:
+    """Return the place of the line that a gap parts from those of who is online, 0 for none."""
+    return next(
+        (
+            place
+            for place in range(1, len(lines))
+            if lines[place - 1] in PEOPLE and lines[place] not in PEOPLE
+        ),
+        0,
+    )
 
 
 def padded(count: int, digits: int) -> str:

@@ -6,7 +6,7 @@ commands follow, and so do the scripts once they are built again (`make widget`)
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from services.model.calendar import (
     Grain,
@@ -26,12 +26,19 @@ class _Entry(NamedTuple):
     en: str
     rows: Rows | None
     by_default: bool
+    above_zero: bool
 
 
 def _line(
-    name: str, *, vi: str, en: str, rows: Rows | None = None, by_default: bool = False
+    name: str,
+    *,
+    vi: str,
+    en: str,
+    rows: Rows | None = None,
+    by_default: bool = False,
+    above_zero: bool = False,
 ) -> _Entry:
-    return _Entry(name, vi, en, rows, by_default)
+    return _Entry(name, vi, en, rows, by_default, above_zero)
 
 
 def _days(first: int, count: int) -> Iterable[tuple[Grain, int]]:
@@ -45,19 +52,25 @@ class Line(StrEnum):
     en: str
     rows: Rows | None
     by_default: bool
+    above_zero: bool
 
-    def __new__(cls, name: str, vi: str, en: str, rows: Rows | None, by_default: bool) -> Self:
-        """Make a member whose value is its name.
+    def __new__(cls, *entry: Any) -> Self:
+        """Make a member whose value is its name, of an _Entry.
 
         `vi` and `en` are its labels. `rows` are the counter rows that a period adds up, None for
-        what is no period. `by_default` says whether a block shows it that names no lines.
+        people who are there at once. `by_default` says whether a block shows it that names no
+        lines, `above_zero` whether none does while its number is 0.
         """
-        line = str.__new__(cls, name)
-        line._value_ = name
-        line.vi, line.en, line.rows, line.by_default = vi, en, rows, by_default
+        of = _Entry(*entry)
+        line = str.__new__(cls, of.name)
+        line._value_ = of.name
+        line.vi, line.en, line.rows = of.vi, of.en, of.rows
+        line.by_default, line.above_zero = of.by_default, of.above_zero
         return line
 
     ONLINE = _line("online", vi="Đang truy cập", en="Online", by_default=True)
+    BOTS = _line("bots", vi="Máy chủ tìm kiếm", en="Bots", above_zero=True)
+    GUESTS = _line("guests", vi="Khách viếng thăm", en="Guests", above_zero=True)
     TODAY = _line(
         "today",
         vi="Hôm nay",
@@ -123,6 +136,9 @@ class Line(StrEnum):
 
 PERIODS: Mapping[Line, Rows] = {line: line.rows for line in Line if line.rows}
 """The lines that add up counter rows, in the order of the counter's JSON."""
+
+PEOPLE = tuple(line for line in Line if not line.rows)
+"""The lines of those who are there at once: not of a period, and without a unit."""
 
 DEFAULT_LINES = tuple(line for line in Line if line.by_default)
 """The lines of a block that names none."""

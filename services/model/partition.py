@@ -2,10 +2,15 @@
 
 from zlib import crc32
 
+from services.model.downloads import site_of
+
 DEFAULT_PARTITIONS = 8
 MAX_PARTITIONS = 1024
 
 
 def partition_of(site: str, partitions: int) -> int:
-    """Return the partition of a site, 0 to `partitions` - 1, by a stable hash."""
-    return crc32(site.encode()) % partitions
+    """Return the partition of a site, 0 to `partitions` - 1, by a stable hash.
+
+    Its downloads are in the same one.
+    """
+    return crc32(site_of(site).encode()) % partitions

@@ -55,6 +55,24 @@ def normalise(
     return known
 
 
+def is_route(fragment: str) -> bool:
+    """Tell whether a fragment is a route of an application: `/tin/1`, `!/tin/1`."""
+    return fragment.startswith(("/", "!/"))
+
+
+def with_route(path: str, query: str = "") -> tuple[str, str]:
+    """Return path and query of a page whose route is in its fragment: `/#/tin/1` is `/tin/1`.
+
+    The fragment stands at the end of either. Any other page is returned as it is.
+    """
+    address, _, fragment = (f"{path}?{query}" if query else path).partition("#")
+    if not is_route(fragment):
+        return path, query
+    path, _, query = address.partition("?")
+    route, _, inner = fragment.removeprefix("!").partition("?")
+    return normalise(path).rstrip("/") + route, "&".join(filter(None, (inner, query)))
+
+
 def _normalise(path: str, query: str, significant: Sequence[str], fold_case: bool) -> str:
     pure = _path(path.partition("#")[0], fold_case)
     parameters = _parameters(query.partition("#")[0], significant) if query and significant else ""

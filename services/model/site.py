@@ -6,10 +6,13 @@ from typing import Annotated
 
 import msgspec
 
+from services.model import page_aliases, path_patterns
 from services.model.calendar import day_start_ms, local_day, zone
 from services.model.display import Display
+from services.model.downloads import ENDING, ENDINGS, NO_ENDINGS, ending_of
 from services.model.hosts import MAX_LENGTH, fold
-from services.model.paths import normalise
+from services.model.page_aliases import MAX_ALIASES, PageAlias
+from services.model.paths import normalise, with_route
 
 DEFAULT_TIMEZONE = "Asia/Ho_Chi_Minh"
 ANY_HOST = "*"
@@ -20,6 +23,9 @@ _HOST = re.compile(
 )
 
 MAX_HIDDEN = 200
+MAX_FORMER = 20
+MAX_ENDINGS = 100
+MAX_EXCLUDED = 100
 MAX_MIN_VISITORS = 100
 ANY_TEXT = "*"
 
@@ -37,13 +43,25 @@ class Metric(StrEnum):
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """One portal and its settings.
 
+    kept_as      the name that its hits and counters have, which never changes and is never another
+                 site's: the slug, unless that was once the name of another site
+    earlier      the names that sites of this slug were kept under, which were removed and not
+                 erased
+    page_aliases  addresses that count as another page, see `page_aliases.py`
+    former       slugs that it had before: snippets and addresses with them still work
+    merged_into  the name that the site is kept under whose numbers hold those of this one, too; ''
+                 for none. It is still counted under its own.
     timezone_from  since when `timezone` holds, in ms since 1970, and `timezone_before` no more;
                  0 where it always did
     hosts        host names whose pages are counted: 'mytho.example', '*.mytho.example' for every
                  name below it, '*' for any, each as `hosts.fold` makes it. A leading 'www.' of
                  the page's host is ignored.
     significant  query parameters that name a page ('tabid', 'nv'); all others are dropped
+    excluded_pages  paths that are never counted, as `path_patterns.py` reads them: '/quan-tri/**'
     fold_case    paths that differ only in capitals are one page, counted in lower case
+    hash_routes  routes in the fragment are paths: `/#/tin/1` is the page `/tin/1`
+    download_endings  of files whose downloads are counted; none given is those of `downloads.py`,
+                 and NO_ENDINGS alone no file at all
     honour_dnt   no visitor hash for browsers that ask not to be tracked; the view still counts
     views_only   no visitor hash for anybody: no visits and no visitors, and everything shows views
     public_top   whether /api/top may be read by anyone
@@ -56,6 +74,10 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     slug: Slug
+    merged_into: str = ""
+    kept_as: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    earlier: tuple[str, ...] = ()
+    former: Annotated[tuple[Slug, ...], msgspec.Meta(max_length=MAX_FORMER)] = ()
     name: Annotated[str, msgspec.Meta(max_length=200)] = ""
     timezone: Annotated[str, msgspec.Meta(max_length=64)] = DEFAULT_TIMEZONE
     timezone_before: Annotated[str, msgspec.Meta(max_length=64)] = ""
@@ -63,10 +85,14 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     hosts: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] = ()
     metric: Metric = Metric.VISITS
     significant: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = ()
+    excluded_pages: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_EXCLUDED)] = ()
     fold_case: bool = False
+    hash_routes: bool = False
+    download_endings: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_ENDINGS)] = ()
     honour_dnt: bool = True
     views_only: bool = False
     public_top: bool = False
+    page_aliases: Annotated[tuple[PageAlias, ...], msgspec.Meta(max_length=MAX_ALIASES)] = ()
     hidden_pages: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_HIDDEN)] = ()
     top_min_visitors: Annotated[int, msgspec.Meta(ge=0, le=MAX_MIN_VISITORS)] = 3
     public_dashboard: bool = False
@@ -78,6 +104,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         # In Python `$` also matches before a last newline.
         if self.slug.endswith("\n"):
             raise ValueError(f"slug: {self.slug!r} ends with a newline")
+        if not self.kept_as:
+            msgspec.structs.force_setattr(self, "kept_as", self.slug)
         zone(self.timezone)
         if self.timezone_from:
             zone(self.timezone_before)
@@ -93,7 +121,12 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.significant:
             if not re.fullmatch(r"[\w.-]{1,50}", name):
                 raise ValueError(f"significant: {name!r} is not the name of a query parameter")
-
+        endings = tuple(dict.fromkeys(map(_ending, self.download_endings)))
+        msgspec.structs.force_setattr(self, "download_endings", endings)
+        excluded = tuple(dict.fromkeys(map(path_patterns.checked, self.excluded_pages)))
+        msgspec.structs.force_setattr(self, "excluded_pages", excluded)
+        aliases = page_aliases.checked(self.page_aliases, self._counted_address)
+        msgspec.structs.force_setattr(self, "page_aliases", aliases)
         hidden = tuple(dict.fromkeys(map(self._hidden, self.hidden_pages)))
         msgspec.structs.force_setattr(self, "hidden_pages", hidden)
 
@@ -112,12 +145,31 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         slash = "/" if stem.endswith("/") and counted != "/" else ""
         return f"{counted}{slash}{ANY_TEXT}"
 
+    def _counted_address(self, address: str) -> str:
+        path, _, query = address.partition("?")
+        return self.counted_path(path, query)
+
+    def page_of(self, path: str) -> str:
+        """Return the page whose views hold those of a path as counted; itself for most."""
+        return page_aliases.of(self.page_aliases).page_of(path) if self.page_aliases else path
+
+    def addresses_of(self, page: str) -> tuple[str, ...]:
+        """Return every path, as counted, whose views are those of a page."""
+        if not self.page_aliases:
+            return (page,)
+        return page_aliases.of(self.page_aliases).addresses_of(page)
+
     def hides(self, path: str) -> bool:
         """Tell whether no public list may name a page, by its path as counted."""
         return any(
             path.startswith(page[:-1]) if page.endswith(ANY_TEXT) else path == page
             for page in self.hidden_pages
         )
+
+    @property
+    def slugs(self) -> tuple[Slug, ...]:
+        """Every slug that names it: its own, and those that it had before."""
+        return (self.slug, *self.former)
 
     @property
     def min_visitors(self) -> int:
@@ -149,7 +201,21 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
     def counted_path(self, path: str, query: str = "") -> str:
         """Return the path under which a page of the site is counted; see `paths.normalise`."""
+        if self.hash_routes:
+            path, query = with_route(path, query)
         return normalise(path, query, self.significant, fold_case=self.fold_case)
+
+    def counts_download(self, path: str) -> bool:
+        """Tell whether downloads of the file at a path are counted."""
+        ending = ending_of(path)
+        return ending != NO_ENDINGS and ending in (self.download_endings or ENDINGS)
+
+    def excludes(self, path: str) -> bool:
+        """Tell whether a page is never counted, by its path as counted."""
+        if not self.excluded_pages:
+            return False
+        page = path.partition("?")[0]
+        return path_patterns.any_matches(self.excluded_pages, page, self.fold_case)
 
     def measure(self, asked: Metric | None = None) -> Metric:
         """Return what its counter shows: the measure asked for, or its own."""
@@ -164,3 +230,14 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             if allowed.startswith("*.") and host.endswith(allowed[1:]):
                 return True
         return False
+
+
+def _ending(given: str) -> str:
+    """Return the ending of files in lower case, without a dot. Raises ValueError."""
+    ending = given.strip().lower().removeprefix(".")
+    if not ENDING.fullmatch(ending):
+        raise ValueError(
+            f"download_endings: {given!r} is not the ending of a file; expected for example 'pdf',"
+            f" or {NO_ENDINGS!r} alone for no downloads"
+        )
+    return ending

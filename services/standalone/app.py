@@ -23,7 +23,7 @@ from services.ingest.app import Ingest
 from services.ingest.checks import RefusedError
 from services.ingest.settings import IngestSettings
 from services.log.open import open_log
-from services.runtime import gc_tuning, log_setup, malloc_tuning
+from services.runtime import gc_tuning, log_setup, malloc_tuning, tracing
 from services.standalone import demo, first_user, server
 from services.standalone.demo import opening
 from services.standalone.dispatch import Dispatch
@@ -192,7 +192,11 @@ async def _server_ended(http: server.HttpServer) -> None:
 
 def run(settings: UpSettings, say: Say = print) -> None:
     """Run until SIGINT or SIGTERM; a second one ends the process at once. Raises UpError."""
-    log_setup.to_stderr(settings.log_level)
+    log_setup.to_stderr(settings.log_level, "up", settings.log_format)
+    try:
+        tracing.begin("up")
+    except tracing.TracingError as error:
+        raise UpError(str(error)) from None
     malloc_tuning.tune()
     uvloop.run(_run(settings, say))
 

@@ -11,7 +11,9 @@ from services.http.client_address import Addresses, parse
 from services.http.edge import ABOUT_THE_PROCESS, Edge
 from services.http.errors import ApiError
 from services.http.health import readiness
+from services.http.traced import Traced
 from services.ingest.app import PATHS, Ingest
+from services.runtime import tracing
 from services.standalone.demo import ROOT
 from services.standalone.demo_app import DemoApp
 from services.standalone.settings import UpSettings
@@ -41,7 +43,7 @@ class Dispatch:
         """
         self._addresses = Addresses(settings.trusted_proxies)
         self._is_open = settings.open_metrics
-        self._ingest = ingest
+        self._ingest: ASGIApp = ingest if tracing.tracer is None else Traced(ingest, PATHS)
         self._api = api
         self._ready = ready
         self._notes = notes

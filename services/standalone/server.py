@@ -47,7 +47,6 @@ class HttpServer(server.BackgroundServer):
             server.config(
                 app,
                 lifespan="off",
-                log_config=None,
                 log_level=log_level,
                 shutdown_seconds=SHUTDOWN_SECONDS,
             )

@@ -54,9 +54,19 @@ def untrusted(window: int) -> str:
     return f"untrusted:{window}"
 
 
+def foreign_hosts(window: int) -> str:
+    """Return the hash of slug → hits of pages of other hosts, of one window of time."""
+    return f"foreign-hosts:{window}"
+
+
 def over_budget(window: int) -> str:
     """Return the hash of slug → hits of addresses that sent too much, of one window of time."""
     return f"over-budget:{window}"
+
+
+def over_room(window: int) -> str:
+    """Return the hash of slug → hits for which a site had no room left, of one window of time."""
+    return f"over-room:{window}"
 
 
 def numbers_field(site: str, metric: str) -> str:

@@ -18,6 +18,11 @@ class StateLock:
         with translated():
             return bool(await self._lock.acquire())
 
+    async def renew(self) -> None:
+        """Hold it for as long again. Raises StateError, also if it has expired meanwhile."""
+        with translated():
+            await self._lock.reacquire()
+
     async def release(self) -> None:
         """Release it. Raises StateError, also if it has expired meanwhile."""
         with translated():

@@ -1,4 +1,4 @@
-"""How many visitors are online: published by the aggregator, read by the API."""
+"""How many visitors and bots are online: published by the aggregator, read by the API."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,15 @@ from services.state.state import State
 _READ_SECONDS = 1.0
 
 
-class OnlineCount(NamedTuple):
-    """The visitors of a site, and when they were counted (ms since 1970)."""
+def bots_of(slug: str) -> str:
+    """Return the name that the bots of a site are counted under: none that a slug can be."""
+    return slug + "#bots"
 
-    visitors: int
+
+class OnlineCount(NamedTuple):
+    """The visitors or bots of a site, and when they were counted (ms since 1970)."""
+
+    number: int
     at_ms: int
 
 
@@ -24,30 +29,33 @@ class OnlineCounts:
     def __init__(self, state: State) -> None:
         self._redis = state.redis
 
-    async def publish(self, visitors: Mapping[str, int], at_ms: int) -> None:
-        """Write the counts of sites, at least one; those of other sites stay."""
-        values: Any = {slug: f"{count}:{at_ms}" for slug, count in visitors.items()}
+    async def publish(self, counts: Mapping[str, int], at_ms: int) -> None:
+        """Write counts by name, at least one; those of other names stay.
+
+        The name is the slug for visitors, `bots_of` it for bots.
+        """
+        values: Any = {name: f"{count}:{at_ms}" for name, count in counts.items()}
         with translated():
             await _done(self._redis.hset(keys.ONLINE, mapping=values))
 
-    async def read(self, slugs: Sequence[str]) -> dict[str, OnlineCount]:
-        """Return the counts of sites; a site that was never counted is left out. Takes 1 s at most.
+    async def read(self, names: Sequence[str]) -> dict[str, OnlineCount]:
+        """Return counts by name; what was never counted is left out. Takes 1 s at most.
 
         Whether a count is too old to be believed is for the caller to say.
         """
         with translated():
             async with asyncio.timeout(_READ_SECONDS):
-                texts = await _done(self._redis.hmget(keys.ONLINE, list(slugs)))
-        counts = zip(slugs, map(_count, texts), strict=True)
-        return {slug: count for slug, count in counts if count is not None}
+                texts = await _done(self._redis.hmget(keys.ONLINE, list(names)))
+        counts = zip(names, map(_count, texts), strict=True)
+        return {name: count for name, count in counts if count is not None}
 
 
 def _count(body: bytes | str | None) -> OnlineCount | None:
     text = body.decode() if isinstance(body, bytes) else body or ""
-    visitors, _, at_ms = text.partition(":")
-    if not (visitors.isdecimal() and at_ms.isdecimal()):
+    number, _, at_ms = text.partition(":")
+    if not (number.isdecimal() and at_ms.isdecimal()):
         return None
-    return OnlineCount(int(visitors), int(at_ms))
+    return OnlineCount(int(number), int(at_ms))
 
 
 async def _done(answer: Any) -> Any:

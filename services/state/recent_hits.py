@@ -63,8 +63,22 @@ class UntrustedForwards(RecentHits):
         super().__init__(state, keys.untrusted)
 
 
+class HitsOfForeignHosts(RecentHits):
+    """Hits that name a site, of pages whose host is not one of it: refused."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state, keys.foreign_hosts)
+
+
 class HitsOverBudget(RecentHits):
     """Hits of addresses that sent more than one address may: refused, or views without a visit."""
 
     def __init__(self, state: State) -> None:
         super().__init__(state, keys.over_budget)
+
+
+class HitsOverRoom(RecentHits):
+    """Hits that were refused, because their site took most of a log that is nearly full."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state, keys.over_room)

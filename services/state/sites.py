@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, NamedTuple, cast
+
+import msgspec
 
 from services.state import keys, last_shown
 from services.state.errors import translated
@@ -90,6 +93,8 @@ class PublishedSites:
             published = await self._all()
             changed = {slug: body for slug, body in bodies.items() if published.get(slug) != body}
             gone: list[Any] = [slug for slug in published if slug not in bodies]
+            kept = set(map(_kept_as, bodies, bodies.values()))
+            ended = set(map(_kept_as, gone, (published[slug] for slug in gone))) - kept
             if not changed and not gone:
                 return
             async with self._redis.pipeline(transaction=True) as pipeline:
@@ -97,12 +102,23 @@ class PublishedSites:
                     pipeline.hset(keys.SITES, mapping=changed)  # type: ignore[arg-type]
                 if gone:
                     pipeline.hdel(keys.SITES, *gone)
-                for slug in gone:
-                    last_shown.forget(pipeline, slug.decode(errors="replace"))
+                for name in ended:
+                    last_shown.forget(pipeline, name)
                 await pipeline.execute()
 
     async def _all(self) -> dict[bytes, bytes]:
         return await cast("Awaitable[dict[bytes, bytes]]", self._redis.hgetall(keys.SITES))
+
+
+class _Kept(msgspec.Struct):
+    kept_as: str = ""
+
+
+def _kept_as(slug: bytes, body: bytes) -> str:
+    """Return the name that the numbers of a published site are kept under."""
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        return msgspec.json.decode(body, type=_Kept).kept_as or slug.decode(errors="replace")
+    return slug.decode(errors="replace")
 
 
 def _digest(bodies: Mapping[bytes, bytes]) -> bytes:

@@ -1,10 +1,13 @@
 """The ledger of opening balances: entries are added, never edited or removed."""
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.model.calendar import Grain, to_day
 from services.store.interface import Row, Store
+
+MARK = "/"
+"""Divides the id of a bulk entry from the number of a line; no id that people choose has it."""
 
 Period = tuple[str, Grain, int]
 """Path ('' for the whole site), grain, first day in days since 1970-01-01 (0 for the total)."""
@@ -32,6 +35,24 @@ class BalanceEntry(NamedTuple):
         return (self.path, self.grain, self.start)
 
 
+class LedgerLine(NamedTuple):
+    """A line in the list of the ledger: a single entry, or a bulk entry with all that is in it.
+
+    entry  of a bulk entry: its own id, the sums of its views and visits, path and start of one
+    lines  of a bulk entry; 0 of a single one
+    last   the last start in it
+    """
+
+    entry: BalanceEntry
+    lines: int
+    last: int
+
+
+def line_id(bulk: str, number: int, lines: int) -> str:
+    """Return the id of one line of a bulk entry, which also says how many there are."""
+    return f"{bulk}{MARK}{number}{MARK}{lines}"
+
+
 # If an id was entered twice, the first entry counts.
 _ENTRIES = """
 SELECT id, argMin(path, at), argMin(toString(grain), at), argMin(start, at), argMin(views, at),
@@ -43,9 +64,34 @@ ORDER BY entered, id
 {part}
 """
 _OF_IDS = _ENTRIES.format(narrowed="AND id IN %(ids)s", part="")
-_PAGE = _ENTRIES.format(narrowed="", part="LIMIT %(offset)s, %(limit)s")
+# The primary key is (site, id), and the character after '/' is '0'.
+_OF_BULK = _ENTRIES.format(narrowed="AND id >= %(first)s AND id < %(end)s", part="")
 
-_COUNT = "SELECT uniqExact(id) FROM opening_balances WHERE site = %(site)s"
+# A bulk entry is one line. Its entries have one reason, author and time.
+_PAGE = """
+SELECT own, min(held_path), min(held_grain), min(held_start), sum(held_views), sum(held_visits),
+    any(held_author), min(entered) AS since, any(held_reason),
+    if(bulk = 0, 0, count()) AS lines, max(held_start)
+FROM (
+    SELECT position(id, '/') AS bulk, if(bulk = 0, id, substring(id, 1, bulk - 1)) AS own,
+        argMin(path, at) AS held_path, argMin(toString(grain), at) AS held_grain,
+        argMin(start, at) AS held_start, argMin(views, at) AS held_views,
+        argMin(visits, at) AS held_visits, argMin(author, at) AS held_author,
+        min(at) AS entered, argMin(reason, at) AS held_reason
+    FROM opening_balances
+    WHERE site = %(site)s
+    GROUP BY id
+)
+GROUP BY own, bulk
+ORDER BY since, own, lines
+LIMIT %(offset)s, %(limit)s
+"""
+
+_COUNT = """
+SELECT uniqExact(if(position(id, '/') = 0, id, substring(id, 1, position(id, '/'))))
+FROM opening_balances
+WHERE site = %(site)s
+"""
 
 _PERIODS = """
 SELECT held_grain, held_start
@@ -67,11 +113,13 @@ FROM (
         argMin(start, at) AS held_start, argMin(views, at) AS held_views,
         argMin(visits, at) AS held_visits
     FROM opening_balances
-    WHERE site = %(site)s AND path IN %(paths)s
+    WHERE site = %(site)s {narrowed}
     GROUP BY id
 )
 GROUP BY held_path, held_grain, held_start
 """
+_SUMS_OF_PATHS = _SUMS.format(narrowed="AND path IN %(paths)s")
+_ALL_SUMS = _SUMS.format(narrowed="")
 
 
 async def add(store: Store, site: str, entries: Sequence[BalanceEntry]) -> None:
@@ -91,14 +139,21 @@ async def find(store: Store, site: str, ids: Collection[str]) -> dict[str, Balan
     return {row[0]: _entry(row) for row in rows}
 
 
-async def page(store: Store, site: str, offset: int, limit: int) -> list[BalanceEntry]:
-    """Return entries of a site, the oldest first: `limit` of them after the first `offset`."""
+async def of_bulk(store: Store, site: str, bulk: str) -> dict[str, BalanceEntry]:
+    """Return the entries of a bulk entry by their ids; none where there is no such."""
+    bounds = {"first": bulk + MARK, "end": bulk + chr(ord(MARK) + 1)}
+    rows = await store.execute(_OF_BULK, {"site": site, **bounds})
+    return {row[0]: _entry(row) for row in rows}
+
+
+async def page(store: Store, site: str, offset: int, limit: int) -> list[LedgerLine]:
+    """Return lines of the list, the oldest first: `limit` of them after the first `offset`."""
     rows = await store.execute(_PAGE, {"site": site, "offset": offset, "limit": limit})
-    return [_entry(row) for row in rows]
+    return [LedgerLine(_entry(row), lines, to_day(last)) for *row, lines, last in rows]
 
 
 async def count(store: Store, site: str) -> int:
-    """Return the number of entries of a site."""
+    """Return the number of lines of the list of a site; a bulk entry is one."""
     ((entries,),) = await store.execute(_COUNT, {"site": site})
     return int(entries)
 
@@ -113,13 +168,22 @@ async def sums(store: Store, site: str, paths: Collection[str]) -> dict[Period, 
     """Return the views and visits that the entries of these paths add up to, by period."""
     if not paths:
         return {}
-    rows = await store.execute(_SUMS, {"site": site, "paths": sorted(paths)})
+    rows = await store.execute(_SUMS_OF_PATHS, {"site": site, "paths": sorted(paths)})
+    return _by_period(rows)
+
+
+async def all_sums(store: Store, site: str) -> dict[Period, tuple[int, int]]:
+    """Return the same of the whole site and every page of it."""
+    return _by_period(await store.execute(_ALL_SUMS, {"site": site}))
+
+
+def _by_period(rows: Sequence[Row]) -> dict[Period, tuple[int, int]]:
     return {
         (path, Grain(grain), to_day(start)): (views, visits)
         for path, grain, start, views, visits in rows
     }
 
 
-def _entry(row: Row) -> BalanceEntry:
+def _entry(row: Sequence[Any]) -> BalanceEntry:
     name, path, grain, start, *rest = row
     return BalanceEntry(name, path, Grain(grain), to_day(start), *rest)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 from services.runtime import file_locks
+from services.store.engine_noise import without_cgroup_trace
 from services.store.faults import MISFIT, fault, misfit
 from services.store.interface import Limits, Row, StoreError
 from services.store.native import NativeFormat
@@ -69,7 +70,8 @@ class EmbeddedSession(StoreSession):
         self._mark = f"/* {uuid4().hex} */"
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._engine: Any = cast("Any", EngineSession)(str(path))
+            with without_cgroup_trace():
+                self._engine: Any = cast("Any", EngineSession)(str(path))
         except (OSError, RuntimeError) as error:
             raise _cannot_open(path, error) from error
         self.execute(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")

@@ -12,6 +12,8 @@ from services.model.site import Metric
 from services.store.interface import Store
 
 WHOLE_SITE = ""
+IMPORT = "import:"
+"""Ids of runs that take back an import begin with this, and no others do."""
 
 
 class Correction(NamedTuple):
@@ -39,6 +41,11 @@ class Correction(NamedTuple):
     author: str
     at: int
     reason: str
+
+    @property
+    def undoes_import(self) -> bool:
+        """Whether it takes back an import: its views are as if they had never been counted."""
+        return self.id.startswith(IMPORT)
 
     def touches(self, first: int, last: int) -> bool:
         """Tell whether it took anything on one of these days."""

@@ -6,6 +6,16 @@ from itertools import islice
 from services.model.calendar import to_date, to_day
 from services.store.interface import Store
 
+_POSITIONS = """
+SELECT site, max(position)
+FROM (
+    SELECT site, position FROM counters WHERE grain = 'total' AND path = ''
+    UNION ALL
+    SELECT name AS site, position FROM erasures
+)
+GROUP BY site
+"""
+
 CounterKey = tuple[str, str, int, str]
 """Site, grain, first day of the period in days since 1970-01-01, path ('' for the whole site)."""
 CounterRow = tuple[int, int, int]
@@ -37,11 +47,8 @@ async def load(store: Store, keys: Collection[CounterKey]) -> dict[CounterKey, C
 
 
 async def positions(store: Store) -> dict[str, int]:
-    """Return the position of the newest counter row of each site."""
-    rows = await store.execute(
-        "SELECT site, max(position) FROM counters WHERE grain = 'total' AND path = '' GROUP BY site"
-    )
-    return dict(rows)
+    """Return the position of the newest counter row of each site, also of those erased."""
+    return dict(await store.execute(_POSITIONS))
 
 
 async def write(store: Store, rows: Mapping[CounterKey, CounterRow]) -> None:

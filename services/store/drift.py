@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from services.model.calendar import Grain, period_start, to_date, to_day
+from services.model.downloads import site_of
 from services.model.partition import partition_of
+from services.store import erasures
 from services.store.interface import Store
 
 # One statement, so that it sees whole flushes: the highest position is where a partition was.
@@ -95,7 +97,17 @@ async def recount(
         store, partitions, first_day, {partition_of(row.site, partitions) for row in differ}
     )
     off = {(row.site, row.start): _off(row) for row in differ}
-    return [row for row in again if off.get((row.site, row.start)) == _off(row)]
+    return await _not_erased(
+        store, [row for row in again if off.get((row.site, row.start)) == _off(row)]
+    )
+
+
+async def _not_erased(store: Store, differ: list[Difference]) -> list[Difference]:
+    """Leave out sites that were erased: their rows are deleted table by table."""
+    if not differ:
+        return []
+    erased = {one.name for one in await erasures.load(store)}
+    return [row for row in differ if site_of(row.site) not in erased]
 
 
 def _off(row: Difference) -> Counts:
@@ -141,7 +153,10 @@ def _both(
 async def pages(store: Store, first_day: int) -> list[Difference]:
     """Compare the days of sites from `first_day` on with the sums of their pages."""
     rows = await store.execute(_PAGES, {"first": to_date(first_day)})
-    return [Difference(site, Grain.DAY, to_day(start), *counts) for site, start, *counts in rows]
+    return await _not_erased(
+        store,
+        [Difference(site, Grain.DAY, to_day(start), *counts) for site, start, *counts in rows],
+    )
 
 
 async def periods(store: Store) -> list[Difference]:
@@ -157,8 +172,11 @@ async def periods(store: Store) -> list[Difference]:
             key = (site, longer.value, period_start(day, longer))
             more_views, more_visits = sums.get(key, (0, 0))
             sums[key] = (more_views + views, more_visits + visits)
-    return [
-        Difference(*key, *rows.get(key, (0, 0)), *sums.get(key, (0, 0)))
-        for key in sorted(rows.keys() | sums.keys())
-        if rows.get(key, (0, 0)) != sums.get(key, (0, 0))
-    ]
+    return await _not_erased(
+        store,
+        [
+            Difference(*key, *rows.get(key, (0, 0)), *sums.get(key, (0, 0)))
+            for key in sorted(rows.keys() | sums.keys())
+            if rows.get(key, (0, 0)) != sums.get(key, (0, 0))
+        ],
+    )

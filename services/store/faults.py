@@ -15,6 +15,16 @@ from services.store.parameters import ESCAPES
 _CANNOT_SCHEDULE_TASK = 439
 _SERVER_OVERLOADED = 745
 
+_AUTHENTICATION_FAILED = 516
+_SIGN_IN = frozenset(
+    {
+        ErrorCodes.UNKNOWN_USER,
+        ErrorCodes.WRONG_PASSWORD,
+        ErrorCodes.REQUIRED_PASSWORD,
+        _AUTHENTICATION_FAILED,
+    }
+)
+
 TRANSIENT = frozenset(
     {
         ErrorCodes.CANNOT_READ_FROM_SOCKET,
@@ -72,6 +82,8 @@ def fault(code: int, message: str) -> StoreError:
         # The rest is a piece of the statement, with whatever values it has.
         text = "".join(_SYNTAX.findall(text)) or "Syntax error"
     text = f"{text} (code {code})"
+    if code in _SIGN_IN:
+        text += "; LUOT_CLICKHOUSE_URL names user and password"
     if code in LIMITS:
         return LimitError(text)
     return StoreUnavailableError(text) if code in TRANSIENT else StoreError(text)

@@ -1,27 +1,44 @@
-"""The register of imported access logs: what was begun and what was done, kept for good."""
+"""The register of imported access logs: what was begun, done and undone, kept for good."""
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import NamedTuple
 
 from services.store.interface import Row, Store
 
 _DONE_VERSION = 1 << 62
+_GENERATION_VERSIONS = 1 << 52
+"""So many versions a generation has: more than lines, and one for each further state."""
+MAX_GENERATION = 1000
+
+
+class ImportState(IntEnum):
+    """How far an import is."""
+
+    BEGUN = 0
+    DONE = 1
+    UNDOING = 2
+    """No more of it is taken into the log; it is taken back once all that is there is counted."""
+    UNDONE = 3
 
 
 class Import(NamedTuple):
     """One file of one site.
 
-    digest    SHA-256 of its content, in hex
-    done      1 when all of it is counted
-    taken     line up to which all pages were in the log, at least; 0 at first
-    hits      pages of it in the log by then
-    file      its name, for people
-    host      host name of its pages
-    until     lines of that time and later are left out, ms since 1970; 0 for none
-    lines     how many it has
-    first_at  time of its first line, ms since 1970; so is last_at
-    author    who began it, and begun_at when
-    at        when this was written
+    digest      SHA-256 of its content, in hex
+    done        an ImportState
+    taken       line up to which all pages were in the log, at least; 0 at first
+    hits        pages of it in the log by then
+    file        its name, for people
+    host        host name of its pages
+    until       lines of that time and later are left out, ms since 1970; 0 for none
+    lines       how many it has
+    first_at    time of its first line, ms since 1970; so is last_at
+    author      who began it, and begun_at when
+    at          when this was written
+    generation  how often it was undone before
+    kept_apart  1 when the store knows what it added, so that it can be undone
+    undone_by   who undid it, and undone_at when that was begun
     """
 
     digest: str
@@ -37,20 +54,43 @@ class Import(NamedTuple):
     author: str
     begun_at: int
     at: int
+    generation: int = 0
+    kept_apart: int = 0
+    undone_by: str = ""
+    undone_at: int = 0
+
+    @property
+    def state(self) -> ImportState:
+        """Return how far it is."""
+        return ImportState(self.done)
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether it counts, and the store knows what it added."""
+        return bool(self.kept_apart) and self.state is not ImportState.UNDONE
+
+    @property
+    def name(self) -> str:
+        """What the log knows it by: another one each time that it is made again."""
+        return f"{self.digest}.{self.generation}" if self.generation else self.digest
 
     @property
     def version(self) -> int:
-        """Orders writes: done outranks begun, and more lines outrank fewer, whoever writes last."""
-        return _DONE_VERSION if self.done else self.taken
+        """Orders writes: a later state outranks one before, and more lines outrank fewer."""
+        first = _DONE_VERSION + self.generation * _GENERATION_VERSIONS if self.generation else 0
+        if self.state is ImportState.BEGUN:
+            return first + self.taken
+        done = first + _GENERATION_VERSIONS // 2 if self.generation else _DONE_VERSION
+        return done + self.done - ImportState.DONE
 
 
-_COLUMNS = ", ".join(f"argMax({name}, version)" for name in Import._fields[1:-2])
+_COLUMNS = ", ".join(f"argMax({name}, version) AS newest_{name}" for name in Import._fields[1:])
 _ROWS = f"""
-SELECT digest, {_COLUMNS}, min(begun_at) AS begun, argMax(at, version)
+SELECT digest, {_COLUMNS}
 FROM imports
 WHERE site = %(site)s {{narrowed}}
 GROUP BY digest
-ORDER BY begun, digest
+ORDER BY newest_begun_at, digest
 """  # noqa: S608  # names of ours
 _ALL = _ROWS.format(narrowed="")
 _ONE = _ROWS.format(narrowed="AND digest = %(digest)s")

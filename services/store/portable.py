@@ -15,12 +15,13 @@ from typing import Any
 import msgspec
 
 from services.model.partition import partition_of
-from services.store import column_types, log_identity
+from services.store import column_types, last_done, log_identity
 from services.store.interface import Row, Store, StoreError
 from services.store.migrations import partitions_of, schema_of
 
 COUNTERS = "counters"
 HITS = "hits"
+IMPORT_COUNTS = "import_counts"
 CORRECTIONS = "corrections"
 VISITORS = "visitors"
 RESTORE = "restore"
@@ -29,7 +30,8 @@ RESTORE = "restore"
 _FINGERPRINT_BITS = 64
 # The earliest entry of an id counts, and the ids of a store that were never merged may repeat.
 _FIRST_BY = {"opening_balances": ("at", "site, id")}
-_WITHOUT = {"meta": f"name NOT IN ('{RESTORE}', '{log_identity.NAME}')"}
+_OF_THE_MACHINE = ", ".join(f"'{name}'" for name in (RESTORE, log_identity.NAME, *last_done.NAMES))
+_WITHOUT = {"meta": f"name NOT IN ({_OF_THE_MACHINE})"}
 
 _decoder = msgspec.json.Decoder(list[Any])
 
@@ -121,7 +123,8 @@ async def dump(
                 yield piece
     for name in names:
         if name not in (COUNTERS, HITS, CORRECTIONS):
-            async with aclosing(_read(store, name, name, _select(name))) as pieces:
+            of_log = limits if name == IMPORT_COUNTS else None
+            async with aclosing(_read(store, name, name, _select(name), of_log)) as pieces:
                 async for piece, _ in pieces:
                     yield piece
     async with aclosing(_read(store, VISITORS, VISITORS, _states(months))) as pieces:

@@ -1,6 +1,7 @@
 """The registry of sites."""
 
 import logging
+from typing import NamedTuple
 
 import msgspec
 
@@ -8,6 +9,29 @@ from services.model.site import Site
 from services.store.interface import Store
 
 log = logging.getLogger(__name__)
+
+_REMOVED_ITSELF = 1
+_RENAMED = 2
+"""What `deleted` says of a slug whose site has another one now."""
+
+_REMOVED = """
+SELECT argMax(deleted, version), argMax(body, version)
+FROM sites
+WHERE slug = %(slug)s
+GROUP BY slug
+"""
+
+
+class RemovedSite(NamedTuple):
+    """A site that was removed, or got another slug.
+
+    site   its settings, where they are kept: it was not erased
+    names  that its hits and counters have, and those of sites of this slug before it; none where
+           the site is still there
+    """
+
+    site: Site | None
+    names: tuple[str, ...]
 
 
 async def load(store: Store) -> list[Site]:
@@ -29,9 +53,36 @@ async def save(store: Store, site: Site, version: int) -> None:
     await _write(store, site.slug, version, deleted=0, body=msgspec.json.encode(site).decode())
 
 
-async def remove(store: Store, slug: str, version: int) -> None:
-    """Take a site from the registry; what was counted for it stays."""
-    await _write(store, slug, version, deleted=1, body="")
+async def remove(store: Store, slug: str, version: int, removed: Site | None = None) -> None:
+    """Take a site from the registry; what was counted for it stays.
+
+    removed  its settings, for as long as it may be brought back
+    """
+    body = "" if removed is None else msgspec.json.encode(removed).decode()
+    await _write(store, slug, version, deleted=1, body=body)
+
+
+async def rename(store: Store, old: str, site: Site, version: int) -> None:
+    """Give a site another slug, at once."""
+    await store.insert(
+        "sites",
+        {
+            "slug": [old, site.slug],
+            "version": [version] * 2,
+            "deleted": [_RENAMED, 0],
+            "body": ["", msgspec.json.encode(site).decode()],
+        },
+    )
+
+
+async def removed(store: Store, slug: str) -> RemovedSite | None:
+    """Return what is left of the site that had a slug last; None where no site ever had it."""
+    for deleted, body in await store.execute(_REMOVED, {"slug": slug}):
+        site = _decode(slug, body) if body else None
+        if deleted != _REMOVED_ITSELF:
+            return RemovedSite(None, ())
+        return RemovedSite(site, (slug,) if site is None else (*site.earlier, site.kept_as))
+    return None
 
 
 async def _write(store: Store, slug: str, version: int, deleted: int, body: str) -> None:

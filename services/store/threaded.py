@@ -1,15 +1,17 @@
 """What both drivers share: blocking sessions, one per thread of a small pool, behind asyncio."""
 
 import asyncio
+import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from typing import Any, TypeVar
 
 from services.model.calendar import to_day
+from services.runtime import tracing
 from services.store import column_types
 from services.store.faults import without_values
 from services.store.interface import Row, Store, StoreError
@@ -21,6 +23,7 @@ MAX_QUERY_BYTES = 16 << 20
 """Longest statement; the server's own limit of 256 KiB is too small for long lists of keys."""
 MAX_ELEMENTS = 2_000_000
 """Most syntax elements of a statement; a value of a list is one, and old servers count each."""
+_TABLE = re.compile(r"\b(?:FROM|INTO|TABLE)\s+(\w+)")
 _LAST_DAY = (1 << 16) - 1
 CLOSE_SECONDS = 5.0
 """How long calls under way may take to end when the store is closed; then they are cut off."""
@@ -83,7 +86,7 @@ class ThreadedStore(Store):
 
     async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Run one statement and return its rows; see Store."""
-        with _without_values(parameters):
+        with _traced(sql), _without_values(parameters):
             return await self._run(lambda session: session.execute(bind(sql, parameters)))
 
     async def stream(
@@ -115,7 +118,8 @@ class ThreadedStore(Store):
         if len(set(rows.values())) != 1:
             raise StoreError(f"columns of {table} differ in length: {rows}")
         if any(rows.values()):
-            await self._run(lambda session: self._insert(session, table, columns))
+            with _traced(f"INSERT INTO {table}"):
+                await self._run(lambda session: self._insert(session, table, columns))
 
     async def close(self) -> None:
         """Close every session; calls under way end first, or are cut off after a while."""
@@ -196,6 +200,19 @@ class _UnderWay:
         with self._lock:
             if self._session is not None:
                 self._session.interrupt()
+
+
+def _traced(sql: str) -> AbstractContextManager[object]:
+    """Trace a statement, by its first word and the first table in it: no value, no condition."""
+    if tracing.tracer is None:
+        return nullcontext()
+    operation = sql.split(maxsplit=1)[0].upper()
+    named = _TABLE.search(sql)
+    table = named[1] if named else ""
+    attributes = {"db.system.name": "clickhouse", "db.operation.name": operation}
+    if table:
+        attributes["db.collection.name"] = table
+    return tracing.span(f"store {operation} {table}".rstrip(), (), **attributes)
 
 
 @contextmanager

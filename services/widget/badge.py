@@ -7,22 +7,23 @@ from math import ceil
 from typing import NamedTuple
 
 from services.http import csp
-from services.model.display import Preset, Theme, line_text
+from services.model.colours import Colours
+from services.model.display import Layout, Look, Odometer, Preset, Theme
+from services.widget import badge_lines
+from services.widget.badge_lines import SIZE, Place, fitted
 from services.widget.block import Block
-from services.widget.looks import PRESETS, Looks, Palette, themed
+from services.widget.looks import Looks, Palette, painted, themed
 from services.widget.text_width import width
 
 MEDIA_TYPE = "image/svg+xml"
 
 _FONT = 'Verdana,"DejaVu Sans",sans-serif'
-_SIZE = 12
 _TITLE_SIZE = 13
 _PAD = 10
 _CELL = 15
 _CELL_HEIGHT = 21
 _CELL_SIZE = 13
 _GAP = 2
-_BETWEEN = 16
 _NARROWEST = 60
 _LIST_PAD = 4
 
@@ -47,9 +48,9 @@ class _Metrics(NamedTuple):
     below: int
 
 
-_LIKE_TEXT = _Metrics(pad=0, rim=0, head=22, base=15, size=_SIZE, row=20, above=3, below=3)
+_LIKE_TEXT = _Metrics(pad=0, rim=0, head=22, base=15, size=SIZE, row=20, above=3, below=3)
 _BOXED_TEXT = _LIKE_TEXT._replace(pad=8, rim=5)
-_BOX = _Metrics(pad=_PAD, rim=0, head=32, base=20, size=_SIZE, row=24, above=9, below=5)
+_BOX = _Metrics(pad=_PAD, rim=0, head=32, base=20, size=SIZE, row=24, above=9, below=5)
 _TITLED = _BOX._replace(head=34, base=20, size=_TITLE_SIZE)
 
 
@@ -59,10 +60,21 @@ def _metrics(looks: Looks, theme: Theme) -> _Metrics:
     return _LIKE_TEXT if looks.bare(theme) else _BOXED_TEXT
 
 
+_DIGITS = (
+    ".w{stroke:#fff}"
+    f".{Odometer.PLAIN} .d{{fill:none;stroke:none}}"
+    f".{Odometer.LED} .d{{fill:#160404;stroke:#000}}"
+    f".{Odometer.LED} .c{{fill:#ff4b3e;font-family:monospace}}"
+    f".{Odometer.CLASSIC} .d{{fill:#222;stroke:#000;rx:0}}"
+    f".{Odometer.CLASSIC} .c{{font-family:Georgia,serif}}"
+)
+"""After the colours of the preset, which they override."""
+
+
 def svg(block: Block) -> str:
     """Return the image."""
     look = block.look
-    looks = PRESETS[look.preset]
+    looks = painted(look.preset, look.colours)
     at = _metrics(looks, look.theme)
     left = at.pad + looks.bar
     inner = max(_widths(block, looks, at), default=0) or _NARROWEST
@@ -74,15 +86,17 @@ def svg(block: Block) -> str:
         y += at.head
     if block.digits:
         y += at.above
+        parts.append(f'<g class="{look.odometer}">')
         parts += _digits(block.digits, left, y, across - left - at.pad, looks)
+        parts.append("</g>")
         y += _CELL_HEIGHT + at.below
-    edge = _LIST_PAD if looks.spread else 0
+    edge = _LIST_PAD if looks.spread and look.layout is not Layout.TABLE else 0
     y += edge
-    for place, (label, number) in enumerate(block.lines):
-        if place and looks.spread:
-            parts.append(f'<path class="r" d="M{left} {y}.5H{across - at.pad}"/>')
-        parts.append(_line(label, number, looks, (left, across - at.pad), y + (at.row + 8) // 2))
-        y += at.row
+    if block.lines:
+        place = Place(y, at.row, left, across - at.pad, *_behind(looks, at, across, y))
+        lines = badge_lines.drawn(block, looks, place)
+        parts += lines.parts
+        y = lines.foot
     high = max(y + edge + at.rim, 1)
     described = escape(". ".join(block.sentences()))
     return (
@@ -91,16 +105,31 @@ def svg(block: Block) -> str:
         f' aria-labelledby="luot-name luot-numbers" xml:space="preserve">'
         f'<title id="luot-name">{escape(block.name)}</title>'
         f'<desc id="luot-numbers">{described}</desc>'
-        f"<style>{_style(look.preset, look.theme)}</style>"
+        f"<style>{_style(look.preset, look.theme, look.colours)}</style>"
         f"{_frame(looks, across, high)}{''.join(parts)}</svg>"
     )
 
 
-@lru_cache
-def policy(preset: Preset, theme: Theme) -> str:
+def policy(look: Look) -> str:
     """Return the Content-Security-Policy of an image that is opened on its own."""
-    style = csp.of_text(_style(preset, theme))
+    return _policy(look.preset, look.theme, look.colours)
+
+
+@lru_cache
+def _policy(preset: Preset, theme: Theme, colours: Colours) -> str:
+    style = csp.of_text(_style(preset, theme, colours))
     return f"default-src 'none'; style-src {style}; frame-ancestors *"
+
+
+def _behind(
+    looks: Looks, at: _Metrics, across: int, top: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the sides of what is behind a table, and how its corners are rounded."""
+    if not looks.spread:
+        return (at.pad, across - at.pad), (0, 0)
+    edge = int(looks.frame)
+    inside = max(looks.radius - 1, 0) * looks.frame
+    return (looks.bar or edge, across - edge), (inside * (top <= inside), inside)
 
 
 def _widths(block: Block, looks: Looks, at: _Metrics) -> Iterator[float]:
@@ -108,13 +137,8 @@ def _widths(block: Block, looks: Looks, at: _Metrics) -> Iterator[float]:
         yield width(block.heading, at.size, bold=True) + looks.head_bar
     if block.digits:
         yield len(block.digits) * (_CELL + _GAP) - _GAP
-    for label, number in block.lines:
-        gap = _BETWEEN if looks.spread else 0
-        yield _label_width(label) + gap + width(number, _SIZE, bold=True)
-
-
-def _label_width(label: str) -> float:
-    return width(line_text(label, ""), _SIZE)
+    if block.lines:
+        yield from badge_lines.widths(block, looks)
 
 
 def _heading(heading: str, looks: Looks, at: _Metrics, across: int) -> Iterator[str]:
@@ -131,7 +155,7 @@ def _heading(heading: str, looks: Looks, at: _Metrics, across: int) -> Iterator[
         yield f'<path class="e" d="M{looks.bar or edge} {foot - 1}.5H{across - edge}"/>'
     yield (
         f'<text class="o" x="{left}" y="{at.rim + at.base}"'
-        f"{_length(width(heading, at.size, bold=True))}>{escape(heading)}</text>"
+        f"{fitted(width(heading, at.size, bold=True))}>{escape(heading)}</text>"
     )
 
 
@@ -156,23 +180,6 @@ def _digits(digits: str, left: int, y: int, room: int, looks: Looks) -> Iterator
     yield f'{cells}<text class="c" x="{middles}" y="{y + 15}">{digits}</text>'
 
 
-def _line(label: str, number: str, looks: Looks, sides: tuple[int, int], base: int) -> str:
-    left, right = sides
-    words = escape(line_text(label, ""))
-    label_width = _label_width(label)
-    number_width = width(number, _SIZE, bold=True)
-    x = right - number_width if looks.spread else left + label_width
-    return (
-        f'<text x="{left}" y="{base}"><tspan{_length(label_width)}>{words}</tspan>'
-        f'<tspan class="n" x="{x:.2f}"{_length(number_width)}>{number}</tspan></text>'
-    )
-
-
-def _length(pixels: float) -> str:
-    """Return the attributes that fit text to a width, whatever the font."""
-    return f' textLength="{pixels:.2f}" lengthAdjust="spacingAndGlyphs"'
-
-
 def _frame(looks: Looks, across: int, high: int) -> str:
     if not looks.frame:
         return f'<rect class="b" width="{across}" height="{high}"/>'
@@ -184,21 +191,23 @@ def _frame(looks: Looks, across: int, high: int) -> str:
 
 
 @lru_cache
-def _style(preset: Preset, theme: Theme) -> str:
-    looks = PRESETS[preset]
+def _style(preset: Preset, theme: Theme, colours: Colours) -> str:
+    looks = painted(preset, colours)
     size = _metrics(looks, theme).size
     dots = ".r{stroke-dasharray:1 2}" if looks.rule == "dotted" else ""
 
     def rules(palette: Palette) -> str:
         return (
-            f"text{{fill:{palette.text}}}.b{{fill:{palette.back}}}.e,.r{{stroke:{palette.line}}}"
+            f"text{{fill:{palette.text}}}.b{{fill:{palette.back}}}.e,.r,.l,.k{{stroke:{palette.line}}}"
             f".h{{fill:{palette.head}}}.o{{fill:{palette.on_head}}}.t{{stroke:{palette.on_head}}}"
-            f".n,.a{{fill:{palette.accent}}}.d{{stroke:{looks.edge(palette)}}}"
+            f".n,.a,.plain .c{{fill:{palette.accent}}}.d{{stroke:{looks.edge(palette)}}}"
+            f".i{{stroke:{palette.accent}}}.s{{fill:{palette.text}}}"
         )
 
     return (
-        f"text{{font:{_SIZE}px {_FONT};font-variant-numeric:tabular-nums}}"
+        f"text{{font:{SIZE}px {_FONT};font-variant-numeric:tabular-nums}}"
         f".o{{font-size:{size}px}}.o,.n,.c{{font-weight:700}}.t{{stroke-width:2px}}"
         f".c{{font-size:{_CELL_SIZE}px;text-anchor:middle}}.d{{fill:{looks.digit}}}{dots}"
-        f"{themed(theme, looks, rules)}.c{{fill:#fff}}"
+        f".c{{fill:#fff}}.q{{fill:{looks.digit}}}{badge_lines.STYLE}"
+        f"{themed(theme, looks, rules)}{_DIGITS}"
     )

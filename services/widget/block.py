@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, NamedTuple, Self
 
-from services.model.display import HEADINGS, VIEWS, Look, grouped, line_text, padded
+from services.model.display import (
+    HEADINGS,
+    VIEWS,
+    Gap,
+    Look,
+    gap_before,
+    grouped,
+    line_text,
+    padded,
+    with_unit,
+)
 from services.model.lines import Line
 
 
@@ -14,6 +24,8 @@ class Block(NamedTuple):
     name    its accessible name, also where no heading is shown
     digits  the total with leading zeros, '' for none
     lines   label and number
+    kinds   which line each of them is; () where they are none
+    gap     the place of the line that has a gap above it, 0 for none
     """
 
     look: Look
@@ -21,23 +33,35 @@ class Block(NamedTuple):
     heading: str
     digits: str
     lines: tuple[tuple[str, str], ...]
+    kinds: tuple[Line, ...] = ()
+    gap: int = 0
 
     @classmethod
-    def of_site(cls, look: Look, numbers: Mapping[str, Any]) -> Self:
-        """Return the block of a site; `numbers` is the decoded body of `/api/counter/{site}`."""
+    def of_site(cls, look: Look, numbers: Mapping[str, Any], *, every: bool = False) -> Self:
+        """Return the block of a site; `numbers` is the decoded body of `/api/counter/{site}`.
+
+        `every` is for programs: lines that are shown only above 0 are there with 0, too.
+        """
 
         def count(line: Line) -> int:
             value = numbers[line]
             return int(value["online"] if line is Line.PEAK else value)
 
+        lines = tuple(line for line in look.lines if every or count(line) or not line.above_zero)
         return cls(
             look=look,
             name=look.heading.strip() or HEADINGS[look.lang],
             heading=look.heading,
             digits=padded(count(Line.TOTAL), look.digits) if look.digits else "",
             lines=tuple(
-                (look.labels[line], grouped(count(line), look.format)) for line in look.lines
+                (
+                    look.labels[line],
+                    with_unit(line, grouped(count(line), look.format), look.unit),
+                )
+                for line in lines
             ),
+            kinds=lines,
+            gap=gap_before(lines) if look.gap is Gap.ONLINE else 0,
         )
 
     @classmethod

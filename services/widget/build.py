@@ -1,4 +1,4 @@
-"""Builds counter.js and blocks.js from their sources: `python -m services.widget.build`.
+"""Builds the scripts from their sources: `python -m services.widget.build`.
 
 The result is committed, so that nobody needs a JavaScript tool to install Luot. The builder is
 esbuild in one version (`esbuild.py`), since another would give other bytes. Each version of Luot
@@ -34,7 +34,7 @@ class BuildError(Exception):
 
 
 def build(target: Path, program: str | None = None) -> None:
-    """Write both scripts and their source maps into a folder; raises BuildError.
+    """Write the scripts and their source maps into a folder; raises BuildError.
 
     `program` is the esbuild to take, instead of the one that is installed or fetched.
     """
@@ -53,16 +53,18 @@ def _build(target: Path, program: str) -> None:
     _bundle(program, target, "blocks.js", STYLE=style, **words.constants())
     # Of its version and of its content: no cache can hold one that does not fit to the other.
     digest = base64.b64encode(sha256((target / "blocks.js").read_bytes()).digest()).decode()
-    _bundle(
-        program,
-        target,
-        "counter.js",
-        BLOCKS_PATH=f"{VERSIONED}/blocks.js?",
-        BLOCKS_HASH=digest,
-    )
+    for entry, is_plausible in (("counter.js", False), ("plausible.js", True)):
+        _bundle(
+            program,
+            target,
+            entry,
+            BLOCKS_PATH=f"{VERSIONED}/blocks.js?",
+            BLOCKS_HASH=digest,
+            PLAUSIBLE=is_plausible,
+        )
 
 
-def _bundle(program: str, target: Path, entry: str, **constants: str) -> None:
+def _bundle(program: str, target: Path, entry: str, **constants: str | bool) -> None:
     esbuild.run(
         [
             program,

@@ -89,13 +89,32 @@ def run(command: list[str], folder: Path | None = None, stdin: str | None = None
 
 def unpacked(package: bytes, integrity: str) -> bytes:
     """Return the program in a package; raises EsbuildError where the hash is another."""
-    digest = "sha512-" + base64.b64encode(hashlib.sha512(package).digest()).decode()
-    if digest != integrity:
-        raise EsbuildError(f"the package has the hash {digest}; expected {integrity}")
+    verify(package, integrity)
     with tarfile.open(fileobj=io.BytesIO(package)) as archive:
         if _PROGRAM not in archive.getnames() or not (program := archive.extractfile(_PROGRAM)):
             raise EsbuildError(f"the package has no file {_PROGRAM}")
         return program.read()
+
+
+def verify(package: bytes, integrity: str) -> None:
+    """Raise EsbuildError where the hash of a package is another."""
+    digest = "sha512-" + base64.b64encode(hashlib.sha512(package).digest()).decode()
+    if digest != integrity:
+        raise EsbuildError(f"the package has the hash {digest}; expected {integrity}")
+
+
+def fetched(package: str) -> bytes:
+    """Return a package, name@version, from npm's registry; raises EsbuildError."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise EsbuildError("npm, which fetches it, is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        quick = ("--fetch-retries=0", "--fetch-timeout=60000")
+        run([npm, "pack", package, "--silent", *quick], Path(folder))
+        packages = list(Path(folder).iterdir())
+        if len(packages) != 1:
+            raise EsbuildError(f"npm pack left {len(packages)} files; expected one package")
+        return packages[0].read_bytes()
 
 
 def _fetched() -> tuple[bytes, str]:
@@ -106,16 +125,9 @@ def _fetched() -> tuple[bytes, str]:
             f"no package for {' '.join(machine)}; expected esbuild {VERSION} on PATH"
         )
     name, integrity = _PACKAGES[machine]
-    npm = shutil.which("npm")
-    if npm is None:
+    if shutil.which("npm") is None:
         raise EsbuildError(f"neither esbuild {VERSION} nor npm, which fetches it, is installed")
-    with tempfile.TemporaryDirectory() as folder:
-        quick = ("--fetch-retries=0", "--fetch-timeout=60000")
-        run([npm, "pack", f"@esbuild/{name}@{VERSION}", "--silent", *quick], Path(folder))
-        packages = list(Path(folder).iterdir())
-        if len(packages) != 1:
-            raise EsbuildError(f"npm pack left {len(packages)} files; expected one package")
-        return packages[0].read_bytes(), integrity
+    return fetched(f"@esbuild/{name}@{VERSION}"), integrity
 
 
 def _write(program: Path, content: bytes) -> None:

@@ -5,8 +5,10 @@ scripts; `tests/browser/test_embed.py` compares element and page.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
+from services.model.colours import Colours
 from services.model.display import Preset, Theme
 
 
@@ -49,6 +51,11 @@ class Looks(NamedTuple):
         """Return the colour around a digit: on dark ground, its own would not be seen."""
         return DARK_EDGE if palette is self.dark else self.digit
 
+    @property
+    def card(self) -> int:
+        """The radius of the corners of a card."""
+        return min(self.radius, 8) if self.spread else 4
+
     def bare(self, theme: Theme) -> bool:
         """Whether the block has no background or padding of its own.
 
@@ -58,6 +65,8 @@ class Looks(NamedTuple):
 
 
 NO_GROUND = "none"
+_SHADE = "2e"
+"""Of a colour that is mixed from 18% of the words' and the ground, as block.css has it."""
 DARK_EDGE = "#56616f"
 
 FRAMED = Looks(
@@ -113,7 +122,44 @@ PRESETS: Mapping[Preset, Looks] = {
         frame=False,
         title=True,
     ),
+    Preset.MODERN: Looks(
+        Palette("#1f2937", "#ffffff", "#e5e9f0", "#0f5bd7", "#ffffff", "#0b1f44"),
+        Palette("#e5e9f0", "#161b26", "#2c3547", "#8db8ff", "#161b26", "#ffffff"),
+        digit="#0f2f6b",
+        radius=14,
+    ),
+    Preset.NATIONAL: Looks(
+        Palette("#2b1a12", "#fffdf7", "#ecd9a8", "#b3140c", "#b3140c", "#ffe9a3"),
+        Palette("#f4e9dc", "#1f1614", "#54413a", "#ffc94d", "#8f120b", "#ffe9a3"),
+        digit="#9c120b",
+        radius=6,
+        rule="dotted",
+    ),
 }
+
+
+@lru_cache
+def painted(preset: Preset, colours: Colours) -> Looks:
+    """Return the looks of a preset in colours of the portal, as the element takes them."""
+    looks = PRESETS[preset]
+    return looks._replace(
+        light=_painted(looks.light, colours),
+        dark=_painted(looks.dark, colours),
+        digit=colours.accent or looks.digit,
+    )
+
+
+def _painted(palette: Palette, colours: Colours) -> Palette:
+    text, back = colours.color or palette.text, colours.background or palette.back
+    return Palette(
+        text=text,
+        back=back,
+        line=colours.color + _SHADE if colours.color else palette.line,
+        accent=colours.accent or palette.accent,
+        # A heading in the colours of the block follows those of the block.
+        head=back if palette.head == palette.back else palette.head,
+        on_head=text if palette.on_head == palette.text else palette.on_head,
+    )
 
 
 def themed(theme: Theme, looks: Looks, rules: Callable[[Palette], str]) -> str:

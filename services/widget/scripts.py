@@ -1,7 +1,6 @@
 """Serves the browser scripts: the current ones, and each version at an immutable address."""
 
 import base64
-import gzip
 import re
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -13,17 +12,20 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from services import __version__
-from services.http import etag
+from services.http import compression, etag
 from services.http.errors import ApiError, shown
+from services.http.measured_route import MeasuredRoute
 
 COUNTER = "counter.js"
 BLOCKS = "blocks.js"
+PLAUSIBLE = "plausible.js"
+"""Under the names that Plausible's script has, at /js/."""
 FILES = {
     name: media_type
-    for script in (COUNTER, BLOCKS)
+    for script in (COUNTER, BLOCKS, PLAUSIBLE)
     for name, media_type in (
         (script, "text/javascript; charset=utf-8"),
         (f"{script}.map", "application/json"),
@@ -38,12 +40,16 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
-    "Vary": "Accept-Encoding",
+    **compression.VARIES,
     "X-Content-Type-Options": "nosniff",
 }
 
 # A folder a version, named like its address. What was released stays: portals have pinned it.
 STATIC = files("services.widget").joinpath("static")
+# /js/script.js, /js/plausible.outbound-links.js, /js/index.js of Gatsby's plugin, /js/pa-….js
+_PLAUSIBLE_NAME = re.compile(
+    r"(?:script|plausible|index|analytics|p|pa|pa-[\w-]+)(?:\.[a-z-]+)*\.js"
+)
 _FOLDER = re.compile(r"v(\d+(?:\.\d+)*)", re.ASCII)
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -78,7 +84,7 @@ def built(name: str, version: str = __version__) -> bytes:
 
 def compressed(content: bytes) -> bytes:
     """Return content as gzip, reproducibly."""
-    return gzip.compress(content, compresslevel=9, mtime=0)
+    return compression.compressed(content, level=9)
 
 
 def integrity(content: bytes) -> str:
@@ -109,12 +115,14 @@ def routes() -> list[BaseRoute]:
     """Return the routes of the scripts and of their source maps; each is read once."""
     folders = {"": __version__, "/v1": __version__} | {f"/v{each}": each for each in versions()}
     routes = [
-        Route(f"{folder}/{name}", _answer(name, version, immutable=folder == f"/v{version}"))
+        MeasuredRoute(
+            f"{folder}/{name}", _answer(name, version, immutable=folder == f"/v{version}")
+        )
         for folder, version in folders.items()
         for name in FILES
     ]
-    other = [Route(f"/v{{version:str}}/{name}", _other_version) for name in FILES]
-    return [*routes, *other]
+    other = [MeasuredRoute(f"/v{{version:str}}/{name}", _other_version) for name in FILES]
+    return [*routes, *other, MeasuredRoute("/js/{name:str}", _as_plausible)]
 
 
 @cache
@@ -131,15 +139,28 @@ def _answer(name: str, version: str, *, immutable: bool) -> Handler:
     async def answer(request: Request) -> Response:
         plain, packed, tag = _prepared(name, version)
         accepted = request.headers.get("accept-encoding", "")
-        if not _accepts_gzip(accepted):
+        if not compression.accepts_gzip(accepted):
             return etag.respond(request, plain, f'"{tag}"', cached, media_type)
-        headers = cached | {"Content-Encoding": "gzip"}
+        headers = cached | compression.GZIP
         response = etag.respond(request, packed, f'"{tag}-gzip"', headers, media_type)
         if response.status_code == HTTPStatus.NOT_MODIFIED:
             del response.headers["content-encoding"]
         return response
 
     return answer
+
+
+async def _as_plausible(request: Request) -> Response:
+    """Answer a request for Plausible's script, whatever features its name lists."""
+    name = request.path_params["name"]
+    if name == f"{PLAUSIBLE}.map":
+        return await _answer(name, __version__, immutable=False)(request)
+    if not _PLAUSIBLE_NAME.fullmatch(name):
+        raise ApiError(
+            HTTPStatus.NOT_FOUND,
+            {"name": f"{shown(name)} is no name of a script; expected for example script.js"},
+        )
+    return await _answer(PLAUSIBLE, __version__, immutable=False)(request)
 
 
 async def _other_version(request: Request) -> Response:
@@ -151,11 +172,3 @@ async def _other_version(request: Request) -> Response:
             " or /v1"
         },
     )
-
-
-def _accepts_gzip(accepted: str) -> bool:
-    for coding in accepted.lower().split(","):
-        name, _, weight = coding.partition(";")
-        if name.strip() in ("gzip", "*"):
-            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False

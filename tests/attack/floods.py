@@ -1,20 +1,29 @@
-"""Attacks on ingest, all from one address."""
+"""Attacks on ingest, all but one from one address."""
 
 import asyncio
 import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import NamedTuple
 
 import httpx
 import msgspec
+from redis import Redis
 
+from services.ingest.settings import IngestSettings
 from services.traffic.client import IngestAddress, IngestConnection, LostAnswerError
-from tests.attack.target import ATTACKED, Target
+from tests.attack.target import ATTACKED, CROWDED, Target
 
 CONNECTIONS = 24
 GATEWAY = "203.0.113.77"
+CROWD = int(ip_address("11.0.0.0"))
+BALLAST = 1_000_000
+SITE_ROOM = IngestSettings().site_room
+FILLED_A_SECOND = 128 << 10
+"""Bytes of the log that a flood surely takes in a second, on a slow machine that does much else."""
+MOST_ROUNDS = 10
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 
@@ -32,11 +41,18 @@ class Shot(NamedTuple):
     agent: str
 
 
-async def fire(target: Target, shots: Iterator[Shot], seconds: float, address: str) -> Counter[str]:
+async def fire(
+    target: Target,
+    shots: Iterator[Shot],
+    seconds: float,
+    address: str | Iterator[str],
+    site: str = ATTACKED,
+) -> Counter[str]:
     """Send hits from one address as fast as it goes, at most so long; return the answers.
 
     Each attack has an address of its own: what one did must not use up the budget of the next.
     """
+    addresses = itertools.repeat(address) if isinstance(address, str) else address
     server = IngestAddress.at(target.ingest.url)
     until = time.monotonic() + seconds
     answers: Counter[str] = Counter()
@@ -46,10 +62,10 @@ async def fire(target: Target, shots: Iterator[Shot], seconds: float, address: s
         for shot in shots:
             if time.monotonic() > until:
                 break
-            url = f"https://{ATTACKED}.example{shot.path}"
-            body = msgspec.json.encode({"n": "pageview", "d": ATTACKED, "u": url})
+            url = f"https://{site}.example{shot.path}"
+            body = msgspec.json.encode({"n": "pageview", "d": site, "u": url})
             try:
-                answer = await connection.post(body, user_agent=shot.agent, address=address)
+                answer = await connection.post(body, user_agent=shot.agent, address=next(addresses))
             except (LostAnswerError, OSError):
                 answers["no answer"] += 1
                 await asyncio.sleep(0.05)
@@ -135,6 +151,43 @@ async def gateway(target: Target, seconds: float, readers: int = 3000, pages: in
     lost = readers * pages - answers["202"]
     problem = f"{lost} views of readers behind one address were not taken"
     return Outcome(told(answers), (problem,) if lost else ())
+
+
+async def many_machines(target: Target, seconds: float) -> Outcome:
+    """Fill the log with views of one site as people send them, each from an address of its own.
+
+    Nobody can tell how fast this machine sends. So the log is as full beforehand as if there had
+    been others, up to what a slow machine fills in time; a slower one goes on.
+    """
+    shots = (Shot(f"/{number:x}/" + "a" * 480, phone(number)) for number in itertools.count())
+    addresses = (str(ip_address(CROWD + number)) for number in itertools.count())
+    with target.redis.client() as redis:
+        memory = redis.info("memory")
+        room = int(SITE_ROOM * memory["maxmemory"] - seconds * FILLED_A_SECOND)
+        ballast: list[str] = []
+        while redis.info("memory")["used_memory"] < room - BALLAST:
+            ballast.append(f"ballast-{len(ballast)}")
+            redis.setrange(ballast[-1], BALLAST, "x")
+        refused = _refused(redis)
+        try:
+            answers: Counter[str] = Counter()
+            for _ in range(MOST_ROUNDS):
+                answers += await fire(target, shots, seconds, addresses, CROWDED)
+                if answers["202 rate"]:
+                    break
+            refused = _refused(redis) - refused
+            full = redis.info("memory")["used_memory"] / memory["maxmemory"]
+        finally:
+            redis.delete(*ballast)
+    problems = [] if answers["202 rate"] else ["the log was not filled"]
+    if refused:
+        problems.append(f"the log was full: it refused {refused} commands")
+    return Outcome(f"{told(answers)}; the log was {full:.0%} full at last", tuple(problems))
+
+
+def _refused(redis: Redis) -> int:
+    """Return how many commands the log refused, because it was full."""
+    return int(redis.info("errorstats").get("errorstat_OOM", {}).get("count", 0))
 
 
 def told(answers: Counter[str]) -> str:

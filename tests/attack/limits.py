@@ -1,26 +1,31 @@
 """What the compose file allows each process."""
 
-import re
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
+def services() -> dict[str, Any]:
+    """Return the services of the compose file by name."""
+    found: dict[str, Any] = yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]
+    return found
+
+
 def memory_limits() -> dict[str, int]:
-    """Return the bytes that each service of the compose file may have, by its name."""
-    services = COMPOSE.read_text().partition("\nservices:\n")[2]
+    """Return the bytes that each service of the compose file may have; of two, those of one."""
     found = {}
-    for block in re.split(r"\n(?=  \w)", "\n" + services):
-        name, limit = re.match(r"\s*(\w+):", block), re.search(r"\n    mem_limit: (\d+)(\w)", block)
-        if name and limit:
-            found[name[1]] = int(limit[1]) * UNITS[limit[2]]
+    for name, service in services().items():
+        limit = service["mem_limit"]
+        found[name.removesuffix("-1")] = int(limit[:-1]) * UNITS[limit[-1]]
     assert {"redis", "clickhouse", "ingest", "aggregator", "api"} <= found.keys()
     return found
 
 
 def redis_memory() -> str:
     """Return what the compose file gives the log, as its server's option says it."""
-    found = re.search(r"--maxmemory\n\s+- (\w+)", COMPOSE.read_text())
-    assert found
-    return found[1]
+    command: list[str] = services()["redis"]["command"]
+    return command[command.index("--maxmemory") + 1]

@@ -28,6 +28,8 @@ ANY = range(MOST_VISITS + 1)
 NONE = range(1)
 
 ATTACKS = {
+    # The first: what a site took in the last hour counts when the log is full.
+    "many machines": Attack(floods.many_machines, NONE),
     "bots": Attack(floods.bots, NONE),
     "invented paths": Attack(floods.paths, ANY),
     "invented visits": Attack(floods.visits, ANY),
@@ -55,6 +57,7 @@ class Row:
     articles_views: int
     sign_ins: int
     memory: dict[str, tuple[int, int]]
+    memory_held_by: str
     problems: tuple[str, ...]
 
     def lines(self) -> list[str]:
@@ -69,7 +72,7 @@ class Row:
             f"  others   {self.others_views} views, p99 {self.freshness_p99:.1f} s to the number",
             f"  articles {self.articles_views} views of old pages and of a new one",
             f"  sign-in  {self.sign_ins} times",
-            f"  memory   {memory}",
+            f"  memory   {memory} ({self.memory_held_by})",
             *(f"  ! {problem}" for problem in self.problems),
         ]
 
@@ -96,7 +99,8 @@ async def run(target: Target, name: str, seconds: float) -> Row:
         articles_views=honest.articles.total(),
         sign_ins=honest.sign_ins,
         memory=memory,
-        problems=(*problems, *_over(memory), *_late(honest)),
+        memory_held_by=target.held_by,
+        problems=(*problems, *_killed(target), *_over(memory), *_late(honest)),
     )
 
 
@@ -109,6 +113,10 @@ async def _stands_still(target: Target) -> int:
             last, since = now, time.monotonic()
         await asyncio.sleep(0.25)
     return last
+
+
+def _killed(target: Target) -> Sequence[str]:
+    return [f"{name} took more memory than its limit, and was killed" for name in target.killed()]
 
 
 def _over(memory: dict[str, tuple[int, int]]) -> Sequence[str]:

@@ -12,10 +12,17 @@ from typing import Any
 import httpx
 
 from tests.attack.limits import memory_limits, redis_memory
+from tests.servers.clickhouse import ClickHouseServer
+from tests.servers.memory import peak
+from tests.servers.memory_group import MemoryGroup, memory_group
+from tests.servers.redis import RedisServer
+from tests.servers.services import Service
 from tests.servers.system import BROWSER, TOKEN, System
 
 ATTACKED = "huyen"
 OTHER = "tinh"
+CROWDED = "xa"
+"""The site that many machines attack: its part of the log is used up for an hour."""
 OWNER = "chu-cong"
 VIEWER = "nguoi-xem"
 PASSWORD = "bánh mì và cà phê sữa đá"
@@ -33,11 +40,25 @@ class Target(System):
         super().__init__(directory, redis_options=options, **settings)
         self.directory = directory
         self.api_headers = {"Authorization": f"Bearer {TOKEN}"}
+        self._limits = memory_limits()
+        self._groups: dict[str, MemoryGroup] = {}
+        self._parts: dict[str, RedisServer | ClickHouseServer | Service] = {
+            "redis": self.redis,
+            "clickhouse": self.clickhouse,
+            "ingest": self.ingest,
+            "aggregator": self.aggregator,
+            "api": self.api,
+        }
 
     def start(self) -> "Target":
+        for name, part in self._parts.items():
+            if (group := memory_group(self._limits[name])) is not None:
+                self._groups[name] = group
+                part.launcher = group.launcher
         super().start()
         self.add_site(ATTACKED, public_dashboard=True, public_top=True)
         self.add_site(OTHER)
+        self.add_site(CROWDED)
         self.ask("POST", "/api/admin/users", name=OWNER, password=PASSWORD, role="owner")
         sites = [ATTACKED]
         self.ask(
@@ -45,6 +66,11 @@ class Target(System):
         )
         self._import_earlier_days()
         return self
+
+    def stop(self) -> None:
+        super().stop()
+        for group in self._groups.values():
+            group.remove()
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
         """Ask the API as an owner; it must agree."""
@@ -87,22 +113,21 @@ class Target(System):
             await asyncio.sleep(0.1)
         return shown
 
+    @property
+    def held_by(self) -> str:
+        """Who holds the limits of memory."""
+        if self._groups.keys() == self._parts.keys():
+            return "each in a control group with its limit"
+        return "measured; no control groups can be made here"
+
     def memory(self) -> dict[str, tuple[int, int]]:
         """Return by process the most bytes that it ever had in memory, and its limit."""
-        limits = memory_limits()
-        processes = {
-            "redis": self.redis.pid,
-            "clickhouse": self.clickhouse.pid,
-            "ingest": self.ingest.pid,
-            "aggregator": self.aggregator.pid,
-            "api": self.api.pid,
+        return {
+            name: (peak(part.pid), self._limits[name])
+            for name, part in self._parts.items()
+            if name not in self.killed()
         }
-        return {name: (most_resident(pid), limits[name]) for name, pid in processes.items()}
 
-
-def most_resident(pid: int) -> int:
-    """Return the peak of a process's resident memory in bytes, by its kernel."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError(f"process {pid} has ended")
+    def killed(self) -> list[str]:
+        """Return who was killed for taking more than its limit."""
+        return [name for name, group in self._groups.items() if group.killed()]

@@ -14,6 +14,8 @@ LUOT = "thongke.example"
 SITE = "mytho"
 NUMBERS = {
     "online": 12,
+    "bots": 3,
+    "guests": 12,
     "today": 6325,
     "yesterday": 7097,
     "this_week": 20000,
@@ -43,6 +45,7 @@ class Portal:
 
     fault    what Luot does instead of answering under /api: '500', 'hang', 'garbage' (no
              JSON) or 'nonsense' (JSON without numbers)
+    others   the numbers of other sites, by slug
     longest  the longest address that Luot takes, in bytes
     stalled  paths that are not answered for as long as they stand here
     """
@@ -50,6 +53,7 @@ class Portal:
     def __init__(self) -> None:
         self.pages: dict[str, tuple[str, dict[str, str]]] = {}
         self.numbers: dict[str, Any] = dict(NUMBERS)
+        self.others: dict[str, dict[str, Any]] = {}
         self.top: list[dict[str, Any]] = TOP
         self.fault = ""
         self.longest = 1 << 16
@@ -177,7 +181,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(202, b"ok", "text/plain")
         else:
             top = {"pages": self.portal.top[: int(asked.query.get("limit", ["10"])[0])]}
-            told = top if asked.path.startswith("/api/top/") else self.portal.numbers
+            numbers = self.portal.others.get(asked.path.rpartition("/")[2], self.portal.numbers)
+            told = top if asked.path.startswith("/api/top/") else numbers
             cached = {"Cache-Control": routes.HEADERS["Cache-Control"]}
             self._answer(200, json.dumps(told).encode(), "application/json", cached)
 

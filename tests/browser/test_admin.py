@@ -159,9 +159,9 @@ def test_settings_show_the_block_as_it_will_look_and_keep_it(owner: Desk, up: Up
     assert display["lines"][:3] == ["online", "yesterday", "today"]
     assert not {"preset", "theme"} & {*display}, "what is left at its default is not set"
 
-    page.get_by_label("Nền").select_option("Sáng")
+    page.get_by_label("Giao diện").select_option("Sáng")
     page.get_by_role("button", name="Lưu thay đổi").click()
-    expect(page.get_by_label("Nền")).to_have_value("light")
+    expect(page.get_by_label("Giao diện")).to_have_value("light")
     display = page.request.get(f"{up.url}/api/admin/sites/{SITE}").json()["display"]
     assert display["theme"] == "light", "an element that nobody chose a theme for is as its page"
 
@@ -188,8 +188,8 @@ def test_a_viewer_sees_their_sites_and_can_change_nothing(
     expect(page.locator(".site")).to_have_count(1)
     page.get_by_role("link", name="Thành phố Cao Lãnh").click()
     expect(page.get_by_role("link", name="Lượt xem 4")).to_be_visible()
-    for name in ("Cài đặt", "Người dùng", "Mã truy cập", "Nhật ký"):
-        expect(page.get_by_role("link", name=name)).to_have_count(0)
+    for name in ("Cài đặt", "Người dùng", "Khóa API", "Nhật ký"):
+        expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0)
     forbidden = {
         f"/admin/sites/{SITE}/settings": 403,
         "/admin/new-site": 403,
@@ -227,7 +227,7 @@ def test_a_revoked_token_stops_working_at_once(owner: Desk, up: Up) -> None:
     page = owner.open("/admin/tokens")
     page.get_by_label("Dùng cho").fill("báo cáo")
     page.get_by_label("Tất cả trang web").check()
-    page.get_by_role("button", name="Tạo mã truy cập").click()
+    page.get_by_role("button", name="Tạo khóa API").click()
     token = page.locator("#secret code").inner_text()
     path = f"/api/v1/stats/aggregate?site_id={SITE}&metrics=pageviews"
     headers = {"Authorization": f"Bearer {token}"}
@@ -247,15 +247,15 @@ def test_the_audit_log_tells_who_did_all_this(owner: Desk) -> None:
     others = {"Đăng nhập", "Từ chối đăng nhập", "Tải CSV"}
     assert others <= set(actions)
     assert [action for action in actions if action not in others] == [
-        "Thu hồi mã truy cập",
-        "Tạo mã truy cập",
+        "Thu hồi khóa API",
+        "Tạo khóa API",
         "Đặt mật khẩu",
         "Thêm người dùng",
         *["Đổi cài đặt"] * 4,
         "Thêm trang web",
     ]
     assert "một mật khẩu" not in page.content()
-    page.get_by_label("Việc").select_option("Thêm trang web")
+    page.get_by_label("Thao tác").select_option("Thêm trang web")
     page.get_by_role("button", name="Áp dụng").click()
     expect(page.locator(".audit tbody th")).to_have_count(1)
 

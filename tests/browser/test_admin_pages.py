@@ -29,6 +29,8 @@ PAGES = {
     "nothing": "/admin/sites/mytho?filters=event:page==/nowhere",
     "waiting": "/admin/sites/nghean",
     "settings": "/admin/sites/mytho/settings",
+    "imports": "/admin/sites/mytho/imports",
+    "balances": "/admin/sites/mytho/balances?total=00008307145&look=1",
     "corrections": "/admin/sites/mytho/corrections?page=/&look=1",
     "embed": "/admin/sites/mytho/embed",
     "new-site": "/admin/new-site",
@@ -172,6 +174,8 @@ def test_everything_on_a_page_is_reached_by_keyboard(
 ) -> None:
     desk = sit_down(browser, up, session)
     page = desk.open("/admin/sites/mytho")
+    # The panels come after the page.
+    expect(page.get_by_text("google.com", exact=True).first).to_be_visible()
     reached = []
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()

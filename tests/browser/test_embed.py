@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from services.model.display import Preset, Theme
+from services.widget.looks import PRESETS
 from tests.browser.portal import Portal
 from tests.servers.up import BROWSER, Up
 
@@ -104,12 +105,22 @@ def test_the_text_of_a_badge_fits_and_its_style_is_allowed(
 ) -> None:
     told: list[str] = []
     page.on("console", lambda message: told.append(message.text))
-    for options in ("digits=11&format=dot", "heading=Thống kê truy cập của cổng thông tin", ""):
+    for options in (
+        "digits=11&format=dot",
+        "heading=Thống kê truy cập của cổng thông tin",
+        "digits=11&odometer=led&icons=tile&unit=lượt",
+        "layout=inline&wording=footer&icons=line",
+        "layout=table&icons=line&unit=lượt",
+        "layout=card&icons=tile&digits=14",
+        "wording=nukeviet&layout=card",
+        "",
+    ):
         query = f"theme=dark&preset={preset}&lines=online,total&{options}"
         page.goto(f"{up.url}/counter/{SITE}.svg?{query}")
         assert page.evaluate(FITS) == []
         ground = "getComputedStyle(document.querySelector('.b')).fill"
-        assert page.evaluate(ground) in ("rgb(27, 30, 36)", "rgb(27, 33, 38)")
+        back = PRESETS[preset].dark.back.lstrip("#")
+        assert page.evaluate(ground) == f"rgb({', '.join(map(str, bytes.fromhex(back)))})"
     assert told == []
 
 
@@ -157,7 +168,13 @@ def test_axe_finds_nothing_on_the_page_which_fits_200_pixels(
     options: Any = {"viewport": {"width": 200, "height": 400}, "color_scheme": "dark"}
     context = browser.new_context(bypass_csp=True, **options)
     tab = context.new_page()
-    for query in ("digits=14&format=dot", "lines=&heading="):
+    for query in (
+        "digits=14&format=dot",
+        "digits=11&odometer=classic&layout=table&icons=tile&unit=lượt",
+        "digits=11&odometer=plain&layout=card&icons=line",
+        "layout=inline&odometer=led&digits=8",
+        "lines=&heading=",
+    ):
         tab.goto(f"{up.url}/counter/{SITE}.html?preset={preset}&theme={theme}&{query}")
         assert tab.evaluate("document.documentElement.scrollWidth") == 200
         assert violations(tab) == [], query
@@ -216,6 +233,40 @@ def test_the_page_of_a_frame_looks_as_the_block_does(
         assert drawn == block, theme
         element.close()
         frame.close()
+
+
+@pytest.mark.parametrize("preset", [Preset.PLAIN, Preset.DNN, Preset.MODERN])
+def test_frame_and_badge_have_the_three_colours_that_the_block_has(
+    up: Up, portal: Portal, context: BrowserContext, preset: Preset
+) -> None:
+    options = "digits=11&layout=table&lines=today,yesterday,total"
+    attributes = options.replace("=", '="').replace("&", '" ') + f'" preset="{preset}"'
+    style = "--luot-color: #331122; --luot-background: #fffdf7; --luot-accent: #b3140c"
+    portal.page(
+        "/",
+        f'<visitor-counter style="{style}" {attributes}></visitor-counter>',
+        head=f'<script async src="{up.url}/counter.js" data-site="{SITE}"></script>',
+    )
+    page = context.new_page()
+    page.goto(portal.url("/"))
+    page.locator("visitor-counter .known").wait_for()
+    block = page.evaluate(SEEN, PARTS)
+    colours = "color=331122&background=fffdf7&accent=b3140c"
+    page.goto(f"{up.url}/counter/{SITE}.html?preset={preset}&{options}&{colours}")
+    frame = page.evaluate(SEEN, ELEMENTS)
+    for name in ("block", "heading", "digit", "label", "value", "spread"):
+        assert frame[name] == block[name], name
+    page.goto(f"{up.url}/counter/{SITE}.svg?preset={preset}&{options}&{colours}")
+    fill = "(selector) => getComputedStyle(document.querySelector(selector)).fill"
+    for part, name, place in (
+        ("text:not(.o, .c)", "label", 0),
+        (".o", "heading", 0),
+        (".n", "value", 0),
+        (".b", "block", 1),
+        (".d", "digit", 1),
+    ):
+        assert page.evaluate(fill, part) == block[name][place], part
+    page.close()
 
 
 @pytest.mark.parametrize("preset", Preset)

@@ -96,7 +96,7 @@ def test_a_script_that_does_not_come_does_not_hold_up_the_page(portal: Portal, p
     expect(page.get_by_text("cuối")).to_be_visible()
 
     portal.stalled = set()
-    expect(page.locator("visitor-counter .known")).to_contain_text("6325")
+    expect(page.locator("visitor-counter .known")).to_contain_text("6.325")
     portal.wait(views=1)
 
 
@@ -113,7 +113,7 @@ def test_on_a_fault_the_block_keeps_its_last_text(portal: Portal, page: Page, fa
     portal.page("/", BODY)
     page.goto(portal.url("/"))
     shown = page.locator("visitor-counter .known")
-    expect(shown).to_contain_text("Hôm nay: 6325")
+    expect(shown).to_contain_text("Hôm nay: 6.325")
     before = shown.inner_text()
 
     portal.fault = fault
@@ -121,7 +121,7 @@ def test_on_a_fault_the_block_keeps_its_last_text(portal: Portal, page: Page, fa
     portal.wait(views=1, reads=2)
     answered(page)
     assert shown.inner_text() == before
-    assert page.locator("span").first.inner_text() == "6325"
+    assert page.locator("span").first.inner_text() == "6.325"
 
 
 def test_numbers_that_are_none_are_not_shown(portal: Portal, page: Page) -> None:

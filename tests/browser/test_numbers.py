@@ -18,7 +18,7 @@ def test_slots_are_filled_from_one_read(portal: Portal, page: Page) -> None:
     )
     page.goto(portal.url("/"))
 
-    assert shows(page, "span", "6325")
+    assert shows(page, "span", "6.325")
     assert shows(page, "b", "00008307145")
     assert shows(page, "i", "?")
     assert shows(page, "u", "77")
@@ -66,7 +66,7 @@ def test_readers_do_not_ask_in_step(portal: Portal, page: Page) -> None:
         "window.setTimeout = (work, wait) => { waits.push(wait); return real(work, wait) }"
     )
     page.goto(portal.url("/"))
-    assert shows(page, "span", "6325")
+    assert shows(page, "span", "6.325")
     for _ in range(3):
         page.evaluate(LEFT_AND_BACK)
     waits = [wait for wait in page.evaluate("waits") if wait > 1000]
@@ -89,7 +89,7 @@ def test_nothing_is_read_while_nobody_looks(portal: Portal, page: Page) -> None:
     page.goto(portal.url("/"))
     page.evaluate("show()")
     portal.wait(reads=1)
-    assert shows(page, "span", "6325")
+    assert shows(page, "span", "6.325")
 
     page.evaluate("hide()")
     page.clock.run_for(10 * MINUTE)
@@ -163,7 +163,7 @@ def test_slots_of_the_next_page_of_an_application_are_filled(portal: Portal, pag
     portal.numbers["paths"] = {"/b": {"views": 9, "today": 1}}
     portal.page("/a", TODAY)
     page.goto(portal.url("/a"))
-    assert shows(page, "span", "6325")
+    assert shows(page, "span", "6.325")
     page.evaluate(
         "history.pushState({}, '', '/b'); document.body.innerHTML = '<b data-luot-views></b>'"
     )
@@ -214,10 +214,10 @@ def test_a_slot_that_names_no_page_keeps_no_other_from_its_number(
 def test_slots_that_come_later_are_filled(portal: Portal, page: Page) -> None:
     portal.page("/", TODAY)
     page.goto(portal.url("/"))
-    assert shows(page, "span", "6325")
+    assert shows(page, "span", "6.325")
     # What is known needs no reading.
     page.evaluate("document.body.innerHTML = '<p><b data-luot=total></b></p>'")
-    assert shows(page, "b", "8307145")
+    assert shows(page, "b", "8.307.145")
     portal.wait(views=1, reads=1)
 
     portal.numbers["paths"] = {"/b": {"views": 9, "today": 1}}
@@ -264,3 +264,14 @@ def test_the_reader_is_online(portal: Portal, page: Page) -> None:
     portal.page("/", '<span data-luot="online">…</span>')
     page.goto(portal.url("/"))
     assert shows(page, "span", "1")
+
+
+@pytest.mark.parametrize(("lang", "text"), [("vi", "8.307.145"), ("en-GB", "8,307,145")])
+def test_thousands_are_parted_as_the_language_of_the_page_has_them(
+    portal: Portal, page: Page, lang: str, text: str
+) -> None:
+    body = '<span data-luot="total"></span><b data-luot="total" data-format="plain"></b>'
+    portal.page("/", body, lang=lang)
+    page.goto(portal.url("/"))
+    assert shows(page, "span", text)
+    assert shows(page, "b", "8307145")

@@ -29,6 +29,11 @@ SHOWN: dict[str, dict[str, Any]] = {
     "bare": {"heading": "", "lines": LINES},
     "dark": {"heading": "", "digits": 11, "theme": "dark"},
     "auto": {"theme": "auto"},
+    "table": {"layout": "table", "icons": "tile", "digits": 11, "odometer": "classic"},
+    "card": {"layout": "card", "icons": "line", "unit": "lượt", "lines": LINES},
+    "gap": {"wording": "nukeviet"},
+    "parted cards": {"wording": "nukeviet", "layout": "card"},
+    "inline": {"layout": "inline", "heading": "", "lines": LINES[:2]},
 }
 SLOW = {
     "script": "/counter.js",
@@ -64,7 +69,7 @@ def shifts(browser: Browser, portal: Portal, slow: str, block: str, ways: dict[s
     portal.stalled = set()
     known = page.locator("visitor-counter .known")
     expect(known).to_have_count(2)
-    expect(known.last).to_contain_text("6325")
+    expect(known.last).to_contain_text("6.325")
     page.evaluate(TWO_FRAMES)
     found = page.evaluate("shifts")
     page.close()
@@ -113,29 +118,29 @@ def test_the_place_that_is_kept_is_that_of_the_block_and_at_most_a_line_more(
 
     kept = [element_height(look_of(display), display.get("theme")) * pixels for display in displays]
     over = [(place - height) / pixels for place, height in zip(kept, real, strict=True)]
-    assert min(over) >= 0
-    assert max(over) <= 2
+    assert min(over) >= 0, over[6:]
+    assert max(over) <= 2, over[6:]
 
 
 @each_preset
-@pytest.mark.parametrize("shown", SHOWN)
 def test_a_block_fits_into_its_frame_without_scrolling(
-    portal: Portal, page: Page, preset: Preset, shown: str
+    portal: Portal, page: Page, preset: Preset
 ) -> None:
-    display = {**SHOWN[shown], "preset": preset}
-    portal.pages["/counter/mytho.html"] = (
-        frames.html(Block.of_site(look_of(display), portal.numbers)),
-        {},
-    )
-    portal.page("/", ways_of(portal, display)["frame"], head="")
-    page.goto(portal.url("/"))
-    frame = page.frame_locator("iframe")
-    frame.locator("main").wait_for()
-    left = frame.locator("html").evaluate(
-        "(root) => [innerWidth - root.scrollWidth,"
-        " innerHeight - document.querySelector('main').getBoundingClientRect().bottom]"
-    )
-    assert left[0] == 0
-    assert 0 <= left[1] <= 24
-    border = page.locator("iframe").evaluate("(frame) => getComputedStyle(frame).borderWidth")
-    assert border == "0px"
+    for name, shown in SHOWN.items():
+        display = {**shown, "preset": preset}
+        portal.pages["/counter/mytho.html"] = (
+            frames.html(Block.of_site(look_of(display), portal.numbers)),
+            {},
+        )
+        portal.page("/", ways_of(portal, display)["frame"], head="")
+        page.goto(portal.url("/"))
+        frame = page.frame_locator("iframe")
+        frame.locator("main").wait_for()
+        left = frame.locator("html").evaluate(
+            "(root) => [innerWidth - root.scrollWidth,"
+            " innerHeight - document.querySelector('main').getBoundingClientRect().bottom]"
+        )
+        assert left[0] == 0, name
+        assert 0 <= left[1] <= 24, name
+        border = page.locator("iframe").evaluate("(frame) => getComputedStyle(frame).borderWidth")
+        assert border == "0px", name

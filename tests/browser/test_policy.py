@@ -27,8 +27,8 @@ def test_everything_works_under_a_strict_policy(portal: Portal, page: Page, type
     )
     page.goto(portal.url("/"))
 
-    expect(page.locator("span").first).to_have_text("6325")
-    expect(page.locator("visitor-counter .known")).to_contain_text("Hôm nay: 6325")
+    expect(page.locator("span").first).to_have_text("6.325")
+    expect(page.locator("visitor-counter .known")).to_contain_text("Hôm nay: 6.325")
     expect(page.locator("most-read .known a")).to_have_count(10)
     head = page.locator("visitor-counter [part=heading]")
     assert head.evaluate("(head) => getComputedStyle(head).color") == "rgb(255, 255, 255)"

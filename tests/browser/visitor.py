@@ -57,7 +57,7 @@ class Visitor:
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(120)
         self._commands.close()
         self._answers.close()
 

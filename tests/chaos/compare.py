@@ -48,7 +48,9 @@ async def landed_unanswered(store_url: str, books: Books) -> int:
     """Return how many hits are in the store that were not accepted, as far as anybody knows."""
     store = open_store(store_url)
     try:
-        rows = await store.execute("SELECT DISTINCT source FROM hits")
+        rows = await store.execute(
+            "SELECT DISTINCT source FROM hits WHERE site IN %(sites)s", {"sites": list(books.sites)}
+        )
     finally:
         await store.close()
     return len({source for (source,) in rows} - books.accepted)
@@ -56,7 +58,11 @@ async def landed_unanswered(store_url: str, books: Books) -> int:
 
 async def _compare(store: Store, books: Books, api: str | None) -> list[str]:
     """Return every difference between the books, the raw hits, the counters and the API."""
-    raw = await store.execute("SELECT source, day, count() FROM hits FINAL GROUP BY source, day")
+    of = {"sites": list(books.sites)}
+    raw = await store.execute(
+        "SELECT source, day, count() FROM hits FINAL WHERE site IN %(sites)s GROUP BY source, day",
+        of,
+    )
     problems = []
     landed = Counter({source: count for source, _, count in raw})
     if lost := books.accepted - landed.keys():
@@ -78,7 +84,9 @@ async def _compare(store: Store, books: Books, api: str | None) -> list[str]:
             expected_views[site, grain.value, start, ""] += 1
     counted = await store.execute(
         "SELECT site, grain, start, path, argMax(views, position),"
-        " argMax(visits, position) FROM counters GROUP BY site, grain, start, path"
+        " argMax(visits, position) FROM counters WHERE site IN %(sites)s"
+        " GROUP BY site, grain, start, path",
+        of,
     )
     views = {tuple(key): count for *key, count, _ in counted}
     if views != dict(expected_views):
@@ -105,7 +113,10 @@ async def _compare(store: Store, books: Books, api: str | None) -> list[str]:
 
 async def _split_visitors(store: Store, books: Books) -> list[str]:
     """Return when visitors had another hash than in most of their hits, by site."""
-    rows = await store.execute("SELECT source, visitor, at FROM hits FINAL ORDER BY at")
+    rows = await store.execute(
+        "SELECT source, visitor, at FROM hits FINAL WHERE site IN %(sites)s ORDER BY at",
+        {"sites": list(books.sites)},
+    )
     hashes: dict[tuple[str, int], Counter[int]] = {}
     for source, visitor, _ in rows:
         site, _, person = books.sent[source]

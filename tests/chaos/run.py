@@ -16,7 +16,9 @@ from tests.chaos import faults
 from tests.chaos.books import SITES, Books, Generator
 from tests.chaos.breaking import BreakingProxy
 from tests.chaos.compare import landed_unanswered, settle
+from tests.chaos.erasures import EraseLane
 from tests.chaos.faults import Fault
+from tests.chaos.imports import ImportLane
 from tests.chaos.world import OURS, THEIR_SITES, THEIRS, World
 from tests.servers.services import Service
 
@@ -71,6 +73,8 @@ class Result(msgspec.Struct):
     broken    connections that were closed before the answer
     repeated  requests that were sent again because of that or another fault
     theirs    accepted hits of the other Luot
+    imported  how often an access log was imported, and `undone` how often that was undone
+    erased    how often a site was erased and made again
     """
 
     seed: int
@@ -87,6 +91,9 @@ class Result(msgspec.Struct):
     reads: int
     stale_reads: int
     settle_seconds: float
+    imported: int
+    undone: int
+    erased: int
     problems: list[str]
 
     def summary(self) -> str:
@@ -108,7 +115,13 @@ async def run(
         api = world.services["api"].url
         watch = Watch(api)
         started = time.monotonic()
+        imports = ImportLane(api, seed)
+        erasing = EraseLane(api, seed)
+        for each in (imports, erasing):
+            await asyncio.to_thread(each.add_site)
         watching = asyncio.create_task(watch.run())
+        importing = asyncio.create_task(imports.run())
+        erased = asyncio.create_task(erasing.run())
         done: list[str] = []
         end = (faults_wanted // 2, started + seconds)
         async with _breaking(world.ingests(OURS), seed) as proxies:
@@ -121,11 +134,16 @@ async def run(
                     chance = random.Random(f"{seed} {number}")
                     lanes.create_task(_break(world, chance, lane, done, say, end))
         broken = time.monotonic() - started
+        for task in (importing, erased):
+            task.cancel()
+        await asyncio.gather(importing, erased, return_exceptions=True)
         await world.heal()
         settled = time.monotonic()
         ours_differ, theirs_differ = await asyncio.gather(
             settle(world.store_url(OURS), books, api), settle(world.store_url(THEIRS), theirs)
         )
+        imports_differ = await imports.settle(world.store_url(OURS))
+        imports_differ += await erasing.settle(world.store_url(OURS))
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         return Result(
@@ -143,7 +161,10 @@ async def run(
             reads=watch.reads,
             stale_reads=watch.stale,
             settle_seconds=round(time.monotonic() - settled, 1),
-            problems=ours_differ + theirs_differ + watch.wrong[:20],
+            imported=imports.imported,
+            undone=imports.undone,
+            erased=erasing.erased,
+            problems=ours_differ + theirs_differ + imports_differ + watch.wrong[:20],
         )
     finally:
         await world.stop()

@@ -10,6 +10,7 @@ from services.log.entries import Batcher, LogEntry
 from services.log.errors import LogError, LogInUseError, LogRefusedError
 from services.log.interface import READ_BYTES, ImportOutcome, Log, Record
 from services.log.open import log_drivers, open_log
+from services.log.reach import reach_seconds
 from services.model.hit import Hit
 from services.model.partition import partition_of
 from tests.servers.redis import RedisServer, free_port
@@ -178,10 +179,10 @@ async def test_a_read_takes_so_many_bytes_and_at_least_one_entry(log: Log) -> No
 
 
 async def test_a_read_waits_for_what_is_not_there_yet(log: Log) -> None:
-    reading = asyncio.create_task(log.reader.read({PARTITION: 0}, limit=10, wait=5.0))
+    reading = asyncio.create_task(log.reader.read({PARTITION: 0}, limit=10, wait=60.0))
     await asyncio.sleep(0.05)
     await append(log, *entries(1))
-    records = await asyncio.wait_for(reading, 4)
+    records = await asyncio.wait_for(reading, 50)
     assert len(records[PARTITION]) == 1
     assert await log.reader.read({PARTITION: records[PARTITION][0].position + 1}, limit=1) == {}
 
@@ -319,6 +320,24 @@ async def test_an_import_is_counted_when_its_last_entry_is_committed(log: Log) -
     assert (await log.imports.begin(SITE, "e" * 64)).salt == first.salt, "one salt for a site"
 
 
+async def test_nothing_more_is_appended_of_an_import_that_is_sealed(log: Log) -> None:
+    payload = entries(1)[0].payload
+    assert await log.imports.seal(SITE, DIGEST) is None
+    begun = await log.imports.begin(SITE, DIGEST)
+    await log.imports.append(SITE, DIGEST, 0, 9, 1, payload)
+    for _ in range(2):
+        sealed = await log.imports.seal(SITE, DIGEST)
+        assert sealed is not None
+        assert (sealed.taken, sealed.hits, sealed.salt) == (9, 1, "")
+        for after, upto in ((0, 9), (9, 20)):
+            outcome = await log.imports.append(SITE, DIGEST, after, upto, 1, payload)
+            assert outcome == (ImportOutcome.SEALED, 9)
+    assert len(await read(log)) == 1
+    again = await log.imports.begin(SITE, f"{DIGEST}.1")
+    assert (again.taken, len(again.salt)) == (0, 64)
+    assert again.salt != begun.salt, "visitors of what is undone are not known again"
+
+
 # The log as a whole
 
 
@@ -339,7 +358,38 @@ async def test_a_log_tells_of_its_server(log: Log) -> None:
     assert server.ok
     assert server.value
     assert await log.dead_entries() == 0
-    assert 0 <= await log.fullness() < 0.5
+
+
+async def test_a_log_tells_how_much_memory_its_server_uses(log: Log) -> None:
+    before = await log.memory()
+    assert 0 <= before.share < 0.5
+    big = LogEntry(PARTITION, "p", 1, 1, secrets.token_bytes(1 << 20))
+    await append(log, big)
+    after = await log.memory()
+    assert 1 << 20 <= after.used - before.used < 4 << 20
+    assert after.limit == before.limit
+
+
+async def test_a_log_reaches_back_to_the_oldest_entry_that_every_partition_still_has(
+    log: Log,
+) -> None:
+    assert await reach(log) is None
+    first, *_, last = await append_apart(log, 400)
+    now = await log.reader.now()
+    whole = await reach(log)
+    assert whole is not None
+    assert whole >= (now - first.time_ms) / 1000
+    elsewhere = LogEntry((PARTITION + 1) % PARTITIONS, "p", 1, 1, b"-")
+    await append(log, elsewhere)
+    again = await reach(log)
+    assert again is not None
+    assert again >= whole, "a partition that was never trimmed limits nothing"
+    await log.positions.trim(PARTITION, last.position)
+    [kept, *_] = await read(log)
+    assert kept.position > first.position
+    trimmed = await reach(log)
+    assert trimmed is not None
+    assert trimmed <= (await log.reader.now() - kept.time_ms) / 1000
 
 
 async def test_a_log_that_is_away_says_so_without_what_was_sent() -> None:
@@ -353,7 +403,7 @@ async def test_a_log_that_is_away_says_so_without_what_was_sent() -> None:
         lambda: log.positions.extents(),
         lambda: log.imports.begin("secret", DIGEST),
         lambda: log.examine(),
-        lambda: log.fullness(),
+        lambda: log.memory(),
     ):
         with pytest.raises(LogError) as caught:
             await call()
@@ -361,6 +411,10 @@ async def test_a_log_that_is_away_says_so_without_what_was_sent() -> None:
         assert "Connect call failed" in str(caught.value)
     await producer.close()
     await log.close()
+
+
+async def reach(log: Log) -> float | None:
+    return await reach_seconds(log, await log.positions.extents(), await log.reader.now())
 
 
 def test_a_log_of_no_driver_is_refused_without_its_password() -> None:

@@ -15,6 +15,10 @@ def entry(name: str, at: int, **given: object) -> BalanceEntry:
     return plain._replace(**given)  # type: ignore[arg-type]
 
 
+async def page(store: Store, offset: int, limit: int) -> list[BalanceEntry]:
+    return [line.entry for line in await balances.page(store, "mytho", offset, limit)]
+
+
 async def test_an_entry_is_found_as_it_was_entered(store: Store) -> None:
     entries = [
         entry("total", 1, views=-(10**15), visits=10**15),
@@ -37,9 +41,9 @@ async def test_the_ledger_is_read_in_parts_the_oldest_entry_first(store: Store) 
     await balances.add(store, "mytho", entries[5:])
     await balances.add(store, "mytho", entries[:5])
 
-    assert await balances.page(store, "mytho", 0, 4) == entries[:4]
-    assert await balances.page(store, "mytho", 4, 100) == entries[4:]
-    assert await balances.page(store, "mytho", 10, 100) == []
+    assert await page(store, 0, 4) == entries[:4]
+    assert await page(store, 4, 100) == entries[4:]
+    assert await page(store, 10, 100) == []
 
 
 async def test_of_an_id_that_was_written_twice_the_first_entry_counts(store: Store) -> None:
@@ -48,7 +52,7 @@ async def test_of_an_id_that_was_written_twice_the_first_entry_counts(store: Sto
     await balances.add(store, "mytho", [entry("e", 2, visits=7, path="/a")])
 
     assert await balances.find(store, "mytho", ["e"]) == {"e": first}
-    assert await balances.page(store, "mytho", 0, 10) == [first]
+    assert await page(store, 0, 10) == [first]
     assert await balances.count(store, "mytho") == 1
     assert await balances.sums(store, "mytho", ["/a"]) == {("/a", Grain.MONTH, JULY): (0, 100)}
 
@@ -71,3 +75,30 @@ async def test_entries_of_one_period_are_added_up(store: Store) -> None:
         ("", Grain.YEAR, 0): (0, 1),
     }
     assert await balances.sums(store, "mytho", []) == {}
+    assert len(await balances.all_sums(store, "mytho")) == 3
+
+
+async def test_a_bulk_entry_is_one_line_with_all_that_is_in_it(store: Store) -> None:
+    bulk = [
+        entry(balances.line_id("file", number, 3), 2, path=f"/{number}", views=number, visits=0)
+        for number in (1, 2, 3)
+    ]
+    days = [
+        entry(balances.line_id("days", number, 2), 3, grain=Grain.DAY, start=JULY + number)
+        for number in (1, 2)
+    ]
+    await balances.add(store, "mytho", [entry("file", 1), *bulk, *days, entry("file0", 4)])
+    await balances.add(store, "danang", bulk[:1])
+
+    listed = await balances.page(store, "mytho", 0, 10)
+    assert [(line.entry.id, line.lines) for line in listed] == [
+        ("file", 0),
+        ("file", 3),
+        ("days", 2),
+        ("file0", 0),
+    ]
+    assert (listed[1].entry.views, listed[1].entry.visits) == (6, 0)
+    assert (listed[2].entry.start, listed[2].last) == (JULY + 1, JULY + 2)
+    assert await balances.count(store, "mytho") == 4
+    assert await balances.of_bulk(store, "mytho", "file") == {one.id: one for one in bulk}
+    assert await balances.of_bulk(store, "mytho", "fil") == {}

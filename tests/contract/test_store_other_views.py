@@ -92,7 +92,7 @@ async def test_views_come_back_to_their_page_exactly_and_once(store: Store) -> N
         assert await returned_views.give_back(store, "mytho", DAY, ["/a", "/none"]) == {"/a": 2}
         views = await returned_views.by_day(store, ["mytho"], ["/a", "/bịa"])
         assert views == {("mytho", "/a"): {DAY: 2}}
-        top = await queries_top.top_pages(store, "mytho", (DAY, DAY), 9)
+        top = await queries_top.top_pages(store, ["mytho"], (DAY, DAY), 9)
         assert top == [("/a", 3), ("/", 1)]
         # Of the day before, the view is still with the others.
         assert await raw_paths(store) == {"/": 1, "/a": 3, OTHER_PATH: 2}
@@ -109,7 +109,7 @@ async def test_views_that_come_later_are_given_back_by_the_same_repair(store: St
         WaitingPage("/a", 3, 3, 3, 2)
     ]
     await returned_views.give_back(store, "mytho", DAY, ["/a"])
-    assert await queries_top.top_pages(store, "mytho", (DAY, DAY), 9) == [("/a", 4)]
+    assert await queries_top.top_pages(store, ["mytho"], (DAY, DAY), 9) == [("/a", 4)]
     assert await raw_paths(store) == {"/a": 4}
 
 
@@ -118,7 +118,7 @@ async def test_what_was_given_back_can_be_taken_again(store: Store) -> None:
     await partition.take(other(1, "/a"), hit(2, "/a"))
     await returned_views.give_back(store, "mytho", DAY, ["/a"])
     await returned_views.take_again(store, "mytho", DAY, ["/a"])
-    assert await queries_top.top_pages(store, "mytho", (DAY, DAY), 9) == [("/a", 1)]
+    assert await queries_top.top_pages(store, ["mytho"], (DAY, DAY), 9) == [("/a", 1)]
     assert await raw_paths(store) == {"/a": 1, OTHER_PATH: 1}
     assert len(await returned_views.waiting(store, "mytho", DAY, most=9)) == 1
 
@@ -155,13 +155,13 @@ async def test_what_a_correction_took_stays_where_it_was_taken(store: Store) -> 
     await partition.take(*(other(visitor, "/a") for visitor in (1, 2, 3)), hit(4, "/a"))
     await take_back(store, 1)
     assert await returned_views.give_back(store, "mytho", DAY, ["/a"]) == {"/a": 2}
-    assert await queries_top.top_pages(store, "mytho", (DAY, DAY), 9) == [("/a", 3)]
+    assert await queries_top.top_pages(store, ["mytho"], (DAY, DAY), 9) == [("/a", 3)]
 
     await take_back(store, 2)
     for _ in range(2):
         assert await returned_views.give_back(store, "mytho", DAY, ["/a"]) == {"/a": 2}
-        assert await queries_top.top_pages(store, "mytho", (DAY, DAY), 9) == [("/a", 2)]
+        assert await queries_top.top_pages(store, ["mytho"], (DAY, DAY), 9) == [("/a", 2)]
     # Back under `(other)` goes what counts; what was taken at the page stays taken there.
     await returned_views.take_again(store, "mytho", DAY, ["/a"])
-    assert await queries_top.top_pages(store, "mytho", (DAY, DAY), 9) == [("/a", 1)]
+    assert await queries_top.top_pages(store, ["mytho"], (DAY, DAY), 9) == [("/a", 1)]
     assert await raw_paths(store) == {"/a": 2, OTHER_PATH: 2}

@@ -83,7 +83,7 @@ async def test_an_entry_that_cannot_be_decoded_is_put_aside_and_the_next_one_cou
     await append(redis_server, "/a")
     aggregator = Aggregator(AggregatorSettings(redis_url=redis_server.url), store)
     await aggregator.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while not await store.execute("SELECT 1 FROM hits"):  # noqa: ASYNC110 - it is elsewhere
             await asyncio.sleep(0.1)
     await aggregator.stop()

@@ -15,6 +15,7 @@ from services.log.open import open_log
 from services.model.calendar import local_day
 from services.model.hit import Hit
 from services.store.open import open_store
+from tests.attack.limits import memory_limits
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.memory import peak
 from tests.servers.redis import RedisServer
@@ -25,8 +26,8 @@ SITES = 8
 PATHS = 5_000
 """Of each site, with long names, as somebody invents them."""
 SPOOLED_MS = 20 * 60_000
-LIMIT = 440 << 20
-"""Of 512 MB that the compose file gives the aggregator."""
+LIMIT = memory_limits()["aggregator"]
+"""What the compose file gives it."""
 ZONE = "Asia/Ho_Chi_Minh"
 
 

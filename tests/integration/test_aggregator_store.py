@@ -51,6 +51,10 @@ def test_hits_wait_in_the_log_while_the_store_is_down(system: System) -> None:
     system.clickhouse.start()
     system.counter_when("mytho", total=20, metric="views")
     system.aggregator.wait_until_ready()
+    # Whoever reads the log sees when it began and when it was over.
+    said = system.aggregator.log.read_text()
+    assert "the store is unavailable, hits wait in the log: " in said
+    assert "the store is available again, after " in said
 
 
 def test_a_stop_during_a_refused_flush_commits_nothing_that_was_not_written(
@@ -82,3 +86,15 @@ def test_an_aggregator_waits_for_a_store_that_is_away_at_its_start(system: Syste
     system.clickhouse.start()
     system.aggregator.wait_until_ready()
     system.counter_when("mytho", total=5, metric="views")
+
+
+def test_an_api_says_that_the_store_which_was_away_at_its_start_is_back(system: System) -> None:
+    system.api.stop()
+    system.clickhouse.kill()
+    system.api.start(wait=False)
+    system.api.wait_until_alive()
+    system.clickhouse.start()
+    system.api.wait_until_ready()
+    said = system.api.log.read_text()
+    assert "the store is not available: " in said
+    assert "the store is available again, after " in said

@@ -179,7 +179,7 @@ async def test_an_answer_that_nobody_reads_is_given_up(connect: Connect) -> None
     before = refused("answer_unread")
     reader, writer = await connect()
     writer.write(b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while refused("answer_unread") == before:  # noqa: ASYNC110  # a metric tells nobody
             await asyncio.sleep(TICK / 10)
 
@@ -196,30 +196,41 @@ async def test_a_connection_is_used_again_for_as_long_as_it_asks_in_time(connect
         await asyncio.sleep(TICK / 3)
 
 
+async def served(
+    client: httpx.AsyncClient, request: tuple[str, str, bytes], slow: list[asyncio.StreamWriter]
+) -> list[float]:
+    """Return the seconds of a hundred requests, in order, while others send a byte each."""
+    method, address, body = request
+    seconds = []
+    for i in range(100):
+        for writer in slow[i * 5 : i * 5 + 5]:
+            writer.write(b"a")
+        began = time.perf_counter()
+        assert (await client.request(method, address, content=body)).is_success
+        seconds.append(time.perf_counter() - began)
+    return sorted(seconds)
+
+
 async def test_others_are_served_while_500_connections_send_a_byte_now_and_then(
     luot: System,
 ) -> None:
     luot.add_site("slow")
     event = b'{"n":"x","u":"https://a.b/"}'
-    for service, method, address, body in (
-        (luot.ingest, "POST", "/e", event),
-        (luot.api, "GET", "/api/counter/slow", b""),
+    for service, request in (
+        (luot.ingest, ("POST", "/e", event)),
+        (luot.api, ("GET", "/api/counter/slow", b"")),
     ):
-        writers = [
-            (await asyncio.open_connection("127.0.0.1", service.port))[1] for _ in range(500)
-        ]
-        try:
-            for writer in writers:
-                writer.write(b"POST /api/event HTTP/1.1\r\nHost: x\r\nX-A: ")
-            times = []
-            async with httpx.AsyncClient(base_url=service.url) as client:
-                for i in range(100):
-                    for writer in writers[i * 5 : i * 5 + 5]:
-                        writer.write(b"a")
-                    began = time.perf_counter()
-                    assert (await client.request(method, address, content=body)).is_success
-                    times.append(time.perf_counter() - began)
-            assert sorted(times)[95] < 0.5
-        finally:
-            for writer in writers:
-                writer.close()
+        async with httpx.AsyncClient(base_url=service.url) as client:
+            alone = await served(client, request, [])
+            slow = [
+                (await asyncio.open_connection("127.0.0.1", service.port))[1] for _ in range(500)
+            ]
+            try:
+                for writer in slow:
+                    writer.write(b"POST /api/event HTTP/1.1\r\nHost: x\r\nX-A: ")
+                among = await served(client, request, slow)
+            finally:
+                for writer in slow:
+                    writer.close()
+        # On a busy machine everybody is served late; nobody may be because of these.
+        assert among[95] < 0.5 + 10 * alone[95]

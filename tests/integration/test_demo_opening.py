@@ -29,7 +29,7 @@ async def test_a_start_that_was_cut_short_and_repeated_the_day_after_adds_nothin
 
     assert first == again
     today = local_day(NOW_MS, DEFAULT_TIMEZONE)
-    of_today = [entry for entry in first["demo-dnn"] if entry.grain is Grain.DAY]
+    of_today = [line.entry for line in first["demo-dnn"] if line.entry.grain is Grain.DAY]
     assert {(entry.start, entry.visits) for entry in of_today} == {(today, 6324), (today - 1, 7097)}
     assert [site.slug for site in known] == sorted({portal.site for portal in ALL})
 

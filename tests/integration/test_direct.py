@@ -1,6 +1,7 @@
 """Requests that are answered without a task of their own, over real sockets: what clients see."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -95,7 +96,7 @@ async def said(port: int, *parts: bytes) -> bytes:
         writer.write(part)
         await writer.drain()
         await asyncio.sleep(0.02)  # so that it is read on its own
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(90):
         heard = await reader.read()
     writer.close()
     return heard
@@ -137,6 +138,30 @@ async def test_a_body_that_comes_in_pieces_is_answered_in_a_task(port: int) -> N
     assert bodies(heard) == [b"in a task /hit x abcdef", b"in a task /x x "]
 
 
+class Hasty(LimitedHttp):
+    head_seconds = 0.2
+
+
+async def test_a_connection_that_is_answered_at_once_stays_open_for_as_long_as_it_asks(
+    application: Application,
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with listening(application, http=Hasty, lifespan="off") as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+        ends = loop.time() + 5 * Hasty.head_seconds
+        while loop.time() < ends:
+            writer.write(post(b"a"))
+            async with asyncio.timeout(90):
+                assert bodies(await reader.readuntil(b";"))
+        # But not when it asks nothing any more, whatever else it sends.
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(90):
+                while not reader.at_eof():
+                    writer.write(b"\r\n")
+                    await asyncio.sleep(0.02)
+        writer.close()
+
+
 async def test_requests_that_come_together_are_answered_in_their_order(
     port: int, application: Application
 ) -> None:
@@ -162,7 +187,7 @@ async def test_a_client_that_does_not_wait_harms_nobody(
     writer.write(post(b"wait"))
     await application.waiting.wait()
     writer.transport.abort()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(90):
         while server.server_state.connections:  # noqa: ASYNC110  # it tells nobody
             await asyncio.sleep(0.005)
     application.gate.set()
@@ -196,7 +221,7 @@ async def test_a_server_that_stops_answers_first(
     hearing = asyncio.create_task(said(port, post(b"wait")))
     await application.waiting.wait()
     server.should_exit = True
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(90):
         while server.servers[0].sockets:  # noqa: ASYNC110  # it tells nobody
             await asyncio.sleep(0.005)
     application.gate.set()

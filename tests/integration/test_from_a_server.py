@@ -16,7 +16,7 @@ from tests.servers.system import BROWSER, TOKEN, System
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 READERS = 25
 BOT = "Googlebot/2.1 (+http://www.google.com/bot.html)"
-SECONDS = 10
+SECONDS = 120
 
 
 @pytest.fixture(scope="module")

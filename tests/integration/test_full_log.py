@@ -21,7 +21,7 @@ PARTITIONS = 8
 SITE = "mytho"
 ZONE = "Asia/Ho_Chi_Minh"
 HOUR_MS = 3_600_000
-FULL_SECONDS = 90
+FULL_SECONDS = 240
 
 
 @pytest.fixture
@@ -66,6 +66,7 @@ def test_what_was_counted_makes_room_for_new_hits(system: System) -> None:
     with system.redis.client() as redis:
         fill(redis)
         system.clickhouse.start()
+        system.migrate()
         for service in (system.api, system.aggregator):
             service.start(wait=False)
         deadline = time.monotonic() + FULL_SECONDS

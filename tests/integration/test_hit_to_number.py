@@ -85,3 +85,5 @@ def test_a_bot_is_told_and_does_not_count(luot: System) -> None:
     luot.hit("danang", "/")
     numbers = luot.counter_when("danang", total=1, metric="views")
     assert numbers["today"] == 1
+    luot.online_when("danang", 1)
+    luot.online_when("danang", 1, who="bots")

@@ -1,6 +1,7 @@
-"""One machine with one address cannot spoil it: floods of bots, invented visitors, long texts."""
+"""No flood spoils it: of bots, invented visitors, long texts, from one address or from many."""
 
 import asyncio
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +21,11 @@ MOST_GROWTH = 64
 READERS = 3_000
 PAGES = 5
 
+CROWD = 20_000
+CROWD_A_SECOND = 1_500
+CROWDED = "14mb"
+"""Of Redis: that crowd takes more."""
+
 FLOOD = 24_000
 SMALL = "10mb"
 """Of Redis, so that such a flood would fill it; an empty one takes some 2 MB."""
@@ -37,7 +43,7 @@ def system(tmp_path: Path) -> Iterator[System]:
 @pytest.fixture
 def small(system: System) -> System:
     """Return a system whose Redis is small."""
-    system.redis.options = ("--maxmemory", SMALL)
+    system.redis.options += ("--maxmemory", SMALL)
     return system.start()
 
 
@@ -114,6 +120,51 @@ def test_a_flood_of_bots_leaves_the_log_to_others(small: System) -> None:
     not_written = metric(small, 'luot_over_budget_hits_total{outcome="not_written"}')
     assert written + not_written == FLOOD
     assert metric(small, 'luot_drops_total{reason="bot"}') == FLOOD
+
+
+def test_many_machines_fill_the_part_of_one_site_and_leave_the_rest_to_others(
+    system: System,
+) -> None:
+    system.redis.options += ("--maxmemory", CROWDED)
+    system.start()
+    for site in ("victim", "mytho"):
+        system.add_site(site)
+    crowd = [
+        PageView(
+            number / CROWD_A_SECOND,
+            f"https://victim.example/{number}{LONG}",
+            "",
+            BROWSER,
+            f"10.{number >> 8}.{number & 255}.9",
+        )
+        for number in range(CROWD)
+    ]
+    answers: list[tuple[int, str | None]] = []
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.wait(0.1):
+            address = f"192.0.2.{len(answers) % 250}"
+            answer = system.hit("mytho", "/", **{"X-Forwarded-For": address})
+            answers.append((answer.status_code, answer.headers.get("X-Luot-Dropped")))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        summary = send(system, "victim", crowd)
+    finally:
+        over.set()
+        reader.join()
+    assert set(answers) == {(202, None)}
+    system.counter_when("mytho", total=len(answers), metric="views")
+    # What was taken is counted, and what was refused is not in the log.
+    refused = summary.dropped["rate"]
+    assert summary.accepted + refused == CROWD
+    system.counter_when("victim", total=summary.accepted, metric="views")
+    assert metric(system, 'luot_over_budget_hits_total{outcome="no_room"}') == refused
+    assert metric(system, "luot_spooled_hits_total") == 0
+    notes = httpx.get(f"{system.ingest.url}/readyz").json()["notes"]
+    assert any("took most of a log that is nearly full" in note for note in notes)
 
 
 def test_long_texts_of_strangers_do_not_fill_the_memory_of_ingest(system: System) -> None:

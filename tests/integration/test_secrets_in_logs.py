@@ -1,5 +1,6 @@
 """Whatever Redis and ClickHouse refuse, no line of any process has a secret or a reader in it."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from clickhouse_driver import Client
 
+from tests.servers.services import Service
 from tests.servers.system import TOKEN, System, wait_until_known
 
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
@@ -51,8 +53,11 @@ REDIS: dict[str, tuple[Change, Change]] = {
 
 
 @pytest.fixture
-def system(tmp_path: Path) -> Iterator[System]:
-    system = System(tmp_path, LUOT_LOG_LEVEL="debug", LUOT_SALTS=str(tmp_path / "salts"))
+def system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[System]:
+    # Both forms of lines have to keep secrets; one system after another takes its time.
+    form = "text" if "full" in request.node.name or "read-only" in request.node.name else "json"
+    settings = {"LUOT_LOG_FORMAT": form, "LUOT_LOG_LEVEL": "debug"}
+    system = System(tmp_path, LUOT_SALTS=str(tmp_path / "salts"), **settings)
     try:
         yield system.start()
     finally:
@@ -85,6 +90,7 @@ class Secrets:
         page = {"n": "pageview", "d": site, "u": f"https://{site}.example/a"}
         headers = {"X-Forwarded-For": READER, "User-Agent": AGENT}
         for number in range(3):
+            headers["X-Request-Id"] = READER if number else AGENT
             self._ask("POST", f"{ingest}/e", json=page, headers=headers)
             event = {**page, "ip": READER, "user_agent": f"{AGENT} {number}"}
             bearer = {"Authorization": f"Bearer {self.sender}"}
@@ -155,6 +161,17 @@ def lines(system: System) -> int:
     return sum(len(service.log.read_bytes().splitlines()) for service in services)
 
 
+def messages(service: Service) -> list[str]:
+    """Return what a process logged; in JSON, every line of it is."""
+    lines = service.log.read_text(errors="replace").splitlines()
+    if not lines[0].startswith("{"):
+        return [line for line in lines if not line.startswith("  ")]
+    read = [json.loads(line) for line in lines]
+    assert all({"time", "level", "service", "logger"} <= line.keys() for line in read)
+    assert {line["service"] for line in read} == {service.name}
+    return [line["message"] for line in read]
+
+
 def begin(system: System) -> Secrets:
     user = {"name": "lan", "password": PASSWORD, "role": "viewer", "sites": ["*"]}
     answer = httpx.post(f"{system.api.url}/api/admin/users", json=user, headers=ADMIN)
@@ -190,6 +207,13 @@ def test_what_redis_refuses_is_logged_without_a_secret(system: System, how: str)
     secrets.act("during")
     secrets.gather()
     assert secrets.found() == []
+    for service, outage in (
+        (system.api, "publish(ed)? the sites|sites are published to Redis"),
+        (system.ingest, "the log can(not)? be written|Redis can(not)? be asked"),
+    ):
+        told = [text for text in messages(service) if re.search(outage, text)]
+        ends = [text for text in told if re.search(r"again, after [0-9]", text)]
+        assert len(ends) * 2 >= len(told), f"an outage that nobody saw end: {told}"
 
 
 def kill(redis: Any) -> None:

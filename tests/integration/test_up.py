@@ -114,7 +114,7 @@ def test_every_part_answers_on_the_one_port(up: Up) -> None:
     assert up.http.get("/hit.gif?d=demo&u=http://x.example/").headers["content-type"] == "image/gif"
     assert "pageview" in up.http.get("/counter.js").text
     metrics = up.http.get("/metrics").text
-    for name in ("luot_hits_total", "luot_flush_seconds", "luot_counter_cache_total"):
+    for name in ("luot_hits_total", "luot_flush_seconds", "luot_number_reads_total"):
         assert name in metrics
     assert up.http.get("/").headers["location"] == "/demo"
     assert up.http.get("/nowhere").status_code == 404

@@ -53,7 +53,7 @@ def test_what_the_old_counter_showed_is_on_the_badge_and_can_be_taken_back(up: U
     assert [entry["id"] for entry in entries] == ["total", "month:2020-02"]
     assert [entry["start"] for entry in entries] == [None, "2020-02-01"]
     assert "sổ của cổng cũ" in luot("balance", "list", "demo", *data(up)).stdout
-    shows(up, ["Tổng lượt truy cập: 8307145"], lines="total", metric="visits")
+    shows(up, ["Tổng lượt truy cập: 8.307.145"], lines="total", metric="visits")
 
     back = luot("balance", "reverse", "demo", "total", "--reason", "wrong", *data(up))
     assert back.returncode == 0

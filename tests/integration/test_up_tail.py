@@ -1,6 +1,7 @@
 """`luot tail` and `luot import` against a running `luot up`, as a person uses them."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -132,6 +133,9 @@ def test_a_log_of_years_counts_on_its_own_days_and_live_visitors_go_on(
     ]
     log = tmp_path / "years.log"
     log.write_text("\n".join(["not a line", *lines, line("01/Jan/2030:00:00:00 +0700")]) + "\n")
+    file = "/van-ban/qd-12.pdf"
+    with log.open("a") as more:
+        more.writelines(line(f"01/Mar/2024:10:00:{n:02} +0700", file) + "\n" for n in range(3))
     arguments = ("import", str(log), "--site", "demo", "--data", str(up.data))
     dry = luot(*arguments, "--dry-run")
     assert "would be imported" in dry.stdout
@@ -142,6 +146,11 @@ def test_a_log_of_years_counts_on_its_own_days_and_live_visitors_go_on(
     up.wait_for_total(before + len(lines))
     page = up.counter(path="/bai-28")["paths"]["/bai-28"]
     assert (page["views"], page["today"]) == (9, 0)
+    # All of them were sent in one chunk, so all are counted by now.
+    assert re.search(r"downloads\s+│\s+3\b", done.stdout)
+    downloads = up.counter(download=file, path=file)
+    assert downloads["downloads"][file] == {"downloads": 3, "today": 0}
+    assert downloads["paths"][file]["views"] == 0
     assert "was imported before" in luot(*arguments).stdout
     nothing = luot("import", str(tmp_path / "no.log"), "--site", "demo", "--data", str(up.data))
     assert (nothing.returncode, "no.log cannot be read" in nothing.stderr) == (2, True)

@@ -92,7 +92,7 @@ def nginx(folder: Path, luot: Up, *, alone: bool) -> Iterator[Front]:
     shipped = (ROOT / "deploy/nginx/luot.conf").read_text("utf-8")
     for here, there in (
         *(() if alone else ((NOBODYS, ""),)),
-        (r"127\.0\.0\.1:800[12]", luot.url.partition("//")[2]),
+        (r"127\.0\.0\.1:80[01][12]", luot.url.partition("//")[2]),
         (r"listen 80\b", f"listen {plain}"),
         (r"listen 443\b", f"listen {port}"),
         (f"/etc/ssl/{NAME}", str(folder)),

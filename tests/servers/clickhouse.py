@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -54,11 +55,15 @@ _USERS = """<yandex>
 class ClickHouseServer:
     """One server in a folder; stopped and started again, it has the same ports and data."""
 
-    def __init__(self, directory: Path, password: str = "") -> None:
+    def __init__(self, directory: Path, password: str = "", accounts: Path | None = None) -> None:
         self.program = program("clickhouse-server")
         self.directory = directory
         self.password = password
+        self.accounts = accounts
+        """A folder users.d with the accounts of the services, beside that of the test."""
         self.port = free_port()
+        self.launcher: Sequence[str] = ()
+        """What stands before the command, such as that of a MemoryGroup."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -76,7 +81,7 @@ class ClickHouseServer:
         environ = {**os.environ, "TZ": "UTC"}
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self.program, f"--config-file={self.directory / 'config.xml'}"],
+                [*self.launcher, self.program, f"--config-file={self.directory / 'config.xml'}"],
                 cwd=self.directory,
                 env=environ,
                 stdout=log,
@@ -114,6 +119,10 @@ class ClickHouseServer:
         ):
             for source in shipped:
                 shutil.copytree(source, self.directory / folder, dirs_exist_ok=True)
+        if self.accounts is None:
+            (self.directory / "users.d" / "luot-rights.xml").unlink()
+        else:
+            shutil.copytree(self.accounts, self.directory / "users.d", dirs_exist_ok=True)
         config = self.directory / "config.xml"
         if not config.exists():
             config.write_text(
@@ -135,7 +144,7 @@ class ClickHouseServer:
             return
         self._process.send_signal(how)
         try:
-            self._process.wait(30)
+            self._process.wait(120)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -45,6 +46,8 @@ class RedisServer:
         self.directory = directory
         self.port = free_port()
         self.options = options
+        self.launcher: Sequence[str] = ()
+        """What stands before the command, such as that of a MemoryGroup."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -64,6 +67,7 @@ class RedisServer:
         log = (self.directory / "log").open("ab")
         self._process = subprocess.Popen(
             [
+                *self.launcher,
                 self.program,
                 str(CONFIGURATION),
                 *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
@@ -103,5 +107,5 @@ class RedisServer:
         if self._process is None:
             return
         self._process.send_signal(how)
-        self._process.wait(20)
+        self._process.wait(120)
         self._process = None

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -26,6 +27,8 @@ class Service:
         self._environ |= {"LUOT_SPOOL": str(directory / "spool")}
         self._environ |= {"LUOT_SALTS": str(default_folder())}
         self._environ |= {"LUOT_PORT": str(self.port), **environ}
+        self.launcher: Sequence[str] = ()
+        """What stands before the command, such as that of a MemoryGroup."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -37,7 +40,7 @@ class Service:
         """Start it, this time with these settings, too."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "services.cli.main", self.name],
+                [*self.launcher, sys.executable, "-m", "services.cli.main", self.name],
                 env={**self._environ, **environ},
                 stdout=log,
                 stderr=log,
@@ -61,6 +64,18 @@ class Service:
                 break
             time.sleep(0.05)
         raise RuntimeError(f"{self.name} is not ready: {said}\n{self.log.read_text()[-3000:]}")
+
+    def wait_until_alive(self, seconds: float = 90) -> None:
+        """Return when it answers at all."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                httpx.get(f"{self.url}/healthz")
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, self.log.read_text()[-3000:]
+                time.sleep(0.05)
+            else:
+                return
 
     def stop(self) -> int:
         """Stop it in good order; return its exit code, 0 when it was not running."""

@@ -1,5 +1,11 @@
-"""The whole of Luot as an operator runs it: three processes, a real Redis, a real ClickHouse."""
+"""The whole of Luot as an operator runs it: three processes, a real Redis, a real ClickHouse.
 
+Each process has an account of its own in both, with the rights that are shipped.
+"""
+
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +14,7 @@ from typing import Any
 import httpx
 
 from tests.patience import PATIENCE_SECONDS
+from tests.servers.accounts import Accounts
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service
@@ -36,17 +43,39 @@ class System:
     def __init__(
         self, directory: Path, *, redis_options: Sequence[str] = (), **settings: str
     ) -> None:
-        self.redis = RedisServer(directory / "redis", None, *redis_options)
-        self.clickhouse = ClickHouseServer(directory / "clickhouse")
-        common = {"LUOT_REDIS_URL": self.redis.url, **settings}
-        store = {**common, "LUOT_CLICKHOUSE_URL": self.clickhouse.url}
-        self.ingest = Service("ingest", directory, **common)
-        self.aggregator = Service("aggregator", directory, **store)
-        self.api = Service("api", directory, **store, LUOT_ADMIN_TOKEN=TOKEN)
+        self.accounts = Accounts(directory)
+        self.redis = RedisServer(
+            directory / "redis", None, *self.accounts.redis_options, *redis_options
+        )
+        self.clickhouse = ClickHouseServer(
+            directory / "clickhouse", accounts=self.accounts.clickhouse
+        )
+
+        def service(role: str, **more: str) -> Service:
+            url = self.accounts.redis_url(role, self.redis.port)
+            return Service(role, directory, **{"LUOT_REDIS_URL": url, **settings}, **more)
+
+        self.ingest = service("ingest")
+        self.aggregator = service("aggregator", **self.store_of("aggregator"))
+        self.api = service("api", **self.store_of("api"), LUOT_ADMIN_TOKEN=TOKEN)
+
+    def store_of(self, role: str) -> dict[str, str]:
+        """Return the setting of the store for one of the accounts."""
+        return {"LUOT_CLICKHOUSE_URL": self.accounts.clickhouse_url(role, self.clickhouse.port)}
+
+    def migrate(self) -> None:
+        """Make the schema, as its owner: the accounts of the services cannot."""
+        subprocess.run(
+            [sys.executable, "-m", "services.cli.main", "migrate"],
+            check=True,
+            capture_output=True,
+            env={**os.environ, **self.store_of("luot")},
+        )
 
     def start(self) -> "System":
         self.redis.start()
         self.clickhouse.start()
+        self.migrate()
         services = (self.api, self.ingest, self.aggregator)
         for service in services:
             service.start(wait=False)
@@ -91,11 +120,11 @@ class System:
         body: dict[str, Any] = answer.json()
         return body
 
-    def online_when(self, site: str, visitors: int) -> None:
+    def online_when(self, site: str, visitors: int, who: str = "online") -> None:
         """Return as soon as so many are online: that is published once a second."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while (online := self.counter(site)["online"]) != visitors:
-            assert time.monotonic() < deadline, f"{online} online, expected {visitors}"
+        while (online := self.counter(site)[who]) != visitors:
+            assert time.monotonic() < deadline, f"{online} {who}, expected {visitors}"
             time.sleep(0.1)
 
     def counter_when(self, site: str, total: int, **query: Any) -> dict[str, Any]:

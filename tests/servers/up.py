@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from services.ingest.salt_memory import default_folder
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 COUNTED_SECONDS = 120.0
 LUOT = [sys.executable, "-m", "services.cli.main"]
 ROOT = Path(__file__).parents[2]

@@ -22,7 +22,7 @@ from services.widget.looks import PRESETS
 from services.widget.style import style_sheet
 from tests import require
 
-MOST_BYTES = {scripts.COUNTER: 2_000, scripts.BLOCKS: 4_096}
+MOST_BYTES = {scripts.COUNTER: 2_048, scripts.BLOCKS: 8_192, scripts.PLAUSIBLE: 2_560}
 ROOT = Path(__file__).parents[2]
 
 
@@ -134,6 +134,26 @@ async def test_every_version_that_was_built_stays_at_its_address(
         assert (await client.get("/counter.js")).content == scripts.built(scripts.COUNTER)
 
 
+async def test_plausibles_script_is_served_under_its_names() -> None:
+    transport = httpx.ASGITransport(Starlette(routes=scripts.routes()))
+    names = {
+        **dict.fromkeys(
+            ["script.js", "plausible.js", "plausible.hash.outbound-links.js", "script.manual.js"],
+            scripts.PLAUSIBLE,
+        ),
+        **dict.fromkeys(["index.js", "pa-A1_b-2.js", "pa.js"], scripts.PLAUSIBLE),
+        "plausible.js.map": "plausible.js.map",
+    }
+    async with httpx.AsyncClient(transport=transport, base_url="http://luot") as client:
+        for name, built in names.items():
+            answer = await client.get(f"/js/{name}")
+            assert answer.content == scripts.built(built), name
+            assert answer.headers["cache-control"] == scripts.RENEWED
+    handler = scripts._PLAUSIBLE_NAME
+    for other in ("jquery.js", "script.css", "script.js.exe", "script..js", "pa-.js", "Script.js"):
+        assert not handler.fullmatch(other)
+
+
 def test_what_else_lies_beside_the_versions_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,7 +188,11 @@ def test_the_looks_of_the_script_are_those_of_badge_and_page() -> None:
         style_sheet("", like_text)
 
 
-def test_nothing_is_kept_in_the_browser() -> None:
+def test_nothing_is_kept_in_the_browser_but_the_choice_not_to_be_counted() -> None:
+    uses = set()
     for name in MOST_BYTES:
         text = scripts.built(name).decode()
-        assert not re.search(r"cookie|localStorage|sessionStorage|indexedDB|caches\b", text)
+        assert not re.search(r"cookie|sessionStorage|indexedDB|caches\b", text)
+        uses |= set(re.findall(r"localStorage[.\w]*(?:\(\W?\w+\W?\)|=)?", text))
+    # tests/browser/test_own_visits.py: who writes it, and that no reader's browser has it.
+    assert uses == {"localStorage.luot", "localStorage.luot=", 'localStorage.removeItem("luot")'}

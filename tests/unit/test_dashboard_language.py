@@ -15,11 +15,19 @@ from services.api.dashboard import language
 from services.api.dashboard.language import Language
 from services.api.stats.filters import Property
 from services.api.stats.panel_reading import BREAKDOWNS, DETAILS
-from services.api.stats.site_query import CHARTED, PERIODS
+from services.api.stats.site_query import (
+    CHARTED,
+    COMPARISONS,
+    LONG_PERIODS,
+    OPENINGS,
+    PERIODS,
+    REPORTS,
+)
 from services.api.stats.spans import Interval
 from services.model.account import Role
 from services.model.display import Lang
 from services.model.site import Metric
+from services.store.imports import ImportState
 from services.widget.snippet import PinnedScript, Snippet
 
 VI, EN = Language(Lang.VI), Language(Lang.EN)
@@ -106,11 +114,20 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
     of_values = {
         *(f"by.{by.field}" for by in Property),
         *(f"embed.{way}" for way in snippet.ways()),
+        *(
+            f"imports.state.{one.name.lower()}"
+            for one in ImportState
+            if one is not ImportState.DONE
+        ),
         *(f"interval.{interval}" for interval in Interval),
         *(f"measure.{measure}" for measure in (*CHARTED, *DETAILS)),
         *(f"metric.{metric}" for metric in Metric),
         *(f"panel.{panel}" for panel in BREAKDOWNS),
-        *(f"period.{period}" for period in PERIODS),
+        *(f"compare.{compare}" for compare in COMPARISONS),
+        *(f"opening.{one}" for one in OPENINGS),
+        *(f"opening.show.{one}" for one in OPENINGS),
+        *(f"period.{period}" for period in (*PERIODS, *LONG_PERIODS, *REPORTS)),
+        *(f"period.last.{period}" for period in ("month", "quarter", "year")),
         *(f"role.{role}" for role in Role),
         *(f"role.{role}.hint" for role in Role),
     }
@@ -133,7 +150,10 @@ def test_the_languages_are_in_the_wheel() -> None:
 
 def test_a_count_chooses_the_plural_form() -> None:
     assert (EN("unit.points", count=1), EN("unit.points", count=2)) == ("1 point", "2 points")
-    assert (VI("unit.points", count=1), VI("unit.points", count=2)) == ("1 điểm", "2 điểm")
+    assert (VI("unit.points", count=1), VI("unit.points", count=2)) == (
+        "1 điểm phần trăm",
+        "2 điểm phần trăm",
+    )
 
 
 def test_languages_call_themselves_and_each_other_by_name() -> None:
@@ -153,8 +173,8 @@ def test_numbers_are_written_as_the_language_does() -> None:
     assert (VI.number(1234567), EN.number(1234567)) == ("1.234.567", "1,234,567")
     assert (VI.number(2.5), EN.number(2.5)) == ("2,5", "2.5")
     assert (VI.number(None), EN.number(None)) == ("–", "–")
-    assert (VI.short(1500), EN.short(1500)) == ("1,5 N", "1.5k")
-    assert (VI.short(2_000_000), EN.short(2_000_000)) == ("2 Tr", "2M")
+    assert (VI.short(1500), EN.short(1500)) == ("1,5 nghìn", "1.5k")
+    assert (VI.short(2_000_000), EN.short(2_000_000)) == ("2 triệu", "2M")
     assert (VI.duration(61), EN.duration(61)) == ("1 phút 01", "1 min 01")
 
 

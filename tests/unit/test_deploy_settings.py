@@ -29,7 +29,7 @@ READERS: dict[str, type[Settings]] = {
 SAID = {
     "salts": "`/dev/shm/luot-UID`",
     "log_level": "`info`; `warning`: up",
-    "port": "`8001`, `8002`, `8003`: ingest, api, aggregator; `8000`: up",
+    "port": "`8001`, `8002`, `8003`, `8004`: ingest, api, aggregator, probe; `8000`: up",
     "spool": "`/var/lib/luot/spool` for root, else `$XDG_STATE_HOME/luot/spool`",
 }
 

@@ -23,9 +23,11 @@ from services.model.display import (
     grouped,
     line_text,
     padded,
+    with_unit,
 )
 from services.model.lines import DEFAULT_LINES, Line
 from services.model.site import Site
+from services.model.wordings import Wording
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,11 +55,39 @@ def test_the_documents_say_which_lines_a_block_shows_by_itself() -> None:
     assert f"| `{','.join(DEFAULT_LINES)}` |" in embedding
 
 
+def test_a_wording_has_the_lines_and_labels_of_another_counter_until_others_are_set() -> None:
+    look = Look.of(Display(wording=Wording.ASPNET))
+    assert look.lines[0] is Line.ONLINE
+    assert look.lines[-1] is Line.TOTAL
+    assert (look.labels[Line.ONLINE], look.labels[Line.TOTAL]) == ("Đang online", "Tất cả")
+    own = Display(wording=Wording.ASPNET, lines=(Line.TODAY,), labels={Line.TOTAL: "Tổng"})
+    assert Look.of(own).lines == (Line.TODAY,)
+    assert Look.of(own).labels[Line.TOTAL] == "Tổng"
+    # The words of other counters are Vietnamese.
+    english = Look.of(Display(wording=Wording.ASPNET, lang=Lang.EN))
+    assert english.labels == LABELS[Lang.EN]
+    assert Line.TOTAL not in Look.of(Display(wording=Wording.ASPNET, digits=8)).lines
+
+
+def test_thousands_are_parted_as_the_language_does() -> None:
+    assert Look.of(Display()).format is Format.DOT
+    assert Look.of(Display(lang=Lang.EN)).format is Format.COMMA
+    assert Look.of(Display(lang=Lang.EN, format=Format.PLAIN)).format is Format.PLAIN
+
+
+def test_a_unit_stands_after_counts_and_not_after_people() -> None:
+    assert with_unit(Line.TOTAL, "25.808", "lượt") == "25.808 lượt"
+    assert with_unit(Line.ONLINE, "12", "lượt") == "12"
+    assert with_unit(Line.TOTAL, "25.808", "") == "25.808"
+    with pytest.raises(msgspec.ValidationError, match="unit: 21 characters"):
+        msgspec.convert({"unit": "x" * 21}, Display)
+
+
 def test_what_is_not_set_has_its_default() -> None:
     look = Look.of(Display())
     assert look.lines == DEFAULT_LINES
     assert (look.lang, look.theme, look.preset) == (Lang.VI, Theme.LIGHT, Preset.PLAIN)
-    assert (look.digits, look.format, look.heading) == (0, Format.PLAIN, "Thống kê truy cập")
+    assert (look.digits, look.format, look.heading) == (0, Format.DOT, "Thống kê truy cập")
 
 
 def test_of_two_settings_the_nearer_one_counts() -> None:

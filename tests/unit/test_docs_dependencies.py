@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "dependencies.md"
 
 # | [name](link) | version | licence | …
-_ROW = re.compile(r"^\| \[([\w-]+)\]\(https://[^)]+\) \| ([\w.]+) \| ([^|]+) \|", re.MULTILINE)
+_ROW = re.compile(r"^\| \[([\w-]+)\]\(https://[^)]+\) \| ([\w.!]+) \| ([^|]+) \|", re.MULTILINE)
 
 
 def rows() -> dict[str, tuple[str, str]]:

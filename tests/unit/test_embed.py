@@ -11,17 +11,31 @@ from hypothesis import strategies as st
 
 from services.api.counter import embed_options
 from services.http.errors import ApiError
-from services.model.display import MAX_HEADING, Display, Format, Lang, Look, Preset, Theme
+from services.model.display import (
+    MAX_HEADING,
+    Display,
+    Format,
+    Gap,
+    Icons,
+    Lang,
+    Layout,
+    Look,
+    Preset,
+    Theme,
+)
 from services.model.lines import Line
 from services.model.site import Metric, Site
 from services.widget import badge, page
 from services.widget.block import Block, text
+from services.widget.icons import ICONS
 from services.widget.looks import NO_GROUND, PRESETS, Palette
 from services.widget.text_width import width
 
 SVG = "{http://www.w3.org/2000/svg}"
 NUMBERS: dict[str, Any] = {
     "online": 1,
+    "bots": 0,
+    "guests": 1,
     "today": 6325,
     "yesterday": 7097,
     "this_week": 30_000,
@@ -87,12 +101,12 @@ def test_the_block_of_a_district_portal_reads_as_it_always_did() -> None:
         ),
     )
     lines = [
-        "Hôm nay: 6325",
-        "Hôm qua: 7097",
-        "Tháng này: 119944",
-        "Tháng trước: 108517",
-        "Năm này: 119944",
-        "Năm trước: 1845672",
+        "Hôm nay: 6.325",
+        "Hôm qua: 7.097",
+        "Tháng này: 119.944",
+        "Tháng trước: 108.517",
+        "Năm này: 119.944",
+        "Năm trước: 1.845.672",
     ]
     assert texts(badge.svg(shown)) == ["Thống kê truy cập", "00008307145", *lines]
     assert text(shown, None) == "\n".join(["00008307145", *lines, ""])
@@ -110,7 +124,7 @@ def test_the_block_of_a_city_reads_as_it_always_did() -> None:
         )
     )
     shown = Block.of_site(look, {"online": 1, "today": 70, "total": 907035})
-    lines = ["Đang truy cập : 1", "Hôm nay: 70", "Tổng lượt truy cập: 907035"]
+    lines = ["Đang truy cập : 1", "Hôm nay: 70", "Tổng lượt truy cập: 907.035"]
     assert texts(badge.svg(shown)) == lines
     assert text(shown, None).splitlines() == lines
     assert Page(page.html(shown)).lines == lines
@@ -131,12 +145,12 @@ def test_no_text_becomes_markup(heading: str, label: str, preset: Preset, theme:
 
     image = badge.svg(shown)
     above = [heading] if heading.strip() else []
-    assert texts(image) == [*above, "08307145", f"{label}: 6325", "Nhiều nhất cùng lúc: 40"]
+    assert texts(image) == [*above, "08307145", f"{label}: 6.325", "Nhiều nhất cùng lúc: 40"]
     tags = {element.tag for element in ElementTree.fromstring(image).iter()}
     assert tags <= {element.tag for element in ElementTree.fromstring(badge.svg(plain)).iter()}
 
     read, expected = Page(page.html(shown)), Page(page.html(plain))
-    assert read.lines[0] == f"{label}: 6325"
+    assert read.lines[0] == f"{label}: 6.325"
     assert [tag for tag in expected.elements if tag != "h1"] == [
         tag for tag in read.elements if tag != "h1"
     ]
@@ -148,7 +162,7 @@ def test_the_words_for_a_screen_reader_say_every_number() -> None:
     root = ElementTree.fromstring(badge.svg(block(digits=8, lines=(Line.TODAY,), heading="")))
     assert root.attrib["role"] == "img"
     assert root.findtext(f"{SVG}title") == "Thống kê truy cập"
-    assert root.findtext(f"{SVG}desc") == "Tổng lượt truy cập: 8307145. Hôm nay: 6325"
+    assert root.findtext(f"{SVG}desc") == "Tổng lượt truy cập: 8307145. Hôm nay: 6.325"
     named = {element.get("id") for element in root.iter()}
     assert set(root.attrib["aria-labelledby"].split()) <= named
 
@@ -233,7 +247,10 @@ def test_every_look_is_drawn_differently_and_follows_its_theme() -> None:
         assert len(set(drawn.values())) == len(drawn)
         for (_, theme), image in drawn.items():
             assert ("prefers-color-scheme" in image) == (theme is Theme.AUTO)
-    policies = {badge.policy(preset, theme) for preset, theme in product(Preset, Theme)}
+    policies = {
+        badge.policy(block(preset=preset, theme=theme).look)
+        for preset, theme in product(Preset, Theme)
+    }
     assert len(policies) == len(Preset) * len(Theme)
 
 
@@ -289,6 +306,10 @@ def test_a_page_has_one_line_and_a_heading_only_when_asked() -> None:
         (b"preset=typo3", "preset"),
         (b"format=fancy", "format"),
         (b"metric=clicks", "metric"),
+        (b"gap=wide", "gap"),
+        (b"color=red", "color"),
+        (b"background=%23b3140", "background"),
+        (b"accent=b3140c%3B}", "accent"),
         (b"digits=21", "digits"),
         (b"digits=-1", "digits"),
         (b"digits=%D9%A3", "digits"),
@@ -312,3 +333,96 @@ def test_an_option_that_does_not_exist_is_named(query: bytes, field: str) -> Non
     with pytest.raises(ApiError) as refused:
         embed_options.parse(query, SITE)
     assert (refused.value.status, list(refused.value.errors)) == (400, [field])
+
+
+def test_badge_and_page_have_the_icons_units_and_arrangement_of_the_site() -> None:
+    shown = block(icons=Icons.TILE, unit="lượt", lines=(Line.ONLINE, Line.TOTAL), heading="")
+    lines = ["Đang truy cập: 1", "Tổng lượt truy cập: 8.307.145 lượt"]
+    assert Page(page.html(shown)).lines == lines
+    assert page.html(shown).count("<svg ") == 2
+    drawn = badge.svg(shown)
+    assert texts(drawn) == lines
+    assert drawn.count(f'd="{ICONS[Line.TOTAL]}"') == drawn.count(f'd="{ICONS[Line.ONLINE]}"') == 1
+    assert ICONS[Line.TOTAL] not in badge.svg(block(lines=(Line.TOTAL,)))
+    # The views of one page are no line of the block.
+    assert ICONS[Line.TOTAL] not in badge.svg(Block.of_page(shown.look, 7))
+
+
+def test_lines_of_bots_and_guests_are_there_while_there_are_any() -> None:
+    lines = (Line.ONLINE, Line.BOTS, Line.GUESTS, Line.TODAY)
+    shown = ["Đang truy cập: 1", "Khách viếng thăm: 1", "Hôm nay: 6.325"]
+    drawn = block(lines=lines, heading="", gap=Gap.ONLINE)
+    assert texts(badge.svg(drawn)) == Page(page.html(drawn)).lines == shown
+    assert drawn.kinds[drawn.gap] is Line.TODAY
+    with_bots = Block.of_site(drawn.look, {**NUMBERS, "bots": 3})
+    assert texts(badge.svg(with_bots))[1] == "Máy chủ tìm kiếm: 3"
+    # For programs, a line stays where it is.
+    every = Block.of_site(drawn.look, NUMBERS, every=True)
+    assert text(every, None).splitlines()[1] == "Máy chủ tìm kiếm: 0"
+
+
+@pytest.mark.parametrize("layout", [Layout.LIST, Layout.TABLE])
+def test_a_gap_parts_the_lines_from_those_of_who_is_online(layout: Layout) -> None:
+    def drawn(gap: Gap) -> Block:
+        return block(lines=(Line.ONLINE, Line.TODAY, Line.PEAK), layout=layout, gap=gap)
+
+    def high(gap: Gap) -> int:
+        return int(ElementTree.fromstring(badge.svg(drawn(gap))).attrib["height"])
+
+    assert high(Gap.ONLINE) > high(Gap.NONE)
+    assert page.html(drawn(Gap.ONLINE)).count('<li class="gap">') == 1
+    assert '<li class="gap">' not in page.html(drawn(Gap.NONE))
+    assert block(lines=(Line.TODAY, Line.ONLINE), gap=Gap.ONLINE).gap == 0
+
+
+def boxes(image: str, kind: str) -> list[tuple[float, float]]:
+    """Return x and y of each rectangle of a class."""
+    found = ElementTree.fromstring(image).iterfind(f".//{SVG}rect[@class='{kind}']")
+    return [(float(box.attrib["x"]), float(box.attrib["y"])) for box in found]
+
+
+def test_a_badge_has_the_cards_and_the_table_of_the_element() -> None:
+    lines = (Line.ONLINE, Line.TODAY, Line.TOTAL)
+    said = texts(badge.svg(block(lines=lines)))
+    for preset in Preset:
+        cards = badge.svg(block(lines=lines, layout=Layout.CARD, icons=Icons.TILE, preset=preset))
+        (one, two, three) = boxes(cards, "k")
+        assert one[1] == two[1] < three[1]
+        assert one[0] == three[0] < two[0]
+        table = badge.svg(block(lines=lines, layout=Layout.TABLE, preset=preset))
+        assert table.count('class="s"') == 2
+        assert texts(cards) == texts(table) == said
+    # After a gap, cards begin in a row of their own.
+    (one, two, three) = boxes(
+        badge.svg(block(lines=lines, layout=Layout.CARD, gap=Gap.ONLINE)), "k"
+    )
+    assert one[1] < two[1] == three[1]
+
+
+def test_three_colours_of_the_portal_are_those_of_badge_and_page() -> None:
+    query = b"preset=modern&theme=auto&color=%23312&background=FFFDF7&accent=b3140c"
+    look = embed_options.parse(query, SITE).look
+    for draw in (badge, page):
+        made = draw.svg if draw is badge else draw.html
+        painted = made(Block.of_site(look, NUMBERS))
+        for colour in ("#331122", "#331122" + "2e", "#fffdf7", "#b3140c"):
+            assert colour in painted
+        # None that the preset had in their place, light or dark.
+        for theme in (PRESETS[Preset.MODERN].light, PRESETS[Preset.MODERN].dark):
+            for colour in (theme.text, theme.accent, theme.line):
+                assert colour not in painted
+        assert draw.policy(look) != draw.policy(embed_options.parse(b"preset=modern", SITE).look)
+    # What has a ground of its own keeps it.
+    headed = Block.of_site(embed_options.parse(b"preset=dnn&accent=b3140c", SITE).look, NUMBERS)
+    assert ".h{fill:#14538c}" in badge.svg(headed)
+
+
+def test_a_badge_in_one_line_is_as_high_as_a_line() -> None:
+    def size(layout: Layout) -> tuple[int, int]:
+        drawn = block(layout=layout, lines=(Line.ONLINE, Line.TODAY, Line.TOTAL), heading="")
+        root = ElementTree.fromstring(badge.svg(drawn))
+        return int(root.attrib["width"]), int(root.attrib["height"])
+
+    listed, inline = size(Layout.LIST), size(Layout.INLINE)
+    assert inline[1] * 3 == listed[1]
+    assert inline[0] > listed[0]

@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.fold import Folded, PartitionFold, Read, apply, changes
+from services.aggregator.online_window import ONLINE_MS
 from services.aggregator.repetitions import MOST_IDS, WINDOW_MS, Repetitions
-from services.aggregator.visits import FORGET_MS, LATE_MS, Visits
+from services.aggregator.visits import FORGET_MS, LATE_MS, UNIT_BITS, Visits
 from services.log.batch import Batch, decode, encode
 from services.log.redis import entry_ids
 from services.model.hit import VISIT_WINDOW_MS, Hit, Visit
+from services.state.online import bots_of
 from services.store.counters import CounterKey, CounterRow
 
 MINUTE = 60_000
@@ -211,6 +213,19 @@ def test_on_a_site_of_views_only_the_views_of_five_minutes_are_online() -> None:
     assert fold.online.counts(START + 6 * MINUTE) == {}
 
 
+def test_bots_online_are_counted_apart_and_make_no_peak() -> None:
+    fold = PartitionFold(0)
+    bots = [a_hit(0, visitor=visitor, bot=True) for visitor in (1, 2, 2)]
+    late = a_hit(-2 * MINUTE, visitor=3, bot=True)
+    fold.fold(run((at(0), batch_of(*bots, late, a_hit(0, visitor=7)))))
+    assert fold.online.counts(START + MINUTE) == {"mytho": 1, "mytho#bots": 2}
+    again = a_hit(4 * MINUTE, visitor=2, bot=True)
+    fold.fold(run((at(4 * MINUTE), batch_of(again))))
+    assert fold.online.counts(START + 6 * MINUTE) == {"mytho#bots": 1}
+    assert fold.online.counts(START + 10 * MINUTE) == {}
+    assert [peak.online for peak in fold.online.take_peaks()] == [1]
+
+
 # Properties
 
 
@@ -387,6 +402,25 @@ def test_neither_cuts_nor_a_clock_that_is_ahead_change_a_peak(log: Log, chance: 
 
 
 @settings(max_examples=150, deadline=None)
+@given(log=logs, minutes=st.integers(0, 10))
+def test_online_is_who_was_seen_in_the_last_five_minutes(log: Log, minutes: int) -> None:
+    fold = PartitionFold(0)
+    last: dict[tuple[str, bool, int], int] = {}
+    for where, batch in log:
+        fold.fold(run((where, batch)))
+        now = entry_ids.time_ms(where)
+        for hit in batch.hits():
+            someone = hit.visitor or (hit.view_id if not hit.visit else 0)
+            if someone and now - hit.at <= LATE_MS:
+                name = bots_of(hit.site) if hit.bot else hit.site
+                last[name, not (hit.visitor or hit.bot), someone] = now
+        # To the second: in units of 1,024 ms.
+        at_ms = now + minutes * MINUTE
+        first = (at_ms >> UNIT_BITS) - (ONLINE_MS >> UNIT_BITS)
+        seen = Counter(site for (site, *_), ms in last.items() if ms >> UNIT_BITS >= first)
+        assert fold.online.counts(at_ms) == seen
+
+
 @given(log=logs)
 def test_a_restart_after_any_batch_goes_on_as_if_it_had_not_happened(log: Log) -> None:
     expected = fold_all(log)

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 
 from services.access_log.client import ImportClient, UnfinishedError, UploadOptions, UploadState
-from services.access_log.file import examine
+from services.access_log.file import examine, examine_parts
 from services.access_log.hits import HitReader, LeftOut
 from services.access_log.line import LogLine
+from services.access_log.page_filter import NotAPage
 from services.access_log.parser import AccessLogError
 from services.access_log.upload import Chunks
 from services.access_log.visits import LogVisits
@@ -21,6 +22,7 @@ from services.enrich.bots import Bots
 from services.enrich.country import Countries
 from services.log import batch
 from services.model.calendar import to_day
+from services.model.downloads import downloads_of
 from services.model.hit import OTHER_PATH, Hit, Visit
 from services.model.site import Site
 
@@ -37,8 +39,15 @@ def a_line(target: str = "/", at: int = AT, address: str = "192.0.2.1", **more: 
 
 
 def reader(**more: int) -> HitReader:
-    given = {"max_paths": 100, "now": AT + 10**10, **more}
-    return HitReader(SITE, "mytho.example", countries=Countries(None), bots=Bots(), **given)
+    return HitReader(
+        SITE,
+        "mytho.example",
+        countries=Countries(None),
+        bots=Bots(),
+        max_paths=more.get("max_paths", 100),
+        now=more.get("now", AT + 10**10),
+        until=more.get("until", 0),
+    )
 
 
 def hit(found: object) -> Hit:
@@ -61,6 +70,28 @@ def test_capitals_make_no_other_page_where_the_site_folds_case() -> None:
     )
     paths = [hit(reads.read(a_line(f"/{name}?TabId=A7"), "s")).path for name in ("Tin", "tin")]
     assert paths == ["/tin?tabid=A7"] * 2
+
+
+def test_a_document_is_a_download_apart_from_the_views() -> None:
+    reads = HitReader(
+        msgspec.structs.replace(SITE, excluded_pages=("/noi-bo/**",)),
+        "mytho.example",
+        countries=Countries(None),
+        bots=Bots(),
+        max_paths=9,
+        now=AT + 1,
+    )
+    found = hit(reads.read(a_line("/van-ban/qd-12.pdf?v=1"), "s"))
+    assert (found.site, found.path) == (downloads_of("mytho"), "/van-ban/qd-12.pdf")
+    assert (found.visitor, found.visit) == (0, Visit.CONTINUES)
+    # It is no part of a visit: the next view starts one.
+    assert hit(reads.read(a_line("/"), "s")).visit is Visit.STARTS
+    part = msgspec.structs.replace(a_line("/van-ban/qd-12.pdf"), status=206)
+    assert reads.read(part, "s") is NotAPage.DOWNLOAD
+    assert reads.read(a_line("/LinkClick.aspx?fileticket=a"), "s") is NotAPage.DOWNLOAD
+    assert reads.read(a_line("/anh.jpg"), "s") is NotAPage.FILE
+    for path in ("/noi-bo/a", "/noi-bo/a.pdf"):
+        assert reads.read(a_line(path), "s") is LeftOut.EXCLUDED
 
 
 def test_the_day_is_the_sites_own_and_a_visit_ends_at_its_midnight() -> None:
@@ -149,6 +180,33 @@ def test_a_file_is_its_content_packed_or_not(tmp_path: Path) -> None:
     assert (plain.lines, plain.last_at - plain.first_at) == (3, 49_000)
     (tmp_path / "cut").write_bytes(text.rstrip(b"\n"))
     assert examine(tmp_path / "cut").lines == 3
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_file_that_grew_is_what_was_imported_and_the_rest(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "log"
+    known: dict[str, int] = {}
+    parts = []
+    for lines in (3, 10, 59):
+        text = "".join(LOG_LINE.format(second) for second in range(lines)).encode()
+        path.write_bytes(pack(text))
+        parts = examine_parts(path, known=known)
+        assert len(parts) == len(known) + 1
+        assert parts[-1].digest == examine(path).digest
+        known[parts[-1].digest] = parts[-1].lines
+    assert [part.digest for part in parts] == list(known)
+    assert [(part.after, part.lines) for part in parts] == [(0, 3), (3, 10), (10, 59)]
+    firsts = [part.first_at - parts[0].first_at for part in parts]
+    assert firsts == [0, 3000, 10_000]
+    assert parts[1].last_at - parts[0].first_at == 9000
+    # As many lines, and others
+    path.write_bytes(pack(LOG_LINE.format(59).encode() * 70))
+    assert len(examine_parts(path, known=known)) == 1
+    # Nothing new: the same import
+    path.write_bytes(pack(text))
+    assert [part.digest for part in examine_parts(path, known=known)] == list(known)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """One page, one path."""
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.model.paths import MAX_BYTES, normalise
+from services.model.site import Site
 
 
 @pytest.mark.parametrize(
@@ -110,3 +112,29 @@ def test_a_path_normalised_again_is_the_same_path(path: str, query: str) -> None
     assert once.isprintable() or not once.isascii()
     again, _, parameters = once.partition("?")
     assert normalise(again, parameters, names) == once
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "counted"),
+    [
+        ("/", "#/tin/1", "/tin/1"),
+        ("/#/tin/1", "", "/tin/1"),
+        ("/#!/tin/1/", "", "/tin/1"),
+        ("/app/index.html", "#/tin/1", "/app/tin/1"),
+        ("/app", "utm=1#/tin?nv=2&x=3", "/app/tin?nv=2"),
+        ("/a", "nv=1#/b", "/a/b?nv=1"),
+        ("/a", "nv=1#/", "/a?nv=1"),
+        ("/a", "nv=1#top", "/a?nv=1"),
+        ("/a#top", "", "/a"),
+        ("/a", "", "/a"),
+    ],
+)
+def test_a_route_in_the_fragment_is_a_path_where_the_site_says_so(
+    path: str, query: str, counted: str
+) -> None:
+    site = Site(slug="mytho", significant=("nv",), hash_routes=True)
+    assert site.counted_path(path, query) == counted
+    plain = msgspec.structs.replace(site, hash_routes=False)
+    assert plain.counted_path(path, query) == normalise(
+        path.partition("#")[0], query.partition("#")[0], ("nv",)
+    )

@@ -28,6 +28,7 @@ CONTRACTS = {
     "kafka": "Kafka stays behind the log",
     "clickhouse": "ClickHouse stays behind the store",
     "faust": "Faust stays in the aggregator",
+    "opentelemetry": "OpenTelemetry stays behind the tracing",
 }
 
 SAME_THING = {
@@ -111,6 +112,7 @@ def test_every_contract_is_tried_below() -> None:
         ("clickhouse", "embedded/errors.py", "from chdb import session"),
         ("faust", "runtime/tasks.py", "from mode import Service"),
         ("faust", "widget/badge.py", "def late():\n    import faust"),
+        ("opentelemetry", "ingest/drops.py", "from opentelemetry import trace"),
     ],
 )
 def test_a_forbidden_import_is_refused_and_its_contract_named(

@@ -12,7 +12,7 @@ from services.api.stats.filters import Property
 from services.api.stats.measures import Counts
 from services.api.stats.panels import PanelSource, SitePanels
 from services.api.stats.query import BreakdownQuery, StatsQuery
-from services.api.stats.reader import Row, StatsResult
+from services.api.stats.results import Row, StatsResult
 from services.api.stats.site_query import SiteQuery, scope_of
 from services.api.stats.spans import Interval, Span
 from services.http.errors import ApiError
@@ -33,8 +33,12 @@ class FakeReader:
         self.is_slow = False
         self.cancelled = 0
 
-    async def snapshot(self, site: Site, span: Span) -> None:
+    async def snapshot(self, site: Site, span: Span, *, with_opening: bool) -> None:
+        assert with_opening
         assert (site, span.last) == (SITE, TODAY)
+
+    async def first_day(self, site: Site) -> int:
+        return TODAY - 100
 
     async def total(self, question: StatsQuery, *, partly: bool) -> StatsResult:
         assert partly
@@ -157,6 +161,29 @@ def test_links_change_one_parameter_and_keep_the_others() -> None:
     assert (page.field, page.values, page.negated) == ("page", ["/a*"], True)
     assert device.others == "event:page!=/a*"
     assert Links("mytho", scope_of(SiteQuery(), TODAY)).earlier is None
+
+
+@pytest.mark.parametrize(
+    ("period", "dates", "earlier", "later"),
+    [
+        ("quarter", "2023-08-01", "2023-06-30", "2023-10-01"),
+        ("quarter", "", "2023-12-31", None),
+        ("report_month", "2023-12-14", "2023-11-14", "2023-12-15"),
+        ("nine_months", "2022-03-01", "2021-12-31", "2023-01-01"),
+        ("report_nine_months", "2022-03-01", "2021-12-14", "2022-12-15"),
+        ("year", "2023-03-01", "2022-12-31", "2024-01-01"),
+        ("12mo", "", None, None),
+        ("custom", "2023-01-01,2023-01-31", None, None),
+    ],
+)
+def test_periods_of_months_are_stepped_through(
+    period: str, dates: str, earlier: str | None, later: str | None
+) -> None:
+    links = Links("mytho", scope_of(SiteQuery(period, dates), TODAY))
+    for found, day in ((links.earlier, earlier), (links.later, later)):
+        at = f"/admin/sites/mytho?period={period}&date={day}"
+        assert found == (None if day is None else at)
+    assert links.last("month") == "/admin/sites/mytho?period=month&date=2023-12-31"
 
 
 async def test_a_list_without_a_store_has_no_trends() -> None:

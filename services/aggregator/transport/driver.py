@@ -23,6 +23,7 @@ from services.aggregator.transport.leases import Leases
 from services.aggregator.transport.producer import Producer
 from services.aggregator.transport.trimmer import Trimmer
 from services.log.interface import Record
+from services.runtime.outage import Outage
 
 READ_LIMIT = 100
 """Entries a partition and read; one holds up to 500 hits."""
@@ -59,6 +60,9 @@ class Consumer(consumer.Consumer):
         self._trimmer = Trimmer(self.broker, self.app.replay_ms, self.app.retention_ms, self.log)
         self._lease_lock = asyncio.Lock()
         self._left = False
+        self._lease_outage = Outage(self.log, "cannot renew leases", "leases are renewed")
+        self._read_outage = Outage(self.log, "cannot read the log", "the log is read")
+        self._commit_outage = Outage(self.log, "cannot commit", "what is counted is committed")
 
     # Subscription and ownership
 
@@ -83,7 +87,9 @@ class Consumer(consumer.Consumer):
         try:
             await self.leases.tick()
         except self.broker.unavailable as error:
-            self.log.warning("cannot renew leases: %r", error)
+            self._lease_outage.begins(repr(error))
+        else:
+            self._lease_outage.ends()
         assigned = {TP(self._topic, number) for number in self.leases.held}
         if assigned != self._assignment or not self.app.consumer_generation_id:
             await self._rebalance(assigned)
@@ -156,12 +162,15 @@ class Consumer(consumer.Consumer):
     async def _patiently(self, call: Any, *arguments: Any) -> Any:
         while True:
             try:
-                return await call(*arguments)
+                found = await call(*arguments)
             except self.broker.unavailable as error:
-                self.log.warning("the log is out of reach: %r", error)
+                self._read_outage.begins(repr(error))
                 await self.sleep(1.0)
                 if self.should_stop:
                     raise
+            else:
+                self._read_outage.ends()
+                return found
 
     async def _seek(self, partition: TP, offset: int) -> None:
         self._next[partition] = offset
@@ -199,9 +208,10 @@ class Consumer(consumer.Consumer):
         try:
             records = await self.broker.read(starts, timeout, READ_LIMIT)
         except self.broker.unavailable as error:
-            self.log.warning("cannot read the log: %r", error)
+            self._read_outage.begins(repr(error))
             await self.sleep(0.5)
             return {}
+        self._read_outage.ends()
         result: dict[TP, Sequence[Record]] = {}
         for number, entries in records.items():
             tp = by_number[number]
@@ -286,8 +296,9 @@ class Consumer(consumer.Consumer):
         try:
             await self.broker.commit({tp.partition: offset for tp, offset in offsets.items()})
         except self.broker.unavailable as error:
-            self.log.warning("cannot commit, the entries will be read again: %r", error)
+            self._commit_outage.begins(repr(error))
             return False
+        self._commit_outage.ends()
         return True
 
     # Retention

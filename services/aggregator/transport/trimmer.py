@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from services.aggregator.transport.broker import Broker
+from services.runtime.outage import Outage
 
 TRIM_SECONDS = 10.0
 SHORT_TRIM_SECONDS = 2.0
@@ -20,6 +21,7 @@ class Trimmer:
         self._retention_ms = retention_ms
         self._log = log
         self._short = False
+        self._outage = Outage(log, "cannot trim the log", "the log is trimmed")
 
     @property
     def pause_seconds(self) -> float:
@@ -31,14 +33,16 @@ class Trimmer:
         try:
             await self._trim(partitions)
         except self._broker.unavailable as error:
-            self._log.warning("cannot trim the log: %r", error)
+            self._outage.begins(repr(error))
+        else:
+            self._outage.ends()
 
     async def _trim(self, partitions: Collection[int]) -> None:
         shortage = await self._broker.shortage()
         if shortage and not self._short:
             self._log.warning("%s: hits that were counted leave the log early", shortage)
         elif self._short and not shortage:
-            self._log.info("hits that were counted stay in the log again")
+            self._log.warning("hits that were counted stay in the log again")
         self._short = shortage is not None
         # As committed in the log, not as this process believes.
         committed = await self._broker.committed(partitions)

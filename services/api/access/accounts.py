@@ -10,6 +10,7 @@ import msgspec
 
 from services.http.errors import unavailable
 from services.model.account import Role, SendToken, Token, User
+from services.runtime.outage import Outage
 from services.state.access_version import AccessVersion
 from services.state.errors import StateError
 from services.state.send_tokens import PublishedTokens, SendTokens
@@ -45,6 +46,11 @@ class Accounts:
         self._clock = clock
         self._monotonic = monotonic
         self._changing = asyncio.Lock()
+        self._outage = Outage(
+            log,
+            "cannot load users and tokens, keeping those known",
+            "users and tokens are loaded",
+        )
         self._refreshing: asyncio.Task[None] | None = None
         self._checked = self._begun = self._loaded_at = float("-inf")
         self._seen: bytes | None = None
@@ -155,9 +161,11 @@ class Accounts:
                 await self._load()
                 self._seen = seen
         except StoreError as error:
-            log.warning("cannot load users and tokens, keeping those known: %s", error)
+            self._outage.begins(error)
         except Exception:
             log.exception("cannot load users and tokens")
+        else:
+            self._outage.ends()
         self._checked = now
 
     def _is_old(self, now: float) -> bool:

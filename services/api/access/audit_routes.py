@@ -72,7 +72,8 @@ def sites_of(asking: Principal, site: str | None, registry: Registry) -> list[st
     if site is not None:
         if not asking.has(site):
             raise unknown_site(site)
-        return [site]
+        # Also what was done while it had another name.
+        return sorted(registry.slugs([site]))
     if asking.is_owner:
         return None
     if ALL_SITES in asking.sites:

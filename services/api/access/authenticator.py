@@ -3,7 +3,7 @@
 import hmac
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from http import HTTPStatus
 from typing import cast
@@ -17,6 +17,7 @@ from services.api.access.last_used import TokenLastUsed
 from services.api.access.principal import Principal
 from services.http.errors import ApiError, Told, unavailable
 from services.model.account import ALL_SITES, Role, User
+from services.runtime.outage import Outage
 from services.settings import Secret
 from services.state.errors import StateError
 from services.state.sessions import Session, Sessions
@@ -48,9 +49,13 @@ class Authenticator:
         state: State,
         clients: ClientAddresses,
         clock: Callable[[], float] = time.time,
+        slugs: Callable[[Iterable[str]], frozenset[str]] = frozenset,
     ) -> None:
+        """`slugs` returns slugs with every other one that the same sites have or had."""
         self._admin_token = None if admin_token is None else admin_token.get_secret_value().encode()
         self._clock = clock
+        self._outage = Outage(log, "sessions cannot be read", "sessions are read")
+        self._slugs = slugs
         self.accounts = accounts
         self.clients = clients
         self.sessions = Sessions(state, clock)
@@ -63,19 +68,29 @@ class Authenticator:
 
         csrf  what a form sent as its CSRF token; scripts send it in the header X-CSRF-Token
         """
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        # What another scheme says is for a proxy in front, which may have passwords of its own.
-        if scheme.lower() == "bearer":
-            return await self._of_token(token.strip())
-        secret = self.secret(request)
-        if secret is None:
-            return None
-        who = await self._of_session(request, secret)
-        if who is not None and request.method not in SAFE_METHODS:
+        who, secret = await self._whose(request)
+        if secret is not None and who is not None and request.method not in SAFE_METHODS:
             self._check_sent_by_us(request, secret, csrf)
         if who is not None and who.must_enrol and not enrolling:
             raise MustEnrolError
         return who
+
+    async def sender(self, request: Request) -> Principal | None:
+        """Return whose token or session a request has, before anything of its body is read.
+
+        A page of another site may have sent it: that is for `authenticate` to say.
+        """
+        who, _ = await self._whose(request)
+        return who
+
+    async def _whose(self, request: Request) -> tuple[Principal | None, str | None]:
+        """Return who asks, and the id of their session where it is one."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        # What another scheme says is for a proxy in front, which may have passwords of its own.
+        if scheme.lower() == "bearer":
+            return await self._of_token(token.strip()), None
+        secret = self.secret(request)
+        return (None if secret is None else await self._of_session(request, secret)), secret
 
     async def session(self, request: Request) -> Session | None:
         """Return the session that a request came with. Raises ApiError while it cannot be read."""
@@ -113,22 +128,28 @@ class Authenticator:
                 {"role": f"token:{token.id} is {token.role}; it may only send hits, to ingest"},
             )
         await self.last_used.note(token.id)
-        return Principal(f"token:{token.id}", token.role, frozenset(token.sites), "token")
+        return Principal(f"token:{token.id}", token.role, self._slugs(token.sites), "token")
 
     async def _of_session(self, request: Request, secret: str) -> Principal | None:
         try:
             session = await self.sessions.find(secret)
         except StateError as error:
-            log.warning("sessions cannot be read: %s", error)
+            self._outage.begins(error)
             request.scope[_SESSIONS_AWAY] = True
             return None
+        self._outage.ends()
         if session is None:
             return None
         await self.accounts.fresh()
         user = self.accounts.users.get(session.user)
         if user is None or user.stamp != session.stamp:
             return None
-        return of_user(user)
+        return self.of_user(user)
+
+    def of_user(self, user: User) -> Principal:
+        """Return a user as who asks."""
+        sites = self._slugs(user.sites)
+        return Principal(user.name, user.role, sites, must_enrol=user.must_enrol)
 
     def _check_sent_by_us(self, request: Request, secret: str, csrf: str | None) -> None:
         if self.clients.is_foreign(request):
@@ -149,11 +170,6 @@ class Authenticator:
         return ApiError(
             HTTPStatus.UNAUTHORIZED, {"authorization": message}, {"WWW-Authenticate": "Bearer"}
         )
-
-
-def of_user(user: User) -> Principal:
-    """Return a user as who asks."""
-    return Principal(user.name, user.role, frozenset(user.sites), must_enrol=user.must_enrol)
 
 
 def foreign() -> ApiError:

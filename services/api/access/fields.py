@@ -28,6 +28,7 @@ def sites(role: Role, slugs: Sequence[str], registry: Registry) -> tuple[str, ..
     if not slugs:
         raise bad_request("sites", f"none; expected at least one for the role {role}, or '*'")
     registry.require_loaded()
-    if unknown := [slug for slug in slugs if registry.get(slug) is None]:
+    known = {slug: site.slug for slug in slugs if (site := registry.get(slug)) is not None}
+    if unknown := [slug for slug in slugs if slug not in known]:
         raise bad_request("sites", f"{shown(unknown[0])} is not a site of this server")
-    return tuple(sorted(set(slugs)))
+    return tuple(sorted(set(known.values())))

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from services.runtime.outage import Outage
 from services.state.errors import StateError
 from services.state.state import State
 from services.state.token_last_used import TokenTimes
@@ -20,6 +21,9 @@ class TokenLastUsed:
         self._times = TokenTimes(state)
         self._clock = clock
         self._noted: dict[str, float] = {}
+        self._outage = Outage(
+            log, "cannot note when a token was used", "when a token was used is noted"
+        )
 
     async def note(self, token: str) -> None:
         """Note that a token is used now."""
@@ -30,7 +34,9 @@ class TokenLastUsed:
         try:
             await self._times.write(token, int(now * 1000))
         except StateError as error:
-            log.warning("cannot note when a token was used: %s", error)
+            self._outage.begins(error)
+        else:
+            self._outage.ends()
 
     async def all(self) -> dict[str, int]:
         """Return when tokens were last used, in ms since 1970; of none while the state is away."""

@@ -32,20 +32,26 @@ class Needed(NamedTuple):
     role       at least; on the site, where the address names one
     also       a role that may use it, too, and hardly anything else
     enrolling  also for those who have to turn on their second factor first
+    body       the most bytes of a body
     """
 
     role: Role
     also: Role | None = None
     enrolling: bool = False
+    body: int = MAX_BODY_BYTES
 
 
 def needs(
-    role: Role, *, also: Role | None = None, enrolling: bool = False
+    role: Role,
+    *,
+    also: Role | None = None,
+    enrolling: bool = False,
+    body: int = MAX_BODY_BYTES,
 ) -> Callable[[Endpoint], Endpoint]:
     """Say what it takes to use a route, see Needed."""
 
     def note(endpoint: Endpoint) -> Endpoint:
-        setattr(endpoint, _NEEDED, Needed(role, also, enrolling))
+        setattr(endpoint, _NEEDED, Needed(role, also, enrolling, body))
         return endpoint
 
     return note
@@ -54,13 +60,15 @@ def needs(
 class LimitedRoute(APIRoute):
     """Refuses huge bodies before all of them is read."""
 
+    max_body = MAX_BODY_BYTES
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler of the route, behind the refusals."""
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
             await self.admit(request)
-            return await handle(Request(request.scope, _limited(request)))
+            return await handle(Request(request.scope, _limited(request, self.max_body)))
 
         return guarded
 
@@ -76,6 +84,7 @@ class AdminRoute(LimitedRoute):
         if needed is None:
             raise TypeError(f"{path}: say with @needs what role it takes to use it")
         self.needed: Needed = needed
+        self.max_body = needed.body
         super().__init__(path, endpoint, **more)
 
     async def admit(self, request: Request) -> None:
@@ -143,15 +152,15 @@ def admin_router(prefix: str = "") -> APIRouter:
     )
 
 
-def _limited(request: Request) -> Callable[[], Coroutine[Any, Any, Message]]:
+def _limited(request: Request, most: int) -> Callable[[], Coroutine[Any, Any, Message]]:
     received = 0
 
     async def receive() -> Message:
         nonlocal received
         message = await request.receive()
         received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
-            expected = f"expected at most {MAX_BODY_BYTES} bytes"
+        if received > most:
+            expected = f"expected at most {most} bytes"
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, expected)
         return message
 

@@ -15,6 +15,7 @@ from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
 from services.api.access.authenticator import Authenticator
 from services.api.access.client_address import ClientAddresses
+from services.api.access.members import Members
 from services.api.access.origin import Origins
 from services.api.access.own_accounts import OwnAccounts
 from services.api.access.second_factors import SecondFactors
@@ -45,9 +46,10 @@ class Access:
         self.audit = Audit(store, clock)
         self.trail = Trail(self.audit, clock, monotonic)
         self._accounts = Accounts(store, state, clock, monotonic)
+        self.members = Members(self._accounts)
         clients = ClientAddresses(settings.trusted_proxies, settings.public_url)
         self.authenticator = Authenticator(
-            settings.admin_token, self._accounts, state, clients, clock
+            settings.admin_token, self._accounts, state, clients, clock, registry.slugs
         )
         self.factors = SecondFactors(self.authenticator, self.audit, state, clock)
         self._origins = Origins(clients, settings.country_database)

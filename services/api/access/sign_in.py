@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from services import metrics
 from services.api.access import cookies, known_browsers
-from services.api.access.authenticator import Authenticator, foreign, of_user
+from services.api.access.authenticator import Authenticator, foreign
 from services.api.access.origin import Origins
 from services.api.access.passwords import MAX_LENGTH, Passwords
 from services.api.access.principal import Principal
@@ -28,7 +28,8 @@ SIGNED_IN = "sign_in"
 REFUSED = "sign_in.refused"
 """In the audit log."""
 
-_SIGN_INS = metrics.SIGN_INS.create()
+_sign_ins = metrics.SIGN_INS.create()
+_SIGN_INS = {word: _sign_ins.labels(word) for word in ("ok", "refused", "throttled", "code")}
 
 
 class SignedIn(msgspec.Struct, frozen=True):
@@ -96,7 +97,7 @@ class SignInService:
             if not user.second_factor:
                 return await self._begin(request, user, None)
             if not code.strip():
-                _SIGN_INS.labels("code").inc()
+                _SIGN_INS["code"].inc()
                 raise CodeNeededError(await self._half.begin(user))
             proof = await self._proved_twice(request, user, code)
             return await self._begin(request, user, proof)
@@ -210,12 +211,12 @@ class SignInService:
         secret = await authenticator.sessions.begin(
             user, origin.browser, origin.system, origin.country
         )
-        _SIGN_INS.labels("ok").inc()
+        _SIGN_INS["ok"].inc()
         details = {**origin.fields(), "known_browser": is_known}
         if proof is not None:
             details["second_factor"] = proof
         await self._trail.note(user.name, SIGNED_IN, session_id(secret), details)
-        return SignedIn(of_user(user), user, secret, secure, now)
+        return SignedIn(self._authenticator.of_user(user), user, secret, secure, now)
 
     def _guesser(self, request: Request, name: str, user: User | None) -> Guesser:
         clients = self._authenticator.clients
@@ -224,7 +225,7 @@ class SignInService:
 
     def _refuse(self, user: User | None, why: str) -> None:
         """Count a refusal; of a name that nobody has, not the name: it may be a password."""
-        _SIGN_INS.labels("throttled" if why == "throttled" else "refused").inc()
+        _SIGN_INS["throttled" if why == "throttled" else "refused"].inc()
         self._trail.count(Occasion(UNKNOWN, REFUSED, UNKNOWN if user is None else user.name), why)
 
 

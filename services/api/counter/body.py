@@ -1,7 +1,8 @@
 """The body of a response: JSON, and an ETag that does not depend on when it was read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import reduce
 from typing import NamedTuple
 
 import msgspec
@@ -15,10 +16,19 @@ _json = msgspec.json.Encoder()
 
 
 class OnlineNow(NamedTuple):
-    """Visitors online, and whether that could be read now."""
+    """Visitors and bots online, and whether that could be read now."""
 
     visitors: int
     is_current: bool
+    bots: int = 0
+
+    def plus(self, other: "OnlineNow") -> "OnlineNow":
+        """Return who is online on both sites together."""
+        return OnlineNow(
+            self.visitors + other.visitors,
+            self.is_current and other.is_current,
+            self.bots + other.bots,
+        )
 
 
 class TaggedBody(msgspec.Struct, frozen=True):
@@ -32,10 +42,10 @@ class TaggedBody(msgspec.Struct, frozen=True):
         """Encode numbers."""
         return cls(_json.encode(numbers), weak(_json.encode({**numbers, "as_of": None})))
 
-    def with_pages(self, pages: Mapping[str, object]) -> "TaggedBody":
-        """Return the body with the views of pages added to it."""
-        encoded = _json.encode(pages)
-        body = self.body[:-1] + b',"paths":' + encoded + b"}"
+    def with_more(self, field: str, numbers: Mapping[str, object]) -> "TaggedBody":
+        """Return the body with the numbers of pages, or of files, added to it."""
+        encoded = _json.encode({field: numbers})[1:]
+        body = self.body[:-1] + b"," + encoded
         return TaggedBody(body, weak(self.etag.encode() + encoded))
 
 
@@ -46,19 +56,26 @@ class SiteNumbers:
         self.site = site
         self.metric = metric
         self.reading = reading
-        self.current = self._encode(
-            reading.day, online.visitors, reading.as_of, stale=not online.is_current
-        )
-        self._stale: tuple[tuple[int, int, int], TaggedBody] | None = None
+        self.online = online
+        self.current = self._encode(reading.day, online, reading.as_of, stale=not online.is_current)
+        self._stale: tuple[tuple[int, OnlineNow, int], TaggedBody] | None = None
 
-    def stale(self, today: int, online: int, as_of: int) -> TaggedBody:
+    @classmethod
+    def sum_of(cls, site: Site, parts: Sequence["SiteNumbers"]) -> "SiteNumbers":
+        """Return the numbers of a site and of those merged into it, as the site's."""
+        reading = reduce(Reading.plus, [part.reading for part in parts])
+        return cls(
+            site, parts[0].metric, reading, reduce(OnlineNow.plus, [p.online for p in parts])
+        )
+
+    def stale(self, today: int, online: OnlineNow, as_of: int) -> TaggedBody:
         """Return the stale body as of a day; `as_of` is the time of the oldest part, in ms."""
         key = (today, online, as_of)
         if self._stale is None or self._stale[0] != key:
             self._stale = (key, self._encode(today, online, as_of, stale=True))
         return self._stale[1]
 
-    def _encode(self, today: int, online: int, as_of: int, *, stale: bool) -> TaggedBody:
+    def _encode(self, today: int, online: OnlineNow, as_of: int, *, stale: bool) -> TaggedBody:
         site, reading = self.site, self.reading
         peak = reading.peak_of(today)
         display = msgspec.to_builtins(site.display)
@@ -70,7 +87,10 @@ class SiteNumbers:
                 "metric": self.metric,
                 "stale": stale,
                 "since": reading.since,
-                "online": online,
+                "online": online.visitors,
+                "bots": online.bots,
+                # Luot does not know who has an account on the portal: whoever is no bot is a guest.
+                "guests": online.visitors,
                 **reading.numbers(today),
                 "peak": {
                     "online": peak.online if peak else 0,

@@ -9,6 +9,7 @@ from sys import getsizeof
 from typing import Generic, NamedTuple, TypeVar
 
 from services.runtime.bounded import BoundedMap, size_of
+from services.runtime.outage import span
 from services.store.interface import StoreUnavailableError
 
 K = TypeVar("K", bound=Hashable)
@@ -124,7 +125,7 @@ class StaleIfErrorCache(Generic[K, V]):
         self._last_batches: dict[Hashable, _Batch[K]] = {}
         self._load_times: dict[Hashable, float] = {}
         self._failed_at: BoundedMap[K, float] = BoundedMap(max_bytes // 4)
-        self._failing = False
+        self._failing, self._failing_since = False, 0.0
         self._late: _Batch[K] | None = None
         """The load that goes on although it was given up."""
 
@@ -152,6 +153,11 @@ class StaleIfErrorCache(Generic[K, V]):
         self._schedule(
             [key for key in expiring if self._may_load(key, now)], now, in_background=True
         )
+
+    def forget(self, key: K) -> None:
+        """Drop a value that is known to be wrong by now."""
+        self._worthy.pop(key)
+        self._worthless.pop(key)
 
     async def get(self, key: K) -> Cached[V]:
         """Return one value; raises NothingCachedError.
@@ -289,7 +295,8 @@ class StaleIfErrorCache(Generic[K, V]):
             return
         if self._failing:
             self._failing = False
-            log.info("values can be read again")
+            lasted = span(time.monotonic() - self._failing_since)
+            log.warning("values can be read again, after %s", lasted)
         if self._late is batch:
             # It may be older than what is known; for who has nothing it is as good as new.
             older = {key: value for key, value in values.items() if self._is_older(key, began)}
@@ -323,7 +330,8 @@ class StaleIfErrorCache(Generic[K, V]):
         expected = isinstance(error, StoreUnavailableError | TimeoutError | NothingCachedError)
         level = logging.DEBUG if self._failing and expected else logging.WARNING
         log.log(level, "cannot read %d values: %r", size, error, exc_info=not expected)
-        self._failing = True
+        if not self._failing:
+            self._failing, self._failing_since = True, time.monotonic()
 
     def _fail(self, keys: Sequence[K]) -> None:
         now = self._clock()

@@ -1,24 +1,28 @@
 """Parses the query of a badge, page or text, whose options override the site's settings."""
 
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
 
 from services.api.counter import parameters, paths
 from services.http.errors import bad_request, shown
-from services.model.display import MAX_DIGITS, Display, Format, Lang, Look, Preset, Theme
+from services.model.colours import Colours, hexadecimal
+from services.model.display import CHOICES, MAX_DIGITS, Display, Look
 from services.model.lines import Line
 from services.model.site import Metric, Site
 
-CHOICES: dict[str, type[StrEnum]] = {
-    "lang": Lang,
-    "theme": Theme,
-    "preset": Preset,
-    "format": Format,
-}
 LABEL = "label-"
-NAMES = ("lines", *CHOICES, "digits", "heading", "metric", "path", *(LABEL + line for line in Line))
+NAMES = (
+    "lines",
+    *CHOICES,
+    *Colours._fields,
+    "digits",
+    "heading",
+    "unit",
+    "metric",
+    "path",
+    *(LABEL + line for line in Line),
+)
 
 # A page has one number, its views.
 _NOT_OF_A_PAGE = ("lines", "digits", "metric", LABEL)
@@ -48,15 +52,18 @@ def parse(query: bytes, site: Site) -> EmbedOptions:
         given[name] = value
     display = _display(given)
     page = given.get("path")
+    colours = Colours(
+        **{name: _colour(name, given[name]) for name in Colours._fields if name in given}
+    )
     if page is None:
-        look = Look.of(display.over(site.display))
+        look = _painted(Look.of(display.over(site.display)), colours)
         metric = parameters.metric(given["metric"]) if "metric" in given else None
         return EmbedOptions(look, site.measure(metric), None, display.heading)
     for name in given:
         if name.startswith(_NOT_OF_A_PAGE):
             raise bad_request(name, "with path; expected one of both: a page has views only")
     whole = msgspec.structs.replace(display, lines=(), digits=0, heading=display.heading or "")
-    look = Look.of(whole.over(site.display))
+    look = _painted(Look.of(whole.over(site.display)), colours)
     counted = paths.counted(page, site)
     return EmbedOptions(look, site.measure(), (page, counted), display.heading)
 
@@ -71,7 +78,7 @@ def _display(given: dict[str, str]) -> Display:
             fields[name] = [parameters.one_of(name, line, list(Line)) for line in _split(value)]
         elif name == "digits":
             fields[name] = _digits(value)
-        elif name == "heading":
+        elif name in ("heading", "unit"):
             fields[name] = value
         elif name.startswith(LABEL):
             labels[name.removeprefix(LABEL)] = value
@@ -80,6 +87,17 @@ def _display(given: dict[str, str]) -> Display:
     except msgspec.ValidationError as error:
         field, _, problem = str(error).partition(" - at `$")[0].partition(": ")
         raise bad_request(field, problem) from None
+
+
+def _colour(name: str, value: str) -> str:
+    try:
+        return hexadecimal(value)
+    except ValueError as error:
+        raise bad_request(name, f"{shown(value)}; {error}") from None
+
+
+def _painted(look: Look, colours: Colours) -> Look:
+    return msgspec.structs.replace(look, colours=colours)
 
 
 def _split(value: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from services.api.counter import embed_options
 from services.api.counter.embed_options import EmbedOptions
@@ -15,6 +15,7 @@ from services.api.counter.response_cache import Inputs
 from services.api.counter.routes import HEADERS, PREFLIGHT, Counters
 from services.http import etag
 from services.http.errors import unavailable
+from services.http.measured_route import MeasuredRoute
 from services.widget import badge, page
 from services.widget.block import Block, text
 
@@ -40,12 +41,12 @@ def routes(counters: Callable[[], Counters]) -> list[BaseRoute]:
     A response is cached by its address with all options, for as long as its numbers are fresh.
     """
 
-    def route(path: str, draw: Draw) -> Route:
+    def route(path: str, draw: Draw) -> MeasuredRoute:
         async def answer(request: Request) -> Response:
             if request.method == "OPTIONS":
                 return Response(status_code=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
             numbers = counters()
-            options, block, inputs = await _read(request, numbers)
+            options, block, inputs = await _read(request, numbers, every=path == TXT)
             drawn = draw(options, block)
             body = drawn.text.encode()
             headers = HEADERS
@@ -54,19 +55,21 @@ def routes(counters: Callable[[], Counters]) -> list[BaseRoute]:
             tag = etag.weak(body)
             return numbers.responses.respond(request, body, tag, headers, drawn.media_type, inputs)
 
-        return Route(path, answer, methods=["GET", "OPTIONS"])
+        return MeasuredRoute(path, answer, methods=["GET", "OPTIONS"])
 
     return [route(SVG, _badge), route(HTML, _page), route(TXT, _text)]
 
 
-async def _read(request: Request, counters: Counters) -> tuple[EmbedOptions, Block, Inputs | None]:
+async def _read(
+    request: Request, counters: Counters, *, every: bool
+) -> tuple[EmbedOptions, Block, Inputs | None]:
     site = counters.site(request.path_params["site"])
     options = embed_options.parse(request.scope["query_string"], site)
     paths = dict([options.path]) if options.path else {}
     answer, inputs = await counters.answer(site, options.metric, paths)
     numbers = msgspec.json.decode(answer.body)
     if options.path is None:
-        return options, Block.of_site(options.look, numbers), inputs
+        return options, Block.of_site(options.look, numbers, every=every), inputs
     views = numbers["paths"].get(options.path[0])
     if views is None:
         raise unavailable("the store cannot be read, and nothing was read before of this page")
@@ -74,13 +77,11 @@ async def _read(request: Request, counters: Counters) -> tuple[EmbedOptions, Blo
 
 
 def _badge(options: EmbedOptions, block: Block) -> Drawn:
-    policy = badge.policy(options.look.preset, options.look.theme)
-    return Drawn(badge.svg(block), badge.MEDIA_TYPE, policy)
+    return Drawn(badge.svg(block), badge.MEDIA_TYPE, badge.policy(options.look))
 
 
 def _page(options: EmbedOptions, block: Block) -> Drawn:
-    policy = page.policy(options.look.preset, options.look.theme)
-    return Drawn(page.html(block), page.MEDIA_TYPE, policy)
+    return Drawn(page.html(block), page.MEDIA_TYPE, page.policy(options.look))
 
 
 def _text(options: EmbedOptions, block: Block) -> Drawn:

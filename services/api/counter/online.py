@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from services.api.counter.body import OnlineNow
 from services.api.counter.cache import StaleIfErrorCache
 from services.state.errors import StateError
-from services.state.online import OnlineCount, OnlineCounts
+from services.state.online import OnlineCount, OnlineCounts, bots_of
 from services.state.state import State
 from services.store.interface import StoreUnavailableError
 
@@ -38,25 +38,26 @@ class OnlineReader:
         await self._counts.close()
 
     async def now(self, slugs: Sequence[str]) -> dict[str, OnlineNow]:
-        """Return the visitors online; if Redis is down, the last number for a while, then 0."""
+        """Return who is online; if Redis is down, the last numbers for a while, then 0."""
         counts = await self._counts.get_many(slugs)
         online = dict.fromkeys(slugs, OnlineNow(0, is_current=False))
-        for slug, ((count, read_at), stale) in counts.items():
+        for slug, ((visitors, bots, read_at), stale) in counts.items():
             if stale and self._clock() - read_at > REMEMBERED_SECONDS:
-                count = 0
-            online[slug] = OnlineNow(count, is_current=not stale)
+                visitors = bots = 0
+            online[slug] = OnlineNow(visitors, is_current=not stale, bots=bots)
         return online
 
-    async def _read(self, slugs: Sequence[str]) -> dict[str, tuple[int, float]]:
+    async def _read(self, slugs: Sequence[str]) -> dict[str, tuple[int, int, float]]:
         now = self._clock()
         try:
-            counts = await self._state.read(slugs)
+            counts = await self._state.read([*slugs, *map(bots_of, slugs)])
         except StateError as error:
             raise StoreUnavailableError(f"Redis cannot be asked who is online: {error}") from error
-        return {slug: (_valid(counts.get(slug), int(now * 1000)), now) for slug in slugs}
+        valid = {name: _valid(count, int(now * 1000)) for name, count in counts.items()}
+        return {slug: (valid.get(slug, 0), valid.get(bots_of(slug), 0), now) for slug in slugs}
 
 
-def _valid(count: OnlineCount | None, now_ms: int) -> int:
-    if count is None or now_ms - count.at_ms > VALID_SECONDS * 1000:
+def _valid(count: OnlineCount, now_ms: int) -> int:
+    if now_ms - count.at_ms > VALID_SECONDS * 1000:
         return 0
-    return count.visitors
+    return count.number

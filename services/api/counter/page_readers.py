@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from services.api.counter import queries_top
+from services.model.page_aliases import PageAlias
 from services.store.interface import Store
 
 ENOUGH_SECONDS = 600.0
@@ -34,11 +35,12 @@ class PublicPages:
 
     async def chosen(
         self,
-        site: str,
+        sites: Sequence[str],
         days: tuple[int, int],
         pages: Sequence[_Views],
         min_visitors: int,
         most: int,
+        aliases: Sequence[PageAlias] = (),
     ) -> tuple[list[_Views], int]:
         """Return the first pages with enough visitors, and how many before those have too few.
 
@@ -48,7 +50,7 @@ class PublicPages:
         withheld = 0
         for begin in range(0, len(pages), PAGES_A_LOOK):
             part = pages[begin : begin + PAGES_A_LOOK]
-            enough = await self._enough(site, days, part, min_visitors)
+            enough = await self._enough(sites, days, part, min_visitors, aliases)
             for page in part:
                 if len(chosen) == most:
                     return chosen, withheld
@@ -59,13 +61,18 @@ class PublicPages:
         return chosen, withheld
 
     async def _enough(
-        self, site: str, days: tuple[int, int], pages: Sequence[_Views], min_visitors: int
+        self,
+        sites: Sequence[str],
+        days: tuple[int, int],
+        pages: Sequence[_Views],
+        min_visitors: int,
+        aliases: Sequence[PageAlias],
     ) -> set[str]:
         now = self._monotonic()
         length = days[1] - days[0]
         # A page has no more visitors than views.
         views = {path: of_page for path, of_page in pages if of_page >= min_visitors}
-        keys = {path: _key(site, length, min_visitors, path) for path in views}
+        keys = {path: _key(" ".join(sites), length, min_visitors, path) for path in views}
         enough, asked = set(), []
         for path, key in keys.items():
             is_enough, until = self._known.get(key, (False, 0.0))
@@ -74,7 +81,7 @@ class PublicPages:
             elif is_enough:
                 enough.add(path)
         if asked:
-            found = await queries_top.readers(self._store, site, days, asked)
+            found = await queries_top.readers(self._store, sites, days, asked, aliases)
             for path in asked:
                 visitors, held = found.get(path, queries_top.PageReaders(0, 0))
                 # Of views whose raw hits are no longer kept nobody can tell; they are not held

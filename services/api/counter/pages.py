@@ -18,7 +18,7 @@ from services.store.corrections import Taken
 from services.store.interface import Store
 
 PageKey = tuple[str, str]
-"""Site and path."""
+"""Site, or the name of its downloads, and path."""
 
 
 class PageReader:
@@ -32,7 +32,7 @@ class PageReader:
     async def read(
         self, sites: Mapping[str, Site], pages: Sequence[PageKey]
     ) -> dict[PageKey, PageReading]:
-        """Return the views of pages; `sites` are theirs, by slug.
+        """Return the views of pages; `sites` are theirs, by the names that the keys have.
 
         A page that may not be shown is left out. Raises StoreError.
         """
@@ -72,8 +72,11 @@ class PageReader:
             )
         return await self._floor.show(readings, shown)
 
-    async def recall(self, pages: Sequence[PageKey]) -> dict[PageKey, PageReading]:
+    async def recall(
+        self, sites: Mapping[str, Site], pages: Sequence[PageKey]
+    ) -> dict[PageKey, PageReading]:
         """Return the views that were last shown, for those pages that have any."""
+        del sites
         return await self._floor.recall(pages)
 
 

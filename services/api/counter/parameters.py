@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from services.api.counter import paths
 from services.http.errors import ApiError, bad_request, shown
-from services.model.site import Metric
+from services.model.site import Metric, Site
 
 MAX_BYTES = 32 * 1024
-MAX_FIELDS = 200
+_PATHS = {"path": "paths", "download": "files"}
+MAX_FIELDS = 201
+"""As many pages and files as may be asked for, and the measure."""
 
 
 def fields(query: bytes) -> list[tuple[str, str]]:
@@ -37,3 +41,25 @@ def one_of(name: str, value: str, known: Sequence[str]) -> str:
     if value not in known:
         raise bad_request(name, f"{shown(value)}; expected one of {', '.join(known)}")
     return value
+
+
+class Asked(NamedTuple):
+    """What a request for the counter asks for; pages and files as path as given → as counted."""
+
+    metric: Metric
+    paths: dict[str, str]
+    files: dict[str, str]
+
+
+def parse(query: bytes, site: Site) -> Asked:
+    """Return what is asked for. Raises ApiError."""
+    asked = Asked(site.measure(), {}, {})
+    for name, value in fields(query) if query else ():
+        if name == "metric":
+            asked = asked._replace(metric=site.measure(metric(value)))
+        elif name in _PATHS:
+            getattr(asked, _PATHS[name])[value] = paths.counted(value, site)
+    for name, field in _PATHS.items():
+        if (number := len(getattr(asked, field))) > paths.MAX_PATHS:
+            raise bad_request(name, f"{number} paths; expected at most {paths.MAX_PATHS}")
+    return asked

@@ -1,11 +1,13 @@
 """The statements behind the public numbers."""
 
+import asyncio
 from collections.abc import Collection
 from datetime import date
 from typing import NamedTuple
 
 from services.api.counter.periods import Key
 from services.model.calendar import EPOCH, Grain, period_start, to_date, to_day
+from services.store import corrections
 from services.store.interface import Store
 
 _GRAINS = {grain.value: grain for grain in Grain}
@@ -72,6 +74,34 @@ _FIRST = """
 SELECT site, toUInt16(min(start))
 FROM counters
 WHERE site IN %(sites)s AND grain = %(grain)s AND start IN %(starts)s AND path = ''
+GROUP BY site
+"""
+
+_UNDONE = """
+SELECT DISTINCT site
+FROM corrections
+WHERE site IN %(sites)s AND id LIKE %(undone)s
+"""
+
+_FIRST_LEFT = """
+SELECT site, toUInt16(min(day))
+FROM (
+    SELECT site, day, sum(of_day) AS left
+    FROM (
+        SELECT site, start AS day, toInt64(argMax(views, position)) AS of_day
+        FROM counters
+        WHERE site IN %(sites)s AND grain = 'day' AND path = ''
+        GROUP BY site, start
+        UNION ALL
+        SELECT site, day, -any(views) AS of_day
+        FROM correction_entries
+        WHERE site IN %(sites)s AND path = ''
+            AND run IN (SELECT run FROM corrections WHERE site IN %(sites)s)
+        GROUP BY site, day, run
+    )
+    GROUP BY site, day
+    HAVING left > 0
+)
 GROUP BY site
 """
 
@@ -204,4 +234,15 @@ async def first_days(store: Store, sites: Collection[str]) -> dict[str, int]:
             for start in set(first.values())
             for day in range(days)
         }
+    return first
+
+
+async def first_shown_days(store: Store, sites: Collection[str]) -> dict[str, int]:
+    """Return the first counted day of each site that has one, without imports that were undone."""
+    parameters = {"sites": sorted(sites), "undone": f"{corrections.IMPORT}%"}
+    first, rows = await asyncio.gather(first_days(store, sites), store.execute(_UNDONE, parameters))
+    undone = [site for (site,) in rows]
+    if undone:
+        left: dict[str, int] = dict(await store.execute(_FIRST_LEFT, {"sites": sorted(undone)}))
+        first = {site: day for site, day in first.items() if site not in undone} | left
     return first

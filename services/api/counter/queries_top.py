@@ -4,49 +4,61 @@ import re
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from services.model.calendar import to_date
+from services.model.calendar import EPOCH, to_date
 from services.model.hit import OTHER_PATH, UNKNOWN_PATH
+from services.model.page_aliases import PageAlias, PageAliases
 from services.model.site import ANY_TEXT
 from services.store import corrections
 from services.store.interface import Store
+from services.store.page_aliases import page_column
 
 # Only key columns are compared, so FINAL sees every version of a row, and reads no more than the
-# requested days. What corrections take, and views that were under `(other)`,
-# are read beside it, and are few.
+# requested days. What corrections take, views that were under `(other)`, and opening balances
+# are read beside it, and are few. Of balances, the first entry of an id counts.
 _TOP = """
-SELECT path, sum(of_day) AS of_all
+SELECT {page} AS page, sum(of_day) AS of_all
 FROM (
     SELECT path, toInt64(views) AS of_day
     FROM counters FINAL
-    WHERE site = %(site)s AND grain = 'day' AND start >= %(first)s AND start <= %(last)s
-        AND path NOT IN %(no_pages)s{shown}
+    WHERE site IN %(sites)s AND {of_period} AND path NOT IN %(no_pages)s{shown}
+    UNION ALL
+    SELECT path, argMin(views, at) AS of_day
+    FROM opening_balances
+    WHERE site IN %(sites)s AND {of_period} AND path NOT IN %(no_pages)s{shown}
+    GROUP BY site, path, id
     UNION ALL
     SELECT path, toInt64(views) AS of_day
     FROM returned_views FINAL
-    WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
+    WHERE site IN %(sites)s AND day >= %(first)s AND day <= %(last)s
         AND path NOT IN %(no_pages)s{shown}
     UNION ALL
     SELECT path, -any(views) AS of_day
     FROM correction_entries
-    WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
+    WHERE site IN %(sites)s AND day >= %(first)s AND day <= %(last)s
         AND path NOT IN %(no_pages)s
-        AND run IN (SELECT run FROM corrections WHERE site = %(site)s)
-    GROUP BY path, day, run
+        AND run IN (SELECT run FROM corrections WHERE site IN %(sites)s)
+    GROUP BY site, path, day, run
 )
-GROUP BY path
+GROUP BY page
 HAVING of_all > 0
-ORDER BY of_all DESC, path
+ORDER BY of_all DESC, page
 LIMIT %(limit)s
 """
+_OF_DAYS = "grain = 'day' AND start >= %(first)s AND start <= %(last)s"
+_OF_ALL_TIME = "grain = 'total' AND start = %(epoch)s"
 
 # A hit may stand in the table twice until it is merged away.
 _READERS = """
-SELECT path, uniqExactIf(visitor, visitor != 0), uniqExact(position, idx)
+SELECT {page} AS page, uniqExactIf(visitor, visitor != 0), uniqExact(position, idx)
 FROM hits
 WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND bot = 0 AND path IN %(paths)s
     {left}
-GROUP BY path
+GROUP BY page
 """
+
+
+ALL_TIME = 0
+"""The first day of a period that has everything."""
 
 
 class PageReaders(NamedTuple):
@@ -58,39 +70,71 @@ class PageReaders(NamedTuple):
 
 async def top_pages(
     store: Store,
-    site: str,
+    sites: Sequence[str],
     days: tuple[int, int],
     limit: int,
     hidden: Sequence[str] = (),
+    aliases: Sequence[PageAlias] = (),
 ) -> list[tuple[str, int]]:
     """Return the pages with the most views from days[0] to days[1], and the views.
 
-    `hidden` are pages to leave out, with * at the end for all that begin so. Raises StoreError.
+    Pages of one path on several sites are one. Opening balances of these days are included; from
+    ALL_TIME on, those of the total instead. `hidden` are pages to leave out, with * at the end for
+    all that begin so. Raises StoreError.
     """
-    shown, parameters = _without(hidden)
-    parameters |= {
-        "site": site,
-        "first": to_date(days[0]),
-        "last": to_date(days[1]),
-        "limit": limit,
-    }
-    rows = await store.execute(_TOP.format(shown=shown), parameters)
+    rows = await store.execute(*statement_of_top(sites, days, limit, hidden, aliases))
     return [(path, views) for path, views in rows]
 
 
-async def readers(
-    store: Store, site: str, days: tuple[int, int], paths: Collection[str]
-) -> dict[str, PageReaders]:
-    """Return what the raw hits of pages say, without those taken back. Raises StoreError."""
-    parameters: dict[str, object] = {
-        "site": site,
+def statement_of_top(
+    sites: Sequence[str],
+    days: tuple[int, int],
+    limit: int,
+    hidden: Sequence[str] = (),
+    aliases: Sequence[PageAlias] = (),
+) -> tuple[str, dict[str, object]]:
+    """Return the statement of `top_pages`, and its parameters."""
+    shown, parameters = _without(hidden)
+    page, of_aliases = page_column(aliases)
+    parameters |= of_aliases
+    parameters |= {
+        "sites": list(sites),
         "first": to_date(days[0]),
         "last": to_date(days[1]),
-        "paths": sorted(paths),
+        "limit": limit,
+        "epoch": EPOCH,
     }
-    left = await corrections.left(store, parameters)
-    rows = await store.execute(_READERS.format(left=left), parameters)
-    return {path: PageReaders(visitors, views) for path, visitors, views in rows}
+    of_period = _OF_ALL_TIME if days[0] == ALL_TIME else _OF_DAYS
+    return _TOP.format(shown=shown, page=page, of_period=of_period), parameters
+
+
+async def readers(
+    store: Store,
+    sites: Sequence[str],
+    days: tuple[int, int],
+    paths: Collection[str],
+    aliases: Sequence[PageAlias] = (),
+) -> dict[str, PageReaders]:
+    """Return what the raw hits of pages say, without those taken back. Raises StoreError.
+
+    A reader of pages of two sites is one of each.
+    """
+    page, of_aliases = page_column(aliases)
+    ready = PageAliases(aliases)
+    found: dict[str, PageReaders] = {}
+    for site in sites:
+        parameters: dict[str, object] = {
+            "site": site,
+            "first": to_date(days[0]),
+            "last": to_date(days[1]),
+            "paths": sorted(address for path in paths for address in ready.addresses_of(path)),
+        }
+        left = await corrections.left(store, parameters)
+        statement = _READERS.format(left=left, page=page)
+        for path, visitors, views in await store.execute(statement, parameters | of_aliases):
+            before = found.get(path, PageReaders(0, 0))
+            found[path] = PageReaders(before.visitors + visitors, before.views + views)
+    return found
 
 
 def _without(hidden: Sequence[str]) -> tuple[str, dict[str, object]]:

@@ -53,6 +53,18 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
         """Tell whether two readings are equal but for their time."""
         return msgspec.structs.replace(self, as_of=other.as_of) == other
 
+    def plus(self, other: "Reading") -> "Reading":
+        """Return the numbers of both sites together; the peak is the higher one of the two."""
+        peaks = [peak for peak in (self.peak_of(other.day), other.peak) if peak is not None]
+        return Reading(
+            min(self.as_of, other.as_of),
+            other.day,
+            min(self.since, other.since),
+            max(peaks, default=None),
+            _sum(self.counted, other.counted),
+            _sum(self.ledger, other.ledger),
+        )
+
 
 class PageReading(msgspec.Struct, frozen=True, array_like=True):
     """The views of a page, as counted, and what the ledger adds: of all time and of a day."""
@@ -69,16 +81,36 @@ class PageReading(msgspec.Struct, frozen=True, array_like=True):
         """The rows as counted."""
         return {TOTAL: self.views, (Grain.DAY, self.day): self.today}
 
+    def plus(self, other: "PageReading") -> "PageReading":
+        """Return the views of both pages together."""
+        today = self.day == other.day
+        return PageReading(
+            min(self.as_of, other.as_of),
+            other.day,
+            self.views + other.views,
+            other.today + (self.today if today else 0),
+            self.ledger + other.ledger,
+            other.ledger_today + (self.ledger_today if today else 0),
+        )
+
     @property
     def is_counted(self) -> bool:
         """Whether there is a number of the page at all: pages can be invented."""
         return bool(self.views or self.ledger)
 
-    def numbers(self, today: int) -> dict[str, int]:
-        """Return the views of all time, and those of a day."""
+    def numbers(self, today: int, field: str = "paths") -> dict[str, int]:
+        """Return the views of all time, and those of a day; of a file, its downloads.
+
+        `field` is the one of the answer that they are for.
+        """
         of_day = self.today + self.ledger_today if today == self.day else 0
-        return {"views": max(0, self.views + self.ledger), "today": max(0, of_day)}
+        name = "views" if field == "paths" else field
+        return {name: max(0, self.views + self.ledger), "today": max(0, of_day)}
 
     def says_the_same(self, other: "PageReading") -> bool:
         """Tell whether two readings are equal but for their time."""
         return msgspec.structs.replace(self, as_of=other.as_of) == other
+
+
+def _sum(one: Rows, other: Rows) -> Rows:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in one.keys() | other.keys()}

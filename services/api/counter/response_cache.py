@@ -6,7 +6,7 @@ before any routing, and sent again as it is.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,17 +14,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.counter.pages import PageKey
 from services.api.counter.reader import CounterKey
-from services.api.metrics import COUNTER_CACHE, REQUEST_SECONDS
-from services.http import etag
+from services.api.metrics import FRESH
+from services.http import compression, etag
+from services.http.request_metrics import observe, route_of
 from services.model.site import Site
+from services.runtime import request_id
 from services.runtime.bounded import BoundedMap, size_of
 
 MAX_BYTES = 16 << 20
 _BYTES_A_RESPONSE = 4000
 """What it takes beside its body, its address and the names of its pages."""
+_BYTES_A_FORM = 1000
+"""What the headers of a compressed form take."""
 _BYTES_A_PAGE = 100
-
-_FRESH = COUNTER_CACHE.labels("fresh")
 
 
 class Inputs(NamedTuple):
@@ -36,13 +38,44 @@ class Inputs(NamedTuple):
     expires_at: float
 
 
+class Forms(NamedTuple):
+    """The forms of a response: in full, compressed where that is worth it, and the 304."""
+
+    whole: Response
+    packed: Response | None
+    unchanged: Response
+
+    @classmethod
+    def of(cls, body: bytes, tag: str, headers: Mapping[str, str], media_type: str) -> Self:
+        """Make them of a body; `tag` is weak, and names it in either form."""
+        packed = None
+        if len(body) >= compression.MIN_BYTES:
+            headers = {**headers, **compression.VARIES}
+            packed = etag.answer(
+                compression.compressed(body), tag, {**headers, **compression.GZIP}, media_type
+            )
+        return cls(
+            etag.answer(body, tag, headers, media_type), packed, etag.unchanged(tag, headers)
+        )
+
+    def best(self, request: Request, tag: str) -> Response:
+        """Return the one to send."""
+        if etag.matches(request.headers.get("if-none-match"), tag):
+            return self.unchanged
+        accepted = request.headers.get("accept-encoding", "")
+        if self.packed is not None and compression.accepts_gzip(accepted):
+            return self.packed
+        return self.whole
+
+
 class CachedResponse:
-    """One response as ASGI messages: in full, and the 304 for a client that has it."""
+    """One response as ASGI messages: in full, compressed if it is long, and the 304."""
 
     __slots__ = (
         "body",
         "etag",
         "inputs",
+        "packed",
         "requested",
         "route",
         "size",
@@ -51,20 +84,19 @@ class CachedResponse:
         "unchanged",
     )
 
-    def __init__(
-        self, inputs: Inputs, tag: str, whole: Response, unchanged: Response, route: str
-    ) -> None:
+    def __init__(self, inputs: Inputs, tag: str, forms: Forms, route: str) -> None:
+        whole, packed, unchanged = forms
         self.inputs = inputs
         self.tag = tag
         self.etag = tag.encode("latin-1")
         self.route = route
         self.start = _start(whole)
-        self.body: Message = {"type": "http.response.body", "body": bytes(whole.body)}
+        self.body = _body(whole)
+        self.packed = None if packed is None else (_start(packed), _body(packed))
         self.unchanged = _start(unchanged)
         names = [path for _, path in inputs.pages]
-        self.size = (
-            len(whole.body) + _BYTES_A_RESPONSE + _BYTES_A_PAGE * len(names) + size_of(*names)
-        )
+        length = len(whole.body) + (0 if packed is None else len(packed.body) + _BYTES_A_FORM)
+        self.size = length + _BYTES_A_RESPONSE + _BYTES_A_PAGE * len(names) + size_of(*names)
         self.requested = False
         """Whether it was requested again."""
 
@@ -121,12 +153,12 @@ class ResponseCache:
     ) -> Response:
         """Return the response to a request; cache it if there are inputs, which must be fresh."""
         if inputs is not None and request.method == "GET":
-            whole = etag.answer(body, tag, headers, media_type)
-            unchanged = etag.unchanged(tag, headers)
-            cached = CachedResponse(inputs, tag, whole, unchanged, _route(request))
+            forms = Forms.of(body, tag, headers, media_type)
+            cached = CachedResponse(inputs, tag, forms, route_of(request.scope))
             path, query = request.scope["path"], request.scope["query_string"]
             self._responses.put((path, query), cached, cached.size + size_of(path, query))
-        return etag.respond(request, body, tag, headers, media_type)
+            return forms.best(request, tag)
+        return compression.respond(request, body, tag, headers, media_type)
 
     def expiring(self, seconds: float) -> Iterator[Inputs]:
         """Drop expired responses; yield the inputs of those requested again that expire soon."""
@@ -161,18 +193,30 @@ class ResponseCacheMiddleware:
             await self._app(scope, receive, send)
             return
         if _has(scope["headers"], cached):
-            await send(cached.unchanged)
+            await send(_with_id(scope, cached.unchanged))
             await send(_NOTHING)
-            code = "304"
+            status = 304
         else:
-            await send(cached.start)
-            await send(cached.body)
-            code = "200"
-        _FRESH.inc()
-        REQUEST_SECONDS.labels(cached.route, "GET", code).observe(time.perf_counter() - started)
+            start, body = cached.start, cached.body
+            # Most are short, have one form, and ask nothing of the request.
+            if cached.packed is not None and _takes_gzip(scope["headers"]):
+                start, body = cached.packed
+            await send(_with_id(scope, start))
+            await send(body)
+            status = 200
+        FRESH.inc()
+        observe(cached.route, "GET", status, time.perf_counter() - started)
 
 
 _NOTHING: Message = {"type": "http.response.body", "body": b""}
+
+
+def _with_id(scope: Scope, start: Message) -> Message:
+    """Return the head of a response with the request's id, if a proxy gave one."""
+    given = scope.get(request_id.SCOPE)
+    if given is None:
+        return start
+    return {**start, "headers": [*start["headers"], (request_id.HEADER, given)]}
 
 
 def _has(headers: Iterable[tuple[bytes, bytes]], cached: CachedResponse) -> bool:
@@ -183,13 +227,21 @@ def _has(headers: Iterable[tuple[bytes, bytes]], cached: CachedResponse) -> bool
     return False
 
 
+def _takes_gzip(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether the client takes a compressed response."""
+    for name, value in headers:
+        if name == b"accept-encoding":
+            return compression.accepts_gzip(value.decode("latin-1"))
+    return False
+
+
+def _body(response: Response) -> Message:
+    return {"type": "http.response.body", "body": bytes(response.body)}
+
+
 def _start(response: Response) -> Message:
     return {
         "type": "http.response.start",
         "status": response.status_code,
         "headers": response.raw_headers,
     }
-
-
-def _route(request: Request) -> str:
-    return str(getattr(request.scope.get("endpoint"), "__name__", "other"))

@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import TypeVar
+from types import MappingProxyType
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.counter import parameters, paths
+from services.api.counter import parameters
 from services.api.counter.body import SiteNumbers, TaggedBody
 from services.api.counter.cache import (
     BYTES_A_VALUE,
@@ -18,13 +18,15 @@ from services.api.counter.cache import (
     StaleIfErrorCache,
     TooManyWaitingError,
 )
+from services.api.counter.merged import Merged
 from services.api.counter.pages import PageKey, PageReader
 from services.api.counter.reader import CounterKey, CounterReader
 from services.api.counter.reading import PageReading, Reading
 from services.api.counter.response_cache import Inputs, ResponseCache
-from services.api.metrics import COUNTER_CACHE, STALE_ANSWERS
+from services.api.metrics import FRESH, NONE, READ, STALE, STALE_ANSWERS
 from services.api.sites.registry import Registry
-from services.http.errors import bad_request, unavailable, unknown_site
+from services.http.errors import unavailable, unknown_site
+from services.model.downloads import downloads_of
 from services.model.site import Metric, Site
 from services.runtime.bounded import size_of
 from services.state.state import State
@@ -59,10 +61,8 @@ PREFLIGHT = {
     "Access-Control-Max-Age": "86400",
 }
 
-N = TypeVar("N", bound=str)
-
-_FRESH = COUNTER_CACHE.labels("fresh")
-_NO_PAGES = Cached[dict[str, PageReading]]({}, stale=False)
+_NONE: Mapping[str, str] = MappingProxyType({})
+_NO_PAGES = Cached[dict[PageKey, PageReading]]({}, stale=False)
 
 
 class Counters:
@@ -79,6 +79,7 @@ class Counters:
         self._registry = registry
         self._reader = CounterReader(store, state, clock, monotonic)
         self._page_reader = PageReader(store, state, clock)
+        self._merged = Merged(registry)
         self._numbers = StaleIfErrorCache(
             self._read_numbers,
             fallback=self._recall_numbers,
@@ -91,7 +92,7 @@ class Counters:
         # Pages are read one batch at a time, however many are requested, or invented.
         self._pages = StaleIfErrorCache(
             self._read_pages,
-            fallback=self._page_reader.recall,
+            fallback=self._recall_pages,
             grace=GRACE_SECONDS,
             max_bytes=PAGE_BYTES,
             size=lambda page, _: BYTES_A_VALUE + size_of(page[1]),
@@ -137,16 +138,22 @@ class Counters:
         if request.method == "OPTIONS":
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
         site = self.site(request.path_params["site"])
-        metric, pages = _parse(request.scope["query_string"], site)
-        answer, inputs = await self.answer(site, metric, pages)
+        asked = parameters.parse(request.scope["query_string"], site)
+        answer, inputs = await self.answer(site, *asked)
         return self.responses.respond(
             request, answer.body, answer.etag, HEADERS, "application/json", inputs
         )
 
     async def answer(
-        self, site: Site, metric: Metric, paths: dict[str, str]
+        self,
+        site: Site,
+        metric: Metric,
+        paths: Mapping[str, str],
+        files: Mapping[str, str] = _NONE,
     ) -> tuple[TaggedBody, Inputs | None]:
-        """Return the numbers of a site with the views of pages: path as given → as counted.
+        """Return the numbers of a site with the views of pages, and the downloads of files.
+
+        Both are given as path as given → as counted.
 
         The second value is what they were made of, None unless all of it is fresh.
         Raises ApiError when the store cannot be read and no earlier numbers are known.
@@ -154,22 +161,34 @@ class Counters:
         try:
             numbers, stale = await self._cached_numbers(site, metric)
         except NothingCachedError:
-            COUNTER_CACHE.labels("none").inc()
+            NONE.inc()
             raise unavailable("the store cannot be read, and nothing was read before") from None
-        pages = await self._cached_pages(site, paths) if paths else _NO_PAGES
+        views = {given: (site.kept_as, site.page_of(path)) for given, path in paths.items()}
+        kept_as = downloads_of(site.kept_as)
+        downloads = {given: (kept_as, path) for given, path in files.items()}
+        keys = (*views.values(), *downloads.values())
+        pages = await self._cached_pages(keys) if keys else _NO_PAGES
         answer = numbers.current
         if stale or pages.stale:
             STALE_ANSWERS.inc()
             answer = await self._last_good(numbers, pages)
-        if paths:
-            today = self._reader.today(site) if pages.stale else None
-            answer = answer.with_pages(
-                {
-                    path: page.numbers(page.day if today is None else today)
-                    for path, page in pages.value.items()
-                }
-            )
-        return answer, None if stale or pages.stale else self._inputs(site, numbers, paths)
+        today = self._reader.today(site) if pages.stale else None
+        for field, asked in (("paths", views), ("downloads", downloads)):
+            if asked:
+                answer = answer.with_more(
+                    field,
+                    {
+                        given: page.numbers(page.day if today is None else today, field)
+                        for given, key in asked.items()
+                        if (page := pages.value.get(key)) is not None
+                    },
+                )
+        return answer, None if stale or pages.stale else self._inputs(site, numbers, keys)
+
+    async def read_all_now(self, site: Site, paths: Sequence[str]) -> None:
+        """Read as `read_now` does, and days of long ago again, too. Raises StoreError."""
+        self._reader.forget(site)
+        await self.read_now(site, paths)
 
     async def read_now(
         self, site: Site, paths: Sequence[str]
@@ -179,20 +198,28 @@ class Counters:
         What was read is kept as what was shown last, also where nobody asks for it.
         """
         measures = dict.fromkeys(map(site.measure, Metric))
-        sites = {site.slug: site}
-        numbers = await self._reader.read(sites, [(site.slug, metric) for metric in measures])
-        keys = [(site.slug, path) for path in paths]
+        sites = {site.kept_as: site}
+        numbers = await self._reader.read(sites, [(site.kept_as, metric) for metric in measures])
+        keys = [(site.kept_as, path) for path in paths]
         pages = await self._page_reader.read(sites, keys) if keys else {}
         return (
             {metric: one.reading for (_, metric), one in numbers.items()},
             {path: page for (_, path), page in pages.items()},
         )
 
-    def _inputs(self, site: Site, numbers: SiteNumbers, paths: dict[str, str]) -> Inputs | None:
-        counter = (site.slug, numbers.metric)
+    async def views_of(self, sites: Iterable[Site]) -> dict[str, dict[str, int]]:
+        """Return the views of many sites, by slug and period, past the caches. Raises StoreError.
+
+        What was read is not kept as shown: nobody sees it on a page.
+        """
+        return await self._reader.views({site.kept_as: site for site in sites})
+
+    def _inputs(
+        self, site: Site, numbers: SiteNumbers, pages: tuple[PageKey, ...]
+    ) -> Inputs | None:
+        counter = (site.kept_as, numbers.metric)
         if self._numbers.fresh(counter) is not numbers:
             return None  # expired or refreshed while the pages were read
-        pages = tuple((site.slug, path) for path in paths.values())
         times = [self._numbers.expires_at(counter), *map(self._pages.expires_at, pages)]
         return Inputs(site, counter, pages, min(times))
 
@@ -202,17 +229,17 @@ class Counters:
         )
 
     async def _last_good(
-        self, numbers: SiteNumbers, pages: Cached[dict[str, PageReading]]
+        self, numbers: SiteNumbers, pages: Cached[dict[PageKey, PageReading]]
     ) -> TaggedBody:
         """Return the last good numbers as of today; their time is that of the oldest part."""
         today = self._reader.today(numbers.site)
-        online = await self._reader.online(numbers.site)
+        online = await self._reader.online(self._merged.online_of(numbers.site))
         readings = (numbers.reading, *(pages.value.values() if pages.stale else ()))
         return numbers.stale(today, online, min(reading.as_of for reading in readings))
 
     def site(self, slug: str) -> Site:
-        """Return a site; ApiError when there is none of that name."""
-        site = self._registry.get(slug)
+        """Return the site of a slug or a host; ApiError when there is none of that name."""
+        site = self._registry.named(slug)
         if site is None:
             if not self._registry.loaded:
                 raise unavailable("the store cannot be read yet")
@@ -226,69 +253,38 @@ class Counters:
         self._requested_at[counter] = now
 
     async def _cached_numbers(self, site: Site, metric: Metric) -> Cached[SiteNumbers]:
-        self._note((site.slug, metric))
-        fresh = self._numbers.fresh((site.slug, metric))
+        self._note((site.kept_as, metric))
+        fresh = self._numbers.fresh((site.kept_as, metric))
         if fresh is not None:
-            _FRESH.inc()
+            FRESH.inc()
             return Cached(fresh, stale=False)
-        cached = await self._numbers.get((site.slug, metric))
-        COUNTER_CACHE.labels("stale" if cached.stale else "read").inc()
+        cached = await self._numbers.get((site.kept_as, metric))
+        (STALE if cached.stale else READ).inc()
         return cached
 
-    async def _cached_pages(
-        self, site: Site, paths: dict[str, str]
-    ) -> Cached[dict[str, PageReading]]:
+    async def _cached_pages(self, keys: Sequence[PageKey]) -> Cached[dict[PageKey, PageReading]]:
         """Return the requested pages; those of which nothing is known are left out."""
         try:
-            cached = await self._pages.get_many([(site.slug, path) for path in paths.values()])
+            cached = await self._pages.get_many(keys)
         except TooManyWaitingError:
             raise unavailable("too many pages are asked for at once; try again later") from None
-        pages = {
-            given: cached[site.slug, path].value
-            for given, path in paths.items()
-            if (site.slug, path) in cached
-        }
-        stale = len(pages) < len(paths) or any(page.stale for page in cached.values())
-        return Cached(pages, stale=stale)
+        stale = any(key not in cached or cached[key].stale for key in keys)
+        return Cached({key: page.value for key, page in cached.items()}, stale=stale)
 
     async def _read_numbers(self, counters: Sequence[CounterKey]) -> dict[CounterKey, SiteNumbers]:
-        sites, known = self._known(counters)
-        return await self._reader.read(sites, known) if known else {}
+        return await self._merged.numbers(counters, self._reader.read)
 
     async def _recall_numbers(
         self, counters: Sequence[CounterKey]
     ) -> dict[CounterKey, SiteNumbers]:
-        sites, known = self._known(counters)
-        return await self._reader.recall(sites, known) if known else {}
+        return await self._merged.numbers(counters, self._reader.recall)
 
     async def _read_pages(self, pages: Sequence[PageKey]) -> dict[PageKey, PageReading]:
-        sites, known = self._known(pages)
-        return await self._page_reader.read(sites, known) if known else {}
+        return await self._merged.pages(pages, self._page_reader.read)
 
-    def _known(self, keys: Sequence[tuple[str, N]]) -> tuple[dict[str, Site], list[tuple[str, N]]]:
-        """Return the sites of keys, and the keys without those of sites removed meanwhile."""
-        sites = {
-            slug: site
-            for slug in {slug for slug, _ in keys}
-            if (site := self._registry.get(slug)) is not None
-        }
-        return sites, [key for key in keys if key[0] in sites]
+    async def _recall_pages(self, pages: Sequence[PageKey]) -> dict[PageKey, PageReading]:
+        return await self._merged.pages(pages, self._page_reader.recall)
 
 
 def _later(times: dict[CounterKey, float], since: float) -> dict[CounterKey, float]:
     return {counter: at for counter, at in times.items() if at >= since}
-
-
-def _parse(query: bytes, site: Site) -> tuple[Metric, dict[str, str]]:
-    """Return the measure, and the paths of pages: as given → as counted."""
-    if not query:
-        return site.measure(), {}
-    metric, pages = site.measure(), {}
-    for name, value in parameters.fields(query):
-        if name == "metric":
-            metric = site.measure(parameters.metric(value))
-        elif name == "path":
-            pages[value] = paths.counted(value, site)
-    if len(pages) > paths.MAX_PATHS:
-        raise bad_request("path", f"{len(pages)} paths; expected at most {paths.MAX_PATHS}")
-    return metric, pages

@@ -14,8 +14,10 @@ from services.api.counter import parameters, queries_top, routes
 from services.api.counter.body import TaggedBody, iso
 from services.api.counter.cache import BYTES_A_VALUE, NothingCachedError, StaleIfErrorCache
 from services.api.counter.page_readers import MAX_LOOKED_AT, PublicPages
-from services.http import etag
+from services.api.sites.registry import Registry
+from services.http import compression
 from services.http.errors import ApiError, bad_request, shown, unavailable
+from services.model.page_aliases import PageAlias
 from services.model.site import Site
 from services.runtime.bounded import size_of
 from services.store.interface import Store
@@ -35,11 +37,12 @@ _HEADERS = routes.HEADERS | {
 
 
 class TopPeriod(StrEnum):
-    """The days that are looked at, the last of them the site's today."""
+    """The days that are looked at, the last of them the site's today; `all` is all time."""
 
     TODAY = "today"
     WEEK = "7d"
     MONTH = "30d"
+    ALL = "all"
 
 
 _DAYS = {TopPeriod.TODAY: 1, TopPeriod.WEEK: 7, TopPeriod.MONTH: 30}
@@ -62,9 +65,11 @@ class _List(NamedTuple):
     """What is asked for; a site whose settings change has another list at once."""
 
     site: str
+    parts: tuple[str, ...]
     period: TopPeriod
     hidden: tuple[str, ...]
     min_visitors: int
+    aliases: tuple[PageAlias, ...]
 
 
 class TopPages:
@@ -73,11 +78,13 @@ class TopPages:
     def __init__(
         self,
         site: Callable[[str], Site],
+        registry: Registry,
         store: Store,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._site = site
+        self._registry = registry
         self._store = store
         self._clock = clock
         self._public = PublicPages(store, monotonic)
@@ -107,7 +114,14 @@ class TopPages:
         period, limit = _parse(request.scope["query_string"])
         try:
             (as_of, pages, withheld), stale = await self._lists.get(
-                _List(site.slug, period, site.hidden_pages, site.min_visitors)
+                _List(
+                    site.kept_as,
+                    tuple(part.kept_as for part in self._registry.parts(site)),
+                    period,
+                    site.hidden_pages,
+                    site.min_visitors,
+                    site.page_aliases,
+                )
             )
         except NothingCachedError:
             raise unavailable("the store cannot be read, and nothing was read before") from None
@@ -122,24 +136,34 @@ class TopPages:
                 "withheld": withheld,
             }
         )
-        return etag.respond(request, body.body, body.etag, _HEADERS, "application/json")
+        return compression.respond(request, body.body, body.etag, _HEADERS, "application/json")
 
     async def _read(self, keys: Sequence[_List]) -> dict[_List, _Reading]:
         readings = {}
         for key in keys:
             now_ms = int(self._clock() * 1000)
-            today = self._site(key.site).day_of(now_ms)
-            days = (today - _DAYS[key.period] + 1, today)
+            site = self._registry.kept(key.site)
+            if site is None:
+                continue  # removed meanwhile
+            today = site.day_of(now_ms)
+            days = (_first_day(key.period, today), today)
             candidates = MAX_LOOKED_AT if key.min_visitors else MAX_LIMIT
-            rows = await queries_top.top_pages(self._store, key.site, days, candidates, key.hidden)
+            rows = await queries_top.top_pages(
+                self._store, key.parts, days, candidates, key.hidden, key.aliases
+            )
             withheld = 0
             if key.min_visitors:
                 rows, withheld = await self._public.chosen(
-                    key.site, days, rows, key.min_visitors, MAX_LIMIT
+                    key.parts, days, rows, key.min_visitors, MAX_LIMIT, key.aliases
                 )
             pages = [TopPage(path, views) for path, views in rows]
             readings[key] = _Reading(now_ms, pages, withheld)
         return readings
+
+
+def _first_day(period: TopPeriod, today: int) -> int:
+    days = _DAYS.get(period)
+    return queries_top.ALL_TIME if days is None else today - days + 1
 
 
 def _size(key: _List, reading: _Reading) -> int:

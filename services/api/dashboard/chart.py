@@ -42,8 +42,8 @@ class ChartSize(NamedTuple):
     between_ticks: int
 
 
-WIDE = ChartSize("wide", 1040, 280, 46, 84)
-NARROW = ChartSize("narrow", 440, 240, 40, 74)
+WIDE = ChartSize("wide", 1040, 280, 64, 84)
+NARROW = ChartSize("narrow", 440, 240, 60, 74)
 
 _TOP, _BOTTOM, _RIGHT = 10, 26, 8
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from services.api.dashboard.forms import whole_number
 from services.api.dashboard.page_request import PageRequest
 from services.api.stats.site_query import FIELDS, filters_of, values_of
 from services.model.calendar import to_date, zone
@@ -66,12 +67,12 @@ class CorrectionForm:
 
     def query(self) -> dict[str, Any]:
         """Return what the administration takes, not yet checked."""
-        count = self.more_than
+        count = whole_number(self.more_than)
         return {
             "from": self.since,
             "to": self.until or None,
             "filters": filters_of(self.values, self.other),
-            "more_than": int(count) if count.isascii() and count.isdecimal() else count or 0,
+            "more_than": (self.more_than or 0) if count is None else count,
         }
 
 

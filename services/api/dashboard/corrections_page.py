@@ -61,7 +61,7 @@ async def corrections(page: PageRequest) -> Response:
         fields = QueryFields.model_validate(form.query())
         found = await page.dependencies.corrections.preview(page.site, fields)
     except (ValidationError, ApiError) as error:
-        return await _page(page, form, None, _mistakes(error))
+        return await _page(page, form, None, mistakes(error, *_REFUSALS))
     return await _page(page, form, found, {})
 
 
@@ -89,7 +89,7 @@ async def make(page: PageRequest) -> Response:
         form = CorrectionForm.of_query(
             page, sent.get("from"), sent.get("to"), sent.get("filters"), sent.get("more_than")
         )
-        return await _page(page, form, None, _mistakes(error))
+        return await _page(page, form, None, mistakes(error, *_REFUSALS))
     return page.redirect(_address(page.site), saved=True)
 
 
@@ -100,7 +100,7 @@ async def reverse(page: PageRequest) -> Response:
         why = WhyFields.model_validate({"reason": page.form.get("reason")})
         await page.dependencies.corrections.reverse(page.principal, page.site, name, why.reason)
     except (ValidationError, ApiError) as error:
-        return await _page(page, CorrectionForm.of_address(page), None, _mistakes(error))
+        return await _page(page, CorrectionForm.of_address(page), None, mistakes(error, *_REFUSALS))
     return page.redirect(_address(page.site), saved=True)
 
 
@@ -117,7 +117,7 @@ async def peak(page: PageRequest) -> Response:
             reset=page.form.get("what") != "restore",
         )
     except (ValidationError, ApiError) as error:
-        return await _page(page, CorrectionForm.of_address(page), None, _mistakes(error))
+        return await _page(page, CorrectionForm.of_address(page), None, mistakes(error, *_REFUSALS))
     return page.redirect(_address(page.site), saved=True)
 
 
@@ -131,18 +131,12 @@ async def hide(page: PageRequest) -> Response:
         changes = SiteFields.model_validate({"hidden_pages": hidden})
         await page.dependencies.sites.edit(page.principal, site, changes)
     except (ValidationError, ApiError) as error:
-        return await _page(page, CorrectionForm.of_address(page), None, _mistakes(error))
+        return await _page(page, CorrectionForm.of_address(page), None, mistakes(error, *_REFUSALS))
     return page.redirect(_address(page.site), saved=True)
 
 
 def _address(site: Site) -> str:
     return f"{HOME}/sites/{site.slug}/corrections"
-
-
-def _mistakes(error: ValidationError | ApiError) -> dict[str, str]:
-    if isinstance(error, ApiError) and error.status in _REFUSALS:
-        return error.errors
-    return mistakes(error)
 
 
 async def _page(
@@ -233,7 +227,7 @@ def _row(
         row.reason,
         _conditions(page, site, msgspec.json.decode(row.query)),
         bool(row.reverses),
-        not row.reverses and not is_reversed,
+        not row.reverses and not is_reversed and not row.undoes_import,
     )
 
 

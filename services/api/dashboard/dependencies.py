@@ -11,12 +11,14 @@ from services.api.access.tokens import Tokens
 from services.api.access.trail import Trail
 from services.api.access.users import Users
 from services.api.counter.routes import Counters
+from services.api.imports.undo import Undoing
+from services.api.sites.balances.service import Balances
 from services.api.sites.corrections.service import Corrections
 from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats.panels import PanelSource
-from services.state.recent_hits import UntrustedForwards
+from services.state.recent_hits import HitsOfForeignHosts, UntrustedForwards
 from services.store.interface import Store
 
 
@@ -30,6 +32,8 @@ class Dependencies(NamedTuple):
     registry: Registry
     sites: Sites
     corrections: Corrections
+    undoing: Undoing
+    balances: Balances
     peaks: Peaks
     counters: Counters
     stats: PanelSource
@@ -42,4 +46,5 @@ class Dependencies(NamedTuple):
     trail: Trail
     public_url: str | None
     untrusted: UntrustedForwards
+    foreign: HitsOfForeignHosts
     clock: Callable[[], float]

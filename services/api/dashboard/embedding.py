@@ -33,5 +33,6 @@ async def _badge(page: PageRequest, site: Site) -> Size | None:
         answer, _ = await page.dependencies.counters.answer(site, site.measure(), {})
     except ApiError:
         return None
-    block = Block.of_site(Look.of(site.display), msgspec.json.decode(answer.body))
+    # With room for lines that are not shown at 0.
+    block = Block.of_site(Look.of(site.display), msgspec.json.decode(answer.body), every=True)
     return drawn(badge.svg(block))

@@ -136,7 +136,7 @@ class Language:
         return format_percent(value / 100, locale=self._locale)
 
     def short(self, value: float) -> str:
-        """Return a number for an axis: 1,2 N for thousands in Vietnamese, 1.2k in English."""
+        """Return a number for an axis: 1,2 nghìn in Vietnamese, 1.2k in English."""
         for limit, unit in ((10**9, "axis.billion"), (10**6, "axis.million"), (10**3, "axis.kilo")):
             if value >= limit:
                 return format_decimal(round(value / limit, 1), "0.#", self._locale) + self(unit)

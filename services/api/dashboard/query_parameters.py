@@ -6,8 +6,8 @@ import msgspec
 
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.stats.site_query import CUSTOM, YESTERDAY, Scope, SiteQuery
-from services.api.stats.spans import Period
-from services.model.calendar import previous_month, to_date
+from services.api.stats.spans import Period, follows_calendar, span_of
+from services.model.calendar import months_later, to_date
 
 _DEFAULT = SiteQuery()
 
@@ -18,8 +18,12 @@ def read(page: PageRequest) -> SiteQuery:
     dates = page.parameter("date")
     if period == CUSTOM and not dates:
         dates = f"{page.parameter('from')},{page.parameter('to')}"
+    compare = page.parameter("compare", _DEFAULT.compare)
+    if compare == CUSTOM:
+        compare = f"{page.parameter('compare_from')},{page.parameter('compare_to')}"
     measure = page.parameter("measure", _DEFAULT.measure)
-    return SiteQuery(period, dates, measure, page.parameter("filters"))
+    opening = page.parameter("opening", _DEFAULT.opening)
+    return SiteQuery(period, dates, measure, page.parameter("filters"), compare, opening)
 
 
 class Links:
@@ -42,25 +46,35 @@ class Links:
         """Return the address of another period."""
         return self.path(period=name, dates="")
 
+    def last(self, period: str) -> str:
+        """Return the address of the month, quarter or year before that of today."""
+        this = span_of(period, None, self._scope.today)
+        return self.path(period=period, dates=_iso(this.first - 1))
+
     @property
     def earlier(self) -> str | None:
-        """The address of the day or month before, where the period is one."""
-        first = self._scope.span.first
-        match self._scope.query.period:
-            case Period.DAY | "yesterday":
-                return self.path(period=Period.DAY.value, dates=_iso(first - 1))
-            case Period.MONTH:
-                return self.path(dates=_iso(previous_month(first)))
-        return None
+        """The address of the day, month, quarter… before, where the period is one."""
+        period = self._stepped
+        return period and self.path(period=period, dates=_iso(self._scope.span.first - 1))
 
     @property
     def later(self) -> str | None:
-        """The address of the day or month after, if it has come."""
-        period, last = self._scope.query.period, self._scope.span.last
-        if period not in (Period.DAY, YESTERDAY, Period.MONTH) or last >= self._scope.today:
+        """The address of the day, month, quarter… after, if it has come."""
+        period, span = self._stepped, self._scope.span
+        months = 12 if period and period.endswith(Period.NINE_MONTHS) else span.months
+        after = months_later(span.first, months) if months else span.last + 1
+        if period is None or after > self._scope.today:
             return None
-        period = Period.MONTH if period == Period.MONTH else Period.DAY
-        return self.path(period=period.value, dates=_iso(last + 1))
+        return self.path(period=period, dates=_iso(after))
+
+    @property
+    def _stepped(self) -> str | None:
+        # The period by which to step, None for the last so many days.
+        period = self._scope.query.period
+        if period in (Period.DAY, YESTERDAY):
+            return Period.DAY.value
+        rolling = period in (Period.LAST_6_MONTHS, Period.LAST_12_MONTHS, CUSTOM)
+        return period if follows_calendar(period, self._scope.span) and not rolling else None
 
 
 def _iso(day: int) -> str:
@@ -73,6 +87,8 @@ def _text(query: SiteQuery) -> str:
         "date": query.dates,
         "measure": "" if query.measure == _DEFAULT.measure else query.measure,
         "filters": query.filters,
+        "compare": "" if query.compare == _DEFAULT.compare else query.compare,
+        "opening": "" if query.opening == _DEFAULT.opening else query.opening,
     }
     text = urlencode({name: value for name, value in parameters.items() if value}, safe=":,/=")
     return f"?{text}" if text else ""

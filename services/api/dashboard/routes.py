@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from services.api.dashboard import (
     account_page,
     assets,
     audit_page,
+    balances_file,
+    balances_page,
     corrections_page,
     export,
+    imports_page,
     people,
     second_factor_page,
     session_pages,
@@ -24,10 +27,13 @@ from services.api.dashboard.page_request import HOME
 from services.api.dashboard.people import USERS
 from services.api.dashboard.routing import SECOND_FACTOR, SIGN_IN, Pages
 from services.api.dashboard.tokens_page import TOKENS
+from services.http.measured_route import MeasuredRoute
 from services.model.account import Role
 
 SITE = f"{HOME}/sites/{{slug}}"
 CORRECTIONS = f"{SITE}/corrections"
+BALANCES = f"{SITE}/balances"
+UNDO_IMPORT = f"{SITE}/imports/{{digest}}/undo"
 NEW_SITE = f"{HOME}/new-site"
 USER = f"{USERS}/{{name}}"
 
@@ -50,6 +56,14 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(CORRECTIONS, corrections_page.corrections, Role.EDITOR)
     pages.add(CORRECTIONS, corrections_page.make, Role.EDITOR, "POST")
     pages.add(f"{CORRECTIONS}/{{id}}/reverse", corrections_page.reverse, Role.EDITOR, "POST")
+    pages.add(BALANCES, balances_page.balances, Role.VIEWER)
+    pages.add(BALANCES, balances_page.enter, Role.EDITOR, "POST")
+    pages.add(f"{BALANCES}/block", balances_page.block, Role.EDITOR)
+    pages.add_upload(f"{BALANCES}/file", balances_file.send, Role.EDITOR)
+    pages.add(f"{BALANCES}/{{id}}/reverse", balances_page.reverse, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/imports", imports_page.imports, Role.VIEWER)
+    pages.add(UNDO_IMPORT, imports_page.preview, Role.EDITOR)
+    pages.add(UNDO_IMPORT, imports_page.undo, Role.EDITOR, "POST")
     pages.add(f"{SITE}/peak", corrections_page.peak, Role.EDITOR, "POST")
     pages.add(f"{SITE}/hidden", corrections_page.hide, Role.EDITOR, "POST")
     pages.add(f"{SITE}/remove", site_form.remove, Role.OWNER, "POST")
@@ -75,4 +89,4 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(TOKENS, tokens_page.add, Role.OWNER, "POST")
     pages.add(f"{TOKENS}/{{id}}/revoke", tokens_page.revoke, Role.OWNER, "POST")
     pages.add(f"{HOME}/audit", audit_page.entries, Role.EDITOR)
-    return [Route(assets.PATH, assets.answer), *pages.routes]
+    return [MeasuredRoute(assets.PATH, assets.answer), *pages.routes]

@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from services.api.access.authenticator import MustEnrolError, authenticate, authenticator
 from services.api.access.principal import Principal
@@ -16,6 +15,7 @@ from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.forms import Form
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.http.errors import ApiError, unknown_site
+from services.http.measured_route import MeasuredRoute
 from services.model.account import Role
 
 SIGN_IN = f"{HOME}/sign-in"
@@ -31,7 +31,7 @@ class Pages:
     def __init__(self, dependencies: Callable[[], Dependencies]) -> None:
         """`dependencies` is called for every request."""
         self._dependencies = dependencies
-        self.routes: list[Route] = []
+        self.routes: list[MeasuredRoute] = []
 
     def add(
         self,
@@ -51,6 +51,15 @@ class Pages:
                 admit(request, who, Needed(role))
 
         self._add(path, handler, check, methods, enrolling=enrolling)
+
+    def add_upload(self, path: str, handler: Handler, role: Role) -> None:
+        """Add what a form with a file may be posted to; strangers' files are not read at all."""
+
+        def check(request: Request, dependencies: Dependencies, who: Principal | None) -> None:
+            del dependencies
+            admit(request, who, Needed(role))
+
+        self._add(path, handler, check, ("POST",), with_file=True)
 
     def add_door(self, path: str, handler: Handler) -> None:
         """Add what a form may be posted to without a session."""
@@ -83,11 +92,16 @@ class Pages:
         *,
         is_door: bool = False,
         enrolling: bool = False,
+        with_file: bool = False,
     ) -> None:
         async def endpoint(request: Request) -> Response:
             page = PageRequest(request, self._dependencies(), None, Form())
             try:
-                form, unreadable = await _form(request)
+                if with_file:
+                    check(
+                        request, self._dependencies(), await authenticator(request).sender(request)
+                    )
+                form, unreadable = await _form(request, with_file=with_file)
                 csrf = form.get("csrf") or None
                 who = None if is_door else await authenticate(request, csrf, enrolling=enrolling)
                 check(request, self._dependencies(), who)
@@ -100,15 +114,16 @@ class Pages:
             except ApiError as refusal:
                 return _refused(page, refusal)
 
-        self.routes.append(Route(path, endpoint, methods=list(methods or ("GET",))))
+        self.routes.append(MeasuredRoute(path, endpoint, methods=list(methods or ("GET",))))
 
 
-async def _form(request: Request) -> tuple[Form, ApiError | None]:
+async def _form(request: Request, *, with_file: bool) -> tuple[Form, ApiError | None]:
     """Return the form, and the error if it cannot be read, for after the role was checked."""
     if request.method != "POST":
         return Form(), None
     try:
-        return await forms.read(request), None
+        read = forms.read_with_file if with_file else forms.read
+        return await read(request), None
     except ApiError as error:
         return Form(), error
 

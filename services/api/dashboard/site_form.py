@@ -10,29 +10,30 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from services.api.dashboard import embedding
-from services.api.dashboard.forms import Form
+from services.api.dashboard.forms import Form, whole_number
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.sites.service import NewSite, SiteFields
 from services.http.errors import ApiError
 from services.model.calendar import to_date
 from services.model.display import (
+    CHOICES,
+    FORMATS,
     HEADINGS,
     LABELS,
     MAX_DIGITS,
     Display,
-    Format,
+    Gap,
     Lang,
     Look,
-    Preset,
     Theme,
 )
 from services.model.lines import Line
-from services.model.site import Metric, Site
+from services.model.site import ANY_HOST, Metric, Site
 from services.model.time_zone import ZoneChange
+from services.model.wordings import Wording
 
 SITE = f"{HOME}/sites/"
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT)
-_CHOICES = {"lang": Lang, "theme": Theme, "preset": Preset, "format": Format}
 
 
 async def new_site(page: PageRequest) -> Response:
@@ -75,6 +76,10 @@ async def change(page: PageRequest) -> Response:
                 "metric": form.get("metric"),
                 "significant": form.words("significant"),
                 "fold_case": form.on("fold_case"),
+                "hash_routes": form.on("hash_routes"),
+                "page_aliases": _aliases(form.get("page_aliases")),
+                "excluded_pages": form.words("excluded_pages"),
+                "download_endings": form.words("download_endings"),
                 "honour_dnt": form.on("honour_dnt"),
                 "views_only": form.on("views_only"),
                 "public_top": form.on("public_top"),
@@ -93,11 +98,14 @@ async def change(page: PageRequest) -> Response:
 
 
 async def remove(page: PageRequest) -> Response:
-    """Remove a site, if its slug was typed to confirm."""
+    """Remove a site, or erase it, if its slug was typed to confirm."""
     site = page.site
     if page.form.get("confirm") != site.slug:
         return _settings(page, site, {"confirm": page.t("remove.confirm", slug=site.slug)})
-    await page.dependencies.sites.remove(page.principal, site)
+    if page.form.on("erase"):
+        await page.dependencies.sites.erasures.erase(page.principal, site.slug, site.slug)
+    else:
+        await page.dependencies.sites.remove(page.principal, site)
     return page.redirect(HOME)
 
 
@@ -111,13 +119,17 @@ async def embed(page: PageRequest) -> Response:
         snippet=snippet.ways(),
         policy=snippet.policy(),
         late=snippet.late_source(),
+        hosts=[host for host in site.hosts if ANY_HOST not in host],
     )
 
 
-def mistakes(error: ValidationError | ApiError) -> dict[str, str]:
-    """Return what was wrong, by field. Raises the error again if no other input would help."""
+def mistakes(error: ValidationError | ApiError, *also: HTTPStatus) -> dict[str, str]:
+    """Return what was wrong, by field. Raises the error again if no other input would help.
+
+    also  refusals of a page that its form tells, beside those that any form does
+    """
     if isinstance(error, ApiError):
-        if error.status not in _REFUSALS:
+        if error.status not in (*_REFUSALS, *also):
             raise error
         return error.errors
     return {
@@ -142,7 +154,7 @@ def _settings(
 ) -> Response:
     display, look = site.display, Look.of(site.display)
     rest = [line for line in Line if line not in look.lines]
-    choices = {name: list(kind) for name, kind in _CHOICES.items()}
+    choices = {name: list(kind) for name, kind in CHOICES.items()}
     zone_waits = site.timezone_from > page.dependencies.clock() * 1000
     may_publish = page.principal.is_owner or page.dependencies.sites.editors_publish
     return page.render(
@@ -158,17 +170,26 @@ def _settings(
         plan_day=to_date(plan.day).isoformat() if plan else "",
         plan_from=page.t.moment(plan.at_ms, plan.zone) if plan else "",
         zones=_zones(),
+        aliases="\n".join(f"{one.address} {one.page}" for one in site.page_aliases),
         metrics=list(Metric),
         display=display,
         look=look,
         lines=[(line, True) for line in look.lines] + [(line, False) for line in rest],
         labels=LABELS[look.lang],
         heading=HEADINGS[look.lang],
-        # Unset is a choice of its own: then the element follows its page, and the badge is light.
-        choices=choices | {"theme": ["", *Theme]},
-        chosen={name: getattr(look, name) for name in choices} | {"theme": display.theme or ""},
+        # Unset is a choice of its own: then the element follows its page, and the badge is light;
+        # and the gap is that of the wording.
+        choices=choices | {"theme": ["", *Theme], "gap": ["", *Gap]},
+        chosen={name: getattr(look, name) for name in choices}
+        | {"theme": display.theme or "", "gap": display.gap or ""},
         most_digits=MAX_DIGITS,
     )
+
+
+def _aliases(text: str) -> list[dict[str, str]]:
+    """Return the aliases of a form: an address and its page on each line."""
+    pairs = (line.split(None, 1) for line in text.splitlines() if line.strip())
+    return [{"address": pair[0], "page": "".join(pair[1:]).strip()} for pair in pairs]
 
 
 def _display(form: Form) -> dict[str, Any]:
@@ -176,13 +197,15 @@ def _display(form: Form) -> dict[str, Any]:
     plain = Look.of(Display())
     chosen = {
         name: None if form.get(name) == getattr(plain, name) else form.get(name) or None
-        for name in _CHOICES
-    } | {"theme": form.get("theme") or None}
+        for name in CHOICES
+    } | {name: form.get(name) or None for name in ("theme", "gap")}
     lang = Lang.EN if chosen["lang"] == Lang.EN else Lang.VI
-    digits = form.get("digits")
-    top = int(digits) if digits.isdecimal() else 0
+    # That of the language.
+    chosen["format"] = None if form.get("format") == FORMATS[lang] else form.get("format") or None
+    top = whole_number(form.get("digits")) or 0
     lines = form.all("lines")
-    unset = Look.of(Display(digits=min(top, MAX_DIGITS))).lines
+    wording = Wording(chosen["wording"]) if chosen["wording"] in list(Wording) else None
+    unset = Look.of(Display(digits=min(top, MAX_DIGITS), wording=wording)).lines
     labels = {
         line.value: label
         for line in Line
@@ -195,6 +218,7 @@ def _display(form: Form) -> dict[str, Any]:
         "lines": None if lines == [*unset] else lines,
         "heading": None if heading == HEADINGS[lang] else heading,
         "labels": labels or None,
+        "unit": form.get("unit") or None,
     }
 
 

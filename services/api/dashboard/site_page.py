@@ -12,14 +12,27 @@ from services.api.dashboard.chart import NARROW, WIDE, Point, bar, chart
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
-from services.api.stats.panel_results import BreakdownRow, Figure, SeriesPoint
+from services.api.stats.panel_results import BreakdownRow, EnteredNumbers, Figure, SeriesPoint
 from services.api.stats.panels import SitePanels
-from services.api.stats.site_query import PERIODS, AppliedFilter, Scope
+from services.api.stats.site_query import (
+    COMPARISONS,
+    LONG_PERIODS,
+    MEASURED,
+    OPENINGS,
+    PERIODS,
+    REPORTS,
+    AppliedFilter,
+    Scope,
+)
 from services.api.stats.spans import Interval, Period, Span
 from services.model.calendar import to_date
+from services.model.site import Site
 from services.state.errors import StateError
+from services.state.recent_hits import RecentHits
 
 _INGEST_SECONDS = 4.0
+_WHOLE_FROM = 10
+"""A mean below this has a decimal."""
 
 
 class Tile(NamedTuple):
@@ -32,6 +45,7 @@ class Tile(NamedTuple):
     is_better: bool | None
     link: str | None
     is_current: bool
+    means: Sequence[str] = ()
 
 
 class Bar(NamedTuple):
@@ -56,26 +70,40 @@ async def site(page: PageRequest) -> Response:
         "query": scope.query,
         "links": links,
         "periods": PERIODS,
+        "more": (*LONG_PERIODS, *REPORTS),
         "chips": [(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
         "online": await panels.online(),
         "label": _period_label(scope, t),
-        "against": t(
-            "period.against.whole" if scope.is_under_way else "period.against",
-            span=_span_label(scope.elapsed.previous(), t),
-        ),
+        "against": _against(scope, t),
+        "comparisons": COMPARISONS,
+        "before_first": to_date(scope.compared.first).isoformat(),
+        "before_last": to_date(scope.compared.last).isoformat(),
         "first": to_date(scope.span.first).isoformat(),
         "last": to_date(scope.elapsed.last).isoformat(),
         "today": to_date(scope.today).isoformat(),
         "found_here": _same_views(scope),
         "may_edit": page.signed_in is not None and page.signed_in.may_edit(panels.site),
         "may_see_snippet": page.signed_in is not None,
-        "untrusted": 0 if page.signed_in is None else await _untrusted(page),
+        **_merged(page, panels.site),
+        "untrusted": await _lately(page, page.dependencies.untrusted),
+        "foreign": await _lately(page, page.dependencies.foreign),
     }
     if not await panels.is_counted():
         snippet = await embedding.snippet(page, panels.site)
         ingest = await _ingest(page) if page.signed_in else ""
         return page.render("waiting.html", snippet=snippet.ways(), ingest=ingest, **context)
     return page.stream(_parts(page, panels, links, context))
+
+
+def _merged(page: PageRequest, site: Site) -> dict[str, Any]:
+    """Return whose numbers the page adds up, and which site holds those of this one."""
+    registry = page.dependencies.registry
+    parts, into = registry.parts(site), registry.shown(site)
+    names = [part.name or part.slug for part in parts]
+    return {
+        "merged": names if len(parts) > 1 else [],
+        "into": "" if into is site else into.name or into.slug,
+    }
 
 
 def _same_views(scope: Scope) -> str:
@@ -100,11 +128,13 @@ async def _ingest(page: PageRequest) -> str:
     return page.t("wait.ingest.late", late=late) if late else page.t("wait.ingest.counts")
 
 
-async def _untrusted(page: PageRequest) -> int:
-    """Return how many hits lately came through proxies that ingest does not trust."""
+async def _lately(page: PageRequest, hits: RecentHits) -> int:
+    """Return how many such hits of the site came lately; 0 for those who are not signed in."""
+    if page.signed_in is None:
+        return 0
     at_ms = int(page.dependencies.clock() * 1000)
     try:
-        return await page.dependencies.untrusted.read_site(page.site.slug, at_ms)
+        return await hits.read_site(page.site.slug, at_ms)
     except StateError:
         return 0
 
@@ -117,7 +147,17 @@ async def _parts(
         yield page.part("site_top.html", **context)
         summary = await reading.summary()
         tiles = _tiles(scope, summary.value or [], links, t)
-        yield page.part("site_tiles.html", tiles=tiles, result=summary)
+        since = await reading.counted_since()
+        gap = "" if since is None else t("compare.gap", day=t.date_of(to_date(since)))
+        yield page.part(
+            "site_tiles.html",
+            tiles=tiles,
+            result=summary,
+            gap=gap,
+            entered=_entered(scope, await reading.entered(), t),
+            opening=scope.opening,
+            switches=[(one.value, links.path(opening=one)) for one in OPENINGS],
+        )
         series = await reading.series()
         points = [_point(point, scope.interval, t) for point in series.value or []]
         name = t(
@@ -152,9 +192,20 @@ async def _parts(
 
 
 def _period_label(scope: Scope, t: Language) -> str:
-    if scope.query.period == Period.MONTH:
-        return t.month(to_date(scope.span.first))
+    first = to_date(scope.span.first)
+    match scope.query.period:
+        case Period.MONTH:
+            return t.month(first)
+        case Period.YEAR:
+            return str(first.year)
     return _span_label(scope.span, t)
+
+
+def _against(scope: Scope, t: Language) -> str:
+    if scope.before is None:
+        return t("compare.none")
+    key = "period.against.whole" if scope.is_under_way else "period.against"
+    return t(key, span=_span_label(scope.before, t))
 
 
 def _span_label(span: Span, t: Language) -> str:
@@ -172,9 +223,38 @@ def _tiles(scope: Scope, figures: Sequence[Figure], links: Links, t: Language) -
             None if scope.is_under_way else (change or 0) > 0,
             links.path(measure=measure),
             measure == scope.measure,
+            _means(scope, value, t),
         )
         for measure, value, change in figures
     ]
+
+
+def _entered(scope: Scope, entered: EnteredNumbers, t: Language) -> str:
+    """Return what is said of opening balances; '' where there are none, or none can be shown."""
+    if scope.filters or scope.span.days == 1:
+        return "" if scope.opening is MEASURED else t("opening.apart")
+    if not any(entered) and scope.opening is MEASURED:
+        return ""
+    counts = (("balances.visits", entered.visits), ("balances.views", entered.views))
+    named = [t(key, number=t.number(count)) for key, count in counts if count]
+    if not named:
+        return t("opening.compared" if entered.is_compared else "opening.nothing")
+    return t(f"opening.{scope.opening}", numbers=", ".join(named))
+
+
+def _means(scope: Scope, value: float | None, t: Language) -> list[str]:
+    """Return the mean of a day, and of a month where all months of the period are over."""
+    days, months = scope.elapsed.days, scope.span.months
+    if value is None or days == 1:
+        return []
+    means = [t("mean.day", number=_mean(value / days, t))]
+    if months > 1 and scope.elapsed == scope.span:
+        means.append(t("mean.month", number=_mean(value / months, t)))
+    return means
+
+
+def _mean(value: float, t: Language) -> str:
+    return t.number(value if value < _WHOLE_FROM else round(value))
 
 
 def _detail(figure: Figure, t: Language) -> Tile:
@@ -206,7 +286,7 @@ def _named(at: str, interval: Interval, t: Language) -> tuple[str, str]:
         return hour, hour
     day = date.fromisoformat(at)
     match interval:
-        case Interval.MONTH:
+        case Interval.MONTH if day.day == 1:
             return t.month(day), t.month_tick(day)
         case Interval.WEEK:
             return t("week.of", day=t.date_of(day)), t.tick(day)

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from services.api.dashboard.chart import sparkline
+from services.api.dashboard.forms import whole_number
 from services.api.dashboard.page_request import PageRequest
 from services.http.errors import ApiError
 from services.model.site import Site
@@ -38,8 +39,7 @@ async def sites(page: PageRequest) -> Response:
     text = page.parameter("q").strip()
     matching = [site for site in mine if _matches(site, text.casefold())]
     last = max(1, -(-len(matching) // SITES_A_PAGE))
-    number = page.parameter("page")
-    current = min(last, max(1, int(number) if number.isdecimal() else 1))
+    current = min(last, max(1, whole_number(page.parameter("page")) or 1))
     shown = matching[(current - 1) * SITES_A_PAGE : current * SITES_A_PAGE]
     trends, numbers = await asyncio.gather(
         _trends(page, shown), asyncio.gather(*(_numbers(page, site) for site in shown))
@@ -47,7 +47,7 @@ async def sites(page: PageRequest) -> Response:
     return page.render(
         "sites.html",
         cards=[
-            Card(site, counted, trends.get(site.slug))
+            Card(site, counted, trends.get(site.kept_as))
             for site, counted in zip(shown, numbers, strict=True)
         ],
         mine=len(mine),
@@ -72,8 +72,8 @@ async def _numbers(page: PageRequest, site: Site) -> CardNumbers | None:
 
 async def _trends(page: PageRequest, sites: list[Site]) -> dict[str, Markup]:
     drawn = {}
-    for slug, views in (await page.dependencies.stats.trends(sites)).items():
+    for kept_as, views in (await page.dependencies.stats.trends(sites)).items():
         if any(views):
             total, most = page.t.number(sum(views)), page.t.number(max(views))
-            drawn[slug] = sparkline(views, page.t("sites.trend", total=total, most=most))
+            drawn[kept_as] = sparkline(views, page.t("sites.trend", total=total, most=most))
     return drawn

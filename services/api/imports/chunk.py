@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import msgspec
+
 from services.http.errors import bad_request, shown
 from services.log import batch
 from services.log.batch import Batch, BatchError
+from services.model.downloads import are_downloads, downloads_of
 from services.model.hit import OTHER_PATH, Visit
 from services.model.paths import MAX_BYTES
 from services.model.site import Site
@@ -18,13 +21,14 @@ def checked(payload: bytes, site: Site, latest: int) -> Batch:
         hits = batch.decode(payload)
     except BatchError as error:
         raise bad_request("body", f"is no batch of hits: {error}") from None
+    kept_as = downloads_of(site.slug)
     for index, (of_site, path, own_path, at, day, visit, bot) in enumerate(
         zip(
             *(hits.site, hits.path, hits.own_path, hits.at, hits.day, hits.visit, hits.bot),
             strict=True,
         )
     ):
-        if of_site != site.slug:
+        if of_site not in (site.slug, kept_as):
             wrong: Any = ("site", of_site, site.slug)
         elif not _is_counted(path, site):
             wrong = ("path", path, "the path of a page as it is counted")
@@ -42,12 +46,35 @@ def checked(payload: bytes, site: Site, latest: int) -> Batch:
             continue
         name, value, expected = wrong
         raise bad_request(f"hits.{index}.{name}", f"{shown(value)}; expected {expected}")
+    if any(
+        visitor or visit == Visit.STARTS
+        for of_site, visitor, visit in zip(hits.site, hits.visitor, hits.visit, strict=True)
+        if of_site == kept_as
+    ):
+        raise bad_request("hits.visitor", "a download has none, and starts no visit; expected 0")
     if any(hits.view_id):
         raise bad_request("hits.view_id", "a line of a log has none; expected 0")
     if site.views_only and (any(hits.visitor) or int(Visit.STARTS) in hits.visit):
         raise bad_request("hits.visitor", "the site counts views only; expected 0, CONTINUES")
     _check_texts(hits)
     return hits
+
+
+def named(payload: bytes, hits: Batch, site: Site) -> bytes:
+    """Return the payload of a chunk with its hits named as those of the site are kept.
+
+    `luot import` knows a site by its slug only.
+    """
+    if site.kept_as == site.slug:
+        return payload
+    return batch.encode(
+        [
+            msgspec.structs.replace(
+                hit, site=downloads_of(site.kept_as) if are_downloads(hit.site) else site.kept_as
+            )
+            for hit in hits.hits()
+        ]
+    )
 
 
 def _check_texts(hits: Batch) -> None:

@@ -17,20 +17,24 @@ from services.api.imports.schemas import (
     ImportList,
     ImportOut,
     NewImport,
+    UndoPreviewOut,
+    import_out,
+    undo_preview_out,
 )
 from services.api.imports.service import Imports
+from services.api.imports.undo import Undoing
 from services.api.sites.registry import Registry
 from services.http.errors import bad_request, unavailable
 from services.log.errors import LogError
 from services.model.account import Role
 from services.model.site import Site
-from services.store.imports import Import
 from services.store.interface import StoreError
 
 
 def router(
     registry: Callable[[], Registry],
     imports: Callable[[], Imports],
+    undoing: Callable[[], Undoing],
     audit: Callable[[], Audit],
 ) -> APIRouter:
     """Return the routes; the arguments are called for every request."""
@@ -43,7 +47,7 @@ def router(
     async def list_imports(site: Annotated[Site, Depends(known)]) -> ImportList:
         """The access logs that were imported into a site, the oldest first."""
         async with _clear_errors():
-            return ImportList(imports=[_out(one) for one in await imports().all(site)])
+            return ImportList(imports=[import_out(one) for one in await imports().all(site)])
 
     @routes.put("/{digest}")
     @needs(Role.EDITOR)
@@ -103,6 +107,29 @@ def router(
         async with _clear_errors():
             return await imports().finish(site, digest)
 
+    @routes.get("/{digest}/undo")
+    @needs(Role.EDITOR)
+    async def preview_undo(site: Annotated[Site, Depends(known)], digest: Digest) -> UndoPreviewOut:
+        """What undoing an import would take away, by day and page, and the numbers after it.
+
+        409 when it cannot be undone, with the reason.
+        """
+        async with _clear_errors():
+            return undo_preview_out(await undoing().preview(site, digest))
+
+    @routes.post("/{digest}/undo")
+    @needs(Role.EDITOR)
+    async def undo_import(
+        site: Annotated[Site, Depends(known)], digest: Digest, who: Who
+    ) -> ImportOut:
+        """Take back an import as a whole; the same file may be imported again afterwards.
+
+        Ask again while its state is `undoing`: what is in the log of it has to be counted first.
+        Twice is once.
+        """
+        async with _clear_errors():
+            return import_out(await undoing().undo(who, site, digest))
+
     return routes
 
 
@@ -114,10 +141,3 @@ async def _clear_errors() -> AsyncIterator[None]:
         raise unavailable(f"the store cannot be reached: {error}") from error
     except LogError as error:
         raise unavailable(f"Redis cannot be reached: {error}") from error
-
-
-def _out(one: Import) -> ImportOut:
-    return ImportOut(
-        **{name: value for name, value in one._asdict().items() if name not in ("at", "done")},
-        done=bool(one.done),
-    )

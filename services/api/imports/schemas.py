@@ -1,9 +1,16 @@
 """What requests of imports hold, and their answers."""
 
+import datetime
 from typing import Annotated
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
+
+from services.api.imports.undo import UndoPreview
+from services.api.sites.corrections.schemas import ChangeOut
+from services.model.calendar import to_date
+from services.model.site import Metric
+from services.store.imports import Import, ImportState
 
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -39,6 +46,9 @@ class ImportOut(BaseModel):
     host: str
     until: int
     done: bool
+    state: str = Field(
+        description="begun, done, undoing or undone; where it is undoing, ask to undo it again"
+    )
     lines: int
     taken: int
     hits: int
@@ -46,6 +56,39 @@ class ImportOut(BaseModel):
     last_at: int
     author: str
     begun_at: int
+    can_be_undone: bool = Field(
+        description="false for what is undone, and for what an older version has imported"
+    )
+    undone_by: str
+    undone_at: int
+
+
+class UndoneDay(BaseModel):
+    """What undoing an import takes away of a day."""
+
+    day: datetime.date
+    views: int
+    visits: int
+
+
+class UndonePage(BaseModel):
+    """What undoing an import takes away of a page."""
+
+    path: str
+    views: int
+
+
+class UndoPreviewOut(BaseModel):
+    """What undoing an import would take away; nothing is changed."""
+
+    file: str
+    views: int = Field(description="of it that are counted by now")
+    visits: int
+    days: list[UndoneDay]
+    pages: list[UndonePage] = Field(description="those with the most of these views")
+    numbers: dict[Metric, dict[str, ChangeOut]] = Field(
+        description="the lines of the block, in each measure"
+    )
 
 
 class Begun(BaseModel):
@@ -76,3 +119,37 @@ class Finished(BaseModel):
 
     done: bool
     hits: int
+
+
+def import_out(one: Import) -> ImportOut:
+    """Return an import as it is shown."""
+    shown = one._asdict()
+    for name in ("at", "done", "generation", "kept_apart"):
+        del shown[name]
+    return ImportOut(
+        **shown,
+        done=one.state is ImportState.DONE,
+        state=one.state.name.lower(),
+        can_be_undone=one.can_be_undone,
+    )
+
+
+def undo_preview_out(found: UndoPreview) -> UndoPreviewOut:
+    """Return a preview as it is shown."""
+    return UndoPreviewOut(
+        file=found.known.file,
+        views=found.views,
+        visits=found.visits,
+        days=[
+            UndoneDay(day=to_date(each.day), views=each.views, visits=each.visits)
+            for each in found.days
+        ],
+        pages=[UndonePage(path=path, views=views) for path, views in found.pages],
+        numbers={
+            metric: {
+                line: ChangeOut(before=number.before, after=number.after)
+                for line, number in lines.items()
+            }
+            for metric, lines in found.public.numbers.items()
+        },
+    )

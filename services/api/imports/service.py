@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
-from services.api.imports.chunk import checked
+from services.api.imports.chunk import checked, named
 from services.api.imports.schemas import Begun, Chunk, Finished, NewImport
 from services.http.errors import ApiError, shown
 from services.log.interface import ImportLog, ImportOutcome, ImportProgress
@@ -16,7 +16,7 @@ from services.model.hosts import fold
 from services.model.site import Site
 from services.store import balances as ledger
 from services.store import imports as register
-from services.store.imports import Import
+from services.store.imports import MAX_GENERATION, Import, ImportState
 from services.store.interface import Store, StoreError
 
 OVERLAP_MS = 60_000
@@ -48,30 +48,36 @@ class Imports:
         self._monotonic = monotonic
         self._looked: dict[str, tuple[float, str | None]] = {}
         self._since_noted: dict[tuple[str, str], int] = {}
+        self._names: dict[tuple[str, str], str] = {}
         self.beginning = asyncio.Lock()
 
     async def all(self, site: Site) -> list[Import]:
         """Return every import of a site."""
-        return await register.of_site(self._store, site.slug)
+        return await register.of_site(self._store, site.kept_as)
 
     async def begin(self, site: Site, digest: str, new: NewImport, author: str) -> Begun:
         """Begin an import, or tell where to resume it. Raises ApiError when it may not run."""
-        known = await register.find(self._store, site.slug, digest)
-        if known is not None and known.done:
+        known = await register.find(self._store, site.kept_as, digest)
+        if known is not None and known.state is ImportState.DONE:
             return Begun(done=True, taken=known.lines, hits=known.hits, salt="", warnings=[])
-        if known is not None:
+        _refuse_undoing(known)
+        if known is not None and known.state is ImportState.BEGUN:
             _same_options(known, new)
-        else:
-            self._refuse_overlap(await self.all(site), new)
-        progress = await self._log.find(site.slug, digest)
-        if known is not None:
+            progress = await self._log.find(site.kept_as, known.name)
             _refuse_lost(known, progress)
-        elif not new.dry_run:
-            # First the log, then the store: what the store knows and the log does not, was lost.
-            progress = await self._log.begin(site.slug, digest)
-            await register.write(
-                self._store, site.slug, self._import(digest, new, author, progress)
-            )
+        else:
+            self._refuse_overlap(site, await self.all(site), new)
+            fresh = self._import(digest, new, author, 0 if known is None else known.generation + 1)
+            if fresh.generation > MAX_GENERATION:
+                message = f"{shown(new.file)} was undone {MAX_GENERATION} times"
+                raise ApiError(HTTPStatus.CONFLICT, {"digest": message})
+            progress = await self._log.find(site.kept_as, fresh.name)
+            if not new.dry_run:
+                # First the log, then the store: what the store knows and the log does not, was
+                # lost.
+                progress = await self._log.begin(site.kept_as, fresh.name)
+                fresh = fresh._replace(taken=progress.taken, hits=progress.hits)
+                await register.write(self._store, site.kept_as, fresh)
         warnings = await self._warnings(site, new)
         if progress is None:
             return Begun(done=False, taken=0, hits=0, salt="", warnings=warnings)
@@ -90,7 +96,7 @@ class Imports:
         warnings = []
         counted = [
             grain.value if grain is Grain.TOTAL else f"{grain} of {to_date(start)}"
-            for grain, start in sorted(await ledger.periods(self._store, site.slug))
+            for grain, start in sorted(await ledger.periods(self._store, site.kept_as))
             if grain is Grain.TOTAL or (start <= last and period_end(start, grain) > first)
         ]
         if counted:
@@ -106,13 +112,13 @@ class Imports:
             )
         return warnings
 
-    def _import(self, digest: str, new: NewImport, author: str, progress: ImportProgress) -> Import:
+    def _import(self, digest: str, new: NewImport, author: str, generation: int) -> Import:
         now = self._now()
         return Import(
             digest=digest,
-            done=0,
-            taken=progress.taken,
-            hits=progress.hits,
+            done=ImportState.BEGUN,
+            taken=0,
+            hits=0,
             file=new.file,
             host=fold(new.host),
             until=new.until,
@@ -122,43 +128,52 @@ class Imports:
             author=author,
             begun_at=now,
             at=now,
+            generation=generation,
+            kept_apart=1,
         )
 
     @staticmethod
-    def _refuse_overlap(others: Sequence[Import], new: NewImport) -> None:
+    def _refuse_overlap(site: Site, others: Sequence[Import], new: NewImport) -> None:
         if new.overlapping:
             return
         for other in others:
-            shared = min(other.last_at, new.last_at) - max(other.first_at, new.first_at)
-            if shared > OVERLAP_MS:
-                raise ApiError(
-                    HTTPStatus.CONFLICT,
-                    {
-                        "file": f"{shown(new.file)} and {shown(other.file)}, imported before, are"
-                        f" of the same {shared / 60_000:.0f} minutes; if they are of two servers"
-                        " give --overlapping, if one holds lines of the other these would count"
-                        " twice"
-                    },
+            if other.state is ImportState.UNDONE:
+                continue
+            first_at = max(other.first_at, new.first_at)
+            last_at = min(other.last_at, new.last_at)
+            if last_at - first_at > OVERLAP_MS:
+                message = (
+                    f"{shown(new.file)} has lines of {_days(site, new.first_at, new.last_at)}, and"
+                    f" {shown(other.file)}, imported before, of"
+                    f" {_days(site, other.first_at, other.last_at)}: both are of"
+                    f" {_days(site, first_at, last_at)}. If they are of two servers give"
+                    " --overlapping, if one holds lines of the other these would count twice"
                 )
+                raise ApiError(HTTPStatus.CONFLICT, {"file": message})
 
     async def append(self, site: Site, digest: str, after: int, upto: int, payload: bytes) -> Chunk:
         """Append a chunk to the log, once. Raises ApiError when it is none, or out of order."""
         hits = checked(payload, site, int(self._clock() * 1000) + CLOCK_MS)
-        busy = await self._busy(site.slug)
+        busy = await self._busy(site.kept_as)
         if busy is not None:
             raise ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 {"log": f"{busy}; the import waits"},
                 {"Retry-After": str(RETRY_SECONDS)},
             )
-        outcome, taken = await self._log.append(site.slug, digest, after, upto, len(hits), payload)
-        if outcome is ImportOutcome.LOST:
-            known = await register.find(self._store, site.slug, digest)
-            if known is None:
-                raise ApiError(HTTPStatus.NOT_FOUND, {"digest": "this import was never begun"})
-            if known.done:
+        name = await self._name(site, digest)
+        body = named(payload, hits, site)
+        outcome, taken = await self._log.append(site.kept_as, name, after, upto, len(hits), body)
+        if outcome in (ImportOutcome.LOST, ImportOutcome.SEALED):
+            # Perhaps it was undone, and made again as another one.
+            known = await self._known(site, digest)
+            self._names[site.kept_as, digest] = known.name
+            if known.state is ImportState.DONE:
                 return Chunk(taken=known.lines, appended=False)
-            _refuse_lost(known, None)
+            _refuse_undone(known)
+            if known.name == name:
+                _refuse_lost(known, None)
+            return await self.append(site, digest, after, upto, payload)
         if outcome is ImportOutcome.OUT_OF_ORDER:
             raise ApiError(
                 HTTPStatus.CONFLICT,
@@ -172,6 +187,22 @@ class Imports:
             await self._note(site, digest)
         return Chunk(taken=taken, appended=outcome is ImportOutcome.APPENDED)
 
+    async def _name(self, site: Site, digest: str) -> str:
+        """Return what the log knows an import by; how often it was undone is asked once."""
+        name = self._names.get((site.kept_as, digest))
+        if name is None:
+            known = await register.find(self._store, site.kept_as, digest)
+            if known is None:
+                return digest
+            name = self._names[site.kept_as, digest] = known.name
+        return name
+
+    async def _known(self, site: Site, digest: str) -> Import:
+        known = await register.find(self._store, site.kept_as, digest)
+        if known is None:
+            raise ApiError(HTTPStatus.NOT_FOUND, {"digest": "this import was never begun"})
+        return known
+
     async def _busy(self, site: str) -> str | None:
         now = self._monotonic()
         looked, reason = self._looked.get(site, (-math.inf, None))
@@ -182,19 +213,20 @@ class Imports:
 
     async def _note(self, site: Site, digest: str) -> None:
         """Keep in the store now and then how far it is: a Redis put back is known by that."""
-        key = (site.slug, digest)
+        key = (site.kept_as, digest)
         since = self._since_noted.get(key, 0) + 1
         if since < NOTED_CHUNKS:
             self._since_noted[key] = since
             return
         self._since_noted.pop(key, None)
         try:
-            known = await register.find(self._store, site.slug, digest)
-            progress = await self._log.find(site.slug, digest)
-            if known is not None and not known.done and progress is not None:
+            known = await register.find(self._store, site.kept_as, digest)
+            name = digest if known is None else known.name
+            progress = await self._log.find(site.kept_as, name)
+            if known is not None and known.state is ImportState.BEGUN and progress is not None:
                 await register.write(
                     self._store,
-                    site.slug,
+                    site.kept_as,
                     known._replace(taken=progress.taken, hits=progress.hits, at=self._now()),
                 )
         except StoreError as error:
@@ -203,21 +235,30 @@ class Imports:
 
     async def finish(self, site: Site, digest: str) -> Finished:
         """Tell whether all that was appended is counted, and if so, that the import is done."""
-        known = await register.find(self._store, site.slug, digest)
-        if known is None:
-            raise ApiError(HTTPStatus.NOT_FOUND, {"digest": "this import was never begun"})
-        if not known.done:
-            progress = await self._log.find(site.slug, digest)
+        known = await self._known(site, digest)
+        _refuse_undone(known)
+        if known.state is ImportState.BEGUN:
+            progress = await self._log.find(site.kept_as, known.name)
             _refuse_lost(known, progress)
-            if progress is None or not await self._log.counted(site.slug, progress):
+            if progress is None or not await self._log.counted(site.kept_as, progress):
                 return Finished(done=False, hits=0 if progress is None else progress.hits)
-            known = known._replace(done=1, taken=known.lines, hits=progress.hits, at=self._now())
-            await register.write(self._store, site.slug, known)
-        await self._log.finish(site.slug, digest)
+            known = known._replace(
+                done=ImportState.DONE, taken=known.lines, hits=progress.hits, at=self._now()
+            )
+            await register.write(self._store, site.kept_as, known)
+        await self._log.finish(site.kept_as, known.name)
         return Finished(done=True, hits=known.hits)
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
+
+
+def _days(site: Site, first_at: int, last_at: int) -> str:
+    """Return a span of the site's days: '2025-03-01 to 2025-03-04 (4 days)'."""
+    first, last = site.day_of(first_at), site.day_of(last_at)
+    if first == last:
+        return str(to_date(first))
+    return f"{to_date(first)} to {to_date(last)} ({last - first + 1:,} days)"
 
 
 def _listed(names: Sequence[str], most: int = 5) -> str:
@@ -233,6 +274,19 @@ def _same_options(known: Import, new: NewImport) -> None:
                 HTTPStatus.CONFLICT,
                 {name: f"{shown(now)}; this import was begun with {shown(before)}"},
             )
+
+
+def _refuse_undoing(known: Import | None) -> None:
+    if known is not None and known.state is ImportState.UNDOING:
+        message = f"the import of {shown(known.file)} is being undone; end that first"
+        raise ApiError(HTTPStatus.CONFLICT, {"digest": message})
+
+
+def _refuse_undone(known: Import) -> None:
+    _refuse_undoing(known)
+    if known.state is ImportState.UNDONE:
+        message = f"the import of {shown(known.file)} was undone by {known.undone_by}"
+        raise ApiError(HTTPStatus.CONFLICT, {"digest": message})
 
 
 def _refuse_lost(known: Import, progress: ImportProgress | None) -> None:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from services.api.counter import embed_routes, paths, top
-from services.api.counter.embed_options import CHOICES, LABEL
-from services.model.display import MAX_DIGITS, MAX_HEADING, MAX_LABEL
+from services.api.counter.embed_options import LABEL
+from services.model.display import CHOICES, MAX_DIGITS, MAX_HEADING, MAX_LABEL, MAX_UNIT
 from services.model.lines import Line
 from services.model.site import Metric
 
@@ -15,7 +15,17 @@ _ABOUT = {
     "lang": "language of labels and heading",
     "theme": "auto follows the reader's system",
     "preset": "looks at home on portals of this system",
-    "format": "how thousands are parted",
+    "format": "how thousands are parted; as the language does, where it is not set",
+    "icons": "what stands before each label",
+    "layout": "how the lines are arranged",
+    "odometer": "how the digits look",
+    "wording": "whose lines and Vietnamese labels it has, where nothing else is set",
+    "gap": "a gap after the lines of who is online; as the wording has it, where it is not set",
+}
+_COLOURS = {
+    "color": "of the words; lines and frame are a shade of it",
+    "background": "of the block, and of a heading that has none of its own",
+    "accent": "of numbers, digits and icons",
 }
 
 
@@ -49,6 +59,17 @@ _OPTIONS = [
         type="string",
         maxLength=MAX_HEADING,
         pattern=f"^{_LINE}$",
+    ),
+    _option(
+        "unit",
+        "the word after each number but those online",
+        type="string",
+        maxLength=MAX_UNIT,
+        pattern=f"^{_LINE}$",
+    ),
+    *(
+        _option(name, about, type="string", pattern="^#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$")
+        for name, about in _COLOURS.items()
     ),
     *(
         _option(

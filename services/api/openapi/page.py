@@ -6,10 +6,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute
 
 from services.http import csp
+from services.http.measured_route import MeasuredRoute
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
@@ -25,12 +26,15 @@ _HEADERS = {
 
 
 def routes(app: FastAPI) -> list[BaseRoute]:
-    """Return /docs."""
+    """Return /docs and /openapi.json."""
+
+    async def description(_: Request) -> Response:
+        return JSONResponse(app.openapi())
 
     async def docs(_: Request) -> Response:
         return HTMLResponse(page(app.openapi()), headers=_HEADERS)
 
-    return [Route("/docs", docs)]
+    return [MeasuredRoute("/docs", docs), MeasuredRoute("/openapi.json", description)]
 
 
 def page(description: dict[str, Any]) -> str:

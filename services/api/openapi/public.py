@@ -7,9 +7,20 @@ from fastapi import FastAPI
 
 from services.api.counter import paths, routes
 from services.api.openapi import embed
-from services.model.display import MAX_DIGITS, Format, Lang, Preset, Theme
+from services.model.display import (
+    MAX_DIGITS,
+    Format,
+    Gap,
+    Icons,
+    Lang,
+    Layout,
+    Odometer,
+    Preset,
+    Theme,
+)
 from services.model.lines import PERIODS, Line
 from services.model.site import Metric
+from services.model.wordings import Wording
 
 _COUNTS = [period.value for period in PERIODS]
 _WHOLE = {"type": "integer", "minimum": 0}
@@ -17,6 +28,11 @@ _VIEWS = {
     "type": "object",
     "required": ["views", "today"],
     "properties": {"views": _WHOLE, "today": _WHOLE},
+}
+_DOWNLOADS = {
+    "type": "object",
+    "required": ["downloads", "today"],
+    "properties": {"downloads": _WHOLE, "today": _WHOLE},
 }
 _COUNTER = {
     "type": "object",
@@ -28,7 +44,7 @@ _COUNTER = {
         "metric": {"type": "string", "enum": list(Metric)},
         "stale": {"type": "boolean"},
         "since": {"type": "string", "format": "date"},
-        "online": _WHOLE,
+        **dict.fromkeys(("online", "bots", "guests"), _WHOLE),
         **dict.fromkeys(_COUNTS, _WHOLE),
         "peak": {
             "type": "object",
@@ -49,10 +65,17 @@ _COUNTER = {
                 "digits": {"type": "integer", "minimum": 0, "maximum": MAX_DIGITS},
                 "format": {"type": "string", "enum": list(Format)},
                 "heading": {"type": "string"},
+                "icons": {"type": "string", "enum": list(Icons)},
+                "layout": {"type": "string", "enum": list(Layout)},
+                "odometer": {"type": "string", "enum": list(Odometer)},
+                "wording": {"type": "string", "enum": list(Wording)},
+                "unit": {"type": "string"},
+                "gap": {"type": "string", "enum": list(Gap)},
                 "labels": {"type": "object", "additionalProperties": {"type": "string"}},
             },
         },
         "paths": {"type": "object", "additionalProperties": _VIEWS},
+        "downloads": {"type": "object", "additionalProperties": _DOWNLOADS},
     },
 }
 _ERRORS = {
@@ -62,8 +85,14 @@ _ERRORS = {
         "errors": {
             "type": "object",
             "additionalProperties": {"type": "array", "items": {"type": "string"}},
-        }
+        },
+        "error": {"type": "string", "description": "the same as one text, in the Stats API"},
     },
+}
+_PATHS = {
+    "type": "array",
+    "maxItems": paths.MAX_PATHS,
+    "items": {"type": "string", "maxLength": paths.MAX_LENGTH},
 }
 _OPERATION = {
     "summary": "Counter",
@@ -82,11 +111,13 @@ _OPERATION = {
             "name": "path",
             "in": "query",
             "description": "adds the views of these pages to the answer",
-            "schema": {
-                "type": "array",
-                "maxItems": paths.MAX_PATHS,
-                "items": {"type": "string", "maxLength": paths.MAX_LENGTH},
-            },
+            "schema": _PATHS,
+        },
+        {
+            "name": "download",
+            "in": "query",
+            "description": "adds the downloads of these files to the answer",
+            "schema": _PATHS,
         },
     ],
 }

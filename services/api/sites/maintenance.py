@@ -1,11 +1,12 @@
 """Backup and doctor over HTTP: the only way to stores that are embedded in a running Luot."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from services.api.access import backup_right
@@ -18,6 +19,7 @@ from services.embedded.stores import Stores
 from services.http.errors import unavailable
 from services.model.account import Role
 from services.settings import StoreSettings
+from services.store import last_done
 from services.store.interface import StoreError
 
 _MEDIA_TYPE = "application/vnd.luot.backup"
@@ -50,6 +52,21 @@ def router(
                 raise unavailable(f"the store cannot be read: {error}") from error
         return StreamingResponse(_body(first, messages), media_type=_MEDIA_TYPE)
 
+    @routes.post("/backup", status_code=HTTPStatus.NO_CONTENT)
+    @needs(Role.OWNER, also=Role.BACKUP)
+    async def backed_up(record: BackupRecord) -> None:
+        """Take note of what became of a backup, so that metrics say how old the last one is."""
+        now = int(clock() * 1000)
+        # Of a clock that is ahead, no more than ours is believed.
+        values = {
+            name: min(value, now) if name.endswith("_ms") else value
+            for name, value in record.model_dump(exclude_none=True).items()
+        }
+        try:
+            await last_done.note(stores().store, values)
+        except StoreError as error:
+            raise unavailable(f"the store takes no records: {error}") from error
+
     @routes.get("/doctor")
     @needs(Role.OWNER)
     async def doctor(
@@ -58,12 +75,22 @@ def router(
         ] = run.DEFAULT_DAYS,
     ) -> list[CheckResult]:
         """What `luot doctor` finds: log, store, and the counters against a recount."""
-        return [
-            CheckResult(**msgspec.to_builtins(check))
-            for check in await run.examine(stores(), settings, days)
-        ]
+        checks = await run.examine(stores(), settings, days)
+        # A store that takes no record is one of the checks that failed.
+        await run.record(stores().store, checks, clock)
+        return [CheckResult(**msgspec.to_builtins(check)) for check in checks]
 
     return routes
+
+
+class BackupRecord(BaseModel):
+    """What a backup came to; times in ms since 1970, UTC."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    backup_finished_ms: int | None = Field(None, ge=0)
+    backup_bytes: int | None = Field(None, ge=0)
+    backup_verified_ms: int | None = Field(None, ge=0)
 
 
 class CheckResult(BaseModel):

@@ -1,10 +1,8 @@
 """Views under `(other)`: which pages they were of, and how they are given back to them."""
 
-import asyncio
 import datetime
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -13,13 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
 from services.api.counter import paths
+from services.api.sites.limited_store import LimitedStore
 from services.api.sites.registry import Registry
-from services.http.errors import bad_request, unavailable
+from services.http.errors import bad_request
 from services.model.account import Role
 from services.model.calendar import to_day
 from services.model.site import Site
 from services.store import returned_views
-from services.store.interface import Limits, Store, StoreError
+from services.store.interface import Limits, Store
 
 MOST_PAGES = 1_000
 """Pages that are listed at once."""
@@ -72,20 +71,8 @@ def router(
 ) -> APIRouter:
     """Return the routes; registry, store and audit log are looked up for every request."""
     routes = admin_router("/sites/{slug}/other-views")
-    turn = asyncio.Lock()
+    limited_store = LimitedStore(store, LIMITS, "the raw hits cannot be reached")
     known = site_of(registry)
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Store]:
-        """One at a time, with limits: a day of a flood is many rows."""
-        async with turn:
-            limited = store().limited(LIMITS)
-            try:
-                yield limited
-            except StoreError as error:
-                raise unavailable(f"the raw hits cannot be reached: {error}") from error
-            finally:
-                await limited.close()
 
     @routes.get("")
     @needs(Role.VIEWER)
@@ -99,8 +86,8 @@ def router(
     ) -> OtherPages:
         """Pages with views under `(other)`: those named, or else those that count by now."""
         of_day, named = _day(day), _counted(path or [], site)
-        async with opened() as limited:
-            pages = await returned_views.waiting(limited, site.slug, of_day, named, most=limit)
+        async with limited_store.opened() as limited:
+            pages = await returned_views.waiting(limited, site.kept_as, of_day, named, most=limit)
         return OtherPages(day=day, pages=[OtherPage(**page._asdict()) for page in pages])
 
     @routes.post("")
@@ -113,15 +100,15 @@ def router(
         action = "paths.take" if repair.undo else "paths.give"
         views: dict[str, int] = dict.fromkeys(named, 0)
         async with (
-            opened() as limited,
+            limited_store.opened() as limited,
             audit().recorded(
                 who, action, str(repair.day), site=site.slug, after={"paths": list(named)}
             ),
         ):
             if repair.undo:
-                await returned_views.take_again(limited, site.slug, of_day, named)
+                await returned_views.take_again(limited, site.kept_as, of_day, named)
             else:
-                views |= await returned_views.give_back(limited, site.slug, of_day, named)
+                views |= await returned_views.give_back(limited, site.kept_as, of_day, named)
         log.info("%s: %s for %d pages of %s", site.slug, action, len(named), repair.day)
         return Repaired(day=repair.day, views=views)
 

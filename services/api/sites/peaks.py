@@ -52,16 +52,16 @@ class Peaks:
         """Return the peak of a day. Raises ApiError."""
         (measured, resets), recounted = await _answered(
             asyncio.gather(
-                queries.peaks(self._store, [site.slug], [day]),
-                peaks.recount(self._store, site.slug, day),
+                queries.peaks(self._store, [site.kept_as], [day]),
+                peaks.recount(self._store, site.kept_as, day),
             )
         )
-        peak = measured.get((site.slug, day))
+        peak = measured.get((site.kept_as, day))
         return PeakOut(
             day=to_date(day),
             measured=peak.online if peak else 0,
             recounted=recounted[0] if recounted else 0,
-            reset=(site.slug, day) in resets,
+            reset=(site.kept_as, day) in resets,
         )
 
     async def change(
@@ -84,7 +84,7 @@ class Peaks:
             before={"peak": _shown(before)},
             after={"peak": _shown(after), "reason": reason},
         ):
-            await _answered(peaks.reset(self._store, site.slug, change))
+            await _answered(peaks.reset(self._store, site.kept_as, change))
         return after
 
 

@@ -3,20 +3,24 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Self
 
 import msgspec
 
 from services.api.counter.queries import first_days
+from services.api.sites.index import SiteIndex
 from services.http.errors import unavailable, unknown_site
 from services.model.site import Site
+from services.runtime.outage import Outage
 from services.state.errors import StateError
 from services.state.last_shown import ShownNumbers
 from services.state.sites import PublishedSites, SiteReaders
 from services.state.state import State
+from services.store import erasures
 from services.store import sites as repository
 from services.store.interface import Store, StoreError
+from services.store.sites import RemovedSite
 
 REFRESH_SECONDS = 5.0
 _POLL_SECONDS = 0.1
@@ -33,19 +37,34 @@ class Registry:
         self._published = PublishedSites(state)
         self._shown = ShownNumbers(state)
         self._clock = clock
-        self._sites: Mapping[str, Site] = {}
+        self._index = SiteIndex()
         self._changing = asyncio.Lock()
         self._last_version = 0
+        self._load_outage = Outage(log, "cannot load the sites", "the sites are loaded")
+        self._publish_outage = Outage(
+            log, "cannot publish the sites to Redis", "the sites are published to Redis"
+        )
         self.loaded = False
 
     @property
     def known(self) -> bool:
         """Whether any site is known, from the store or from Redis."""
-        return self.loaded or bool(self._sites)
+        return self.loaded or bool(self._index.all)
 
     def get(self, slug: str) -> Site | None:
-        """Return the site of a slug; until the sites are loaded, None may mean not yet known."""
-        return self._sites.get(slug)
+        """Return the site that has a slug, or had it before it was renamed.
+
+        Until the sites are loaded, None may mean not yet known.
+        """
+        return self._index.get(slug)
+
+    def kept(self, name: str) -> Site | None:
+        """Return the site whose hits and counters have a name, see `Site.kept_as`."""
+        return self._index.kept(name)
+
+    def named(self, name: str) -> Site | None:
+        """Return the site whose numbers the public sees under a slug or a host."""
+        return self._index.named(name)
 
     def site(self, slug: str) -> Site:
         """Return the site of a slug. Raises ApiError: 404, or 503 until the sites are loaded."""
@@ -69,25 +88,67 @@ class Registry:
 
     def all(self) -> list[Site]:
         """Return every site, by slug."""
-        return sorted(self._sites.values(), key=lambda site: site.slug)
+        return list(self._index.all)
 
     async def save(self, site: Site) -> None:
         """Create or change a site. Raises StoreError; Redis follows now or within seconds."""
         async with self._changing:
             await repository.save(self._store, site, self._version())
-            self._sites = {**self._sites, site.slug: site}
+            self._index = SiteIndex({**self._index.by_slug, site.slug: site}.values())
             await self._publish()
 
-    async def remove(self, slug: str) -> None:
-        """Remove a site; its counters stay in the store. Raises StoreError."""
+    async def remove(self, slug: str, removed: Site | None = None) -> None:
+        """Remove a site. Raises StoreError.
+
+        Its counters stay in the store, and so do its settings where they are given: then it can be
+        brought back.
+        """
         async with self._changing:
-            await repository.remove(self._store, slug, self._version())
-            self._sites = {known: site for known, site in self._sites.items() if known != slug}
+            await repository.remove(self._store, slug, self._version(), removed)
+            self._index = SiteIndex(site for site in self._index.all if site.slug != slug)
             await self._publish()
 
-    async def is_counted(self, slug: str) -> bool:
+    async def rename(self, old: str, site: Site) -> None:
+        """Give a site another slug, at once. Raises StoreError."""
+        async with self._changing:
+            await repository.rename(self._store, old, site, self._version())
+            others = (known for known in self._index.all if known.slug != old)
+            self._index = SiteIndex((*others, site))
+            await self._publish()
+
+    def parts(self, site: Site) -> tuple[Site, ...]:
+        """Return the sites whose numbers are those of a site: itself, and those merged into it."""
+        return self._index.parts(site)
+
+    def shown(self, site: Site) -> Site:
+        """Return the site that a site is merged into, or itself."""
+        return self._index.shown(site)
+
+    def slugs(self, slugs: Iterable[str]) -> frozenset[str]:
+        """Return slugs, and every other one that the same sites have or had."""
+        return self._index.slugs(slugs)
+
+    async def removed(self, slug: str) -> RemovedSite | None:
+        """Return what is left of a site that was removed; None where there was none."""
+        return await repository.removed(self._store, slug)
+
+    async def unused_name(self, slug: str, at_ms: int) -> tuple[str, tuple[str, ...]]:
+        """Return the name to keep a new site under, and those that sites of its slug had before.
+
+        What was counted for them stays theirs, also what is still in the log. Raises StoreError.
+        """
+        removed = await self.removed(slug)
+        gone = {one.name for one in await erasures.load(self._store)}
+        if removed is None and slug not in gone:
+            return slug, ()
+        before = removed.names if removed is not None else ()
+        while (name := f"{slug}~{at_ms}") in gone or name in before:
+            at_ms += 1
+        return name, tuple(name for name in before if name not in gone)
+
+    async def is_counted(self, site: Site) -> bool:
         """Tell whether a site was ever counted. Raises StoreError."""
-        return slug in await first_days(self._store, [slug])
+        return site.kept_as in await first_days(self._store, [site.kept_as])
 
     async def ingest_status(self, seconds: float = 0.0) -> SiteReaders:
         """Return how many ingest processes know the sites as they are; wait until all do.
@@ -101,9 +162,9 @@ class Registry:
                 return readers
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def forget_shown(self, slug: str) -> None:
+    async def forget_shown(self, site: Site) -> None:
         """Let the numbers of a site go down to what the store says. Raises StateError."""
-        await self._shown.reset(slug, int(self._clock() * 1000))
+        await self._shown.reset(site.kept_as, int(self._clock() * 1000))
 
     async def refresh(self) -> None:
         """Load the sites again and publish them; what cannot be reached is left for next time."""
@@ -111,14 +172,17 @@ class Registry:
             try:
                 sites = await repository.load(self._store)
                 # A site that did not change stays the same object.
-                known = self._sites
-                self._sites = {
-                    site.slug: site if known.get(site.slug) != site else known[site.slug]
-                    for site in sites
-                }
+                known = self._index.by_slug
+                self._index = SiteIndex(
+                    site if known.get(site.slug) != site else known[site.slug] for site in sites
+                )
                 self.loaded = True
             except StoreError as error:
-                log.warning("cannot load the sites, keeping %d: %s", len(self._sites), error)
+                self._load_outage.begins(
+                    f"{error}; {len(self._index.all)} sites that are known stay"
+                )
+            else:
+                self._load_outage.ends()
             if self.loaded:
                 await self._publish()
 
@@ -132,7 +196,7 @@ class Registry:
         async with self._changing:
             if not self.loaded:
                 sites = (_decode(slug, body) for slug, body in published.items())
-                self._sites = {site.slug: site for site in sites if site is not None}
+                self._index = SiteIndex(site for site in sites if site is not None)
 
     async def keep_fresh(self) -> None:
         """Refresh for as long as this runs, so that a Redis that was wiped heals by itself."""
@@ -150,10 +214,12 @@ class Registry:
     async def _publish(self) -> None:
         try:
             await self._published.publish(
-                {slug.encode(): msgspec.json.encode(site) for slug, site in self._sites.items()}
+                {site.slug.encode(): msgspec.json.encode(site) for site in self._index.all}
             )
         except StateError as error:
-            log.warning("cannot publish the sites to Redis: %s", error)
+            self._publish_outage.begins(error)
+        else:
+            self._publish_outage.ends()
 
 
 def _decode(slug: bytes, body: bytes) -> Site | None:

@@ -9,13 +9,19 @@ from services.model.display import (
     MAX_DIGITS,
     MAX_HEADING,
     MAX_LABEL,
+    MAX_UNIT,
     Display,
     Format,
+    Gap,
+    Icons,
     Lang,
+    Layout,
+    Odometer,
     Preset,
     Theme,
 )
 from services.model.lines import Line
+from services.model.wordings import Wording
 
 
 class DisplayFields(BaseModel):
@@ -35,6 +41,14 @@ class DisplayFields(BaseModel):
     labels: dict[Line, Annotated[str, Field(max_length=MAX_LABEL)]] | None = Field(
         None, description="other labels for single lines"
     )
+    icons: Icons | None = Field(None, description="what stands before each label")
+    layout: Layout | None = Field(None, description="how the lines are arranged")
+    odometer: Odometer | None = Field(None, description="how the digits look")
+    wording: Wording | None = Field(None, description="whose lines and Vietnamese labels it has")
+    unit: str | None = Field(
+        None, max_length=MAX_UNIT, description="the word after each number but those online"
+    )
+    gap: Gap | None = Field(None, description="a gap after the lines of who is online")
 
 
 def merged(display: Display, changes: DisplayFields | None) -> dict[str, Any]:

@@ -4,22 +4,30 @@ import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.access.audit import Audit
+from services.api.access.members import Members
 from services.api.access.principal import Principal
 from services.api.counter.paths import MAX_LENGTH
 from services.api.sites import tenancy
+from services.api.sites.erasure import Erasures
+from services.api.sites.merging import Merging
 from services.api.sites.registry import Registry
 from services.api.sites.schemas import DisplayFields, merged
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.calendar import day_start_ms, local_day, to_date
 from services.model.display import Display
+from services.model.downloads import NO_ENDINGS
+from services.model.page_aliases import MAX_ALIASES
 from services.model.site import (
     DEFAULT_TIMEZONE,
+    MAX_ENDINGS,
+    MAX_EXCLUDED,
+    MAX_FORMER,
     MAX_HIDDEN,
     MAX_MIN_VISITORS,
     SLUG_PATTERN,
@@ -28,8 +36,22 @@ from services.model.site import (
 )
 from services.model.time_zone import ZoneChange, planned
 from services.store.interface import StoreError
+from services.store.sites import RemovedSite
+
+T = TypeVar("T")
+
+NEVER = RemovedSite(None, ())
 
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN, max_length=64)]
+
+
+class AliasFields(BaseModel):
+    """An address that counts as another page; with /* at the end of both, all below it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    address: str = Field(max_length=MAX_LENGTH, examples=["/en/tin/1", "/en/*"])
+    page: str = Field(max_length=MAX_LENGTH, examples=["/tin/1", "/*"])
 
 
 class SiteFields(BaseModel):
@@ -51,11 +73,32 @@ class SiteFields(BaseModel):
     fold_case: bool = Field(
         False, description="paths that differ only in capitals are one page, counted in lower case"
     )
+    hash_routes: bool = Field(
+        False, description="routes in the fragment are paths: /#/tin/1 is the page /tin/1"
+    )
+    excluded_pages: list[Annotated[str, Field(max_length=MAX_LENGTH)]] = Field(
+        [],
+        max_length=MAX_EXCLUDED,
+        description="pages that are never counted: /quan-tri/**, /in/*; * is any part of a path, **"
+        " any number of them",
+    )
+    download_endings: list[Annotated[str, Field(max_length=20)]] = Field(
+        [],
+        max_length=MAX_ENDINGS,
+        description="endings of files whose downloads are counted, pdf; unless given, those of"
+        f" documents; {NO_ENDINGS} for no downloads",
+    )
     honour_dnt: bool = Field(True, description="no visitor hash for browsers that ask for none")
     views_only: bool = Field(
         False, description="no visitor hash for anybody: everything shows views"
     )
     public_top: bool = Field(False, description="anybody may read the most read pages")
+    page_aliases: list[AliasFields] = Field(
+        [],
+        max_length=MAX_ALIASES,
+        description="addresses whose views are those of another page, of all times: of an article"
+        " that moved, or in another language",
+    )
     hidden_pages: list[Annotated[str, Field(max_length=MAX_LENGTH)]] = Field(
         [],
         max_length=MAX_HIDDEN,
@@ -86,23 +129,37 @@ class Sites:
     def __init__(
         self,
         registry: Registry,
+        members: Members,
+        erasures: Erasures,
         audit: Audit,
         clock: Callable[[], float] = time.time,
         *,
         editors_publish: bool = False,
     ) -> None:
         self._registry = registry
+        self._members = members
+        self.erasures = erasures
         self._audit = audit
         self._clock = clock
+        self.merging = Merging(registry, audit, clock)
         self.editors_publish = editors_publish
 
     async def create(self, who: Principal, new: NewSite) -> Site:
-        """Create a site. Raises ApiError, 409 when its slug is taken."""
+        """Create a site. Raises ApiError, 409 when its slug is taken.
+
+        So it is where a site had it before it was renamed. Its numbers begin at zero, also where a
+        site of this slug was removed before: nobody who had a part in that one has one in this.
+        """
+        now = int(self._clock() * 1000)
         fields = {**new.model_dump(), "display": merged(Display(), new.display)}
-        site = _site({**fields, "created_at": int(self._clock() * 1000)})
+        site = _site({**fields, "created_at": now})
         sites = self._registry.require_loaded()
         if sites.get(site.slug) is not None:
             raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(site.slug)} exists already"})
+        kept_as, earlier = await _read(sites.unused_name(site.slug, now))
+        site = msgspec.structs.replace(site, kept_as=kept_as, earlier=earlier)
+        if kept_as != site.slug:
+            await self._members.forget(site.slug)
         async with self._audit.recorded(
             who, "site.add", site.slug, site=site.slug, after=_fields(site)
         ):
@@ -115,6 +172,7 @@ class Sites:
         if "display" in given:
             given["display"] = merged(site.display, changes.display)
         if given.get("timezone", site.timezone) != site.timezone:
+            self.merging.refuse(site, "timezone")
             plan = await self.zone_change(site, given["timezone"])
             given["timezone_before"] = plan.zone_before if plan else ""
             given["timezone_from"] = plan.at_ms if plan else 0
@@ -146,7 +204,7 @@ class Sites:
         if zone == before:
             return None
         try:
-            is_counted = await self._registry.is_counted(site.slug)
+            is_counted = await self._registry.is_counted(site)
         except StoreError as error:
             raise unavailable(f"the store cannot be read: {error}") from error
         if not is_counted:
@@ -162,11 +220,69 @@ class Sites:
         return planned(now_ms, before, zone)
 
     async def remove(self, who: Principal, site: Site) -> None:
-        """Remove a site; its counts stay in the store. Raises ApiError."""
+        """Remove a site; `restore` brings it back with its counts. Raises ApiError."""
+        self.merging.refuse(site, "site")
         async with self._audit.recorded(
             who, "site.remove", site.slug, site=site.slug, before=_fields(site)
         ):
-            await _saved(self._registry.require_loaded().remove(site.slug))
+            await _saved(self._registry.require_loaded().remove(site.slug, site))
+
+    async def rename(self, who: Principal, site: Site, to: str) -> Site:
+        """Give a site another slug; snippets and addresses with the old one still work.
+
+        Back to a slug that it had before as well. Raises ApiError, 409 where another site has it.
+        """
+        sites = self._registry.require_loaded()
+        if to == site.slug:
+            return await self._rename_for_members(site)
+        former = tuple(slug for slug in site.slugs if slug != to)
+        if len(former) > MAX_FORMER:
+            message = f"{site.slug} had {MAX_FORMER} other names before; it can get no more"
+            raise ApiError(HTTPStatus.CONFLICT, {"slug": message})
+        other = sites.get(to)
+        if other is not None and other.slug != site.slug:
+            raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(to)} is {other.slug}"})
+        if (await _read(sites.removed(to)) or NEVER).site is not None:
+            message = f"a site {shown(to)} was removed; restore or erase that one first"
+            raise ApiError(HTTPStatus.CONFLICT, {"slug": message})
+        renamed = _site({**msgspec.to_builtins(site), "slug": to, "former": former})
+        async with self._audit.recorded(
+            who, "site.rename", to, site=to, before={"slug": site.slug}, after={"slug": to}
+        ):
+            await _saved(sites.rename(site.slug, renamed))
+        return await self._rename_for_members(renamed)
+
+    async def _rename_for_members(self, site: Site) -> Site:
+        """Let users and tokens name a site by its slug; by those of before, they have it as well.
+
+        Raises ApiError; then the site is renamed all the same, and to rename it again does this.
+        """
+        for slug in site.former:
+            await self._members.rename(slug, site.slug)
+        return site
+
+    async def restore(self, who: Principal, slug: str) -> Site:
+        """Bring a site back that was removed and not erased, as it was. Raises ApiError."""
+        sites = self._registry.require_loaded()
+        if sites.get(slug) is not None:
+            raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(slug)} exists"})
+        removed = await _read(sites.removed(slug))
+        if removed is None or removed.site is None:
+            message = f"{shown(slug)} is no site that was removed and can be brought back"
+            raise ApiError(HTTPStatus.NOT_FOUND, {"slug": message})
+        # A slug that it had before may be another site's by now.
+        former = tuple(slug for slug in removed.site.former if sites.get(slug) is None)
+        site = msgspec.structs.replace(removed.site, former=former)
+        async with self._audit.recorded(who, "site.restore", slug, site=slug, after=_fields(site)):
+            await _saved(sites.save(site))
+        return site
+
+
+async def _read(reading: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await reading
+    except StoreError as error:
+        raise unavailable(f"the store cannot be read: {error}") from error
 
 
 async def _saved(change: Coroutine[Any, Any, None]) -> None:

@@ -35,6 +35,7 @@ class Counted(BaseModel):
     bounce_rate: int | None = None
     visit_duration: int | None = None
     bots: int | None = None
+    downloads: int | None = None
 
 
 class Moment(Counted):

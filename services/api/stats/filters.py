@@ -53,6 +53,21 @@ Pattern = tuple[str, ...]
 """Literal pieces with any text between them; one piece is the value itself."""
 
 
+def _fits(pattern: Pattern, value: str) -> bool:
+    first, last = pattern[0], pattern[-1]
+    if len(pattern) == 1:
+        return value == first
+    if not value.startswith(first) or not value.endswith(last):
+        return False
+    at, end = len(first), len(value) - len(last)
+    for piece in pattern[1:-1]:
+        found = value.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return at <= end
+
+
 class Filter(msgspec.Struct, frozen=True):
     """Hits whose property fits one of the patterns, or none of them."""
 
@@ -70,6 +85,10 @@ class Filter(msgspec.Struct, frozen=True):
     def wildcards(self) -> list[Pattern]:
         """The patterns with a wildcard."""
         return [pattern for pattern in self.patterns if len(pattern) > 1]
+
+    def takes(self, value: str) -> bool:
+        """Tell whether a value passes, as the statements of raw hits have it."""
+        return any(_fits(pattern, value) for pattern in self.patterns) is not self.negated
 
     def __str__(self) -> str:
         values = "|".join("*".join(map(_escaped, pattern)) for pattern in self.patterns)

@@ -15,11 +15,13 @@ class Measure(StrEnum):
     BOUNCE_RATE = "bounce_rate"
     VISIT_DURATION = "visit_duration"
     BOTS = "bots"
+    DOWNLOADS = "downloads"
+    """Asked for alone: they are kept as the views of a site of their own."""
 
 
 Value = int | float | None
 
-COUNTED = frozenset({Measure.PAGEVIEWS, Measure.VISITS, Measure.VIEWS_PER_VISIT})
+COUNTED = frozenset({Measure.PAGEVIEWS, Measure.VISITS, Measure.VIEWS_PER_VISIT, Measure.DOWNLOADS})
 """Those that follow from views and visits alone."""
 LENGTHS = frozenset({Measure.BOUNCE_RATE, Measure.VISIT_DURATION})
 """Those that need every visit put together from its hits."""
@@ -56,17 +58,22 @@ class Counts(msgspec.Struct, gc=False):
                 return round(100 * self.bounces / self.measured) if self.measured else 0
             case Measure.VISIT_DURATION:
                 return round(self.ms / 1000 / self.measured) if self.measured else None
+            case Measure.DOWNLOADS:
+                return self.pageviews
             case _:
                 count: int = getattr(self, measure)
                 return count
 
 
 def change(measure: Measure, now: Value, before: Value) -> Value:
-    """Return the change in percent, or in points of a rate; None where there is none to tell."""
+    """Return the change in percent, or in points of a rate; None where there is none to tell.
+
+    From nothing there is none, either: no percentage leads from 0 to 5.
+    """
     if now is None or before is None:
         return None
     if measure is Measure.BOUNCE_RATE:
         return now - before
     if before == 0:
-        return 100 if now > 0 else 0
+        return None if now > 0 else 0
     return round((now - before) / before * 100)

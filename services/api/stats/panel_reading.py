@@ -1,6 +1,7 @@
 """Reads the panels concurrently; each is available once it is read, and fails by itself."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
@@ -8,13 +9,22 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from services.api.stats.comparison import gap
 from services.api.stats.filters import Filter, Property
 from services.api.stats.measures import LENGTHS, Counts, Measure, change
-from services.api.stats.panel_results import BreakdownRow, Figure, PanelResult, SeriesPoint
+from services.api.stats.opening import Opening
+from services.api.stats.panel_results import (
+    BreakdownRow,
+    EnteredNumbers,
+    Figure,
+    PanelResult,
+    SeriesPoint,
+)
 from services.api.stats.query import BreakdownQuery, StatsQuery
-from services.api.stats.reader import Row, StatsReader
+from services.api.stats.reader import StatsReader
+from services.api.stats.results import Row
 from services.api.stats.site_query import CHARTED, Scope
-from services.api.stats.spans import Interval, Span
+from services.api.stats.spans import Interval
 from services.http.errors import ApiError
 from services.model.calendar import zone
 from services.model.site import Site
@@ -43,17 +53,31 @@ class PanelReading:
     """Begins to read every panel; await each with the method of its name."""
 
     def __init__(
-        self, reader: StatsReader, site: Site, scope: Scope, at: float, *, is_public: bool = False
+        self,
+        reader: StatsReader,
+        site: Site,
+        scope: Scope,
+        at: float,
+        *,
+        is_public: bool = False,
+        first_day: int | None = None,
     ) -> None:
-        """Begin; `at` is the moment of the request, in seconds since 1970, see SitePanels."""
+        """Begin.
+
+        at         the moment of the request, in seconds since 1970, see SitePanels
+        first_day  the first counted day, where it was read before
+        """
         self._is_public = is_public
         self._reader = reader
         self._site = site
         self._scope = scope
         self._at = at
-        days = Span(scope.elapsed.previous().first, max(scope.span.last, scope.elapsed.last))
-        self._moment = asyncio.create_task(reader.snapshot(site, days))
-        self._tasks: list[asyncio.Task[Any]] = [self._moment]
+        days = scope.span.with_those(scope.elapsed)
+        if scope.before:
+            days = days.with_those(scope.before)
+        self._moment = asyncio.create_task(reader.snapshot(site, days, with_opening=True))
+        self._first_day = asyncio.create_task(self._counted_from(first_day))
+        self._tasks: list[asyncio.Task[Any]] = [self._moment, self._first_day]
         self._summary = self._begin(self._compared(CHARTED))
         self._series = self._begin(self._timeseries())
         self._details = self._begin(self._compared(DETAILS))
@@ -105,6 +129,18 @@ class PanelReading:
         ]
         return PanelResult(rows, partial=result.partial)
 
+    async def entered(self) -> EnteredNumbers:
+        """Return the opening balances of the period, and whether there are any to compare with."""
+        scope = self._scope
+        try:
+            moment = await asyncio.shield(self._moment)
+        except ApiError:
+            return EnteredNumbers(0, 0, is_compared=False)
+        views, visits = moment.entered(scope.elapsed, scope.today)
+        before = scope.before
+        compared = before is not None and any(moment.entered(before, scope.today))
+        return EnteredNumbers(views, visits, is_compared=compared)
+
     def _begin(
         self, reading: Coroutine[Any, Any, PanelResult[T]]
     ) -> Callable[[], Awaitable[PanelResult[T]]]:
@@ -126,16 +162,44 @@ class PanelReading:
         snapshot = await asyncio.shield(self._moment)
         return question_of(self._site, self._scope, measures).as_of(snapshot)
 
+    async def counted_since(self) -> int | None:
+        """Return the first counted day, where not all days to compare with are; else None."""
+        try:
+            return await asyncio.shield(self._first_day) if await self._gap() else None
+        except ApiError:
+            return None
+
+    async def _counted_from(self, first_day: int | None) -> int | None:
+        if first_day is not None or self._scope.before is None:
+            return first_day
+        return await self._reader.first_day(self._site)
+
+    async def _gap(self) -> str:
+        before = self._scope.before
+        if before is None:
+            return ""
+        entered: set[int] = set()
+        if self._scope.opening is not Opening.EXCLUDE and not self._scope.filters:
+            moment = await asyncio.shield(self._moment)
+            entered = moment.opening.covered(before, self._scope.today)
+        return gap(before, await asyncio.shield(self._first_day), entered)
+
     async def _compared(
         self, measures: tuple[Measure, ...]
     ) -> PanelResult[tuple[Counts, Counts | None]]:
         question = await self._question(measures)
-        now, before = await asyncio.gather(
-            self._reader.total(question, partly=True),
-            self._reader.total(question.before(), partly=True),
+        now, then = await asyncio.gather(
+            self._reader.total(question, partly=True), self._before(question)
         )
-        then = None if before.warnings else before.total()
         return PanelResult((now.total(), then), partial=bool(now.warnings))
+
+    async def _before(self, question: StatsQuery) -> Counts | None:
+        """Return what was counted on the days to compare with; None where a part is not known."""
+        against = self._scope.before
+        if against is None or await self._gap():
+            return None
+        before = await self._reader.total(question.about(against), partly=True)
+        return None if before.warnings else before.total()
 
     async def _timeseries(self) -> PanelResult[list[SeriesPoint]]:
         scope, interval = self._scope, self._scope.interval
@@ -145,11 +209,12 @@ class PanelReading:
             whole = msgspec.structs.replace(elapsed, span=scope.span)
         now = await self._reader.timeseries(whole, interval)
         before: list[Row] = []
-        if interval in (Interval.HOUR, Interval.DATE):
-            try:
-                before = (await self._reader.timeseries(elapsed.before(), interval)).rows
-            except ApiError:
-                before = []
+        # Weeks begin with a Monday: those of two periods have not the same days.
+        if scope.before and interval is not Interval.WEEK and not await self._gap():
+            # A rate of raw hits that are gone is no line, and no failure.
+            with contextlib.suppress(ApiError):
+                asked = elapsed.about(scope.before)
+                before = (await self._reader.timeseries(asked, interval)).rows
         return PanelResult(self._points(now.rows, before), partial=bool(now.warnings))
 
     def _points(self, rows: Sequence[Row], before: Sequence[Row]) -> list[SeriesPoint]:
@@ -181,7 +246,14 @@ def ordered_by(by: Property) -> Measure:
 
 def question_of(site: Site, scope: Scope, measures: tuple[Measure, ...]) -> StatsQuery:
     """Return a question about the days of the scope that have come."""
-    return StatsQuery(site, scope.elapsed, measures, scope.filters)
+    return StatsQuery(
+        site,
+        scope.elapsed,
+        measures,
+        scope.filters,
+        opening=scope.opening,
+        today=scope.today,
+    )
 
 
 def _figures(

@@ -25,6 +25,14 @@ class Figure(NamedTuple):
     change: float | None
 
 
+class EnteredNumbers(NamedTuple):
+    """The opening balances of a period, and whether the one to compare with has any."""
+
+    views: int
+    visits: int
+    is_compared: bool
+
+
 class SeriesPoint(NamedTuple):
     """A point of the chart.
 

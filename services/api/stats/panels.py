@@ -58,26 +58,38 @@ class SitePanels:
         self._reader = reader
         self._online = online
         self._at = at
+        self._first_day: int | None = None
 
     async def online(self) -> int | None:
         """Return how many visitors are online; None where that is not known."""
-        slug = self.site.slug
-        online = (await self._online.now([slug]))[slug]
-        return online.visitors if online.is_current else None
+        online = (await self._online.now(self._names())).values()
+        if not all(of_part.is_current for of_part in online):
+            return None
+        return sum(of_part.visitors for of_part in online)
+
+    def _names(self) -> list[str]:
+        """Return the names that the site and those merged into it are kept under."""
+        return [part.kept_as for part in self._reader.parts(self.site)]
 
     async def is_counted(self) -> bool:
         """Return whether the site has ever been counted. Raises ApiError."""
-        slug = self.site.slug
         try:
-            return slug in await queries.first_days(self._store, [slug])
+            days = await queries.first_days(self._store, self._names())
         except StoreError as error:
             raise unavailable(f"the store cannot be read: {error}") from error
+        self._first_day = min(days.values(), default=None)
+        return self._first_day is not None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[PanelReading]:
         """Read every panel at once; abandon what is still being read at the end."""
         reading = PanelReading(
-            self._reader, self.site, self.scope, self._at, is_public=self._is_public
+            self._reader,
+            self.site,
+            self.scope,
+            self._at,
+            is_public=self._is_public,
+            first_day=self._first_day,
         )
         try:
             yield reading
@@ -131,7 +143,7 @@ class PanelSource:
     async def trends(self, sites: Sequence[Site]) -> dict[str, list[int]]:
         """Return the daily views of each site's last days, by slug; {} if they cannot be read."""
         now_ms = int(self._clock() * 1000)
-        days = {site.slug: site.day_of(now_ms) for site in sites}
+        days = {site.kept_as: site.day_of(now_ms) for site in sites}
         if not days:
             return {}
         # Zones differ by a day at most: one reading has the days of all.

@@ -89,6 +89,12 @@ ORDER BY {order} DESC, name
 LIMIT %(skip)s, %(limit)s
 """
 
+_BROUGHT = """path IN (
+    SELECT path
+    FROM opening_balances
+    WHERE site = %(site)s AND path != '' AND grain != 'total'
+) DESC, """
+
 
 class Coverage(NamedTuple):
     """Which raw hits the table has of a span of days.
@@ -155,18 +161,29 @@ async def by_hour(
 
 
 async def breakdown(
-    store: Store, query: StatsQuery, coverage: Coverage, breakdown: BreakdownQuery
+    store: Store,
+    query: StatsQuery,
+    coverage: Coverage,
+    breakdown: BreakdownQuery,
+    *,
+    more: int = 0,
 ) -> dict[str, Counts]:
-    """Return what was counted of each value of a property, in the order of the first measure."""
+    """Return what was counted of each value of a property, in the order of the first measure.
+
+    more  so many pages have opening balances: these come first, and after them all rows up to
+          the last one that is asked for
+    """
     column = COLUMNS[breakdown.by]
     order = query.measures[0]
     statement = _BREAKDOWN.format(
         column=column,
         counts=_counts(query, breakdown.by),
         hits=_hits(query, coverage, [column]),
-        order=_ORDER.get(order, "visitors"),
+        order=f"{_BROUGHT if more else ''}{_ORDER.get(order, 'visitors')}",
     )
     paging = {"skip": (breakdown.page - 1) * breakdown.limit, "limit": breakdown.limit}
+    if more:
+        paging = {"skip": 0, "limit": more + breakdown.page * breakdown.limit}
     rows = await store.execute(statement, parameters(query) | paging)
     return {name: Counts(*counts) for name, *counts in rows}
 
@@ -176,6 +193,7 @@ _ORDER = {
     Measure.PAGEVIEWS: "pageviews",
     Measure.VIEWS_PER_VISIT: "pageviews",
     Measure.BOTS: "bots",
+    Measure.DOWNLOADS: "pageviews",
 }
 
 
@@ -263,7 +281,7 @@ def _hits(query: StatsQuery, coverage: Coverage, columns: Sequence[str] = ()) ->
 
 def parameters(query: StatsQuery) -> dict[str, Any]:
     """Return the parameters that every statement about hits has."""
-    return days(query.site.slug, query.span) | fitting(query.filters)[1]
+    return days(query.site.kept_as, query.span) | fitting(query.filters)[1]
 
 
 def days(site: str, span: Span) -> dict[str, Any]:

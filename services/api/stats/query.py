@@ -1,27 +1,32 @@
 """The query of a request, parsed and checked."""
 
 import re
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from services.api.stats.filters import Filter, Property, parse, property_of
+from services.api.stats.filters import Filter, Pattern, Property, parse, property_of
 from services.api.stats.measures import Measure
+from services.api.stats.opening import Opening
 from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import Span, span_of
+from services.api.stats.spans import LAST_DAY, Span, span_of
 from services.http.errors import bad_request, shown
+from services.model.downloads import downloads_of
 from services.model.site import ANY_TEXT, Site
 
 DEFAULT_PERIOD = "30d"
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 MAX_PAGE = 1000
-PREVIOUS_PERIOD = "previous_period"
 
 
 class StatsQuery(msgspec.Struct, frozen=True):
     """Measures of the hits of a site, on some days, that pass the filters.
 
+    site      which is kept as its downloads are where they are asked for
     snapshot  as of which moment; of that of the reading where there is none
+    opening   whether opening balances are in it
+    today     the site's
     """
 
     site: Site
@@ -29,10 +34,18 @@ class StatsQuery(msgspec.Struct, frozen=True):
     measures: tuple[Measure, ...]
     filters: tuple[Filter, ...] = ()
     snapshot: Snapshot | None = None
+    opening: Opening = Opening.EXCLUDE
+    today: int = LAST_DAY
 
     def wants(self, measures: frozenset[Measure]) -> bool:
         """Tell whether one of these measures is requested."""
         return not measures.isdisjoint(self.measures)
+
+    def not_entered(self, *, is_told_apart: bool = False) -> list[str]:
+        """Return what must be said where opening balances are asked for, and cannot be shown."""
+        if self.opening is Opening.EXCLUDE or not (self.filters or is_told_apart):
+            return []
+        return ["opening balances are not told apart like this, so they are not in the numbers"]
 
     @property
     def of_pages(self) -> bool:
@@ -52,9 +65,22 @@ class StatsQuery(msgspec.Struct, frozen=True):
         shown = Filter(Property.PAGE, patterns, negated=True)
         return msgspec.structs.replace(self, filters=(*self.filters, shown))
 
-    def before(self) -> "StatsQuery":
-        """Return the same query about the previous period."""
-        return msgspec.structs.replace(self, span=self.span.previous())
+    def of_addresses(self) -> "StatsQuery":
+        """Return the query with each page that it filters by as all addresses of that page."""
+        site = self.site
+        if not site.page_aliases or not self.of_pages:
+            return self
+        filters = tuple(
+            msgspec.structs.replace(one, patterns=tuple(_addresses(site, one.patterns)))
+            if one.by is Property.PAGE
+            else one
+            for one in self.filters
+        )
+        return msgspec.structs.replace(self, filters=filters)
+
+    def about(self, span: Span) -> "StatsQuery":
+        """Return the same query about other days."""
+        return msgspec.structs.replace(self, span=span)
 
 
 class BreakdownQuery(msgspec.Struct, frozen=True):
@@ -73,11 +99,24 @@ def parse_query(
     dates: str | None,
     metrics: str | None,
     filters: str | None,
+    opening: str | None = None,
 ) -> StatsQuery:
     """Return the query of a request. Raises ApiError, which names the parameter."""
+    measures = _measures(metrics)
+    if Measure.DOWNLOADS in measures:
+        if len(measures) > 1:
+            raise bad_request("metrics", f"{Measure.DOWNLOADS} is asked for alone")
+        site = msgspec.structs.replace(site, kept_as=downloads_of(site.kept_as))
     query = StatsQuery(
-        site, span_of(period, dates, today), _measures(metrics), parse(filters or "")
+        site,
+        span_of(period, dates, today),
+        measures,
+        parse(filters or ""),
+        opening=_opening(opening),
+        today=today,
     )
+    if query.opening is not Opening.EXCLUDE:
+        _refuse_ratio(query, "with opening balances")
     if query.of_pages:
         _refuse_ratio(query, "with a filter by event:page")
     return query
@@ -92,16 +131,26 @@ def parse_breakdown(
         _refuse_ratio(query, "in a breakdown by event:page")
     return BreakdownQuery(
         by,
-        _whole("limit", limit, DEFAULT_LIMIT, MAX_LIMIT),
-        _whole("page", page, 1, MAX_PAGE),
+        whole("limit", limit, DEFAULT_LIMIT, MAX_LIMIT),
+        whole("page", page, 1, MAX_PAGE),
     )
 
 
-def compares(compare: str | None) -> bool:
-    """Tell whether a comparison with the previous period is requested. Raises ApiError."""
-    if compare in (None, "", PREVIOUS_PERIOD):
-        return compare == PREVIOUS_PERIOD
-    raise bad_request("compare", f"{shown(compare)}; expected {PREVIOUS_PERIOD}")
+def _addresses(site: Site, patterns: Iterable[Pattern]) -> Iterator[Pattern]:
+    for pattern in patterns:
+        if len(pattern) > 1:
+            yield pattern
+        else:
+            yield from ((one,) for one in site.addresses_of(site.page_of(pattern[0])))
+
+
+def whole(name: str, text: str | None, default: int, most: int) -> int:
+    """Return a number of a query, 1 to `most`. Raises ApiError, which names it."""
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 0 < int(text) <= most:
+        raise bad_request(name, f"{shown(text)}; expected a whole number, 1 to {most}")
+    return int(text)
 
 
 def _measures(text: str | None) -> tuple[Measure, ...]:
@@ -116,15 +165,15 @@ def _measures(text: str | None) -> tuple[Measure, ...]:
     return tuple(measures)
 
 
+def _opening(text: str | None) -> Opening:
+    try:
+        return Opening(text or Opening.EXCLUDE)
+    except ValueError:
+        expected = ", ".join(Opening)
+        raise bad_request("opening", f"{shown(text)}; expected one of {expected}") from None
+
+
 def _refuse_ratio(query: StatsQuery, where: str) -> None:
     # A visit belongs to the page it began on, a view to its own: their ratio would say nothing.
     if Measure.VIEWS_PER_VISIT in query.measures:
         raise bad_request("metrics", f"{Measure.VIEWS_PER_VISIT} says nothing {where}")
-
-
-def _whole(name: str, text: str | None, default: int, most: int) -> int:
-    if text is None:
-        return default
-    if not re.fullmatch(r"[0-9]{1,4}", text) or not 0 < int(text) <= most:
-        raise bad_request(name, f"{shown(text)}; expected a whole number, 1 to {most}")
-    return int(text)

@@ -5,20 +5,37 @@ public numbers do. What filters, hours, properties, bots or the length of visits
 from raw hits.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from copy import copy
 from http import HTTPStatus
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from services.api.stats import queries_hits, queries_visits, snapshot
+from msgspec import structs
+
+from services.api.counter import queries as counter_queries
+from services.api.stats import opening, queries_hits, queries_visits, snapshot
+from services.api.stats.filters import Property
 from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
+from services.api.stats.opening import Opening
 from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.results import (
+    UNDATED,
+    Row,
+    StatsResult,
+    entered_of,
+    has_aliases,
+    hourly,
+    merge_counts,
+    ranked,
+    summed,
+)
 from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import Hours, Interval, Span, hours_of, label_of
+from services.api.stats.spans import Interval, Span, hours_of, label_of
 from services.api.stats.turns import NoTurnError, Turns
 from services.http.errors import ApiError, unavailable
+from services.model.downloads import are_downloads, downloads_of, site_of
 from services.model.site import Site
 from services.store.interface import LimitError, Limits, Store, StoreError
 
@@ -30,29 +47,14 @@ MOST_WAITING = 256
 MOST_WAITING_OF_ONE = 32
 """A page of the dashboard waits for a dozen turns at once."""
 RETRY_SECONDS = 5
+OF_PART = 10
+MAX_OF_PART = 10_000
+"""So many times the rows that are asked for are read of each part of a site, so many at most."""
 
 _BOTS = frozenset({Measure.BOTS})
 _RAW = LENGTHS | _BOTS
 
 K = TypeVar("K")
-
-
-class Row(NamedTuple):
-    """One row of a result, and its name."""
-
-    name: str
-    counts: Counts
-
-
-class StatsResult(NamedTuple):
-    """What was counted, and what must be said about it."""
-
-    rows: list[Row]
-    warnings: list[str]
-
-    def total(self) -> Counts:
-        """Return the sum of all rows."""
-        return _sum(row.counts for row in self.rows)
 
 
 class StatsReader:
@@ -61,7 +63,14 @@ class StatsReader:
     who  asks: nobody's many queries keep another's one waiting
     """
 
-    def __init__(self, store: Store, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        limits: Limits = LIMITS,
+        parts: Callable[[Site], Sequence[Site]] = lambda site: (site,),
+    ) -> None:
+        """`parts` returns a site and those that are merged into it."""
+        self._parts = parts
         self._store = store.limited(limits)
         self._limits = limits
         self._turns = Turns(limits.calls, MOST_WAITING, MOST_WAITING_OF_ONE)
@@ -77,44 +86,163 @@ class StatsReader:
         """Close the sessions."""
         await self._store.close()
 
-    async def snapshot(self, site: Site, span: Span) -> Snapshot:
+    async def snapshot(self, site: Site, span: Span, *, with_opening: bool = False) -> Snapshot:
         """Return the moment as of which queries about these days can be answered."""
         async with self.turn():
-            return await snapshot.take(self._store, site.slug, span)
+            return await self._taken(site, span, with_opening=with_opening)
+
+    async def _taken(self, site: Site, span: Span, *, with_opening: bool) -> Snapshot:
+        first, *others = [
+            await snapshot.take(self._store, part.kept_as, span, with_opening=with_opening)
+            for part in self.parts(site)
+        ]
+        return first._replace(parts=others)
+
+    async def first_day(self, site: Site) -> int | None:
+        """Return the first day of a site that was counted; None where none was."""
+        async with self.turn():
+            names = [part.kept_as for part in self.parts(site)]
+            return min(
+                (await counter_queries.first_days(self._store, names)).values(), default=None
+            )
+
+    def parts(self, site: Site) -> list[Site]:
+        """Return a site and those that are merged into it; of its downloads, theirs."""
+        if not are_downloads(site.kept_as):
+            return list(self._parts(site))
+        parts = self._parts(structs.replace(site, kept_as=site_of(site.kept_as)))
+        return [structs.replace(part, kept_as=downloads_of(part.kept_as)) for part in parts]
+
+    def _of_parts(self, query: StatsQuery) -> list[StatsQuery]:
+        """Return the query about each part of its site: what they count adds up."""
+        asked = query.of_addresses()
+        return [
+            asked if part.slug == query.site.slug else structs.replace(asked, site=part)
+            for part in self.parts(query.site)
+        ]
 
     async def total(self, query: StatsQuery, *, partly: bool = False) -> StatsResult:
         """Return one row, of all days; `partly` also where all raw hits that it needs are gone."""
         async with self.turn():
-            days, warnings = await self._by_day(query, partly=partly)
-        return StatsResult([Row("", _sum(days.values()))], warnings)
+            query = query.as_of(await self._moment(query))
+            days, warnings = await self._measured(query, partly=partly)
+        total = summed(days.values())
+        total.add(entered_of(query, query.span))
+        return StatsResult([Row("", total)], warnings)
 
     async def timeseries(self, query: StatsQuery, interval: Interval) -> StatsResult:
         """Return a row for every interval of the span, also where there was nothing."""
         async with self.turn():
             if interval is Interval.HOUR:
                 return await self._by_hour(query)
-            days, warnings = await self._by_day(query)
+            query = query.as_of(await self._moment(query))
+            days, warnings = await self._measured(query)
         rows: dict[str, Counts] = {}
+        spans: dict[str, Span] = {}
         for day in range(query.span.first, query.span.last + 1):
             label = label_of(day, interval, query.span)
             rows.setdefault(label, Counts()).add(days.get(day, Counts()))
+            spans[label] = Span(spans[label].first if label in spans else day, day)
+        entered = Counts()
+        for label, span in spans.items():
+            in_row = entered_of(query, span)
+            rows[label].add(in_row)
+            entered.add(in_row)
+        if entered != entered_of(query, query.span):
+            warnings = [*warnings, UNDATED]
         return StatsResult([Row(*row) for row in rows.items()], warnings)
 
     async def breakdown(self, query: StatsQuery, breakdown: BreakdownQuery) -> StatsResult:
         """Return a row for each value of a property, as many as the breakdown says."""
         async with self.turn():
-            coverage, warnings = await self._hits(query, await self._snapshot(query))
-            rows = await queries_hits.breakdown(self._store, query, coverage, breakdown)
-            if query.wants(LENGTHS):
-                lengths = await queries_visits.of_values(
-                    self._store, query, coverage, breakdown.by, rows
+            brought = await self._brought(query, breakdown)
+            if query.opening is Opening.ONLY:
+                return StatsResult(ranked(query, breakdown, {}, brought), [])
+            parts = self._of_parts(query)
+            if len(parts) == 1 and not has_aliases(query.site, breakdown.by):
+                rows, warnings = await self._broken_down(query, breakdown, more=len(brought))
+            else:
+                rows, warnings = await self._broken_down_in_parts(
+                    parts, breakdown, more=len(brought)
                 )
-                _merge(rows, lengths)
+        if brought:
+            return StatsResult(ranked(query, breakdown, rows, brought), warnings)
         return StatsResult(
             [Row(breakdown.by.shown(name), counts) for name, counts in rows.items()], warnings
         )
 
+    async def _brought(
+        self, query: StatsQuery, breakdown: BreakdownQuery
+    ) -> dict[str, tuple[int, int]]:
+        """Return the opening balances of pages, in a breakdown by page that asks for them."""
+        is_wanted = breakdown.by is Property.PAGE and query.opening is not Opening.EXCLUDE
+        if not is_wanted or any(of.by is not Property.PAGE for of in query.filters):
+            return {}
+        pages: dict[str, tuple[int, int]] = {}
+        for part in self.parts(query.site):
+            of_part = await opening.of_pages(self._store, part.kept_as, query.span, query.today)
+            for path, (views, visits) in of_part.items():
+                page = query.site.page_of(path)
+                before = pages.get(page, (0, 0))
+                pages[page] = (before[0] + views, before[1] + visits)
+        return pages
+
+    async def _measured(
+        self, query: StatsQuery, *, partly: bool = False
+    ) -> tuple[dict[int, Counts], list[str]]:
+        """Return what was measured of each day, where that is asked for."""
+        if query.opening is Opening.ONLY:
+            return {}, []
+        return await self._by_day(query, partly=partly)
+
+    async def _broken_down_in_parts(
+        self, parts: Sequence[StatsQuery], breakdown: BreakdownQuery, *, more: int = 0
+    ) -> tuple[dict[str, Counts], list[str]]:
+        """Add up the rows of each part, as many of each as may be among those asked for.
+
+        A value that is a little below them in every part is missing, where it has that many.
+        With `more` rows that are wanted beside them, all that were read are returned.
+        """
+        rows: dict[str, Counts] = {}
+        warnings: list[str] = []
+        upto, site = breakdown.page * breakdown.limit, parts[0].site
+        each = BreakdownQuery(breakdown.by, min(MAX_OF_PART, OF_PART * upto), 1)
+        for part in parts:
+            of_part, of_warnings = await self._broken_down(part, each, more=more)
+            for name, counts in of_part.items():
+                page = site.page_of(name) if breakdown.by is Property.PAGE else name
+                rows.setdefault(page, Counts()).add(counts)
+            warnings += of_warnings
+        if more:
+            return rows, warnings
+        measure = parts[0].measures[0]
+        ordered = sorted(rows.items(), key=lambda row: (-(row[1].value(measure) or 0), row[0]))
+        return dict(ordered[upto - breakdown.limit : upto]), warnings
+
+    async def _broken_down(
+        self, query: StatsQuery, breakdown: BreakdownQuery, *, more: int = 0
+    ) -> tuple[dict[str, Counts], list[str]]:
+        coverage, warnings = await self._hits(query, await self._snapshot(query))
+        rows = await queries_hits.breakdown(self._store, query, coverage, breakdown, more=more)
+        if query.wants(LENGTHS):
+            lengths = await queries_visits.of_values(
+                self._store, query, coverage, breakdown.by, rows
+            )
+            merge_counts(rows, lengths)
+        return rows, warnings
+
     async def _by_day(
+        self, query: StatsQuery, *, partly: bool = False
+    ) -> tuple[dict[int, Counts], list[str]]:
+        days: dict[int, Counts] = {}
+        warnings: list[str] = []
+        for part in self._of_parts(query):
+            of_part, more = await self._days_of_one(part, partly=partly)
+            merge_counts(days, of_part)
+            warnings += more
+        return days, warnings
+
+    async def _days_of_one(
         self, query: StatsQuery, *, partly: bool = False
     ) -> tuple[dict[int, Counts], list[str]]:
         days: dict[int, Counts] = {}
@@ -125,29 +253,45 @@ class StatsReader:
             if query.filters or query.wants(_BOTS):
                 days = await queries_hits.by_day(self._store, query, coverage)
             if query.wants(LENGTHS):
-                _merge(days, await queries_visits.by_day(self._store, query, coverage))
+                merge_counts(days, await queries_visits.by_day(self._store, query, coverage))
         if query.filters:
             return days, warnings
         for counts in days.values():
             counts.pageviews = counts.visits = counts.visitors = 0
         if query.wants(COUNTED):
             for day, (views, visits) in counted.within(query.span).items():
-                _merge(days, {day: Counts(pageviews=views, visits=visits)})
+                merge_counts(days, {day: Counts(pageviews=views, visits=visits)})
         if Measure.VISITORS in query.measures:
             for day, visitors in (await counted.visitors(self._store, query.span)).items():
-                _merge(days, {day: Counts(visitors=visitors)})
+                merge_counts(days, {day: Counts(visitors=visitors)})
         return days, warnings
 
     async def _by_hour(self, query: StatsQuery) -> StatsResult:
         hours = hours_of(query.span, query.site)
-        coverage, warnings = await self._hits(query, await self._snapshot(query))
-        counts = await queries_hits.by_hour(self._store, query, coverage, hours)
-        if query.wants(LENGTHS):
-            _merge(counts, await queries_visits.by_hour(self._store, query, coverage, hours))
-        return StatsResult(_hourly(hours, counts), warnings)
+        if query.opening is Opening.ONLY:
+            return StatsResult(hourly(hours, {}), [])
+        counts: dict[int, Counts] = {}
+        warnings: list[str] = []
+        for part in self._of_parts(query):
+            coverage, more = await self._hits(part, await self._snapshot(part))
+            merge_counts(counts, await queries_hits.by_hour(self._store, part, coverage, hours))
+            if part.wants(LENGTHS):
+                merge_counts(
+                    counts, await queries_visits.by_hour(self._store, part, coverage, hours)
+                )
+            warnings += more
+        return StatsResult(hourly(hours, counts), warnings)
+
+    async def _moment(self, query: StatsQuery) -> Snapshot:
+        """Return the moment of a query, of all parts of its site."""
+        with_opening = query.opening is not Opening.EXCLUDE
+        return query.snapshot or await self._taken(
+            query.site, query.span, with_opening=with_opening
+        )
 
     async def _snapshot(self, query: StatsQuery) -> Snapshot:
-        return query.snapshot or await snapshot.take(self._store, query.site.slug, query.span)
+        known = query.snapshot and query.snapshot.of(query.site.kept_as)
+        return known or await snapshot.take(self._store, query.site.kept_as, query.span)
 
     async def _hits(
         self, query: StatsQuery, counted: Snapshot, *, partly: bool = False
@@ -156,10 +300,10 @@ class StatsReader:
 
         A day is held when its raw views are as many as its counter says.
         """
-        slug, span = query.site.slug, query.span
-        coverage = await queries_hits.coverage_of(self._store, slug, span, counted)
+        kept_as, span = query.site.kept_as, query.span
+        coverage = await queries_hits.coverage_of(self._store, kept_as, span, counted)
         views = {day: of_day for day, (of_day, _) in counted.within(span).items() if of_day}
-        held = await queries_hits.views(self._store, slug, span, coverage)
+        held = await queries_hits.views(self._store, kept_as, span, coverage)
         missing = [day for day in views.keys() | held.keys() if views.get(day) != held.get(day)]
         if not missing:
             return coverage, []
@@ -203,19 +347,3 @@ class StatsReader:
                 {"query": f"{under_way}, and too many wait for their turn; try again later"},
                 {"Retry-After": str(RETRY_SECONDS)},
             ) from None
-
-
-def _hourly(hours: Hours, counts: Mapping[int, Counts]) -> list[Row]:
-    return [Row(label, counts.get(hour, Counts())) for hour, label in enumerate(hours.labels)]
-
-
-def _merge(into: dict[K, Counts], more: Mapping[K, Counts]) -> None:
-    for key, counts in more.items():
-        into.setdefault(key, Counts()).add(counts)
-
-
-def _sum(of: Iterable[Counts]) -> Counts:
-    total = Counts()
-    for counts in of:
-        total.add(counts)
-    return total

@@ -1,7 +1,7 @@
 """Who reads traffic: strangers, people who are signed in, and owners have turns of their own."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 
 from starlette.requests import Request
@@ -9,6 +9,7 @@ from starlette.requests import Request
 from services.api.access.authenticator import authenticator
 from services.api.access.principal import Principal
 from services.api.stats.reader import LIMITS, StatsReader
+from services.model.site import Site
 from services.store.interface import Limits, Store
 
 
@@ -31,8 +32,14 @@ AUDIENCES: Mapping[Audience, Limits] = {
 class StatsReaders:
     """The readers of traffic of each audience, each with connections of its own."""
 
-    def __init__(self, store: Store, limits: Mapping[Audience, Limits] = AUDIENCES) -> None:
-        self._readers = {of: StatsReader(store, each) for of, each in limits.items()}
+    def __init__(
+        self,
+        store: Store,
+        limits: Mapping[Audience, Limits] = AUDIENCES,
+        parts: Callable[[Site], Sequence[Site]] = lambda site: (site,),
+    ) -> None:
+        """`parts` returns a site and those that are merged into it."""
+        self._readers = {of: StatsReader(store, each, parts) for of, each in limits.items()}
 
     def of(self, who: Principal | None, request: Request) -> StatsReader:
         """Return the reader for who asks; strangers are told apart by their network."""

@@ -11,29 +11,32 @@ from services.api.access.route import credentials
 from services.api.counter.online import OnlineReader
 from services.api.sites.registry import Registry
 from services.api.stats import answers, described
+from services.api.stats.comparison import Comparison, against, gap
 from services.api.stats.filters import Property
+from services.api.stats.opening import Opening
 from services.api.stats.query import (
     DEFAULT_LIMIT,
     DEFAULT_PERIOD,
     MAX_LIMIT,
     MAX_PAGE,
-    PREVIOUS_PERIOD,
     StatsQuery,
-    compares,
     parse_breakdown,
     parse_query,
 )
-from services.api.stats.reader import StatsReader, StatsResult
+from services.api.stats.reader import StatsReader
 from services.api.stats.readers import StatsReaders
-from services.api.stats.sites import asking, readable
-from services.api.stats.spans import Interval, Period, Span, interval_of
+from services.api.stats.results import StatsResult
+from services.api.stats.sites import asking, readable, summed
+from services.api.stats.spans import Interval, Period, interval_of
 from services.http.departures import unless_gone
 from services.http.errors import unavailable
 from services.model.site import Site
 from services.state.state import State
 from services.store.interface import Store
 
-PREFIX = "/api/v1/stats"
+VERSION = "/api/v1/"
+"""Addresses below it are those of Plausible's API."""
+PREFIX = f"{VERSION}stats"
 
 SiteId = Annotated[str | None, Query(description="required: the site's slug, or one of its hosts")]
 PeriodName = Annotated[
@@ -59,6 +62,15 @@ Filters = Annotated[
     ),
 ]
 
+WithOpening = Annotated[
+    str | None,
+    Query(
+        alias="opening",
+        description="whether opening balances are in the numbers; exclude if none",
+        json_schema_extra={"enum": list(Opening)},
+    ),
+]
+
 
 class Stats:
     """What the routes need, from start to stop."""
@@ -72,7 +84,7 @@ class Stats:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.registry = registry
-        self.readers = StatsReaders(store)
+        self.readers = StatsReaders(store, parts=registry.parts)
         self.online = OnlineReader(state, clock, monotonic)
         self._clock = clock
 
@@ -98,6 +110,9 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
     async def site_of(request: Request, site_id: SiteId = None) -> Site:
         return await readable(request, stats().registry, site_id)
 
+    def notes(site: Site) -> list[str]:
+        return summed(site, stats().registry)
+
     def reader_of(request: Request) -> StatsReader:
         return stats().readers.of(asking(request), request)
 
@@ -107,6 +122,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         date: Dates = None,
         metrics: Metrics = None,
         filters: Filters = None,
+        opening: WithOpening = None,
     ) -> StatsQuery:
         return parse_query(
             site,
@@ -115,16 +131,18 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
             dates=date,
             metrics=metrics,
             filters=filters,
+            opening=opening,
         )
 
     @routes.get("/realtime/visitors", responses=described.ONLINE)
     async def realtime_visitors(site: Annotated[Site, Depends(site_of)]) -> Response:
         """Visitors seen in the last five minutes, as a plain number."""
-        online = (await stats().online.now([site.slug]))[site.slug]
-        if not online.is_current:
+        parts = [part.kept_as for part in stats().registry.parts(site)]
+        online = (await stats().online.now(parts)).values()
+        if not all(of_part.is_current for of_part in online):
             raise unavailable("Redis, which knows who is online, cannot be asked")
         return Response(
-            msgspec.json.encode(online.visitors),
+            msgspec.json.encode(sum(of_part.visitors for of_part in online)),
             media_type=answers.JSON,
             headers=answers.HEADERS,
         )
@@ -133,31 +151,44 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
     async def aggregate(
         request: Request,
         query: Annotated[StatsQuery, Depends(query_of)],
+        period: PeriodName = DEFAULT_PERIOD,
         compare: Annotated[
             str | None,
             Query(
-                description="adds the change in percent (of a rate: in points) from as many days"
-                " just before",
-                json_schema_extra={"enum": [PREVIOUS_PERIOD]},
+                description="adds the change in percent (of a rate: in points) from the period"
+                f" before, or {', '.join(Comparison)}, or two dates: 2024-01-01,2024-01-31",
+                json_schema_extra={"examples": list(Comparison)},
             ),
         ] = None,
     ) -> Response:
         """Metrics of a period, one value each."""
-        reader, compared = reader_of(request), compares(compare)
+        reader = reader_of(request)
+        compared = against(compare, period, query.span, stats().today(query.site))
 
         async def read() -> tuple[StatsResult, StatsResult | None]:
-            asked = query
-            if compared:
-                days = Span(query.before().span.first, query.span.last)
-                asked = query.as_of(await reader.snapshot(query.site, days))
-            result = await reader.total(asked)
-            return result, await reader.total(asked.before(), partly=True) if compared else None
+            if compared is None:
+                return await reader.total(query), None
+            first_day = await reader.first_day(query.site)
+            days = query.span.with_those(compared)
+            with_opening = query.opening is not Opening.EXCLUDE
+            moment = await reader.snapshot(query.site, days, with_opening=with_opening)
+            missing = gap(compared, first_day, moment.opening.covered(compared, query.today))
+            asked = query.as_of(moment)
+            before = await reader.total(asked.about(compared), partly=True)
+            if missing:
+                before = before.missing(missing)
+            return await reader.total(asked), before
 
         result, before = await unless_gone(request, read())
         return answers.respond(
             request,
             answers.aggregate(query.measures, result, before),
-            [*result.warnings, *(before.warnings if before else ())],
+            [
+                *notes(query.site),
+                *result.warnings,
+                *(before.warnings if before else ()),
+                *query.not_entered(),
+            ],
             f"{query.site.slug}-aggregate",
         )
 
@@ -180,7 +211,11 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         return answers.respond(
             request,
             answers.rows(query.measures, "date", result.rows),
-            result.warnings,
+            [
+                *notes(query.site),
+                *result.warnings,
+                *query.not_entered(is_told_apart=by is Interval.HOUR),
+            ],
             f"{query.site.slug}-timeseries",
         )
 
@@ -206,8 +241,13 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         return answers.respond(
             request,
             answers.rows(query.measures, rows.by.field, result.rows),
-            result.warnings,
+            [*notes(query.site), *result.warnings, *_not_entered(query, rows.by)],
             f"{query.site.slug}-{rows.by.field}",
         )
 
     return routes
+
+
+def _not_entered(query: StatsQuery, by: Property) -> list[str]:
+    pages_alone = by is Property.PAGE and all(of.by is Property.PAGE for of in query.filters)
+    return [] if pages_alone else query.not_entered(is_told_apart=True)

@@ -6,15 +6,25 @@ from typing import NamedTuple
 import msgspec
 
 from services.api.counter.parameters import one_of
+from services.api.stats.comparison import Comparison, against
 from services.api.stats.filters import Filter, Property, parse
 from services.api.stats.measures import Measure
+from services.api.stats.opening import Opening
 from services.api.stats.spans import Interval, Period, Span, span_of
 from services.http.errors import ApiError
 
-PERIODS = ("day", "yesterday", "7d", "30d", "month", "12mo")
+YESTERDAY = "yesterday"
+PERIODS = ("day", YESTERDAY, "7d", "30d", "month", "quarter", "year")
+"""Those of every day."""
+LONG_PERIODS = ("12mo", "half", "nine_months")
+COMPARISONS = tuple(Comparison)
+OPENINGS = tuple(Opening)
+MEASURED = Opening.EXCLUDE
+"""Only what was measured, without opening balances: what a page shows unless asked."""
+REPORTS = tuple(period.value for period in Period if period.startswith("report_"))
+"""Those of reports, from the 15th to the 14th."""
 DEFAULT_PERIOD = "30d"
 CUSTOM = "custom"
-YESTERDAY = "yesterday"
 CHARTED = (Measure.PAGEVIEWS, Measure.VISITS, Measure.VISITORS)
 
 FIELDS = tuple(by.field for by in Property)
@@ -22,6 +32,7 @@ FIELDS = tuple(by.field for by in Property)
 
 _WEEKS_FROM_DAYS = 93
 _MONTHS_FROM_DAYS = 400
+_MONTHS_FROM = 6
 
 
 class SiteQuery(msgspec.Struct, frozen=True):
@@ -31,12 +42,16 @@ class SiteQuery(msgspec.Struct, frozen=True):
     dates    the day or month that is looked at; two, with a comma, of a custom period; '' is now
     measure  one of CHARTED
     filters  in their grammar, with ; between them
+    compare  one of Comparison, or two dates with a comma
+    opening  one of Opening: whether opening balances are in the numbers
     """
 
     period: str = DEFAULT_PERIOD
     dates: str = ""
     measure: str = Measure.PAGEVIEWS.value
     filters: str = ""
+    compare: str = Comparison.PREVIOUS_PERIOD.value
+    opening: str = MEASURED.value
 
 
 class AppliedFilter(NamedTuple):
@@ -59,6 +74,8 @@ class Scope(msgspec.Struct, frozen=True):
     query  the same, with filters written in the one way that compares equal
     span   all days of the period
     today  the site's
+    before   the days that these are compared with; None for none
+    opening  whether opening balances are in the numbers
     """
 
     query: SiteQuery
@@ -66,6 +83,8 @@ class Scope(msgspec.Struct, frozen=True):
     today: int
     measure: Measure
     filters: tuple[Filter, ...]
+    before: Span | None = None
+    opening: Opening = MEASURED
 
     @property
     def elapsed(self) -> Span:
@@ -73,13 +92,23 @@ class Scope(msgspec.Struct, frozen=True):
         return Span(self.span.first, max(self.span.first, min(self.span.last, self.today)))
 
     @property
+    def compared(self) -> Span:
+        """The days to compare with; where there are none, those of the period."""
+        return self.before or self.span
+
+    @property
     def interval(self) -> Interval:
         """How long each point of the chart is."""
         if self.span.days == 1:
             return Interval.HOUR
-        if self.query.period == Period.LAST_12_MONTHS or self.span.days >= _MONTHS_FROM_DAYS:
+        if self.span.days >= _MONTHS_FROM_DAYS or self._is_long:
             return Interval.MONTH
         return Interval.WEEK if self.span.days >= _WEEKS_FROM_DAYS else Interval.DATE
+
+    @property
+    def _is_long(self) -> bool:
+        # Of a calendar or of reports, and not of somebody's own dates.
+        return self.query.period != CUSTOM and self.span.months >= _MONTHS_FROM
 
     @property
     def is_under_way(self) -> bool:
@@ -98,16 +127,18 @@ class Scope(msgspec.Struct, frozen=True):
 
 def scope_of(query: SiteQuery, today: int) -> Scope:
     """Check a query. Raises ApiError, which names the parameter."""
-    period = one_of("period", query.period, (*PERIODS, CUSTOM))
+    period = one_of("period", query.period, (*PERIODS, *LONG_PERIODS, *REPORTS, CUSTOM))
     if period == YESTERDAY:
         span = Span(today - 1, today - 1)
     else:
         span = span_of(period, query.dates or None, today)
     measure = Measure(one_of("measure", query.measure, CHARTED))
     filters = parse(query.filters)
-    return Scope(
-        msgspec.structs.replace(query, filters=_text(filters)), span, today, measure, filters
-    )
+    of_days = Period.DAY if period == YESTERDAY else period
+    before = against(query.compare, of_days, span, today)
+    opening = Opening(one_of("opening", query.opening, OPENINGS))
+    query = msgspec.structs.replace(query, filters=_text(filters))
+    return Scope(query, span, today, measure, filters, before, opening)
 
 
 def applied(filters: tuple[Filter, ...]) -> list[AppliedFilter]:

@@ -6,6 +6,7 @@ from services.api.access.authenticator import authenticate, authenticator
 from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
 from services.http.errors import bad_request, shown, unavailable, unknown_site
+from services.model.downloads import site_of
 from services.model.hosts import fold
 from services.model.site import ANY_HOST, Site
 
@@ -43,6 +44,19 @@ def asking(request: Request) -> Principal | None:
     """Return who asks, after `readable`; None for a stranger."""
     who: Principal | None = request.scope[_ASKING]
     return who
+
+
+def summed(site: Site, registry: Registry) -> list[str]:
+    """Return what must be said of numbers that are those of several sites, or not of all."""
+    # A query about downloads has the name of those.
+    parts = registry.parts(registry.kept(site_of(site.kept_as)) or site)
+    notes = []
+    if len(parts) > 1:
+        slugs = ", ".join(part.slug for part in parts)
+        notes.append(f"sums of {slugs}: a visitor of two of them is two, and so is a visit")
+    if (into := registry.shown(site)) is not site and into.slug != site.slug:
+        notes.append(f"{site.slug} is merged into {into.slug}; these are the numbers of its own")
+    return notes
 
 
 def _named(registry: Registry, name: str) -> list[Site]:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from services.api.counter import queries as counter_queries
-from services.api.stats import queries
+from services.api.stats import opening, queries
+from services.api.stats.opening import NO_OPENING, OpeningNumbers
 from services.api.stats.spans import Span
 from services.store import corrections
 from services.store.corrections import Correction, Taken, active
@@ -25,6 +26,8 @@ class Snapshot(NamedTuple):
     position  of the newest batch that is counted; -1 where nothing is
     ledger    every correction of the site as of this moment
     taken     what they take of each day
+    opening   opening balances, where they were asked for; they are in none of the others
+    parts     the same of the sites that are merged into it
     """
 
     site: str
@@ -33,6 +36,17 @@ class Snapshot(NamedTuple):
     position: int
     ledger: Sequence[Correction] = ()
     taken: Mapping[int, Taken] = {}
+    opening: OpeningNumbers = NO_OPENING
+    parts: Sequence["Snapshot"] = ()
+
+    def of(self, site: str) -> "Snapshot | None":
+        """Return that of one of its sites, by the name it is kept under."""
+        return next((one for one in (self, *self.parts) if one.site == site), None)
+
+    def entered(self, span: Span, today: int) -> tuple[int, int]:
+        """Return the views and visits of opening balances in a period, of all of its sites."""
+        of_sites = [one.opening.within(span, today) for one in (self, *self.parts)]
+        return sum(views for views, _ in of_sites), sum(visits for _, visits in of_sites)
 
     def within(self, span: Span) -> dict[int, tuple[int, int]]:
         """Return the views and visits of days of the span."""
@@ -65,11 +79,12 @@ class Snapshot(NamedTuple):
         return views + self.taken_of(day).views, visits + self.taken_of(day).visits
 
 
-async def take(store: Store, site: str, span: Span) -> Snapshot:
+async def take(store: Store, site: str, span: Span, *, with_opening: bool = False) -> Snapshot:
     """Read the counters, in one statement. Raises StoreError."""
     (counted, position), ledger = await asyncio.gather(
         queries.counters(store, site, span), corrections.ledger(store, site)
     )
+    brought = await opening.of_site(store, site) if with_opening else NO_OPENING
     # Of those corrections, and of none that is made meanwhile.
     taken = await corrections.of_days(store, site, [row.run for row in ledger], span)
     return Snapshot(
@@ -83,4 +98,5 @@ async def take(store: Store, site: str, span: Span) -> Snapshot:
         position,
         ledger,
         taken,
+        brought,
     )

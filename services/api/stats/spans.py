@@ -9,8 +9,8 @@ from typing import NamedTuple
 from services.http.errors import bad_request, shown
 from services.model.calendar import (
     Grain,
+    months_later,
     period_start,
-    previous_month,
     to_date,
     to_day,
     week_start,
@@ -35,10 +35,30 @@ class Period(StrEnum):
     LAST_30_DAYS = "30d"
     LAST_91_DAYS = "91d"
     MONTH = "month"
+    QUARTER = "quarter"
+    HALF = "half"
+    NINE_MONTHS = "nine_months"
+    YEAR = "year"
     LAST_6_MONTHS = "6mo"
     LAST_12_MONTHS = "12mo"
-    YEAR = "year"
+    REPORT_MONTH = "report_month"
+    REPORT_QUARTER = "report_quarter"
+    REPORT_HALF = "report_half"
+    REPORT_NINE_MONTHS = "report_nine_months"
+    REPORT_YEAR = "report_year"
     CUSTOM = "custom"
+
+
+_MONTHS = {"month": 1, "quarter": 3, "half": 6, "nine_months": 9, "year": 12}
+"""How many months these have, and those of reports; counted from January on."""
+_HALF = 6
+_REPORT = "report_"
+_REPORT_DAY = 15
+"""Reports of Vietnamese offices end on the 14th (decree 09/2019/NĐ-CP): that of March has the days
+from 15 February to 14 March."""
+_LAST = frozenset(
+    {Period.DAY, Period.LAST_7_DAYS, Period.LAST_28_DAYS, Period.LAST_30_DAYS, Period.LAST_91_DAYS}
+)
 
 
 class Interval(StrEnum):
@@ -65,9 +85,17 @@ class Span(NamedTuple):
         """Tell whether a day is one of these."""
         return self.first <= day <= self.last
 
-    def previous(self) -> "Span":
-        """Return as many days, just before."""
-        return Span(self.first - self.days, self.first - 1)
+    @property
+    def months(self) -> int:
+        """How many months these are, from the 1st or, as reports have them, the 15th; else 0."""
+        first, after = to_date(self.first), to_date(self.last + 1)
+        if first.day not in (1, _REPORT_DAY) or after.day != first.day:
+            return 0
+        return 12 * (after.year - first.year) + after.month - first.month
+
+    def with_those(self, other: "Span") -> "Span":
+        """Return the days from the first of both to the last of both."""
+        return Span(min(self.first, other.first), max(self.last, other.last))
 
     def __str__(self) -> str:
         return f"{to_date(self.first)} to {to_date(self.last)}"
@@ -83,21 +111,22 @@ def span_of(period: str, dates: str | None, today: int) -> Span:
     if kind is Period.CUSTOM:
         return _custom(dates)
     day = _day(dates) if dates else today
-    month = period_start(day, Grain.MONTH)
+    name = kind.removeprefix(_REPORT)
+    if name in _MONTHS:
+        return _of_months(day, _MONTHS[name], is_report=name != kind)
     match kind:
         case Period.DAY:
             return Span(day, day)
-        case Period.MONTH:
-            return Span(month, _month_end(day))
         case Period.LAST_6_MONTHS | Period.LAST_12_MONTHS:
-            for _ in range(int(kind.removesuffix("mo")) - 1):
-                month = previous_month(month)
-            return _within(Span(month, _month_end(day)))
-        case Period.YEAR:
-            first = to_date(day).replace(month=1, day=1)
-            return Span(to_day(first), to_day(first.replace(month=12, day=31)))
+            after = months_later(period_start(day, Grain.MONTH), 1)
+            return _within(Span(months_later(after, -int(kind.removesuffix("mo"))), after - 1))
         case _:
             return _within(Span(day - int(kind.removesuffix("d")) + 1, day))
+
+
+def follows_calendar(period: str, span: Span) -> bool:
+    """Tell whether the days of a period are whole months, and not just so many days."""
+    return period not in _LAST and span.months > 0
 
 
 def interval_of(name: str | None, period: str, span: Span) -> Interval:
@@ -105,8 +134,9 @@ def interval_of(name: str | None, period: str, span: Span) -> Interval:
     if name is None:
         if period == Period.DAY:
             return Interval.HOUR
-        months = period in (Period.LAST_6_MONTHS, Period.LAST_12_MONTHS, Period.YEAR)
-        return Interval.MONTH if months else Interval.DATE
+        months = _MONTHS.get(period.removeprefix(_REPORT), 0)
+        long = months >= _HALF or period in (Period.LAST_6_MONTHS, Period.LAST_12_MONTHS)
+        return Interval.MONTH if long else Interval.DATE
     try:
         interval = Interval.DATE if name == "day" else Interval(name)
     except ValueError:
@@ -122,13 +152,15 @@ def interval_of(name: str | None, period: str, span: Span) -> Interval:
 def label_of(day: int, interval: Interval, span: Span) -> str:
     """Return the date of the row to which a day belongs.
 
-    A week begins on Monday, or with the span; a month is named by its first day.
+    A week begins on Monday, or with the span; a month is named by its first day, and begins on the
+    15th where the span does and is whole months.
     """
     match interval:
         case Interval.WEEK:
             day = max(week_start(day), span.first)
         case Interval.MONTH:
-            day = period_start(day, Grain.MONTH)
+            into = _REPORT_DAY - 1 if span.months and to_date(span.first).day == _REPORT_DAY else 0
+            day = period_start(day - into, Grain.MONTH) + into
     return to_date(day).isoformat()
 
 
@@ -195,11 +227,18 @@ def _day(text: str) -> int:
     return day
 
 
-def _month_end(day: int) -> int:
-    first = to_date(day).replace(day=1)
-    return (
-        to_day(first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)) - 1
-    )
+def _of_months(day: int, months: int, *, is_report: bool) -> Span:
+    """Return the months of the year in which a day lies: the first nine, or those together."""
+    month = period_start(day, Grain.MONTH)
+    if is_report and to_date(day).day >= _REPORT_DAY:
+        month = months_later(month, 1)
+    in_year = to_date(month).month - 1
+    into = in_year if months > _HALF else in_year % months
+    first = months_later(month, -into)
+    after = months_later(first, months)
+    if is_report:
+        first, after = (months_later(start, -1) + _REPORT_DAY - 1 for start in (first, after))
+    return _within(Span(first, after - 1))
 
 
 def _within(span: Span) -> Span:

@@ -16,6 +16,7 @@ from services.log.entries import LogEntry
 from services.log.errors import LogError
 from services.log.interface import REMEMBERED_SECONDS, Log, LogProducer
 from services.runtime.clock import Clock
+from services.runtime.outage import Outage
 from services.runtime.tasks import end
 
 _log = logging.getLogger(__name__)
@@ -71,7 +72,10 @@ class Drain:
         self._clock = clock
         self._appended = appended
         self._tasks: list[asyncio.Task[None]] = []
-        self._said = ""
+        self._outage = Outage(_log, "the spool cannot be drained", "the spool is drained")
+        self._orphans_outage = Outage(
+            _log, "spools that others left cannot be drained", "spools that others left are drained"
+        )
         self._took = 0.0
         """Seconds of the last append."""
 
@@ -107,9 +111,10 @@ class Drain:
             try:
                 await self._check()
                 await self._keep_up()
+                self._outage.ends()
             except _FAULTS as error:
                 self._breaker.slow = False
-                self._say(error)
+                self._outage.begins(error)
                 await self._own.abandon()
                 await asyncio.sleep(PROBE_SECONDS)
 
@@ -147,10 +152,11 @@ class Drain:
                     self._spool.release(folder)
                     await self._orphans.forget()
             except _FAULTS as error:
-                self._say(error)
+                self._orphans_outage.begins(error)
                 await self._orphans.abandon()
                 await asyncio.sleep(PROBE_SECONDS)
             else:
+                self._orphans_outage.ends()
                 await asyncio.sleep(ADOPT_SECONDS)
 
     async def _empty(
@@ -210,11 +216,6 @@ class Drain:
             folder.path,
         )
         folder.doubt()
-
-    def _say(self, error: Exception) -> None:
-        if str(error) != self._said:
-            self._said = str(error)
-            _log.warning("the spool cannot be drained now: %s", error)
 
 
 class _Sender:

@@ -66,6 +66,7 @@ class Spool:
                 " folder on a local disk that can be written"
             ) from None
         metrics.SPOOL_AGE.set_function(self.age)
+        metrics.SPOOL_LIMIT.set(self._limit)
 
     @property
     def own(self) -> Folder:
@@ -87,6 +88,10 @@ class Spool:
         """Return the age of the oldest hit in seconds, 0 when there is none."""
         written = [folder.oldest for folder in self._all() if folder.oldest is not None]
         return max(0.0, (self._clock() - min(written)) / 1000) if written else 0.0
+
+    def fullness(self) -> float:
+        """Return how full it is, from 0 to 1 and more."""
+        return self.size / self._limit if self._limit else 0.0
 
     def full(self) -> str | None:
         """Return why no hits can be taken now, as far as is known without writing, or None."""

@@ -1,5 +1,7 @@
 """The log in memory, for tests."""
 
+from itertools import chain
+
 from services.log.errors import LogRefusedError
 from services.log.interface import Log, LogProducer, ServerCheck
 from services.log.memory.clients import (
@@ -9,6 +11,7 @@ from services.log.memory.clients import (
     MemoryReader,
 )
 from services.log.memory.server import SERVERS, MemoryServer
+from services.log.server_memory import LogMemory
 
 
 class MemoryLog(Log):
@@ -63,10 +66,11 @@ class MemoryLog(Log):
         self.server.check()
         return [ServerCheck("memory", True, "in this process; it ends with it")]
 
-    async def fullness(self) -> float:
+    async def memory(self) -> LogMemory:
         """See Log."""
         self.server.check()
-        return 0.0
+        entries = chain.from_iterable(self.server.streams.values())
+        return LogMemory(sum(len(entry.value) for entry in entries), 0)
 
     async def dead_entries(self) -> int:
         """See Log."""

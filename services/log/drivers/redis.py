@@ -18,6 +18,7 @@ from services.log.redis.memory_headroom import memory_headroom
 from services.log.redis.positions import RedisPositions
 from services.log.redis.producer import RedisProducer
 from services.log.redis.reader import RedisReader
+from services.log.server_memory import LogMemory
 from services.runtime.redis_client import connect
 
 CONNECT_SECONDS = 1.0
@@ -129,10 +130,10 @@ class RedisLog(Log):
             "set appendfsync always: with everysec a power cut takes the last second of hits",
         )
 
-    async def fullness(self) -> float:
+    async def memory(self) -> LogMemory:
         """See Log."""
         with translated():
-            return (await memory_headroom(self._redis)).share
+            return await memory_headroom(self._redis)
 
     async def dead_entries(self) -> int:
         """See Log."""

@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from services.log.entries import LogEntry
 from services.log.errors import LogInUseError
+from services.log.import_names import import_producer
 from services.log.interface import (
     READ_BYTES,
     Extent,
@@ -18,7 +19,6 @@ from services.log.interface import (
     LogProducer,
     LogReader,
     Record,
-    import_producer,
 )
 from services.log.memory.server import GAP, MemoryServer
 from services.model.partition import partition_of
@@ -266,6 +266,8 @@ class MemoryImportLog(ImportLog):
         progress = await self.find(site, digest)
         if progress is None:
             return ImportOutcome.LOST, 0
+        if import_producer(site, digest) in self._server.sealed:
+            return ImportOutcome.SEALED, progress.taken
         if progress.taken >= upto:
             return ImportOutcome.REPEATED, progress.taken
         if progress.taken != after:
@@ -293,6 +295,15 @@ class MemoryImportLog(ImportLog):
             self._server.imports[import_producer(site, digest)] = ImportProgress(
                 progress.taken, progress.hits, progress.position, ""
             )
+
+    async def seal(self, site: str, digest: str) -> ImportProgress | None:
+        """See ImportLog."""
+        await self.finish(site, digest)
+        self._server.salts.pop(site, None)
+        progress = await self.find(site, digest)
+        if progress is not None:
+            self._server.sealed.add(import_producer(site, digest))
+        return progress
 
     async def busy(self, site: str) -> str | None:
         """See ImportLog."""

@@ -30,6 +30,7 @@ class MemoryServer:
         self.sequences: dict[tuple[int, str], int] = {}
         self.imports: dict[str, ImportProgress] = {}
         self.salts: dict[str, str] = {}
+        self.sealed: set[str] = set()
         self.partitions: int | None = None
         self.identity: str | None = None
         self.reachable = True

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from services.log import batch, keys
 from services.log.errors import LogError
+from services.log.import_names import import_producer
 from services.log.interface import (
     REMEMBERED_SECONDS,
     ImportLog,
@@ -19,7 +20,6 @@ from services.log.interface import (
     ImportProgress,
     LogPositions,
     LogReader,
-    import_producer,
 )
 from services.log.redis import entry_ids
 from services.log.redis.errors import translated
@@ -38,6 +38,7 @@ _APPEND = """
 local taken = redis.call('HGET', KEYS[2], 'taken')
 if not taken then return {-1, 0} end
 taken = tonumber(taken)
+if redis.call('HGET', KEYS[2], 'sealed') then return {-3, taken} end
 if taken >= tonumber(ARGV[2]) then return {0, taken} end
 if taken ~= tonumber(ARGV[1]) then return {-2, taken} end
 local id = redis.call('XADD', KEYS[1], '*', 'v', ARGV[3], 'n', ARGV[4], 'p', ARGV[5],
@@ -45,6 +46,14 @@ local id = redis.call('XADD', KEYS[1], '*', 'v', ARGV[3], 'n', ARGV[4], 'p', ARG
 redis.call('HSET', KEYS[2], 'taken', ARGV[2], 'entry', id)
 redis.call('HINCRBY', KEYS[2], 'hits', ARGV[4])
 return {1, tonumber(ARGV[2])}
+"""
+
+_SEAL = """
+if not redis.call('HGET', KEYS[1], 'taken') then return 0 end
+redis.call('HSET', KEYS[1], 'sealed', '1')
+redis.call('HDEL', KEYS[1], 'salt')
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+return 1
 """
 
 
@@ -123,6 +132,15 @@ class RedisImportLog(ImportLog):
                 pipeline.hdel(key, "salt")
                 pipeline.expire(key, REMEMBERED_SECONDS)
                 await pipeline.execute()
+
+    async def seal(self, site: str, digest: str) -> ImportProgress | None:
+        """See ImportLog."""
+        _, _, key = self._keys(site, digest)
+        shared = keys.import_salt(site)
+        with translated():
+            await self._redis.eval(_SEAL, 1, key, REMEMBERED_SECONDS)
+            await self._redis.set(shared, secrets.token_hex(SALT_BYTES), ex=SALT_SECONDS)
+        return await self.find(site, digest)
 
     async def busy(self, site: str) -> str | None:
         """See ImportLog."""

@@ -1,9 +1,9 @@
 """How much room the log has left in the memory of Redis."""
 
-from typing import NamedTuple
-
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
+
+from services.log.server_memory import LogMemory
 
 WRITES_WHEN_FULL = "#!lua flags=allow-oom"
 """First line of scripts that run even when Redis is full: they write little, or make room."""
@@ -11,16 +11,8 @@ MACHINE_SHARE = 2 / 3
 """Of the machine's memory, for a Redis without maxmemory: other processes need some, too."""
 
 
-class MemoryHeadroom(NamedTuple):
-    """Memory in bytes: what Redis uses, and what it may."""
-
-    used: int
-    limit: int
-
-    @property
-    def share(self) -> float:
-        """Return how full it is, 0 to 1 and more; 0 when that is unknown."""
-        return self.used / self.limit if self.limit else 0.0
+class MemoryHeadroom(LogMemory):
+    """The memory of Redis, in words for log lines."""
 
     def __str__(self) -> str:
         return f"Redis uses {self.used >> 20} of {self.limit >> 20} MiB"

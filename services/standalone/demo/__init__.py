@@ -7,12 +7,15 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.model.site import DEFAULT_TIMEZONE
-from services.standalone.demo import render
+from services.standalone.demo import gallery, render
 from services.standalone.demo.portals import INDEX
 
 SITE = INDEX.site
 ROOT = INDEX.home
 STATIC = f"{ROOT}/static"
+
+# The icon of the page is an empty picture.
+GALLERY_POLICY = INDEX.policy.replace("img-src 'self'", "img-src 'self' data:")
 
 MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",
@@ -41,6 +44,8 @@ def document(path: str, origin: str = "", now: datetime | None = None) -> Docume
     if folded in render.pages():
         local = (now or datetime.now(UTC)).astimezone(ZoneInfo(DEFAULT_TIMEZONE))
         return _rendered(folded, local.date(), origin)
+    if folded == gallery.PATH:
+        return _document(gallery.html().encode(), "page.html", 0, GALLERY_POLICY)
     return assets().get(path)
 
 

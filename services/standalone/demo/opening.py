@@ -12,7 +12,7 @@ from services.model.calendar import (
     previous_month,
     previous_year,
 )
-from services.model.display import Display, Preset
+from services.model.display import Display, Format, Preset
 from services.model.lines import Line
 from services.model.site import ANY_HOST, DEFAULT_TIMEZONE, Metric, Site
 from services.standalone.demo.portals import INDEX
@@ -53,6 +53,7 @@ SITES = (
         name="Trang thông tin điện tử thành phố Mỹ Tho (mẫu)",
         hosts=(ANY_HOST,),
         display=Display(
+            format=Format.PLAIN,
             preset=Preset.LIFERAY,
             lines=(Line.ONLINE, Line.TODAY, Line.TOTAL),
             labels={Line.ONLINE: "Đang truy cập "},

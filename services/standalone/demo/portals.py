@@ -56,7 +56,7 @@ PORTALS = (
         way="Mọi thứ là cài đặt của site trên Luot: thẻ không có thuộc tính nào.",
         in_short="All is set once for the whole site; the element is bare.",
         setting=(
-            "luot site edit demo-mytho --preset liferay --lines online,today,total"
+            "luot site edit demo-mytho --preset liferay --format plain --lines online,today,total"
             ' --label "online=Đang truy cập " --heading ""'
         ),
     ),

@@ -1,12 +1,15 @@
 // The base of both elements: a shadow root with a box, a heading and a list.
 
+import { answers, wanted } from "./slots.js";
 import { LINES, WORDS } from "./words.js";
-
-export const [answers, arrived, ask, measure, put, written] = window.__luot;
 
 // Named once: the build inlines the style at every use of the constant.
 const CSS_TEXT = STYLE;
-const OPTIONS = ["lines", "lang", "theme", "metric", "preset", "digits", "format", "heading"];
+const KINDS = ["icons", "layout", "odometer"];
+const OPTIONS = [
+  ...["lines", "lang", "theme", "metric", "preset", "digits", "format", "heading"],
+  ...["wording", "unit", "gap", ...KINDS]
+];
 
 let made;
 
@@ -42,7 +45,7 @@ export function add(parent, tag, part, text = "") {
 
 export class Block extends HTMLElement {
   static get observedAttributes() {
-    return [...OPTIONS, "limit", "period", ...LINES.map((name) => "label-" + name)];
+    return [...OPTIONS, "limit", "period", "site", ...LINES.map((name) => "label-" + name)];
   }
 
   connectedCallback() {
@@ -68,7 +71,7 @@ export class Block extends HTMLElement {
 
   /** The last good answer for this element; 0 while it is requested, undefined before. */
   answer() {
-    return answers[measure(this.getAttribute("metric"))];
+    return answers[wanted(this.getAttribute("metric"), this.getAttribute("site"))];
   }
 
   /** Style the box; return a getter of options: the attribute, else the site's setting. */
@@ -78,7 +81,13 @@ export class Block extends HTMLElement {
     const lang = option("lang") || (this.matches(":lang(en)") ? "en" : "");
     this.box.lang = /^en/i.test(lang) ? "en" : "vi";
     this.words = WORDS[this.box.lang];
-    this.box.className = [option("preset") || "plain", option("theme"), this.known].join(" ");
+    this.format = option("format") || (this.box.lang === "en" ? "comma" : "dot");
+    this.box.className = [
+      option("preset") || "plain",
+      option("theme"),
+      this.known,
+      ...KINDS.map((name) => name + "-" + (option(name) || "list"))
+    ].join(" ");
     return option;
   }
 

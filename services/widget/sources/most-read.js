@@ -1,6 +1,8 @@
 // <most-read>: the pages with the most views, as links.
 
-import { add, ask, Block, written } from "./block.js";
+import { add, Block } from "./block.js";
+import { ask } from "./numbers.js";
+import { written } from "./slots.js";
 import { MOST_READ } from "./words.js";
 
 const MOST = 50;
@@ -48,20 +50,22 @@ export class MostRead extends Block {
   }
 
   draw() {
-    const option = this.look();
+    this.look();
     if (this.renew(this.getAttribute("heading") ?? this.words[MOST_READ], this.limit())) {
       this.list = add(this.box, "ol", "list");
       this.list.setAttribute("role", "list");
     }
-    this.format = option("format");
     if (this.pages) this.fill();
   }
 
   load() {
     if (this.pause-- > 0) return;
+    // Not again before this is answered.
+    this.pause = Infinity;
     const period = this.getAttribute("period") || "7d";
     // One more than are shown: the home page is in every list, and says nothing.
-    ask("top", new URLSearchParams({ period, limit: Math.min(this.limit() + 1, MOST) }))
+    const query = new URLSearchParams({ period, limit: Math.min(this.limit() + 1, MOST) });
+    ask("top", query, this.getAttribute("site"))
       .then(({ pages }) => {
         this.pages = pages.filter(({ path }) => path !== "/").slice(0, this.limit());
         this.failures = this.pause = 0;

@@ -1,18 +1,24 @@
 // Fetches the site's numbers: once a view, then at intervals while the page is visible.
 
-import { counts, options, origin, script } from "./script.js";
-import { answers, BLOCKS, fill, hasSlot, pathOf, redraw, requests, views } from "./slots.js";
+import { luot, options, origin, own, root, script } from "./page.js";
+import { BLOCKS, bring, FILES, NUMBERS, VIEWS, WATCHED } from "./selectors.js";
+import { answers, FILE, fill, pathOf, redraw, requests, search, views } from "./slots.js";
+
+const SLOTS = [NUMBERS, VIEWS, FILES].join();
+const PLACES = [SLOTS, BLOCKS].join();
+// Those of blocks.js are about to be.
+const UNDEFINED = ":not(:defined):not(visitor-counter):not(most-read)";
 
 // Constants are inlined: each name would cost bytes on every page.
 
 // How many bytes of a query Luot takes; 7,000 are what every server in front of it takes.
 let room = 24e3;
-let timer, due, loaded, turn = 0, shown = 0, failures = 0;
+let timer, due, turn = 0, shown = 0, failures = 0;
 
-/** Send a request about the site; resolve to its JSON, reject where it fails. */
-export const ask = (path, query) =>
+/** Send a request about a site; resolve to its JSON, reject where it fails. */
+export const ask = (path, query, site) =>
   // The browser revalidates its copy; 304 keeps it.
-  fetch(`${origin}/api/${path}/${options.site}?${query}`, {
+  fetch(`${origin}/api/${path}/${site || options.site}?${query}`, {
     cache: "no-cache",
     credentials: "omit"
   }).then((response) => {
@@ -20,35 +26,21 @@ export const ask = (path, query) =>
     throw response;
   });
 
-// Only the blocks.js of the same build.
-const loadBlocks = () => {
-  const part = document.createElement("script");
-  let url = origin + BLOCKS_PATH + BLOCKS_HASH;
-  loaded = 1;
-  part.onerror = () => (loaded = 0);
-  part.crossOrigin = "";
-  part.nonce = script.nonce;
-  part.integrity = "sha256-" + BLOCKS_HASH;
-  try {
-    url = trustedTypes.createPolicy("luot", { createScriptURL: (url) => url }).createScriptURL(url);
-  } catch {
-    // A browser without trusted types, or a portal that allows no policy.
-  }
-  part.src = url;
-  document.head.append(part);
-};
-
 const readNow = () => {
+  watch();
   const requested = requests(), mine = ++turn;
-  for (const metric in requested) {
-    const rest = [...requested[metric]].slice(0, 500);
-    metric in answers || (answers[metric] = 0);
+  for (const name in requested) {
+    const rest = [...requested[name]].slice(0, 500);
+    const [site, metric] = name.split(" ");
+    name in answers || (answers[name] = 0);
     do {
       const query = new URLSearchParams(metric && { metric });
-      for (let i = 0; i < 100 && rest[0] && `${query}`.length < room; i++) {
-        query.append("path", rest.shift());
+      // At least one, or it would never end.
+      for (let i = 0; i < 100 && rest[0] && (!i || `${query}`.length < room); i++) {
+        const [path, file] = rest.shift().split(FILE);
+        query.append(file ? "download" : "path", file || path);
       }
-      ask("counter", query)
+      ask("counter", query, site)
         .then((answer) => {
           if (!(answer.total >= 0)) throw 0;
           failures = 0;
@@ -57,10 +49,13 @@ const readNow = () => {
           shown = mine;
           answer.peak = (answer.peak || {}).online;
           // The reader is here, and has opened this page, counted already or not.
-          answer.online = answer.online || +counts;
-          answers[metric] = answer;
+          answer.online = answer.guests = answer.online || +(luot.counts && site === options.site);
+          answers[name] = answer;
           for (const path in answer.paths) {
-            views[path] = answer.paths[path].views || counts & (path === pathOf(script));
+            views[path] = answer.paths[path].views || luot.counts & (path === pathOf(script));
+          }
+          for (const file in answer.downloads) {
+            views[FILE + file] = answer.downloads[file].downloads;
           }
           fill();
           redraw();
@@ -74,15 +69,14 @@ const readNow = () => {
         });
     } while (rest[0]);
   }
-  if (!loaded && document.querySelector(BLOCKS)) loadBlocks();
 };
 
 /** Read the numbers after so many milliseconds, and regularly while the page is visible. */
 export const read = (later) => {
   clearTimeout(timer);
-  due = document.hidden;
+  due = own("hidden");
   // An async script may be quicker than the page, which is "loading" then.
-  if (document.readyState[0] === "l") addEventListener("DOMContentLoaded", read);
+  if (own("readyState")[0] === "l") addEventListener("DOMContentLoaded", read);
   else if (later) timer = setTimeout(read, later);
   else if (!due) {
     // Jitter keeps readers from asking in step; failures back off.
@@ -95,13 +89,45 @@ export const read = (later) => {
   }
 };
 
-/** Read what was due while the page was hidden. */
-export const catchUp = () => due && read();
+// What was due while the page was hidden is read when it is seen.
+luot.read = read;
+luot.seen = () => due && read();
 
 /** Read for something new in the page, unless the first reading is yet to come. */
 export const arrived = () => timer && read(50);
 
-// Slots that are inserted later are filled from the last answers, or requested.
-new MutationObserver((changes) => {
-  if (changes.some((change) => [...change.addedNodes].some(hasSlot)) && fill()) arrived();
-}).observe(document, { childList: true, subtree: true });
+const { querySelectorAll } = Element.prototype;
+const known = new WeakSet(), awaited = {};
+
+const found = () => watch() && fill() && arrived();
+
+/** Watch the page and its open shadow roots; tell whether a new one of them has a place. */
+const watch = () => {
+  let more;
+  search().forEach((place) => {
+    if (!known.has(place)) {
+      known.add(place);
+      watcher.observe(place === root ? document : place, WATCHED);
+      more = more || place.querySelector(PLACES);
+    }
+    // The root of an element comes when it is defined.
+    place.querySelectorAll(UNDEFINED).forEach(({ localName }) => {
+      awaited[localName] = awaited[localName] || customElements.whenDefined(localName).then(found);
+    });
+  });
+  return more;
+};
+
+// A form with a field `querySelectorAll` has no such method.
+const rooted = (node) =>
+  node.nodeType === 1 &&
+  [node, ...querySelectorAll.call(node, "*")].some((element) => element.shadowRoot && !element.box);
+
+// Slots that are inserted later, or name another page, are filled from the last answers, or
+// requested; and so are those of a shadow root that comes with an element.
+const watcher = new MutationObserver((changes) => {
+  const more = changes.some(({ addedNodes }) => [...addedNodes].some(rooted)) && watch();
+  if ((bring(changes, SLOTS) || more) && fill()) arrived();
+});
+
+read();

@@ -1,22 +1,56 @@
 // The script tag: its site, its options, and where Luot is.
 
-export const script = document.currentScript || document.querySelector("script[data-site]");
+import { adopt } from "./plausible-options.js";
 
-/** The attributes of the tag: `site`, and perhaps `metric`, `format`, `local`. */
+/** A property of the document: where a form of the page has its name, `document.name` is the form. */
+export const own = (name) => Reflect.get(Document.prototype, name, document);
+
+/** The page from its root on, for the same reason. */
+export const root = own("documentElement");
+
+export const script = own("currentScript") || root.querySelector("script[data-site]");
+
+/** The attributes of the tag: `site`, and perhaps `metric`, `format`, `local`, `manual`, `exclude`,
+ * `shadow`. */
 export const options = script.dataset;
 
+const url = new URL(script.src);
+
 /** The origin of Luot: that of the script. */
-export const origin = new URL(script.src).origin;
+export const origin = url.origin;
+
+// Tag managers copy only the address: counter.js?site=mytho. The attribute is for frames and tools.
+options.site = options.site || url.searchParams.get("site") || "";
+if (PLAUSIBLE) adopt(options, url.pathname);
 
 // The build wraps everything in one `try`: to throw is to stop silently.
 if (!options.site || self.__luot) throw 0;
 
+/** Whether this address is the dashboard's link for those whose own visits are not to be counted. */
+export const chooses = /^#luot=o/.test(location.hash);
+
+let ownVisits = chooses;
+try {
+  ownVisits = ownVisits || localStorage.luot;
+} catch {
+  // Storage is refused: nothing was chosen.
+}
+
 // frameElement is null where the page around the frame is of another origin.
-/** Whether this page counts: not on a local machine, nor in a browser driven by a program, nor as
+/** Whether this page counts: not for those who chose so, on a local machine, nor in a browser driven by a program, nor as
  * a frame in a page of the portal that counts itself. */
 export const counts =
+  !ownVisits &&
   !navigator.webdriver &&
   !(frameElement && parent.document.querySelector("script[data-site]")) &&
   /^http/.test(location) &&
   ("local" in options ||
     !/^127\.|^\[|\blocalhost$/.test(location.hostname));
+
+/** For blocks.js, which replaces `read` and `seen`.
+ *
+ * counts  whether the view that is shown was counted
+ * read  after so many milliseconds, because the page is another
+ * seen  because the page is visible again
+ */
+export const luot = { counts, options, origin, script, own, root, read() {}, seen() {} };

@@ -1,23 +1,41 @@
-// The slots for single numbers and the blocks of the page.
+// The slots for single numbers and the blocks of the page, also those in open shadow roots.
 
-import { options } from "./script.js";
+import { options, root } from "./page.js";
+import { BLOCKS, FILES, NUMBERS, routed, VIEWS } from "./selectors.js";
 
-export const BLOCKS = "visitor-counter,most-read";
-
-const NUMBERS = "[data-luot]";
-const VIEWS = "[data-luot-views]";
+// As languages have it: Vietnamese, English.
+export const FORMATS = ["dot", "comma"];
 const SEPARATORS = { dot: ".", comma: ",", space: "\u202f" };
 
-/** Measure → the last good answer, 0 before the first; the site's own measure is "". */
+/** What `wanted` names → the last good answer, 0 before the first. */
 export const answers = {};
 
-/** Path → its views, once known. */
+/** Stands before the path of a file, where pages and files are together: no path begins so. */
+export const FILE = "\n";
+
+/** Path → its views, once known; of a file, its downloads. */
 export const views = {};
 
-const each = (selector, change) => document.querySelectorAll(selector).forEach(change);
+let roots = [root];
 
-/** The given measure, else that of the script tag, else "". */
-export const measure = (metric) => metric || options.metric || "";
+/** Look for the open shadow roots of the page; return the page and all of them. */
+export const search = () => {
+  roots = [root];
+  // While it is gone through, it grows: one root may be within another. Blocks have nothing to fill.
+  for (const place of roots) {
+    place.querySelectorAll("*").forEach((element) => {
+      if (element.shadowRoot && !element.box) roots.push(element.shadowRoot);
+    });
+  }
+  return roots;
+};
+
+const each = (selector, change) =>
+  roots.forEach((place) => place.querySelectorAll(selector).forEach(change));
+
+/** Site and measure: those given, else those of the script tag; "" is the site's own measure. */
+export const wanted = (metric, site) =>
+  (site || options.site) + " " + (metric || options.metric || "");
 
 /** A count as text: with leading zeros, or with its thousands separated. */
 export const written = (count, digits, format) =>
@@ -30,50 +48,61 @@ export const put = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
-/** The path of the page that an element names, or of this one; the script tag names none. */
 // With the query: on some portals it names the page. The server knows which parameters do.
-export const pathOf = (slot) => {
+const pathAt = (given) => {
   const link = document.createElement("a");
-  link.href = slot.dataset.luotViews || location.href;
-  return (link.pathname + link.search).slice(0, 1000);
+  link.href = given || location.href;
+  return routed(link.pathname + link.search + link.hash).slice(0, 1000);
 };
 
-/** What the page needs: measure → the paths of the pages whose views it shows. */
+/** The path of the page that an element names, or of this one; the script tag names none. */
+export const pathOf = (slot) => pathAt(slot.dataset.luotViews);
+// Of a file that is named, on a server.
+const fileOf = (slot) => {
+  const given = slot.dataset.luotDownloads, path = given && pathAt(given);
+  return path && path[0] === "/" && FILE + path;
+};
+
+/** What the page needs: site and measure → the paths of the pages whose views it shows. */
 export const requests = () => {
   const paths = {};
-  const add = (metric) => (paths[measure(metric)] = paths[measure(metric)] || new Set());
-  each(NUMBERS, () => add());
+  const add = (metric, site) => {
+    const name = wanted(metric, site);
+    return (paths[name] = paths[name] || new Set());
+  };
+  each(NUMBERS, (slot) => add("", slot.dataset.luotSite));
   each(VIEWS, (slot) => {
     const path = pathOf(slot);
     // Not that of a mail address, or of nothing.
     if (path[0] === "/") add().add(path);
   });
+  each(FILES, (slot) => fileOf(slot) && add().add(fileOf(slot)));
   each(BLOCKS, (block) => {
     if (block.load) block.load();
-    if (block.localName[0] === "v") add(block.getAttribute("metric"));
+    if (block.localName[0] === "v") add(block.getAttribute("metric"), block.getAttribute("site"));
   });
   return paths;
 };
 
 /** Fill in the known numbers; return whether any is missing. */
 export const fill = () => {
-  const answer = answers[measure()] || {};
+  const { display = {} } = answers[wanted()] || {};
+  const usual = options.format || display.format || FORMATS[+/^en/i.test(display.lang || root.lang)];
   let missing;
   const show = (slot, count) => {
     const { digits, format } = slot.dataset;
     if (count >= 0) {
-      put(slot, written(count, digits, format || options.format || (answer.display || {}).format));
+      put(slot, written(count, digits, format || usual));
     } else missing = 1;
   };
-  each(NUMBERS, (slot) => show(slot, answer[slot.dataset.luot]));
+  each(NUMBERS, (slot) => {
+    const { luot, luotSite } = slot.dataset;
+    show(slot, (answers[wanted("", luotSite)] || {})[luot]);
+  });
   each(VIEWS, (slot) => show(slot, views[pathOf(slot)]));
+  each(FILES, (slot) => fileOf(slot) && show(slot, views[fileOf(slot)]));
   return missing;
 };
 
 /** Have the blocks drawn again. */
 export const redraw = () => each(BLOCKS, (block) => block.draw && block.draw());
-
-const ANY = NUMBERS + "," + VIEWS;
-
-/** Whether a node of the page is a slot, or holds one. */
-export const hasSlot = (node) => node.matches && (node.matches(ANY) || node.querySelector(ANY));

@@ -1,50 +1,81 @@
-// Counts views: this one and each navigation, once each, when the page is first visible.
+// Counts views: this one and each navigation, once each, when the page is first visible; and clicks
+// on files, as downloads.
 
-import { counts, options, origin } from "./script.js";
-import { catchUp, read } from "./numbers.js";
+import { excluded } from "./excluded.js";
+import { look } from "./loader.js";
+import { endpoint } from "./plausible-options.js";
+import { counts, luot, options, origin, own } from "./script.js";
+import { routed } from "./selectors.js";
 
-const EVENT = origin + "/e";
+const EVENT = PLAUSIBLE ? endpoint(options, origin) : origin + "/e";
 const on = addEventListener;
 
-let page, unseen, left, image;
-let referrer = document.referrer;
+const manual = "manual" in options;
 
-/** The address of the page within its site; a fragment belongs to it only where it is a route. */
-const here = () => location.pathname + (/^#!?\//.test(location.hash) ? location.hash : "");
+// `named` is the address that a portal with `data-manual` gives to its next view.
+let page, named, unseen, left, image;
+let referrer = own("referrer");
 
-const send = () => {
+/** The address of the page; a fragment belongs to it only where it is a route. */
+// A place within the page that is open leads to no other one.
+const here = () => {
+  const { href } = location, address = routed(href);
+  return page && address !== href && address === page.split("#")[0] ? page : address;
+};
+
+/** An address without its query. */
+const bare = (address) => address.replace(/\?[^#]*/, "");
+
+// A string is sent as text/plain, which needs no preflight. Returns the address of the page.
+const send = (n, more) => {
   const hit = {
-    n: "pageview",
+    n,
     d: options.site,
-    u: location.href.slice(0, 2000),
+    u: (named || location.href).slice(0, 2000),
     // The same when the browser repeats the request.
     k: Math.random(),
-    r: referrer
+    ...more
   };
-  referrer = hit.u;
   image = () => {
     new Image().src = origin + "/hit.gif?" + new URLSearchParams(hit);
     image = 0;
   };
-  if (!self.fetch) return image();
-  // A string is sent as text/plain, which needs no preflight.
-  fetch(EVENT, {
-    body: JSON.stringify(hit),
-    keepalive: true,
-    method: "POST",
-    credentials: "omit"
-  }).catch(() => {});
+  if (self.fetch) {
+    fetch(EVENT, {
+      body: JSON.stringify(hit),
+      keepalive: true,
+      method: "POST",
+      credentials: "omit"
+    })
+      .then(({ headers }) => {
+        const why = headers.get("X-Luot-Dropped");
+        // foreign_host or unknown_site: what a portal's people can change.
+        if (/_[hs]/.test(why)) console.warn("Luot: " + why, options.site, location.host);
+      })
+      .catch(() => {});
+  } else image();
+  return hit.u;
 };
 
 // A hidden or prerendered page is a view once it is visible.
 const view = (later) => {
+  const before = later && bare(page) === bare(here()) && page;
   page = here();
   // A prerendered page may be visible before it is activated: a hit sent then still says that it
   // was prerendered.
-  unseen = document.hidden || document.prerendering;
+  unseen = own("hidden") || own("prerendering");
   if (unseen) return;
-  if (counts) send();
-  read(later);
+  luot.counts = counts && !(manual && !named) && !excluded(named || location.href);
+  if (luot.counts) {
+    // Of `before` only the query changed: the server knows whether that makes another page.
+    referrer = send(
+      "pageview",
+      before ? { r: referrer, q: before.slice(0, 2000) } : { r: referrer }
+    );
+  }
+  named = 0;
+  look();
+  luot.read(later);
 };
 
 // Applications change the address before the page: its slots are not there yet.
@@ -63,18 +94,56 @@ after("pushState", moved);
 after("replaceState", () => (page = here()));
 on("popstate", moved);
 on("hashchange", moved);
+// Of those that do not go through the history.
+if (self.navigation && navigation.addEventListener) {
+  navigation.addEventListener("currententrychange", ({ navigationType }) =>
+    navigationType === "replace" ? (page = here()) : moved()
+  );
+}
 // A page that was left unseen is seen for the first time when restored: `looked` counts it.
 on("pagehide", () => (left = !unseen));
 on("pageshow", (event) => {
   if (event.persisted && left) view();
 });
-const looked = () => (unseen ? view() : catchUp());
+const looked = () => (unseen ? view() : luot.seen());
 // On their way down to the document: one of them does not bubble, nor does the other in Safari 13.
 on("visibilitychange", looked, true);
 on("prerenderingchange", looked, true);
+/** Count a click on a file. */
+export const downloaded = (url) =>
+  counts &&
+  !excluded(location.href) &&
+  send("File Download", { p: JSON.stringify({ url: url.slice(0, 2000) }) });
+
+// What has an ending that is none of a page's is a file; the server knows whose downloads count.
+const clicked = (event) => {
+  const link = event.composedPath().find(({ pathname }) => pathname);
+  if (
+    link &&
+    event.button < 2 &&
+    /\.(?!s?html?$|php|aspx?$|jsp)\w+(;.*|\/[\da-f-]{36})?$/i.test(link.pathname)
+  ) {
+    downloaded(link.href);
+  }
+};
+on("click", clicked, true);
+on("auxclick", clicked, true);
 // The one failure known to come before Luot received the view: a policy that forbids the request
 // ("enforce"), and does not only report it.
 on("securitypolicyviolation", (event) => {
   if (image && event.disposition < "f" && event.blockedURI === EVENT) image();
 });
-view();
+/** Count a view of the page that is open, or of another one. */
+// Where views are counted by themselves, too, `plausible("pageview")` says again what was counted.
+export const seen = (path) => {
+  if (PLAUSIBLE && !path && !manual) return moved();
+  named = new URL(path || location.href, location.href).href;
+  view();
+};
+if (manual) {
+  // What was asked for before this script came waits in a list, as docs/embedding.md has it.
+  const earlier = (self.luot && self.luot.q) || [];
+  self.luot = { view: seen };
+  view();
+  earlier.forEach((given) => seen(given[0]));
+} else view();

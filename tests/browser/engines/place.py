@@ -30,6 +30,7 @@ class Place:
         self._token = (up.data / "token").read_text().strip()
         self.marks = 0
         self._call("POST", "/api/admin/sites", json={"slug": site, "hosts": [PORTAL], **options})
+        self._own = next(iter(options.get("hosts", [PORTAL])))
         known = f"/api/admin/sites/{site}/ingest"
         assert comes(lambda: self._call("GET", known, params={"wait": 10})["counts"])
 
@@ -58,6 +59,11 @@ class Place:
     def url(self, path: str, host: str = PORTAL) -> str:
         return self._portal.url(path, host)
 
+    @property
+    def host(self) -> str:
+        """The host of the portal's pages, with its port."""
+        return urlsplit(self.url("/")).netloc
+
     def sent(self, posts: int = 0, images: int = 0) -> bool:
         """Wait until Luot has answered so many views; tell whether there were no more."""
         between = self.between
@@ -73,7 +79,12 @@ class Place:
         # visit: it asks not to be tracked, and comes from the site.
         answer = self._up.http.post(
             "/e",
-            json={"n": "pageview", "d": self.site, "u": self.url(mark), "r": self.url("/")},
+            json={
+                "n": "pageview",
+                "d": self.site,
+                "u": f"http://{self._own}{mark}",
+                "r": self.url("/"),
+            },
             headers={"DNT": "1"},
         )
         assert answer.status_code == 202, answer.text
@@ -86,6 +97,16 @@ class Place:
                 return {path: found[path] for path in found if not path.startswith(_MARK)}
             assert time.monotonic() < deadline, found
             time.sleep(0.05)
+
+    def comes(self, expected: dict[str, int]) -> bool:
+        """Wait until the views by path are these; tell whether they came to be."""
+        return comes(lambda: self.pages() == expected)
+
+    def downloads(self) -> dict[str, int]:
+        """Return the downloads by file, when everything is counted."""
+        self.pages()
+        rows = self._stats("breakdown", property="event:page", metrics="downloads")
+        return {row["page"]: row["downloads"] for row in rows}
 
     def visits(self) -> int:
         """Return the visits, when everything is counted."""

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx
 
 from tests.browser.engines.engine import (
     BLOCKED,
+    HOSTS,
     WAIT_SECONDS,
     Engine,
     EngineError,
@@ -21,6 +23,9 @@ from tests.browser.engines.engine import (
 from tests.browser.engines.names import known_names
 from tests.require import library, program
 from tests.servers.redis import free_port
+
+_BEGINNINGS = 5
+"""How often what fails by chance at first is begun again."""
 
 
 class WebKit(Engine):
@@ -51,14 +56,39 @@ class WebKit(Engine):
             self._ready()
             options = {"binary": browser, "args": arguments}
             wanted = {"alwaysMatch": {"webkitgtk:browserOptions": options}}
-            told = self._command("POST", "/session", capabilities=wanted)
-            self._session = f"/session/{told['sessionId']}"
+            self._session = self._begun(wanted)
+            self._know_names()
         except BaseException:
             self.close()
             raise
 
+    def _begun(self, wanted: dict[str, Any]) -> str:
+        """Begin a session; where the browser took too long to open a window, begin another."""
+        for left in reversed(range(_BEGINNINGS)):
+            try:
+                told = self._command("POST", "/session", capabilities=wanted)
+            except EngineError:
+                if not left:
+                    raise
+            else:
+                return f"/session/{told['sessionId']}"
+        raise AssertionError
+
     def open(self, url: str) -> None:
         self._command("POST", f"{self._session}/url", url=url)
+
+    def _know_names(self) -> None:
+        """Look each name up until it is found: at first, libnss_wrapper may miss one.
+
+        WebKit asks for the IPv4 and the IPv6 address of a name in two threads at once.
+        """
+        nobody = free_port()
+        for host in HOSTS:
+            for _ in range(_BEGINNINGS):
+                with suppress(EngineError):
+                    self.open(f"http://{host}:{nobody}/")
+                if "resolving" not in str(self.evaluate("document.body.textContent")):
+                    break
 
     def evaluate(self, expression: str) -> Any:
         path = f"{self._session}/execute/sync"

@@ -223,7 +223,8 @@ def public_numbers(directory: Path, store_url: str, redis: RedisServer) -> dict[
                 answer = httpx.get(f"{api.url}/api/counter/{site}", params=query)
                 assert answer.status_code == 200, answer.text
                 numbers = answer.json()
-                del numbers["as_of"], numbers["online"]
+                for name in ("as_of", "online", "guests", "bots"):
+                    del numbers[name]
                 found[f"{site} {metric}"] = numbers
     finally:
         api.stop()

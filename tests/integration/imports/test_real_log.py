@@ -73,7 +73,8 @@ async def test_the_counters_equal_a_recount_of_the_file_and_do_so_the_second_tim
     luot: System, site: str, log: Path, books: Books, tmp_path: Path
 ) -> None:
     (first,) = world.imported(luot.api, log, "--site", site)
-    assert (first["begun"], first["pages"], first["sent"]) == ("new", books.total, books.total)
+    assert (first["begun"], first["pages"]) == ("new", books.total)
+    assert first["sent"] == books.total + first["downloads"]
     assert first["visits"] == books.visits["total", "", ""]
     same(await held(luot, site), books)
 
@@ -94,12 +95,31 @@ async def test_killed_at_random_points_and_resumed_it_is_the_same(
     killed = 0
     for part in sorted(chance.uniform(0.05, 0.9) for _ in range(3)):
         killed += world.kill_at(luot.api, site, int(books.total * part), log, "--site", site)
-        if chance.random() < 0.5:
-            luot.api.kill()
-            luot.api.start()
+        for service in (luot.api, luot.aggregator):
+            if chance.random() < 0.5:
+                service.kill()
+                service.start()
     assert killed
     world.imported(luot.api, log, "--site", site)
     same(await held(luot, site), books)
+
+
+async def test_grown_between_two_imports_it_is_the_same(
+    luot: System, site: str, log: Path, books: Books, tmp_path: Path
+) -> None:
+    lines = lines_of(log)
+    grown = tmp_path / "access.log"
+    downloads = 0
+    for part in (0.3, 0.7, 1.0):
+        grown.write_text("\n".join(lines[: int(len(lines) * part)]) + "\n")
+        files = world.imported(luot.api, grown, "--site", site)
+        downloads += files[-1]["downloads"]
+        assert files[-1]["begun"] == "new"
+        assert {file["begun"] for file in files[:-1]} <= {"done"}
+    same(await held(luot, site), books)
+    listed = world.listed(luot.api, site)
+    assert [one["file"] for one in listed] == ["access.log"] * 3
+    assert sum(one["hits"] for one in listed) == books.total + downloads
 
 
 async def test_cut_into_files_given_in_any_order_it_is_the_same(

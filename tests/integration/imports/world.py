@@ -86,6 +86,38 @@ def imported(api: Service, *more: object) -> list[dict[str, Any]]:
     return files
 
 
+def listed(api: Service, site: str) -> list[dict[str, Any]]:
+    """Return what `luot imports` lists."""
+    done = subprocess.run(
+        [*LUOT, "imports", "--site", site, "--json"],
+        env=environ(LUOT_URL=api.url, LUOT_TOKEN=TOKEN),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def begin_undo(api: Service, site: str, name: str, *more: object) -> "subprocess.Popen[str]":
+    """Begin `luot imports undo`."""
+    return subprocess.Popen(
+        [*LUOT, "imports", "undo", name, "--site", site, "--yes", *map(str, more)],
+        env=environ(LUOT_URL=api.url, LUOT_TOKEN=TOKEN),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def undone(api: Service, site: str, name: str, *more: object) -> "subprocess.CompletedProcess[str]":
+    """Run `luot imports undo` to its end."""
+    process = begin_undo(api, site, name, *more)
+    out, err = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
 def kill_at(api: Service, site: str, hits: int, *more: object) -> bool:
     """Run it and kill it when the log has so many hits; tell whether it was killed half-way."""
     command, settings = arguments(api, *more)
@@ -101,7 +133,7 @@ def kill_at(api: Service, site: str, hits: int, *more: object) -> bool:
 
 def admin(api: Service) -> httpx.Client:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    return httpx.Client(base_url=f"{api.url}/api/admin", headers=headers, timeout=30)
+    return httpx.Client(base_url=f"{api.url}/api/admin", headers=headers, timeout=120)
 
 
 def taken(api: Service, site: str) -> int:

@@ -196,6 +196,26 @@ async def test_a_dropped_hit_says_why_and_is_not_logged(
     assert log.hits() == []
 
 
+@pytest.mark.parametrize(
+    ("before", "counts"),
+    [
+        (f"{URL}?page=2", False),
+        ("https://mytho.example/khac", True),
+        ("https://www.mytho.example/khac?page=2", True),
+        ("javascript:0", True),
+        ("", True),
+    ],
+)
+async def test_a_change_of_the_query_is_a_view_only_of_another_page(
+    browser: Browser, log: Log, before: str, counts: bool
+) -> None:
+    event = {"n": "pageview", "u": f"{URL}?page=3", "d": "mytho", "q": before}
+    answer = await browser.http.post("/e", content=msgspec.json.encode(event))
+    assert answer.status_code == 202
+    assert answer.headers.get("x-luot-dropped") == (None if counts else "same_page")
+    assert len(log.hits()) == counts
+
+
 async def test_only_page_views_count(browser: Browser, log: Log) -> None:
     answer = await browser.http.post(
         "/e", content=msgspec.json.encode({"n": "download", "u": URL, "d": "mytho"})

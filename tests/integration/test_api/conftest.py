@@ -1,5 +1,6 @@
 """An API on an embedded store, or on a server, and a real Redis."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 
@@ -9,13 +10,16 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from services.api.app import Api
+from services.api.counter import cache
 from services.api.settings import ApiSettings
+from services.state import last_shown, online
 from services.state.state import State
 from services.store import sites
 from services.store.interface import Store
 from services.store.migrations import migrate
 from services.store.open import open_store
 from tests.integration.test_api.world import HANOI, SITE, TOKEN, Clock, serving
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer, valkey_program
 
@@ -66,7 +70,8 @@ async def store(opened: Store) -> Store:
     tables = ("counters", "hits", "opening_balances", "peaks", "sites", "visitors")
     corrections = ("corrections", "correction_entries", "corrected_hits", "moved_visits")
     more = ("users", "tokens", "audit", "imports", "peak_resets", "returned_views")
-    for table in (*tables, *corrections, *more):
+    others = ("import_counts", "erasures")
+    for table in (*tables, *corrections, *more, *others):
         await opened.execute(f"TRUNCATE TABLE {table}")
     await sites.save(opened, SITE, 1)
     return opened
@@ -77,13 +82,23 @@ def clock() -> Clock:
     return Clock(datetime(2024, 1, 3, 12, 0, tzinfo=HANOI))
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the API wait for stores that are slow because the machine is busy."""
+    monkeypatch.setattr(last_shown, "SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(online, "_READ_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(cache, "GIVE_UP_SECONDS", PATIENCE_SECONDS)
+
+
 @pytest_asyncio.fixture(loop_scope="module")
 async def api(
-    store: Store, redis: Redis, redis_server: RedisServer, clock: Clock
+    store: Store, redis: Redis, redis_server: RedisServer, clock: Clock, patient: None
 ) -> AsyncIterator[Api]:
     settings = ApiSettings.read({}, admin_token=TOKEN, redis_url=redis_server.url)
     api = Api(settings, store=store, state=State(redis), clock=clock, monotonic=clock)
     await api.start()
+    # On a busy machine a store may be slow to answer at first.
+    await asyncio.wait_for(api.opened(), PATIENCE_SECONDS)
     yield api
     await api.stop()
 

@@ -123,3 +123,12 @@ async def test_a_correction_is_made_by_a_form_of_the_dashboard_and_by_no_other(
         assert page.text.count("Take these views back") == 0
         assert "giả" in page.text
     assert [entry["who"] for entry in await audit(client, site="mytho")] == ["lan"]
+
+
+@pytest.mark.parametrize("address", ["/admin?page=", "/admin/sites/mytho/balances?before="])
+@pytest.mark.parametrize("number", ["9" * 5000, "٣", "-1", "1e3", ""])
+async def test_a_number_without_end_is_no_number(
+    client: httpx.AsyncClient, address: str, number: str
+) -> None:
+    answer = await client.get(address + number, headers=OWNER)
+    assert answer.status_code == 200

@@ -157,6 +157,22 @@ def test_nothing_of_the_administration_is_kept_or_guessed_at(
     assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
 
 
+@pytest.mark.parametrize(
+    ("address", "methods"),
+    [
+        ("/api/admin/sites", {"GET", "POST"}),
+        ("/api/admin/sites/mytho", {"GET", "PATCH", "DELETE"}),
+        ("/admin/new-site", {"GET", "POST"}),
+    ],
+)
+def test_a_method_that_is_not_possible_names_all_that_are(
+    api: httpx.Client, address: str, methods: set[str]
+) -> None:
+    answer = api.put(address, headers=ADMIN)
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == methods
+
+
 def test_style_and_script_of_the_pages_may_be_kept(api: httpx.Client) -> None:
     answer = api.get("/admin/static/admin.css", headers={"Host": NAME})
     assert answer.headers["cache-control"] == "no-cache"

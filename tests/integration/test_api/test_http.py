@@ -1,5 +1,7 @@
 """What the API answers beside the numbers: refusals, the script, its own description, health."""
 
+import re
+
 import httpx
 import pytest
 
@@ -98,5 +100,28 @@ async def test_health_and_metrics(api: Api, client: httpx.AsyncClient) -> None:
     assert (await client.get("/healthz")).status_code == 200
     assert (await client.get("/readyz")).json() == {"status": "ok"}
     exposed = (await client.get("/metrics")).text
-    assert 'luot_request_seconds_count{code="200",method="GET",route="counter"}' in exposed
-    assert "luot_counter_cache_total" in exposed
+    assert (
+        'luot_request_seconds_count{code="200",method="GET",route="/api/counter/{site}"}' in exposed
+    )
+    assert "luot_number_reads_total" in exposed
+
+
+async def test_requests_are_measured_by_the_path_of_their_route(
+    api: Api, client: httpx.AsyncClient
+) -> None:
+    described = (await client.get("/openapi.json")).json()["paths"]
+    for path in [*described, "/v{version}/blocks.js", "/{nothing}/here"]:
+        sent = re.sub(r"\{\w+\}", "a-stranger", path)
+        await client.get(sent)
+        await client.request("SEARCH", sent)
+    for about in ("/healthz", "/readyz", "/metrics"):
+        await client.get(about)
+    exposed = (await client.get("/metrics")).text
+    routes = set(re.findall(r'luot_request_seconds_count\{.*route="([^"]*)"', exposed))
+    assert {*described, "/openapi.json", "/v{version}/blocks.js"} <= routes
+    assert "other" in routes
+    assert not {route for route in routes if "stranger" in route}
+    assert not routes & {"/healthz", "/readyz", "/metrics", "", "none"}
+    assert set(re.findall(r'luot_request_seconds_count\{.*method="([^"]*)"', exposed)) <= {
+        *("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "other")
+    }

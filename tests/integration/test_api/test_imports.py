@@ -10,13 +10,17 @@ import pytest
 from redis.asyncio import Redis
 
 from services.api.app import Api
+from services.api.imports import undo
 from services.log import batch, keys
-from services.log.interface import import_producer
+from services.log.import_names import import_producer
 from services.log.redis.positions import RedisPositions
 from services.model.calendar import local_day
 from services.model.hit import Hit, Visit
 from services.model.partition import DEFAULT_PARTITIONS, partition_of
+from services.store import import_counts
+from services.store import imports as register
 from services.store.interface import Store
+from tests.integration.test_api.people import add_user, browser
 from tests.integration.test_api.world import HANOI, SITE, TOKEN, Clock, write_balance
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -200,10 +204,25 @@ async def test_files_of_the_same_time_are_refused_unless_meant(client: httpx.Asy
     await begin(client)
     other = sha256(b"another").hexdigest()
     refused = await begin(client, other, file="access.log.1")
-    assert (refused.status_code, "the same 60 minutes" in refused.text) == (409, True)
+    assert refused.status_code == 409
+    assert "'access.log.1' has lines of 2" in refused.text
+    assert re.search(r"'access.log', imported before, of 2\d{3}-\d\d-\d\d", refused.text)
     after = await begin(client, other, first_at=AT + 3_590_000, last_at=AT + 7_200_000)
     assert after.status_code == 200
     assert (await begin(client, sha256(b"x").hexdigest(), overlapping=True)).status_code == 200
+
+
+async def test_a_page_of_the_dashboard_lists_the_imports_of_a_site(
+    client: httpx.AsyncClient,
+) -> None:
+    await add_user(client, "lan", "viewer")
+    await begin(client, file="<b>access.log")
+    async with browser(client, "lan") as lan:
+        page = await lan.get("/admin/sites/mytho/imports", headers={"Accept-Language": "en"})
+    assert page.status_code == 200
+    assert "&lt;b&gt;access.log" in page.text
+    assert "1 Mar 2015" in page.text
+    assert "not finished" in page.text
 
 
 async def test_other_options_half_way_are_refused(client: httpx.AsyncClient) -> None:
@@ -267,3 +286,89 @@ async def test_a_chunk_that_is_no_batch_is_refused(client: httpx.AsyncClient) ->
         assert (refused.status_code, "is no batch" in refused.text) == (400, True)
     big = await client.post(path, params={"after": 0, "upto": 1}, content=b"x" * 65_537)
     assert big.status_code == 413
+
+
+async def count_all(redis: Redis, store: Store, digest: str = DIGEST) -> None:
+    """Count one view of an import, as an aggregator does."""
+    producer = import_producer("mytho", digest)
+    row = {"site": "mytho", "producer": producer, "position": 7, "day": a_hit().day, "path": "/"}
+    columns = {name: [value] for name, value in {**row, "views": 1, "visits": 1}.items()}
+    await import_counts.write(store, columns)
+    await commit_all(redis)
+
+
+async def test_an_import_is_undone_on_its_page_by_who_may_edit_the_site(
+    client: httpx.AsyncClient, redis: Redis, store: Store
+) -> None:
+    await begin(client)
+    await send(client, 0, 500)
+    await count_all(redis, store)
+    await finish(client)
+    address = f"/admin/sites/mytho/imports/{DIGEST}/undo"
+    for name, role in (("lan", "viewer"), ("an", "editor")):
+        await add_user(client, name, role)
+    async with browser(client, "lan") as lan:
+        assert address not in (await lan.get("/admin/sites/mytho/imports")).text
+        csrf = lan.headers.pop("X-CSRF-Token")
+        for refused in (await lan.get(address), await lan.post(address, data={"csrf": csrf})):
+            assert refused.status_code == 403
+    async with browser(client, "an") as an:
+        assert address in (await an.get("/admin/sites/mytho/imports")).text
+        csrf = an.headers.pop("X-CSRF-Token")
+        preview = await an.get(address, headers={"Accept-Language": "en"})
+        assert "Would be taken back: 1 views, 1 visits." in preview.text
+        undone = await an.post(address, data={"csrf": csrf})
+        assert undone.status_code == 303, undone.text
+        page = await an.get("/admin/sites/mytho/imports", headers={"Accept-Language": "en"})
+        assert "undone (an, " in page.text
+        assert address not in page.text
+    (known,) = (await client.get("/api/admin/sites/mytho/imports")).json()["imports"]
+    assert (known["state"], known["undone_by"]) == ("undone", "an")
+    (entry,) = [
+        one
+        for one in (await client.get("/api/admin/audit")).json()["entries"]
+        if one["action"] == "import.undo"
+    ]
+    assert (entry["who"], entry["after"]["views"]) == ("an", 1)
+    refused = await send(client, 500, 600)
+    assert (refused.status_code, "was undone by an" in refused.text) == (409, True)
+    again = (await begin(client)).json()
+    assert (again["done"], again["taken"]) == (False, 0)
+    assert (await send(client, 0, 500)).json() == {"taken": 500, "appended": True}
+
+
+async def test_what_is_not_known_in_full_is_not_undone(
+    client: httpx.AsyncClient, redis: Redis, store: Store
+) -> None:
+    address = f"/api/admin/sites/mytho/imports/{DIGEST}/undo"
+    assert (await client.get(address)).status_code == 404
+    await begin(client)
+    await send(client, 0, 500)
+    await commit_all(redis)
+    await finish(client)
+    for method in ("GET", "POST"):
+        refused = await client.request(method, address)
+        assert (refused.status_code, "added 1 views" in refused.text) == (409, True)
+    (known,) = await register.of_site(store, "mytho")
+    await register.write(store, "mytho", known._replace(digest="e" * 64, kept_apart=0))
+    refused = await client.post(address.replace(DIGEST, "e" * 64))
+    assert (refused.status_code, "before Luot kept apart" in refused.text) == (409, True)
+    await count_all(redis, store)
+    assert (await client.post(address)).json()["state"] == "undone"
+
+
+async def test_it_is_undone_once_all_of_it_is_counted_also_of_a_log_that_was_lost(
+    client: httpx.AsyncClient, redis: Redis, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo, "COUNTED_SECONDS", 0.0)
+    address = f"/api/admin/sites/mytho/imports/{DIGEST}/undo"
+    await begin(client)
+    await send(client, 0, 500)
+    assert (await client.post(address)).json()["state"] == "undoing"
+    for refused in (await begin(client), await send(client, 500, 900)):
+        assert (refused.status_code, "is being undone" in refused.text) == (409, True)
+    await redis.flushall()
+    await count_all(redis, store)
+    assert (await client.post(address)).json()["state"] == "undone"
+    (run,) = (await client.get("/api/admin/sites/mytho/corrections")).json()["corrections"]
+    assert (run["id"], run["views"]) == (f"import:{DIGEST}", 1)

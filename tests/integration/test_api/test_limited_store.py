@@ -155,7 +155,7 @@ async def test_an_account_that_may_only_read_waits_for_somebody_who_makes_the_sc
         assert "readonly mode" in str(await api.ready())
         await migrate(operator)
         await fix_partitions(operator, settings.partitions)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(90):
             await api.opened()
         assert await api.ready() is None
     finally:

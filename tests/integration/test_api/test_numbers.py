@@ -64,6 +64,8 @@ async def test_every_period_is_counted_in_the_sites_own_calendar(
         "stale": False,
         "since": "2023-12-24",
         "online": 0,
+        "bots": 0,
+        "guests": 0,
         "today": 3,
         "yesterday": 7,
         "this_week": 30,
@@ -188,12 +190,14 @@ async def test_online_is_what_the_aggregator_said_within_15_seconds(
             "at": [clock.ms - 9000, clock.ms - 3_600_000],
         },
     )
+    await redis.hset(keys.ONLINE, "mytho#bots", f"4:{clock.ms - 14_000}")
     answer = await numbers(client)
-    assert answer["online"] == 12
+    assert (answer["online"], answer["guests"], answer["bots"]) == (12, 12, 4)
     assert answer["peak"] == {"online": 40, "at": "2024-01-03T11:00:00+07:00"}
 
     await redis.hset(keys.ONLINE, "mytho", f"12:{clock.ms - 16_000}")
-    assert (await numbers(client, clock))["online"] == 0
+    answer = await numbers(client, clock)
+    assert (answer["online"], answer["guests"], answer["bots"]) == (0, 0, 0)
 
 
 async def test_a_total_that_the_store_has_lost_does_not_go_down(

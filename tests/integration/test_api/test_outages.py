@@ -109,7 +109,12 @@ async def test_the_last_good_numbers_survive_a_restart_of_the_api_while_the_stor
         clock.now += 30
         await redis.hset(keys.ONLINE, "mytho", f"9:{clock.ms}")
         async with open_api() as client:
-            assert await numbers(client, path="/a") == {**good, "stale": True, "online": 9}
+            assert await numbers(client, path="/a") == {
+                **good,
+                "stale": True,
+                "online": 9,
+                "guests": 9,
+            }
             assert (await client.get("/readyz")).status_code == 200
             partly = await numbers(client, path=["/a", "/never-asked"])
             assert list(partly["paths"]) == ["/a"]
@@ -171,7 +176,7 @@ async def test_a_store_that_hangs_keeps_nobody_waiting(
             assert await numbers(client) == {**good, "stale": True}
             async with open_api() as restarted:
                 assert await numbers(restarted) == {**good, "stale": True}
-            assert time.monotonic() - began < 20
+            assert time.monotonic() - began < PATIENCE_SECONDS
         finally:
             os.kill(counted.pid, signal.SIGCONT)
 
@@ -305,7 +310,7 @@ async def test_badge_page_and_text_show_the_last_good_numbers_after_a_restart_wi
     drawn.append("/counter/mytho.txt?path=/a")
     async with open_api() as client:
         before = [(await client.get(address)).text for address in drawn]
-    assert before[2] == "01100\nTổng lượt truy cập: 1100\n"
+    assert before[2] == "01100\nTổng lượt truy cập: 1.100\n"
 
     counted.kill()
     try:

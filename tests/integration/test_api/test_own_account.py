@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.api.access.backup_right import PROVED_SECONDS
+from services.api.access.trail import EACH_SECONDS
 from services.state.sessions import MOST_OF_A_USER
 from tests.integration.test_api.people import ADMIN, PASSWORD, add_user, browser, sign_in
 from tests.integration.test_api.world import Clock
@@ -96,19 +97,23 @@ async def test_an_account_tells_of_the_sign_in_before_and_of_those_that_were_ref
         first = await read(own)
         assert (first["last_sign_in"], first["refused"]) == (None, 0)
     clock.now += 86_400
-    for _ in range(3):
-        await sign_in(client, "lan", "a wrong password")
+    refused = 0
+    while refused < 3:  # a busy machine may have no room for one more password, and says 503
+        refused += (await sign_in(client, "lan", "a wrong password")).status_code == 401
     signed = await sign_in(client, "lan", **{"User-Agent": FIREFOX})
     assert signed.status_code == 200
+    signed_at = clock.ms
+    waited = False
     async with asyncio.timeout(WAIT_SECONDS):
-        while True:
-            found = await read(client)
-            if found["refused"] == 3:
-                break
+        while (found := await read(client))["refused"] != 3:
+            # On a slow machine the first is written before the others: those are due in an hour.
+            if found["refused"] and not waited:
+                clock.now += EACH_SECONDS + 1
+                waited = True
             await asyncio.sleep(0.05)
     before = found["last_sign_in"]
     # Entries of one moment have times of their own, to keep their order.
-    assert before.pop("at") - (clock.ms - 86_400_000) in range(10)
+    assert before.pop("at") - (signed_at - 86_400_000) in range(10)
     assert before == {"browser": "Other", "os": "Other", "country": ""}
 
 

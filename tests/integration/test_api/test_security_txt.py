@@ -16,7 +16,7 @@ PATH = "/.well-known/security.txt"
 
 async def asked(contact: str | None, url: str | None) -> httpx.Response:
     app = FastAPI(routes=[*security_txt.routes(contact, url)])
-    errors.install(app)
+    errors.install(app, "/api/v1/stats")
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://luot") as client:
         return await client.get(PATH)

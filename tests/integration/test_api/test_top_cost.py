@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from services.api.counter import queries_top
-from services.model.calendar import to_date, to_day
+from services.model.calendar import to_day
 from services.store import counters
 from services.store.interface import Store
 
@@ -29,18 +29,12 @@ async def test_neither_other_days_nor_other_sites_nor_other_grains_are_read(stor
     await store.execute("OPTIMIZE TABLE counters FINAL")
 
     for days in (1, 7):
-        parameters = {
-            "site": "mytho",
-            "first": to_date(TODAY - days + 1),
-            "last": to_date(TODAY),
-            "no_pages": ["", "(other)"],
-            "limit": 50,
-        }
-        estimate = await store.execute(
-            "EXPLAIN ESTIMATE " + queries_top._TOP.format(shown=""), parameters
+        statement, parameters = queries_top.statement_of_top(
+            ["mytho"], (TODAY - days + 1, TODAY), 50
         )
+        estimate = await store.execute(f"EXPLAIN ESTIMATE {statement}", parameters)
         read = sum(rows for _, _, _, rows, _ in estimate)
         assert days * PAGES <= read <= days * PAGES + 2 * GRANULE
 
-    top = await queries_top.top_pages(store, "mytho", (TODAY - 6, TODAY), 2)
+    top = await queries_top.top_pages(store, ["mytho"], (TODAY - 6, TODAY), 2)
     assert top == [("/tin-tuc/2999", 7 * PAGES), ("/tin-tuc/2998", 7 * (PAGES - 1))]

@@ -164,6 +164,9 @@ async def test_a_token_is_shown_once_and_opens_what_its_role_and_sites_allow(
     assert (await client.get(USERS, headers=mine)).status_code == 403
     me = (await client.get("/api/admin/whoami", headers=mine)).json()
     assert (me["name"], me["kind"], me["csrf"]) == (f"token:{made['id']}", "token", None)
+    await client.post("/api/admin/sites", json={"slug": "of-others"}, headers=ADMIN)
+    readable = (await client.get("/api/v1/sites", headers=mine)).json()["sites"]
+    assert [site["domain"] for site in readable] == ["mytho"]
     change = {"current": PASSWORD, "password": PASSWORD}
     own = await client.put("/api/admin/password", json=change, headers=mine)
     assert own.status_code == 403

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from services.api.stats.measures import Measure
 from services.model.hit import Hit
 
 HALF_HOUR_MS = 30 * 60 * 1000
@@ -42,6 +43,11 @@ def visits(hits: Iterable[Hit]) -> list[Seen]:
             seen.append(Seen(visit[0], True, len(visit), length))
             seen += [Seen(view, begins=False) for view in visit[1:]]
     return seen
+
+
+TOGETHER = tuple(measure for measure in Measure if measure is not Measure.DOWNLOADS)
+"""What one query may ask for: downloads are asked for alone."""
+ALL = ",".join(TOGETHER)
 
 
 def measures(seen: Iterable[Seen], *, of_pages: bool = False) -> dict[str, float | None]:

@@ -26,9 +26,8 @@ from services.store import hits as raw_hits
 from services.store.interface import Store
 from tests.integration.test_api.world import Clock
 from tests.integration.test_stats import history
-from tests.integration.test_stats.expected import Seen, grouped, measures, visits, wall_hour
+from tests.integration.test_stats.expected import ALL, Seen, grouped, measures, visits, wall_hour
 
-ALL = ",".join(Measure)
 COUNTED = ("visitors", "visits", "pageviews", "bots")
 BUSY = history.BUSY
 QUIET = [site.slug for site in history.SITES if site.slug not in BUSY]

@@ -17,17 +17,16 @@ from services.api.stats.answers import prefers_csv, table
 from services.api.stats.filters import Property
 from services.api.stats.measures import Measure, change
 from services.api.stats.readers import Audience, StatsReaders
-from services.model.calendar import to_day
+from services.model.calendar import to_date, to_day
 from services.model.site import Site
 from services.state import keys
 from services.store import hits as repository
 from services.store.interface import Limits, Store
 from tests.integration.test_api.world import Clock
-from tests.integration.test_stats.expected import Seen, measures
+from tests.integration.test_stats.expected import ALL, TOGETHER, Seen, measures
 
 ROUTES = ("realtime/visitors", "aggregate", "timeseries", "breakdown")
 MARCH = {"period": "month", "date": "2024-03-15"}
-ALL = ",".join(Measure)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -126,6 +125,9 @@ async def test_a_bad_question_is_refused_by_its_parameter(
 ) -> None:
     answer = await ask(client, route, **query)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [field]), answer.text
+    # Clients of Plausible's API read one text.
+    [text] = answer.json()["errors"][field]
+    assert answer.json()["error"] == f"{field}: {text}"
 
 
 async def test_a_comparison_is_with_as_many_days_just_before(
@@ -144,15 +146,57 @@ async def test_a_comparison_is_with_as_many_days_just_before(
             "value": now[measure],
             "change": change(measure, now[measure], before[measure]),
         }
-        for measure in Measure
+        for measure in TOGETHER
     }
     assert now != before
+
+
+@pytest.mark.parametrize(
+    ("query", "compare", "before"),
+    [
+        ({"period": "month", "date": "2024-03-15"}, "previous_period", "2024-02-01,2024-02-29"),
+        ({"period": "quarter", "date": "2023-05-01"}, "year_over_year", "2022-04-01,2022-06-30"),
+        (
+            {"period": "report_month", "date": "2024-03-10"},
+            "previous_period",
+            "2024-01-15,2024-02-14",
+        ),
+        ({"period": "year"}, "previous_period", "2023-01-01,2023-12-31"),
+        ({"period": "7d", "date": "2024-06-14"}, "2023-06-01,2023-06-10", "2023-06-01,2023-06-10"),
+    ],
+)
+async def test_a_comparison_is_with_what_people_mean(
+    client: httpx.AsyncClient,
+    seen: dict[str, list[Seen]],
+    query: dict[str, str],
+    compare: str,
+    before: str,
+) -> None:
+    found = await results(client, "aggregate", **query, metrics=ALL, compare=compare)
+    first, last = (to_day(date.fromisoformat(day)) for day in before.split(","))
+    then = measures(each for each in seen["newyork"] if first <= each.hit.day <= last)
+    assert any(then.values())
+    for measure in TOGETHER:
+        now = found[measure]["value"]
+        assert found[measure]["change"] == change(measure, now, then[measure]), measure
+
+
+async def test_what_was_not_counted_as_a_whole_is_compared_with_nothing(
+    client: httpx.AsyncClient, seen: dict[str, list[Seen]]
+) -> None:
+    first = min(each.hit.day for each in seen["newyork"])
+    query = {"period": "month", "date": to_date(first).isoformat(), "metrics": "visits"}
+    for compare in ("previous_period", "year_over_year"):
+        answer = (await ask(client, "aggregate", **query, compare=compare)).json()
+        assert answer["results"]["visits"]["value"] > 0
+        assert answer["results"]["visits"]["change"] is None
+        assert f"the first day was {to_date(first)}" in answer["warnings"][0]
 
 
 async def test_a_change_is_in_percent_and_that_of_a_rate_in_points() -> None:
     assert change(Measure.VISITORS, 15, 10) == 50
     assert change(Measure.VISITORS, 5, 10) == -50
-    assert change(Measure.VISITORS, 5, 0) == 100
+    assert change(Measure.VISITORS, 5, 0) is None
     assert change(Measure.VISITORS, 0, 0) == 0
     assert change(Measure.BOUNCE_RATE, 40, 50) == -10
     assert change(Measure.VISIT_DURATION, None, 50) is None
@@ -372,3 +416,39 @@ async def test_a_site_without_a_hit_has_zeros(api: Api, client: httpx.AsyncClien
     assert len(await results(client, "timeseries", **query, **future)) == 28
     assert await results(client, "breakdown", **query, property="visit:os") == []
     await api.registry.remove("new")
+
+
+async def test_the_sites_of_a_token_are_listed_in_parts_on_and_back(
+    api: Api, client: httpx.AsyncClient
+) -> None:
+    async def part(**query: str) -> tuple[list[str], dict[str, Any]]:
+        answer = await client.get("/api/v1/sites", params=query)
+        assert answer.status_code == 200, answer.text
+        return [site["domain"] for site in answer.json()["sites"]], answer.json()["meta"]
+
+    every = [site.slug for site in api.registry.all()]
+    whole, meta = await part()
+    assert (whole, meta) == (every, {"after": None, "before": None, "limit": 100})
+    read: list[str] = []
+    parts = []
+    query: dict[str, str] = {"limit": "7"}
+    while True:
+        slugs, meta = await part(**query)
+        read += slugs
+        parts.append(slugs)
+        if meta["after"] is None:
+            break
+        query["after"] = meta["after"]
+    assert read == every
+    back, _ = await part(limit="7", before=meta["before"])
+    assert back == parts[-2]
+
+    first = (await client.get("/api/v1/sites", params={"limit": "1"})).json()["sites"][0]
+    site = api.registry.site(every[0])
+    assert first == {"domain": site.slug, "name": site.name, "timezone": site.timezone}
+    for limit in ("0", "1001", "x"):
+        refused = await client.get("/api/v1/sites", params={"limit": limit})
+        assert (refused.status_code, list(refused.json()["errors"])) == (400, ["limit"])
+        assert refused.json()["error"].startswith("limit: ")
+    stranger = await client.get("/api/v1/sites", headers={"Authorization": ""})
+    assert stranger.status_code == 401

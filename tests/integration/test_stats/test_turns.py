@@ -40,10 +40,10 @@ async def heavy(
     assert changed.status_code == 200
     take = snapshot.take
 
-    async def slow(limited: Store, site: str, span: Span) -> Snapshot:
+    async def slow(limited: Store, site: str, span: Span, **more: bool) -> Snapshot:
         if site == "newyork":
             await limited.execute(LONG)
-        return await take(limited, site, span)
+        return await take(limited, site, span, **more)
 
     monkeypatch.setattr(snapshot, "take", slow)
     running = api._running

@@ -113,8 +113,15 @@ def test_the_64s_of_one_48_share_a_wider_budget() -> None:
     taken = 0
     for number in range(10_000):
         taken += Sender(budgets, f"2001:db8:7:{number:x}::1").send(1)["WITHIN"]
-    assert taken == WIDER * 1000 + FREE
+    # What is free is counted in cells that addresses share: in one run of a hundred, one of those
+    # before has taken a hit or two of it.
+    most = WIDER * 1000 + FREE
+    assert most - 3 <= taken <= most
     assert Sender(budgets, "2001:db8:8::1").send(1) == {"WITHIN": 1}
+
+
+def test_a_64_leaves_room_to_the_others_of_its_48() -> None:
+    budgets = AddressBudgets(LIMITS)
     alone = Sender(budgets, "2001:db8:9:1::1")
     assert alone.send(3000)["WITHIN"] == 1000 + FREE
     assert Sender(budgets, "2001:db8:9:2::1").send(1000) == {"WITHIN": 1000}

@@ -100,10 +100,10 @@ async def _back_of_ledger(
     took: Entries,
 ) -> dict[tuple[str, int], Taken]:
     """Return what a correction took on a day, to be given back without a recount."""
-    others = [other for other in of.others if other.touches(day, day)]
+    others = [o for o in of.others if o.touches(day, day) and not o.undoes_import]
     if not others:
-        # Then nothing is left of that day, whatever was reversed in between.
-        runs = [each.run for each in counted.ledger]
+        # Then nothing is left of that day, whatever was reversed in between, but for imports.
+        runs = [each.run for each in counted.ledger if not each.undoes_import]
         sums = await ledger.of_pages(store, counted.site, runs, day)
         return {(path, day): taken.negated() for path, taken in sums.items()}
     if later := [other.id for other in others if other.at > row.at]:

@@ -142,7 +142,11 @@ async def by_page(store: Store, of: Selection, most: int) -> list[PageChange]:
 
 async def views_in_part(store: Store, of: Selection) -> AsyncGenerator[list[SeenView], None]:
     """Return all views of the visitors of whom some views change and others do not."""
+    undone = [row.run for row in of.others if row.undoes_import]
     known = " AND visitor != 0"
+    if undone:
+        # As if they had never been: what went on from them does not begin a visit instead.
+        known += f" AND {is_taken(undone, within=False)}"
     changed = _column(of.condition, "changed")
     concerned = _IN_PART.format(hits=of.hits(["day", "visitor", changed], known))
     until = [f"toUInt64({is_taken([row.run])}) * toUInt64({row.until:d})" for row in of.others] or [

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api.sites.balances import ID_PATTERN, TEXT_PATTERN
+from services.api.sites.balances.schemas import ID_PATTERN, TEXT_PATTERN
 from services.api.sites.corrections.change import Change
 from services.api.sites.corrections.preview import BeforeAfter
 from services.api.sites.corrections.query import QueryFields

@@ -96,7 +96,7 @@ class Corrections:
     async def ledger(self, site: Site) -> list[Correction]:
         """Return every correction and reversal of a site, the oldest first. Raises ApiError."""
         with _answered():
-            return await ledger.ledger(self._store, site.slug)
+            return await ledger.ledger(self._store, site.kept_as)
 
     async def preview(self, site: Site, fields: QueryFields) -> CorrectionPreview:
         """Return what a correction would take away, and change nothing. Raises ApiError."""
@@ -114,7 +114,7 @@ class Corrections:
         One with the id of another changes nothing if it is the same, and is refused otherwise.
         """
         async with self._locked(site), self._reader.turn() as store:
-            rows = await ledger.ledger(store, site.slug)
+            rows = await ledger.ledger(store, site.kept_as)
             known = next((row for row in rows if row.id == new.id), None)
             if known is not None:
                 self._refuse_other(site, new, known)
@@ -157,17 +157,20 @@ class Corrections:
     ) -> tuple[Correction, bool]:
         """Give back what a correction took; tell whether that is new. Raises ApiError."""
         async with self._locked(site), self._reader.turn() as store:
-            rows = await ledger.ledger(store, site.slug)
+            rows = await ledger.ledger(store, site.kept_as)
             known = next((row for row in rows if row.reverses == name), None)
             if known is not None:
                 return known, False
             row = next((row for row in active(rows) if row.id == name), None)
+            if row is not None and row.undoes_import:
+                message = f"{shown(name)} undoes an import; import the file again instead"
+                raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, {"id": message})
             if row is None:
                 message = f"{shown(name)} is no correction of {site.slug}"
                 raise ApiError(HTTPStatus.NOT_FOUND, {"id": message})
             span = Span(row.first, row.last)
-            counted = await snapshot.take(store, site.slug, span)
-            coverage = await queries_hits.coverage_of(store, site.slug, span, counted)
+            counted = await snapshot.take(store, site.kept_as, span)
+            coverage = await queries_hits.coverage_of(store, site.kept_as, span, counted)
             change = await giving_back(store, coverage, counted, row)
             reversal = row._replace(
                 id=f"{_REVERSAL}{row.id}",
@@ -193,14 +196,14 @@ class Corrections:
     ) -> _Looked:
         wanted = query.parsed(fields, site, int(self._clock() * 1000))
         span = wanted.span(site)
-        counted = await snapshot.take(store, site.slug, span)
+        counted = await snapshot.take(store, site.kept_as, span)
         end = counted.position + 1
         if until is not None and until > end:
             raise bad_request("up_to", f"{until} is not counted yet; expected at most {end}")
-        coverage = await queries_hits.coverage_of(store, site.slug, span, counted)
+        coverage = await queries_hits.coverage_of(store, site.kept_as, span, counted)
         until = end if until is None else until
         of = queries_corrections.matching(
-            site.slug, span, coverage, active(counted.ledger), wanted, until
+            site.kept_as, span, coverage, active(counted.ledger), wanted, until
         )
         return _Looked(wanted, until, of, await taking(store, of, counted, until))
 
@@ -214,15 +217,15 @@ class Corrections:
     ) -> None:
         """Write what a run changes; its row, by which all of it counts, comes last."""
         if selection is not None:
-            marked = await queries_corrections.mark(store, selection, site.slug, row.run)
+            marked = await queries_corrections.mark(store, selection, site.kept_as, row.run)
             if marked != row.views:
                 raise unavailable(
                     f"the store has marked {marked} of {row.views} views; nothing is changed, try"
                     " again"
                 )
-        await ledger.write_moved(store, site.slug, row.run, change.moved)
-        await ledger.write_entries(store, site.slug, row.run, change.entries)
-        await ledger.add(store, site.slug, row)
+        await ledger.write_moved(store, site.kept_as, row.run, change.moved)
+        await ledger.write_entries(store, site.kept_as, row.run, change.entries)
+        await ledger.add(store, site.kept_as, row)
 
     async def _show(self, site: Site, change: Change) -> None:
         """Keep the corrected numbers as what was shown last, for a fault right after this."""
@@ -231,7 +234,7 @@ class Corrections:
 
     @asynccontextmanager
     async def _locked(self, site: Site) -> AsyncIterator[None]:
-        lock = correction_lock(self._state, site.slug)
+        lock = correction_lock(self._state, site.kept_as)
         try:
             is_held = await lock.acquire()
         except StateError as error:
@@ -269,7 +272,7 @@ def _answered() -> Iterator[None]:
 
 def _id(site: Site, looked: _Looked) -> str:
     others = [row.run for row in looked.selection.others]
-    told = msgspec.json.encode([site.slug, looked.query.written(site), looked.until, others])
+    told = msgspec.json.encode([site.kept_as, looked.query.written(site), looked.until, others])
     return f"c-{blake2b(told, digest_size=6).hexdigest()}"
 
 

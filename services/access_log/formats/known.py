@@ -1,0 +1,58 @@
+"""The formats that are known, by name, and which of them a log is written in."""
+
+from collections.abc import Callable, Sequence
+
+from services.access_log.formats.format import FormatError, LogFormat
+from services.access_log.formats.json_lines import CaddyFormat, NginxJsonFormat, TraefikFormat
+from services.access_log.formats.layout import LAYOUTS, TextFormat
+from services.access_log.formats.w3c import W3cFormat
+
+_OBJECTS: tuple[type[CaddyFormat | TraefikFormat | NginxJsonFormat], ...] = (
+    CaddyFormat,
+    TraefikFormat,
+    NginxJsonFormat,
+)
+_KINDS: dict[str, Callable[[str | None], LogFormat]] = {
+    **{name: lambda reader, name=name: TextFormat(name, reader) for name in LAYOUTS},  # type: ignore[misc]
+    W3cFormat.name: W3cFormat,
+    **{kind.name: kind for kind in _OBJECTS},
+}
+NAMES = tuple(_KINDS)
+
+
+def named(name: str, reader: str | None = None) -> LogFormat:
+    """Return the format of a name, or of a layout in the notation of Apache or nginx.
+
+    `reader` names the field with the reader's address. Raises FormatError.
+    """
+    kind = _KINDS.get(name)
+    return TextFormat(name, reader) if kind is None else kind(reader)
+
+
+def recognise(lines: Sequence[bytes]) -> str | None:
+    """Return the name of the format of most of these lines, if it is that of half of them."""
+    best, most = None, 0
+    requests = 0
+    for name in NAMES:
+        found = named(name)
+        read = notes = 0
+        for line in lines:
+            if found.is_note(line):
+                notes += 1
+            elif found.strict(line):
+                read += 1
+        if read > most:
+            best, most, requests = name, read, len(lines) - notes
+    return best if best is not None and 2 * most >= requests else None
+
+
+def ready(name: str, reader: str | None, lines: Sequence[bytes]) -> LogFormat:
+    """Return a format that has seen the first lines: what their fields are. Raises FormatError."""
+    found = named(name, reader)
+    for line in lines:
+        if not found.is_note(line):
+            found.read(line)
+    return found
+
+
+__all__ = ["NAMES", "FormatError", "LogFormat", "named", "ready", "recognise"]

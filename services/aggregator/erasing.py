@@ -1,0 +1,63 @@
+"""Deletes what is kept of sites that were erased, and whatever comes of them later.
+
+Late hits come from the spool of an ingest that was cut off, or from a replay of the log. They are
+counted as any others, and nobody reads them: no site has the same name again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from services.runtime.outage import Outage
+from services.store import erasures
+from services.store.erasures import Erasure, ErasureState
+from services.store.interface import Store, StoreError
+
+PERIOD_SECONDS = 2.0
+LATE_SECONDS = 15.0
+"""How often it looks for what came late."""
+
+log = logging.getLogger(__name__)
+
+
+async def delete_forever(store: Store) -> None:
+    """Delete for as long as this runs."""
+    outage = Outage(log, "what was erased cannot be deleted", "what was erased is deleted")
+    looked = float("-inf")
+    while True:
+        is_due = time.monotonic() >= looked + LATE_SECONDS
+        try:
+            await delete(store, late=is_due)
+        except StoreError as error:
+            outage.begins(error)
+        else:
+            outage.ends()
+            looked = time.monotonic() if is_due else looked
+        await asyncio.sleep(PERIOD_SECONDS)
+
+
+async def delete(store: Store, *, late: bool) -> None:
+    """Delete all of what was erased and is not deleted yet; `late` also looks for what came since.
+
+    May be killed anywhere, and done by several workers at once. Raises StoreError.
+    """
+    known = await erasures.load(store)
+    if taken := [one for one in known if one.state == ErasureState.TAKEN]:
+        await _delete(store, taken)
+        for one in taken:
+            log.info("all that was counted for %s as %s is erased", one.slug, one.name)
+    done = [one for one in known if one.state == ErasureState.DONE]
+    if late and (held := await erasures.held(store, [one.name for one in done])):
+        await _delete(store, [one for one in done if one.name in held])
+        log.info("hits that came late were erased: %s", ", ".join(sorted(held)))
+
+
+async def _delete(store: Store, known: Sequence[Erasure]) -> None:
+    """Delete all of names; how far their counters reached stays known from before on."""
+    names = [one.name for one in known]
+    newest = await erasures.positions(store, names)
+    reached = [one._replace(position=max(one.position, newest.get(one.name, 0))) for one in known]
+    await erasures.write(store, reached)
+    await erasures.delete(store, names)
+    await erasures.write(store, [one._replace(state=ErasureState.DONE) for one in reached])

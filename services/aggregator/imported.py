@@ -1,0 +1,71 @@
+"""What the entries of imports add, written apart, so that an import can be taken back as a whole.
+
+A function of the log like everything that the fold makes: an entry's rows are the same whenever it
+is read, and stand in the table before the counters count it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from services.aggregator.fold import Folded
+from services.model.hit import Visit
+from services.store import import_counts
+from services.store.interface import Store
+
+
+class AddedPage(NamedTuple):
+    """A page of a day, as one entry of an import adds to it."""
+
+    site: str
+    producer: str
+    position: int
+    day: int
+    path: str
+
+
+async def write(store: Store, fresh: Sequence[Folded], replayed: Sequence[Folded]) -> None:
+    """Write what entries of imports add; of replayed ones, those that the store has lost."""
+    views, visits = _added(replayed)
+    if views:
+        producers = {(page.site, page.producer) for page in views}
+        positions = [page.position for page in views]
+        held = await import_counts.held(store, producers, min(positions), max(positions))
+        views = Counter(
+            {page: count for page, count in views.items() if (page.site, page.position) not in held}
+        )
+    more_views, more_visits = _added(fresh)
+    await _write(store, views | more_views, visits | more_visits)
+
+
+def _added(runs: Iterable[Folded]) -> tuple[Counter[AddedPage], Counter[AddedPage]]:
+    """Return the views and visits that entries of imports add, by page and day."""
+    views: Counter[AddedPage] = Counter()
+    visits: Counter[AddedPage] = Counter()
+    for run in runs:
+        if not run.imported:
+            continue
+        hits = run.hits
+        for position, site, path, day, bot, visit in zip(
+            run.position, hits.site, hits.path, hits.day, hits.bot, run.visit, strict=True
+        ):
+            producer = run.imported.get(position)
+            if producer is None or bot:
+                continue
+            page = AddedPage(site, producer, position, day, path)
+            views[page] += 1
+            if visit == Visit.STARTS:
+                visits[page] += 1
+    return views, visits
+
+
+async def _write(store: Store, views: Counter[AddedPage], visits: Counter[AddedPage]) -> None:
+    if not views:
+        return
+    pages = list(views)
+    columns = {name: [getattr(page, name) for page in pages] for name in AddedPage._fields}
+    counts = {
+        "views": [views[page] for page in pages],
+        "visits": [visits[page] for page in pages],
+    }
+    await import_counts.write(store, {**columns, **counts})

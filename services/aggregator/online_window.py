@@ -1,0 +1,160 @@
+"""Who is online in one partition, as a function of the last five minutes of its log.
+
+Nobody is remembered here but by when: for each visitor, it is known when that one was seen before,
+so there are only counts, by unit of log time, of those who were last seen in it.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from services.aggregator.compact import CompactMap
+from services.aggregator.visits import LATE_MS, NEVER, NOT_LIVE, UNIT_BITS
+from services.log.batch import Batch
+from services.state.online import bots_of
+
+ONLINE_MS = 5 * 60_000
+_UNITS = (ONLINE_MS >> UNIT_BITS) + 1
+"""Who was seen in one of so many units is online: five minutes, to the second."""
+
+
+class DayPeak(msgspec.Struct, frozen=True, gc=False):
+    """The most visitors online at once on a site's day, and the log time of it."""
+
+    site: str
+    day: int
+    online: int
+    at: int
+
+
+class _Online:
+    """How many of a site were last seen in each unit of log time."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, int] = {}
+        self.total = 0
+        """Of all units that are remembered; who is not online any more may be among them."""
+
+    def touch(self, unit: int, ago: int) -> None:
+        """Count somebody who was last seen so many units ago; NEVER for who was not."""
+        seen = self._seen
+        if 0 <= ago < _UNITS:
+            if not ago:
+                return
+            seen[unit - ago] -= 1
+        else:
+            self.total += 1
+        seen[unit] = seen.get(unit, 0) + 1
+
+    def expire(self, unit: int) -> int:
+        """Forget who is not online any more at a unit of log time; return how many are."""
+        for old in list(self._gone(unit)):
+            self.total -= self._seen.pop(old)
+        return self.total
+
+    def count(self, unit: int) -> int:
+        """Return how many are online at a later unit, without forgetting anybody."""
+        return self.total - sum(self._seen[old] for old in self._gone(unit))
+
+    def _gone(self, unit: int) -> Iterator[int]:
+        for old in self._seen:
+            if old > unit - _UNITS:
+                return
+            yield old
+
+
+class _Seen:
+    """When each of a site was seen last, whom Visits does not remember.
+
+    Of sites that count views only, the views by their numbers: each is somebody. Of all others, the
+    bots by their hashes. They are forgotten by generation, as in Visits.
+    """
+
+    def __init__(self) -> None:
+        self._young: dict[str, CompactMap] = {}
+        self._old: dict[str, CompactMap] = {}
+        self._since = 0
+
+    def ago(self, site: str, who: int, unit: int) -> int:
+        """Remember somebody; return how many units ago that one was seen, or NEVER."""
+        if unit - self._since > _UNITS:
+            self._old, self._young, self._since = self._young, {}, unit
+        seen = self._young.get(site)
+        if seen is None:
+            seen = self._young[site] = CompactMap()
+        before = seen.put(who, unit)
+        if not before and (old := self._old.get(site)) is not None:
+            before = old.get(who)
+        return unit - before if before else NEVER
+
+
+class OnlineWindow:
+    """Visitors seen in the last five minutes of the log, by site, and the peak of each day."""
+
+    def __init__(self) -> None:
+        self._sites: dict[str, _Online] = {}
+        self._bots: dict[str, _Online] = {}
+        self._seen = _Seen()
+        self._now = 0
+        self._peaks: dict[tuple[str, int], int] = {}
+        self._new_peaks: dict[tuple[str, int], DayPeak] = {}
+
+    def touch(self, batch: Batch, times: Sequence[int], ago: Sequence[int]) -> None:
+        """Count who was seen at these log times, one a hit, in ms, ascending.
+
+        ago  how long ago the visitors of these hits were seen before; see Visits.see
+
+        Hits of readers who ask not to be tracked and hits from a spool say nothing about who is
+        online; bots are counted apart. On a site that counts views only, each view is somebody.
+        """
+        sites, peaks = self._sites, self._peaks
+        self._now = times[-1]
+        for site, view_id, visitor, visit, at, bot, day, now, since in zip(
+            batch.site, batch.view_id, batch.visitor, batch.visit, batch.at, batch.bot, batch.day,
+            times, ago, strict=True,
+        ):  # fmt: skip
+            unit = now >> UNIT_BITS
+            if since == NOT_LIVE:
+                # Those who ask not to be tracked have a decision about their visit.
+                who = visitor if bot and visitor else 0 if visitor or visit else view_id
+                if not who or now - at > LATE_MS:
+                    continue
+                if bot:
+                    name = bots_of(site)
+                    bots = self._bots.setdefault(name, _Online())
+                    bots.touch(unit, self._seen.ago(name, who, unit))
+                    continue
+                since = self._seen.ago(site, who, unit)
+            online = sites.get(site)
+            if online is None:
+                online = sites[site] = _Online()
+            online.touch(unit, since)
+            # Who is gone is removed only when counting them would make a new peak.
+            highest = peaks.get((site, day), 0)
+            if online.total > highest and (number := online.expire(unit)) > highest:
+                peaks[site, day] = number
+                self._new_peaks[site, day] = DayPeak(site, day, number, now)
+
+    def counts(self, now: int) -> dict[str, int]:
+        """Return who is online at a time given by a clock, of each site that has any.
+
+        By slug the visitors, by `bots_of` it the bots.
+
+        Visitors are dropped by log time only: where the fold lags behind the clock, peaks must
+        not depend on when this is called.
+        """
+        counts: dict[str, int] = {}
+        for sites in (self._sites, self._bots):
+            for name, online in list(sites.items()):
+                if not online.expire(self._now >> UNIT_BITS):
+                    del sites[name]
+                elif number := online.count(now >> UNIT_BITS):
+                    counts[name] = number
+        return counts
+
+    def take_peaks(self) -> list[DayPeak]:
+        """Return the peaks that rose since the last call."""
+        peaks, self._new_peaks = list(self._new_peaks.values()), {}
+        newest = max((peak.day for peak in peaks), default=0)
+        self._peaks = {key: n for key, n in self._peaks.items() if key[1] >= newest - 2}
+        return peaks

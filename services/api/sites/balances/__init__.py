@@ -1,0 +1,1 @@
+"""Opening balances: single entries of the ledger, and files of many."""

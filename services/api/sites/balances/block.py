@@ -1,0 +1,137 @@
+"""What an old block showed, as somebody types it, and the entries that make ours show the same."""
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+
+from services.api.counter.periods import Key
+from services.api.counter.reading import Reading
+from services.api.sites.balances.columns import count_of, text_of
+from services.api.sites.balances.table import OldNumbers
+from services.http.errors import ApiError, Told, bad_request, shown
+from services.model.calendar import Grain, period_start, to_date
+from services.model.lines import PERIODS, Line
+from services.model.site import Metric
+
+KIND = "block"
+_WEEKS = (Line.THIS_WEEK, Line.LAST_WEEK)
+_DAYS = (Line.TODAY, Line.YESTERDAY)
+
+
+class BlockEntries(NamedTuple):
+    """What is entered so that a block shows what was typed.
+
+    id      made of what was typed, the measure and the day: entered twice, it is one
+    added   what is added to each counter row; below zero where less was typed than is shown
+    before  what the block shows without it, and `after` with it, by line
+    """
+
+    id: str
+    added: Mapping[Key, int]
+    before: Mapping[str, int]
+    after: Mapping[str, int]
+
+    def written(self) -> list[str]:
+        """Return the entries as `read_entries` takes them."""
+        return [f"{grain}:{start}:{count}" for (grain, start), count in self.added.items()]
+
+
+def typed_numbers(given: Mapping[str, str]) -> dict[Line, int]:
+    """Return the numbers that were typed, by line; a line that is empty stays as it is.
+
+    Raises ApiError, 400, for what is no number.
+    """
+    typed: dict[Line, int] = {}
+    errors: dict[str, str] = {}
+    for line in PERIODS:
+        if text := text_of(given.get(line, "")):
+            try:
+                typed[line] = count_of(text)
+            except ValueError as error:
+                errors[line.value] = Told(str(error), "balances.no_count", value=text[:40])
+    if errors:
+        raise ApiError(400, errors)
+    return typed
+
+
+def block_entries(typed: Mapping[Line, int], reading: Reading, metric: Metric) -> BlockEntries:
+    """Return the entries that make a block show what was typed.
+
+    reading  what it shows now
+
+    A week has no entry of its own: what is typed of it and is not of today or yesterday is
+    divided among its other days. Raises ApiError, 400, where it has none.
+    """
+    today = reading.day
+    counted = dict(reading.counted)
+    for key, count in reading.ledger.items():
+        counted[key] = counted.get(key, 0) + count
+    added: dict[Key, int] = {}
+    for line, count in typed.items():
+        if line not in _WEEKS:
+            (key,) = PERIODS[line](today)
+            added[key] = count - counted.get(key, 0)
+    for line in _WEEKS:
+        if line in typed:
+            days = list(PERIODS[line](today))
+            rest = typed[line] - sum(counted.get(key, 0) + added.get(key, 0) for key in days)
+            added |= _divided(line, rest, [key for key in days if key[1] < today - 1])
+    added = {key: count for key, count in added.items() if count}
+    said = ",".join(f"{line}={count}" for line, count in sorted(typed.items()))
+    digest = blake2b(f"{metric} {said}".encode(), digest_size=6).hexdigest()
+    before, after = reading.numbers(today), with_added(reading, added).numbers(today)
+    return BlockEntries(f"{KIND}:{to_date(today)}:{digest}", added, before, after)
+
+
+def with_added(reading: Reading, added: Mapping[Key, int]) -> Reading:
+    """Return a reading as it will be once something is added to its rows."""
+    both = dict(reading.ledger)
+    for key, count in added.items():
+        both[key] = both.get(key, 0) + count
+    return msgspec.structs.replace(reading, ledger=both)
+
+
+def read_entries(written: Iterable[str], today: int) -> dict[Key, int]:
+    """Return the entries of `BlockEntries.written`. Raises ApiError, 400."""
+    added: dict[Key, int] = {}
+    for text in written:
+        grain, _, rest = text.partition(":")
+        start, _, count = rest.partition(":")
+        try:
+            key, added_to_it = (Grain(grain), int(start[:6])), int(count[:20])
+        except ValueError:
+            key, added_to_it = (Grain.TOTAL, -1), 0
+        if not 0 <= key[1] <= today or key[1] != period_start(key[1], key[0]) or not added_to_it:
+            raise bad_request("entry", f"{shown(text)}; expected what the preview holds")
+        added[key] = added_to_it
+    if not added:
+        raise bad_request("entry", "none; expected what the preview holds")
+    return added
+
+
+def table_of(added: Mapping[Key, int], metric: Metric) -> OldNumbers:
+    """Return what is added to counter rows in a measure as a table of the ledger."""
+    table = OldNumbers(KIND, lines=len(added))
+    for (grain, start), count in added.items():
+        table.counts["", grain, start] = (count, 0) if metric is Metric.VIEWS else (0, count)
+    return table
+
+
+def _divided(line: Line, rest: int, days: list[Key]) -> dict[Key, int]:
+    """Return what is left of a week, by day; the first day has what cannot be divided."""
+    if not rest:
+        return {}
+    if not days:
+        raise bad_request(
+            line.value,
+            Told(
+                f"the week so far is today and yesterday, and {abs(rest)} are"
+                f" {'left over' if rest > 0 else 'missing'}",
+                "balances.week",
+                count=abs(rest),
+            ),
+        )
+    each, odd = divmod(rest, len(days))
+    return {key: each + (odd if place == 0 else 0) for place, key in enumerate(days)}

@@ -1,0 +1,74 @@
+"""Finds sites that fell silent: that had views every day, and have none for some hours."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from services.model.calendar import Grain
+from services.model.site import Site
+from services.store import counters
+from services.store.counters import CounterKey
+from services.store.interface import Store
+
+WEEK_DAYS = 7
+REMEMBERED_DAYS = 30
+"""For so long a site is missed; what is silent for longer was switched off."""
+FIRST_HOUR, LAST_HOUR = 7, 22
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+_WHOLE_SITE = ""
+
+
+class Silence:
+    """Knows which sites have views every day, and looks at each of their weeks once."""
+
+    def __init__(
+        self, store: Store, silent_seconds: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._silent_ms = silent_seconds * 1000
+        self._clock = clock
+        self._weeks: dict[str, tuple[int, bool]] = {}
+        """Slug → the day of the last view, and whether the seven before it had views."""
+
+    async def among(self, sites: Iterable[Site], last_ms: Mapping[str, float]) -> list[Site]:
+        """Return the silent ones; `last_ms` has the last view of each that ever had one.
+
+        Raises StoreError.
+        """
+        now_ms = int(self._clock() * 1000)
+        quiet = [
+            site
+            for site in sites
+            if site.kept_as in last_ms
+            and now_ms - last_ms[site.kept_as] < REMEMBERED_DAYS * _DAY_MS
+            and daytime_ms(site, int(last_ms[site.kept_as]), now_ms) >= self._silent_ms
+        ]
+        last_day = {site.kept_as: site.day_of(int(last_ms[site.kept_as])) for site in quiet}
+        known = {slug: week for slug, week in self._weeks.items() if week[0] == last_day.get(slug)}
+        if unknown := {slug: day for slug, day in last_day.items() if slug not in known}:
+            known |= await self._read(unknown)
+        self._weeks = known
+        return [site for site in quiet if known[site.kept_as][1]]
+
+    async def _read(self, last_day: Mapping[str, int]) -> dict[str, tuple[int, bool]]:
+        weeks: dict[str, list[CounterKey]] = {
+            slug: [
+                (slug, Grain.DAY.value, day, _WHOLE_SITE) for day in range(last - WEEK_DAYS, last)
+            ]
+            for slug, last in last_day.items()
+        }
+        rows = await counters.load(self._store, [key for keys in weeks.values() for key in keys])
+        return {
+            slug: (last_day[slug], all(rows.get(key, counters.ABSENT)[0] for key in keys))
+            for slug, keys in weeks.items()
+        }
+
+
+def daytime_ms(site: Site, since_ms: int, now_ms: int) -> int:
+    """Return how much of a span lies in the hours in which a portal has readers."""
+    passed = 0
+    for day in range(site.day_of(since_ms), site.day_of(now_ms) + 1):
+        midnight = site.start_of(day)
+        begin, end = midnight + FIRST_HOUR * _HOUR_MS, midnight + LAST_HOUR * _HOUR_MS
+        passed += max(0, min(end, now_ms) - max(begin, since_ms))
+    return passed

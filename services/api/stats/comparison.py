@@ -1,0 +1,81 @@
+"""Which days a period is compared with, as people mean it.
+
+Months are compared with as many months, whichever days these have: March with February, a
+quarter with the quarter before. What has not ended yet is compared with the same days: 1 to 27
+November with 1 to 27 October. Only the last 7 days and their like are compared with as many.
+"""
+
+from collections.abc import Collection
+from enum import StrEnum
+
+from services.api.stats.spans import Period, Span, follows_calendar, span_of
+from services.http.errors import ApiError, bad_request, shown
+from services.model.calendar import months_later, to_date
+
+_YEAR = 12
+
+
+class Comparison(StrEnum):
+    """What a period is compared with; dates of one's own are written as 2024-01-01,2024-01-31."""
+
+    PREVIOUS_PERIOD = "previous_period"
+    YEAR_OVER_YEAR = "year_over_year"
+    NONE = "none"
+
+
+def gap(before: Span, first_day: int | None, entered: Collection[int] = ()) -> str:
+    """Return what is not known of the days to compare with, in words; '' where all are.
+
+    first_day  the first day that was counted, None where nothing was
+    entered    days of which opening balances are in the numbers
+    """
+    if first_day is not None and first_day <= before.first:
+        return ""
+    last = before.last if first_day is None else min(before.last, first_day - 1)
+    if entered and all(day in entered for day in range(before.first, last + 1)):
+        return ""
+    since = "nothing was" if first_day is None else f"the first day was {to_date(first_day)}"
+    return f"not all of {before} was counted ({since}), so there is no change to tell"
+
+
+def against(compare: str | None, period: str, span: Span, today: int) -> Span | None:
+    """Return the days that a period is compared with, as far as it has come; None for none.
+
+    compare  one of Comparison, or two dates
+
+    Raises ApiError.
+    """
+    elapsed = Span(span.first, max(span.first, min(span.last, today)))
+    match compare or Comparison.NONE:
+        case Comparison.NONE:
+            return None
+        case Comparison.YEAR_OVER_YEAR:
+            if follows_calendar(period, span):
+                return _months_before(span, elapsed, _YEAR)
+            first, last = (months_later(day, -_YEAR) for day in elapsed)
+            return Span(first, last)
+        case Comparison.PREVIOUS_PERIOD:
+            if follows_calendar(period, span):
+                return _months_before(span, elapsed, _step(period, span))
+            return Span(elapsed.first - elapsed.days, elapsed.first - 1)
+    if "," not in (compare or ""):
+        expected = f"{', '.join(Comparison)}, or two dates such as 2024-01-01,2024-01-31"
+        raise bad_request("compare", f"{shown(compare)}; expected {expected}")
+    try:
+        return span_of(Period.CUSTOM, compare, today)
+    except ApiError as error:
+        raise bad_request("compare", error.errors["date"]) from None
+
+
+def _step(period: str, span: Span) -> int:
+    # Nine months begin with the year: those before are of the year before.
+    nine = (Period.NINE_MONTHS, Period.REPORT_NINE_MONTHS)
+    return _YEAR if period in nine else span.months
+
+
+def _months_before(span: Span, elapsed: Span, months: int) -> Span:
+    first = months_later(span.first, -months)
+    if elapsed.last >= span.last:
+        return Span(first, months_later(span.last + 1, -months) - 1)
+    # Where the month before has no such day, its last one.
+    return Span(first, months_later(elapsed.last, -months))

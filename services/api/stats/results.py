@@ -1,0 +1,89 @@
+"""The results of queries: rows with names, added up and put in order."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeVar
+
+from services.api.stats.filters import Property
+from services.api.stats.measures import Counts
+from services.api.stats.opening import Opening
+from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.spans import Hours, Span
+from services.model.site import Site
+
+UNDATED = (
+    "opening balances of whole months or years are in no shorter row, so the rows add up to less"
+    " than the period"
+)
+
+K = TypeVar("K")
+
+
+class Row(NamedTuple):
+    """One row of a result, and its name."""
+
+    name: str
+    counts: Counts
+
+
+class StatsResult(NamedTuple):
+    """What was counted, and what must be said about it."""
+
+    rows: list[Row]
+    warnings: list[str]
+
+    def total(self) -> Counts:
+        """Return the sum of all rows."""
+        return summed(row.counts for row in self.rows)
+
+    def missing(self, what: str) -> "StatsResult":
+        """Return the same result, which lacks something."""
+        return StatsResult(self.rows, [*self.warnings, what])
+
+
+def ranked(
+    query: StatsQuery,
+    breakdown: BreakdownQuery,
+    rows: dict[str, Counts],
+    brought: Mapping[str, tuple[int, int]],
+) -> list[Row]:
+    """Return the rows of a page of the breakdown, opening balances included."""
+    for path, (views, visits) in brought.items():
+        if (views or visits) and all(of.takes(path) for of in query.filters):
+            merge_counts(rows, {path: Counts(pageviews=views, visits=visits)})
+    first = query.measures[0]
+    order = sorted(rows, key=lambda name: (-(rows[name].value(first) or 0), name))
+    skip = (breakdown.page - 1) * breakdown.limit
+    names = order[skip : skip + breakdown.limit]
+    return [Row(breakdown.by.shown(name), rows[name]) for name in names]
+
+
+def hourly(hours: Hours, counts: Mapping[int, Counts]) -> list[Row]:
+    """Return a row for each hour."""
+    return [Row(label, counts.get(hour, Counts())) for hour, label in enumerate(hours.labels)]
+
+
+def merge_counts(into: dict[K, Counts], more: Mapping[K, Counts]) -> None:
+    """Add counts to others, by key."""
+    for key, counts in more.items():
+        into.setdefault(key, Counts()).add(counts)
+
+
+def summed(of: Iterable[Counts]) -> Counts:
+    """Return all counts together."""
+    total = Counts()
+    for counts in of:
+        total.add(counts)
+    return total
+
+
+def entered_of(query: StatsQuery, span: Span) -> Counts:
+    """Return what opening balances add to days of a query; nothing where it has filters."""
+    if query.opening is Opening.EXCLUDE or query.filters or query.snapshot is None:
+        return Counts()
+    views, visits = query.snapshot.entered(span, query.today)
+    return Counts(pageviews=views, visits=visits)
+
+
+def has_aliases(site: Site, by: Property) -> bool:
+    """Tell whether several values of a property are one row."""
+    return by is Property.PAGE and bool(site.page_aliases)

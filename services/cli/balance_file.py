@@ -1,0 +1,132 @@
+"""The command `luot balance import`: the numbers of a file as one entry of the ledger."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.connection import Admin, Data, connected, reason
+from services.cli.terminal import Json, fail
+
+SECONDS = 300.0
+"""How long a file of as many lines as may be can take on a slow machine."""
+
+
+def import_balances(
+    site: Annotated[str, typer.Argument(help="Short name of the site, for example mytho.")],
+    file: Annotated[Path, typer.Argument(help="CSV, or a workbook of Excel (XLSX).")],
+    why: Annotated[str, typer.Option("--reason", help="Why: where the numbers come from.")],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            help="Name of the entry; entered twice it counts once."
+            " [default: made of the file's content]",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read and check everything, enter nothing.")
+    ] = False,
+    skip_refused: Annotated[
+        bool, typer.Option("--skip-refused", help="Leave out lines that are refused.")
+    ] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Enter the numbers of a file as one: views of pages, or the counts of days, months and years.
+
+    The first line names the columns: path (or a whole address) and views, or day or period (total,
+    2019, 2020-01) with visits, views or both; in Vietnamese: đường dẫn, ngày, kỳ, lượt truy cập,
+    lượt xem. Other columns are left out, and named. All lines are entered, or none.
+
+    The same file given twice counts once. `luot balance reverse` takes all of it back; then the
+    same file can be entered again.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}")
+    with connected(data, SECONDS) as admin:
+        query = {
+            "id": name or _default_id(admin, site, content),
+            "reason": why,
+            "dry_run": dry_run,
+            "skip_refused": skip_refused,
+        }
+        answer = _sent(admin, f"/sites/{site}/balances/bulk", content, query)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+    else:
+        _show(answer)
+    if answer["refused"] and not skip_refused:
+        raise typer.Exit(2)
+    if answer["reversed"]:
+        fail(f"{answer['id']} was taken back; enter it again under another --id")
+
+
+def _default_id(admin: Admin, site: str, content: bytes) -> str:
+    """Return the id of a file; another one each time that it was taken back."""
+    from hashlib import blake2b
+
+    name = of_content = f"file:{blake2b(content, digest_size=8).hexdigest()}"
+    number = 1
+    while (found := find_bulk(admin, site, name)) is not None and found["reversed"]:
+        number += 1
+        name = f"{of_content}:{number}"
+    return name
+
+
+def find_bulk(admin: Admin, site: str, name: str) -> Any:
+    """Return a bulk entry; None where there is no such."""
+    import httpx
+
+    try:
+        answer = admin.send("GET", f"/sites/{site}/balances/bulk/{name}")
+    except httpx.HTTPError as error:
+        fail(f"{admin.url} cannot be reached: {error}; is Luot running there? (LUOT_URL)")
+    if answer.status_code == httpx.codes.NOT_FOUND and "id" in answer.json()["errors"]:
+        return None
+    if not answer.is_success:
+        fail(f"{admin.url} answers {answer.status_code}: {reason(answer)}")
+    return answer.json()
+
+
+def _sent(admin: Admin, path: str, content: bytes, query: dict[str, Any]) -> Any:
+    import httpx
+
+    headers = {"Content-Type": "application/octet-stream"}
+    try:
+        answer = admin.send("POST", path, content=content, params=query, headers=headers)
+    except httpx.HTTPError as error:
+        fail(f"{admin.url} cannot be reached: {error}; the same command again is safe")
+    if not answer.is_success:
+        fail(f"{admin.url} answers {answer.status_code}: {reason(answer)}")
+    return answer.json()
+
+
+def _show(answer: dict[str, Any]) -> None:
+    days = f", {answer['first']} to {answer['last']}" if answer["first"] else ""
+    typer.echo(
+        f"{answer['format']}: {answer['lines_read']} lines;"
+        f" {answer['lines']} entries with {answer['visits']} visits, {answer['views']} views{days}"
+    )
+    if answer["joined"]:
+        typer.echo(f"{answer['joined']} lines add to a page that another line has, too")
+    if answer["empty"]:
+        typer.echo(f"{answer['empty']} lines have no count above 0")
+    if answer["ignored"]:
+        typer.echo(f"columns not used: {', '.join(answer['ignored'])}")
+    for one in answer["refused_lines"]:
+        typer.echo(f"line {one['line']} is refused: {one['why']}")
+    if answer["refused"] > len(answer["refused_lines"]):
+        typer.echo(f"{answer['refused']} lines are refused in all")
+    if answer["reversed"]:
+        return
+    if not answer["added"]:
+        typer.echo(f"{answer['id']} was entered before; nothing changed")
+    elif answer["dry_run"]:
+        typer.echo("dry run: nothing was entered")
+    else:
+        typer.echo(f"entered as {answer['id']}")

@@ -1,0 +1,115 @@
+"""The command `luot convert`: the export of another counter becomes lines for opening balances."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.cli.terminal import clear_errors, fail
+
+if TYPE_CHECKING:
+    from services.tables.sums import Sums
+
+app = typer.Typer()
+
+
+class Lines(StrEnum):
+    """What of an export is wanted."""
+
+    DAYS = "days"
+    PAGES = "pages"
+    PERIODS = "periods"
+
+
+@app.command()
+def convert(
+    file: Annotated[
+        Path,
+        typer.Argument(help="The export: CSV or a dump of tables (.sql), also .gz or .zip."),
+    ],
+    table_format: Annotated[
+        str, typer.Option("--format", help="Which system it is of. [default: recognised]")
+    ] = "",
+    lines: Annotated[
+        Lines | None,
+        typer.Option(
+            "--lines",
+            help="days: day,visits,views; pages: path,views; periods: total, years and months, as"
+            " the system kept them. [default: what there is, if that is one]",
+        ),
+    ] = None,
+    address: Annotated[
+        str,
+        typer.Option(
+            help="Addresses of pages where a table does not have them, with its columns in braces:"
+            " /tin-tuc/{cat}/{alias}-{id}.html"
+        ),
+    ] = "",
+    time_zone: Annotated[
+        str, typer.Option(help="In which the portal's days begin.")
+    ] = "Asia/Ho_Chi_Minh",
+) -> None:
+    """Print what another system counted, as the CSV that `luot balance import` takes.
+
+    The format is recognised by tables and columns, and named; a file of none is refused. What was
+    read, the sums, and what was left out and why, stand on the standard error output. Nothing is
+    sent anywhere.
+
+    [bold]luot convert nukeviet.sql.gz --lines days > days.csv[/bold]
+    """
+    from services.model.calendar import zone
+    from services.tables.convert import convert as convert_file
+    from services.tables.line import ReadOptions, TableError
+
+    with clear_errors(TableError, ValueError):
+        how = ReadOptions(zone(time_zone), address)
+        known, sums = convert_file(file, table_format, how)
+    note = typer.style(f"{file}: {known.name}", bold=True)
+    typer.echo(f"{note}, {sums.lines} lines", err=True)
+    for name, count in sorted(how.left_out.items()):
+        typer.echo(f"  left out: {count} {name}", err=True)
+    chosen = lines or _only(sums)
+    _summary(sums, chosen)
+    _print(sums, chosen)
+
+
+def _only(sums: "Sums") -> Lines:
+    found = [name for name in Lines if getattr(sums, name)]
+    if not found:
+        fail("there is nothing in it that can be entered")
+    if len(found) > 1:
+        fail(f"it holds {' and '.join(found)}; say which with --lines")
+    return found[0]
+
+
+def _summary(sums: "Sums", chosen: Lines) -> None:
+    for name in Lines:
+        counts = getattr(sums, name)
+        if not counts:
+            continue
+        total = "" if name is Lines.PERIODS else _total(counts)
+        span = f", {min(counts)} to {max(counts)}" if name is Lines.DAYS else ""
+        mark = " (printed)" if name is chosen else ""
+        typer.echo(f"  {name}: {len(counts)}{span}{total}{mark}", err=True)
+
+
+def _total(counts: dict[str, tuple[int, int]]) -> str:
+    visits = sum(visits for visits, _ in counts.values())
+    views = sum(views for _, views in counts.values())
+    return f", {visits} visits, {views} views"
+
+
+def _print(sums: "Sums", chosen: Lines) -> None:
+    import csv
+    import sys
+
+    write = csv.writer(sys.stdout, lineterminator="\n").writerow
+    if chosen is Lines.PAGES:
+        write(("path", "views"))
+        for path, (_, views) in sums.pages.items():
+            write((path, views))
+        return
+    write(("day" if chosen is Lines.DAYS else "period", "visits", "views"))
+    for start, (visits, views) in getattr(sums, chosen).items():
+        write((start, visits, views))

@@ -1,0 +1,165 @@
+"""The command `luot imports`: what was imported into a site, and taking it back."""
+
+import time
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.connection import Admin, Data, connected, reason
+from services.cli.terminal import Json, Yes, confirm, fail, show_json, table, when
+
+app = typer.Typer(help="List the access logs that were imported into a site, and undo imports.")
+
+ANSWER_SECONDS = 300.0
+"""How long an answer may take: an import of millions of views is taken back in one."""
+COUNTED_SECONDS = 300.0
+"""How long to wait for the aggregator to count what is in the log of an import."""
+_ID_LETTERS = 12
+_PAUSE = 0.5
+_AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+
+Site = Annotated[str, typer.Option("--site", help="Short name of the site.")]
+
+
+@app.callback(invoke_without_command=True)
+def imports(
+    context: typer.Context,
+    slug: Annotated[str, typer.Option("--site", help="Short name of the site.")] = "",
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """List the access logs that were imported into a site, the oldest first, and undo imports."""
+    if context.invoked_subcommand is not None:
+        return
+    if not slug:
+        fail("--site is missing; expected the short name of a site")
+    with connected(data) as admin:
+        found = _listed(admin, slug)
+    if as_json:
+        show_json(found)
+        return
+    table(
+        ("id", "file", "first line", "last line", "lines", "views", "state", "by", "when"),
+        (
+            (
+                one["digest"][:_ID_LETTERS],
+                one["file"],
+                when(one["first_at"]),
+                when(one["last_at"]),
+                f"{one['lines']:,}",
+                f"{one['hits']:,}",
+                _state(one),
+                one["author"],
+                when(one["begun_at"]),
+            )
+            for one in found
+        ),
+    )
+
+
+@app.command()
+def undo(
+    name: Annotated[
+        str, typer.Argument(metavar="ID", help="As listed, or the beginning of it; or the file.")
+    ],
+    slug: Site,
+    yes: Yes = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Take an import back as a whole, with everything that it counted.
+
+    Shows what goes, and asks. What was interrupted goes on with the same command. Afterwards the
+    same file may be imported again.
+
+    [bold]luot imports undo 1f0c37a2 --site mytho[/bold]
+    """
+    with connected(data, ANSWER_SECONDS) as admin:
+        one = _found(_listed(admin, slug), name)
+        path = f"/sites/{slug}/imports/{one['digest']}/undo"
+        if one["state"] not in ("undoing", "undone"):
+            _preview(admin.call("GET", path), as_json)
+            if not yes:
+                confirm(f"Undo the import of {one['file']}?")
+        undone = _undone(admin, path)
+    if as_json:
+        show_json(undone)
+        return
+    typer.echo(f"{undone['file']} is undone; it may be imported again")
+
+
+def _undone(admin: Admin, path: str) -> dict[str, Any]:
+    """Undo an import, and wait until it is; a Luot that restarts is waited for."""
+    import httpx
+
+    ends = time.monotonic() + COUNTED_SECONDS
+    while True:
+        try:
+            answer = admin.send("POST", path)
+            problem = f"{admin.url} answers {answer.status_code}: {reason(answer)}"
+        except httpx.HTTPError as error:
+            answer, problem = None, f"{admin.url} cannot be reached: {error}"
+        if answer is not None and answer.is_success:
+            undone: dict[str, Any] = answer.json()
+            if undone["state"] == "undone":
+                return undone
+            problem = (
+                "nothing more of it is taken, but the aggregator has not counted what is in the"
+                " log; is it running?"
+            )
+        elif answer is not None and answer.status_code not in _AWAY:
+            fail(problem)
+        if time.monotonic() > ends:
+            fail(f"{problem} The same command again goes on")
+        time.sleep(_PAUSE)
+
+
+def _listed(admin: Admin, slug: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = admin.call("GET", f"/sites/{slug}/imports")["imports"]
+    return found
+
+
+def _found(imports: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    found = [one for one in imports if one["digest"].startswith(name) or one["file"] == name]
+    if not found:
+        fail(f"{name!r} is no import of this site; `luot imports` lists them")
+    if len(found) > 1:
+        fail(f"{name!r} is {len(found)} imports; give more of the id")
+    return found[0]
+
+
+def _state(one: dict[str, Any]) -> str:
+    match one["state"]:
+        case "begun":
+            return f"begun, line {one['taken']:,}"
+        case "undoing":
+            return f"being undone by {one['undone_by']}: undo it again"
+        case "undone":
+            return f"undone by {one['undone_by']}, {when(one['undone_at'])}"
+        case state:
+            return str(state) if one["can_be_undone"] else f"{state}, by an older version"
+
+
+def _preview(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        return
+    days = found["days"]
+    span = f", {days[0]['day']} to {days[-1]['day']}" if days else ""
+    typer.echo(f"{found['file']}: -{found['views']:,} views, -{found['visits']:,} visits{span}")
+    if found["pages"]:
+        table(("page", "views"), [(one["path"], f"-{one['views']:,}") for one in found["pages"]])
+    measures = list(found["numbers"])
+    table(
+        ("shown", *measures),
+        [
+            (line, *(_arrow(found["numbers"][measure][line]) for measure in measures))
+            for line in next(iter(found["numbers"].values()))
+        ],
+    )
+
+
+def _arrow(number: dict[str, int]) -> str:
+    if number["before"] == number["after"]:
+        return f"{number['before']:,}"
+    return f"{number['before']:,} → {number['after']:,}"

@@ -1,0 +1,152 @@
+"""Looks at a page of a portal, as it was fetched: is the script there, and will it count?"""
+
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from typing import NamedTuple
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+from services.doctor.check import Findings
+from services.doctor.policy import Policy
+
+_NAMES = ("/counter.js",)
+_PLAUSIBLE = "/js/"
+_MEASUREMENT = "_govaq"
+_MATOMO = "_paq"
+
+
+class Tag(NamedTuple):
+    """A script tag of Luot.
+
+    url   of the script, complete
+    site  that it names, '' for none
+    """
+
+    url: str
+    site: str
+    nonce: str
+    integrity: str
+
+    @property
+    def origin(self) -> str:
+        """Where Luot is."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+class Page(NamedTuple):
+    """What a page holds: its tags of Luot, its inline code, and the policies that it sends."""
+
+    url: str
+    tags: Sequence[Tag]
+    code: str
+    policies: Sequence[Policy]
+
+
+def read_page(url: str, text: str, policies: Sequence[str]) -> Page:
+    """Read a page; `policies` are those of its header."""
+    reader = _Reader(url)
+    reader.feed(text)
+    reader.close()
+    read = [Policy.read(policy) for policy in (*policies, *reader.policies)]
+    return Page(url, reader.tags, "\n".join(reader.code), read)
+
+
+class _Reader(HTMLParser):
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+        self._in_script = False
+        self.tags: list[Tag] = []
+        self.code: list[str] = []
+        self.policies: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attributes}
+        if tag == "base" and given.get("href"):
+            self._url = urljoin(self._url, given["href"])
+        if tag == "meta" and given.get("http-equiv", "").lower() == "content-security-policy":
+            self.policies.append(given.get("content", ""))
+        self._in_script = tag == "script" and "src" not in given
+        if tag == "script" and "src" in given:
+            self._script(given)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "script":
+            self._in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_script:
+            self.code.append(data)
+
+    def _script(self, given: dict[str, str]) -> None:
+        url = urljoin(self._url, given["src"].strip())
+        parts = urlsplit(url)
+        named = parts.path.endswith(_NAMES) or (
+            parts.path.startswith(_PLAUSIBLE) and "data-domain" in given
+        )
+        if not named:
+            return
+        asked = parse_qs(parts.query).get("site", [""])
+        site = given.get("data-site") or asked[0] or given.get("data-domain", "").split(",")[0]
+        self.tags.append(Tag(url, site, given.get("nonce", ""), given.get("integrity", "")))
+
+
+def look_at(page: Page, findings: Findings) -> Tag | None:
+    """Add what the page itself says; return the tag that counts."""
+    tags, host = page.tags, urlsplit(page.url).hostname
+    if not tags:
+        late = "/counter.js" in page.code
+        findings.add(
+            "script",
+            None if late else False,
+            "code of the page loads it later; that cannot be looked at"
+            if late
+            else "there is no script of Luot in the page",
+            "put the line of `luot snippet` into the template; if it is there, clear the portal's"
+            " cache. A tag manager's scripts are not seen here",
+        )
+    else:
+        found = f"{tags[0].url}, for {tags[0].site or 'no site'}"
+        findings.add("script", True, found)
+        findings.add(
+            "once",
+            len(tags) == 1,
+            "it is there once" if len(tags) == 1 else f"it is there {len(tags)} times",
+            "only the first one counts; remove the others: "
+            + ", ".join(f"{tag.url} for {tag.site or 'no site'}" for tag in tags[1:]),
+        )
+        _look_at_policy(page, tags[0], findings)
+    if _MEASUREMENT in page.code:
+        findings.add("national measurement", True, "its tag is in the page, beside Luot's")
+    elif _MATOMO in page.code:
+        findings.add("national measurement", None, "there is a Matomo's tag, but none with _govaq")
+    else:
+        found = f"there is no tag of it in this page of {host}; see docs/emc.md"
+        findings.add("national measurement", None, found)
+    return tags[0] if tags else None
+
+
+def _look_at_policy(page: Page, tag: Tag, findings: Findings) -> None:
+    needed = {
+        "script-src-elem": (tag.url, tag.nonce),
+        "connect-src": (f"{tag.origin}/e", ""),
+        "img-src": (f"{tag.origin}/hit.gif", ""),
+    }
+    refused = [
+        name
+        for policy in page.policies
+        for directive, (url, nonce) in needed.items()
+        if (name := policy.refuses(directive, url, page.url, nonce))
+    ]
+    if not page.policies:
+        found = "the page sends none, so nothing is forbidden"
+    elif refused:
+        found = f"it forbids Luot by {', '.join(dict.fromkeys(refused))}"
+    else:
+        found = "it allows script, hits and image"
+    findings.add(
+        "policy",
+        not refused,
+        found,
+        f"add {tag.origin} there; see docs/embedding.md#content-security-policy",
+    )

@@ -1,0 +1,76 @@
+"""The steps of pipeline.py that bound what one reader, one address and one site can send."""
+
+from services.ingest import metrics
+from services.ingest.budgets import Ruling
+from services.ingest.context import Outcome, PipelineContext
+from services.ingest.draft import Draft
+from services.ingest.drops import DropReason
+from services.ingest.token_bucket import FIRST
+from services.model.hit import OTHER_PATH, UNKNOWN_PATH, Visit
+
+HIT_OCTETS = 120
+"""What a hit takes in the log beside its texts, when few come at once."""
+
+
+def limit_rate(draft: Draft, context: PipelineContext) -> Outcome:
+    """No reader turns pages this fast."""
+    # What a server sends may be an hour old; how fast it sends is told by the clock.
+    now = draft.at if draft.token is None else context.clock()
+    turn = context.rates.take(draft.sender, now)
+    draft.newcomer = turn is FIRST and draft.file is None
+    return None if turn else DropReason.RATE
+
+
+def spend_budget(draft: Draft, context: PipelineContext) -> Outcome:
+    """What one address sends is bounded; of bots above it, only the count is kept.
+
+    A visitor too many is a view that starts no visit and is nobody who is online.
+    """
+    budgets, bot = context.budgets, draft.bot
+    free = budgets.is_free(draft.network, draft.block, draft.at)
+    if free and not bot:
+        return None
+    slug = draft.site.slug
+    octets = HIT_OCTETS + len(draft.path.encode()) + len(draft.page.host)
+    visits = draft.newcomer or draft.visit is Visit.STARTS
+    ruling = Ruling.WITHIN
+    if not free:
+        ruling = budgets.spend(draft.network, draft.block, slug, octets, bot=bot, newcomer=visits)
+    if bot and not ruling and not context.bot_room.take(slug, draft.at, octets):
+        ruling = Ruling.NOT_WRITTEN
+    if not ruling:
+        return None
+    context.over.note(slug, ruling)
+    if draft.newcomer:
+        context.rates.forget(draft.sender)
+    draft.visitor, draft.visit = 0, Visit.CONTINUES
+    return _DROPS.get(ruling)
+
+
+_DROPS = {Ruling.NOT_WRITTEN: DropReason.BOT, Ruling.REFUSED: DropReason.RATE}
+
+
+def share_log(draft: Draft, context: PipelineContext) -> Outcome:
+    """No site keeps the others out of the log; bots have a room of their own."""
+    if draft.bot:
+        return None
+    slug = draft.site.slug
+    octets = HIT_OCTETS + len(draft.path) + len(draft.page.host)
+    if context.site_room.take(slug, draft.at, octets):
+        return None
+    context.over_room.note(slug)
+    if draft.newcomer:
+        context.rates.forget(draft.sender)
+    return DropReason.RATE
+
+
+def limit_paths(draft: Draft, context: PipelineContext) -> Outcome:
+    """New paths over the limits count as `(other)`; bots are exempt: they create no counters."""
+    if draft.bot or draft.path == UNKNOWN_PATH:
+        return None
+    address = draft.network, draft.block
+    why = context.paths.admit(draft.kept_as, draft.day, draft.path, address)
+    if why is not None:
+        draft.own_path, draft.path = draft.path, OTHER_PATH
+        metrics.OTHER_PATHS[why].inc()
+    return None

@@ -1,0 +1,28 @@
+"""The three colours that a portal may give to a badge or a frame, as it may to an element."""
+
+import re
+from typing import NamedTuple
+
+_HEX = re.compile("#?([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
+
+
+class Colours(NamedTuple):
+    """Colours as `#aabbcc`; '' where the preset has its own.
+
+    color       of the words; lines and frame are a shade of it
+    background  of the block, and of a heading that has none of its own
+    accent      of numbers, digits and icons
+    """
+
+    color: str = ""
+    background: str = ""
+    accent: str = ""
+
+
+def hexadecimal(text: str) -> str:
+    """Return a colour as `#aabbcc`; ValueError for what is none."""
+    found = _HEX.fullmatch(text)
+    if found is None:
+        raise ValueError("expected a colour of 3 or 6 hexadecimal digits, such as b3140c")
+    digits = found[1].lower()
+    return "#" + (digits if len(digits) == 6 else "".join(digit * 2 for digit in digits))

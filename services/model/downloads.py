@@ -1,0 +1,53 @@
+"""Downloads: files that pages link to. They are counted apart from views.
+
+The downloads of a site are kept as the views of another site are, under a name of their own, which
+no slug can be. So they are counted exactly once as views are, and no number of the site itself can
+hold any of them.
+"""
+
+import re
+
+_MARK = "#"
+_DOWNLOADS = f"{_MARK}downloads"
+
+NO_ENDINGS = "none"
+"""Stands for an empty list of endings: a site with it counts no downloads."""
+
+_DOCUMENTS = """
+csv doc docm docx dot dotx epub kml kmz odg odp ods odt pdf pot potx pps ppsx ppt pptx ps rtf xls
+xlsb xlsm xlsx
+7z gz rar tar tgz zip
+dwg dgn shp
+"""
+ENDINGS = frozenset(_DOCUMENTS.split())
+"""Of files that are documents; the only list of them. Types of them are described at
+https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/MIME_types/Common_types."""
+
+ENDING = re.compile(r"[a-z0-9]{1,10}")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def downloads_of(site: str) -> str:
+    """Return the name under which the downloads of a site are kept."""
+    return site + _DOWNLOADS
+
+
+def site_of(name: str) -> str:
+    """Return the slug of the site whose views or downloads are kept under a name."""
+    return name.partition(_MARK)[0]
+
+
+def are_downloads(name: str) -> bool:
+    """Tell whether downloads are kept under a name, and not views."""
+    return name.endswith(_DOWNLOADS)
+
+
+def ending_of(path: str) -> str:
+    """Return the ending of the file that a path names, in lower case; '' where it has none.
+
+    Liferay writes a UUID behind the name of a file, and Java servers a session.
+    """
+    folder, _, name = path.lower().rstrip("/").rpartition("/")
+    if _UUID.fullmatch(name):
+        name = folder.rpartition("/")[2]
+    return name.partition(";")[0].rpartition(".")[2] if "." in name else ""

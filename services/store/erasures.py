@@ -1,0 +1,187 @@
+"""Which sites were erased, and the deletion of all that is kept of a name.
+
+Names are never used again, so a deletion may be repeated at any time: what comes late of a name
+that was erased, from a spool or a replay of the log, goes as well.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+from services.model.downloads import downloads_of, site_of
+from services.store.interface import Store
+
+TABLES = (
+    "hits",
+    "counters",
+    "visitors",
+    "peaks",
+    "peak_resets",
+    "returned_views",
+    "opening_balances",
+    "corrections",
+    "correction_entries",
+    "corrected_hits",
+    "moved_visits",
+    "import_counts",
+    "imports",
+)
+"""Every table that keeps something of a site, in the order in which they are cleared."""
+_LOOK_SECONDS = 0.1
+_POSITION_BITS = 62
+
+_ALL = """
+SELECT name, argMax(slug, version), argMax(state, version), argMax(author, version),
+    argMax(at, version), argMax(position, version)
+FROM erasures
+GROUP BY name
+ORDER BY name
+"""
+
+_RUNNING = """
+SELECT count()
+FROM system.mutations
+WHERE database = currentDatabase() AND table = %(table)s AND is_done = 0
+"""
+
+_HELD = "SELECT DISTINCT site FROM {table} WHERE site IN %(sites)s"
+_DELETE = "ALTER TABLE {table} DELETE WHERE site IN %(sites)s"
+_NEWEST = "SELECT site, max(position) FROM counters WHERE site IN %(sites)s GROUP BY site"
+_COUNT = "SELECT {what} FROM {table} WHERE site IN %(sites)s"
+
+_KEPT = """
+SELECT toUInt64(sum(total)), toUInt64(sum(visits)), toUInt64(sum(days))
+FROM (
+    SELECT path, grain, start,
+        if(grain = 'total', argMax(views, position), 0) AS total,
+        if(grain = 'total', argMax(visits, position), 0) AS visits,
+        grain = 'day' AS days
+    FROM counters
+    WHERE site IN %(sites)s AND path = '' AND grain IN ('day', 'total')
+    GROUP BY site, path, grain, start
+)
+"""
+
+
+class ErasureState(IntEnum):
+    """How far an erasure is."""
+
+    BEGUN = 0
+    """Its settings and its members are being taken away, by the API."""
+    TAKEN = 1
+    """Nobody sees it or sends it any more; its rows are being deleted, by the aggregator."""
+    DONE = 2
+
+
+class Erasure(NamedTuple):
+    """One name that was erased.
+
+    name    that hits and counters had
+    slug    of the site
+    state   an ErasureState
+    position  of the newest counter row that was deleted, or is about to be
+    author  who erased it, and at when, in ms since 1970
+    """
+
+    name: str
+    slug: str
+    state: int
+    author: str
+    at: int
+    position: int = 0
+
+    @property
+    def version(self) -> int:
+        """Which of two rows of a name wins: the one that is further."""
+        return self.state << _POSITION_BITS | self.position
+
+
+class KeptCounts(NamedTuple):
+    """What is kept of a site."""
+
+    views: int
+    visits: int
+    days: int
+    downloads: int
+    hits: int
+    balances: int
+    corrections: int
+    imports: int
+
+
+async def load(store: Store) -> list[Erasure]:
+    """Return everything that was erased, by name."""
+    return [Erasure(*row) for row in await store.execute(_ALL)]
+
+
+async def write(store: Store, erasures: Sequence[Erasure]) -> None:
+    """Write what is erased, and how far that is; it never goes back."""
+    columns = {field: [getattr(one, field) for one in erasures] for field in Erasure._fields}
+    await store.insert("erasures", {**columns, "version": [one.version for one in erasures]})
+
+
+async def positions(store: Store, names: Collection[str]) -> dict[str, int]:
+    """Return the position of the newest counter row of those names that have any."""
+    if not names:
+        return {}
+    newest: dict[str, int] = {}
+    rows = await store.execute(_NEWEST, {"sites": _with_downloads(names)})
+    for site, position in rows:
+        newest[site_of(site)] = max(position, newest.get(site_of(site), 0))
+    return newest
+
+
+async def held(store: Store, names: Collection[str]) -> set[str]:
+    """Return those of the names of which anything is kept."""
+    if not names:
+        return set()
+    sites = _with_downloads(names)
+    found = [await _held_in(store, table, sites) for table in TABLES]
+    return {site_of(name) for of_table in found for name in of_table}
+
+
+async def delete(store: Store, names: Collection[str]) -> None:
+    """Delete all that is kept of names, and of their downloads; it is gone when this returns."""
+    sites = _with_downloads(names)
+    for table in TABLES:
+        # One that a process which was killed has begun.
+        await _ended(store, table)
+        if await _held_in(store, table, sites):
+            await store.execute(_DELETE.format(table=table), {"sites": sites})
+            await _ended(store, table)
+
+
+async def kept(store: Store, names: Collection[str]) -> KeptCounts:
+    """Return what is kept of names, for people."""
+    views, visits, days = (await store.execute(_KEPT, {"sites": list(names)}))[0]
+    files = list(map(downloads_of, names))
+    downloads, _, _ = (await store.execute(_KEPT, {"sites": files}))[0]
+    sites = _with_downloads(names)
+    counts = [
+        (await store.execute(_COUNT.format(what=what, table=table), {"sites": sites}))[0][0]
+        for table, what in (
+            ("hits", "count()"),
+            ("opening_balances", "uniqExact(id)"),
+            ("corrections", "uniqExact(id)"),
+            ("imports", "uniqExact(digest)"),
+        )
+    ]
+    return KeptCounts(views, visits, days, downloads, *counts)
+
+
+def _with_downloads(names: Collection[str]) -> list[str]:
+    return sorted({*names, *map(downloads_of, names)})
+
+
+async def _held_in(store: Store, table: str, sites: Sequence[str]) -> list[str]:
+    rows = await store.execute(_HELD.format(table=table), {"sites": list(sites)})
+    return [site for (site,) in rows]
+
+
+async def _ended(store: Store, table: str) -> None:
+    """Return once every deletion in a table has ended."""
+    while True:
+        if not (await store.execute(_RUNNING, {"table": table}))[0][0]:
+            return
+        await asyncio.sleep(_LOOK_SECONDS)

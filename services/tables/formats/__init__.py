@@ -1,0 +1,1 @@
+"""The systems whose exports are read: one file for each."""

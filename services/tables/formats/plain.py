@@ -1,0 +1,44 @@
+"""Lists of numbers as people keep them: `path,views`, or `day,visits,views`.
+
+The two are what `luot convert` itself writes; a list of pages may have a day, too, as
+`path,views,date`, and its days are added up.
+"""
+
+from collections.abc import Iterator
+
+from services.model.calendar import Grain
+from services.tables.file import TableFile
+from services.tables.formats.format import Tables, has
+from services.tables.line import CountLine, ReadOptions
+
+_PATH = ("path", "url", "address")
+_DAY = ("day", "date")
+_KNOWN = {*_PATH, *_DAY, "views", "visits"}
+
+
+class PlainList:
+    """A CSV file with a header of such names, and no other column."""
+
+    name = "plain"
+    title = "CSV with the columns path,views[,date] or day,visits,views"
+
+    def recognises(self, tables: Tables) -> bool:
+        columns = tables.get("", ())
+        if len(tables) != 1 or not set(columns) <= _KNOWN:
+            return False
+        pages = any(has(columns, name, "views") for name in _PATH)
+        return pages or any(
+            has(columns, name, measure) for name in _DAY for measure in ("visits", "views")
+        )
+
+    def read(self, file: TableFile, how: ReadOptions) -> Iterator[CountLine]:
+        for row in file.rows(lambda _: True):
+            views, visits = row.count("views"), row.count("visits")
+            path = row.text(*_PATH)
+            day = row.day(*_DAY) if any(name in row.values for name in _DAY) else ""
+            if path:
+                yield CountLine(row.number, path=path, views=views, visits=visits)
+            elif any(name in row.values for name in _PATH):
+                how.left_out["rows without a path"] += 1
+            else:
+                yield CountLine(row.number, Grain.DAY, day, visits=visits, views=views)

@@ -1,0 +1,138 @@
+"""What is erased of a store: everything of a name, in every table, and nothing of any other."""
+
+from services.aggregator import erasing
+from services.model.downloads import downloads_of
+from services.store import counters, drift, erasures
+from services.store.erasures import Erasure, ErasureState
+from services.store.interface import Store
+
+NOT_OF_A_NAME = {"old_hits", "audit"}
+"""It stores nothing; it tells what was done, also of sites that are gone."""
+DAY = 20_254
+NAMES = ("mytho", downloads_of("mytho"), "mytho~1", "mythos", "cantho")
+_VALUES = {
+    "site": "",
+    "day": DAY,
+    "start": DAY,
+    "first": DAY,
+    "last": DAY,
+    "grain": "day",
+    "bot": 0,
+}
+_TEXTS = ("path", "id", "run", "digest", "producer", "author", "reason", "query", "reverses")
+
+
+async def write_everywhere(store: Store, names: tuple[str, ...] = NAMES) -> None:
+    """Write a row of each name into every table; that of visitors is fed by the raw hits."""
+    for table in erasures.TABLES:
+        if table == "visitors":
+            continue
+        columns = {name for name, *_ in await store.execute(f"DESCRIBE TABLE {table}")}
+        kinds = {name: kind for name, kind, *_ in await store.execute(f"DESCRIBE TABLE {table}")}
+        rows: dict[str, list[object]] = {"site": list(names)}
+        for column in columns - {"site"}:
+            text = column in _TEXTS or "String" in kinds[column]
+            value = _VALUES.get(column, "a" if text else 1)
+            rows[column] = [value] * len(names)
+        await store.insert(table, rows)
+
+
+async def sites_in(store: Store, table: str) -> set[str]:
+    return {site for (site,) in await store.execute(f"SELECT DISTINCT site FROM {table}")}
+
+
+async def begin(store: Store, state: ErasureState = ErasureState.TAKEN) -> None:
+    await erasures.write(store, [Erasure("mytho", "mytho", state, "an admin", 1)])
+
+
+async def states(store: Store) -> dict[str, int]:
+    return {one.name: one.state for one in await erasures.load(store)}
+
+
+async def test_every_table_of_a_site_is_among_those_that_are_cleared(store: Store) -> None:
+    found = await store.execute(
+        "SELECT DISTINCT table FROM system.columns"
+        " WHERE database = currentDatabase() AND name = 'site'"
+    )
+    tables = {table for (table,) in found if not table.startswith((".", "visitors_of_"))}
+    assert tables - NOT_OF_A_NAME == set(erasures.TABLES)
+
+
+async def test_nothing_of_a_name_is_left_and_everything_of_others(store: Store) -> None:
+    await write_everywhere(store)
+    await begin(store)
+    await erasing.delete(store, late=False)
+    for table in erasures.TABLES:
+        assert await sites_in(store, table) == {"mytho~1", "mythos", "cantho"}, table
+    assert await states(store) == {"mytho": ErasureState.DONE}
+    kept = await erasures.kept(store, ["mytho"])
+    assert set(kept) == {0}
+
+
+async def test_how_far_counters_reached_is_known_after_they_are_deleted(store: Store) -> None:
+    rows: dict[str, list[object]] = {"grain": ["total"], "start": [0], "path": [""]}
+    rows |= {"views": [1], "visits": [1]}
+    for name, position in (("mytho", 70), ("cantho", 30)):
+        await store.insert("counters", {**rows, "site": [name], "position": [position]})
+    await begin(store)
+    before = await counters.positions(store)
+    await erasing.delete(store, late=False)
+    assert await counters.positions(store) == before == {"mytho": 70, "cantho": 30}
+    # Later ones as well, and a kill before anything is deleted changes nothing.
+    await store.insert("counters", {**rows, "site": ["mytho"], "position": [90]})
+    await erasing.delete(store, late=True)
+    assert await sites_in(store, "counters") == {"cantho"}
+    assert (await counters.positions(store))["mytho"] == 90
+    await begin(store)
+    assert (await counters.positions(store))["mytho"] == 90
+    assert await states(store) == {"mytho": ErasureState.DONE}
+
+
+async def test_a_site_that_is_half_deleted_is_no_difference(store: Store) -> None:
+    rows: dict[str, list[object]] = {"grain": ["total"], "start": [0], "path": [""]}
+    for name in ("mytho", "cantho"):
+        counts = {"views": [1], "visits": [1], "position": [1]}
+        await store.insert("counters", {**rows, **counts, "site": [name]})
+    named = {row.site for row in await drift.periods(store)}
+    assert named == {"mytho", "cantho"}
+    await begin(store)
+    assert {row.site for row in await drift.periods(store)} == {"cantho"}
+
+
+async def test_nothing_goes_before_the_site_was_taken_away(store: Store) -> None:
+    await write_everywhere(store)
+    await begin(store, ErasureState.BEGUN)
+    await erasing.delete(store, late=True)
+    assert "mytho" in await sites_in(store, "hits")
+    assert await states(store) == {"mytho": ErasureState.BEGUN}
+
+
+async def test_what_comes_late_goes_as_well(store: Store) -> None:
+    await begin(store, ErasureState.DONE)
+    await write_everywhere(store, (downloads_of("mytho"), "cantho"))
+    await erasing.delete(store, late=False)
+    assert downloads_of("mytho") in await sites_in(store, "hits")
+    await erasing.delete(store, late=True)
+    for table in erasures.TABLES:
+        assert await sites_in(store, table) == {"cantho"}, table
+
+
+async def test_an_erasure_never_goes_back(store: Store) -> None:
+    await begin(store, ErasureState.DONE)
+    await begin(store, ErasureState.BEGUN)
+    assert await states(store) == {"mytho": ErasureState.DONE}
+
+
+async def test_what_is_kept_is_told_with_the_downloads(store: Store) -> None:
+    await write_everywhere(store)
+    rows: dict[str, list[object]] = {
+        "site": ["mytho"],
+        "grain": ["total"],
+        "start": [0],
+        "path": [""],
+        "position": [2],
+    }
+    await store.insert("counters", {**rows, "views": [7], "visits": [3]})
+    kept = await erasures.kept(store, ["mytho"])
+    assert (kept.views, kept.visits) == (7, 3)
+    assert (kept.hits, kept.balances, kept.corrections, kept.imports) == (2, 1, 1, 1)

@@ -1,0 +1,1 @@
+"""Each alert fires for real, reaches its receiver, and is resolved."""

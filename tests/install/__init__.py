@@ -1,0 +1,1 @@
+"""Installs Luot as its install page says, on a machine of its own."""

@@ -1,0 +1,1 @@
+"""Exports of other counters, in the real formats."""

@@ -1,0 +1,382 @@
+"""The manifests for Kubernetes: what kubectl makes of them is valid, hardened and fits."""
+
+import json
+import re
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from services import __version__
+from services.aggregator.settings import AggregatorSettings
+from services.api.settings import ApiSettings
+from services.cli.main import app
+from services.cli.settings import ProbeSettings
+from services.ingest.app import PATHS
+from services.ingest.settings import IngestSettings
+from services.metrics import CATALOGUE
+from services.settings import Settings, StoreSettings
+from tests.require import installed, missing, package, program
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deploy/kubernetes"
+OVERLAYS = ("small", "production")
+SERVICES: dict[str, type[Settings]] = {
+    "ingest": IngestSettings,
+    "aggregator": AggregatorSettings,
+    "api": ApiSettings,
+}
+JOBS = ("migrate", "backup", "doctor")
+# Of the Prometheus operator: Kubernetes has no schema of them, the operator's own is in the test.
+OPERATOR = "monitoring.coreos.com/v1"
+DOCUMENTS = re.compile(r"^---$", re.MULTILINE)
+
+each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+@cache
+def rendered(overlay: str) -> str:
+    """Return what `kubectl kustomize` makes of an overlay."""
+    return kustomized(FOLDER / "overlays" / overlay)
+
+
+def kustomized(folder: Path) -> str:
+    """Return what `kubectl kustomize` makes of a folder, without a word of warning."""
+    # The one that pip installed is beside the Python of the tests.
+    beside = Path(sysconfig.get_path("scripts")) / "kubectl"
+    kubectl = str(beside) if beside.exists() else program("kubectl")
+    done = subprocess.run(
+        [kubectl, "kustomize", folder], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def objects(overlay: str, kind: str | None = None) -> list[dict[str, Any]]:
+    found = [one for one in yaml.safe_load_all(rendered(overlay)) if one]
+    return [one for one in found if kind in (None, one["kind"])]
+
+
+def the(overlay: str, kind: str, name: str) -> dict[str, Any]:
+    [one] = [one for one in objects(overlay, kind) if one["metadata"]["name"] == name]
+    return one
+
+
+def pods(overlay: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the component and the specification of every kind of pod."""
+    for one in objects(overlay):
+        spec = one.get("spec", {})
+        spec = spec.get("jobTemplate", {}).get("spec", spec)
+        if "template" in spec:
+            component = spec["template"]["metadata"]["labels"]["app.kubernetes.io/component"]
+            yield component, spec["template"]["spec"]
+
+
+def pod(overlay: str, component: str) -> dict[str, Any]:
+    return dict(pods(overlay))[component]
+
+
+def container(overlay: str, component: str) -> dict[str, Any]:
+    [only] = pod(overlay, component)["containers"]
+    return dict(only)
+
+
+def environment(overlay: str, component: str, folder: Path) -> dict[str, str]:
+    """Return the LUOT_* of a container, with secrets in a folder of ours."""
+    [settings] = objects(overlay, "ConfigMap")
+    run = container(overlay, component)
+    assert run["envFrom"] == [{"configMapRef": {"name": settings["metadata"]["name"]}}]
+    own = {one["name"]: one["value"] for one in run["env"]}
+    return {
+        name: value.replace("/run/secrets/luot", str(folder))
+        for name, value in {**settings["data"], **own}.items()
+    }
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    """The files of the Secrets, as docs/kubernetes.md has them made."""
+    for name, value in (
+        ("redis_url", "rediss://ingest:secret@redis.example:6379/0"),
+        ("clickhouse_url", "clickhouse://luot:secret@clickhouse.example:9000/luot"),
+        ("admin_token", "0123456789abcdef0123"),
+    ):
+        (tmp_path / name).write_text(f"{value}\n")
+    return tmp_path
+
+
+@each_overlay
+def test_every_object_is_strictly_what_kubernetes_takes(overlay: str) -> None:
+    validate = package("kubernetes_validate")
+    newest = validate.latest_version()
+    checked = 0
+    for one in objects(overlay):
+        if one["apiVersion"] != OPERATOR:
+            validate.validate(one, newest, strict=True)
+            checked += 1
+    assert checked > 20
+
+
+def test_a_field_that_kubernetes_does_not_know_would_be_noticed() -> None:
+    validate = package("kubernetes_validate")
+    wrong = the("small", "StatefulSet", "luot-ingest")
+    wrong["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+    with pytest.raises(validate.ValidationError):
+        validate.validate(wrong, validate.latest_version(), strict=True)
+
+
+@each_overlay
+def test_kube_score_has_no_critical_finding(overlay: str) -> None:
+    score = installed("kube-score") or missing("kube-score")
+    done = subprocess.run(
+        [score, "score", "--output-format", "json", "-"],
+        input=rendered(overlay),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    critical = [
+        f"{scored['object_name']}: {check['check']['name']}: {comment['summary']}"
+        for scored in json.loads(done.stdout)
+        for check in scored["checks"]
+        for comment in check["comments"] or [{"summary": ""}]
+        if not check["skipped"] and check["grade"] == 1
+    ]
+    assert critical == []
+
+
+@each_overlay
+def test_every_pod_is_restricted_and_limited(overlay: str) -> None:
+    [namespace] = objects(overlay, "Namespace")
+    labels = namespace["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    found = dict(pods(overlay))
+    probe = {"probe"} if overlay == "production" else set()
+    assert set(found) == {*SERVICES, *JOBS, *probe}
+    for spec in found.values():
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 10000
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        [only] = spec["containers"]
+        assert only["image"] == f"luot:{__version__}"
+        assert only["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        for kind in ("requests", "limits"):
+            assert {"cpu", "memory"} <= only["resources"][kind].keys()
+
+
+@each_overlay
+@each_service
+def test_a_pod_starts_with_settings_that_its_service_takes(
+    overlay: str, name: str, secrets: Path
+) -> None:
+    given = environment(overlay, name, secrets)
+    # In the image.
+    settings = SERVICES[name].read({"LUOT_HOST": "0.0.0.0", **given})
+    run = container(overlay, name)
+    assert run["args"] == [name]
+    assert run["ports"] == [{"name": "http", "containerPort": settings.listen_port}]
+    [port] = the(overlay, "Service", f"luot-{name}")["spec"]["ports"]
+    assert port == {"name": "http", "port": settings.listen_port, "targetPort": "http"}
+    # What it may write is a volume.
+    mounted = [Path(one["mountPath"]) for one in run["volumeMounts"]]
+    if isinstance(settings, IngestSettings):
+        for folder in (settings.spool, settings.salts):
+            assert any(Path(folder or "").is_relative_to(one) for one in mounted)
+
+
+@each_overlay
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_runs_a_command_that_there_is_with_its_settings(
+    overlay: str, name: str, secrets: Path
+) -> None:
+    StoreSettings.read(environment(overlay, name, secrets))
+    words = container(overlay, name)["args"]
+    assert words[0] == name
+    command: Any = typer.main.get_command(app)
+    command.commands[name].make_context(name, words[1:])
+
+
+def test_the_job_that_migrates_is_a_new_one_for_each_version() -> None:
+    [job] = objects("small", "Job")
+    assert job["metadata"]["name"] == f"luot-migrate-{__version__}"
+
+
+@each_overlay
+@pytest.mark.parametrize("name", [*SERVICES, *JOBS])
+def test_a_pod_has_the_secrets_of_its_service_and_no_other(overlay: str, name: str) -> None:
+    secret = name if name in SERVICES else "operator"
+    named = [
+        one["secret"]["secretName"] for one in pod(overlay, name)["volumes"] if "secret" in one
+    ]
+    assert named == [f"luot-{secret}"]
+    page = (ROOT / "docs/kubernetes.md").read_text("utf-8")
+    made = re.search(rf"create secret generic luot-{secret}((?: --from-file=\w+)+)", page)
+    assert made
+    keys = set(re.findall(r"--from-file=(\w+)", made[1]))
+    read = {
+        one["value"].rpartition("/")[2]
+        for one in container(overlay, name)["env"]
+        if one["name"].endswith("_FILE")
+    }
+    assert read == keys
+
+
+@each_overlay
+@each_service
+def test_nothing_that_depends_on_a_store_restarts_a_service(overlay: str, name: str) -> None:
+    # tests/integration/test_probes.py asks the services while Redis is away.
+    run = container(overlay, name)
+    paths = {kind: run[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")}
+    assert paths == {
+        "startup": {"path": "/healthz", "port": "http"},
+        "liveness": {"path": "/healthz", "port": "http"},
+        "readiness": {"path": "/readyz", "port": "http"},
+    }
+
+
+@each_overlay
+@each_service
+def test_a_stop_has_time_for_what_was_accepted(overlay: str, name: str) -> None:
+    spec = pod(overlay, name)
+    leaving = container(overlay, name)["lifecycle"]["preStop"]["sleep"]["seconds"]
+    # docs/upgrade.md: allow 30 seconds after the signal.
+    assert spec["terminationGracePeriodSeconds"] >= leaving + 30
+
+
+@each_overlay
+def test_a_spool_comes_back_with_its_pod(overlay: str) -> None:
+    ingest = the(overlay, "StatefulSet", "luot-ingest")["spec"]
+    [claim] = ingest["volumeClaimTemplates"]
+    mounts = {one["name"]: one["mountPath"] for one in container(overlay, "ingest")["volumeMounts"]}
+    assert IngestSettings.read({"LUOT_SPOOL": "/var/lib/luot/spool"}).spool_bytes < 2 << 30
+    assert claim["spec"]["resources"]["requests"]["storage"] == "2Gi"
+    assert mounts[claim["metadata"]["name"]] == "/var/lib/luot"
+    assert ingest["persistentVolumeClaimRetentionPolicy"]["whenScaled"] == "Retain"
+
+
+@each_overlay
+def test_browsers_reach_what_is_theirs_and_no_metrics(overlay: str) -> None:
+    [ingress] = objects(overlay, "Ingress")
+    [rule] = ingress["spec"]["rules"]
+    to = {
+        path["path"]: (path["pathType"], path["backend"]["service"]["name"])
+        for path in rule["http"]["paths"]
+    }
+    nobody = dict.fromkeys(("/metrics", "/healthz", "/readyz"), ("Exact", "luot-nobody"))
+    hits = dict.fromkeys(PATHS, ("Exact", "luot-ingest"))
+    assert to == {**hits, **nobody, "/": ("Prefix", "luot-api")}
+    assert "selector" not in the(overlay, "Service", "luot-nobody")["spec"]
+    [settings] = objects(overlay, "ConfigMap")
+    assert settings["data"]["LUOT_PUBLIC_URL"] == f"https://{rule['host']}"
+
+
+@each_overlay
+def test_every_pod_is_closed_but_for_what_it_needs(overlay: str) -> None:
+    policies = {one["metadata"]["name"]: one["spec"] for one in objects(overlay, "NetworkPolicy")}
+    closed = policies["luot-nothing-else"]
+    assert closed["policyTypes"] == ["Ingress", "Egress"]
+    assert "ingress" not in closed
+    assert "egress" not in closed
+    [keys] = policies["luot-to-clickhouse"]["podSelector"]["matchExpressions"]
+    assert (keys["operator"], keys["values"]) == ("NotIn", ["ingest", "probe"])
+
+
+@each_overlay
+@each_service
+def test_what_is_requested_is_what_was_measured(overlay: str, name: str) -> None:
+    page = (ROOT / "docs/performance.md").read_text("utf-8")
+    row = re.search(
+        rf"^\| memory of (?:the )?{name}\b.* \| (\d+) MB \| yes \|$",
+        page,
+        re.IGNORECASE | re.MULTILINE,
+    )
+    assert row
+    resources = container(overlay, name)["resources"]
+    requested, limit = (
+        mebibytes(resources[kind]["memory"]) * (1 << 20) for kind in ("requests", "limits")
+    )
+    assert int(row[1]) * 1_000_000 < requested
+    assert 1.5 * requested <= limit
+
+
+def mebibytes(quantity: str) -> int:
+    number, unit = int(quantity[:-2]), quantity[-2:]
+    return number * {"Mi": 1, "Gi": 1024}[unit]
+
+
+def test_production_survives_the_loss_of_a_machine() -> None:
+    for name in ("ingest", "api"):
+        kind = {"ingest": "StatefulSet", "api": "Deployment"}[name]
+        assert "replicas" not in the("production", kind, f"luot-{name}")["spec"]
+        scaler = the("production", "HorizontalPodAutoscaler", f"luot-{name}")["spec"]
+        assert scaler["minReplicas"] >= 3
+    aggregators = the("production", "Deployment", "luot-aggregator")["spec"]["replicas"]
+    assert 2 <= aggregators <= AggregatorSettings().partitions
+    for name in SERVICES:
+        assert (
+            the("production", "PodDisruptionBudget", f"luot-{name}")["spec"]["maxUnavailable"] == 1
+        )
+        [machine, _] = pod("production", name)["topologySpreadConstraints"]
+        assert machine["whenUnsatisfiable"] == "DoNotSchedule"
+
+
+def test_the_operator_reads_the_metrics_of_every_service_once() -> None:
+    [monitor] = objects("production", "ServiceMonitor")
+    [(key, value)] = [
+        (key, value)
+        for key, value in monitor["spec"]["selector"]["matchLabels"].items()
+        if key.startswith("luot/")
+    ]
+    chosen = [
+        one["metadata"]["name"]
+        for one in objects("production", "Service")
+        if one["metadata"]["labels"].get(key) == value
+    ]
+    # The name of the Service is the job of its series.
+    assert sorted(chosen) == sorted(f"luot-{name}" for name in (*SERVICES, "probe"))
+    # Of a label that the operator adds too, ours is the one that rules ask for.
+    ours = {label for spec in CATALOGUE for label in spec.labels}
+    assert ours & {"service", "pod", "namespace", "endpoint", "container"}
+    assert all(endpoint["honorLabels"] for endpoint in monitor["spec"]["endpoints"])
+
+
+def test_the_probe_sends_to_the_public_address() -> None:
+    [variable] = container("production", "probe")["env"]
+    [settings] = objects("production", "ConfigMap")
+    key = {"name": settings["metadata"]["name"], "key": "LUOT_PUBLIC_URL"}
+    assert variable == {"name": "LUOT_URL", "valueFrom": {"configMapKeyRef": key}}
+    assert ProbeSettings.read({"LUOT_URL": settings["data"]["LUOT_PUBLIC_URL"]}).listen_port == 8004
+
+
+def test_the_overlay_of_the_page_changes_what_it_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs/kubernetes.md").read_text("utf-8")
+    [example] = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    shutil.copytree(FOLDER, tmp_path / "deploy/kubernetes")
+    (tmp_path / "kustomization.yaml").write_text(example)
+    made = [one for one in yaml.safe_load_all(kustomized(tmp_path)) if one]
+    [ingress] = [one["spec"] for one in made if one["kind"] == "Ingress"]
+    [settings] = [one for one in made if one["kind"] == "ConfigMap"]
+    host = ingress["rules"][0]["host"]
+    assert ingress["tls"][0]["hosts"] == [host]
+    assert settings["data"]["LUOT_PUBLIC_URL"] == f"https://{host}"
+    assert f"{settings['data']['LUOT_TRUSTED_PROXIES']}" in example
+    of_ours = rendered("production")
+    assert host not in of_ours
+    images = set(re.findall(r"image: (\S+)", kustomized(tmp_path)))
+    assert images == {f"registry.example/luot:{__version__}"}
+    # The pods take the map that was merged, not the one before.
+    maps = set(re.findall(r"name: (luot-settings-\w+)", kustomized(tmp_path)))
+    assert maps == {settings["metadata"]["name"]}

@@ -1,0 +1,167 @@
+"""deploy/check finds what a machine lacks; deploy/certificate takes no wrong pair of files."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.require import program
+
+ROOT = Path(__file__).parents[2]
+
+DOCKER = """#!/bin/sh
+case "$*" in
+    "version --format {{.Server.Version}}") echo "$TEST_DOCKER" ;;
+    "compose version") [ -n "$TEST_COMPOSE" ] ;;
+    "compose version --short") echo "$TEST_COMPOSE" ;;
+    "info --format {{.DockerRootDir}}") echo / ;;
+    "compose ps -q "*) ;;
+    *) exit 1 ;;
+esac
+"""
+TIMEDATECTL = """#!/bin/sh
+echo "$TEST_CLOCK"
+"""
+
+
+class Machine(NamedTuple):
+    """A checkout, and what the machine below it says of itself."""
+
+    folder: Path
+    environ: dict[str, str]
+
+    @property
+    def proc(self) -> Path:
+        return self.folder / "proc"
+
+    def check(self, **environ: str) -> tuple[int, str]:
+        """Run deploy/check; return its status and what it says."""
+        done = subprocess.run(
+            [self.folder / "deploy/check"],
+            capture_output=True,
+            text=True,
+            env={**self.environ, **environ},
+        )
+        assert done.stderr == ""
+        return done.returncode, done.stdout
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    programs = tmp_path / "bin"
+    for name, text in (("docker", DOCKER), ("timedatectl", TIMEDATECTL)):
+        programs.mkdir(exist_ok=True)
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    (tmp_path / "deploy").mkdir()
+    for name in ("check", "compose.sh", "certificate"):
+        shutil.copy2(ROOT / "deploy" / name, tmp_path / "deploy")
+    (tmp_path / ".env").write_text("PUBLIC_HOST=thongke.example.vn\n")
+    head = "  sl  local_address rem_address   st\n"
+    for name, text in {
+        "meminfo": "MemTotal:        4000000 kB\nMemAvailable:    3000000 kB\n",
+        "swaps": "Filename\n/swap\n",
+        "sys/vm/overcommit_memory": "1\n",
+        "sys/fs/nr_open": "1048576\n",
+        "net/tcp": head,
+        "net/tcp6": head,
+        "net/route": "Iface\tDestination\tGateway\neth0\t00000000\t010011AC\n",
+    }.items():
+        path = tmp_path / "proc" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    environ = {key: value for key, value in os.environ.items() if "_PORT" not in key}
+    environ |= {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "CHECK_PROC": str(tmp_path / "proc"),
+        "TEST_DOCKER": "28.0.1",
+        "TEST_COMPOSE": "v2.30.0",
+        "TEST_CLOCK": "yes",
+    }
+    return Machine(tmp_path, environ)
+
+
+def test_nothing_is_wrong_with_a_good_machine(machine: Machine) -> None:
+    status, said = machine.check()
+    assert status == 0, said
+    assert {line[0] for line in said.splitlines()} == {"✓"}, said
+    assert "https://thongke.example.vn" in said
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "mark", "expected"),
+    [
+        ("meminfo", "MemTotal: 1000000 kB\nMemAvailable: 900000 kB\n", "✗", "976 MB of memory"),
+        ("meminfo", "MemTotal: 4000000 kB\nMemAvailable: 900000 kB\n", "!", "see what else runs"),
+        ("sys/vm/overcommit_memory", "0\n", "!", "vm.overcommit_memory=1 >/etc/sysctl.d"),
+        ("sys/fs/nr_open", "20000\n", "✗", "NOFILE=20000 in .env"),
+        ("net/tcp", "0: 00000000:0050 00000000:0000 0A\n", "✗", "listens on port 80"),
+        ("net/tcp6", "0: 00000000000000:01BB 0000:0000 0A\n", "✗", "HTTPS_PORT=127.0.0.1:8443"),
+        ("net/route", "Iface\nbr0\t004F530A\t0\n", "✗", "FRONT_NETWORK in .env"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_to_do(
+    machine: Machine, file: str, text: str, mark: str, expected: str
+) -> None:
+    (machine.proc / file).write_text(text)
+    status, said = machine.check()
+    assert status == (mark == "✗"), said
+    (found,) = [one for one in said.split("\n") if one.startswith(mark)]
+    assert expected in said[said.index(found) :]
+
+
+@pytest.mark.parametrize(
+    ("environ", "status", "expected"),
+    [
+        ({"TEST_DOCKER": ""}, 1, "install docker.io"),
+        ({"TEST_DOCKER": "19.03.1"}, 1, "20.10 or newer is needed"),
+        ({"TEST_COMPOSE": "1.25.0"}, 1, "1.29 or newer is needed"),
+        ({"TEST_CLOCK": "no"}, 0, "timedatectl set-ntp true"),
+        ({"PUBLIC_HOST": "localhost"}, 0, "echo PUBLIC_HOST="),
+    ],
+)
+def test_versions_clock_and_name_are_looked_at(
+    machine: Machine, environ: dict[str, str], status: int, expected: str
+) -> None:
+    found, said = machine.check(**environ)
+    assert found == status, said
+    assert expected in said
+
+
+def test_ports_that_were_chosen_are_the_ones_looked_at(machine: Machine) -> None:
+    (machine.proc / "net/tcp").write_text("0: 00000000:0050 00000000:0000 0A\n")
+    (machine.folder / ".env").write_text("PUBLIC_HOST=a.vn\nHTTP_PORT=127.0.0.1:8080\n")
+    status, said = machine.check()
+    assert (status, "port 8080 is free" in said) == (0, True), said
+
+
+def pair(folder: Path, name: str) -> tuple[Path, Path]:
+    """Make a certificate and its key."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    request = f"req -x509 -newkey rsa:2048 -nodes -subj /CN={name} -keyout {key} -out"
+    openssl = program("openssl")
+    subprocess.run([openssl, *request.split(), certificate], check=True, capture_output=True)
+    return certificate, key
+
+
+def test_a_certificate_is_taken_with_its_key_only(machine: Machine) -> None:
+    (certificate, key), (_, other) = pair(machine.folder, "a"), pair(machine.folder, "b")
+
+    def give(*files: Path) -> "subprocess.CompletedProcess[str]":
+        command = [machine.folder / "deploy/certificate", *files]
+        return subprocess.run(command, capture_output=True, text=True, env=machine.environ)
+
+    refused = give(certificate, other)
+    assert refused.returncode == 1
+    assert "is not the key of" in refused.stderr
+    placed = machine.folder / "deploy/secrets/proxy"
+    assert not placed.exists()
+
+    taken = give(certificate, key)
+    assert taken.returncode == 0, taken.stderr
+    assert "CN = a" in taken.stdout
+    assert (placed / "fullchain.pem").read_bytes() == certificate.read_bytes()
+    assert (placed / "privkey.pem").read_bytes() == key.read_bytes()

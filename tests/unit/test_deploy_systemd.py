@@ -1,0 +1,148 @@
+"""The units of systemd: understood, hardened, each with what is its own."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from services.aggregator.settings import AggregatorSettings
+from services.api.settings import ApiSettings
+from services.ingest.settings import IngestSettings
+from services.settings import Settings, StoreSettings
+from tests.require import program
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deploy/systemd"
+UNITS = sorted(
+    path for path in FOLDER.iterdir() if path.suffix in (".service", ".timer", ".target")
+)
+OURS = ("luot-ingest@.service", "luot-aggregator.service", "luot-api@.service")
+SETTINGS: dict[str, type[Settings]] = {
+    "luot-ingest@.service": IngestSettings,
+    "luot-aggregator.service": AggregatorSettings,
+    "luot-api@.service": ApiSettings,
+    "luot-doctor.service": StoreSettings,
+    "luot-backup.service": StoreSettings,
+}
+MOST_EXPOSED = 1.5
+
+
+def named(unit: str) -> str:
+    return (FOLDER / unit).read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """All units under the names that they are started by; what they run is not installed here."""
+    folder = tmp_path_factory.mktemp("units")
+    made = []
+    for unit in UNITS:
+        copy = folder / unit.name.replace("@.", "@8001.")
+        copy.write_text(re.sub(r"/opt/luot/bin/luot\b", "/bin/true", unit.read_text("utf-8")))
+        made.append(copy)
+    return made
+
+
+def test_systemd_understands_the_units(copies: list[Path]) -> None:
+    systemd = program("systemd-analyze")
+    done = subprocess.run([systemd, "verify", *copies], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_systemd_finds_little_that_a_service_could_reach(copies: list[Path]) -> None:
+    systemd = program("systemd-analyze")
+    names = {name.replace("@.", "@8001.") for name in SETTINGS}
+    services = [copy for copy in copies if copy.name in names]
+    assert len(services) == len(SETTINGS)
+    for copy in services:
+        done = subprocess.run(
+            [systemd, "security", "--offline=yes", "--no-pager", copy],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
+        assert found, done.stdout + done.stderr
+        assert float(found[1]) < MOST_EXPOSED, done.stdout
+
+
+def test_all_units_of_services_are_hardened_alike() -> None:
+    block = re.compile(r"^CapabilityBoundingSet=.*?^IPAddressAllow=.*?$", re.MULTILINE | re.DOTALL)
+    blocks = {name: block.search(named(name)) for name in SETTINGS}
+    assert len({found[0] if found else name for name, found in blocks.items()}) == 1
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    """What deploy/systemd/make-secrets makes, in a folder of ours."""
+    made = subprocess.run(
+        [FOLDER / "make-secrets", tmp_path],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": "/usr/bin:/bin", "REDIS_GROUP": "root", "CLICKHOUSE_GROUP": "root"},
+    )
+    assert "made" in made.stdout
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_unit_starts_with_settings_that_its_service_takes(name: str, secrets: Path) -> None:
+    text = named(name)
+    credentials = dict(re.findall(r"^LoadCredential=(\w+):(\S+)$", text, re.MULTILINE))
+    environment = {
+        key: value
+        for line in re.findall(r"^Environment=(.+)$", text, re.MULTILINE)
+        for key, value in (pair.split("=", 1) for pair in line.split())
+        if key.startswith("LUOT_")
+    }
+    given = {
+        key: re.sub(r"^%d/(\w+)$", lambda found: f"{secrets}{credentials[found[1]]}", value)
+        for key, value in environment.items()
+    }
+    settings = SETTINGS[name].read(
+        {key: value for key, value in given.items() if key != "LUOT_SPOOL"}
+        if name == "luot-doctor.service"
+        else given
+    )
+    assert ":" in settings.redis_url.removeprefix("redis://")
+    used = set(re.findall(r"%d/(\w+)", text))
+    assert used == credentials.keys()
+
+
+def test_secrets_are_made_once_for_root_only_and_fit_together(secrets: Path) -> None:
+    folder = secrets / "etc/luot/secrets"
+    before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    subprocess.run(
+        [FOLDER / "make-secrets", secrets],
+        capture_output=True,
+        check=True,
+        env={"PATH": "/usr/bin:/bin", "REDIS_GROUP": "root", "CLICKHOUSE_GROUP": "root"},
+    )
+    assert {path: path.read_text() for path in folder.rglob("*") if path.is_file()} == before
+    assert all(path.stat().st_mode & 0o077 == 0 for path in folder.rglob("*"))
+    password = before[folder / "passwords/redis"].strip()
+    assert (secrets / "etc/redis/luot-password.conf").read_text() == f"requirepass {password}\n"
+    assert f":{password}@" in before[folder / "ingest/redis_url"]
+    assert not (folder / "ingest/clickhouse_url").exists()
+    # The stores' own users enter these.
+    for store in ("etc/redis", "etc/clickhouse-server/users.d"):
+        assert (secrets / store).stat().st_mode & 0o077 == 0o055
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_belongs_to_the_target_and_comes_back(name: str) -> None:
+    text = named(name)
+    for line in ("PartOf=luot.target", "WantedBy=luot.target", "Restart=always"):
+        assert re.search(rf"^{line}$", text, re.MULTILINE)
+
+
+def test_every_timer_has_its_service_and_starts_with_the_machine() -> None:
+    timers = [unit for unit in UNITS if unit.suffix == ".timer"]
+    assert "luot-doctor.timer" in {timer.name for timer in timers}
+    for timer in timers:
+        assert timer.with_suffix(".service").exists()
+        assert re.search(
+            r"^WantedBy=(luot\.target|timers\.target)$", timer.read_text("utf-8"), re.MULTILINE
+        )

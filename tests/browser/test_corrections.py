@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.admin import PHONE, Desk, problems, up_with_past
+from tests.patience import rounds
 from tests.servers.up import Up
 
 PASSWORD = "một mật khẩu dài"
@@ -47,7 +48,7 @@ def total(up: Up) -> int:
 
 
 def wait_for_total(page: Page, up: Up, expected: int) -> None:
-    for _ in range(400):
+    for _ in rounds(0.05):
         if (found := total(up)) == expected:
             return
         page.wait_for_timeout(50)

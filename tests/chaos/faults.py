@@ -15,6 +15,7 @@ import httpx
 import redis.asyncio
 
 from tests.chaos.world import World
+from tests.patience import rounds
 from tests.servers.services import Service
 
 Fault = Callable[[World, random.Random], Awaitable[str]]
@@ -35,7 +36,7 @@ async def _redis(world: World) -> AsyncIterator[Any]:
 
 
 async def _insist(client: Any, *command: str) -> None:
-    for _ in range(100):
+    for _ in rounds(0.1):
         with contextlib.suppress(redis.exceptions.RedisError):
             await client.execute_command(*command)
             return

@@ -11,7 +11,7 @@ import pytest
 from tests.chaos.run import run
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_whatever_is_killed_every_accepted_hit_is_counted_once(
     tmp_path: Path, record_seed: Callable[[], int]
 ) -> None:

@@ -36,7 +36,7 @@ VALUE = st.recursive(
 )
 WIRE = st.tuples(NUMBER | VALUE, st.lists(TEXT, max_size=4) | VALUE, *[COLUMN | VALUE] * 14)
 
-SECONDS = 1.0
+SECONDS = 5.0
 MEMORY = 64 << 20
 
 

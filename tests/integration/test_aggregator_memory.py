@@ -80,7 +80,7 @@ async def fill(url: str) -> Counter[str]:
     return views
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 async def test_a_large_spool_is_counted_within_a_limit_of_memory(
     redis: RedisServer, clickhouse: ClickHouseServer, tmp_path: Path
 ) -> None:

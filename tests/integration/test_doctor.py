@@ -16,6 +16,7 @@ from services.state import keys
 from services.state.recent_hits import WINDOW_MS
 from services.store import last_done
 from services.store.open import open_store
+from tests.patience import rounds
 from tests.servers.redis import free_port
 from tests.servers.system import TOKEN, System
 
@@ -108,7 +109,7 @@ def test_a_spool_of_another_log_is_named_and_a_wiped_redis_learns_again_which_lo
 ) -> None:
     def identity() -> bytes:
         with system.redis.client() as redis:
-            for _ in range(300):
+            for _ in rounds(0.1):
                 if (value := redis.get("hits:identity")) is not None:
                     return bytes(value)
                 time.sleep(0.1)
@@ -120,7 +121,7 @@ def test_a_spool_of_another_log_is_named_and_a_wiped_redis_learns_again_which_lo
     assert identity() == before
     with system.redis.client() as redis:
         redis.set("hits:identity", "foreign")
-        for _ in range(300):
+        for _ in rounds(0.1):
             if redis.get("hits:identity") == before:
                 break
             time.sleep(0.1)

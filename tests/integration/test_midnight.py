@@ -21,6 +21,7 @@ from services.state.state import State
 from services.store import sites
 from services.store.migrations import migrate
 from services.store.open import open_store
+from tests.patience import rounds
 from tests.servers.redis import RedisServer
 from tests.servers.system import BROWSER, System
 
@@ -78,7 +79,7 @@ class World:
     async def numbers(self, site: str, total: int, metric: str = "views") -> dict[str, Any]:
         transport = httpx.ASGITransport(app=self.api.asgi)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-            for _ in range(100):
+            for _ in rounds(0.1):
                 answer = await client.get(f"/api/counter/{site}", params={"metric": metric})
                 numbers: dict[str, Any] = answer.json()
                 if numbers.get("total") == total:

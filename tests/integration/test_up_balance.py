@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.patience import rounds
 from tests.servers.up import Up, luot
-
-ROUNDS = 40
-"""Looks, 50 ms apart, in which a change has to be seen: two seconds on an idle machine."""
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +28,8 @@ def text(up: Up, **options: str) -> list[str]:
 
 
 def shows(up: Up, expected: list[str], **options: str) -> None:
-    """Wait for the text of the block, for no longer than a change may take to be seen."""
-    for _ in range(ROUNDS):
+    """Wait for the text of the block."""
+    for _ in rounds(0.05):
         if (found := text(up, **options)) == expected:
             return
         time.sleep(0.05)

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.patience import rounds
 from tests.servers.up import LUOT, READY_SECONDS, Up, environ, luot
 
 LINES = 5_000
-TRIES = 2_000
 ACTIONS = {"import": "balance.import", "reverse": "balance.reverse"}
 
 
@@ -34,7 +34,7 @@ def killed_in_the_middle(up: Up, *arguments: str) -> Up:
     with subprocess.Popen(
         given, env=environ(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        for _ in range(TRIES):
+        for _ in rounds(0.002):
             if len(actions(up, token)) > before:
                 break
             time.sleep(0.002)
@@ -55,10 +55,10 @@ def ledger(up: Up) -> list[tuple[int, int]]:
 
 
 def shows(up: Up, expected: list[int]) -> None:
-    """Wait for the views of three pages, for no longer than a change may take to be seen."""
+    """Wait for the views of three pages."""
     paths = ["/bai-1", "/bai-2500", f"/bai-{LINES}"]
     found: list[int] = []
-    for _ in range(100):
+    for _ in rounds(0.05):
         answer = up.http.get("/api/counter/demo", params={"path": paths}).json()["paths"]
         if (found := [answer[path]["views"] for path in paths]) == expected:
             return

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.patience import rounds
 from tests.servers.up import Up, luot
 
-ROUNDS = 60
-"""Looks, 50 ms apart, in which a change has to be seen: two seconds on an idle machine."""
 WHY = ("--reason", "máy tự động")
 
 
@@ -34,8 +33,8 @@ def refused(up: Up, *arguments: str) -> str:
 
 
 def shows(up: Up, **expected: int) -> None:
-    """Wait for numbers of the block, for no longer than a change may take to be seen."""
-    for _ in range(ROUNDS):
+    """Wait for numbers of the block."""
+    for _ in rounds(0.05):
         found = {name: up.counter()[name] for name in expected}
         if found == expected:
             return
@@ -89,13 +88,13 @@ def test_views_are_looked_at_taken_back_listed_and_given_back(up: Up) -> None:
 def test_a_peak_is_reset_and_as_it_was_again(up: Up) -> None:
     which = ("correct", "views", "demo", "--from", "1h", "--path", "/spam;*", "--yes", *WHY)
     made = json.loads(run(up, *which, "--json"))
-    for _ in range(ROUNDS):
+    for _ in rounds(0.05):
         if (peak := up.counter()["peak"]["online"]) == 7:
             break
         time.sleep(0.05)
     assert peak == 7
     assert "1 at once is shown, 7 were measured" in run(up, "correct", "peak", "demo", *WHY)
-    for _ in range(ROUNDS):
+    for _ in rounds(0.05):
         if up.counter()["peak"]["online"] == 1:
             break
         time.sleep(0.05)

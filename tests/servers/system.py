@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.accounts import Accounts
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer
@@ -29,7 +29,7 @@ BROWSER = (
 def wait_until_known(ingest: str, slug: str) -> None:
     """Return when an ingest knows a site: it then refuses the host of a page, not the site."""
     probe = {"n": "pageview", "d": slug, "u": "https://foreign.invalid/"}
-    for _ in range(400):
+    for _ in rounds(0.05):
         answer = httpx.post(f"{ingest}/api/event", json=probe)
         if answer.headers.get("X-Luot-Dropped") == "foreign_host":
             return

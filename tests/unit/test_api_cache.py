@@ -17,6 +17,7 @@ from services.api.counter.cache import (
     TooManyWaitingError,
 )
 from services.store.interface import StoreError, StoreUnavailableError
+from tests.patience import rounds
 
 
 class Source:
@@ -358,7 +359,7 @@ def given_up(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.DEBUG, cache_module.__name__)
 
     async def wait(times: int) -> None:
-        for _ in range(1000):
+        for _ in rounds(0.01):
             if caplog.text.count("TimeoutError") >= times:
                 break
             await asyncio.sleep(0.01)
@@ -392,7 +393,7 @@ async def test_a_slow_reading_goes_on_and_one_that_was_quicker_stays(given_up: G
     slow.set()
     assert await waiting == {}
     source.may_answer = asyncio.Event()
-    for _ in range(1000):
+    for _ in rounds(0.01):
         if (held := await cache.get_many(["a", "b"])).keys() == {"a", "b"}:
             break
 

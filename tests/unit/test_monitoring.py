@@ -53,7 +53,7 @@ def test_the_blackbox_exporter_understands_its_file() -> None:
     run(exporter, f"--config.file={MONITORING / 'blackbox.yml'}", "--config.check")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.name.partition(".")[0])
 def test_every_alert_fires_when_it_should_and_is_silent_when_not(path: Path) -> None:
     assert "SUCCESS" in run(program("promtool"), "test", "rules", path.name)

@@ -23,6 +23,7 @@ from services.state import keys as state_keys
 from services.state.errors import StateError
 from services.state.state import State
 from tests.integration.ingest.conftest import SITE, Browser, Hand, Log, OpenIngest
+from tests.patience import rounds
 from tests.require import missing
 from tests.servers.pace import Pace
 from tests.servers.redis import free_port
@@ -52,7 +53,7 @@ async def opened(ingest: Ingest) -> AsyncIterator[Browser]:
 
 async def paths_when(log: Log, count: int) -> list[str]:
     """Return the paths in the log when there are so many: by time, and then as they came in."""
-    for _ in range(1500):
+    for _ in rounds(0.02):
         paths = [hit.path for hit in log.hits()]
         if len(paths) >= count:
             return paths

@@ -20,6 +20,7 @@ from services.model.hit import Hit
 from services.runtime.clock import system_clock
 from tests.chaos.proxy import Proxy
 from tests.integration.ingest.conftest import NOON, Log
+from tests.patience import rounds
 from tests.servers.pace import Pace
 
 PARTITIONS = 4
@@ -246,7 +247,7 @@ async def test_without_redis_and_room_everybody_who_waits_is_told(log: Log, tmp_
         assert {type(result) for result in results} == {UnavailableError}
         assert str(commit.fault).startswith("hits cannot be taken: the spool holds")
         line.losing = 0
-        for _ in range(400):
+        for _ in rounds(0.05):
             if await taken(commit, hit(2000)):
                 break
             await asyncio.sleep(0.05)

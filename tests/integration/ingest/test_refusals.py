@@ -14,6 +14,7 @@ from redis.retry import Retry
 from services.ingest.app import Ingest
 from services.ingest.settings import IngestSettings
 from tests.integration.ingest.conftest import SITE, Browser, Hand, Log
+from tests.patience import rounds
 from tests.servers.redis import RedisServer
 
 PASSWORD = "the password of before"
@@ -121,7 +122,7 @@ async def views(browser: Browser, clock: Hand, first: int, last: int) -> None:
 
 async def assert_in_order(log: Log, count: int) -> None:
     """All hits are in the log soon, each once, in the order in which they came."""
-    for _ in range(1000):
+    for _ in rounds(0.02):
         paths = [hit.path for hit in log.hits()]
         if len(paths) >= count:
             break
@@ -161,7 +162,7 @@ async def test_hits_that_redis_refuses_are_spooled_and_counted_when_it_is_mended
         mend(refusing)
         await views(browser, clock, 20, 25)
         await assert_in_order(refusing.log, 25)
-        for _ in range(200):
+        for _ in rounds(0.02):
             if not await spooled(browser):
                 break
             await asyncio.sleep(0.02)
@@ -242,7 +243,7 @@ def is_loading(server: RedisServer) -> bool:
 
 
 async def until_it_loads(server: RedisServer) -> None:
-    for _ in range(500):
+    for _ in rounds(0.01):
         try:
             assert is_loading(server), "it has loaded all already"
         except redis.ConnectionError:

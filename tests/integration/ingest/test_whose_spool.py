@@ -12,6 +12,7 @@ from services.ingest.spool.spool import Spool
 from services.log import keys, spool_marks
 from services.model.site import Site
 from tests.integration.ingest.conftest import SITE, Log, OpenIngest
+from tests.patience import rounds
 from tests.servers.redis import RedisServer
 
 
@@ -35,9 +36,9 @@ async def spool_one_hit(open_ingest: OpenIngest, other: Log, *, known: bool = Tr
         assert (await browser.view("https://mytho.example/theirs")).status_code == 202
 
 
-async def paths_in(log: Log, count: int, seconds: float = 20) -> list[str]:
+async def paths_in(log: Log, count: int) -> list[str]:
     """Return the paths of the hits in a log, when there are so many."""
-    for _ in range(int(seconds / 0.05)):
+    for _ in rounds(0.05):
         if len(log.hits()) >= count:
             break
         await asyncio.sleep(0.05)
@@ -54,7 +55,7 @@ async def test_a_spool_of_another_luot_is_left_alone_and_its_own_ingest_drains_i
     with caplog.at_level(logging.WARNING):
         async with open_ingest() as browser:
             assert (await browser.view("https://mytho.example/ours")).status_code == 202
-            for _ in range(400):
+            for _ in rounds(0.05):
                 if "belongs to another log (theirs, this one is ours)" in caplog.text:
                     break
                 await asyncio.sleep(0.05)

@@ -29,6 +29,7 @@ from tests.integration.test_api.world import (
     write_counter,
     write_views,
 )
+from tests.patience import PATIENCE_SECONDS, rounds
 
 SITES = 40
 TODAY = date(2024, 1, 3)
@@ -237,7 +238,7 @@ async def test_what_is_asked_for_again_is_renewed_before_it_ends(
         watched.statements.clear()
         watched.reading = asyncio.Semaphore(0)
         for _ in ("numbers", "pages"):  # the service renews by itself
-            await asyncio.wait_for(watched.reading.acquire(), 10)
+            await asyncio.wait_for(watched.reading.acquire(), PATIENCE_SECONDS)
         clock.now += 0.3
         async with asyncio.timeout(
             10
@@ -275,7 +276,7 @@ async def test_a_store_that_is_slow_at_first_is_waited_for_by_who_has_no_number_
     watched.answers.clear()
     async with serving(api.asgi) as client:
         asked = asyncio.create_task(client.get("/api/counter/site-7", timeout=60))
-        for _ in range(3000):
+        for _ in rounds(0.01):
             if "cannot read 1 values: TimeoutError" in caplog.text:
                 break
             await asyncio.sleep(0.01)

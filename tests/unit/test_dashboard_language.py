@@ -113,6 +113,9 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
     )
     of_values = {
         *(f"by.{by.field}" for by in Property),
+        *(f"csv.{by.field}" for by in BREAKDOWNS.values()),
+        *(f"csv.{measure}" for measure in CHARTED),
+        "csv.date",
         *(f"embed.{way}" for way in snippet.ways()),
         *(
             f"imports.state.{one.name.lower()}"

@@ -100,6 +100,10 @@ class Language:
         """Return the text of a key, or another where there is none."""
         return self(key) if key in self._texts.by_key else otherwise
 
+    def column(self, name: str) -> str:
+        """Return what stands over a column of a CSV file, such as `pageviews`."""
+        return self(f"csv.{name}")
+
     def named(self, prefix: str) -> list[tuple[str, str]]:
         """Return what has a text under a prefix, such as `action.`, with the text, by the text."""
         found = [

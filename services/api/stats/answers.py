@@ -1,6 +1,6 @@
 """Answers as JSON, in the shapes of Plausible, and as CSV."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -72,12 +72,12 @@ def csv_headers(warnings: Sequence[str]) -> dict[str, str]:
     return HEADERS | ({"X-Luot-Warning": "; ".join(warnings)} if warnings else {})
 
 
-def table(results: Sequence[Mapping[str, Cell]]) -> str:
+def table(results: Sequence[Mapping[str, Cell]], heading: Callable[[str], str] = str) -> str:
     """Return rows as CSV (RFC 4180), escaped so that no spreadsheet runs a cell as a formula.
 
-    Every text is quoted, and no number is.
+    Every text is quoted, and no number is. `heading` gives the words over a column.
     """
-    lines: list[Iterable[Cell]] = [results[0]] if results else []
+    lines: list[Iterable[Cell]] = [map(heading, results[0])] if results else []
     lines += [row.values() for row in results]
     return "".join(f"{','.join(map(_cell, line))}\r\n" for line in lines)
 

@@ -96,8 +96,11 @@ class SitePanels:
         finally:
             await reading.close()
 
-    async def csv(self, panel: str) -> CsvFile:
-        """Return more of a panel than the page shows. Raises ApiError, 404 for no panel."""
+    async def csv(self, panel: str, heading: Callable[[str], str]) -> CsvFile:
+        """Return more of a panel than the page shows, with the words of `heading` over the columns.
+
+        Raises ApiError, 404 for no panel.
+        """
         if panel == TIMESERIES:
             question = question_of(self.site, self.scope, CHARTED)
             result = await self._reader.timeseries(question, self.scope.interval)
@@ -116,7 +119,7 @@ class SitePanels:
             refusal = bad_request("panel", f"{shown(panel)}; expected one of {expected}")
             raise ApiError(HTTPStatus.NOT_FOUND, refusal.errors)
         name = f"{self.site.slug}-{panel}-{str(self.scope.span).replace(' ', '-')}.csv"
-        return CsvFile(name, answers.table(table), answers.csv_headers(result.warnings))
+        return CsvFile(name, answers.table(table, heading), answers.csv_headers(result.warnings))
 
 
 class PanelSource:

@@ -208,3 +208,11 @@ async def test_the_dashboard_shows_them_apart_and_includes_them_by_a_switch(
     assert "cannot be filtered" in await page("?period=day&opening=include")
     csv = await client.get("/admin/sites/mytho/csv/page?period=7d&opening=include", headers=ADMIN)
     assert csv.text.splitlines()[1].startswith('"/cu",70')
+    for lang, columns in {
+        "vi": '"Trang","Lượt xem","Lượt truy cập","Khách truy cập"',
+        "en": '"page","pageviews","visits","visitors"',
+    }.items():
+        csv = await client.get(f"/admin/sites/mytho/csv/page?period=7d&lang={lang}", headers=ADMIN)
+        assert csv.text.splitlines()[0] == f"\ufeff{columns}"
+        csv = await client.get(f"/admin/sites/mytho/csv/timeseries?lang={lang}", headers=ADMIN)
+        assert csv.status_code == 200, csv.text

@@ -71,7 +71,9 @@ def bad_request(what: str, message: str) -> ApiError:
 
 def unknown_site(slug: str) -> ApiError:
     """Return the refusal of a slug that no site has."""
-    return ApiError(HTTPStatus.NOT_FOUND, {"site": f"{shown(slug)} is not a site of this server"})
+    text = f"{shown(slug)} is not a site of this server"
+    told = Told(text, "error.unknown_site", slug=shown(slug))
+    return ApiError(HTTPStatus.NOT_FOUND, {"site": told})
 
 
 def unavailable(message: str) -> ApiError:

@@ -114,7 +114,7 @@ def test_a_click_filters_and_the_csv_has_what_is_shown(owner: Desk, up: Up) -> N
         page.locator("#page").get_by_role("link", name="Tải CSV").click()
     text = Path(download.value.path()).read_text("utf-8-sig")
     assert list(csv.DictReader(io.StringIO(text))) == [
-        {"page": "/tin-tuc", "pageviews": "3", "visits": "3", "visitors": "3"}
+        {"Trang": "/tin-tuc", "Lượt xem": "3", "Lượt truy cập": "3", "Khách truy cập": "3"}
     ]
     chip.click()
     expect(page.get_by_role("link", name="Lượt xem 4")).to_be_visible()

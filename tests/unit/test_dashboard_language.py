@@ -56,10 +56,10 @@ def sources() -> str:
 
 def told() -> set[str]:
     """Return the keys of the messages that pages say in their own language, wherever they begin."""
-    api = Path(language.__file__).parents[1]
+    services = Path(language.__file__).parents[2]
     calls = [
         call
-        for module in api.rglob("*.py")
+        for module in services.rglob("*.py")
         for call in ast.walk(ast.parse(module.read_text("utf-8")))
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Told"
     ]

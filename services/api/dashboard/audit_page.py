@@ -6,6 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from services.api.access.audit_routes import place, sites_of
+from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.http.errors import unavailable
 from services.model.site import DEFAULT_TIMEZONE
@@ -71,11 +72,15 @@ def _entry(page: PageRequest, entry: audit.AuditEntry) -> AuditRow:
     site = page.dependencies.registry.get(entry.site)
     return AuditRow(
         at=page.t.moment(entry.at, site.zone_at(entry.at) if site else DEFAULT_TIMEZONE),
-        who=entry.who,
+        who=page.t.known(f"value.{entry.who}", entry.who),
         action=page.t.known(f"action.{entry.action}", entry.action),
         subject=entry.subject,
         changes=[
-            FieldChange(name, _text(before.get(name)), _text(after.get(name)))
+            FieldChange(
+                name,
+                _text(page.t, name, before.get(name)),
+                _text(page.t, name, after.get(name)),
+            )
             for name in dict.fromkeys([*before, *after])
             if before.get(name) not in (None, "", [], {}) or after.get(name) not in (None, "", [])
         ],
@@ -87,14 +92,20 @@ def _fields(text: str) -> dict[str, Any]:
     return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
 
 
-def _text(value: object) -> str:
+def _text(t: Language, field: str, value: object) -> str:
+    """Return a value in words of the language, where it is one that the language has."""
     match value:
         case None:
             return ""
+        case bool():
+            return t(f"value.{str(value).lower()}")
         case str():
-            return value
+            return t.known(f"{field if field == 'role' else 'value'}.{value}", value)
         case list():
-            return ", ".join(map(_text, value))
+            return ", ".join(_text(t, field, one) for one in value)
         case dict():
-            return ", ".join(f"{name}: {_text(of)}" for name, of in value.items())
+            named = {
+                t.known(f"field.{name}", name): _text(t, name, of) for name, of in value.items()
+            }
+            return ", ".join(f"{name}: {of}" for name, of in named.items())
     return msgspec.json.encode(value).decode()

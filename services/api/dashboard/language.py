@@ -124,7 +124,8 @@ class Language:
 
     def origin(self, browser: str, system: str, country: str) -> str:
         """Return where somebody is, as far as it is known: Firefox · Linux · Vietnam."""
-        parts = [browser, system, self._locale.territories.get(country, country)]
+        names = (self.known(f"value.{name}", name) for name in (browser, system))
+        parts = [*names, self._locale.territories.get(country, country)]
         return " · ".join(part for part in parts if part) or "–"
 
     def number(self, value: float | None) -> str:

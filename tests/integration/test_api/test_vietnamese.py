@@ -1,0 +1,87 @@
+"""Nothing on a page in Vietnamese is in English."""
+
+import re
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+
+from services.api.app import Api
+from services.model.site import Site
+from tests.integration.test_api.people import add_user, browser
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WORD = re.compile(r"\b[a-z]{3,}\b", re.IGNORECASE)
+# Paths, hosts and the slug of a site; words with marks are Vietnamese, such as the block's.
+DATA = re.compile(r"^/|\b[a-z]+\.(?:example|gov)\b|^mytho$|^lan\b|[^\x00-\x7f·–…“”]")
+SIGN_IN = "/admin/sign-in"
+PAGES = (
+    "/admin",
+    "/admin/account",
+    "/admin/audit",
+    "/admin/second-factor",
+    "/admin/sites/nowhere",
+    SIGN_IN,
+    "/admin/sites/mytho",
+    "/admin/sites/mytho?period=month&compare=year_over_year",
+    "/admin/sites/mytho/balances",
+    "/admin/sites/mytho/corrections",
+    "/admin/sites/mytho/embed",
+    "/admin/sites/mytho/imports",
+    "/admin/sites/mytho/settings",
+    "/admin/new-site",
+    "/admin/tokens",
+    "/admin/users",
+    "/admin/users/lan",
+)
+NAMES = {
+    *("ASP.NET", "DNN", "English", "Luot"),
+    *("Drupal", "Joomla", "Liferay", "NukeViet", "Vinaora", "WordPress"),
+    *("Content-Security-Policy", "pdf, docx, xlsx, zip", "tabid, nv", "visit:country!=VN"),
+}
+"""What is the same in every language, as are paths and host names."""
+
+
+class Reader(HTMLParser):
+    """Collects what a page says: its texts, and the attributes that are read or spoken."""
+
+    SAYING = ("alt", "aria-label", "placeholder", "title")
+    SILENT = ("code", "pre", "script", "style", "textarea")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._silent += tag in self.SILENT
+        self.said |= {value for name, value in attrs if name in self.SAYING and value}
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent -= tag in self.SILENT
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.said.add(" ".join(data.split()))
+
+
+async def said(client: httpx.AsyncClient, page: str, lang: str) -> set[str]:
+    headers = {"Accept": "text/html", "Accept-Language": lang}
+    answer = await client.get(page, headers=headers)
+    assert f'<html lang="{lang}"' in answer.text, (page, answer.status_code)
+    reader = Reader()
+    reader.feed(answer.text)
+    return {text for text in reader.said if WORD.search(text) and not DATA.search(text)}
+
+
+async def test_what_a_page_says_in_english_it_does_not_say_in_vietnamese(
+    api: Api, client: httpx.AsyncClient
+) -> None:
+    await api.registry.save(Site(slug="huyen", name="Huyện Châu Thành", hosts=("*.chau.example",)))
+    await add_user(client, "lan", "owner", ("*",))
+    async with browser(client, "lan") as lan:
+        for page in PAGES:
+            reader = client if page == SIGN_IN else lan
+            both = await said(reader, page, "vi") & await said(reader, page, "en")
+            assert both - NAMES == set(), page

@@ -104,8 +104,6 @@ def _text(t: Language, field: str, value: object) -> str:
         case list():
             return ", ".join(_text(t, field, one) for one in value)
         case dict():
-            named = {
-                t.known(f"field.{name}", name): _text(t, name, of) for name, of in value.items()
-            }
-            return ", ".join(f"{name}: {of}" for name, of in named.items())
+            parts = ((t.known(f"field.{one}", one), _text(t, one, of)) for one, of in value.items())
+            return ", ".join(f"{name}: {text}" for name, text in parts)
     return msgspec.json.encode(value).decode()

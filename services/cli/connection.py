@@ -1,6 +1,7 @@
 """The connection of commands to the admin API of a running Luot."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import typer
 from services.cli.terminal import fail
 
 TIMEOUT_SECONDS = 30.0
+_PAUSE = 0.5
 
 Data = Annotated[
     Path | None,
@@ -45,6 +47,43 @@ class Admin:
     def send(self, method: str, path: str, **more: Any) -> Any:
         """Send one request and return the raw response. Raises httpx.HTTPError."""
         return self._client.request(method, f"/api/admin{path}", **more)
+
+    def until(
+        self,
+        done: Callable[[Any], bool],
+        path: str,
+        *,
+        seconds: float,
+        away: Collection[int],
+        waiting: str,
+        again: str,
+        **more: Any,
+    ) -> Any:
+        """Post until the answer is that it is done, and return that answer, decoded.
+
+        A Luot that cannot be reached, or answers with a status of `away`, is waited for, as it may
+        restart. After `seconds` the command ends with the last problem, which is `waiting` where
+        the answer was that it is not done yet, and with `again`, what the same command then does.
+        """
+        import httpx
+
+        ends = time.monotonic() + seconds
+        while True:
+            try:
+                answer = self.send("POST", path, **more)
+                problem = f"{self.url} answers {answer.status_code}: {reason(answer)}"
+            except httpx.HTTPError as error:
+                answer, problem = None, f"{self.url} cannot be reached: {error}"
+            if answer is not None and answer.is_success:
+                found = answer.json()
+                if done(found):
+                    return found
+                problem = waiting
+            elif answer is not None and answer.status_code not in away:
+                fail(problem)
+            if time.monotonic() > ends:
+                fail(f"{problem} The same command again {again}")
+            time.sleep(_PAUSE)
 
     def stream(self, path: str, **more: Any) -> Any:
         """Open a streamed response, as a context manager. Raises httpx.HTTPError."""

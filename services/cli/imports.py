@@ -1,12 +1,11 @@
 """The command `luot imports`: what was imported into a site, and taking it back."""
 
-import time
 from http import HTTPStatus
 from typing import Annotated, Any
 
 import typer
 
-from services.cli.connection import Admin, Data, connected, reason
+from services.cli.connection import Admin, Data, connected
 from services.cli.terminal import Json, Yes, confirm, fail, show_json, table, when
 
 app = typer.Typer(help="List the access logs that were imported into a site, and undo imports.")
@@ -16,7 +15,6 @@ ANSWER_SECONDS = 300.0
 COUNTED_SECONDS = 300.0
 """How long to wait for the aggregator to count what is in the log of an import."""
 _ID_LETTERS = 12
-_PAUSE = 0.5
 _AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
 Site = Annotated[str, typer.Option("--site", help="Short name of the site.")]
@@ -82,37 +80,19 @@ def undo(
             _preview(admin.call("GET", path), as_json)
             if not yes:
                 confirm(f"Undo the import of {one['file']}?")
-        undone = _undone(admin, path)
+        undone = admin.until(
+            lambda answer: answer["state"] == "undone",
+            path,
+            seconds=COUNTED_SECONDS,
+            away=_AWAY,
+            waiting="nothing more of it is taken, but the aggregator has not counted what is in the"
+            " log; is it running?",
+            again="goes on",
+        )
     if as_json:
         show_json(undone)
         return
     typer.echo(f"{undone['file']} is undone; it may be imported again")
-
-
-def _undone(admin: Admin, path: str) -> dict[str, Any]:
-    """Undo an import, and wait until it is; a Luot that restarts is waited for."""
-    import httpx
-
-    ends = time.monotonic() + COUNTED_SECONDS
-    while True:
-        try:
-            answer = admin.send("POST", path)
-            problem = f"{admin.url} answers {answer.status_code}: {reason(answer)}"
-        except httpx.HTTPError as error:
-            answer, problem = None, f"{admin.url} cannot be reached: {error}"
-        if answer is not None and answer.is_success:
-            undone: dict[str, Any] = answer.json()
-            if undone["state"] == "undone":
-                return undone
-            problem = (
-                "nothing more of it is taken, but the aggregator has not counted what is in the"
-                " log; is it running?"
-            )
-        elif answer is not None and answer.status_code not in _AWAY:
-            fail(problem)
-        if time.monotonic() > ends:
-            fail(f"{problem} The same command again goes on")
-        time.sleep(_PAUSE)
 
 
 def _listed(admin: Admin, slug: str) -> list[dict[str, Any]]:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from tests.drill.monitoring import Program
 from tests.require import program
+from tests.servers.nginx import TEMPORARY_FILES
 from tests.servers.redis import free_port
 
-_CONFIGURATION = """
+_CONFIGURATION = (
+    """
 daemon off;
 master_process on;
 worker_processes 1;
@@ -17,12 +19,9 @@ error_log {directory}/error.log warn;
 events {{ worker_connections 512; }}
 http {{
     access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    server {{
+"""
+    + TEMPORARY_FILES
+    + """    server {{
         listen 127.0.0.1:{port} ssl;
         server_name localhost;
         ssl_certificate {directory}/server.pem;
@@ -34,6 +33,7 @@ http {{
     }}
 }}
 """
+)
 
 
 class PublicAddress:

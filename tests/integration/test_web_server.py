@@ -15,6 +15,7 @@ import pytest
 
 from tests.patience import PATIENCE_SECONDS
 from tests.require import program
+from tests.servers.nginx import TEMPORARY_FILES
 from tests.servers.redis import free_port
 from tests.servers.up import BROWSER, ROOT, Up
 
@@ -26,22 +27,21 @@ CERTIFICATE = (
     f"req -x509 -newkey rsa:2048 -nodes -subj /CN={NAME} -addext subjectAltName=DNS:{NAME}"
     " -keyout privkey.pem -out fullchain.pem"
 )
-MAIN = """
+MAIN = (
+    """
 daemon off;
 master_process off;
 worker_processes 1;
 pid {folder}/pid;
 events {{ worker_connections 128; }}
 http {{
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    {other_site}
+"""
+    + TEMPORARY_FILES.format(directory="{folder}")
+    + """    {other_site}
     include {folder}/luot.conf;
 }}
 """
+)
 # The machine's other site comes first, so nginx takes it wherever it is not told the name.
 OTHER_SITE = """
 server {{

@@ -10,9 +10,18 @@ from tests.patience import PATIENCE_SECONDS
 from tests.require import program
 from tests.servers.redis import free_port
 
+TEMPORARY_FILES = """\
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+"""
+"""Lines of `http` that keep what nginx writes in its {directory}."""
 # A connection error is tried again on the other server, also for a POST: an ingest that stops in
 # good order answers every request it has taken, so what fails was never taken.
-_CONFIGURATION = """
+_CONFIGURATION = (
+    """
 daemon off;
 master_process off;
 worker_processes 1;
@@ -21,12 +30,9 @@ error_log {directory}/error.log warn;
 events {{ worker_connections 512; }}
 http {{
     access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    upstream ingest {{
+"""
+    + TEMPORARY_FILES
+    + """    upstream ingest {{
         {servers}
     }}
     server {{
@@ -40,6 +46,7 @@ http {{
     }}
 }}
 """
+)
 
 
 class Nginx:

@@ -14,6 +14,7 @@ import httpx
 import yaml
 
 from tests.require import program
+from tests.servers.nginx import TEMPORARY_FILES
 from tests.servers.redis import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "monitoring"
@@ -230,7 +231,8 @@ def probe(directory: Path, url: str, site: str, authority: Path) -> Watcher:
     )
 
 
-_PUBLIC = """
+_PUBLIC = (
+    """
 daemon off;
 master_process off;
 pid {directory}/nginx.pid;
@@ -238,12 +240,9 @@ error_log {directory}/nginx.log warn;
 events {{ worker_connections 64; }}
 http {{
     access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    server {{
+"""
+    + TEMPORARY_FILES
+    + """    server {{
         listen 127.0.0.1:{plain};
         location / {{ return 204; }}
     }}
@@ -258,6 +257,7 @@ http {{
     }}
 }}
 """
+)
 
 
 class PublicAddress(Watcher):

@@ -8,34 +8,21 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from fastapi import FastAPI
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from services import __version__
-from services.api import tail
-from services.api.access import service as access
 from services.api.components import Components
-from services.api.counter import embed_routes as embed
 from services.api.counter import routes as counter_routes
-from services.api.counter import top
 from services.api.counter.response_cache import ResponseCache, ResponseCacheMiddleware
-from services.api.dashboard import routes as dashboard
 from services.api.dashboard.page_request import HOME
-from services.api.imports import routes as import_routes
-from services.api.openapi import page, public
+from services.api.openapi import public
+from services.api.routes import add_routes
 from services.api.settings import ApiSettings
-from services.api.sites import exports, maintenance, other_views, peaks, store_gauges
-from services.api.sites import routes as site_routes
-from services.api.sites.balances import routes as balance_routes
-from services.api.sites.corrections import routes as correction_routes
+from services.api.sites import store_gauges
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
-from services.api.stats import site_list
-from services.embedded.stores import Stores
-from services.http import errors, health, security_txt, server
+from services.http import errors, health, server
 from services.http.edge import Edge
-from services.http.measured_route import MeasuredRoute
 from services.http.redirects import without_last_slash
 from services.http.request_ids import RequestIds
 from services.http.request_metrics import RequestMetrics, expect
@@ -47,7 +34,6 @@ from services.runtime.tasks import end
 from services.state.state import State
 from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
-from services.widget import scripts
 
 START_SECONDS = 3.0
 """How long the start waits for the store before it continues without."""
@@ -231,9 +217,6 @@ class Api:
             raise errors.unavailable(f"the service is {self._problem}")
         return self._running
 
-    def _stores(self) -> Stores:
-        return Stores(self._now().store, self._now().log, self._now().state)
-
     def _application(self) -> FastAPI:
         @asynccontextmanager
         async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -249,9 +232,6 @@ class Api:
             if mine:
                 await self.stop()
 
-        async def counter(request: Request) -> Response:
-            return await self._now().counters.respond(request)
-
         app = FastAPI(
             title="Luot",
             description="Counts visits to web portals, and answers with the count.",
@@ -266,60 +246,8 @@ class Api:
         app.router.default = without_last_slash(app.router)
         app.state.authenticator = lambda: self._now().access.authenticator
         errors.install(app, text_under=stats.VERSION)
-
-        async def top_pages(request: Request) -> Response:
-            return await self._now().top.respond(request)
-
-        app.router.routes[:0] = [
-            MeasuredRoute(counter_routes.PATH, counter, methods=["GET", "OPTIONS"]),
-            MeasuredRoute(top.PATH, top_pages, methods=["GET", "OPTIONS"]),
-        ]
-        app.router.routes.extend(scripts.routes())
-        app.router.routes.extend(embed.routes(lambda: self._now().counters))
+        add_routes(app, self._now, self._settings, self._clock)
         app.router.routes.extend(health.routes(self.ready, self.notes))
-        app.router.routes.extend(page.routes(app))
-        contact, url = self._settings.security_contact, self._settings.public_url
-        app.router.routes.extend(security_txt.routes(contact, url))
-        app.include_router(scripts.router(self._settings.public_url))
-        app.include_router(
-            site_routes.router(
-                lambda: self.registry, lambda: self._now().access.audit, lambda: self._now().sites
-            )
-        )
-        app.include_router(
-            balance_routes.router(lambda: self.registry, lambda: self._now().balances)
-        )
-        app.include_router(
-            correction_routes.router(lambda: self.registry, lambda: self._now().corrections)
-        )
-        app.include_router(peaks.router(lambda: self.registry, lambda: self._now().peaks))
-        app.include_router(
-            other_views.router(
-                lambda: self.registry,
-                lambda: self._now().store,
-                lambda: self._now().access.audit,
-            )
-        )
-        app.include_router(exports.router(lambda: self.registry, lambda: self._now().store))
-        for routes in access.routers(lambda: self._now().access):
-            app.include_router(routes)
-        app.include_router(stats.router(lambda: self._now().stats))
-        app.include_router(site_list.router(lambda: self.registry))
-        app.router.routes.extend(dashboard.routes(lambda: self._now().dependencies(self._settings)))
-        app.include_router(
-            import_routes.router(
-                lambda: self.registry,
-                lambda: self._now().imports,
-                lambda: self._now().undoing,
-                lambda: self._now().access.audit,
-            )
-        )
-        app.include_router(tail.router(lambda: self.registry, lambda: self._now().tails))
-        app.include_router(
-            maintenance.router(
-                self._stores, self._settings, lambda: self._now().access, self._clock
-            )
-        )
         public.describe_public(app)
         return app
 

@@ -6,7 +6,6 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api import tail
 from services.api.access import service as access
 from services.api.components import Components
 from services.api.counter import embed_routes as embed
@@ -16,7 +15,7 @@ from services.api.dashboard import routes as dashboard
 from services.api.imports import routes as import_routes
 from services.api.openapi import page
 from services.api.settings import ApiSettings
-from services.api.sites import exports, maintenance, other_views, peaks
+from services.api.sites import exports, maintenance, other_views, peaks, tail
 from services.api.sites import routes as site_routes
 from services.api.sites.balances import routes as balance_routes
 from services.api.sites.corrections import routes as correction_routes

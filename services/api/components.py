@@ -12,6 +12,8 @@ from services.api.imports.undo import Undoing
 from services.api.settings import ApiSettings
 from services.api.sites.balances.service import Balances
 from services.api.sites.corrections.service import Corrections
+from services.api.sites.desk.annotations import Annotations
+from services.api.sites.desk.shares import ShareLinks
 from services.api.sites.erasure import Erasures
 from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
@@ -115,6 +117,15 @@ class Components:
         )
         self.balances = Balances(self.store, self.access.audit, clock)
         self.peaks = Peaks(self.store, self.access.audit, clock)
+        self.annotations = Annotations(self.store, self.access.audit, clock)
+        self.shares = ShareLinks(
+            self.store,
+            self.registry,
+            self.access.audit,
+            clock,
+            monotonic,
+            editors_publish=settings.editors_publish,
+        )
         self._clock = clock
 
     def dependencies(self, settings: ApiSettings) -> Dependencies:
@@ -127,6 +138,8 @@ class Components:
             undoing=self.undoing,
             balances=self.balances,
             peaks=self.peaks,
+            annotations=self.annotations,
+            shares=self.shares,
             counters=self.counters,
             stats=PanelSource(self.store, self.stats.readers, self.stats.online, self._clock),
             signing=self.access.sign_in,
@@ -136,6 +149,9 @@ class Components:
             tokens=self.access.tokens,
             audit=self.access.audit,
             trail=self.access.trail,
+            outside=self.access.outside,
+            oidc=self.access.oidc,
+            header=self.access.authenticator.header,
             public_url=settings.public_url,
             untrusted=UntrustedForwards(self.state),
             foreign=HitsOfForeignHosts(self.state),
@@ -146,6 +162,7 @@ class Components:
         """Cancel calls in flight, and close what was opened here."""
         await self.access.close()
         self.tails.close()
+        await self.shares.close()
         await self.stats.close()
         await self._correcting.close()
         await self.site_gauges.close()

@@ -19,6 +19,7 @@ from services.api.sites import exports, maintenance, other_views, peaks, tail
 from services.api.sites import routes as site_routes
 from services.api.sites.balances import routes as balance_routes
 from services.api.sites.corrections import routes as correction_routes
+from services.api.sites.desk import annotation_routes, share_routes
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
 from services.api.stats import site_list
@@ -69,6 +70,8 @@ def add_routes(
         balance_routes.router(registry, lambda: now().balances),
         correction_routes.router(registry, lambda: now().corrections),
         peaks.router(registry, lambda: now().peaks),
+        annotation_routes.router(registry, lambda: now().annotations),
+        share_routes.router(registry, lambda: now().shares),
         other_views.router(registry, lambda: now().store, lambda: now().access.audit),
         exports.router(registry, lambda: now().store),
         *access.routers(lambda: now().access),

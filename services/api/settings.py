@@ -5,9 +5,11 @@ from typing import Annotated, ClassVar, Self
 
 from msgspec import Meta
 
+from services.api.access.group_roles import GroupRoles
+from services.api.access.oidc import settings as oidc
 from services.http.client_address import THIS_MACHINE, Networks
 from services.http.edge import HostNames
-from services.settings import TEN_YEARS, Secret, StoreSettings
+from services.settings import TEN_YEARS, Secret, SettingsError, StoreSettings
 
 MIN_TOKEN_LENGTH = 16
 
@@ -18,6 +20,9 @@ PublicUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
 SecurityContact = Annotated[
     str, Meta(pattern=r"^(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\+?[\d-]+)$")
 ]
+
+
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,100}$")]
 
 
 class AdminToken(Secret):
@@ -76,3 +81,68 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
             " to 22 is silent",
         ),
     ] = 6 * 3600.0
+    oidc_issuer: Annotated[
+        oidc.IssuerUrl | None,
+        Meta(description="people may sign in at this provider of OpenID Connect"),
+    ] = None
+    oidc_client_id: Annotated[str | None, Meta(description="what the provider calls this Luot")] = (
+        None
+    )
+    oidc_client_secret: Annotated[
+        Secret | None, Meta(description="of this Luot, for the provider; none for a public client")
+    ] = None
+    oidc_name: Annotated[
+        oidc.ButtonName, Meta(description="what people call the provider, for the button")
+    ] = "OpenID Connect"
+    oidc_roles: Annotated[
+        GroupRoles,
+        Meta(description="what groups may do: 'admins=owner; editors=editor:mytho,danang'"),
+    ] = GroupRoles()
+    oidc_user_claim: Annotated[
+        oidc.ClaimName,
+        Meta(description="claim that names an account; 'email' takes verified ones only"),
+    ] = "preferred_username"
+    oidc_groups_claim: Annotated[
+        oidc.ClaimName, Meta(description="claim with the groups of a person")
+    ] = "groups"
+    oidc_scopes: Annotated[oidc.Scopes, Meta(description="what the provider is asked for")] = (
+        "openid profile email"
+    )
+    auth_header: Annotated[
+        HeaderName | None,
+        Meta(description="header by which a proxy in LUOT_TRUSTED_PROXIES says who signs in"),
+    ] = None
+    auth_groups_header: Annotated[
+        HeaderName, Meta(description="header with their groups, divided by commas")
+    ] = "X-Remote-Groups"
+    auth_roles: Annotated[
+        GroupRoles, Meta(description="what those groups may do, as LUOT_OIDC_ROLES says it")
+    ] = GroupRoles()
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError where settings that belong together are there in part."""
+        oidc.check(self.oidc_issuer, self.oidc_client_id, self.public_url, self.oidc_roles)
+        if self.auth_header is not None and not self.auth_roles:
+            raise SettingsError(
+                "LUOT_AUTH_HEADER is set, and LUOT_AUTH_ROLES is not: without a role nobody can"
+                " come in, e.g. 'admins=owner'"
+            )
+
+    @property
+    def provider(self) -> oidc.ProviderSettings | None:
+        """Where people may sign in besides here."""
+        if self.oidc_issuer is None or self.oidc_client_id is None or self.public_url is None:
+            return None
+        door = f"{self.public_url.rstrip('/')}/admin/sign-in"
+        return oidc.ProviderSettings(
+            self.oidc_issuer,
+            self.oidc_client_id,
+            self.oidc_client_secret,
+            self.oidc_name,
+            self.oidc_roles,
+            f"{door}/oidc/back",
+            door,
+            self.oidc_user_claim,
+            self.oidc_groups_claim,
+            self.oidc_scopes,
+        )

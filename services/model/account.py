@@ -49,6 +49,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     second_factor           secret of the codes (RFC 6238) in base 32; '' without
     recovery_codes          digests of those that were not used yet
     second_factor_required  without one, they may do nothing but turn it on
+    identity     by which a provider or a proxy vouches for them, see OutsidePerson; then they have
+                 no password and no second factor here. '' for all others
     """
 
     name: Name
@@ -62,11 +64,17 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     second_factor_at: int = 0
     recovery_codes: tuple[str, ...] = ()
     second_factor_required: bool = False
+    identity: str = ""
 
     @property
     def must_enrol(self) -> bool:
         """Whether they have to turn on a second factor first."""
-        return self.second_factor_required and not self.second_factor
+        return self.second_factor_required and not self.second_factor and not self.identity
+
+    @property
+    def sign_in(self) -> str:
+        """By what they sign in: `password`, `oidc` or `header`."""
+        return self.identity.partition(" ")[0] or "password"
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,11 +42,11 @@ def luot(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
 class Up:
     """A running `luot up`."""
 
-    def __init__(self, data: Path, **more: str) -> None:
+    def __init__(self, data: Path, port: int = 0, **more: str) -> None:
         self.data = data
         self.output: list[str] = []
         self.process = subprocess.Popen(
-            [*LUOT, "up", "--data", str(data), "--port", "0"],
+            [*LUOT, "up", "--data", str(data), "--port", str(port)],
             env=environ(**more),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -6,11 +6,13 @@ from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 
 from hatchling.builders.wheel import WheelBuilder
 from starlette.requests import Request
 
 from services.api.access import passwords
+from services.api.access.group_roles import Means
 from services.api.dashboard import language
 from services.api.dashboard.language import Language
 from services.api.stats.filters import Property
@@ -131,6 +133,7 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
         *(f"opening.show.{one}" for one in OPENINGS),
         *(f"period.{period}" for period in (*PERIODS, *LONG_PERIODS, *REPORTS)),
         *(f"period.last.{period}" for period in ("month", "quarter", "year")),
+        *(f"outside.{means}" for means in get_args(Means)),
         *(f"role.{role}" for role in Role),
         *(f"role.{role}.hint" for role in Role),
     }

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from services.api.access import cookies
 from services.api.access.accounts import Accounts
 from services.api.access.client_address import ClientAddresses
+from services.api.access.header_sign_in import HeaderSignIn
 from services.api.access.last_used import TokenLastUsed
 from services.api.access.principal import Principal
 from services.http.errors import ApiError, Told, unavailable
@@ -50,12 +51,14 @@ class Authenticator:
         clients: ClientAddresses,
         clock: Callable[[], float] = time.time,
         slugs: Callable[[Iterable[str]], frozenset[str]] = frozenset,
+        header: HeaderSignIn | None = None,
     ) -> None:
         """`slugs` returns slugs with every other one that the same sites have or had."""
         self._admin_token = None if admin_token is None else admin_token.get_secret_value().encode()
         self._clock = clock
         self._outage = Outage(log, "sessions cannot be read", "sessions are read")
         self._slugs = slugs
+        self.header = header
         self.accounts = accounts
         self.clients = clients
         self.sessions = Sessions(state, clock)
@@ -144,7 +147,13 @@ class Authenticator:
         user = self.accounts.users.get(session.user)
         if user is None or user.stamp != session.stamp:
             return None
+        if user.sign_in == "header" and not self._is_vouched(request, user):
+            return None
         return self.of_user(user)
+
+    def _is_vouched(self, request: Request, user: User) -> bool:
+        """Tell whether the proxy says that this request is of the user of its session, too."""
+        return self.header is not None and self.header.identity(request) == user.identity
 
     def of_user(self, user: User) -> Principal:
         """Return a user as who asks."""

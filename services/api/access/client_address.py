@@ -21,7 +21,7 @@ class ClientAddresses:
     def address(self, request: Request) -> str:
         """Return the client's address."""
         forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
-        return self._addresses.client(self._peer(request), forwarded)
+        return self._addresses.client(self.peer(request), forwarded)
 
     def network(self, request: Request) -> str:
         """Return the client's address; of IPv6 the /64, which is what one household has."""
@@ -35,11 +35,15 @@ class ClientAddresses:
         """Tell whether the browser came over TLS."""
         if self._public is not None and self._public.netloc == request.headers.get("host"):
             return self._public.scheme == "https"
-        if self._addresses.trusts(self._peer(request)):
+        if self._addresses.trusts(self.peer(request)):
             forwarded = request.headers.get("x-forwarded-proto", "")
             if forwarded:
                 return forwarded.partition(",")[0].strip().lower() == "https"
         return request.url.scheme == "https"
+
+    def trusts(self, request: Request) -> bool:
+        """Tell whether a trusted proxy sent the request, or this machine by a local socket."""
+        return self._addresses.trusts(self.peer(request))
 
     def host(self, request: Request) -> str:
         """Return the host under which people know this server, without a port."""
@@ -65,7 +69,8 @@ class ClientAddresses:
         return sender is None or sender not in ours
 
     @staticmethod
-    def _peer(request: Request) -> str:
+    def peer(request: Request) -> str:
+        """Return the address at the other end of the connection; '' for a local socket."""
         return request.client.host if request.client else ""
 
 

@@ -15,8 +15,11 @@ from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
 from services.api.access.authenticator import Authenticator
 from services.api.access.client_address import ClientAddresses
+from services.api.access.header_sign_in import HeaderSettings, HeaderSignIn
 from services.api.access.members import Members
+from services.api.access.oidc.sign_in import OidcSignIn
 from services.api.access.origin import Origins
+from services.api.access.outside_accounts import OutsideAccounts
 from services.api.access.own_accounts import OwnAccounts
 from services.api.access.second_factors import SecondFactors
 from services.api.access.sign_in import SignInService
@@ -49,7 +52,13 @@ class Access:
         self.members = Members(self._accounts)
         clients = ClientAddresses(settings.trusted_proxies, settings.public_url)
         self.authenticator = Authenticator(
-            settings.admin_token, self._accounts, state, clients, clock, registry.slugs
+            settings.admin_token,
+            self._accounts,
+            state,
+            clients,
+            clock,
+            registry.slugs,
+            self._header(settings, clients, monotonic),
         )
         self.factors = SecondFactors(self.authenticator, self.audit, state, clock)
         self._origins = Origins(clients, settings.country_database)
@@ -59,6 +68,17 @@ class Access:
         self.users = Users(self.authenticator, self.sign_in.passwords, self.audit, registry, clock)
         self.tokens = Tokens(self.authenticator, self.audit, registry, clock)
         self.own = OwnAccounts(self.authenticator, store)
+        self.outside = OutsideAccounts(self.authenticator, self.audit, registry, clock)
+        self.oidc: OidcSignIn | None = None
+        if settings.provider is not None:
+            self.oidc = OidcSignIn(
+                settings.provider,
+                self.authenticator,
+                self.outside,
+                self.sign_in,
+                clock,
+                monotonic,
+            )
 
     async def keep_published(self) -> None:
         """Let ingest know which tokens may send hits, for as long as this runs."""
@@ -72,8 +92,21 @@ class Access:
         """End what is under way."""
         self.sign_in.close()
         self._origins.close()
+        if self.oidc is not None:
+            await self.oidc.close()
         await self.trail.close()
         await self._accounts.close()
+
+    @staticmethod
+    def _header(
+        settings: ApiSettings, clients: ClientAddresses, monotonic: Callable[[], float]
+    ) -> HeaderSignIn | None:
+        if settings.auth_header is None:
+            return None
+        headers = HeaderSettings(
+            settings.auth_header, settings.auth_groups_header, settings.auth_roles
+        )
+        return HeaderSignIn(headers, clients, monotonic)
 
 
 def routers(access: Callable[[], Access]) -> list[APIRouter]:

@@ -122,6 +122,16 @@ class SignInService:
         except StateError as error:
             raise unavailable(f"nobody can sign in now: {error}") from error
 
+    async def begin_outside(self, request: Request, user: User, by: str) -> SignedIn:
+        """Begin a session of a user whom somebody else vouches for. Raises ApiError, 503.
+
+        by  who does, for the audit log
+        """
+        try:
+            return await self._begin(request, user, None, by)
+        except StateError as error:
+            raise unavailable(f"nobody can sign in now: {error}") from error
+
     async def sign_out(self, request: Request, response: Response) -> None:
         """End the session of a request; `response` lets the browser forget it.
 
@@ -174,7 +184,8 @@ class SignInService:
         except ApiError:
             self._refuse(user, "throttled")
             raise
-        hashed = user.password if user is not None and len(password) <= MAX_LENGTH else None
+        # Who signs in elsewhere has no password here.
+        hashed = user.password or None if user and len(password) <= MAX_LENGTH else None
         right = await self.passwords.verify(
             hashed, password[:MAX_LENGTH], reserved=who.browser is not None
         )
@@ -201,7 +212,9 @@ class SignInService:
         await self._throttle.succeeded(counted)
         return proof
 
-    async def _begin(self, request: Request, user: User, proof: Proof | None) -> SignedIn:
+    async def _begin(
+        self, request: Request, user: User, proof: Proof | None, by: str = ""
+    ) -> SignedIn:
         authenticator, now = self._authenticator, self._clock()
         secure = authenticator.clients.is_secure(request)
         is_known = known_browsers.known(request, secure, user, now) is not None
@@ -215,6 +228,8 @@ class SignInService:
         details = {**origin.fields(), "known_browser": is_known}
         if proof is not None:
             details["second_factor"] = proof
+        if by:
+            details["sign_in"] = by
         await self._trail.note(user.name, SIGNED_IN, session_id(secret), details)
         return SignedIn(self._authenticator.of_user(user), user, secret, secure, now)
 

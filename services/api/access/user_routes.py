@@ -60,6 +60,7 @@ class UserOut(BaseModel):
     password_at: int = Field(description="when the password was set, milliseconds since 1970, UTC")
     second_factor: bool = Field(description="they give a code when they sign in")
     second_factor_required: bool
+    sign_in: str = Field(description="by what they sign in: password, oidc or header")
 
 
 class UserList(BaseModel):
@@ -128,4 +129,5 @@ def out(user: User) -> UserOut:
         created_at=user.created_at,
         password_at=user.password_at,
         second_factor=bool(user.second_factor),
+        sign_in=user.sign_in,
     )

@@ -17,7 +17,7 @@ from services.api.access.authenticator import Authenticator
 from services.api.access.passwords import Passwords
 from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
-from services.http.errors import ApiError, bad_request, shown, unavailable
+from services.http.errors import ApiError, Told, bad_request, shown, unavailable
 from services.model.account import ALL_SITES, Role, User
 from services.state.errors import StateError
 
@@ -114,7 +114,11 @@ class Users:
 
     async def set_password(self, who: Principal, name: str, password: str) -> User:
         """Set another password; every session of the user ends. Raises ApiError."""
-        hashed = await self._hashed(name, password, self._known(name).sites)
+        known = self._known(name)
+        if known.identity:
+            text = f"{name} signs in elsewhere, and has no password here"
+            raise ApiError(HTTPStatus.CONFLICT, {"password": Told(text, "outside.no_password")})
+        hashed = await self._hashed(name, password, known.sites)
         async with self._accounts.changing():
             user = msgspec.structs.replace(
                 self._known(name),

@@ -67,4 +67,4 @@ async def _account(page: PageRequest, errors: Mapping[str, str], status: int) ->
     own: OwnAccount | None = None
     if who.kind == "user":
         own = await page.dependencies.own.read(page.request, who.name)
-    return page.render("account.html", status, errors=errors, own=own)
+    return page.render("account.html", status, errors=errors, own=own, provider=page.provider)

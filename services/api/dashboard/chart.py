@@ -24,12 +24,14 @@ class Point(NamedTuple):
     tick    as the axis says it
     now     None for what has not come yet
     before  the same point of the period before; None without one
+    notes   what people wrote on its days
     """
 
     label: str
     tick: str
     now: int | None
     before: int | None
+    notes: tuple[str, ...] = ()
 
 
 class ChartSize(NamedTuple):
@@ -155,6 +157,10 @@ class _Drawing:
             tip = f"{point.label}\n{t('chart.now')}: {t.number(point.now)}"
             if point.before is not None:
                 tip += f"\n{t('chart.before')}: {t.number(point.before)}"
+            for note in point.notes:
+                tip += f"\n– {note}"
+            if point.notes:
+                _element("circle", self._plot, cx=x, cy=str(self._height), r="5", class_="noted")
             _element("title", mark).text = tip
 
     def _dot(self, place: int, value: int | None, name: str) -> None:

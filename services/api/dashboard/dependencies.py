@@ -4,6 +4,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from services.api.access.audit import Audit
+from services.api.access.header_sign_in import HeaderSignIn
+from services.api.access.oidc.sign_in import OidcSignIn
+from services.api.access.outside_accounts import OutsideAccounts
 from services.api.access.own_accounts import OwnAccounts
 from services.api.access.second_factors import SecondFactors
 from services.api.access.sign_in import SignInService
@@ -14,6 +17,8 @@ from services.api.counter.routes import Counters
 from services.api.imports.undo import Undoing
 from services.api.sites.balances.service import Balances
 from services.api.sites.corrections.service import Corrections
+from services.api.sites.desk.annotations import Annotations
+from services.api.sites.desk.shares import ShareLinks
 from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
@@ -35,6 +40,8 @@ class Dependencies(NamedTuple):
     undoing: Undoing
     balances: Balances
     peaks: Peaks
+    annotations: Annotations
+    shares: ShareLinks
     counters: Counters
     stats: PanelSource
     signing: SignInService
@@ -44,6 +51,9 @@ class Dependencies(NamedTuple):
     tokens: Tokens
     audit: Audit
     trail: Trail
+    outside: OutsideAccounts
+    oidc: OidcSignIn | None
+    header: HeaderSignIn | None
     public_url: str | None
     untrusted: UntrustedForwards
     foreign: HitsOfForeignHosts

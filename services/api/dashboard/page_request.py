@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -39,6 +39,16 @@ _HEADERS = {
 }
 
 
+class ShownSite(NamedTuple):
+    """A site that is shown to whoever has the address: never with a session, and in frames, too.
+
+    base  the address of its page
+    """
+
+    site: Site
+    base: str
+
+
 class PageRequest:
     """What the code of a page is given, and how it answers.
 
@@ -51,8 +61,10 @@ class PageRequest:
         dependencies: Dependencies,
         signed_in: Principal | None,
         form: Form,
+        shown: ShownSite | None = None,
     ) -> None:
         self.request = request
+        self.shown = shown
         self.dependencies = dependencies
         self.form = form
         self.t = Language(language.preferred(request))
@@ -68,11 +80,18 @@ class PageRequest:
     @property
     def site(self) -> Site:
         """The site that the address names. Raises ApiError, 404, when there is none."""
+        if self.shown is not None:
+            return self.shown.site
         slug = self.request.path_params["slug"]
         site = self.dependencies.registry.get(slug)
         if site is None:
             raise unknown_site(slug)
         return site
+
+    @property
+    def base(self) -> str:
+        """The address of the site's page, below which its other addresses are."""
+        return f"{HOME}/sites/{self.site.slug}" if self.shown is None else self.shown.base
 
     @property
     def is_secure(self) -> bool:
@@ -83,6 +102,12 @@ class PageRequest:
     def host(self) -> str:
         """The host under which people know this server."""
         return authenticator(self.request).clients.host(self.request)
+
+    @property
+    def provider(self) -> str:
+        """What people call the provider that they may sign in at; '' without one."""
+        oidc = self.dependencies.oidc
+        return "" if oidc is None else oidc.name
 
     def parameter(self, name: str, default: str = "") -> str:
         """Return a parameter of the address."""
@@ -127,6 +152,7 @@ class PageRequest:
             "asset": assets.url,
             "here": self.request.url.path,
             "languages": self._languages(),
+            "is_shown": self.shown is not None,
             "saved": SAVED in self.request.query_params,
         }
 
@@ -147,6 +173,13 @@ class PageRequest:
 
     def _headers(self, *, frames: bool = False) -> dict[str, str]:
         policy = f"{_POLICY}; frame-src 'self'" if frames else _POLICY
+        if self.shown is not None and self.shown.site.frame_hosts:
+            hosts = " ".join(
+                f"{scheme}://{host}:*"
+                for host in self.shown.site.frame_hosts
+                for scheme in ("https", "http")
+            )
+            policy = policy.replace("frame-ancestors 'none'", f"frame-ancestors {hosts}")
         return _HEADERS | {"Content-Security-Policy": policy}
 
     def _with_cookie(self, response: Response) -> Response:
@@ -155,7 +188,7 @@ class PageRequest:
                 language.COOKIE,
                 self.t.lang,
                 max_age=_YEAR_SECONDS,
-                path=HOME,
+                path=HOME if self.shown is None else self.shown.base,
                 secure=self.is_secure,
                 httponly=True,
                 samesite="lax",

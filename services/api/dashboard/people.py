@@ -136,5 +136,6 @@ async def _user(page: PageRequest, errors: Mapping[str, str]) -> Response:
         sites=page.dependencies.registry.all(),
         chosen=user.sites,
         role=user.role,
+        provider=page.provider,
         all_sites=ALL_SITES,
     )

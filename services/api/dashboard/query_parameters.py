@@ -29,8 +29,9 @@ def read(page: PageRequest) -> SiteQuery:
 class Links:
     """The addresses of a site's page with some of its parameters changed."""
 
-    def __init__(self, slug: str, scope: Scope) -> None:
-        self._path = f"{HOME}/sites/{slug}"
+    def __init__(self, slug: str, scope: Scope, base: str | None = None) -> None:
+        """`base` is the address of the page, where it is not that of those who are signed in."""
+        self.base = self._path = base or f"{HOME}/sites/{slug}"
         self._scope = scope
 
     def path(self, **changes: str) -> str:

@@ -13,9 +13,13 @@ from services.api.dashboard import (
     corrections_page,
     export,
     imports_page,
+    notes_page,
+    outside_pages,
     people,
     second_factor_page,
     session_pages,
+    sharing_page,
+    shown_pages,
     site_form,
     site_page,
     sites_page,
@@ -26,7 +30,9 @@ from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.page_request import HOME
 from services.api.dashboard.people import USERS
 from services.api.dashboard.routing import SECOND_FACTOR, SIGN_IN, Pages
+from services.api.dashboard.shown_pages import PUBLIC
 from services.api.dashboard.tokens_page import TOKENS
+from services.api.sites.desk.share_routes import SHARE
 from services.http.measured_route import MeasuredRoute
 from services.model.account import Role
 
@@ -44,6 +50,9 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(SIGN_IN, session_pages.sign_in, None)
     pages.add_door(SIGN_IN, session_pages.begin)
     pages.add(f"{HOME}/sign-out", session_pages.sign_out, None, "POST", enrolling=True)
+    pages.add(f"{SIGN_IN}/oidc", outside_pages.begin, None)
+    pages.add(f"{SIGN_IN}/oidc/back", outside_pages.back, None)
+    pages.add(f"{SIGN_IN}/oidc/leave", outside_pages.leave, None)
 
     pages.add(HOME, sites_page.sites, Role.VIEWER)
     pages.add(NEW_SITE, site_form.new_site, Role.OWNER)
@@ -67,6 +76,21 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(f"{SITE}/peak", corrections_page.peak, Role.EDITOR, "POST")
     pages.add(f"{SITE}/hidden", corrections_page.hide, Role.EDITOR, "POST")
     pages.add(f"{SITE}/remove", site_form.remove, Role.OWNER, "POST")
+    pages.add(f"{SITE}/notes", notes_page.notes, Role.VIEWER)
+    pages.add(f"{SITE}/notes", notes_page.write, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/notes/csv", notes_page.csv, Role.VIEWER)
+    pages.add(f"{SITE}/notes/{{id}}/remove", notes_page.remove, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/sharing", sharing_page.sharing, Role.EDITOR)
+    pages.add(f"{SITE}/sharing", sharing_page.make, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/sharing/frames", sharing_page.frames, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/sharing/{{id}}/withdraw", sharing_page.withdraw, Role.EDITOR, "POST")
+    for path, find in (
+        (f"{PUBLIC}/{{slug}}", shown_pages.public_site),
+        (f"{SHARE}/{{secret}}", shown_pages.shared_site),
+    ):
+        pages.add_shown(path, site_page.site, find)
+        pages.add_shown(f"{path}/csv/{{panel}}", export.csv, find)
+        pages.add_shown(f"{path}/online", shown_pages.online, find)
 
     pages.add(USERS, people.users, Role.OWNER)
     pages.add(USERS, people.add, Role.OWNER, "POST")

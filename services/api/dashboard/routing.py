@@ -13,7 +13,7 @@ from services.api.access.route import Needed, admit
 from services.api.dashboard import forms
 from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.forms import Form
-from services.api.dashboard.page_request import HOME, PageRequest
+from services.api.dashboard.page_request import HOME, PageRequest, ShownSite
 from services.http.errors import ApiError, unknown_site
 from services.http.measured_route import MeasuredRoute
 from services.model.account import Role
@@ -23,6 +23,7 @@ SECOND_FACTOR = f"{HOME}/second-factor"
 
 Handler = Callable[[PageRequest], Awaitable[Response]]
 Admission = Callable[[Request, Dependencies, Principal | None], None]
+Finding = Callable[[Request, Dependencies], Awaitable[ShownSite]]
 
 
 class Pages:
@@ -82,6 +83,20 @@ class Pages:
                 raise unknown_site(slug)
 
         self._add(path, handler, check, ())
+
+    def add_shown(self, path: str, handler: Handler, find: Finding) -> None:
+        """Add a page of a site that is shown without a session, whoever is signed in."""
+
+        async def endpoint(request: Request) -> Response:
+            page = PageRequest(request, self._dependencies(), None, Form())
+            try:
+                shown = await find(request, page.dependencies)
+                page = PageRequest(request, page.dependencies, None, Form(), shown)
+                return await handler(page)
+            except ApiError as refusal:
+                return _refused(page, refusal)
+
+        self.routes.append(MeasuredRoute(path, endpoint, methods=["GET"]))
 
     def _add(
         self,

@@ -10,12 +10,26 @@ from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.dashboard.routing import SIGN_IN
 from services.http.errors import ApiError
 
+LEFT = "left"
+"""A parameter of the address: this browser was signed in at the provider, and may still be."""
+
 
 async def sign_in(page: PageRequest) -> Response:
     """Return the form."""
     if page.signed_in is not None:
         return page.redirect(local(page.parameter("next", HOME)))
-    return _form(page, "", HTTPStatus.OK)
+    header = page.dependencies.header
+    try:
+        person = None if header is None else header.person(page.request)
+        if person is None:
+            return _form(page, "", HTTPStatus.OK)
+        user = await page.dependencies.outside.admit(person)
+        signed = await page.dependencies.signing.begin_outside(page.request, user, person.by)
+    except ApiError as refusal:
+        return refused(page, refusal)
+    response = page.redirect(local(page.parameter("next", HOME)))
+    signed.write(page.request, response)
+    return response
 
 
 async def begin(page: PageRequest) -> Response:
@@ -49,9 +63,28 @@ async def begin(page: PageRequest) -> Response:
 
 async def sign_out(page: PageRequest) -> Response:
     """End the session."""
-    response = page.redirect(SIGN_IN)
+    response = page.redirect(await _after(page))
     await page.dependencies.signing.sign_out(page.request, response)
     return response
+
+
+def refused(page: PageRequest, refusal: ApiError) -> Response:
+    """Return the form with why somebody whom others vouch for may not come in."""
+    if "text/html" not in page.request.headers.get("accept", ""):
+        raise refusal
+    return _form(page, _why(page, refusal), refusal.status)
+
+
+async def _after(page: PageRequest) -> str:
+    """Return where a browser goes that signs out: the provider may still know it."""
+    oidc, who = page.dependencies.oidc, page.signed_in
+    if oidc is None or who is None or who.kind != "user":
+        return SIGN_IN
+    try:
+        is_known = oidc.vouches_for(page.dependencies.own.user(who.name))
+        return f"{SIGN_IN}?{LEFT}=1" if is_known and await oidc.leaving() else SIGN_IN
+    except ApiError:
+        return SIGN_IN
 
 
 def _form(page: PageRequest, problem: str, status: int) -> Response:
@@ -60,6 +93,8 @@ def _form(page: PageRequest, problem: str, status: int) -> Response:
         status,
         problem=problem,
         name=page.form.get("name"),
+        provider=page.provider,
+        left=LEFT in page.request.query_params,
         next=page.form.get("next") or page.parameter("next", HOME),
     )
 

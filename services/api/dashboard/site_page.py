@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from services.api.dashboard import embedding, query_parameters
+from services.api.dashboard import embedding, notes_page, query_parameters, shown_pages
 from services.api.dashboard.chart import NARROW, WIDE, Point, bar, chart
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
@@ -63,7 +63,7 @@ async def site(page: PageRequest) -> Response:
     query = query_parameters.read(page)
     panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
     scope, t = panels.scope, page.t
-    links = Links(panels.site.slug, scope)
+    links = Links(panels.site.slug, scope, page.base)
     context: dict[str, Any] = {
         "site": panels.site,
         "zone": panels.site.zone_at(int(page.dependencies.clock() * 1000)),
@@ -73,6 +73,7 @@ async def site(page: PageRequest) -> Response:
         "more": (*LONG_PERIODS, *REPORTS),
         "chips": [(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
         "online": await panels.online(),
+        "online_url": shown_pages.online_url(page),
         "label": _period_label(scope, t),
         "against": _against(scope, t),
         "comparisons": COMPARISONS,
@@ -160,6 +161,8 @@ async def _parts(
         )
         series = await reading.series()
         points = [_point(point, scope.interval, t) for point in series.value or []]
+        notes = await notes_page.of_chart(page, scope)
+        points = notes_page.noted(points, series.value or [], notes, scope)
         name = t(
             "chart", measure=t(f"measure.{scope.measure}"), interval=t(f"interval.{scope.interval}")
         )
@@ -171,6 +174,7 @@ async def _parts(
             name=name,
             measure=scope.measure,
             csv=links.csv("timeseries"),
+            notes=[notes_page.row(page, one) for one in notes],
         )
         details = await reading.details()
         yield page.part(

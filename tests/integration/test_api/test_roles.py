@@ -38,6 +38,9 @@ TABLE: dict[str, tuple[int, str, int]] = {
         for kind in ("svg", "html", "txt")
     },
     "POST /api/admin/sign-in": (ANYBODY, "/api/admin/sign-in", 400),
+    "GET /admin/sign-in/oidc": (ANYBODY, "/admin/sign-in/oidc", 404),
+    "GET /admin/sign-in/oidc/back": (ANYBODY, "/admin/sign-in/oidc/back", 404),
+    "GET /admin/sign-in/oidc/leave": (ANYBODY, "/admin/sign-in/oidc/leave", 404),
     "POST /api/admin/sign-out": (ANYBODY, "/api/admin/sign-out", 204),
     "GET /api/admin/whoami": (VIEWER, "/api/admin/whoami", 200),
     "PUT /api/admin/password": (VIEWER, "/api/admin/password", 400),
@@ -92,6 +95,18 @@ TABLE: dict[str, tuple[int, str, int]] = {
         f"{SITE}/corrections/none/reverse",
         400,
     ),
+    "GET /api/admin/sites/{slug}/annotations": (VIEWER, f"{SITE}/annotations", 200),
+    "POST /api/admin/sites/{slug}/annotations": (EDITOR, f"{SITE}/annotations", 400),
+    "PATCH /api/admin/sites/{slug}/annotations/{id}": (EDITOR, f"{SITE}/annotations/none", 400),
+    "DELETE /api/admin/sites/{slug}/annotations/{id}": (EDITOR, f"{SITE}/annotations/none", 404),
+    "GET /api/admin/sites/{slug}/shares": (EDITOR, f"{SITE}/shares", 200),
+    "POST /api/admin/sites/{slug}/shares": (EDITOR, f"{SITE}/shares", 400),
+    "DELETE /api/admin/sites/{slug}/shares/{id}": (EDITOR, f"{SITE}/shares/none", 404),
+    **{
+        f"GET {prefix}{below}": (ANYBODY, prefix.format(slug="mytho", secret="none") + told, 404)
+        for prefix in ("/public/{slug}", "/share/{secret}")
+        for below, told in (("", ""), ("/csv/{panel}", "/csv/pages"), ("/online", "/online"))
+    },
     "GET /api/admin/sites/{slug}/peaks/{day}": (VIEWER, f"{SITE}/peaks/today", 200),
     **{
         f"POST /api/admin/sites/{{slug}}/peaks/{{day}}/{what}": (
@@ -194,6 +209,22 @@ TABLE: dict[str, tuple[int, str, int]] = {
     ),
     "POST /admin/sites/{slug}/peak": (EDITOR, "/admin/sites/mytho/peak", 400),
     "POST /admin/sites/{slug}/hidden": (EDITOR, "/admin/sites/mytho/hidden", 400),
+    "GET /admin/sites/{slug}/notes": (VIEWER, "/admin/sites/mytho/notes", 200),
+    "POST /admin/sites/{slug}/notes": (EDITOR, "/admin/sites/mytho/notes", 400),
+    "GET /admin/sites/{slug}/notes/csv": (VIEWER, "/admin/sites/mytho/notes/csv", 200),
+    "POST /admin/sites/{slug}/notes/{id}/remove": (
+        EDITOR,
+        "/admin/sites/mytho/notes/none/remove",
+        400,
+    ),
+    "GET /admin/sites/{slug}/sharing": (EDITOR, "/admin/sites/mytho/sharing", 200),
+    "POST /admin/sites/{slug}/sharing": (EDITOR, "/admin/sites/mytho/sharing", 400),
+    "POST /admin/sites/{slug}/sharing/frames": (EDITOR, "/admin/sites/mytho/sharing/frames", 400),
+    "POST /admin/sites/{slug}/sharing/{id}/withdraw": (
+        EDITOR,
+        "/admin/sites/mytho/sharing/none/withdraw",
+        400,
+    ),
     "POST /admin/sites/{slug}/remove": (OWNER, "/admin/sites/mytho/remove", 400),
     "GET /admin/users": (OWNER, "/admin/users", 200),
     "POST /admin/users": (OWNER, "/admin/users", 400),
@@ -231,7 +262,13 @@ ALONE = {"GET /api/admin/backup": "backup"}
 # What a token with this role may do, besides those who rank high enough.
 ALSO = {"POST /api/admin/backup": "backup"}
 # Pages that lead on whoever is signed in; a token that is wrong is refused there, too.
-DOORS = ("GET /admin/sign-in", "POST /admin/sign-out")
+DOORS = (
+    "GET /admin/sign-in",
+    "GET /admin/sign-in/oidc",
+    "GET /admin/sign-in/oidc/back",
+    "GET /admin/sign-in/oidc/leave",
+    "POST /admin/sign-out",
+)
 # The scripts, in every version: they are what portals embed.
 PUBLIC_FILES = (".js", ".js.map")
 

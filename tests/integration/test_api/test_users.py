@@ -63,6 +63,7 @@ async def test_users_are_added_changed_listed_and_removed(
         "password_at": clock.ms - 60_000,
         "second_factor": False,
         "second_factor_required": False,
+        "sign_in": "password",
     }
 
     assert (await client.delete(f"{USERS}/minh", headers=ADMIN)).status_code == 204

@@ -92,6 +92,11 @@ PublicDashboard = Annotated[
     ),
 ]
 
+FrameHosts = Annotated[
+    list[str] | None,
+    typer.Option("--frame-host", help="Host that may frame its public pages. Repeat; '' for none."),
+]
+
 _INGEST_SECONDS = 6
 """How long `add` waits for ingest, which reads the sites every two seconds."""
 
@@ -120,6 +125,7 @@ OPTIONS: dict[str, Any] = {
     "public_top": PublicTop,
     "top_min_visitors": TopMinVisitors,
     "public_dashboard": PublicDashboard,
+    "frame_hosts": FrameHosts,
 }
 """By the name of the field in the API; `add` and `edit` have all of them."""
 
@@ -288,7 +294,7 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of the API that the options set."""
     # Typer gives an empty list for an option that was not used.
     fields = {name: given[name] for name in OPTIONS if given[name] not in (None, [])}
-    for name in ("excluded_pages", "download_endings"):
+    for name in ("excluded_pages", "download_endings", "frame_hosts"):
         if name in fields:
             fields[name] = [value for value in fields[name] if value]
     if "page_aliases" in fields:

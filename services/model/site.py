@@ -28,6 +28,7 @@ MAX_ENDINGS = 100
 MAX_EXCLUDED = 100
 MAX_MIN_VISITORS = 100
 ANY_TEXT = "*"
+MAX_FRAME_HOSTS = 20
 
 Slug = Annotated[str, msgspec.Meta(pattern=SLUG_PATTERN, max_length=64)]
 
@@ -68,6 +69,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     hidden_pages paths that no public list of pages names: '/a', '/a/*' for all that begin so
     top_min_visitors  visitors without whom no page is in the public list of most read pages; 0
                  for any page. Where there are no visitors (views_only), it cannot hold.
+    frame_hosts  hosts whose pages may show the public dashboard, or what a share link shows, in a
+                 frame; like `hosts`, without '*'
     public_dashboard  whether anyone may read the traffic behind the numbers
     display      the display settings of its block
     created_at   milliseconds since 1970, UTC
@@ -96,6 +99,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     hidden_pages: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_HIDDEN)] = ()
     top_min_visitors: Annotated[int, msgspec.Meta(ge=0, le=MAX_MIN_VISITORS)] = 3
     public_dashboard: bool = False
+    frame_hosts: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_FRAME_HOSTS)] = ()
     display: Display = Display()
     created_at: Annotated[int, msgspec.Meta(ge=0)] = 0
 
@@ -117,6 +121,14 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(
                     f"hosts: {host!r} is not a host name; expected for example 'mytho.example',"
                     " '*.mytho.example' or '*', without scheme"
+                )
+        frames = tuple(dict.fromkeys(map(fold, self.frame_hosts)))
+        msgspec.structs.force_setattr(self, "frame_hosts", frames)
+        for host in frames:
+            if host == ANY_HOST or len(host) > MAX_LENGTH or not _HOST.fullmatch(host):
+                raise ValueError(
+                    f"frame_hosts: {host!r} is not a host name; expected for example"
+                    " 'mytho.example' or '*.mytho.example', without scheme"
                 )
         for name in self.significant:
             if not re.fullmatch(r"[\w.-]{1,50}", name):

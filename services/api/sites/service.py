@@ -28,6 +28,7 @@ from services.model.site import (
     MAX_ENDINGS,
     MAX_EXCLUDED,
     MAX_FORMER,
+    MAX_FRAME_HOSTS,
     MAX_HIDDEN,
     MAX_MIN_VISITORS,
     SLUG_PATTERN,
@@ -111,6 +112,11 @@ class SiteFields(BaseModel):
     )
     public_dashboard: bool = Field(
         False, description="anybody may read the traffic behind the numbers"
+    )
+    frame_hosts: list[str] = Field(
+        [],
+        max_length=MAX_FRAME_HOSTS,
+        description="hosts whose pages may show the public dashboard, or a share link, in a frame",
     )
     display: DisplayFields | None = Field(
         None, description="how its block looks; in a change, null takes back what was set"

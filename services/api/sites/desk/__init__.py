@@ -1,0 +1,1 @@
+"""What people add to a site at their desks: share links and annotations."""

@@ -1,0 +1,163 @@
+"""Share links: whoever has one reads the traffic of one site, and nothing else."""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from http import HTTPStatus
+from typing import NamedTuple
+
+from services.api.access.audit import Audit
+from services.api.access.principal import Principal
+from services.api.sites.registry import Registry
+from services.http.errors import ApiError, Told, shown, unavailable
+from services.model.site import Site
+from services.store import share_links
+from services.store.interface import Store, StoreError
+from services.store.share_links import ShareLink
+
+MOST_OF_A_SITE = 50
+MAX_NAME = 100
+RELOAD_SECONDS = 1.0
+"""How soon every API process knows of a link that was made or withdrawn."""
+WAIT_SECONDS = 2.0
+"""How long a reader waits for that; then the links of before count."""
+_SECRET_BYTES = 32
+_SECRET = re.compile(r"[\w-]{43}")
+_ID_BYTES = 6
+
+
+class NewShareLink(NamedTuple):
+    """A link that was just made, and what its address has, which is shown once."""
+
+    link: ShareLink
+    secret: str
+
+
+class ShareLinks:
+    """The links of all sites, in memory: what strangers invent costs no query."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        audit: Audit,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        editors_publish: bool = False,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._audit = audit
+        self._clock = clock
+        self._monotonic = monotonic
+        self._loaded_at = float("-inf")
+        self._loading: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
+        self._by_digest: Mapping[str, ShareLink] = {}
+        self.editors_publish = editors_publish
+
+    async def find(self, secret: str) -> Site:
+        """Return the site that a link shows. Raises ApiError, 404, for none of ours."""
+        if _SECRET.fullmatch(secret):
+            await self._fresh()
+            link = self._by_digest.get(_digest(secret))
+            site = None if link is None else self._registry.kept(link.site)
+            if site is not None:
+                return site
+        text = "this link shows nothing, or not any more; ask whoever gave it to you"
+        raise ApiError(HTTPStatus.NOT_FOUND, {"link": Told(text, "shares.gone")})
+
+    async def of_site(self, site: Site) -> list[ShareLink]:
+        """Return the links of a site, the oldest first. Raises ApiError, 503."""
+        await self._load()
+        return [link for link in self._by_digest.values() if link.site == site.kept_as]
+
+    def may_make(self, who: Principal) -> bool:
+        """Tell whether somebody may show the traffic of their sites to others."""
+        return who.is_owner or self.editors_publish
+
+    async def make(self, who: Principal, site: Site, name: str) -> NewShareLink:
+        """Make a link. Raises ApiError: 403 for an editor who may not publish, 409 at 50."""
+        if not self.may_make(who):
+            text = "only an owner may publish the traffic of a site (or LUOT_EDITORS_PUBLISH)"
+            raise ApiError(HTTPStatus.FORBIDDEN, {"name": Told(text, "error.publishing")})
+        async with self._changing:
+            if len(await self.of_site(site)) >= MOST_OF_A_SITE:
+                text = f"{site.slug} has {MOST_OF_A_SITE} links; withdraw one first"
+                told = Told(text, "shares.too_many", count=MOST_OF_A_SITE)
+                raise ApiError(HTTPStatus.CONFLICT, {"name": told})
+            secret, now = secrets.token_urlsafe(_SECRET_BYTES), int(self._clock() * 1000)
+            link = ShareLink(
+                site.kept_as,
+                secrets.token_hex(_ID_BYTES),
+                now,
+                0,
+                _digest(secret),
+                name,
+                who.name,
+                now,
+            )
+            async with self._audit.recorded(
+                who, "share.add", link.id, site=site.slug, after={"name": name}
+            ):
+                await self._save(link)
+        return NewShareLink(link, secret)
+
+    async def withdraw(self, who: Principal, site: Site, id_: str) -> None:
+        """Let a link show nothing from now on. Raises ApiError, 404 for none of the site."""
+        async with self._changing:
+            known = next((link for link in await self.of_site(site) if link.id == id_), None)
+            if known is None:
+                text = f"{shown(id_)} is no link of {site.slug}"
+                raise ApiError(HTTPStatus.NOT_FOUND, {"id": text})
+            gone = known._replace(
+                version=max(known.version + 1, int(self._clock() * 1000)), withdrawn=1
+            )
+            async with self._audit.recorded(
+                who, "share.withdraw", id_, site=site.slug, before={"name": known.name}
+            ):
+                await self._save(gone)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.gather(self._loading, return_exceptions=True)
+
+    async def _save(self, link: ShareLink) -> None:
+        try:
+            await share_links.save(self._store, link)
+        except StoreError as error:
+            raise unavailable(f"the store did not take the change: {error}") from error
+        await self._load()
+
+    async def _fresh(self) -> None:
+        if self._monotonic() < self._loaded_at + RELOAD_SECONDS:
+            return
+        if self._loading is None or self._loading.done():
+            self._loading = asyncio.create_task(self._load_if_possible())
+        await asyncio.wait({self._loading}, timeout=WAIT_SECONDS)
+
+    async def _load_if_possible(self) -> None:
+        try:
+            await self._load()
+        except ApiError:
+            # What was known counts, and the store is asked again in a while.
+            self._loaded_at = self._monotonic()
+
+    async def _load(self) -> None:
+        at = self._monotonic()
+        try:
+            links = await share_links.load(self._store)
+        except StoreError as error:
+            raise unavailable(f"the store cannot be read: {error}") from error
+        self._by_digest = {link.digest: link for link in links}
+        self._loaded_at = at
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

@@ -1,0 +1,44 @@
+"""Links by which a site's traffic is read without signing in."""
+
+from typing import NamedTuple
+
+from services.store.interface import Store
+
+
+class ShareLink(NamedTuple):
+    """A link; the newest version of it counts.
+
+    site      the name that the site is kept under
+    version   the time in ms is a good one
+    digest    SHA-256 of what the address has, in hex; that itself is not stored
+    author    who made it, and `at` when, in ms since 1970
+    """
+
+    site: str
+    id: str
+    version: int
+    withdrawn: int
+    digest: str
+    name: str
+    author: str
+    at: int
+
+
+_VALID = """
+SELECT site, id, max(version), argMax(withdrawn, version) AS gone, argMax(digest, version),
+    argMax(name, version), argMax(author, version), argMax(at, version) AS made
+FROM share_links
+GROUP BY site, id
+HAVING gone = 0
+ORDER BY site, made, id
+"""
+
+
+async def load(store: Store) -> list[ShareLink]:
+    """Return every link that was not withdrawn, the oldest of a site first. Raises StoreError."""
+    return [ShareLink(*row) for row in await store.execute(_VALID)]
+
+
+async def save(store: Store, link: ShareLink) -> None:
+    """Write a link, or that it was withdrawn. Raises StoreError."""
+    await store.insert("share_links", {name: [value] for name, value in link._asdict().items()})

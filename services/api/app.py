@@ -19,6 +19,7 @@ from services.api.openapi import public
 from services.api.routes import add_routes
 from services.api.settings import ApiSettings
 from services.api.sites import store_gauges
+from services.api.sites.desk.share_routes import SHARE
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
 from services.http import errors, health, server
@@ -78,7 +79,7 @@ class Api:
             ),
             settings.public_url,
             settings.public_hosts,
-            private=("/api/admin", HOME),
+            private=("/api/admin", HOME, SHARE),
         )
         if tracing.tracer is not None:
             self.asgi = Traced(self.asgi)

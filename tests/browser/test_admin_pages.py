@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,8 @@ PAGES = {
     "balances": "/admin/sites/mytho/balances?total=00008307145&look=1",
     "corrections": "/admin/sites/mytho/corrections?page=/&look=1",
     "embed": "/admin/sites/mytho/embed",
+    "notes": "/admin/sites/mytho/notes",
+    "sharing": "/admin/sites/mytho/sharing",
     "new-site": "/admin/new-site",
     "users": "/admin/users",
     "user": "/admin/users/nga",
@@ -67,6 +70,13 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     change = {"display": {"digits": 8}, "significant": ["tabid"]}
     edit = running.http.patch("/api/admin/sites/mytho", json=change, headers=owner)
     assert edit.status_code == 200
+    happened = {"day": str(date.today() - timedelta(days=9)), "text": "Chuyển máy chủ"}  # noqa: DTZ011
+    notes = running.http.post("/api/admin/sites/mytho/annotations", json=happened, headers=owner)
+    assert notes.status_code == 201
+    shared = running.http.post(
+        "/api/admin/sites/mytho/shares", json={"name": "Sở TT&TT"}, headers=owner
+    )
+    assert shared.status_code == 201
     yield running
     assert running.end() == 0
 

@@ -35,6 +35,7 @@ http {{
     + """    upstream ingest {{
         {servers}
     }}
+    {http}
     server {{
         listen 127.0.0.1:{port};
         location / {{
@@ -42,6 +43,7 @@ http {{
             proxy_next_upstream error timeout non_idempotent;
             proxy_set_header Host $host;
             proxy_set_header X-Forwarded-For $http_x_forwarded_for;
+            {location}
         }}
     }}
 }}
@@ -52,12 +54,16 @@ http {{
 class Nginx:
     """Balances one port over several; a server that refuses is tried again at once."""
 
-    def __init__(self, directory: Path, ports: list[int]) -> None:
+    def __init__(
+        self, directory: Path, ports: list[int], http: str = "", location: str = ""
+    ) -> None:
+        """`http` and `location` are more lines of these blocks."""
         self.program = program("nginx")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._directory = directory
         self._ports = ports
+        self._more = {"http": http, "location": location}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Nginx":
@@ -65,7 +71,9 @@ class Nginx:
         servers = "\n        ".join(f"server 127.0.0.1:{port} max_fails=0;" for port in self._ports)
         configuration = self._directory / "nginx.conf"
         configuration.write_text(
-            _CONFIGURATION.format(directory=self._directory, port=self.port, servers=servers)
+            _CONFIGURATION.format(
+                directory=self._directory, port=self.port, servers=servers, **self._more
+            )
         )
         self._process = subprocess.Popen(
             [self.program, "-p", str(self._directory), "-c", str(configuration)],

@@ -16,6 +16,7 @@ from services.store.open import open_store
 from tests.contract.conftest import empty
 
 TABLES = [
+    "annotations",
     "audit",
     "corrected_hits",
     "correction_entries",
@@ -33,6 +34,7 @@ TABLES = [
     "peak_resets",
     "peaks",
     "returned_views",
+    "share_links",
     "sites",
     "tokens",
     "users",

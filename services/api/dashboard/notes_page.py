@@ -91,7 +91,8 @@ def noted(
 
 def row(page: PageRequest, one: Annotation) -> NoteRow:
     """Return an annotation as pages show it."""
-    return NoteRow(one.id, page.t.date_of(to_date(one.day)), one.text, one.author)
+    author = page.t.known(f"value.{one.author}", one.author)
+    return NoteRow(one.id, page.t.date_of(to_date(one.day)), one.text, author)
 
 
 async def _notes(page: PageRequest, errors: Mapping[str, str]) -> Response:

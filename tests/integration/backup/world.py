@@ -28,11 +28,13 @@ from services.log.redis.positions import RedisPositions
 from services.model.calendar import local_day, to_day
 from services.model.hit import Hit
 from services.model.site import Site
-from services.store import drift, portable, sites
+from services.store import annotations, drift, portable, share_links, sites
+from services.store.annotations import Annotation
 from services.store.drift import Difference
 from services.store.interface import Store
 from services.store.open import open_store
 from services.store.portable import Fingerprint, Piece
+from services.store.share_links import ShareLink
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service
 
@@ -200,6 +202,16 @@ async def furnish(store: Store) -> None:
                 "reason": ["số liệu của bộ đếm cũ"],
             },
         )
+    # What was withdrawn or removed stays so.
+    for version, gone in ((1, 0), (2, 1)):
+        await share_links.save(
+            store, ShareLink("hue", "old", version, gone, "0f" * 32, "Sở", "admin", 1)
+        )
+        await annotations.save(
+            store, Annotation("hue", "old", version, gone, 19_000, "Sự cố", "admin", 1)
+        )
+    await share_links.save(store, ShareLink("hue", "new", 1, 0, "f0" * 32, "Bộ", "admin", 1))
+    await annotations.save(store, Annotation("hue", "new", 1, 0, 19_001, "Tết", "admin", 1))
     ((state,),) = await store.execute(
         "SELECT hex(CAST(uniqCombinedState(number) AS String)) FROM numbers(70000)"
     )

@@ -11,14 +11,15 @@ from services.api.dashboard.routing import SIGN_IN
 from services.http.errors import ApiError
 
 LEFT = "left"
-"""A parameter of the address: this browser was signed in at the provider, and may still be."""
+"""A parameter of the address: this browser has signed out here; others may still know it."""
 
 
 async def sign_in(page: PageRequest) -> Response:
     """Return the form."""
     if page.signed_in is not None:
         return page.redirect(local(page.parameter("next", HOME)))
-    header = page.dependencies.header
+    # Who has just signed out does not come in again by the same header.
+    header = None if LEFT in page.request.query_params else page.dependencies.header
     try:
         person = None if header is None else header.person(page.request)
         if person is None:
@@ -78,13 +79,14 @@ def refused(page: PageRequest, refusal: ApiError) -> Response:
 async def _after(page: PageRequest) -> str:
     """Return where a browser goes that signs out: the provider may still know it."""
     oidc, who = page.dependencies.oidc, page.signed_in
-    if oidc is None or who is None or who.kind != "user":
+    if who is None or who.kind != "user":
         return SIGN_IN
     try:
-        is_known = oidc.vouches_for(page.dependencies.own.user(who.name))
-        return f"{SIGN_IN}?{LEFT}=1" if is_known and await oidc.leaving() else SIGN_IN
+        by = page.dependencies.own.user(who.name).sign_in
+        is_known = by == "header" or (by == "oidc" and oidc and await oidc.leaving())
     except ApiError:
         return SIGN_IN
+    return f"{SIGN_IN}?{LEFT}=1" if is_known else SIGN_IN
 
 
 def _form(page: PageRequest, problem: str, status: int) -> Response:
@@ -95,6 +97,7 @@ def _form(page: PageRequest, problem: str, status: int) -> Response:
         name=page.form.get("name"),
         provider=page.provider,
         left=LEFT in page.request.query_params,
+        by_header=page.dependencies.header is not None,
         next=page.form.get("next") or page.parameter("next", HOME),
     )
 

@@ -104,7 +104,14 @@ async def test_a_session_is_over_when_somebody_else_signs_in_at_the_proxy(
     # Nor does it hold past the proxy, which says nothing there.
     assert (await direct.get("/api/admin/whoami", headers=session)).status_code == 401
     await client.get("/admin/sign-in", auth=NGA)
-    assert (await whoami(client, NGA)).json()["role"] == "viewer"
+    me = (await whoami(client, NGA)).json()
+    assert me["role"] == "viewer"
+    # Who signs out stays out until they want in again.
+    out = await client.post("/admin/sign-out", data={"csrf": me["csrf"]}, auth=NGA)
+    assert out.headers["location"] == "/admin/sign-in?left=1"
+    left = await client.get(out.headers["location"], auth=NGA)
+    assert "You are signed out of Luot." in left.text
+    assert (await whoami(client, NGA)).status_code == 401
 
 
 async def test_what_a_browser_says_of_itself_the_proxy_overwrites(

@@ -267,6 +267,35 @@ async def test_a_provider_that_is_not_there_is_said(
     assert "The sign-in service cannot be reached right now" in answer.text
 
 
+async def test_an_address_names_an_account_only_where_it_is_verified(
+    store: Store, redis: Redis, redis_server: RedisServer, clock: Clock, provider: OidcProvider
+) -> None:
+    provider.person("phuc", "desk", email="Phuc@mytho.example", email_verified=True)
+    for name, verified in (("mai", False), ("hoa", "true"), ("binh", None)):
+        said = {} if verified is None else {"email_verified": verified}
+        provider.person(name, "desk", email=f"{name}@mytho.example", **said)
+    provider.person("khoa", "desk")
+    # It learns of new people when it starts.
+    provider.stop()
+    provider.start()
+    given = {**provider.settings, "LUOT_OIDC_USER_CLAIM": "email"}
+    settings = ApiSettings.read(given, admin_token=TOKEN, redis_url=redis_server.url)
+    api = Api(settings, store=store, state=State(redis), clock=clock, monotonic=clock)
+    await api.start()
+    async with serving(api.asgi) as client:
+        client.headers.update(HTML)
+        clock.set(datetime.now(HANOI))
+        for name in ("mai", "hoa", "binh"):
+            answer = await come_in(client, name)
+            assert answer.status_code == 403
+            assert "has not verified your e-mail address" in answer.text
+        nameless = await come_in(client, "khoa")
+        assert "does not say “email”" in nameless.text
+        assert (await come_in(client, "phuc")).status_code == 303
+        assert await whoami(client) == ("phuc@mytho.example", "editor", ["mytho"])
+    await api.stop()
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

@@ -18,7 +18,6 @@ from services.api.access.oidc.settings import ProviderSettings
 from services.api.access.outside_accounts import OutsideAccounts
 from services.api.access.sign_in import SignedIn, SignInService
 from services.http.errors import ApiError, Told, shown
-from services.model.account import User
 
 PREFIX = "oidc "
 """Of the identity of an account: what follows is the issuer and its name for the person."""
@@ -115,11 +114,6 @@ class OidcSignIn:
     async def leaving(self) -> str | None:
         """Return where one signs out of the provider, too; None where it has no such place."""
         return await self._provider.leaving()
-
-    @staticmethod
-    def vouches_for(user: User | None) -> bool:
-        """Tell whether an account is one of the provider's."""
-        return user is not None and user.identity.startswith(PREFIX)
 
     async def close(self) -> None:
         """Close the connections to the provider."""

@@ -5,7 +5,7 @@ import datetime
 import io
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +22,9 @@ from services.model.site import Site
 from services.store.annotations import Annotation
 
 COLUMNS = ("day", "text", "author")
+_OR_CSV: dict[int | str, dict[str, Any]] = {
+    HTTPStatus.OK.value: {"content": {"text/csv": {"schema": {"type": "string"}}}}
+}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
@@ -70,7 +73,7 @@ def router(registry: Callable[[], Registry], of: Callable[[], Annotations]) -> A
     known = Depends(site_of(registry))
     named = Path(alias="id", description="the id of an annotation")
 
-    @routes.get("", response_model=AnnotationList)
+    @routes.get("", response_model=AnnotationList, responses=_OR_CSV)
     @needs(Role.VIEWER)
     async def list_annotations(
         site: Annotated[Site, known],

@@ -21,6 +21,7 @@ from tests.servers.system import System
 SECRETS = {
     "LUOT_ADMIN_TOKEN": "hush-admin-token-0123456789",
     "LUOT_CLICKHOUSE_URL": f"clickhouse://luot:hush-clickhouse@127.0.0.1:{free_port()}/luot",
+    "LUOT_OIDC_CLIENT_SECRET": "hush-oidc-client",
     "LUOT_REDIS_URL": f"redis://luot:hush-redis@127.0.0.1:{free_port()}/0",
     "LUOT_TOKEN": "hush-client-token-0123456789",
 }

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from services.api.stats.comparison import gap
-from services.api.stats.filters import Filter, Property
+from services.api.stats.filters import OF_VISITS, Filter, Property
 from services.api.stats.measures import LENGTHS, Counts, Measure, change
 from services.api.stats.opening import Opening
 from services.api.stats.panel_results import (
@@ -20,7 +20,7 @@ from services.api.stats.panel_results import (
     PanelResult,
     SeriesPoint,
 )
-from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.query import MEASURED_AT, BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import Row
 from services.api.stats.site_query import CHARTED, Scope
@@ -33,6 +33,8 @@ BREAKDOWNS: Mapping[str, Property] = {
     by.field: by
     for by in (
         Property.PAGE,
+        Property.ENTRY_PAGE,
+        Property.EXIT_PAGE,
         Property.SOURCE,
         Property.COUNTRY,
         Property.DEVICE,
@@ -123,7 +125,7 @@ class PanelReading:
                 count,
                 count / most,
                 round(100 * count / total),
-                self._scope.narrowed(Filter(by, ((row.name,),))),
+                self._scope.narrowed(Filter(filtered_by(by), ((row.name,),))),
             )
             for row, count in zip(result.value, counts, strict=True)
         ]
@@ -242,6 +244,18 @@ class PanelReading:
 def ordered_by(by: Property) -> Measure:
     """Return what a breakdown is ordered by."""
     return Measure.PAGEVIEWS if by is Property.PAGE else Measure.VISITS
+
+
+def filtered_by(by: Property) -> Property:
+    """Return what the rows of a panel narrow the page to."""
+    return Property.PAGE if by in OF_VISITS else by
+
+
+def measured_by(by: Property) -> tuple[Measure, ...]:
+    """Return the measures of the rows of a panel, the one that they are ordered by first."""
+    first = ordered_by(by)
+    known = MEASURED_AT.get(by, CHARTED)
+    return (first, *(one for one in CHARTED if one is not first and one in known))
 
 
 def question_of(site: Site, scope: Scope, measures: tuple[Measure, ...]) -> StatsQuery:

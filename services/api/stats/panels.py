@@ -10,7 +10,13 @@ from services.api.access.principal import Principal
 from services.api.counter import queries
 from services.api.counter.online import OnlineReader
 from services.api.stats import answers
-from services.api.stats.panel_reading import BREAKDOWNS, PanelReading, ordered_by, question_of
+from services.api.stats.panel_reading import (
+    BREAKDOWNS,
+    PanelReading,
+    measured_by,
+    ordered_by,
+    question_of,
+)
 from services.api.stats.panel_results import CsvFile
 from services.api.stats.queries_trends import trends
 from services.api.stats.query import BreakdownQuery
@@ -107,8 +113,7 @@ class SitePanels:
             table = answers.rows(CHARTED, "date", result.rows)
         elif panel in BREAKDOWNS:
             by = BREAKDOWNS[panel]
-            first = ordered_by(by)
-            measures = (first, *(measure for measure in CHARTED if measure is not first))
+            measures = measured_by(by)
             question = question_of(self.site, self.scope, measures)
             if self._is_public:
                 question = question.of_shown_pages(by)

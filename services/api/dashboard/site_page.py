@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from services.api.dashboard import embedding, query_parameters
 from services.api.dashboard.chart import NARROW, WIDE, Point, bar, chart
+from services.api.dashboard.heat_table import heat_rows
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
@@ -73,8 +74,8 @@ async def site(page: PageRequest) -> Response:
         "more": (*LONG_PERIODS, *REPORTS),
         "chips": [(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
         "online": await panels.online(),
-        "label": _period_label(scope, t),
-        "against": _against(scope, t),
+        "label": period_label(scope, t),
+        "against": against_label(scope, t),
         "comparisons": COMPARISONS,
         "before_first": to_date(scope.compared.first).isoformat(),
         "before_last": to_date(scope.compared.last).isoformat(),
@@ -187,11 +188,20 @@ async def _parts(
                 result=breakdown,
                 rows=_bars(panel, breakdown.value or [], links, t),
                 csv=links.csv(panel),
+                every=links.below(f"/all/{panel}"),
             )
+        week = await reading.heat()
+        yield page.part(
+            "site_heat.html",
+            result=week,
+            rows=heat_rows(week.value or [], t),
+            zone=context["zone"],
+        )
         yield page.part("site_end.html", **context)
 
 
-def _period_label(scope: Scope, t: Language) -> str:
+def period_label(scope: Scope, t: Language) -> str:
+    """Return the period in words."""
     first = to_date(scope.span.first)
     match scope.query.period:
         case Period.MONTH:
@@ -201,7 +211,8 @@ def _period_label(scope: Scope, t: Language) -> str:
     return _span_label(scope.span, t)
 
 
-def _against(scope: Scope, t: Language) -> str:
+def against_label(scope: Scope, t: Language) -> str:
+    """Return in words what the period is compared with."""
     if scope.before is None:
         return t("compare.none")
     key = "period.against.whole" if scope.is_under_way else "period.against"

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from services.api.stats import heat
 from services.api.stats.comparison import gap
 from services.api.stats.filters import OF_VISITS, Filter, Property
 from services.api.stats.measures import LENGTHS, Counts, Measure, change
@@ -83,6 +84,7 @@ class PanelReading:
         self._summary = self._begin(self._compared(CHARTED))
         self._series = self._begin(self._timeseries())
         self._details = self._begin(self._compared(DETAILS))
+        self._heat = self._begin(self._week())
         self._breakdowns = {
             name: self._begin(self._breakdown(by)) for name, by in BREAKDOWNS.items()
         }
@@ -130,6 +132,10 @@ class PanelReading:
             for row, count in zip(result.value, counts, strict=True)
         ]
         return PanelResult(rows, partial=result.partial)
+
+    async def heat(self) -> PanelResult[list[list[int]]]:
+        """Return the views of each hour of the week, 24 for each weekday from Monday on."""
+        return await self._heat()
 
     async def entered(self) -> EnteredNumbers:
         """Return the opening balances of the period, and whether there are any to compare with."""
@@ -230,6 +236,9 @@ class PanelReading:
             was = before[place].counts.value(measure) if place < len(before) else None
             points.append(SeriesPoint(row.name, value, None if was is None else int(was)))
         return points
+
+    async def _week(self) -> PanelResult[list[list[int]]]:
+        return await heat.read(self._reader, await self._question((Measure.PAGEVIEWS,)))
 
     async def _breakdown(self, by: Property) -> PanelResult[list[Row]]:
         measure = ordered_by(by)

@@ -22,6 +22,7 @@ from services.api.stats.queries_trends import trends
 from services.api.stats.query import BreakdownQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.readers import StatsReaders
+from services.api.stats.rows.panel_rows import PanelRows
 from services.api.stats.site_query import CHARTED, Scope, SiteQuery, scope_of
 from services.api.stats.spans import Span
 from services.http.errors import ApiError, bad_request, shown, unavailable
@@ -85,6 +86,11 @@ class SitePanels:
             raise unavailable(f"the store cannot be read: {error}") from error
         self._first_day = min(days.values(), default=None)
         return self._first_day is not None
+
+    @property
+    def rows(self) -> PanelRows:
+        """What reads all rows of a panel."""
+        return PanelRows(self._reader, self.site, self.scope, is_public=self._is_public)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[PanelReading]:

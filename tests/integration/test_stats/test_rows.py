@@ -2,12 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from msgspec import structs
 
+from services.api.stats import heat
 from services.api.stats.filters import Property, parse
 from services.api.stats.measures import Measure
 from services.api.stats.panel_reading import BREAKDOWNS
@@ -164,6 +166,23 @@ async def test_sections_are_sums_of_their_pages(store: Store, seen: dict[str, li
         }
         visits = [row.counts for row in rows.rows]
         assert all(of.visitors <= of.visits <= of.pageviews for of in visits)
+    await reader.close()
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+async def test_the_hours_of_the_week_are_those_of_the_clocks_on_the_wall(
+    store: Store, seen: dict[str, list[Seen]], number: int
+) -> None:
+    site = history.SITES[number]
+    reader = StatsReader(store)
+    span = Span(to_day(date(2023, 6, 1)), to_day(date(2024, 12, 31)))
+    found = await heat.read(reader, StatsQuery(site, span, ()))
+    expected = [[0] * 24 for _ in range(7)]
+    for hit in of_days(seen[site.slug], span):
+        local = datetime.fromtimestamp(hit.at / 1000, ZoneInfo(site.timezone))
+        expected[local.weekday()][local.hour] += 1
+    assert found.value == expected
+    assert not found.partial
     await reader.close()
 
 

@@ -10,6 +10,7 @@ from services.api.stats.site_query import CUSTOM, YESTERDAY, Scope, SiteQuery
 from services.api.stats.spans import Period, follows_calendar, span_of
 from services.model.calendar import months_later, to_date
 
+BACKSLASH = "\\"
 _DEFAULT = SiteQuery()
 
 
@@ -24,7 +25,17 @@ def read(page: PageRequest) -> SiteQuery:
         compare = f"{page.parameter('compare_from')},{page.parameter('compare_to')}"
     measure = page.parameter("measure", _DEFAULT.measure)
     opening = page.parameter("opening", _DEFAULT.opening)
-    return SiteQuery(period, dates, measure, page.parameter("filters"), compare, opening)
+    return SiteQuery(period, dates, measure, _filters(page), compare, opening)
+
+
+def _filters(page: PageRequest) -> str:
+    """Return the filters of the address, and that of the form beside them, where it is filled."""
+    filters, value = page.parameter("filters"), page.parameter("filter_value").strip()
+    if not value:
+        return filters
+    operator = "!=" if page.parameter("filter_is") == "not" else "=="
+    added = f"{page.parameter('filter_by')}{operator}{value.replace(';', BACKSLASH + ';')}"
+    return f"{filters};{added}" if filters else added
 
 
 class Links:

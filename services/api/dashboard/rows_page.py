@@ -11,7 +11,7 @@ from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
 from services.api.dashboard.site_page import against_label, chip, period_label, value_name
-from services.api.stats.filters import Filter
+from services.api.stats.filters import FILTERED, Filter
 from services.api.stats.measures import Measure, change
 from services.api.stats.panel_reading import BREAKDOWNS, filtered_by
 from services.api.stats.rows.question import BELOW, NAME, ROOT, AllRow, AllRows, RowsQuery
@@ -88,6 +88,7 @@ async def rows(page: PageRequest) -> Response:
         last=to_date(scope.elapsed.last).isoformat(),
         today=to_date(scope.today).isoformat(),
         chips=[(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
+        filtered=[(by.value, by.field) for by in FILTERED],
         fields=links.fields(but=("search",)),
         custom=links.fields(but=("period", "date")),
         columns=_columns(panel, asked, found.measures, links, t),

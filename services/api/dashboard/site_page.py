@@ -13,6 +13,7 @@ from services.api.dashboard.heat_table import heat_rows
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
+from services.api.stats.filters import FILTERED
 from services.api.stats.panel_results import BreakdownRow, EnteredNumbers, Figure, SeriesPoint
 from services.api.stats.panels import SitePanels
 from services.api.stats.site_query import (
@@ -73,6 +74,7 @@ async def site(page: PageRequest) -> Response:
         "periods": PERIODS,
         "more": (*LONG_PERIODS, *REPORTS),
         "chips": [(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
+        "filtered": [(by.value, by.field) for by in FILTERED],
         "online": await panels.online(),
         "label": period_label(scope, t),
         "against": against_label(scope, t),

@@ -55,6 +55,25 @@ async def test_a_search_is_kept_by_the_order_and_the_file(client: httpx.AsyncCli
     assert "Nothing is found" in await shown(client, search="zzz")
 
 
+async def test_the_form_of_filters_takes_patterns(client: httpx.AsyncClient) -> None:
+    asked = {"filter_by": "event:page", "filter_value": "/l/*|/", "filters": "visit:country==VN"}
+    for path in ("all/page", ""):
+        page = await client.get(
+            f"/admin/sites/newyork/{path}".rstrip("/"), params=PERIOD | asked, headers=ENGLISH
+        )
+        assert page.status_code == 200
+        assert "Page: /l/* | /" in page.text
+        assert "Country: VN" in page.text
+    rows = await file(client, **asked)
+    assert {row[0] for row in rows[1:]} == {"/", "/l/2"}
+    without = await file(client, **(asked | {"filter_is": "not"}))
+    assert not {row[0] for row in without[1:]} & {"/", "/l/2"}
+    refused = await client.get(
+        "/admin/sites/newyork", params={"filter_by": "height", "filter_value": "1"}
+    )
+    assert list(refused.json()["errors"]) == ["filters"]
+
+
 async def test_a_section_opens_to_its_pages(client: httpx.AsyncClient) -> None:
     page = await shown(client, section="/")
     assert "/tin-tuc/*" in page

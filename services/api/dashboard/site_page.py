@@ -190,6 +190,7 @@ async def _parts(
                 result=breakdown,
                 rows=_bars(panel, breakdown.value or [], links, t),
                 csv=links.csv(panel),
+                may_edit=context["may_edit"],
                 every=links.below(f"/all/{panel}"),
             )
         week = await reading.heat()

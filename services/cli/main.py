@@ -11,6 +11,7 @@ from services.cli import (
     balance,
     convert,
     correct,
+    country,
     doctor,
     export,
     import_logs,
@@ -54,6 +55,7 @@ app.add_typer(imports.app, name="imports")
 app.add_typer(export.app, name="export")
 for module in (audit, snippet, backup, verify, restore, rewind, doctor, import_logs, convert, tail):
     app.add_typer(module.app)
+app.add_typer(country.app)
 
 
 def main() -> None:

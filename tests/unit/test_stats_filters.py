@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.api.stats.filters import Filter, Property, parse
+from services.api.stats.filters import FILTERED, Filter, Property, parse
 from services.api.stats.queries_hits import fitting
 from services.api.stats.site_query import filters_of, values_of
 from services.api.stats.spans import (
@@ -41,7 +41,7 @@ PATTERNS = (
 )
 FILTERS = some.builds(
     Filter,
-    some.sampled_from(Property),
+    some.sampled_from(FILTERED),
     some.lists(PATTERNS, min_size=1, max_size=4).map(tuple),
     some.booleans(),
 )

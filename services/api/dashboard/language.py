@@ -160,6 +160,11 @@ class Language:
         """Return a day in full, with its weekday."""
         return self._date(day, "date.full")
 
+    def weekday(self, number: int) -> str:
+        """Return the name of a weekday; 0 is Monday."""
+        name: str = self._locale.days["stand-alone"]["wide"][number]
+        return name[:1].upper() + name[1:]
+
     def date_of(self, day: date) -> str:
         """Return a date."""
         return self._date(day, "date")

@@ -1,5 +1,6 @@
 """The address of a site's page: which parameters it has, so that it can be kept and sent on."""
 
+from collections.abc import Collection, Mapping
 from urllib.parse import urlencode
 
 import msgspec
@@ -9,6 +10,7 @@ from services.api.stats.site_query import CUSTOM, YESTERDAY, Scope, SiteQuery
 from services.api.stats.spans import Period, follows_calendar, span_of
 from services.model.calendar import months_later, to_date
 
+BACKSLASH = "\\"
 _DEFAULT = SiteQuery()
 
 
@@ -23,21 +25,65 @@ def read(page: PageRequest) -> SiteQuery:
         compare = f"{page.parameter('compare_from')},{page.parameter('compare_to')}"
     measure = page.parameter("measure", _DEFAULT.measure)
     opening = page.parameter("opening", _DEFAULT.opening)
-    return SiteQuery(period, dates, measure, page.parameter("filters"), compare, opening)
+    return SiteQuery(period, dates, measure, _filters(page), compare, opening)
+
+
+def _filters(page: PageRequest) -> str:
+    """Return the filters of the address, and that of the form beside them, where it is filled."""
+    filters, value = page.parameter("filters"), page.parameter("filter_value").strip()
+    if not value:
+        return filters
+    operator = "!=" if page.parameter("filter_is") == "not" else "=="
+    added = f"{page.parameter('filter_by')}{operator}{value.replace(';', BACKSLASH + ';')}"
+    return f"{filters};{added}" if filters else added
 
 
 class Links:
-    """The addresses of a site's page with some of its parameters changed."""
+    """The addresses of a site's page, or one below it, with some of its parameters changed.
 
-    def __init__(self, slug: str, scope: Scope, base: str | None = None) -> None:
-        """`base` is the address of the page, where it is not that of those who are signed in."""
+    base  the address of the site's page
+    home  the address without parameters
+    more  the parameters that only the page below has, which its addresses keep
+    """
+
+    def __init__(
+        self,
+        slug: str,
+        scope: Scope,
+        base: str | None = None,
+        below: str = "",
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        """`base` is the address of the page, where it is not that of those who are signed in.
+
+        `below` is what the address of a page below it has after that.
+        """
         self.base = self._path = base or f"{HOME}/sites/{slug}"
         self._scope = scope
+        self.home = f"{self._path}{below}"
+        self.more = dict(more or {})
 
     def path(self, **changes: str) -> str:
         """Return the address of the page with these fields of the query changed."""
         query = self._scope.query
-        return self._path + _text(msgspec.structs.replace(query, **changes))
+        return self.home + _text(msgspec.structs.replace(query, **changes), self.more)
+
+    def below(self, path: str) -> str:
+        """Return the address of a page below that of the site, with the same query."""
+        return f"{self._path}{path}{_text(self._scope.query)}"
+
+    def with_more(self, **changes: str) -> str:
+        """Return the address with some of its own parameters changed, '' for none."""
+        return self.home + _text(self._scope.query, {**self.more, **changes})
+
+    def file(self) -> str:
+        """Return the address of the same as CSV."""
+        return f"{self.home}/csv{_text(self._scope.query, self.more)}"
+
+    def fields(self, but: Collection[str] = ()) -> list[tuple[str, str]]:
+        """Return the parameters and their values that a form keeps, but some."""
+        kept = _parameters(self._scope.query) | self.more
+        return [(name, value) for name, value in kept.items() if value and name not in but]
 
     def csv(self, panel: str) -> str:
         """Return the address of a panel as CSV."""
@@ -82,8 +128,14 @@ def _iso(day: int) -> str:
     return to_date(day).isoformat()
 
 
-def _text(query: SiteQuery) -> str:
-    parameters = {
+def _text(query: SiteQuery, more: Mapping[str, str] | None = None) -> str:
+    parameters = _parameters(query) | dict(more or {})
+    text = urlencode({name: value for name, value in parameters.items() if value}, safe=":,/=")
+    return f"?{text}" if text else ""
+
+
+def _parameters(query: SiteQuery) -> dict[str, str]:
+    return {
         "period": "" if query.period == _DEFAULT.period else query.period,
         "date": query.dates,
         "measure": "" if query.measure == _DEFAULT.measure else query.measure,
@@ -91,5 +143,3 @@ def _text(query: SiteQuery) -> str:
         "compare": "" if query.compare == _DEFAULT.compare else query.compare,
         "opening": "" if query.opening == _DEFAULT.opening else query.opening,
     }
-    text = urlencode({name: value for name, value in parameters.items() if value}, safe=":,/=")
-    return f"?{text}" if text else ""

@@ -16,6 +16,7 @@ from services.api.dashboard import (
     notes_page,
     outside_pages,
     people,
+    rows_page,
     second_factor_page,
     session_pages,
     sharing_page,
@@ -59,6 +60,8 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(NEW_SITE, site_form.create, Role.OWNER, "POST")
     pages.add_readable(SITE, site_page.site)
     pages.add_readable(f"{SITE}/csv/{{panel}}", export.csv)
+    pages.add_readable(f"{SITE}/all/{{panel}}", rows_page.rows)
+    pages.add_readable(f"{SITE}/all/{{panel}}/csv", rows_page.csv)
     pages.add(f"{SITE}/embed", site_form.embed, Role.VIEWER)
     pages.add(f"{SITE}/settings", site_form.settings, Role.EDITOR)
     pages.add(f"{SITE}/settings", site_form.change, Role.EDITOR, "POST")
@@ -90,6 +93,8 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     ):
         pages.add_shown(path, site_page.site, find)
         pages.add_shown(f"{path}/csv/{{panel}}", export.csv, find)
+        pages.add_shown(f"{path}/all/{{panel}}", rows_page.rows, find)
+        pages.add_shown(f"{path}/all/{{panel}}/csv", rows_page.csv, find)
         pages.add_shown(f"{path}/online", shown_pages.online, find)
 
     pages.add(USERS, people.users, Role.OWNER)

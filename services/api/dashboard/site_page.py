@@ -9,9 +9,11 @@ from starlette.responses import Response
 
 from services.api.dashboard import embedding, notes_page, query_parameters, shown_pages
 from services.api.dashboard.chart import NARROW, WIDE, Point, bar, chart
+from services.api.dashboard.heat_table import heat_rows
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
+from services.api.stats.filters import FILTERED
 from services.api.stats.panel_results import BreakdownRow, EnteredNumbers, Figure, SeriesPoint
 from services.api.stats.panels import SitePanels
 from services.api.stats.site_query import (
@@ -72,10 +74,11 @@ async def site(page: PageRequest) -> Response:
         "periods": PERIODS,
         "more": (*LONG_PERIODS, *REPORTS),
         "chips": [(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
+        "filtered": [(by.value, by.field) for by in FILTERED],
         "online": await panels.online(),
         "online_url": shown_pages.online_url(page),
-        "label": _period_label(scope, t),
-        "against": _against(scope, t),
+        "label": period_label(scope, t),
+        "against": against_label(scope, t),
         "comparisons": COMPARISONS,
         "before_first": to_date(scope.compared.first).isoformat(),
         "before_last": to_date(scope.compared.last).isoformat(),
@@ -191,11 +194,21 @@ async def _parts(
                 result=breakdown,
                 rows=_bars(panel, breakdown.value or [], links, t),
                 csv=links.csv(panel),
+                may_edit=context["may_edit"],
+                every=links.below(f"/all/{panel}"),
             )
+        week = await reading.heat()
+        yield page.part(
+            "site_heat.html",
+            result=week,
+            rows=heat_rows(week.value or [], t),
+            zone=context["zone"],
+        )
         yield page.part("site_end.html", **context)
 
 
-def _period_label(scope: Scope, t: Language) -> str:
+def period_label(scope: Scope, t: Language) -> str:
+    """Return the period in words."""
     first = to_date(scope.span.first)
     match scope.query.period:
         case Period.MONTH:
@@ -205,7 +218,8 @@ def _period_label(scope: Scope, t: Language) -> str:
     return _span_label(scope.span, t)
 
 
-def _against(scope: Scope, t: Language) -> str:
+def against_label(scope: Scope, t: Language) -> str:
+    """Return in words what the period is compared with."""
     if scope.before is None:
         return t("compare.none")
     key = "period.against.whole" if scope.is_under_way else "period.against"

@@ -61,6 +61,8 @@ class Value(Counted):
     device: str | None = None
     browser: str | None = None
     os: str | None = None
+    entry_page: str | None = None
+    exit_page: str | None = None
 
 
 class Breakdown(BaseModel):

@@ -33,6 +33,8 @@ class Property(StrEnum):
     DEVICE = "visit:device"
     BROWSER = "visit:browser"
     OS = "visit:os"
+    ENTRY_PAGE = "visit:entry_page"
+    EXIT_PAGE = "visit:exit_page"
 
     @property
     def field(self) -> str:
@@ -48,6 +50,13 @@ class Property(StrEnum):
         """Return a value of the table as an answer has it."""
         return value or self.unknown
 
+
+OF_VISITS = frozenset({Property.ENTRY_PAGE, Property.EXIT_PAGE})
+"""What visits alone are broken down by; a single view does not know it, so nothing is filtered."""
+OF_PATHS = frozenset({Property.PAGE, *OF_VISITS})
+"""Whose values are pages."""
+FILTERED = tuple(by for by in Property if by not in OF_VISITS)
+"""What a view can be filtered by."""
 
 Pattern = tuple[str, ...]
 """Literal pieces with any text between them; one piece is the value itself."""
@@ -130,9 +139,10 @@ def _filter(term: str) -> Filter:
         if len(_split(value, "*")) > MAX_STARS + 1:
             raise bad_request("filters", f"{shown(value)}; expected at most {MAX_STARS} times *")
     patterns = tuple(tuple(_unescaped(piece) for piece in _split(value, "*")) for value in values)
-    return Filter(
-        property_of(matched["property"], "filters"), patterns, matched["operator"] == "!="
-    )
+    by = property_of(matched["property"], "filters")
+    if by in OF_VISITS:
+        raise bad_request("filters", f"{by} is no filter; expected one of {', '.join(FILTERED)}")
+    return Filter(by, patterns, matched["operator"] == "!=")
 
 
 def property_of(name: str, field: str) -> Property:

@@ -6,7 +6,7 @@ what is left each month that has a number of its own, and of the rest the days. 
 time lies within no period.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -88,3 +88,19 @@ async def of_pages(store: Store, site: str, span: Span, today: int) -> dict[str,
         if path and grain is not Grain.TOTAL:
             pages.setdefault(path, {})[grain, start] = counts
     return {path: OpeningNumbers(counts).within(span, today) for path, counts in pages.items()}
+
+
+async def of_pages_of(
+    store: Store,
+    sites: Iterable[str],
+    page_of: Callable[[str], str],
+    span: Span,
+    today: int,
+) -> dict[str, tuple[int, int]]:
+    """Return the same of several sites together, by the page that each path is."""
+    pages: dict[str, tuple[int, int]] = {}
+    for site in sites:
+        for path, (views, visits) in (await of_pages(store, site, span, today)).items():
+            before = pages.get(page_of(path), (0, 0))
+            pages[page_of(path)] = (before[0] + views, before[1] + visits)
+    return pages

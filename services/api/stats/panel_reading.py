@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from services.api.stats import heat
 from services.api.stats.comparison import gap
-from services.api.stats.filters import Filter, Property
+from services.api.stats.filters import OF_VISITS, Filter, Property
 from services.api.stats.measures import LENGTHS, Counts, Measure, change
 from services.api.stats.opening import Opening
 from services.api.stats.panel_results import (
@@ -20,7 +21,7 @@ from services.api.stats.panel_results import (
     PanelResult,
     SeriesPoint,
 )
-from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.query import MEASURED_AT, BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import Row
 from services.api.stats.site_query import CHARTED, Scope
@@ -33,6 +34,8 @@ BREAKDOWNS: Mapping[str, Property] = {
     by.field: by
     for by in (
         Property.PAGE,
+        Property.ENTRY_PAGE,
+        Property.EXIT_PAGE,
         Property.SOURCE,
         Property.COUNTRY,
         Property.DEVICE,
@@ -81,6 +84,7 @@ class PanelReading:
         self._summary = self._begin(self._compared(CHARTED))
         self._series = self._begin(self._timeseries())
         self._details = self._begin(self._compared(DETAILS))
+        self._heat = self._begin(self._week())
         self._breakdowns = {
             name: self._begin(self._breakdown(by)) for name, by in BREAKDOWNS.items()
         }
@@ -123,11 +127,15 @@ class PanelReading:
                 count,
                 count / most,
                 round(100 * count / total),
-                self._scope.narrowed(Filter(by, ((row.name,),))),
+                self._scope.narrowed(Filter(filtered_by(by), ((row.name,),))),
             )
             for row, count in zip(result.value, counts, strict=True)
         ]
         return PanelResult(rows, partial=result.partial)
+
+    async def heat(self) -> PanelResult[list[list[int]]]:
+        """Return the views of each hour of the week, 24 for each weekday from Monday on."""
+        return await self._heat()
 
     async def entered(self) -> EnteredNumbers:
         """Return the opening balances of the period, and whether there are any to compare with."""
@@ -229,6 +237,9 @@ class PanelReading:
             points.append(SeriesPoint(row.name, value, None if was is None else int(was)))
         return points
 
+    async def _week(self) -> PanelResult[list[list[int]]]:
+        return await heat.read(self._reader, await self._question((Measure.PAGEVIEWS,)))
+
     async def _breakdown(self, by: Property) -> PanelResult[list[Row]]:
         measure = ordered_by(by)
         question = await self._question((measure,))
@@ -242,6 +253,18 @@ class PanelReading:
 def ordered_by(by: Property) -> Measure:
     """Return what a breakdown is ordered by."""
     return Measure.PAGEVIEWS if by is Property.PAGE else Measure.VISITS
+
+
+def filtered_by(by: Property) -> Property:
+    """Return what the rows of a panel narrow the page to."""
+    return Property.PAGE if by in OF_VISITS else by
+
+
+def measured_by(by: Property) -> tuple[Measure, ...]:
+    """Return the measures of the rows of a panel, the one that they are ordered by first."""
+    first = ordered_by(by)
+    known = MEASURED_AT.get(by, CHARTED)
+    return (first, *(one for one in CHARTED if one is not first and one in known))
 
 
 def question_of(site: Site, scope: Scope, measures: tuple[Measure, ...]) -> StatsQuery:

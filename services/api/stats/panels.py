@@ -10,12 +10,19 @@ from services.api.access.principal import Principal
 from services.api.counter import queries
 from services.api.counter.online import OnlineReader
 from services.api.stats import answers
-from services.api.stats.panel_reading import BREAKDOWNS, PanelReading, ordered_by, question_of
+from services.api.stats.panel_reading import (
+    BREAKDOWNS,
+    PanelReading,
+    measured_by,
+    ordered_by,
+    question_of,
+)
 from services.api.stats.panel_results import CsvFile
 from services.api.stats.queries_trends import trends
 from services.api.stats.query import BreakdownQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.readers import StatsReaders
+from services.api.stats.rows.panel_rows import PanelRows
 from services.api.stats.site_query import CHARTED, Scope, SiteQuery, scope_of
 from services.api.stats.spans import Span
 from services.http.errors import ApiError, bad_request, shown, unavailable
@@ -80,6 +87,11 @@ class SitePanels:
         self._first_day = min(days.values(), default=None)
         return self._first_day is not None
 
+    @property
+    def rows(self) -> PanelRows:
+        """What reads all rows of a panel."""
+        return PanelRows(self._reader, self.site, self.scope, is_public=self._is_public)
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[PanelReading]:
         """Read every panel at once; abandon what is still being read at the end."""
@@ -107,8 +119,7 @@ class SitePanels:
             table = answers.rows(CHARTED, "date", result.rows)
         elif panel in BREAKDOWNS:
             by = BREAKDOWNS[panel]
-            first = ordered_by(by)
-            measures = (first, *(measure for measure in CHARTED if measure is not first))
+            measures = measured_by(by)
             question = question_of(self.site, self.scope, measures)
             if self._is_public:
                 question = question.of_shown_pages(by)

@@ -11,7 +11,7 @@ with the next one.
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -34,6 +34,8 @@ COLUMNS = {
     Property.DEVICE: "device",
     Property.BROWSER: "browser",
     Property.OS: "os",
+    Property.ENTRY_PAGE: "path",
+    Property.EXIT_PAGE: "path",
 }
 
 _COVERAGE = """
@@ -81,15 +83,19 @@ HOUR = (
 )
 _BY_HOUR = "SELECT {hour} AS hour, {counts} FROM ({hits}) GROUP BY hour"
 
-_BREAKDOWN = """
+_GROUPED = """
 SELECT toString({column}) AS name, {counts}
-FROM ({hits})
+FROM ({hits}){where}
 GROUP BY {column}
+"""
+_FIRST = """
+SELECT name, pageviews, visits, visitors, bots
+FROM ({rows})
 ORDER BY {order} DESC, name
 LIMIT %(skip)s, %(limit)s
 """
 
-_BROUGHT = """path IN (
+_BROUGHT = """name IN (
     SELECT path
     FROM opening_balances
     WHERE site = %(site)s AND path != '' AND grain != 'total'
@@ -163,29 +169,44 @@ async def by_hour(
 async def breakdown(
     store: Store,
     query: StatsQuery,
-    coverage: Coverage,
+    statement: str,
+    of_statement: Mapping[str, Any],
     breakdown: BreakdownQuery,
     *,
     more: int = 0,
 ) -> dict[str, Counts]:
-    """Return what was counted of each value of a property, in the order of the first measure.
+    """Return the rows of a statement such as `grouped`, in the order of the first measure.
 
     more  so many pages have opening balances: these come first, and after them all rows up to
           the last one that is asked for
     """
-    column = COLUMNS[breakdown.by]
     order = query.measures[0]
-    statement = _BREAKDOWN.format(
-        column=column,
-        counts=_counts(query, breakdown.by),
-        hits=_hits(query, coverage, [column]),
-        order=f"{_BROUGHT if more else ''}{_ORDER.get(order, 'visitors')}",
-    )
+    first = f"{_BROUGHT if more else ''}{_ORDER.get(order, 'visitors')}"
+    statement = _FIRST.format(rows=statement, order=first)
     paging = {"skip": (breakdown.page - 1) * breakdown.limit, "limit": breakdown.limit}
     if more:
         paging = {"skip": 0, "limit": more + breakdown.page * breakdown.limit}
-    rows = await store.execute(statement, parameters(query) | paging)
+    rows = await store.execute(statement, {**of_statement, **paging})
     return {name: Counts(*counts) for name, *counts in rows}
+
+
+def grouped(
+    query: StatsQuery, coverage: Coverage, by: Property, column: str = "", where: str = ""
+) -> str:
+    """Return the statement of a row for each value of a property, in no order.
+
+    column  what stands for the value instead, in terms of the column of the property
+    where   which rows alone
+    """
+    of_property = COLUMNS[by]
+    if by is Property.ENTRY_PAGE:
+        where = f"{where} AND visit = 1" if where else " WHERE visit = 1"
+    return _GROUPED.format(
+        column=column or of_property,
+        counts=_counts(query, by),
+        hits=_hits(query, coverage, [of_property]),
+        where=where,
+    )
 
 
 _ORDER = {
@@ -255,18 +276,18 @@ def _each_once(coverage: Coverage, columns: str, condition: str) -> str:
     )
 
 
-def fitting(filters: Sequence[Filter]) -> tuple[str, dict[str, Any]]:
-    """Return filters as a condition, and its parameters."""
+def fitting(filters: Sequence[Filter], named: str = "") -> tuple[str, dict[str, Any]]:
+    """Return filters as a condition, and its parameters, whose names begin with `named`."""
     conditions: list[str] = []
     values: dict[str, Any] = {}
     for number, of in enumerate(filters):
         column, tests = COLUMNS[of.by], []
         if of.values:
-            values[f"values_{number}"] = of.values
-            tests.append(f"{column} IN %(values_{number})s")
+            values[f"{named}values_{number}"] = of.values
+            tests.append(f"{column} IN %({named}values_{number})s")
         for place, pattern in enumerate(of.wildcards):
-            values[f"like_{number}_{place}"] = _like(pattern)
-            tests.append(f"{column} LIKE %(like_{number}_{place})s")
+            values[f"{named}like_{number}_{place}"] = _like(pattern)
+            tests.append(f"{column} LIKE %({named}like_{number}_{place})s")
         either = " OR ".join(tests)
         conditions.append(f"NOT ({either})" if of.negated else f"({either})")
     return " AND ".join(conditions) or "1", values

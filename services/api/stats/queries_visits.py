@@ -37,14 +37,18 @@ _AT = f"(bitAnd(intDiv({{moment}}, 8), {_TIME}) + {_NEAR})"
 _BEGUN = """
 SELECT
     day,
+    shared,
     arrayFilter((moment, first) -> first, moments, firsts) AS begun,
     arrayFilter((moment, last) -> last, moments, lasts) AS over,
     {named} AS named
 FROM (
-    SELECT day, moments, names, firsts, arrayPushBack(arrayPopFront(firsts), toUInt8(1)) AS lasts
+    SELECT
+        day, shared, moments, names, firsts,
+        arrayPushBack(arrayPopFront(firsts), toUInt8(1)) AS lasts
     FROM (
         SELECT
             day,
+            shared,
             moments,
             names,
             arrayMap(
@@ -52,10 +56,11 @@ FROM (
                 moments,
                 arrayPushFront(arrayPopBack(moments), toUInt64(0))) AS firsts
         FROM (
-            SELECT day, arraySort(unsorted) AS moments, {names} AS names
+            SELECT day, shared, arraySort(unsorted) AS moments, {names} AS names
             FROM (
                 SELECT
                     day,
+                    shared,
                     collected,
                     arrayMap(
                         (who, moment) -> who * {who} + moment,
@@ -115,6 +120,65 @@ GROUP BY key
 """
 
 
+# Each page is known by a hash while visits are put together: that is little to sort and to keep.
+# Its path is added after that, as a row without visits.
+_PAGE_HASH = "cityHash64(path) AS page_hash"
+_ENDED = """
+SELECT path AS name, ended_there AS pageviews, ended_there AS visits,
+    least(seen, ended_there) AS visitors, toUInt64(0) AS bots
+FROM (
+    SELECT max(known) AS path, sum(ended) AS ended_there, sum(seen_there) AS seen
+    FROM (
+        SELECT '' AS known, name AS page_hash, count() AS ended,
+            toUInt64(uniqCombined(cityHash64(day, shared, intDiv(began, {who})))) AS seen_there
+        FROM (
+            SELECT
+                day,
+                shared,
+                tupleElement(visit, 1) AS began,
+                tupleElement(visit, 2) AS name
+            FROM (
+                SELECT day, shared, arrayJoin(arrayMap(
+                    (began, name) -> (began, name), begun, named)) AS visit
+                FROM ({begun})
+            )
+        )
+        WHERE {counts}
+        GROUP BY name
+        UNION ALL
+        SELECT path AS known, cityHash64(path) AS page_hash, toUInt64(0) AS ended,
+            toUInt64(0) AS seen_there
+        FROM hits
+        WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND bot = 0
+        GROUP BY path
+    )
+    GROUP BY page_hash
+    HAVING sum(ended) > 0
+)
+WHERE {shown}
+"""
+
+
+def ended(query: StatsQuery, coverage: Coverage) -> str:
+    """Return the statement of a row for each page that visits ended on, as those of hits have it.
+
+    Its parameters are those of `ended_parameters`.
+    """
+    shown, _ = hits.fitting(query.shown_pages if query.hides else (), "shown_")
+    return _ENDED.format(
+        counts=_TAIL["counts"],
+        who=_WHO,
+        begun=_begun(query, coverage, _PAGE_HASH, is_at_end=True),
+        shown=shown,
+    )
+
+
+def ended_parameters(query: StatsQuery) -> dict[str, Any]:
+    """Return the parameters of `ended`."""
+    shown = hits.fitting(query.shown_pages if query.hides else (), "shown_")[1]
+    return hits.parameters(query) | shown
+
+
 async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[int, Counts]:
     """Return how long the visits were that began on each day."""
     lengths = await _read(store, query, _BY_DAY.format(**_TAIL, begun=_begun(query, coverage)))
@@ -141,8 +205,13 @@ async def of_values(
     return {name: lengths[name] for name in names if name in lengths}
 
 
-def _begun(query: StatsQuery, coverage: Coverage, column: str | None = None) -> str:
-    """Return the statement that finds the visits, and with each the column's value, if any."""
+def _begun(
+    query: StatsQuery, coverage: Coverage, column: str | None = None, *, is_at_end: bool = False
+) -> str:
+    """Return the statement that finds the visits, and with each the column's value, if any.
+
+    is_at_end  the value is that of the last view of the visit instead of the first
+    """
     fits, _ = hits.fitting(query.filters)
     columns = ["day", "visitor", "at", "visit", f"({fits}) AS fits", *([column] if column else [])]
     collected, names, named = "0", "collected", "begun"
@@ -151,6 +220,9 @@ def _begun(query: StatsQuery, coverage: Coverage, column: str | None = None) -> 
         collected = f"groupArray(if(visit = 1, toString({column}), ''))"
         names = "arraySort((name, moment) -> moment, collected, unsorted)"
         named = "arrayFilter((name, first) -> first, names, firsts)"
+    if column and is_at_end:
+        collected = f"groupArray({column.rpartition(' AS ')[2]})"
+        named = "arrayFilter((name, last) -> last, names, lasts)"
     return _BEGUN.format(
         who=_WHO,
         last_group=_GROUPS - 1,

@@ -5,8 +5,16 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from services.api.stats.filters import Filter, Pattern, Property, parse, property_of
-from services.api.stats.measures import Measure
+from services.api.stats.filters import (
+    OF_PATHS,
+    OF_VISITS,
+    Filter,
+    Pattern,
+    Property,
+    parse,
+    property_of,
+)
+from services.api.stats.measures import LENGTHS, Measure
 from services.api.stats.opening import Opening
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import LAST_DAY, Span, span_of
@@ -18,6 +26,11 @@ DEFAULT_PERIOD = "30d"
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 MAX_PAGE = 1000
+MEASURED_AT = {
+    Property.ENTRY_PAGE: (Measure.VISITORS, Measure.VISITS, *sorted(LENGTHS)),
+    Property.EXIT_PAGE: (Measure.VISITORS, Measure.VISITS),
+}
+"""What is known of visits by the page that they began and ended on."""
 
 
 class StatsQuery(msgspec.Struct, frozen=True):
@@ -27,6 +40,7 @@ class StatsQuery(msgspec.Struct, frozen=True):
     snapshot  as of which moment; of that of the reading where there is none
     opening   whether opening balances are in it
     today     the site's
+    hides     whether rows are for strangers, see `of_shown_pages`
     """
 
     site: Site
@@ -36,6 +50,7 @@ class StatsQuery(msgspec.Struct, frozen=True):
     snapshot: Snapshot | None = None
     opening: Opening = Opening.EXCLUDE
     today: int = LAST_DAY
+    hides: bool = False
 
     def wants(self, measures: frozenset[Measure]) -> bool:
         """Tell whether one of these measures is requested."""
@@ -58,12 +73,18 @@ class StatsQuery(msgspec.Struct, frozen=True):
 
     def of_shown_pages(self, by: Property) -> "StatsQuery":
         """Return the query whose rows by a property are for strangers, without hidden pages."""
-        hidden = self.site.hidden_pages
-        if by is not Property.PAGE or not hidden:
+        if by not in OF_PATHS or not self.site.hidden_pages:
             return self
-        patterns = tuple(tuple(page.split(ANY_TEXT)) for page in hidden)
-        shown = Filter(Property.PAGE, patterns, negated=True)
-        return msgspec.structs.replace(self, filters=(*self.filters, shown))
+        if by is Property.EXIT_PAGE:
+            # Filters are about the first view of a visit.
+            return msgspec.structs.replace(self, hides=True)
+        return msgspec.structs.replace(self, filters=(*self.filters, *self.shown_pages))
+
+    @property
+    def shown_pages(self) -> tuple[Filter, ...]:
+        """The filter that leaves the hidden pages out; () where there are none."""
+        patterns = tuple(tuple(page.split(ANY_TEXT)) for page in self.site.hidden_pages)
+        return (Filter(Property.PAGE, patterns, negated=True),) if patterns else ()
 
     def of_addresses(self) -> "StatsQuery":
         """Return the query with each page that it filters by as all addresses of that page."""
@@ -129,6 +150,13 @@ def parse_breakdown(
     by = property_of(name or "", "property")
     if by is Property.PAGE:
         _refuse_ratio(query, "in a breakdown by event:page")
+    if by in OF_VISITS:
+        known = MEASURED_AT[by]
+        if unknown := [measure for measure in query.measures if measure not in known]:
+            expected = ", ".join(known)
+            raise bad_request(
+                "metrics", f"{', '.join(unknown)} by {by}; expected some of {expected}"
+            )
     return BreakdownQuery(
         by,
         whole("limit", limit, DEFAULT_LIMIT, MAX_LIMIT),

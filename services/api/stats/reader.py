@@ -15,24 +15,26 @@ from msgspec import structs
 
 from services.api.counter import queries as counter_queries
 from services.api.stats import opening, queries_hits, queries_visits, snapshot
-from services.api.stats.filters import Property
+from services.api.stats.filters import OF_PATHS, Property
 from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
 from services.api.stats.opening import Opening
 from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.results import (
-    UNDATED,
     Row,
     StatsResult,
     entered_of,
     has_aliases,
     hourly,
+    in_intervals,
     merge_counts,
     ranked,
+    sliced,
     summed,
 )
+from services.api.stats.rows import queries_pages, sources
 from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import Interval, Span, hours_of, label_of
+from services.api.stats.spans import Interval, Span, hours_of
 from services.api.stats.turns import NoTurnError, Turns
 from services.http.errors import ApiError, unavailable
 from services.model.downloads import are_downloads, downloads_of, site_of
@@ -113,7 +115,7 @@ class StatsReader:
         parts = self._parts(structs.replace(site, kept_as=site_of(site.kept_as)))
         return [structs.replace(part, kept_as=downloads_of(part.kept_as)) for part in parts]
 
-    def _of_parts(self, query: StatsQuery) -> list[StatsQuery]:
+    def of_parts(self, query: StatsQuery) -> list[StatsQuery]:
         """Return the query about each part of its site: what they count adds up."""
         asked = query.of_addresses()
         return [
@@ -137,28 +139,16 @@ class StatsReader:
                 return await self._by_hour(query)
             query = query.as_of(await self._moment(query))
             days, warnings = await self._measured(query)
-        rows: dict[str, Counts] = {}
-        spans: dict[str, Span] = {}
-        for day in range(query.span.first, query.span.last + 1):
-            label = label_of(day, interval, query.span)
-            rows.setdefault(label, Counts()).add(days.get(day, Counts()))
-            spans[label] = Span(spans[label].first if label in spans else day, day)
-        entered = Counts()
-        for label, span in spans.items():
-            in_row = entered_of(query, span)
-            rows[label].add(in_row)
-            entered.add(in_row)
-        if entered != entered_of(query, query.span):
-            warnings = [*warnings, UNDATED]
-        return StatsResult([Row(*row) for row in rows.items()], warnings)
+        result = in_intervals(query, days, interval)
+        return StatsResult(result.rows, [*warnings, *result.warnings])
 
     async def breakdown(self, query: StatsQuery, breakdown: BreakdownQuery) -> StatsResult:
         """Return a row for each value of a property, as many as the breakdown says."""
         async with self.turn():
-            brought = await self._brought(query, breakdown)
+            brought = await self.brought(query, breakdown.by)
             if query.opening is Opening.ONLY:
                 return StatsResult(ranked(query, breakdown, {}, brought), [])
-            parts = self._of_parts(query)
+            parts = self.of_parts(query)
             if len(parts) == 1 and not has_aliases(query.site, breakdown.by):
                 rows, warnings = await self._broken_down(query, breakdown, more=len(brought))
             else:
@@ -171,21 +161,13 @@ class StatsReader:
             [Row(breakdown.by.shown(name), counts) for name, counts in rows.items()], warnings
         )
 
-    async def _brought(
-        self, query: StatsQuery, breakdown: BreakdownQuery
-    ) -> dict[str, tuple[int, int]]:
+    async def brought(self, query: StatsQuery, by: Property) -> dict[str, tuple[int, int]]:
         """Return the opening balances of pages, in a breakdown by page that asks for them."""
-        is_wanted = breakdown.by is Property.PAGE and query.opening is not Opening.EXCLUDE
-        if not is_wanted or any(of.by is not Property.PAGE for of in query.filters):
+        if query.opening is Opening.EXCLUDE or not queries_pages.are_counted(query, by):
             return {}
-        pages: dict[str, tuple[int, int]] = {}
-        for part in self.parts(query.site):
-            of_part = await opening.of_pages(self._store, part.kept_as, query.span, query.today)
-            for path, (views, visits) in of_part.items():
-                page = query.site.page_of(path)
-                before = pages.get(page, (0, 0))
-                pages[page] = (before[0] + views, before[1] + visits)
-        return pages
+        names = [part.kept_as for part in self.parts(query.site)]
+        site, days = query.site, (query.span, query.today)
+        return await opening.of_pages_of(self._store, names, site.page_of, *days)
 
     async def _measured(
         self, query: StatsQuery, *, partly: bool = False
@@ -210,20 +192,24 @@ class StatsReader:
         for part in parts:
             of_part, of_warnings = await self._broken_down(part, each, more=more)
             for name, counts in of_part.items():
-                page = site.page_of(name) if breakdown.by is Property.PAGE else name
+                page = site.page_of(name) if breakdown.by in OF_PATHS else name
                 rows.setdefault(page, Counts()).add(counts)
             warnings += of_warnings
         if more:
             return rows, warnings
-        measure = parts[0].measures[0]
-        ordered = sorted(rows.items(), key=lambda row: (-(row[1].value(measure) or 0), row[0]))
-        return dict(ordered[upto - breakdown.limit : upto]), warnings
+        return sliced(rows, parts[0].measures[0], breakdown), warnings
 
     async def _broken_down(
         self, query: StatsQuery, breakdown: BreakdownQuery, *, more: int = 0
     ) -> tuple[dict[str, Counts], list[str]]:
-        coverage, warnings = await self._hits(query, await self._snapshot(query))
-        rows = await queries_hits.breakdown(self._store, query, coverage, breakdown, more=more)
+        counted = sources.can_be_counted(query, breakdown.by)
+        coverage, warnings = await self.hits(query, await self.known(query), partly=counted)
+        source = sources.of_hits(query, coverage, breakdown.by)
+        if warnings and counted:
+            source, warnings = sources.of_counters(query), sources.said(query, warnings)
+        rows = await queries_hits.breakdown(
+            self._store, query, source.statement, source.parameters, breakdown, more=more
+        )
         if query.wants(LENGTHS):
             lengths = await queries_visits.of_values(
                 self._store, query, coverage, breakdown.by, rows
@@ -236,7 +222,7 @@ class StatsReader:
     ) -> tuple[dict[int, Counts], list[str]]:
         days: dict[int, Counts] = {}
         warnings: list[str] = []
-        for part in self._of_parts(query):
+        for part in self.of_parts(query):
             of_part, more = await self._days_of_one(part, partly=partly)
             merge_counts(days, of_part)
             warnings += more
@@ -247,11 +233,15 @@ class StatsReader:
     ) -> tuple[dict[int, Counts], list[str]]:
         days: dict[int, Counts] = {}
         warnings: list[str] = []
-        counted = await self._snapshot(query)
+        counted = await self.known(query)
         if query.filters or query.wants(_RAW):
-            coverage, warnings = await self._hits(query, counted, partly=partly)
+            of_pages = bool(query.filters) and sources.are_views(query)
+            coverage, warnings = await self.hits(query, counted, partly=partly or of_pages)
             if query.filters or query.wants(_BOTS):
                 days = await queries_hits.by_day(self._store, query, coverage)
+            if warnings and of_pages:
+                of_days = await queries_pages.by_day(self._store, query)
+                return {day: Counts(pageviews=of_day) for day, of_day in of_days.items()}, []
             if query.wants(LENGTHS):
                 merge_counts(days, await queries_visits.by_day(self._store, query, coverage))
         if query.filters:
@@ -272,8 +262,8 @@ class StatsReader:
             return StatsResult(hourly(hours, {}), [])
         counts: dict[int, Counts] = {}
         warnings: list[str] = []
-        for part in self._of_parts(query):
-            coverage, more = await self._hits(part, await self._snapshot(part))
+        for part in self.of_parts(query):
+            coverage, more = await self.hits(part, await self.known(part))
             merge_counts(counts, await queries_hits.by_hour(self._store, part, coverage, hours))
             if part.wants(LENGTHS):
                 merge_counts(
@@ -289,11 +279,12 @@ class StatsReader:
             query.site, query.span, with_opening=with_opening
         )
 
-    async def _snapshot(self, query: StatsQuery) -> Snapshot:
+    async def known(self, query: StatsQuery) -> Snapshot:
+        """Return the moment of a query, of its site alone."""
         known = query.snapshot and query.snapshot.of(query.site.kept_as)
         return known or await snapshot.take(self._store, query.site.kept_as, query.span)
 
-    async def _hits(
+    async def hits(
         self, query: StatsQuery, counted: Snapshot, *, partly: bool = False
     ) -> tuple[Coverage, list[str]]:
         """Return which raw hits there are. Raises ApiError when all that were counted are gone.

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from services.api.stats.filters import Property
-from services.api.stats.measures import Counts
+from services.api.stats.filters import OF_PATHS, Property
+from services.api.stats.measures import Counts, Measure
 from services.api.stats.opening import Opening
 from services.api.stats.query import BreakdownQuery, StatsQuery
-from services.api.stats.spans import Hours, Span
+from services.api.stats.spans import Hours, Interval, Span, label_of
 from services.model.site import Site
 
 UNDATED = (
@@ -57,6 +57,32 @@ def ranked(
     return [Row(breakdown.by.shown(name), rows[name]) for name in names]
 
 
+def sliced(
+    rows: Mapping[str, Counts], measure: Measure, breakdown: BreakdownQuery
+) -> dict[str, Counts]:
+    """Return the rows of a page of the breakdown, the highest of a measure first."""
+    ordered = sorted(rows.items(), key=lambda row: (-(row[1].value(measure) or 0), row[0]))
+    upto = breakdown.page * breakdown.limit
+    return dict(ordered[upto - breakdown.limit : upto])
+
+
+def in_intervals(query: StatsQuery, days: Mapping[int, Counts], interval: Interval) -> StatsResult:
+    """Return a row for each interval of the span, with what was entered of it."""
+    rows: dict[str, Counts] = {}
+    spans: dict[str, Span] = {}
+    for day in range(query.span.first, query.span.last + 1):
+        label = label_of(day, interval, query.span)
+        rows.setdefault(label, Counts()).add(days.get(day, Counts()))
+        spans[label] = Span(spans[label].first if label in spans else day, day)
+    entered = Counts()
+    for label, span in spans.items():
+        in_row = entered_of(query, span)
+        rows[label].add(in_row)
+        entered.add(in_row)
+    warnings = [] if entered == entered_of(query, query.span) else [UNDATED]
+    return StatsResult([Row(*row) for row in rows.items()], warnings)
+
+
 def hourly(hours: Hours, counts: Mapping[int, Counts]) -> list[Row]:
     """Return a row for each hour."""
     return [Row(label, counts.get(hour, Counts())) for hour, label in enumerate(hours.labels)]
@@ -86,4 +112,4 @@ def entered_of(query: StatsQuery, span: Span) -> Counts:
 
 def has_aliases(site: Site, by: Property) -> bool:
     """Tell whether several values of a property are one row."""
-    return by is Property.PAGE and bool(site.page_aliases)
+    return by in OF_PATHS and bool(site.page_aliases)

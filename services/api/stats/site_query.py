@@ -7,7 +7,7 @@ import msgspec
 
 from services.api.counter.parameters import one_of
 from services.api.stats.comparison import Comparison, against
-from services.api.stats.filters import Filter, Property, parse
+from services.api.stats.filters import FILTERED, Filter, parse
 from services.api.stats.measures import Measure
 from services.api.stats.opening import Opening
 from services.api.stats.spans import Interval, Period, Span, span_of
@@ -27,7 +27,7 @@ DEFAULT_PERIOD = "30d"
 CUSTOM = "custom"
 CHARTED = (Measure.PAGEVIEWS, Measure.VISITS, Measure.VISITORS)
 
-FIELDS = tuple(by.field for by in Property)
+FIELDS = tuple(by.field for by in FILTERED)
 """What a view can be found by, one field of a form each."""
 
 _WEEKS_FROM_DAYS = 93
@@ -161,7 +161,7 @@ def applied_of(text: str) -> list[AppliedFilter]:
 
 def filters_of(values: Mapping[str, str], other: str) -> str:
     """Return what the fields of a form say, by their names, and `other` filters, as one text."""
-    terms = [f"{by}=={_escaped(value)}" for by in Property if (value := values.get(by.field, ""))]
+    terms = [f"{by}=={_escaped(value)}" for by in FILTERED if (value := values.get(by.field, ""))]
     return ";".join([*terms, *([other] if other else [])])
 
 

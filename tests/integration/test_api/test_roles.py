@@ -177,6 +177,8 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "POST /admin/new-site": (OWNER, "/admin/new-site", 400),
     "GET /admin/sites/{slug}": (VIEWER, "/admin/sites/mytho", 200),
     "GET /admin/sites/{slug}/csv/{panel}": (VIEWER, "/admin/sites/mytho/csv/page", 200),
+    "GET /admin/sites/{slug}/all/{panel}": (VIEWER, "/admin/sites/mytho/all/page", 200),
+    "GET /admin/sites/{slug}/all/{panel}/csv": (VIEWER, "/admin/sites/mytho/all/page/csv", 200),
     "GET /admin/sites/{slug}/embed": (VIEWER, "/admin/sites/mytho/embed", 200),
     "GET /admin/sites/{slug}/settings": (EDITOR, "/admin/sites/mytho/settings", 200),
     "POST /admin/sites/{slug}/settings": (EDITOR, "/admin/sites/mytho/settings", 400),

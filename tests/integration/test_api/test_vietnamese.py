@@ -25,6 +25,8 @@ PAGES = (
     SIGN_IN,
     "/admin/sites/mytho",
     "/admin/sites/mytho?period=month&compare=year_over_year",
+    "/admin/sites/mytho/all/page?section=/",
+    "/admin/sites/mytho/all/country?sort=name",
     "/admin/sites/mytho/balances",
     "/admin/sites/mytho/corrections",
     "/admin/sites/mytho/embed",

@@ -141,7 +141,7 @@ async def test_every_metric_of_a_period_is_as_computed_and_its_days_add_up(
 
 
 @pytest.mark.parametrize("filters", list(FILTERS)[:4])
-@pytest.mark.parametrize("by", Property)
+@pytest.mark.parametrize("by", COLUMNS)
 async def test_a_breakdown_is_as_computed_and_adds_up_to_the_aggregate(
     client: httpx.AsyncClient, seen: World, by: Property, filters: str
 ) -> None:

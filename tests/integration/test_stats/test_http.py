@@ -375,6 +375,7 @@ async def test_a_month_of_which_raw_hits_are_missing_says_how_many_count(
 ) -> None:
     april = {"period": "month", "date": "2022-04-15"}
     pages = {**april, "property": Property.PAGE, "metrics": "pageviews"}
+    countries = {**pages, "property": Property.COUNTRY}
     (total,) = (await results(client, "aggregate", **april, metrics="pageviews")).values()
     named = "site, path, at, day, visitor, visit, bot, host, source, device, browser, os, country"
     names = f"{named}, position, idx".split(", ")
@@ -387,7 +388,9 @@ async def test_a_month_of_which_raw_hits_are_missing_says_how_many_count(
     columns = dict(zip(names, map(list, zip(*few, strict=True)), strict=True))
     await repository.write(store, columns | {"day": [to_day(day) for day in columns["day"]]})
 
-    answer = await ask(client, "breakdown", **pages)
+    by_page = (await ask(client, "breakdown", **pages)).json()
+    assert sum(row["pageviews"] for row in by_page["results"]) == total["value"], "by counters"
+    answer = await ask(client, "breakdown", **countries)
     assert answer.status_code == 200, answer.text
     counted = sum(row["pageviews"] for row in answer.json()["results"])
     assert counted == sum(not row[names.index("bot")] for row in few)

@@ -4,7 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from services.cli.main import app
+from services.enrich import country_file
 from services.enrich.country import Countries
 from services.settings import SettingsError
 from tests.unit.ingest import mmdb
@@ -76,3 +79,40 @@ def test_a_file_that_cannot_be_used_stops_the_start(tmp_path: Path, content: byt
         file.write_bytes(content)
     with pytest.raises(SettingsError, match=r"LUOT_COUNTRY_DATABASE=.*countries\.mmdb"):
         Countries(file)
+
+
+def test_a_file_is_checked_put_in_its_place_and_read_without_a_restart(tmp_path: Path) -> None:
+    old, new = tmp_path / "in-use.mmdb", tmp_path / "new.mmdb"
+    mmdb.write(old, {"203.0.113.0/24": {"country": {"iso_code": "LA"}}})
+    mmdb.write(new, {"203.0.113.0/24": {"country": {"iso_code": "VN"}}})
+    countries = Countries(old)
+    assert countries.of("203.0.113.9") == "LA"
+    done = CliRunner().invoke(app, ["country", str(new), "--into", str(old)])
+    assert done.exit_code == 0, done.output
+    assert "Test-Country of 2023-11-14 is in place" in " ".join(done.output.split())
+    countries.refresh()
+    assert countries.of("203.0.113.9") == "VN"
+    assert old.stat().st_mode & 0o777 == 0o644
+    countries.close()
+
+
+def test_a_file_that_names_no_country_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used, wrong, none = (tmp_path / name for name in ("used.mmdb", "text.mmdb", "asn.mmdb"))
+    mmdb.write(used, {"203.0.113.0/24": {"country": {"iso_code": "LA"}}})
+    before = used.read_bytes()
+    wrong.write_text("no database")
+    mmdb.write(none, {"203.0.113.0/24": {"asn": "64496"}})
+    for file, why in ((wrong, "cannot be read"), (none, "no country"), (tmp_path, "cannot be")):
+        refused = CliRunner().invoke(app, ["country", str(file), "--into", str(used)])
+        assert refused.exit_code == 2
+        assert why in " ".join(refused.output.split())
+    monkeypatch.setattr(country_file, "MAX_BYTES", 10)
+    large = CliRunner().invoke(app, ["country", str(none), "--into", str(used)])
+    assert "expected at most 10" in " ".join(large.output.split())
+    monkeypatch.delenv("LUOT_COUNTRY_DATABASE", raising=False)
+    nowhere = CliRunner().invoke(app, ["country", str(none)])
+    assert "LUOT_COUNTRY_DATABASE is not set" in " ".join(nowhere.output.split())
+    assert used.read_bytes() == before
+    assert {one.name for one in tmp_path.iterdir()} == {"used.mmdb", "text.mmdb", "asn.mmdb"}

@@ -1,0 +1,188 @@
+"""`/admin/sites/{slug}/all/{panel}`: every row of a panel, searched, sorted, a page at a time."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
+
+from starlette.responses import Response, StreamingResponse
+
+from services.api.access.trail import Occasion
+from services.api.dashboard import query_parameters
+from services.api.dashboard.language import Language
+from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard.query_parameters import Links
+from services.api.dashboard.site_page import against_label, chip, period_label, value_name
+from services.api.stats.filters import FILTERED, Filter
+from services.api.stats.measures import Measure, change
+from services.api.stats.panel_reading import BREAKDOWNS, filtered_by
+from services.api.stats.rows.question import BELOW, NAME, ROOT, AllRow, AllRows, RowsQuery
+from services.api.stats.site_query import COMPARISONS, LONG_PERIODS, PERIODS, REPORTS, Scope
+from services.http.departures import unless_gone
+from services.http.errors import ApiError
+from services.model.calendar import to_date
+
+_PARAMETERS = ("search", "sort", "order", "section")
+
+
+class MeasureCell(NamedTuple):
+    """A number of a row, and its change, None where none can be told."""
+
+    value: str
+    change: float | None
+    change_text: str
+    is_better: bool | None
+
+
+class ShownRow(NamedTuple):
+    """A row of the table.
+
+    code  the value itself, such as a country's
+    """
+
+    name: str
+    code: str
+    link: str
+    hint: str
+    cells: Sequence[MeasureCell]
+
+
+class SortedColumn(NamedTuple):
+    """The head of a column: how it is sorted now, as aria-sort has it, and what sorts by it."""
+
+    name: str
+    label: str
+    sorted: str
+    link: str
+
+
+async def rows(page: PageRequest) -> Response:
+    """Return the page."""
+    panel, t = page.request.path_params["panel"], page.t
+    query = query_parameters.read(page)
+    panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
+    scope = panels.scope
+    asked = panels.rows.parse(panel, page.parameter)
+    kept = {name: value for name in _PARAMETERS if (value := page.parameter(name))}
+    links = Links(panels.site.slug, scope, page.base, f"/all/{panel}", kept)
+    whole = Links(panels.site.slug, scope, page.base)
+    found, refusal = AllRows([], False, asked.measures, (), []), ""
+    try:
+        found = await unless_gone(page.request, panels.rows.read(asked))
+    except ApiError as error:
+        refusal = "; ".join(error.errors.values())
+    below = asked.section
+    return page.render(
+        "rows.html",
+        site=panels.site,
+        panel=panel,
+        query=scope.query,
+        asked=asked,
+        links=links,
+        whole=whole,
+        tabs=[(name, whole.below(f"/all/{name}")) for name in BREAKDOWNS],
+        periods=PERIODS,
+        more_periods=(*LONG_PERIODS, *REPORTS),
+        comparisons=COMPARISONS,
+        label=period_label(scope, t),
+        against=against_label(scope, t),
+        first=to_date(scope.span.first).isoformat(),
+        last=to_date(scope.elapsed.last).isoformat(),
+        today=to_date(scope.today).isoformat(),
+        chips=[(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
+        filtered=[(by.value, by.field) for by in FILTERED],
+        fields=links.fields(but=("search",)),
+        custom=links.fields(but=("period", "date")),
+        columns=_columns(panel, asked, found.measures, links, t),
+        rows=[_row(panel, row, found, scope, links, whole, t) for row in found.rows],
+        refusal=refusal,
+        found=found,
+        is_partial=bool(found.warnings),
+        trail=[] if below is None else _trail(below, links, t),
+        traffic=""
+        if below in (None, ROOT)
+        else whole.path(filters=scope.narrowed(Filter(asked.by, ((below or "", ""),)))),
+        pages=links.with_more(section="", search=""),
+        sections=links.with_more(section=ROOT, search=""),
+        earlier_rows=links.with_more(page=str(asked.page - 1)) if asked.page > 1 else "",
+        later_rows=links.with_more(page=str(asked.page + 1)) if found.has_more else "",
+        csv=links.file(),
+    )
+
+
+async def csv(page: PageRequest) -> Response:
+    """Return all rows as CSV, a part at a time; with the changes where there are any to tell."""
+    panel = page.request.path_params["panel"]
+    query = query_parameters.read(page)
+    panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
+    asked = panels.rows.parse(panel, page.parameter)
+    name, texts, headers = await unless_gone(page.request, panels.rows.csv(asked, page.t.column))
+    if page.signed_in is not None:
+        page.dependencies.trail.count(
+            Occasion(page.signed_in.name, "export", panel, page.site.slug), "files"
+        )
+
+    async def marked() -> AsyncIterator[str]:
+        # Spreadsheets take a file without the mark for Latin-1.
+        yield "\ufeff"
+        async for text in texts:
+            yield text
+
+    disposition = f'attachment; filename="{name}"'
+    return StreamingResponse(
+        marked(),
+        media_type="text/csv; charset=utf-8",
+        headers={**headers, "Content-Disposition": disposition},
+    )
+
+
+def _columns(
+    panel: str, asked: RowsQuery, measures: Sequence[Measure], links: Links, t: Language
+) -> list[SortedColumn]:
+    columns = []
+    for name in (NAME, *(measure.value for measure in measures)):
+        label = t(f"by.{panel}") if name == NAME else t(f"measure.{name}")
+        is_sorted = asked.sort == name
+        state = ("ascending" if asked.rising else "descending") if is_sorted else "none"
+        rising = not asked.rising if is_sorted else name == NAME
+        link = links.with_more(sort=name, order="asc" if rising else "desc")
+        columns.append(SortedColumn(name, label, state, link))
+    return columns
+
+
+def _row(
+    panel: str,
+    row: AllRow,
+    found: AllRows,
+    scope: Scope,
+    links: Links,
+    whole: Links,
+    t: Language,
+) -> ShownRow:
+    name = value_name(panel, row.name, t)
+    if row.is_section and links.more.get("section"):
+        link = links.with_more(section=row.name.removesuffix(BELOW) + "/", search="")
+        hint = t("rows.open", value=name)
+    else:
+        narrowed = Filter(filtered_by(BREAKDOWNS[panel]), ((row.name,),))
+        link, hint = whole.path(filters=scope.narrowed(narrowed)), t("filters.add", value=name)
+    cells = []
+    for measure in found.measures:
+        now = row.counts.value(measure)
+        changed = None
+        if measure in found.compared and row.before is not None:
+            changed = change(measure, now, row.before.value(measure))
+        text = "" if changed is None else t.percent(abs(changed))
+        better = None if scope.is_under_way else (changed or 0) > 0
+        cells.append(MeasureCell(t.number(now), changed, text, better))
+    return ShownRow(name, row.name, link, hint, cells)
+
+
+def _trail(section: str, links: Links, t: Language) -> list[tuple[str, str]]:
+    """Return the sections above one and itself, with their addresses; that of itself is ''."""
+    steps = [(t("rows.top"), ROOT)]
+    for folder in section.strip("/").split("/"):
+        if folder:
+            steps.append((f"{folder}/", f"{steps[-1][1]}{folder}/"))
+    return [
+        (name, "" if path == section else links.with_more(section=path, search=""))
+        for name, path in steps
+    ]

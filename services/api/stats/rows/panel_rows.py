@@ -1,0 +1,111 @@
+"""All rows of the panels of a site, for its page and as CSV: `SitePanels.rows`."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from http import HTTPStatus
+
+import msgspec
+
+from services.api.stats import answers
+from services.api.stats.filters import Property
+from services.api.stats.measures import Value, change
+from services.api.stats.opening import Opening
+from services.api.stats.panel_reading import BREAKDOWNS, question_of
+from services.api.stats.query import StatsQuery
+from services.api.stats.reader import StatsReader
+from services.api.stats.rows import reading
+from services.api.stats.rows.question import AllRow, AllRows, RowsQuery, parse_rows
+from services.api.stats.site_query import Scope
+from services.http.errors import ApiError, bad_request, shown
+from services.model.site import Site
+
+CSV_ROWS_AT_ONCE = 20_000
+"""So many rows are in memory while a file is sent."""
+CSV_PARTS = 50
+"""A file ends after so many times those."""
+
+
+class PanelRows:
+    """Reads the rows of a panel, with the period and the filters of the site's page."""
+
+    def __init__(
+        self, reader: StatsReader, site: Site, scope: Scope, *, is_public: bool = False
+    ) -> None:
+        """`is_public` is that of SitePanels."""
+        self._reader = reader
+        self._site = site
+        self._scope = scope
+        self._is_public = is_public
+
+    def parse(self, panel: str, asked: Callable[[str], str]) -> RowsQuery:
+        """Return which rows are asked for, by the parameters of an address.
+
+        asked  returns a parameter, '' where there is none
+
+        Raises ApiError: 404 for no panel, 400 for what else is wrong.
+        """
+        return parse_rows(
+            panel_of(panel),
+            sort=asked("sort"),
+            order=asked("order"),
+            search=asked("search"),
+            page=asked("page"),
+            section=asked("section") or None,
+        )
+
+    async def read(self, rows: RowsQuery) -> AllRows:
+        """Return the rows of a page. Raises ApiError."""
+        return await reading.read(self._reader, self._question(rows), rows, self._scope.before)
+
+    async def csv(
+        self, rows: RowsQuery, heading: Callable[[str], str]
+    ) -> tuple[str, AsyncIterator[str], Mapping[str, str]]:
+        """Return a file of all rows: its name, its text in parts, and the headers of its response.
+
+        heading  returns the words over a column
+        """
+        question = self._question(rows)
+        days = question.span.with_those(self._scope.before or question.span)
+        with_opening = question.opening is not Opening.EXCLUDE
+        moment = await self._reader.snapshot(self._site, days, with_opening=with_opening)
+        question = question.as_of(moment)
+        part = msgspec.structs.replace(rows, page=1, limit=CSV_ROWS_AT_ONCE)
+        first = await reading.read(self._reader, question, part, self._scope.before)
+
+        async def texts() -> AsyncIterator[str]:
+            found, of_part = first, part
+            while True:
+                lines = answers.table([_cells(row, rows, found) for row in found.rows], heading)
+                # The headings stand over the first part alone.
+                yield lines if of_part.page == 1 else lines.partition("\r\n")[2]
+                if not found.has_more or of_part.page == CSV_PARTS:
+                    return
+                of_part = msgspec.structs.replace(of_part, page=of_part.page + 1)
+                found = await reading.read(self._reader, question, of_part, self._scope.before)
+
+        days_of_file = str(self._scope.span).replace(" ", "-")
+        name = f"{self._site.slug}-{rows.by.field}-{days_of_file}.csv"
+        return name, texts(), answers.csv_headers(first.warnings)
+
+    def _question(self, rows: RowsQuery) -> StatsQuery:
+        question = question_of(self._site, self._scope, rows.measures)
+        return question.of_shown_pages(rows.by) if self._is_public else question
+
+
+def panel_of(name: str) -> Property:
+    """Return what a panel breaks the traffic down by. Raises ApiError, 404 for no panel."""
+    if name not in BREAKDOWNS:
+        refusal = bad_request("panel", f"{shown(name)}; expected one of {', '.join(BREAKDOWNS)}")
+        raise ApiError(HTTPStatus.NOT_FOUND, refusal.errors)
+    return BREAKDOWNS[name]
+
+
+def _cells(row: AllRow, rows: RowsQuery, found: AllRows) -> dict[str, Value | str]:
+    cells: dict[str, Value | str] = {rows.by.field: row.name}
+    for measure in found.measures:
+        now = row.counts.value(measure)
+        cells[measure.value] = now
+        if measure in found.compared and row.before is not None:
+            was = row.before.value(measure)
+            cells[f"{measure}_before"] = was
+            cells[f"{measure}_change"] = change(measure, now, was)
+    return cells

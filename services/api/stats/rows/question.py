@@ -1,0 +1,101 @@
+"""Which rows of a panel are asked for: what is searched, in which order, and which page of them."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from services.api.counter.parameters import one_of
+from services.api.stats.filters import MAX_LENGTH, Property
+from services.api.stats.measures import Counts, Measure
+from services.api.stats.panel_reading import measured_by
+from services.api.stats.query import MAX_PAGE, whole
+from services.api.stats.rows.search import MAX_SEARCH
+from services.http.errors import bad_request, shown
+
+NAME = "name"
+ROWS_A_PAGE = 100
+ROOT = "/"
+BELOW = "/*"
+"""What the name of a section ends with."""
+
+
+class RowsQuery(msgspec.Struct, frozen=True):
+    """Rows of a panel.
+
+    sort     a measure of the panel, or NAME
+    rising   the lowest, or the first of the alphabet, first
+    search   words that stand in the name, in their order; '' for all rows
+    page     from 1
+    limit    rows of a page
+    section  pages below this path, such as `/tin-tuc/`, a folder as one row; None for single pages
+    """
+
+    by: Property
+    sort: str
+    rising: bool = False
+    search: str = ""
+    page: int = 1
+    limit: int = ROWS_A_PAGE
+    section: str | None = None
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """The measures of each row."""
+        return measured_by(self.by)
+
+
+class AllRow(NamedTuple):
+    """One row; `before` is what was counted on the days to compare with, None where unknown."""
+
+    name: str
+    counts: Counts
+    before: Counts | None
+
+    @property
+    def is_section(self) -> bool:
+        """Whether it stands for the pages of a folder."""
+        return self.name.startswith(ROOT) and self.name.endswith(BELOW)
+
+
+class AllRows(NamedTuple):
+    """Rows of a panel, and what must be said about them.
+
+    has_more     whether another page follows
+    measures     those that are known
+    compared     those of which a change can be told
+    warnings     what is missing
+    is_counters  whether pages come from their counters: raw hits are gone
+    """
+
+    rows: list[AllRow]
+    has_more: bool
+    measures: tuple[Measure, ...]
+    compared: tuple[Measure, ...]
+    warnings: list[str]
+    is_counters: bool = False
+
+
+def parse_rows(
+    by: Property, *, sort: str, order: str, search: str, page: str, section: str | None
+) -> RowsQuery:
+    """Return which rows a request asks for. Raises ApiError, which names the parameter."""
+    measures = measured_by(by)
+    sort = one_of("sort", sort or measures[0].value, (*(one.value for one in measures), NAME))
+    order = one_of("order", order or ("asc" if sort == NAME else "desc"), ("asc", "desc"))
+    if len(search) > MAX_SEARCH:
+        raise bad_request("search", f"{len(search)} characters; expected at most {MAX_SEARCH}")
+    if section is not None:
+        if by is not Property.PAGE:
+            raise bad_request("section", f"{shown(section)}; only pages have sections")
+        if not (section.startswith(ROOT) and section.endswith(ROOT)):
+            raise bad_request("section", f"{shown(section)}; expected a path such as /tin-tuc/")
+        if len(section.encode()) > MAX_LENGTH:
+            raise bad_request("section", f"expected at most {MAX_LENGTH} bytes")
+    number = whole("page", page or None, 1, MAX_PAGE)
+    return RowsQuery(by, sort, order == "asc", search.strip(), number, ROWS_A_PAGE, section)
+
+
+def section_of(path: str, section: str) -> str:
+    """Return the row that a path belongs to, of those below a section."""
+    folder, slash, _ = path.removeprefix(section).partition("/")
+    return f"{section}{folder}{BELOW}" if path.startswith(section) and slash else path

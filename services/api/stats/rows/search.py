@@ -1,0 +1,55 @@
+"""Search without diacritics: `dong thap` finds `Đồng Tháp`, and case means nothing."""
+
+import re
+import unicodedata
+from collections import defaultdict
+from functools import lru_cache
+
+MAX_SEARCH = 100
+"""Characters of what is searched."""
+
+_LATIN = (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))
+_MARKS = "[\u0300-\u036f]*"
+
+
+def folded(text: str) -> str:
+    """Return a text without diacritics, in lower case."""
+    bare = "".join(
+        character
+        for character in unicodedata.normalize("NFKD", text)
+        if not unicodedata.combining(character)
+    )
+    return bare.casefold().replace("đ", "d")
+
+
+def pattern_of(search: str) -> str:
+    """Return the regular expression (RE2) of texts in which the words stand, in their order."""
+    words = folded(search).split()
+    return "(?is)" + ".*".join("".join(map(_letter, word)) for word in words)
+
+
+def finds(search: str, text: str) -> bool:
+    """Tell whether a text is found, as the pattern has it."""
+    at, bare = 0, folded(text)
+    for word in folded(search).split():
+        found = bare.find(word, at)
+        if found < 0:
+            return False
+        at = found + len(word)
+    return True
+
+
+def _letter(letter: str) -> str:
+    alike = _alike().get(letter)
+    return f"[{letter}{alike}]{_MARKS}" if alike else re.escape(letter)
+
+
+@lru_cache(maxsize=1)
+def _alike() -> dict[str, str]:
+    """Return the letters with diacritics of each letter without."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for code in _LATIN:
+        bare = folded(chr(code))
+        if len(bare) == 1 and bare.isascii() and bare.isalpha():
+            found[bare].append(chr(code))
+    return {letter: "".join(letters) for letter, letters in found.items()}

@@ -1,0 +1,64 @@
+"""Where the rows of a property come from: raw hits, or of pages, where those are gone, counters."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from services.api.stats import queries_hits, queries_visits
+from services.api.stats.filters import Property
+from services.api.stats.measures import Measure
+from services.api.stats.queries_hits import Coverage
+from services.api.stats.query import StatsQuery
+from services.api.stats.rows import queries_pages
+
+FROM_COUNTERS = (
+    "the counters of pages answer, of which visits are those that began on the page, and which know"
+    " neither visitors nor other filters"
+)
+"""What is said of visits of pages that come from counters."""
+
+
+class RowsSource(NamedTuple):
+    """A statement of a row for each value, with the columns name and those of Counts.
+
+    is_counters  whether the rows are those of counters: exact views, and visits that began there
+    """
+
+    statement: str
+    parameters: Mapping[str, Any]
+    is_counters: bool = False
+
+
+def of_hits(
+    query: StatsQuery, coverage: Coverage, by: Property, column: str = "", where: str = ""
+) -> RowsSource:
+    """Return the rows as raw hits have them; `column` and `where` are those of `grouped`."""
+    if by is Property.EXIT_PAGE:
+        return RowsSource(
+            queries_visits.ended(query, coverage), queries_visits.ended_parameters(query)
+        )
+    statement = queries_hits.grouped(query, coverage, by, column, where)
+    return RowsSource(statement, queries_hits.parameters(query))
+
+
+def of_counters(query: StatsQuery, column: str = "path", where: str = "") -> RowsSource:
+    """Return the rows of pages as their counters have them."""
+    statement = queries_pages.grouped(query, column, where)
+    return RowsSource(statement, queries_pages.parameters(query), is_counters=True)
+
+
+def can_be_counted(query: StatsQuery, by: Property) -> bool:
+    """Tell whether counters answer a breakdown where raw hits are gone."""
+    measures = set(query.measures)
+    return queries_pages.are_counted(query, by) and measures <= set(queries_pages.COUNTED)
+
+
+def are_views(query: StatsQuery) -> bool:
+    """Tell whether a query asks for views alone, of pages."""
+    return queries_pages.are_counted(query) and set(query.measures) == {Measure.PAGEVIEWS}
+
+
+def said(query: StatsQuery, gone: list[str]) -> list[str]:
+    """Return what must be said of rows from counters: nothing of views, which are exact."""
+    if Measure.VISITS not in query.measures:
+        return []
+    return [f"{gone[0].partition(', which')[0]} are gone: {FROM_COUNTERS}"]

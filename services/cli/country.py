@@ -1,0 +1,38 @@
+"""The command `luot country`: a file with countries is checked and put in its place."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.terminal import clear_errors, fail
+
+app = typer.Typer()
+
+
+@app.command()
+def country(
+    file: Annotated[Path, typer.Argument(help="An MMDB file with countries.")],
+    into: Annotated[
+        Path | None,
+        typer.Option(help="Where ingest reads it. [default: LUOT_COUNTRY_DATABASE]"),
+    ] = None,
+) -> None:
+    """Check a file with countries and put it where ingest and the API read it.
+
+    Nothing is fetched: the file comes from you. It replaces the one in use as a whole or not at
+    all; ingest reads the new one within seconds, without a restart, and hits from then on have
+    its countries.
+    """
+    from datetime import UTC, datetime
+
+    from services.cli.settings import ImportSettings
+    from services.enrich import country_file
+
+    with clear_errors(country_file.CountryFileError):
+        target = into or ImportSettings.read().country_database
+        if target is None:
+            fail("LUOT_COUNTRY_DATABASE is not set; set it for ingest too, or give --into")
+        found = country_file.install(file, target)
+    made = datetime.fromtimestamp(found.built, UTC).date()
+    typer.echo(f"{target}: {found.kind} of {made} is in place")

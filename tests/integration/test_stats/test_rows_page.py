@@ -1,0 +1,138 @@
+"""The page of all rows of a panel, and its file."""
+
+import csv
+import io
+
+import httpx
+import pytest
+from msgspec import structs
+
+from services.api.app import Api
+from services.api.stats.panel_reading import BREAKDOWNS
+from services.api.stats.rows import panel_rows
+from tests.integration.test_stats import history
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PERIOD = {"period": "year", "date": "2023-06-01"}
+ENGLISH = {"Accept": "text/html", "Accept-Language": "en"}
+
+
+async def shown(client: httpx.AsyncClient, path: str = "page", **asked: str) -> str:
+    address = f"/admin/sites/newyork/all/{path}"
+    answer = await client.get(address, params=PERIOD | asked, headers=ENGLISH)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+async def file(client: httpx.AsyncClient, path: str = "page", **asked: str) -> list[list[str]]:
+    address = f"/admin/sites/newyork/all/{path}/csv"
+    answer = await client.get(address, params=PERIOD | asked, headers={"Accept-Language": "en"})
+    assert answer.status_code == 200, answer.text
+    assert answer.text.startswith("\ufeff")
+    return list(csv.reader(io.StringIO(answer.text[1:])))
+
+
+async def test_every_panel_opens_to_all_of_its_rows(client: httpx.AsyncClient) -> None:
+    whole = await client.get("/admin/sites/newyork", params=PERIOD, headers=ENGLISH)
+    for panel in BREAKDOWNS:
+        assert f'href="/admin/sites/newyork/all/{panel}?period=year&amp;date=2023-06-01"' in (
+            whole.text
+        )
+        page = await shown(client, panel)
+        assert 'aria-sort="descending"' in page
+        assert 'class="change' in page, "the year before is told"
+
+
+async def test_a_search_is_kept_by_the_order_and_the_file(client: httpx.AsyncClient) -> None:
+    page = await shown(client, search="MO CUA")
+    assert "/tin-tuc/mở-cửa.html" in page
+    assert "100%_đúng" not in page
+    assert "search=MO+CUA&amp;sort=visits&amp;order=desc" in page
+    heads, *rows = await file(client, search="MO CUA")
+    assert heads[:4] == ["page", "pageviews", "pageviews before", "change of pageviews in %"]
+    assert [row[0] for row in rows] == ["/tin-tuc/mở-cửa.html"]
+    assert "Nothing is found" in await shown(client, search="zzz")
+
+
+async def test_the_form_of_filters_takes_patterns(client: httpx.AsyncClient) -> None:
+    asked = {"filter_by": "event:page", "filter_value": "/l/*|/", "filters": "visit:country==VN"}
+    for path in ("all/page", ""):
+        page = await client.get(
+            f"/admin/sites/newyork/{path}".rstrip("/"), params=PERIOD | asked, headers=ENGLISH
+        )
+        assert page.status_code == 200
+        assert "Page: /l/* | /" in page.text
+        assert "Country: VN" in page.text
+    rows = await file(client, **asked)
+    assert {row[0] for row in rows[1:]} == {"/", "/l/2"}
+    without = await file(client, **(asked | {"filter_is": "not"}))
+    assert not {row[0] for row in without[1:]} & {"/", "/l/2"}
+    refused = await client.get(
+        "/admin/sites/newyork", params={"filter_by": "height", "filter_value": "1"}
+    )
+    assert list(refused.json()["errors"]) == ["filters"]
+
+
+async def test_a_section_opens_to_its_pages(client: httpx.AsyncClient) -> None:
+    page = await shown(client, section="/")
+    assert "/tin-tuc/*" in page
+    assert "section=/tin-tuc/" in page
+    below = await shown(client, section="/tin-tuc/")
+    assert "All sections" in below
+    assert "filters=event:page==/tin-tuc/%2A" in below
+    heads, *rows = await file(client, section="/")
+    assert heads[0] == "page"
+    assert {row[0] for row in rows} >= {"/tin-tuc/*", "/", "(other)"}
+
+
+async def test_a_file_of_several_parts_is_that_of_one(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = await file(client, compare="none")
+    monkeypatch.setattr(panel_rows, "CSV_ROWS_AT_ONCE", 2)
+    assert await file(client, compare="none") == whole
+    assert len(whole) > 5
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "field", "status"),
+    [
+        ("nothing", {}, "panel", 404),
+        ("page", {"sort": "height"}, "sort", 400),
+        ("exit_page", {"sort": "pageviews"}, "sort", 400),
+        ("page", {"order": "up"}, "order", 400),
+        ("page", {"page": "0"}, "page", 400),
+        ("page", {"search": "x" * 101}, "search", 400),
+        ("page", {"section": "tin-tuc"}, "section", 400),
+        ("source", {"section": "/"}, "section", 400),
+        ("page", {"filters": "height==1"}, "filters", 400),
+    ],
+)
+async def test_what_cannot_be_read_names_its_parameter(
+    client: httpx.AsyncClient, path: str, asked: dict[str, str], field: str, status: int
+) -> None:
+    for address in (f"all/{path}", f"all/{path}/csv"):
+        answer = await client.get(f"/admin/sites/newyork/{address}", params=asked)
+        assert answer.status_code == status
+        assert list(answer.json()["errors"]) == [field]
+
+
+async def test_strangers_see_rows_of_a_public_dashboard_without_hidden_pages(
+    api: Api, client: httpx.AsyncClient
+) -> None:
+    site = history.SITES[0]
+    token = client.headers.pop("Authorization")
+    try:
+        refused = await client.get("/admin/sites/newyork/all/page")
+        assert refused.status_code == 401
+        await api.registry.save(
+            structs.replace(site, public_dashboard=True, hidden_pages=("/tin-tuc/*", "/a\\b"))
+        )
+        for panel in ("page", "entry_page", "exit_page"):
+            rows = await file(client, panel)
+            assert {row[0] for row in rows[1:]} == {"/", "/l", "/l/2", "(other)"}, panel
+    finally:
+        client.headers["Authorization"] = token
+        await api.registry.save(site)
+    assert "/a\\b" in {row[0] for row in await file(client, "exit_page")}

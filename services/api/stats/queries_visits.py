@@ -10,6 +10,7 @@ from typing import Any
 from services.api.stats import queries_hits as hits
 from services.api.stats.filters import Property
 from services.api.stats.measures import Counts
+from services.api.stats.queries_columns import columns_of, expression, fitting
 from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import StatsQuery
 from services.api.stats.spans import Hours
@@ -136,19 +137,26 @@ async def of_values(
     """Return how long the visits were whose first view has one of these values."""
     if not names:
         return {}
-    begun = _begun(query, coverage, hits.COLUMNS[by])
+    begun = _begun(query, coverage, by)
     lengths = await _read(store, query, _BY_KEY.format(**_TAIL, key="name", begun=begun))
     return {name: lengths[name] for name in names if name in lengths}
 
 
-def _begun(query: StatsQuery, coverage: Coverage, column: str | None = None) -> str:
-    """Return the statement that finds the visits, and with each the column's value, if any."""
-    fits, _ = hits.fitting(query.filters)
-    columns = ["day", "visitor", "at", "visit", f"({fits}) AS fits", *([column] if column else [])]
+def _begun(query: StatsQuery, coverage: Coverage, by: Property | None = None) -> str:
+    """Return the statement that finds the visits, and with each its value of a property, if any."""
+    fits, _ = fitting(query.filters)
+    columns = [
+        "day",
+        "visitor",
+        "at",
+        "visit",
+        f"({fits}) AS fits",
+        *(columns_of(by) if by else []),
+    ]
     collected, names, named = "0", "collected", "begun"
-    if column:
+    if by:
         # Only the first view of a visit gives it a name: the others need not be kept.
-        collected = f"groupArray(if(visit = 1, toString({column}), ''))"
+        collected = f"groupArray(if(visit = 1, toString({expression(by)}), ''))"
         names = "arraySort((name, moment) -> moment, collected, unsorted)"
         named = "arrayFilter((name, first) -> first, names, firsts)"
     return _BEGUN.format(

@@ -121,7 +121,7 @@ def traffic_sources() -> TrafficSources:
         for name, hosts in named.items()
         for host in hosts
     }
-    below = {}
+    below: dict[str, Known] = {}
     for source in added.source:
         known = Known(source.name, _CHANNELS[source.channel])
         below.update(dict.fromkeys(source.below, known))

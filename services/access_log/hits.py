@@ -121,6 +121,10 @@ class HitReader:
             browser=agent.browser,
             os=agent.os,
             country=self._countries.of(line.address),
+            utm_medium=page.utm.medium,
+            utm_campaign=page.utm.campaign,
+            utm_content=page.utm.content,
+            utm_term=page.utm.term,
         )
 
     def _counted_host(self, logged: str) -> str:

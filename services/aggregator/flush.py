@@ -26,7 +26,7 @@ _LONGEST_PAUSE = 5.0
 
 COLUMNS = (
     "site", "path", "at", "day", "visitor", "bot", "host", "source", "device", "browser", "os",
-    "country", "own_path",
+    "country", "own_path", "utm_medium", "utm_campaign", "utm_content", "utm_term",
 )  # fmt: skip
 
 

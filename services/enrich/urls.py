@@ -2,6 +2,7 @@
 
 import re
 from sys import getsizeof
+from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import msgspec
@@ -21,12 +22,25 @@ _CAMPAIGN = "utm_source"
 _GUESSED = ("source", "ref")
 
 
+class Utm(NamedTuple):
+    """What a URL has as utm_medium, utm_campaign, utm_content and utm_term, at most MAX_SOURCE."""
+
+    medium: str = ""
+    campaign: str = ""
+    content: str = ""
+    term: str = ""
+
+
+NO_UTM = Utm()
+
+
 class PageUrl(msgspec.Struct, frozen=True, gc=False):
     """A page's URL in parts, as they came; the host is in lower case.
 
     query     with the fragment, where that is a route
     campaign  what the URL itself names as its source, '' when it names none
     campaign_is_guessed  named by a parameter that may mean something else, too
+    utm       what else it says of its campaign
     """
 
     host: str
@@ -34,6 +48,7 @@ class PageUrl(msgspec.Struct, frozen=True, gc=False):
     query: str
     campaign: str
     campaign_is_guessed: bool = False
+    utm: Utm = NO_UTM
 
 
 def read_page(url: str) -> PageUrl | None:
@@ -52,11 +67,17 @@ def _page(url: str) -> PageUrl | None:
         return None
     host = _host(parts)
     query = f"{parts.query}#{parts.fragment}" if is_route(parts.fragment) else parts.query
-    return PageUrl(host, parts.path, query, *_campaign(parts.query)) if host else None
+    return (
+        PageUrl(host, parts.path, query, *_campaign(parts.query), _utm(parts.query))
+        if host
+        else None
+    )
 
 
 def _page_bytes(url: str, page: PageUrl) -> int:
-    texts = (url, page.host, page.path, page.query, page.campaign)
+    texts = [url, page.host, page.path, page.query, page.campaign]
+    if page.utm is not NO_UTM:
+        texts += page.utm
     return getsizeof(page) + sum(map(getsizeof, texts))
 
 
@@ -133,3 +154,10 @@ def _campaign(query: str) -> tuple[str, bool]:
         if value := values.get(name):
             return clean(value).strip()[:MAX_SOURCE], name != _CAMPAIGN
     return "", False
+
+
+def _utm(query: str) -> Utm:
+    if "utm_" not in query:
+        return NO_UTM
+    values = dict(reversed(parse_qsl(query)))
+    return Utm(*(clean(values.get(f"utm_{name}", "")).strip()[:MAX_SOURCE] for name in Utm._fields))

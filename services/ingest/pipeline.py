@@ -53,6 +53,10 @@ async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
         country=draft.country,
         view_id=draft.event.view_id,
         own_path=draft.own_path,
+        utm_medium=draft.page.utm.medium,
+        utm_campaign=draft.page.utm.campaign,
+        utm_content=draft.page.utm.content,
+        utm_term=draft.page.utm.term,
     )
 
 

@@ -44,6 +44,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     country: list[str]
     view_id: list[int]
     own_path: list[str]
+    utm_medium: list[str]
+    utm_campaign: list[str]
+    utm_content: list[str]
+    utm_term: list[str]
 
     def __len__(self) -> int:
         return len(self.site)
@@ -79,6 +83,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 country=self.country[index],
                 view_id=self.view_id[index],
                 own_path=self.own_path[index],
+                utm_medium=self.utm_medium[index],
+                utm_campaign=self.utm_campaign[index],
+                utm_content=self.utm_content[index],
+                utm_term=self.utm_term[index],
             )
 
     def only(self, chosen: Sequence[bool]) -> "Batch":
@@ -129,10 +137,14 @@ class _WireWithMore(_Wire, frozen=True, gc=False):
 
     view_id: list[_U64] = []
     own_path: list[_Index] = []
+    utm_medium: list[_Index] = []
+    utm_campaign: list[_Index] = []
+    utm_content: list[_Index] = []
+    utm_term: list[_Index] = []
 
 
 _COLUMNS = _Wire.__struct_fields__[2:]
-_MORE = ("view_id", "own_path")
+_MORE = _WireWithMore.__struct_fields__[len(_Wire.__struct_fields__) :]
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_WireWithMore)
@@ -169,12 +181,19 @@ def encode(hits: Sequence[Hit]) -> bytes:
     )
     ids = [hit.view_id for hit in hits]
     own_paths = [hit.own_path for hit in hits]
-    if any(ids) or any(own_paths):
+    tagged = any(
+        hit.utm_medium or hit.utm_campaign or hit.utm_content or hit.utm_term for hit in hits
+    )
+    if any(ids) or any(own_paths) or tagged:
         columns = {name: getattr(wire, name) for name in _Wire.__struct_fields__}
         wire = _WireWithMore(
             **columns,
             view_id=ids if any(ids) else [],
             own_path=list(map(at, own_paths)) if any(own_paths) else [],
+            utm_medium=[at(hit.utm_medium) for hit in hits] if tagged else [],
+            utm_campaign=[at(hit.utm_campaign) for hit in hits] if tagged else [],
+            utm_content=[at(hit.utm_content) for hit in hits] if tagged else [],
+            utm_term=[at(hit.utm_term) for hit in hits] if tagged else [],
         )
     wire.strings.extend(index)
     return _encoder.encode(wire)
@@ -224,6 +243,10 @@ def decode(payload: bytes, *, hits: int | None = None, version: int = SCHEMA_VER
         country=_strings(wire, wire.country, "country"),
         view_id=wire.view_id or [0] * size,
         own_path=_strings(wire, wire.own_path, "own_path") or [""] * size,
+        utm_medium=_strings(wire, wire.utm_medium, "utm_medium") or [""] * size,
+        utm_campaign=_strings(wire, wire.utm_campaign, "utm_campaign") or [""] * size,
+        utm_content=_strings(wire, wire.utm_content, "utm_content") or [""] * size,
+        utm_term=_strings(wire, wire.utm_term, "utm_term") or [""] * size,
     )
     if "" in batch.site or "" in batch.path:
         raise BatchError("a hit without a site or a path")

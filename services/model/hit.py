@@ -34,6 +34,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     country ISO 3166-1 alpha-2, '' when unknown
     view_id random number of the view, the same in a repetition of its request; 0 when there is none
     own_path  of a hit that counts under OTHER_PATH, the path of the page itself; else ''
+    utm_medium, utm_campaign, utm_content, utm_term  what the URL of the page has under these
+              names; '' where it has none
     """
 
     site: str
@@ -51,3 +53,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     country: str = ""
     view_id: int = 0
     own_path: str = ""
+    utm_medium: str = ""
+    utm_campaign: str = ""
+    utm_content: str = ""
+    utm_term: str = ""

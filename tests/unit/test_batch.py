@@ -39,6 +39,16 @@ def test_an_aggregator_that_knows_no_own_paths_counts_them_under_the_other() -> 
     assert [old.strings[index] for index in old.path] == [OTHER_PATH]
 
 
+def test_hits_of_campaigns_are_whole_and_an_older_aggregator_counts_them() -> None:
+    tags = {"utm_medium": "email", "utm_campaign": "quý 3", "utm_content": "a", "utm_term": "b"}
+    for more in (tags, {"utm_term": "b"}):
+        hits = [*HITS, msgspec.structs.replace(HITS[0], **more)]
+        encoded = batch.encode(hits)
+        assert list(batch.decode(encoded).hits()) == hits
+        old = msgspec.msgpack.decode(encoded, type=batch._Wire)
+        assert [old.strings[index] for index in old.path] == [hit.path for hit in hits]
+
+
 @pytest.mark.parametrize("column", [[1], [99, 99, 99], [0, 0, 0, 0]])
 def test_a_column_of_own_paths_that_does_not_fit_is_refused(column: list[int]) -> None:
     wire = msgspec.msgpack.decode(batch.encode(HITS))

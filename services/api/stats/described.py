@@ -57,6 +57,12 @@ class Value(Counted):
     page: str | None = None
     hostname: str | None = None
     source: str | None = None
+    channel: str | None = None
+    referrer: str | None = None
+    utm_medium: str | None = None
+    utm_campaign: str | None = None
+    utm_content: str | None = None
+    utm_term: str | None = None
     country: str | None = None
     device: str | None = None
     browser: str | None = None

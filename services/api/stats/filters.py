@@ -5,10 +5,12 @@ after it; before anything else it is a backslash.
 """
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
 
+from services.api.stats.traffic_sources import Known, traffic_sources
 from services.http.errors import bad_request, shown
 
 MAX_FILTERS = 20
@@ -21,6 +23,8 @@ MAX_LENGTH = 512
 """Bytes of a value; no path is longer."""
 MAX_TEXT = 16_000
 """Characters of all filters."""
+MAX_SOURCES = 2000
+"""Hosts and campaigns that all names of sources in filters stand for: all are in the statement."""
 
 
 class Property(StrEnum):
@@ -29,6 +33,12 @@ class Property(StrEnum):
     PAGE = "event:page"
     HOSTNAME = "event:hostname"
     SOURCE = "visit:source"
+    CHANNEL = "visit:channel"
+    REFERRER = "visit:referrer"
+    UTM_MEDIUM = "visit:utm_medium"
+    UTM_CAMPAIGN = "visit:utm_campaign"
+    UTM_CONTENT = "visit:utm_content"
+    UTM_TERM = "visit:utm_term"
     COUNTRY = "visit:country"
     DEVICE = "visit:device"
     BROWSER = "visit:browser"
@@ -44,7 +54,8 @@ class Property(StrEnum):
     @property
     def unknown(self) -> str:
         """What an answer says, and a filter takes, where nothing is known."""
-        return "Direct / None" if self is Property.SOURCE else "(not set)"
+        sources = (Property.SOURCE, Property.REFERRER)
+        return "Direct / None" if self in sources else "(not set)"
 
     def shown(self, value: str) -> str:
         """Return a value of the table as an answer has it."""
@@ -95,9 +106,13 @@ class Filter(msgspec.Struct, frozen=True):
         """The patterns with a wildcard."""
         return [pattern for pattern in self.patterns if len(pattern) > 1]
 
+    def names(self, value: str) -> bool:
+        """Tell whether a value fits one of the patterns, negated or not."""
+        return any(_fits(pattern, value) for pattern in self.patterns)
+
     def takes(self, value: str) -> bool:
         """Tell whether a value passes, as the statements of raw hits have it."""
-        return any(_fits(pattern, value) for pattern in self.patterns) is not self.negated
+        return self.names(value) is not self.negated
 
     def __str__(self) -> str:
         values = "|".join("*".join(map(_escaped, pattern)) for pattern in self.patterns)
@@ -121,7 +136,16 @@ def parse(text: str) -> tuple[Filter, ...]:
         raise bad_request(
             "filters", f"{wildcards} patterns with *; expected at most {MAX_WILDCARDS}"
         )
+    sources = sum(len(_sources(one)) for one in filters if one.by is Property.SOURCE)
+    if sources > MAX_SOURCES:
+        raise bad_request(
+            "filters", f"sources of {sources} hosts; expected at most {MAX_SOURCES} hosts"
+        )
     return filters
+
+
+def _sources(of: Filter) -> Mapping[str, Known]:
+    return traffic_sources().of_names(of.names).exact
 
 
 def _filter(term: str) -> Filter:

@@ -37,6 +37,10 @@ BREAKDOWNS: Mapping[str, Property] = {
         Property.ENTRY_PAGE,
         Property.EXIT_PAGE,
         Property.SOURCE,
+        Property.CHANNEL,
+        Property.REFERRER,
+        Property.UTM_CAMPAIGN,
+        Property.UTM_MEDIUM,
         Property.COUNTRY,
         Property.DEVICE,
         Property.BROWSER,
@@ -44,6 +48,8 @@ BREAKDOWNS: Mapping[str, Property] = {
     )
 }
 """The panels that break the traffic down, by name, in their order on the page."""
+_OF_SOME = (Property.UTM_CAMPAIGN, Property.UTM_MEDIUM)
+"""What most visits do not have: then there is nothing to show."""
 DETAILS = (*sorted(LENGTHS), Measure.BOTS)
 ROWS = 10
 
@@ -246,7 +252,11 @@ class PanelReading:
         if self._is_public:
             question = question.of_shown_pages(by)
         breakdown = await self._reader.breakdown(question, BreakdownQuery(by, ROWS, 1))
-        rows = [row for row in breakdown.rows if row.counts.value(measure)]
+        rows = [
+            row
+            for row in breakdown.rows
+            if row.counts.value(measure) and not (by in _OF_SOME and row.name == by.unknown)
+        ]
         return PanelResult(rows, partial=bool(breakdown.warnings))
 
 

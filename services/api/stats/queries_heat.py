@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from services.api.stats import queries_hits as hits
+from services.api.stats.queries_columns import fitting
 from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import StatsQuery
 from services.api.stats.spans import QUARTER_MS, Span
@@ -32,7 +33,7 @@ class ClockChange(NamedTuple):
 
 async def heat(store: Store, query: StatsQuery, coverage: Coverage) -> list[list[int]]:
     """Return the views of each hour of each weekday, Monday first, 24 a day."""
-    fits, _ = hits.fitting(query.filters)
+    fits, _ = fitting(query.filters)
     statement = _HEAT.format(
         offset=_offset(clock_changes(query.site, query.span)),
         hour_ms=_HOUR_MS,

@@ -9,14 +9,14 @@ What corrections take back is left out, hit by hit, and a visit whose first view
 with the next one.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from services.api.stats.filters import Filter, Pattern, Property
+from services.api.stats.filters import Property
 from services.api.stats.measures import Counts, Measure
+from services.api.stats.queries_columns import COLUMNS, columns_of, expression, fitting
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import QUARTER_MS, Hours, Span, joined
@@ -26,18 +26,6 @@ from services.store.interface import Store
 
 VISITORS = frozenset({Measure.VISITORS})
 _VISITS = frozenset({Measure.VISITS})
-COLUMNS = {
-    Property.PAGE: "path",
-    Property.HOSTNAME: "host",
-    Property.SOURCE: "source",
-    Property.COUNTRY: "country",
-    Property.DEVICE: "device",
-    Property.BROWSER: "browser",
-    Property.OS: "os",
-    Property.ENTRY_PAGE: "path",
-    Property.EXIT_PAGE: "path",
-}
-
 _COVERAGE = """
 SELECT min(position), max(position), min(day), max(day)
 FROM hits
@@ -86,7 +74,7 @@ _BY_HOUR = "SELECT {hour} AS hour, {counts} FROM ({hits}) GROUP BY hour"
 _GROUPED = """
 SELECT toString({column}) AS name, {counts}
 FROM ({hits}){where}
-GROUP BY {column}
+GROUP BY {group}
 """
 _FIRST = """
 SELECT name, pageviews, visits, visitors, bots
@@ -198,13 +186,15 @@ def grouped(
     column  what stands for the value instead, in terms of the column of the property
     where   which rows alone
     """
-    of_property = COLUMNS[by]
+    of_property, shown = COLUMNS[by], expression(by)
+    is_looked_up = shown != of_property
     if by is Property.ENTRY_PAGE:
         where = f"{where} AND visit = 1" if where else " WHERE visit = 1"
     return _GROUPED.format(
-        column=column or of_property,
-        counts=_counts(query, by),
-        hits=_hits(query, coverage, [of_property]),
+        column=column or shown,
+        group="name" if is_looked_up else column or of_property,
+        counts=_counts(query, by, merged=is_looked_up),
+        hits=(_by_columns if is_looked_up else _hits)(query, coverage, columns_of(by)),
         where=where,
     )
 
@@ -218,20 +208,30 @@ _ORDER = {
 }
 
 
-def _counts(query: StatsQuery, by: Property | None = None) -> str:
+_VIEWS_OF, _BEGUN_OF, _BOTS_OF = (
+    f"countIf({which})" for which in ("bot = 0", "bot = 0 AND visit = 1", "bot = 1")
+)
+_SEEN = "visitor, bot = 0 AND visitor != 0"
+_BEGINNERS = f"{_SEEN} AND visit = 1"
+
+
+def _counts(query: StatsQuery, by: Property | None = None, *, merged: bool = False) -> str:
     """Return the columns of Counts that come from single hits; 0 for what is not needed.
 
     A visit belongs to its first view, and so does its visitor: so these are never more than
     visits, and visits never more than views. A page has all visitors that see it; of one that
     began no visit on it, one visit counts there. What an estimate of visitors is too high is cut
     off.
+
+    merged  from the rows of _by_columns
     """
-    views, visits = "countIf(bot = 0)", "countIf(bot = 0 AND visit = 1)"
+    views, visits, bots = _VIEWS_OF, _BEGUN_OF, _BOTS_OF
     # As the sketches of whole days do, so that the same hits are the same number of visitors.
-    visitors = "toUInt64(uniqCombinedIf(visitor, bot = 0 AND visitor != 0{begun}))"
-    beginners = visitors.format(begun=" AND visit = 1")
+    seen, beginners = (f"toUInt64(uniqCombinedIf({which}))" for which in (_SEEN, _BEGINNERS))
+    if merged:
+        views, visits, bots = "sum(part_views)", "sum(part_visits)", "sum(part_bots)"
+        seen, beginners = (f"toUInt64(uniqCombinedIfMerge(part_{of}))" for of in ("seen", "begun"))
     if query.of_pages or by is Property.PAGE:
-        seen = visitors.format(begun="")
         visitors = f"least({seen}, {views})"
         if query.wants(_VISITS):
             visits = f"least({views}, greatest({visitors}, {visits} + {seen} - {beginners}))"
@@ -240,7 +240,26 @@ def _counts(query: StatsQuery, by: Property | None = None) -> str:
     return (
         f"{views} AS pageviews, {visits} AS visits,"
         f" {visitors if query.wants(VISITORS) else 'toUInt64(0)'} AS visitors,"
-        " countIf(bot = 1) AS bots"
+        f" {bots} AS bots"
+    )
+
+
+def _by_columns(query: StatsQuery, coverage: Coverage, columns: Sequence[str]) -> str:
+    """Return the statement that counts hits by columns of the table.
+
+    What rows are called by a look-up is looked up once for each different value, not for each hit.
+    """
+    named = ", ".join(columns)
+    sketches = ""
+    if query.wants(VISITORS) or (query.of_pages and query.wants(_VISITS)):
+        sketches = (
+            f", uniqCombinedIfState({_SEEN}) AS part_seen,"
+            f" uniqCombinedIfState({_BEGINNERS}) AS part_begun"
+        )
+    return (
+        f"SELECT {named}, {_VIEWS_OF} AS part_views, {_BEGUN_OF} AS part_visits,"  # noqa: S608
+        f" {_BOTS_OF} AS part_bots{sketches}"
+        f" FROM ({_hits(query, coverage, columns)}) GROUP BY {named}"
     )
 
 
@@ -276,23 +295,6 @@ def _each_once(coverage: Coverage, columns: str, condition: str) -> str:
     )
 
 
-def fitting(filters: Sequence[Filter], named: str = "") -> tuple[str, dict[str, Any]]:
-    """Return filters as a condition, and its parameters, whose names begin with `named`."""
-    conditions: list[str] = []
-    values: dict[str, Any] = {}
-    for number, of in enumerate(filters):
-        column, tests = COLUMNS[of.by], []
-        if of.values:
-            values[f"{named}values_{number}"] = of.values
-            tests.append(f"{column} IN %({named}values_{number})s")
-        for place, pattern in enumerate(of.wildcards):
-            values[f"{named}like_{number}_{place}"] = _like(pattern)
-            tests.append(f"{column} LIKE %({named}like_{number}_{place})s")
-        either = " OR ".join(tests)
-        conditions.append(f"NOT ({either})" if of.negated else f"({either})")
-    return " AND ".join(conditions) or "1", values
-
-
 def _hits(query: StatsQuery, coverage: Coverage, columns: Sequence[str] = ()) -> str:
     condition, _ = fitting(query.filters)
     bots = "" if Measure.BOTS in query.measures else " AND bot = 0"
@@ -318,7 +320,3 @@ def clock(hours: Hours) -> dict[str, Any]:
         "start_ms": hours.start_ms,
         "quarter_ms": QUARTER_MS,
     }
-
-
-def _like(pattern: Pattern) -> str:
-    return "%".join(re.sub(r"([\\%_])", r"\\\1", piece) for piece in pattern)

@@ -10,6 +10,7 @@ from typing import Any
 from services.api.stats import queries_hits as hits
 from services.api.stats.filters import Property
 from services.api.stats.measures import Counts
+from services.api.stats.queries_columns import columns_of, expression, fitting
 from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import StatsQuery
 from services.api.stats.spans import Hours
@@ -164,18 +165,18 @@ def ended(query: StatsQuery, coverage: Coverage) -> str:
 
     Its parameters are those of `ended_parameters`.
     """
-    shown, _ = hits.fitting(query.shown_pages if query.hides else (), "shown_")
+    shown, _ = fitting(query.shown_pages if query.hides else (), "shown_")
     return _ENDED.format(
         counts=_TAIL["counts"],
         who=_WHO,
-        begun=_begun(query, coverage, _PAGE_HASH, is_at_end=True),
+        begun=_begun(query, coverage, Property.EXIT_PAGE),
         shown=shown,
     )
 
 
 def ended_parameters(query: StatsQuery) -> dict[str, Any]:
     """Return the parameters of `ended`."""
-    shown = hits.fitting(query.shown_pages if query.hides else (), "shown_")[1]
+    shown = fitting(query.shown_pages if query.hides else (), "shown_")[1]
     return hits.parameters(query) | shown
 
 
@@ -200,28 +201,34 @@ async def of_values(
     """Return how long the visits were whose first view has one of these values."""
     if not names:
         return {}
-    begun = _begun(query, coverage, hits.COLUMNS[by])
+    begun = _begun(query, coverage, by)
     lengths = await _read(store, query, _BY_KEY.format(**_TAIL, key="name", begun=begun))
     return {name: lengths[name] for name in names if name in lengths}
 
 
-def _begun(
-    query: StatsQuery, coverage: Coverage, column: str | None = None, *, is_at_end: bool = False
-) -> str:
-    """Return the statement that finds the visits, and with each the column's value, if any.
+def _begun(query: StatsQuery, coverage: Coverage, by: Property | None = None) -> str:
+    """Return the statement that finds the visits, and with each its value of a property, if any.
 
-    is_at_end  the value is that of the last view of the visit instead of the first
+    That of EXIT_PAGE is the hash of the page of its last view, of others that of its first view.
     """
-    fits, _ = hits.fitting(query.filters)
-    columns = ["day", "visitor", "at", "visit", f"({fits}) AS fits", *([column] if column else [])]
+    fits, _ = fitting(query.filters)
+    is_at_end = by is Property.EXIT_PAGE
+    columns = [
+        "day",
+        "visitor",
+        "at",
+        "visit",
+        f"({fits}) AS fits",
+        *([_PAGE_HASH] if is_at_end else columns_of(by) if by else []),
+    ]
     collected, names, named = "0", "collected", "begun"
-    if column:
+    if by:
         # Only the first view of a visit gives it a name: the others need not be kept.
-        collected = f"groupArray(if(visit = 1, toString({column}), ''))"
+        collected = f"groupArray(if(visit = 1, toString({expression(by)}), ''))"
         names = "arraySort((name, moment) -> moment, collected, unsorted)"
         named = "arrayFilter((name, first) -> first, names, firsts)"
-    if column and is_at_end:
-        collected = f"groupArray({column.rpartition(' AS ')[2]})"
+    if is_at_end:
+        collected = f"groupArray({_PAGE_HASH.rpartition(' AS ')[2]})"
         named = "arrayFilter((name, last) -> last, names, lasts)"
     return _BEGUN.format(
         who=_WHO,

@@ -68,6 +68,15 @@ async def test_the_page_and_referrer_of_an_image_may_be_given(browser: Browser, 
     assert [(hit.path, hit.source) for hit in log.hits()] == [("/a", "b.example")]
 
 
+async def test_a_hit_keeps_what_its_link_says_of_a_campaign(browser: Browser, log: Log) -> None:
+    url = "https://mytho.example/a?utm_source=zalo&utm_medium=cpc&utm_campaign=he&utm_content=b"
+    await browser.http.get("/hit.gif", params={"d": "mytho", "u": f"{url}&utm_term=c"})
+    (hit,) = log.hits()
+    assert (hit.path, hit.source) == ("/a", "zalo")
+    assert (hit.utm_medium, hit.utm_campaign) == ("cpc", "he")
+    assert (hit.utm_content, hit.utm_term) == ("b", "c")
+
+
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
 SAFARI = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like"

@@ -211,7 +211,7 @@ async def assert_all_agrees(client: httpx.AsyncClient, left: list[Hit]) -> None:
         assert of_page["views"] == views[path]
     assert await by_page(client, "pageviews") == {path: n for path, n in views.items() if n}
     begun = Counter(each.hit.source for each in visits(left) if each.begins)
-    assert await breakdown(client, "visit:source", "visits") == {
+    assert await breakdown(client, "visit:referrer", "visits") == {
         source or "Direct / None": n for source, n in begun.items()
     }
     span = "2024-01-02,2024-01-03"

@@ -31,7 +31,11 @@ SITES = (
 )
 
 _PAGES = ("/", "/tin-tuc/mở-cửa.html", "/tin-tuc/100%_đúng.html", "/a\\b", "/l", "/l/2", "(other)")
-_SOURCES = ("", "", "google.com", "facebook.com", "coccoc.com")
+_SOURCES = (
+    *("", "", "google.com", "google.com.vn", "lm.facebook.com", "Facebook", "vi-vn.facebook.com"),
+    *("coccoc.com", "chatgpt.com", "bao.example", "thang-9"),
+)
+_MEDIUMS = ("", "", "", "", "", "CPC", "email", "to-roi")
 _AGENTS = (
     ("desktop", "Chrome", "Windows"),
     ("mobile", "Safari", "iOS"),
@@ -72,6 +76,8 @@ def _of_day(chance: random.Random, site: Site, day: int) -> Iterator[Hit]:
                 bot=0.1 <= kind < 0.2,
                 host=chance.choice(("", "www.")) + site.hosts[0],
                 source=chance.choice(_SOURCES),
+                utm_medium=chance.choice(_MEDIUMS),
+                utm_campaign=chance.choice(("", "", "quy-3", "Tết 100%")),
                 device=device,
                 browser=browser,
                 os=os,

@@ -3,7 +3,7 @@
 import pytest
 
 from services.enrich import urls
-from services.enrich.urls import PageUrl, read_page, source_of
+from services.enrich.urls import MAX_SOURCE, NO_UTM, PageUrl, Utm, read_page, source_of
 from services.model.site import Site
 
 SITE = Site(slug="mytho", hosts=("mytho.example", "*.mytho.example"))
@@ -110,3 +110,16 @@ def test_long_addresses_are_read_and_not_remembered() -> None:
         assert source_of(page, url.replace("mytho", "other"), SITE) == "other.example"
     after = [len(cache) for cache in (urls._known_pages, urls._known_hosts)]
     assert after == before
+
+
+def test_a_link_says_more_of_its_campaign_within_bounds() -> None:
+    page = read_page(
+        "https://a.example/?utm_source=zalo&utm_medium=CPC&utm_campaign=qu%C3%BD+3&utm_term=%20x"
+        f"&utm_content={'y' * 300}\u202e"
+    )
+    assert page is not None
+    assert page.utm == Utm("CPC", "quý 3", "y" * MAX_SOURCE, "x")
+    for url in ("https://a.example/?a=1", "https://a.example/?utm_source=zalo"):
+        page = read_page(url)
+        assert page is not None
+        assert page.utm == NO_UTM

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from services.api.sites.corrections.query import CorrectionQuery
 from services.api.sites.corrections.recount import KEPT, SeenView
 from services.api.stats import queries_hits as hits
+from services.api.stats.queries_columns import fitting
 from services.api.stats.queries_hits import Coverage
 from services.api.stats.spans import Span
 from services.model.calendar import to_day
@@ -105,7 +106,7 @@ def matching(
     until: int,
 ) -> Selection:
     """Return the views that a query finds in batches before a position, and no run takes yet."""
-    fits, values = hits.fitting(query.filters)
+    fits, values = fitting(query.filters)
     bounds = {
         "since": query.since,
         "until": query.until,

@@ -9,6 +9,7 @@ from typing import Any
 from services.api.stats import queries_hits as hits
 from services.api.stats.filters import Property
 from services.api.stats.measures import Measure
+from services.api.stats.queries_columns import fitting
 from services.api.stats.query import StatsQuery
 from services.api.stats.spans import Span
 from services.model.calendar import Grain, period_end, period_start, to_date, to_day
@@ -78,7 +79,7 @@ async def by_day(store: Store, query: StatsQuery) -> dict[int, int]:
 
 
 def _pages(query: StatsQuery, start: str, tiles: str = "") -> str:
-    fits, _ = hits.fitting(query.filters)
+    fits, _ = fitting(query.filters)
     return _PAGES.format(start=start, tiles=tiles or _tiles(query.span), fits=fits)
 
 

@@ -1,0 +1,71 @@
+"""The columns of raw hits that properties are read from, and filters as conditions on them."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from services.api.stats import queries_sources
+from services.api.stats.filters import Filter, Pattern, Property
+
+COLUMNS = {
+    Property.PAGE: "path",
+    Property.HOSTNAME: "host",
+    Property.SOURCE: "source",
+    Property.CHANNEL: "source",
+    Property.REFERRER: "source",
+    Property.UTM_MEDIUM: "utm_medium",
+    Property.UTM_CAMPAIGN: "utm_campaign",
+    Property.UTM_CONTENT: "utm_content",
+    Property.UTM_TERM: "utm_term",
+    Property.COUNTRY: "country",
+    Property.DEVICE: "device",
+    Property.BROWSER: "browser",
+    Property.OS: "os",
+    Property.ENTRY_PAGE: "path",
+    Property.EXIT_PAGE: "path",
+}
+
+
+def columns_of(by: Property) -> list[str]:
+    """Return the columns from which a property is read."""
+    return [COLUMNS[by], *(["utm_medium"] if by is Property.CHANNEL else [])]
+
+
+def expression(by: Property) -> str:
+    """Return what the rows of a breakdown are named by."""
+    match by:
+        case Property.SOURCE:
+            return queries_sources.name()
+        case Property.CHANNEL:
+            return queries_sources.channel()
+    return COLUMNS[by]
+
+
+def fitting(filters: Sequence[Filter], named: str = "") -> tuple[str, dict[str, Any]]:
+    """Return filters as a condition, and its parameters, whose names begin with `named`."""
+    conditions: list[str] = []
+    values: dict[str, Any] = {}
+    channels = [of for of in filters if of.by is Property.CHANNEL]
+    if channels:
+        conditions.append(queries_sources.of_channels(channels))
+    for number, of in enumerate(filters):
+        if of.by is Property.CHANNEL:
+            continue
+        column, tests = COLUMNS[of.by], []
+        if of.values:
+            values[f"{named}values_{number}"] = of.values
+            tests.append(f"{column} IN %({named}values_{number})s")
+        for place, pattern in enumerate(of.wildcards):
+            values[f"{named}like_{number}_{place}"] = _like(pattern)
+            tests.append(f"{column} LIKE %({named}like_{number}_{place})s")
+        if of.by is Property.SOURCE:
+            more, of_more = queries_sources.named(of, f"{named}{number}")
+            tests += more
+            values |= of_more
+        either = " OR ".join(tests)
+        conditions.append(f"NOT ({either})" if of.negated else f"({either})")
+    return " AND ".join(conditions) or "1", values
+
+
+def _like(pattern: Pattern) -> str:
+    return "%".join(re.sub(r"([\\%_])", r"\\\1", piece) for piece in pattern)

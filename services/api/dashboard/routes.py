@@ -14,6 +14,7 @@ from services.api.dashboard import (
     export,
     imports_page,
     people,
+    report_page,
     second_factor_page,
     session_pages,
     site_form,
@@ -50,6 +51,8 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(NEW_SITE, site_form.create, Role.OWNER, "POST")
     pages.add_readable(SITE, site_page.site)
     pages.add_readable(f"{SITE}/csv/{{panel}}", export.csv)
+    pages.add_readable(f"{SITE}/report", report_page.report)
+    pages.add_readable(f"{SITE}/report.xlsx", report_page.xlsx)
     pages.add(f"{SITE}/embed", site_form.embed, Role.VIEWER)
     pages.add(f"{SITE}/settings", site_form.settings, Role.EDITOR)
     pages.add(f"{SITE}/settings", site_form.change, Role.EDITOR, "POST")

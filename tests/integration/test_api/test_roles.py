@@ -130,6 +130,7 @@ TABLE: dict[str, tuple[int, str, int]] = {
             "breakdown": "&property=event:page",
         }.items()
     },
+    "GET /api/v1/reports/{slug}": (VIEWER, "/api/v1/reports/mytho", 200),
     "GET /api/v1/sites": (VIEWER, "/api/v1/sites", 200),
     "GET /api/admin/sites/{slug}/imports": (VIEWER, f"{SITE}/imports", 200),
     "PUT /api/admin/sites/{slug}/imports/{digest}": (EDITOR, f"{SITE}/imports/none", 400),
@@ -162,6 +163,8 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "POST /admin/new-site": (OWNER, "/admin/new-site", 400),
     "GET /admin/sites/{slug}": (VIEWER, "/admin/sites/mytho", 200),
     "GET /admin/sites/{slug}/csv/{panel}": (VIEWER, "/admin/sites/mytho/csv/page", 200),
+    "GET /admin/sites/{slug}/report": (VIEWER, "/admin/sites/mytho/report", 200),
+    "GET /admin/sites/{slug}/report.xlsx": (VIEWER, "/admin/sites/mytho/report.xlsx", 200),
     "GET /admin/sites/{slug}/embed": (VIEWER, "/admin/sites/mytho/embed", 200),
     "GET /admin/sites/{slug}/settings": (EDITOR, "/admin/sites/mytho/settings", 200),
     "POST /admin/sites/{slug}/settings": (EDITOR, "/admin/sites/mytho/settings", 400),

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Self
 
 from msgspec import Meta
 
+from services.api.stats.reports.mailer import SmtpUrl
 from services.http.client_address import THIS_MACHINE, Networks
 from services.http.edge import HostNames
 from services.settings import TEN_YEARS, Secret, StoreSettings
@@ -18,6 +19,9 @@ PublicUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
 SecurityContact = Annotated[
     str, Meta(pattern=r"^(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\+?[\d-]+)$")
 ]
+
+
+MailFrom = Annotated[str, Meta(pattern=r"^([^\r\n<>@]+ )?<?[^\s@<>]+@[^\s@<>]+>?$")]
 
 
 class AdminToken(Secret):
@@ -76,3 +80,14 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
             " to 22 is silent",
         ),
     ] = 6 * 3600.0
+    smtp_url: Annotated[
+        SmtpUrl | None,
+        Meta(
+            description="the server that takes e-mail: smtp://, starttls:// or"
+            " smtps://user:password@host:port"
+        ),
+    ] = None
+    mail_from: Annotated[
+        MailFrom | None,
+        Meta(description="the sender of e-mail, for example Luot <thongke@example.vn>"),
+    ] = None

@@ -26,6 +26,8 @@ TABLES = (
     "moved_visits",
     "import_counts",
     "imports",
+    "report_schedules",
+    "report_sendings",
 )
 """Every table that keeps something of a site, in the order in which they are cleared."""
 _LOOK_SECONDS = 0.1

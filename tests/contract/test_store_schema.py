@@ -32,6 +32,8 @@ TABLES = [
     "opening_balances",
     "peak_resets",
     "peaks",
+    "report_schedules",
+    "report_sendings",
     "returned_views",
     "sites",
     "tokens",

@@ -53,8 +53,8 @@ async def report(page: PageRequest) -> Response:
             (
                 t(f"measure.{one.measure}"),
                 one,
-                _change_text(one.change, t),
-                _change_text(one.year_change, t),
+                report_sheets.change_text(one.change, t),
+                report_sheets.change_text(one.year_change, t),
             )
             for one in made.figures
         ],
@@ -85,6 +85,7 @@ async def report(page: PageRequest) -> Response:
         custom=CUSTOM,
         openings=OPENINGS,
         xlsx=_address(page, query),
+        may_mail=page.signed_in is not None and page.signed_in.may_edit(page.site),
     )
 
 
@@ -130,16 +131,6 @@ def _address(page: PageRequest, query: ReportQuery) -> str:
     }
     text = urlencode({name: value for name, value in fields.items() if value}, safe=",")
     return f"{HOME}/sites/{page.site.slug}/report.xlsx?{text}"
-
-
-def _change_text(change: float | None, t: Language) -> str:
-    """Return a change in words that print: tăng 11%; a dash where there is none to tell."""
-    if change is None:
-        return "–"
-    if not change:
-        return t("change.same")
-    key = "change.up" if change > 0 else "change.down"
-    return t(key, percent=t.number(abs(change)))
 
 
 def _long(first: date, made: TrafficReport, t: Language, by_month: bool) -> str:

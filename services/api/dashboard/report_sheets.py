@@ -90,6 +90,16 @@ def notes(report: TrafficReport, t: Language) -> list[str]:
     return said
 
 
+def change_text(change: float | None, t: Language) -> str:
+    """Return a change in words that print: tăng 11%; a dash where there is none to tell."""
+    if change is None:
+        return "–"
+    if not change:
+        return t("change.same")
+    key = "change.up" if change > 0 else "change.down"
+    return t(key, percent=t.number(abs(change)))
+
+
 def meanings(t: Language) -> list[tuple[str, str]]:
     """Return each measure, and what it means."""
     return [
@@ -129,7 +139,7 @@ def sheets(report: TrafficReport, t: Language) -> list[Sheet]:
         t("report.year_before"),
         t("report.change"),
     ]
-    summary = [
+    summary: list[Sequence[SheetCell]] = [
         [
             t(f"measure.{one.measure}"),
             one.value,
@@ -142,7 +152,9 @@ def sheets(report: TrafficReport, t: Language) -> list[Sheet]:
         ]
         for one in report.figures
     ]
-    by_day = [[row.date, row.pageviews, row.visits, row.visitors] for row in report.by_day]
+    by_day: list[Sequence[SheetCell]] = [
+        [row.date, row.pageviews, row.visits, row.visitors] for row in report.by_day
+    ]
     by_month: list[Sequence[SheetCell]] = [
         [
             Month(_month_after(row.date) if is_from_15th(report) else row.date),

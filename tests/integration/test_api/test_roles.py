@@ -165,6 +165,18 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "GET /admin/sites/{slug}/csv/{panel}": (VIEWER, "/admin/sites/mytho/csv/page", 200),
     "GET /admin/sites/{slug}/report": (VIEWER, "/admin/sites/mytho/report", 200),
     "GET /admin/sites/{slug}/report.xlsx": (VIEWER, "/admin/sites/mytho/report.xlsx", 200),
+    "GET /admin/sites/{slug}/report/mail": (EDITOR, "/admin/sites/mytho/report/mail", 200),
+    "POST /admin/sites/{slug}/report/mail": (EDITOR, "/admin/sites/mytho/report/mail", 400),
+    "POST /admin/sites/{slug}/report/mail/test": (
+        OWNER,
+        "/admin/sites/mytho/report/mail/test",
+        400,
+    ),
+    "POST /admin/sites/{slug}/report/mail/{id}/remove": (
+        EDITOR,
+        "/admin/sites/mytho/report/mail/none/remove",
+        404,
+    ),
     "GET /admin/sites/{slug}/embed": (VIEWER, "/admin/sites/mytho/embed", 200),
     "GET /admin/sites/{slug}/settings": (EDITOR, "/admin/sites/mytho/settings", 200),
     "POST /admin/sites/{slug}/settings": (EDITOR, "/admin/sites/mytho/settings", 400),

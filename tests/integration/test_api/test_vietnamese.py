@@ -29,6 +29,7 @@ PAGES = (
     "/admin/sites/mytho/corrections",
     "/admin/sites/mytho/embed",
     "/admin/sites/mytho/imports",
+    "/admin/sites/mytho/report/mail",
     "/admin/sites/mytho/report?period=report_quarter",
     "/admin/sites/mytho/report?period=year&opening=include",
     "/admin/sites/mytho/settings",

@@ -85,12 +85,12 @@ async def numbers_of(
     # Opening balances close a gap only in numbers that hold them.
     entered = None if scope.before.opening is Opening.EXCLUDE else moment
     reading = _Compare(reader, scope, first_day)
-    traffic, downloads, by_day, by_month, *lists = await asyncio.gather(
-        reading.compared(asked, entered),
-        reading.compared(of_downloads, None),
-        reader.timeseries(whole, Interval.DATE),
-        reader.timeseries(whole, Interval.MONTH),
-        *(_listed(reader, asked, by, is_public=is_public) for by in LISTS.values()),
+    (traffic, downloads), (by_day, by_month), lists = await asyncio.gather(
+        asyncio.gather(reading.compared(asked, entered), reading.compared(of_downloads, None)),
+        asyncio.gather(
+            reader.timeseries(whole, Interval.DATE), reader.timeseries(whole, Interval.MONTH)
+        ),
+        asyncio.gather(*(_listed(reader, asked, by, is_public=is_public) for by in LISTS.values())),
     )
     return SiteNumbers(
         site,

@@ -30,7 +30,9 @@ async def report(page: PageRequest) -> Response:
     by_month = len(made.by_day) > _MOST_DAYS
     rows = made.by_month if by_month else made.by_day
     points = [
-        Point(_long(row.date, made, t, by_month), _tick(row.date, t, by_month), row.visits, None)
+        Point(
+            _long(row.date, made, t, by_month), _tick(row.date, made, t, by_month), row.visits, None
+        )
         for row in rows
     ]
     measure = Measure.VISITS if made.figures[1].value else Measure.PAGEVIEWS
@@ -46,7 +48,8 @@ async def report(page: PageRequest) -> Response:
         report=made,
         title=report_sheets.title(made, t),
         unit=report_sheets.unit(made),
-        days=report_sheets.days(made.days, t),
+        first=t.date_of(made.days.first),
+        last=t.date_of(made.days.last),
         before=report_sheets.days(made.before, t),
         year_before=report_sheets.days(made.year_before, t),
         figures=[
@@ -137,5 +140,5 @@ def _long(first: date, made: TrafficReport, t: Language, by_month: bool) -> str:
     return report_sheets.month(first, made, t) if by_month else t.day(first)
 
 
-def _tick(first: date, t: Language, by_month: bool) -> str:
-    return t.month_tick(first) if by_month else t.tick(first)
+def _tick(first: date, made: TrafficReport, t: Language, by_month: bool) -> str:
+    return t.month_tick(report_sheets.named_by(first, made)) if by_month else t.tick(first)

@@ -58,12 +58,13 @@ def is_from_15th(report: TrafficReport) -> bool:
 
 def month(first: date, report: TrafficReport, t: Language) -> str:
     """Return a month in words; one of reports is named by its end."""
+    return t.month(named_by(first, report))
+
+
+def named_by(first: date, report: TrafficReport) -> date:
+    """Return the first day of the month that names a month of the report, by its own first day."""
     if not is_from_15th(report):
-        return t.month(first)
-    return t.month(_month_after(first))
-
-
-def _month_after(first: date) -> date:
+        return first
     return date(first.year + first.month // 12, first.month % 12 + 1, 1)
 
 
@@ -97,7 +98,9 @@ def change_text(change: float | None, t: Language) -> str:
     if not change:
         return t("change.same")
     key = "change.up" if change > 0 else "change.down"
-    return t(key, percent=t.number(abs(change)))
+    # The model has it as a number of any kind; a whole one is written as one.
+    size = abs(change)
+    return t(key, percent=t.number(int(size) if float(size).is_integer() else size))
 
 
 def meanings(t: Language) -> list[tuple[str, str]]:
@@ -121,7 +124,8 @@ def lists(report: TrafficReport) -> list[tuple[str, str, ReportList]]:
 
 def part_name(panel: str, name: str, t: Language) -> str:
     """Return a row of a list in words."""
-    return t.known(f"{'device' if panel == 'device' else 'value'}.{name}", name)
+    known = t.known(f"value.{name}", name)
+    return t.known(f"device.{name}", known) if panel == "device" else known
 
 
 def sheets(report: TrafficReport, t: Language) -> list[Sheet]:
@@ -157,7 +161,7 @@ def sheets(report: TrafficReport, t: Language) -> list[Sheet]:
     ]
     by_month: list[Sequence[SheetCell]] = [
         [
-            Month(_month_after(row.date) if is_from_15th(report) else row.date),
+            Month(named_by(row.date, report)),
             row.pageviews,
             row.visits,
             row.visitors,

@@ -12,8 +12,8 @@ from services.api.stats.reports.report_query import ReportQuery, ReportScope, re
 from services.api.stats.reports.site_numbers import (
     LISTS,
     ROWS,
-    Compared,
-    SiteNumbers,
+    ComparedCounts,
+    ReportedNumbers,
     numbers_of,
 )
 from services.api.stats.reports.traffic_report import (
@@ -79,11 +79,11 @@ def _days(span: Span) -> ReportDays:
     return ReportDays(first=to_date(span.first), last=to_date(span.last))
 
 
-def _together(of_sites: Sequence[Compared]) -> Compared:
+def _together(of_sites: Sequence[ComparedCounts]) -> ComparedCounts:
     """Add up; of a period that is not known of all sites, nothing is."""
     before = [one.before for one in of_sites]
     year_before = [one.year_before for one in of_sites]
-    return Compared(summed(one.now for one in of_sites), _sum(before), _sum(year_before))
+    return ComparedCounts(summed(one.now for one in of_sites), _sum(before), _sum(year_before))
 
 
 def _sum(counts: Sequence[Counts | None]) -> Counts | None:
@@ -91,7 +91,7 @@ def _sum(counts: Sequence[Counts | None]) -> Counts | None:
     return summed(known) if len(known) == len(counts) else None
 
 
-def _figure(measure: Measure, counted: Compared, scope: ReportScope) -> ReportFigure:
+def _figure(measure: Measure, counted: ComparedCounts, scope: ReportScope) -> ReportFigure:
     value = int(counted.now.value(measure) or 0)
     before, year_before = (
         None if counts is None else int(counts.value(measure) or 0)
@@ -124,7 +124,7 @@ def _rows(of_sites: Iterable[Sequence[tuple[date, Counts]]], scope: ReportScope)
     ]
 
 
-def _list(name: str, numbers: Sequence[SiteNumbers], traffic: Counts) -> ReportList:
+def _list(name: str, numbers: Sequence[ReportedNumbers], traffic: Counts) -> ReportList:
     """Return the first rows of all sites: pages are each site's own, the others add up."""
     measure = ordered_by(LISTS[name])
     counted: dict[tuple[str, str], int] = defaultdict(int)

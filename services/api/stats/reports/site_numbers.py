@@ -35,7 +35,7 @@ class ListNumbers(NamedTuple):
     partial: bool = False
 
 
-class Compared(NamedTuple):
+class ComparedCounts(NamedTuple):
     """Counts of a period and of those it is compared with; None where a part is not known."""
 
     now: Counts
@@ -43,7 +43,7 @@ class Compared(NamedTuple):
     year_before: Counts | None
 
 
-class SiteNumbers(NamedTuple):
+class ReportedNumbers(NamedTuple):
     """What a report needs of a site.
 
     by_day, by_month  rows named by their first day
@@ -52,8 +52,8 @@ class SiteNumbers(NamedTuple):
     """
 
     site: Site
-    traffic: Compared
-    downloads: Compared
+    traffic: ComparedCounts
+    downloads: ComparedCounts
     by_day: list[tuple[date, Counts]]
     by_month: list[tuple[date, Counts]]
     lists: dict[str, ListNumbers]
@@ -63,7 +63,7 @@ class SiteNumbers(NamedTuple):
 
 async def numbers_of(
     reader: StatsReader, site: Site, scope: ReportScope, *, is_public: bool
-) -> SiteNumbers:
+) -> ReportedNumbers:
     """Read what a report needs, all but downloads as of one moment. Raises ApiError.
 
     is_public  whether strangers see it: then hidden pages are no rows
@@ -92,7 +92,7 @@ async def numbers_of(
         ),
         asyncio.gather(*(_listed(reader, asked, by, is_public=is_public) for by in LISTS.values())),
     )
-    return SiteNumbers(
+    return ReportedNumbers(
         site,
         traffic,
         downloads,
@@ -112,14 +112,14 @@ class _Compare:
         self._scope = scope
         self._first_day = first_day
 
-    async def compared(self, asked: StatsQuery, entered: Snapshot | None) -> Compared:
+    async def compared(self, asked: StatsQuery, entered: Snapshot | None) -> ComparedCounts:
         """Return the counts of all three."""
         now, before, year_before = await asyncio.gather(
             self._reader.total(asked, partly=True),
             self._known(asked, self._scope.before.before, entered),
             self._known(asked, self._scope.year_before.before, entered),
         )
-        return Compared(now.total(), before, year_before)
+        return ComparedCounts(now.total(), before, year_before)
 
     async def _known(
         self, asked: StatsQuery, days: Span | None, entered: Snapshot | None

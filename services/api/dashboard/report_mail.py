@@ -1,7 +1,6 @@
 """The message with a report: as text, as HTML and as a workbook."""
 
 from email.message import EmailMessage
-from email.utils import make_msgid
 from html import escape
 
 from services.api.dashboard import report_sheets
@@ -19,7 +18,6 @@ def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
     notes = report_sheets.notes(report, t)
     message = EmailMessage()
     message["Subject"] = f"{title}: {unit}"
-    message["Message-ID"] = make_msgid(domain="luot.invalid")
     message["Auto-Submitted"] = "auto-generated"
     figures = [_figure(one, t) for one in report.figures]
     heads = [t("report.measure"), t("report.value"), t("report.before"), t("report.year_before")]

@@ -3,6 +3,7 @@
 import re
 import ssl
 from email.message import EmailMessage
+from email.utils import formatdate, make_msgid, parseaddr
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
@@ -14,7 +15,7 @@ SECONDS = 30.0
 """How long the server may be silent."""
 MOST_ADDRESSES = 20
 ADDRESS = re.compile(
-    r"[^\s@<>,;\"()\x00-\x1f]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?"
+    r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?", re.ASCII
 )
 _PORTS = {"smtp": 25, "starttls": 587, "smtps": 465}
 
@@ -54,6 +55,9 @@ class Mailer:
         parts = urlsplit(self._server.get_secret_value())
         where = f"{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
         message["From"] = self.sender
+        message["Date"] = formatdate(usegmt=True)
+        host = parseaddr(self.sender)[1].rpartition("@")[2]
+        message["Message-ID"] = make_msgid(domain=host)
         try:
             await aiosmtplib.send(
                 message,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.model.calendar import to_date, to_day
+from services.model.calendar import to_day
 from services.store.interface import Store
 
 _SEPARATOR = "\n"
@@ -90,5 +90,6 @@ async def sendings(store: Store) -> dict[tuple[str, str], ReportSending]:
 
 async def mark(store: Store, sending: ReportSending) -> None:
     """Write how far a schedule is. Raises StoreError."""
-    fields = sending._asdict() | {"sent": to_date(sending.sent)}
-    await store.insert("report_sendings", {name: [value] for name, value in fields.items()})
+    await store.insert(
+        "report_sendings", {name: [value] for name, value in sending._asdict().items()}
+    )

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.model.display import Lang
 
@@ -87,7 +87,7 @@ def workbook(sheets: Sequence[Sheet], lang: Lang) -> bytes:
     return content.getvalue()
 
 
-def _put(cell: "openpyxl.cell.Cell", value: SheetCell, lang: Lang) -> None:  # type: ignore[name-defined]  # noqa: F821
+def _put(cell: Any, value: SheetCell, lang: Lang) -> None:
     locale = _LOCALES[lang]
     match value:
         case str():

@@ -67,9 +67,12 @@ GROUP BY site, id
 
 async def load(store: Store) -> list[ReportSchedule]:
     """Return every schedule that was not removed, the oldest of a site first. Raises StoreError."""
+    rows = await store.execute(_SCHEDULES)
     return [
-        ReportSchedule(*row[:7], tuple(row[7].split(_SEPARATOR)), *row[8:])
-        for row in await store.execute(_SCHEDULES)
+        ReportSchedule(
+            site, id_, version, removed, period, lang, opening, addresses.split(_SEPARATOR), who, at
+        )
+        for site, id_, version, removed, period, lang, opening, addresses, who, at in rows
     ]
 
 

@@ -58,7 +58,6 @@ def smtp_server() -> Iterator[SmtpServer]:
         port=server.port,
         authenticator=server.authenticate,
         auth_require_tls=False,
-        auth_required=True,
     )
     controller.start()
     try:

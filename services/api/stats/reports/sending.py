@@ -142,4 +142,5 @@ def _next_attempt(one: ScheduledReport) -> int:
     if not one.sending.failures:
         return 0
     pause = FIRST_PAUSE_MS * 2 ** min(one.sending.failures - 1, 10)
-    return one.sending.version + min(pause, LONGEST_PAUSE_MS)
+    at: int = one.sending.version + min(pause, LONGEST_PAUSE_MS)
+    return at

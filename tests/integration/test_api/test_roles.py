@@ -175,7 +175,7 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "POST /admin/sites/{slug}/report/mail/{id}/remove": (
         EDITOR,
         "/admin/sites/mytho/report/mail/none/remove",
-        404,
+        400,
     ),
     "GET /admin/sites/{slug}/embed": (VIEWER, "/admin/sites/mytho/embed", 200),
     "GET /admin/sites/{slug}/settings": (EDITOR, "/admin/sites/mytho/settings", 200),

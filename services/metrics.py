@@ -270,6 +270,12 @@ SILENT_SITES = GaugeSpec(
     " LUOT_SILENT_SECONDS, of which only the hours from 7 to 22 of the site's own day count; a site"
     " is silent for 30 days, then it is forgotten",
 )
+REPORTS_MAILED = CounterSpec(
+    API,
+    "luot_reports_mailed_total",
+    "Reports by e-mail, by outcome: sent, failed (tried again later)",
+    ("outcome",),
+)
 
 # Probe
 PROBES = CounterSpec(

@@ -178,6 +178,7 @@ class Api:
                 running.sites.erasures.keep_erased(),
                 running.site_gauges.measure_forever(),
                 store_gauges.measure_forever(running.store),
+                running.report_sender.send_forever(),
             ),
         )
         self._opened.set()

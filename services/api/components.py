@@ -6,6 +6,7 @@ from services.api import metrics
 from services.api.access import service as access
 from services.api.counter import routes as counter_routes
 from services.api.counter import top
+from services.api.dashboard import report_mail
 from services.api.dashboard.dependencies import Dependencies
 from services.api.imports.service import Imports
 from services.api.imports.undo import Undoing
@@ -22,6 +23,9 @@ from services.api.sites.site_gauges import SiteGauges
 from services.api.stats import routes as stats
 from services.api.stats.panels import PanelSource
 from services.api.stats.reader import StatsReader
+from services.api.stats.reports.mailer import Mailer
+from services.api.stats.reports.schedules import ReportSchedules
+from services.api.stats.reports.sending import ReportSender
 from services.log.errors import LogError
 from services.log.open import open_log
 from services.log.tail import Tails
@@ -126,6 +130,19 @@ class Components:
             monotonic,
             editors_publish=settings.editors_publish,
         )
+        self.report_schedules = ReportSchedules(self.store, self.access.audit, clock)
+        # Of its own: what goes out at night must not keep those who look waiting.
+        self._reporting = StatsReader(self.store, parts=self.registry.parts)
+        self.report_sender = ReportSender(
+            self.report_schedules,
+            self.registry,
+            self.store,
+            self.state,
+            self._reporting,
+            Mailer(settings.smtp_url, settings.mail_from),
+            report_mail.compose,
+            clock,
+        )
         self._clock = clock
 
     def dependencies(self, settings: ApiSettings) -> Dependencies:
@@ -142,6 +159,8 @@ class Components:
             shares=self.shares,
             counters=self.counters,
             stats=PanelSource(self.store, self.stats.readers, self.stats.online, self._clock),
+            report_schedules=self.report_schedules,
+            report_sender=self.report_sender,
             signing=self.access.sign_in,
             factors=self.access.factors,
             own=self.access.own,
@@ -165,6 +184,7 @@ class Components:
         await self.shares.close()
         await self.stats.close()
         await self._correcting.close()
+        await self._reporting.close()
         await self.site_gauges.close()
         await self.top.close()
         await self.counters.close()

@@ -23,6 +23,7 @@ from services.api.sites.desk import annotation_routes, share_routes
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
 from services.api.stats import site_list
+from services.api.stats.reports import routes as report_routes
 from services.embedded.stores import Stores
 from services.http import security_txt
 from services.http.measured_route import MeasuredRoute
@@ -77,6 +78,7 @@ def add_routes(
         *access.routers(lambda: now().access),
         stats.router(lambda: now().stats),
         site_list.router(registry),
+        report_routes.router(registry, lambda: now().dependencies(settings).stats),
         import_routes.router(
             registry,
             lambda: now().imports,

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from services.api.access.group_roles import GroupRoles
 from services.api.access.oidc import settings as oidc
+from services.api.stats.reports.mailer import SmtpUrl
 from services.http.client_address import THIS_MACHINE, Networks
 from services.http.edge import HostNames
 from services.settings import TEN_YEARS, Secret, SettingsError, StoreSettings
@@ -23,6 +24,7 @@ SecurityContact = Annotated[
 
 
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,100}$")]
+MailFrom = Annotated[str, Meta(pattern=r"^([^\r\n<>@]+ )?<?[^\s@<>]+@[^\s@<>]+>?$")]
 
 
 class AdminToken(Secret):
@@ -118,6 +120,17 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
     auth_roles: Annotated[
         GroupRoles, Meta(description="what those groups may do, as LUOT_OIDC_ROLES says it")
     ] = GroupRoles()
+    smtp_url: Annotated[
+        SmtpUrl | None,
+        Meta(
+            description="the server that takes e-mail: smtp://, starttls:// or"
+            " smtps://user:password@host:port"
+        ),
+    ] = None
+    mail_from: Annotated[
+        MailFrom | None,
+        Meta(description="the sender of e-mail, for example Luot <thongke@example.vn>"),
+    ] = None
 
     def __post_init__(self) -> None:
         """Raise SettingsError where settings that belong together are there in part."""

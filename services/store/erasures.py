@@ -28,6 +28,8 @@ TABLES = (
     "imports",
     "share_links",
     "annotations",
+    "report_schedules",
+    "report_sendings",
 )
 """Every table that keeps something of a site, in the order in which they are cleared."""
 _LOOK_SECONDS = 0.1

@@ -33,6 +33,8 @@ TABLES = [
     "opening_balances",
     "peak_resets",
     "peaks",
+    "report_schedules",
+    "report_sendings",
     "returned_views",
     "share_links",
     "sites",

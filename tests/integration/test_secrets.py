@@ -23,6 +23,7 @@ SECRETS = {
     "LUOT_CLICKHOUSE_URL": f"clickhouse://luot:hush-clickhouse@127.0.0.1:{free_port()}/luot",
     "LUOT_OIDC_CLIENT_SECRET": "hush-oidc-client",
     "LUOT_REDIS_URL": f"redis://luot:hush-redis@127.0.0.1:{free_port()}/0",
+    "LUOT_SMTP_URL": "smtps://luot:hush-smtp@127.0.0.1:25",
     "LUOT_TOKEN": "hush-client-token-0123456789",
 }
 HOSTILE = "EVIL\r\n\x1b[31mINFO: all is well"
@@ -44,6 +45,7 @@ def test_settings_show_no_secret(kind: type[Settings]) -> None:
         ("LUOT_ADMIN_TOKEN", "hush"),  # too short
         ("LUOT_ADMIN_TOKN", "hush"),
         ("LUOT_CLICKHOUSE_PASSWORD", "hush"),
+        ("LUOT_SMTP_URL", "http://:hush@smtp"),
         ("LUOT_REDIS_URL", "http://:hush@redis"),
         ("LUOT_REDDIS_URL", "redis://:hush@redis"),
     ],

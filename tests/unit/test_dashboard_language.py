@@ -17,9 +17,11 @@ from services.api.dashboard import language
 from services.api.dashboard.language import Language
 from services.api.stats.filters import Property
 from services.api.stats.panel_reading import BREAKDOWNS, DETAILS
+from services.api.stats.reports.report_query import REPORT_PERIODS
 from services.api.stats.site_query import (
     CHARTED,
     COMPARISONS,
+    CUSTOM,
     LONG_PERIODS,
     OPENINGS,
     PERIODS,
@@ -135,6 +137,7 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
         *(f"period.{period}" for period in (*PERIODS, *LONG_PERIODS, *REPORTS)),
         *(f"period.last.{period}" for period in ("month", "quarter", "year")),
         *(f"outside.{means}" for means in get_args(Means)),
+        *(f"report.period.{period}" for period in REPORT_PERIODS if period != CUSTOM),
         *(f"role.{role}" for role in Role),
         *(f"role.{role}.hint" for role in Role),
     }

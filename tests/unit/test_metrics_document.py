@@ -29,6 +29,7 @@ _UNITS = {
     "build_info": "1",
     "drift": "views or visits",
     "log_up": "1 or 0",
+    "reports_mailed": "reports",
     "sign_ins": "attempts",
     "site_online": "visitors",
     "store_up": "1 or 0",

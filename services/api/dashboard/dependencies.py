@@ -23,6 +23,8 @@ from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.stats.panels import PanelSource
+from services.api.stats.reports.schedules import ReportSchedules
+from services.api.stats.reports.sending import ReportSender
 from services.state.recent_hits import HitsOfForeignHosts, UntrustedForwards
 from services.store.interface import Store
 
@@ -44,6 +46,8 @@ class Dependencies(NamedTuple):
     shares: ShareLinks
     counters: Counters
     stats: PanelSource
+    report_schedules: ReportSchedules
+    report_sender: ReportSender
     signing: SignInService
     factors: SecondFactors
     own: OwnAccounts

@@ -16,6 +16,8 @@ from services.api.dashboard import (
     notes_page,
     outside_pages,
     people,
+    report_mail_page,
+    report_page,
     rows_page,
     second_factor_page,
     session_pages,
@@ -40,6 +42,7 @@ from services.model.account import Role
 SITE = f"{HOME}/sites/{{slug}}"
 CORRECTIONS = f"{SITE}/corrections"
 BALANCES = f"{SITE}/balances"
+REPORT_MAIL = f"{SITE}/report/mail"
 UNDO_IMPORT = f"{SITE}/imports/{{digest}}/undo"
 NEW_SITE = f"{HOME}/new-site"
 USER = f"{USERS}/{{name}}"
@@ -62,6 +65,12 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add_readable(f"{SITE}/csv/{{panel}}", export.csv)
     pages.add_readable(f"{SITE}/all/{{panel}}", rows_page.rows)
     pages.add_readable(f"{SITE}/all/{{panel}}/csv", rows_page.csv)
+    pages.add_readable(f"{SITE}/report", report_page.report)
+    pages.add_readable(f"{SITE}/report.xlsx", report_page.xlsx)
+    pages.add(REPORT_MAIL, report_mail_page.schedules, Role.EDITOR)
+    pages.add(REPORT_MAIL, report_mail_page.add, Role.EDITOR, "POST")
+    pages.add(f"{REPORT_MAIL}/test", report_mail_page.test, Role.OWNER, "POST")
+    pages.add(f"{REPORT_MAIL}/{{id}}/remove", report_mail_page.remove, Role.EDITOR, "POST")
     pages.add(f"{SITE}/embed", site_form.embed, Role.VIEWER)
     pages.add(f"{SITE}/settings", site_form.settings, Role.EDITOR)
     pages.add(f"{SITE}/settings", site_form.change, Role.EDITOR, "POST")

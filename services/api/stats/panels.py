@@ -22,6 +22,9 @@ from services.api.stats.queries_trends import trends
 from services.api.stats.query import BreakdownQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.readers import StatsReaders
+from services.api.stats.reports.making import make_report
+from services.api.stats.reports.report_query import ReportQuery
+from services.api.stats.reports.traffic_report import TrafficReport
 from services.api.stats.rows.panel_rows import PanelRows
 from services.api.stats.site_query import CHARTED, Scope, SiteQuery, scope_of
 from services.api.stats.spans import Span
@@ -153,6 +156,15 @@ class PanelSource:
         reader = self._readers.of(who, request)
         is_public = who is None or not who.has(site.slug)
         return SitePanels(site, scope, self._store, reader, self._online, at, is_public=is_public)
+
+    async def report(
+        self, sites: Sequence[Site], query: ReportQuery, who: Principal | None, request: Request
+    ) -> TrafficReport:
+        """Return the report of sites, for who asks. Raises ApiError, which names the parameter."""
+        is_public = who is None or not all(who.has(site.slug) for site in sites)
+        reader = self._readers.of(who, request)
+        at_ms = int(self._clock() * 1000)
+        return await make_report(reader, sites, query, at_ms, is_public=is_public)
 
     async def trends(self, sites: Sequence[Site]) -> dict[str, list[int]]:
         """Return the daily views of each site's last days, by slug; {} if they cannot be read."""

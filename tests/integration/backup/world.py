@@ -28,12 +28,13 @@ from services.log.redis.positions import RedisPositions
 from services.model.calendar import local_day, to_day
 from services.model.hit import Hit
 from services.model.site import Site
-from services.store import annotations, drift, portable, share_links, sites
+from services.store import annotations, drift, portable, report_schedules, share_links, sites
 from services.store.annotations import Annotation
 from services.store.drift import Difference
 from services.store.interface import Store
 from services.store.open import open_store
 from services.store.portable import Fingerprint, Piece
+from services.store.report_schedules import ReportSchedule, ReportSending
 from services.store.share_links import ShareLink
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service
@@ -212,6 +213,15 @@ async def furnish(store: Store) -> None:
         )
     await share_links.save(store, ShareLink("hue", "new", 1, 0, "f0" * 32, "Bộ", "admin", 1))
     await annotations.save(store, Annotation("hue", "new", 1, 0, 19_001, "Tết", "admin", 1))
+    # One that was removed stays so, and what went out does not go out again.
+    for version, removed in ((1, 0), (2, 1)):
+        await report_schedules.save(
+            store,
+            ReportSchedule(
+                "hue", "old", version, removed, "month", "vi", "exclude", ("a@b.example",), "lan", 1
+            ),
+        )
+    await report_schedules.mark(store, ReportSending("hue", "old", 1, 19_000, 1))
     ((state,),) = await store.execute(
         "SELECT hex(CAST(uniqCombinedState(number) AS String)) FROM numbers(70000)"
     )

@@ -145,6 +145,7 @@ TABLE: dict[str, tuple[int, str, int]] = {
             "breakdown": "&property=event:page",
         }.items()
     },
+    "GET /api/v1/reports/{slug}": (VIEWER, "/api/v1/reports/mytho", 200),
     "GET /api/v1/sites": (VIEWER, "/api/v1/sites", 200),
     "GET /api/admin/sites/{slug}/imports": (VIEWER, f"{SITE}/imports", 200),
     "PUT /api/admin/sites/{slug}/imports/{digest}": (EDITOR, f"{SITE}/imports/none", 400),
@@ -179,6 +180,20 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "GET /admin/sites/{slug}/csv/{panel}": (VIEWER, "/admin/sites/mytho/csv/page", 200),
     "GET /admin/sites/{slug}/all/{panel}": (VIEWER, "/admin/sites/mytho/all/page", 200),
     "GET /admin/sites/{slug}/all/{panel}/csv": (VIEWER, "/admin/sites/mytho/all/page/csv", 200),
+    "GET /admin/sites/{slug}/report": (VIEWER, "/admin/sites/mytho/report", 200),
+    "GET /admin/sites/{slug}/report.xlsx": (VIEWER, "/admin/sites/mytho/report.xlsx", 200),
+    "GET /admin/sites/{slug}/report/mail": (EDITOR, "/admin/sites/mytho/report/mail", 200),
+    "POST /admin/sites/{slug}/report/mail": (EDITOR, "/admin/sites/mytho/report/mail", 400),
+    "POST /admin/sites/{slug}/report/mail/test": (
+        OWNER,
+        "/admin/sites/mytho/report/mail/test",
+        400,
+    ),
+    "POST /admin/sites/{slug}/report/mail/{id}/remove": (
+        EDITOR,
+        "/admin/sites/mytho/report/mail/none/remove",
+        400,
+    ),
     "GET /admin/sites/{slug}/embed": (VIEWER, "/admin/sites/mytho/embed", 200),
     "GET /admin/sites/{slug}/settings": (EDITOR, "/admin/sites/mytho/settings", 200),
     "POST /admin/sites/{slug}/settings": (EDITOR, "/admin/sites/mytho/settings", 400),

@@ -162,6 +162,12 @@
     });
   });
 
+  // Without scripts, the browser's own command prints.
+  every("[data-print]", (button) => {
+    button.hidden = false;
+    button.addEventListener("click", () => print());
+  });
+
   // Menus close as people expect.
   every("details.custom", (menu) => {
     document.addEventListener("click", (event) => {

@@ -1,0 +1,93 @@
+"""`/admin/sites/{slug}/report/mail`: who gets the report of a site by e-mail."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from services.api.dashboard.page_request import HOME, PageRequest
+from services.api.stats.reports.mailer import ADDRESS, MailError
+from services.api.stats.reports.schedules import MAILED_PERIODS
+from services.api.stats.site_query import OPENINGS
+from services.http.errors import ApiError, Told, bad_request
+from services.model.calendar import to_date
+from services.model.display import Lang
+
+
+async def schedules(page: PageRequest) -> Response:
+    """Return the schedules of a site."""
+    return await _schedules(page, {})
+
+
+async def add(page: PageRequest) -> Response:
+    """Add a schedule."""
+    form = page.form
+    try:
+        await page.dependencies.report_schedules.add(
+            page.principal,
+            page.site,
+            form.get("period"),
+            form.get("lang"),
+            form.get("opening"),
+            form.get("addresses"),
+        )
+    except ApiError as error:
+        return await _schedules(page, error.errors)
+    return page.redirect(_address(page), saved=True)
+
+
+async def remove(page: PageRequest) -> Response:
+    """Remove a schedule."""
+    await page.dependencies.report_schedules.remove(
+        page.principal, page.site, page.request.path_params["id"]
+    )
+    return page.redirect(_address(page), saved=True)
+
+
+async def test(page: PageRequest) -> Response:
+    """Send the report of last month to an address, now."""
+    address = page.form.get("address").strip()
+    try:
+        if not ADDRESS.fullmatch(address):
+            text = "expected an address such as lan@mytho.example"
+            raise bad_request("address", Told(text, "report.mail.address", address=address[:80]))
+        await page.dependencies.report_sender.send_test(page.site, address, page.t.lang)
+    except MailError as error:
+        told = Told(f"not sent: {error}", "report.mail.failed", why=str(error))
+        return await _schedules(page, {"address": told})
+    except ApiError as error:
+        return await _schedules(page, error.errors)
+    return page.redirect(_address(page), saved=True)
+
+
+def _address(page: PageRequest) -> str:
+    return f"{HOME}/sites/{page.site.slug}/report/mail"
+
+
+async def _schedules(page: PageRequest, errors: Mapping[str, str]) -> Response:
+    t, site = page.t, page.site
+    zone = site.zone_at(int(page.dependencies.clock() * 1000))
+    known = await page.dependencies.report_schedules.of_site(site)
+    return page.render(
+        "report_mail.html",
+        HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
+        site=site,
+        errors=errors,
+        form=page.form,
+        is_ready=page.dependencies.report_sender.mailer.is_ready,
+        periods=[(one, t(f"report.period.{one}")) for one in MAILED_PERIODS],
+        languages_of=[(lang.value, t.language(lang)) for lang in Lang],
+        openings=[(one.value, t(f"opening.show.{one}")) for one in OPENINGS],
+        rows=[
+            (
+                one.schedule.id,
+                t(f"report.period.{one.schedule.period}"),
+                t.language(Lang(one.schedule.lang)),
+                one.schedule.addresses,
+                t.moment(one.sending.sent_at, zone) if one.sending.sent_at else "–",
+                t.date_of(to_date(one.sending.sent)) if one.sending.sent_at else "",
+                one.sending.problem,
+            )
+            for one in known
+        ],
+    )

@@ -1,0 +1,144 @@
+"""`/admin/sites/{slug}/report`: the traffic of a period, to be printed, handed on and kept."""
+
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from services.api.access.trail import Occasion
+from services.api.dashboard import report_sheets
+from services.api.dashboard.chart import NARROW, WIDE, Point, chart
+from services.api.dashboard.language import PARAMETER, Language
+from services.api.dashboard.page_request import HOME, PageRequest
+from services.api.stats.measures import Measure
+from services.api.stats.reports.report_query import DEFAULT, REPORT_PERIODS, ReportQuery
+from services.api.stats.reports.traffic_report import TrafficReport
+from services.api.stats.reports.workbook import XLSX, workbook
+from services.api.stats.site_query import CUSTOM, MEASURED, OPENINGS
+from services.http.departures import unless_gone
+
+_MOST_DAYS = 62
+"""A longer report shows months, and its days in the workbook."""
+
+
+async def report(page: PageRequest) -> Response:
+    """Return the report as a page."""
+    query = _query(page)
+    made = await _made(page, query)
+    t = page.t
+    by_month = len(made.by_day) > _MOST_DAYS
+    rows = made.by_month if by_month else made.by_day
+    points = [
+        Point(
+            _long(row.date, made, t, by_month), _tick(row.date, made, t, by_month), row.visits, None
+        )
+        for row in rows
+    ]
+    measure = Measure.VISITS if made.figures[1].value else Measure.PAGEVIEWS
+    if measure is Measure.PAGEVIEWS:
+        points = [
+            point._replace(now=row.pageviews) for point, row in zip(points, rows, strict=True)
+        ]
+    interval = t("interval.month" if by_month else "interval.date")
+    name = t("chart", measure=t(f"measure.{measure}"), interval=interval)
+    return page.render(
+        "report.html",
+        site=page.site,
+        report=made,
+        title=report_sheets.title(made, t),
+        unit=report_sheets.unit(made),
+        first=t.date_of(made.days.first),
+        last=t.date_of(made.days.last),
+        before=report_sheets.days(made.before, t),
+        year_before=report_sheets.days(made.year_before, t),
+        figures=[
+            (
+                t(f"measure.{one.measure}"),
+                one,
+                report_sheets.change_text(one.change, t),
+                report_sheets.change_text(one.year_change, t),
+            )
+            for one in made.figures
+        ],
+        per_month=any(one.per_month is not None for one in made.figures),
+        charts=[chart(points, size, t, name) for size in (WIDE, NARROW)] if points else [],
+        chart_name=name,
+        by_month=by_month,
+        rows=[(_long(row.date, made, t, by_month), row) for row in rows],
+        lists=[
+            (
+                panel,
+                listed,
+                [
+                    (report_sheets.part_name(panel, row.name, t), row.site, row)
+                    for row in listed.rows
+                ],
+            )
+            for panel, _, listed in report_sheets.lists(made)
+        ],
+        notes=report_sheets.notes(made, t),
+        meanings=report_sheets.meanings(t),
+        made_at=t.moment(
+            int(page.dependencies.clock() * 1000),
+            page.site.zone_at(int(page.dependencies.clock() * 1000)),
+        ),
+        query=query,
+        periods=REPORT_PERIODS[:-1],
+        custom=CUSTOM,
+        openings=OPENINGS,
+        xlsx=_address(page, query),
+        may_mail=page.signed_in is not None and page.signed_in.may_edit(page.site),
+    )
+
+
+async def xlsx(page: PageRequest) -> Response:
+    """Return the report as a workbook."""
+    made = await _made(page, _query(page))
+    if page.signed_in is not None:
+        page.dependencies.trail.count(
+            Occasion(page.signed_in.name, "export", "report", page.site.slug), "files"
+        )
+    return Response(
+        workbook(report_sheets.sheets(made, page.t), page.t.lang),
+        media_type=XLSX,
+        headers={
+            "Cache-Control": "private, no-store",
+            "Content-Disposition": f'attachment; filename="{made.file_name}.xlsx"',
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+async def _made(page: PageRequest, query: ReportQuery) -> TrafficReport:
+    source = page.dependencies.stats
+    making = source.report([page.site], query, page.signed_in, page.request)
+    return await unless_gone(page.request, making)
+
+
+def _query(page: PageRequest) -> ReportQuery:
+    period = page.parameter("period", DEFAULT)
+    dates = page.parameter("date")
+    first, last = page.parameter("from"), page.parameter("to")
+    if period == CUSTOM and not dates and (first or last):
+        dates = f"{first},{last}"
+    return ReportQuery(period, dates, page.parameter("opening", MEASURED))
+
+
+def _address(page: PageRequest, query: ReportQuery) -> str:
+    fields: dict[str, Any] = {
+        "period": query.period,
+        "date": query.dates,
+        "opening": query.opening,
+        PARAMETER: page.t.lang.value,
+    }
+    text = urlencode({name: value for name, value in fields.items() if value}, safe=",")
+    return f"{HOME}/sites/{page.site.slug}/report.xlsx?{text}"
+
+
+def _long(first: date, made: TrafficReport, t: Language, by_month: bool) -> str:
+    return report_sheets.month(first, made, t) if by_month else t.day(first)
+
+
+def _tick(first: date, made: TrafficReport, t: Language, by_month: bool) -> str:
+    return t.month_tick(report_sheets.named_by(first, made)) if by_month else t.tick(first)

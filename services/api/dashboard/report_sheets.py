@@ -1,0 +1,206 @@
+"""The words of a report, and the sheets of its workbook."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from services.api.dashboard.language import Language
+from services.api.stats.reports.traffic_report import ReportDays, ReportList, TrafficReport
+from services.api.stats.reports.workbook import Month, Percent, Sheet, SheetCell
+
+_HALF = 6
+_QUARTER = 3
+_ROMAN = ("I", "II", "III", "IV")
+_REPORT = "report_"
+_FIRST_OF_REPORT = 15
+
+
+def title(report: TrafficReport, t: Language) -> str:
+    """Return what the report is about: the report of March 2026."""
+    last = report.days.last
+    kind = report.period.removeprefix(_REPORT)
+    match kind:
+        case "month":
+            text = t("report.month", name=_in_text(t.month(last.replace(day=1))))
+        case "quarter":
+            number = _ROMAN[(last.month - 1) // _QUARTER]
+            text = t("report.quarter", number=number, year=last.year)
+        case "half":
+            key = "report.half.first" if last.month <= _HALF else "report.half.second"
+            text = t(key, year=last.year)
+        case "nine_months":
+            text = t("report.nine_months", year=last.year)
+        case "year":
+            text = t("report.year", year=last.year)
+        case _:
+            text = t("report.custom")
+    return text
+
+
+def _in_text(name: str) -> str:
+    """Return the name of a month within a sentence: tháng 3/2026, Mar 2026."""
+    return name[0].lower() + name[1:] if name.startswith("Tháng") else name
+
+
+def unit(report: TrafficReport) -> str:
+    """Return the name of whose traffic it is."""
+    return ", ".join(site.name for site in report.sites)
+
+
+def days(of: ReportDays, t: Language) -> str:
+    """Return days in words."""
+    return f"{t.date_of(of.first)} – {t.date_of(of.last)}"
+
+
+def is_from_15th(report: TrafficReport) -> bool:
+    """Tell whether months of the report begin on the 15th."""
+    return report.days.first.day == _FIRST_OF_REPORT and report.period.startswith(_REPORT)
+
+
+def month(first: date, report: TrafficReport, t: Language) -> str:
+    """Return a month in words; one of reports is named by its end."""
+    return t.month(named_by(first, report))
+
+
+def named_by(first: date, report: TrafficReport) -> date:
+    """Return the first day of the month that names a month of the report, by its own first day."""
+    if not is_from_15th(report):
+        return first
+    return date(first.year + first.month // 12, first.month % 12 + 1, 1)
+
+
+def notes(report: TrafficReport, t: Language) -> list[str]:
+    """Return what must be said of the numbers."""
+    said = []
+    if not report.is_over:
+        said.append(t("report.note.under_way", day=t.date_of(report.until)))
+    since = report.counted_since
+    said.append(t("report.note.since", day=t.date_of(since)) if since else t("report.note.never"))
+    if any(one.before is None for one in report.figures):
+        said.append(t("report.note.before", days=days(report.before, t)))
+    if any(one.year_before is None for one in report.figures):
+        said.append(t("report.note.year_before", days=days(report.year_before, t)))
+    opening = report.opening
+    if opening.views or opening.visits:
+        key = "report.note.opening.in" if opening.included else "report.note.opening.apart"
+        views, visits = t.number(opening.views), t.number(opening.visits)
+        said.append(t(key, views=views, visits=visits))
+    if len(report.sites) > 1:
+        said.append(t("report.note.several", count=len(report.sites)))
+    if any(one.partial for one in (report.pages, report.sources, report.devices)):
+        said.append(t("panel.partial"))
+    return said
+
+
+def change_text(change: float | None, t: Language) -> str:
+    """Return a change in words that print: tăng 11%; a dash where there is none to tell."""
+    if change is None:
+        return "–"
+    if not change:
+        return t("change.same")
+    key = "change.up" if change > 0 else "change.down"
+    # The model has it as a number of any kind; a whole one is written as one.
+    size = abs(change)
+    return t(key, percent=t.number(int(size) if float(size).is_integer() else size))
+
+
+def meanings(t: Language) -> list[tuple[str, str]]:
+    """Return each measure, and what it means."""
+    return [
+        (t("measure.pageviews"), t("report.means.pageviews")),
+        (t("measure.visits"), t("report.means.visits")),
+        (t("measure.visitors"), t("report.means.visitors")),
+        (t("measure.downloads"), t("report.means.downloads")),
+    ]
+
+
+def lists(report: TrafficReport) -> list[tuple[str, str, ReportList]]:
+    """Return what the traffic consists of: the name of the panel, of a sheet, and its rows."""
+    return [
+        ("page", "report.sheet.pages", report.pages),
+        ("source", "report.sheet.sources", report.sources),
+        ("device", "report.sheet.devices", report.devices),
+    ]
+
+
+def part_name(panel: str, name: str, t: Language) -> str:
+    """Return a row of a list in words."""
+    known = t.known(f"value.{name}", name)
+    return t.known(f"device.{name}", known) if panel == "device" else known
+
+
+def sheets(report: TrafficReport, t: Language) -> list[Sheet]:
+    """Return the sheets: summary, days, months, pages, sources, devices, notes."""
+    head = f"{unit(report)} · {title(report, t)} ({days(report.days, t)})"
+    counted = [t("measure.pageviews"), t("measure.visits"), t("measure.visitors")]
+    per_month = any(one.per_month is not None for one in report.figures)
+    headings = [
+        t("report.measure"),
+        t("report.value"),
+        t("report.per_day"),
+        *([t("report.per_month")] if per_month else []),
+        t("report.before"),
+        t("report.change"),
+        t("report.year_before"),
+        t("report.change"),
+    ]
+    summary: list[Sequence[SheetCell]] = [
+        [
+            t(f"measure.{one.measure}"),
+            one.value,
+            one.per_day,
+            *([one.per_month] if per_month else []),
+            one.before,
+            _change(one.change),
+            one.year_before,
+            _change(one.year_change),
+        ]
+        for one in report.figures
+    ]
+    by_day: list[Sequence[SheetCell]] = [
+        [row.date, row.pageviews, row.visits, row.visitors] for row in report.by_day
+    ]
+    by_month: list[Sequence[SheetCell]] = [
+        [
+            Month(named_by(row.date, report)),
+            row.pageviews,
+            row.visits,
+            row.visitors,
+        ]
+        for row in report.by_month
+    ]
+    return [
+        Sheet(t("report.sheet.summary"), head, headings, summary, notes(report, t)),
+        Sheet(t("report.sheet.days"), head, [t("report.day"), *counted], by_day),
+        Sheet(t("report.sheet.months"), head, [t("report.month_of"), *counted], by_month),
+        *(_of_list(report, panel, name, rows, head, t) for panel, name, rows in lists(report)),
+        Sheet(
+            t("report.sheet.notes"),
+            head,
+            [t("report.measure"), t("report.meaning")],
+            [*meanings(t), *(("", note) for note in notes(report, t))],
+        ),
+    ]
+
+
+def _change(value: float | None) -> Percent | None:
+    return None if value is None else Percent(value, is_change=True)
+
+
+def _of_list(
+    report: TrafficReport, panel: str, name: str, listed: ReportList, head: str, t: Language
+) -> Sheet:
+    several = panel == "page" and len(report.sites) > 1
+    headings = [t(f"by.{panel}"), t(f"measure.{listed.measure}"), t("measure.share")]
+    rows: list[list[SheetCell]] = [
+        [
+            *([row.site] if several else []),
+            part_name(panel, row.name, t),
+            row.count,
+            Percent(row.percent),
+        ]
+        for row in listed.rows
+    ]
+    if several:
+        headings.insert(0, t("sites"))
+    problem = [t("panel.refused")] if listed.problem else []
+    return Sheet(t(name), head, headings, rows, problem)

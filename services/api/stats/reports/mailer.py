@@ -1,0 +1,77 @@
+"""Sends e-mail by the SMTP server of the settings."""
+
+import re
+import ssl
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid, parseaddr
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from services.settings import Secret
+
+SECONDS = 30.0
+"""How long the server may be silent."""
+MOST_ADDRESSES = 20
+ADDRESS = re.compile(
+    r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?", re.ASCII
+)
+_PORTS = {"smtp": 25, "starttls": 587, "smtps": 465}
+
+
+class MailError(Exception):
+    """A message that was not taken; says by which server and why, and never a password."""
+
+
+class SmtpUrl(Secret):
+    """smtp://, starttls:// or smtps://user:password@host:port."""
+
+    @classmethod
+    def of_setting(cls, value: str) -> Self:
+        """Return the server of a setting. Raises ValueError for one that will not do."""
+        try:
+            parts = urlsplit(value)
+            fits = parts.scheme in _PORTS and parts.hostname and parts.port != 0
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError("Expected smtp://, starttls:// or smtps://user:password@host:port")
+        return cls(value)
+
+
+class Mailer:
+    """Where messages go out; `is_ready` tells whether settings name a server and a sender."""
+
+    def __init__(self, server: SmtpUrl | None, sender: str | None) -> None:
+        self._server = server
+        self.sender = sender or ""
+        self.is_ready = bool(server and sender)
+
+    async def send(self, message: EmailMessage) -> None:
+        """Send a message to those it names. Raises MailError."""
+        if self._server is None:
+            raise MailError("LUOT_SMTP_URL and LUOT_MAIL_FROM are not set")
+        parts = urlsplit(self._server.get_secret_value())
+        where = f"{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
+        message["From"] = self.sender
+        message["Date"] = formatdate(usegmt=True)
+        host = parseaddr(self.sender)[1].rpartition("@")[2]
+        message["Message-ID"] = make_msgid(domain=host)
+        try:
+            await aiosmtplib.send(
+                message,
+                hostname=parts.hostname,
+                port=parts.port or _PORTS[parts.scheme],
+                username=unquote(parts.username) if parts.username else None,
+                password=unquote(parts.password or "") if parts.username else None,
+                use_tls=parts.scheme == "smtps",
+                start_tls=parts.scheme == "starttls",
+                tls_context=ssl.create_default_context() if parts.scheme != "smtp" else None,
+                timeout=SECONDS,
+            )
+        except aiosmtplib.SMTPAuthenticationError as error:
+            # What the server says of a password may repeat it.
+            raise MailError(f"{where} refused user and password ({error.code})") from None
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise MailError(f"{where}: {' '.join(str(error).split())[:300]}") from error

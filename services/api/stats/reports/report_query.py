@@ -1,0 +1,71 @@
+"""Which report is asked for: a period, opening balances or not, and what it is compared with."""
+
+from typing import NamedTuple
+
+from services.api.counter.parameters import one_of
+from services.api.stats.comparison import Comparison
+from services.api.stats.site_query import CUSTOM, MEASURED, REPORTS, Scope, SiteQuery, scope_of
+from services.api.stats.spans import Span, span_of
+from services.model.calendar import to_date
+
+REPORT_PERIODS = ("month", "quarter", "half", "nine_months", "year", *REPORTS, CUSTOM)
+DEFAULT = "month"
+
+
+class ReportQuery(NamedTuple):
+    """A query as text from an address.
+
+    period   one of REPORT_PERIODS
+    dates    a day of the period, two with a comma of one's own; '' is the last that is over
+    opening  one of Opening: whether opening balances are in the figures
+    """
+
+    period: str = DEFAULT
+    dates: str = ""
+    opening: str = MEASURED.value
+
+
+class ReportScope(NamedTuple):
+    """A query that was checked: against the period before, and against the year before."""
+
+    before: Scope
+    year_before: Scope
+
+    @property
+    def span(self) -> Span:
+        """All days of the period."""
+        return self.before.span
+
+    @property
+    def elapsed(self) -> Span:
+        """The days of the period that have come."""
+        return self.before.elapsed
+
+    @property
+    def all_days(self) -> Span:
+        """All days of which anything is read."""
+        return self.span.with_those(self.before.compared).with_those(self.year_before.compared)
+
+
+def report_scope(query: ReportQuery, today: int) -> ReportScope:
+    """Check a query on a site's own day. Raises ApiError, which names the parameter."""
+    period = one_of("period", query.period, REPORT_PERIODS)
+    dates = query.dates or _last_over(period, today)
+    of_days = SiteQuery(period, dates, opening=query.opening)
+    return ReportScope(
+        scope_of(of_days, today),
+        scope_of(
+            SiteQuery(
+                period, dates, compare=Comparison.YEAR_OVER_YEAR.value, opening=query.opening
+            ),
+            today,
+        ),
+    )
+
+
+def _last_over(period: str, today: int) -> str:
+    """Return a day of the last period that is over; '' of one's own dates, which are missing."""
+    if period == CUSTOM:
+        return ""
+    span = span_of(period, None, today)
+    return to_date(span.first - 1 if span.last >= today else span.first).isoformat()

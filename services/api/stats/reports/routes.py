@@ -1,0 +1,68 @@
+"""`GET /api/v1/reports/{slug}`: a report for programs."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from services.api.access.route import AdminRoute, Who, credentials, needs, site_of
+from services.api.sites.registry import Registry
+from services.api.stats.opening import Opening
+from services.api.stats.panels import PanelSource
+from services.api.stats.reports.report_query import DEFAULT, REPORT_PERIODS, ReportQuery
+from services.api.stats.reports.traffic_report import TrafficReport
+from services.api.stats.site_query import MEASURED
+from services.http.departures import unless_gone
+from services.model.account import Role
+from services.model.site import Site
+
+PATH = "/api/v1/reports/{slug}"
+
+ReportPeriod = Annotated[
+    str,
+    Query(
+        description="of the calendar, or of reports: these end on the 14th",
+        json_schema_extra={"enum": list(REPORT_PERIODS)},
+    ),
+]
+ReportDate = Annotated[
+    str,
+    Query(
+        description="a day of the period; the last period that is over if none."
+        " 2024-01-01,2024-01-31 for a custom period"
+    ),
+]
+ReportedOpening = Annotated[
+    str,
+    Query(
+        description="whether opening balances are in the figures",
+        json_schema_extra={"enum": list(Opening)},
+    ),
+]
+
+
+def router(registry: Callable[[], Registry], panels: Callable[[], PanelSource]) -> APIRouter:
+    """Return the route; both are called for every request."""
+    routes = APIRouter(
+        tags=["stats"],
+        route_class=AdminRoute,
+        # For the OpenAPI description; AdminRoute has checked by then.
+        dependencies=[Depends(scheme) for scheme in credentials()],
+    )
+    known = site_of(registry)
+
+    @routes.get(PATH)
+    @needs(Role.VIEWER)
+    async def report(
+        request: Request,
+        who: Who,
+        site: Annotated[Site, Depends(known)],
+        period: ReportPeriod = DEFAULT,
+        date: ReportDate = "",
+        opening: ReportedOpening = MEASURED.value,
+    ) -> TrafficReport:
+        """What an office reports of a period: figures, changes, days, months, most read."""
+        query = ReportQuery(period, date, opening)
+        return await unless_gone(request, panels().report([site], query, who, request))
+
+    return routes

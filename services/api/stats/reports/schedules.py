@@ -1,0 +1,145 @@
+"""Which reports go out by e-mail, as people set it."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import NamedTuple
+
+from services.api.access.audit import Audit
+from services.api.access.principal import Principal
+from services.api.counter.parameters import one_of
+from services.api.stats.reports.mailer import ADDRESS, MOST_ADDRESSES
+from services.api.stats.reports.report_query import REPORT_PERIODS, ReportQuery, report_scope
+from services.api.stats.site_query import OPENINGS
+from services.http.errors import ApiError, Told, bad_request, shown, unavailable
+from services.model.display import Lang
+from services.model.site import Site
+from services.store import report_schedules
+from services.store.interface import Store, StoreError
+from services.store.report_schedules import ReportSchedule, ReportSending
+
+MAILED_PERIODS = REPORT_PERIODS[:-1]
+"""All but dates of one's own, which do not come again."""
+MOST_OF_A_SITE = 20
+_ID_BYTES = 6
+
+
+class ScheduledReport(NamedTuple):
+    """A schedule and how far it is."""
+
+    schedule: ReportSchedule
+    sending: ReportSending
+
+
+class ReportSchedules:
+    """The schedules of all sites; those of a site are its editors'."""
+
+    def __init__(self, store: Store, audit: Audit, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._audit = audit
+        self._clock = clock
+
+    async def all(self) -> list[ScheduledReport]:
+        """Return every schedule. Raises StoreError."""
+        sendings = await report_schedules.sendings(self._store)
+        return [
+            ScheduledReport(one, sendings.get((one.site, one.id)) or _none(one))
+            for one in await report_schedules.load(self._store)
+        ]
+
+    async def of_site(self, site: Site) -> list[ScheduledReport]:
+        """Return the schedules of a site, the oldest first. Raises ApiError, 503."""
+        try:
+            return [one for one in await self.all() if one.schedule.site == site.kept_as]
+        except StoreError as error:
+            raise unavailable(f"the store cannot be read: {error}") from error
+
+    async def add(
+        self, who: Principal, site: Site, period: str, lang: str, opening: str, addresses: str
+    ) -> ReportSchedule:
+        """Send the report of each period from the one under way on. Raises ApiError."""
+        now = int(self._clock() * 1000)
+        schedule = ReportSchedule(
+            site.kept_as,
+            secrets.token_hex(_ID_BYTES),
+            now,
+            0,
+            one_of("period", period, MAILED_PERIODS),
+            one_of("lang", lang, list(Lang)),
+            one_of("opening", opening, OPENINGS),
+            _addresses(addresses),
+            who.name,
+            now,
+        )
+        if len(await self.of_site(site)) >= MOST_OF_A_SITE:
+            text = f"{site.slug} has {MOST_OF_A_SITE} schedules; remove one first"
+            told = Told(text, "report.mail.too_many", count=MOST_OF_A_SITE)
+            raise ApiError(HTTPStatus.CONFLICT, {"addresses": told})
+        # What is over by now was not asked for.
+        over = report_scope(ReportQuery(schedule.period), site.day_of(now)).span.last
+        async with self._audit.recorded(
+            who, "report.schedule", schedule.id, site=site.slug, after=_fields(schedule)
+        ):
+            try:
+                await report_schedules.mark(
+                    self._store, ReportSending(site.kept_as, schedule.id, now, over)
+                )
+                await report_schedules.save(self._store, schedule)
+            except StoreError as error:
+                raise unavailable(f"the store did not take the change: {error}") from error
+        return schedule
+
+    async def remove(self, who: Principal, site: Site, id_: str) -> None:
+        """Send no more of a schedule. Raises ApiError, 404 for none of the site."""
+        known = next(
+            (one.schedule for one in await self.of_site(site) if one.schedule.id == id_), None
+        )
+        if known is None:
+            raise ApiError(
+                HTTPStatus.NOT_FOUND, {"id": f"{shown(id_)} is no schedule of {site.slug}"}
+            )
+        version = max(known.version + 1, int(self._clock() * 1000))
+        async with self._audit.recorded(
+            who, "report.unschedule", id_, site=site.slug, before=_fields(known)
+        ):
+            try:
+                await report_schedules.save(self._store, known._replace(version=version, removed=1))
+            except StoreError as error:
+                raise unavailable(f"the store did not take the change: {error}") from error
+
+
+def _addresses(text: str) -> Sequence[str]:
+    """Return the addresses of a text, parted by commas or lines. Raises ApiError."""
+    found = list(dict.fromkeys(text.replace(",", " ").replace(";", " ").split()))
+    for one in found:
+        if not ADDRESS.fullmatch(one):
+            told = Told(
+                f"{shown(one)}; expected an address such as lan@mytho.example",
+                "report.mail.address",
+                address=one[:80],
+            )
+            raise bad_request("addresses", told)
+    if not 0 < len(found) <= MOST_ADDRESSES:
+        told = Told(
+            f"{len(found)} addresses; expected 1 to {MOST_ADDRESSES}",
+            "report.mail.addresses",
+            count=len(found),
+            most=MOST_ADDRESSES,
+        )
+        raise bad_request("addresses", told)
+    return tuple(found)
+
+
+def _fields(schedule: ReportSchedule) -> dict[str, object]:
+    return {
+        "period": schedule.period,
+        "lang": schedule.lang,
+        "opening": schedule.opening,
+        "addresses": list(schedule.addresses),
+    }
+
+
+def _none(schedule: ReportSchedule) -> ReportSending:
+    # Its mark was lost: what was over when it was made was not asked for.
+    return ReportSending(schedule.site, schedule.id, 0, schedule.at // 86_400_000)

@@ -1,0 +1,146 @@
+"""Sends the reports that are due, one API process at a time.
+
+A report is marked as sent right after the server has taken it. So it goes out once; twice only
+where a process dies, or the store is lost, between these two.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from email.message import EmailMessage
+
+from services.api import metrics
+from services.api.sites.registry import Registry
+from services.api.stats.reader import StatsReader
+from services.api.stats.reports.mailer import Mailer, MailError
+from services.api.stats.reports.making import make_report
+from services.api.stats.reports.report_query import ReportQuery, report_scope
+from services.api.stats.reports.schedules import ReportSchedules, ScheduledReport
+from services.api.stats.reports.traffic_report import TrafficReport
+from services.http.errors import ApiError
+from services.model.calendar import to_date
+from services.model.display import Lang
+from services.model.site import Site
+from services.state.errors import StateError
+from services.state.report_lock import LOCK_SECONDS, report_lock
+from services.state.state import State
+from services.store import report_schedules
+from services.store.interface import Store, StoreError
+
+ROUND_SECONDS = 60.0
+HOURS_AFTER = 3
+"""So long after the end of a period it is sent: by then what came late is counted."""
+FIRST_PAUSE_MS = 5 * 60_000
+LONGEST_PAUSE_MS = 6 * 3_600_000
+"""Between two attempts that fail."""
+_HOUR_MS = 3_600_000
+
+log = logging.getLogger(__name__)
+
+Compose = Callable[[TrafficReport, Lang], EmailMessage]
+
+
+class ReportSender:
+    """Looks what is due, and sends it."""
+
+    def __init__(
+        self,
+        schedules: ReportSchedules,
+        registry: Registry,
+        store: Store,
+        state: State,
+        reader: StatsReader,
+        mailer: Mailer,
+        compose: Compose,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`compose` makes the message of a report, without those it goes to."""
+        self._schedules = schedules
+        self._registry = registry
+        self._store = store
+        self._state = state
+        self._reader = reader
+        self._compose = compose
+        self._clock = clock
+        self.mailer = mailer
+
+    async def send_forever(self) -> None:
+        """Send what is due, round by round; what fails is tried again."""
+        while True:
+            await asyncio.sleep(ROUND_SECONDS)
+            if not self.mailer.is_ready:
+                continue
+            try:
+                await self.send_due()
+            except (StoreError, StateError, ApiError) as error:
+                log.warning("reports cannot be sent now: %s", error)
+            except Exception:
+                log.exception("reports cannot be sent now")
+
+    async def send_due(self) -> int:
+        """Send every report that is due, and return how many. Raises StoreError, StateError."""
+        lock = report_lock(self._state)
+        if not await lock.acquire():
+            return 0
+        try:
+            # A round ends before the lock does.
+            async with asyncio.timeout(LOCK_SECONDS - 60):
+                sent = 0
+                for one in await self._schedules.all():
+                    sent += await self._send_if_due(one)
+                return sent
+        finally:
+            with suppress(StateError):
+                await lock.release()
+
+    async def send_test(self, site: Site, address: str, lang: Lang) -> None:
+        """Send the report of the month before to one address. Raises MailError, ApiError."""
+        report = await self._report(site, ReportQuery())
+        await self._send(report, lang, [address])
+
+    async def _send_if_due(self, one: ScheduledReport) -> int:
+        schedule, sending = one
+        site = self._registry.kept(schedule.site)
+        if site is None:
+            return 0
+        now = int(self._clock() * 1000)
+        query = ReportQuery(schedule.period, opening=schedule.opening)
+        # As if it were some hours earlier: a period is over a while after its end.
+        span = report_scope(query, site.day_of(now - HOURS_AFTER * _HOUR_MS)).span
+        if span.last <= sending.sent or now < _next_attempt(one):
+            return 0
+        mark = sending._replace(version=max(sending.version + 1, now))
+        try:
+            report = await self._report(site, query._replace(dates=to_date(span.first).isoformat()))
+            await self._send(report, Lang(schedule.lang), schedule.addresses)
+        except (MailError, ApiError) as error:
+            why = "; ".join(error.errors.values()) if isinstance(error, ApiError) else str(error)
+            metrics.REPORTS_FAILED.inc()
+            log.warning("the report of %s was not sent: %s", site.slug, why)
+            failed = mark._replace(failures=sending.failures + 1, problem=why[:500])
+            await report_schedules.mark(self._store, failed)
+            return 0
+        metrics.REPORTS_SENT.inc()
+        log.info("the report of %s was sent to %d addresses", site.slug, len(schedule.addresses))
+        done = mark._replace(sent=span.last, sent_at=now, failures=0, problem="")
+        await report_schedules.mark(self._store, done)
+        return 1
+
+    async def _report(self, site: Site, query: ReportQuery) -> TrafficReport:
+        return await make_report(self._reader, [site], query, int(self._clock() * 1000))
+
+    async def _send(self, report: TrafficReport, lang: Lang, addresses: Sequence[str]) -> None:
+        message = await asyncio.to_thread(self._compose, report, lang)
+        message["To"] = ", ".join(addresses)
+        await self.mailer.send(message)
+
+
+def _next_attempt(one: ScheduledReport) -> int:
+    """Return when a report may be tried again, in ms since 1970."""
+    if not one.sending.failures:
+        return 0
+    pause = FIRST_PAUSE_MS * 2 ** min(one.sending.failures - 1, 10)
+    at: int = one.sending.version + min(pause, LONGEST_PAUSE_MS)
+    return at

@@ -1,0 +1,149 @@
+"""The numbers of one site for a report, by the reader that the dashboard and the API use."""
+
+import asyncio
+from datetime import date
+from typing import NamedTuple
+
+from msgspec import structs
+
+from services.api.stats.comparison import gap
+from services.api.stats.filters import Property
+from services.api.stats.measures import Counts, Measure
+from services.api.stats.opening import Opening
+from services.api.stats.panel_reading import ordered_by, question_of
+from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.reader import StatsReader
+from services.api.stats.reports.report_query import ReportScope
+from services.api.stats.results import Row
+from services.api.stats.site_query import CHARTED
+from services.api.stats.snapshot import Snapshot
+from services.api.stats.spans import Interval, Span
+from services.http.errors import ApiError
+from services.model.downloads import downloads_of
+from services.model.site import Site
+
+LISTS = {"pages": Property.PAGE, "sources": Property.SOURCE, "devices": Property.DEVICE}
+"""What a report lists, by the names of its fields."""
+ROWS = 20
+
+
+class ListNumbers(NamedTuple):
+    """Rows of a breakdown, or why there are none; partial where raw hits are gone."""
+
+    rows: list[Row]
+    problem: str = ""
+    partial: bool = False
+
+
+class ComparedCounts(NamedTuple):
+    """Counts of a period and of those it is compared with; None where a part is not known."""
+
+    now: Counts
+    before: Counts | None
+    year_before: Counts | None
+
+
+class ReportedNumbers(NamedTuple):
+    """What a report needs of a site.
+
+    by_day, by_month  rows named by their first day
+    first_day         the first counted day; None where nothing was
+    entered           views and visits of opening balances of the period
+    """
+
+    site: Site
+    traffic: ComparedCounts
+    downloads: ComparedCounts
+    by_day: list[tuple[date, Counts]]
+    by_month: list[tuple[date, Counts]]
+    lists: dict[str, ListNumbers]
+    first_day: int | None
+    entered: tuple[int, int]
+
+
+async def numbers_of(
+    reader: StatsReader, site: Site, scope: ReportScope, *, is_public: bool
+) -> ReportedNumbers:
+    """Read what a report needs, all but downloads as of one moment. Raises ApiError.
+
+    is_public  whether strangers see it: then hidden pages are no rows
+    """
+    days = scope.all_days.with_those(scope.elapsed)
+    moment, first_day = await asyncio.gather(
+        reader.snapshot(site, days, with_opening=True), reader.first_day(site)
+    )
+    asked = question_of(site, scope.before, CHARTED).as_of(moment)
+    # What is to come counts nothing: a row of each day of the period, as the chart has them.
+    whole = structs.replace(asked, span=scope.span)
+    of_downloads = structs.replace(
+        asked,
+        site=structs.replace(site, kept_as=downloads_of(site.kept_as)),
+        measures=(Measure.DOWNLOADS,),
+        snapshot=None,
+        opening=Opening.EXCLUDE,
+    )
+    # Opening balances close a gap only in numbers that hold them.
+    entered = None if scope.before.opening is Opening.EXCLUDE else moment
+    reading = _Compare(reader, scope, first_day)
+    (traffic, downloads), (by_day, by_month), lists = await asyncio.gather(
+        asyncio.gather(reading.compared(asked, entered), reading.compared(of_downloads, None)),
+        asyncio.gather(
+            reader.timeseries(whole, Interval.DATE), reader.timeseries(whole, Interval.MONTH)
+        ),
+        asyncio.gather(*(_listed(reader, asked, by, is_public=is_public) for by in LISTS.values())),
+    )
+    return ReportedNumbers(
+        site,
+        traffic,
+        downloads,
+        [(date.fromisoformat(row.name), row.counts) for row in by_day.rows],
+        [(date.fromisoformat(row.name), row.counts) for row in by_month.rows],
+        dict(zip(LISTS, lists, strict=True)),
+        first_day,
+        moment.entered(scope.elapsed, scope.before.today),
+    )
+
+
+class _Compare:
+    """Reads a period and those it is compared with."""
+
+    def __init__(self, reader: StatsReader, scope: ReportScope, first_day: int | None) -> None:
+        self._reader = reader
+        self._scope = scope
+        self._first_day = first_day
+
+    async def compared(self, asked: StatsQuery, entered: Snapshot | None) -> ComparedCounts:
+        """Return the counts of all three."""
+        now, before, year_before = await asyncio.gather(
+            self._reader.total(asked, partly=True),
+            self._known(asked, self._scope.before.before, entered),
+            self._known(asked, self._scope.year_before.before, entered),
+        )
+        return ComparedCounts(now.total(), before, year_before)
+
+    async def _known(
+        self, asked: StatsQuery, days: Span | None, entered: Snapshot | None
+    ) -> Counts | None:
+        if days is None:
+            return None
+        today = self._scope.before.today
+        covered = set() if entered is None else entered.opening.covered(days, today)
+        if gap(days, self._first_day, covered):
+            return None
+        found = await self._reader.total(asked.about(days), partly=True)
+        return None if found.warnings else found.total()
+
+
+async def _listed(
+    reader: StatsReader, asked: StatsQuery, by: Property, *, is_public: bool
+) -> ListNumbers:
+    measure = ordered_by(by)
+    question = structs.replace(asked, measures=(measure,))
+    if is_public:
+        question = question.of_shown_pages(by)
+    try:
+        found = await reader.breakdown(question, BreakdownQuery(by, ROWS, 1))
+    except ApiError as error:
+        return ListNumbers([], "; ".join(error.errors.values()))
+    rows = [row for row in found.rows if row.counts.value(measure)]
+    return ListNumbers(rows, partial=bool(found.warnings))

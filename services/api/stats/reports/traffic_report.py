@@ -1,0 +1,99 @@
+"""What a report says, as plain values: the API answers with it, pages and workbooks show it."""
+
+import datetime
+
+from pydantic import BaseModel, Field
+
+
+class ReportedSite(BaseModel):
+    """A site whose traffic is in the report."""
+
+    slug: str
+    name: str
+
+
+class ReportDays(BaseModel):
+    """Days from first to last, both included."""
+
+    first: datetime.date
+    last: datetime.date
+
+
+class ReportFigure(BaseModel):
+    """A measure of the period, and of those it is compared with; null where not all is known."""
+
+    measure: str
+    value: int
+    per_day: float = Field(description="mean of the days that have come")
+    per_month: float | None = Field(description="mean of a month, where several are over")
+    before: int | None = Field(description="of the period before")
+    change: float | None = Field(description="from the period before, in percent")
+    year_before: int | None = Field(description="of the same period of the year before")
+    year_change: float | None = Field(description="from the year before, in percent")
+
+
+class ReportRow(BaseModel):
+    """A day or a month: `date` is its first day."""
+
+    date: datetime.date
+    pageviews: int
+    visits: int
+    visitors: int
+
+
+class ReportPart(BaseModel):
+    """A page, a source or a kind of device; `site` is its slug in a report of several sites."""
+
+    name: str
+    site: str
+    count: int
+    percent: float = Field(description="of all of the period")
+
+
+class ReportList(BaseModel):
+    """The first rows of what the traffic consists of."""
+
+    measure: str = Field(description="what its rows count")
+    rows: list[ReportPart]
+    problem: str = Field(description="why it cannot be read; empty where it could")
+    partial: bool = Field(description="whether raw hits of some days are gone, so counts are low")
+
+
+class ReportOpening(BaseModel):
+    """Opening balances of the period: what was entered, and not measured."""
+
+    views: int
+    visits: int
+    included: bool = Field(description="whether they are in the figures")
+
+
+class TrafficReport(BaseModel):
+    """The traffic of one or several sites in a period."""
+
+    sites: list[ReportedSite]
+    period: str
+    days: ReportDays
+    until: datetime.date = Field(description="the last day that has come")
+    before: ReportDays
+    year_before: ReportDays
+    counted_since: datetime.date | None = Field(
+        description="the first day on which all of the sites were counted"
+    )
+    opening: ReportOpening
+    figures: list[ReportFigure]
+    by_day: list[ReportRow]
+    by_month: list[ReportRow]
+    pages: ReportList
+    sources: ReportList
+    devices: ReportList
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all days of the period have come."""
+        return self.until >= self.days.last
+
+    @property
+    def file_name(self) -> str:
+        """What a file with it is called, without an ending."""
+        of = self.sites[0].slug if len(self.sites) == 1 else "sites"
+        return f"{of}-report-{self.days.first}-to-{self.days.last}"

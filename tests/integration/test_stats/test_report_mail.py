@@ -1,0 +1,191 @@
+"""Reports go out by e-mail once, when their period is over, through a real SMTP server."""
+
+import io
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+
+import httpx
+import openpyxl
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from services.api.app import Api
+from services.api.settings import ApiSettings
+from services.api.stats.reports.mailer import SmtpUrl
+from services.api.stats.reports.sending import ReportSender
+from services.state.state import State
+from services.store.interface import Store
+from tests.integration.test_api.world import TOKEN, Clock, serving
+from tests.servers.smtp import SmtpServer, smtp_server
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PAGE = "/admin/sites/portal-1/report/mail"
+NOW = datetime(2024, 12, 10, 5, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def smtp() -> Iterator[SmtpServer]:
+    with smtp_server() as server:
+        yield server
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(NOW)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def mailing(store: Store, redis: Redis, clock: Clock, smtp: SmtpServer) -> AsyncIterator[Api]:
+    smtp.received.clear()
+    smtp.refusing = False
+    settings = ApiSettings.read(
+        {"LUOT_SMTP_URL": smtp.url, "LUOT_MAIL_FROM": "Luot <thongke@example.vn>"},
+        admin_token=TOKEN,
+    )
+    api = Api(settings, store=store, state=State(redis), clock=clock, monotonic=clock)
+    await api.start()
+    yield api
+    await api.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(mailing: Api) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(mailing.asgi) as client:
+        client.headers["Authorization"] = f"Bearer {TOKEN}"
+        client.headers["Accept-Language"] = "vi"
+        yield client
+        # The store is shared: what a test scheduled is removed.
+        text = (await client.get(PAGE)).text
+        for part in text.split(f'action="{PAGE}/')[1:]:
+            if "/remove" in (path := part.partition('"')[0]):
+                await client.post(f"{PAGE}/{path}")
+
+
+def sender(api: Api) -> ReportSender:
+    return api._now().report_sender
+
+
+async def schedule(desk: httpx.AsyncClient, **fields: str) -> httpx.Response:
+    form = {"period": "month", "lang": "vi", "opening": "exclude", "addresses": "a@b.example"}
+    return await desk.post(PAGE, data=form | fields)
+
+
+async def test_a_report_goes_out_once_when_its_month_is_over(
+    mailing: Api, desk: httpx.AsyncClient, clock: Clock, smtp: SmtpServer
+) -> None:
+    answer = await schedule(desk, addresses="lan@mytho.example, minh@mytho.example")
+    assert answer.status_code == 303, answer.text
+    assert await sender(mailing).send_due() == 0, "November was over before"
+    clock.now = datetime(2024, 12, 31, 18, 0, tzinfo=UTC).timestamp()
+    assert await sender(mailing).send_due() == 0, "it is 1 January, 1 o'clock"
+    clock.now += 3 * 3600
+    assert await sender(mailing).send_due() == 1
+    assert await sender(mailing).send_due() == 0
+    ((receivers, message),) = smtp.received
+    assert receivers == ["lan@mytho.example", "minh@mytho.example"]
+    assert message["Subject"] == "Báo cáo lượng truy cập tháng 12/2024: portal-1"
+    assert message["From"] == "Luot <thongke@example.vn>"
+    query = {"period": "month", "date": "2024-12-31"}
+    said = (await desk.get("/api/v1/reports/portal-1", params=query)).json()
+    views = f"{said['figures'][0]['value']:,}".replace(",", ".")
+    body, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert body is not None
+    assert html is not None
+    assert f"Lượt xem: {views} " in body.get_content()
+    assert f"<td>{views}</td>" in html.get_content()
+    (attached,) = message.iter_attachments()
+    assert attached.get_filename() == "portal-1-report-2024-12-01-to-2024-12-31.xlsx"
+    book = openpyxl.load_workbook(io.BytesIO(attached.get_content()))
+    assert book["Tổng hợp"]["B4"].value == said["figures"][0]["value"]
+    assert "lan@mytho.example, minh@mytho.example" in (await desk.get(PAGE)).text
+
+
+async def test_what_fails_is_told_and_tried_again(
+    mailing: Api, desk: httpx.AsyncClient, clock: Clock, smtp: SmtpServer
+) -> None:
+    await schedule(desk, period="report_month", lang="en")
+    clock.now = datetime(2024, 12, 15, 18, 0, tzinfo=UTC).timestamp()
+    smtp.refusing = True
+    assert await sender(mailing).send_due() == 0
+    text = (await desk.get(PAGE)).text
+    assert "Chưa gửi được, sẽ thử lại" in text
+    assert "The disk is full" in text
+    smtp.refusing = False
+    assert await sender(mailing).send_due() == 0, "it waits a while"
+    clock.now += 301
+    assert await sender(mailing).send_due() == 1
+    assert "Chưa gửi được" not in (await desk.get(PAGE)).text
+    ((_, message),) = smtp.received
+    assert message["Subject"] == "Traffic in Dec 2024: portal-1"
+
+
+async def test_two_processes_at_once_send_one(
+    mailing: Api,
+    desk: httpx.AsyncClient,
+    clock: Clock,
+    smtp: SmtpServer,
+    store: Store,
+    redis: Redis,
+) -> None:
+    other = Api(
+        ApiSettings.read({"LUOT_SMTP_URL": smtp.url, "LUOT_MAIL_FROM": "luot@example.vn"}),
+        store=store,
+        state=State(redis),
+        clock=clock,
+        monotonic=clock,
+    )
+    await other.start()
+    await schedule(desk)
+    clock.now = datetime(2025, 1, 2, tzinfo=UTC).timestamp()
+    for _ in range(3):
+        await sender(other).send_due()
+        await sender(mailing).send_due()
+    await other.stop()
+    assert len(smtp.received) == 1
+
+
+async def test_a_test_message_says_at_once_whether_it_works(
+    desk: httpx.AsyncClient, smtp: SmtpServer
+) -> None:
+    answer = await desk.post(f"{PAGE}/test", data={"address": "lan@mytho.example"})
+    assert answer.status_code == 303, answer.text
+    assert smtp.received[0][1]["Subject"] == "Báo cáo lượng truy cập tháng 11/2024: portal-1"
+    smtp.refusing = True
+    answer = await desk.post(f"{PAGE}/test", data={"address": "lan@mytho.example"})
+    assert answer.status_code == 400
+    assert "The disk is full" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"addresses": "lan"}, "không phải là địa chỉ thư"),
+        ({"addresses": "a@b.example\r\nBcc:x@y.example"}, "không phải là địa chỉ thư"),
+        ({"addresses": " "}, "cần từ 1 đến 20"),
+        ({"addresses": ",".join(f"a{n}@b.example" for n in range(21))}, "cần từ 1 đến 20"),
+        ({"period": "custom"}, "period"),
+        ({"lang": "fr"}, "lang"),
+    ],
+)
+async def test_what_is_wrong_in_a_schedule_is_told(
+    desk: httpx.AsyncClient, fields: dict[str, str], said: str
+) -> None:
+    answer = await schedule(desk, **fields)
+    assert answer.status_code == 400
+    assert said in answer.text
+
+
+async def test_no_message_of_a_refusal_has_the_password(smtp: SmtpServer) -> None:
+    from email.message import EmailMessage
+
+    from services.api.stats.reports.mailer import Mailer, MailError
+
+    message = EmailMessage()
+    message["To"] = "lan@mytho.example"
+    wrong = SmtpUrl(smtp.url.replace("hush-smtp", "hush-wrong"))
+    with pytest.raises(MailError) as raised:
+        await Mailer(wrong, "luot@example.vn").send(message)
+    assert "refused user and password" in str(raised.value)
+    assert "hush" not in str(raised.value) + repr(wrong)

@@ -1,0 +1,198 @@
+"""Reports say what an independent computation says, as JSON, as a page and as a workbook."""
+
+import io
+from datetime import date
+from typing import Any
+
+import httpx
+import openpyxl
+import pytest
+
+from services.model.calendar import to_date, to_day
+from tests.integration.test_stats.expected import Seen, grouped, measures
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SITE = "portal-1"
+COUNTED = ("pageviews", "visits", "visitors")
+
+World = dict[str, list[Seen]]
+
+
+async def report(client: httpx.AsyncClient, site: str = SITE, **query: str) -> Any:
+    answer = await client.get(f"/api/v1/reports/{site}", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def of_days(seen: list[Seen], first: str, last: str) -> list[Seen]:
+    days = range(to_day(date.fromisoformat(first)), to_day(date.fromisoformat(last)) + 1)
+    return [each for each in seen if each.hit.day in days]
+
+
+PERIODS = [
+    # period, date, its days, those before, those of the year before
+    ("month", "2024-02-10", "2024-02-01 2024-02-29 2024-01-01 2024-01-31 2023-02-01 2023-02-28"),
+    ("month", "2024-03-31", "2024-03-01 2024-03-31 2024-02-01 2024-02-29 2023-03-01 2023-03-31"),
+    ("quarter", "2024-04-01", "2024-04-01 2024-06-30 2024-01-01 2024-03-31 2023-04-01 2023-06-30"),
+    ("half", "2024-09-01", "2024-07-01 2024-12-31 2024-01-01 2024-06-30 2023-07-01 2023-12-31"),
+    ("year", "2023-09-01", "2023-01-01 2023-12-31 2022-01-01 2022-12-31 2022-01-01 2022-12-31"),
+    (
+        "nine_months",
+        "2024-05-01",
+        "2024-01-01 2024-09-30 2023-01-01 2023-09-30 2023-01-01 2023-09-30",
+    ),
+    (
+        "report_month",
+        "2024-03-14",
+        "2024-02-15 2024-03-14 2024-01-15 2024-02-14 2023-02-15 2023-03-14",
+    ),
+    (
+        "report_quarter",
+        "2024-03-14",
+        "2023-12-15 2024-03-14 2023-09-15 2023-12-14 2022-12-15 2023-03-14",
+    ),
+    (
+        "custom",
+        "2024-05-04,2024-05-13",
+        "2024-05-04 2024-05-13 2024-04-24 2024-05-03 2023-05-04 2023-05-13",
+    ),
+]
+
+
+@pytest.mark.parametrize(("period", "day", "days"), PERIODS)
+async def test_a_report_says_what_an_independent_computation_says(
+    client: httpx.AsyncClient, seen: World, period: str, day: str, days: str
+) -> None:
+    first, last, before_first, before_last, year_first, year_last = days.split()
+    said = await report(client, period=period, date=day)
+    assert said["days"] == {"first": first, "last": last}
+    assert said["before"] == {"first": before_first, "last": before_last}
+    assert said["year_before"] == {"first": year_first, "last": year_last}
+    now = of_days(seen[SITE], first, last)
+    counted = measures(now)
+    before = measures(of_days(seen[SITE], before_first, before_last))
+    year = measures(of_days(seen[SITE], year_first, year_last))
+    figures = {one["measure"]: one for one in said["figures"]}
+    assert list(figures) == [*COUNTED, "downloads"]
+    for name in COUNTED:
+        of, was, long_ago = counted[name] or 0, before[name] or 1, year[name] or 1
+        assert figures[name]["value"] == of
+        assert (figures[name]["before"], figures[name]["year_before"]) == (was, long_ago)
+        assert figures[name]["change"] == round(100 * (of - was) / was)
+        assert figures[name]["year_change"] == round(100 * (of - long_ago) / long_ago)
+        length = to_day(date.fromisoformat(last)) - to_day(date.fromisoformat(first)) + 1
+        assert figures[name]["per_day"] == round(of / length, 2)
+        assert sum(row[name] for row in said["by_day"]) == of
+        assert sum(row[name] for row in said["by_month"]) == of
+    by_day = grouped(now, lambda hit: to_date(hit.day).isoformat())
+    for row in said["by_day"]:
+        expected = by_day.get(row["date"], measures([]))
+        assert row == {"date": row["date"], **{name: expected[name] for name in COUNTED}}
+    pages = grouped(now, lambda hit: hit.path, of_pages=True)
+    listed = {row["name"]: row["count"] for row in said["pages"]["rows"]}
+    assert listed == {path: of["pageviews"] for path, of in pages.items() if of["pageviews"]}
+    devices = grouped(now, lambda hit: hit.device)
+    listed = {row["name"]: row["count"] for row in said["devices"]["rows"]}
+    assert listed.get("mobile", 0) == devices.get("mobile", measures([]))["visits"]
+
+
+async def test_a_report_says_the_same_as_the_stats_api(client: httpx.AsyncClient) -> None:
+    said = await report(client, period="quarter", date="2024-05-01")
+    for compare, field in (("previous_period", "change"), ("year_over_year", "year_change")):
+        query = {
+            "site_id": SITE,
+            "period": "quarter",
+            "date": "2024-05-01",
+            "metrics": ",".join(COUNTED),
+            "compare": compare,
+        }
+        answer = await client.get("/api/v1/stats/aggregate", params=query)
+        results = answer.json()["results"]
+        for one in said["figures"][:3]:
+            assert one["value"] == results[one["measure"]]["value"]
+            assert one[field] == results[one["measure"]]["change"]
+
+
+async def test_there_is_no_change_from_a_time_that_was_not_counted(
+    client: httpx.AsyncClient,
+) -> None:
+    said = await report(client, period="year", date="2022-05-01")
+    assert {one["before"] for one in said["figures"]} == {None}
+    assert {one["year_change"] for one in said["figures"]} == {None}
+    assert said["counted_since"] == "2022-01-01"
+    page = await client.get(
+        f"/admin/sites/{SITE}/report",
+        params={"period": "year", "date": "2022-05-01", "lang": "en"},
+        headers={"Accept": "text/html"},
+    )
+    assert "Measured since 1 Jan 2022" in page.text
+    assert "Not all of the period before" in page.text
+
+
+async def test_without_a_date_it_is_the_last_period_that_is_over(
+    client: httpx.AsyncClient,
+) -> None:
+    # It is 31 December 2024.
+    assert (await report(client))["days"] == {"first": "2024-11-01", "last": "2024-11-30"}
+    said = await report(client, period="report_month")
+    assert said["days"] == {"first": "2024-11-15", "last": "2024-12-14"}
+    said = await report(client, period="nine_months")
+    assert said["days"] == {"first": "2024-01-01", "last": "2024-09-30"}
+    said = await report(client, period="report_year", date="2025-01-10")
+    assert (said["until"], said["days"]["last"]) == ("2024-12-31", "2025-12-14")
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ({"period": "7d"}, "period"),
+        ({"period": "month", "date": "yesterday"}, "date"),
+        ({"period": "custom"}, "date"),
+        ({"period": "custom", "date": "2024-02-01,2024-01-01"}, "date"),
+        ({"opening": "perhaps"}, "opening"),
+    ],
+)
+async def test_what_is_wrong_is_named(
+    client: httpx.AsyncClient, query: dict[str, str], named: str
+) -> None:
+    answer = await client.get(f"/api/v1/reports/{SITE}", params=query)
+    assert answer.status_code == 400
+    assert named in answer.text
+    page = await client.get(f"/admin/sites/{SITE}/report", params=query)
+    assert page.status_code == 400
+    assert (await client.get("/api/v1/reports/nowhere")).status_code == 404
+
+
+async def test_the_workbook_and_the_page_say_the_same(client: httpx.AsyncClient) -> None:
+    query = {"period": "quarter", "date": "2024-02-01"}
+    said = await report(client, **query)
+    answer = await client.get(f"/admin/sites/{SITE}/report.xlsx", params={**query, "lang": "vi"})
+    assert answer.status_code == 200, answer.text
+    name = f"{SITE}-report-2024-01-01-to-2024-03-31.xlsx"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+    book = openpyxl.load_workbook(io.BytesIO(answer.content))
+    assert book.sheetnames[:3] == ["Tổng hợp", "Theo ngày", "Theo tháng"]
+    assert len(book.sheetnames) == 7
+    summary = book["Tổng hợp"]
+    assert "quý I/2024" in summary["A1"].value
+    page = await client.get(
+        f"/admin/sites/{SITE}/report",
+        params={**query, "lang": "vi"},
+        headers={"Accept": "text/html"},
+    )
+    for line, one in enumerate(said["figures"], 4):
+        assert summary.cell(line, 2).value == one["value"]
+        assert summary.cell(line, 5).value == one["before"]
+        change = one["change"]
+        assert summary.cell(line, 6).value == (None if change is None else change / 100)
+        assert f"<strong>{one['value']:,}".replace(",", ".") in page.text
+    by_day = book["Theo ngày"]
+    for line, row in enumerate(said["by_day"], 4):
+        assert by_day.cell(line, 1).value.date().isoformat() == row["date"]
+        assert by_day.cell(line, 2).value == row["pageviews"]
+        assert by_day.cell(line, 1).is_date
+    pages = book["Trang xem nhiều"]
+    for line, row in enumerate(said["pages"]["rows"], 4):
+        assert pages.cell(line, 1).data_type == "s"
+        assert pages.cell(line, 2).value == row["count"]

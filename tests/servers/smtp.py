@@ -1,0 +1,66 @@
+"""A real SMTP server that keeps what it takes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tests.servers.redis import free_port
+
+USER, PASSWORD = b"luot", b"hush-smtp"
+
+
+class SmtpServer:
+    """Takes messages, or refuses them while `refusing`."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.received: list[tuple[list[str], EmailMessage]] = []
+        self.refusing = False
+        self.users: list[bytes] = []
+
+    @property
+    def url(self) -> str:
+        """Where it is, with its user and password."""
+        return f"smtp://{USER.decode()}:{PASSWORD.decode()}@127.0.0.1:{self.port}"
+
+    async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Take a message."""
+        if self.refusing:
+            return "451 4.3.0 The disk is full"
+        content = envelope.content
+        assert isinstance(content, bytes)
+        message = message_from_bytes(content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        self.received.append((list(envelope.rcpt_tos), message))
+        return "250 OK"
+
+    def authenticate(
+        self, _: SMTP, __: Session, ___: Envelope, ____: str, given: object
+    ) -> AuthResult:
+        """Tell whether user and password are right."""
+        assert isinstance(given, LoginPassword)
+        self.users.append(given.login)
+        is_right = (given.login, given.password) == (USER, PASSWORD)
+        return AuthResult(success=is_right, handled=is_right)
+
+
+@contextmanager
+def smtp_server() -> Iterator[SmtpServer]:
+    """Run a server on a free port of this machine."""
+    server = SmtpServer()
+    controller = Controller(
+        server,
+        hostname="127.0.0.1",
+        port=server.port,
+        authenticator=server.authenticate,
+        auth_require_tls=False,
+    )
+    controller.start()
+    try:
+        yield server
+    finally:
+        controller.stop()

@@ -21,6 +21,7 @@ from services.api.settings import ApiSettings
 from services.api.sites import store_gauges
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
+from services.api.stats.v2 import routes as stats_v2
 from services.http import errors, health, server
 from services.http.edge import Edge
 from services.http.redirects import without_last_slash
@@ -245,7 +246,7 @@ class Api:
         )
         app.router.default = without_last_slash(app.router)
         app.state.authenticator = lambda: self._now().access.authenticator
-        errors.install(app, text_under=stats.VERSION)
+        errors.install(app, text_under=(stats.VERSION, stats_v2.VERSION))
         add_routes(app, self._now, self._settings, self._clock)
         app.router.routes.extend(health.routes(self.ready, self.notes))
         public.describe_public(app)

@@ -89,10 +89,10 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
-def install(app: FastAPI, text_under: str) -> None:
+def install(app: FastAPI, text_under: str | tuple[str, ...]) -> None:
     """Make every error response of the application have this shape.
 
-    text_under  the prefix of addresses whose responses also have `error`, a text, which clients
+    text_under  the prefixes of addresses whose responses also have `error`, a text, which clients
                 of Plausible's API read
     """
 

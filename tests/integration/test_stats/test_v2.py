@@ -327,7 +327,29 @@ async def test_another_method_is_told_which_there_are(client: httpx.AsyncClient)
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
 
 
-async def test_the_moment_is_in_utc_for_a_site_there(client: httpx.AsyncClient) -> None:
+async def test_the_dates_are_told_as_times_of_the_site(client: httpx.AsyncClient) -> None:
     found = await answer(client, site_id="portal-1", date_range=["2024-03-01", "2024-03-01"])
     first = datetime.fromisoformat(found["query"]["date_range"][0])
     assert first.astimezone(UTC).isoformat() == "2024-02-29T17:00:00+00:00"
+
+
+async def test_the_description_says_what_is_required(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    required = {
+        (path, parameter["name"])
+        for path in paths
+        if path.startswith("/api/v1/stats/")
+        for parameter in paths[path]["get"]["parameters"]
+        if parameter["required"]
+    }
+    stats = "/api/v1/stats"
+    assert required == {
+        *((f"{stats}/{name}", "site_id") for name in ("aggregate", "timeseries", "breakdown")),
+        (f"{stats}/realtime/visitors", "site_id"),
+        (f"{stats}/breakdown", "property"),
+    }
+    body = paths["/api/v2/query"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    assert body["required"]
+    assert schema["required"] == ["site_id", "metrics", "date_range"]
+    assert "$ref" not in str(schema)

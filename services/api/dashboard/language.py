@@ -104,6 +104,14 @@ class Language:
         """Return the text of a key, or another where there is none."""
         return self(key) if key in self._texts.by_key else otherwise
 
+    def field(self, name: str) -> str:
+        """Return what pages call a field, such as `hosts.0`: the name of the list it stands in."""
+        parts = [part for part in name.split(".") if not part.isdigit()]
+        for known in (name, *reversed(parts)):
+            if f"field.{known}" in self._texts.by_key:
+                return self(f"field.{known}")
+        return name
+
     def column(self, name: str) -> str:
         """Return what stands over a column of a CSV file, such as `pageviews`."""
         return self(f"csv.{name}")

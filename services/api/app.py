@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from services import __version__
@@ -15,6 +17,7 @@ from services.api.components import Components
 from services.api.counter import routes as counter_routes
 from services.api.counter.response_cache import ResponseCache, ResponseCacheMiddleware
 from services.api.dashboard.page_request import HOME
+from services.api.dashboard.routing import refusal_page
 from services.api.openapi import public
 from services.api.routes import add_routes
 from services.api.settings import ApiSettings
@@ -22,6 +25,7 @@ from services.api.sites import store_gauges
 from services.api.sites.desk.share_routes import SHARE
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
+from services.api.stats.v2 import routes as stats_v2
 from services.http import errors, health, server
 from services.http.edge import Edge
 from services.http.redirects import without_last_slash
@@ -247,7 +251,13 @@ class Api:
         )
         app.router.default = without_last_slash(app.router)
         app.state.authenticator = lambda: self._now().access.authenticator
-        errors.install(app, text_under=stats.VERSION)
+
+        async def page_of(request: Request, refusal: errors.ApiError) -> Response | None:
+            return await refusal_page(
+                request, lambda: self._now().dependencies(self._settings), refusal
+            )
+
+        errors.install(app, text_under=(stats.VERSION, stats_v2.VERSION), page_of=page_of)
         add_routes(app, self._now, self._settings, self._clock)
         app.router.routes.extend(health.routes(self.ready, self.notes))
         public.describe_public(app)

@@ -24,6 +24,7 @@ from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
 from services.api.stats import site_list
 from services.api.stats.reports import routes as report_routes
+from services.api.stats.v2 import routes as stats_v2
 from services.embedded.stores import Stores
 from services.http import security_txt
 from services.http.measured_route import MeasuredRoute
@@ -77,6 +78,7 @@ def add_routes(
         exports.router(registry, lambda: now().store),
         *access.routers(lambda: now().access),
         stats.router(lambda: now().stats),
+        stats_v2.router(lambda: now().stats),
         site_list.router(registry),
         report_routes.router(registry, lambda: now().dependencies(settings).stats),
         import_routes.router(

@@ -1,6 +1,6 @@
 """One shape for every error response: `{"errors": {"<field>": ["<what was wrong>"]}}`."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Self
 
@@ -89,11 +89,20 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
-def install(app: FastAPI, text_under: str) -> None:
+Page = Callable[[Request, ApiError], Awaitable[Response | None]]
+
+
+async def no_page(_: Request, __: ApiError) -> Response | None:
+    """Return None: every response is JSON."""
+    return None
+
+
+def install(app: FastAPI, text_under: str | tuple[str, ...], page_of: Page = no_page) -> None:
     """Make every error response of the application have this shape.
 
-    text_under  the prefix of addresses whose responses also have `error`, a text, which clients
+    text_under  the prefixes of addresses whose responses also have `error`, a text, which clients
                 of Plausible's API read
+    page_of     returns the page that says to people that nothing is at an address; None for JSON
     """
 
     def respond(request: Request, error: ApiError) -> Response:
@@ -103,16 +112,22 @@ def install(app: FastAPI, text_under: str) -> None:
         return respond(request, error)
 
     async def http(request: Request, error: HTTPException) -> Response:
+        method = shown(request.method)
         known: dict[int, str] = {
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"the body is too large; {error.detail}",
-            HTTPStatus.NOT_FOUND: "there is nothing at this address",
-            HTTPStatus.METHOD_NOT_ALLOWED: f"{shown(request.method)} is not possible here",
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Told(
+                f"the body is too large; {error.detail}", "error.too_large"
+            ),
+            HTTPStatus.NOT_FOUND: Told("there is nothing at this address", "error.nothing"),
+            HTTPStatus.METHOD_NOT_ALLOWED: Told(
+                f"{method} is not possible here", "error.method", method=method
+            ),
         }
         message = known.get(error.status_code, str(error.detail))
         headers = error.headers
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers = {**(headers or {}), "Allow": ", ".join(_methods_of(request))}
-        return respond(request, ApiError(error.status_code, {"request": message}, headers))
+        refusal = ApiError(error.status_code, {"request": message}, headers)
+        return await page_of(request, refusal) or respond(request, refusal)
 
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         errors = dict(_explain(problem) for problem in error.errors())

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from services.api.access import fields
 from services.api.access.route import Who, admin_router, needs
@@ -30,7 +30,7 @@ class UserFields(BaseModel):
 
     role: UserRole = Role.VIEWER
     sites: fields.SiteNames = []
-    second_factor_required: bool = Field(
+    second_factor_required: StrictBool = Field(
         False, description="without a second factor they may do nothing but turn it on"
     )
 

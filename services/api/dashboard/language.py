@@ -16,6 +16,7 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
 from starlette.requests import Request
 
+from services.api.dashboard import refusals
 from services.http.errors import Told
 from services.model.calendar import zone
 from services.model.display import LABELS, Lang
@@ -90,15 +91,26 @@ class Language:
 
     def told(self, text: str) -> str:
         """Return a message in this language, where it is one that pages can say."""
-        return self(text.key, **text.values) if isinstance(text, Told) else text
+        if isinstance(text, Told):
+            return self(text.key, **text.values)
+        return refusals.translated(text, self.lang) or text
 
     def speaks(self, text: str) -> Lang:
         """Return the language in which `told` says a message."""
-        return self.lang if isinstance(text, Told) else Lang.EN
+        is_said = isinstance(text, Told) or refusals.translated(text, self.lang) is not None
+        return self.lang if is_said else Lang.EN
 
     def known(self, key: str, otherwise: str) -> str:
         """Return the text of a key, or another where there is none."""
         return self(key) if key in self._texts.by_key else otherwise
+
+    def field(self, name: str) -> str:
+        """Return what pages call a field, such as `hosts.0`: the name of the list it stands in."""
+        parts = [part for part in name.split(".") if not part.isdigit()]
+        for known in (name, *reversed(parts)):
+            if f"field.{known}" in self._texts.by_key:
+                return self(f"field.{known}")
+        return name
 
     def column(self, name: str) -> str:
         """Return what stands over a column of a CSV file, such as `pageviews`."""

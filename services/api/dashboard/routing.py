@@ -1,6 +1,7 @@
 """Pages and the role that each takes, which is checked before anything else."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -141,6 +142,25 @@ async def _form(request: Request, *, with_file: bool) -> tuple[Form, ApiError | 
         return await read(request), None
     except ApiError as error:
         return Form(), error
+
+
+async def refusal_page(
+    request: Request, dependencies: Callable[[], Dependencies], refusal: ApiError
+) -> Response | None:
+    """Return the page that says that an address below /admin leads nowhere; None for programs."""
+    if not f"{request.url.path}/".startswith(f"{HOME}/"):
+        return None
+    if "text/html" not in request.headers.get("accept", ""):
+        return None
+    try:
+        page = PageRequest(request, dependencies(), None, Form())
+    except ApiError:
+        return None
+    with suppress(ApiError):
+        page.signed_in = await authenticate(request, enrolling=True)
+    response = _refused(page, refusal)
+    response.headers.update(refusal.headers)
+    return response
 
 
 def _refused(page: PageRequest, refusal: ApiError) -> Response:

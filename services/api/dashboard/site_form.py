@@ -13,7 +13,7 @@ from services.api.dashboard import embedding
 from services.api.dashboard.forms import Form, whole_number
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.sites.service import NewSite, SiteFields
-from services.http.errors import ApiError
+from services.http.errors import ApiError, shown
 from services.model.calendar import to_date
 from services.model.display import (
     CHOICES,
@@ -133,7 +133,7 @@ def mistakes(error: ValidationError | ApiError, *also: HTTPStatus) -> dict[str, 
             raise error
         return error.errors
     return {
-        ".".join(map(str, problem["loc"])): f"{problem['input']!r}: {problem['msg']}"
+        ".".join(map(str, problem["loc"])): f"{shown(problem['input'])}: {problem['msg']}"
         for problem in error.errors()
     }
 

@@ -1,6 +1,7 @@
 """Describes the public routes, which FastAPI does not know, in the OpenAPI document."""
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,6 +23,8 @@ from services.model.lines import PERIODS, Line
 from services.model.site import Metric
 from services.model.wordings import Wording
 
+REQUIRED = "required"
+"""What the description of a parameter begins with that must be given."""
 _COUNTS = [period.value for period in PERIODS]
 _WHOLE = {"type": "integer", "minimum": 0}
 _VIEWS = {
@@ -137,9 +140,23 @@ def describe_public(app: FastAPI) -> None:
                 for operation in methods.values():
                     operation["responses"].pop("422", None)
                     operation["responses"]["default"] = _answer("Refused", _ERRORS)
+                    _require(operation.get("parameters", ()))
         return description
 
     app.openapi = completed  # type: ignore[method-assign]
+
+
+def _require(parameters: Iterable[dict[str, Any]]) -> None:
+    """Say which parameters are required: FastAPI is not told, so that strangers are refused first.
+
+    Their description says so.
+    """
+    for parameter in parameters:
+        if parameter.get("description", "").startswith(REQUIRED):
+            parameter["required"] = True
+            schema = parameter["schema"]
+            (one,) = [kind for kind in schema.pop("anyOf", [{}]) if kind.get("type") != "null"]
+            parameter["schema"] = one | schema
 
 
 def _operation() -> dict[str, Any]:

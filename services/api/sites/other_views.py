@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
@@ -56,7 +56,7 @@ class Repair(BaseModel):
 
     day: datetime.date = Field(description="a day of the site's calendar")
     paths: list[Name] = Field(min_length=1, max_length=MOST_AT_ONCE)
-    undo: bool = Field(False, description="count them under `(other)` again")
+    undo: StrictBool = Field(False, description="count them under `(other)` again")
 
 
 class Repaired(BaseModel):

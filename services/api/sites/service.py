@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from services.api.access.audit import Audit
 from services.api.access.members import Members
@@ -71,10 +71,10 @@ class SiteFields(BaseModel):
     significant: list[str] = Field(
         [], max_length=20, description="query parameters that name a page: tabid, nv"
     )
-    fold_case: bool = Field(
+    fold_case: StrictBool = Field(
         False, description="paths that differ only in capitals are one page, counted in lower case"
     )
-    hash_routes: bool = Field(
+    hash_routes: StrictBool = Field(
         False, description="routes in the fragment are paths: /#/tin/1 is the page /tin/1"
     )
     excluded_pages: list[Annotated[str, Field(max_length=MAX_LENGTH)]] = Field(
@@ -89,11 +89,13 @@ class SiteFields(BaseModel):
         description="endings of files whose downloads are counted, pdf; unless given, those of"
         f" documents; {NO_ENDINGS} for no downloads",
     )
-    honour_dnt: bool = Field(True, description="no visitor hash for browsers that ask for none")
-    views_only: bool = Field(
+    honour_dnt: StrictBool = Field(
+        True, description="no visitor hash for browsers that ask for none"
+    )
+    views_only: StrictBool = Field(
         False, description="no visitor hash for anybody: everything shows views"
     )
-    public_top: bool = Field(False, description="anybody may read the most read pages")
+    public_top: StrictBool = Field(False, description="anybody may read the most read pages")
     page_aliases: list[AliasFields] = Field(
         [],
         max_length=MAX_ALIASES,
@@ -110,7 +112,7 @@ class SiteFields(BaseModel):
         description="visitors that a page needs to be among the most read pages in public; 0 is"
         " none. Without effect where visitors are not recognised (views_only)",
     )
-    public_dashboard: bool = Field(
+    public_dashboard: StrictBool = Field(
         False, description="anybody may read the traffic behind the numbers"
     )
     frame_hosts: list[str] = Field(

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from services.api.stats import names
 from services.api.stats.traffic_sources import Known, traffic_sources
 from services.http.errors import bad_request, shown
 
@@ -97,9 +98,9 @@ class Filter(msgspec.Struct, frozen=True):
 
     @property
     def values(self) -> list[str]:
-        """The patterns without wildcard, as the table has them."""
+        """The patterns without wildcard, as the table has them; Plausible's words are taken."""
         pieces = [pattern[0] for pattern in self.patterns if len(pattern) == 1]
-        return ["" if piece == self.by.unknown else piece for piece in pieces]
+        return ["" if piece == self.by.unknown else names.kept(self.by, piece) for piece in pieces]
 
     @property
     def wildcards(self) -> list[Pattern]:

@@ -121,8 +121,12 @@ def parse_query(
     metrics: str | None,
     filters: str | None,
     opening: str | None = None,
+    since: int | None = None,
 ) -> StatsQuery:
-    """Return the query of a request. Raises ApiError, which names the parameter."""
+    """Return the query of a request. Raises ApiError, which names the parameter.
+
+    since  the first day that was counted, where the period may be all days
+    """
     measures = _measures(metrics)
     if Measure.DOWNLOADS in measures:
         if len(measures) > 1:
@@ -130,7 +134,7 @@ def parse_query(
         site = msgspec.structs.replace(site, kept_as=downloads_of(site.kept_as))
     query = StatsQuery(
         site,
-        span_of(period, dates, today),
+        span_of(period, dates, today, since),
         measures,
         parse(filters or ""),
         opening=_opening(opening),

@@ -11,7 +11,8 @@ from services.api.access.route import credentials
 from services.api.counter.online import OnlineReader
 from services.api.sites.registry import Registry
 from services.api.stats import answers, described
-from services.api.stats.comparison import Comparison, against, gap
+from services.api.stats.changes import both
+from services.api.stats.comparison import Comparison, against
 from services.api.stats.filters import Property
 from services.api.stats.opening import Opening
 from services.api.stats.query import (
@@ -116,7 +117,8 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
     def reader_of(request: Request) -> StatsReader:
         return stats().readers.of(asking(request), request)
 
-    def query_of(
+    async def query_of(
+        request: Request,
         site: Annotated[Site, Depends(site_of)],
         period: PeriodName = DEFAULT_PERIOD,
         date: Dates = None,
@@ -124,6 +126,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         filters: Filters = None,
         opening: WithOpening = None,
     ) -> StatsQuery:
+        everything = period == Period.ALL
         return parse_query(
             site,
             stats().today(site),
@@ -132,6 +135,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
             metrics=metrics,
             filters=filters,
             opening=opening,
+            since=await reader_of(request).first_day(site) if everything else None,
         )
 
     @routes.get("/realtime/visitors", responses=described.ONLINE)
@@ -168,16 +172,9 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         async def read() -> tuple[StatsResult, StatsResult | None]:
             if compared is None:
                 return await reader.total(query), None
-            first_day = await reader.first_day(query.site)
-            days = query.span.with_those(compared)
-            with_opening = query.opening is not Opening.EXCLUDE
-            moment = await reader.snapshot(query.site, days, with_opening=with_opening)
-            missing = gap(compared, first_day, moment.opening.covered(compared, query.today))
-            asked = query.as_of(moment)
-            before = await reader.total(asked.about(compared), partly=True)
-            if missing:
-                before = before.missing(missing)
-            return await reader.total(asked), before
+            two = await both(reader, query, compared)
+            before = two.told(await reader.total(two.before, partly=True))
+            return await reader.total(two.now), before
 
         result, before = await unless_gone(request, read())
         return answers.respond(

@@ -46,6 +46,7 @@ class Period(StrEnum):
     REPORT_HALF = "report_half"
     REPORT_NINE_MONTHS = "report_nine_months"
     REPORT_YEAR = "report_year"
+    ALL = "all"
     CUSTOM = "custom"
 
 
@@ -59,6 +60,7 @@ from 15 February to 14 March."""
 _LAST = frozenset(
     {Period.DAY, Period.LAST_7_DAYS, Period.LAST_28_DAYS, Period.LAST_30_DAYS, Period.LAST_91_DAYS}
 )
+_LONG = (Period.LAST_6_MONTHS, Period.LAST_12_MONTHS, Period.ALL)
 
 
 class Interval(StrEnum):
@@ -101,8 +103,11 @@ class Span(NamedTuple):
         return f"{to_date(self.first)} to {to_date(self.last)}"
 
 
-def span_of(period: str, dates: str | None, today: int) -> Span:
-    """Return the days of a period around a date, which is today unless given. Raises ApiError."""
+def span_of(period: str, dates: str | None, today: int, since: int | None = None) -> Span:
+    """Return the days of a period around a date, which is today unless given. Raises ApiError.
+
+    since  the first day that was counted, from which all days are; None where none was
+    """
     try:
         kind = Period(period)
     except ValueError:
@@ -117,6 +122,8 @@ def span_of(period: str, dates: str | None, today: int) -> Span:
     match kind:
         case Period.DAY:
             return Span(day, day)
+        case Period.ALL:
+            return Span(min(day, day if since is None else since), day)
         case Period.LAST_6_MONTHS | Period.LAST_12_MONTHS:
             after = months_later(period_start(day, Grain.MONTH), 1)
             return _within(Span(months_later(after, -int(kind.removesuffix("mo"))), after - 1))
@@ -126,7 +133,7 @@ def span_of(period: str, dates: str | None, today: int) -> Span:
 
 def follows_calendar(period: str, span: Span) -> bool:
     """Tell whether the days of a period are whole months, and not just so many days."""
-    return period not in _LAST and span.months > 0
+    return period not in (*_LAST, Period.ALL) and span.months > 0
 
 
 def interval_of(name: str | None, period: str, span: Span) -> Interval:
@@ -135,7 +142,7 @@ def interval_of(name: str | None, period: str, span: Span) -> Interval:
         if period == Period.DAY:
             return Interval.HOUR
         months = _MONTHS.get(period.removeprefix(_REPORT), 0)
-        long = months >= _HALF or period in (Period.LAST_6_MONTHS, Period.LAST_12_MONTHS)
+        long = months >= _HALF or period in _LONG
         return Interval.MONTH if long else Interval.DATE
     try:
         interval = Interval.DATE if name == "day" else Interval(name)

@@ -76,7 +76,14 @@ async def store(opened: Store) -> Store:
     tables = ("counters", "hits", "opening_balances", "peaks", "sites", "visitors")
     corrections = ("corrections", "correction_entries", "corrected_hits", "moved_visits")
     more = ("users", "tokens", "audit", "imports", "peak_resets", "returned_views")
-    others = ("import_counts", "erasures", "share_links", "annotations")
+    others = (
+        "import_counts",
+        "erasures",
+        "share_links",
+        "annotations",
+        "report_schedules",
+        "report_sendings",
+    )
     for table in (*tables, *corrections, *more, *others):
         await opened.execute(f"TRUNCATE TABLE {table}")
     await sites.save(opened, SITE, 1)

@@ -261,6 +261,8 @@ async def test_the_display_of_a_site_is_changed_option_by_option_and_is_in_its_n
         (b'{"slug": "x", "display": {"heading": "a\\nb"}}', "display.heading"),
         (b'{"slug": "x", "display": {"heading": "a\\ud800"}}', "display.heading"),
         (b'{"slug": "x", "display": {"labels": {"online": "\\u0000"}}}', "display.labels"),
+        (b'{"slug": "x", "views_only": "yes"}', "views_only"),
+        (b'{"slug": "x", "public_top": 1}', "public_top"),
     ],
 )
 async def test_a_bad_field_of_a_site_is_named(

@@ -37,6 +37,7 @@ TABLE: dict[str, tuple[int, str, int]] = {
         f"GET /counter/{{site}}.{kind}": (ANYBODY, f"/counter/mytho.{kind}", 200)
         for kind in ("svg", "html", "txt")
     },
+    "POST /api/v2/query": (VIEWER, "/api/v2/query", 400),
     "POST /api/admin/sign-in": (ANYBODY, "/api/admin/sign-in", 400),
     "GET /admin/sign-in/oidc": (ANYBODY, "/admin/sign-in/oidc", 404),
     "GET /admin/sign-in/oidc/back": (ANYBODY, "/admin/sign-in/oidc/back", 404),

@@ -21,6 +21,8 @@ PAGES = (
     "/admin/account",
     "/admin/audit",
     "/admin/second-factor",
+    "/admin/nowhere",
+    "/admin/users/lan/password",
     "/admin/sites/nowhere",
     SIGN_IN,
     "/admin/sites/mytho",
@@ -48,6 +50,20 @@ NAMES = {
 """What is the same in every language, as are paths and host names."""
 
 
+REFUSED = {
+    "/admin/new-site": {"slug": "Mỹ Tho", "name": "x", "hosts": "https://a b", "timezone": "Sao"},
+    "/admin/sites/mytho/settings": {"hosts": "a b", "timezone": "Sao", "metric": "none"},
+    "/admin/users": {"name": "a b", "password": "x", "role": "king", "sites": "nowhere"},
+    "/admin/users/lan/password": {"password": "x"},
+    "/admin/tokens": {"note": "x" * 300, "role": "viewer", "sites": "nowhere"},
+    "/admin/sites/mytho/corrections": {"from": "soon", "to": "", "filters": "event:page"},
+    "/admin/sites/mytho/balances": {"total": "many", "reason": ""},
+    "/admin/sites/mytho/hidden": {"hidden_pages": "no path"},
+    "/admin/nowhere": {},
+}
+"""Forms that are filled in wrongly, by what they are posted to."""
+
+
 class Reader(HTMLParser):
     """Collects what a page says: its texts, and the attributes that are read or spoken."""
 
@@ -71,9 +87,16 @@ class Reader(HTMLParser):
             self.said.add(" ".join(data.split()))
 
 
-async def said(client: httpx.AsyncClient, page: str, lang: str) -> set[str]:
+async def said(
+    client: httpx.AsyncClient, page: str, lang: str, form: dict[str, str] | None = None
+) -> set[str]:
     headers = {"Accept": "text/html", "Accept-Language": lang}
-    answer = await client.get(page, headers=headers)
+    if form is None:
+        answer = await client.get(page, headers=headers)
+    else:
+        token = {"csrf": client.headers["X-CSRF-Token"]}
+        answer = await client.post(page, headers=headers, data=form | token)
+        assert answer.status_code >= 400, (page, answer.text)
     assert f'<html lang="{lang}"' in answer.text, (page, answer.status_code)
     reader = Reader()
     reader.feed(answer.text)
@@ -90,3 +113,34 @@ async def test_what_a_page_says_in_english_it_does_not_say_in_vietnamese(
             reader = client if page == SIGN_IN else lan
             both = await said(reader, page, "vi") & await said(reader, page, "en")
             assert both - NAMES == set(), page
+
+
+async def test_what_a_form_refuses_is_said_in_vietnamese(
+    api: Api, client: httpx.AsyncClient
+) -> None:
+    await add_user(client, "hoa", "owner", ("*",))
+    async with browser(client, "hoa") as hoa:
+        for page, form in REFUSED.items():
+            both = await said(hoa, page, "vi", form) & await said(hoa, page, "en", form)
+            assert {text for text in both if not is_given(text, form)} - NAMES == set(), page
+
+
+def is_given(text: str, form: dict[str, str]) -> bool:
+    """Tell whether a text is what was typed, or a value among which one chooses."""
+    return any(value and value in text for value in form.values()) and not text.isascii()
+
+
+async def test_an_address_that_leads_nowhere_is_a_page_for_people_and_json_for_programs(
+    client: httpx.AsyncClient,
+) -> None:
+    as_person = {"Accept": "text/html", "Accept-Language": "vi"}
+    for page, status in (("/admin/nowhere", 404), ("/admin/users/lan/password", 405)):
+        answer = await client.get(page, headers=as_person)
+        assert answer.status_code == status
+        assert answer.headers["Content-Type"].startswith("text/html")
+        assert "Không tìm thấy" in answer.text or "không nhận yêu cầu" in answer.text
+        assert "Content-Security-Policy" in answer.headers
+        program = await client.get(page)
+        assert list(program.json()["errors"]) == ["request"]
+    assert answer.headers["Allow"] == "POST"
+    assert (await client.get("/adminx", headers=as_person)).json()["errors"]

@@ -1,0 +1,33 @@
+"""A query and the same one about the days that it is compared with, as of one moment."""
+
+from typing import NamedTuple
+
+from services.api.stats.comparison import gap
+from services.api.stats.opening import Opening
+from services.api.stats.query import StatsQuery
+from services.api.stats.reader import StatsReader
+from services.api.stats.results import StatsResult
+from services.api.stats.spans import Span
+
+
+class BothQueries(NamedTuple):
+    """A query, the earlier one, and what is not known of its days, in words; '' for nothing."""
+
+    now: StatsQuery
+    before: StatsQuery
+    missing: str
+
+    def told(self, before: StatsResult) -> StatsResult:
+        """Return the result of the earlier one with what is missing."""
+        return before.missing(self.missing) if self.missing else before
+
+
+async def both(reader: StatsReader, query: StatsQuery, compared: Span) -> BothQueries:
+    """Return both queries, to be answered of one position of the log."""
+    first_day = await reader.first_day(query.site)
+    with_opening = query.opening is not Opening.EXCLUDE
+    days = query.span.with_those(compared)
+    moment = await reader.snapshot(query.site, days, with_opening=with_opening)
+    missing = gap(compared, first_day, moment.opening.covered(compared, query.today))
+    asked = query.as_of(moment)
+    return BothQueries(asked, asked.about(compared), missing)

@@ -1,0 +1,106 @@
+"""Answers queries of version 2 by the readers of version 1."""
+
+import msgspec
+
+from services.api.stats import names
+from services.api.stats.changes import both
+from services.api.stats.measures import Counts, Value, change
+from services.api.stats.query import StatsQuery
+from services.api.stats.reader import StatsReader
+from services.api.stats.results import Row, StatsResult, summed
+from services.api.stats.spans import Interval
+from services.api.stats.v2.query import CheckedQuery
+from services.api.stats.v2.schema import MAX_ROWS, ComparedRow, QueryAnswer, QueryMeta, QueryRow
+
+_MORE = f"there are more rows than {MAX_ROWS}; those of the highest first metric are among these"
+
+
+async def answered(reader: StatsReader, query: CheckedQuery, notes: list[str]) -> QueryAnswer:
+    """Return the answer; `notes` is what else must be said of the numbers. Raises ApiError."""
+    asked, earlier = query.asked, None
+    if query.before is not None:
+        two = await both(reader, asked, query.before)
+        asked = two.now
+        earlier = two.told(await _before(reader, query, two.before))
+    result = await _read(reader, query, asked)
+    rows = _ordered(query, result.rows)
+    labels = [row.name for row in rows] if query.interval is not None else []
+    if query.interval is not None:
+        rows = [row for row in rows if row.counts != Counts()]
+    page = rows[query.offset : query.offset + query.limit]
+    include = query.body.include
+    warnings = [*notes, *result.warnings, *(earlier.warnings if earlier else ())]
+    if query.rows is not None and query.rows.limit == len(rows) == MAX_ROWS:
+        warnings.append(_MORE)
+    return QueryAnswer(
+        results=[_row(query, row, earlier) for row in page],
+        meta=QueryMeta(
+            warnings=warnings,
+            time_labels=sorted(labels) if include.time_labels else [],
+            total_rows=len(rows) if include.total_rows else None,
+        ),
+        query=query.understood(),
+    )
+
+
+async def _read(reader: StatsReader, query: CheckedQuery, asked: StatsQuery) -> StatsResult:
+    if query.range.hours is not None:
+        result = await reader.timeseries(asked, Interval.HOUR)
+        rows = result.rows[slice(*query.range.hours)]
+        if query.interval is None:
+            rows = [Row("", summed(row.counts for row in rows))]
+        return StatsResult(rows, result.warnings)
+    if query.interval is not None:
+        return await reader.timeseries(asked, query.interval)
+    if query.rows is not None:
+        return await reader.breakdown(asked, query.rows)
+    return await reader.total(asked)
+
+
+async def _before(reader: StatsReader, query: CheckedQuery, asked: StatsQuery) -> StatsResult:
+    if query.rows is None:
+        return await reader.total(asked, partly=True)
+    rows = msgspec.structs.replace(query.rows, limit=MAX_ROWS)
+    return await reader.breakdown(asked, rows)
+
+
+def _ordered(query: CheckedQuery, rows: list[Row]) -> list[Row]:
+    # The store's order is that by the first metric, and by name.
+    for by in reversed(query.order):
+        if by.column is None:
+            rows = sorted(rows, key=lambda row: row.name, reverse=by.descending)
+        else:
+            measure = query.columns[by.column]
+            rows = sorted(
+                rows,
+                key=lambda row, of=measure: row.counts.value(of) or 0,  # type: ignore[misc]
+                reverse=by.descending,
+            )
+    return rows
+
+
+def _row(query: CheckedQuery, row: Row, earlier: StatsResult | None) -> QueryRow:
+    if query.rows is not None:
+        dimensions = [names.written(query.rows.by, row.name)]
+    else:
+        dimensions = [row.name] if query.interval is not None else []
+    return QueryRow(
+        metrics=[row.counts.value(measure) for measure in query.columns],
+        dimensions=dimensions,
+        comparison=None if earlier is None else _compared(query, row, dimensions, earlier),
+    )
+
+
+def _compared(
+    query: CheckedQuery, row: Row, dimensions: list[str], earlier: StatsResult
+) -> ComparedRow:
+    then = summed(one.counts for one in earlier.rows if one.name == row.name)
+    values: list[Value] = [then.value(measure) for measure in query.columns]
+    return ComparedRow(
+        dimensions=dimensions,
+        metrics=values,
+        change=[
+            change(measure, row.counts.value(measure), None if earlier.warnings else value)
+            for measure, value in zip(query.columns, values, strict=True)
+        ],
+    )

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from services.api.stats.spans import (
+    FIRST_DAY,
+    LAST_DAY,
     MAX_HOURLY_DAYS,
     QUARTER_MS,
     Period,
@@ -111,6 +113,8 @@ def _ms(text: str) -> int:
         if not _TIME.fullmatch(text):
             raise ValueError
         at = datetime.fromisoformat(text.upper().replace(" ", "T"))
+        if not to_date(FIRST_DAY).year <= at.year <= to_date(LAST_DAY).year:
+            raise ValueError
         return int(at.timestamp()) * 1000
     except (ValueError, OverflowError):
         raise bad_request(_FIELD, f"{shown(text)}; expected {_EXPECTED}") from None

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from services.api.access.authenticator import authenticate, authenticator
-from services.api.access.route import credentials
+from services.api.access.route import Needed, admit, credentials
 from services.api.stats import answers
 from services.api.stats.routes import Stats
 from services.api.stats.sites import asking, readable, summed
@@ -19,6 +19,7 @@ from services.api.stats.v2.query import checked
 from services.api.stats.v2.schema import QueryAnswer, QueryBody
 from services.http.departures import unless_gone
 from services.http.errors import ApiError, bad_request
+from services.model.account import Role
 
 VERSION = "/api/v2/"
 PATH = f"{VERSION}query"
@@ -46,6 +47,8 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
     )
     async def query(request: Request) -> Response:
         """Metrics of a period, in all or by one dimension, as Plausible's Stats API v2 has it."""
+        if (sender := await authenticate(request)) is not None:
+            admit(request, sender, Needed(Role.VIEWER))
         given = await _decoded(request)
         name = given.get("site_id")
         registry = stats().registry

@@ -56,8 +56,8 @@ class Include(_Strict):
 class Pagination(_Strict):
     """Which rows: `limit` of them behind the first `offset`."""
 
-    limit: int = Field(MAX_ROWS, ge=1, le=MAX_ROWS)
-    offset: int = Field(0, ge=0, le=MAX_ROWS)
+    limit: int = Field(default=MAX_ROWS, ge=1, le=MAX_ROWS)
+    offset: int = Field(default=0, ge=0, le=MAX_ROWS)
 
 
 class QueryBody(_Strict):

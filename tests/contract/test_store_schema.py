@@ -33,6 +33,7 @@ TABLES = [
     "peak_resets",
     "peaks",
     "returned_views",
+    "site_groups",
     "sites",
     "tokens",
     "users",

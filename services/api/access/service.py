@@ -45,11 +45,11 @@ class Access:
         self.registry = registry
         self.audit = Audit(store, clock)
         self.trail = Trail(self.audit, clock, monotonic)
-        self._accounts = Accounts(store, state, clock, monotonic)
-        self.members = Members(self._accounts)
+        self.accounts = Accounts(store, state, clock, monotonic)
+        self.members = Members(self.accounts)
         clients = ClientAddresses(settings.trusted_proxies, settings.public_url)
         self.authenticator = Authenticator(
-            settings.admin_token, self._accounts, state, clients, clock, registry.slugs
+            settings.admin_token, self.accounts, state, clients, clock, registry.slugs
         )
         self.factors = SecondFactors(self.authenticator, self.audit, state, clock)
         self._origins = Origins(clients, settings.country_database)
@@ -62,7 +62,7 @@ class Access:
 
     async def keep_published(self) -> None:
         """Let ingest know which tokens may send hits, for as long as this runs."""
-        await self._accounts.keep_published()
+        await self.accounts.keep_published()
 
     async def keep_written(self) -> None:
         """Write down who signed in and who was refused, for as long as this runs."""
@@ -73,7 +73,7 @@ class Access:
         self.sign_in.close()
         self._origins.close()
         await self.trail.close()
-        await self._accounts.close()
+        await self.accounts.close()
 
 
 def routers(access: Callable[[], Access]) -> list[APIRouter]:

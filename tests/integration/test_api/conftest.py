@@ -76,7 +76,7 @@ async def store(opened: Store) -> Store:
     tables = ("counters", "hits", "opening_balances", "peaks", "sites", "visitors")
     corrections = ("corrections", "correction_entries", "corrected_hits", "moved_visits")
     more = ("users", "tokens", "audit", "imports", "peak_resets", "returned_views")
-    others = ("import_counts", "erasures")
+    others = ("import_counts", "erasures", "site_groups")
     for table in (*tables, *corrections, *more, *others):
         await opened.execute(f"TRUNCATE TABLE {table}")
     await sites.save(opened, SITE, 1)

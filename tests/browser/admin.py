@@ -10,6 +10,7 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.up import BROWSER, ROOT, Up, environ
 
 ADMIN = "admin"
@@ -40,7 +41,7 @@ class Desk:
     def __init__(self, browser: Browser, url: str, **more: Any) -> None:
         options = {"user_agent": BROWSER, "locale": "vi-VN", "viewport": DESKTOP, **more}
         self.context: BrowserContext = browser.new_context(**options)
-        self.context.set_default_timeout(60_000)
+        self.context.set_default_timeout(PATIENCE_SECONDS * 1000)
         self.page = self.context.new_page()
         self.url = url
         self.wrong: list[str] = []

@@ -7,11 +7,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.portal import Portal
+from tests.patience import PATIENCE_SECONDS
 from tests.require import program
 from tests.servers.up import BROWSER, COUNTED_SECONDS, Up
 
 # A view is counted within a second or two, and pages ask every five; a busy machine takes longer.
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 
 ARGUMENTS = [
     "--headless",

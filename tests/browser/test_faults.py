@@ -9,6 +9,7 @@ from playwright.sync_api import Page, Request, expect
 from tests.browser.conftest import HEARD, answered
 from tests.browser.portal import LUOT, Portal
 from tests.browser.test_views import TODAY
+from tests.patience import PATIENCE_SECONDS
 
 BODY = f'{TODAY}<div id="list"></div><visitor-counter>đang tải</visitor-counter><p>cuối</p>'
 # As `luot snippet` prints it: what keeps the block's place is the portal's own.
@@ -38,7 +39,7 @@ def opened(page: Page, url: str, *, hangs: bool = False) -> dict[str, Any]:
             if asked:
                 page.wait_for_timeout(20)
 
-    page.goto(url, wait_until="load", timeout=60_000)
+    page.goto(url, wait_until="load", timeout=PATIENCE_SECONDS * 1000)
     hear_out()
     layout = page.evaluate(LAYOUT)
     for _ in range(30):
@@ -91,7 +92,7 @@ def test_the_page_is_as_without_luot(portal: Portal, page: Page, fault: str, pla
 def test_a_script_that_does_not_come_does_not_hold_up_the_page(portal: Portal, page: Page) -> None:
     portal.stalled = {"/counter.js"}
     portal.page("/", BODY)
-    page.goto(portal.url("/"), wait_until="domcontentloaded", timeout=60_000)
+    page.goto(portal.url("/"), wait_until="domcontentloaded", timeout=PATIENCE_SECONDS * 1000)
     assert page.evaluate("document.readyState") == "interactive"
     expect(page.get_by_text("cuối")).to_be_visible()
 
@@ -103,7 +104,7 @@ def test_a_script_that_does_not_come_does_not_hold_up_the_page(portal: Portal, p
 def test_a_hanging_luot_does_not_delay_the_load_event(portal: Portal, page: Page) -> None:
     portal.fault = "hang"
     portal.page("/", BODY)
-    page.goto(portal.url("/"), wait_until="load", timeout=60_000)
+    page.goto(portal.url("/"), wait_until="load", timeout=PATIENCE_SECONDS * 1000)
     portal.wait(views=1, reads=1)
     assert page.evaluate("document.readyState") == "complete"
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from services.widget.snippet import PinnedScript, Snippet
 from tests.browser.conftest import HEARD, becomes
 from tests.browser.portal import Portal
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.up import BROWSER, Up
 
 ARTICLES = [f"/bai-{n}" for n in range(100)]
@@ -146,7 +147,7 @@ def test_while_luot_hangs_a_page_is_as_without_it_and_counts_later(
     try:
         places = []
         for path in ("/khong", "/treo"):
-            page.goto(portal.url(path), wait_until="load", timeout=60_000)
+            page.goto(portal.url(path), wait_until="load", timeout=PATIENCE_SECONDS * 1000)
             page.wait_for_timeout(500)
             places.append(page.locator("p").bounding_box())
             assert page.evaluate("heard") == []
@@ -180,7 +181,7 @@ def test_a_luot_that_was_killed_leaves_its_last_numbers_and_the_page_as_it_is(
     assert block.inner_text() == shown
     places = []
     for path in ("/khong", "/mat"):
-        page.goto(portal.url(path), wait_until="load", timeout=60_000)
+        page.goto(portal.url(path), wait_until="load", timeout=PATIENCE_SECONDS * 1000)
         page.clock.run_for(120_000)
         places.append(page.locator("p").bounding_box())
         assert page.evaluate("heard") == []

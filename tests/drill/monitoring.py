@@ -8,21 +8,25 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import httpx
 import yaml
 
 from tests.drill.scale import MONITORING, scaled, shipped, shorter
 from tests.drill.webhook import Webhook
+from tests.patience import PATIENCE_SECONDS
 from tests.require import program
 from tests.servers.redis import free_port
-
-START_SECONDS = 90.0
 
 
 class Program:
     """A program that answers on a port; frozen, killed and started again, it has the same one."""
 
-    def __init__(self, command: Sequence[str], port: int, log: Path, **environ: str) -> None:
+    def __init__(
+        self, command: Sequence[str], port: int, log: Path, *, ready: str = "", **environ: str
+    ) -> None:
+        """`ready` is the path at which it answers 200 only once it can do its work."""
         self.port = port
+        self._ready = ready
         self.target = f"127.0.0.1:{port}"
         self._command = list(command)
         self._log = log
@@ -34,11 +38,14 @@ class Program:
             self._process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, env=self._environ, cwd=self._log.parent
             )
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-            except OSError:
+                if self._ready:
+                    httpx.get(f"http://{self.target}{self._ready}").raise_for_status()
+                else:
+                    socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except (OSError, httpx.HTTPError):
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     said = self._log.read_text(errors="replace")[-3000:]
                     raise RuntimeError(f"{self._command[0]} does not start:\n{said}") from None
@@ -105,6 +112,7 @@ class Monitoring:
             ],
             ports[2],
             directory / "alertmanager.log",
+            ready="/-/ready",
         )
         self.prometheus = Program(
             [
@@ -118,6 +126,7 @@ class Monitoring:
             ],
             ports[3],
             directory / "prometheus.log",
+            ready="/-/ready",
         )
         self._all = (self.blackbox, self.redis_exporter, self.alertmanager, self.prometheus)
 

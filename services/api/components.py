@@ -16,6 +16,7 @@ from services.api.sites.corrections.service import Corrections
 from services.api.sites.desk.annotations import Annotations
 from services.api.sites.desk.shares import ShareLinks
 from services.api.sites.erasure import Erasures
+from services.api.sites.groups.service import Groups
 from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
@@ -71,12 +72,16 @@ class Components:
         self.store_contact = Contact("the store", self.store.ping, (StoreError,))
         metrics.LOG_UP.set_function(self.log_contact.up)
         metrics.STORE_UP.set_function(self.store_contact.up)
+        self.groups = Groups(
+            self.store, self.registry, self.access.accounts, self.access.audit, clock, monotonic
+        )
         erasures = Erasures(
             self.store,
             self.state,
             self.log.imports,
             self.registry,
             self.access.members,
+            self.groups,
             self.access.audit,
             clock,
         )

@@ -20,6 +20,7 @@ from services.api.sites import routes as site_routes
 from services.api.sites.balances import routes as balance_routes
 from services.api.sites.corrections import routes as correction_routes
 from services.api.sites.desk import annotation_routes, share_routes
+from services.api.sites.groups import routes as group_routes
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
 from services.api.stats import site_list
@@ -71,6 +72,7 @@ def add_routes(
         site_routes.router(registry, lambda: now().access.audit, lambda: now().sites),
         balance_routes.router(registry, lambda: now().balances),
         correction_routes.router(registry, lambda: now().corrections),
+        group_routes.router(registry, lambda: now().groups),
         peaks.router(registry, lambda: now().peaks),
         annotation_routes.router(registry, lambda: now().annotations),
         share_routes.router(registry, lambda: now().shares),

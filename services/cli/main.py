@@ -14,6 +14,7 @@ from services.cli import (
     country,
     doctor,
     export,
+    group,
     import_logs,
     imports,
     migrate,
@@ -46,6 +47,7 @@ app = typer.Typer(
 for module in (up, services, probe, migrate, replay, simulate):
     app.add_typer(module.app)
 app.add_typer(site.app, name="site")
+app.add_typer(group.app, name="group")
 app.add_typer(user.app, name="user")
 app.add_typer(token.app, name="token")
 app.add_typer(balance.app, name="balance")

@@ -8,7 +8,7 @@ import msgspec
 from services.model.account import Token, User
 from services.store.interface import Store
 
-T = TypeVar("T", User, Token)
+T = TypeVar("T", bound=msgspec.Struct)
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class AccountRows(NamedTuple, Generic[T]):
 
 
 class Table(Generic[T]):
-    """A table of accounts of one kind."""
+    """A table of things of one kind, by their key."""
 
     def __init__(self, name: str, key: str, kind: type[T]) -> None:
         self._name = name

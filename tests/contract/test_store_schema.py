@@ -37,6 +37,7 @@ TABLES = [
     "report_sendings",
     "returned_views",
     "share_links",
+    "site_groups",
     "sites",
     "tokens",
     "users",

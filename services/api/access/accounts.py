@@ -77,7 +77,7 @@ class Accounts:
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[None]:
-        """Be the only one of all processes to change users or tokens.
+        """Be the only one of all processes to change users, tokens, or groups of sites.
 
         What is known is what the store holds; other processes learn of the change at the end.
         Raises ApiError, 503, when Redis does not give the lock or the store takes no change.
@@ -89,7 +89,7 @@ class Accounts:
             except StateError as error:
                 raise unavailable(f"Redis does not take part in the change: {error}") from error
             if not mine:
-                raise unavailable("another change of users or tokens is under way")
+                raise unavailable("another change of users, tokens or groups is under way")
             try:
                 await self._load()
                 yield

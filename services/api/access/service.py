@@ -48,12 +48,12 @@ class Access:
         self.registry = registry
         self.audit = Audit(store, clock)
         self.trail = Trail(self.audit, clock, monotonic)
-        self._accounts = Accounts(store, state, clock, monotonic)
-        self.members = Members(self._accounts)
+        self.accounts = Accounts(store, state, clock, monotonic)
+        self.members = Members(self.accounts)
         clients = ClientAddresses(settings.trusted_proxies, settings.public_url)
         self.authenticator = Authenticator(
             settings.admin_token,
-            self._accounts,
+            self.accounts,
             state,
             clients,
             clock,
@@ -82,7 +82,7 @@ class Access:
 
     async def keep_published(self) -> None:
         """Let ingest know which tokens may send hits, for as long as this runs."""
-        await self._accounts.keep_published()
+        await self.accounts.keep_published()
 
     async def keep_written(self) -> None:
         """Write down who signed in and who was refused, for as long as this runs."""
@@ -95,7 +95,7 @@ class Access:
         if self.oidc is not None:
             await self.oidc.close()
         await self.trail.close()
-        await self._accounts.close()
+        await self.accounts.close()
 
     @staticmethod
     def _header(

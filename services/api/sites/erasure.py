@@ -15,6 +15,7 @@ from http import HTTPStatus
 from services.api.access.audit import Audit
 from services.api.access.members import Members
 from services.api.access.principal import Principal
+from services.api.sites.groups.service import Groups
 from services.api.sites.registry import Registry
 from services.http.errors import ApiError, shown, unavailable
 from services.log.errors import LogError
@@ -50,6 +51,7 @@ class Erasures:
         logged: ImportLog,
         registry: Registry,
         members: Members,
+        groups: Groups,
         audit: Audit,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -58,6 +60,7 @@ class Erasures:
         self._log = logged
         self._registry = registry
         self._members = members
+        self._groups = groups
         self._audit = audit
         self._clock = clock
         self._taking = asyncio.Lock()
@@ -169,6 +172,7 @@ class Erasures:
                 await self._registry.remove(slug)
         if self._registry.get(slug) is None:
             await self._members.forget(slug)
+        await self._groups.forget(one.name)
 
     async def _is_gone(self, slug: str) -> bool:
         """Wait until the aggregator has deleted all of a site; tell whether it has."""

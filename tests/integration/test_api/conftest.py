@@ -23,6 +23,13 @@ from tests.patience import PATIENCE_SECONDS
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer, valkey_program
 
+_TABLES = """
+SELECT name
+FROM system.tables
+WHERE database = currentDatabase() AND engine LIKE '%MergeTree'
+    AND name NOT IN ('meta', 'migrations')
+"""
+
 # Opening the embedded store takes a second, so the tests of a file share one, and one event loop.
 
 
@@ -73,18 +80,7 @@ async def opened(store_url: str) -> AsyncIterator[Store]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
     """A store with one site and no counts."""
-    tables = ("counters", "hits", "opening_balances", "peaks", "sites", "visitors")
-    corrections = ("corrections", "correction_entries", "corrected_hits", "moved_visits")
-    more = ("users", "tokens", "audit", "imports", "peak_resets", "returned_views")
-    others = (
-        "import_counts",
-        "erasures",
-        "share_links",
-        "annotations",
-        "report_schedules",
-        "report_sendings",
-    )
-    for table in (*tables, *corrections, *more, *others):
+    for (table,) in await opened.execute(_TABLES):
         await opened.execute(f"TRUNCATE TABLE {table}")
     await sites.save(opened, SITE, 1)
     return opened

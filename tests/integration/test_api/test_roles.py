@@ -136,6 +136,11 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "GET /api/admin/tokens": (OWNER, "/api/admin/tokens", 200),
     "POST /api/admin/tokens": (OWNER, "/api/admin/tokens", 400),
     "DELETE /api/admin/tokens/{id}": (OWNER, "/api/admin/tokens/none", 404),
+    "GET /api/admin/groups": (OWNER, "/api/admin/groups", 200),
+    "POST /api/admin/groups": (OWNER, "/api/admin/groups", 400),
+    "GET /api/admin/groups/{group}": (OWNER, "/api/admin/groups/none", 404),
+    "PATCH /api/admin/groups/{group}": (OWNER, "/api/admin/groups/none", 400),
+    "DELETE /api/admin/groups/{group}": (OWNER, "/api/admin/groups/none", 404),
     "GET /api/admin/audit": (EDITOR, "/api/admin/audit", 200),
     **{
         f"GET /api/v1/stats/{name}": (VIEWER, f"/api/v1/stats/{name}?site_id=mytho{more}", 200)

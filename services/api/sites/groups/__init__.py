@@ -1,0 +1,1 @@
+"""Groups of sites: a tree, kept in the store."""

@@ -1,0 +1,103 @@
+"""The commands `luot group …`: groups of sites, a tree."""
+
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.connection import Data, connected
+from services.cli.terminal import Json, Yes, confirm_removal, show_json, table
+
+app = typer.Typer(
+    help="Groups of sites: add, list, edit, remove. Talks to the running API (LUOT_URL and"
+    " LUOT_TOKEN, or --data).",
+    no_args_is_help=True,
+)
+
+OfGroup = Annotated[str, typer.Argument(help="Short name of the group.", metavar="GROUP")]
+OptName = Annotated[str | None, typer.Option(help="Name that people read.")]
+OptParent = Annotated[
+    str | None, typer.Option(help="Group that it is part of; '' for the top of the tree.")
+]
+OptSites = Annotated[
+    list[str] | None, typer.Option("--site", help="Short name of a site; repeatable.")
+]
+
+
+@app.command()
+def add(
+    group: OfGroup,
+    name: OptName = None,
+    parent: OptParent = None,
+    sites: OptSites = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Make a group."""
+    fields = {"slug": group, **_given(name, parent, sites)}
+    with connected(data) as admin:
+        made = admin.call("POST", "/groups", fields)
+    _tell(made, "added", as_json)
+
+
+@app.command("list")
+def list_groups(data: Data = None, as_json: Json = False) -> None:
+    """List the groups, with their own sites, and how many there are with those below."""
+    with connected(data) as admin:
+        groups = admin.call("GET", "/groups")["groups"]
+    if as_json:
+        show_json(groups)
+        return
+    table(
+        ("group", "name", "part of", "sites", "with those below"),
+        (
+            (
+                group["slug"],
+                group["name"],
+                group["parent"],
+                ", ".join(group["sites"]),
+                str(len(group["all_sites"])),
+            )
+            for group in groups
+        ),
+    )
+
+
+@app.command()
+def edit(
+    group: OfGroup,
+    name: OptName = None,
+    parent: OptParent = None,
+    sites: OptSites = None,
+    no_sites: Annotated[bool, typer.Option("--no-sites", help="It has no own sites.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Change what is given of a group; its sites are replaced by those given."""
+    if no_sites and sites:
+        raise typer.BadParameter("--site and --no-sites exclude each other")
+    fields = _given(name, parent, [] if no_sites else sites)
+    with connected(data) as admin:
+        changed = admin.call("PATCH", f"/groups/{group}", fields)
+    _tell(changed, "changed", as_json)
+
+
+@app.command()
+def remove(group: OfGroup, yes: Yes = False, data: Data = None) -> None:
+    """Remove a group that none is below; its sites stay as they are."""
+    if not yes:
+        confirm_removal("group", group)
+    with connected(data) as admin:
+        admin.call("DELETE", f"/groups/{group}")
+    typer.echo(f"removed {group}")
+
+
+def _given(name: str | None, parent: str | None, sites: list[str] | None) -> dict[str, Any]:
+    fields = {"name": name, "parent": parent, "sites": sites}
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _tell(group: dict[str, Any], what: str, as_json: bool) -> None:
+    if as_json:
+        show_json(group)
+    else:
+        typer.echo(f"{what} {group['slug']}: {len(group['all_sites'])} sites with those below")

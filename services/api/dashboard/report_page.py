@@ -11,7 +11,6 @@ from services.api.dashboard import report_sheets
 from services.api.dashboard.chart import NARROW, WIDE, Point, chart
 from services.api.dashboard.language import PARAMETER, Language
 from services.api.dashboard.page_request import HOME, PageRequest
-from services.api.stats.measures import Measure
 from services.api.stats.reports.report_query import DEFAULT, REPORT_PERIODS, ReportQuery
 from services.api.stats.reports.traffic_report import TrafficReport
 from services.api.stats.reports.workbook import XLSX, workbook
@@ -35,13 +34,17 @@ async def report(page: PageRequest) -> Response:
         )
         for row in rows
     ]
-    measure = Measure.VISITS if made.figures[1].value else Measure.PAGEVIEWS
-    if measure is Measure.PAGEVIEWS:
+    has_visits = bool(made.figures[1].value)
+    if not has_visits:
         points = [
             point._replace(now=row.pageviews) for point, row in zip(points, rows, strict=True)
         ]
     interval = t("interval.month" if by_month else "interval.date")
-    name = t("chart", measure=t(f"measure.{measure}"), interval=interval)
+    name = t(
+        "chart",
+        measure=t("measure.visits" if has_visits else "measure.pageviews"),
+        interval=interval,
+    )
     return page.render(
         "report.html",
         site=page.site,

@@ -11,11 +11,9 @@ from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
 from services.api.dashboard.site_page import against_label, chip, period_label, value_name
-from services.api.stats.filters import FILTERED, Filter
-from services.api.stats.measures import Measure, change
-from services.api.stats.panel_reading import BREAKDOWNS, filtered_by
+from services.api.stats.panel_results import Figure
 from services.api.stats.rows.question import BELOW, NAME, ROOT, AllRow, AllRows, RowsQuery
-from services.api.stats.site_query import COMPARISONS, LONG_PERIODS, PERIODS, REPORTS, Scope
+from services.api.stats.site_query import COMPARISONS, FILTER_FIELDS, LONG_PERIODS, PERIODS, REPORTS
 from services.http.departures import unless_gone
 from services.http.errors import ApiError
 from services.model.calendar import to_date
@@ -78,7 +76,7 @@ async def rows(page: PageRequest) -> Response:
         asked=asked,
         links=links,
         whole=whole,
-        tabs=[(name, whole.below(f"/all/{name}")) for name in BREAKDOWNS],
+        tabs=[(name, whole.below(f"/all/{name}")) for name in panels.rows.panels],
         periods=PERIODS,
         more_periods=(*LONG_PERIODS, *REPORTS),
         comparisons=COMPARISONS,
@@ -88,18 +86,29 @@ async def rows(page: PageRequest) -> Response:
         last=to_date(scope.elapsed.last).isoformat(),
         today=to_date(scope.today).isoformat(),
         chips=[(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
-        filtered=[(by.value, by.field) for by in FILTERED],
+        filtered=FILTER_FIELDS,
         fields=links.fields(but=("search",)),
         custom=links.fields(but=("period", "date")),
         columns=_columns(panel, asked, found.measures, links, t),
-        rows=[_row(panel, row, found, scope, links, whole, t) for row in found.rows],
+        rows=[
+            _row(
+                panel,
+                row,
+                panels.rows.figures(row, found),
+                links,
+                whole.path(filters=panels.rows.narrowed(asked, row.name)),
+                is_final=not scope.is_under_way,
+                t=t,
+            )
+            for row in found.rows
+        ],
         refusal=refusal,
         found=found,
         is_partial=bool(found.warnings),
         trail=[] if below is None else _trail(below, links, t),
         traffic=""
         if below in (None, ROOT)
-        else whole.path(filters=scope.narrowed(Filter(asked.by, ((below or "", ""),)))),
+        else whole.path(filters=panels.rows.below(asked, below or "")),
         pages=links.with_more(section="", search=""),
         sections=links.with_more(section=ROOT, search=""),
         earlier_rows=links.with_more(page=str(asked.page - 1)) if asked.page > 1 else "",
@@ -135,10 +144,10 @@ async def csv(page: PageRequest) -> Response:
 
 
 def _columns(
-    panel: str, asked: RowsQuery, measures: Sequence[Measure], links: Links, t: Language
+    panel: str, asked: RowsQuery, measures: Sequence[str], links: Links, t: Language
 ) -> list[SortedColumn]:
     columns = []
-    for name in (NAME, *(measure.value for measure in measures)):
+    for name in (NAME, *map(str, measures)):
         label = t(f"by.{panel}") if name == NAME else t(f"measure.{name}")
         is_sorted = asked.sort == name
         state = ("ascending" if asked.rising else "descending") if is_sorted else "none"
@@ -151,10 +160,11 @@ def _columns(
 def _row(
     panel: str,
     row: AllRow,
-    found: AllRows,
-    scope: Scope,
+    figures: Sequence[Figure],
     links: Links,
-    whole: Links,
+    narrowed: str,
+    *,
+    is_final: bool,
     t: Language,
 ) -> ShownRow:
     name = value_name(panel, row.name, t)
@@ -162,17 +172,12 @@ def _row(
         link = links.with_more(section=row.name.removesuffix(BELOW) + "/", search="")
         hint = t("rows.open", value=name)
     else:
-        narrowed = Filter(filtered_by(BREAKDOWNS[panel]), ((row.name,),))
-        link, hint = whole.path(filters=scope.narrowed(narrowed)), t("filters.add", value=name)
+        link, hint = narrowed, t("filters.add", value=name)
     cells = []
-    for measure in found.measures:
-        now = row.counts.value(measure)
-        changed = None
-        if measure in found.compared and row.before is not None:
-            changed = change(measure, now, row.before.value(measure))
-        text = "" if changed is None else t.percent(abs(changed))
-        better = None if scope.is_under_way else (changed or 0) > 0
-        cells.append(MeasureCell(t.number(now), changed, text, better))
+    for figure in figures:
+        text = "" if figure.change is None else t.percent(abs(figure.change))
+        better = (figure.change or 0) > 0 if is_final else None
+        cells.append(MeasureCell(t.number(figure.value), figure.change, text, better))
     return ShownRow(name, row.name, link, hint, cells)
 
 

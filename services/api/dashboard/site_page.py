@@ -13,11 +13,11 @@ from services.api.dashboard.heat_table import heat_rows
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
-from services.api.stats.filters import FILTERED
 from services.api.stats.panel_results import BreakdownRow, EnteredNumbers, Figure, SeriesPoint
 from services.api.stats.panels import SitePanels
 from services.api.stats.site_query import (
     COMPARISONS,
+    FILTER_FIELDS,
     LONG_PERIODS,
     MEASURED,
     OPENINGS,
@@ -74,7 +74,7 @@ async def site(page: PageRequest) -> Response:
         "periods": PERIODS,
         "more": (*LONG_PERIODS, *REPORTS),
         "chips": [(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
-        "filtered": [(by.value, by.field) for by in FILTERED],
+        "filtered": FILTER_FIELDS,
         "online": await panels.online(),
         "online_url": shown_pages.online_url(page),
         "label": period_label(scope, t),

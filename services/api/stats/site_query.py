@@ -27,6 +27,9 @@ DEFAULT_PERIOD = "30d"
 CUSTOM = "custom"
 CHARTED = (Measure.PAGEVIEWS, Measure.VISITS, Measure.VISITORS)
 
+FILTER_FIELDS = tuple((by.value, by.field) for by in FILTERED)
+"""What a view can be filtered by: the name in a filter, and that of its texts."""
+
 FIELDS = tuple(by.field for by in FILTERED)
 """What a view can be found by, one field of a form each."""
 

@@ -6,10 +6,11 @@ from http import HTTPStatus
 import msgspec
 
 from services.api.stats import answers
-from services.api.stats.filters import Property
+from services.api.stats.filters import Filter, Property
 from services.api.stats.measures import Value, change
 from services.api.stats.opening import Opening
-from services.api.stats.panel_reading import BREAKDOWNS, question_of
+from services.api.stats.panel_reading import BREAKDOWNS, filtered_by, question_of
+from services.api.stats.panel_results import Figure
 from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.rows import reading
@@ -51,6 +52,33 @@ class PanelRows:
             page=asked("page"),
             section=asked("section") or None,
         )
+
+    @property
+    def panels(self) -> tuple[str, ...]:
+        """Return the names of all panels that have rows."""
+        return tuple(BREAKDOWNS)
+
+    def narrowed(self, rows: RowsQuery, value: str) -> str:
+        """Return the filters of the page, narrowed to the rows of a name, such as one of these."""
+        return self._scope.narrowed(Filter(filtered_by(rows.by), ((value,),)))
+
+    def below(self, rows: RowsQuery, section: str) -> str:
+        """Return the filters of the page, narrowed to the pages below a path."""
+        return self._scope.narrowed(Filter(rows.by, ((section, ""),)))
+
+    @staticmethod
+    def figures(row: AllRow, found: AllRows) -> list[Figure]:
+        """Return the numbers of a row, each with its change where that is known."""
+        return [
+            Figure(
+                measure,
+                now := row.counts.value(measure),
+                change(measure, now, row.before.value(measure))
+                if measure in found.compared and row.before is not None
+                else None,
+            )
+            for measure in found.measures
+        ]
 
     async def read(self, rows: RowsQuery) -> AllRows:
         """Return the rows of a page. Raises ApiError."""

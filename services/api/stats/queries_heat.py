@@ -17,7 +17,9 @@ HOURS = 24
 _HOUR_MS = 3_600_000
 
 _HEAT = """
-SELECT toDayOfWeek(day) AS weekday, intDiv(toInt64(at) + {offset}, {hour_ms}) % {hours} AS hour,
+SELECT
+    toDayOfWeek(day) AS weekday,
+    modulo(intDiv(toInt64(at) + {offset}, {hour_ms}), {hours}) AS hour,
     count()
 FROM ({hits})
 GROUP BY weekday, hour

@@ -106,7 +106,13 @@ TABLE: dict[str, tuple[int, str, int]] = {
     **{
         f"GET {prefix}{below}": (ANYBODY, prefix.format(slug="mytho", secret="none") + told, 404)
         for prefix in ("/public/{slug}", "/share/{secret}")
-        for below, told in (("", ""), ("/csv/{panel}", "/csv/pages"), ("/online", "/online"))
+        for below, told in (
+            ("", ""),
+            ("/csv/{panel}", "/csv/pages"),
+            ("/all/{panel}", "/all/page"),
+            ("/all/{panel}/csv", "/all/page/csv"),
+            ("/online", "/online"),
+        )
     },
     "GET /api/admin/sites/{slug}/peaks/{day}": (VIEWER, f"{SITE}/peaks/today", 200),
     **{

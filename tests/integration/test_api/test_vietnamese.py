@@ -118,10 +118,10 @@ async def test_what_a_page_says_in_english_it_does_not_say_in_vietnamese(
 async def test_what_a_form_refuses_is_said_in_vietnamese(
     api: Api, client: httpx.AsyncClient
 ) -> None:
-    await add_user(client, "hoa", "owner", ("*",))
-    async with browser(client, "hoa") as hoa:
+    await add_user(client, "lan", "owner", ("*",))
+    async with browser(client, "lan") as lan:
         for page, form in REFUSED.items():
-            both = await said(hoa, page, "vi", form) & await said(hoa, page, "en", form)
+            both = await said(lan, page, "vi", form) & await said(lan, page, "en", form)
             assert {text for text in both if not is_given(text, form)} - NAMES == set(), page
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from services.api.app import Api
 from services.api.stats.measures import Measure, change
+from services.api.stats.traffic_sources import traffic_sources
 from services.model.calendar import to_day
+from services.model.hit import Hit
 from tests.integration.test_stats.expected import TOGETHER, Seen, grouped, measures, wall_hour
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -101,7 +103,12 @@ async def test_rows_of_a_dimension_have_plausibles_words(
     words: dict[str, str],
 ) -> None:
     found = await answer(client, dimensions=[dimension], include={"total_rows": True})
-    expected = grouped(march, lambda hit: getattr(hit, field), of_pages=field == "path")
+
+    def called(hit: Hit) -> str:
+        value: str = getattr(hit, field)
+        return traffic_sources().called(value) if field == "source" else value
+
+    expected = grouped(march, called, of_pages=field == "path")
     expected = {name: of for name, of in expected.items() if of["pageviews"]}
     rows = {row["dimensions"][0]: row["metrics"] for row in found["results"]}
     assert rows == {

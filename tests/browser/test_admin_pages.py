@@ -29,6 +29,8 @@ PAGES = {
     "filtered": "/admin/sites/mytho?filters=visit:device==mobile;visit:browser==Chrome",
     "nothing": "/admin/sites/mytho?filters=event:page==/nowhere",
     "waiting": "/admin/sites/nghean",
+    "rows": "/admin/sites/mytho/all/page",
+    "sections": "/admin/sites/mytho/all/page?section=/",
     "report": "/admin/sites/mytho/report?period=month",
     "report-mail": "/admin/sites/mytho/report/mail",
     "settings": "/admin/sites/mytho/settings",

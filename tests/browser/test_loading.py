@@ -58,6 +58,8 @@ def test_a_page_is_painted_and_ready_before_the_script_has_come(
     portal.stalled = set()
     page.locator("visitor-counter .known").wait_for()
     portal.wait(views=1, reads=1)
+    # The browser knows of a request when its answer has come, after the portal knows of it.
+    page.wait_for_function(f"({OF_LUOT})().some(([path]) => path === '/e')", polling=50)
     found: list[list[Any]] = page.evaluate(OF_LUOT)
     assert {status for _, status in found} == {"non-blocking"}
     # The script; then the hit, before the numbers and what shows them.

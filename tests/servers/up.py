@@ -54,7 +54,9 @@ class Up:
         )
         self.read_until("Luot is ready")
         self.url = (data / "url").read_text().strip()
-        self.http = httpx.Client(base_url=self.url, headers={"User-Agent": BROWSER})
+        # A connection that is kept for the next request may be closed while a test waits.
+        alone = httpx.Limits(max_keepalive_connections=0)
+        self.http = httpx.Client(base_url=self.url, headers={"User-Agent": BROWSER}, limits=alone)
 
     def read_until(self, text: str) -> None:
         assert self.process.stdout is not None

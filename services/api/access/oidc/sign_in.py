@@ -13,7 +13,6 @@ from services.api.access.authenticator import Authenticator
 from services.api.access.group_roles import OutsidePerson
 from services.api.access.oidc import begun
 from services.api.access.oidc.begun import BegunCookie
-from services.api.access.oidc.provider import Provider
 from services.api.access.oidc.settings import ProviderSettings
 from services.api.access.outside_accounts import OutsideAccounts
 from services.api.access.sign_in import SignedIn, SignInService
@@ -52,6 +51,9 @@ class OidcSignIn:
         self._accounts = accounts
         self._signing = signing
         self._clock = clock
+        # Its libraries take 15 MB, which an API without a provider does not spend.
+        from services.api.access.oidc.provider import Provider
+
         self._provider = Provider(settings, clock, monotonic)
         secret = settings.client_secret
         self._cookie = BegunCookie(

@@ -7,8 +7,6 @@ from email.utils import formatdate, make_msgid, parseaddr
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-import aiosmtplib
-
 from services.settings import Secret
 
 SECONDS = 30.0
@@ -52,6 +50,8 @@ class Mailer:
         """Send a message to those it names. Raises MailError."""
         if self._server is None:
             raise MailError("LUOT_SMTP_URL and LUOT_MAIL_FROM are not set")
+        import aiosmtplib
+
         parts = urlsplit(self._server.get_secret_value())
         where = f"{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
         message["From"] = self.sender

@@ -133,7 +133,7 @@ def test_a_file_is_looked_at_entered_once_and_taken_back(
 
     choose()
     expect(page.locator("#found")).to_contain_text("3 dòng; 2 số sẽ được nhập: 1.200.077 lượt")
-    expect(page.get_by_role("alert")).to_contain_text("Dòng 4: 'nhiều' is no count")
+    expect(page.get_by_role("alert")).to_contain_text("Dòng 4: 'nhiều' không phải là số lượt")
     if scripts:
         assert problems(page) == []
         width: int = page.evaluate("document.documentElement.scrollWidth")

@@ -45,8 +45,8 @@ async def test_a_panel_that_is_refused_says_so_and_the_page_works(
         await stats.readers.close()
         stats.readers = good
     assert page.status_code == 200
-    # Summary, chart, details and ten panels; the store does not notice each use of little memory.
-    assert 5 <= page.text.count(REFUSED) <= 13
+    # Summary, chart, details, twelve panels and the hours of the week; the store does not notice each use of little memory.
+    assert 5 <= page.text.count(REFUSED) <= 16
     assert page.text.rstrip().endswith("</html>")
 
 
@@ -118,7 +118,7 @@ async def test_a_correction_is_made_by_a_form_of_the_dashboard_and_by_no_other(
         assert (await public(client))["views"]["today"] == 0
         wrong = await lan.post(address, data={**form, "csrf": csrf, "id": "x", "views": "3"})
         assert wrong.status_code == 400
-        assert "it finds no view that is counted" in wrong.text
+        assert "không tìm thấy lượt xem nào đã được đếm" in wrong.text
         page = await lan.get(address, headers={"Accept-Language": "en"})
         assert page.text.count("Take these views back") == 0
         assert "giả" in page.text

@@ -139,7 +139,7 @@ def test_every_value_of_a_label_is_there_from_the_start_on(up: Up) -> None:
     for name, label, values in (
         ("luot_hits_total", "outcome", 5),
         ("luot_drops_total", "reason", len(DropReason)),
-        ("luot_refused_requests_total", "reason", 9),
+        ("luot_refused_requests_total", "reason", 10),
         ("luot_sign_ins_total", "outcome", 4),
         ("luot_number_reads_total", "outcome", 4),
         ("luot_flushed_rows_total", "table", 2),

@@ -45,7 +45,8 @@ async def test_a_panel_that_is_refused_says_so_and_the_page_works(
         await stats.readers.close()
         stats.readers = good
     assert page.status_code == 200
-    # Summary, chart, details, twelve panels and the hours of the week; the store does not notice each use of little memory.
+    # Summary, chart, details, twelve panels and the hours of the week; the store does not notice
+    # each use of little memory.
     assert 5 <= page.text.count(REFUSED) <= 16
     assert page.text.rstrip().endswith("</html>")
 

@@ -60,6 +60,11 @@ class Bar(NamedTuple):
     link: str
 
 
+def _but_of_custom(compare: str) -> tuple[str, ...]:
+    """Return what a form of other days does not keep: days that were chosen to compare with."""
+    return ("period", "date") if compare in COMPARISONS else ("period", "date", "compare")
+
+
 async def site(page: PageRequest) -> Response:
     """Return the page, part by part as the numbers come."""
     query = query_parameters.read(page)
@@ -72,7 +77,8 @@ async def site(page: PageRequest) -> Response:
         "query": scope.query,
         "links": links,
         "periods": PERIODS,
-        "more": (*LONG_PERIODS, *REPORTS),
+        "more_periods": (*LONG_PERIODS, *REPORTS),
+        "custom": links.fields(but=_but_of_custom(scope.query.compare)),
         "chips": [(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
         "filtered": FILTER_FIELDS,
         "online": await panels.online(),

@@ -10,6 +10,7 @@ from services.api.access.principal import Principal
 from services.api.counter import queries
 from services.api.counter.online import OnlineReader
 from services.api.stats import answers
+from services.api.stats.many.many_sites import ManySites, read_many
 from services.api.stats.panel_reading import (
     BREAKDOWNS,
     PanelReading,
@@ -165,6 +166,14 @@ class PanelSource:
         reader = self._readers.of(who, request)
         at_ms = int(self._clock() * 1000)
         return await make_report(reader, sites, query, at_ms, is_public=is_public)
+
+    async def many(
+        self, sites: Sequence[Site], query: SiteQuery, who: Principal | None, request: Request
+    ) -> ManySites:
+        """Return the numbers of many sites, for who asks. Raises ApiError, see `read_many`."""
+        return await read_many(
+            self._readers.of(who, request), sites, query, int(self._clock() * 1000)
+        )
 
     async def trends(self, sites: Sequence[Site]) -> dict[str, list[int]]:
         """Return the daily views of each site's last days, by slug; {} if they cannot be read."""

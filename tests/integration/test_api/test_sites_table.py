@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from services.model.calendar import EPOCH
-from services.store.interface import Store
+from services.store.interface import Store, StoreUnavailableError
 from tests.integration.test_api.people import ADMIN, add_user, browser
 from tests.integration.test_api.taken_back import TODAY, at, count, take_back, traffic, view
 from tests.integration.test_api.test_merged import add, done, later, views
@@ -236,3 +236,16 @@ async def test_an_owner_makes_changes_and_removes_groups_by_forms(
         for slug in ("xa", "tinh"):
             assert (await send(f"/admin/groups/{slug}/remove")).status_code == 303
     assert (await client.get("/api/admin/groups", headers=ADMIN)).json() == {"groups": []}
+
+
+async def test_sites_are_listed_while_their_numbers_cannot_be_read(
+    client: httpx.AsyncClient, five: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreUnavailableError("away")
+
+    monkeypatch.setattr("services.api.stats.many.queries_many.sums", away)
+    shown = await page(client, "/admin")
+    assert "Tỉnh Đồng Tháp" in shown
+    assert "Hiện chưa đọc được số liệu" in shown
+    assert (await client.get(TABLE, headers=ADMIN)).status_code == 503

@@ -14,9 +14,11 @@ import pytest
 
 from services.aggregator.flush import COLUMNS as COLUMNS_OF_HITS
 from services.api.stats.filters import Property, parse
+from services.api.stats.many.many_sites import read_many
 from services.api.stats.measures import LENGTHS, Measure
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
+from services.api.stats.site_query import CHARTED, SiteQuery
 from services.api.stats.spans import Interval, Span
 from services.api.stats.traffic_sources import Channel, traffic_sources
 from services.log.redis import entry_ids
@@ -419,3 +421,44 @@ async def test_all_numbers_of_one_answer_are_of_one_position_while_hits_come_in(
                 assert result.warnings == []
     finally:
         await reader.close()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        SiteQuery(),
+        SiteQuery("report_month", "2024-03-14"),
+        SiteQuery("year", "2024-02-29", compare="year_over_year"),
+        SiteQuery("custom", "2023-01-01,2024-12-31", compare="2022-01-01,2022-12-31"),
+    ],
+)
+async def test_many_sites_read_together_have_the_numbers_of_each(
+    store: Store, clock: Clock, query: SiteQuery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, statements = StatsReader(store), []
+    async with reader.turn() as limited:
+        execute = limited.execute
+
+    async def counted(sql: str, parameters: Any = None) -> Any:
+        statements.append(sql)
+        return await execute(sql, parameters)
+
+    monkeypatch.setattr(limited, "execute", counted)
+    many = await read_many(reader, history.SITES, query, clock.ms)
+    # Two that add up, and three that find the first days; a year or two of fifty sites is no more.
+    assert len(statements) == 5
+    sums, some = dict.fromkeys(CHARTED, 0), history.SITES[:4]
+    for site in some:
+        row, scope = many.of(site), many.scope
+        asked = StatsQuery(site, scope.elapsed, CHARTED)
+        now = (await reader.total(asked)).total()
+        assert row.now == now
+        assert [sum(one.value(of) or 0 for one in row.trend) for of in CHARTED] == [
+            now.value(of) for of in CHARTED
+        ]
+        before = (await reader.total(asked.about(scope.compared))).total()
+        assert row.before == (before if (row.since or 0) <= scope.compared.first else None)
+        for measure in CHARTED:
+            sums[measure] += int(now.value(measure) or 0)
+    assert {of: many.together(some).now.value(of) for of in CHARTED} == sums
+    await reader.close()

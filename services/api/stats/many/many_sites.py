@@ -1,0 +1,214 @@
+"""The numbers of many sites in a period, and of the days that it is compared with.
+
+Each is the number that the page of the site, the Stats API and its report have, by the same rules.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from services.api.counter import queries as counter_queries
+from services.api.counter.periods import Key
+from services.api.stats.comparison import gap
+from services.api.stats.many import queries_many
+from services.api.stats.measures import Counts, Measure, Value, change
+from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
+from services.api.stats.reader import StatsReader
+from services.api.stats.results import summed
+from services.api.stats.site_query import Scope, SiteQuery, scope_of
+from services.api.stats.spans import Span
+from services.model.site import Site
+from services.store.interface import Store
+
+TREND_POINTS = 31
+_WHOLE_SITE = ""
+
+
+class OwnNumbers(NamedTuple):
+    """What was counted under one name, without the sites that are merged into it.
+
+    before   of the days to compare with; None where there are none to compare with
+    trend    what was counted of each few days of the period that have come, in their order
+    since    the first day that was counted, None where none was
+    entered  its opening balances, where they were asked for
+    """
+
+    now: Counts
+    before: Counts | None
+    trend: tuple[Counts, ...]
+    since: int | None
+    entered: OpeningNumbers = NO_OPENING
+
+
+class SumOfSites(NamedTuple):
+    """The numbers of one site, or of several together.
+
+    now      views, visits, visitors; of several sites, who reads two of them is two
+    before   those of the days to compare with; None where not all of these were counted
+    trend    the same as `now` for each few days of the period that have come
+    since    the first day that was counted, None where none was
+    unknown  the sites for which `before` is not known, although something of them was counted
+    """
+
+    now: Counts
+    before: Counts | None
+    trend: tuple[Counts, ...]
+    since: int | None
+    unknown: tuple[Site, ...] = ()
+
+    def change(self, measure: Measure) -> Value:
+        """Return the change in percent; None where there is none to tell."""
+        before = None if self.before is None else self.before.value(measure)
+        return change(measure, self.now.value(measure), before)
+
+
+class ManySites:
+    """What was read of many sites at one time.
+
+    scope  the period as most of the sites have it: elsewhere it may be another day already
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        scopes: Mapping[int, Scope],
+        at_ms: int,
+        parts: Callable[[Site], Sequence[Site]],
+        own: Mapping[str, OwnNumbers],
+    ) -> None:
+        """`scopes` has the period by the day that is today; `own` the numbers by `kept_as`."""
+        self.scope = scope
+        self._scopes = scopes
+        self._at_ms = at_ms
+        self._parts = parts
+        self._own = own
+
+    def of(self, site: Site) -> SumOfSites:
+        """Return the numbers of a site, with those of the sites that are merged into it."""
+        known = [self._own[part.kept_as] for part in self._parts(site)]
+        scope = self._scopes[site.day_of(self._at_ms)]
+        since = _first(one.since for one in known)
+        entered = self._own[site.kept_as].entered
+        compared = scope.before
+        missing = compared is None or gap(compared, since, entered.covered(compared, scope.today))
+        now = summed(one.now for one in known)
+        before = None if missing else summed(one.before for one in known if one.before)
+        is_something = since is not None or now != Counts()
+        unknown = (site,) if compared and missing and is_something else ()
+        return SumOfSites(now, before, _together(known), since, unknown)
+
+    def together(self, sites: Iterable[Site]) -> SumOfSites:
+        """Return the sums of some of the sites: what is counted under one name counts once.
+
+        A site that is merged into another one is in that one's numbers, and in its own row: of
+        both together it counts once. There is a `before` where that of every site is known of
+        which anything was counted.
+        """
+        rows = {site.kept_as: self.of(site) for site in sites}
+        unknown = tuple(site for row in rows.values() for site in row.unknown)
+        names = {part.kept_as for site in sites for part in self._parts(site)}
+        known = [self._own[name] for name in sorted(names)]
+        is_known = self.scope.before is not None and not unknown
+        return SumOfSites(
+            summed(one.now for one in known),
+            summed(one.before for one in known if one.before) if is_known else None,
+            _together(known),
+            _first(one.since for one in known),
+            unknown,
+        )
+
+
+async def read_many(
+    reader: StatsReader, sites: Sequence[Site], query: SiteQuery, at_ms: int
+) -> ManySites:
+    """Read the views, visits and visitors of sites, by a few statements for all of them.
+
+    query  its filters mean nothing here: what was counted of whole sites has no properties
+    at_ms  the moment, in ms since 1970: each site has its own day of it
+
+    Raises ApiError, which names the parameter; 422 where it is too much to read.
+    """
+    days = Counter(site.day_of(at_ms) for site in sites)
+    scopes = {today: scope_of(query, today) for today in days}
+    most = max(days, key=lambda today: days[today], default=0)
+    own: dict[str, OwnNumbers] = {}
+    async with reader.turn() as store:
+        for today, scope in scopes.items():
+            names = {
+                part.kept_as
+                for site in sites
+                if site.day_of(at_ms) == today
+                for part in reader.parts(site)
+            }
+            own |= await _read(store, names, scope)
+    scope = scopes.get(most) or scope_of(query, at_ms // 86_400_000)
+    return ManySites(scope, scopes, at_ms, reader.parts, own)
+
+
+async def _read(store: Store, names: Iterable[str], scope: Scope) -> dict[str, OwnNumbers]:
+    names = sorted(names)
+    days = scope.elapsed
+    width = -(-days.days // TREND_POINTS)
+    trends = await queries_many.sums(store, names, days, width)
+    before: Mapping[str, Sequence[Counts]] = {}
+    if scope.before:
+        before = await queries_many.sums(store, names, scope.before, scope.before.days)
+    first = await counter_queries.first_days(store, names) if names else {}
+    entered = await _entered(store, names) if scope.opening is not Opening.EXCLUDE else {}
+    return {
+        name: _own(
+            scope,
+            trends[name],
+            before[name][0] if scope.before else None,
+            first.get(name),
+            entered.get(name, NO_OPENING),
+        )
+        for name in names
+    }
+
+
+async def _entered(store: Store, names: Sequence[str]) -> dict[str, OpeningNumbers]:
+    entered = {}
+    for name, entries in (await counter_queries.balances(store, names, [_WHOLE_SITE])).items():
+        counts: dict[Key, tuple[int, int]] = {}
+        for entry in entries:
+            views, visits = counts.get((entry.grain, entry.start), (0, 0))
+            counts[entry.grain, entry.start] = (views + entry.views, visits + entry.visits)
+        entered[name] = OpeningNumbers(counts)
+    return entered
+
+
+def _own(
+    scope: Scope,
+    trend: Sequence[Counts],
+    before: Counts | None,
+    since: int | None,
+    entered: OpeningNumbers,
+) -> OwnNumbers:
+    """Return the numbers of a name, with what was entered where it is asked for."""
+    is_measured = scope.opening is not Opening.ONLY
+    now = summed(trend) if is_measured else Counts()
+    now.add(_within(entered, scope.elapsed, scope.today))
+    if before is not None and scope.before is not None:
+        before = before if is_measured else Counts()
+        before.add(_within(entered, scope.before, scope.today))
+    return OwnNumbers(now, before, tuple(trend), since, entered)
+
+
+def _within(entered: OpeningNumbers, span: Span, today: int) -> Counts:
+    views, visits = entered.within(span, today)
+    return Counts(pageviews=views, visits=visits)
+
+
+def _first(days: Iterable[int | None]) -> int | None:
+    return min((day for day in days if day is not None), default=None)
+
+
+def _together(known: Sequence[OwnNumbers]) -> tuple[Counts, ...]:
+    """Return the trends of several, the last day of each in the same place."""
+    size = max((len(one.trend) for one in known), default=0)
+    sums = [Counts() for _ in range(size)]
+    for one in known:
+        for place, counts in enumerate(one.trend, size - len(one.trend)):
+            sums[place].add(counts)
+    return tuple(sums)

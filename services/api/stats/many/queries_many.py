@@ -1,0 +1,85 @@
+"""The statement that adds up the days of many sites."""
+
+from collections.abc import Collection, Iterator
+from itertools import islice
+
+from services.api.stats.measures import Counts
+from services.api.stats.spans import Span
+from services.model.calendar import to_date
+from services.store.interface import Store
+
+_SITES = 1_000
+_DAYS = 60_000
+"""So many sites, and days of all of them together, in one statement."""
+
+# What is left of each day is what a snapshot has of it, see `Snapshot`: corrections are taken away,
+# nothing is below zero, and there are no more visitors than visits.
+_SUMS = """
+SELECT
+    name,
+    piece,
+    sum(views_left),
+    sum(visits_left),
+    sum(least(visitors_left, visits_left))
+FROM (
+    SELECT
+        name,
+        intDiv(toUInt16(of_day) - %(origin)s, %(width)s) AS piece,
+        greatest(sum(of_views), toInt64(0)) AS views_left,
+        greatest(sum(of_visits), toInt64(0)) AS visits_left,
+        greatest(sum(of_visitors), toInt64(0)) AS visitors_left
+    FROM (
+        SELECT site AS name, start AS of_day, toInt64(argMax(views, position)) AS of_views,
+            toInt64(argMax(visits, position)) AS of_visits, toInt64(0) AS of_visitors
+        FROM counters
+        WHERE site IN %(sites)s AND grain = 'day' AND path = ''
+            AND start >= %(first)s AND start <= %(last)s
+        GROUP BY site, start
+        UNION ALL
+        SELECT site AS name, day AS of_day, toInt64(0) AS of_views, toInt64(0) AS of_visits,
+            toInt64(uniqCombinedMerge(visitors)) AS of_visitors
+        FROM visitors
+        WHERE site IN %(sites)s AND day >= %(first)s AND day <= %(last)s
+        GROUP BY site, day
+        UNION ALL
+        SELECT site AS name, day AS of_day, -toInt64(any(views)) AS of_views,
+            -toInt64(any(visits)) AS of_visits, -toInt64(any(visitors)) AS of_visitors
+        FROM correction_entries
+        WHERE site IN %(sites)s AND path = '' AND day >= %(first)s AND day <= %(last)s
+            AND run IN (SELECT run FROM corrections WHERE site IN %(sites)s)
+        GROUP BY site, day, run
+    )
+    GROUP BY name, of_day
+)
+GROUP BY name, piece
+"""
+
+
+async def sums(
+    store: Store, names: Collection[str], span: Span, width: int
+) -> dict[str, list[Counts]]:
+    """Return what was counted of each site, for every `width` days of a span, without balances.
+
+    names  those that the sites are kept under
+
+    Raises StoreError.
+    """
+    size = -(-span.days // width)
+    pieces = {name: [Counts() for _ in range(size)] for name in names}
+    parameters = {
+        "first": to_date(span.first),
+        "last": to_date(span.last),
+        "origin": span.first,
+        "width": width,
+    }
+    for some in _chunks(names, max(1, min(_SITES, _DAYS // span.days))):
+        for name, piece, *counts in await store.execute(_SUMS, {**parameters, "sites": some}):
+            pieces[name][piece] = Counts(*counts)
+    return pieces
+
+
+def _chunks(names: Collection[str], size: int) -> Iterator[list[str]]:
+    # Sorted, so that the rows of one statement lie close together in the table.
+    rest = iter(sorted(set(names)))
+    while chunk := list(islice(rest, size)):
+        yield chunk

@@ -27,6 +27,7 @@ from services.api.stats.reader import StatsReader
 from services.api.stats.reports.mailer import Mailer
 from services.api.stats.reports.schedules import ReportSchedules
 from services.api.stats.reports.sending import ReportSender
+from services.api.stats.reports.unit import ReportUnits
 from services.log.errors import LogError
 from services.log.open import open_log
 from services.log.tail import Tails
@@ -135,12 +136,13 @@ class Components:
             monotonic,
             editors_publish=settings.editors_publish,
         )
+        self.report_units = ReportUnits(self.registry, self.groups)
         self.report_schedules = ReportSchedules(self.store, self.access.audit, clock)
         # Of its own: what goes out at night must not keep those who look waiting.
         self._reporting = StatsReader(self.store, parts=self.registry.parts)
         self.report_sender = ReportSender(
             self.report_schedules,
-            self.registry,
+            self.report_units,
             self.store,
             self.state,
             self._reporting,
@@ -164,6 +166,7 @@ class Components:
             shares=self.shares,
             counters=self.counters,
             stats=PanelSource(self.store, self.stats.readers, self.stats.online, self._clock),
+            report_units=self.report_units,
             report_schedules=self.report_schedules,
             report_sender=self.report_sender,
             signing=self.access.sign_in,

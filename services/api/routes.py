@@ -82,7 +82,9 @@ def add_routes(
         stats.router(lambda: now().stats),
         stats_v2.router(lambda: now().stats),
         site_list.router(registry),
-        report_routes.router(registry, lambda: now().dependencies(settings).stats),
+        report_routes.router(
+            registry, lambda: now().dependencies(settings).stats, lambda: now().report_units
+        ),
         import_routes.router(
             registry,
             lambda: now().imports,

@@ -25,6 +25,7 @@ from services.api.sites.service import Sites
 from services.api.stats.panels import PanelSource
 from services.api.stats.reports.schedules import ReportSchedules
 from services.api.stats.reports.sending import ReportSender
+from services.api.stats.reports.unit import ReportUnits
 from services.state.recent_hits import HitsOfForeignHosts, UntrustedForwards
 from services.store.interface import Store
 
@@ -46,6 +47,7 @@ class Dependencies(NamedTuple):
     shares: ShareLinks
     counters: Counters
     stats: PanelSource
+    report_units: ReportUnits
     report_schedules: ReportSchedules
     report_sender: ReportSender
     signing: SignInService

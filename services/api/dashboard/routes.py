@@ -42,6 +42,7 @@ from services.model.account import Role
 SITE = f"{HOME}/sites/{{slug}}"
 CORRECTIONS = f"{SITE}/corrections"
 BALANCES = f"{SITE}/balances"
+GROUP = f"{HOME}/groups/{{group}}"
 REPORT_MAIL = f"{SITE}/report/mail"
 UNDO_IMPORT = f"{SITE}/imports/{{digest}}/undo"
 NEW_SITE = f"{HOME}/new-site"
@@ -67,10 +68,13 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add_readable(f"{SITE}/all/{{panel}}/csv", rows_page.csv)
     pages.add_readable(f"{SITE}/report", report_page.report)
     pages.add_readable(f"{SITE}/report.xlsx", report_page.xlsx)
-    pages.add(REPORT_MAIL, report_mail_page.schedules, Role.EDITOR)
-    pages.add(REPORT_MAIL, report_mail_page.add, Role.EDITOR, "POST")
-    pages.add(f"{REPORT_MAIL}/test", report_mail_page.test, Role.OWNER, "POST")
-    pages.add(f"{REPORT_MAIL}/{{id}}/remove", report_mail_page.remove, Role.EDITOR, "POST")
+    pages.add(f"{GROUP}/report", report_page.report, Role.VIEWER)
+    pages.add(f"{GROUP}/report.xlsx", report_page.xlsx, Role.VIEWER)
+    for mail in (REPORT_MAIL, f"{GROUP}/report/mail"):
+        pages.add(mail, report_mail_page.schedules, Role.EDITOR)
+        pages.add(mail, report_mail_page.add, Role.EDITOR, "POST")
+        pages.add(f"{mail}/test", report_mail_page.test, Role.OWNER, "POST")
+        pages.add(f"{mail}/{{id}}/remove", report_mail_page.remove, Role.EDITOR, "POST")
     pages.add(f"{SITE}/embed", site_form.embed, Role.VIEWER)
     pages.add(f"{SITE}/settings", site_form.settings, Role.EDITOR)
     pages.add(f"{SITE}/settings", site_form.change, Role.EDITOR, "POST")

@@ -1,12 +1,15 @@
 """Reports say what an independent computation says, as JSON, as a page and as a workbook."""
 
 import io
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
 import httpx
 import openpyxl
 import pytest
+import pytest_asyncio
 
 from services.model.calendar import to_date, to_day
 from tests.integration.test_stats.expected import Seen, grouped, measures
@@ -196,3 +199,111 @@ async def test_the_workbook_and_the_page_say_the_same(client: httpx.AsyncClient)
     for line, row in enumerate(said["pages"]["rows"], 4):
         assert pages.cell(line, 1).data_type == "s"
         assert pages.cell(line, 2).value == row["count"]
+
+
+OF_GROUP = ("portal-1", "portal-2", "portal-3", "newyork", "portal-7")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def group(client: httpx.AsyncClient) -> str:
+    """A group of sites in two zones, some of them in a group below it."""
+    for slug, parent, sites in (("tinh", "", OF_GROUP[:3]), ("xa", "tinh", OF_GROUP[2:])):
+        new = {"slug": slug, "name": f"UBND {slug}", "parent": parent, "sites": list(sites)}
+        answer = await client.post("/api/admin/groups", json=new)
+        assert answer.status_code == 201, answer.text
+    return "tinh"
+
+
+async def group_report(client: httpx.AsyncClient, group: str, **query: str) -> Any:
+    answer = await client.get(f"/api/v1/groups/{group}/report", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def added_up(reports: list[Any], of: Callable[[Any], dict[Any, int]]) -> dict[Any, int]:
+    total: Counter[Any] = Counter()
+    for one in reports:
+        total.update(of(one))
+    return dict(total)
+
+
+async def sum_of_reports(
+    client: httpx.AsyncClient, said: Any, sites: Sequence[str], **query: str
+) -> None:
+    """Compare a report of a group with the reports of its sites."""
+    single = [await report(client, site, **query) for site in sites]
+    for place, figure in enumerate(said["figures"]):
+        of_sites = [one["figures"][place] for one in single]
+        assert figure["value"] == sum(one["value"] for one in of_sites)
+        for name in ("before", "year_before"):
+            known = [one[name] for one in of_sites]
+            assert figure[name] == (None if None in known else sum(known))
+    for name in ("by_day", "by_month"):
+        for measure in COUNTED:
+
+            def of(one: Any, name: str = name, measure: str = measure) -> dict[Any, int]:
+                return {row["date"]: row[measure] for row in one[name]}
+
+            assert of(said) == added_up(single, of)
+    rows = {row["slug"]: row for row in said["sites"]}
+    assert list(rows) == sorted(sites)
+    for one in single:
+        (of_site,) = one["sites"]
+        assert rows[of_site["slug"]] == of_site
+    pages = [
+        (row["count"], one["sites"][0]["slug"], row["name"])
+        for one in single
+        for row in one["pages"]["rows"]
+    ]
+    listed = [(row["count"], row["site"], row["name"]) for row in said["pages"]["rows"]]
+    assert listed == sorted(pages, key=lambda row: (-row[0], *row[1:]))[:20]
+    for name in ("sources", "devices"):
+
+        def counts(one: Any, name: str = name) -> dict[Any, int]:
+            return {row["name"]: row["count"] for row in one[name]["rows"]}
+
+        assert counts(said) == added_up(single, counts)
+    assert said["opening"]["views"] == sum(one["opening"]["views"] for one in single)
+    assert said["opening"]["visits"] == sum(one["opening"]["visits"] for one in single)
+
+
+async def test_the_report_of_a_group_is_the_sum_of_the_reports_of_its_sites(
+    client: httpx.AsyncClient, group: str
+) -> None:
+    for query in (
+        {"period": "report_month", "date": "2024-03-14"},
+        {"period": "year", "date": "2023-01-01"},
+        {"period": "year", "date": "2024-01-01"},
+    ):
+        said = await group_report(client, group, **query)
+        assert said["group"] == {"slug": "tinh", "name": "UBND tinh"}
+        await sum_of_reports(client, said, OF_GROUP, **query)
+
+
+async def test_what_was_taken_back_merged_and_brought_along_is_in_the_sum_once(
+    client: httpx.AsyncClient, group: str
+) -> None:
+    async def done(way: str, json: dict[str, Any]) -> Any:
+        answer = await client.post(f"/api/admin/sites/{way}", json=json)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    spam = {"from": "2024-02-01T00:00", "to": "2024-06-01T00:00", "filters": "event:page==/l"}
+    found = await done("portal-1/corrections/preview", spam)
+    made = {name: found[name] for name in ("id", "query", "up_to", "views")}
+    await done("portal-1/corrections", {**made, "reason": "lượt truy cập giả"})
+    for site, entry in (
+        ("portal-2", {"grain": "month", "start": "2024-03-01", "views": 5000, "visits": 400}),
+        ("portal-3", {"grain": "day", "start": "2024-03-02", "views": 700, "path": "/cu.html"}),
+        ("newyork", {"grain": "month", "start": "2023-03-01", "views": 90, "visits": 9}),
+    ):
+        entries = [{"id": f"cu-{site}", "reason": "bộ đếm cũ", **entry}]
+        await done(f"{site}/balances", {"entries": entries})
+    await done("portal-7/merge", {"into": "portal-2"})
+    once = [site for site in OF_GROUP if site != "portal-7"]
+    for opening in ("exclude", "include", "only"):
+        query = {"period": "month", "date": "2024-03-01", "opening": opening}
+        said = await group_report(client, group, **query)
+        assert {row["slug"] for row in said["sites"]} == set(OF_GROUP)
+        said["sites"] = [row for row in said["sites"] if row["slug"] != "portal-7"]
+        await sum_of_reports(client, said, once, **query)

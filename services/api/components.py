@@ -128,15 +128,15 @@ class Components:
         self.balances = Balances(self.store, self.access.audit, clock)
         self.peaks = Peaks(self.store, self.access.audit, clock)
         self.annotations = Annotations(self.store, self.access.audit, clock)
+        self.report_units = ReportUnits(self.registry, self.groups)
         self.shares = ShareLinks(
             self.store,
-            self.registry,
+            self.report_units,
             self.access.audit,
             clock,
             monotonic,
             editors_publish=settings.editors_publish,
         )
-        self.report_units = ReportUnits(self.registry, self.groups)
         self.report_schedules = ReportSchedules(self.store, self.access.audit, clock)
         # Of its own: what goes out at night must not keep those who look waiting.
         self._reporting = StatsReader(self.store, parts=self.registry.parts)

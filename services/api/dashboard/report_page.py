@@ -27,7 +27,9 @@ _MOST_DAYS = 62
 
 
 async def unit_of(page: PageRequest) -> ReportUnit:
-    """Return the site or the group that the address names. Raises ApiError, 404."""
+    """Return the site or the group that the address, or a link, names. Raises ApiError, 404."""
+    if page.shown is not None and page.shown.report is not None:
+        return page.shown.report.unit
     group = page.request.path_params.get("group")
     if group is None:
         return ReportUnit.of_site(page.site)
@@ -146,6 +148,8 @@ async def _made(page: PageRequest, unit: ReportUnit, query: ReportQuery) -> Traf
 
 
 def _query(page: PageRequest) -> ReportQuery:
+    if page.shown is not None and page.shown.report is not None:
+        return page.shown.report.query
     period = page.parameter("period", DEFAULT)
     dates = page.parameter("date")
     first, last = page.parameter("from"), page.parameter("to")
@@ -161,6 +165,8 @@ def _address(page: PageRequest, unit: ReportUnit, query: ReportQuery) -> str:
         "opening": query.opening,
         PARAMETER: page.t.lang.value,
     }
+    if page.shown is not None:
+        return f"{page.shown.base}/report.xlsx?{urlencode({PARAMETER: page.t.lang.value})}"
     text = urlencode({name: value for name, value in fields.items() if value}, safe=",")
     return f"{home_of(unit)}/report.xlsx?{text}"
 

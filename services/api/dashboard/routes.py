@@ -35,7 +35,7 @@ from services.api.dashboard.people import USERS
 from services.api.dashboard.routing import SECOND_FACTOR, SIGN_IN, Pages
 from services.api.dashboard.shown_pages import PUBLIC
 from services.api.dashboard.tokens_page import TOKENS
-from services.api.sites.desk.share_routes import SHARE
+from services.api.sites.desk.share_routes import REPORT, SHARE
 from services.http.measured_route import MeasuredRoute
 from services.model.account import Role
 
@@ -96,10 +96,14 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(f"{SITE}/notes", notes_page.write, Role.EDITOR, "POST")
     pages.add(f"{SITE}/notes/csv", notes_page.csv, Role.VIEWER)
     pages.add(f"{SITE}/notes/{{id}}/remove", notes_page.remove, Role.EDITOR, "POST")
-    pages.add(f"{SITE}/sharing", sharing_page.sharing, Role.EDITOR)
-    pages.add(f"{SITE}/sharing", sharing_page.make, Role.EDITOR, "POST")
+    for of in (SITE, GROUP):
+        pages.add(f"{of}/sharing", sharing_page.sharing, Role.EDITOR)
+        pages.add(f"{of}/sharing", sharing_page.make, Role.EDITOR, "POST")
+        pages.add(f"{of}/sharing/{{id}}/withdraw", sharing_page.withdraw, Role.EDITOR, "POST")
     pages.add(f"{SITE}/sharing/frames", sharing_page.frames, Role.EDITOR, "POST")
-    pages.add(f"{SITE}/sharing/{{id}}/withdraw", sharing_page.withdraw, Role.EDITOR, "POST")
+    for ending, handler in (("", report_page.report), (".xlsx", report_page.xlsx)):
+        shown = f"{SHARE}/{{secret}}{REPORT}{ending}"
+        pages.add_shown(shown, handler, shown_pages.shared_report)
     for path, find in (
         (f"{PUBLIC}/{{slug}}", shown_pages.public_site),
         (f"{SHARE}/{{secret}}", shown_pages.shared_site),

@@ -11,7 +11,9 @@ import openpyxl
 import pytest
 import pytest_asyncio
 
+from services.api.app import Api
 from services.model.calendar import to_date, to_day
+from tests.integration.test_api.world import serving
 from tests.integration.test_stats.expected import Seen, grouped, measures
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -278,6 +280,97 @@ async def test_the_report_of_a_group_is_the_sum_of_the_reports_of_its_sites(
         said = await group_report(client, group, **query)
         assert said["group"] == {"slug": "tinh", "name": "UBND tinh"}
         await sum_of_reports(client, said, OF_GROUP, **query)
+
+
+async def test_the_workbook_and_the_page_of_a_group_have_its_sites(
+    client: httpx.AsyncClient, group: str
+) -> None:
+    query = {"period": "quarter", "date": "2024-02-01"}
+    said = await group_report(client, group, **query)
+    answer = await client.get(f"/admin/groups/{group}/report.xlsx", params={**query, "lang": "vi"})
+    assert answer.status_code == 200, answer.text
+    assert "tinh-report-2024-01-01-to-2024-03-31.xlsx" in answer.headers["content-disposition"]
+    book = openpyxl.load_workbook(io.BytesIO(answer.content))
+    sites = book["Theo trang web"]
+    rows = {row[2]: row for row in sites.iter_rows(min_row=4, values_only=True)}
+    assert len(rows) == len(OF_GROUP)
+    for one in said["sites"]:
+        row = rows[one["slug"]]
+        changes = [
+            None if one[name] is None else one[name] / 100
+            for name in ("pageviews_change", "visits_change")
+        ]
+        assert (row[3], row[6], row[9]) == (one["pageviews"], one["visits"], one["visitors"])
+        assert [row[4], row[7]] == changes
+    assert [row[0] for row in rows.values()] == list(range(1, len(OF_GROUP) + 1))
+    assert sum(row[3] for row in rows.values()) == said["figures"][0]["value"]
+    page = await client.get(
+        f"/admin/groups/{group}/report",
+        params={**query, "lang": "vi"},
+        headers={"Accept": "text/html"},
+    )
+    assert "UBND tinh" in page.text
+    assert "Tổng của 5 trang web" in page.text
+    for one in said["sites"]:
+        assert f">{one['name']}</th><td>{one['pageviews']:,}".replace(",", ".") in page.text
+
+
+async def test_a_group_is_read_by_those_who_have_all_of_its_sites(
+    client: httpx.AsyncClient, api: Api, group: str
+) -> None:
+    for sites, status in ((OF_GROUP, 200), (OF_GROUP[1:], 404)):
+        new = {"role": "viewer", "sites": list(sites)}
+        made = (await client.post("/api/admin/tokens", json=new)).json()
+        async with serving(api.asgi) as other:
+            other.headers["Authorization"] = f"Bearer {made['token']}"
+            for path in (f"/api/v1/groups/{group}/report", f"/admin/groups/{group}/report"):
+                assert (await other.get(path)).status_code == status
+        await client.delete(f"/api/admin/tokens/{made['id']}")
+    await client.post("/api/admin/groups", json={"slug": "trong"})
+    empty = await client.get("/admin/groups/trong/report", headers={"Accept": "text/html"})
+    assert empty.status_code == 409
+    assert "chưa có trang web nào" in empty.text
+
+
+@pytest.mark.parametrize("of", ["sites/portal-1", "groups/tinh"])
+async def test_a_link_shows_one_report_until_it_is_withdrawn(
+    client: httpx.AsyncClient, api: Api, group: str, of: str
+) -> None:
+    home = f"/admin/{of}/sharing"
+    form = {"name": "Sở TT&TT", "period": "report_month", "opening": "exclude"}
+    made = await client.post(home, data={**form, "lang": "en"}, params={"lang": "en"})
+    assert made.status_code == 200, made.text
+    path = made.text.partition("<code>")[2].partition("</code>")[0].partition("/share/")[2]
+    path = f"/share/{path}"
+    assert path.endswith("/report")
+    secret = path.split("/")[2]
+    listed = (await client.get(home, params={"lang": "en"})).text
+    assert "Report: Month (15th–14th), the last that is over" in listed
+    assert secret not in listed
+    query = {"period": "report_month"}
+    said = await (
+        report(client, **query) if of.startswith("sites") else group_report(client, group, **query)
+    )
+    async with serving(api.asgi) as stranger:
+        page = await stranger.get(path, params={"lang": "en"}, headers={"Accept": "text/html"})
+        assert page.status_code == 200, page.text
+        assert f"<strong>{said['figures'][0]['value']:,}</strong>" in page.text
+        assert "/admin/" not in page.text.replace("/admin/static/", "")
+        book = await stranger.get(f"{path}.xlsx")
+        assert book.content[:2] == b"PK"
+        other = await stranger.get(path, params={"period": "year", "date": "2022-01-01"})
+        assert "15 Nov 2024" in other.text or "15/11/2024" in other.text, "it shows one report"
+        for closed in (f"/share/{secret}", f"/share/{secret}/csv/page", f"/admin/{of}/report"):
+            assert (await stranger.get(closed)).status_code in (401, 404), closed
+        id_ = listed.partition(f"{home}/")[2].partition("/withdraw")[0]
+        assert (await client.post(f"{home}/{id_}/withdraw", data={"a": ""})).status_code == 303
+        assert (await stranger.get(path)).status_code == 404
+        assert (await stranger.get(f"{path}.xlsx")).status_code == 404
+    refused = await client.post(home, data={**form, "date": "2024-13-01"}, params={"lang": "vi"})
+    assert refused.status_code == 400
+    entries = (await client.get("/api/admin/audit")).json()["entries"]
+    assert [one["action"] for one in entries[:2]] == ["share.withdraw", "share.add"]
+    assert secret not in str(entries)
 
 
 async def test_what_was_taken_back_merged_and_brought_along_is_in_the_sum_once(

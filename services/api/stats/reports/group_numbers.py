@@ -29,7 +29,7 @@ from services.api.stats.reports.site_numbers import (
     ListedCount,
     ListNumbers,
     ReportedNumbers,
-    SiteNumbers,
+    NumbersOfSite,
     dated,
     known_days,
     listed,
@@ -99,10 +99,10 @@ async def numbers_of_group(
     )
 
 
-def _site(site: Site, before: ManySites, year_before: ManySites) -> SiteNumbers:
+def _site(site: Site, before: ManySites, year_before: ManySites) -> NumbersOfSite:
     of_site = before.of(site)
     traffic = ComparedCounts(of_site.now, of_site.before, year_before.of(site).before)
-    return SiteNumbers(site, traffic, of_site.since)
+    return NumbersOfSite(site, traffic, of_site.since)
 
 
 def _counted_once(reader: StatsReader, sites: Sequence[Site]) -> list[Site]:

@@ -14,7 +14,7 @@ from services.api.stats.reports.site_numbers import (
     ComparedCounts,
     ListNumbers,
     ReportedNumbers,
-    SiteNumbers,
+    NumbersOfSite,
     numbers_of,
 )
 from services.api.stats.reports.traffic_report import (
@@ -83,7 +83,7 @@ def _days(span: Span) -> ReportDays:
     return ReportDays(first=to_date(span.first), last=to_date(span.last))
 
 
-def _site(one: SiteNumbers) -> ReportedSite:
+def _site(one: NumbersOfSite) -> ReportedSite:
     now, before, year_before = one.traffic
     changes = {
         f"{measure}_{name}": _change(measure, now, other)

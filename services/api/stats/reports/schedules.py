@@ -80,7 +80,7 @@ class ReportSchedules:
         today = unit.require_sites()[0].day_of(now)
         over = report_scope(ReportQuery(schedule.period), today).span.last
         async with self._audit.recorded(
-            who, "report.schedule", schedule.id, site=unit.audited_as, after=_fields(schedule)
+            who, "report.schedule", schedule.id, site=unit.audited_as, after=_fields(schedule, unit)
         ):
             try:
                 await report_schedules.mark(
@@ -100,7 +100,7 @@ class ReportSchedules:
             )
         version = max(known.version + 1, int(self._clock() * 1000))
         async with self._audit.recorded(
-            who, "report.unschedule", id_, site=unit.audited_as, before=_fields(known)
+            who, "report.unschedule", id_, site=unit.audited_as, before=_fields(known, unit)
         ):
             try:
                 await report_schedules.save(self._store, known._replace(version=version, removed=1))
@@ -130,12 +130,13 @@ def _addresses(text: str) -> Sequence[str]:
     return tuple(found)
 
 
-def _fields(schedule: ReportSchedule) -> dict[str, object]:
+def _fields(schedule: ReportSchedule, unit: ReportUnit) -> dict[str, object]:
     return {
         "period": schedule.period,
         "lang": schedule.lang,
         "opening": schedule.opening,
         "addresses": list(schedule.addresses),
+        "group": "" if unit.group is None else unit.slug,
     }
 
 

@@ -52,7 +52,7 @@ class ComparedCounts(NamedTuple):
     year_before: Counts | None
 
 
-class SiteNumbers(NamedTuple):
+class NumbersOfSite(NamedTuple):
     """The traffic of one of the sites, and the first day on which it was counted."""
 
     site: Site
@@ -70,7 +70,7 @@ class ReportedNumbers(NamedTuple):
     entered        views and visits of opening balances of the period
     """
 
-    sites: Sequence[SiteNumbers]
+    sites: Sequence[NumbersOfSite]
     traffic: ComparedCounts
     downloads: ComparedCounts
     by_day: list[tuple[date, Counts]]
@@ -113,7 +113,7 @@ async def numbers_of(
         asyncio.gather(*(listed(reader, asked, by, is_public=is_public) for by in LISTS.values())),
     )
     return ReportedNumbers(
-        [SiteNumbers(site, traffic, first_day)],
+        [NumbersOfSite(site, traffic, first_day)],
         traffic,
         downloads,
         dated(by_day),

@@ -57,7 +57,7 @@ async def test_a_message_goes_out_over_tls(
     with pytest.raises(MailError) as wrong:
         await send(smtp.url.replace("hush-smtp", "hush-wrong"))
     assert str(wrong.value) == f"localhost:{smtp.port} refused user and password (535)"
-    with pytest.raises(MailError, match="not valid for '127.0.0.1'"):
+    with pytest.raises(MailError, match=r"not valid for '127\.0\.0\.1'"):
         await send(smtp.url.replace("@localhost", "@127.0.0.1"))
     assert len(smtp.received) == 1
 
@@ -74,6 +74,6 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(smtp: SmtpServer
 async def test_a_server_without_tls_is_told_no_password(smtp: SmtpServer) -> None:
     with smtp_server() as plain:
         url = f"{smtp.scheme}://luot:hush-smtp@127.0.0.1:{plain.port}"
-        with pytest.raises(MailError, match=f"127.0.0.1:{plain.port}: "):
+        with pytest.raises(MailError, match=rf"127\.0\.0\.1:{plain.port}: "):
             await send(url)
         assert plain.users == []

@@ -33,6 +33,8 @@ PAGES = {
     "sections": "/admin/sites/mytho/all/page?section=/",
     "report": "/admin/sites/mytho/report?period=month",
     "report-mail": "/admin/sites/mytho/report/mail",
+    "group-report": "/admin/groups/tinh/report?period=month",
+    "group-sharing": "/admin/groups/tinh/sharing",
     "settings": "/admin/sites/mytho/settings",
     "imports": "/admin/sites/mytho/imports",
     "balances": "/admin/sites/mytho/balances?total=00008307145&look=1",
@@ -81,6 +83,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         "/api/admin/sites/mytho/shares", json={"name": "Sở TT&TT"}, headers=owner
     )
     assert shared.status_code == 201
+    group = {"slug": "tinh", "name": "UBND tỉnh Đồng Tháp", "sites": ["mytho", "danang", "nghean"]}
+    assert running.http.post("/api/admin/groups", json=group, headers=owner).status_code == 201
     yield running
     assert running.end() == 0
 

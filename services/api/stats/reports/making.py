@@ -13,8 +13,8 @@ from services.api.stats.reports.site_numbers import (
     LISTS,
     ComparedCounts,
     ListNumbers,
-    ReportedNumbers,
     NumbersOfSite,
+    ReportedNumbers,
     numbers_of,
 )
 from services.api.stats.reports.traffic_report import (

@@ -38,6 +38,7 @@ from services.api.stats.results import in_intervals, merge_counts, summed
 from services.api.stats.site_query import CHARTED
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Interval, Span
+from services.model.calendar import to_date
 from services.model.downloads import downloads_of
 from services.model.site import Site
 
@@ -172,8 +173,14 @@ class _Lists:
     async def _pages(self) -> ListNumbers:
         alone = [site for site in self._sites if not self._has_plain_pages(site)]
         plain = {site.kept_as: site.slug for site in self._sites if site not in alone}
+        span, hits = self._scope.elapsed, self._days.hits
+        # Counters of single days are many times as many rows as those of months.
+        by_hits = set() if _are_months(span) else {name for name in plain if self._is_held(name)}
         async with self._reader.turn() as store:
-            found = await queries_group.most_read(store, sorted(plain), self._scope.elapsed, ROWS)
+            found = [
+                *await queries_group.most_read(store, sorted(plain.keys() - by_hits), span, ROWS),
+                *await queries_group.most_read_in(store, hits, by_hits, ROWS),
+            ]
         rows = [ListedCount(path, views, plain[name]) for name, path, views in found]
         one_by_one = [(site, await self._of_one(site, Property.PAGE, ROWS)) for site in alone]
         rows += [row._replace(site=site.slug) for site, of in one_by_one for row in of.rows]
@@ -202,16 +209,18 @@ class _Lists:
         for one in one_by_one:
             counts.update({row.name: row.counted for row in one.rows})
         rows = [ListedCount(*row) for row in counts.items()]
-        return self._ranked(rows, one_by_one, partial=any(map(self._lacks_hits, plain)))
+        return self._ranked(rows, one_by_one, partial=not all(map(self._is_held, plain)))
 
     def _names(self, site: Site) -> frozenset[str]:
         return frozenset(part.kept_as for part in self._reader.parts(site))
 
-    def _lacks_hits(self, name: str) -> bool:
-        """Tell whether raw hits of some day of a name are gone."""
+    def _is_held(self, name: str) -> bool:
+        """Tell whether all raw hits that were counted of a name are there, each once."""
         first, held = self._scope.elapsed.first, self._days.held.get(name, {})
         of_days = enumerate(self._days.by_name[name], first)
-        return any(counts.pageviews != held.get(day, 0) for day, counts in of_days)
+        return name not in self._days.hits.alone and all(
+            counts.pageviews == held.get(day, 0) for day, counts in of_days
+        )
 
     async def _of_one(self, site: Site, by: Property, most: int) -> ListNumbers:
         asked = question_of(site, self._scope.before, CHARTED)
@@ -223,3 +232,8 @@ class _Lists:
         """Return the first of all rows; what could not be read of a site is missing in part."""
         most = sorted(rows, key=lambda row: (-row.counted, row.site, row.name))[:ROWS]
         return ListNumbers(most, "", partial or any(one.partial or one.problem for one in read))
+
+
+def _are_months(span: Span) -> bool:
+    """Tell whether days are whole months of the calendar."""
+    return bool(span.months) and to_date(span.first).day == 1

@@ -61,6 +61,13 @@ ORDER BY visits DESC, name
 LIMIT %(most)s
 """
 
+_PAGES_OF_HITS = f"""
+SELECT site, path, count() AS views {_HITS}
+GROUP BY site, path
+ORDER BY views DESC, site, path
+LIMIT %(most)s
+"""
+
 _PAGES = """
 SELECT site, path, toUInt64(sum(of_views)) AS views
 FROM (
@@ -156,6 +163,17 @@ async def most_read(
         return []
     parameters = _days(names, span) | {"other": OTHER_PATH, "most": most}
     rows = await store.execute(_PAGES.format(tiles=tiles_of(span)), parameters)
+    return [(name, path, views) for name, path, views in rows]
+
+
+async def most_read_in(
+    store: Store, hits: HitsOfSites, names: Iterable[str], most: int
+) -> list[tuple[str, str, int]]:
+    """Return the same by the hits of sites that are all held."""
+    parameters = hits.parameters(names)
+    if not parameters:
+        return []
+    rows = await store.execute(_PAGES_OF_HITS, {**parameters, "most": most})
     return [(name, path, views) for name, path, views in rows]
 
 

@@ -22,6 +22,7 @@ from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.sites.site_gauges import SiteGauges
 from services.api.stats import routes as stats
+from services.api.stats.many.tables import SiteTables
 from services.api.stats.panels import PanelSource
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports.mailer import Mailer
@@ -154,6 +155,7 @@ class Components:
 
     def dependencies(self, settings: ApiSettings) -> Dependencies:
         """Return what the dashboard is made of."""
+        panels = PanelSource(self.store, self.stats.readers, self.stats.online, self._clock)
         return Dependencies(
             store=self.store,
             registry=self.registry,
@@ -165,7 +167,15 @@ class Components:
             annotations=self.annotations,
             shares=self.shares,
             counters=self.counters,
-            stats=PanelSource(self.store, self.stats.readers, self.stats.online, self._clock),
+            stats=panels,
+            groups=self.groups,
+            tables=SiteTables(
+                self.registry,
+                self.groups,
+                panels,
+                self.stats.online,
+                self.site_gauges.silent_since,
+            ),
             report_units=self.report_units,
             report_schedules=self.report_schedules,
             report_sender=self.report_sender,

@@ -24,6 +24,7 @@ from services.api.sites.groups import routes as group_routes
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
 from services.api.stats import site_list
+from services.api.stats.many import routes as table_routes
 from services.api.stats.reports import routes as report_routes
 from services.api.stats.v2 import routes as stats_v2
 from services.embedded.stores import Stores
@@ -82,6 +83,7 @@ def add_routes(
         stats.router(lambda: now().stats),
         stats_v2.router(lambda: now().stats),
         site_list.router(registry),
+        table_routes.router(lambda: now().dependencies(settings).tables),
         report_routes.router(
             registry, lambda: now().dependencies(settings).stats, lambda: now().report_units
         ),

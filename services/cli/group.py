@@ -18,6 +18,13 @@ OptName = Annotated[str | None, typer.Option(help="Name that people read.")]
 OptParent = Annotated[
     str | None, typer.Option(help="Group that it is part of; '' for the top of the tree.")
 ]
+OptPublic = Annotated[
+    bool | None,
+    typer.Option(
+        "--public/--not-public",
+        help="Whether anybody may see the table of those of its sites that are public.",
+    ),
+]
 OptSites = Annotated[
     list[str] | None, typer.Option("--site", help="Short name of a site; repeatable.")
 ]
@@ -29,11 +36,12 @@ def add(
     name: OptName = None,
     parent: OptParent = None,
     sites: OptSites = None,
+    public: OptPublic = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Make a group."""
-    fields = {"slug": group, **_given(name, parent, sites)}
+    fields = {"slug": group, **_given(name, parent, sites, public)}
     with connected(data) as admin:
         made = admin.call("POST", "/groups", fields)
     _tell(made, "added", as_json)
@@ -68,6 +76,7 @@ def edit(
     name: OptName = None,
     parent: OptParent = None,
     sites: OptSites = None,
+    public: OptPublic = None,
     no_sites: Annotated[bool, typer.Option("--no-sites", help="It has no own sites.")] = False,
     data: Data = None,
     as_json: Json = False,
@@ -75,7 +84,7 @@ def edit(
     """Change what is given of a group; its sites are replaced by those given."""
     if no_sites and sites:
         raise typer.BadParameter("--site and --no-sites exclude each other")
-    fields = _given(name, parent, [] if no_sites else sites)
+    fields = _given(name, parent, [] if no_sites else sites, public)
     with connected(data) as admin:
         changed = admin.call("PATCH", f"/groups/{group}", fields)
     _tell(changed, "changed", as_json)
@@ -91,8 +100,10 @@ def remove(group: OfGroup, yes: Yes = False, data: Data = None) -> None:
     typer.echo(f"removed {group}")
 
 
-def _given(name: str | None, parent: str | None, sites: list[str] | None) -> dict[str, Any]:
-    fields = {"name": name, "parent": parent, "sites": sites}
+def _given(
+    name: str | None, parent: str | None, sites: list[str] | None, public: bool | None
+) -> dict[str, Any]:
+    fields = {"name": name, "parent": parent, "sites": sites, "public": public}
     return {key: value for key, value in fields.items() if value is not None}
 
 

@@ -22,6 +22,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     sites   the names that its own sites are kept under, see `Site.kept_as`, so that a site that is
             renamed stays, and one that is removed is back when it is restored
     created_at  milliseconds since 1970, UTC
+    public  whether anybody may see the table of those of its sites that have a public dashboard
     """
 
     slug: Slug
@@ -29,6 +30,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     parent: str = ""
     sites: tuple[str, ...] = ()
     created_at: Annotated[int, msgspec.Meta(ge=0)] = 0
+    public: bool = False
 
     @property
     def kept_as(self) -> str:

@@ -24,6 +24,11 @@ KEEP_PICTURES = "LUOT_TEST_PICTURES"
 MAX_BYTES = 100_000
 PAGES = {
     "sites": "/admin",
+    "groups": "/admin/groups",
+    "group": "/admin/groups/tinh?period=month",
+    "group-form": "/admin/groups/tinh/edit",
+    "new-group": "/admin/new-group",
+    "public-group": "/public/groups/tinh",
     "site": "/admin/sites/mytho",
     "today": "/admin/sites/mytho?period=day&measure=visits",
     "filtered": "/admin/sites/mytho?filters=visit:device==mobile;visit:browser==Chrome",
@@ -76,6 +81,10 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     change = {"display": {"digits": 8}, "significant": ["tabid"]}
     edit = running.http.patch("/api/admin/sites/mytho", json=change, headers=owner)
     assert edit.status_code == 200
+    group = {"slug": "tinh", "name": "Tỉnh", "sites": ["mytho", "danang"], "public": True}
+    assert running.http.post("/api/admin/groups", json=group, headers=owner).status_code == 201
+    below = {"slug": "xa", "name": "Xã", "parent": "tinh", "sites": ["nghean"]}
+    assert running.http.post("/api/admin/groups", json=below, headers=owner).status_code == 201
     happened = {"day": str(date.today() - timedelta(days=9)), "text": "Chuyển máy chủ"}  # noqa: DTZ011
     notes = running.http.post("/api/admin/sites/mytho/annotations", json=happened, headers=owner)
     assert notes.status_code == 201
@@ -83,8 +92,6 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         "/api/admin/sites/mytho/shares", json={"name": "Sở TT&TT"}, headers=owner
     )
     assert shared.status_code == 201
-    group = {"slug": "tinh", "name": "UBND tỉnh Đồng Tháp", "sites": ["mytho", "danang", "nghean"]}
-    assert running.http.post("/api/admin/groups", json=group, headers=owner).status_code == 201
     yield running
     assert running.end() == 0
 
@@ -184,6 +191,35 @@ def test_a_page_is_whole_without_javascript(browser: Browser, up: Up, session: o
     expect(page.locator(".panel tbody tr").first).to_be_visible()
     page.locator("#device").get_by_role("link", name="Điện thoại").click()
     expect(page.get_by_role("link", name="Bỏ lọc Thiết bị: Điện thoại")).to_be_visible()
+    desk.close()
+
+
+def test_the_table_of_sites_follows_what_is_typed_and_is_sorted_without_javascript(
+    browser: Browser, up: Up, session: object
+) -> None:
+    desk = sit_down(browser, up, session)
+    page = desk.open("/admin?period=7d")
+    rows = page.locator(".many tbody:not(.sum) tr")
+    every = rows.count()
+    assert every > 1
+    page.get_by_role("searchbox").press_sequentially("thanh uy da")
+    expect(rows).to_have_count(1)
+    expect(page.locator(".sum th")).to_have_text("Tổng của 1 trang web")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    assert "search=thanh+uy+da" in page.url
+    assert "period=7d" in page.url
+    desk.close()
+    desk = Desk(browser, up.url, java_script_enabled=False)
+    desk.context.add_cookies(session)  # type: ignore[arg-type]
+    page = desk.open("/admin?period=7d")
+    page.get_by_role("columnheader", name="Trang web").get_by_role("link").click()
+    names = page.locator(".many tbody:not(.sum) th a").all_inner_texts()
+    page.get_by_role("columnheader", name="Trang web").get_by_role("link").click()
+    assert page.locator(".many tbody:not(.sum) th a").all_inner_texts() == names[::-1]
+    page.get_by_role("searchbox").fill("khong co")
+    page.get_by_role("button", name="Xem").click()
+    expect(page.get_by_text("Không có trang web nào khớp với “khong co”.")).to_be_visible()
+    assert "period=7d" in page.url
     desk.close()
 
 

@@ -120,6 +120,7 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
         *(f"csv.{by.field}" for by in BREAKDOWNS.values()),
         *(f"csv.{measure}" for measure in CHARTED),
         "csv.date",
+        *(f"csv.{column}" for column in ("rank", "site", "name", "silent_since")),
         *(f"csv.{measure}_{of}" for measure in CHARTED for of in ("before", "change")),
         *(f"embed.{way}" for way in snippet.ways()),
         *(

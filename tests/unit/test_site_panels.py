@@ -17,7 +17,6 @@ from services.api.stats.site_query import SiteQuery, scope_of
 from services.api.stats.spans import Interval, Span
 from services.http.errors import ApiError
 from services.model.site import Site
-from services.store.interface import StoreUnavailableError
 
 SITE = Site(slug="mytho", timezone="Asia/Ho_Chi_Minh")
 TODAY = 19_725
@@ -184,18 +183,6 @@ def test_periods_of_months_are_stepped_through(
         at = f"/admin/sites/mytho?period={period}&date={day}"
         assert found == (None if day is None else at)
     assert links.last("month") == "/admin/sites/mytho?period=month&date=2023-12-31"
-
-
-async def test_a_list_without_a_store_has_no_trends() -> None:
-    class AwayStore:
-        async def execute(self, *_: object) -> None:
-            raise StoreUnavailableError("away")
-
-    away: Any = AwayStore()
-    nothing: Any = None
-    source = PanelSource(away, nothing, nothing, lambda: NOON)
-    assert await source.trends([SITE]) == {}
-    assert await source.trends([]) == {}
 
 
 def test_the_dashboard_knows_only_the_panels_and_plain_types_of_the_stats() -> None:

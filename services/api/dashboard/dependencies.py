@@ -19,9 +19,11 @@ from services.api.sites.balances.service import Balances
 from services.api.sites.corrections.service import Corrections
 from services.api.sites.desk.annotations import Annotations
 from services.api.sites.desk.shares import ShareLinks
+from services.api.sites.groups.service import Groups
 from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
+from services.api.stats.many.tables import SiteTables
 from services.api.stats.panels import PanelSource
 from services.api.stats.reports.schedules import ReportSchedules
 from services.api.stats.reports.sending import ReportSender
@@ -47,6 +49,8 @@ class Dependencies(NamedTuple):
     shares: ShareLinks
     counters: Counters
     stats: PanelSource
+    groups: Groups
+    tables: SiteTables
     report_units: ReportUnits
     report_schedules: ReportSchedules
     report_sender: ReportSender

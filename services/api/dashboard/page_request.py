@@ -57,6 +57,7 @@ class PageRequest:
     """What the code of a page is given, and how it answers.
 
     signed_in  who sent it; None is anybody, on a page that everybody may read
+    home       the address below which the choice of a language holds
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class PageRequest:
         signed_in: Principal | None,
         form: Form,
         shown: ShownSite | None = None,
+        home: str = HOME,
     ) -> None:
         self.request = request
+        self._home = home
         self.shown = shown
         self.dependencies = dependencies
         self.form = form
@@ -191,7 +194,7 @@ class PageRequest:
                 language.COOKIE,
                 self.t.lang,
                 max_age=_YEAR_SECONDS,
-                path=HOME if self.shown is None else self.shown.base,
+                path=self._home if self.shown is None else self.shown.base,
                 secure=self.is_secure,
                 httponly=True,
                 samesite="lax",

@@ -12,6 +12,8 @@ from services.api.dashboard import (
     balances_page,
     corrections_page,
     export,
+    group_form,
+    groups_page,
     imports_page,
     notes_page,
     outside_pages,
@@ -30,6 +32,8 @@ from services.api.dashboard import (
 )
 from services.api.dashboard.account_page import ACCOUNT
 from services.api.dashboard.dependencies import Dependencies
+from services.api.dashboard.group_form import NEW_GROUP
+from services.api.dashboard.groups_page import GROUPS, PUBLIC_GROUPS
 from services.api.dashboard.page_request import HOME
 from services.api.dashboard.people import USERS
 from services.api.dashboard.routing import SECOND_FACTOR, SIGN_IN, Pages
@@ -46,6 +50,8 @@ GROUP = f"{HOME}/groups/{{group}}"
 REPORT_MAIL = f"{SITE}/report/mail"
 UNDO_IMPORT = f"{SITE}/imports/{{digest}}/undo"
 NEW_SITE = f"{HOME}/new-site"
+GROUP = f"{GROUPS}/{{group}}"
+PUBLIC_GROUP = f"{PUBLIC_GROUPS}/{{group}}"
 USER = f"{USERS}/{{name}}"
 
 
@@ -60,6 +66,15 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(f"{SIGN_IN}/oidc/leave", outside_pages.leave, None)
 
     pages.add(HOME, sites_page.sites, Role.VIEWER)
+    pages.add(f"{HOME}/sites.{{ending}}", sites_page.file, Role.VIEWER)
+    pages.add(GROUPS, groups_page.groups, Role.VIEWER)
+    pages.add(NEW_GROUP, group_form.new_group, Role.OWNER)
+    pages.add(NEW_GROUP, group_form.create, Role.OWNER, "POST")
+    pages.add(GROUP, groups_page.group, Role.VIEWER)
+    pages.add(f"{GROUP}/sites.{{ending}}", groups_page.file, Role.VIEWER)
+    pages.add(f"{GROUP}/edit", group_form.edit, Role.OWNER)
+    pages.add(f"{GROUP}/edit", group_form.change, Role.OWNER, "POST")
+    pages.add(f"{GROUP}/remove", group_form.remove, Role.OWNER, "POST")
     pages.add(NEW_SITE, site_form.new_site, Role.OWNER)
     pages.add(NEW_SITE, site_form.create, Role.OWNER, "POST")
     pages.add_readable(SITE, site_page.site)
@@ -113,6 +128,9 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
         pages.add_shown(f"{path}/all/{{panel}}", rows_page.rows, find)
         pages.add_shown(f"{path}/all/{{panel}}/csv", rows_page.csv, find)
         pages.add_shown(f"{path}/online", shown_pages.online, find)
+    # Behind those of sites: one of the name "groups" keeps its addresses.
+    pages.add_public(PUBLIC_GROUP, groups_page.public_group)
+    pages.add_public(f"{PUBLIC_GROUP}/sites.{{ending}}", groups_page.public_file)
 
     pages.add(USERS, people.users, Role.OWNER)
     pages.add(USERS, people.add, Role.OWNER, "POST")

@@ -99,6 +99,18 @@ class Pages:
 
         self.routes.append(MeasuredRoute(path, endpoint, methods=["GET"]))
 
+    def add_public(self, path: str, handler: Handler) -> None:
+        """Add a page for anybody, the same for those who are signed in."""
+
+        async def endpoint(request: Request) -> Response:
+            page = PageRequest(request, self._dependencies(), None, Form(), home=request.url.path)
+            try:
+                return await handler(page)
+            except ApiError as refusal:
+                return _refused(page, refusal)
+
+        self.routes.append(MeasuredRoute(path, endpoint, methods=["GET"]))
+
     def _add(
         self,
         path: str,

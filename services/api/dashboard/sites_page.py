@@ -1,79 +1,58 @@
-"""`/admin`: the sites of who asks, with the numbers of today."""
+"""`/admin`: the table of the sites of who asks."""
 
-import asyncio
-from typing import NamedTuple
+from http import HTTPStatus
+from typing import Any
 
-import msgspec
-from markupsafe import Markup
 from starlette.responses import Response
 
-from services.api.dashboard.chart import sparkline
-from services.api.dashboard.forms import whole_number
-from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard import table_view
+from services.api.dashboard.page_request import HOME, PageRequest
+from services.api.dashboard.table_files import sum_notes, table_file
 from services.http.errors import ApiError
+from services.model.group import Group, GroupTree
 from services.model.site import Site
 
-SITES_A_PAGE = 50
-
-
-class CardNumbers(msgspec.Struct):
-    """What the public counter of a site says."""
-
-    online: int
-    today: int
-    yesterday: int
-    total: int
-
-
-class Card(NamedTuple):
-    """A site in the list; without numbers while they cannot be read."""
-
-    site: Site
-    numbers: CardNumbers | None
-    trend: Markup | None
+_FILE_NAME = "sites"
 
 
 async def sites(page: PageRequest) -> Response:
-    """Return the list."""
-    mine = [site for site in page.dependencies.registry.all() if page.principal.has(site.slug)]
-    text = page.parameter("q").strip()
-    matching = [site for site in mine if _matches(site, text.casefold())]
-    last = max(1, -(-len(matching) // SITES_A_PAGE))
-    current = min(last, max(1, whole_number(page.parameter("page")) or 1))
-    shown = matching[(current - 1) * SITES_A_PAGE : current * SITES_A_PAGE]
-    trends, numbers = await asyncio.gather(
-        _trends(page, shown), asyncio.gather(*(_numbers(page, site) for site in shown))
-    )
-    return page.render(
-        "sites.html",
-        cards=[
-            Card(site, counted, trends.get(site.kept_as))
-            for site, counted in zip(shown, numbers, strict=True)
-        ],
-        mine=len(mine),
-        text=text,
-        page=current,
-        last=last,
-        many=len(mine) > 8,
-    )
-
-
-def _matches(site: Site, text: str) -> bool:
-    return any(text in name.casefold() for name in (site.slug, site.name, *site.hosts))
-
-
-async def _numbers(page: PageRequest, site: Site) -> CardNumbers | None:
+    """Return the table, of all sites or of a group."""
+    tables, who = page.dependencies.tables, page.principal
+    tree = await tables.groups.tree()
+    visible = await tables.visible(who)
+    chosen = page.parameter("group")
+    mine = await _chosen(page)
+    base: dict[str, Any] = {
+        "mine": bool(mine) or bool(await tables.sites(who)),
+        "group": chosen,
+        "groups": choices(tree, visible),
+        "may_see_groups": bool(visible) or who.is_owner,
+    }
     try:
-        answer, _ = await page.dependencies.counters.answer(site, site.measure(), {})
-    except ApiError:
-        return None
-    return msgspec.json.decode(answer.body, type=CardNumbers)
+        found = await table_view.read(page, mine)
+    except ApiError as refusal:
+        if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
+        names = [(site.name or site.slug, f"{HOME}/sites/{site.slug}") for site in mine]
+        return page.render("sites.html", away=names, search=page.parameter("search"), **base)
+    shown = table_view.context(page, found, HOME, is_public=False)
+    return page.render("sites.html", notes=sum_notes(found.table, page.t), **base, **shown)
 
 
-async def _trends(page: PageRequest, sites: list[Site]) -> dict[str, Markup]:
-    drawn = {}
-    for kept_as, views in (await page.dependencies.stats.trends(sites)).items():
-        if any(views):
-            total, most = page.t.number(sum(views)), page.t.number(max(views))
-            drawn[kept_as] = sparkline(views, page.t("sites.trend", total=total, most=most))
-    return drawn
+async def file(page: PageRequest) -> Response:
+    """Return the same table as a file."""
+    return await table_file(page, await _chosen(page), _FILE_NAME, page.t("sites"))
+
+
+async def _chosen(page: PageRequest) -> list[Site]:
+    tables, who, slug = page.dependencies.tables, page.principal, page.parameter("group")
+    return await tables.sites(who, await tables.group(slug, who) if slug else None)
+
+
+def choices(tree: GroupTree, groups: list[Group]) -> list[tuple[str, str]]:
+    """Return slugs and names of groups, each with those that it is in, in the order of the tree."""
+    named = [
+        (group.slug, " › ".join(one.name or one.slug for one in tree.path(group)))
+        for group in groups
+    ]
+    return sorted(named, key=lambda one: one[1])

@@ -59,6 +59,11 @@ class SiteGauges:
         self._chosen: frozenset[str] = frozenset()
         self._chosen_at = 0.0
         self._last_ms: dict[str, float] = {}
+        self._silent_since: dict[str, int] = {}
+
+    def silent_since(self) -> dict[str, int]:
+        """Return when each site that fell silent had its last view, in ms, by `kept_as`."""
+        return self._silent_since
 
     async def measure_forever(self) -> None:
         """Measure for as long as this runs; what cannot be read keeps its last value."""
@@ -84,7 +89,9 @@ class SiteGauges:
         finally:
             if self._limit:
                 await self._show(await self._choose(sites), self._last_ms)
-        self._tell(await self._silence.among(sites, self._last_ms))
+        silent = await self._silence.among(sites, self._last_ms)
+        self._silent_since = {site.kept_as: int(self._last_ms[site.kept_as]) for site in silent}
+        self._tell(silent)
 
     async def _last_views(self, sites: Iterable[Site]) -> dict[str, float]:
         """Return the log time of the last view of each site that has one, in ms."""

@@ -19,7 +19,6 @@ from services.api.stats.panel_reading import (
     question_of,
 )
 from services.api.stats.panel_results import CsvFile
-from services.api.stats.queries_trends import trends
 from services.api.stats.query import BreakdownQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.readers import StatsReaders
@@ -29,14 +28,12 @@ from services.api.stats.reports.traffic_report import TrafficReport
 from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.rows.panel_rows import PanelRows
 from services.api.stats.site_query import CHARTED, Scope, SiteQuery, scope_of
-from services.api.stats.spans import Span
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.site import Site
 from services.store.interface import Store, StoreError
 
 TIMESERIES = "timeseries"
 CSV_ROWS = 1000
-TREND_DAYS = 30
 
 
 class SitePanels:
@@ -175,20 +172,3 @@ class PanelSource:
         return await read_many(
             self._readers.of(who, request), sites, query, int(self._clock() * 1000)
         )
-
-    async def trends(self, sites: Sequence[Site]) -> dict[str, list[int]]:
-        """Return the daily views of each site's last days, by slug; {} if they cannot be read."""
-        now_ms = int(self._clock() * 1000)
-        days = {site.kept_as: site.day_of(now_ms) for site in sites}
-        if not days:
-            return {}
-        # Zones differ by a day at most: one reading has the days of all.
-        first, last = min(days.values()) - TREND_DAYS + 1, max(days.values())
-        try:
-            views = await trends(self._store, days, Span(first, last))
-        except StoreError:
-            return {}
-        return {
-            slug: views[slug][today - TREND_DAYS + 1 - first : today - first + 1]
-            for slug, today in days.items()
-        }

@@ -18,6 +18,13 @@ DATA = re.compile(r"^/|\b[a-z]+\.(?:example|gov)\b|^mytho$|^lan\b|[^\x00-\x7f·�
 SIGN_IN = "/admin/sign-in"
 PAGES = (
     "/admin",
+    "/admin?search=nowhere",
+    "/admin/groups",
+    "/admin/groups/mytho?period=month",
+    "/admin/groups/mytho/edit",
+    "/admin/groups/nowhere",
+    "/admin/new-group",
+    "/public/groups/mytho",
     "/admin/account",
     "/admin/audit",
     "/admin/second-factor",
@@ -51,6 +58,7 @@ NAMES = {
 
 
 REFUSED = {
+    "/admin/new-group": {"slug": "Mỹ Tho", "parent": "nowhere", "sites": "nowhere"},
     "/admin/new-site": {"slug": "Mỹ Tho", "name": "x", "hosts": "https://a b", "timezone": "Sao"},
     "/admin/sites/mytho/settings": {"hosts": "a b", "timezone": "Sao", "metric": "none"},
     "/admin/users": {"name": "a b", "password": "x", "role": "king", "sites": "nowhere"},
@@ -109,6 +117,8 @@ async def test_what_a_page_says_in_english_it_does_not_say_in_vietnamese(
     await api.registry.save(Site(slug="huyen", name="Huyện Châu Thành", hosts=("*.chau.example",)))
     await add_user(client, "lan", "owner", ("*",))
     async with browser(client, "lan") as lan:
+        group = {"slug": "mytho", "name": "Huyện", "sites": ["mytho"], "public": True}
+        assert (await lan.post("/api/admin/groups", json=group)).status_code == 201
         for page in PAGES:
             reader = client if page == SIGN_IN else lan
             both = await said(reader, page, "vi") & await said(reader, page, "en")

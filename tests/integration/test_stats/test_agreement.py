@@ -433,10 +433,20 @@ async def test_all_numbers_of_one_answer_are_of_one_position_while_hits_come_in(
     ],
 )
 async def test_many_sites_read_together_have_the_numbers_of_each(
-    store: Store, clock: Clock, query: SiteQuery
+    store: Store, clock: Clock, query: SiteQuery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader = StatsReader(store)
+    reader, statements = StatsReader(store), []
+    async with reader.turn() as limited:
+        execute = limited.execute
+
+    async def counted(sql: str, parameters: Any = None) -> Any:
+        statements.append(sql)
+        return await execute(sql, parameters)
+
+    monkeypatch.setattr(limited, "execute", counted)
     many = await read_many(reader, history.SITES, query, clock.ms)
+    # Two that add up, and three that find the first days; a year or two of fifty sites is no more.
+    assert len(statements) == 5
     sums, some = dict.fromkeys(CHARTED, 0), history.SITES[:4]
     for site in some:
         row, scope = many.of(site), many.scope

@@ -75,6 +75,34 @@
     plot.addEventListener("pointerleave", () => { tip.hidden = true; });
   });
 
+  // The table of sites follows what is typed; without scripts, the button does it.
+  every("[data-finds]", (form) => {
+    let waiting, asked = 0;
+    const find = async () => {
+      const now = ++asked;
+      const url = new URL(form.action);
+      url.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+      try {
+        const answer = await fetch(url, { headers: { Accept: "text/html" } });
+        if (!answer.ok) return;
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const found = page.querySelector("[data-table]");
+        if (!found || now !== asked) return;
+        document.querySelector("[data-table]").replaceWith(found);
+        history.replaceState(null, "", url);
+      } catch {
+        // The button asks again.
+      }
+    };
+    form.querySelector("[type=search]").addEventListener("input", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(find, 250);
+    });
+    form.querySelectorAll("select").forEach((select) => {
+      select.addEventListener("change", find);
+    });
+  });
+
   // Code to be copied.
   if (navigator.clipboard) {
     every("[data-copy]", (block) => {
@@ -169,15 +197,13 @@
   });
 
   // Menus close as people expect.
-  every("details.custom", (menu) => {
-    document.addEventListener("click", (event) => {
-      if (!menu.contains(event.target)) menu.open = false;
-    });
-    menu.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") {
-        menu.open = false;
-        menu.querySelector("summary").focus();
-      }
-    });
-  });
+  const menus = (act) => every("details.custom[open]", act);
+  document.addEventListener("click", (event) => menus((menu) => {
+    if (!menu.contains(event.target)) menu.open = false;
+  }));
+  document.addEventListener("keydown", (event) => menus((menu) => {
+    if (event.key !== "Escape" || !menu.contains(event.target)) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }));
 })();

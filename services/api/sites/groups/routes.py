@@ -23,6 +23,11 @@ OwnSites = Annotated[
     list[Slug], Field(max_length=MAX_SITES, description="slugs of sites; groups may share some")
 ]
 
+IsPublic = Annotated[
+    bool,
+    Field(description="whether anybody may see the table of those of its sites that are public"),
+]
+
 
 class GroupFields(BaseModel):
     """What changes of a group."""
@@ -32,6 +37,7 @@ class GroupFields(BaseModel):
     name: GroupName | None = None
     parent: ParentSlug | None = None
     sites: OwnSites | None = None
+    public: IsPublic | None = None
 
 
 class NewGroup(BaseModel):
@@ -43,6 +49,7 @@ class NewGroup(BaseModel):
     name: GroupName = ""
     parent: ParentSlug = ""
     sites: OwnSites = []
+    public: IsPublic = False
 
 
 class GroupOut(BaseModel):
@@ -53,6 +60,7 @@ class GroupOut(BaseModel):
     parent: str
     sites: list[str] = Field(description="slugs of its own sites")
     all_sites: list[str] = Field(description="slugs of these and of all groups below, each once")
+    public: IsPublic
     created_at: int = Field(description="milliseconds since 1970, UTC")
 
 
@@ -77,6 +85,7 @@ def router(registry: Callable[[], Registry], groups: Callable[[], Groups]) -> AP
             parent=group.parent,
             sites=[site.slug for site in known.sites(group.sites)],
             all_sites=[site.slug for site in known.sites(tree.sites_of(group))],
+            public=group.public,
             created_at=group.created_at,
         )
 
@@ -92,7 +101,7 @@ def router(registry: Callable[[], Registry], groups: Callable[[], Groups]) -> AP
     @needs(Role.OWNER)
     async def add_group(new: NewGroup, who: Who) -> GroupOut:
         """Create a group; 409 when its slug is taken."""
-        group = await groups().add(who, new.slug, new.name, new.parent, new.sites)
+        group = await groups().add(who, new.slug, new.name, new.parent, new.sites, new.public)
         return out(await groups().tree(), group)
 
     @routes.get("/{group}")
@@ -107,7 +116,9 @@ def router(registry: Callable[[], Registry], groups: Callable[[], Groups]) -> AP
     async def edit_group(slug: OfGroup, changes: GroupFields, who: Who) -> GroupOut:
         """Change the fields that are given, and no other; `sites` replaces those that it has."""
         registry().require_loaded()
-        group = await groups().edit(who, slug, changes.name, changes.parent, changes.sites)
+        group = await groups().edit(
+            who, slug, changes.name, changes.parent, changes.sites, changes.public
+        )
         return out(await groups().tree(), group)
 
     @routes.delete("/{group}", status_code=HTTPStatus.NO_CONTENT)

@@ -13,7 +13,7 @@ from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
-from services.http.errors import ApiError, bad_request, shown, unavailable
+from services.http.errors import ApiError, Told, bad_request, shown, unavailable
 from services.model.group import MAX_GROUPS, MAX_SITES, Group, GroupTree
 from services.model.site import Site
 from services.runtime.outage import Outage
@@ -84,7 +84,13 @@ class Groups:
         return sorted((site for site in found if site), key=lambda site: site.slug)
 
     async def add(
-        self, who: Principal, slug: str, name: str, parent: str, sites: Sequence[str]
+        self,
+        who: Principal,
+        slug: str,
+        name: str,
+        parent: str,
+        sites: Sequence[str],
+        public: bool = False,
     ) -> Group:
         """Create a group of slugs of sites. Raises ApiError: 409 when its slug is taken."""
         group = Group(
@@ -93,6 +99,7 @@ class Groups:
             parent=parent,
             sites=self._names(sites),
             created_at=int(self._clock() * 1000),
+            public=public,
         )
         async with self._accounts.changing():
             tree = await self._load()
@@ -113,6 +120,7 @@ class Groups:
         name: str | None = None,
         parent: str | None = None,
         sites: Sequence[str] | None = None,
+        public: bool | None = None,
     ) -> Group:
         """Change what is given of a group, and nothing else. Raises ApiError.
 
@@ -127,6 +135,7 @@ class Groups:
                 name=was.name if name is None else name,
                 parent=was.parent if parent is None else parent,
                 sites=was.sites if sites is None else self._names(sites, removed),
+                public=was.public if public is None else public,
             )
             if group.parent != was.parent:
                 _check(tree, group)
@@ -182,7 +191,12 @@ class Groups:
     def _told(self, group: Group) -> dict[str, Any]:
         """Return what the audit log tells of a group, its sites by slug."""
         slugs = [site.slug for site in self.sites(group.sites)]
-        return {"name": group.name, "parent": group.parent, "sites": slugs}
+        return {
+            "name": group.name,
+            "parent": group.parent,
+            "sites": slugs,
+            "public": group.public,
+        }
 
     async def _save(self, group: Group) -> None:
         self._version = self._next()
@@ -205,8 +219,14 @@ class Groups:
 def _known(tree: GroupTree, slug: str) -> Group:
     group = tree.by_slug.get(slug)
     if group is None:
-        raise ApiError(HTTPStatus.NOT_FOUND, {"group": f"{shown(slug)} is no group"})
+        raise no_group(slug)
     return group
+
+
+def no_group(slug: str) -> ApiError:
+    """Return the refusal of a slug that no group has."""
+    told = Told(f"{shown(slug)} is no group", "error.unknown_group", slug=shown(slug))
+    return ApiError(HTTPStatus.NOT_FOUND, {"group": told})
 
 
 def _check(tree: GroupTree, group: Group) -> None:

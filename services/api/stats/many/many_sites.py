@@ -91,11 +91,11 @@ class ManySites:
         entered = self._own[site.kept_as].entered
         compared = scope.before
         missing = compared is None or gap(compared, since, entered.covered(compared, scope.today))
+        now = summed(one.now for one in known)
         before = None if missing else summed(one.before for one in known if one.before)
-        unknown = (site,) if compared and missing and since is not None else ()
-        return SumOfSites(
-            summed(one.now for one in known), before, _together(known), since, unknown
-        )
+        is_something = since is not None or now != Counts()
+        unknown = (site,) if compared and missing and is_something else ()
+        return SumOfSites(now, before, _together(known), since, unknown)
 
     def together(self, sites: Iterable[Site]) -> SumOfSites:
         """Return the sums of some of the sites: what is counted under one name counts once.

@@ -83,7 +83,7 @@ def router(
         date: ReportDate = "",
         opening: ReportedOpening = MEASURED.value,
     ) -> TrafficReport:
-        """The same of a group of sites, added up; 404 for one of which not all sites are yours."""
+        """The same of a group of sites, added up; 403 for one of which not all sites are yours."""
         registry().require_loaded()
         unit = await units().group(group, who)
         query = ReportQuery(period, date, opening)

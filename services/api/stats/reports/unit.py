@@ -61,10 +61,14 @@ class ReportUnits:
         self._groups = groups
 
     async def group(self, slug: str, who: Principal) -> ReportUnit:
-        """Return a group. Raises ApiError, 404, also for somebody who may not read all of it."""
+        """Return a group. Raises ApiError: 404, or 403 for who has some of its sites, not all."""
         group = await self._groups.group(slug)
         unit = ReportUnit.of_group(group, await self._groups.sites_of(group))
         if not unit.is_of(who):
+            if any(who.has(site.slug) for site in unit.sites):
+                text = f"a report is of all sites of {unit.slug}; {who.name} has only some of them"
+                told = Told(text, "report.group.part")
+                raise ApiError(HTTPStatus.FORBIDDEN, {"group": told})
             raise ApiError(HTTPStatus.NOT_FOUND, {"group": f"{shown(slug)} is no group"})
         return unit
 

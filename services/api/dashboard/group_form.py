@@ -1,0 +1,109 @@
+"""The form of a group of sites, new and to be changed, for owners."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from services.api.dashboard.groups_page import GROUPS
+from services.api.dashboard.page_request import HOME, PageRequest
+from services.api.dashboard.site_form import mistakes
+from services.api.dashboard.sites_page import choices
+from services.api.sites.groups.routes import GroupFields, NewGroup
+from services.http.errors import ApiError
+from services.model.group import Group
+
+NEW_GROUP = f"{HOME}/new-group"
+
+
+async def new_group(page: PageRequest) -> Response:
+    """Return the form for a group."""
+    return await _form(page, None, {})
+
+
+async def create(page: PageRequest) -> Response:
+    """Make a group, and redirect to its page."""
+    form = page.form
+    try:
+        new = NewGroup.model_validate(
+            {
+                "slug": form.get("slug"),
+                "name": form.get("name"),
+                "parent": form.get("parent"),
+                "sites": form.all("sites"),
+                "public": form.on("public"),
+            }
+        )
+        made = await page.dependencies.groups.add(
+            page.principal, new.slug, new.name, new.parent, new.sites, new.public
+        )
+    except (ValidationError, ApiError) as error:
+        return await _form(page, None, mistakes(error))
+    return page.redirect(f"{GROUPS}/{made.slug}")
+
+
+async def edit(page: PageRequest) -> Response:
+    """Return the form of a group."""
+    return await _form(page, await _group(page), {})
+
+
+async def change(page: PageRequest) -> Response:
+    """Change a group."""
+    group, form = await _group(page), page.form
+    try:
+        fields = GroupFields.model_validate(
+            {
+                "name": form.get("name"),
+                "parent": form.get("parent"),
+                "sites": form.all("sites"),
+                "public": form.on("public"),
+            }
+        )
+        await page.dependencies.groups.edit(
+            page.principal, group.slug, fields.name, fields.parent, fields.sites, fields.public
+        )
+    except (ValidationError, ApiError) as error:
+        return await _form(page, group, mistakes(error))
+    return page.redirect(f"{GROUPS}/{group.slug}/edit", saved=True)
+
+
+async def remove(page: PageRequest) -> Response:
+    """Remove a group that none is below."""
+    group = await _group(page)
+    try:
+        await page.dependencies.groups.remove(page.principal, group.slug)
+    except ApiError as error:
+        return await _form(page, group, mistakes(error))
+    return page.redirect(GROUPS)
+
+
+async def _group(page: PageRequest) -> Group:
+    return await page.dependencies.groups.group(page.request.path_params["group"])
+
+
+async def _form(page: PageRequest, group: Group | None, errors: Mapping[str, str]) -> Response:
+    groups, form = page.dependencies.groups, page.form
+    tree = await groups.tree()
+    below = {one.slug for one in tree.below(group)} if group else set()
+    others = [one for one in tree.by_slug.values() if one.slug not in below]
+    if errors or group is None:
+        name, parent = form.get("name"), form.get("parent") or page.parameter("parent")
+        public, chosen = form.on("public"), form.all("sites")
+    else:
+        name, parent, public = group.name, group.parent, group.public
+        chosen = [site.slug for site in groups.sites(group.sites)]
+    return page.render(
+        "group_form.html",
+        HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
+        group=group,
+        errors=errors,
+        name=name,
+        slug=form.get("slug"),
+        parent=parent,
+        public=public,
+        chosen=chosen,
+        parents=choices(tree, others),
+        sites=page.dependencies.registry.all(),
+        action=f"{GROUPS}/{group.slug}/edit" if group else NEW_GROUP,
+    )

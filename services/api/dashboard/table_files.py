@@ -1,0 +1,85 @@
+"""The table of sites as CSV, for other programs, and as a workbook, with its sums and notes."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from services.api.access.trail import Occasion
+from services.api.dashboard.language import Language
+from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard.site_page import against_label, period_label
+from services.api.dashboard.table_view import ReadSites, read
+from services.api.stats.many.csv_file import csv_of
+from services.api.stats.many.many_sites import SumOfSites
+from services.api.stats.many.table import SitesTable
+from services.api.stats.reports.workbook import XLSX, Percent, Sheet, SheetCell, workbook
+from services.api.stats.site_query import CHARTED
+from services.http.errors import ApiError, bad_request, shown
+from services.model.site import Site
+
+CSV_ENDING, XLSX_ENDING = "csv", "xlsx"
+
+
+async def table_file(
+    page: PageRequest, sites: Sequence[Site], of: str, title: str, *, is_public: bool = False
+) -> Response:
+    """Return the table as the file that the address asks for.
+
+    of     what the name of the file begins with, and what the audit log names
+    title  what stands above the sheet
+    """
+    ending = page.request.path_params["ending"]
+    if ending not in (CSV_ENDING, XLSX_ENDING):
+        refusal = bad_request("file", f"{shown(ending)}; expected csv or xlsx")
+        raise ApiError(HTTPStatus.NOT_FOUND, refusal.errors)
+    found = await read(page, sites, is_public=is_public)
+    if not is_public:
+        page.dependencies.trail.count(Occasion(page.principal.name, "export", of), "files")
+    csv = csv_of(found.table, of, page.t.column)
+    if ending == CSV_ENDING:
+        # Spreadsheets take a file without the mark for Latin-1.
+        content: str | bytes = "\ufeff" + csv.text
+        media_type, name = "text/csv; charset=utf-8", csv.name
+    else:
+        content = workbook([_sheet(found, title, page.t)], page.t.lang)
+        media_type, name = XLSX, f"{csv.name.removesuffix(CSV_ENDING)}{XLSX_ENDING}"
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers={**csv.headers, **disposition})
+
+
+def sum_notes(table: SitesTable, t: Language) -> list[str]:
+    """Return what must be said of the sums."""
+    notes = [t("table.sum.note")]
+    if table.total.unknown and table.scope.before:
+        notes.append(t("table.sum.unknown", count=len(table.total.unknown)))
+    return notes
+
+
+def _sheet(found: ReadSites, title: str, t: Language) -> Sheet:
+    table = found.table
+    compared = table.scope.before is not None
+    headings = [t("table.rank"), t("table.site"), t("field.slug")]
+    for measure in CHARTED:
+        headings.append(t(f"measure.{measure}"))
+        if compared:
+            headings += [t("table.before"), t("report.change")]
+    rows: list[list[SheetCell]] = [
+        [row.rank, row.site.name or row.site.slug, row.site.slug, *_cells(row.numbers, compared)]
+        for row in table.rows
+    ]
+    total = t("table.sum", count=len(table.rows))
+    rows.append([None, total, None, *_cells(table.total, compared)])
+    label, against = period_label(table.scope, t), against_label(table.scope, t)
+    return Sheet(t("sites"), f"{title} · {label} ({against})", headings, rows, sum_notes(table, t))
+
+
+def _cells(of: SumOfSites, compared: bool) -> list[SheetCell]:
+    cells: list[SheetCell] = []
+    for measure in CHARTED:
+        cells.append(of.now.value(measure))
+        if compared:
+            change = of.change(measure)
+            cells.append(None if of.before is None else of.before.value(measure))
+            cells.append(None if change is None else Percent(change, is_change=True))
+    return cells

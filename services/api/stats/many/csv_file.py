@@ -1,0 +1,36 @@
+"""The table of sites as CSV."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from services.api.stats import answers
+from services.api.stats.answers import Cell
+from services.api.stats.many.table import RankedSite, SitesTable
+from services.api.stats.panel_results import CsvFile
+from services.api.stats.site_query import CHARTED
+
+
+def csv_of(table: SitesTable, of: str, heading: Callable[[str], str]) -> CsvFile:
+    """Return the rows that were found, with those of the days to compare with where there are any.
+
+    of  what the name of the file begins with
+    """
+    rows = [_row(row, compared=table.scope.before is not None) for row in table.rows]
+    name = f"{of}-{str(table.scope.span).replace(' ', '-')}.csv"
+    return CsvFile(name, answers.table(rows, heading), answers.csv_headers([]))
+
+
+def _row(row: RankedSite, *, compared: bool) -> dict[str, Cell]:
+    cells: dict[str, Cell] = {"rank": row.rank, "site": row.site.slug, "name": row.site.name}
+    for measure in CHARTED:
+        cells[measure.value] = row.numbers.now.value(measure)
+        if compared:
+            before = row.numbers.before
+            cells[f"{measure}_before"] = None if before is None else before.value(measure)
+            cells[f"{measure}_change"] = row.numbers.change(measure)
+    cells["silent_since"] = None if row.silent is None else _moment(row.silent)
+    return cells
+
+
+def _moment(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")

@@ -115,8 +115,8 @@ class ShareLinks:
         if report is not None:
             report_scope(report, unit.require_sites()[0].day_of(now))
         elif unit.group is not None:
-            expected = ", ".join(REPORT_PERIODS)
-            raise bad_request("period", f"a link of a group shows a report; expected {expected}")
+            text = f"a link of a group shows a report; expected {', '.join(REPORT_PERIODS)}"
+            raise bad_request("period", Told(text, "shares.no_report"))
         async with self._changing:
             if len(await self.of(unit)) >= MOST_OF_A_SITE:
                 text = f"{unit.slug} has {MOST_OF_A_SITE} links; withdraw one first"

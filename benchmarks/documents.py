@@ -69,7 +69,7 @@ BLOCKS: dict[str, Lines] = {
     **{
         name: subject(name)
         for name in (
-            *("ingest", "aggregator", "api", "growth", "stats"),
+            *("ingest", "aggregator", "api", "growth", "stats", "reports"),
             *("size", "memory", "page", "loading", "freshness", "upgrade"),
         )
     },

@@ -28,6 +28,7 @@ from services.api.stats.reader import StatsReader
 from services.api.stats.reports.mailer import Mailer
 from services.api.stats.reports.schedules import ReportSchedules
 from services.api.stats.reports.sending import ReportSender
+from services.api.stats.reports.unit import ReportUnits
 from services.log.errors import LogError
 from services.log.open import open_log
 from services.log.tail import Tails
@@ -128,9 +129,10 @@ class Components:
         self.balances = Balances(self.store, self.access.audit, clock)
         self.peaks = Peaks(self.store, self.access.audit, clock)
         self.annotations = Annotations(self.store, self.access.audit, clock)
+        self.report_units = ReportUnits(self.registry, self.groups)
         self.shares = ShareLinks(
             self.store,
-            self.registry,
+            self.report_units,
             self.access.audit,
             clock,
             monotonic,
@@ -141,7 +143,7 @@ class Components:
         self._reporting = StatsReader(self.store, parts=self.registry.parts)
         self.report_sender = ReportSender(
             self.report_schedules,
-            self.registry,
+            self.report_units,
             self.store,
             self.state,
             self._reporting,
@@ -174,6 +176,7 @@ class Components:
                 self.stats.online,
                 self.site_gauges.silent_since,
             ),
+            report_units=self.report_units,
             report_schedules=self.report_schedules,
             report_sender=self.report_sender,
             signing=self.access.sign_in,

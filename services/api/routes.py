@@ -84,7 +84,9 @@ def add_routes(
         stats_v2.router(lambda: now().stats),
         site_list.router(registry),
         table_routes.router(lambda: now().dependencies(settings).tables),
-        report_routes.router(registry, lambda: now().dependencies(settings).stats),
+        report_routes.router(
+            registry, lambda: now().dependencies(settings).stats, lambda: now().report_units
+        ),
         import_routes.router(
             registry,
             lambda: now().imports,

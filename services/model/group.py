@@ -32,6 +32,11 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Annotated[int, msgspec.Meta(ge=0)] = 0
     public: bool = False
 
+    @property
+    def kept_as(self) -> str:
+        """What belongs to the group is kept under; another group of its slug has another name."""
+        return f"group:{self.slug}:{self.created_at}"
+
 
 class GroupTree:
     """Every group; made anew with every change of one.

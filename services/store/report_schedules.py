@@ -12,7 +12,7 @@ _SEPARATOR = "\n"
 class ReportSchedule(NamedTuple):
     """A report that goes out when its period is over; the newest version of it counts.
 
-    site       the name that the site is kept under
+    site       the name that the site, or the group, is kept under
     version    the time in ms is a good one
     addresses  to whom
     author     who made it, and `at` when, in ms since 1970

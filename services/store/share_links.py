@@ -1,4 +1,4 @@
-"""Links by which a site's traffic is read without signing in."""
+"""Links by which a site's traffic, or a report, is read without signing in."""
 
 from typing import NamedTuple
 
@@ -8,10 +8,12 @@ from services.store.interface import Store
 class ShareLink(NamedTuple):
     """A link; the newest version of it counts.
 
-    site      the name that the site is kept under
+    site      the name that the site, or the group of a report, is kept under
     version   the time in ms is a good one
     digest    SHA-256 of what the address has, in hex; that itself is not stored
     author    who made it, and `at` when, in ms since 1970
+    period    of a link to a report, which is that of `dates`, with or without `opening`; '' for
+              one to the traffic of a site
     """
 
     site: str
@@ -22,11 +24,15 @@ class ShareLink(NamedTuple):
     name: str
     author: str
     at: int
+    period: str = ""
+    dates: str = ""
+    opening: str = ""
 
 
 _VALID = """
 SELECT site, id, max(version), argMax(withdrawn, version) AS gone, argMax(digest, version),
-    argMax(name, version), argMax(author, version), argMax(at, version) AS made
+    argMax(name, version), argMax(author, version), argMax(at, version) AS made,
+    argMax(period, version), argMax(dates, version), argMax(opening, version)
 FROM share_links
 GROUP BY site, id
 HAVING gone = 0

@@ -38,6 +38,8 @@ PAGES = {
     "sections": "/admin/sites/mytho/all/page?section=/",
     "report": "/admin/sites/mytho/report?period=month",
     "report-mail": "/admin/sites/mytho/report/mail",
+    "group-report": "/admin/groups/tinh/report?period=month",
+    "group-sharing": "/admin/groups/tinh/sharing",
     "settings": "/admin/sites/mytho/settings",
     "imports": "/admin/sites/mytho/imports",
     "balances": "/admin/sites/mytho/balances?total=00008307145&look=1",

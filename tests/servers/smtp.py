@@ -1,5 +1,6 @@
 """A real SMTP server that keeps what it takes."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -16,8 +17,9 @@ USER, PASSWORD = b"luot", b"hush-smtp"
 class SmtpServer:
     """Takes messages, or refuses them while `refusing`."""
 
-    def __init__(self) -> None:
+    def __init__(self, scheme: str, host: str) -> None:
         self.port = free_port()
+        self.scheme, self.host = scheme, host
         self.received: list[tuple[list[str], EmailMessage]] = []
         self.refusing = False
         self.users: list[bytes] = []
@@ -25,7 +27,7 @@ class SmtpServer:
     @property
     def url(self) -> str:
         """Where it is, with its user and password."""
-        return f"smtp://{USER.decode()}:{PASSWORD.decode()}@127.0.0.1:{self.port}"
+        return f"{self.scheme}://{USER.decode()}:{PASSWORD.decode()}@{self.host}:{self.port}"
 
     async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802
         """Take a message."""
@@ -49,15 +51,25 @@ class SmtpServer:
 
 
 @contextmanager
-def smtp_server() -> Iterator[SmtpServer]:
-    """Run a server on a free port of this machine."""
-    server = SmtpServer()
+def smtp_server(
+    scheme: str = "smtp", host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> Iterator[SmtpServer]:
+    """Run a server on a free port of this machine.
+
+    scheme  of its URL: `smtps` has TLS from the start, `starttls` takes no password without
+    tls     its certificate
+    """
+    server = SmtpServer(scheme, host)
+    later = scheme == "starttls"
     controller = Controller(
         server,
         hostname="127.0.0.1",
         port=server.port,
         authenticator=server.authenticate,
-        auth_require_tls=False,
+        auth_require_tls=later,
+        ssl_context=None if later else tls,
+        tls_context=tls if later else None,
+        require_starttls=later,
     )
     controller.start()
     try:

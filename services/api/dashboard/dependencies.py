@@ -27,6 +27,7 @@ from services.api.stats.many.tables import SiteTables
 from services.api.stats.panels import PanelSource
 from services.api.stats.reports.schedules import ReportSchedules
 from services.api.stats.reports.sending import ReportSender
+from services.api.stats.reports.unit import ReportUnits
 from services.state.recent_hits import HitsOfForeignHosts, UntrustedForwards
 from services.store.interface import Store
 
@@ -50,6 +51,7 @@ class Dependencies(NamedTuple):
     stats: PanelSource
     groups: Groups
     tables: SiteTables
+    report_units: ReportUnits
     report_schedules: ReportSchedules
     report_sender: ReportSender
     signing: SignInService

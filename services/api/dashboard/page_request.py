@@ -16,6 +16,7 @@ from services.api.dashboard import assets, language
 from services.api.dashboard.dependencies import Dependencies
 from services.api.dashboard.forms import Form
 from services.api.dashboard.language import Language
+from services.api.sites.desk.shares import SharedReport
 from services.http.errors import unknown_site
 from services.model.account import Role
 from services.model.display import Lang
@@ -40,13 +41,16 @@ _HEADERS = {
 
 
 class ShownSite(NamedTuple):
-    """A site that is shown to whoever has the address: never with a session, and in frames, too.
+    """What is shown to whoever has the address: never with a session, and in frames, too.
 
-    base  the address of its page
+    site    None for a report of a group, which is in no frame
+    base    the address of its page
+    report  what a link to a report shows
     """
 
-    site: Site
+    site: Site | None
     base: str
+    report: SharedReport | None = None
 
 
 class PageRequest:
@@ -83,9 +87,9 @@ class PageRequest:
     @property
     def site(self) -> Site:
         """The site that the address names. Raises ApiError, 404, when there is none."""
-        if self.shown is not None:
+        if self.shown is not None and self.shown.site is not None:
             return self.shown.site
-        slug = self.request.path_params["slug"]
+        slug = self.request.path_params.get("slug", "")
         site = self.dependencies.registry.get(slug)
         if site is None:
             raise unknown_site(slug)
@@ -176,11 +180,10 @@ class PageRequest:
 
     def _headers(self, *, frames: bool = False) -> dict[str, str]:
         policy = f"{_POLICY}; frame-src 'self'" if frames else _POLICY
-        if self.shown is not None and self.shown.site.frame_hosts:
+        shown = None if self.shown is None else self.shown.site
+        if shown is not None and shown.frame_hosts:
             hosts = " ".join(
-                f"{scheme}://{host}:*"
-                for host in self.shown.site.frame_hosts
-                for scheme in ("https", "http")
+                f"{scheme}://{host}:*" for host in shown.frame_hosts for scheme in ("https", "http")
             )
             policy = policy.replace("frame-ancestors 'none'", f"frame-ancestors {hosts}")
         return _HEADERS | {"Content-Security-Policy": policy}

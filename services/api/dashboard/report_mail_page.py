@@ -1,11 +1,12 @@
-"""`/admin/sites/{slug}/report/mail`: who gets the report of a site by e-mail."""
+"""`/admin/sites/{slug}/report/mail`: who gets the report of a site, or a group, by e-mail."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.responses import Response
 
-from services.api.dashboard.page_request import HOME, PageRequest
+from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard.report_page import home_of, unit_of
 from services.api.stats.reports.mailer import ADDRESS, MailError
 from services.api.stats.reports.schedules import MAILED_PERIODS
 from services.api.stats.site_query import OPENINGS
@@ -25,7 +26,7 @@ async def add(page: PageRequest) -> Response:
     try:
         await page.dependencies.report_schedules.add(
             page.principal,
-            page.site,
+            await unit_of(page),
             form.get("period"),
             form.get("lang"),
             form.get("opening"),
@@ -33,15 +34,15 @@ async def add(page: PageRequest) -> Response:
         )
     except ApiError as error:
         return await _schedules(page, error.errors)
-    return page.redirect(_address(page), saved=True)
+    return await _back(page)
 
 
 async def remove(page: PageRequest) -> Response:
     """Remove a schedule."""
     await page.dependencies.report_schedules.remove(
-        page.principal, page.site, page.request.path_params["id"]
+        page.principal, await unit_of(page), page.request.path_params["id"]
     )
-    return page.redirect(_address(page), saved=True)
+    return await _back(page)
 
 
 async def test(page: PageRequest) -> Response:
@@ -51,27 +52,29 @@ async def test(page: PageRequest) -> Response:
         if not ADDRESS.fullmatch(address):
             text = "expected an address such as lan@mytho.example"
             raise bad_request("address", Told(text, "report.mail.address", address=address[:80]))
-        await page.dependencies.report_sender.send_test(page.site, address, page.t.lang)
+        unit = await unit_of(page)
+        await page.dependencies.report_sender.send_test(unit, address, page.t.lang)
     except MailError as error:
         told = Told(f"not sent: {error}", "report.mail.failed", why=str(error))
         return await _schedules(page, {"address": told})
     except ApiError as error:
         return await _schedules(page, error.errors)
-    return page.redirect(_address(page), saved=True)
+    return await _back(page)
 
 
-def _address(page: PageRequest) -> str:
-    return f"{HOME}/sites/{page.site.slug}/report/mail"
+async def _back(page: PageRequest) -> Response:
+    return page.redirect(f"{home_of(await unit_of(page))}/report/mail", saved=True)
 
 
 async def _schedules(page: PageRequest, errors: Mapping[str, str]) -> Response:
-    t, site = page.t, page.site
-    zone = site.zone_at(int(page.dependencies.clock() * 1000))
-    known = await page.dependencies.report_schedules.of_site(site)
+    t, unit = page.t, await unit_of(page)
+    zone = unit.require_sites()[0].zone_at(int(page.dependencies.clock() * 1000))
+    known = await page.dependencies.report_schedules.of(unit)
     return page.render(
         "report_mail.html",
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
-        site=site,
+        home=f"{home_of(unit)}/report",
+        name=unit.name,
         errors=errors,
         form=page.form,
         is_ready=page.dependencies.report_sender.mailer.is_ready,

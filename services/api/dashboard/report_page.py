@@ -1,4 +1,7 @@
-"""`/admin/sites/{slug}/report`: the traffic of a period, to be printed, handed on and kept."""
+"""`/admin/sites/{slug}/report`: the traffic of a period, to be printed, handed on and kept.
+
+`/admin/groups/{group}/report` is that of a group of sites.
+"""
 
 from datetime import date
 from typing import Any
@@ -13,18 +16,36 @@ from services.api.dashboard.language import PARAMETER, Language
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.stats.reports.report_query import DEFAULT, REPORT_PERIODS, ReportQuery
 from services.api.stats.reports.traffic_report import TrafficReport
+from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.reports.workbook import XLSX, workbook
 from services.api.stats.site_query import CUSTOM, MEASURED, OPENINGS
 from services.http.departures import unless_gone
+from services.model.account import Role
 
 _MOST_DAYS = 62
 """A longer report shows months, and its days in the workbook."""
 
 
+async def unit_of(page: PageRequest) -> ReportUnit:
+    """Return the site or the group that the address, or a link, names. Raises ApiError, 404."""
+    if page.shown is not None and page.shown.report is not None:
+        return page.shown.report.unit
+    group = page.request.path_params.get("group")
+    if group is None:
+        return ReportUnit.of_site(page.site)
+    return await page.dependencies.report_units.group(group, page.principal)
+
+
+def home_of(unit: ReportUnit) -> str:
+    """Return the address of the page of a site or a group."""
+    return f"{HOME}/{'sites' if unit.group is None else 'groups'}/{unit.slug}"
+
+
 async def report(page: PageRequest) -> Response:
     """Return the report as a page."""
-    query = _query(page)
-    made = await _made(page, query)
+    query, unit = _query(page), await unit_of(page)
+    made = await _made(page, unit, query)
+    now_ms = int(page.dependencies.clock() * 1000)
     t = page.t
     by_month = len(made.by_day) > _MOST_DAYS
     rows = made.by_month if by_month else made.by_day
@@ -47,7 +68,7 @@ async def report(page: PageRequest) -> Response:
     )
     return page.render(
         "report.html",
-        site=page.site,
+        home=home_of(unit),
         report=made,
         title=report_sheets.title(made, t),
         unit=report_sheets.unit(made),
@@ -82,25 +103,26 @@ async def report(page: PageRequest) -> Response:
         ],
         notes=report_sheets.notes(made, t),
         meanings=report_sheets.meanings(t),
-        made_at=t.moment(
-            int(page.dependencies.clock() * 1000),
-            page.site.zone_at(int(page.dependencies.clock() * 1000)),
-        ),
+        sites=report_sheets.sites_in_order(made) if made.group else [],
+        change=lambda change: report_sheets.change_text(change, t),
+        made_at=t.moment(now_ms, unit.sites[0].zone_at(now_ms)),
         query=query,
         periods=REPORT_PERIODS[:-1],
         custom=CUSTOM,
         openings=OPENINGS,
-        xlsx=_address(page, query),
-        may_mail=page.signed_in is not None and page.signed_in.may_edit(page.site),
+        xlsx=_address(page, unit, query),
+        may_mail=may_mail(page, unit),
     )
 
 
 async def xlsx(page: PageRequest) -> Response:
     """Return the report as a workbook."""
-    made = await _made(page, _query(page))
+    unit = await unit_of(page)
+    made = await _made(page, unit, _query(page))
     if page.signed_in is not None:
+        what = "report" if unit.group is None else f"report {unit.slug}"
         page.dependencies.trail.count(
-            Occasion(page.signed_in.name, "export", "report", page.site.slug), "files"
+            Occasion(page.signed_in.name, "export", what, unit.audited_as), "files"
         )
     return Response(
         workbook(report_sheets.sheets(made, page.t), page.t.lang),
@@ -113,13 +135,21 @@ async def xlsx(page: PageRequest) -> Response:
     )
 
 
-async def _made(page: PageRequest, query: ReportQuery) -> TrafficReport:
+def may_mail(page: PageRequest, unit: ReportUnit) -> bool:
+    """Tell whether who asks may have the report sent by e-mail, and shown by a link."""
+    who = page.signed_in
+    return who is not None and unit.is_of(who) and who.role.covers(Role.EDITOR)
+
+
+async def _made(page: PageRequest, unit: ReportUnit, query: ReportQuery) -> TrafficReport:
     source = page.dependencies.stats
-    making = source.report([page.site], query, page.signed_in, page.request)
+    making = source.report(unit, query, page.signed_in, page.request)
     return await unless_gone(page.request, making)
 
 
 def _query(page: PageRequest) -> ReportQuery:
+    if page.shown is not None and page.shown.report is not None:
+        return page.shown.report.query
     period = page.parameter("period", DEFAULT)
     dates = page.parameter("date")
     first, last = page.parameter("from"), page.parameter("to")
@@ -128,15 +158,17 @@ def _query(page: PageRequest) -> ReportQuery:
     return ReportQuery(period, dates, page.parameter("opening", MEASURED))
 
 
-def _address(page: PageRequest, query: ReportQuery) -> str:
+def _address(page: PageRequest, unit: ReportUnit, query: ReportQuery) -> str:
     fields: dict[str, Any] = {
         "period": query.period,
         "date": query.dates,
         "opening": query.opening,
         PARAMETER: page.t.lang.value,
     }
+    if page.shown is not None:
+        return f"{page.shown.base}/report.xlsx?{urlencode({PARAMETER: page.t.lang.value})}"
     text = urlencode({name: value for name, value in fields.items() if value}, safe=",")
-    return f"{HOME}/sites/{page.site.slug}/report.xlsx?{text}"
+    return f"{home_of(unit)}/report.xlsx?{text}"
 
 
 def _long(first: date, made: TrafficReport, t: Language, by_month: bool) -> str:

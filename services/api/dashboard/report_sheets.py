@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from datetime import date
 
 from services.api.dashboard.language import Language
-from services.api.stats.reports.traffic_report import ReportDays, ReportList, TrafficReport
+from services.api.stats.reports.traffic_report import (
+    ReportDays,
+    ReportedSite,
+    ReportList,
+    TrafficReport,
+)
 from services.api.stats.reports.workbook import Month, Percent, Sheet, SheetCell
 
 _HALF = 6
@@ -43,7 +48,7 @@ def _in_text(name: str) -> str:
 
 def unit(report: TrafficReport) -> str:
     """Return the name of whose traffic it is."""
-    return ", ".join(site.name for site in report.sites)
+    return report.sites[0].name if report.group is None else report.group.name
 
 
 def days(of: ReportDays, t: Language) -> str:
@@ -75,6 +80,8 @@ def notes(report: TrafficReport, t: Language) -> list[str]:
         said.append(t("report.note.under_way", day=t.date_of(report.until)))
     since = report.counted_since
     said.append(t("report.note.since", day=t.date_of(since)) if since else t("report.note.never"))
+    if 0 < report.known_days < (report.until - report.days.first).days + 1:
+        said.append(t("report.note.known_days", count=report.known_days))
     if any(one.before is None for one in report.figures):
         said.append(t("report.note.before", days=days(report.before, t)))
     if any(one.year_before is None for one in report.figures):
@@ -84,8 +91,11 @@ def notes(report: TrafficReport, t: Language) -> list[str]:
         key = "report.note.opening.in" if opening.included else "report.note.opening.apart"
         views, visits = t.number(opening.views), t.number(opening.visits)
         said.append(t(key, views=views, visits=visits))
-    if len(report.sites) > 1:
+    if report.group is not None:
         said.append(t("report.note.several", count=len(report.sites)))
+        count = sum(one.counted_since is None for one in report.sites)
+        if count:
+            said.append(t("report.note.uncounted", count=count))
     if any(one.partial for one in (report.pages, report.sources, report.devices)):
         said.append(t("panel.partial"))
     return said
@@ -122,6 +132,11 @@ def lists(report: TrafficReport) -> list[tuple[str, str, ReportList]]:
     ]
 
 
+def sites_in_order(report: TrafficReport) -> list[ReportedSite]:
+    """Return the sites of a group, the one with the most views first."""
+    return sorted(report.sites, key=lambda one: (-one.pageviews, one.name, one.slug))
+
+
 def part_name(panel: str, name: str, t: Language) -> str:
     """Return a row of a list in words."""
     known = t.known(f"value.{name}", name)
@@ -129,7 +144,7 @@ def part_name(panel: str, name: str, t: Language) -> str:
 
 
 def sheets(report: TrafficReport, t: Language) -> list[Sheet]:
-    """Return the sheets: summary, days, months, pages, sources, devices, notes."""
+    """Return the sheets: summary, of a group its sites, days, months, lists, notes."""
     head = f"{unit(report)} · {title(report, t)} ({days(report.days, t)})"
     counted = [t("measure.pageviews"), t("measure.visits"), t("measure.visitors")]
     per_month = any(one.per_month is not None for one in report.figures)
@@ -170,6 +185,7 @@ def sheets(report: TrafficReport, t: Language) -> list[Sheet]:
     ]
     return [
         Sheet(t("report.sheet.summary"), head, headings, summary, notes(report, t)),
+        *([_of_sites(report, head, t)] if report.group else []),
         Sheet(t("report.sheet.days"), head, [t("report.day"), *counted], by_day),
         Sheet(t("report.sheet.months"), head, [t("report.month_of"), *counted], by_month),
         *(_of_list(report, panel, name, rows, head, t) for panel, name, rows in lists(report)),
@@ -182,6 +198,38 @@ def sheets(report: TrafficReport, t: Language) -> list[Sheet]:
     ]
 
 
+def _of_sites(report: TrafficReport, head: str, t: Language) -> Sheet:
+    changes = (t("report.change.before"), t("report.change.year"))
+    headings = [
+        t("report.rank"),
+        t("report.site"),
+        t("report.slug"),
+        t("measure.pageviews"),
+        *changes,
+        t("measure.visits"),
+        *changes,
+        t("measure.visitors"),
+        t("report.since"),
+    ]
+    rows: list[Sequence[SheetCell]] = [
+        [
+            rank,
+            one.name,
+            one.slug,
+            one.pageviews,
+            _change(one.pageviews_change),
+            _change(one.pageviews_year_change),
+            one.visits,
+            _change(one.visits_change),
+            _change(one.visits_year_change),
+            one.visitors,
+            one.counted_since,
+        ]
+        for rank, one in enumerate(sites_in_order(report), 1)
+    ]
+    return Sheet(t("report.sheet.sites"), head, headings, rows)
+
+
 def _change(value: float | None) -> Percent | None:
     return None if value is None else Percent(value, is_change=True)
 
@@ -189,7 +237,7 @@ def _change(value: float | None) -> Percent | None:
 def _of_list(
     report: TrafficReport, panel: str, name: str, listed: ReportList, head: str, t: Language
 ) -> Sheet:
-    several = panel == "page" and len(report.sites) > 1
+    several = panel == "page" and report.group is not None
     headings = [t(f"by.{panel}"), t(f"measure.{listed.measure}"), t("measure.share")]
     rows: list[list[SheetCell]] = [
         [
@@ -201,6 +249,6 @@ def _of_list(
         for row in listed.rows
     ]
     if several:
-        headings.insert(0, t("sites"))
+        headings.insert(0, t("report.site"))
     problem = [t("panel.refused")] if listed.problem else []
     return Sheet(t(name), head, headings, rows, problem)

@@ -39,13 +39,14 @@ from services.api.dashboard.people import USERS
 from services.api.dashboard.routing import SECOND_FACTOR, SIGN_IN, Pages
 from services.api.dashboard.shown_pages import PUBLIC
 from services.api.dashboard.tokens_page import TOKENS
-from services.api.sites.desk.share_routes import SHARE
+from services.api.sites.desk.share_routes import REPORT, SHARE
 from services.http.measured_route import MeasuredRoute
 from services.model.account import Role
 
 SITE = f"{HOME}/sites/{{slug}}"
 CORRECTIONS = f"{SITE}/corrections"
 BALANCES = f"{SITE}/balances"
+GROUP = f"{HOME}/groups/{{group}}"
 REPORT_MAIL = f"{SITE}/report/mail"
 UNDO_IMPORT = f"{SITE}/imports/{{digest}}/undo"
 NEW_SITE = f"{HOME}/new-site"
@@ -82,10 +83,13 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add_readable(f"{SITE}/all/{{panel}}/csv", rows_page.csv)
     pages.add_readable(f"{SITE}/report", report_page.report)
     pages.add_readable(f"{SITE}/report.xlsx", report_page.xlsx)
-    pages.add(REPORT_MAIL, report_mail_page.schedules, Role.EDITOR)
-    pages.add(REPORT_MAIL, report_mail_page.add, Role.EDITOR, "POST")
-    pages.add(f"{REPORT_MAIL}/test", report_mail_page.test, Role.OWNER, "POST")
-    pages.add(f"{REPORT_MAIL}/{{id}}/remove", report_mail_page.remove, Role.EDITOR, "POST")
+    pages.add(f"{GROUP}/report", report_page.report, Role.VIEWER)
+    pages.add(f"{GROUP}/report.xlsx", report_page.xlsx, Role.VIEWER)
+    for mail in (REPORT_MAIL, f"{GROUP}/report/mail"):
+        pages.add(mail, report_mail_page.schedules, Role.EDITOR)
+        pages.add(mail, report_mail_page.add, Role.EDITOR, "POST")
+        pages.add(f"{mail}/test", report_mail_page.test, Role.OWNER, "POST")
+        pages.add(f"{mail}/{{id}}/remove", report_mail_page.remove, Role.EDITOR, "POST")
     pages.add(f"{SITE}/embed", site_form.embed, Role.VIEWER)
     pages.add(f"{SITE}/settings", site_form.settings, Role.EDITOR)
     pages.add(f"{SITE}/settings", site_form.change, Role.EDITOR, "POST")
@@ -107,10 +111,14 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(f"{SITE}/notes", notes_page.write, Role.EDITOR, "POST")
     pages.add(f"{SITE}/notes/csv", notes_page.csv, Role.VIEWER)
     pages.add(f"{SITE}/notes/{{id}}/remove", notes_page.remove, Role.EDITOR, "POST")
-    pages.add(f"{SITE}/sharing", sharing_page.sharing, Role.EDITOR)
-    pages.add(f"{SITE}/sharing", sharing_page.make, Role.EDITOR, "POST")
+    for of in (SITE, GROUP):
+        pages.add(f"{of}/sharing", sharing_page.sharing, Role.EDITOR)
+        pages.add(f"{of}/sharing", sharing_page.make, Role.EDITOR, "POST")
+        pages.add(f"{of}/sharing/{{id}}/withdraw", sharing_page.withdraw, Role.EDITOR, "POST")
     pages.add(f"{SITE}/sharing/frames", sharing_page.frames, Role.EDITOR, "POST")
-    pages.add(f"{SITE}/sharing/{{id}}/withdraw", sharing_page.withdraw, Role.EDITOR, "POST")
+    for ending, handler in (("", report_page.report), (".xlsx", report_page.xlsx)):
+        shown = f"{SHARE}/{{secret}}{REPORT}{ending}"
+        pages.add_shown(shown, handler, shown_pages.shared_report)
     for path, find in (
         (f"{PUBLIC}/{{slug}}", shown_pages.public_site),
         (f"{SHARE}/{{secret}}", shown_pages.shared_site),

@@ -1,4 +1,7 @@
-"""`/admin/sites/{slug}/sharing`: links that show a site without signing in, and frames."""
+"""`/admin/sites/{slug}/sharing`: links that show a site or a report without signing in, and frames.
+
+`/admin/groups/{group}/sharing` has the links to reports of a group.
+"""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -6,12 +9,19 @@ from http import HTTPStatus
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard.report_page import home_of, unit_of
 from services.api.dashboard.shown_pages import PUBLIC
 from services.api.dashboard.site_form import mistakes
-from services.api.sites.desk.share_routes import SHARE, ShareFields
+from services.api.sites.desk.share_routes import ShareFields, path_of
+from services.api.sites.desk.shares import report_of
 from services.api.sites.service import SiteFields
+from services.api.stats.reports.report_query import ReportQuery
+from services.api.stats.reports.schedules import MAILED_PERIODS
+from services.api.stats.site_query import CUSTOM, MEASURED, OPENINGS
 from services.http.errors import ApiError
+from services.store.share_links import ShareLink
 
 _FRAME = (
     '<iframe src="{url}" title="{title}" width="100%" height="1600" loading="lazy"'
@@ -26,19 +36,22 @@ async def sharing(page: PageRequest) -> Response:
 
 async def make(page: PageRequest) -> Response:
     """Make a link; its address is shown this once."""
+    unit, period = await unit_of(page), page.form.get("period")
+    opening = page.form.get("opening") or MEASURED.value
+    report = ReportQuery(period, page.form.get("date").strip(), opening) if period else None
     try:
         new = ShareFields.model_validate({"name": page.form.get("name")})
-        made = await page.dependencies.shares.make(page.principal, page.site, new.name)
+        made = await page.dependencies.shares.make(page.principal, unit, new.name, report)
     except (ValidationError, ApiError) as error:
         return await _sharing(page, mistakes(error, HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN))
-    return await _sharing(page, {}, f"{_origin(page)}{SHARE}/{made.secret}")
+    return await _sharing(page, {}, f"{_origin(page)}{path_of(made)}")
 
 
 async def withdraw(page: PageRequest) -> Response:
     """Withdraw a link."""
-    id_: str = page.request.path_params["id"]
-    await page.dependencies.shares.withdraw(page.principal, page.site, id_)
-    return page.redirect(f"{page.base}/sharing", saved=True)
+    unit, id_ = await unit_of(page), page.request.path_params["id"]
+    await page.dependencies.shares.withdraw(page.principal, unit, id_)
+    return page.redirect(f"{home_of(unit)}/sharing", saved=True)
 
 
 async def frames(page: PageRequest) -> Response:
@@ -52,21 +65,45 @@ async def frames(page: PageRequest) -> Response:
 
 
 async def _sharing(page: PageRequest, errors: Mapping[str, str], made: str = "") -> Response:
-    site, shares = page.site, page.dependencies.shares
-    shown = made or f"{_origin(page)}{PUBLIC}/{site.slug}"
+    unit, shares, t = await unit_of(page), page.dependencies.shares, page.t
+    site = unit.sites[0] if unit.group is None else None
+    is_public = site is not None and site.public_dashboard
+    public = f"{_origin(page)}{PUBLIC}/{unit.slug}"
     return page.render(
         "sharing.html",
         HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
         site=site,
+        unit=unit,
+        home=home_of(unit),
         errors=errors,
         form=page.form,
-        links=await shares.of_site(site),
+        links=[(one, _shown(one, page)) for one in await shares.of(unit)],
         may_make=shares.may_make(page.principal),
         made=made,
-        public=f"{_origin(page)}{PUBLIC}/{site.slug}" if site.public_dashboard else "",
-        frame=_FRAME.format(url=shown, title=page.t("sharing.frame.title")),
-        zone=site.timezone,
+        periods=[
+            *([("", t("sharing.traffic"))] if site else []),
+            *((one, t("sharing.report", period=period_name(one, t))) for one in MAILED_PERIODS),
+        ],
+        openings=[(one.value, t(f"opening.show.{one}")) for one in OPENINGS],
+        public=public if is_public else "",
+        frame=_FRAME.format(url=made or public, title=t("sharing.frame.title")),
+        zone=unit.require_sites()[0].timezone,
     )
+
+
+def _shown(link: ShareLink, page: PageRequest) -> str:
+    """Return what a link shows, in words."""
+    t, query = page.t, report_of(link)
+    if query is None:
+        return t("sharing.traffic")
+    which = t("sharing.report", period=period_name(query.period, t))
+    of_days = t("sharing.of_day", day=query.dates) if query.dates else t("sharing.last")
+    return f"{which}, {of_days}"
+
+
+def period_name(period: str, t: Language) -> str:
+    """Return what a period of reports is called."""
+    return t("period.custom") if period == CUSTOM else t(f"report.period.{period}")
 
 
 def _origin(page: PageRequest) -> str:

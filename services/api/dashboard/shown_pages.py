@@ -32,6 +32,15 @@ async def shared_site(request: Request, dependencies: Dependencies) -> ShownSite
     return ShownSite(await dependencies.shares.find(secret), f"{SHARE}/{secret}")
 
 
+async def shared_report(request: Request, dependencies: Dependencies) -> ShownSite:
+    """Return the report that a link shows. Raises ApiError, 404."""
+    secret: str = request.path_params["secret"]
+    dependencies.registry.require_known()
+    report = await dependencies.shares.find_report(secret)
+    site = report.unit.sites[0] if report.unit.group is None else None
+    return ShownSite(site, f"{SHARE}/{secret}", report)
+
+
 async def online(page: PageRequest) -> Response:
     """Return how many visitors are online, for the page to refresh."""
     query = read(page)

@@ -25,6 +25,7 @@ from services.api.stats.readers import StatsReaders
 from services.api.stats.reports.making import make_report
 from services.api.stats.reports.report_query import ReportQuery
 from services.api.stats.reports.traffic_report import TrafficReport
+from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.rows.panel_rows import PanelRows
 from services.api.stats.site_query import CHARTED, Scope, SiteQuery, scope_of
 from services.http.errors import ApiError, bad_request, shown, unavailable
@@ -156,13 +157,13 @@ class PanelSource:
         return SitePanels(site, scope, self._store, reader, self._online, at, is_public=is_public)
 
     async def report(
-        self, sites: Sequence[Site], query: ReportQuery, who: Principal | None, request: Request
+        self, unit: ReportUnit, query: ReportQuery, who: Principal | None, request: Request
     ) -> TrafficReport:
-        """Return the report of sites, for who asks. Raises ApiError, which names the parameter."""
-        is_public = who is None or not all(who.has(site.slug) for site in sites)
+        """Return a report for who asks. Raises ApiError, which names the parameter."""
+        is_public = who is None or not unit.is_of(who)
         reader = self._readers.of(who, request)
         at_ms = int(self._clock() * 1000)
-        return await make_report(reader, sites, query, at_ms, is_public=is_public)
+        return await make_report(reader, unit, query, at_ms, is_public=is_public)
 
     async def many(
         self, sites: Sequence[Site], query: SiteQuery, who: Principal | None, request: Request

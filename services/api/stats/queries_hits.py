@@ -10,7 +10,7 @@ with the next one.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -110,6 +110,19 @@ class Coverage(NamedTuple):
 async def coverage_of(store: Store, site: str, span: Span, counted: Snapshot) -> Coverage:
     """Return what there is, of what was counted at a moment."""
     rows = await store.execute(_COVERAGE, days(site, span))
+    months, doubled = parts_of(rows)
+    taken = [row.run for row in counted.runs(span)]
+    moved = [row.run for row in counted.ledger if row.touches(*span)]
+    if not moved or not await store.execute(_IS_MOVED, {**days(site, span), "runs": moved}):
+        moved = []
+    return Coverage(months, doubled, counted.position + 1, taken, moved)
+
+
+def parts_of(rows: Iterable[Sequence[Any]]) -> tuple[frozenset[int], Sequence[Span]]:
+    """Return the months that have hits, and the days on which some may be there twice.
+
+    rows  of each part of the table: its lowest and highest position, its first and last day
+    """
     parts = defaultdict(list)
     for lowest, highest, first, last in rows:
         # A part has hits of one month only.
@@ -122,12 +135,7 @@ async def coverage_of(store: Store, site: str, span: Span, counted: Snapshot) ->
         for one, other in combinations(of_month, 2)
         if one[0] <= other[1] and other[0] <= one[1]
     ]
-    doubled = joined(span for span in twice if span.days > 0)
-    taken = [row.run for row in counted.runs(span)]
-    moved = [row.run for row in counted.ledger if row.touches(*span)]
-    if not moved or not await store.execute(_IS_MOVED, {**days(site, span), "runs": moved}):
-        moved = []
-    return Coverage(frozenset(parts), doubled, counted.position + 1, taken, moved)
+    return frozenset(parts), joined(span for span in twice if span.days > 0)
 
 
 async def views(store: Store, site: str, span: Span, coverage: Coverage) -> dict[int, int]:

@@ -158,6 +158,7 @@ TABLE: dict[str, tuple[int, str, int]] = {
         }.items()
     },
     "GET /api/v1/reports/{slug}": (VIEWER, "/api/v1/reports/mytho", 200),
+    "GET /api/v1/groups/{group}/report": (VIEWER, "/api/v1/groups/none/report", 404),
     "GET /api/v1/sites": (VIEWER, "/api/v1/sites", 200),
     "GET /api/v1/table": (VIEWER, "/api/v1/table", 200),
     "GET /api/admin/sites/{slug}/imports": (VIEWER, f"{SITE}/imports", 200),
@@ -222,6 +223,32 @@ TABLE: dict[str, tuple[int, str, int]] = {
         "/admin/sites/mytho/report/mail/none/remove",
         400,
     ),
+    "GET /admin/groups/{group}/report": (VIEWER, "/admin/groups/none/report", 404),
+    "GET /admin/groups/{group}/report.xlsx": (VIEWER, "/admin/groups/none/report.xlsx", 404),
+    **{
+        f"{way} /admin/groups/{{group}}/{page}": (EDITOR, f"/admin/groups/none/{page}", status)
+        for page in ("report/mail", "sharing")
+        for way, status in (("GET", 404), ("POST", 400))
+    },
+    "POST /admin/groups/{group}/report/mail/test": (
+        OWNER,
+        "/admin/groups/none/report/mail/test",
+        400,
+    ),
+    "POST /admin/groups/{group}/report/mail/{id}/remove": (
+        EDITOR,
+        "/admin/groups/none/report/mail/none/remove",
+        400,
+    ),
+    "POST /admin/groups/{group}/sharing/{id}/withdraw": (
+        EDITOR,
+        "/admin/groups/none/sharing/none/withdraw",
+        400,
+    ),
+    **{
+        f"GET /share/{{secret}}/{name}": (ANYBODY, f"/share/none/{name}", 404)
+        for name in ("report", "report.xlsx")
+    },
     "GET /admin/sites/{slug}/embed": (VIEWER, "/admin/sites/mytho/embed", 200),
     "GET /admin/sites/{slug}/settings": (EDITOR, "/admin/sites/mytho/settings", 200),
     "POST /admin/sites/{slug}/settings": (EDITOR, "/admin/sites/mytho/settings", 400),

@@ -102,6 +102,36 @@ async def test_a_report_goes_out_once_when_its_month_is_over(
     assert "lan@mytho.example, minh@mytho.example" in (await desk.get(PAGE)).text
 
 
+async def test_the_report_of_a_group_goes_out_like_that_of_a_site(
+    mailing: Api, desk: httpx.AsyncClient, clock: Clock, smtp: SmtpServer
+) -> None:
+    new = {"slug": "tinh", "name": "UBND tỉnh", "sites": ["portal-1", "portal-2"]}
+    assert (await desk.post("/api/admin/groups", json=new)).status_code == 201
+    page = "/admin/groups/tinh/report/mail"
+    form = {"period": "month", "lang": "vi", "opening": "exclude", "addresses": "a@b.example"}
+    answer = await desk.post(page, data=form)
+    assert answer.status_code == 303, answer.text
+    clock.now = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
+    assert await sender(mailing).send_due() == 1
+    ((_, message),) = smtp.received
+    assert message["Subject"] == "Báo cáo lượng truy cập tháng 12/2024: UBND tỉnh"
+    query = {"period": "month", "date": "2024-12-31"}
+    said = (await desk.get("/api/v1/groups/tinh/report", params=query)).json()
+    (attached,) = message.iter_attachments()
+    book = openpyxl.load_workbook(io.BytesIO(attached.get_content()))
+    assert book["Tổng hợp"]["B4"].value == said["figures"][0]["value"]
+    assert "Theo trang web" in book.sheetnames
+    text = (await desk.get(page)).text
+    assert "a@b.example" in text
+    # Another group of the same slug has none of its schedules.
+    assert (await desk.delete("/api/admin/groups/tinh")).status_code == 204
+    assert await sender(mailing).send_due() == 0
+    clock.now += 1
+    assert (await desk.post("/api/admin/groups", json=new)).status_code == 201
+    assert "a@b.example" not in (await desk.get(page)).text
+    await desk.delete("/api/admin/groups/tinh")
+
+
 async def test_what_fails_is_told_and_tried_again(
     mailing: Api, desk: httpx.AsyncClient, clock: Clock, smtp: SmtpServer
 ) -> None:

@@ -1,14 +1,19 @@
 """Reports say what an independent computation says, as JSON, as a page and as a workbook."""
 
 import io
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
 import httpx
 import openpyxl
 import pytest
+import pytest_asyncio
 
+from services.api.app import Api
 from services.model.calendar import to_date, to_day
+from tests.integration.test_api.world import serving
 from tests.integration.test_stats.expected import Seen, grouped, measures
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -196,3 +201,202 @@ async def test_the_workbook_and_the_page_say_the_same(client: httpx.AsyncClient)
     for line, row in enumerate(said["pages"]["rows"], 4):
         assert pages.cell(line, 1).data_type == "s"
         assert pages.cell(line, 2).value == row["count"]
+
+
+OF_GROUP = ("portal-1", "portal-2", "portal-3", "newyork", "portal-7")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def group(client: httpx.AsyncClient) -> str:
+    """A group of sites in two zones, some of them in a group below it."""
+    for slug, parent, sites in (("tinh", "", OF_GROUP[:3]), ("xa", "tinh", OF_GROUP[2:])):
+        new = {"slug": slug, "name": f"UBND {slug}", "parent": parent, "sites": list(sites)}
+        answer = await client.post("/api/admin/groups", json=new)
+        assert answer.status_code == 201, answer.text
+    return "tinh"
+
+
+async def group_report(client: httpx.AsyncClient, group: str, **query: str) -> Any:
+    answer = await client.get(f"/api/v1/groups/{group}/report", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def added_up(reports: list[Any], of: Callable[[Any], dict[Any, int]]) -> dict[Any, int]:
+    total: Counter[Any] = Counter()
+    for one in reports:
+        total.update(of(one))
+    return dict(total)
+
+
+async def sum_of_reports(
+    client: httpx.AsyncClient, said: Any, sites: Sequence[str], **query: str
+) -> None:
+    """Compare a report of a group with the reports of its sites."""
+    single = [await report(client, site, **query) for site in sites]
+    for place, figure in enumerate(said["figures"]):
+        of_sites = [one["figures"][place] for one in single]
+        assert figure["value"] == sum(one["value"] for one in of_sites)
+        for name in ("before", "year_before"):
+            known = [one[name] for one in of_sites]
+            assert figure[name] == (None if None in known else sum(known))
+    for name in ("by_day", "by_month"):
+        for measure in COUNTED:
+
+            def of(one: Any, name: str = name, measure: str = measure) -> dict[Any, int]:
+                return {row["date"]: row[measure] for row in one[name]}
+
+            assert of(said) == added_up(single, of)
+    rows = {row["slug"]: row for row in said["sites"]}
+    assert list(rows) == sorted(sites)
+    for one in single:
+        (of_site,) = one["sites"]
+        assert rows[of_site["slug"]] == of_site
+    pages = [
+        (row["count"], one["sites"][0]["slug"], row["name"])
+        for one in single
+        for row in one["pages"]["rows"]
+    ]
+    listed = [(row["count"], row["site"], row["name"]) for row in said["pages"]["rows"]]
+    assert listed == sorted(pages, key=lambda row: (-row[0], *row[1:]))[:20]
+    for name in ("sources", "devices"):
+
+        def counts(one: Any, name: str = name) -> dict[Any, int]:
+            return {row["name"]: row["count"] for row in one[name]["rows"]}
+
+        assert counts(said) == added_up(single, counts)
+    assert said["opening"]["views"] == sum(one["opening"]["views"] for one in single)
+    assert said["opening"]["visits"] == sum(one["opening"]["visits"] for one in single)
+
+
+async def test_the_report_of_a_group_is_the_sum_of_the_reports_of_its_sites(
+    client: httpx.AsyncClient, group: str
+) -> None:
+    for query in (
+        {"period": "report_month", "date": "2024-03-14"},
+        {"period": "year", "date": "2023-01-01"},
+        {"period": "year", "date": "2024-01-01"},
+    ):
+        said = await group_report(client, group, **query)
+        assert said["group"] == {"slug": "tinh", "name": "UBND tinh"}
+        await sum_of_reports(client, said, OF_GROUP, **query)
+
+
+async def test_the_workbook_and_the_page_of_a_group_have_its_sites(
+    client: httpx.AsyncClient, group: str
+) -> None:
+    query = {"period": "quarter", "date": "2024-02-01"}
+    said = await group_report(client, group, **query)
+    answer = await client.get(f"/admin/groups/{group}/report.xlsx", params={**query, "lang": "vi"})
+    assert answer.status_code == 200, answer.text
+    assert "tinh-report-2024-01-01-to-2024-03-31.xlsx" in answer.headers["content-disposition"]
+    book = openpyxl.load_workbook(io.BytesIO(answer.content))
+    sites = book["Theo trang web"]
+    rows = {row[2]: row for row in sites.iter_rows(min_row=4, values_only=True)}
+    assert len(rows) == len(OF_GROUP)
+    for one in said["sites"]:
+        row = rows[one["slug"]]
+        changes = [
+            None if one[name] is None else one[name] / 100
+            for name in ("pageviews_change", "visits_change")
+        ]
+        assert (row[3], row[6], row[9]) == (one["pageviews"], one["visits"], one["visitors"])
+        assert [row[4], row[7]] == changes
+    assert [row[0] for row in rows.values()] == list(range(1, len(OF_GROUP) + 1))
+    assert sum(row[3] for row in rows.values()) == said["figures"][0]["value"]
+    page = await client.get(
+        f"/admin/groups/{group}/report",
+        params={**query, "lang": "vi"},
+        headers={"Accept": "text/html"},
+    )
+    assert "UBND tinh" in page.text
+    assert "Tổng của 5 trang web" in page.text
+    for one in said["sites"]:
+        assert f">{one['name']}</th><td>{one['pageviews']:,}".replace(",", ".") in page.text
+
+
+async def test_a_group_is_read_by_those_who_have_all_of_its_sites(
+    client: httpx.AsyncClient, api: Api, group: str
+) -> None:
+    for sites, status in ((OF_GROUP, 200), (OF_GROUP[1:], 403), (["howe"], 404)):
+        new = {"role": "viewer", "sites": list(sites)}
+        made = (await client.post("/api/admin/tokens", json=new)).json()
+        async with serving(api.asgi) as other:
+            other.headers["Authorization"] = f"Bearer {made['token']}"
+            for path in (f"/api/v1/groups/{group}/report", f"/admin/groups/{group}/report"):
+                assert (await other.get(path)).status_code == status
+        await client.delete(f"/api/admin/tokens/{made['id']}")
+    await client.post("/api/admin/groups", json={"slug": "trong"})
+    empty = await client.get("/admin/groups/trong/report", headers={"Accept": "text/html"})
+    assert empty.status_code == 409
+    assert "chưa có trang web nào" in empty.text
+
+
+@pytest.mark.parametrize("of", ["sites/portal-1", "groups/tinh"])
+async def test_a_link_shows_one_report_until_it_is_withdrawn(
+    client: httpx.AsyncClient, api: Api, group: str, of: str
+) -> None:
+    home = f"/admin/{of}/sharing"
+    form = {"name": "Sở TT&TT", "period": "report_month", "opening": "exclude"}
+    made = await client.post(home, data={**form, "lang": "en"}, params={"lang": "en"})
+    assert made.status_code == 200, made.text
+    path = made.text.partition("<code>")[2].partition("</code>")[0].partition("/share/")[2]
+    path = f"/share/{path}"
+    assert path.endswith("/report")
+    secret = path.split("/")[2]
+    listed = (await client.get(home, params={"lang": "en"})).text
+    assert "Report: Month (15th–14th), the last that is over" in listed
+    assert secret not in listed
+    query = {"period": "report_month"}
+    said = await (
+        report(client, **query) if of.startswith("sites") else group_report(client, group, **query)
+    )
+    async with serving(api.asgi) as stranger:
+        page = await stranger.get(path, params={"lang": "en"}, headers={"Accept": "text/html"})
+        assert page.status_code == 200, page.text
+        assert f"<strong>{said['figures'][0]['value']:,}</strong>" in page.text
+        assert "/admin/" not in page.text.replace("/admin/static/", "")
+        book = await stranger.get(f"{path}.xlsx")
+        assert book.content[:2] == b"PK"
+        other = await stranger.get(path, params={"period": "year", "date": "2022-01-01"})
+        assert "15 Nov 2024" in other.text or "15/11/2024" in other.text, "it shows one report"
+        for closed in (f"/share/{secret}", f"/share/{secret}/csv/page", f"/admin/{of}/report"):
+            assert (await stranger.get(closed)).status_code in (401, 404), closed
+        id_ = listed.partition(f"{home}/")[2].partition("/withdraw")[0]
+        assert (await client.post(f"{home}/{id_}/withdraw", data={"a": ""})).status_code == 303
+        assert (await stranger.get(path)).status_code == 404
+        assert (await stranger.get(f"{path}.xlsx")).status_code == 404
+    refused = await client.post(home, data={**form, "date": "2024-13-01"}, params={"lang": "vi"})
+    assert refused.status_code == 400
+    entries = (await client.get("/api/admin/audit")).json()["entries"]
+    assert [one["action"] for one in entries[:2]] == ["share.withdraw", "share.add"]
+    assert secret not in str(entries)
+
+
+async def test_what_was_taken_back_merged_and_brought_along_is_in_the_sum_once(
+    client: httpx.AsyncClient, group: str
+) -> None:
+    async def done(way: str, json: dict[str, Any]) -> Any:
+        answer = await client.post(f"/api/admin/sites/{way}", json=json)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    spam = {"from": "2024-02-01T00:00", "to": "2024-06-01T00:00", "filters": "event:page==/l"}
+    found = await done("portal-1/corrections/preview", spam)
+    made = {name: found[name] for name in ("id", "query", "up_to", "views")}
+    await done("portal-1/corrections", {**made, "reason": "lượt truy cập giả"})
+    for site, entry in (
+        ("portal-2", {"grain": "month", "start": "2024-03-01", "views": 5000, "visits": 400}),
+        ("portal-3", {"grain": "day", "start": "2024-03-02", "views": 700, "path": "/cu.html"}),
+        ("newyork", {"grain": "month", "start": "2023-03-01", "views": 90, "visits": 9}),
+    ):
+        entries = [{"id": f"cu-{site}", "reason": "bộ đếm cũ", **entry}]
+        await done(f"{site}/balances", {"entries": entries})
+    await done("portal-7/merge", {"into": "portal-2"})
+    once = [site for site in OF_GROUP if site != "portal-7"]
+    for opening in ("exclude", "include", "only"):
+        query = {"period": "month", "date": "2024-03-01", "opening": opening}
+        said = await group_report(client, group, **query)
+        assert {row["slug"] for row in said["sites"]} == set(OF_GROUP)
+        said["sites"] = [row for row in said["sites"] if row["slug"] != "portal-7"]
+        await sum_of_reports(client, said, once, **query)

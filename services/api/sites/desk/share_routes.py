@@ -9,14 +9,38 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.access.fields import TEXT_PATTERN
 from services.api.access.route import Who, admin_router, needs, site_of
-from services.api.sites.desk.shares import MAX_NAME, ShareLinks
+from services.api.sites.desk.shares import MAX_NAME, NewShareLink, ShareLinks, report_of
 from services.api.sites.registry import Registry
+from services.api.stats.reports.report_query import REPORT_PERIODS, ReportQuery
+from services.api.stats.reports.unit import ReportUnit
+from services.api.stats.site_query import MEASURED, OPENINGS
 from services.model.account import Role
 from services.model.site import Site
 from services.store.share_links import ShareLink
 
 SHARE = "/share"
 """What addresses begin with that a link opens."""
+REPORT = "/report"
+"""What those end with that show a report."""
+
+
+class SharedReportFields(BaseModel):
+    """Which report a link shows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    period: str = Field(json_schema_extra={"enum": list(REPORT_PERIODS)})
+    date: str = Field(
+        "",
+        max_length=30,
+        description="a day of it; without, whoever opens the link sees the last that is over",
+    )
+    opening: str = Field(MEASURED.value, json_schema_extra={"enum": list(OPENINGS)})
+
+    @property
+    def query(self) -> ReportQuery:
+        """The same as a report is asked for."""
+        return ReportQuery(self.period, self.date, self.opening)
 
 
 class ShareFields(BaseModel):
@@ -27,6 +51,9 @@ class ShareFields(BaseModel):
     name: str = Field(
         min_length=1, max_length=MAX_NAME, pattern=TEXT_PATTERN, description="whom it is for"
     )
+    report: SharedReportFields | None = Field(
+        None, description="what it shows; without, the traffic of the site"
+    )
 
 
 class ShareOut(BaseModel):
@@ -36,6 +63,7 @@ class ShareOut(BaseModel):
     name: str
     created_at: int = Field(description="milliseconds since 1970, UTC")
     created_by: str
+    report: SharedReportFields | None = Field(description="null: the traffic of the site")
 
 
 class NewShareOut(ShareOut):
@@ -59,14 +87,15 @@ def router(registry: Callable[[], Registry], links: Callable[[], ShareLinks]) ->
     @needs(Role.EDITOR)
     async def list_shares(site: Annotated[Site, known]) -> ShareList:
         """The links that show the traffic of a site to whoever has them."""
-        return ShareList(shares=[_out(one) for one in await links().of_site(site)])
+        return ShareList(shares=[_out(one) for one in await links().of(ReportUnit.of_site(site))])
 
     @routes.post("", status_code=HTTPStatus.CREATED)
     @needs(Role.EDITOR)
     async def make_share(site: Annotated[Site, known], new: ShareFields, who: Who) -> NewShareOut:
         """Make a link; it takes an owner, unless LUOT_EDITORS_PUBLISH is on."""
-        made = await links().make(who, site, new.name)
-        return NewShareOut(**_out(made.link).model_dump(), path=f"{SHARE}/{made.secret}")
+        query = None if new.report is None else new.report.query
+        made = await links().make(who, ReportUnit.of_site(site), new.name, query)
+        return NewShareOut(**_out(made.link).model_dump(), path=path_of(made))
 
     @routes.delete("/{id}", status_code=HTTPStatus.NO_CONTENT)
     @needs(Role.EDITOR)
@@ -76,10 +105,21 @@ def router(registry: Callable[[], Registry], links: Callable[[], ShareLinks]) ->
         who: Who,
     ) -> None:
         """Withdraw a link: within a second it shows nothing any more."""
-        await links().withdraw(who, site, id_)
+        await links().withdraw(who, ReportUnit.of_site(site), id_)
 
     return routes
 
 
+def path_of(made: NewShareLink) -> str:
+    """Return the path of a link that was just made, on this server."""
+    return f"{SHARE}/{made.secret}" + (REPORT if made.link.period else "")
+
+
 def _out(link: ShareLink) -> ShareOut:
-    return ShareOut(id=link.id, name=link.name, created_at=link.at, created_by=link.author)
+    query = report_of(link)
+    report = query and SharedReportFields(
+        period=query.period, date=query.dates, opening=query.opening
+    )
+    return ShareOut(
+        id=link.id, name=link.name, created_at=link.at, created_by=link.author, report=report
+    )

@@ -1,4 +1,4 @@
-"""Share links: whoever has one reads the traffic of one site, and nothing else."""
+"""Share links: whoever has one reads the traffic of one site, or one report, and nothing else."""
 
 import asyncio
 import re
@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
-from services.api.sites.registry import Registry
-from services.http.errors import ApiError, Told, shown, unavailable
+from services.api.stats.reports.report_query import REPORT_PERIODS, ReportQuery, report_scope
+from services.api.stats.reports.unit import ReportUnit, ReportUnits
+from services.http.errors import ApiError, Told, bad_request, shown, unavailable
 from services.model.site import Site
 from services.store import share_links
 from services.store.interface import Store, StoreError
@@ -36,13 +37,20 @@ class NewShareLink(NamedTuple):
     secret: str
 
 
+class SharedReport(NamedTuple):
+    """The report that a link shows."""
+
+    unit: ReportUnit
+    query: ReportQuery
+
+
 class ShareLinks:
     """The links of all sites, in memory: what strangers invent costs no query."""
 
     def __init__(
         self,
         store: Store,
-        registry: Registry,
+        units: ReportUnits,
         audit: Audit,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -50,7 +58,7 @@ class ShareLinks:
         editors_publish: bool = False,
     ) -> None:
         self._store = store
-        self._registry = registry
+        self._units = units
         self._audit = audit
         self._clock = clock
         self._monotonic = monotonic
@@ -62,37 +70,61 @@ class ShareLinks:
 
     async def find(self, secret: str) -> Site:
         """Return the site that a link shows. Raises ApiError, 404, for none of ours."""
+        link, unit = await self._found(secret)
+        if link.period or unit.group is not None:
+            raise _gone()
+        return unit.sites[0]
+
+    async def find_report(self, secret: str) -> SharedReport:
+        """Return the report that a link shows. Raises ApiError, 404, for none of ours."""
+        link, unit = await self._found(secret)
+        query = report_of(link)
+        if query is None:
+            raise _gone()
+        return SharedReport(unit, query)
+
+    async def _found(self, secret: str) -> tuple[ShareLink, ReportUnit]:
         if _SECRET.fullmatch(secret):
             await self._fresh()
             link = self._by_digest.get(_digest(secret))
-            site = None if link is None else self._registry.kept(link.site)
-            if site is not None:
-                return site
-        text = "this link shows nothing, or not any more; ask whoever gave it to you"
-        raise ApiError(HTTPStatus.NOT_FOUND, {"link": Told(text, "shares.gone")})
+            unit = link and await self._units.kept(link.site)
+            if link and unit:
+                return link, unit
+        raise _gone()
 
-    async def of_site(self, site: Site) -> list[ShareLink]:
-        """Return the links of a site, the oldest first. Raises ApiError, 503."""
+    async def of(self, unit: ReportUnit) -> list[ShareLink]:
+        """Return the links of a site or a group, the oldest first. Raises ApiError, 503."""
         await self._load()
-        return [link for link in self._by_digest.values() if link.site == site.kept_as]
+        return [link for link in self._by_digest.values() if link.site == unit.kept_as]
 
     def may_make(self, who: Principal) -> bool:
         """Tell whether somebody may show the traffic of their sites to others."""
         return who.is_owner or self.editors_publish
 
-    async def make(self, who: Principal, site: Site, name: str) -> NewShareLink:
-        """Make a link. Raises ApiError: 403 for an editor who may not publish, 409 at 50."""
+    async def make(
+        self, who: Principal, unit: ReportUnit, name: str, report: ReportQuery | None = None
+    ) -> NewShareLink:
+        """Make a link. Raises ApiError: 403 for an editor who may not publish, 409 at 50.
+
+        report  what it shows; None for the traffic, which a group has not
+        """
         if not self.may_make(who):
             text = "only an owner may publish the traffic of a site (or LUOT_EDITORS_PUBLISH)"
             raise ApiError(HTTPStatus.FORBIDDEN, {"name": Told(text, "error.publishing")})
+        now = int(self._clock() * 1000)
+        if report is not None:
+            report_scope(report, unit.require_sites()[0].day_of(now))
+        elif unit.group is not None:
+            text = f"a link of a group shows a report; expected {', '.join(REPORT_PERIODS)}"
+            raise bad_request("period", Told(text, "shares.no_report"))
         async with self._changing:
-            if len(await self.of_site(site)) >= MOST_OF_A_SITE:
-                text = f"{site.slug} has {MOST_OF_A_SITE} links; withdraw one first"
+            if len(await self.of(unit)) >= MOST_OF_A_SITE:
+                text = f"{unit.slug} has {MOST_OF_A_SITE} links; withdraw one first"
                 told = Told(text, "shares.too_many", count=MOST_OF_A_SITE)
                 raise ApiError(HTTPStatus.CONFLICT, {"name": told})
-            secret, now = secrets.token_urlsafe(_SECRET_BYTES), int(self._clock() * 1000)
+            secret = secrets.token_urlsafe(_SECRET_BYTES)
             link = ShareLink(
-                site.kept_as,
+                unit.kept_as,
                 secrets.token_hex(_ID_BYTES),
                 now,
                 0,
@@ -100,25 +132,26 @@ class ShareLinks:
                 name,
                 who.name,
                 now,
+                *(report or ()),
             )
             async with self._audit.recorded(
-                who, "share.add", link.id, site=site.slug, after={"name": name}
+                who, "share.add", link.id, site=unit.audited_as, after=_fields(link, unit)
             ):
                 await self._save(link)
         return NewShareLink(link, secret)
 
-    async def withdraw(self, who: Principal, site: Site, id_: str) -> None:
-        """Let a link show nothing from now on. Raises ApiError, 404 for none of the site."""
+    async def withdraw(self, who: Principal, unit: ReportUnit, id_: str) -> None:
+        """Let a link show nothing from now on. Raises ApiError, 404 for none of the unit."""
         async with self._changing:
-            known = next((link for link in await self.of_site(site) if link.id == id_), None)
+            known = next((link for link in await self.of(unit) if link.id == id_), None)
             if known is None:
-                text = f"{shown(id_)} is no link of {site.slug}"
+                text = f"{shown(id_)} is no link of {unit.slug}"
                 raise ApiError(HTTPStatus.NOT_FOUND, {"id": text})
             gone = known._replace(
                 version=max(known.version + 1, int(self._clock() * 1000)), withdrawn=1
             )
             async with self._audit.recorded(
-                who, "share.withdraw", id_, site=site.slug, before={"name": known.name}
+                who, "share.withdraw", id_, site=unit.audited_as, before=_fields(known, unit)
             ):
                 await self._save(gone)
 
@@ -157,6 +190,22 @@ class ShareLinks:
             raise unavailable(f"the store cannot be read: {error}") from error
         self._by_digest = {link.digest: link for link in links}
         self._loaded_at = at
+
+
+def report_of(link: ShareLink) -> ReportQuery | None:
+    """Return the report that a link shows; None where it shows the traffic of a site."""
+    return ReportQuery(link.period, link.dates, link.opening) if link.period else None
+
+
+def _fields(link: ShareLink, unit: ReportUnit) -> dict[str, object]:
+    group = "" if unit.group is None else unit.slug
+    shows = {name: getattr(link, name) for name in ("name", "period", "dates", "opening")}
+    return {**shows, "group": group}
+
+
+def _gone() -> ApiError:
+    text = "this link shows nothing, or not any more; ask whoever gave it to you"
+    return ApiError(HTTPStatus.NOT_FOUND, {"link": Told(text, "shares.gone")})
 
 
 def _digest(secret: str) -> str:

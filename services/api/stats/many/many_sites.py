@@ -154,7 +154,7 @@ async def _read(store: Store, names: Iterable[str], scope: Scope) -> dict[str, O
     if scope.before:
         before = await queries_many.sums(store, names, scope.before, scope.before.days)
     first = await counter_queries.first_days(store, names) if names else {}
-    entered = await _entered(store, names) if scope.opening is not Opening.EXCLUDE else {}
+    entered = await openings_of(store, names) if scope.opening is not Opening.EXCLUDE else {}
     return {
         name: _own(
             scope,
@@ -167,7 +167,8 @@ async def _read(store: Store, names: Iterable[str], scope: Scope) -> dict[str, O
     }
 
 
-async def _entered(store: Store, names: Sequence[str]) -> dict[str, OpeningNumbers]:
+async def openings_of(store: Store, names: Sequence[str]) -> dict[str, OpeningNumbers]:
+    """Read what the ledger holds of whole sites, by the names that have any. Raises StoreError."""
     entered = {}
     for name, entries in (await counter_queries.balances(store, names, [_WHOLE_SITE])).items():
         counts: dict[Key, tuple[int, int]] = {}

@@ -1,23 +1,25 @@
-"""Makes a report of sites: their numbers added up."""
+"""Makes a report of a site, or of a group of sites."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from services.api.stats.measures import Counts, Measure, change
 from services.api.stats.opening import Opening
 from services.api.stats.panel_reading import ordered_by
 from services.api.stats.reader import StatsReader
+from services.api.stats.reports.group_numbers import numbers_of_group
 from services.api.stats.reports.report_query import ReportQuery, ReportScope, report_scope
 from services.api.stats.reports.site_numbers import (
     LISTS,
-    ROWS,
     ComparedCounts,
+    ListNumbers,
+    NumbersOfSite,
     ReportedNumbers,
     numbers_of,
 )
 from services.api.stats.reports.traffic_report import (
     ReportDays,
+    ReportedGroup,
     ReportedSite,
     ReportFigure,
     ReportList,
@@ -26,52 +28,54 @@ from services.api.stats.reports.traffic_report import (
     ReportRow,
     TrafficReport,
 )
-from services.api.stats.results import summed
+from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.site_query import CHARTED
 from services.api.stats.spans import Span
 from services.model.calendar import to_date
-from services.model.site import Site
 
 
 async def make_report(
     reader: StatsReader,
-    sites: Sequence[Site],
+    unit: ReportUnit,
     query: ReportQuery,
     at_ms: int,
     *,
     is_public: bool = False,
 ) -> TrafficReport:
-    """Return the report of one or more sites. Raises ApiError, which names the parameter.
+    """Return the report of a site or a group. Raises ApiError, which names the parameter.
 
     at_ms      the moment, in ms since 1970; the first site's day of it decides what is over
     is_public  whether strangers see it: then hidden pages are no rows
     """
+    sites = unit.require_sites()
     scope = report_scope(query, sites[0].day_of(at_ms))
-    numbers = [await numbers_of(reader, site, scope, is_public=is_public) for site in sites]
-    traffic = _together([one.traffic for one in numbers])
-    downloads = _together([one.downloads for one in numbers])
-    firsts = [one.first_day for one in numbers]
-    known = [day for day in firsts if day is not None]
+    if unit.group is None:
+        numbers = await numbers_of(reader, sites[0], scope, is_public=is_public)
+    else:
+        numbers = await numbers_of_group(reader, sites, scope, at_ms, is_public=is_public)
+    first_day = numbers.first_day
     return TrafficReport(
-        sites=[ReportedSite(slug=site.slug, name=site.name or site.slug) for site in sites],
+        group=None if unit.group is None else ReportedGroup(slug=unit.slug, name=unit.name),
+        sites=[_site(one) for one in numbers.sites],
         period=query.period,
         days=_days(scope.span),
         until=to_date(scope.elapsed.last),
         before=_days(scope.before.compared),
         year_before=_days(scope.year_before.compared),
-        counted_since=to_date(max(known)) if known and None not in firsts else None,
+        counted_since=None if first_day is None else to_date(first_day),
+        known_days=numbers.known_days,
         opening=ReportOpening(
-            views=sum(one.entered[0] for one in numbers),
-            visits=sum(one.entered[1] for one in numbers),
+            views=numbers.entered[0],
+            visits=numbers.entered[1],
             included=scope.before.opening is not Opening.EXCLUDE,
         ),
         figures=[
-            *(_figure(measure, traffic, scope) for measure in CHARTED),
-            _figure(Measure.DOWNLOADS, downloads, scope),
+            *(_figure(measure, numbers.traffic, numbers, scope) for measure in CHARTED),
+            _figure(Measure.DOWNLOADS, numbers.downloads, numbers, scope),
         ],
-        by_day=_rows([one.by_day for one in numbers], scope),
-        by_month=_rows([one.by_month for one in numbers], scope),
-        **{name: _list(name, numbers, traffic.now) for name in LISTS},
+        by_day=_rows(numbers.by_day, scope),
+        by_month=_rows(numbers.by_month, scope),
+        **{name: _list(name, numbers.lists[name], numbers.traffic.now) for name in LISTS},
     )
 
 
@@ -79,31 +83,44 @@ def _days(span: Span) -> ReportDays:
     return ReportDays(first=to_date(span.first), last=to_date(span.last))
 
 
-def _together(of_sites: Sequence[ComparedCounts]) -> ComparedCounts:
-    """Add up; of a period that is not known of all sites, nothing is."""
-    before = [one.before for one in of_sites]
-    year_before = [one.year_before for one in of_sites]
-    return ComparedCounts(summed(one.now for one in of_sites), _sum(before), _sum(year_before))
+def _site(one: NumbersOfSite) -> ReportedSite:
+    now, before, year_before = one.traffic
+    changes = {
+        f"{measure}_{name}": _change(measure, now, other)
+        for measure in (Measure.PAGEVIEWS, Measure.VISITS)
+        for name, other in (("change", before), ("year_change", year_before))
+    }
+    return ReportedSite(
+        slug=one.site.slug,
+        name=one.site.name or one.site.slug,
+        counted_since=None if one.first_day is None else to_date(one.first_day),
+        pageviews=now.pageviews,
+        visits=now.visits,
+        visitors=now.visitors,
+        **changes,
+    )
 
 
-def _sum(counts: Sequence[Counts | None]) -> Counts | None:
-    known = [one for one in counts if one is not None]
-    return summed(known) if len(known) == len(counts) else None
+def _change(measure: Measure, now: Counts, before: Counts | None) -> float | None:
+    return change(measure, now.value(measure), None if before is None else before.value(measure))
 
 
-def _figure(measure: Measure, counted: ComparedCounts, scope: ReportScope) -> ReportFigure:
+def _figure(
+    measure: Measure, counted: ComparedCounts, numbers: ReportedNumbers, scope: ReportScope
+) -> ReportFigure:
     value = int(counted.now.value(measure) or 0)
     before, year_before = (
         None if counts is None else int(counts.value(measure) or 0)
         for counts in (counted.before, counted.year_before)
     )
-    months = scope.span.months
-    several = months > 1 and scope.elapsed == scope.span
+    # A mean is of days of which something is known: what was not counted yet is no 0.
+    days, months = numbers.known_days, scope.span.months
+    is_whole = days == scope.span.days
     return ReportFigure(
         measure=measure.value,
         value=value,
-        per_day=round(value / scope.elapsed.days, 2),
-        per_month=round(value / months, 2) if several else None,
+        per_day=round(value / days, 2) if days else None,
+        per_month=round(value / months, 2) if months > 1 and is_whole else None,
         before=before,
         change=change(measure, value, before),
         year_before=year_before,
@@ -111,35 +128,29 @@ def _figure(measure: Measure, counted: ComparedCounts, scope: ReportScope) -> Re
     )
 
 
-def _rows(of_sites: Iterable[Sequence[tuple[date, Counts]]], scope: ReportScope) -> list[ReportRow]:
+def _rows(rows: Sequence[tuple[date, Counts]], scope: ReportScope) -> list[ReportRow]:
     last = to_date(scope.elapsed.last)
-    counts: dict[date, Counts] = defaultdict(Counts)
-    for rows in of_sites:
-        for first, of_row in rows:
-            if first <= last:
-                counts[first].add(of_row)
     return [
         ReportRow(date=first, pageviews=of.pageviews, visits=of.visits, visitors=of.visitors)
-        for first, of in sorted(counts.items())
+        for first, of in rows
+        if first <= last
     ]
 
 
-def _list(name: str, numbers: Sequence[ReportedNumbers], traffic: Counts) -> ReportList:
-    """Return the first rows of all sites: pages are each site's own, the others add up."""
+def _list(name: str, listed: ListNumbers, traffic: Counts) -> ReportList:
     measure = ordered_by(LISTS[name])
-    counted: dict[tuple[str, str], int] = defaultdict(int)
-    for one in numbers:
-        site = one.site.slug if name == "pages" and len(numbers) > 1 else ""
-        for row in one.lists[name].rows:
-            counted[site, row.name] += int(row.counts.value(measure) or 0)
-    most = sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:ROWS]
-    whole = max(int(traffic.value(measure) or 0), sum(count for _, count in most), 1)
+    whole = max(int(traffic.value(measure) or 0), sum(row.counted for row in listed.rows), 1)
     return ReportList(
         measure=measure.value,
         rows=[
-            ReportPart(name=of, site=site, count=count, percent=round(100 * count / whole, 1))
-            for (site, of), count in most
+            ReportPart(
+                name=row.name,
+                site=row.site,
+                count=row.counted,
+                percent=round(100 * row.counted / whole, 1),
+            )
+            for row in listed.rows
         ],
-        problem=next((one.lists[name].problem for one in numbers if one.lists[name].problem), ""),
-        partial=any(one.lists[name].partial for one in numbers),
+        problem=listed.problem,
+        partial=listed.partial,
     )

@@ -1,4 +1,4 @@
-"""`GET /api/v1/reports/{slug}`: a report for programs."""
+"""`GET /api/v1/reports/{slug}` and `/api/v1/groups/{group}/report`: reports for programs."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -6,17 +6,20 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from services.api.access.route import AdminRoute, Who, credentials, needs, site_of
+from services.api.sites.groups.routes import OfGroup
 from services.api.sites.registry import Registry
 from services.api.stats.opening import Opening
 from services.api.stats.panels import PanelSource
 from services.api.stats.reports.report_query import DEFAULT, REPORT_PERIODS, ReportQuery
 from services.api.stats.reports.traffic_report import TrafficReport
+from services.api.stats.reports.unit import ReportUnit, ReportUnits
 from services.api.stats.site_query import MEASURED
 from services.http.departures import unless_gone
 from services.model.account import Role
 from services.model.site import Site
 
 PATH = "/api/v1/reports/{slug}"
+GROUP_PATH = "/api/v1/groups/{group}/report"
 
 ReportPeriod = Annotated[
     str,
@@ -41,8 +44,12 @@ ReportedOpening = Annotated[
 ]
 
 
-def router(registry: Callable[[], Registry], panels: Callable[[], PanelSource]) -> APIRouter:
-    """Return the route; both are called for every request."""
+def router(
+    registry: Callable[[], Registry],
+    panels: Callable[[], PanelSource],
+    units: Callable[[], ReportUnits],
+) -> APIRouter:
+    """Return the routes; what they need is looked up for every request."""
     routes = APIRouter(
         tags=["stats"],
         route_class=AdminRoute,
@@ -63,6 +70,23 @@ def router(registry: Callable[[], Registry], panels: Callable[[], PanelSource]) 
     ) -> TrafficReport:
         """What an office reports of a period: figures, changes, days, months, most read."""
         query = ReportQuery(period, date, opening)
-        return await unless_gone(request, panels().report([site], query, who, request))
+        unit = ReportUnit.of_site(site)
+        return await unless_gone(request, panels().report(unit, query, who, request))
+
+    @routes.get(GROUP_PATH)
+    @needs(Role.VIEWER)
+    async def group_report(
+        request: Request,
+        who: Who,
+        group: OfGroup,
+        period: ReportPeriod = DEFAULT,
+        date: ReportDate = "",
+        opening: ReportedOpening = MEASURED.value,
+    ) -> TrafficReport:
+        """The same of a group of sites, added up; 403 for one of which not all sites are yours."""
+        registry().require_loaded()
+        unit = await units().group(group, who)
+        query = ReportQuery(period, date, opening)
+        return await unless_gone(request, panels().report(unit, query, who, request))
 
     return routes

@@ -11,17 +11,17 @@ from services.api.access.principal import Principal
 from services.api.counter.parameters import one_of
 from services.api.stats.reports.mailer import ADDRESS, MOST_ADDRESSES
 from services.api.stats.reports.report_query import REPORT_PERIODS, ReportQuery, report_scope
+from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.site_query import OPENINGS
 from services.http.errors import ApiError, Told, bad_request, shown, unavailable
 from services.model.display import Lang
-from services.model.site import Site
 from services.store import report_schedules
 from services.store.interface import Store, StoreError
 from services.store.report_schedules import ReportSchedule, ReportSending
 
 MAILED_PERIODS = REPORT_PERIODS[:-1]
 """All but dates of one's own, which do not come again."""
-MOST_OF_A_SITE = 20
+MOST_OF_A_UNIT = 20
 _ID_BYTES = 6
 
 
@@ -33,7 +33,7 @@ class ScheduledReport(NamedTuple):
 
 
 class ReportSchedules:
-    """The schedules of all sites; those of a site are its editors'."""
+    """The schedules of all sites and groups; those of a site are its editors'."""
 
     def __init__(self, store: Store, audit: Audit, clock: Callable[[], float] = time.time) -> None:
         self._store = store
@@ -48,20 +48,20 @@ class ReportSchedules:
             for one in await report_schedules.load(self._store)
         ]
 
-    async def of_site(self, site: Site) -> list[ScheduledReport]:
-        """Return the schedules of a site, the oldest first. Raises ApiError, 503."""
+    async def of(self, unit: ReportUnit) -> list[ScheduledReport]:
+        """Return the schedules of a site or a group, the oldest first. Raises ApiError, 503."""
         try:
-            return [one for one in await self.all() if one.schedule.site == site.kept_as]
+            return [one for one in await self.all() if one.schedule.site == unit.kept_as]
         except StoreError as error:
             raise unavailable(f"the store cannot be read: {error}") from error
 
     async def add(
-        self, who: Principal, site: Site, period: str, lang: str, opening: str, addresses: str
+        self, who: Principal, unit: ReportUnit, period: str, lang: str, opening: str, addresses: str
     ) -> ReportSchedule:
         """Send the report of each period from the one under way on. Raises ApiError."""
         now = int(self._clock() * 1000)
         schedule = ReportSchedule(
-            site.kept_as,
+            unit.kept_as,
             secrets.token_hex(_ID_BYTES),
             now,
             0,
@@ -72,36 +72,35 @@ class ReportSchedules:
             who.name,
             now,
         )
-        if len(await self.of_site(site)) >= MOST_OF_A_SITE:
-            text = f"{site.slug} has {MOST_OF_A_SITE} schedules; remove one first"
-            told = Told(text, "report.mail.too_many", count=MOST_OF_A_SITE)
+        if len(await self.of(unit)) >= MOST_OF_A_UNIT:
+            text = f"{unit.slug} has {MOST_OF_A_UNIT} schedules; remove one first"
+            told = Told(text, "report.mail.too_many", count=MOST_OF_A_UNIT)
             raise ApiError(HTTPStatus.CONFLICT, {"addresses": told})
         # What is over by now was not asked for.
-        over = report_scope(ReportQuery(schedule.period), site.day_of(now)).span.last
+        today = unit.require_sites()[0].day_of(now)
+        over = report_scope(ReportQuery(schedule.period), today).span.last
         async with self._audit.recorded(
-            who, "report.schedule", schedule.id, site=site.slug, after=_fields(schedule)
+            who, "report.schedule", schedule.id, site=unit.audited_as, after=_fields(schedule, unit)
         ):
             try:
                 await report_schedules.mark(
-                    self._store, ReportSending(site.kept_as, schedule.id, now, over)
+                    self._store, ReportSending(unit.kept_as, schedule.id, now, over)
                 )
                 await report_schedules.save(self._store, schedule)
             except StoreError as error:
                 raise unavailable(f"the store did not take the change: {error}") from error
         return schedule
 
-    async def remove(self, who: Principal, site: Site, id_: str) -> None:
-        """Send no more of a schedule. Raises ApiError, 404 for none of the site."""
-        known = next(
-            (one.schedule for one in await self.of_site(site) if one.schedule.id == id_), None
-        )
+    async def remove(self, who: Principal, unit: ReportUnit, id_: str) -> None:
+        """Send no more of a schedule. Raises ApiError, 404 for none of the unit."""
+        known = next((one.schedule for one in await self.of(unit) if one.schedule.id == id_), None)
         if known is None:
             raise ApiError(
-                HTTPStatus.NOT_FOUND, {"id": f"{shown(id_)} is no schedule of {site.slug}"}
+                HTTPStatus.NOT_FOUND, {"id": f"{shown(id_)} is no schedule of {unit.slug}"}
             )
         version = max(known.version + 1, int(self._clock() * 1000))
         async with self._audit.recorded(
-            who, "report.unschedule", id_, site=site.slug, before=_fields(known)
+            who, "report.unschedule", id_, site=unit.audited_as, before=_fields(known, unit)
         ):
             try:
                 await report_schedules.save(self._store, known._replace(version=version, removed=1))
@@ -131,12 +130,13 @@ def _addresses(text: str) -> Sequence[str]:
     return tuple(found)
 
 
-def _fields(schedule: ReportSchedule) -> dict[str, object]:
+def _fields(schedule: ReportSchedule, unit: ReportUnit) -> dict[str, object]:
     return {
         "period": schedule.period,
         "lang": schedule.lang,
         "opening": schedule.opening,
         "addresses": list(schedule.addresses),
+        "group": "" if unit.group is None else unit.slug,
     }
 
 

@@ -12,17 +12,16 @@ from contextlib import suppress
 from email.message import EmailMessage
 
 from services.api import metrics
-from services.api.sites.registry import Registry
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports.mailer import Mailer, MailError
 from services.api.stats.reports.making import make_report
 from services.api.stats.reports.report_query import ReportQuery, report_scope
 from services.api.stats.reports.schedules import ReportSchedules, ScheduledReport
 from services.api.stats.reports.traffic_report import TrafficReport
+from services.api.stats.reports.unit import ReportUnit, ReportUnits
 from services.http.errors import ApiError
 from services.model.calendar import to_date
 from services.model.display import Lang
-from services.model.site import Site
 from services.state.errors import StateError
 from services.state.report_lock import LOCK_SECONDS, report_lock
 from services.state.state import State
@@ -48,7 +47,7 @@ class ReportSender:
     def __init__(
         self,
         schedules: ReportSchedules,
-        registry: Registry,
+        units: ReportUnits,
         store: Store,
         state: State,
         reader: StatsReader,
@@ -58,7 +57,7 @@ class ReportSender:
     ) -> None:
         """`compose` makes the message of a report, without those it goes to."""
         self._schedules = schedules
-        self._registry = registry
+        self._units = units
         self._store = store
         self._state = state
         self._reader = reader
@@ -95,41 +94,41 @@ class ReportSender:
             with suppress(StateError):
                 await lock.release()
 
-    async def send_test(self, site: Site, address: str, lang: Lang) -> None:
+    async def send_test(self, unit: ReportUnit, address: str, lang: Lang) -> None:
         """Send the report of the month before to one address. Raises MailError, ApiError."""
-        report = await self._report(site, ReportQuery())
+        report = await self._report(unit, ReportQuery())
         await self._send(report, lang, [address])
 
     async def _send_if_due(self, one: ScheduledReport) -> int:
         schedule, sending = one
-        site = self._registry.kept(schedule.site)
-        if site is None:
+        unit = await self._units.kept(schedule.site)
+        if unit is None or not unit.sites:
             return 0
         now = int(self._clock() * 1000)
         query = ReportQuery(schedule.period, opening=schedule.opening)
         # As if it were some hours earlier: a period is over a while after its end.
-        span = report_scope(query, site.day_of(now - HOURS_AFTER * _HOUR_MS)).span
+        span = report_scope(query, unit.sites[0].day_of(now - HOURS_AFTER * _HOUR_MS)).span
         if span.last <= sending.sent or now < _next_attempt(one):
             return 0
         mark = sending._replace(version=max(sending.version + 1, now))
         try:
-            report = await self._report(site, query._replace(dates=to_date(span.first).isoformat()))
+            report = await self._report(unit, query._replace(dates=to_date(span.first).isoformat()))
             await self._send(report, Lang(schedule.lang), schedule.addresses)
         except (MailError, ApiError) as error:
             why = "; ".join(error.errors.values()) if isinstance(error, ApiError) else str(error)
             metrics.REPORTS_FAILED.inc()
-            log.warning("the report of %s was not sent: %s", site.slug, why)
+            log.warning("the report of %s was not sent: %s", unit.slug, why)
             failed = mark._replace(failures=sending.failures + 1, problem=why[:500])
             await report_schedules.mark(self._store, failed)
             return 0
         metrics.REPORTS_SENT.inc()
-        log.info("the report of %s was sent to %d addresses", site.slug, len(schedule.addresses))
+        log.info("the report of %s was sent to %d addresses", unit.slug, len(schedule.addresses))
         done = mark._replace(sent=span.last, sent_at=now, failures=0, problem="")
         await report_schedules.mark(self._store, done)
         return 1
 
-    async def _report(self, site: Site, query: ReportQuery) -> TrafficReport:
-        return await make_report(self._reader, [site], query, int(self._clock() * 1000))
+    async def _report(self, unit: ReportUnit, query: ReportQuery) -> TrafficReport:
+        return await make_report(self._reader, unit, query, int(self._clock() * 1000))
 
     async def _send(self, report: TrafficReport, lang: Lang, addresses: Sequence[str]) -> None:
         message = await asyncio.to_thread(self._compose, report, lang)

@@ -1,6 +1,7 @@
 """The numbers of one site for a report, by the reader that the dashboard and the API use."""
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -9,12 +10,12 @@ from msgspec import structs
 from services.api.stats.comparison import gap
 from services.api.stats.filters import Property
 from services.api.stats.measures import Counts, Measure
-from services.api.stats.opening import Opening
+from services.api.stats.opening import Opening, OpeningNumbers
 from services.api.stats.panel_reading import ordered_by, question_of
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports.report_query import ReportScope
-from services.api.stats.results import Row
+from services.api.stats.results import StatsResult
 from services.api.stats.site_query import CHARTED
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Interval, Span
@@ -27,10 +28,18 @@ LISTS = {"pages": Property.PAGE, "sources": Property.SOURCE, "devices": Property
 ROWS = 20
 
 
+class ListedCount(NamedTuple):
+    """A row of a list; `site` is the slug of its site in a report of several."""
+
+    name: str
+    counted: int
+    site: str = ""
+
+
 class ListNumbers(NamedTuple):
     """Rows of a breakdown, or why there are none; partial where raw hits are gone."""
 
-    rows: list[Row]
+    rows: list[ListedCount]
     problem: str = ""
     partial: bool = False
 
@@ -43,21 +52,32 @@ class ComparedCounts(NamedTuple):
     year_before: Counts | None
 
 
-class ReportedNumbers(NamedTuple):
-    """What a report needs of a site.
-
-    by_day, by_month  rows named by their first day
-    first_day         the first counted day; None where nothing was
-    entered           views and visits of opening balances of the period
-    """
+class NumbersOfSite(NamedTuple):
+    """The traffic of one of the sites, and the first day on which it was counted."""
 
     site: Site
+    traffic: ComparedCounts
+    first_day: int | None
+
+
+class ReportedNumbers(NamedTuple):
+    """What a report needs of a site, or of a group of sites.
+
+    sites          each by itself, in the order of the report
+    by_day, by_month  rows named by their first day
+    first_day      the first counted day; None where nothing was
+    known_days     of the days that have come, those of which anything is known
+    entered        views and visits of opening balances of the period
+    """
+
+    sites: Sequence[NumbersOfSite]
     traffic: ComparedCounts
     downloads: ComparedCounts
     by_day: list[tuple[date, Counts]]
     by_month: list[tuple[date, Counts]]
     lists: dict[str, ListNumbers]
     first_day: int | None
+    known_days: int
     entered: tuple[int, int]
 
 
@@ -90,18 +110,38 @@ async def numbers_of(
         asyncio.gather(
             reader.timeseries(whole, Interval.DATE), reader.timeseries(whole, Interval.MONTH)
         ),
-        asyncio.gather(*(_listed(reader, asked, by, is_public=is_public) for by in LISTS.values())),
+        asyncio.gather(*(listed(reader, asked, by, is_public=is_public) for by in LISTS.values())),
     )
     return ReportedNumbers(
-        site,
+        [NumbersOfSite(site, traffic, first_day)],
         traffic,
         downloads,
-        [(date.fromisoformat(row.name), row.counts) for row in by_day.rows],
-        [(date.fromisoformat(row.name), row.counts) for row in by_month.rows],
+        dated(by_day),
+        dated(by_month),
         dict(zip(LISTS, lists, strict=True)),
         first_day,
+        known_days(scope, first_day, [moment.opening]),
         moment.entered(scope.elapsed, scope.before.today),
     )
+
+
+def dated(result: StatsResult) -> list[tuple[date, Counts]]:
+    """Return the rows of a timeseries by their first day."""
+    return [(date.fromisoformat(row.name), row.counts) for row in result.rows]
+
+
+def known_days(scope: ReportScope, first_day: int | None, entered: Iterable[OpeningNumbers]) -> int:
+    """Return how many of the days that have come anything is known of.
+
+    entered  opening balances, which count where they are in the figures
+    """
+    days, opening = scope.elapsed, scope.before.opening
+    known: set[int] = set()
+    if opening is not Opening.ONLY and first_day is not None:
+        known.update(range(max(first_day, days.first), days.last + 1))
+    if opening is not Opening.EXCLUDE:
+        known.update(*(one.covered(days, scope.before.today) for one in entered))
+    return len(known)
 
 
 class _Compare:
@@ -134,16 +174,23 @@ class _Compare:
         return None if found.warnings else found.total()
 
 
-async def _listed(
-    reader: StatsReader, asked: StatsQuery, by: Property, *, is_public: bool
+async def listed(
+    reader: StatsReader,
+    asked: StatsQuery,
+    by: Property,
+    *,
+    is_public: bool,
+    most: int = ROWS,
 ) -> ListNumbers:
+    """Return the first rows of a breakdown of one site."""
     measure = ordered_by(by)
     question = structs.replace(asked, measures=(measure,))
     if is_public:
         question = question.of_shown_pages(by)
     try:
-        found = await reader.breakdown(question, BreakdownQuery(by, ROWS, 1))
+        found = await reader.breakdown(question, BreakdownQuery(by, most, 1))
     except ApiError as error:
         return ListNumbers([], "; ".join(error.errors.values()))
-    rows = [row for row in found.rows if row.counts.value(measure)]
+    counts = [(row.name, int(row.counts.value(measure) or 0)) for row in found.rows]
+    rows = [ListedCount(name, count) for name, count in counts if count]
     return ListNumbers(rows, partial=bool(found.warnings))

@@ -6,7 +6,22 @@ from pydantic import BaseModel, Field
 
 
 class ReportedSite(BaseModel):
-    """A site whose traffic is in the report."""
+    """A site whose traffic is in the report; changes are in percent, null where none is known."""
+
+    slug: str
+    name: str
+    counted_since: datetime.date | None = Field(description="its first counted day")
+    pageviews: int
+    visits: int
+    visitors: int
+    pageviews_change: float | None = Field(description="from the period before")
+    pageviews_year_change: float | None = Field(description="from the year before")
+    visits_change: float | None = Field(description="from the period before")
+    visits_year_change: float | None = Field(description="from the year before")
+
+
+class ReportedGroup(BaseModel):
+    """The group of sites that a report is of."""
 
     slug: str
     name: str
@@ -24,8 +39,10 @@ class ReportFigure(BaseModel):
 
     measure: str
     value: int
-    per_day: float = Field(description="mean of the days that have come")
-    per_month: float | None = Field(description="mean of a month, where several are over")
+    per_day: float | None = Field(description="mean of `known_days`; null where these are none")
+    per_month: float | None = Field(
+        description="mean of a month, where several are over and all of their days are known"
+    )
     before: int | None = Field(description="of the period before")
     change: float | None = Field(description="from the period before, in percent")
     year_before: int | None = Field(description="of the same period of the year before")
@@ -68,8 +85,12 @@ class ReportOpening(BaseModel):
 
 
 class TrafficReport(BaseModel):
-    """The traffic of one or several sites in a period."""
+    """The traffic of a site, or of a group of sites, in a period.
 
+    Figures and rows of a group are sums over its sites: who reads two of them is two visitors.
+    """
+
+    group: ReportedGroup | None = Field(description="null in the report of one site")
     sites: list[ReportedSite]
     period: str
     days: ReportDays
@@ -77,7 +98,10 @@ class TrafficReport(BaseModel):
     before: ReportDays
     year_before: ReportDays
     counted_since: datetime.date | None = Field(
-        description="the first day on which all of the sites were counted"
+        description="the first day on which the site, or any of the group, was counted"
+    )
+    known_days: int = Field(
+        description="days that have come and were counted, or of which opening balances are in"
     )
     opening: ReportOpening
     figures: list[ReportFigure]
@@ -95,5 +119,5 @@ class TrafficReport(BaseModel):
     @property
     def file_name(self) -> str:
         """What a file with it is called, without an ending."""
-        of = self.sites[0].slug if len(self.sites) == 1 else "sites"
+        of = self.sites[0].slug if self.group is None else self.group.slug
         return f"{of}-report-{self.days.first}-to-{self.days.last}"

@@ -1,6 +1,7 @@
 """A report as a workbook of Excel, which other programs open, too."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
@@ -12,6 +13,9 @@ _LOCALES = {Lang.VI: "[$-42A]", Lang.EN: "[$-409]"}
 """Windows's numbers of languages: whoever opens the file reads dots or commas as the text has."""
 _DATES = {Lang.VI: "d/m/yyyy", Lang.EN: "d mmm yyyy"}
 _MONTHS = {Lang.VI: "m/yyyy", Lang.EN: "mmm yyyy"}
+_FONT = "Calibri"
+_LINE = 15.0
+"""Points, of one line of text."""
 _WIDEST = 70
 _NARROWEST = 11
 _MOST_OF_CELL = 32_000
@@ -52,29 +56,35 @@ def workbook(sheets: Sequence[Sheet], lang: Lang) -> bytes:
 
     book = openpyxl.Workbook()
     book.remove(book.active)
+    bold = Font(name=_FONT, size=11, bold=True)
     for sheet in sheets:
         page = book.create_sheet(sheet.name)
         page.append([])
         _put(page.cell(1, 1), sheet.title, lang)
-        page.cell(1, 1).font = Font(bold=True, size=14)
+        page.cell(1, 1).font = Font(name=_FONT, size=14, bold=True)
+        widths = [_width(sheet, place, lang) for place in range(len(sheet.headings))]
         for place, heading in enumerate(sheet.headings, 1):
             cell = page.cell(3, place)
             _put(cell, heading, lang)
-            cell.font = Font(bold=True)
+            cell.font = bold
             cell.fill = PatternFill("solid", fgColor="E3F1EF")
-            cell.alignment = Alignment(wrap_text=True, vertical="top")
+            values = [row[place - 1] for row in sheet.rows if place <= len(row)]
+            beside = "left" if any(isinstance(value, str) for value in values) else "right"
+            cell.alignment = Alignment(horizontal=beside, vertical="top", wrap_text=True)
+            page.column_dimensions[cell.column_letter].width = widths[place - 1]
+        # Programs other than Excel leave a row of wrapped text as high as one line.
+        page.row_dimensions[3].height = _height(sheet.headings, widths)
         for line, row in enumerate(sheet.rows, 4):
             for place, value in enumerate(row, 1):
-                _put(page.cell(line, place), value, lang)
+                cell = page.cell(line, place)
+                _put(cell, value, lang)
+                cell.alignment = Alignment(vertical="top", wrap_text=isinstance(value, str))
+            texts = [value if isinstance(value, str) else "" for value in row]
+            if (height := _height(texts, widths)) > _LINE:
+                page.row_dimensions[line].height = height
         below = 4 + len(sheet.rows) + 1
         for line, note in enumerate(sheet.notes, below):
             _put(page.cell(line, 1), note, lang)
-        for place in range(1, len(sheet.headings) + 1):
-            texts = [str(row[place - 1] or "") for row in sheet.rows if place <= len(row)]
-            longest = max(map(len, texts), default=0)
-            heading_width = max(map(len, sheet.headings[place - 1].split()), default=0)
-            width = min(_WIDEST, max(_NARROWEST, heading_width + 2, longest + 2))
-            page.column_dimensions[page.cell(3, place).column_letter].width = width
         page.freeze_panes = "A4"
         page.page_setup.paperSize = page.PAPERSIZE_A4
         page.page_setup.orientation = "landscape"
@@ -85,6 +95,37 @@ def workbook(sheets: Sequence[Sheet], lang: Lang) -> bytes:
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
+
+
+def _width(sheet: Sheet, place: int, lang: Lang) -> int:
+    """Return how wide a column is, in characters."""
+    values = [row[place] for row in sheet.rows if place < len(row)]
+    longest = max((len(_shown(value, lang)) for value in values), default=0)
+    word = max(map(len, sheet.headings[place].split()), default=0)
+    return min(_WIDEST, max(_NARROWEST, word + 2, longest + 2))
+
+
+def _height(texts: Sequence[str], widths: Sequence[int]) -> float:
+    """Return how high a row of wrapped texts is, in points."""
+    lines = (
+        len(textwrap.wrap(text, max(1, width - 2)))
+        for text, width in zip(texts, widths, strict=False)
+    )
+    return _LINE * max(1, *lines, 1)
+
+
+def _shown(value: SheetCell, lang: Lang) -> str:
+    """Return about what a cell shows, for its width."""
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case Percent() | Month():
+            return "+100.0%"
+        case date():
+            return _DATES[lang]
+    return f"{value:,.1f}"
 
 
 def _put(cell: Any, value: SheetCell, lang: Lang) -> None:

@@ -80,10 +80,10 @@ async def by_day(store: Store, query: StatsQuery) -> dict[int, int]:
 
 def _pages(query: StatsQuery, start: str, tiles: str = "") -> str:
     fits, _ = fitting(query.filters)
-    return _PAGES.format(start=start, tiles=tiles or _tiles(query.span), fits=fits)
+    return _PAGES.format(start=start, tiles=tiles or tiles_of(query.span), fits=fits)
 
 
-def _tiles(span: Span) -> str:
+def tiles_of(span: Span) -> str:
     """Return the years, the months and the days that are these days, as a condition."""
     starts: dict[Grain, list[int]] = {Grain.YEAR: [], Grain.MONTH: [], Grain.DAY: []}
     day = span.first

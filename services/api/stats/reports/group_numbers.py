@@ -1,0 +1,239 @@
+"""The numbers of many sites for a report, by a few statements for all of them together.
+
+What is counted under one name counts once, see `ManySites.together`. What was taken back of a site,
+or may be in the table twice, is read of that site alone.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from msgspec import structs
+
+from services.api.stats.comparison import gap
+from services.api.stats.filters import Property
+from services.api.stats.many import queries_many
+from services.api.stats.many.many_sites import ManySites, openings_of, read_many
+from services.api.stats.measures import Counts
+from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
+from services.api.stats.panel_reading import question_of
+from services.api.stats.query import MAX_LIMIT
+from services.api.stats.reader import StatsReader
+from services.api.stats.reports import queries_group
+from services.api.stats.reports.queries_group import HitsOfSites
+from services.api.stats.reports.report_query import ReportScope
+from services.api.stats.reports.site_numbers import (
+    LISTS,
+    ROWS,
+    ComparedCounts,
+    ListedCount,
+    ListNumbers,
+    NumbersOfSite,
+    ReportedNumbers,
+    dated,
+    known_days,
+    listed,
+)
+from services.api.stats.results import in_intervals, merge_counts, summed
+from services.api.stats.site_query import CHARTED
+from services.api.stats.snapshot import Snapshot
+from services.api.stats.spans import Interval, Span
+from services.model.calendar import to_date
+from services.model.downloads import downloads_of
+from services.model.site import Site
+
+
+class _Days(NamedTuple):
+    """What is read of all names together.
+
+    by_name    the views, visits and visitors of each day that has come, of each name
+    downloads  of the period and of those it is compared with, of all names
+    """
+
+    by_name: Mapping[str, Sequence[Counts]]
+    downloads: ComparedCounts
+    entered: Mapping[str, OpeningNumbers]
+    hits: HitsOfSites
+    held: Mapping[str, Mapping[int, int]]
+    with_balances: frozenset[str]
+
+
+async def numbers_of_group(
+    reader: StatsReader,
+    sites: Sequence[Site],
+    scope: ReportScope,
+    at_ms: int,
+    *,
+    is_public: bool,
+) -> ReportedNumbers:
+    """Read what a report of several sites needs. Raises ApiError.
+
+    is_public  whether strangers see it: then hidden pages are no rows
+    """
+    before = await read_many(reader, sites, scope.before.query, at_ms)
+    year_before = await read_many(reader, sites, scope.year_before.query, at_ms)
+    names = sorted({part.kept_as for site in sites for part in reader.parts(site)})
+    days = await _read(reader, sites, names, scope, before)
+    lists = _Lists(reader, _counted_once(reader, sites), scope, days, is_public=is_public)
+    together = before.together(sites)
+    entered = [days.entered.get(name, NO_OPENING) for name in names]
+    # All that a row of days needs of a moment is what was entered.
+    first, *others = [Snapshot("", scope.span, {}, -1, opening=one) for one in entered]
+    moment = first._replace(parts=others)
+    whole = structs.replace(
+        question_of(sites[0], scope.before, CHARTED), span=scope.span, snapshot=moment
+    )
+    by_day: dict[int, Counts] = {}
+    if scope.before.opening is not Opening.ONLY:
+        for of_name in days.by_name.values():
+            merge_counts(by_day, dict(enumerate(of_name, scope.elapsed.first)))
+    return ReportedNumbers(
+        [_site(site, before, year_before) for site in sites],
+        ComparedCounts(together.now, together.before, year_before.together(sites).before),
+        days.downloads,
+        dated(in_intervals(whole, by_day, Interval.DATE)),
+        dated(in_intervals(whole, by_day, Interval.MONTH)),
+        {name: await lists.read(name) for name in LISTS},
+        together.since,
+        known_days(scope, together.since, entered),
+        moment.entered(scope.elapsed, scope.before.today),
+    )
+
+
+def _site(site: Site, before: ManySites, year_before: ManySites) -> NumbersOfSite:
+    of_site = before.of(site)
+    traffic = ComparedCounts(of_site.now, of_site.before, year_before.of(site).before)
+    return NumbersOfSite(site, traffic, of_site.since)
+
+
+def _counted_once(reader: StatsReader, sites: Sequence[Site]) -> list[Site]:
+    """Return the sites without those that are in the numbers of another one."""
+    within = {part.kept_as for site in sites for part in reader.parts(site)[1:]}
+    return [site for site in sites if site.kept_as not in within]
+
+
+async def _read(
+    reader: StatsReader,
+    sites: Sequence[Site],
+    names: Sequence[str],
+    scope: ReportScope,
+    before: ManySites,
+) -> _Days:
+    since = [of.since for of in map(before.of, sites) if of.since is not None]
+    downloads = [downloads_of(name) for name in names]
+
+    async def downloaded(span: Span | None) -> Counts | None:
+        # Opening balances close no gap of downloads: there are none of these.
+        if span is None or any(gap(span, first) for first in since):
+            return None
+        counts = await queries_many.sums(store, downloads, span, span.days)
+        return summed(of_name[0] for of_name in counts.values())
+
+    async with reader.turn() as store:
+        hits = await queries_group.of_hits(store, names, scope.elapsed)
+        now = await queries_many.sums(store, downloads, scope.elapsed, scope.elapsed.days)
+        return _Days(
+            await queries_many.sums(store, names, scope.elapsed, 1),
+            ComparedCounts(
+                summed(of_name[0] for of_name in now.values()),
+                await downloaded(scope.before.before),
+                await downloaded(scope.year_before.before),
+            ),
+            await openings_of(store, names),
+            hits,
+            await queries_group.held(store, hits, set(names) - hits.alone),
+            await queries_group.with_balances_of_pages(store, names),
+        )
+
+
+class _Lists:
+    """Reads what the traffic consists of: together what can be, the rest site by site."""
+
+    def __init__(
+        self,
+        reader: StatsReader,
+        sites: Sequence[Site],
+        scope: ReportScope,
+        days: _Days,
+        *,
+        is_public: bool,
+    ) -> None:
+        self._reader = reader
+        self._sites = sites
+        self._scope = scope
+        self._days = days
+        self._is_public = is_public
+
+    async def read(self, name: str) -> ListNumbers:
+        """Return one of LISTS."""
+        if self._scope.before.opening is Opening.ONLY and name != "pages":
+            return ListNumbers([])
+        return await (self._pages() if name == "pages" else self._values(LISTS[name]))
+
+    async def _pages(self) -> ListNumbers:
+        alone = [site for site in self._sites if not self._has_plain_pages(site)]
+        plain = {site.kept_as: site.slug for site in self._sites if site not in alone}
+        span, hits = self._scope.elapsed, self._days.hits
+        # Counters of single days are many times as many rows as those of months.
+        by_hits = set() if _are_months(span) else {name for name in plain if self._is_held(name)}
+        async with self._reader.turn() as store:
+            found = [
+                *await queries_group.most_read(store, sorted(plain.keys() - by_hits), span, ROWS),
+                *await queries_group.most_read_in(store, hits, by_hits, ROWS),
+            ]
+        rows = [ListedCount(path, views, plain[name]) for name, path, views in found]
+        one_by_one = [(site, await self._of_one(site, Property.PAGE, ROWS)) for site in alone]
+        rows += [row._replace(site=site.slug) for site, of in one_by_one for row in of.rows]
+        return self._ranked(rows, [of for _, of in one_by_one])
+
+    def _has_plain_pages(self, site: Site) -> bool:
+        """Tell whether the pages of a site are what its counters say, path by path."""
+        opening = self._scope.before.opening
+        return not (
+            opening is Opening.ONLY
+            or site.page_aliases
+            or (self._is_public and site.hidden_pages)
+            or len(self._reader.parts(site)) > 1
+            or site.kept_as in self._days.hits.corrected
+            or (opening is not Opening.EXCLUDE and site.kept_as in self._days.with_balances)
+        )
+
+    async def _values(self, by: Property) -> ListNumbers:
+        names = {site: self._names(site) for site in self._sites}
+        alone = [site for site, of in names.items() if of & self._days.hits.alone]
+        plain = {name for site, of in names.items() if site not in alone for name in of}
+        async with self._reader.turn() as store:
+            visits = await queries_group.visits_by(store, self._days.hits, plain, by)
+        counts = Counter({by.shown(name): count for name, count in visits.items()})
+        one_by_one = [await self._of_one(site, by, MAX_LIMIT) for site in alone]
+        for one in one_by_one:
+            counts.update({row.name: row.counted for row in one.rows})
+        rows = [ListedCount(*row) for row in counts.items()]
+        return self._ranked(rows, one_by_one, partial=not all(map(self._is_held, plain)))
+
+    def _names(self, site: Site) -> frozenset[str]:
+        return frozenset(part.kept_as for part in self._reader.parts(site))
+
+    def _is_held(self, name: str) -> bool:
+        """Tell whether all raw hits that were counted of a name are there, each once."""
+        first, held = self._scope.elapsed.first, self._days.held.get(name, {})
+        of_days = enumerate(self._days.by_name[name], first)
+        return name not in self._days.hits.alone and all(
+            counts.pageviews == held.get(day, 0) for day, counts in of_days
+        )
+
+    async def _of_one(self, site: Site, by: Property, most: int) -> ListNumbers:
+        asked = question_of(site, self._scope.before, CHARTED)
+        return await listed(self._reader, asked, by, is_public=self._is_public, most=most)
+
+    def _ranked(
+        self, rows: Iterable[ListedCount], read: Sequence[ListNumbers], *, partial: bool = False
+    ) -> ListNumbers:
+        """Return the first of all rows; what could not be read of a site is missing in part."""
+        most = sorted(rows, key=lambda row: (-row.counted, row.site, row.name))[:ROWS]
+        return ListNumbers(most, "", partial or any(one.partial or one.problem for one in read))
+
+
+def _are_months(span: Span) -> bool:
+    """Tell whether days are whole months of the calendar."""
+    return bool(span.months) and to_date(span.first).day == 1

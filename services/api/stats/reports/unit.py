@@ -1,0 +1,84 @@
+"""Of what a report is: a site, or a group of sites."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import NamedTuple
+
+from services.api.access.principal import Principal
+from services.api.sites.groups.service import Groups
+from services.api.sites.registry import Registry
+from services.http.errors import ApiError, Told, shown
+from services.model.group import Group
+from services.model.site import Site
+
+
+class ReportUnit(NamedTuple):
+    """A site or a group.
+
+    slug     its name in addresses
+    kept_as  the name that its schedules and links are kept under
+    sites    the site, or those of the group and of all below it
+    """
+
+    slug: str
+    name: str
+    kept_as: str
+    sites: Sequence[Site]
+    group: Group | None = None
+
+    @classmethod
+    def of_site(cls, site: Site) -> "ReportUnit":
+        """Return a site as what a report is of."""
+        return cls(site.slug, site.name or site.slug, site.kept_as, (site,))
+
+    @classmethod
+    def of_group(cls, group: Group, sites: Sequence[Site]) -> "ReportUnit":
+        """Return a group with all of its sites as what a report is of."""
+        return cls(group.slug, group.name or group.slug, group.kept_as, sites, group)
+
+    @property
+    def audited_as(self) -> str:
+        """The site that the audit log names: none of a group, whose changes owners read."""
+        return self.slug if self.group is None else ""
+
+    def is_of(self, who: Principal) -> bool:
+        """Tell whether somebody has all of it; a group without sites is the owners'."""
+        return who.is_owner or (bool(self.sites) and all(who.has(one.slug) for one in self.sites))
+
+    def require_sites(self) -> Sequence[Site]:
+        """Return the sites. Raises ApiError, 409, for a group that has none."""
+        if not self.sites:
+            told = Told(f"{self.slug} has no sites yet", "report.group.empty")
+            raise ApiError(HTTPStatus.CONFLICT, {"group": told})
+        return self.sites
+
+
+class ReportUnits:
+    """Finds what reports are of."""
+
+    def __init__(self, registry: Registry, groups: Groups) -> None:
+        self._registry = registry
+        self._groups = groups
+
+    async def group(self, slug: str, who: Principal) -> ReportUnit:
+        """Return a group. Raises ApiError: 404, or 403 for who has some of its sites, not all."""
+        group = await self._groups.group(slug)
+        unit = ReportUnit.of_group(group, await self._groups.sites_of(group))
+        if not unit.is_of(who):
+            if any(who.has(site.slug) for site in unit.sites):
+                text = f"a report is of all sites of {unit.slug}; {who.name} has only some of them"
+                told = Told(text, "report.group.part")
+                raise ApiError(HTTPStatus.FORBIDDEN, {"group": told})
+            raise ApiError(HTTPStatus.NOT_FOUND, {"group": f"{shown(slug)} is no group"})
+        return unit
+
+    async def kept(self, name: str) -> ReportUnit | None:
+        """Return what a schedule or a link is of; None where that is gone. Raises ApiError, 503."""
+        site = self._registry.kept(name)
+        if site is not None:
+            return ReportUnit.of_site(site)
+        tree = await self._groups.tree()
+        group = next((one for one in tree.by_slug.values() if one.kept_as == name), None)
+        if group is None:
+            return None
+        return ReportUnit.of_group(group, self._groups.sites(tree.sites_of(group)))

@@ -100,4 +100,6 @@ def _tell(group: dict[str, Any], what: str, as_json: bool) -> None:
     if as_json:
         show_json(group)
     else:
-        typer.echo(f"{what} {group['slug']}: {len(group['all_sites'])} sites with those below")
+        count = len(group["all_sites"])
+        sites = "1 site" if count == 1 else f"{count} sites"
+        typer.echo(f"{what} {group['slug']}: {sites} with those below")

@@ -7,6 +7,8 @@ import msgspec
 
 from services.model.site import Slug
 
+GROUP_PLACE = "group/"
+"""What the slug of a group has before it where sites may be named as well, as in rights."""
 MAX_GROUPS = 1_000
 MAX_DEPTH = 6
 """Groups from the top of the tree down to the lowest, both included."""
@@ -29,6 +31,11 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     parent: str = ""
     sites: tuple[str, ...] = ()
     created_at: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    @property
+    def place(self) -> str:
+        """Its slug as it stands among sites: `group/tinh`."""
+        return GROUP_PLACE + self.slug
 
 
 class GroupTree:

@@ -126,7 +126,7 @@ async def test_what_another_process_writes_is_seen(
 ) -> None:
     assert (await call(client, "GET")).json() == {"groups": []}
     await GROUPS.save(store, "xa", Group(slug="xa", sites=("mytho",)), 1)
-    clock.now += 2
+    clock.now += 6
     assert await sites_of(client, "xa") == ["mytho"]
 
 

@@ -1,4 +1,4 @@
-"""`/api/admin/groups`: groups of sites, for owners."""
+"""`/api/admin/groups`: groups of sites; owners change them, others read theirs."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -81,12 +81,13 @@ def router(registry: Callable[[], Registry], groups: Callable[[], Groups]) -> AP
         )
 
     @routes.get("")
-    @needs(Role.OWNER)
-    async def list_groups() -> GroupList:
-        """Every group, by slug."""
+    @needs(Role.VIEWER)
+    async def list_groups(who: Who) -> GroupList:
+        """Every group that is yours, by slug."""
         registry().require_loaded()
         tree = await groups().tree()
-        return GroupList(groups=[out(tree, group) for group in tree.by_slug.values()])
+        mine = [group for group in tree.by_slug.values() if who.has_group(group.slug)]
+        return GroupList(groups=[out(tree, group) for group in mine])
 
     @routes.post("", status_code=HTTPStatus.CREATED)
     @needs(Role.OWNER)
@@ -96,11 +97,11 @@ def router(registry: Callable[[], Registry], groups: Callable[[], Groups]) -> AP
         return out(await groups().tree(), group)
 
     @routes.get("/{group}")
-    @needs(Role.OWNER)
-    async def read_group(slug: OfGroup) -> GroupOut:
-        """One group."""
+    @needs(Role.VIEWER)
+    async def read_group(slug: OfGroup, who: Who) -> GroupOut:
+        """One group; 404 also for one that is not yours."""
         registry().require_loaded()
-        return out(await groups().tree(), await groups().group(slug))
+        return out(await groups().tree(), await groups().group(slug, who))
 
     @routes.patch("/{group}")
     @needs(Role.OWNER)

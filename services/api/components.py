@@ -154,6 +154,7 @@ class Components:
             store=self.store,
             registry=self.registry,
             sites=self.sites,
+            groups=self.groups,
             corrections=self.corrections,
             undoing=self.undoing,
             balances=self.balances,

@@ -21,6 +21,14 @@ OptParent = Annotated[
 OptSites = Annotated[
     list[str] | None, typer.Option("--site", help="Short name of a site; repeatable.")
 ]
+OptPeriod = Annotated[
+    str | None,
+    typer.Option(
+        "--default-period",
+        help="What pages of its sites open with that have none: 30d, month, report_month…; ''"
+        " for that of the group above.",
+    ),
+]
 
 
 @app.command()
@@ -29,11 +37,12 @@ def add(
     name: OptName = None,
     parent: OptParent = None,
     sites: OptSites = None,
+    default_period: OptPeriod = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Make a group."""
-    fields = {"slug": group, **_given(name, parent, sites)}
+    fields = {"slug": group, **_given(name, parent, sites, default_period)}
     with connected(data) as admin:
         made = admin.call("POST", "/groups", fields)
     _tell(made, "added", as_json)
@@ -48,7 +57,7 @@ def list_groups(data: Data = None, as_json: Json = False) -> None:
         show_json(groups)
         return
     table(
-        ("group", "name", "part of", "sites", "with those below"),
+        ("group", "name", "part of", "sites", "with those below", "opens with"),
         (
             (
                 group["slug"],
@@ -56,6 +65,7 @@ def list_groups(data: Data = None, as_json: Json = False) -> None:
                 group["parent"],
                 ", ".join(group["sites"]),
                 str(len(group["all_sites"])),
+                group["default_period"],
             )
             for group in groups
         ),
@@ -68,6 +78,7 @@ def edit(
     name: OptName = None,
     parent: OptParent = None,
     sites: OptSites = None,
+    default_period: OptPeriod = None,
     no_sites: Annotated[bool, typer.Option("--no-sites", help="It has no own sites.")] = False,
     data: Data = None,
     as_json: Json = False,
@@ -75,7 +86,7 @@ def edit(
     """Change what is given of a group; its sites are replaced by those given."""
     if no_sites and sites:
         raise typer.BadParameter("--site and --no-sites exclude each other")
-    fields = _given(name, parent, [] if no_sites else sites)
+    fields = _given(name, parent, [] if no_sites else sites, default_period)
     with connected(data) as admin:
         changed = admin.call("PATCH", f"/groups/{group}", fields)
     _tell(changed, "changed", as_json)
@@ -91,8 +102,10 @@ def remove(group: OfGroup, yes: Yes = False, data: Data = None) -> None:
     typer.echo(f"removed {group}")
 
 
-def _given(name: str | None, parent: str | None, sites: list[str] | None) -> dict[str, Any]:
-    fields = {"name": name, "parent": parent, "sites": sites}
+def _given(
+    name: str | None, parent: str | None, sites: list[str] | None, default_period: str | None
+) -> dict[str, Any]:
+    fields = {"name": name, "parent": parent, "sites": sites, "default_period": default_period}
     return {key: value for key, value in fields.items() if value is not None}
 
 

@@ -88,6 +88,9 @@ def _entry(page: PageRequest, entry: audit.AuditEntry) -> AuditRow:
     )
 
 
+_WORDS_OF = {"role": "role", "default_period": "period"}
+
+
 def _fields(text: str) -> dict[str, Any]:
     return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
 
@@ -100,7 +103,7 @@ def _text(t: Language, field: str, value: object) -> str:
         case bool():
             return t(f"value.{str(value).lower()}")
         case str():
-            return t.known(f"{field if field == 'role' else 'value'}.{value}", value)
+            return t.known(f"{_WORDS_OF.get(field, 'value')}.{value}", value)
         case list():
             return ", ".join(_text(t, field, one) for one in value)
         case dict():

@@ -19,6 +19,7 @@ from services.api.sites.balances.service import Balances
 from services.api.sites.corrections.service import Corrections
 from services.api.sites.desk.annotations import Annotations
 from services.api.sites.desk.shares import ShareLinks
+from services.api.sites.groups.service import Groups
 from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
@@ -38,6 +39,7 @@ class Dependencies(NamedTuple):
     store: Store
     registry: Registry
     sites: Sites
+    groups: Groups
     corrections: Corrections
     undoing: Undoing
     balances: Balances

@@ -120,7 +120,8 @@ async def _made(page: PageRequest, query: ReportQuery) -> TrafficReport:
 
 
 def _query(page: PageRequest) -> ReportQuery:
-    period = page.parameter("period", DEFAULT)
+    opens_with = page.default_period if page.default_period in REPORT_PERIODS else DEFAULT
+    period = page.parameter("period") or opens_with
     dates = page.parameter("date")
     first, last = page.parameter("from"), page.parameter("to")
     if period == CUSTOM and not dates and (first or last):

@@ -165,6 +165,7 @@ async def test_every_change_is_in_the_audit_log_by_the_slugs_of_sites(
         "group.edit",
         "group.remove",
     ]
-    assert added["after"] == {"name": "Xã", "parent": "", "sites": ["mytho"]}
+    made = {"name": "Xã", "parent": "", "sites": ["mytho"], "default_period": ""}
+    assert added["after"] == made
     assert (edited["before"], edited["after"]) == ({"name": "Xã"}, {"name": "Phường"})
     assert {one["subject"] for one in (added, edited, removed)} == {"xa"}

@@ -13,6 +13,7 @@ from services.api.sites.groups.service import Groups
 from services.api.sites.registry import Registry
 from services.api.sites.service import Slug
 from services.model.account import Role
+from services.model.default_period import DefaultPeriod
 from services.model.group import MAX_SITES, Group, GroupTree
 
 GroupName = Annotated[str, Field(max_length=200, pattern=TEXT_PATTERN)]
@@ -24,6 +25,12 @@ OwnSites = Annotated[
 ]
 
 
+GroupPeriod = Annotated[
+    DefaultPeriod,
+    Field(description="what pages of its sites open with, and of those below, that have none"),
+]
+
+
 class GroupFields(BaseModel):
     """What changes of a group."""
 
@@ -32,6 +39,7 @@ class GroupFields(BaseModel):
     name: GroupName | None = None
     parent: ParentSlug | None = None
     sites: OwnSites | None = None
+    default_period: GroupPeriod | None = None
 
 
 class NewGroup(BaseModel):
@@ -43,6 +51,7 @@ class NewGroup(BaseModel):
     name: GroupName = ""
     parent: ParentSlug = ""
     sites: OwnSites = []
+    default_period: GroupPeriod = DefaultPeriod.OF_GROUP
 
 
 class GroupOut(BaseModel):
@@ -53,6 +62,7 @@ class GroupOut(BaseModel):
     parent: str
     sites: list[str] = Field(description="slugs of its own sites")
     all_sites: list[str] = Field(description="slugs of these and of all groups below, each once")
+    default_period: DefaultPeriod = Field(description="'' is that of the group above")
     created_at: int = Field(description="milliseconds since 1970, UTC")
 
 
@@ -77,6 +87,7 @@ def router(registry: Callable[[], Registry], groups: Callable[[], Groups]) -> AP
             parent=group.parent,
             sites=[site.slug for site in known.sites(group.sites)],
             all_sites=[site.slug for site in known.sites(tree.sites_of(group))],
+            default_period=group.default_period,
             created_at=group.created_at,
         )
 
@@ -93,7 +104,9 @@ def router(registry: Callable[[], Registry], groups: Callable[[], Groups]) -> AP
     @needs(Role.OWNER)
     async def add_group(new: NewGroup, who: Who) -> GroupOut:
         """Create a group; 409 when its slug is taken."""
-        group = await groups().add(who, new.slug, new.name, new.parent, new.sites)
+        group = await groups().add(
+            who, new.slug, new.name, new.parent, new.sites, new.default_period
+        )
         return out(await groups().tree(), group)
 
     @routes.get("/{group}")
@@ -108,7 +121,9 @@ def router(registry: Callable[[], Registry], groups: Callable[[], Groups]) -> AP
     async def edit_group(slug: OfGroup, changes: GroupFields, who: Who) -> GroupOut:
         """Change the fields that are given, and no other; `sites` replaces those that it has."""
         registry().require_loaded()
-        group = await groups().edit(who, slug, changes.name, changes.parent, changes.sites)
+        group = await groups().edit(
+            who, slug, changes.name, changes.parent, changes.sites, changes.default_period
+        )
         return out(await groups().tree(), group)
 
     @routes.delete("/{group}", status_code=HTTPStatus.NO_CONTENT)

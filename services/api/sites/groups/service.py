@@ -13,6 +13,7 @@ from services.api.access.audit import Audit
 from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
 from services.http.errors import ApiError, bad_request, shown
+from services.model.default_period import DefaultPeriod
 from services.model.group import MAX_GROUPS, MAX_SITES, Group, GroupTree
 from services.model.site import Site
 
@@ -44,6 +45,17 @@ class Groups:
             raise _unknown(slug)
         return group
 
+    async def fresh(self) -> None:
+        """Take in what other processes changed, as far as stores answer."""
+        await self._accounts.fresh()
+
+    def default_period(self, site: Site) -> DefaultPeriod:
+        """Return what the page of a site opens with, by the groups that are known now.
+
+        Raises ApiError, 503, until they are loaded.
+        """
+        return site.default_period or self._tree.default_period(site.kept_as)
+
     async def sites_of(self, group: Group) -> list[Site]:
         """Return the sites of a group and of all below it, each once, by slug. Raises ApiError."""
         return self.sites((await self.tree()).sites_of(group))
@@ -54,7 +66,13 @@ class Groups:
         return sorted((site for site in found if site), key=lambda site: site.slug)
 
     async def add(
-        self, who: Principal, slug: str, name: str, parent: str, sites: Sequence[str]
+        self,
+        who: Principal,
+        slug: str,
+        name: str,
+        parent: str,
+        sites: Sequence[str],
+        default_period: DefaultPeriod = DefaultPeriod.OF_GROUP,
     ) -> Group:
         """Create a group of slugs of sites. Raises ApiError: 409 when its slug is taken."""
         group = Group(
@@ -62,6 +80,7 @@ class Groups:
             name=name,
             parent=parent,
             sites=self._names(sites),
+            default_period=default_period,
             created_at=int(self._clock() * 1000),
         )
         async with self._accounts.changing():
@@ -83,6 +102,7 @@ class Groups:
         name: str | None = None,
         parent: str | None = None,
         sites: Sequence[str] | None = None,
+        default_period: DefaultPeriod | None = None,
     ) -> Group:
         """Change what is given of a group, and nothing else. Raises ApiError.
 
@@ -97,6 +117,7 @@ class Groups:
                 name=was.name if name is None else name,
                 parent=was.parent if parent is None else parent,
                 sites=was.sites if sites is None else self._names(sites, removed),
+                default_period=was.default_period if default_period is None else default_period,
             )
             if group.parent != was.parent:
                 _check(tree, group)
@@ -160,7 +181,12 @@ class Groups:
     def _told(self, group: Group) -> dict[str, Any]:
         """Return what the audit log tells of a group, its sites by slug."""
         slugs = [site.slug for site in self.sites(group.sites)]
-        return {"name": group.name, "parent": group.parent, "sites": slugs}
+        return {
+            "name": group.name,
+            "parent": group.parent,
+            "sites": slugs,
+            "default_period": group.default_period,
+        }
 
 
 def _known(tree: GroupTree, slug: str) -> Group:

@@ -9,6 +9,7 @@ from services.api.access.audit_routes import place, sites_of
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.http.errors import unavailable
+from services.model.group import GROUP_PLACE
 from services.model.site import DEFAULT_TIMEZONE
 from services.store import audit
 from services.store.interface import StoreError
@@ -102,6 +103,8 @@ def _text(t: Language, field: str, value: object) -> str:
             return ""
         case bool():
             return t(f"value.{str(value).lower()}")
+        case str() if field == "sites" and value.startswith(GROUP_PLACE):
+            return t("their_sites.group", name=value.removeprefix(GROUP_PLACE))
         case str():
             return t.known(f"{_WORDS_OF.get(field, 'value')}.{value}", value)
         case list():

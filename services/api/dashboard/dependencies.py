@@ -39,7 +39,6 @@ class Dependencies(NamedTuple):
     store: Store
     registry: Registry
     sites: Sites
-    groups: Groups
     corrections: Corrections
     undoing: Undoing
     balances: Balances
@@ -48,6 +47,7 @@ class Dependencies(NamedTuple):
     shares: ShareLinks
     counters: Counters
     stats: PanelSource
+    groups: Groups
     report_schedules: ReportSchedules
     report_sender: ReportSender
     signing: SignInService

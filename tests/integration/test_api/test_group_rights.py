@@ -239,7 +239,10 @@ async def test_the_pages_of_people_and_tokens_offer_groups_by_their_names(
         form |= {"note": "báo cáo", "days": "30"}
         assert "luot_" in (await root.post("/admin/tokens", data=form)).text
         await call(client, "DELETE", "/groups/xa")
-        assert "Thu hồi quyền" in (await root.get("/admin/audit")).text
+        log = (await root.get("/admin/audit")).text
+        assert "Thu hồi quyền" in log
+        assert "Nhóm: xa" in log
+        assert "group/xa" not in log
     (user,) = [
         one for one in (await call(client, "GET", "/users"))["users"] if one["name"] == "lan"
     ]

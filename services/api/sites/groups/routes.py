@@ -105,7 +105,12 @@ def router(registry: Callable[[], Registry], groups: Callable[[], Groups]) -> AP
     async def add_group(new: NewGroup, who: Who) -> GroupOut:
         """Create a group; 409 when its slug is taken."""
         group = await groups().add(
-            who, new.slug, new.name, new.parent, new.sites, new.default_period
+            who,
+            new.slug,
+            new.name,
+            new.parent,
+            new.sites,
+            default_period=new.default_period,
         )
         return out(await groups().tree(), group)
 
@@ -122,7 +127,12 @@ def router(registry: Callable[[], Registry], groups: Callable[[], Groups]) -> AP
         """Change the fields that are given, and no other; `sites` replaces those that it has."""
         registry().require_loaded()
         group = await groups().edit(
-            who, slug, changes.name, changes.parent, changes.sites, changes.default_period
+            who,
+            slug,
+            changes.name,
+            changes.parent,
+            changes.sites,
+            default_period=changes.default_period,
         )
         return out(await groups().tree(), group)
 

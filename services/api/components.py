@@ -74,9 +74,7 @@ class Components:
         self.store_contact = Contact("the store", self.store.ping, (StoreError,))
         metrics.LOG_UP.set_function(self.log_contact.up)
         metrics.STORE_UP.set_function(self.store_contact.up)
-        self.groups = Groups(
-            self.store, self.registry, self.access.accounts, self.access.audit, clock, monotonic
-        )
+        self.groups = Groups(self.registry, self.access.accounts, self.access.audit, clock)
         erasures = Erasures(
             self.store,
             self.state,

@@ -28,6 +28,14 @@ OptPublic = Annotated[
 OptSites = Annotated[
     list[str] | None, typer.Option("--site", help="Short name of a site; repeatable.")
 ]
+OptPeriod = Annotated[
+    str | None,
+    typer.Option(
+        "--default-period",
+        help="What pages of its sites open with that have none: 30d, month, report_month…; ''"
+        " for that of the group above.",
+    ),
+]
 
 
 @app.command()
@@ -37,11 +45,12 @@ def add(
     parent: OptParent = None,
     sites: OptSites = None,
     public: OptPublic = None,
+    default_period: OptPeriod = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Make a group."""
-    fields = {"slug": group, **_given(name, parent, sites, public)}
+    fields = {"slug": group, **_given(name, parent, sites, public, default_period)}
     with connected(data) as admin:
         made = admin.call("POST", "/groups", fields)
     _tell(made, "added", as_json)
@@ -56,7 +65,7 @@ def list_groups(data: Data = None, as_json: Json = False) -> None:
         show_json(groups)
         return
     table(
-        ("group", "name", "part of", "sites", "with those below"),
+        ("group", "name", "part of", "sites", "with those below", "opens with"),
         (
             (
                 group["slug"],
@@ -64,6 +73,7 @@ def list_groups(data: Data = None, as_json: Json = False) -> None:
                 group["parent"],
                 ", ".join(group["sites"]),
                 str(len(group["all_sites"])),
+                group["default_period"],
             )
             for group in groups
         ),
@@ -77,6 +87,7 @@ def edit(
     parent: OptParent = None,
     sites: OptSites = None,
     public: OptPublic = None,
+    default_period: OptPeriod = None,
     no_sites: Annotated[bool, typer.Option("--no-sites", help="It has no own sites.")] = False,
     data: Data = None,
     as_json: Json = False,
@@ -84,7 +95,7 @@ def edit(
     """Change what is given of a group; its sites are replaced by those given."""
     if no_sites and sites:
         raise typer.BadParameter("--site and --no-sites exclude each other")
-    fields = _given(name, parent, [] if no_sites else sites, public)
+    fields = _given(name, parent, [] if no_sites else sites, public, default_period)
     with connected(data) as admin:
         changed = admin.call("PATCH", f"/groups/{group}", fields)
     _tell(changed, "changed", as_json)
@@ -101,9 +112,19 @@ def remove(group: OfGroup, yes: Yes = False, data: Data = None) -> None:
 
 
 def _given(
-    name: str | None, parent: str | None, sites: list[str] | None, public: bool | None
+    name: str | None,
+    parent: str | None,
+    sites: list[str] | None,
+    public: bool | None,
+    default_period: str | None,
 ) -> dict[str, Any]:
-    fields = {"name": name, "parent": parent, "sites": sites, "public": public}
+    fields = {
+        "name": name,
+        "parent": parent,
+        "sites": sites,
+        "public": public,
+        "default_period": default_period,
+    }
     return {key: value for key, value in fields.items() if value is not None}
 
 
@@ -111,4 +132,6 @@ def _tell(group: dict[str, Any], what: str, as_json: bool) -> None:
     if as_json:
         show_json(group)
     else:
-        typer.echo(f"{what} {group['slug']}: {len(group['all_sites'])} sites with those below")
+        count = len(group["all_sites"])
+        sites = "1 site" if count == 1 else f"{count} sites"
+        typer.echo(f"{what} {group['slug']}: {sites} with those below")

@@ -97,6 +97,10 @@ FrameHosts = Annotated[
     typer.Option("--frame-host", help="Host that may frame its public pages. Repeat; '' for none."),
 ]
 
+DefaultPeriod = Annotated[
+    str | None, typer.Option(help="What its page opens with: 30d, report_month…; '' as its group.")
+]
+
 _INGEST_SECONDS = 6
 """How long `add` waits for ingest, which reads the sites every two seconds."""
 
@@ -126,6 +130,7 @@ OPTIONS: dict[str, Any] = {
     "top_min_visitors": TopMinVisitors,
     "public_dashboard": PublicDashboard,
     "frame_hosts": FrameHosts,
+    "default_period": DefaultPeriod,
 }
 """By the name of the field in the API; `add` and `edit` have all of them."""
 

@@ -7,7 +7,7 @@ import typer
 
 from services.cli.connection import Data, connected
 from services.cli.terminal import Json, fail, show_json, table, when
-from services.cli.user import Sites
+from services.cli.user import OfGroups, Sites, places
 
 app = typer.Typer(
     help="Tokens of programs: add, list, revoke. Talks to the running API (LUOT_URL and"
@@ -28,6 +28,7 @@ def add(
         ),
     ] = "viewer",
     sites: Sites = None,
+    groups: OfGroups = None,
     note: Annotated[str, typer.Option(help="What it is for.")] = "",
     expires: Annotated[
         str | None,
@@ -37,7 +38,12 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Make a token, and print it: it is not shown again."""
-    fields = {"role": role, "sites": sites or [], "note": note, "expires_at": _expiry(expires)}
+    fields = {
+        "role": role,
+        "sites": places(sites, groups),
+        "note": note,
+        "expires_at": _expiry(expires),
+    }
     with connected(data) as admin:
         made = admin.call("POST", "/tokens", fields)
     if as_json:

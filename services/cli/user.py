@@ -7,6 +7,7 @@ import typer
 
 from services.cli.connection import Data, connected
 from services.cli.terminal import Json, Yes, confirm, confirm_removal, fail, show_json, table, when
+from services.model.group import GROUP_PLACE
 
 app = typer.Typer(
     help="Users: add, list, edit, passwd, reset-second-factor, remove. Talks to the running API"
@@ -21,6 +22,13 @@ Role = Annotated[
 ]
 Sites = Annotated[
     list[str] | None, typer.Option("--site", help="A site of theirs; '*' for every one. Repeat.")
+]
+OfGroups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group",
+        help="A group of sites: all that it and the groups below have, now and later. Repeat.",
+    ),
 ]
 FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
@@ -40,6 +48,7 @@ def add(
     name: Name,
     role: Role = None,
     sites: Sites = None,
+    groups: OfGroups = None,
     required: Required = None,
     from_stdin: FromStdin = False,
     generate: Generate = False,
@@ -48,7 +57,7 @@ def add(
 ) -> None:
     """Add a user; without --role, a viewer. The password is asked for."""
     password = _password(from_stdin, generate)
-    fields = _fields(role, sites, required)
+    fields = _fields(role, places(sites, groups), required)
     with connected(data) as admin:
         user = admin.call("POST", "/users", {"name": name, "password": password, **fields})
     if generate:
@@ -70,14 +79,17 @@ def edit(
     name: Name,
     role: Role = None,
     sites: Sites = None,
+    groups: OfGroups = None,
     required: Required = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Change a user; the sites given replace those of before."""
-    fields = _fields(role, sites, required)
+    """Change a user; the sites and groups given replace those of before."""
+    fields = _fields(role, places(sites, groups), required)
     if not fields:
-        fail(f"nothing to change on {name}: give --role, --site or --require-second-factor")
+        fail(
+            f"nothing to change on {name}: give --role, --site, --group or --require-second-factor"
+        )
     with connected(data) as admin:
         _show([admin.call("PATCH", f"/users/{name}", fields)], as_json)
 
@@ -113,8 +125,13 @@ def remove(name: Name, yes: Yes = False, data: Data = None) -> None:
     typer.echo(f"removed {name}")
 
 
-def _fields(role: str | None, sites: list[str] | None, required: bool | None) -> dict[str, Any]:
+def places(sites: list[str] | None, groups: list[str] | None) -> list[str]:
+    """Return what a right is for, as the API takes it: sites, and groups as `group/slug`."""
     # Typer gives an empty list for an option that was not used.
+    return [*(sites or ()), *(f"{GROUP_PLACE}{group}" for group in groups or ())]
+
+
+def _fields(role: str | None, sites: list[str], required: bool | None) -> dict[str, Any]:
     given = {"role": role, "sites": sites or None, "second_factor_required": required}
     return {field: value for field, value in given.items() if value is not None}
 

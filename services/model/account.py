@@ -5,11 +5,13 @@ from typing import Annotated
 
 import msgspec
 
+from services.model.group import GROUP_PLACE
 from services.model.site import SLUG_PATTERN
 
 ALL_SITES = "*"
 NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._@+-]{0,98}[a-z0-9])?$"
-SITES_PATTERN = rf"^\*$|{SLUG_PATTERN}"
+PLACE_PATTERN = rf"^\*$|^(?:{GROUP_PLACE})?{SLUG_PATTERN.removeprefix('^')}"
+"""What a right may be for: a site, a group of sites, or everything."""
 
 
 class Role(StrEnum):
@@ -43,7 +45,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     """A person who signs in.
 
     password     argon2id in PHC form
-    sites        slugs; '*' stands for every site
+    sites        slugs, and groups as `group/` and their slug; '*' stands for every site
     stamp        random, renewed with every password: sessions with an older one are invalid
     created_at   milliseconds since 1970, UTC, like password_at and second_factor_at
     second_factor           secret of the codes (RFC 6238) in base 32; '' without
@@ -81,6 +83,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     """A program's credential, instead of a password.
 
     digest       SHA-256 of the token in hex; the token itself is not stored
+    sites        as those of a user
     expires_at   milliseconds since 1970, UTC; None means never
     """
 
@@ -99,8 +102,11 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SendToken(msgspec.Struct, frozen=True):
-    """What ingest knows of a token with the role `send`; it is found by its digest."""
+    """What ingest knows of a token with the role `send`; it is found by its digest.
+
+    sites  slugs, those of groups among them; '*' stands for every site
+    """
 
     id: str
-    sites: tuple[str, ...]
+    sites: frozenset[str]
     expires_at: int | None = None

@@ -1,12 +1,16 @@
 """Groups of sites: a tree, as of a province and its communes."""
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Annotated
 
 import msgspec
 
+from services.model.default_period import DefaultPeriod
 from services.model.site import Slug
 
+GROUP_PLACE = "group/"
+"""What the slug of a group has before it where sites may be named as well, as in rights."""
 MAX_GROUPS = 1_000
 MAX_DEPTH = 6
 """Groups from the top of the tree down to the lowest, both included."""
@@ -21,6 +25,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     parent  the slug of the group that it is part of; '' for none
     sites   the names that its own sites are kept under, see `Site.kept_as`, so that a site that is
             renamed stays, and one that is removed is back when it is restored
+    default_period  what the pages of its sites open with, and of those below, that have none
     created_at  milliseconds since 1970, UTC
     public  whether anybody may see the table of those of its sites that have a public dashboard
     """
@@ -29,6 +34,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(max_length=200)] = ""
     parent: str = ""
     sites: tuple[str, ...] = ()
+    default_period: DefaultPeriod = DefaultPeriod.OF_GROUP
     created_at: Annotated[int, msgspec.Meta(ge=0)] = 0
     public: bool = False
 
@@ -36,6 +42,11 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     def kept_as(self) -> str:
         """What belongs to the group is kept under; another group of its slug has another name."""
         return f"group:{self.slug}:{self.created_at}"
+
+    @property
+    def place(self) -> str:
+        """Its slug as it stands among sites: `group/tinh`."""
+        return GROUP_PLACE + self.slug
 
 
 class GroupTree:
@@ -49,6 +60,26 @@ class GroupTree:
         self._children: dict[str, list[Group]] = {}
         for group in self.by_slug.values():
             self._children.setdefault(group.parent, []).append(group)
+
+    @cached_property
+    def _of_site(self) -> dict[str, list[Group]]:
+        found: dict[str, list[Group]] = {}
+        for group in self.by_slug.values():
+            for name in group.sites:
+                found.setdefault(name, []).append(group)
+        return found
+
+    def default_period(self, name: str) -> DefaultPeriod:
+        """Return the period of the groups of a site, by the name that it is kept under.
+
+        That of its group, else of the next one above that has one. Of a site in several groups,
+        the first by slug counts that finds one.
+        """
+        for group in self._of_site.get(name, ()):
+            for one in reversed(self.path(group)):
+                if one.default_period:
+                    return one.default_period
+        return DefaultPeriod.OF_GROUP
 
     def children(self, slug: str) -> tuple[Group, ...]:
         """Return the groups right below a group, by slug."""

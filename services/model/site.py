@@ -8,6 +8,7 @@ import msgspec
 
 from services.model import page_aliases, path_patterns
 from services.model.calendar import day_start_ms, local_day, zone
+from services.model.default_period import DefaultPeriod
 from services.model.display import Display
 from services.model.downloads import ENDING, ENDINGS, NO_ENDINGS, ending_of
 from services.model.hosts import MAX_LENGTH, fold
@@ -72,6 +73,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     frame_hosts  hosts whose pages may show the public dashboard, or what a share link shows, in a
                  frame; like `hosts`, without '*'
     public_dashboard  whether anyone may read the traffic behind the numbers
+    default_period  what its page opens with
     display      the display settings of its block
     created_at   milliseconds since 1970, UTC
     """
@@ -100,6 +102,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     top_min_visitors: Annotated[int, msgspec.Meta(ge=0, le=MAX_MIN_VISITORS)] = 3
     public_dashboard: bool = False
     frame_hosts: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_FRAME_HOSTS)] = ()
+    default_period: DefaultPeriod = DefaultPeriod.OF_GROUP
     display: Display = Display()
     created_at: Annotated[int, msgspec.Meta(ge=0)] = 0
 

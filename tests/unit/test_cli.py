@@ -16,7 +16,7 @@ from services.settings import SettingsError
 COMMANDS = (
     *("up", "ingest", "aggregator", "api", "migrate", "replay", "simulate", "site"),
     *("backup", "restore", "rewind", "doctor", "balance", "snippet", "import", "tail"),
-    *("user", "token", "audit", "convert", "country", "export"),
+    *("user", "token", "group", "audit", "convert", "country", "export"),
 )
 HEAVY = ("chdb", "faust", "fastapi", "uvicorn", "redis", "clickhouse_driver", "pydantic", "httpx")
 

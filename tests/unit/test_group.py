@@ -1,7 +1,10 @@
 """Groups of sites are a tree, whatever is asked for or stored."""
 
 import pytest
+from msgspec import structs
 
+from services.api.stats.site_query import LONG_PERIODS, PERIODS, REPORTS
+from services.model.default_period import DefaultPeriod
 from services.model.group import MAX_DEPTH, Group, GroupTree
 
 
@@ -55,3 +58,21 @@ def test_a_circle_that_was_stored_ends_every_walk() -> None:
     assert tree.sites_of(one) == tree.sites_of(two) == ("a", "b")
     assert tree.path(one) == (two, one)
     tree.check(group("one", "", "a"))
+
+
+def test_a_site_takes_the_period_of_the_nearest_group_that_has_one() -> None:
+    province = structs.replace(PROVINCE, default_period=DefaultPeriod.REPORT_MONTH)
+    commune = structs.replace(COMMUNE, default_period=DefaultPeriod.DAY)
+    tree = GroupTree([commune, DISTRICT, province, OTHER])
+    found = {name: tree.default_period(name) for name in ("xa-1", "huyen-a", "cong", "cong-khac")}
+    assert found == {"xa-1": "day", "huyen-a": "report_month", "cong": "report_month"} | {
+        "cong-khac": "",
+    }
+    # In both: the first by slug.
+    assert tree.default_period("so") == "report_month"
+    assert tree.default_period("none") == DefaultPeriod.OF_GROUP
+
+
+def test_a_page_can_open_with_each_period_that_it_offers_and_no_other() -> None:
+    offered = {*PERIODS, *LONG_PERIODS, *REPORTS}
+    assert {period.value for period in DefaultPeriod} == {"", *offered}

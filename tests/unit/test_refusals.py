@@ -15,7 +15,7 @@ from services.model.display import Lang
 
 SERVICES = Path(__file__).parents[2] / "services"
 OF_FORMS = (
-    "api/access/fields.py",
+    "api/access/rights.py",
     "api/access/tokens.py",
     "api/access/users.py",
     "api/dashboard/forms.py",

@@ -1,4 +1,4 @@
-"""Users and tokens, cached in this process: reloaded from the store soon after every change."""
+"""Users, tokens and groups of sites, cached in this process: reloaded soon after every change."""
 
 import asyncio
 import logging
@@ -8,14 +8,18 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
+from services.api.access.rights import Rights
+from services.api.sites.registry import Registry
 from services.http.errors import unavailable
 from services.model.account import Role, SendToken, Token, User
+from services.model.group import Group, GroupTree
 from services.runtime.outage import Outage
 from services.state.access_version import AccessVersion
 from services.state.errors import StateError
 from services.state.send_tokens import PublishedTokens, SendTokens
 from services.state.state import State
 from services.store.accounts import TOKENS, USERS
+from services.store.groups import GROUPS
 from services.store.interface import Store, StoreError
 
 CHECK_SECONDS = 0.5
@@ -31,16 +35,18 @@ log = logging.getLogger(__name__)
 
 
 class Accounts:
-    """Every user by name, and every token by id and by digest."""
+    """Every user by name, every token by id and by digest, and what their rights reach."""
 
     def __init__(
         self,
         store: Store,
         state: State,
+        registry: Registry,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self._registry = registry
         self._shared_version = AccessVersion(state)
         self._send_tokens = SendTokens(state)
         self._clock = clock
@@ -58,6 +64,7 @@ class Accounts:
         self._by_digest: Mapping[str, Token] = {}
         self.users: Mapping[str, User] = {}
         self.tokens: Mapping[str, Token] = {}
+        self.rights = Rights(registry)
         self.loaded = False
 
     def token(self, digest: str) -> Token | None:
@@ -120,13 +127,26 @@ class Accounts:
         await TOKENS.remove(self._store, name, self._next())
         self._take(self.users, {id_: token for id_, token in self.tokens.items() if id_ != name})
 
+    async def save_group(self, group: Group) -> None:
+        """Create or change a group of sites, while `changing`."""
+        await GROUPS.save(self._store, group.slug, group, self._next())
+        self.rights.take(GroupTree({**self.rights.tree.by_slug, group.slug: group}.values()))
+
+    async def remove_group(self, slug: str) -> None:
+        """Take a group away, while `changing`; its sites stay."""
+        await GROUPS.remove(self._store, slug, self._next())
+        groups = self.rights.tree.by_slug.values()
+        self.rights.take(GroupTree(group for group in groups if group.slug != slug))
+
     async def publish_senders(self) -> None:
         """Let ingest know which tokens may send hits. Raises StateError."""
-        if not self.loaded:
+        # Before the sites are known, a right for a group would seem to reach none.
+        if not self.loaded or not self._registry.loaded:
             return
         bodies = {
             token.digest.encode(): msgspec.json.encode(
-                SendToken(token.id, token.sites, token.expires_at)
+                SendToken(token.id, self.rights.reach(token.sites).slugs, token.expires_at),
+                order="deterministic",
             )
             for token in self.tokens.values()
             if token.role is Role.SEND
@@ -173,8 +193,11 @@ class Accounts:
 
     async def _load(self) -> None:
         begun = self._monotonic()
-        users, tokens = await asyncio.gather(USERS.load(self._store), TOKENS.load(self._store))
-        self._version = max(self._version, users.version, tokens.version)
+        users, tokens, groups = await asyncio.gather(
+            USERS.load(self._store), TOKENS.load(self._store), GROUPS.load(self._store)
+        )
+        self._version = max(self._version, users.version, tokens.version, groups.version)
+        self.rights.take(GroupTree(groups.rows.values()))
         self._take(users.rows, tokens.rows)
         self._loaded_at = begun
         self.loaded = True

@@ -3,7 +3,7 @@
 import hmac
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hashlib import sha256
 from http import HTTPStatus
 from typing import cast
@@ -50,14 +50,11 @@ class Authenticator:
         state: State,
         clients: ClientAddresses,
         clock: Callable[[], float] = time.time,
-        slugs: Callable[[Iterable[str]], frozenset[str]] = frozenset,
         header: HeaderSignIn | None = None,
     ) -> None:
-        """`slugs` returns slugs with every other one that the same sites have or had."""
         self._admin_token = None if admin_token is None else admin_token.get_secret_value().encode()
         self._clock = clock
         self._outage = Outage(log, "sessions cannot be read", "sessions are read")
-        self._slugs = slugs
         self.header = header
         self.accounts = accounts
         self.clients = clients
@@ -131,7 +128,8 @@ class Authenticator:
                 {"role": f"token:{token.id} is {token.role}; it may only send hits, to ingest"},
             )
         await self.last_used.note(token.id)
-        return Principal(f"token:{token.id}", token.role, self._slugs(token.sites), "token")
+        reach = self.accounts.rights.reach(token.sites)
+        return Principal(f"token:{token.id}", token.role, reach.slugs, "token", groups=reach.groups)
 
     async def _of_session(self, request: Request, secret: str) -> Principal | None:
         try:
@@ -157,8 +155,8 @@ class Authenticator:
 
     def of_user(self, user: User) -> Principal:
         """Return a user as who asks."""
-        sites = self._slugs(user.sites)
-        return Principal(user.name, user.role, sites, must_enrol=user.must_enrol)
+        slugs, groups = self.accounts.rights.reach(user.sites)
+        return Principal(user.name, user.role, slugs, must_enrol=user.must_enrol, groups=groups)
 
     def _check_sent_by_us(self, request: Request, secret: str, csrf: str | None) -> None:
         if self.clients.is_foreign(request):

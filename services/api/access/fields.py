@@ -1,34 +1,21 @@
-"""What users and tokens have in common in requests: a role, and sites that exist."""
+"""What users and tokens have in common in requests: a role, and what it is for."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
-from services.api.sites.registry import Registry
-from services.http.errors import bad_request, shown
-from services.model.account import ALL_SITES, SITES_PATTERN, Role
+from services.model.account import PLACE_PATTERN
+from services.model.group import GROUP_PLACE
 
 MAX_SITES = 1000
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
-SiteName = Annotated[str, Field(pattern=SITES_PATTERN, max_length=64)]
+SiteName = Annotated[str, Field(pattern=PLACE_PATTERN, max_length=64 + len(GROUP_PLACE))]
 SiteNames = Annotated[
     list[SiteName],
-    Field(max_length=MAX_SITES, description="slugs; '*' is every site, also later ones"),
+    Field(
+        max_length=MAX_SITES,
+        description="slugs; 'group/' and the slug of a group is every site that the group and those"
+        " below it have, now and later; '*' is every site, also later ones",
+    ),
 ]
-
-
-def sites(role: Role, slugs: Sequence[str], registry: Registry) -> tuple[str, ...]:
-    """Return the sites to keep. Raises ApiError when one is unknown, or none is given."""
-    if role is Role.BACKUP:
-        return ()
-    if role is Role.OWNER or ALL_SITES in slugs:
-        return (ALL_SITES,)
-    if not slugs:
-        raise bad_request("sites", f"none; expected at least one for the role {role}, or '*'")
-    registry.require_loaded()
-    known = {slug: site.slug for slug in slugs if (site := registry.get(slug)) is not None}
-    if unknown := [slug for slug in slugs if slug not in known]:
-        raise bad_request("sites", f"{shown(unknown[0])} is not a site of this server")
-    return tuple(sorted(set(known.values())))

@@ -13,7 +13,7 @@ _EXPECTED = (
 
 
 class Granted(NamedTuple):
-    """What somebody may do by their groups: a role, and slugs or '*'."""
+    """What somebody may do by their groups: a role, and what for, as `User.sites` has it."""
 
     role: Role
     sites: tuple[str, ...]
@@ -35,7 +35,7 @@ class OutsidePerson(NamedTuple):
 
 
 class GroupRoles(tuple[tuple[str, Granted], ...]):
-    """What each group may do: `group=role:site,site; …` in a setting."""
+    """What each group may do: `group=role:site,group/slug; …` in a setting."""
 
     __slots__ = ()
 

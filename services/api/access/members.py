@@ -1,4 +1,4 @@
-"""Who has a part in a site: users and tokens that it is one of the sites of."""
+"""Who has a part in a site or a group: users and tokens that it is one of the sites of."""
 
 from collections.abc import Iterable
 
@@ -18,25 +18,37 @@ class Members:
 
         Users without a site stay, and see none.
         """
-        await self._replace(slug, ())
+        async with self._accounts.changing():
+            await take(self._accounts, slug)
 
     async def rename(self, slug: str, to: str) -> None:
         """Let everybody who has a site have it under its new slug. Raises ApiError, 503."""
-        await self._replace(slug, (to,))
+        async with self._accounts.changing():
+            await take(self._accounts, slug, (to,))
 
-    async def _replace(self, slug: str, by: tuple[str, ...]) -> None:
-        accounts = self._accounts
 
-        def left(sites: Iterable[str]) -> tuple[str, ...]:
-            others = {site for site in sites if site != slug}
-            return tuple(sorted(others | {*by}))
+def having(accounts: Accounts, place: str) -> list[str]:
+    """Return who has a site or a group by its own name: users, and the ids of tokens."""
+    users = [user.name for user in accounts.users.values() if place in user.sites]
+    tokens = [f"token:{one.id}" for one in accounts.tokens.values() if place in one.sites]
+    return sorted(users) + sorted(tokens)
 
-        async with accounts.changing():
-            for user in [one for one in accounts.users.values() if slug in one.sites]:
-                changed = msgspec.structs.replace(user, sites=left(user.sites))
-                await accounts.save_user(changed)
-            for token in [one for one in accounts.tokens.values() if slug in one.sites]:
-                if sites := left(token.sites):
-                    await accounts.save_token(msgspec.structs.replace(token, sites=sites))
-                else:
-                    await accounts.remove_token(token.id)
+
+async def take(accounts: Accounts, place: str, by: tuple[str, ...] = ()) -> None:
+    """Give everybody who has a site or a group others for it, while accounts are `changing`.
+
+    A token that would have none is revoked. Raises StoreError.
+    """
+
+    def left(sites: Iterable[str]) -> tuple[str, ...]:
+        others = {site for site in sites if site != place}
+        return tuple(sorted(others | {*by}))
+
+    for user in [one for one in accounts.users.values() if place in one.sites]:
+        changed = msgspec.structs.replace(user, sites=left(user.sites))
+        await accounts.save_user(changed)
+    for token in [one for one in accounts.tokens.values() if place in one.sites]:
+        if sites := left(token.sites):
+            await accounts.save_token(msgspec.structs.replace(token, sites=sites))
+        else:
+            await accounts.remove_token(token.id)

@@ -64,11 +64,10 @@ class OutsideAccounts:
         return next((user for user in users if user.identity == identity), None)
 
     def _existing(self, granted: Granted | None) -> Granted | None:
-        """Return what is granted on sites that there are, by the slugs they have now."""
+        """Return what is granted on sites and groups that there are, by the slugs they have now."""
         if granted is None or ALL_SITES in granted.sites:
             return granted
-        found = map(self._registry.get, granted.sites)
-        sites = tuple(sorted({site.slug for site in found if site is not None}))
+        sites = self._authenticator.accounts.rights.existing(granted.sites)
         return Granted(granted.role, sites) if sites else None
 
     async def _add(self, person: OutsidePerson, granted: Granted) -> User:

@@ -16,6 +16,7 @@ class Principal(msgspec.Struct, frozen=True):
     name   as the audit log names them
     sites  the slugs of their sites; '*' stands for every one
     must_enrol  they may do nothing but turn on their second factor
+    groups  the slugs of groups of sites that are theirs, with those below them
     """
 
     name: str
@@ -23,6 +24,7 @@ class Principal(msgspec.Struct, frozen=True):
     sites: frozenset[str]
     kind: Kind = "user"
     must_enrol: bool = False
+    groups: frozenset[str] = frozenset()
 
     @property
     def is_owner(self) -> bool:
@@ -32,6 +34,10 @@ class Principal(msgspec.Struct, frozen=True):
     def has(self, slug: str) -> bool:
         """Tell whether a site is one of theirs."""
         return self.is_owner or ALL_SITES in self.sites or slug in self.sites
+
+    def has_group(self, slug: str) -> bool:
+        """Tell whether a group of sites is one of theirs, and with it all that it has."""
+        return self.is_owner or ALL_SITES in self.sites or slug in self.groups
 
     def may_read(self, site: Site) -> bool:
         """Tell whether they may read the numbers of a site."""

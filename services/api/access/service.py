@@ -48,7 +48,7 @@ class Access:
         self.registry = registry
         self.audit = Audit(store, clock)
         self.trail = Trail(self.audit, clock, monotonic)
-        self.accounts = Accounts(store, state, clock, monotonic)
+        self.accounts = Accounts(store, state, registry, clock, monotonic)
         self.members = Members(self.accounts)
         clients = ClientAddresses(settings.trusted_proxies, settings.public_url)
         self.authenticator = Authenticator(
@@ -57,7 +57,6 @@ class Access:
             state,
             clients,
             clock,
-            registry.slugs,
             self._header(settings, clients, monotonic),
         )
         self.factors = SecondFactors(self.authenticator, self.audit, state, clock)
@@ -66,7 +65,7 @@ class Access:
             self.authenticator, state, self.factors, self.trail, self._origins, clock
         )
         self.users = Users(self.authenticator, self.sign_in.passwords, self.audit, registry, clock)
-        self.tokens = Tokens(self.authenticator, self.audit, registry, clock)
+        self.tokens = Tokens(self.authenticator, self.audit, clock)
         self.own = OwnAccounts(self.authenticator, store)
         self.outside = OutsideAccounts(self.authenticator, self.audit, registry, clock)
         self.oidc: OidcSignIn | None = None

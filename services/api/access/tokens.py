@@ -10,11 +10,9 @@ from typing import Any
 
 import msgspec
 
-from services.api.access import fields
 from services.api.access.audit import Audit
 from services.api.access.authenticator import Authenticator
 from services.api.access.principal import Principal
-from services.api.sites.registry import Registry
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.account import Role, Token
 
@@ -31,12 +29,10 @@ class Tokens:
         self,
         authenticator: Authenticator,
         audit: Audit,
-        registry: Registry,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._authenticator = authenticator
         self._audit = audit
-        self._registry = registry
         self._clock = clock
 
     async def all(self) -> list[Token]:
@@ -64,19 +60,18 @@ class Tokens:
         expires = None if expires_at is None else int(expires_at.timestamp() * 1000)
         if expires is not None and expires <= now:
             raise bad_request("expires_at", f"{expires_at} is over; expected a time to come")
-        theirs = fields.sites(role, sites, self._registry)
         secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-        token = Token(
-            id=secrets.token_hex(6),
-            digest=sha256(secret.encode()).hexdigest(),
-            role=role,
-            sites=theirs,
-            note=note,
-            created_at=now,
-            created_by=who.name,
-            expires_at=expires,
-        )
         async with self._authenticator.accounts.changing():
+            token = Token(
+                id=secrets.token_hex(6),
+                digest=sha256(secret.encode()).hexdigest(),
+                role=role,
+                sites=self._authenticator.accounts.rights.checked(role, sites),
+                note=note,
+                created_at=now,
+                created_by=who.name,
+                expires_at=expires,
+            )
             if len(self._authenticator.accounts.tokens) >= MAX_TOKENS:
                 message = f"there are {MAX_TOKENS} tokens; revoke some first"
                 raise ApiError(HTTPStatus.CONFLICT, {"tokens": message})

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from services.api.access import fields, passwords
+from services.api.access import passwords
 from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
 from services.api.access.authenticator import Authenticator
@@ -49,6 +49,16 @@ class Users:
             raise unavailable("the users are not loaded yet")
         return sorted(self._accounts.users.values(), key=lambda user: user.name)
 
+    def groups(self) -> dict[str, str]:
+        """Return every group that a right can be for, as `group/slug`, by its names from the top.
+
+        In the order of the tree. Raises ApiError until they are loaded.
+        """
+        tree = self._accounts.rights.tree
+        paths = ((group.place, tree.path(group)) for group in tree.by_slug.values())
+        names = {place: " › ".join(one.name or one.slug for one in path) for place, path in paths}
+        return dict(sorted(names.items(), key=lambda named: (named[1].casefold(), named[0])))
+
     async def add(
         self,
         who: Principal,
@@ -59,12 +69,13 @@ class Users:
         second_factor_required: bool = False,
     ) -> User:
         """Add a user. Raises ApiError, 409 when the name is taken."""
-        theirs = fields.sites(role, sites, self._registry)
+        theirs = self._accounts.rights.checked(role, sites)
         hashed = await self._hashed(name, password, theirs)
         async with self._accounts.changing():
             if name in self._accounts.users:
                 raise ApiError(HTTPStatus.CONFLICT, {"name": f"{shown(name)} exists already"})
             now = self._now()
+            theirs = self._accounts.rights.checked(role, sites)
             user = User(
                 name=name,
                 password=hashed,
@@ -92,7 +103,7 @@ class Users:
             user = self._known(name)
             new_role = user.role if role is None else role
             if sites is not None or new_role is Role.OWNER:
-                theirs = fields.sites(new_role, sites or (), self._registry)
+                theirs = self._accounts.rights.checked(new_role, sites or ())
             elif user.role is Role.OWNER:
                 raise bad_request("sites", f"none; say which sites are theirs as {new_role}")
             else:
@@ -144,9 +155,10 @@ class Users:
     def _accounts(self) -> Accounts:
         return self._authenticator.accounts
 
-    async def _hashed(self, name: str, password: str, slugs: Sequence[str]) -> str:
+    async def _hashed(self, name: str, password: str, places: Sequence[str]) -> str:
         """Return the hash of a password. Raises ApiError when the user may not have it."""
-        theirs = [site for site in self._registry.all() if {site.slug, ALL_SITES} & {*slugs}]
+        reached = self._accounts.rights.reach(places).slugs
+        theirs = [site for site in self._registry.all() if {site.slug, ALL_SITES} & reached]
         known = [word for site in theirs[:MOST_SITES] for word in (site.name, *site.hosts)]
         slugs = [site.slug for site in theirs]
         refusal = await asyncio.to_thread(passwords.check, name, password, [*slugs, *known])

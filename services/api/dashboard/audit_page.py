@@ -9,6 +9,7 @@ from services.api.access.audit_routes import place, sites_of
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.http.errors import unavailable
+from services.model.group import GROUP_PLACE
 from services.model.site import DEFAULT_TIMEZONE
 from services.store import audit
 from services.store.interface import StoreError
@@ -88,6 +89,9 @@ def _entry(page: PageRequest, entry: audit.AuditEntry) -> AuditRow:
     )
 
 
+_WORDS_OF = {"role": "role", "default_period": "period"}
+
+
 def _fields(text: str) -> dict[str, Any]:
     return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
 
@@ -99,8 +103,10 @@ def _text(t: Language, field: str, value: object) -> str:
             return ""
         case bool():
             return t(f"value.{str(value).lower()}")
+        case str() if field == "sites" and value.startswith(GROUP_PLACE):
+            return t("their_sites.group", name=value.removeprefix(GROUP_PLACE))
         case str():
-            return t.known(f"{field if field == 'role' else 'value'}.{value}", value)
+            return t.known(f"{_WORDS_OF.get(field, 'value')}.{value}", value)
         case list():
             return ", ".join(_text(t, field, one) for one in value)
         case dict():

@@ -19,6 +19,7 @@ from services.api.dashboard.language import Language
 from services.api.sites.desk.shares import SharedReport
 from services.http.errors import unknown_site
 from services.model.account import Role
+from services.model.default_period import DefaultPeriod
 from services.model.display import Lang
 from services.model.site import Site
 
@@ -94,6 +95,11 @@ class PageRequest:
         if site is None:
             raise unknown_site(slug)
         return site
+
+    @property
+    def default_period(self) -> DefaultPeriod:
+        """What the site's pages open with. Raises ApiError."""
+        return self.dependencies.groups.default_period(self.site)
 
     @property
     def base(self) -> str:

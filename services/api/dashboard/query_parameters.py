@@ -16,7 +16,8 @@ _DEFAULT = SiteQuery()
 
 def read(page: PageRequest) -> SiteQuery:
     """Return what the address asks, not yet checked."""
-    period = page.parameter("period", _DEFAULT.period)
+    opens_with = page.default_period or _DEFAULT.period
+    period = page.parameter("period") or opens_with
     dates = page.parameter("date")
     if period == CUSTOM and not dates:
         dates = f"{page.parameter('from')},{page.parameter('to')}"
@@ -25,7 +26,7 @@ def read(page: PageRequest) -> SiteQuery:
         compare = f"{page.parameter('compare_from')},{page.parameter('compare_to')}"
     measure = page.parameter("measure", _DEFAULT.measure)
     opening = page.parameter("opening", _DEFAULT.opening)
-    return SiteQuery(period, dates, measure, _filters(page), compare, opening)
+    return SiteQuery(period, dates, measure, _filters(page), compare, opening, opens_with)
 
 
 def _filters(page: PageRequest) -> str:
@@ -136,7 +137,7 @@ def _text(query: SiteQuery, more: Mapping[str, str] | None = None) -> str:
 
 def _parameters(query: SiteQuery) -> dict[str, str]:
     return {
-        "period": "" if query.period == _DEFAULT.period else query.period,
+        "period": "" if query.period == query.opens_with else query.period,
         "date": query.dates,
         "measure": "" if query.measure == _DEFAULT.measure else query.measure,
         "filters": query.filters,

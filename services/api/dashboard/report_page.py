@@ -150,7 +150,8 @@ async def _made(page: PageRequest, unit: ReportUnit, query: ReportQuery) -> Traf
 def _query(page: PageRequest) -> ReportQuery:
     if page.shown is not None and page.shown.report is not None:
         return page.shown.report.query
-    period = page.parameter("period", DEFAULT)
+    opens_with = page.default_period if page.default_period in REPORT_PERIODS else DEFAULT
+    period = page.parameter("period") or opens_with
     dates = page.parameter("date")
     first, last = page.parameter("from"), page.parameter("to")
     if period == CUSTOM and not dates and (first or last):

@@ -93,6 +93,7 @@ class Pages:
             try:
                 shown = await find(request, page.dependencies)
                 page = PageRequest(request, page.dependencies, None, Form(), shown)
+                await page.dependencies.groups.fresh()
                 return await handler(page)
             except ApiError as refusal:
                 return _refused(page, refusal)
@@ -138,6 +139,7 @@ class Pages:
                 page = PageRequest(request, self._dependencies(), who, form)
                 if who is not None:
                     page.dependencies.registry.require_known()
+                await page.dependencies.groups.fresh()
                 return await handler(page)
             except ApiError as refusal:
                 return _refused(page, refusal)

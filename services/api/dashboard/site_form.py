@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 from zoneinfo import available_timezones
 
+import msgspec
 from pydantic import ValidationError
 from starlette.responses import Response
 
@@ -13,8 +14,10 @@ from services.api.dashboard import embedding
 from services.api.dashboard.forms import Form, whole_number
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.sites.service import NewSite, SiteFields
+from services.api.stats.site_query import DEFAULT_PERIOD
 from services.http.errors import ApiError, shown
 from services.model.calendar import to_date
+from services.model.default_period import DefaultPeriod
 from services.model.display import (
     CHOICES,
     FORMATS,
@@ -85,6 +88,7 @@ async def change(page: PageRequest) -> Response:
                 "public_top": form.on("public_top"),
                 "top_min_visitors": form.whole("top_min_visitors"),
                 "public_dashboard": form.on("public_dashboard"),
+                "default_period": form.get("default_period"),
                 "display": _display(form),
             }
         )
@@ -172,6 +176,11 @@ def _settings(
         zones=_zones(),
         aliases="\n".join(f"{one.address} {one.page}" for one in site.page_aliases),
         metrics=list(Metric),
+        periods=[period for period in DefaultPeriod if period],
+        group_period=page.dependencies.groups.default_period(
+            msgspec.structs.replace(site, default_period=DefaultPeriod.OF_GROUP)
+        )
+        or DEFAULT_PERIOD,
         display=display,
         look=look,
         lines=[(line, True) for line in look.lines] + [(line, False) for line in rest],

@@ -67,6 +67,7 @@ async def _tokens(page: PageRequest, errors: Mapping[str, str], secret: str) -> 
         days=DAYS,
         roles=list(Role),
         sites=page.dependencies.registry.all(),
+        groups=page.dependencies.users.groups(),
         chosen=page.form.all("sites") if errors else [],
         role=page.form.get("role", Role.VIEWER),
         all_sites=ALL_SITES,

@@ -51,6 +51,11 @@ class Registry:
         """Whether any site is known, from the store or from Redis."""
         return self.loaded or bool(self._index.all)
 
+    @property
+    def index(self) -> SiteIndex:
+        """Every site as it is now; another one whenever something may have changed."""
+        return self._index
+
     def get(self, slug: str) -> Site | None:
         """Return the site that has a slug, or had it before it was renamed.
 

@@ -20,6 +20,7 @@ from services.api.sites.registry import Registry
 from services.api.sites.schemas import DisplayFields, merged
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.calendar import day_start_ms, local_day, to_date
+from services.model.default_period import DefaultPeriod
 from services.model.display import Display
 from services.model.downloads import NO_ENDINGS
 from services.model.page_aliases import MAX_ALIASES
@@ -119,6 +120,10 @@ class SiteFields(BaseModel):
         [],
         max_length=MAX_FRAME_HOSTS,
         description="hosts whose pages may show the public dashboard, or a share link, in a frame",
+    )
+    default_period: DefaultPeriod = Field(
+        DefaultPeriod.OF_GROUP,
+        description="what its page opens with; '' is that of its group, or the last 30 days",
     )
     display: DisplayFields | None = Field(
         None, description="how its block looks; in a change, null takes back what was set"

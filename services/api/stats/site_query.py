@@ -47,6 +47,7 @@ class SiteQuery(msgspec.Struct, frozen=True):
     filters  in their grammar, with ; between them
     compare  one of Comparison, or two dates with a comma
     opening  one of Opening: whether opening balances are in the numbers
+    opens_with  the period where an address names none
     """
 
     period: str = DEFAULT_PERIOD
@@ -55,6 +56,7 @@ class SiteQuery(msgspec.Struct, frozen=True):
     filters: str = ""
     compare: str = Comparison.PREVIOUS_PERIOD.value
     opening: str = MEASURED.value
+    opens_with: str = DEFAULT_PERIOD
 
 
 class AppliedFilter(NamedTuple):

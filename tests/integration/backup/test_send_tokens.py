@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from services.api.access.accounts import Accounts
+from services.api.sites.registry import Registry
 from services.model.account import Role, Token
 from services.state.send_tokens import PublishedTokens, SendTokens
 from services.state.state import State
@@ -35,7 +36,9 @@ def test_after_a_restore_its_tokens_send_hits_and_none_that_were_made_later(
 
     async def published() -> set[bytes]:
         store, state = open_store(server_url), State.open(redis_server.url)
-        accounts = Accounts(store, state)
+        registry = Registry(store, state)
+        await registry.refresh()
+        accounts = Accounts(store, state, registry)
         await accounts.fresh()
         await accounts.publish_senders()
         tokens = await SendTokens(state).read()

@@ -126,7 +126,7 @@ async def test_what_another_process_writes_is_seen(
 ) -> None:
     assert (await call(client, "GET")).json() == {"groups": []}
     await GROUPS.save(store, "xa", Group(slug="xa", sites=("mytho",)), 1)
-    clock.now += 2
+    clock.now += 6
     assert await sites_of(client, "xa") == ["mytho"]
 
 
@@ -165,6 +165,7 @@ async def test_every_change_is_in_the_audit_log_by_the_slugs_of_sites(
         "group.edit",
         "group.remove",
     ]
-    assert added["after"] == {"name": "Xã", "parent": "", "sites": ["mytho"], "public": False}
+    made = {"name": "Xã", "parent": "", "sites": ["mytho"], "public": False, "default_period": ""}
+    assert added["after"] == made
     assert (edited["before"], edited["after"]) == ({"name": "Xã"}, {"name": "Phường"})
     assert {one["subject"] for one in (added, edited, removed)} == {"xa"}

@@ -142,9 +142,9 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "GET /api/admin/tokens": (OWNER, "/api/admin/tokens", 200),
     "POST /api/admin/tokens": (OWNER, "/api/admin/tokens", 400),
     "DELETE /api/admin/tokens/{id}": (OWNER, "/api/admin/tokens/none", 404),
-    "GET /api/admin/groups": (OWNER, "/api/admin/groups", 200),
+    "GET /api/admin/groups": (VIEWER, "/api/admin/groups", 200),
     "POST /api/admin/groups": (OWNER, "/api/admin/groups", 400),
-    "GET /api/admin/groups/{group}": (OWNER, "/api/admin/groups/none", 404),
+    "GET /api/admin/groups/{group}": (VIEWER, "/api/admin/groups/none", 404),
     "PATCH /api/admin/groups/{group}": (OWNER, "/api/admin/groups/none", 400),
     "DELETE /api/admin/groups/{group}": (OWNER, "/api/admin/groups/none", 404),
     "GET /api/admin/audit": (EDITOR, "/api/admin/audit", 200),
@@ -378,6 +378,9 @@ async def test_every_route_answers_whom_the_table_says_and_nobody_else(
 ) -> None:
     there = {"slug": "danang"}
     assert (await client.post("/api/admin/sites", json=there, headers=ADMIN)).status_code == 201
+    for group in ({"slug": "tinh"}, {"slug": "xa", "parent": "tinh", "sites": ["mytho"]}):
+        made = await client.post("/api/admin/groups", json=group, headers=ADMIN)
+        assert made.status_code == 201, made.text
     soon = datetime.fromtimestamp(clock.now, UTC) + timedelta(seconds=10)
     revoked = await make_token(client, role="owner")
     expired = await make_token(client, role="owner", expires_at=soon.isoformat())
@@ -387,6 +390,9 @@ async def test_every_route_answers_whom_the_table_says_and_nobody_else(
         ("backup", "danang"): await make_token(client, role="backup"),
         ("viewer", "mytho"): await make_token(client, role="viewer", sites=["mytho"]),
         ("editor", "mytho"): await make_token(client, role="editor", sites=["mytho"]),
+        # By the group above the one that the site is in.
+        ("viewer", "tinh"): await make_token(client, role="viewer", sites=["group/tinh"]),
+        ("editor", "tinh"): await make_token(client, role="editor", sites=["group/tinh"]),
         ("viewer", "danang"): await make_token(client, role="viewer", sites=["danang"]),
         ("editor", "danang"): await make_token(client, role="editor", sites=["danang"]),
         ("owner", "mytho"): await make_token(client, role="owner"),

@@ -1,4 +1,4 @@
-"""`/api/admin/groups`: groups of sites, for owners."""
+"""`/api/admin/groups`: groups of sites; owners change them, others read theirs."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -13,6 +13,7 @@ from services.api.sites.groups.service import Groups
 from services.api.sites.registry import Registry
 from services.api.sites.service import Slug
 from services.model.account import Role
+from services.model.default_period import DefaultPeriod
 from services.model.group import MAX_SITES, Group, GroupTree
 
 GroupName = Annotated[str, Field(max_length=200, pattern=TEXT_PATTERN)]
@@ -29,6 +30,12 @@ IsPublic = Annotated[
 ]
 
 
+GroupPeriod = Annotated[
+    DefaultPeriod,
+    Field(description="what pages of its sites open with, and of those below, that have none"),
+]
+
+
 class GroupFields(BaseModel):
     """What changes of a group."""
 
@@ -38,6 +45,7 @@ class GroupFields(BaseModel):
     parent: ParentSlug | None = None
     sites: OwnSites | None = None
     public: IsPublic | None = None
+    default_period: GroupPeriod | None = None
 
 
 class NewGroup(BaseModel):
@@ -50,6 +58,7 @@ class NewGroup(BaseModel):
     parent: ParentSlug = ""
     sites: OwnSites = []
     public: IsPublic = False
+    default_period: GroupPeriod = DefaultPeriod.OF_GROUP
 
 
 class GroupOut(BaseModel):
@@ -61,6 +70,7 @@ class GroupOut(BaseModel):
     sites: list[str] = Field(description="slugs of its own sites")
     all_sites: list[str] = Field(description="slugs of these and of all groups below, each once")
     public: IsPublic
+    default_period: DefaultPeriod = Field(description="'' is that of the group above")
     created_at: int = Field(description="milliseconds since 1970, UTC")
 
 
@@ -86,30 +96,40 @@ def router(registry: Callable[[], Registry], groups: Callable[[], Groups]) -> AP
             sites=[site.slug for site in known.sites(group.sites)],
             all_sites=[site.slug for site in known.sites(tree.sites_of(group))],
             public=group.public,
+            default_period=group.default_period,
             created_at=group.created_at,
         )
 
     @routes.get("")
-    @needs(Role.OWNER)
-    async def list_groups() -> GroupList:
-        """Every group, by slug."""
+    @needs(Role.VIEWER)
+    async def list_groups(who: Who) -> GroupList:
+        """Every group that is yours, by slug."""
         registry().require_loaded()
         tree = await groups().tree()
-        return GroupList(groups=[out(tree, group) for group in tree.by_slug.values()])
+        mine = [group for group in tree.by_slug.values() if who.has_group(group.slug)]
+        return GroupList(groups=[out(tree, group) for group in mine])
 
     @routes.post("", status_code=HTTPStatus.CREATED)
     @needs(Role.OWNER)
     async def add_group(new: NewGroup, who: Who) -> GroupOut:
         """Create a group; 409 when its slug is taken."""
-        group = await groups().add(who, new.slug, new.name, new.parent, new.sites, new.public)
+        group = await groups().add(
+            who,
+            new.slug,
+            new.name,
+            new.parent,
+            new.sites,
+            public=new.public,
+            default_period=new.default_period,
+        )
         return out(await groups().tree(), group)
 
     @routes.get("/{group}")
-    @needs(Role.OWNER)
-    async def read_group(slug: OfGroup) -> GroupOut:
-        """One group."""
+    @needs(Role.VIEWER)
+    async def read_group(slug: OfGroup, who: Who) -> GroupOut:
+        """One group; 404 also for one that is not yours."""
         registry().require_loaded()
-        return out(await groups().tree(), await groups().group(slug))
+        return out(await groups().tree(), await groups().group(slug, who))
 
     @routes.patch("/{group}")
     @needs(Role.OWNER)
@@ -117,7 +137,13 @@ def router(registry: Callable[[], Registry], groups: Callable[[], Groups]) -> AP
         """Change the fields that are given, and no other; `sites` replaces those that it has."""
         registry().require_loaded()
         group = await groups().edit(
-            who, slug, changes.name, changes.parent, changes.sites, changes.public
+            who,
+            slug,
+            changes.name,
+            changes.parent,
+            changes.sites,
+            public=changes.public,
+            default_period=changes.default_period,
         )
         return out(await groups().tree(), group)
 

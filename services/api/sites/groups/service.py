@@ -1,7 +1,5 @@
 """Creates, edits and removes groups of sites; every change is in the audit log."""
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
@@ -9,70 +7,54 @@ from typing import Any
 
 import msgspec
 
+from services.api.access import members
 from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
-from services.http.errors import ApiError, Told, bad_request, shown, unavailable
+from services.http.errors import ApiError, Told, bad_request, shown
+from services.model.default_period import DefaultPeriod
 from services.model.group import MAX_GROUPS, MAX_SITES, Group, GroupTree
 from services.model.site import Site
-from services.runtime.outage import Outage
-from services.store.groups import GROUPS
-from services.store.interface import Store, StoreError
-
-FRESH_SECONDS = 1.0
-"""How old what this process knows of changes by others may be."""
-
-log = logging.getLogger(__name__)
 
 
 class Groups:
-    """Every group of sites, read again from the store where what is known is old.
-
-    Changes are made one at a time in all processes, by the lock of users and tokens.
-    """
+    """Every group of sites, known and changed with the users and tokens that may have them."""
 
     def __init__(
         self,
-        store: Store,
         registry: Registry,
         accounts: Accounts,
         audit: Audit,
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
         self._registry = registry
         self._accounts = accounts
         self._audit = audit
         self._clock = clock
-        self._monotonic = monotonic
-        self._reading = asyncio.Lock()
-        self._read_at = float("-inf")
-        self._version = 0
-        self._tree: GroupTree | None = None
-        self._outage = Outage(
-            log, "cannot load the groups, keeping those known", "the groups are loaded"
-        )
 
     async def tree(self) -> GroupTree:
         """Return every group. Raises ApiError, 503, until they could be loaded."""
-        async with self._reading:
-            if self._tree is None or self._monotonic() >= self._read_at + FRESH_SECONDS:
-                try:
-                    await self._load()
-                except StoreError as error:
-                    self._outage.begins(error)
-                    self._read_at = self._monotonic()
-                else:
-                    self._outage.ends()
-        if self._tree is None:
-            raise unavailable("the groups are not loaded yet")
+        await self._accounts.fresh()
         return self._tree
 
-    async def group(self, slug: str) -> Group:
-        """Return the group of a slug. Raises ApiError, 404."""
-        return _known(await self.tree(), slug)
+    async def group(self, slug: str, who: Principal | None = None) -> Group:
+        """Return the group of a slug. Raises ApiError, 404, also where it is not somebody's."""
+        group = _known(await self.tree(), slug)
+        if who is not None and not who.has_group(slug):
+            raise no_group(slug)
+        return group
+
+    async def fresh(self) -> None:
+        """Take in what other processes changed, as far as stores answer."""
+        await self._accounts.fresh()
+
+    def default_period(self, site: Site) -> DefaultPeriod:
+        """Return what the page of a site opens with, by the groups that are known now.
+
+        Raises ApiError, 503, until they are loaded.
+        """
+        return site.default_period or self._tree.default_period(site.kept_as)
 
     async def sites_of(self, group: Group) -> list[Site]:
         """Return the sites of a group and of all below it, each once, by slug. Raises ApiError."""
@@ -91,6 +73,7 @@ class Groups:
         parent: str,
         sites: Sequence[str],
         public: bool = False,
+        default_period: DefaultPeriod = DefaultPeriod.OF_GROUP,
     ) -> Group:
         """Create a group of slugs of sites. Raises ApiError: 409 when its slug is taken."""
         group = Group(
@@ -98,11 +81,12 @@ class Groups:
             name=name,
             parent=parent,
             sites=self._names(sites),
+            default_period=default_period,
             created_at=int(self._clock() * 1000),
             public=public,
         )
         async with self._accounts.changing():
-            tree = await self._load()
+            tree = self._tree
             if slug in tree.by_slug:
                 raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(slug)} is a group already"})
             if len(tree.by_slug) >= MAX_GROUPS:
@@ -110,7 +94,7 @@ class Groups:
                 raise ApiError(HTTPStatus.CONFLICT, {"groups": message})
             _check(tree, group)
             async with self._audit.recorded(who, "group.add", slug, after=self._told(group)):
-                await self._save(group)
+                await self._accounts.save_group(group)
         return group
 
     async def edit(
@@ -121,13 +105,14 @@ class Groups:
         parent: str | None = None,
         sites: Sequence[str] | None = None,
         public: bool | None = None,
+        default_period: DefaultPeriod | None = None,
     ) -> Group:
         """Change what is given of a group, and nothing else. Raises ApiError.
 
         `sites` replaces those that it has; those that are removed now stay, for their return.
         """
         async with self._accounts.changing():
-            tree = await self._load()
+            tree = self._tree
             was = _known(tree, slug)
             removed = [one for one in was.sites if self._registry.kept(one) is None]
             group = msgspec.structs.replace(
@@ -136,6 +121,7 @@ class Groups:
                 parent=was.parent if parent is None else parent,
                 sites=was.sites if sites is None else self._names(sites, removed),
                 public=was.public if public is None else public,
+                default_period=was.default_period if default_period is None else default_period,
             )
             if group.parent != was.parent:
                 _check(tree, group)
@@ -144,35 +130,43 @@ class Groups:
                 async with self._audit.recorded(
                     who, "group.edit", slug, before=before, after=after
                 ):
-                    await self._save(group)
+                    await self._accounts.save_group(group)
         return group
 
     async def remove(self, who: Principal, slug: str) -> None:
-        """Remove a group; its sites stay. Raises ApiError: 409 where groups are below it."""
+        """Remove a group, and every right for it; its sites stay.
+
+        Raises ApiError: 409 where groups are below it.
+        """
         async with self._accounts.changing():
-            tree = await self._load()
+            tree = self._tree
             group = _known(tree, slug)
             if below := tree.children(slug):
                 names = ", ".join(one.slug for one in below[:5])
                 message = f"{names}: below {slug}; move or remove what is below it first"
                 raise ApiError(HTTPStatus.CONFLICT, {"group": message})
-            async with self._audit.recorded(who, "group.remove", slug, before=self._told(group)):
-                self._version = self._next()
-                await GROUPS.remove(self._store, slug, self._version)
-            self._tree = GroupTree(one for one in tree.by_slug.values() if one.slug != slug)
+            before = self._told(group)
+            # Before the group: a new one of its slug must find no right that was for this one.
+            if having := members.having(self._accounts, group.place):
+                before["rights"] = having
+            async with self._audit.recorded(who, "group.remove", slug, before=before):
+                await members.take(self._accounts, group.place)
+                await self._accounts.remove_group(slug)
 
     async def forget(self, name: str) -> None:
         """Take a site that was erased from every group, by the name it was kept under.
 
         Raises ApiError, 503, and StoreError.
         """
-        if not any(name in one.sites for one in (await self._load()).by_slug.values()):
-            return
         async with self._accounts.changing():
-            for group in (await self._load()).by_slug.values():
+            for group in self._tree.by_slug.values():
                 if name in group.sites:
                     left = tuple(one for one in group.sites if one != name)
-                    await self._save(msgspec.structs.replace(group, sites=left))
+                    await self._accounts.save_group(msgspec.structs.replace(group, sites=left))
+
+    @property
+    def _tree(self) -> GroupTree:
+        return self._accounts.rights.tree
 
     def _names(self, slugs: Sequence[str], removed: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the names that sites are kept under, given by slug, with those of removed ones."""
@@ -196,24 +190,8 @@ class Groups:
             "parent": group.parent,
             "sites": slugs,
             "public": group.public,
+            "default_period": group.default_period,
         }
-
-    async def _save(self, group: Group) -> None:
-        self._version = self._next()
-        await GROUPS.save(self._store, group.slug, group, self._version)
-        known = {} if self._tree is None else self._tree.by_slug
-        self._tree = GroupTree({**known, group.slug: group}.values())
-
-    async def _load(self) -> GroupTree:
-        begun = self._monotonic()
-        loaded = await GROUPS.load(self._store)
-        self._version = max(self._version, loaded.version)
-        self._tree = tree = GroupTree(loaded.rows.values())
-        self._read_at = begun
-        return tree
-
-    def _next(self) -> int:
-        return max(self._version + 1, int(self._clock() * 1000))
 
 
 def _known(tree: GroupTree, slug: str) -> Group:

@@ -21,8 +21,9 @@ from services.log.errors import LogError
 from services.log.tail import TailRead, Tails
 from services.model.account import Role
 from services.model.calendar import zone
-from services.model.downloads import are_downloads, site_of
+from services.model.downloads import are_downloads
 from services.model.hit import Hit, Visit
+from services.model.kept_apart import site_of
 from services.model.partition import partition_of
 from services.model.site import Site
 

@@ -36,6 +36,9 @@ class Counted(BaseModel):
     visit_duration: int | None = None
     bots: int | None = None
     downloads: int | None = None
+    not_found: int | None = None
+    searches: int | None = None
+    outbound_links: int | None = None
 
 
 class Moment(Counted):

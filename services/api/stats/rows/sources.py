@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from services.api.stats import queries_hits, queries_visits
 from services.api.stats.filters import Property
-from services.api.stats.measures import Measure
+from services.api.stats.measures import APART, Measure
 from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import StatsQuery
 from services.api.stats.rows import queries_pages
@@ -49,12 +49,13 @@ def of_counters(query: StatsQuery, column: str = "path", where: str = "") -> Row
 def can_be_counted(query: StatsQuery, by: Property) -> bool:
     """Tell whether counters answer a breakdown where raw hits are gone."""
     measures = set(query.measures)
-    return queries_pages.are_counted(query, by) and measures <= set(queries_pages.COUNTED)
+    return queries_pages.are_counted(query, by) and measures <= {*queries_pages.COUNTED, *APART}
 
 
 def are_views(query: StatsQuery) -> bool:
-    """Tell whether a query asks for views alone, of pages."""
-    return queries_pages.are_counted(query) and set(query.measures) == {Measure.PAGEVIEWS}
+    """Tell whether a query asks for views alone, of pages, or of what is kept apart as they are."""
+    views = {Measure.PAGEVIEWS, *APART}
+    return queries_pages.are_counted(query) and views.issuperset(query.measures)
 
 
 def said(query: StatsQuery, gone: list[str]) -> list[str]:

@@ -58,6 +58,7 @@ async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
         utm_campaign=draft.page.utm.campaign,
         utm_content=draft.page.utm.content,
         utm_term=draft.page.utm.term,
+        utm_source=draft.page.utm.source,
     )
 
 

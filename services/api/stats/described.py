@@ -62,6 +62,7 @@ class Value(Counted):
     source: str | None = None
     channel: str | None = None
     referrer: str | None = None
+    utm_source: str | None = None
     utm_medium: str | None = None
     utm_campaign: str | None = None
     utm_content: str | None = None

@@ -63,6 +63,11 @@ class StatsQuery(msgspec.Struct, frozen=True):
         return ["opening balances are not told apart like this, so they are not in the numbers"]
 
     @property
+    def is_apart(self) -> bool:
+        """Whether it is about what is kept apart from views: counters say as much as raw hits."""
+        return not APART.keys().isdisjoint(self.measures)
+
+    @property
     def of_pages(self) -> bool:
         """Whether views are told apart by their pages: a visit may have views of several."""
         return any(of.by is Property.PAGE for of in self.filters)

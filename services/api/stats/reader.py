@@ -203,13 +203,14 @@ class StatsReader:
         self, query: StatsQuery, breakdown: BreakdownQuery, *, more: int = 0
     ) -> tuple[dict[str, Counts], list[str]]:
         counted = sources.can_be_counted(query, breakdown.by)
+        if counted and query.is_apart:
+            source = sources.of_counters(query)
+            return await sources.first(self._store, query, source, breakdown, more), []
         coverage, warnings = await self.hits(query, await self.known(query), partly=counted)
         source = sources.of_hits(query, coverage, breakdown.by)
         if warnings and counted:
             source, warnings = sources.of_counters(query), sources.said(query, warnings)
-        rows = await queries_hits.breakdown(
-            self._store, query, source.statement, source.parameters, breakdown, more=more
-        )
+        rows = await sources.first(self._store, query, source, breakdown, more)
         if query.wants(LENGTHS):
             lengths = await queries_visits.of_values(
                 self._store, query, coverage, breakdown.by, rows

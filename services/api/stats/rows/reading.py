@@ -89,6 +89,9 @@ async def _of(
     found = _Sources()
     countable = queries_pages.are_counted(query, rows.by)
     parts = reader.of_parts(query)
+    if countable and query.is_apart:
+        found.extend(map(sources.of_counters, parts))
+        return found
     read = [
         (part, *await reader.hits(part, await reader.known(part), partly=partly or countable))
         for part in parts

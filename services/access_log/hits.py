@@ -125,6 +125,7 @@ class HitReader:
             utm_campaign=page.utm.campaign,
             utm_content=page.utm.content,
             utm_term=page.utm.term,
+            utm_source=page.utm.source,
         )
 
     def _counted_host(self, logged: str) -> str:

@@ -64,6 +64,13 @@ DownloadEndings = Annotated[
         " none for no files.",
     ),
 ]
+SearchParameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--search-parameter",
+        help="Query parameter that holds what is searched on the site (q). Repeat; '' for none.",
+    ),
+]
 HonourDnt = Annotated[
     bool | None,
     typer.Option("--honour-dnt/--ignore-dnt", help="No visitor hash for DNT and GPC browsers."),
@@ -123,6 +130,7 @@ OPTIONS: dict[str, Any] = {
     "hash_routes": HashRoutes,
     "excluded_pages": ExcludedPages,
     "download_endings": DownloadEndings,
+    "search_parameters": SearchParameters,
     "page_aliases": PageAliases,
     "honour_dnt": HonourDnt,
     "views_only": ViewsOnly,
@@ -299,7 +307,7 @@ def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of the API that the options set."""
     # Typer gives an empty list for an option that was not used.
     fields = {name: given[name] for name in OPTIONS if given[name] not in (None, [])}
-    for name in ("excluded_pages", "download_endings", "frame_hosts"):
+    for name in ("excluded_pages", "download_endings", "search_parameters", "frame_hosts"):
         if name in fields:
             fields[name] = [value for value in fields[name] if value]
     if "page_aliases" in fields:

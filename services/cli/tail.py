@@ -15,6 +15,7 @@ app = typer.Typer()
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _AGE = re.compile(r"(\d{1,6})([smhd])")
+_APART = {"downloads": "file", "not_found": "404", "searches": "find", "outbound_links": "link"}
 _DATA = "data: "
 _ID = "id: "
 READ_SECONDS = 15.0
@@ -93,8 +94,10 @@ def _line(text: str, colour: bool) -> str:
 
     hit: dict[str, Any] = json.loads(text)
     kind = {None: "view", True: "visit", False: "view"}[hit["visit"]]
-    if hit["bot"] or hit["download"]:
-        kind = "bot" if hit["bot"] else "file"
+    if apart := hit["apart"]:
+        kind = _APART.get(apart, apart)
+    if hit["bot"]:
+        kind = "bot"
     who = " ".join(
         _printable(hit[name]) or "-" for name in ("device", "browser", "os", "country", "source")
     )
@@ -103,12 +106,12 @@ def _line(text: str, colour: bool) -> str:
     path = _printable(f"{hit['path']} {hit.get('own_path', '')}".rstrip())
     if not colour:
         return f"{time} {hit['site']} {kind:5} {path} {who}"
-    kinds = {"bot": "bright_black", "file": "magenta", "view": "green", "visit": "bright_green"}
+    kinds = {"bot": "bright_black", "view": "green", "visit": "bright_green"}
     return " ".join(
         (
             typer.style(time, dim=True),
             typer.style(hit["site"], fg="cyan"),
-            typer.style(f"{kind:5}", fg=kinds[kind]),
+            typer.style(f"{kind:5}", fg=kinds.get(kind, "magenta")),
             path,
             typer.style(who, dim=True),
         )

@@ -23,12 +23,13 @@ _GUESSED = ("source", "ref")
 
 
 class Utm(NamedTuple):
-    """What a URL has as utm_medium, utm_campaign, utm_content and utm_term, at most MAX_SOURCE."""
+    """What a URL has as utm_medium, utm_campaign and so on, at most MAX_SOURCE characters each."""
 
     medium: str = ""
     campaign: str = ""
     content: str = ""
     term: str = ""
+    source: str = ""
 
 
 NO_UTM = Utm()

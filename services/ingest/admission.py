@@ -1,20 +1,24 @@
-"""The first steps of pipeline.py: whether it is a view, or a download, of a known site."""
+"""The first steps of pipeline.py: whether it is a view of a known site, or counted apart."""
 
 from urllib.parse import urljoin
 
+from services.enrich.links import linking_page, target_of
 from services.enrich.sender_host import sender_host
-from services.enrich.urls import read_page
+from services.enrich.urls import PageUrl, read_page
+from services.ingest import event
 from services.ingest.context import Outcome, PipelineContext
 from services.ingest.draft import Draft
 from services.ingest.drops import DropReason
-from services.ingest.event import DOWNLOAD, PAGEVIEW, EventError
+from services.ingest.event import EventError
 from services.ingest.senders import may_send
-from services.model.downloads import downloads_of
+from services.model.kept_apart import Apart, name_of
+
+_COUNTED = frozenset({event.PAGEVIEW, event.NOT_FOUND, event.DOWNLOAD, event.OUTBOUND})
 
 
-def only_views_and_downloads(draft: Draft, context: PipelineContext) -> Outcome:
+def only_what_counts(draft: Draft, context: PipelineContext) -> Outcome:
     """Events of other names are not counted."""
-    return None if draft.event.name in (PAGEVIEW, DOWNLOAD) else DropReason.NOT_A_PAGEVIEW
+    return None if draft.event.name in _COUNTED else DropReason.NOT_A_PAGEVIEW
 
 
 def read_url(draft: Draft, context: PipelineContext) -> Outcome:
@@ -77,27 +81,86 @@ def refuse_prefetch(draft: Draft, context: PipelineContext) -> Outcome:
     return None
 
 
-def read_download(draft: Draft, context: PipelineContext) -> Outcome:
-    """A download is one of a file on the site's hosts; it is kept apart from the views."""
-    if draft.event.name != DOWNLOAD:
-        return None
-    site, page = draft.site, draft.page
+def tell_apart(draft: Draft, context: PipelineContext) -> Outcome:
+    """What is no view is kept apart from them, with the page that led to it."""
+    match draft.event.name:
+        case event.DOWNLOAD:
+            return _download(draft, _linked(draft))
+        case event.OUTBOUND:
+            return _outbound(draft, _linked(draft))
+        case event.NOT_FOUND:
+            keep_apart(draft, Apart.NOT_FOUND)
+            return None
+    if draft.site.search_parameters:
+        words = draft.site.searched(draft.page.path, draft.page.query)
+        # The next page of the results, and the way back to them, are no other search.
+        draft.words = words if words != _words_before(draft, draft.event.referrer) else ""
+    return None
+
+
+def keep_apart(draft: Draft, kind: Apart) -> None:
+    """Keep a draft as one of a kind, with the page that it comes from."""
+    draft.apart = kind
+    draft.kept_as = name_of(draft.site.kept_as, kind)
+    page, site = draft.page, draft.site
+    if kind is Apart.OUTBOUND:
+        draft.source = site.counted_path(page.path, page.query)
+    elif kind is not Apart.DOWNLOADS:
+        draft.source = linking_page(draft.event.referrer or "", page, site)
+
+
+def _linked(draft: Draft) -> PageUrl | None:
+    """Return where a link of the page leads; None where that is no page."""
+    page = draft.page
     try:
-        file = read_page(urljoin(f"https://{page.host}{page.path}", draft.event.file))
+        return read_page(urljoin(f"https://{page.host}{page.path}", draft.event.link))
     except ValueError:
-        file = None
+        return None
+
+
+def _download(draft: Draft, file: PageUrl | None) -> Outcome:
+    """A download is one of a file on the site's hosts."""
+    site = draft.site
     if file is None or not site.allows(file.host) or not site.counts_download(file.path):
         return DropReason.NOT_A_DOWNLOAD
     draft.file = file
-    draft.kept_as = downloads_of(site.kept_as)
+    keep_apart(draft, Apart.DOWNLOADS)
+    return None
+
+
+def _outbound(draft: Draft, linked: PageUrl | None) -> Outcome:
+    """A file on another host of the site is a download: a script knows one of its hosts alone."""
+    if linked is None:
+        return DropReason.NOT_OUTBOUND
+    site, here = draft.site, draft.page.host.removeprefix("www.")
+    if linked.host.removeprefix("www.") == here or site.owns(linked.host):
+        return DropReason.NOT_OUTBOUND if _download(draft, linked) else None
+    draft.target = target_of(linked)
+    keep_apart(draft, Apart.OUTBOUND)
     return None
 
 
 def refuse_same_page(draft: Draft, context: PipelineContext) -> Outcome:
-    """A change of the query is a view only where it leads to another page of the site."""
+    """A change of the query is a view only where it leads to another page of the site.
+
+    Where it has other words to search for, it is a search.
+    """
     before = read_page(draft.event.before) if draft.event.before else None
     if before is None:
         return None
     site, page = draft.site, draft.page
     same = site.counted_path(before.path, before.query) == site.counted_path(page.path, page.query)
-    return DropReason.SAME_PAGE if same and before.host == page.host else None
+    if not same or before.host != page.host:
+        return None
+    if draft.words and draft.words != _words_before(draft, draft.event.before):
+        keep_apart(draft, Apart.SEARCHES)
+        return None
+    return DropReason.SAME_PAGE
+
+
+def _words_before(draft: Draft, url: str | None) -> str:
+    """Return what was searched on the page before, by its URL."""
+    before = read_page(url) if url else None
+    if before is None or before.host != draft.page.host:
+        return ""
+    return draft.site.searched(before.path, before.query)

@@ -15,6 +15,7 @@ from itertools import islice
 from services.ingest.networks import AddressHash
 from services.ingest.new_paths import NewPaths
 from services.ingest.path_memory import PathMemory
+from services.model.kept_apart import FREE, kind_of
 from services.model.path_digest import DIGEST_BYTES, holds, packed, path_digest, unpacked
 from services.runtime.clock import DAY_MS, Clock
 from services.state.daily_paths import Appended, DailyPaths, DayTail, SiteDay
@@ -24,6 +25,8 @@ MOST_OPENED = 1_000_000
 """New paths that one process holds, of all sites and days: 8 MB, and as much while they wait."""
 MOST_HOT = 65_536
 """Paths that are known without looking further: about 6 MB. Then they are forgotten."""
+FREE_PART = 10
+"""Of what is no page, a site has a tenth of the new paths of a day."""
 LOOK_MS = 30_000
 """How often a day is read in which nothing was opened here."""
 
@@ -74,12 +77,14 @@ class CardinalityLimiter:
     def __init__(
         self, state: State, memory: PathMemory, new: NewPaths, limit: int, clock: Clock
     ) -> None:
-        """Prepare; `limit` is how many new paths a site has on a day at most."""
+        """Prepare; `limit` is how many new paths a site has on a day at most.
+
+        What anybody may invent and is no page (searched words, say) has a part of that.
+        """
         self._shared = DailyPaths(state)
         self._memory = memory
         self._new = new
         self._limit = limit
-        self._alone = limit - limit // 4
         self._clock = clock
         self._days: dict[SiteDay, _Day] = {}
         self._opened = 0
@@ -138,14 +143,18 @@ class CardinalityLimiter:
     def _why_not(
         self, paths: _Day, site: str, day: int, digest: int, address: AddressHash
     ) -> WhyOther | None:
-        opened = len(paths.opened)
-        if opened >= self._limit or self._opened >= MOST_OPENED:
+        opened, limit = len(paths.opened), self._limit_of(site)
+        alone = limit - limit // 4
+        if opened >= limit or self._opened >= MOST_OPENED:
             return WhyOther.SITE
-        if opened < self._alone and self._new.take(address, site, day):
+        if opened < alone and self._new.take(address, site, day):
             return None
         if self._new.vouch(address, site, day, digest):
             return None
-        return WhyOther.ADDRESS if opened < self._alone else WhyOther.SITE
+        return WhyOther.ADDRESS if opened < alone else WhyOther.SITE
+
+    def _limit_of(self, site: str) -> int:
+        return self._limit // FREE_PART if kind_of(site) in FREE else self._limit
 
     def _warm(self, paths: _Day, key: int) -> None:
         if self._hot >= MOST_HOT:

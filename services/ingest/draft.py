@@ -9,6 +9,7 @@ from services.enrich.urls import PageUrl
 from services.ingest.event import Event
 from services.model.account import SendToken
 from services.model.hit import Visit
+from services.model.kept_apart import Apart
 from services.model.site import Site
 
 
@@ -20,8 +21,11 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     at         when it was received, in milliseconds since 1970
     image      whether it was sent by loading the image
     token      of the server that vouches for `forwarded` and `at`; None for a browser
-    file       what was downloaded; None of a view
-    kept_as    the name under which it is kept: the slug, or that of the site's downloads
+    apart      what it is instead of a view; None of a view
+    file       what was downloaded; None of anything else
+    words      what was searched on the site, of a view of the results, or of a search alone
+    target     where a link to another site leads
+    kept_as    the name under which it is kept: that of the site, or of what it is apart
     network    stands for the address in budgets: of an IPv6 address, for its /64
     block      the same for an IPv4 address; of an IPv6 address, for its /48
     sender     for the rate limit: the visitor's hash, logged only for those who allow it; on a site
@@ -39,7 +43,10 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     token: SendToken | None = None
     page: PageUrl = PageUrl("", "", "", "")
     site: Site = Site(slug="unknown")
+    apart: Apart | None = None
     file: PageUrl | None = None
+    words: str = ""
+    target: str = ""
     kept_as: str = ""
     day: int = 0
     user_agent: str = ""

@@ -7,9 +7,11 @@ class DropReason(StrEnum):
     """The value is what the header X-Luot-Dropped and the label `reason` say."""
 
     NOT_A_PAGEVIEW = "not_a_pageview"
-    """An event of another name than `pageview` and `File Download`."""
+    """An event of another name than `pageview`, `404`, `File Download`, `Outbound Link: Click`."""
     NOT_A_DOWNLOAD = "not_a_download"
     """A file of another host than the site's, or of an ending whose downloads it does not count."""
+    NOT_OUTBOUND = "not_outbound"
+    """A link to a host of the site itself, or to no page."""
     UNKNOWN_SITE = "unknown_site"
     FOREIGN_HOST = "foreign_host"
     """The page, or the page that the browser says sent it, is on none of the site's hosts."""

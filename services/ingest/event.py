@@ -10,9 +10,12 @@ T = TypeVar("T")
 
 PAGEVIEW = "pageview"
 DOWNLOAD = "File Download"
-"""The name that other trackers have for it, too."""
-_FILE = "url"
-"""The property of a download that names the file."""
+OUTBOUND = "Outbound Link: Click"
+NOT_FOUND = "404"
+"""The names that other trackers have for them, too."""
+_CLICKS = (DOWNLOAD, OUTBOUND)
+_LINK = "url"
+"""The property of a click that says where the link leads."""
 MAX_FIELDS = 50
 _RANDOM = 1 << 53
 """Math.random() is a multiple of 2^-53 at the finest."""
@@ -36,8 +39,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     was no previous page, and None where none was sent. `origin_only` tells of a URL that is all
     that a header Referer says, and no more than the origin of a page. `view_id` is a
     random number of the view, 0 for none. `before` is the URL of which an application changed no
-    more than the query; '' for any other view. `file` is the URL of what was downloaded, for an
-    event of that name.
+    more than the query; '' for any other view. `link` is the URL that a click leads to.
     """
 
     name: str
@@ -47,7 +49,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     origin_only: bool = False
     view_id: int = 0
     before: str = ""
-    file: str = ""
+    link: str = ""
 
 
 class Body(msgspec.Struct, gc=False):
@@ -104,7 +106,7 @@ def event_of(raw: Body) -> Event:
         _either(raw.r, raw.referrer),
         view_id=_view_id(raw.k),
         before=raw.q or "",
-        file=_file(raw.p or raw.props) if name == DOWNLOAD else "",
+        link=_link(raw.p or raw.props) if name in _CLICKS else "",
     )
 
 
@@ -143,18 +145,18 @@ def from_query(query: bytes, referer: str) -> Event:
         origin_only=not given and _ORIGIN.fullmatch(referer) is not None,
         view_id=_view_id(fields.get("k")),
         before=fields.get("q", ""),
-        file=_file(fields.get("p")) if name == DOWNLOAD else "",
+        link=_link(fields.get("p")) if name in _CLICKS else "",
     )
 
 
-def _file(properties: Any) -> str:
-    """Return the file that the properties of an event name: an object, or JSON that is one."""
+def _link(properties: Any) -> str:
+    """Return the URL that the properties of a click name: an object, JSON of one, or the URL."""
     if isinstance(properties, str):
         try:
             properties = msgspec.json.decode(properties)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return ""
-    url = properties.get(_FILE) if isinstance(properties, dict) else None
+            return str(properties)
+    url = properties.get(_LINK) if isinstance(properties, dict) else None
     return url if isinstance(url, str) else ""
 
 

@@ -31,6 +31,7 @@ from services.ingest.path_memory import PathMemory
 from services.ingest.pipeline import process
 from services.ingest.salt_memory import SaltMemory
 from services.ingest.salts import Salts
+from services.ingest.searches import search_of
 from services.ingest.senders import Senders
 from services.ingest.settings import IngestSettings
 from services.ingest.site_lookup import SiteLookup
@@ -241,6 +242,8 @@ class Intake:
                 metrics.DROPS[outcome].inc()
                 return outcome
             await self._commit.submit(outcome)
+            if draft.words and (search := await search_of(draft, outcome, self._context)):
+                await self._commit.submit(search)
         except UnavailableError:
             metrics.UNAVAILABLE.inc()
             raise

@@ -17,7 +17,7 @@ def limit_rate(draft: Draft, context: PipelineContext) -> Outcome:
     # What a server sends may be an hour old; how fast it sends is told by the clock.
     now = draft.at if draft.token is None else context.clock()
     turn = context.rates.take(draft.sender, now)
-    draft.newcomer = turn is FIRST and draft.file is None
+    draft.newcomer = turn is FIRST and draft.apart is None
     return None if turn else DropReason.RATE
 
 
@@ -31,7 +31,7 @@ def spend_budget(draft: Draft, context: PipelineContext) -> Outcome:
     if free and not bot:
         return None
     slug = draft.site.slug
-    octets = HIT_OCTETS + len(draft.path.encode()) + len(draft.page.host)
+    octets = HIT_OCTETS + len(draft.path.encode()) + len(draft.page.host) + len(draft.source)
     visits = draft.newcomer or draft.visit is Visit.STARTS
     ruling = Ruling.WITHIN
     if not free:
@@ -55,7 +55,7 @@ def share_log(draft: Draft, context: PipelineContext) -> Outcome:
     if draft.bot:
         return None
     slug = draft.site.slug
-    octets = HIT_OCTETS + len(draft.path) + len(draft.page.host)
+    octets = HIT_OCTETS + len(draft.path) + len(draft.page.host) + len(draft.source)
     if context.site_room.take(slug, draft.at, octets):
         return None
     context.over_room.note(slug)

@@ -11,12 +11,12 @@ from services.ingest.admission import (
     allow_host,
     find_site,
     leave_out_excluded,
-    only_views_and_downloads,
-    read_download,
+    only_what_counts,
     read_url,
     refuse_foreign_page,
     refuse_prefetch,
     refuse_same_page,
+    tell_apart,
 )
 from services.ingest.context import Outcome, PipelineContext, Step
 from services.ingest.draft import Draft
@@ -24,6 +24,7 @@ from services.ingest.drops import DropReason
 from services.ingest.event import EventError
 from services.ingest.limits import limit_paths, limit_rate, share_log, spend_budget
 from services.model.hit import UNKNOWN_PATH, Hit, Visit
+from services.model.kept_apart import Apart
 
 
 async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
@@ -57,6 +58,7 @@ async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
         utm_campaign=draft.page.utm.campaign,
         utm_content=draft.page.utm.content,
         utm_term=draft.page.utm.term,
+        utm_source=draft.page.utm.source,
     )
 
 
@@ -94,7 +96,7 @@ def tag_bot(draft: Draft, context: PipelineContext) -> Outcome:
 def hash_visitor(draft: Draft, context: PipelineContext) -> Outcome:
     """A visitor who asks not to be tracked is logged without a hash, if the site honours that.
 
-    So is who downloads a file: downloads have a salt of their own, too.
+    So is whatever is kept apart from views, which has a salt of its own, too.
     """
     if draft.site.views_only:
         # Of this process and its memory: what limits the rate of one reader has to tell them apart.
@@ -107,16 +109,16 @@ def hash_visitor(draft: Draft, context: PipelineContext) -> Outcome:
     silent = draft.site.honour_dnt and (
         headers.get(b"dnt") == b"1" or headers.get(b"sec-gpc") == b"1"
     )
-    draft.visitor = 0 if silent or draft.file is not None else draft.sender
+    draft.visitor = 0 if silent or draft.apart is not None else draft.sender
     return None
 
 
 def begin_visit(draft: Draft, context: PipelineContext) -> Outcome:
     """Without a visitor, a view that does not come from the site itself starts a visit.
 
-    An image alone says nothing about where its reader was before. A download starts none.
+    An image alone says nothing about where its reader was before. What is no view starts none.
     """
-    if draft.file is not None:
+    if draft.apart is not None:
         draft.visit = Visit.CONTINUES
         return None
     if draft.visitor or draft.bot or draft.site.views_only:
@@ -131,6 +133,9 @@ def begin_visit(draft: Draft, context: PipelineContext) -> Outcome:
 
 def fold_path(draft: Draft, context: PipelineContext) -> Outcome:
     """One page, one path; what a browser hides is not taken for the home page."""
+    if draft.apart is Apart.SEARCHES or draft.target:
+        draft.path = draft.target or draft.words
+        return None
     page = draft.file or draft.page
     draft.path = draft.site.counted_path(page.path, page.query)
     if draft.event.origin_only and _hides_page(draft):
@@ -145,8 +150,9 @@ def _hides_page(draft: Draft) -> bool:
 
 
 def name_source(draft: Draft, context: PipelineContext) -> Outcome:
-    """Where the visitor came from."""
-    draft.source = source_of(draft.page, draft.event.referrer or "", draft.site)
+    """Where the visitor came from; of what is kept apart, the page is known already."""
+    if draft.apart in (None, Apart.DOWNLOADS):
+        draft.source = source_of(draft.page, draft.event.referrer or "", draft.site)
     return None
 
 
@@ -163,13 +169,13 @@ def name_country(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 STEPS: tuple[Step, ...] = (
-    only_views_and_downloads,
+    only_what_counts,
     read_url,
     find_site,
     allow_host,
     refuse_foreign_page,
     refuse_prefetch,
-    read_download,
+    tell_apart,
     leave_out_excluded,
     refuse_same_page,
     open_day,

@@ -48,6 +48,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     utm_campaign: list[str]
     utm_content: list[str]
     utm_term: list[str]
+    utm_source: list[str]
 
     def __len__(self) -> int:
         return len(self.site)
@@ -87,6 +88,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 utm_campaign=self.utm_campaign[index],
                 utm_content=self.utm_content[index],
                 utm_term=self.utm_term[index],
+                utm_source=self.utm_source[index],
             )
 
     def only(self, chosen: Sequence[bool]) -> "Batch":
@@ -141,6 +143,7 @@ class _WireWithMore(_Wire, frozen=True, gc=False):
     utm_campaign: list[_Index] = []
     utm_content: list[_Index] = []
     utm_term: list[_Index] = []
+    utm_source: list[_Index] = []
 
 
 _COLUMNS = _Wire.__struct_fields__[2:]
@@ -184,7 +187,8 @@ def encode(hits: Sequence[Hit]) -> bytes:
     tagged = any(
         hit.utm_medium or hit.utm_campaign or hit.utm_content or hit.utm_term for hit in hits
     )
-    if any(ids) or any(own_paths) or tagged:
+    sources = [hit.utm_source for hit in hits]
+    if any(ids) or any(own_paths) or tagged or any(sources):
         columns = {name: getattr(wire, name) for name in _Wire.__struct_fields__}
         wire = _WireWithMore(
             **columns,
@@ -194,6 +198,7 @@ def encode(hits: Sequence[Hit]) -> bytes:
             utm_campaign=[at(hit.utm_campaign) for hit in hits] if tagged else [],
             utm_content=[at(hit.utm_content) for hit in hits] if tagged else [],
             utm_term=[at(hit.utm_term) for hit in hits] if tagged else [],
+            utm_source=list(map(at, sources)) if any(sources) else [],
         )
     wire.strings.extend(index)
     return _encoder.encode(wire)
@@ -247,6 +252,7 @@ def decode(payload: bytes, *, hits: int | None = None, version: int = SCHEMA_VER
         utm_campaign=_strings(wire, wire.utm_campaign, "utm_campaign") or [""] * size,
         utm_content=_strings(wire, wire.utm_content, "utm_content") or [""] * size,
         utm_term=_strings(wire, wire.utm_term, "utm_term") or [""] * size,
+        utm_source=_strings(wire, wire.utm_source, "utm_source") or [""] * size,
     )
     if "" in batch.site or "" in batch.path:
         raise BatchError("a hit without a site or a path")

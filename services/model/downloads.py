@@ -1,14 +1,8 @@
-"""Downloads: files that pages link to. They are counted apart from views.
-
-The downloads of a site are kept as the views of another site are, under a name of their own, which
-no slug can be. So they are counted exactly once as views are, and no number of the site itself can
-hold any of them.
-"""
+"""Downloads: files that pages link to. They are counted apart from views (kept_apart.py)."""
 
 import re
 
-_MARK = "#"
-_DOWNLOADS = f"{_MARK}downloads"
+from services.model.kept_apart import Apart, kind_of, name_of
 
 NO_ENDINGS = "none"
 """Stands for an empty list of endings: a site with it counts no downloads."""
@@ -29,17 +23,12 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 def downloads_of(site: str) -> str:
     """Return the name under which the downloads of a site are kept."""
-    return site + _DOWNLOADS
-
-
-def site_of(name: str) -> str:
-    """Return the slug of the site whose views or downloads are kept under a name."""
-    return name.partition(_MARK)[0]
+    return name_of(site, Apart.DOWNLOADS)
 
 
 def are_downloads(name: str) -> bool:
     """Tell whether downloads are kept under a name, and not views."""
-    return name.endswith(_DOWNLOADS)
+    return kind_of(name) is Apart.DOWNLOADS
 
 
 def ending_of(path: str) -> str:

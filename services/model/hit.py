@@ -34,8 +34,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     country ISO 3166-1 alpha-2, '' when unknown
     view_id random number of the view, the same in a repetition of its request; 0 when there is none
     own_path  of a hit that counts under OTHER_PATH, the path of the page itself; else ''
-    utm_medium, utm_campaign, utm_content, utm_term  what the URL of the page has under these
-              names; '' where it has none
+    utm_medium, utm_campaign, utm_content, utm_term, utm_source  what the URL of the page has under
+              these names; '' where it has none
     """
 
     site: str
@@ -57,3 +57,4 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     utm_campaign: str = ""
     utm_content: str = ""
     utm_term: str = ""
+    utm_source: str = ""

@@ -2,7 +2,7 @@
 
 from zlib import crc32
 
-from services.model.downloads import site_of
+from services.model.kept_apart import site_of
 
 DEFAULT_PARTITIONS = 8
 MAX_PARTITIONS = 1024

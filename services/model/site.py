@@ -14,6 +14,7 @@ from services.model.downloads import ENDING, ENDINGS, NO_ENDINGS, ending_of
 from services.model.hosts import MAX_LENGTH, fold
 from services.model.page_aliases import MAX_ALIASES, PageAlias
 from services.model.paths import normalise, with_route
+from services.model.searches import MAX_PARAMETERS, searched
 
 DEFAULT_TIMEZONE = "Asia/Ho_Chi_Minh"
 ANY_HOST = "*"
@@ -64,6 +65,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     hash_routes  routes in the fragment are paths: `/#/tin/1` is the page `/tin/1`
     download_endings  of files whose downloads are counted; none given is those of `downloads.py`,
                  and NO_ENDINGS alone no file at all
+    search_parameters  query parameters that hold what is searched on the site ('q', 'tukhoa'), in
+                 whose words searches are counted; none given is no search at all
     honour_dnt   no visitor hash for browsers that ask not to be tracked; the view still counts
     views_only   no visitor hash for anybody: no visits and no visitors, and everything shows views
     public_top   whether /api/top may be read by anyone
@@ -94,6 +97,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     fold_case: bool = False
     hash_routes: bool = False
     download_endings: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_ENDINGS)] = ()
+    search_parameters: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_PARAMETERS)] = ()
     honour_dnt: bool = True
     views_only: bool = False
     public_top: bool = False
@@ -136,6 +140,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.significant:
             if not re.fullmatch(r"[\w.-]{1,50}", name):
                 raise ValueError(f"significant: {name!r} is not the name of a query parameter")
+        for name in self.search_parameters:
+            if not re.fullmatch(r"[\w.-]{1,100}", name):
+                raise ValueError(
+                    f"search_parameters: {name!r} is not the name of a query parameter"
+                )
         endings = tuple(dict.fromkeys(map(_ending, self.download_endings)))
         msgspec.structs.force_setattr(self, "download_endings", endings)
         excluded = tuple(dict.fromkeys(map(path_patterns.checked, self.excluded_pages)))
@@ -219,6 +228,18 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         if self.hash_routes:
             path, query = with_route(path, query)
         return normalise(path, query, self.significant, fold_case=self.fold_case)
+
+    def searched(self, path: str, query: str) -> str:
+        """Return the words that a page of the site is the results of; '' of any other page."""
+        if not self.search_parameters:
+            return ""
+        if self.hash_routes:
+            path, query = with_route(path, query)
+        return searched(query, self.search_parameters)
+
+    def owns(self, host: str) -> bool:
+        """Tell whether a host is one that the site names; a site of any host names none."""
+        return ANY_HOST not in self.hosts and self.allows(host)
 
     def counts_download(self, path: str) -> bool:
         """Tell whether downloads of the file at a path are counted."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from services.model.calendar import Grain, period_start, to_date, to_day
-from services.model.downloads import site_of
+from services.model.kept_apart import site_of
 from services.model.partition import partition_of
 from services.store import erasures
 from services.store.interface import Store

@@ -9,7 +9,8 @@ from collections.abc import Collection, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
-from services.model.downloads import downloads_of, site_of
+from services.model.downloads import downloads_of
+from services.model.kept_apart import all_names, site_of
 from services.store.interface import Store
 
 TABLES = (
@@ -130,7 +131,7 @@ async def positions(store: Store, names: Collection[str]) -> dict[str, int]:
     if not names:
         return {}
     newest: dict[str, int] = {}
-    rows = await store.execute(_NEWEST, {"sites": _with_downloads(names)})
+    rows = await store.execute(_NEWEST, {"sites": all_names(names)})
     for site, position in rows:
         newest[site_of(site)] = max(position, newest.get(site_of(site), 0))
     return newest
@@ -140,14 +141,14 @@ async def held(store: Store, names: Collection[str]) -> set[str]:
     """Return those of the names of which anything is kept."""
     if not names:
         return set()
-    sites = _with_downloads(names)
+    sites = all_names(names)
     found = [await _held_in(store, table, sites) for table in TABLES]
     return {site_of(name) for of_table in found for name in of_table}
 
 
 async def delete(store: Store, names: Collection[str]) -> None:
-    """Delete all that is kept of names, and of their downloads; it is gone when this returns."""
-    sites = _with_downloads(names)
+    """Delete all that is kept of names, also apart from views; it is gone when this returns."""
+    sites = all_names(names)
     for table in TABLES:
         # One that a process which was killed has begun.
         await _ended(store, table)
@@ -161,7 +162,7 @@ async def kept(store: Store, names: Collection[str]) -> KeptCounts:
     views, visits, days = (await store.execute(_KEPT, {"sites": list(names)}))[0]
     files = list(map(downloads_of, names))
     downloads, _, _ = (await store.execute(_KEPT, {"sites": files}))[0]
-    sites = _with_downloads(names)
+    sites = all_names(names)
     counts = [
         (await store.execute(_COUNT.format(what=what, table=table), {"sites": sites}))[0][0]
         for table, what in (
@@ -172,10 +173,6 @@ async def kept(store: Store, names: Collection[str]) -> KeptCounts:
         )
     ]
     return KeptCounts(views, visits, days, downloads, *counts)
-
-
-def _with_downloads(names: Collection[str]) -> list[str]:
-    return sorted({*names, *map(downloads_of, names)})
 
 
 async def _held_in(store: Store, table: str, sites: Sequence[str]) -> list[str]:

@@ -41,7 +41,8 @@ def test_an_aggregator_that_knows_no_own_paths_counts_them_under_the_other() -> 
 
 def test_hits_of_campaigns_are_whole_and_an_older_aggregator_counts_them() -> None:
     tags = {"utm_medium": "email", "utm_campaign": "quý 3", "utm_content": "a", "utm_term": "b"}
-    for more in (tags, {"utm_term": "b"}):
+    tags["utm_source"] = "zalo"
+    for more in (tags, {"utm_term": "b"}, {"utm_source": "zalo"}):
         hits = [*HITS, msgspec.structs.replace(HITS[0], **more)]
         encoded = batch.encode(hits)
         assert list(batch.decode(encoded).hits()) == hits

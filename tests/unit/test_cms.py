@@ -51,6 +51,8 @@ def test_the_plugin_of_wordpress() -> None:
     ]
     writer = run("wordpress", file, luot_url=URL, luot_site="mytho", editor=True)
     assert writer["head"] == f"{SCRIPT}\n".replace("></", " data-manual></")
+    missing = run("wordpress", file, luot_url=URL, luot_site="mytho", missing=True)
+    assert missing["head"] == f"{SCRIPT}\n".replace("></", " data-404></")
     assert run("wordpress", file)["head"] == ""
     nasty = run("wordpress", file, luot_url=NASTY, luot_site=NASTY)
     assert NASTY not in nasty["head"] + nasty["form"]

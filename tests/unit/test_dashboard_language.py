@@ -15,9 +15,11 @@ from services.api.access import passwords
 from services.api.access.group_roles import Means
 from services.api.dashboard import language
 from services.api.dashboard.language import Language
+from services.api.stats.apart_panels import NAMED, PANELS
 from services.api.stats.filters import Property
 from services.api.stats.panel_reading import BREAKDOWNS, DETAILS
 from services.api.stats.reports.report_query import REPORT_PERIODS
+from services.api.stats.rows.question import FROM_PAGE
 from services.api.stats.site_query import (
     CHARTED,
     COMPARISONS,
@@ -131,7 +133,11 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
         *(f"interval.{interval}" for interval in Interval),
         *(f"measure.{measure}" for measure in (*CHARTED, *DETAILS)),
         *(f"metric.{metric}" for metric in Metric),
-        *(f"panel.{panel}" for panel in BREAKDOWNS),
+        *(f"panel.{panel}" for panel in (*BREAKDOWNS, *PANELS)),
+        *(f"{of}.{name}" for of in ("by", "csv") for name in (*NAMED.values(), FROM_PAGE)),
+        *(f"measure.{panel}" for panel in PANELS),
+        *(f"rows.about.{panel}" for panel in PANELS),
+        *(f"csv.{panel}{of}" for panel in PANELS for of in ("", "_before", "_change")),
         *(f"compare.{compare}" for compare in COMPARISONS),
         *(f"opening.{one}" for one in OPENINGS),
         *(f"opening.show.{one}" for one in OPENINGS),

@@ -3,7 +3,8 @@
 import pytest
 
 from services.model import path_patterns
-from services.model.downloads import are_downloads, downloads_of, ending_of, site_of
+from services.model.downloads import are_downloads, downloads_of, ending_of
+from services.model.kept_apart import site_of
 from services.model.partition import partition_of
 from services.model.site import Site
 

@@ -13,7 +13,8 @@ from services.api.counter.pages import PageKey
 from services.api.counter.reader import CounterKey
 from services.api.counter.reading import PageReading
 from services.api.sites.registry import Registry
-from services.model.downloads import are_downloads, downloads_of, site_of
+from services.model.downloads import are_downloads, downloads_of
+from services.model.kept_apart import site_of
 from services.model.site import Site
 
 K = TypeVar("K", CounterKey, PageKey)

@@ -42,6 +42,7 @@ def _filters(page: PageRequest) -> str:
 class Links:
     """The addresses of a site's page, or one below it, with some of its parameters changed.
 
+    slug, scope  what the page is about
     base  the address of the site's page
     home  the address without parameters
     more  the parameters that only the page below has, which its addresses keep
@@ -59,36 +60,37 @@ class Links:
 
         `below` is what the address of a page below it has after that.
         """
+        self.slug = slug
         self.base = self._path = base or f"{HOME}/sites/{slug}"
-        self._scope = scope
+        self.scope = scope
         self.home = f"{self._path}{below}"
         self.more = dict(more or {})
 
     def path(self, **changes: str) -> str:
         """Return the address of the page with these fields of the query changed."""
-        query = self._scope.query
+        query = self.scope.query
         return self.home + _text(msgspec.structs.replace(query, **changes), self.more)
 
     def below(self, path: str) -> str:
         """Return the address of a page below that of the site, with the same query."""
-        return f"{self._path}{path}{_text(self._scope.query)}"
+        return f"{self._path}{path}{_text(self.scope.query)}"
 
     def with_more(self, **changes: str) -> str:
         """Return the address with some of its own parameters changed, '' for none."""
-        return self.home + _text(self._scope.query, {**self.more, **changes})
+        return self.home + _text(self.scope.query, {**self.more, **changes})
 
     def file(self) -> str:
         """Return the address of the same as CSV."""
-        return f"{self.home}/csv{_text(self._scope.query, self.more)}"
+        return f"{self.home}/csv{_text(self.scope.query, self.more)}"
 
     def fields(self, but: Collection[str] = ()) -> list[tuple[str, str]]:
         """Return the parameters and their values that a form keeps, but some."""
-        kept = _parameters(self._scope.query) | self.more
+        kept = _parameters(self.scope.query) | self.more
         return [(name, value) for name, value in kept.items() if value and name not in but]
 
     def csv(self, panel: str) -> str:
         """Return the address of a panel as CSV."""
-        return f"{self._path}/csv/{panel}{_text(self._scope.query)}"
+        return f"{self._path}/csv/{panel}{_text(self.scope.query)}"
 
     def period(self, name: str) -> str:
         """Return the address of another period."""
@@ -96,33 +98,33 @@ class Links:
 
     def last(self, period: str) -> str:
         """Return the address of the month, quarter or year before that of today."""
-        this = span_of(period, None, self._scope.today)
+        this = span_of(period, None, self.scope.today)
         return self.path(period=period, dates=_iso(this.first - 1))
 
     @property
     def earlier(self) -> str | None:
         """The address of the day, month, quarter… before, where the period is one."""
         period = self._stepped
-        return period and self.path(period=period, dates=_iso(self._scope.span.first - 1))
+        return period and self.path(period=period, dates=_iso(self.scope.span.first - 1))
 
     @property
     def later(self) -> str | None:
         """The address of the day, month, quarter… after, if it has come."""
-        period, span = self._stepped, self._scope.span
+        period, span = self._stepped, self.scope.span
         months = 12 if period and period.endswith(Period.NINE_MONTHS) else span.months
         after = months_later(span.first, months) if months else span.last + 1
-        if period is None or after > self._scope.today:
+        if period is None or after > self.scope.today:
             return None
         return self.path(period=period, dates=_iso(after))
 
     @property
     def _stepped(self) -> str | None:
         # The period by which to step, None for the last so many days.
-        period = self._scope.query.period
+        period = self.scope.query.period
         if period in (Period.DAY, YESTERDAY):
             return Period.DAY.value
         rolling = period in (Period.LAST_6_MONTHS, Period.LAST_12_MONTHS, CUSTOM)
-        return period if follows_calendar(period, self._scope.span) and not rolling else None
+        return period if follows_calendar(period, self.scope.span) and not rolling else None
 
 
 def _iso(day: int) -> str:

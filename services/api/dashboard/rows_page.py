@@ -7,18 +7,20 @@ from starlette.responses import Response, StreamingResponse
 
 from services.api.access.trail import Occasion
 from services.api.dashboard import query_parameters
+from services.api.dashboard.bars import apart_name, value_name
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
-from services.api.dashboard.site_page import against_label, chip, period_label, value_name
+from services.api.dashboard.site_page import against_label, chip, period_label
 from services.api.stats.panel_results import Figure
 from services.api.stats.rows.question import BELOW, NAME, ROOT, AllRow, AllRows, RowsQuery
 from services.api.stats.site_query import COMPARISONS, FILTER_FIELDS, LONG_PERIODS, PERIODS, REPORTS
 from services.http.departures import unless_gone
 from services.http.errors import ApiError
 from services.model.calendar import to_date
+from services.model.kept_apart import Apart
 
-_PARAMETERS = ("search", "sort", "order", "section")
+_PARAMETERS = ("search", "sort", "order", "section", "of")
 
 
 class MeasureCell(NamedTuple):
@@ -68,6 +70,10 @@ async def rows(page: PageRequest) -> Response:
     except ApiError as error:
         refusal = "; ".join(error.errors.values())
     below = asked.section
+
+    def page_of(row: AllRow) -> str:
+        return whole.path(filters=panels.rows.narrowed(asked, row.name))
+
     return page.render(
         "rows.html",
         site=panels.site,
@@ -85,7 +91,10 @@ async def rows(page: PageRequest) -> Response:
         first=to_date(scope.span.first).isoformat(),
         last=to_date(scope.elapsed.last).isoformat(),
         today=to_date(scope.today).isoformat(),
-        chips=[(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
+        chips=[]
+        if asked.kind
+        else [(chip(one, t), links.path(filters=one.others)) for one in scope.applied],
+        is_unfiltered=bool(asked.kind and scope.applied),
         filtered=FILTER_FIELDS,
         fields=links.fields(but=("search",)),
         custom=links.fields(but=("period", "date")),
@@ -96,16 +105,18 @@ async def rows(page: PageRequest) -> Response:
                 row,
                 panels.rows.figures(row, found),
                 links,
-                whole.path(filters=panels.rows.narrowed(asked, row.name)),
+                page_of(row),
                 is_final=not scope.is_under_way,
                 t=t,
             )
+            if asked.kind is None
+            else _row_apart(asked, row, panels.rows.figures(row, found), links, page_of(row), t)
             for row in found.rows
         ],
         refusal=refusal,
         found=found,
         is_partial=bool(found.warnings),
-        trail=[] if below is None else _trail(below, links, t),
+        trail=_way_back(panel, asked.of, links, t) if below is None else _trail(below, links, t),
         traffic=""
         if below in (None, ROOT)
         else whole.path(filters=panels.rows.below(asked, below or "")),
@@ -148,7 +159,7 @@ def _columns(
 ) -> list[SortedColumn]:
     columns = []
     for name in (NAME, *map(str, measures)):
-        label = t(f"by.{panel}") if name == NAME else t(f"measure.{name}")
+        label = t(f"by.{asked.field}") if name == NAME else t(f"measure.{name}")
         is_sorted = asked.sort == name
         state = ("ascending" if asked.rising else "descending") if is_sorted else "none"
         rising = not asked.rising if is_sorted else name == NAME
@@ -173,12 +184,42 @@ def _row(
         hint = t("rows.open", value=name)
     else:
         link, hint = narrowed, t("filters.add", value=name)
+    return ShownRow(name, row.name, link, hint, _cells(figures, t, is_final=is_final))
+
+
+def _row_apart(
+    asked: RowsQuery,
+    row: AllRow,
+    figures: Sequence[Figure],
+    links: Links,
+    traffic: str,
+    t: Language,
+) -> ShownRow:
+    """Return a row of what is counted apart: it opens to the pages that led to it."""
+    name, link, hint = apart_name(row.name, t), "", ""
+    if asked.of:
+        # A page of the site itself, and not of another host.
+        if row.name.startswith(ROOT):
+            link, hint = traffic, t("filters.add", value=name)
+    elif asked.kind is not Apart.DOWNLOADS:
+        link, hint = links.with_more(of=row.name, search="", sort=""), t("rows.from", value=name)
+    # More searches are no better, nor are fewer.
+    return ShownRow(name, row.name, link, hint, _cells(figures, t, is_final=False))
+
+
+def _cells(figures: Sequence[Figure], t: Language, *, is_final: bool) -> list[MeasureCell]:
     cells = []
     for figure in figures:
         text = "" if figure.change is None else t.percent(abs(figure.change))
         better = (figure.change or 0) > 0 if is_final else None
         cells.append(MeasureCell(t.number(figure.value), figure.change, text, better))
-    return ShownRow(name, row.name, link, hint, cells)
+    return cells
+
+
+def _way_back(panel: str, of: str, links: Links, t: Language) -> list[tuple[str, str]]:
+    """Return the way from one row of what is counted apart to all of them."""
+    whole = links.with_more(of="", search="", sort="")
+    return [(t(f"panel.{panel}"), whole), (apart_name(of, t), "")] if of else []
 
 
 def _trail(section: str, links: Links, t: Language) -> list[tuple[str, str]]:

@@ -83,6 +83,7 @@ async def change(page: PageRequest) -> Response:
                 "page_aliases": _aliases(form.get("page_aliases")),
                 "excluded_pages": form.words("excluded_pages"),
                 "download_endings": form.words("download_endings"),
+                "search_parameters": form.words("search_parameters"),
                 "honour_dnt": form.on("honour_dnt"),
                 "views_only": form.on("views_only"),
                 "public_top": form.on("public_top"),

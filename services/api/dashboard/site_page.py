@@ -8,12 +8,13 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from services.api.dashboard import embedding, notes_page, query_parameters, shown_pages
-from services.api.dashboard.chart import NARROW, WIDE, Point, bar, chart
+from services.api.dashboard.bars import bars, bars_apart, value_name
+from services.api.dashboard.chart import NARROW, WIDE, Point, chart
 from services.api.dashboard.heat_table import heat_rows
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
-from services.api.stats.panel_results import BreakdownRow, EnteredNumbers, Figure, SeriesPoint
+from services.api.stats.panel_results import EnteredNumbers, Figure, SeriesPoint
 from services.api.stats.panels import SitePanels
 from services.api.stats.site_query import (
     COMPARISONS,
@@ -48,16 +49,6 @@ class Tile(NamedTuple):
     link: str | None
     is_current: bool
     means: Sequence[str] = ()
-
-
-class Bar(NamedTuple):
-    """One row of a panel."""
-
-    name: str
-    value: str
-    share: str
-    bar: str
-    link: str
 
 
 def _but_of_custom(compare: str) -> tuple[str, ...]:
@@ -196,10 +187,23 @@ async def _parts(
             yield page.part(
                 "site_panel.html",
                 panel=panel,
+                named=panel,
                 measure=measure,
                 result=breakdown,
-                rows=_bars(panel, breakdown.value or [], links, t),
+                rows=bars(panel, breakdown.value or [], links, t),
                 csv=links.csv(panel),
+                may_edit=context["may_edit"],
+                every=links.below(f"/all/{panel}"),
+            )
+        for panel, of_kind in (await reading.apart()).items():
+            yield page.part(
+                "site_panel.html",
+                panel=panel,
+                named=panels.named[panel],
+                measure=panel,
+                result=of_kind,
+                rows=bars_apart(panel, of_kind.value or [], links, t),
+                csv=links.below(f"/all/{panel}/csv"),
                 may_edit=context["may_edit"],
                 every=links.below(f"/all/{panel}"),
             )
@@ -315,24 +319,6 @@ def _named(at: str, interval: Interval, t: Language) -> tuple[str, str]:
         case Interval.WEEK:
             return t("week.of", day=t.date_of(day)), t.tick(day)
     return t.day(day), t.tick(day)
-
-
-def _bars(panel: str, rows: Sequence[BreakdownRow], links: Links, t: Language) -> list[Bar]:
-    return [
-        Bar(
-            value_name(panel, row.name, t),
-            t.number(row.counted),
-            t.percent(row.percent),
-            bar(row.of_most),
-            links.path(filters=row.filters),
-        )
-        for row in rows
-    ]
-
-
-def value_name(field: str, value: str, t: Language) -> str:
-    """Return a value of a property in words."""
-    return t.known(f"{'device' if field == 'device' else 'value'}.{value}", value)
 
 
 def chip(applied: AppliedFilter, t: Language) -> str:

@@ -24,6 +24,7 @@ from services.model.default_period import DefaultPeriod
 from services.model.display import Display
 from services.model.downloads import NO_ENDINGS
 from services.model.page_aliases import MAX_ALIASES
+from services.model.searches import MAX_PARAMETERS
 from services.model.site import (
     DEFAULT_TIMEZONE,
     MAX_ENDINGS,
@@ -89,6 +90,12 @@ class SiteFields(BaseModel):
         max_length=MAX_ENDINGS,
         description="endings of files whose downloads are counted, pdf; unless given, those of"
         f" documents; {NO_ENDINGS} for no downloads",
+    )
+    search_parameters: list[Annotated[str, Field(max_length=MAX_LENGTH)]] = Field(
+        [],
+        max_length=MAX_PARAMETERS,
+        description="query parameters that hold what is searched on the site: q, tukhoa; none for"
+        " no count of searches",
     )
     honour_dnt: StrictBool = Field(
         True, description="no visitor hash for browsers that ask for none"

@@ -21,8 +21,9 @@ from services.log.errors import LogError
 from services.log.tail import TailRead, Tails
 from services.model.account import Role
 from services.model.calendar import zone
-from services.model.downloads import are_downloads, site_of
+from services.model.downloads import are_downloads
 from services.model.hit import Hit, Visit
+from services.model.kept_apart import kind_of, site_of
 from services.model.partition import partition_of
 from services.model.site import Site
 
@@ -36,6 +37,9 @@ class Passed(msgspec.Struct, frozen=True):
     """A hit as a person may see it; the address and the User-Agent were never kept.
 
     time      when it was received, on the site's own clock
+    apart     what it is instead of a view: downloads, not_found, searches, outbound_links; '' of a
+              view. Then `path` is the file, the page, the words or the link, and `source`, but of a
+              download, the page that led to it
     own_path  of a hit that counts under `(other)`, the path of its page; else ''
     visit     whether it starts a visit; None while the aggregator has not decided
     """
@@ -46,6 +50,7 @@ class Passed(msgspec.Struct, frozen=True):
     own_path: str
     bot: bool
     download: bool
+    apart: str
     visit: bool | None
     device: str
     browser: str
@@ -178,6 +183,7 @@ def passed(hit: Hit, site: Site) -> Passed:
         own_path=hit.own_path,
         bot=hit.bot,
         download=are_downloads(hit.site),
+        apart=kind_of(hit.site) or "",
         visit=visit,
         device=hit.device,
         browser=hit.browser,

@@ -36,6 +36,9 @@ class Counted(BaseModel):
     visit_duration: int | None = None
     bots: int | None = None
     downloads: int | None = None
+    not_found: int | None = None
+    searches: int | None = None
+    outbound_links: int | None = None
 
 
 class Moment(Counted):
@@ -59,6 +62,7 @@ class Value(Counted):
     source: str | None = None
     channel: str | None = None
     referrer: str | None = None
+    utm_source: str | None = None
     utm_medium: str | None = None
     utm_campaign: str | None = None
     utm_content: str | None = None

@@ -36,6 +36,7 @@ class Property(StrEnum):
     SOURCE = "visit:source"
     CHANNEL = "visit:channel"
     REFERRER = "visit:referrer"
+    UTM_SOURCE = "visit:utm_source"
     UTM_MEDIUM = "visit:utm_medium"
     UTM_CAMPAIGN = "visit:utm_campaign"
     UTM_CONTENT = "visit:utm_content"

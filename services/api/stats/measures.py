@@ -1,8 +1,11 @@
 """The measures of a query, and how they follow from what was counted."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
+
+from services.model.kept_apart import Apart
 
 
 class Measure(StrEnum):
@@ -16,12 +19,17 @@ class Measure(StrEnum):
     VISIT_DURATION = "visit_duration"
     BOTS = "bots"
     DOWNLOADS = "downloads"
-    """Asked for alone: they are kept as the views of a site of their own."""
+    """Asked for alone, as those after it: each is kept as the views of a site of its own."""
+    NOT_FOUND = "not_found"
+    SEARCHES = "searches"
+    OUTBOUND = "outbound_links"
 
 
 Value = int | float | None
 
-COUNTED = frozenset({Measure.PAGEVIEWS, Measure.VISITS, Measure.VIEWS_PER_VISIT, Measure.DOWNLOADS})
+APART: Mapping[Measure, Apart] = {Measure(kind.value): kind for kind in Apart}
+"""Those of what is kept apart from views."""
+COUNTED = frozenset({Measure.PAGEVIEWS, Measure.VISITS, Measure.VIEWS_PER_VISIT, *APART})
 """Those that follow from views and visits alone."""
 LENGTHS = frozenset({Measure.BOUNCE_RATE, Measure.VISIT_DURATION})
 """Those that need every visit put together from its hits."""
@@ -58,7 +66,7 @@ class Counts(msgspec.Struct, gc=False):
                 return round(100 * self.bounces / self.measured) if self.measured else 0
             case Measure.VISIT_DURATION:
                 return round(self.ms / 1000 / self.measured) if self.measured else None
-            case Measure.DOWNLOADS:
+            case _ if measure in APART:
                 return self.pageviews
             case _:
                 count: int = getattr(self, measure)

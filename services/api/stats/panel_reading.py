@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from services.api.stats import heat
+from services.api.stats import apart_panels, heat
 from services.api.stats.comparison import gap
 from services.api.stats.filters import OF_VISITS, Filter, Property
 from services.api.stats.measures import LENGTHS, Counts, Measure, change
@@ -91,6 +91,7 @@ class PanelReading:
         self._series = self._begin(self._timeseries())
         self._details = self._begin(self._compared(DETAILS))
         self._heat = self._begin(self._week())
+        self._apart = self._begin(apart_panels.first_rows(reader, site, scope, is_public=is_public))
         self._breakdowns = {
             name: self._begin(self._breakdown(by)) for name, by in BREAKDOWNS.items()
         }
@@ -142,6 +143,10 @@ class PanelReading:
     async def heat(self) -> PanelResult[list[list[int]]]:
         """Return the views of each hour of the week, 24 for each weekday from Monday on."""
         return await self._heat()
+
+    async def apart(self) -> Mapping[str, PanelResult[list[BreakdownRow]]]:
+        """Return the first rows of what is counted apart from views, where there are any."""
+        return (await self._apart()).value or {}
 
     async def entered(self) -> EnteredNumbers:
         """Return the opening balances of the period, and whether there are any to compare with."""

@@ -10,6 +10,7 @@ from services.api.access.principal import Principal
 from services.api.counter import queries
 from services.api.counter.online import OnlineReader
 from services.api.stats import answers
+from services.api.stats.apart_panels import NAMED, PANELS
 from services.api.stats.many.many_sites import ManySites, read_many
 from services.api.stats.panel_reading import (
     BREAKDOWNS,
@@ -40,9 +41,11 @@ class SitePanels:
     """The panels of a site's page, and what else it says about the site.
 
     breakdowns  the panels that break the traffic down, and the measure each is ordered by
+    named       the panels of what is counted apart, and what their rows are named by
     """
 
     breakdowns: Mapping[str, str] = {name: ordered_by(by).value for name, by in BREAKDOWNS.items()}
+    named: Mapping[str, str] = {name: NAMED[kind] for name, kind in PANELS.items()}
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ COLUMNS = {
     Property.SOURCE: "source",
     Property.CHANNEL: "source",
     Property.REFERRER: "source",
+    Property.UTM_SOURCE: "utm_source",
     Property.UTM_MEDIUM: "utm_medium",
     Property.UTM_CAMPAIGN: "utm_campaign",
     Property.UTM_CONTENT: "utm_content",

@@ -15,7 +15,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from services.api.stats.filters import Property
-from services.api.stats.measures import Counts, Measure
+from services.api.stats.measures import APART, Counts, Measure
 from services.api.stats.queries_columns import COLUMNS, columns_of, expression, fitting
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.snapshot import Snapshot
@@ -212,7 +212,7 @@ _ORDER = {
     Measure.PAGEVIEWS: "pageviews",
     Measure.VIEWS_PER_VISIT: "pageviews",
     Measure.BOTS: "bots",
-    Measure.DOWNLOADS: "pageviews",
+    **dict.fromkeys(APART, "pageviews"),
 }
 
 

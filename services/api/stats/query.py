@@ -14,12 +14,12 @@ from services.api.stats.filters import (
     parse,
     property_of,
 )
-from services.api.stats.measures import LENGTHS, Measure
+from services.api.stats.measures import APART, LENGTHS, Measure
 from services.api.stats.opening import Opening
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import LAST_DAY, Span, span_of
 from services.http.errors import bad_request, shown
-from services.model.downloads import downloads_of
+from services.model.kept_apart import Apart, name_of
 from services.model.site import ANY_TEXT, Site
 
 DEFAULT_PERIOD = "30d"
@@ -36,7 +36,7 @@ MEASURED_AT = {
 class StatsQuery(msgspec.Struct, frozen=True):
     """Measures of the hits of a site, on some days, that pass the filters.
 
-    site      which is kept as its downloads are where they are asked for
+    site      which is kept as what is asked for, where that is kept apart from views
     snapshot  as of which moment; of that of the reading where there is none
     opening   whether opening balances are in it
     today     the site's
@@ -61,6 +61,11 @@ class StatsQuery(msgspec.Struct, frozen=True):
         if self.opening is Opening.EXCLUDE or not (self.filters or is_told_apart):
             return []
         return ["opening balances are not told apart like this, so they are not in the numbers"]
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it is about what is kept apart from views: counters say as much as raw hits."""
+        return not APART.keys().isdisjoint(self.measures)
 
     @property
     def of_pages(self) -> bool:
@@ -128,10 +133,10 @@ def parse_query(
     since  the first day that was counted, where the period may be all days
     """
     measures = _measures(metrics)
-    if Measure.DOWNLOADS in measures:
+    for measure in APART.keys() & set(measures):
         if len(measures) > 1:
-            raise bad_request("metrics", f"{Measure.DOWNLOADS} is asked for alone")
-        site = msgspec.structs.replace(site, kept_as=downloads_of(site.kept_as))
+            raise bad_request("metrics", f"{measure} is asked for alone")
+        site = apart(site, APART[measure])
     query = StatsQuery(
         site,
         span_of(period, dates, today, since),
@@ -145,6 +150,12 @@ def parse_query(
     if query.of_pages:
         _refuse_ratio(query, "with a filter by event:page")
     return query
+
+
+def apart(site: Site, kind: Apart) -> Site:
+    """Return a site as it is kept of a kind; addresses of pages are those of files alone."""
+    aliases = site.page_aliases if kind is Apart.DOWNLOADS else ()
+    return msgspec.structs.replace(site, kept_as=name_of(site.kept_as, kind), page_aliases=aliases)
 
 
 def parse_breakdown(

@@ -37,7 +37,7 @@ from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Interval, Span, hours_of
 from services.api.stats.turns import NoTurnError, Turns
 from services.http.errors import ApiError, unavailable
-from services.model.downloads import are_downloads, downloads_of, site_of
+from services.model.kept_apart import kind_of, name_of, site_of
 from services.model.site import Site
 from services.store.interface import LimitError, Limits, Store, StoreError
 
@@ -109,11 +109,11 @@ class StatsReader:
             )
 
     def parts(self, site: Site) -> list[Site]:
-        """Return a site and those that are merged into it; of its downloads, theirs."""
-        if not are_downloads(site.kept_as):
+        """Return a site and those that are merged into it; of what is kept apart, theirs."""
+        if (kind := kind_of(site.kept_as)) is None:
             return list(self._parts(site))
         parts = self._parts(structs.replace(site, kept_as=site_of(site.kept_as)))
-        return [structs.replace(part, kept_as=downloads_of(part.kept_as)) for part in parts]
+        return [structs.replace(part, kept_as=name_of(part.kept_as, kind)) for part in parts]
 
     def of_parts(self, query: StatsQuery) -> list[StatsQuery]:
         """Return the query about each part of its site: what they count adds up."""
@@ -203,13 +203,14 @@ class StatsReader:
         self, query: StatsQuery, breakdown: BreakdownQuery, *, more: int = 0
     ) -> tuple[dict[str, Counts], list[str]]:
         counted = sources.can_be_counted(query, breakdown.by)
+        if counted and query.is_apart:
+            source = sources.of_counters(query)
+            return await sources.first(self._store, query, source, breakdown, more), []
         coverage, warnings = await self.hits(query, await self.known(query), partly=counted)
         source = sources.of_hits(query, coverage, breakdown.by)
         if warnings and counted:
             source, warnings = sources.of_counters(query), sources.said(query, warnings)
-        rows = await queries_hits.breakdown(
-            self._store, query, source.statement, source.parameters, breakdown, more=more
-        )
+        rows = await sources.first(self._store, query, source, breakdown, more)
         if query.wants(LENGTHS):
             lengths = await queries_visits.of_values(
                 self._store, query, coverage, breakdown.by, rows

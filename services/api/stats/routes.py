@@ -27,7 +27,7 @@ from services.api.stats.query import (
 from services.api.stats.reader import StatsReader
 from services.api.stats.readers import StatsReaders
 from services.api.stats.results import StatsResult
-from services.api.stats.sites import asking, readable, summed
+from services.api.stats.sites import asking, readable, refuse_strangers, summed
 from services.api.stats.spans import Interval, Period, interval_of
 from services.http.departures import unless_gone
 from services.http.errors import unavailable
@@ -127,7 +127,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         opening: WithOpening = None,
     ) -> StatsQuery:
         everything = period == Period.ALL
-        return parse_query(
+        query = parse_query(
             site,
             stats().today(site),
             period=period,
@@ -137,6 +137,8 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
             opening=opening,
             since=await reader_of(request).first_day(site) if everything else None,
         )
+        refuse_strangers(request, query.site)
+        return query
 
     @routes.get("/realtime/visitors", responses=described.ONLINE)
     async def realtime_visitors(site: Annotated[Site, Depends(site_of)]) -> Response:

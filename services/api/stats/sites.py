@@ -1,13 +1,15 @@
 """Which site a query is about, and whether the caller may read it."""
 
+from http import HTTPStatus
+
 from starlette.requests import Request
 
 from services.api.access.authenticator import authenticate, authenticator
 from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
-from services.http.errors import bad_request, shown, unavailable, unknown_site
-from services.model.downloads import site_of
+from services.http.errors import ApiError, bad_request, shown, unavailable, unknown_site
 from services.model.hosts import fold
+from services.model.kept_apart import FREE, kind_of, site_of
 from services.model.site import ANY_HOST, Site
 
 _ASKING = "luot.asking"
@@ -46,9 +48,24 @@ def asking(request: Request) -> Principal | None:
     return who
 
 
+def refuse_strangers(request: Request, site: Site) -> None:
+    """Refuse those who may not see what anybody may invent. Raises ApiError, 401 or 403.
+
+    site  as it is kept of what is asked for
+    """
+    who, kind = asking(request), kind_of(site.kept_as)
+    if kind not in FREE:
+        return
+    if who is None:
+        raise authenticator(request).stranger(request)
+    if not who.has(site.slug):
+        of = f"{kind} of {site.slug} are for those who have the site; expected other metrics"
+        raise ApiError(HTTPStatus.FORBIDDEN, {"metrics": of})
+
+
 def summed(site: Site, registry: Registry) -> list[str]:
     """Return what must be said of numbers that are those of several sites, or not of all."""
-    # A query about downloads has the name of those.
+    # A query about what is kept apart has the name of that.
     parts = registry.parts(registry.kept(site_of(site.kept_as)) or site)
     notes = []
     if len(parts) > 1:

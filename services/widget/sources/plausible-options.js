@@ -15,5 +15,6 @@ export const adopt = (options, path) => {
   options.site =
     options.site || (given.domain || options.domain || location.hostname).split(",")[0].trim();
   if (given.autoCapturePageviews === false || /\.manual\b/.test(path)) options.manual = "";
+  if (given.outboundLinks || /\.outbound-links\b/.test(path)) options.outbound = "";
   if (given.captureOnLocalhost || /\.local\b/.test(path)) options.local = "";
 };

@@ -27,7 +27,7 @@ if (PLAUSIBLE) adopt(options, url.pathname);
 if (!options.site || self.__luot) throw 0;
 
 /** Whether this address is the dashboard's link for those whose own visits are not to be counted. */
-export const chooses = /^#luot=o/.test(location.hash);
+export const chooses = /#luot=o/.test(location);
 
 let ownVisits = chooses;
 try {

@@ -1,5 +1,5 @@
-// Counts views: this one and each navigation, once each, when the page is first visible; and clicks
-// on files, as downloads.
+// Counts views: this one and each navigation, once each, when the page is first visible; a page that
+// says it was not found, as such; and clicks on files, as downloads, or on links to other hosts.
 
 import { excluded } from "./excluded.js";
 import { look } from "./loader.js";
@@ -69,7 +69,8 @@ const view = (later) => {
   if (luot.counts) {
     // Of `before` only the query changed: the server knows whether that makes another page.
     referrer = send(
-      "pageview",
+      // What an application shows later is another page than the one that the server did not find.
+      !later && "404" in options ? "404" : "pageview",
       before ? { r: referrer, q: before.slice(0, 2000) } : { r: referrer }
     );
   }
@@ -109,21 +110,22 @@ const looked = () => (unseen ? view() : luot.seen());
 // On their way down to the document: one of them does not bubble, nor does the other in Safari 13.
 on("visibilitychange", looked, true);
 on("prerenderingchange", looked, true);
-/** Count a click on a file. */
-export const downloaded = (url) =>
-  counts &&
-  !excluded(location.href) &&
-  send("File Download", { p: JSON.stringify({ url: url.slice(0, 2000) }) });
+/** Count a click on a link, by the name of its event. */
+export const followed = (name, url) =>
+  counts && !excluded(location.href) && send(name, { p: url });
 
-// What has an ending that is none of a page's is a file; the server knows whose downloads count.
+/** Count this page as one that was not found, beside its view: as Plausible's users say it. */
+export const lost = () => counts && !excluded(location.href) && send("404", { r: own("referrer") });
+
+// What has an ending that is none of a page's is a file; the server knows whose downloads count, and
+// which hosts are the site's. A mailto: has no host.
 const clicked = (event) => {
   const link = event.composedPath().find(({ pathname }) => pathname);
-  if (
-    link &&
-    event.button < 2 &&
-    /\.(?!s?html?$|php|aspx?$|jsp)\w+(;.*|\/[\da-f-]{36})?$/i.test(link.pathname)
-  ) {
-    downloaded(link.href);
+  if (link && link.host && event.button < 2) {
+    const out = "outbound" in options && link.host !== location.host;
+    if (out || /\.(?!s?html?$|php|aspx?$|jsp)\w+(;.*|\/[\da-f-]{36})?$/i.test(link.pathname)) {
+      followed(out ? "Outbound Link: Click" : "File Download", link.href);
+    }
   }
 };
 on("click", clicked, true);

@@ -104,9 +104,13 @@ class Place:
 
     def downloads(self) -> dict[str, int]:
         """Return the downloads by file, when everything is counted."""
+        return self.apart("downloads")
+
+    def apart(self, metric: str) -> dict[str, int]:
+        """Return what is counted apart from views, by name, when everything is counted."""
         self.pages()
-        rows = self._stats("breakdown", property="event:page", metrics="downloads")
-        return {row["page"]: row["downloads"] for row in rows}
+        rows = self._stats("breakdown", property="event:page", metrics=metric)
+        return {row["page"]: row[metric] for row in rows}
 
     def visits(self) -> int:
         """Return the visits, when everything is counted."""

@@ -99,6 +99,35 @@ def test_clicks_on_files_are_downloads_and_no_views(engine: Engine, place: Place
     assert place.sent(posts=4)
 
 
+@pytest.mark.parametrize("options", [{"search_parameters": ["q"]}])
+def test_a_page_not_found_a_link_outwards_and_a_search_are_counted_apart(
+    engine: Engine, place: Place
+) -> None:
+    links = {
+        "foreign": "https://www.foreign.example/a.pdf?x=secret",
+        "page": "/bai-1.html",
+        "mail": "mailto:an@foreign.example",
+    }
+    body = "".join(
+        f'<a id="{name}" href="{url}" onclick="return false"><b>x</b></a>'
+        for name, url in links.items()
+    )
+    head = place.way("script").replace("<script ", "<script data-404 data-outbound ")
+    engine.open(place.page("/mat", body, head=head))
+    assert place.sent(posts=1)
+    for name in links:
+        engine.evaluate(f"document.querySelector('#{name} b').click()")
+    assert place.sent(posts=2)
+    # An application goes on from there: these pages are found.
+    move(engine, place, "history.pushState({}, '', '/tim?q=Nh%C3%A0+%20%C4%91%E1%BA%A5t')", 3)
+    move(engine, place, "history.pushState({}, '', '/tim?q=nh%C3%A0')", 4)
+    assert place.pages() == {"/tim": 1}
+    assert place.apart("not_found") == {"/mat": 1}
+    assert place.apart("outbound_links") == {"foreign.example/a.pdf": 1}
+    assert place.apart("searches") == {"nhà đất": 1, "nhà": 1}
+    assert place.sent(posts=4)
+
+
 @pytest.mark.parametrize("options", [{"significant": ["tabid"]}])
 def test_a_query_that_names_another_page_is_a_view(engine: Engine, place: Place) -> None:
     engine.open(place.page("/default.aspx"))

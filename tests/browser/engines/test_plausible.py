@@ -29,22 +29,29 @@ def test_plausibles_tag_counts_views_and_calls_that_waited(engine: Engine, place
     calls = (
         'plausible("Signup");'
         'plausible("pageview", {u: "/don/nop"});'
+        'plausible("404", {props: {path: "/"}});'
         'plausible("File Download", {props: {url: "/a.pdf"}, callback: () => (self.called = 1)})'
     )
-    body = '<b data-luot="online"></b><i data-luot-downloads="/a.pdf"></i>'
+    body = (
+        '<b data-luot="online"></b><i data-luot-downloads="/a.pdf"></i>'
+        '<a href="https://foreign.example/" onclick="return false">x</a>'
+    )
     name = "script.file-downloads.hash.outbound-links.js"
     head = QUEUE + inline(calls) + tag(place, name, f'data-domain="{place.site}"')
     engine.open(place.page("/", body, head=head))
-    assert place.sent(posts=3)
+    assert place.sent(posts=4)
     engine.wait("self.called === 1 && plausible.l")
     engine.evaluate("void history.pushState({}, '', '/bai-2')")
-    assert place.sent(posts=4)
+    engine.evaluate("document.querySelector('a').click()")
+    assert place.sent(posts=6)
     # What says again that the page which is open was counted is no view.
     engine.evaluate("void plausible('pageview')")
     assert place.pages() == {"/": 1, "/don/nop": 1, "/bai-2": 1}
     engine.wait("document.querySelector('b').textContent > 0")
     assert {asked.path for asked in place.between.posts()} == {"/api/event"}
-    assert place.sent(posts=4)
+    assert place.apart("not_found") == {"/": 1}
+    assert place.apart("outbound_links") == {"foreign.example": 1}
+    assert place.sent(posts=6)
 
 
 @IN_ONE

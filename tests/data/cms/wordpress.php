@@ -9,6 +9,7 @@ function get_option($name, $default) { global $options; return $options[$name] ?
 function register_setting($group, $name, $more) { global $settings; $settings[$name] = $more['sanitize_callback']; }
 function add_settings_field($name, $label, $call, $page) { global $fields; $fields[$name] = $call; }
 function current_user_can($right) { global $options; return !empty($options['editor']); }
+function is_404() { global $options; return !empty($options['missing']); }
 function esc_attr($text) { return htmlspecialchars($text, ENT_QUOTES); }
 function esc_html($text) { return htmlspecialchars($text, ENT_QUOTES); }
 function esc_url($text) { return htmlspecialchars($text, ENT_QUOTES); }

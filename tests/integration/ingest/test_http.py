@@ -74,7 +74,7 @@ async def test_a_hit_keeps_what_its_link_says_of_a_campaign(browser: Browser, lo
     (hit,) = log.hits()
     assert (hit.path, hit.source) == ("/a", "zalo")
     assert (hit.utm_medium, hit.utm_campaign) == ("cpc", "he")
-    assert (hit.utm_content, hit.utm_term) == ("b", "c")
+    assert (hit.utm_content, hit.utm_term, hit.utm_source) == ("b", "c", "zalo")
 
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.api.stats.measures import Measure
+from services.api.stats.measures import APART, Measure
 from services.model.hit import Hit
 
 HALF_HOUR_MS = 30 * 60 * 1000
@@ -45,8 +45,8 @@ def visits(hits: Iterable[Hit]) -> list[Seen]:
     return seen
 
 
-TOGETHER = tuple(measure for measure in Measure if measure is not Measure.DOWNLOADS)
-"""What one query may ask for: downloads are asked for alone."""
+TOGETHER = tuple(measure for measure in Measure if measure not in APART)
+"""What one query may ask for: what is kept apart from views is asked for alone."""
 ALL = ",".join(TOGETHER)
 
 

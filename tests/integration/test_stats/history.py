@@ -78,6 +78,7 @@ def _of_day(chance: random.Random, site: Site, day: int) -> Iterator[Hit]:
                 source=chance.choice(_SOURCES),
                 utm_medium=chance.choice(_MEDIUMS),
                 utm_campaign=chance.choice(("", "", "quy-3", "Tết 100%")),
+                utm_source=("", "zalo", "Google")[at // MINUTE % 3],
                 device=device,
                 browser=browser,
                 os=os,

@@ -91,6 +91,7 @@ COLUMNS = {
     Property.UTM_CAMPAIGN: "utm_campaign",
     Property.UTM_CONTENT: "utm_content",
     Property.UTM_TERM: "utm_term",
+    Property.UTM_SOURCE: "utm_source",
     Property.COUNTRY: "country",
     Property.DEVICE: "device",
     Property.BROWSER: "browser",

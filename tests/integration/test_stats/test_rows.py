@@ -39,7 +39,7 @@ SITE = history.SITES[0]
 def rows_of(by: Property, **changes: str) -> RowsQuery:
     asked: dict[str, str] = {"sort": "", "order": "", "search": "", "page": "", **changes}
     section = asked.pop("section", None)
-    return parse_rows(by, section=section, **asked)
+    return parse_rows(by, section=section, kind=None, **asked)
 
 
 def of_days(seen: Iterable[Seen], span: Span) -> list[Hit]:

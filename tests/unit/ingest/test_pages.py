@@ -118,8 +118,8 @@ def test_a_link_says_more_of_its_campaign_within_bounds() -> None:
         f"&utm_content={'y' * 300}\u202e"
     )
     assert page is not None
-    assert page.utm == Utm("CPC", "quý 3", "y" * MAX_SOURCE, "x")
-    for url in ("https://a.example/?a=1", "https://a.example/?utm_source=zalo"):
+    assert page.utm == Utm("CPC", "quý 3", "y" * MAX_SOURCE, "x", "zalo")
+    for url in ("https://a.example/?a=1", "https://a.example/?utm_id=zalo"):
         page = read_page(url)
         assert page is not None
         assert page.utm == NO_UTM

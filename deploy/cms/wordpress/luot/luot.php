@@ -31,9 +31,10 @@ add_action('wp_head', function () {
     }
     // Those who write the portal see its numbers, and are not its readers.
     printf(
-        "<script async src=\"%s/counter.js\" data-site=\"%s\"%s></script>\n",
+        "<script async src=\"%s/counter.js\" data-site=\"%s\"%s%s></script>\n",
         esc_url(rtrim($url, '/')),
         esc_attr($site),
+        is_404() ? ' data-404' : '',
         current_user_can('edit_posts') ? ' data-manual' : ''
     );
 });

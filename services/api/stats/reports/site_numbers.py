@@ -12,7 +12,7 @@ from services.api.stats.filters import Property
 from services.api.stats.measures import Counts, Measure
 from services.api.stats.opening import Opening, OpeningNumbers
 from services.api.stats.panel_reading import ordered_by, question_of
-from services.api.stats.query import BreakdownQuery, StatsQuery
+from services.api.stats.query import BreakdownQuery, StatsQuery, apart
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports.report_query import ReportScope
 from services.api.stats.results import StatsResult
@@ -20,7 +20,7 @@ from services.api.stats.site_query import CHARTED
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Interval, Span
 from services.http.errors import ApiError
-from services.model.downloads import downloads_of
+from services.model.kept_apart import Apart
 from services.model.site import Site
 
 LISTS = {"pages": Property.PAGE, "sources": Property.SOURCE, "devices": Property.DEVICE}
@@ -97,7 +97,7 @@ async def numbers_of(
     whole = structs.replace(asked, span=scope.span)
     of_downloads = structs.replace(
         asked,
-        site=structs.replace(site, kept_as=downloads_of(site.kept_as)),
+        site=apart(site, Apart.DOWNLOADS),
         measures=(Measure.DOWNLOADS,),
         snapshot=None,
         opening=Opening.EXCLUDE,

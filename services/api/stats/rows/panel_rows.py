@@ -5,7 +5,8 @@ from http import HTTPStatus
 
 import msgspec
 
-from services.api.stats import answers
+from services.api.stats import answers, apart_panels
+from services.api.stats.apart_panels import question_of_kind
 from services.api.stats.filters import Filter, Property
 from services.api.stats.measures import Value, change
 from services.api.stats.opening import Opening
@@ -44,23 +45,33 @@ class PanelRows:
 
         Raises ApiError: 404 for no panel, 400 for what else is wrong.
         """
+        kind = apart_panels.PANELS[panel] if panel in self._apart else None
+        of = asked("of")
+        by = panel_of(panel) if kind is None else by_of(of)
         return parse_rows(
-            panel_of(panel),
+            by,
             sort=asked("sort"),
             order=asked("order"),
             search=asked("search"),
             page=asked("page"),
             section=asked("section") or None,
+            kind=kind,
+            of=of,
         )
 
     @property
     def panels(self) -> tuple[str, ...]:
         """Return the names of all panels that have rows."""
-        return tuple(BREAKDOWNS)
+        return (*BREAKDOWNS, *self._apart)
+
+    @property
+    def _apart(self) -> tuple[str, ...]:
+        return apart_panels.shown_to(is_public=self._is_public)
 
     def narrowed(self, rows: RowsQuery, value: str) -> str:
         """Return the filters of the page, narrowed to the rows of a name, such as one of these."""
-        return self._scope.narrowed(Filter(filtered_by(rows.by), ((value,),)))
+        by = filtered_by(rows.by) if rows.kind is None else Property.PAGE
+        return self._scope.narrowed(Filter(by, ((value,),)))
 
     def below(self, rows: RowsQuery, section: str) -> str:
         """Return the filters of the page, narrowed to the pages below a path."""
@@ -94,7 +105,7 @@ class PanelRows:
         question = self._question(rows)
         days = question.span.with_those(self._scope.before or question.span)
         with_opening = question.opening is not Opening.EXCLUDE
-        moment = await self._reader.snapshot(self._site, days, with_opening=with_opening)
+        moment = await self._reader.snapshot(question.site, days, with_opening=with_opening)
         question = question.as_of(moment)
         part = msgspec.structs.replace(rows, page=1, limit=CSV_ROWS_AT_ONCE)
         first = await reading.read(self._reader, question, part, self._scope.before)
@@ -111,10 +122,16 @@ class PanelRows:
                 found = await reading.read(self._reader, question, of_part, self._scope.before)
 
         days_of_file = str(self._scope.span).replace(" ", "-")
-        name = f"{self._site.slug}-{rows.by.field}-{days_of_file}.csv"
+        of = rows.field if rows.kind is None else rows.kind.value
+        name = f"{self._site.slug}-{of}-{days_of_file}.csv"
         return name, texts(), answers.csv_headers(first.warnings)
 
     def _question(self, rows: RowsQuery) -> StatsQuery:
+        if rows.kind is not None:
+            site, scope = self._site, self._scope
+            question = question_of_kind(site, scope, rows.kind, is_public=self._is_public)
+            filters = (Filter(Property.PAGE, ((rows.of,),)),) if rows.of else question.filters
+            return msgspec.structs.replace(question, filters=filters)
         question = question_of(self._site, self._scope, rows.measures)
         return question.of_shown_pages(rows.by) if self._is_public else question
 
@@ -127,8 +144,13 @@ def panel_of(name: str) -> Property:
     return BREAKDOWNS[name]
 
 
+def by_of(of: str) -> Property:
+    """Return what names the rows of what is counted apart: itself, or the pages that led to one."""
+    return Property.REFERRER if of else Property.PAGE
+
+
 def _cells(row: AllRow, rows: RowsQuery, found: AllRows) -> dict[str, Value | str]:
-    cells: dict[str, Value | str] = {rows.by.field: row.name}
+    cells: dict[str, Value | str] = {rows.field: row.name}
     for measure in found.measures:
         now = row.counts.value(measure)
         cells[measure.value] = now

@@ -43,7 +43,7 @@ async def read(
     parameters: dict[str, Any] = {
         "skip": (rows.page - 1) * rows.limit,
         "limit": rows.limit + 1,
-        "unknown": rows.by.unknown,
+        "unknown": rows.unknown,
     }
     name = "if(name = '', %(unknown)s, name)"
     if aliases and rows.by in OF_PATHS and rows.section is None:
@@ -73,7 +73,7 @@ async def read(
         columns=", ".join((*_NOW, *_WAS)),
         sources=" UNION ALL ".join(statements),
         having=having,
-        order="" if rows.sort == NAME else f"sum(now_{rows.sort}) {direction}, ",
+        order="" if rows.sort == NAME else f"sum(now_{rows.column}) {direction}, ",
         rising=direction if rows.sort == NAME else "ASC",
     )
     found = await store.execute(statement, parameters)

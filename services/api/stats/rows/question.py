@@ -5,16 +5,20 @@ from typing import NamedTuple
 import msgspec
 
 from services.api.counter.parameters import one_of
+from services.api.stats.apart_panels import NAMED
 from services.api.stats.filters import MAX_LENGTH, Property
 from services.api.stats.measures import Counts, Measure
 from services.api.stats.panel_reading import measured_by
 from services.api.stats.query import MAX_PAGE, whole
 from services.api.stats.rows.search import MAX_SEARCH
 from services.http.errors import bad_request, shown
+from services.model.kept_apart import Apart
 
 NAME = "name"
 ROWS_A_PAGE = 100
 ROOT = "/"
+FROM_PAGE = "from_page"
+NOT_KNOWN = "(not set)"
 BELOW = "/*"
 """What the name of a section ends with."""
 
@@ -28,6 +32,8 @@ class RowsQuery(msgspec.Struct, frozen=True):
     page     from 1
     limit    rows of a page
     section  pages below this path, such as `/tin-tuc/`, a folder as one row; None for single pages
+    kind     rows of what is counted apart from views; None of views
+    of       one row of a kind, of which each page that led to it is a row; '' for all rows
     """
 
     by: Property
@@ -37,11 +43,30 @@ class RowsQuery(msgspec.Struct, frozen=True):
     page: int = 1
     limit: int = ROWS_A_PAGE
     section: str | None = None
+    kind: Apart | None = None
+    of: str = ""
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """The measures of each row."""
-        return measured_by(self.by)
+        return measured_by(self.by) if self.kind is None else (Measure(self.kind.value),)
+
+    @property
+    def column(self) -> str:
+        """The count that the rows are sorted by."""
+        return self.sort if self.kind is None else Measure.PAGEVIEWS.value
+
+    @property
+    def field(self) -> str:
+        """What the rows are named by."""
+        if self.kind is None:
+            return self.by.field
+        return FROM_PAGE if self.of else NAMED[self.kind]
+
+    @property
+    def unknown(self) -> str:
+        """What a row without a name is called."""
+        return self.by.unknown if self.kind is None else NOT_KNOWN
 
 
 class AllRow(NamedTuple):
@@ -76,23 +101,44 @@ class AllRows(NamedTuple):
 
 
 def parse_rows(
-    by: Property, *, sort: str, order: str, search: str, page: str, section: str | None
+    by: Property,
+    *,
+    sort: str,
+    order: str,
+    search: str,
+    page: str,
+    section: str | None = None,
+    kind: Apart | None = None,
+    of: str = "",
 ) -> RowsQuery:
     """Return which rows a request asks for. Raises ApiError, which names the parameter."""
-    measures = measured_by(by)
+    if len(of.encode()) > MAX_LENGTH:
+        raise bad_request("of", f"expected at most {MAX_LENGTH} bytes")
+    if of and kind in (None, Apart.DOWNLOADS):
+        raise bad_request("of", f"{shown(of)}; pages that lead to it are not known")
+    measures = RowsQuery(by, NAME, kind=kind).measures
     sort = one_of("sort", sort or measures[0].value, (*(one.value for one in measures), NAME))
     order = one_of("order", order or ("asc" if sort == NAME else "desc"), ("asc", "desc"))
     if len(search) > MAX_SEARCH:
         raise bad_request("search", f"{len(search)} characters; expected at most {MAX_SEARCH}")
     if section is not None:
-        if by is not Property.PAGE:
+        if by is not Property.PAGE or kind is not None:
             raise bad_request("section", f"{shown(section)}; only pages have sections")
         if not (section.startswith(ROOT) and section.endswith(ROOT)):
             raise bad_request("section", f"{shown(section)}; expected a path such as /tin-tuc/")
         if len(section.encode()) > MAX_LENGTH:
             raise bad_request("section", f"expected at most {MAX_LENGTH} bytes")
     number = whole("page", page or None, 1, MAX_PAGE)
-    return RowsQuery(by, sort, order == "asc", search.strip(), number, ROWS_A_PAGE, section)
+    return RowsQuery(
+        by,
+        sort,
+        order == "asc",
+        search.strip(),
+        number,
+        section=section,
+        kind=kind,
+        of=of,
+    )
 
 
 def section_of(path: str, section: str) -> str:

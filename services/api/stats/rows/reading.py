@@ -57,7 +57,7 @@ async def read(
         compared: tuple[Measure, ...] = ()
         if before is not None and not was.warnings:
             compared = rows.measures
-            if now.is_counters or was.is_counters:
+            if rows.kind is None and (now.is_counters or was.is_counters):
                 both = now.is_counters and was.is_counters
                 compared = queries_pages.COUNTED if both else (Measure.PAGEVIEWS,)
         elif was:
@@ -68,7 +68,8 @@ async def read(
             found = _with_brought(query, rows, {name: of for name, of, _ in counted}, brought)
         else:
             found = await queries_rows.read(store, rows, now, was, aliases) if now else []
-    known = queries_pages.COUNTED if now.is_counters else rows.measures
+    is_less = now.is_counters and rows.kind is None
+    known = queries_pages.COUNTED if is_less else rows.measures
     return AllRows(
         [AllRow(name, of_now, of_was if compared else None) for name, of_now, of_was in found][
             : rows.limit
@@ -77,7 +78,7 @@ async def read(
         tuple(known),
         tuple(compared),
         now.warnings,
-        now.is_counters,
+        is_less,
     )
 
 
@@ -88,6 +89,9 @@ async def _of(
     found = _Sources()
     countable = queries_pages.are_counted(query, rows.by)
     parts = reader.of_parts(query)
+    if countable and query.is_apart:
+        found.extend(map(sources.of_counters, parts))
+        return found
     read = [
         (part, *await reader.hits(part, await reader.known(part), partly=partly or countable))
         for part in parts

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 from services.api.stats import queries_hits, queries_visits
 from services.api.stats.filters import Property
-from services.api.stats.measures import Measure
+from services.api.stats.measures import APART, Counts, Measure
 from services.api.stats.queries_hits import Coverage
-from services.api.stats.query import StatsQuery
+from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.rows import queries_pages
+from services.store.interface import Store
 
 FROM_COUNTERS = (
     "the counters of pages answer, of which visits are those that began on the page, and which know"
@@ -46,15 +47,24 @@ def of_counters(query: StatsQuery, column: str = "path", where: str = "") -> Row
     return RowsSource(statement, queries_pages.parameters(query), is_counters=True)
 
 
+async def first(
+    store: Store, query: StatsQuery, source: RowsSource, breakdown: BreakdownQuery, more: int
+) -> dict[str, Counts]:
+    """Return the rows of a breakdown; `more` is that of `queries_hits.breakdown`."""
+    statement, parameters, _ = source
+    return await queries_hits.breakdown(store, query, statement, parameters, breakdown, more=more)
+
+
 def can_be_counted(query: StatsQuery, by: Property) -> bool:
     """Tell whether counters answer a breakdown where raw hits are gone."""
     measures = set(query.measures)
-    return queries_pages.are_counted(query, by) and measures <= set(queries_pages.COUNTED)
+    return queries_pages.are_counted(query, by) and measures <= {*queries_pages.COUNTED, *APART}
 
 
 def are_views(query: StatsQuery) -> bool:
-    """Tell whether a query asks for views alone, of pages."""
-    return queries_pages.are_counted(query) and set(query.measures) == {Measure.PAGEVIEWS}
+    """Tell whether a query asks for views alone, of pages, or of what is kept apart as they are."""
+    views = {Measure.PAGEVIEWS, *APART}
+    return queries_pages.are_counted(query) and views.issuperset(query.measures)
 
 
 def said(query: StatsQuery, gone: list[str]) -> list[str]:

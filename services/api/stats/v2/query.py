@@ -6,7 +6,7 @@ import msgspec
 
 from services.api.stats.comparison import Comparison, against
 from services.api.stats.filters import Property
-from services.api.stats.measures import Measure
+from services.api.stats.measures import APART, Measure
 from services.api.stats.query import (
     BreakdownQuery,
     StatsQuery,
@@ -23,7 +23,7 @@ from services.model.site import Site
 _EVENTS = "events"
 """Plausible counts a view as an event; there are no others here."""
 _DIRECTIONS = ("asc", "desc")
-_OF_HOURS = frozenset({Measure.PAGEVIEWS, Measure.VISITS, Measure.BOTS, Measure.DOWNLOADS})
+_OF_HOURS = frozenset({Measure.PAGEVIEWS, Measure.VISITS, Measure.BOTS, *APART})
 """Those that are the sum of their hours."""
 
 

@@ -12,7 +12,7 @@ from services.api.access.authenticator import authenticate, authenticator
 from services.api.access.route import Needed, admit, credentials
 from services.api.stats import answers
 from services.api.stats.routes import Stats
-from services.api.stats.sites import asking, readable, summed
+from services.api.stats.sites import asking, readable, refuse_strangers, summed
 from services.api.stats.spans import Period
 from services.api.stats.v2.answers import answered
 from services.api.stats.v2.query import checked
@@ -61,6 +61,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         reader = stats().readers.of(who, request)
         since = await reader.first_day(site) if body.date_range == Period.ALL else None
         wanted = checked(body, site, stats().today(site), since)
+        refuse_strangers(request, wanted.asked.site)
         if wanted.rows is not None and (who is None or not who.has(site.slug)):
             asked = wanted.asked.of_shown_pages(wanted.rows.by)
             wanted = msgspec.structs.replace(wanted, asked=asked)

@@ -1,0 +1,63 @@
+"""The rows of the panels of a site's page, and what values are called there."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from services.api.dashboard.chart import bar
+from services.api.dashboard.language import Language
+from services.api.dashboard.query_parameters import Links
+from services.api.stats.panel_results import BreakdownRow
+from services.model.kept_apart import Apart
+
+
+class Bar(NamedTuple):
+    """One row of a panel; `hint` is what its link does, both '' where it has none."""
+
+    name: str
+    value: str
+    share: str
+    bar: str
+    link: str
+    hint: str
+
+
+def bars(panel: str, rows: Sequence[BreakdownRow], links: Links, t: Language) -> list[Bar]:
+    """Return the rows of a panel; each narrows the page to its value."""
+    return [
+        Bar(
+            value_name(panel, row.name, t),
+            t.number(row.counted),
+            t.percent(row.percent),
+            bar(row.of_most),
+            links.path(filters=row.filters),
+            t("filters.add", value=value_name(panel, row.name, t)),
+        )
+        for row in rows
+    ]
+
+
+def bars_apart(panel: str, rows: Sequence[BreakdownRow], links: Links, t: Language) -> list[Bar]:
+    """Return the rows of what is counted apart: each opens to the pages that led to it."""
+    opens = panel != Apart.DOWNLOADS
+    below = Links(links.slug, links.scope, links.base, f"/all/{panel}")
+    return [
+        Bar(
+            name := apart_name(row.name, t),
+            t.number(row.counted),
+            t.percent(row.percent),
+            bar(row.of_most),
+            below.with_more(of=row.name) if opens else "",
+            t("rows.from", value=name) if opens else "",
+        )
+        for row in rows
+    ]
+
+
+def apart_name(value: str, t: Language) -> str:
+    """Return what is counted apart in words: nearly always it is what somebody typed."""
+    return t.known(f"value.apart.{value}", value)
+
+
+def value_name(field: str, value: str, t: Language) -> str:
+    """Return a value of a property in words."""
+    return t.known(f"{'device' if field == 'device' else 'value'}.{value}", value)

@@ -1,0 +1,41 @@
+"""Words that were searched on a site, read from the address of the page of results."""
+
+import re
+from collections.abc import Sequence
+from urllib.parse import unquote_plus
+
+from services.model.paths import clean
+
+MAX_PARAMETERS = 10
+MAX_WORDS = 100
+"""Characters that are kept of what was searched."""
+PRIVATE = "(private)"
+"""Stands for what may tell of a person: an e-mail address, or a number as long as that of a
+telephone, an account or an identity card."""
+
+_PERSONAL = re.compile(r"\S@\S|\d(?:[ .-]?\d){8}")
+
+
+def searched(query: str, parameters: Sequence[str]) -> str:
+    """Return what was searched, by the query of an address; '' where nothing was.
+
+    query       without its question mark, percent-encoded
+    parameters  their names, in any case; the first that the query has counts
+    """
+    if not query:
+        return ""
+    names = {name.lower() for name in parameters}
+    for pair in query.partition("#")[0].split("&"):
+        name, _, value = pair.partition("=")
+        if value and unquote_plus(name).lower() in names and (words := _words(value)):
+            return words
+    return ""
+
+
+def _words(value: str) -> str:
+    """Return words in one spelling: composed (NFC), in lower case, one space between them."""
+    # What a browser may send is longer than what anybody types: no more of it is looked at.
+    text = " ".join(clean(" ".join(unquote_plus(value[: 12 * MAX_WORDS]).split())).lower().split())
+    if _PERSONAL.search(text):
+        return PRIVATE
+    return text[:MAX_WORDS].rstrip()

@@ -12,7 +12,6 @@ from services.api.dashboard.dependencies import Dependencies
 from services.api.imports.service import Imports
 from services.api.imports.undo import Undoing
 from services.api.settings import ApiSettings
-from services.api.sites.alerts.noticing import Noticing
 from services.api.sites.alerts.service import Alerts
 from services.api.sites.alerts.telling import AlertTeller
 from services.api.sites.alerts.watcher import AlertWatcher
@@ -159,9 +158,11 @@ class Components:
         )
         self.alerts = Alerts(self.store, self.access.audit, teller, clock)
         self.alert_watcher = AlertWatcher(
+            self.registry,
             self.store,
             self.state,
-            Noticing(self.registry, self.store, self.state, self.log, self._reporting, clock),
+            self.log,
+            self._reporting,
             teller,
             clock,
         )

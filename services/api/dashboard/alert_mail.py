@@ -27,7 +27,8 @@ class AlertComposer:
         else:
             key = f"alerts.mail.{event.kind}{'.over' if notice.is_over else ''}"
             values = _values(event, site, t, is_over=notice.is_over)
-        message["Subject"] = t(key, site=site.name or site.slug, **values)
+        # A name may have separators of lines that a header must not have.
+        message["Subject"] = " ".join(t(key, site=site.name or site.slug, **values).split())
         lines = [t(f"{key}.text", site=site.name or site.slug, **values)]
         if self._home:
             lines += ["", t("alerts.mail.link", url=f"{self._home}/{site.slug}")]

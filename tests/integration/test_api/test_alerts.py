@@ -349,6 +349,8 @@ async def test_editors_set_and_try_alerts_and_are_told_what_is_wrong(
         assert said in refused.text
     assert (await desk.put(PATH, json={"addresses": []})).status_code == 400
 
+    renamed = await desk.patch("/api/admin/sites/mytho", json={"name": "Mỹ\u2028Tho"})
+    assert renamed.status_code == 200
     assert (await desk.post(f"{PAGE}/test", data={"send": "now"})).status_code == 303
     assert subjects(smtp) == ["Mỹ Tho: thư thử của cảnh báo"]
     assert (await desk.post(f"{PATH}/test")).status_code == 429

@@ -4,7 +4,7 @@ First of all sites together, roughly, from their raw hits. Of the few that are f
 each as the dashboard reads it: these numbers decide, and are the ones that people are told.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from http import HTTPStatus
 
@@ -23,14 +23,16 @@ from services.model.site import Site
 class HourReader:
     """Reads hours. Raises ApiError, 503, while the store cannot be read."""
 
-    def __init__(self, reader: StatsReader, parts: Callable[[Site], Sequence[Site]]) -> None:
-        """`parts` returns the sites whose views are those of a site."""
+    def __init__(self, reader: StatsReader) -> None:
         self._reader = reader
-        self._parts = parts
 
-    async def roughly(self, sites: Iterable[Site], hours: SameHours) -> dict[str, HourViews]:
-        """Return about the views of sites of one time zone, by the names they are kept under."""
-        names = {site.kept_as: [part.kept_as for part in self._parts(site)] for site in sites}
+    async def roughly(
+        self, names: Mapping[str, Sequence[str]], hours: SameHours
+    ) -> dict[str, HourViews]:
+        """Return about the views of sites of one time zone, by the names they are kept under.
+
+        names  of each site, and of those merged into it
+        """
         every = list(dict.fromkeys(name for parts in names.values() for name in parts))
         if not every:
             return {}

@@ -12,7 +12,7 @@ from services.api.sites.alerts.same_hours import SameHours
 from services.model.calendar import to_date
 from services.store.interface import Store
 
-SITES_A_QUERY = 1_000
+SITES_A_QUERY = 200
 _WEEK_DAYS = 7
 
 # Elements of an array are found by their index: week 0 is the one of the last hours.

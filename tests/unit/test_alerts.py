@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.api.sites.alerts.judging import AlertKind, HourViews, begins, goes_on
+from services.api.sites.alerts.judging import AlertKind, HourViews, begins, goes_on, may_begin
 from services.api.sites.alerts.same_hours import same_hours
 from services.model.site import Site
 
@@ -38,6 +38,13 @@ def test_what_is_far_from_usual_begins(
     seen: int, weeks: tuple[int | None, ...], kind: AlertKind, percent: int, expected: bool
 ) -> None:
     assert begins(HourViews(seen, weeks), kind, percent) is expected
+
+
+def test_a_look_is_taken_also_where_floods_that_were_corrected_hide_a_change() -> None:
+    assert may_begin(HourViews(900, (300, 310, 5000, 5000)), SPIKE, 200)
+    assert may_begin(HourViews(90, (310, 5000, 300, 20)), DROP, 70)
+    assert not may_begin(HourViews(310, (300, 310, 290, 0)), SPIKE, 200)
+    assert not may_begin(HourViews(900, (300, None, None, None)), SPIKE, 200)
 
 
 def test_what_began_is_over_at_half_and_not_where_nothing_is_known() -> None:

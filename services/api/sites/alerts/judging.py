@@ -8,7 +8,7 @@ or as low, shows that the number is not unheard of, whatever the median says.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from statistics import median
+from statistics import median, median_high, median_low
 from typing import NamedTuple
 
 LEAST = 100
@@ -55,6 +55,18 @@ def begins(views: HourViews, kind: AlertKind, percent: int) -> bool:
     if kind is AlertKind.SPIKE:
         return is_far and views.seen > max(views.known)
     return is_far and views.seen < min(views.known)
+
+
+def may_begin(roughly: HourViews, kind: AlertKind, percent: int) -> bool:
+    """Tell whether one may begin, by numbers in which corrections and doubled hits are not looked at.
+
+    So no week that was as high, or as low, speaks against it here.
+    """
+    known = roughly.known
+    if len(known) < WEEKS_NEEDED or not percent:
+        return False
+    usual = (median_low if kind is AlertKind.SPIKE else median_high)(known)
+    return abs(roughly.seen - usual) >= LEAST and _differs(roughly.seen, usual, kind, percent)
 
 
 def goes_on(views: HourViews, kind: AlertKind, percent: int) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 
 from services.api.sites.alerts.hour_reading import HourReader
-from services.api.sites.alerts.judging import AlertKind, HourViews, begins, goes_on
+from services.api.sites.alerts.judging import AlertKind, HourViews, begins, goes_on, may_begin
 from services.api.sites.alerts.same_hours import SameHours, same_hours
 from services.api.sites.alerts.watched import WatchedSite, ended
 from services.store.alerts import AlertEvent
@@ -60,7 +60,9 @@ def _percent(one: WatchedSite, kind: AlertKind) -> int:
 
 
 def _is_worth_a_look(one: WatchedSite, views: HourViews) -> bool:
-    return any(kind in one.going_on or _is_new(one, kind, views) for kind in _KINDS)
+    return any(
+        kind in one.going_on or may_begin(views, kind, _percent(one, kind)) for kind in _KINDS
+    )
 
 
 def _is_new(one: WatchedSite, kind: AlertKind, views: HourViews) -> bool:

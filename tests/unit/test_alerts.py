@@ -41,7 +41,7 @@ def test_what_is_far_from_usual_begins(
 
 
 def test_a_look_is_taken_also_where_floods_that_were_corrected_hide_a_change() -> None:
-    assert may_begin(HourViews(900, (300, 310, 5000, 5000)), SPIKE, 200)
+    assert may_begin(HourViews(930, (300, 310, 5000, 5000)), SPIKE, 200)
     assert may_begin(HourViews(90, (310, 5000, 300, 20)), DROP, 70)
     assert not may_begin(HourViews(310, (300, 310, 290, 0)), SPIKE, 200)
     assert not may_begin(HourViews(900, (300, None, None, None)), SPIKE, 200)

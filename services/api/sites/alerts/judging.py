@@ -58,9 +58,10 @@ def begins(views: HourViews, kind: AlertKind, percent: int) -> bool:
 
 
 def may_begin(roughly: HourViews, kind: AlertKind, percent: int) -> bool:
-    """Tell whether one may begin, by numbers in which corrections and doubled hits are not looked at.
+    """Tell whether one may begin, by numbers that know nothing of corrections.
 
-    So no week that was as high, or as low, speaks against it here.
+    A week may have been as high or as low because of what was taken back, so none of them
+    speaks against it here.
     """
     known = roughly.known
     if len(known) < WEEKS_NEEDED or not percent:

@@ -14,10 +14,12 @@ from redis.asyncio import Redis
 from services.api.app import Api
 from services.api.settings import ApiSettings
 from services.api.sites.alerts.service import TEST_SECONDS
+from services.api.sites.alerts.telling import AlertTeller
 from services.log import keys
 from services.log.redis import entry_ids
 from services.model.calendar import to_day
 from services.model.partition import partition_of
+from services.state import keys as state_keys
 from services.state.state import State
 from services.store.interface import Store, StoreUnavailableError
 from tests.integration.test_api.people import ADMIN, audit
@@ -30,6 +32,7 @@ from tests.integration.test_api.world import (
     serving,
     write_counter,
 )
+from tests.patience import rounds
 from tests.servers.smtp import SmtpServer, smtp_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -99,7 +102,12 @@ async def desk(apis: list[Api]) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def views(
-    store: Store, day: date, of_hours: Mapping[int, int], *, twice: bool = False
+    store: Store,
+    day: date,
+    of_hours: Mapping[int, int],
+    *,
+    twice: bool = False,
+    site: str = SITE.slug,
 ) -> None:
     """Write a day as the aggregator does: its hits, so many of each hour, and its counter rows."""
     rows = [
@@ -109,7 +117,7 @@ async def views(
     ]
     size = len(rows)
     columns: dict[str, list[Any]] = {
-        "site": [SITE.slug] * size,
+        "site": [site] * size,
         "path": ["/"] * size,
         "at": rows,
         "day": [to_day(day)] * size,
@@ -124,7 +132,7 @@ async def views(
         await store.insert("hits", columns)
     for grain, start in (("day", day), ("total", date(1970, 1, 1))):
         await write_counter(
-            store, SITE.slug, grain, start, 1, views=size, position=entry_ids.encode(rows[-1], 0)
+            store, site, grain, start, 1, views=size, position=entry_ids.encode(rows[-1], 0)
         )
 
 
@@ -323,6 +331,60 @@ async def test_what_fails_is_tried_again_and_another_process_takes_over(
     assert smtp.received == [], "it waits a while"
     await go_on(apis[1:], clock, at(15))
     assert subjects(smtp) == ["Mỹ Tho: 2.700 lượt xem trong ba giờ, bình thường 300"]
+
+
+async def test_a_process_that_dies_between_noticing_and_telling_is_followed_by_another(
+    apis: list[Api],
+    desk: httpx.AsyncClient,
+    store: Store,
+    redis: Redis,
+    clock: Clock,
+    smtp: SmtpServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await usual(store)
+    await views(store, TODAY, {11: 900, 12: 900, 13: 900})
+    clock.set(at(10, 50))
+    await go_on(apis, clock, at(14))
+
+    async def dies(*_: object) -> int:
+        raise asyncio.CancelledError
+
+    clock.set(at(14, 10))
+    with monkeypatch.context() as dying:
+        dying.setattr(AlertTeller, "tell", dies)
+        with pytest.raises(asyncio.CancelledError):
+            await apis[0]._now().alert_watcher.watch()
+    # Who is killed does not give back the lock: it ends by itself.
+    await redis.set(state_keys.WATCHING_ALERTS, b"of one that was killed")
+    other = apis[1]._now().alert_watcher
+    assert await other.watch() == 0
+    await redis.pexpire(state_keys.WATCHING_ALERTS, 1)
+    for _ in rounds(0.05):
+        if await other.watch():
+            break
+        await asyncio.sleep(0.05)
+    assert subjects(smtp) == ["Mỹ Tho: 2.700 lượt xem trong ba giờ, bình thường 300"]
+    await go_on(apis, clock, at(14, 50))
+    assert len(smtp.received) == 1
+
+
+async def test_views_of_a_site_that_is_merged_into_another_are_views_of_both(
+    apis: list[Api], desk: httpx.AsyncClient, store: Store, clock: Clock, smtp: SmtpServer
+) -> None:
+    made = await desk.post("/api/admin/sites", json={"slug": "xa", "hosts": ["xa.example"]})
+    assert made.status_code == 201
+    merged = await desk.post("/api/admin/sites/xa/merge", json={"into": SITE.slug})
+    assert merged.status_code == 200, merged.text
+    await apis[1].registry.refresh()
+    await usual(store)
+    await views(store, TODAY, {8: 5})
+    await views(store, TODAY, {11: 100, 12: 100, 13: 100, 15: 1}, site="xa")
+    clock.set(at(10, 50))
+    await go_on(apis, clock, at(20, 50))
+    assert subjects(smtp) == ["Mỹ Tho: chỉ 1 lượt xem trong ba giờ, bình thường 300"]
+    await go_on(apis, clock, at(21, 10))
+    assert subjects(smtp)[1:] == ["Mỹ Tho: không có lượt xem từ 12/6/2024 15:00"]
 
 
 async def test_editors_set_and_try_alerts_and_are_told_what_is_wrong(

@@ -276,6 +276,12 @@ REPORTS_MAILED = CounterSpec(
     "Reports by e-mail, by outcome: sent, failed (tried again later)",
     ("outcome",),
 )
+ALERTS_MAILED = CounterSpec(
+    API,
+    "luot_alerts_mailed_total",
+    "Alerts by e-mail, by outcome: sent, failed (tried again later)",
+    ("outcome",),
+)
 
 # Probe
 PROBES = CounterSpec(

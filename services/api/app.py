@@ -183,6 +183,7 @@ class Api:
                 running.site_gauges.measure_forever(),
                 store_gauges.measure_forever(running.store),
                 running.report_sender.send_forever(),
+                running.alert_watcher.watch_forever(),
             ),
         )
         self._opened.set()

@@ -7,10 +7,14 @@ from services.api.access import service as access
 from services.api.counter import routes as counter_routes
 from services.api.counter import top
 from services.api.dashboard import report_mail
+from services.api.dashboard.alert_mail import AlertComposer
 from services.api.dashboard.dependencies import Dependencies
 from services.api.imports.service import Imports
 from services.api.imports.undo import Undoing
 from services.api.settings import ApiSettings
+from services.api.sites.alerts.service import Alerts
+from services.api.sites.alerts.telling import AlertTeller
+from services.api.sites.alerts.watcher import AlertWatcher
 from services.api.sites.balances.service import Balances
 from services.api.sites.corrections.service import Corrections
 from services.api.sites.desk.annotations import Annotations
@@ -139,14 +143,28 @@ class Components:
         self.report_schedules = ReportSchedules(self.store, self.access.audit, clock)
         # Of its own: what goes out at night must not keep those who look waiting.
         self._reporting = StatsReader(self.store, parts=self.registry.parts)
+        mailer = Mailer(settings.smtp_url, settings.mail_from)
         self.report_sender = ReportSender(
             self.report_schedules,
             self.report_units,
             self.store,
             self.state,
             self._reporting,
-            Mailer(settings.smtp_url, settings.mail_from),
+            mailer,
             report_mail.compose,
+            clock,
+        )
+        teller = AlertTeller(
+            self.registry, self.store, mailer, AlertComposer(settings.public_url), clock
+        )
+        self.alerts = Alerts(self.store, self.access.audit, teller, clock)
+        self.alert_watcher = AlertWatcher(
+            self.registry,
+            self.store,
+            self.state,
+            self.log,
+            self._reporting,
+            teller,
             clock,
         )
         self._clock = clock
@@ -162,6 +180,7 @@ class Components:
             undoing=self.undoing,
             balances=self.balances,
             peaks=self.peaks,
+            alerts=self.alerts,
             annotations=self.annotations,
             shares=self.shares,
             counters=self.counters,

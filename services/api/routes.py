@@ -17,6 +17,7 @@ from services.api.openapi import page
 from services.api.settings import ApiSettings
 from services.api.sites import exports, maintenance, other_views, peaks, tail
 from services.api.sites import routes as site_routes
+from services.api.sites.alerts import routes as alert_routes
 from services.api.sites.balances import routes as balance_routes
 from services.api.sites.corrections import routes as correction_routes
 from services.api.sites.desk import annotation_routes, share_routes
@@ -75,6 +76,7 @@ def add_routes(
         correction_routes.router(registry, lambda: now().corrections),
         group_routes.router(registry, lambda: now().groups),
         peaks.router(registry, lambda: now().peaks),
+        alert_routes.router(registry, lambda: now().alerts),
         annotation_routes.router(registry, lambda: now().annotations),
         share_routes.router(registry, lambda: now().shares),
         other_views.router(registry, lambda: now().store, lambda: now().access.audit),

@@ -31,6 +31,8 @@ TABLES = (
     "annotations",
     "report_schedules",
     "report_sendings",
+    "alert_rules",
+    "alert_events",
 )
 """Every table that keeps something of a site, in the order in which they are cleared."""
 _LOOK_SECONDS = 0.1

@@ -45,6 +45,7 @@ PAGES = {
     "balances": "/admin/sites/mytho/balances?total=00008307145&look=1",
     "corrections": "/admin/sites/mytho/corrections?page=/&look=1",
     "embed": "/admin/sites/mytho/embed",
+    "alerts": "/admin/sites/mytho/alerts",
     "notes": "/admin/sites/mytho/notes",
     "sharing": "/admin/sites/mytho/sharing",
     "new-site": "/admin/new-site",

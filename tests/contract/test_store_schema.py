@@ -16,6 +16,8 @@ from services.store.open import open_store
 from tests.contract.conftest import empty
 
 TABLES = [
+    "alert_events",
+    "alert_rules",
     "annotations",
     "audit",
     "corrected_hits",

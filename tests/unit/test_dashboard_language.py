@@ -14,7 +14,9 @@ from starlette.requests import Request
 from services.api.access import passwords
 from services.api.access.group_roles import Means
 from services.api.dashboard import language
+from services.api.dashboard.alerts_page import LIMITS
 from services.api.dashboard.language import Language
+from services.api.sites.alerts.judging import AlertKind
 from services.api.stats.apart_panels import NAMED, PANELS
 from services.api.stats.filters import Property
 from services.api.stats.panel_reading import BREAKDOWNS, DETAILS
@@ -123,6 +125,15 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
         *(f"csv.{measure}" for measure in CHARTED),
         "csv.date",
         *(f"csv.{column}" for column in ("rank", "site", "name", "silent_since")),
+        *(f"alerts.kind.{kind}" for kind in AlertKind),
+        *(
+            f"alerts.mail.{kind}{over}{part}"
+            for kind in AlertKind
+            for over in ("", ".over")
+            for part in ("", ".text")
+        ),
+        "alerts.mail.test.text",
+        *(f"alerts.{name}.hint" for name in LIMITS),
         *(f"csv.{measure}_{of}" for measure in CHARTED for of in ("before", "change")),
         *(f"embed.{way}" for way in snippet.ways()),
         *(

@@ -30,6 +30,7 @@ _UNITS = {
     "drift": "views or visits",
     "log_up": "1 or 0",
     "reports_mailed": "reports",
+    "alerts_mailed": "alerts",
     "sign_ins": "attempts",
     "site_online": "visitors",
     "store_up": "1 or 0",

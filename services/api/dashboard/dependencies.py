@@ -15,6 +15,7 @@ from services.api.access.trail import Trail
 from services.api.access.users import Users
 from services.api.counter.routes import Counters
 from services.api.imports.undo import Undoing
+from services.api.sites.alerts.service import Alerts
 from services.api.sites.balances.service import Balances
 from services.api.sites.corrections.service import Corrections
 from services.api.sites.desk.annotations import Annotations
@@ -45,6 +46,7 @@ class Dependencies(NamedTuple):
     undoing: Undoing
     balances: Balances
     peaks: Peaks
+    alerts: Alerts
     annotations: Annotations
     shares: ShareLinks
     counters: Counters

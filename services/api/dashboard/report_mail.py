@@ -17,7 +17,8 @@ def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
     days = report_sheets.days(report.days, t)
     notes = report_sheets.notes(report, t)
     message = EmailMessage()
-    message["Subject"] = f"{title}: {unit}"
+    # A name may have separators of lines that a header must not have.
+    message["Subject"] = " ".join(f"{title}: {unit}".split())
     message["Auto-Submitted"] = "auto-generated"
     figures = [_figure(one, t) for one in report.figures]
     heads = [t("report.measure"), t("report.value"), t("report.before"), t("report.year_before")]

@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute
 
 from services.api.dashboard import (
     account_page,
+    alerts_page,
     assets,
     audit_page,
     balances_file,
@@ -111,6 +112,9 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(f"{SITE}/notes", notes_page.write, Role.EDITOR, "POST")
     pages.add(f"{SITE}/notes/csv", notes_page.csv, Role.VIEWER)
     pages.add(f"{SITE}/notes/{{id}}/remove", notes_page.remove, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/alerts", alerts_page.alerts, Role.EDITOR)
+    pages.add(f"{SITE}/alerts", alerts_page.change, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/alerts/test", alerts_page.test, Role.EDITOR, "POST")
     for of in (SITE, GROUP):
         pages.add(f"{of}/sharing", sharing_page.sharing, Role.EDITOR)
         pages.add(f"{of}/sharing", sharing_page.make, Role.EDITOR, "POST")

@@ -1,7 +1,7 @@
 """Finds sites that fell silent: that had views every day, and have none for some hours."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from services.model.calendar import Grain
 from services.model.site import Site
@@ -22,11 +22,20 @@ class Silence:
     """Knows which sites have views every day, and looks at each of their weeks once."""
 
     def __init__(
-        self, store: Store, silent_seconds: float, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        silent_ms: Callable[[Site], float],
+        clock: Callable[[], float] = time.time,
+        parts: Callable[[Site], Sequence[Site]] = lambda site: (site,),
     ) -> None:
+        """`silent_ms` returns for how long each site may have no view in the daytime.
+
+        `parts` returns the sites whose views are those of a site.
+        """
         self._store = store
-        self._silent_ms = silent_seconds * 1000
+        self._silent_ms = silent_ms
         self._clock = clock
+        self._parts = parts
         self._weeks: dict[str, tuple[int, bool]] = {}
         """Slug → the day of the last view, and whether the seven before it had views."""
 
@@ -41,26 +50,34 @@ class Silence:
             for site in sites
             if site.kept_as in last_ms
             and now_ms - last_ms[site.kept_as] < REMEMBERED_DAYS * _DAY_MS
-            and daytime_ms(site, int(last_ms[site.kept_as]), now_ms) >= self._silent_ms
+            and daytime_ms(site, int(last_ms[site.kept_as]), now_ms) >= self._silent_ms(site)
         ]
+        names = {site.kept_as: [one.kept_as for one in self._parts(site)] for site in quiet}
         last_day = {site.kept_as: site.day_of(int(last_ms[site.kept_as])) for site in quiet}
         known = {slug: week for slug, week in self._weeks.items() if week[0] == last_day.get(slug)}
         if unknown := {slug: day for slug, day in last_day.items() if slug not in known}:
-            known |= await self._read(unknown)
+            known |= await self._read(unknown, names)
         self._weeks = known
         return [site for site in quiet if known[site.kept_as][1]]
 
-    async def _read(self, last_day: Mapping[str, int]) -> dict[str, tuple[int, bool]]:
-        weeks: dict[str, list[CounterKey]] = {
+    async def _read(
+        self, last_day: Mapping[str, int], names: Mapping[str, Sequence[str]]
+    ) -> dict[str, tuple[int, bool]]:
+        weeks: dict[str, list[list[CounterKey]]] = {
             slug: [
-                (slug, Grain.DAY.value, day, _WHOLE_SITE) for day in range(last - WEEK_DAYS, last)
+                [(name, Grain.DAY.value, day, _WHOLE_SITE) for name in names[slug]]
+                for day in range(last - WEEK_DAYS, last)
             ]
             for slug, last in last_day.items()
         }
-        rows = await counters.load(self._store, [key for keys in weeks.values() for key in keys])
+        keys = [key for days in weeks.values() for day in days for key in day]
+        rows = await counters.load(self._store, keys)
         return {
-            slug: (last_day[slug], all(rows.get(key, counters.ABSENT)[0] for key in keys))
-            for slug, keys in weeks.items()
+            slug: (
+                last_day[slug],
+                all(any(rows.get(key, counters.ABSENT)[0] for key in day) for day in days),
+            )
+            for slug, days in weeks.items()
         }
 
 

@@ -9,12 +9,12 @@ from services.api import metrics
 from services.api.counter.online import OnlineReader
 from services.api.counter.routes import Counters
 from services.api.settings import ApiSettings
+from services.api.sites.last_views import last_views
 from services.api.sites.registry import Registry
 from services.api.sites.silence import Silence
 from services.log.errors import LogError
 from services.log.interface import Log
 from services.model.calendar import Grain, period_start
-from services.model.partition import partition_of
 from services.model.site import Site
 from services.state.state import State
 from services.store import counters as rows
@@ -54,7 +54,7 @@ class SiteGauges:
         self._hits = hits
         self._clock = clock
         self._monotonic = monotonic
-        self._silence = Silence(store, settings.silent_seconds, clock)
+        self._silence = Silence(store, lambda _: settings.silent_seconds * 1000, clock)
         self._silent: frozenset[str] = frozenset()
         self._chosen: frozenset[str] = frozenset()
         self._chosen_at = 0.0
@@ -85,26 +85,14 @@ class SiteGauges:
         """Set the metrics. Raises StoreError or LogError once what can be told is told."""
         sites = self._registry.all()
         try:
-            self._last_ms = await self._last_views(sites)
+            names = [site.kept_as for site in sites]
+            self._last_ms = await last_views(self._store, self._hits, names)
         finally:
             if self._limit:
                 await self._show(await self._choose(sites), self._last_ms)
         silent = await self._silence.among(sites, self._last_ms)
         self._silent_since = {site.kept_as: int(self._last_ms[site.kept_as]) for site in silent}
         self._tell(silent)
-
-    async def _last_views(self, sites: Iterable[Site]) -> dict[str, float]:
-        """Return the log time of the last view of each site that has one, in ms."""
-        totals: list[CounterKey] = [
-            (site.kept_as, Grain.TOTAL.value, 0, _WHOLE_SITE) for site in sites
-        ]
-        found = await rows.load(self._store, totals)
-        return {
-            slug: await self._hits.positions.time_of(
-                partition_of(slug, self._hits.partitions), position
-            )
-            for (slug, *_), (_, _, position) in found.items()
-        }
 
     async def _choose(self, sites: list[Site]) -> list[Site]:
         """Return the sites with the most views this month, at most as many as may have metrics."""

@@ -28,7 +28,16 @@ from services.log.redis.positions import RedisPositions
 from services.model.calendar import local_day, to_day
 from services.model.hit import Hit
 from services.model.site import Site
-from services.store import annotations, drift, portable, report_schedules, share_links, sites
+from services.store import (
+    alerts,
+    annotations,
+    drift,
+    portable,
+    report_schedules,
+    share_links,
+    sites,
+)
+from services.store.alerts import AlertEvent, AlertRule
 from services.store.annotations import Annotation
 from services.store.drift import Difference
 from services.store.interface import Store
@@ -222,6 +231,9 @@ async def furnish(store: Store) -> None:
             ),
         )
     await report_schedules.mark(store, ReportSending("hue", "old", 1, 19_000, 1))
+    # Whom to tell stays, and what they were told is not told again.
+    await alerts.save_rule(store, AlertRule("hue", 1, ("a@b.example",), "vi", 6, 200, 0, "lan"))
+    await alerts.save_events(store, [AlertEvent("hue", "silent-1", 1, "silent", 2, 1, 2, told=3)])
     ((state,),) = await store.execute(
         "SELECT hex(CAST(uniqCombinedState(number) AS String)) FROM numbers(70000)"
     )

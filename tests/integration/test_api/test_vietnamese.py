@@ -41,6 +41,7 @@ PAGES = (
     "/admin/sites/mytho/embed",
     "/admin/sites/mytho/imports",
     "/admin/sites/mytho/report/mail",
+    "/admin/sites/mytho/alerts",
     "/admin/sites/mytho/report?period=report_quarter",
     "/admin/sites/mytho/report?period=year&opening=include",
     "/admin/sites/mytho/settings",
@@ -67,6 +68,8 @@ REFUSED = {
     "/admin/sites/mytho/corrections": {"from": "soon", "to": "", "filters": "event:page"},
     "/admin/sites/mytho/balances": {"total": "many", "reason": ""},
     "/admin/sites/mytho/hidden": {"hidden_pages": "no path"},
+    "/admin/sites/mytho/alerts": {"addresses": "lan", "lang": "fr", "silent_hours": "soon"},
+    "/admin/sites/mytho/alerts/test": {"send": "now"},
     "/admin/nowhere": {},
 }
 """Forms that are filled in wrongly, by what they are posted to."""

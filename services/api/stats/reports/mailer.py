@@ -2,11 +2,13 @@
 
 import re
 import ssl
+from collections.abc import Iterable
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid, parseaddr
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
+from services.http.errors import Told, bad_request, shown
 from services.settings import Secret
 
 SECONDS = 30.0
@@ -15,6 +17,9 @@ MOST_ADDRESSES = 20
 ADDRESS = re.compile(
     r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?", re.ASCII
 )
+_FIRST_PAUSE_MS = 5 * 60_000
+_LONGEST_PAUSE_MS = 6 * 3_600_000
+"""Between two attempts that fail."""
 _PORTS = {"smtp": 25, "starttls": 587, "smtps": 465}
 
 
@@ -36,6 +41,39 @@ class SmtpUrl(Secret):
         if not fits:
             raise ValueError("Expected smtp://, starttls:// or smtps://user:password@host:port")
         return cls(value)
+
+
+def pause_ms(failures: int) -> int:
+    """Return how long to wait after so many attempts that failed, twice as long each time."""
+    return min(_FIRST_PAUSE_MS * 2 ** min(failures - 1, 10), _LONGEST_PAUSE_MS) if failures else 0
+
+
+def addresses_of(text: str) -> list[str]:
+    """Return the addresses of a text, parted by commas or lines, unchecked."""
+    return text.replace(",", " ").replace(";", " ").split()
+
+
+def checked_addresses(given: Iterable[str], least: int = 1) -> tuple[str, ...]:
+    """Return addresses, each once. Raises ApiError for what is none, too few and too many."""
+    found = tuple(dict.fromkeys(given))
+    for one in found:
+        if not ADDRESS.fullmatch(one):
+            told = Told(
+                f"{shown(one)}; expected an address such as lan@mytho.example",
+                "report.mail.address",
+                address=one[:80],
+            )
+            raise bad_request("addresses", told)
+    if not least <= len(found) <= MOST_ADDRESSES:
+        told = Told(
+            f"{len(found)} addresses; expected {least} to {MOST_ADDRESSES}",
+            "report.mail.addresses",
+            count=len(found),
+            least=least,
+            most=MOST_ADDRESSES,
+        )
+        raise bad_request("addresses", told)
+    return found
 
 
 class Mailer:

@@ -2,18 +2,18 @@
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import NamedTuple
 
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
 from services.api.counter.parameters import one_of
-from services.api.stats.reports.mailer import ADDRESS, MOST_ADDRESSES
+from services.api.stats.reports.mailer import addresses_of, checked_addresses
 from services.api.stats.reports.report_query import REPORT_PERIODS, ReportQuery, report_scope
 from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.site_query import OPENINGS
-from services.http.errors import ApiError, Told, bad_request, shown, unavailable
+from services.http.errors import ApiError, Told, shown, unavailable
 from services.model.display import Lang
 from services.store import report_schedules
 from services.store.interface import Store, StoreError
@@ -68,7 +68,7 @@ class ReportSchedules:
             one_of("period", period, MAILED_PERIODS),
             one_of("lang", lang, list(Lang)),
             one_of("opening", opening, OPENINGS),
-            _addresses(addresses),
+            checked_addresses(addresses_of(addresses)),
             who.name,
             now,
         )
@@ -106,28 +106,6 @@ class ReportSchedules:
                 await report_schedules.save(self._store, known._replace(version=version, removed=1))
             except StoreError as error:
                 raise unavailable(f"the store did not take the change: {error}") from error
-
-
-def _addresses(text: str) -> Sequence[str]:
-    """Return the addresses of a text, parted by commas or lines. Raises ApiError."""
-    found = list(dict.fromkeys(text.replace(",", " ").replace(";", " ").split()))
-    for one in found:
-        if not ADDRESS.fullmatch(one):
-            told = Told(
-                f"{shown(one)}; expected an address such as lan@mytho.example",
-                "report.mail.address",
-                address=one[:80],
-            )
-            raise bad_request("addresses", told)
-    if not 0 < len(found) <= MOST_ADDRESSES:
-        told = Told(
-            f"{len(found)} addresses; expected 1 to {MOST_ADDRESSES}",
-            "report.mail.addresses",
-            count=len(found),
-            most=MOST_ADDRESSES,
-        )
-        raise bad_request("addresses", told)
-    return tuple(found)
 
 
 def _fields(schedule: ReportSchedule, unit: ReportUnit) -> dict[str, object]:

@@ -13,7 +13,7 @@ from email.message import EmailMessage
 
 from services.api import metrics
 from services.api.stats.reader import StatsReader
-from services.api.stats.reports.mailer import Mailer, MailError
+from services.api.stats.reports.mailer import Mailer, MailError, pause_ms
 from services.api.stats.reports.making import make_report
 from services.api.stats.reports.report_query import ReportQuery, report_scope
 from services.api.stats.reports.schedules import ReportSchedules, ScheduledReport
@@ -31,9 +31,6 @@ from services.store.interface import Store, StoreError
 ROUND_SECONDS = 60.0
 HOURS_AFTER = 3
 """So long after the end of a period it is sent: by then what came late is counted."""
-FIRST_PAUSE_MS = 5 * 60_000
-LONGEST_PAUSE_MS = 6 * 3_600_000
-"""Between two attempts that fail."""
 _HOUR_MS = 3_600_000
 
 log = logging.getLogger(__name__)
@@ -108,7 +105,7 @@ class ReportSender:
         query = ReportQuery(schedule.period, opening=schedule.opening)
         # As if it were some hours earlier: a period is over a while after its end.
         span = report_scope(query, unit.sites[0].day_of(now - HOURS_AFTER * _HOUR_MS)).span
-        if span.last <= sending.sent or now < _next_attempt(one):
+        if span.last <= sending.sent or now < sending.version + pause_ms(sending.failures):
             return 0
         mark = sending._replace(version=max(sending.version + 1, now))
         try:
@@ -134,12 +131,3 @@ class ReportSender:
         message = await asyncio.to_thread(self._compose, report, lang)
         message["To"] = ", ".join(addresses)
         await self.mailer.send(message)
-
-
-def _next_attempt(one: ScheduledReport) -> int:
-    """Return when a report may be tried again, in ms since 1970."""
-    if not one.sending.failures:
-        return 0
-    pause = FIRST_PAUSE_MS * 2 ** min(one.sending.failures - 1, 10)
-    at: int = one.sending.version + min(pause, LONGEST_PAUSE_MS)
-    return at

@@ -1,0 +1,61 @@
+"""The messages of alerts: what began or is over, with its hours and numbers."""
+
+from email.message import EmailMessage
+
+from services.api.dashboard.language import Language
+from services.api.dashboard.page_request import HOME
+from services.api.sites.alerts.judging import AlertKind
+from services.api.sites.alerts.telling import AlertNotice
+from services.model.display import Lang
+from services.model.site import Site
+from services.store.alerts import AlertEvent
+
+
+class AlertComposer:
+    """Writes messages; `public_url` is where browsers reach the dashboard, None where unknown."""
+
+    def __init__(self, public_url: str | None) -> None:
+        self._home = f"{public_url.rstrip('/')}{HOME}/sites" if public_url else ""
+
+    def __call__(self, notice: AlertNotice) -> EmailMessage:
+        """Return a message, without sender and receivers."""
+        t, site, event = Language(Lang(notice.rule.lang)), notice.site, notice.event
+        message = EmailMessage()
+        message["Auto-Submitted"] = "auto-generated"
+        if event is None:
+            key, values = "alerts.mail.test", {}
+        else:
+            key = f"alerts.mail.{event.kind}{'.over' if notice.is_over else ''}"
+            values = _values(event, site, t, is_over=notice.is_over)
+        # A name may have separators of lines that a header must not have.
+        message["Subject"] = " ".join(t(key, site=site.name or site.slug, **values).split())
+        lines = [t(f"{key}.text", site=site.name or site.slug, **values)]
+        if self._home:
+            lines += ["", t("alerts.mail.link", url=f"{self._home}/{site.slug}")]
+            lines += [t("alerts.mail.settings", url=f"{self._home}/{site.slug}/alerts")]
+        message.set_content("\n".join(lines) + "\n")
+        return message
+
+
+def hours(since: int, until: int, site: Site, t: Language) -> str:
+    """Return from when to when, on the site's own clock."""
+    first, last = (t.moment(at, site.zone_at(at)) for at in (since, until))
+    return t("alerts.hours", first=first, last=last)
+
+
+def _values(event: AlertEvent, site: Site, t: Language, *, is_over: bool) -> dict[str, str]:
+    begun = t.moment(event.since, site.zone_at(event.since))
+    if event.kind == AlertKind.SILENT:
+        at = event.end_since if is_over else event.until
+        return {"since": begun, "at": t.moment(at, site.zone_at(at))}
+    if is_over:
+        of_end = event.end_since, event.end_until, event.end_seen, event.end_usual
+    else:
+        of_end = event.since, event.until, event.seen, event.usual
+    since, until, seen, usual = of_end
+    return {
+        "hours": hours(since, until, site, t),
+        "views": t.number(seen),
+        "usual": t.number(usual),
+        "begun": hours(event.since, event.until, site, t),
+    }

@@ -1,0 +1,90 @@
+"""The last hours of a site that are over, and the same hours of the weeks before, by its clocks."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from services.api.stats.spans import QUARTER_MS, Span, hours_of
+from services.model.site import Site
+
+HOURS = 3
+WEEKS = 4
+LATE_MS = 10 * 60_000
+"""So long after its end an hour is looked at: what came late is counted by then."""
+_LABEL = "%Y-%m-%d %H:00:00"
+
+
+class HourSpan(NamedTuple):
+    """Hours on end.
+
+    days    the site's days that they lie on
+    labels  the hours, as `hours_of` calls them
+    start   when they begin and end, in ms since 1970
+    """
+
+    days: Span
+    labels: Sequence[str]
+    start: int
+    end: int
+
+
+class SameHours(NamedTuple):
+    """The last hours, and those of the weeks before, the latest first.
+
+    None stands for a week in which clocks were changed in these hours.
+    """
+
+    last: HourSpan
+    weeks: Sequence[HourSpan | None]
+
+
+def same_hours(site: Site, now_ms: int) -> SameHours | None:
+    """Return the last hours that are over; None where clocks were changed in them."""
+    today = site.day_of(now_ms - LATE_MS)
+    days = Span(today - 1, today)
+    labels = [
+        hour.label for hour in _hours(site, days) if hour.start + hour.length <= now_ms - LATE_MS
+    ][-HOURS:]
+    last = _found(site, days, labels)
+    if last is None:
+        return None
+    return SameHours(last, [_weeks_before(site, last, weeks) for weeks in range(1, WEEKS + 1)])
+
+
+class _Hour(NamedTuple):
+    label: str
+    start: int
+    length: int
+
+
+def _hours(site: Site, days: Span) -> list[_Hour]:
+    hours = hours_of(days, site)
+    return [
+        _Hour(
+            label,
+            hours.start_ms + hours.quarters.index(index) * QUARTER_MS,
+            hours.quarters.count(index) * QUARTER_MS,
+        )
+        for index, label in enumerate(hours.labels)
+    ]
+
+
+def _weeks_before(site: Site, last: HourSpan, weeks: int) -> HourSpan | None:
+    days = Span(last.days.first - 7 * weeks, last.days.last - 7 * weeks)
+    return _found(site, days, [_earlier(label, weeks) for label in last.labels])
+
+
+def _earlier(label: str, weeks: int) -> str:
+    # As the wall shows it, not as time passes: noon is noon in winter and in summer.
+    wall = datetime.strptime(label, _LABEL) - timedelta(weeks=weeks)  # noqa: DTZ007
+    return wall.strftime(_LABEL)
+
+
+def _found(site: Site, days: Span, labels: Sequence[str]) -> HourSpan | None:
+    found = [hour for hour in _hours(site, days) if hour.label in labels]
+    if [hour.label for hour in found] != list(labels):
+        return None
+    start, end = found[0].start, found[-1].start + found[-1].length
+    if end - start != sum(hour.length for hour in found):
+        return None
+    return HourSpan(Span(site.day_of(start), site.day_of(end - 1)), labels, start, end)

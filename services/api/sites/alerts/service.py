@@ -1,0 +1,132 @@
+"""The alerts of a site, as its editors set, try and read them."""
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+
+from services.api.access.audit import Audit
+from services.api.access.principal import Principal
+from services.api.sites.alerts.schemas import AlertFields
+from services.api.sites.alerts.telling import AlertTeller
+from services.api.stats.reports.mailer import MailError, checked_addresses
+from services.http.errors import ApiError, Told, bad_request, unavailable
+from services.model.display import Lang
+from services.model.site import Site
+from services.store import alerts
+from services.store.alerts import AlertEvent, AlertRule
+from services.store.interface import Store, StoreError
+
+SHOWN_EVENTS = 50
+SILENT_HOURS, SPIKE_PERCENT, DROP_PERCENT = 6, 200, 70
+"""What a form has at first; nobody is told anything before there is an address."""
+TEST_SECONDS = 60
+"""Between two messages that only try whether messages arrive, of a site."""
+
+
+class Alerts:
+    """The rules and the last events of every site; every change of rules is in the audit log."""
+
+    def __init__(
+        self,
+        store: Store,
+        audit: Audit,
+        teller: AlertTeller,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._audit = audit
+        self._teller = teller
+        self._clock = clock
+        self._tested: dict[str, float] = {}
+        """Name that a site is kept under → when a message was last tried; of the last minute."""
+
+    @property
+    def is_mail_ready(self) -> bool:
+        """Whether settings name a server and a sender."""
+        return self._teller.mailer.is_ready
+
+    async def of_site(self, site: Site) -> AlertRule:
+        """Return the rules of a site; those of a new form where none were set. Raises ApiError."""
+        try:
+            rule = await alerts.rule_of(self._store, site.kept_as)
+        except StoreError as error:
+            raise unavailable(f"the store cannot be read: {error}") from error
+        return rule or AlertRule(
+            site.kept_as, 0, (), Lang.VI.value, SILENT_HOURS, SPIKE_PERCENT, DROP_PERCENT
+        )
+
+    async def events(self, site: Site) -> list[AlertEvent]:
+        """Return what happened last, the newest first. Raises ApiError, 503."""
+        try:
+            return await alerts.recent(self._store, site.kept_as, SHOWN_EVENTS)
+        except StoreError as error:
+            raise unavailable(f"the store cannot be read: {error}") from error
+
+    async def change(self, who: Principal, site: Site, fields: AlertFields) -> AlertRule:
+        """Set the rules of a site. Raises ApiError, 400 for what is no address."""
+        before = await self.of_site(site)
+        after = AlertRule(
+            site.kept_as,
+            max(before.version + 1, int(self._clock() * 1000)),
+            checked_addresses(fields.addresses, least=0),
+            fields.lang.value,
+            fields.silent_hours or 0,
+            fields.spike_percent or 0,
+            fields.drop_percent or 0,
+            who.name,
+        )
+        async with self._audit.recorded(
+            who,
+            "alert.change",
+            site.slug,
+            site=site.slug,
+            before=_fields(before) if before.version else {},
+            after=_fields(after),
+        ):
+            try:
+                await alerts.save_rule(self._store, after)
+            except StoreError as error:
+                raise unavailable(f"the store did not take the change: {error}") from error
+        return after
+
+    async def test(self, who: Principal, site: Site) -> None:
+        """Send a message to the addresses of a site now, once a minute.
+
+        Raises ApiError: 400 without addresses, 429 too soon, 502 with what the server answered.
+        """
+        rule = await self.of_site(site)
+        if not rule.addresses:
+            text = "none is saved; expected at least one"
+            raise bad_request("addresses", Told(text, "alerts.test.nobody"))
+        self._take_turn(site)
+        async with self._audit.recorded(who, "alert.test", site.slug, site=site.slug):
+            try:
+                await self._teller.test(site, rule)
+            except MailError as error:
+                told = Told(f"not sent: {error}", "report.mail.failed", why=str(error))
+                raise ApiError(HTTPStatus.BAD_GATEWAY, {"addresses": told}) from error
+
+    def _take_turn(self, site: Site) -> None:
+        now = self._clock()
+        self._tested = {
+            name: at for name, at in self._tested.items() if now - TEST_SECONDS < at <= now
+        }
+        if site.kept_as in self._tested:
+            text = f"one was sent just now; expected one in {TEST_SECONDS} seconds"
+            told = Told(text, "alerts.test.soon", seconds=TEST_SECONDS)
+            raise ApiError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                {"addresses": told},
+                {"Retry-After": str(TEST_SECONDS)},
+            )
+        self._tested[site.kept_as] = now
+
+
+def _fields(rule: AlertRule) -> dict[str, object]:
+    return {
+        "addresses": list(rule.addresses),
+        "lang": rule.lang,
+        "silent_hours": rule.silent_hours or None,
+        "spike_percent": rule.spike_percent or None,
+        "drop_percent": rule.drop_percent or None,
+    }

@@ -1,0 +1,67 @@
+"""Notices which sites fall silent, and which have views again."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from services.api.sites.alerts.judging import AlertKind
+from services.api.sites.alerts.watched import WatchedSite, ended
+from services.api.sites.last_views import last_views
+from services.api.sites.silence import Silence, daytime_ms
+from services.log.interface import Log
+from services.model.site import Site
+from services.store.alerts import AlertEvent
+from services.store.interface import Store
+
+_HOUR_MS = 3_600_000
+
+
+class Silences:
+    """Looks at all watched sites with the same few statements."""
+
+    def __init__(
+        self,
+        store: Store,
+        hits: Log,
+        parts: Callable[[Site], Sequence[Site]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`parts` returns the sites whose views are those of a site."""
+        self._store = store
+        self._hits = hits
+        self._silent_ms: Mapping[str, int] = {}
+        self._silence = Silence(store, lambda site: self._silent_ms[site.kept_as], clock, parts)
+
+    async def changes(
+        self, watched: Iterable[WatchedSite], since: int, now: int
+    ) -> list[AlertEvent]:
+        """Return what begins and what is over. Raises StoreError and LogError.
+
+        since  from when on somebody looked, in ms since 1970; hours before do not count, because
+               Luot itself may have been away
+        """
+        of_rules = {one.name: one for one in watched if one.rule.silent_hours}
+        self._silent_ms = {name: one.rule.silent_hours * _HOUR_MS for name, one in of_rules.items()}
+        last = await self._last_views(of_rules.values())
+        sites = [one.site for one in of_rules.values()]
+        silent = {site.kept_as for site in await self._silence.among(sites, last)}
+        changed = []
+        for name, one in of_rules.items():
+            before, event = int(last.get(name, 0)), one.going_on.get(AlertKind.SILENT)
+            if event is not None:
+                if before > event.since:
+                    changed.append(ended(event, now)._replace(end_since=before))
+            elif name in silent:
+                passed = daytime_ms(one.site, max(before, since), now)
+                if passed >= self._silent_ms[name]:
+                    changed.append(one.begun(AlertKind.SILENT, now, before, now))
+        return changed
+
+    async def _last_views(self, watched: Iterable[WatchedSite]) -> dict[str, float]:
+        names = {one.name: one.names for one in watched}
+        every = {name for parts in names.values() for name in parts}
+        of_parts = await last_views(self._store, self._hits, every) if every else {}
+        return {
+            name: max(of_parts[part] for part in parts if part in of_parts)
+            for name, parts in names.items()
+            if not of_parts.keys().isdisjoint(parts)
+        }

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Data, connected
+from services.cli.language import said
 from services.cli.terminal import Json, show_json, table, when
 
 app = typer.Typer()
@@ -47,7 +48,7 @@ def audit(
             (
                 when(entry["at"]),
                 entry["who"],
-                entry["action"] + (" (failed)" if entry["failed"] else ""),
+                entry["action"] + (f" {said('(failed)')}" if entry["failed"] else ""),
                 entry["subject"],
                 _fields(entry["before"]),
                 _fields(entry["after"]),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.cli.stores import clear_store_errors, through_api
-from services.cli.terminal import fail
+from services.cli.terminal import fail, note, say
 
 if TYPE_CHECKING:
     from services.doctor.check import Check
@@ -74,7 +74,7 @@ async def _checks(data: Path | None, days: int) -> "list[Check]":
             checks += await run.spool(stores.log)
         # An account that may only read examines, too.
         if problem := await run.record(stores.store, checks, time.time):
-            typer.echo(f"luot: the verdict is not in the metrics: {problem}", err=True)
+            note(f"the verdict is not in the metrics: {problem}")
         return checks
 
 
@@ -119,8 +119,8 @@ def _judge(agent: str, as_json: bool) -> None:
         typer.echo(msgspec.json.format(msgspec.json.encode(result), indent=2))
         return
     evidence = f" ({verdict.evidence})" if verdict.evidence else ""
-    typer.echo(f"{'bot' if verdict.bot else 'person'}: {verdict.reason}{evidence}")
-    typer.echo(f"device {names.device}, browser {names.browser}, system {names.os}")
+    say(f"{'bot' if verdict.bot else 'person'}: {verdict.reason}{evidence}")
+    say(f"device {names.device}, browser {names.browser}, system {names.os}")
 
 
 def _show(checks: "list[Check]") -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Data, connected
-from services.cli.terminal import Json, Yes, confirm_removal, show_json, table
+from services.cli.terminal import Json, Yes, confirm_removal, say, show_json, table
 
 app = typer.Typer(
     help="Groups of sites: add, list, edit, remove. Talks to the running API (LUOT_URL and"
@@ -88,7 +88,7 @@ def remove(group: OfGroup, yes: Yes = False, data: Data = None) -> None:
         confirm_removal("group", group)
     with connected(data) as admin:
         admin.call("DELETE", f"/groups/{group}")
-    typer.echo(f"removed {group}")
+    say(f"removed {group}")
 
 
 def _given(name: str | None, parent: str | None, sites: list[str] | None) -> dict[str, Any]:
@@ -100,4 +100,4 @@ def _tell(group: dict[str, Any], what: str, as_json: bool) -> None:
     if as_json:
         show_json(group)
     else:
-        typer.echo(f"{what} {group['slug']}: {len(group['all_sites'])} sites with those below")
+        say(f"{what} {group['slug']}: {len(group['all_sites'])} sites with those below")

@@ -101,7 +101,7 @@ async def test_a_hit_is_one_row_without_its_visitor_and_says_whether_it_was_take
     store: Store,
 ) -> None:
     await seed(store)
-    hits = {
+    hits: dict[str, list[object]] = {
         "site": [SITE.kept_as, SITE.kept_as, GONE.kept_as],
         "path": ["/a", "/b", "/c"],
         "at": [1_782_900_000_123] * 3,

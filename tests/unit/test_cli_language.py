@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from services.cli.audit import _action, _fields
 from services.cli.language import helped, said, spoken
 from services.cli.main import app
 from services.model.display import Lang
@@ -132,6 +133,20 @@ def test_a_translation_has_the_gaps_of_its_message() -> None:
         assert bool(default) == ("[mặc định: " in translation), text
         options = re.compile(r"--[a-z-]+|LUOT_[A-Z_]+|`luot [^`]*`")
         assert set(options.findall(translation)) <= set(options.findall(text)), text
+
+
+def test_the_audit_log_has_the_words_of_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = {"public_top": True, "role": "viewer", "hosts": ["a.example"], "unknown": 1}
+    assert _action("import.undo") == "Hoàn tác nhập nhật ký máy chủ"
+    assert _fields(changed).splitlines()[1:] == [
+        "Vai trò: Người xem",
+        "Tên miền: a.example",
+        "unknown: 1",
+    ]
+    assert _fields(changed).splitlines()[0].endswith(": có")
+    monkeypatch.setenv("LANG", "C")
+    assert (_action("import.undo"), _fields(None)) == ("import.undo", "")
+    assert _fields(changed).splitlines()[:2] == ["public_top: true", "role: viewer"]
 
 
 @pytest.mark.parametrize(

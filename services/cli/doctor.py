@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.cli.language import said
 from services.cli.stores import clear_store_errors, through_api
 from services.cli.terminal import fail, note, say
 
@@ -132,12 +133,13 @@ def _show(checks: "list[Check]") -> None:
     console = Console()
     for check in checks:
         sign, colour = _SIGNS[check.ok]
-        line = Text.assemble((sign, colour), f" {check.part}: {check.name}: {check.found}")
+        line = Text.assemble(
+            (sign, colour), f" {said(check.part)}: {said(check.name)}: {said(check.found)}"
+        )
         console.print(line, soft_wrap=True)
         if check.advice:
-            console.print(Text(f"    → {check.advice}"), soft_wrap=True)
+            console.print(Text(f"    → {said(check.advice)}"), soft_wrap=True)
     wrong = run.failures(checks)
     unknown = sum(check.ok is None for check in checks)
-    console.print(
-        f"{wrong} wrong, {len(checks) - wrong - unknown} right, {unknown} could not be checked"
-    )
+    right = len(checks) - wrong - unknown
+    say(f"{wrong} wrong, {right} right, {unknown} could not be checked")

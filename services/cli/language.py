@@ -30,10 +30,9 @@ def said(text: str) -> str:
     """Return a message of a command, or of the API, in the language spoken; else as it is."""
     if spoken() is Lang.EN:
         return text
-    known = _phrases()
-    if text in known.words:
-        return known.words[text]
-    if (message := known.said(text)) is not None:
+    if (word := _tables()["words"].get(text)) is not None:
+        return str(word)
+    if (message := _phrases().said(text)) is not None:
         return message
     from services.api.dashboard import refusals
 
@@ -59,7 +58,8 @@ def _paragraph(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _phrases() -> Phrases:
-    return Phrases.of(_tables())
+    tables = _tables()
+    return Phrases.of(tables["messages"], tables["values"])
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from importlib.resources.abc import Traversable
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 _GAP = re.compile(r"\{([a-z]+)\}")
 
@@ -29,18 +29,19 @@ class Phrases(NamedTuple):
     @classmethod
     def read(cls, path: Traversable) -> Self:
         """Read a file."""
-        return cls.of(tomllib.loads(path.read_text("utf-8")))
+        tables = tomllib.loads(path.read_text("utf-8"))
+        return cls.of(tables["messages"], tables["words"])
 
     @classmethod
-    def of(cls, tables: Mapping[str, Any]) -> Self:
-        """Return those of the tables `messages` and `words` of a file."""
+    def of(cls, messages: Mapping[str, str], words: Mapping[str, str]) -> Self:
+        """Return messages, and words that are said by others where they are values in them."""
         # `{days} days` is the beginning of many a message.
-        messages = sorted(
-            tables["messages"].items(), key=lambda one: len(_GAP.sub("", one[0])), reverse=True
+        longest_first = sorted(
+            messages.items(), key=lambda one: len(_GAP.sub("", one[0])), reverse=True
         )
         return cls(
-            tuple(_Message(_GAP.split(text), translation) for text, translation in messages),
-            tables["words"],
+            tuple(_Message(_GAP.split(text), translation) for text, translation in longest_first),
+            words,
         )
 
     def said(self, text: str) -> str | None:

@@ -60,6 +60,9 @@ def literal(node: ast.expr) -> Iterator[str]:
         case ast.IfExp(body=body, orelse=orelse):
             yield from literal(body)
             yield from literal(orelse)
+        case ast.BinOp(left=left, right=right):
+            for begin in literal(left):
+                yield from (begin + end for end in (list(literal(right)) or [SAMPLE]))
         case ast.Tuple(elts=parts):
             for part in parts:
                 yield from literal(part)
@@ -98,6 +101,22 @@ def test_everything_that_commands_say_is_known() -> None:
     assert [one for one in found if said(one[1]) == one[1]] == []
 
 
+def found_by_doctor() -> Iterator[str]:
+    """Yield what checks find and advise, and what they are called."""
+    for module in (*sorted(COMMANDS.with_name("doctor").glob("*.py")), COMMANDS / "doctor_page.py"):
+        for call in ast.walk(ast.parse(module.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "findings.add":
+                for argument in (call.args[0], *call.args[2:]):
+                    yield from (text for text in literal(argument) if re.search("[a-z]{2}", text))
+
+
+def test_everything_that_doctor_says_is_known() -> None:
+    names = {"aggregator", "Redis", "Luot", "script"}
+    found = list(found_by_doctor())
+    assert len(found) > 70
+    assert [text for text in found if said(text) == text and text not in names] == []
+
+
 def test_no_command_says_anything_past_the_language() -> None:
     unseen = []
     for module in sorted(COMMANDS.glob("*.py")):
@@ -115,9 +134,9 @@ def test_no_command_says_anything_past_the_language() -> None:
 def test_every_translation_is_of_something_that_is_said() -> None:
     written = {
         text
-        for module in COMMANDS.glob("*.py")
+        for module in (*COMMANDS.glob("*.py"), *COMMANDS.with_name("doctor").glob("*.py"))
         for node in ast.walk(ast.parse(module.read_text("utf-8")))
-        if isinstance(node, ast.Constant | ast.JoinedStr)
+        if isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp)
         for text in literal(node)
     }
     ours = list(FILE["messages"])[OF_THE_LIBRARY:]

@@ -201,7 +201,7 @@ def test_dates_are_written_as_the_language_does() -> None:
 
 def test_everything_that_the_audit_log_says_was_done_has_a_text() -> None:
     recorded = {
-        part.value
+        str(part.value)
         for module in (Path(__file__).parents[2] / "services").rglob("*.py")
         for call in ast.walk(ast.parse(module.read_text("utf-8")))
         if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "recorded"

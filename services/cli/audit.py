@@ -1,11 +1,16 @@
 """The command `luot audit`: who changed what, when."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from services.cli.connection import Data, connected
+from services.cli.language import said, spoken
 from services.cli.terminal import Json, show_json, table, when
+from services.model.display import Lang
+
+if TYPE_CHECKING:
+    from services.api.dashboard.language import Language
 
 app = typer.Typer()
 
@@ -47,7 +52,7 @@ def audit(
             (
                 when(entry["at"]),
                 entry["who"],
-                entry["action"] + (" (failed)" if entry["failed"] else ""),
+                _action(entry["action"]) + (f" {said('(failed)')}" if entry["failed"] else ""),
                 entry["subject"],
                 _fields(entry["before"]),
                 _fields(entry["after"]),
@@ -57,12 +62,33 @@ def audit(
     )
 
 
-def _fields(fields: dict[str, Any] | None) -> str:
-    import json
+def _action(name: str) -> str:
+    words = _words()
+    return name if words is None else words.known(f"action.{name}", name)
 
+
+def _fields(fields: dict[str, Any] | None) -> str:
     if fields is None:
         return ""
+    words = _words()
+    if words is None:
+        return "\n".join(f"{name}: {_plain(value)}" for name, value in fields.items())
     return "\n".join(
-        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        f"{words.known(f'field.{name}', name)}: {words.value(name, value)}"
         for name, value in fields.items()
     )
+
+
+def _plain(value: object) -> str:
+    import json
+
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _words() -> "Language | None":
+    """Return the words of the dashboard; None in English, where names are those of the API."""
+    if spoken() is Lang.EN:
+        return None
+    from services.api.dashboard.language import Language
+
+    return Language(Lang.VI)

@@ -8,7 +8,7 @@ import typer
 
 from services.cli.row_progress import RowProgress
 from services.cli.stores import Data, clear_store_errors, through_api
-from services.cli.terminal import fail
+from services.cli.terminal import fail, note, say
 from services.cli.verify import Scratch
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def write(folder: Path, data: Path | None, name: Path | None = None) -> None:
     with clear_store_errors():
         manifest = asyncio.run(_backup(folder, data))
         counted_up_to = newest(manifest)
-    typer.echo(f"{name or folder}: {manifest.rows:,} rows in {len(manifest.files)} files")
-    typer.echo(f"Everything counted up to {counted_up_to} is in it.")
+    say(f"{name or folder}: {manifest.rows:,} rows in {len(manifest.files)} files")
+    say(f"Everything counted up to {counted_up_to} is in it.")
     if through_api(data):
         tell(_records(manifest), data)
 
@@ -112,7 +112,7 @@ async def _record(store: "Store", manifest: "Manifest") -> None:
         await audit.add(store, entry)
         await last_done.note(store, _records(manifest))
     except StoreError as error:
-        typer.echo(f"luot: this backup is not in the audit log: {error}", err=True)
+        note(f"this backup is not in the audit log: {error}")
 
 
 def _records(manifest: "Manifest") -> dict[str, int]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-import typer
+from services.cli.terminal import note
 
 
 def tell(values: Mapping[str, int], data: Path | None = None) -> None:
@@ -28,7 +28,7 @@ def tell(values: Mapping[str, int], data: Path | None = None) -> None:
         else:
             asyncio.run(_into_store(values, data))
     except (OSError, SettingsError, StoreError, UpError, ValueError) as error:
-        typer.echo(f"luot: this is not recorded in the store: {error}", err=True)
+        note(f"this is not recorded in the store: {error}")
 
 
 async def _into_store(values: Mapping[str, int], data: Path | None) -> None:

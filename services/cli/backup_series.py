@@ -13,7 +13,7 @@ import typer
 from services.cli.backup import write
 from services.cli.backup_records import tell
 from services.cli.stores import clear_store_errors
-from services.cli.terminal import fail
+from services.cli.terminal import fail, note, say
 from services.cli.verify import NOT_GOOD
 
 RETRY = timedelta(minutes=10)
@@ -103,7 +103,7 @@ def _verify(series: Series, path: Path) -> None:
         return
     if code == NOT_GOOD:
         aside = Shelf(series.into).condemn(path)
-        typer.secho(f"luot: the backup is not good; it is now {aside}", err=True, fg="red")
+        note(f"the backup is not good; it is now {aside}", fg="red")
         raise typer.Exit(NOT_GOOD)
     fail(f"{path} was not verified (exit code {code}); it stays, and so does every other backup")
 
@@ -116,9 +116,9 @@ def _rotate(series: Series) -> None:
         return
     gone, left = Shelf(series.into).rotate(Rule(series.keep, series.keep_weekly))
     for path in gone:
-        typer.echo(f"{path}: removed, newer ones are kept")
+        say(f"{path}: removed, newer ones are kept")
     for path in left:
-        typer.echo(f"luot: {path} stays: there are files in it that are no backup's", err=True)
+        note(f"{path} stays: there are files in it that are no backup's")
 
 
 def _again_and_again(series: Series, every: timedelta) -> NoReturn:
@@ -137,7 +137,7 @@ def _again_and_again(series: Series, every: timedelta) -> NoReturn:
         pause = min(RETRY, every)
         if code := _in_a_process(series):
             again = f"the next attempt is in {pause.total_seconds() / 60:.0f} min"
-            typer.echo(f"luot: the backup failed (exit code {code}); {again}", err=True)
+            note(f"the backup failed (exit code {code}); {again}")
             not_before = time.monotonic() + pause.total_seconds()
 
 

@@ -6,7 +6,8 @@ import typer
 
 from services.cli.balance_file import SECONDS, find_bulk, import_balances
 from services.cli.connection import Data, connected
-from services.cli.terminal import Json, fail
+from services.cli.language import said
+from services.cli.terminal import Json, fail, say
 
 app = typer.Typer(
     help="Opening balances: what a portal brings along from its old counter. Talks to the running"
@@ -119,10 +120,10 @@ def _enter(site: str, entry: dict[str, Any], data: Any, as_json: bool) -> None:
     if as_json:
         return
     if not answer["added"]:
-        typer.echo("was entered before; nothing changed")
+        say("was entered before; nothing changed")
     if not entry.get(shown):
-        where = "a page" if entry["path"] else f"the site {site}"
-        typer.echo(f"note: {where} shows {shown}, and this entry has none")
+        where = said("a page") if entry["path"] else said(f"the site {site}")
+        say(f"note: {where} shows {shown}, and this entry has none")
 
 
 def _show_reversed(answer: dict[str, Any], as_json: bool, *, was_reversed: bool) -> None:
@@ -131,12 +132,12 @@ def _show_reversed(answer: dict[str, Any], as_json: bool, *, was_reversed: bool)
 
         typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
         return
-    typer.echo(
+    say(
         f"{answer['id']}: {answer['lines']} entries with {answer['visits']} visits,"
         f" {answer['views']} views are taken back"
     )
     if was_reversed:
-        typer.echo("was taken back before; nothing changed")
+        say("was taken back before; nothing changed")
 
 
 def _first_day(grain: str, start: str | None) -> str | None:
@@ -170,13 +171,14 @@ def _show(entries: list[dict[str, Any]], as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("id", "period", "page", "visits", "views", "entered", "by", "reason")
+    heads = ("id", "period", "page", "visits", "views", "entered", "by", "reason")
+    table = Table(*map(said, heads))
     for entry in entries:
         entered = datetime.fromtimestamp(entry["at"] / 1000, UTC)
         table.add_row(
             entry["id"],
             " ".join(filter(None, (entry["grain"], entry["start"], entry["last"]))),
-            f"{entry['lines']} lines" if entry["lines"] else entry["path"],
+            said(f"{entry['lines']} lines") if entry["lines"] else entry["path"],
             str(entry["visits"]),
             str(entry["views"]),
             f"{entered:%Y-%m-%d %H:%M} UTC",

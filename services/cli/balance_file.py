@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Admin, Data, connected, reason
-from services.cli.terminal import Json, fail
+from services.cli.terminal import Json, fail, say
 
 SECONDS = 300.0
 """How long a file of as many lines as may be can take on a slow machine."""
@@ -108,25 +108,25 @@ def _sent(admin: Admin, path: str, content: bytes, query: dict[str, Any]) -> Any
 
 def _show(answer: dict[str, Any]) -> None:
     days = f", {answer['first']} to {answer['last']}" if answer["first"] else ""
-    typer.echo(
+    say(
         f"{answer['format']}: {answer['lines_read']} lines;"
         f" {answer['lines']} entries with {answer['visits']} visits, {answer['views']} views{days}"
     )
     if answer["joined"]:
-        typer.echo(f"{answer['joined']} lines add to a page that another line has, too")
+        say(f"{answer['joined']} lines add to a page that another line has, too")
     if answer["empty"]:
-        typer.echo(f"{answer['empty']} lines have no count above 0")
+        say(f"{answer['empty']} lines have no count above 0")
     if answer["ignored"]:
-        typer.echo(f"columns not used: {', '.join(answer['ignored'])}")
+        say(f"columns not used: {', '.join(answer['ignored'])}")
     for one in answer["refused_lines"]:
-        typer.echo(f"line {one['line']} is refused: {one['why']}")
+        say(f"line {one['line']} is refused: {one['why']}")
     if answer["refused"] > len(answer["refused_lines"]):
-        typer.echo(f"{answer['refused']} lines are refused in all")
+        say(f"{answer['refused']} lines are refused in all")
     if answer["reversed"]:
         return
     if not answer["added"]:
-        typer.echo(f"{answer['id']} was entered before; nothing changed")
+        say(f"{answer['id']} was entered before; nothing changed")
     elif answer["dry_run"]:
-        typer.echo("dry run: nothing was entered")
+        say("dry run: nothing was entered")
     else:
-        typer.echo(f"entered as {answer['id']}")
+        say(f"entered as {answer['id']}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli.language import said
 from services.cli.terminal import fail
 
 TIMEOUT_SECONDS = 30.0
@@ -71,14 +72,14 @@ class Admin:
         while True:
             try:
                 answer = self.send("POST", path, **more)
-                problem = f"{self.url} answers {answer.status_code}: {reason(answer)}"
+                problem = said(f"{self.url} answers {answer.status_code}: {reason(answer)}")
             except httpx.HTTPError as error:
-                answer, problem = None, f"{self.url} cannot be reached: {error}"
+                answer, problem = None, said(f"{self.url} cannot be reached: {error}")
             if answer is not None and answer.is_success:
                 found = answer.json()
                 if done(found):
                     return found
-                problem = waiting
+                problem = said(waiting)
             elif answer is not None and answer.status_code not in away:
                 fail(problem)
             if time.monotonic() > ends:
@@ -119,6 +120,8 @@ def reason(answer: Any) -> str:
     """Return the error messages of a response."""
     try:
         errors = answer.json()["errors"]
-        return "; ".join(f"{field}: {' '.join(texts)}" for field, texts in errors.items())
+        return "; ".join(
+            f"{field}: {' '.join(map(said, texts))}" for field, texts in errors.items()
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         return str(answer.reason_phrase)

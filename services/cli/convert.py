@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.terminal import clear_errors, fail
+from services.cli.terminal import clear_errors, fail, say
 
 if TYPE_CHECKING:
     from services.tables.sums import Sums
@@ -66,9 +66,9 @@ def convert(
         how = ReadOptions(zone(time_zone), address)
         known, sums = convert_file(file, table_format, how)
     note = typer.style(f"{file}: {known.name}", bold=True)
-    typer.echo(f"{note}, {sums.lines} lines", err=True)
+    say(f"{note}, {sums.lines} lines", err=True)
     for name, count in sorted(how.left_out.items()):
-        typer.echo(f"  left out: {count} {name}", err=True)
+        say(f"  left out: {count} {name}", err=True)
     chosen = lines or _only(sums)
     _summary(sums, chosen)
     _print(sums, chosen)
@@ -79,7 +79,7 @@ def _only(sums: "Sums") -> Lines:
     if not found:
         fail("there is nothing in it that can be entered")
     if len(found) > 1:
-        fail(f"it holds {' and '.join(found)}; say which with --lines")
+        fail(f"it holds {', '.join(found)}; say which with --lines")
     return found[0]
 
 
@@ -91,7 +91,7 @@ def _summary(sums: "Sums", chosen: Lines) -> None:
         total = "" if name is Lines.PERIODS else _total(counts)
         span = f", {min(counts)} to {max(counts)}" if name is Lines.DAYS else ""
         mark = " (printed)" if name is chosen else ""
-        typer.echo(f"  {name}: {len(counts)}{span}{total}{mark}", err=True)
+        say(f"  {name}: {len(counts)}{span}{total}{mark}", err=True)
 
 
 def _total(counts: dict[str, tuple[int, int]]) -> str:

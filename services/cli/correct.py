@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Data, connected
-from services.cli.terminal import Json, fail, show_json, table, when
+from services.cli.language import said
+from services.cli.terminal import Json, fail, say, show_json, table, when
 
 app = typer.Typer(
     help="Corrections: take back what should not have been counted. Talks to the running API"
@@ -110,7 +111,7 @@ def views(
         if not yes or not found["views"]:
             _preview(found, as_json)
             if not as_json:
-                typer.echo(_hint(found))
+                say(_hint(found))
             return
         made = admin.call(
             "POST",
@@ -121,9 +122,7 @@ def views(
         show_json(made)
         return
     _preview(found, as_json=False)
-    typer.echo(
-        f"taken back as {made['id']}; luot correct reverse {site} {made['id']} gives it back"
-    )
+    say(f"taken back as {made['id']}; luot correct reverse {site} {made['id']} gives it back")
 
 
 @app.command("list")
@@ -175,7 +174,7 @@ def peak(
         show_json(made)
         return
     shown = made["recounted"] if made["reset"] else made["measured"]
-    typer.echo(f"{made['day']}: {shown} at once is shown, {made['measured']} were measured")
+    say(f"{made['day']}: {shown} at once is shown, {made['measured']} were measured")
 
 
 def _moment(text: str) -> str:
@@ -216,7 +215,7 @@ def _preview(found: dict[str, Any], as_json: bool) -> None:
     typer.echo(f"{query['from']} to {query['to']}  {query['filters']}".rstrip())
     heads = ("views", "visits", "visitors")
     days = [(one["day"], *(f"{-one[head]:+}" for head in heads)) for one in found["days"]]
-    total = ("in all", *(f"{-found[head]:+}" for head in heads))
+    total = (said("in all"), *(f"{-found[head]:+}" for head in heads))
     table(("day", *heads), [*days, total])
     if found["pages"]:
         table(
@@ -227,17 +226,20 @@ def _preview(found: dict[str, Any], as_json: bool) -> None:
             ],
         )
     if (more := found["pages_in_all"] - len(found["pages"])) > 0:
-        typer.echo(f"and {more} pages more")
+        say(f"and {more} pages more")
     measures = list(found["numbers"])
     lines = list(next(iter(found["numbers"].values())))
     if any(one["visits"] < 0 for one in found["pages"]):
-        typer.echo("visits with a +: they began with a view that goes, and begin there instead")
+        say("visits with a +: they began with a view that goes, and begin there instead")
     table(
         ("shown", *measures),
-        [(line, *(_arrow(found["numbers"][one][line]) for one in measures)) for line in lines],
+        [
+            (said(line), *(_arrow(found["numbers"][one][line]) for one in measures))
+            for line in lines
+        ],
     )
     if found["unknown"]:
-        typer.echo(
+        say(
             f"{found['unknown']} of these views are of readers without a hash: of their visits only"
             " those go that begin with one of these views"
         )
@@ -257,7 +259,7 @@ def _corrections(rows: list[dict[str, Any]], as_json: bool, many: bool = True) -
         ("id", "days", "views", "visits", "visitors", "made", "by", "reason", "query"),
         [
             (
-                one["id"] + (" (reversed)" if one["reversed_by"] else ""),
+                one["id"] + (f" {said('(reversed)')}" if one["reversed_by"] else ""),
                 one["first"] if one["first"] == one["last"] else f"{one['first']} {one['last']}",
                 *(f"{-one[name]:+}" for name in ("views", "visits", "visitors")),
                 when(one["at"]),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.terminal import clear_errors, fail
+from services.cli.terminal import clear_errors, fail, say
 
 app = typer.Typer()
 
@@ -35,4 +35,4 @@ def country(
             fail("LUOT_COUNTRY_DATABASE is not set; set it for ingest too, or give --into")
         found = country_file.install(file, target)
     made = datetime.fromtimestamp(found.built, UTC).date()
-    typer.echo(f"{target}: {found.kind} of {made} is in place")
+    say(f"{target}: {found.kind} of {made} is in place")

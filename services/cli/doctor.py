@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.cli.language import said
 from services.cli.stores import clear_store_errors, through_api
-from services.cli.terminal import fail
+from services.cli.terminal import fail, note, say
 
 if TYPE_CHECKING:
     from services.doctor.check import Check
@@ -74,7 +75,7 @@ async def _checks(data: Path | None, days: int) -> "list[Check]":
             checks += await run.spool(stores.log)
         # An account that may only read examines, too.
         if problem := await run.record(stores.store, checks, time.time):
-            typer.echo(f"luot: the verdict is not in the metrics: {problem}", err=True)
+            note(f"the verdict is not in the metrics: {problem}")
         return checks
 
 
@@ -119,8 +120,8 @@ def _judge(agent: str, as_json: bool) -> None:
         typer.echo(msgspec.json.format(msgspec.json.encode(result), indent=2))
         return
     evidence = f" ({verdict.evidence})" if verdict.evidence else ""
-    typer.echo(f"{'bot' if verdict.bot else 'person'}: {verdict.reason}{evidence}")
-    typer.echo(f"device {names.device}, browser {names.browser}, system {names.os}")
+    say(f"{'bot' if verdict.bot else 'person'}: {verdict.reason}{evidence}")
+    say(f"device {names.device}, browser {names.browser}, system {names.os}")
 
 
 def _show(checks: "list[Check]") -> None:
@@ -132,12 +133,13 @@ def _show(checks: "list[Check]") -> None:
     console = Console()
     for check in checks:
         sign, colour = _SIGNS[check.ok]
-        line = Text.assemble((sign, colour), f" {check.part}: {check.name}: {check.found}")
+        line = Text.assemble(
+            (sign, colour), f" {said(check.part)}: {said(check.name)}: {said(check.found)}"
+        )
         console.print(line, soft_wrap=True)
         if check.advice:
-            console.print(Text(f"    → {check.advice}"), soft_wrap=True)
+            console.print(Text(f"    → {said(check.advice)}"), soft_wrap=True)
     wrong = run.failures(checks)
     unknown = sum(check.ok is None for check in checks)
-    console.print(
-        f"{wrong} wrong, {len(checks) - wrong - unknown} right, {unknown} could not be checked"
-    )
+    right = len(checks) - wrong - unknown
+    say(f"{wrong} wrong, {right} right, {unknown} could not be checked")

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import typer
-
 from services.cli.connection import Admin
-from services.cli.terminal import confirm
+from services.cli.language import said
+from services.cli.terminal import confirm, say
 
 WAIT_SECONDS = 120.0
 """How long the command waits until all of it is gone; the same command again waits again."""
@@ -15,8 +14,8 @@ _AWAY = {429, 502, 503, 504}
 def erase(admin: Admin, slug: str, yes: bool) -> None:
     """Erase a site, or what is left of one that was removed, and wait until it is gone."""
     kept = admin.call("GET", f"/sites/{slug}/erase")
-    typer.echo(f"{slug} is erased for good, with {_described(kept)}, and its settings.", err=True)
-    typer.echo("It leaves its users, and tokens for it alone are revoked.", err=True)
+    say(f"{slug} is erased for good, with {_described(kept)}, and its settings.", err=True)
+    say("It leaves its users, and tokens for it alone are revoked.", err=True)
     if not yes:
         confirm(f"Erase {slug}?")
     admin.until(
@@ -29,7 +28,7 @@ def erase(admin: Admin, slug: str, yes: bool) -> None:
         " it; is it running?",
         again="waits for it",
     )
-    typer.echo(f"erased {slug}")
+    say(f"erased {slug}")
 
 
 def _described(kept: dict[str, Any]) -> str:
@@ -42,4 +41,4 @@ def _described(kept: dict[str, Any]) -> str:
         ("corrections", "corrections"),
         ("imports", "imports"),
     )
-    return ", ".join(f"{kept[field]:,} {name}" for field, name in counts)
+    return ", ".join(f"{kept[field]:,} {said(name)}" for field, name in counts)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import typer
 
 from services.cli.connection import Admin, Data, connected, reason
-from services.cli.terminal import fail
+from services.cli.terminal import fail, say
 
 app = typer.Typer(
     help="Take what was counted elsewhere: CSV on the standard output. Talks to the running API"
@@ -76,4 +76,4 @@ def _print(admin: Admin, path: str, query: dict[str, Any]) -> None:
         # Otherwise Python would report the broken pipe again when it flushes at exit.
         sys.stdout = None
         return
-    typer.echo(f"{rows} rows", err=True)
+    say(f"{rows} rows", err=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Data, connected
-from services.cli.terminal import Json, Yes, confirm_removal, show_json, table
+from services.cli.terminal import Json, Yes, confirm_removal, say, show_json, table
 
 app = typer.Typer(
     help="Groups of sites: add, list, edit, remove. Talks to the running API (LUOT_URL and"
@@ -108,7 +108,7 @@ def remove(group: OfGroup, yes: Yes = False, data: Data = None) -> None:
         confirm_removal("group", group)
     with connected(data) as admin:
         admin.call("DELETE", f"/groups/{group}")
-    typer.echo(f"removed {group}")
+    say(f"removed {group}")
 
 
 def _given(
@@ -133,5 +133,7 @@ def _tell(group: dict[str, Any], what: str, as_json: bool) -> None:
         show_json(group)
     else:
         count = len(group["all_sites"])
-        sites = "1 site" if count == 1 else f"{count} sites"
-        typer.echo(f"{what} {group['slug']}: {sites} with those below")
+        if count == 1:
+            say(f"{what} {group['slug']}: 1 site with those below")
+        else:
+            say(f"{what} {group['slug']}: {count} sites with those below")

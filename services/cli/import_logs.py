@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.cli.connection import Admin, Data, connected
-from services.cli.terminal import Json, fail
+from services.cli.terminal import Json, fail, note
 
 if TYPE_CHECKING:
     from services.access_log.client import UploadState
@@ -140,7 +140,7 @@ def import_logs(
             fail(str(error))
         except KeyboardInterrupt:
             display.stop()
-            typer.secho("luot: stopped; the same command again goes on from here", err=True)
+            note("stopped; the same command again goes on from here")
             raise typer.Exit(130) from None
     show(results, slug, dry_run, as_json)
 

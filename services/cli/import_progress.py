@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,6 +18,8 @@ from rich.progress import (
 
 from services.access_log.client import UploadState
 from services.access_log.file import LogFile
+from services.cli.language import said
+from services.cli.terminal import note
 
 
 class ImportProgressBar:
@@ -57,14 +58,14 @@ class ImportProgressBar:
 
     def looks_at(self, path: Path) -> None:
         """Say which file is looked at."""
-        self._progress.update(self._task, description=f"looking at {path.name}")
+        self._progress.update(self._task, description=said(f"looking at {path.name}"))
 
     def warn(self, files: Sequence[LogFile], states: Sequence[UploadState]) -> None:
         """Say what should be known before anything counts, each thing once."""
         told = [*(file.warnings for file in files), *(state.warnings for state in states)]
         warnings = dict.fromkeys(text for texts in told for text in texts)
         for text in warnings:
-            typer.secho(f"luot: note: {text}", err=True, fg="yellow")
+            note(f"note: {said(text)}", fg="yellow")
 
     def begin(self, files: Sequence[Any]) -> None:
         """Measure the files."""
@@ -78,7 +79,7 @@ class ImportProgressBar:
         self._lines = log.lines
         seconds = max(time.monotonic() - self._began, 0.001)
         rate = (self._read_lines + log.lines) / seconds
-        self._text = f"{file.path.name}: {log.lines:,} lines, {rate:,.0f} lines/s"
+        self._text = said(f"{file.path.name}: {log.lines:,} lines, {rate:,.0f} lines/s")
         self._progress.update(
             self._task, completed=self._before + self._size, description=self._text
         )

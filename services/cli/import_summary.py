@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import msgspec
-import typer
 from rich.console import Console
 from rich.table import Table
 
 from services.access_log.upload import FileResult
-from services.cli.terminal import show_json
+from services.cli.language import said
+from services.cli.terminal import say, show_json
 
 
 def show(results: Sequence[FileResult], slug: str, dry_run: bool, as_json: bool) -> None:
@@ -21,7 +21,7 @@ def show(results: Sequence[FileResult], slug: str, dry_run: bool, as_json: bool)
         Console().print(_table(results, dry_run))
     for result in results:
         for number, text in result.broken:
-            typer.secho(f"{result.file}, line {number} cannot be read: {text!r}", err=True)
+            say(f"{result.file}, line {number} cannot be read: {text!r}", err=True)
 
 
 def _table(results: Sequence[FileResult], dry_run: bool) -> Table:
@@ -31,29 +31,31 @@ def _table(results: Sequence[FileResult], dry_run: bool) -> Table:
     states = {"new": "imported", "resumed": "imported, begun before", "done": "was imported before"}
     for result in results:
         state = "would be imported" if dry_run and result.begun != "done" else states[result.begun]
-        table.add_row(result.file, state, style="bold")
+        table.add_row(result.file, said(state), style="bold")
         if result.begun == "done" and not result.lines:
             continue
-        table.add_row("  format", result.format)
-        table.add_row("  reader's address from", result.address)
-        table.add_row("  addresses, days", f"{result.addresses:,}, {result.days:,}")
+        table.add_row(f"  {said('format')}", result.format)
+        table.add_row("  " + said("reader's address from"), result.address)
+        table.add_row(f"  {said('addresses, days')}", f"{result.addresses:,}, {result.days:,}")
         if result.hosts:
-            table.add_row("  hosts", _hosts(result.hosts))
+            table.add_row(f"  {said('hosts')}", _hosts(result.hosts))
         rows = {"lines": result.lines, "pages of people": result.pages, "visits": result.visits}
         if result.downloads:
             rows["downloads"] = result.downloads
         if result.sent != result.pages + result.downloads and not dry_run:
             rows["sent now"] = result.sent
         for name, value in rows.items():
-            table.add_row(f"  {name}", f"{value:,}")
+            table.add_row(f"  {said(name)}", f"{value:,}")
         for name, value in result.left_out.most_common():
-            table.add_row(f"  left out: {name}", f"{value:,}", style="dim")
+            table.add_row(f"  {said(f'left out: {name}')}", f"{value:,}", style="dim")
         if result.unsorted:
-            table.add_row("  out of order, visits may be cut in two", f"{result.unsorted:,}")
+            late = said("out of order, visits may be cut in two")
+            table.add_row(f"  {late}", f"{result.unsorted:,}")
         table.add_section()
     return table
 
 
 def _hosts(hosts: dict[str, int], most: int = 3) -> str:
-    named = [f"{host or 'none'} ({lines:,})" for host, lines in list(hosts.items())[:most]]
-    return ", ".join(named) + (f" and {len(hosts) - most} more" if len(hosts) > most else "")
+    named = [f"{host or said('none')} ({lines:,})" for host, lines in list(hosts.items())[:most]]
+    more = said(f"and {len(hosts) - most} more") if len(hosts) > most else ""
+    return f"{', '.join(named)} {more}".rstrip()

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Admin, Data, connected
-from services.cli.terminal import Json, Yes, confirm, fail, show_json, table, when
+from services.cli.language import said
+from services.cli.terminal import Json, Yes, confirm, fail, say, show_json, table, when
 
 app = typer.Typer(help="List the access logs that were imported into a site, and undo imports.")
 
@@ -92,7 +93,7 @@ def undo(
     if as_json:
         show_json(undone)
         return
-    typer.echo(f"{undone['file']} is undone; it may be imported again")
+    say(f"{undone['file']} is undone; it may be imported again")
 
 
 def _listed(admin: Admin, slug: str) -> list[dict[str, Any]]:
@@ -112,28 +113,28 @@ def _found(imports: list[dict[str, Any]], name: str) -> dict[str, Any]:
 def _state(one: dict[str, Any]) -> str:
     match one["state"]:
         case "begun":
-            return f"begun, line {one['taken']:,}"
+            return said(f"begun, line {one['taken']:,}")
         case "undoing":
-            return f"being undone by {one['undone_by']}: undo it again"
+            return said(f"being undone by {one['undone_by']}: undo it again")
         case "undone":
-            return f"undone by {one['undone_by']}, {when(one['undone_at'])}"
+            return said(f"undone by {one['undone_by']}, {when(one['undone_at'])}")
         case state:
-            return str(state) if one["can_be_undone"] else f"{state}, by an older version"
+            return said(state if one["can_be_undone"] else f"{state}, by an older version")
 
 
 def _preview(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         return
     days = found["days"]
-    span = f", {days[0]['day']} to {days[-1]['day']}" if days else ""
-    typer.echo(f"{found['file']}: -{found['views']:,} views, -{found['visits']:,} visits{span}")
+    span = f", {days[0]['day']} – {days[-1]['day']}" if days else ""
+    say(f"{found['file']}: -{found['views']:,} views, -{found['visits']:,} visits{span}")
     if found["pages"]:
         table(("page", "views"), [(one["path"], f"-{one['views']:,}") for one in found["pages"]])
     measures = list(found["numbers"])
     table(
         ("shown", *measures),
         [
-            (line, *(_arrow(found["numbers"][measure][line]) for measure in measures))
+            (said(line), *(_arrow(found["numbers"][measure][line]) for measure in measures))
             for line in next(iter(found["numbers"].values()))
         ],
     )

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from services import __version__
 from services.cli import (
@@ -33,11 +34,13 @@ from services.cli import (
     user,
     verify,
 )
+from services.cli.spoken_help import SpokenGroup, in_language
 
 # Whatever is heavy (the embedded engine, Faust, FastAPI) is imported by the command that needs it.
 
 app = typer.Typer(
     name="luot",
+    cls=SpokenGroup,
     help="Counts visits to web portals, exactly once, and shows the count on the page.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -62,7 +65,7 @@ app.add_typer(country.app)
 
 def main() -> None:
     """Run the command line."""
-    app()
+    in_language(get_command(app))()
 
 
 def _version(requested: bool) -> None:

@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli.terminal import clear_errors
+from services.cli.terminal import clear_errors, say
 
 app = typer.Typer()
 
@@ -30,6 +30,6 @@ def migrate() -> None:
     with clear_errors(StoreError, ValueError):
         applied = asyncio.run(work(StoreSettings.read()))
     for name in applied:
-        typer.echo(f"applied {name}")
+        say(f"applied {name}")
     if not applied:
-        typer.echo("the schema is up to date")
+        say("the schema is up to date")

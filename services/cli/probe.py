@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.cli.services import Host, Port, given
-from services.cli.terminal import clear_errors
+from services.cli.terminal import clear_errors, note, say
 
 if TYPE_CHECKING:
     from services.probe.probe import Probe
@@ -69,7 +69,7 @@ def _once(prober: "Probe") -> None:
 
     result = asyncio.run(prober.once())
     if result.outcome is Outcome.OK:
-        typer.echo(result.said)
+        say(result.said)
         return
-    typer.secho(f"luot: {result.outcome}: {result.said}", err=True, fg="red")
+    note(f"{result.outcome}: {result.said}", fg="red")
     raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Data, connected
-from services.cli.terminal import Json, Yes, confirm, show_json, table
+from services.cli.terminal import Json, Yes, confirm, say, show_json, table
 
 app = typer.Typer(
     help="Put numbers right from the raw hits. Talks to the running API (LUOT_URL and LUOT_TOKEN,"
@@ -73,17 +73,17 @@ def paths(
     if as_json:
         show_json({"day": date, "pages": named, "returned": returned})
     elif undo and returned:
-        typer.echo(f"{len(named)} pages of {date} count under (other) again where they did.")
+        say(f"{len(named)} pages of {date} count under (other) again where they did.")
     elif returned:
         views = sum(returned.values())
-        typer.echo(f"{len(named)} pages of {date} have {views} views back from (other).")
+        say(f"{len(named)} pages of {date} have {views} views back from (other).")
     if len(named) == LISTED and not as_json:
-        typer.echo("There may be more: give the same command again.")
+        say("There may be more: give the same command again.")
 
 
 def _show(pages: Sequence[dict[str, Any]], date: str) -> None:
     if not pages:
-        typer.echo(f"Nothing of {date} waits under (other).")
+        say(f"Nothing of {date} waits under (other).")
         return
     columns = ("path", "waiting", "views", "visits", "readers")
     heads = ("page", "given back now", "views under (other)", "visits", "readers")

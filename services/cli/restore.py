@@ -11,7 +11,7 @@ from services.cli.backup import newest
 from services.cli.rewind import show_steps
 from services.cli.row_progress import RowProgress
 from services.cli.stores import Data, clear_store_errors
-from services.cli.terminal import Yes, confirm
+from services.cli.terminal import Yes, confirm, say
 
 if TYPE_CHECKING:
     from services.backup.folder import Manifest
@@ -65,14 +65,14 @@ def restore(
             confirm("Remove everything that the store holds?")
         steps = asyncio.run(work(settings, manifest))
         counted_up_to = newest(manifest)
-    typer.echo(f"Restored and compared: {manifest.rows:,} rows, up to {counted_up_to}.")
+    say(f"Restored and compared: {manifest.rows:,} rows, up to {counted_up_to}.")
     if without_log:
-        typer.echo("The log was left alone. `luot rewind` counts again what it still holds.")
+        say("The log was left alone. `luot rewind` counts again what it still holds.")
         return
     show_steps(steps)
-    typer.echo("Start the aggregator, and start the API again.")
+    say("Start the aggregator, and start the API again.")
     if replace:
-        typer.echo(
+        say(
             "Public numbers that were higher before stay until they are reached, or until an admin"
             " forgets them: DELETE /api/admin/sites/SITE/shown"
         )

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.cli.language import said
 from services.cli.stores import Data, clear_store_errors
-from services.cli.terminal import Yes, confirm
+from services.cli.terminal import Yes, confirm, say
 
 if TYPE_CHECKING:
     from services.backup.rewind import Step
@@ -53,12 +54,12 @@ def rewind(
         if dry_run:
             return
         if all(step.to == step.committed for step in steps):
-            typer.echo("There is nothing to go back to.")
+            say("There is nothing to go back to.")
             return
         if not yes:
             confirm("Go back?")
         asyncio.run(work(settings, dry=False))
-    typer.echo("Start the aggregator: it goes on from there.")
+    say("Start the aggregator: it goes on from there.")
 
 
 def show_steps(steps: Sequence["Step"]) -> None:
@@ -68,7 +69,8 @@ def show_steps(steps: Sequence["Step"]) -> None:
 
     from services.backup.rewind import describe
 
-    table = Table("partition", "was read up to", "goes on from", "entries to fold")
+    heads = ("partition", "was read up to", "goes on from", "entries to fold")
+    table = Table(*map(said, heads))
     for step in steps:
         if step.committed is not None or step.entries:
             table.add_row(
@@ -80,16 +82,16 @@ def show_steps(steps: Sequence["Step"]) -> None:
     if table.row_count:
         Console().print(table)
     else:
-        typer.echo("The log is empty, and nothing was read from it.")
+        say("The log is empty, and nothing was read from it.")
     missing = [str(step.partition) for step in steps if step.missing]
     inexact = [str(step.partition) for step in steps if not step.exact and not step.missing]
     if missing:
-        typer.echo(
+        say(
             f"Partitions {', '.join(missing)}: the log begins later than that. Hits between are"
             " not in it any more; if there were any, they stay uncounted."
         )
     if inexact:
-        typer.echo(
+        say(
             f"Partitions {', '.join(inexact)}: so close to the beginning of the log, some visits"
             " may count twice; views are exact."
         )

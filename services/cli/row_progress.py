@@ -57,8 +57,8 @@ class RowProgress:
             self._say()
 
     def _say(self) -> None:
-        import typer
+        from services.cli.terminal import note
 
         self._said = self._monotonic()
         of = f" of about {self._total:,}" if self._total else ""
-        typer.echo(f"luot: {self._name}: {self._rows:,}{of} rows", err=True)
+        note(f"{self._name}: {self._rows:,}{of} rows")

@@ -9,8 +9,9 @@ import typer
 
 from services.cli import display
 from services.cli.connection import Admin, Data, connected
+from services.cli.language import said
 from services.cli.options import with_options
-from services.cli.terminal import Json, Yes, confirm_removal, fail, when
+from services.cli.terminal import Json, Yes, ask, confirm_removal, fail, say, when
 
 app = typer.Typer(
     help="Sites: add, list, edit, remove. Talks to the running API (LUOT_URL and LUOT_TOKEN,"
@@ -153,8 +154,8 @@ def add(slug: Slug, data: Data = None, as_json: Json = False, **given: Any) -> N
         _show([made], as_json)
         if not as_json:
             if made.get("removed_before"):
-                typer.echo(f"a site {slug} was removed before; this one begins at zero")
-            typer.echo(_counted(admin, slug))
+                say(f"a site {slug} was removed before; this one begins at zero")
+            say(_counted(admin, slug))
 
 
 @app.command("list")
@@ -204,7 +205,7 @@ def remove(slug: Slug, erase: Erase = False, yes: Yes = False, data: Data = None
             erased(admin, slug, yes)
             return
         admin.call("DELETE", f"/sites/{slug}")
-    typer.echo(f"removed {slug}; its counts are kept: luot site restore {slug}")
+    say(f"removed {slug}; its counts are kept: luot site restore {slug}")
 
 
 @app.command()
@@ -247,7 +248,7 @@ def restore(slug: Slug, data: Data = None, as_json: Json = False) -> None:
     with connected(data) as admin:
         _show([admin.call("POST", f"/sites/{slug}/restore")], as_json)
         if not as_json:
-            typer.echo(_counted(admin, slug))
+            say(_counted(admin, slug))
 
 
 Pages = Annotated[
@@ -281,7 +282,7 @@ def _hidden(admin: Admin, slug: str, pages: list[str], as_json: bool) -> None:
     if as_json:
         _show([site], as_json)
         return
-    typer.echo(f"hidden of {slug}: {', '.join(site['hidden_pages']) or 'none'}")
+    say(f"hidden of {slug}: {', '.join(site['hidden_pages']) or 'none'}")
 
 
 def _announce_zone(admin: Admin, slug: str, timezone: str, yes: bool) -> None:
@@ -289,9 +290,9 @@ def _announce_zone(admin: Admin, slug: str, timezone: str, yes: bool) -> None:
     change = admin.call("GET", f"/sites/{slug}/timezone", query={"to": timezone})
     if change["at_once"]:
         return
-    typer.echo(change["text"], err=True)
+    say(change["text"], err=True)
     if not yes and sys.stdin.isatty():
-        typer.confirm("Change it?", abort=True, err=True)
+        ask("Change it?", err=True)
 
 
 def _counted(admin: Admin, slug: str) -> str:
@@ -330,7 +331,7 @@ def _zone(site: Mapping[str, Any]) -> str:
     begins = site.get("timezone_from", 0)
     if begins <= time.time() * 1000:
         return str(site["timezone"])
-    return f"{site['timezone_before']}; {site['timezone']} from {when(begins)}"
+    return said(f"{site['timezone_before']}; {site['timezone']} from {when(begins)}")
 
 
 def _show(sites: list[dict[str, Any]], as_json: bool, many: bool = False) -> None:
@@ -342,14 +343,15 @@ def _show(sites: list[dict[str, Any]], as_json: bool, many: bool = False) -> Non
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("site", "name", "hosts", "time zone", "shows", "significant")
+    heads = ("site", "name", "hosts", "time zone", "shows", "significant")
+    table = Table(*map(said, heads))
     for site in sites:
         table.add_row(
             site["slug"],
             site["name"],
-            ", ".join(site["hosts"]) or "(none)",
+            ", ".join(site["hosts"]) or said("(none)"),
             _zone(site),
-            "views only" if site.get("views_only") else site["metric"],
+            said("views only" if site.get("views_only") else site["metric"]),
             ", ".join(site["significant"]),
         )
     Console().print(table)

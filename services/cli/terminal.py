@@ -7,6 +7,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from services.cli.language import said
+
 UNUSABLE = 2
 """Exit code when something given to us cannot be used: an option, a setting, a file, a port."""
 
@@ -14,9 +16,19 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
+def say(text: str, *, err: bool = False, fg: str | None = None) -> None:
+    """Print a message, in the language spoken."""
+    typer.secho(said(text), err=err, fg=fg)
+
+
+def note(text: str, fg: str | None = None) -> None:
+    """Print a message of the command about itself, on the standard error output."""
+    typer.secho(f"luot: {said(text)}", err=True, fg=fg)
+
+
 def fail(message: str) -> NoReturn:
     """End the command: something given to it cannot be used."""
-    typer.secho(f"luot: {message}", err=True, fg="red")
+    note(message, fg="red")
     raise typer.Exit(UNUSABLE)
 
 
@@ -36,14 +48,19 @@ def confirm_removal(kind: str, name: str) -> None:
     """Ask for confirmation of a removal, and end the command without it."""
     if not sys.stdin.isatty():
         fail(f"nobody is there to be asked whether {name} goes; give --yes")
-    typer.confirm(f"Remove the {kind} {name}?", abort=True)
+    ask(f"Remove the {kind} {name}?")
 
 
 def confirm(question: str) -> None:
     """Ask, and end the command unless the answer is yes."""
     if not sys.stdin.isatty():
-        fail(f"{question} Nobody is there to be asked; give --yes")
-    typer.confirm(question, abort=True)
+        fail(f"{said(question)} Nobody is there to be asked; give --yes")
+    ask(question)
+
+
+def ask(question: str, *, err: bool = False) -> None:
+    """Ask, without a look at who is there, and end the command unless the answer is yes."""
+    typer.confirm(said(question), abort=True, err=err)
 
 
 def show_json(value: Any) -> None:
@@ -59,7 +76,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(*heads)
+    drawn = Table(*map(said, heads))
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
     Console().print(drawn)

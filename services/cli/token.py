@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from services.cli.connection import Data, connected
-from services.cli.terminal import Json, fail, show_json, table, when
+from services.cli.language import said
+from services.cli.terminal import Json, fail, say, show_json, table, when
 from services.cli.user import OfGroups, Sites, places
 
 app = typer.Typer(
@@ -51,7 +52,7 @@ def add(
         return
     typer.echo(made["token"])
     # So that a script can take standard output as it is.
-    typer.echo(f"token {made['id']} is shown once; keep it safe", err=True)
+    say(f"token {made['id']} is shown once; keep it safe", err=True)
 
 
 @app.command("list")
@@ -72,7 +73,9 @@ def list_tokens(data: Data = None, as_json: Json = False) -> None:
                 token["note"],
                 when(token["created_at"]),
                 token["created_by"],
-                "has expired" if token["expired"] else when(token["expires_at"], "never"),
+                said("has expired")
+                if token["expired"]
+                else when(token["expires_at"], said("never")),
                 when(token["used_at"], ""),
             )
             for token in tokens
@@ -90,7 +93,7 @@ def revoke(
         fail("that is the token itself; expected its id, see `luot token list`")
     with connected(data) as admin:
         admin.call("DELETE", f"/tokens/{token}")
-    typer.echo(f"revoked {token}")
+    say(f"revoked {token}")
 
 
 def _expiry(text: str | None) -> str | None:

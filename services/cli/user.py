@@ -6,7 +6,18 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Data, connected
-from services.cli.terminal import Json, Yes, confirm, confirm_removal, fail, show_json, table, when
+from services.cli.language import said
+from services.cli.terminal import (
+    Json,
+    Yes,
+    confirm,
+    confirm_removal,
+    fail,
+    say,
+    show_json,
+    table,
+    when,
+)
 from services.model.group import GROUP_PLACE
 
 app = typer.Typer(
@@ -64,7 +75,7 @@ def add(
         user["password"] = password
     _show([user], as_json)
     if generate and not as_json:
-        typer.echo(f"password (shown once): {password}")
+        say(f"password (shown once): {password}")
 
 
 @app.command("list")
@@ -102,7 +113,7 @@ def passwd(
     password = _password(from_stdin, generate)
     with connected(data) as admin:
         admin.call("PUT", f"/users/{name}/password", {"password": password})
-    typer.echo(f"password of {name} (shown once): {password}" if generate else "changed")
+    say(f"password of {name} (shown once): {password}" if generate else "changed")
 
 
 @app.command("reset-second-factor")
@@ -112,7 +123,7 @@ def reset_second_factor(name: Name, yes: Yes = False, data: Data = None) -> None
         confirm(f"Reset the second factor of {name}? Their password alone opens the account then.")
     with connected(data) as admin:
         admin.call("DELETE", f"/users/{name}/second-factor")
-    typer.echo(f"reset the second factor of {name}")
+    say(f"reset the second factor of {name}")
 
 
 @app.command()
@@ -122,7 +133,7 @@ def remove(name: Name, yes: Yes = False, data: Data = None) -> None:
         confirm_removal("user", name)
     with connected(data) as admin:
         admin.call("DELETE", f"/users/{name}")
-    typer.echo(f"removed {name}")
+    say(f"removed {name}")
 
 
 def places(sites: list[str] | None, groups: list[str] | None) -> list[str]:
@@ -150,7 +161,8 @@ def _password(from_stdin: bool, generate: bool) -> str:
         return line
     if not sys.stdin.isatty():
         fail("nobody is there to be asked for a password; give --password-stdin or --generate")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    again = said("Repeat for confirmation")
+    return str(typer.prompt(said("Password"), hide_input=True, confirmation_prompt=again))
 
 
 def _show(users: list[dict[str, Any]], as_json: bool, many: bool = False) -> None:
@@ -175,5 +187,5 @@ def _show(users: list[dict[str, Any]], as_json: bool, many: bool = False) -> Non
 
 def _second_factor(user: dict[str, Any]) -> str:
     if user.get("second_factor"):
-        return "on"
-    return "required, not yet on" if user.get("second_factor_required") else "off"
+        return said("turned on")
+    return said("required, not yet on" if user.get("second_factor_required") else "off")

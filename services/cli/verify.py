@@ -8,7 +8,7 @@ import typer
 
 from services.cli.backup_records import tell
 from services.cli.row_progress import RowProgress
-from services.cli.terminal import fail
+from services.cli.terminal import fail, note, say
 
 if TYPE_CHECKING:
     from services.backup.folder import Manifest
@@ -54,14 +54,14 @@ def verify(
     except TrialError as error:
         fail(str(error))
     except BackupError as error:
-        typer.secho(f"luot: {error}", err=True, fg="red")
+        note(f"{error}", fg="red")
         raise typer.Exit(NOT_GOOD) from None
     now = datetime.now(UTC)
     try:
         shelf.note_verified(folder, now)
     except OSError as error:
-        typer.echo(f"luot: {folder} is not marked as verified: {error.strerror}", err=True)
-    typer.echo(f"{folder}: verified, all {manifest.rows:,} rows were restored and compared")
+        note(f"{folder} is not marked as verified: {error.strerror}")
+    say(f"{folder}: verified, all {manifest.rows:,} rows were restored and compared")
     tell({last_done.BACKUP_VERIFIED_MS: int(now.timestamp() * 1000)})
 
 

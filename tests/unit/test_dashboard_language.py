@@ -215,3 +215,17 @@ def test_dates_are_written_as_the_language_does() -> None:
     at_ms = 1_795_366_800_000
     vi, en = (t.moment(at_ms, "Asia/Ho_Chi_Minh") for t in (VI, EN))
     assert (vi, en) == ("23/11/2026 00:00", "23 Nov 2026 00:00")
+
+
+def test_everything_that_the_audit_log_says_was_done_has_a_text() -> None:
+    recorded = {
+        str(part.value)
+        for module in (Path(__file__).parents[2] / "services").rglob("*.py")
+        for call in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "recorded"
+        for part in call.args[1:2]
+        if isinstance(part, ast.Constant)
+    }
+    assert len(recorded) > 20
+    for lang in Lang:
+        assert {f"action.{name}" for name in recorded} - language.texts(lang).by_key.keys() == set()

@@ -6,10 +6,8 @@ import msgspec
 from starlette.responses import Response
 
 from services.api.access.audit_routes import place, sites_of
-from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.http.errors import unavailable
-from services.model.group import GROUP_PLACE
 from services.model.site import DEFAULT_TIMEZONE
 from services.store import audit
 from services.store.interface import StoreError
@@ -79,8 +77,8 @@ def _entry(page: PageRequest, entry: audit.AuditEntry) -> AuditRow:
         changes=[
             FieldChange(
                 name,
-                _text(page.t, name, before.get(name)),
-                _text(page.t, name, after.get(name)),
+                page.t.value(name, before.get(name)),
+                page.t.value(name, after.get(name)),
             )
             for name in dict.fromkeys([*before, *after])
             if before.get(name) not in (None, "", [], {}) or after.get(name) not in (None, "", [])
@@ -89,27 +87,5 @@ def _entry(page: PageRequest, entry: audit.AuditEntry) -> AuditRow:
     )
 
 
-_WORDS_OF = {"role": "role", "default_period": "period"}
-
-
 def _fields(text: str) -> dict[str, Any]:
     return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
-
-
-def _text(t: Language, field: str, value: object) -> str:
-    """Return a value in words of the language, where it is one that the language has."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return t(f"value.{str(value).lower()}")
-        case str() if field == "sites" and value.startswith(GROUP_PLACE):
-            return t("their_sites.group", name=value.removeprefix(GROUP_PLACE))
-        case str():
-            return t.known(f"{_WORDS_OF.get(field, 'value')}.{value}", value)
-        case list():
-            return ", ".join(_text(t, field, one) for one in value)
-        case dict():
-            parts = ((t.known(f"field.{one}", one), _text(t, one, of)) for one, of in value.items())
-            return ", ".join(f"{name}: {text}" for name, text in parts)
-    return msgspec.json.encode(value).decode()

@@ -11,6 +11,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
+import msgspec
 from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
@@ -20,11 +21,14 @@ from services.api.dashboard import refusals
 from services.http.errors import Told
 from services.model.calendar import zone
 from services.model.display import LABELS, Lang
+from services.model.group import GROUP_PLACE
 from services.model.lines import Line
 
 COOKIE = "luot_lang"
 PARAMETER = "lang"
 REPLACEMENTS = "instead_of_cldr"
+_WORDS_OF = {"role": "role", "default_period": "period"}
+"""Fields whose values have words of their own."""
 """The table of a file for what the CLDR writes otherwise than the language's readers do."""
 
 Text = str | Mapping[str, str]
@@ -111,6 +115,27 @@ class Language:
             if f"field.{known}" in self._texts.by_key:
                 return self(f"field.{known}")
         return name
+
+    def value(self, field: str, value: object) -> str:
+        """Return a value of a field in words, where the language has any for it."""
+        match value:
+            case None:
+                return ""
+            case bool():
+                return self(f"value.{str(value).lower()}")
+            case str() if field == "sites" and value.startswith(GROUP_PLACE):
+                return self("their_sites.group", name=value.removeprefix(GROUP_PLACE))
+            case str():
+                return self.known(f"{_WORDS_OF.get(field, 'value')}.{value}", value)
+            case list():
+                return ", ".join(self.value(field, one) for one in value)
+            case dict():
+                parts = (
+                    (self.known(f"field.{one}", one), self.value(field, of))
+                    for one, of in value.items()
+                )
+                return ", ".join(f"{name}: {text}" for name, text in parts)
+        return msgspec.json.encode(value).decode()
 
     def column(self, name: str) -> str:
         """Return what stands over a column of a CSV file, such as `pageviews`."""

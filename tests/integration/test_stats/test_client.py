@@ -32,7 +32,8 @@ def ask(luot: System, tmp_path: Path) -> Any:
     }
 
     def call(function: str, token: str = TOKEN, **arguments: str) -> str:
-        given = {"site_id": "client.example", "token": token, **arguments}
+        site = {} if function == "doctor" else {"site_id": "client.example"}
+        given = {**site, "token": token, **arguments}
         done = subprocess.run(
             [sys.executable, "-c", _CALL, json.dumps([function, given])],
             env=environ,
@@ -64,3 +65,7 @@ def test_a_client_of_plausible_reads_what_luot_counted(luot: System, ask: Any) -
     unknown = ask("get_aggregate_stats", site_id="nobody.example")
     assert "HTTP 404" in unknown
     assert "is not a site of this server" in unknown
+    reached = json.loads(ask("doctor"))
+    assert reached["token_valid"]
+    assert "client" in reached["sample_sites"]
+    assert "Authentication failed (HTTP 401)" in ask("doctor", token="wrong")

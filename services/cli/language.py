@@ -1,0 +1,68 @@
+"""The language of the command line: Vietnamese where the environment says so, otherwise English.
+
+What commands say stands in the code, in English; a file of `languages` has each text beside its
+translation. Names of options, values and JSON are the same in every language.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from services.model.display import Lang
+from services.runtime.phrases import Phrases
+
+_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
+"""The first that is set decides (POSIX, Base Definitions, section 8.2)."""
+
+
+def spoken(environ: Mapping[str, str] | None = None) -> Lang:
+    """Return the language that the environment names: `vi_VN.UTF-8`, or any other for English."""
+    environ = os.environ if environ is None else environ
+    named = next((environ[name] for name in _VARIABLES if environ.get(name)), "")
+    language = named.partition(".")[0].partition("_")[0].lower()
+    return Lang.VI if language == Lang.VI else Lang.EN
+
+
+def said(text: str) -> str:
+    """Return a message of a command, or of the API, in the language spoken; else as it is."""
+    if spoken() is Lang.EN:
+        return text
+    if (word := _tables()["words"].get(text)) is not None:
+        return str(word)
+    if (message := _phrases().said(text)) is not None:
+        return message
+    from services.api.dashboard import refusals
+
+    return refusals.translated(text, Lang.VI) or text
+
+
+def helped(text: str) -> str:
+    """Return a help text in the language spoken, paragraph by paragraph; else as it is."""
+    if spoken() is Lang.EN:
+        return text
+    return "\n\n".join(_paragraph(part) for part in text.split("\n\n"))
+
+
+def around_help() -> Mapping[str, str]:
+    """Return the words around help texts, by their names in `typer.rich_utils`."""
+    words: Mapping[str, str] = {} if spoken() is Lang.EN else _tables()["typer"]
+    return words
+
+
+def _paragraph(text: str) -> str:
+    return str(_tables()["help"].get(" ".join(text.split()), text))
+
+
+@lru_cache(maxsize=1)
+def _phrases() -> Phrases:
+    tables = _tables()
+    return Phrases.of(tables["messages"], tables["values"])
+
+
+@lru_cache(maxsize=1)
+def _tables() -> dict[str, Any]:
+    path = files("services.cli").joinpath("languages", f"{Lang.VI}.toml")
+    return tomllib.loads(path.read_text("utf-8"))

@@ -1,0 +1,71 @@
+"""What programs are told in English, said in another language.
+
+A phrase is found by its text, with gaps for values: a file has each beside its translation, in the
+table `messages`, and values that are words of the language in the table `words`.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from importlib.resources.abc import Traversable
+from typing import NamedTuple, Self
+
+_GAP = re.compile(r"\{([a-z]+)\}")
+
+
+class _Message(NamedTuple):
+    """A message: pieces of text and names of gaps, in turn, and its translation."""
+
+    pieces: list[str]
+    translation: str
+
+
+class Phrases(NamedTuple):
+    """The messages of a file, those that say most first, and its words."""
+
+    messages: tuple[_Message, ...]
+    words: Mapping[str, str]
+
+    @classmethod
+    def read(cls, path: Traversable) -> Self:
+        """Read a file."""
+        tables = tomllib.loads(path.read_text("utf-8"))
+        return cls.of(tables["messages"], tables["words"])
+
+    @classmethod
+    def of(cls, messages: Mapping[str, str], words: Mapping[str, str]) -> Self:
+        """Return messages, and words that are said by others where they are values in them."""
+        # `{days} days` is the beginning of many a message.
+        longest_first = sorted(
+            messages.items(), key=lambda one: len(_GAP.sub("", one[0])), reverse=True
+        )
+        return cls(
+            tuple(_Message(_GAP.split(text), translation) for text, translation in longest_first),
+            words,
+        )
+
+    def said(self, text: str) -> str | None:
+        """Return what a text is in the language; None where it is no message of the file."""
+        for message in self.messages:
+            values = _values(message.pieces, text)
+            if values is not None:
+                said = {name: self.words.get(value, value) for name, value in values.items()}
+                return _GAP.sub(lambda gap, said=said: said[gap[1]], message.translation)  # type: ignore[misc]
+        return None
+
+
+def _values(pieces: list[str], text: str) -> dict[str, str] | None:
+    """Return what stands in the gaps; None where the text is another message."""
+    if len(pieces) == 1:
+        return {} if text == pieces[0] else None
+    if not text.startswith(pieces[0]):
+        return None
+    values, at = {}, len(pieces[0])
+    for name, piece in zip(pieces[1::2], pieces[2::2], strict=True):
+        is_last = name == pieces[-2]
+        found = len(text) - len(piece) if is_last else text.find(piece, at)
+        if found < at or not text.startswith(piece, found):
+            return None
+        values[name] = text[at:found]
+        at = found + len(piece)
+    return values

@@ -206,6 +206,7 @@ def test_the_table_of_sites_follows_what_is_typed_and_is_sorted_without_javascri
     page.get_by_role("searchbox").press_sequentially("thanh uy da")
     expect(rows).to_have_count(1)
     expect(page.locator(".sum th")).to_have_text("Tổng của 1 trang web")
+    expect(page.get_by_role("status")).to_have_text("Tổng của 1 trang web")
     expect(page.get_by_role("searchbox")).to_be_focused()
     assert "search=thanh+uy+da" in page.url
     assert "period=7d" in page.url

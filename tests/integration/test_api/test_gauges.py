@@ -191,8 +191,10 @@ async def test_what_falls_silent_is_named_once_and_so_is_its_return(
     await gauges.measure()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert SITE.slug in caplog.text
+    assert gauges.silent_since() == {SITE.kept_as: int(at(9).timestamp() * 1000)}
     await view(store, SITE.slug, at(15, 59))
     await gauges.measure()
+    assert gauges.silent_since() == {}
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 

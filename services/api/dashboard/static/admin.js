@@ -89,6 +89,7 @@
         const found = page.querySelector("[data-table]");
         if (!found || now !== asked) return;
         document.querySelector("[data-table]").replaceWith(found);
+        form.querySelector("[role=status]").textContent = found.querySelector(".sum th, .empty").textContent;
         history.replaceState(null, "", url);
       } catch {
         // The button asks again.

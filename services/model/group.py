@@ -75,11 +75,13 @@ class GroupTree:
         That of its group, else of the next one above that has one. Of a site in several groups,
         the first by slug counts that finds one.
         """
-        for group in self._of_site.get(name, ()):
-            for one in reversed(self.path(group)):
-                if one.default_period:
-                    return one.default_period
-        return DefaultPeriod.OF_GROUP
+        periods = map(self.period_of, self._of_site.get(name, ()))
+        return next((period for period in periods if period), DefaultPeriod.OF_GROUP)
+
+    def period_of(self, group: Group) -> DefaultPeriod:
+        """Return the period of a group, else that of the next one above that has one."""
+        periods = (one.default_period for one in reversed(self.path(group)))
+        return next((period for period in periods if period), DefaultPeriod.OF_GROUP)
 
     def children(self, slug: str) -> tuple[Group, ...]:
         """Return the groups right below a group, by slug."""

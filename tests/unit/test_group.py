@@ -71,6 +71,8 @@ def test_a_site_takes_the_period_of_the_nearest_group_that_has_one() -> None:
     # In both: the first by slug.
     assert tree.default_period("so") == "report_month"
     assert tree.default_period("none") == DefaultPeriod.OF_GROUP
+    of_groups = [tree.period_of(one) for one in (province, DISTRICT, commune, OTHER)]
+    assert of_groups == ["report_month", "report_month", "day", ""]
 
 
 def test_a_page_can_open_with_each_period_that_it_offers_and_no_other() -> None:

@@ -55,7 +55,8 @@ class Whoami(BaseModel):
 
     name: str
     role: Role
-    sites: list[str] = Field(description="slugs; '*' is every site")
+    sites: list[str] = Field(description="slugs, those of groups among them; '*' is every site")
+    groups: list[str] = Field(description="slugs of groups of sites, those below them among them")
     kind: Kind
     csrf: str | None = Field(
         None, description=f"what changes of this session carry in {cookies.CSRF_HEADER}"
@@ -143,7 +144,14 @@ def person(who: Principal) -> str:
 
 def whoami_of(who: Principal, csrf: str | None) -> Whoami:
     """Return somebody as the API shows them."""
-    return Whoami(name=who.name, role=who.role, sites=sorted(who.sites), kind=who.kind, csrf=csrf)
+    return Whoami(
+        name=who.name,
+        role=who.role,
+        sites=sorted(who.sites),
+        groups=sorted(who.groups),
+        kind=who.kind,
+        csrf=csrf,
+    )
 
 
 async def _form(request: Request) -> _Form | None:

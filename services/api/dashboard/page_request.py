@@ -98,7 +98,10 @@ class PageRequest:
 
     @property
     def default_period(self) -> DefaultPeriod:
-        """What the site's pages open with. Raises ApiError."""
+        """What pages of the site, or of the group, in the address open with. Raises ApiError."""
+        named = self.request.path_params
+        if self.shown is None and "slug" not in named:
+            return self.dependencies.groups.default_period_of(named.get("group", ""))
         return self.dependencies.groups.default_period(self.site)
 
     @property

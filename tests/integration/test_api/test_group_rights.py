@@ -10,8 +10,10 @@ import pytest
 from redis.asyncio import Redis
 from typer.testing import CliRunner
 
+from services.api.access.accounts import Accounts
 from services.api.app import Api
 from services.api.settings import ApiSettings
+from services.api.sites.registry import Registry
 from services.cli.main import app
 from services.model.account import ALL_SITES, SendToken
 from services.model.group import Group
@@ -142,6 +144,8 @@ async def test_those_of_a_group_read_it_and_those_below_and_no_other(
         answer = await client.get(f"/api/admin/groups/{slug}", headers=district)
         assert answer.status_code == status, slug
     assert len((await client.get("/api/admin/groups", headers=all_sites)).json()["groups"]) == 4
+    who = (await client.get("/api/admin/whoami", headers=district)).json()
+    assert (who["sites"], who["groups"]) == (["mytho"], ["huyen", "xa"])
 
 
 async def test_an_editor_of_a_group_changes_its_sites_and_not_the_group(
@@ -162,7 +166,7 @@ async def test_an_editor_of_a_group_changes_its_sites_and_not_the_group(
 
 
 async def test_ingest_is_told_which_sites_of_a_group_a_server_may_send_for(
-    client: httpx.AsyncClient, redis: Redis, tree: list[tuple[str, str, list[str]]]
+    client: httpx.AsyncClient, store: Store, redis: Redis, tree: list[tuple[str, str, list[str]]]
 ) -> None:
     async def sent() -> frozenset[str]:
         published = await SendTokens(State(redis)).read()
@@ -174,6 +178,12 @@ async def test_ingest_is_told_which_sites_of_a_group_a_server_may_send_for(
     await token(client, "group/tinh", "danang", role="send")
     assert await sent() == {"danang", "mytho", "so"}
     await call(client, "PATCH", "/groups/xa", {"sites": ["hue"]})
+    assert await sent() == {"danang", "hue", "so"}
+    # A process that has just started, and does not know the sites yet, takes none away.
+    starting = Accounts(store, State(redis), Registry(store, State(redis)))
+    await starting.fresh()
+    await starting.publish_senders()
+    await starting.close()
     assert await sent() == {"danang", "hue", "so"}
 
 

@@ -56,6 +56,14 @@ class Groups:
         """
         return site.default_period or self._tree.default_period(site.kept_as)
 
+    def default_period_of(self, slug: str) -> DefaultPeriod:
+        """Return what the page of a group opens with, by the groups that are known now.
+
+        Raises ApiError, 503, until they are loaded.
+        """
+        group = self._tree.by_slug.get(slug)
+        return DefaultPeriod.OF_GROUP if group is None else self._tree.period_of(group)
+
     async def sites_of(self, group: Group) -> list[Site]:
         """Return the sites of a group and of all below it, each once, by slug. Raises ApiError."""
         return self.sites((await self.tree()).sites_of(group))

@@ -53,7 +53,8 @@ PAGES = (
 NAMES = {
     *("ASP.NET", "DNN", "English", "Luot"),
     *("Drupal", "Joomla", "Liferay", "NukeViet", "Vinaora", "WordPress"),
-    *("Content-Security-Policy", "pdf, docx, xlsx, zip", "tabid, nv", "visit:country!=VN"),
+    *("Content-Security-Policy", "pdf, docx, xlsx, zip", "q, tukhoa", "tabid, nv"),
+    "visit:country!=VN",
 }
 """What is the same in every language, as are paths and host names."""
 

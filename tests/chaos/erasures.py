@@ -1,6 +1,7 @@
 """A site is made, filled and erased again and again under one name, while everything breaks."""
 
 import asyncio
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -40,16 +41,13 @@ class EraseLane(ImportLane):
     async def settle(self, store_url: str) -> list[str]:
         """Begin anew, import once, compare; erase it, and return what differs or is left."""
         problems: list[str] = []
-        for work in (self._erase, self._begin, self._import):
-            for _ in range(self.at_last):
-                if await work(kills=False):
-                    break
-            else:
-                return [*problems, f"{self.site}: {work.__name__} never ends"]
-        problems += await self._differences(store_url, self.books)
-        for _ in range(self.at_last):
-            if await self._erase(kills=False):
-                break
+        deadline = time.monotonic() + self.settle_seconds
+        for work in (self._erase, self._begin, self._import, self._erase):
+            while not await work(kills=False):
+                if time.monotonic() > deadline:
+                    return [*problems, f"{self.site}: {work.__name__} never ends: {self.said}"]
+            if work == self._import:
+                problems += await self._differences(store_url, self.books)
         problems += await self._differences(store_url, Books(Counter(), Counter(), {}))
         return problems + await self._left(store_url)
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import random
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -41,8 +42,8 @@ class ImportLane:
     """Imports a file into a site and undoes that, in turns; commands are killed, too."""
 
     site = "nhat-ky"
-    at_last = 20
-    """Attempts of a command once everything is healed."""
+    settle_seconds = 330.0
+    """How long commands are tried again once everything is healed, and how long one may take."""
 
     def __init__(self, api: str, seed: int) -> None:
         self.api = api
@@ -51,6 +52,8 @@ class ImportLane:
         self.imported = 0
         self.undone = 0
         self.killed = 0
+        self.said = ""
+        """What the last command said that did not end well."""
 
     def add_site(self) -> None:
         """Create the site."""
@@ -70,19 +73,18 @@ class ImportLane:
         """Undo what is there, import and undo once more; return what differs each time."""
         nothing = Books(Counter(), Counter(), {})
         problems: list[str] = []
+        deadline = time.monotonic() + self.settle_seconds
         for work, expected in (
             (self._import, self.books),
             (self._undo, nothing),
             (self._import, self.books),
             (self._undo, nothing),
         ):
-            for _ in range(self.at_last):
-                if await work(kills=False):
-                    break
+            while not await work(kills=False):
+                if time.monotonic() > deadline:
+                    return [*problems, f"{self.site}: {work.__name__} never ends: {self.said}"]
                 # An undoing that was interrupted has to end before the next import.
                 await self._undo(kills=False)
-            else:
-                return [*problems, f"{work.__name__} never ends"]
             problems += await self._differences(store_url, expected)
         return problems
 
@@ -106,16 +108,21 @@ class ImportLane:
             *arguments,
             env=environ(LUOT_URL=self.api, LUOT_TOKEN=TOKEN),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
-        seconds = self._random.uniform(1, 8) if kills and self._kill() else None
+        is_killed = kills and self._kill()
+        seconds = self._random.uniform(1, 8) if is_killed else self.settle_seconds
         try:
             async with asyncio.timeout(seconds):
-                return await process.wait() == 0
+                output, _ = await process.communicate()
         except TimeoutError:
-            self.killed += 1
+            self.killed += is_killed
+            self.said = f"luot {arguments[0]} did not end in {seconds:.0f} s"
             return False
+        else:
+            self.said = output.decode(errors="replace").strip()[-500:]
+            return process.returncode == 0
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

@@ -142,8 +142,9 @@ async def run(
         ours_differ, theirs_differ = await asyncio.gather(
             settle(world.store_url(OURS), books, api), settle(world.store_url(THEIRS), theirs)
         )
-        imports_differ = await imports.settle(world.store_url(OURS))
-        imports_differ += await erasing.settle(world.store_url(OURS))
+        imports_differ, erased_differ = await asyncio.gather(
+            imports.settle(world.store_url(OURS)), erasing.settle(world.store_url(OURS))
+        )
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         return Result(
@@ -164,7 +165,13 @@ async def run(
             imported=imports.imported,
             undone=imports.undone,
             erased=erasing.erased,
-            problems=ours_differ + theirs_differ + imports_differ + watch.wrong[:20],
+            problems=[
+                *ours_differ,
+                *theirs_differ,
+                *imports_differ,
+                *erased_differ,
+                *watch.wrong[:20],
+            ],
         )
     finally:
         await world.stop()

@@ -114,12 +114,14 @@ GOALS = (
         "stats", "embedded, 5 million hits: slowest panel", UNDER, 1000, "ms",
     ),
     Goal(
-        "slowest report of 200 sites over a month of 3 million hits, server store",
-        "reports", "server, 200 sites, 3 million hits: slowest report", UNDER, 10, "s",
+        "slowest report of 200 sites over a month of 3 million hits, server store, processor time",
+        "reports", "server, 200 sites, 3 million hits: slowest report: processor time",
+        UNDER, 10, "s",
     ),
     Goal(
         "the same, embedded store",
-        "reports", "embedded, 200 sites, 3 million hits: slowest report", UNDER, 10, "s",
+        "reports", "embedded, 200 sites, 3 million hits: slowest report: processor time",
+        UNDER, 10, "s",
     ),
     Goal(
         "freshness at 1,000 hits/s, p99, `luot up`",

@@ -183,6 +183,7 @@ class Api:
                 running.site_gauges.measure_forever(),
                 store_gauges.measure_forever(running.store),
                 running.report_sender.send_forever(),
+                running.title_fetches.read_daily(),
             ),
         )
         self._opened.set()

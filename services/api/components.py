@@ -21,6 +21,8 @@ from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.sites.site_gauges import SiteGauges
+from services.api.sites.titles.fetches import TitleFetches
+from services.api.sites.titles.service import Titles
 from services.api.stats import routes as stats
 from services.api.stats.panels import PanelSource
 from services.api.stats.reader import StatsReader
@@ -127,6 +129,16 @@ class Components:
         self.balances = Balances(self.store, self.access.audit, clock)
         self.peaks = Peaks(self.store, self.access.audit, clock)
         self.annotations = Annotations(self.store, self.access.audit, clock)
+        self.titles = Titles(self.store, self.registry, self.access.audit, clock)
+        self.title_fetches = TitleFetches(
+            self.store,
+            self.state,
+            self.registry,
+            self.access.audit,
+            settings.fetch_private,
+            settings.public_url,
+            clock,
+        )
         self.shares = ShareLinks(
             self.store,
             self.registry,
@@ -161,6 +173,8 @@ class Components:
             balances=self.balances,
             peaks=self.peaks,
             annotations=self.annotations,
+            titles=self.titles,
+            title_fetches=self.title_fetches,
             shares=self.shares,
             counters=self.counters,
             stats=PanelSource(self.store, self.stats.readers, self.stats.online, self._clock),
@@ -186,6 +200,7 @@ class Components:
         """Cancel calls in flight, and close what was opened here."""
         await self.access.close()
         self.tails.close()
+        await self.title_fetches.close()
         await self.shares.close()
         await self.stats.close()
         await self._correcting.close()

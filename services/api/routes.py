@@ -22,6 +22,7 @@ from services.api.sites.corrections import routes as correction_routes
 from services.api.sites.desk import annotation_routes, share_routes
 from services.api.sites.groups import routes as group_routes
 from services.api.sites.registry import Registry
+from services.api.sites.titles import routes as title_routes
 from services.api.stats import routes as stats
 from services.api.stats import site_list
 from services.api.stats.reports import routes as report_routes
@@ -76,6 +77,7 @@ def add_routes(
         peaks.router(registry, lambda: now().peaks),
         annotation_routes.router(registry, lambda: now().annotations),
         share_routes.router(registry, lambda: now().shares),
+        title_routes.router(registry, lambda: now().titles, lambda: now().title_fetches),
         other_views.router(registry, lambda: now().store, lambda: now().access.audit),
         exports.router(registry, lambda: now().store),
         *access.routers(lambda: now().access),

@@ -30,6 +30,9 @@ TABLES = (
     "annotations",
     "report_schedules",
     "report_sendings",
+    "titles",
+    "title_plans",
+    "title_runs",
 )
 """Every table that keeps something of a site, in the order in which they are cleared."""
 _LOOK_SECONDS = 0.1

@@ -22,6 +22,8 @@ from services.api.sites.desk.shares import ShareLinks
 from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
+from services.api.sites.titles.fetches import TitleFetches
+from services.api.sites.titles.service import Titles
 from services.api.stats.panels import PanelSource
 from services.api.stats.reports.schedules import ReportSchedules
 from services.api.stats.reports.sending import ReportSender
@@ -43,6 +45,8 @@ class Dependencies(NamedTuple):
     balances: Balances
     peaks: Peaks
     annotations: Annotations
+    titles: Titles
+    title_fetches: TitleFetches
     shares: ShareLinks
     counters: Counters
     stats: PanelSource

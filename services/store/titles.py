@@ -1,6 +1,6 @@
 """Titles of pages, by the path under which a page is counted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from services.store.interface import Store
@@ -32,6 +32,9 @@ class PageTitle(NamedTuple):
     etag: str = ""
     modified: str = ""
 
+
+_STATEMENT_BYTES = 60_000
+"""Of paths in a statement; ClickHouse takes 256 KiB, and an escape is twice as long."""
 
 _COLUMNS = """
 site, path, max(version), argMax(gone, version), argMax(title, version) AS named,
@@ -114,7 +117,9 @@ async def load(store: Store, site: str, limit: int) -> list[PageTitle]:
 
 async def some(store: Store, site: str, paths: Sequence[str]) -> dict[str, PageTitle]:
     """Return what is known of some pages, also of those that are gone. Raises StoreError."""
-    rows = await store.execute(_ONE, {"site": site, "paths": list(paths)}) if paths else []
+    rows: list[Any] = []
+    for some_paths in _in_pieces(paths):
+        rows += await store.execute(_ONE, {"site": site, "paths": some_paths})
     return {row[1]: PageTitle(*row) for row in rows}
 
 
@@ -132,9 +137,9 @@ async def listed(store: Store, site: str, pattern: str, skip: int, limit: int) -
 
 async def of_paths(store: Store, sites: Sequence[str], paths: Sequence[str]) -> dict[str, str]:
     """Return the titles of pages; of several sites that of the first. Raises StoreError."""
-    if not paths:
-        return {}
-    rows = await store.execute(_OF_PATHS, {"sites": list(sites), "paths": list(paths)})
+    rows: list[Any] = []
+    for some_paths in _in_pieces(paths):
+        rows += await store.execute(_OF_PATHS, {"sites": list(sites), "paths": some_paths})
     by_site = {(site, path): title for site, path, title in rows}
     found: dict[str, str] = {}
     for site in reversed(sites):
@@ -157,3 +162,17 @@ async def save(store: Store, titles: Sequence[PageTitle]) -> None:
     if titles:
         columns = {name: [getattr(one, name) for one in titles] for name in PageTitle._fields}
         await store.insert("titles", columns)
+
+
+def _in_pieces(paths: Sequence[str]) -> Iterator[list[str]]:
+    piece: list[str] = []
+    length = 0
+    for path in paths:
+        size = len(path.encode()) + 4
+        if piece and length + size > _STATEMENT_BYTES:
+            yield piece
+            piece, length = [], 0
+        piece.append(path)
+        length += size
+    if piece:
+        yield piece

@@ -57,10 +57,10 @@ async def fetch(
 
 
 async def refused(
-    url: str, why: str, resolve: Resolve | None = None, **more: tuple[str, ...]
+    url: str, why: str, resolve: Resolve | None = None, private: tuple[str, ...] = ()
 ) -> None:
     with pytest.raises(FetchError, match=why):
-        await fetch(url, resolve, **more)
+        await fetch(url, resolve, private)
 
 
 async def test_a_page_comes_from_the_checked_address_of_its_name(portal: Portal) -> None:

@@ -10,6 +10,7 @@ from services.api.dashboard import query_parameters
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
+from services.api.dashboard.shown_names import names_of, titles_for_file, titles_of
 from services.api.dashboard.site_page import against_label, chip, period_label, value_name
 from services.api.stats.panel_results import Figure
 from services.api.stats.rows.question import BELOW, NAME, ROOT, AllRow, AllRows, RowsQuery
@@ -33,11 +34,13 @@ class MeasureCell(NamedTuple):
 class ShownRow(NamedTuple):
     """A row of the table.
 
-    code  the value itself, such as a country's
+    code   the value itself, such as a country's
+    title  of a page, '' where none is known
     """
 
     name: str
     code: str
+    title: str
     link: str
     hint: str
     cells: Sequence[MeasureCell]
@@ -58,7 +61,7 @@ async def rows(page: PageRequest) -> Response:
     query = query_parameters.read(page)
     panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
     scope = panels.scope
-    asked = panels.rows.parse(panel, page.parameter)
+    asked = panels.rows.parse(panel, page.parameter, names_of(panel, t))
     kept = {name: value for name in _PARAMETERS if (value := page.parameter(name))}
     links = Links(panels.site.slug, scope, page.base, f"/all/{panel}", kept)
     whole = Links(panels.site.slug, scope, page.base)
@@ -68,6 +71,7 @@ async def rows(page: PageRequest) -> Response:
     except ApiError as error:
         refusal = "; ".join(error.errors.values())
     below = asked.section
+    titles = await titles_of(page, panel, (row.name for row in found.rows))
     return page.render(
         "rows.html",
         site=panels.site,
@@ -97,6 +101,7 @@ async def rows(page: PageRequest) -> Response:
                 panels.rows.figures(row, found),
                 links,
                 whole.path(filters=panels.rows.narrowed(asked, row.name)),
+                titles.get(row.name, ""),
                 is_final=not scope.is_under_way,
                 t=t,
             )
@@ -122,8 +127,11 @@ async def csv(page: PageRequest) -> Response:
     panel = page.request.path_params["panel"]
     query = query_parameters.read(page)
     panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
-    asked = panels.rows.parse(panel, page.parameter)
-    name, texts, headers = await unless_gone(page.request, panels.rows.csv(asked, page.t.column))
+    asked = panels.rows.parse(panel, page.parameter, names_of(panel, page.t))
+    titles = titles_for_file(page, panel)
+    name, texts, headers = await unless_gone(
+        page.request, panels.rows.csv(asked, page.t.column, titles)
+    )
     if page.signed_in is not None:
         page.dependencies.trail.count(
             Occasion(page.signed_in.name, "export", panel, page.site.slug), "files"
@@ -163,6 +171,7 @@ def _row(
     figures: Sequence[Figure],
     links: Links,
     narrowed: str,
+    title: str,
     *,
     is_final: bool,
     t: Language,
@@ -178,7 +187,7 @@ def _row(
         text = "" if figure.change is None else t.percent(abs(figure.change))
         better = (figure.change or 0) > 0 if is_final else None
         cells.append(MeasureCell(t.number(figure.value), figure.change, text, better))
-    return ShownRow(name, row.name, link, hint, cells)
+    return ShownRow(name, row.name, title, link, hint, cells)
 
 
 def _trail(section: str, links: Links, t: Language) -> list[tuple[str, str]]:

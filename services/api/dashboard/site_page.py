@@ -1,6 +1,6 @@
 """`/admin/sites/{slug}`: the traffic of a site."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -13,6 +13,7 @@ from services.api.dashboard.heat_table import heat_rows
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
+from services.api.dashboard.shown_names import titles_of
 from services.api.stats.panel_results import BreakdownRow, EnteredNumbers, Figure, SeriesPoint
 from services.api.stats.panels import SitePanels
 from services.api.stats.site_query import (
@@ -51,9 +52,10 @@ class Tile(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """One row of a panel."""
+    """One row of a panel; `title` is that of a page, '' where none is known."""
 
     name: str
+    title: str
     value: str
     share: str
     bar: str
@@ -193,12 +195,13 @@ async def _parts(
         )
         for panel, measure in panels.breakdowns.items():
             breakdown = await reading.breakdown(panel)
+            titles = await titles_of(page, panel, (row.name for row in breakdown.value or []))
             yield page.part(
                 "site_panel.html",
                 panel=panel,
                 measure=measure,
                 result=breakdown,
-                rows=_bars(panel, breakdown.value or [], links, t),
+                rows=_bars(panel, breakdown.value or [], titles, links, t),
                 csv=links.csv(panel),
                 may_edit=context["may_edit"],
                 every=links.below(f"/all/{panel}"),
@@ -317,10 +320,13 @@ def _named(at: str, interval: Interval, t: Language) -> tuple[str, str]:
     return t.day(day), t.tick(day)
 
 
-def _bars(panel: str, rows: Sequence[BreakdownRow], links: Links, t: Language) -> list[Bar]:
+def _bars(
+    panel: str, rows: Sequence[BreakdownRow], titles: Mapping[str, str], links: Links, t: Language
+) -> list[Bar]:
     return [
         Bar(
             value_name(panel, row.name, t),
+            titles.get(row.name, ""),
             t.number(row.counted),
             t.percent(row.percent),
             bar(row.of_most),

@@ -12,6 +12,7 @@ import pytest_asyncio
 from msgspec import structs
 
 from services.api.app import Api
+from services.model.calendar import to_day
 from services.store import erasures, sites
 from services.store.interface import Store
 from tests.integration.test_api.people import ADMIN, add_user, audit, browser
@@ -202,13 +203,14 @@ async def test_what_people_write_stays_and_is_shown_beside_the_path(
     reading: Api, client: httpx.AsyncClient, portal: Portal, store: Store, clock: Clock
 ) -> None:
     await add_user(client, "lan", "editor")
+    at = to_day(TODAY)
     for grain, start in (
         ("day", TODAY),
         ("month", TODAY.replace(day=1)),
         ("year", date(2024, 1, 1)),
     ):
-        await write_counter(store, "mytho", grain, start, 2)
-    await write_counter(store, "mytho", "total", date(1970, 1, 1), 2)
+        await write_counter(store, "mytho", grain, start, 2, views=2, position=at)
+    await write_counter(store, "mytho", "total", date(1970, 1, 1), 2, views=2, position=at)
     await write_views(store, "mytho", TODAY, [1, 2])
     [[path]] = await store.execute("SELECT DISTINCT path FROM hits WHERE site = 'mytho'")
     portal.pages = {"/sitemap.xml": sitemap(portal.url(path)), path: page("Của cổng")}

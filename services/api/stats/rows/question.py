@@ -27,6 +27,8 @@ class RowsQuery(msgspec.Struct, frozen=True):
     search   words that stand in the name, in their order; '' for all rows
     page     from 1
     limit    rows of a page
+    also     values that are found, too, as what people see of them has the words
+    titled   the names of the sites whose titles of pages are searched, too
     section  pages below this path, such as `/tin-tuc/`, a folder as one row; None for single pages
     """
 
@@ -37,6 +39,8 @@ class RowsQuery(msgspec.Struct, frozen=True):
     page: int = 1
     limit: int = ROWS_A_PAGE
     section: str | None = None
+    also: tuple[str, ...] = ()
+    titled: tuple[str, ...] = ()
 
     @property
     def measures(self) -> tuple[Measure, ...]:

@@ -15,6 +15,7 @@ from services.api.access import passwords
 from services.api.access.group_roles import Means
 from services.api.dashboard import language
 from services.api.dashboard.language import Language
+from services.api.sites.titles import fetches
 from services.api.stats.filters import Property
 from services.api.stats.panel_reading import BREAKDOWNS, DETAILS
 from services.api.stats.reports.report_query import REPORT_PERIODS
@@ -120,6 +121,7 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
         *(f"csv.{by.field}" for by in BREAKDOWNS.values()),
         *(f"csv.{measure}" for measure in CHARTED),
         "csv.date",
+        "csv.title",
         *(f"csv.{measure}_{of}" for measure in CHARTED for of in ("before", "change")),
         *(f"embed.{way}" for way in snippet.ways()),
         *(
@@ -138,6 +140,7 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
         *(f"period.last.{period}" for period in ("month", "quarter", "year")),
         *(f"outside.{means}" for means in get_args(Means)),
         *(f"report.period.{period}" for period in REPORT_PERIODS if period != CUSTOM),
+        *(f"titles.run.{state}" for state in fetches.STATES),
         *(f"role.{role}" for role in Role),
         *(f"role.{role}.hint" for role in Role),
     }

@@ -28,7 +28,8 @@ from tests.servers.portal import XML, Answer, Asked, Portal, page, redirect, ser
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), EITHER_STORE]
 
-TITLES = "/api/admin/sites/mytho/titles"
+SITES = "/api/admin/sites/mytho"
+TITLES = f"{SITES}/titles"
 HTML = {"Accept": "text/html", "Accept-Language": "vi"}
 TODAY = date(2024, 1, 3)
 LOCAL = "127.0.0.1"
@@ -234,8 +235,16 @@ async def test_what_people_write_stays_and_is_shown_beside_the_path(
             query = {"period": "day", "search": search}
             rows = await lan.get("/admin/sites/mytho/all/page", params=query, headers=HTML)
             assert ("Đồng Tháp họp" in rows.text) is is_found
-        csv = await lan.get("/admin/sites/mytho/all/page/csv", params={"period": "day"})
-        assert '"Đồng Tháp họp"' in csv.text
+        for file in ("all/page/csv", "csv/page"):
+            csv = await lan.get(f"/admin/sites/mytho/{file}", params={"period": "day"})
+            assert '"Đồng Tháp họp"' in csv.text, file
+        query = {"site_id": "mytho", "property": "event:page", "period": "day", "titles": "true"}
+        stats = await lan.get("/api/v1/stats/breakdown", params=query)
+        assert [row["title"] for row in stats.json()["results"]] == ["Đồng Tháp họp"]
+        for wrong_query in ({"titles": "1"}, {"property": "visit:country"}):
+            answer = await lan.get("/api/v1/stats/breakdown", params=query | wrong_query)
+            assert answer.status_code == 400
+            assert "titles" in answer.json()["errors"]
         listed = await lan.get("/admin/sites/mytho/titles", headers=HTML)
         assert "nhập tại đây" in listed.text
         gone = await lan.delete(TITLES, params={"path": path})
@@ -244,3 +253,66 @@ async def test_what_people_write_stays_and_is_shown_beside_the_path(
     clock.now += 60
     await read(client, portal)
     assert await known(client) == {"/b": "Bê"}
+
+
+async def test_the_public_list_has_titles_only_where_the_site_says_so(
+    api: Api, client: httpx.AsyncClient, store: Store, clock: Clock
+) -> None:
+    for grain, start in (("day", TODAY), ("total", date(1970, 1, 1))):
+        await write_counter(store, "mytho", grain, start, 2, path="/tin")
+    settings = {"public_top": True, "top_min_visitors": 0}
+    assert (await client.patch(SITES, json=settings, headers=ADMIN)).status_code == 200
+    await client.put(TITLES, json={"path": "/tin", "title": "Tin"}, headers=ADMIN)
+    [shown] = (await client.get("/api/top/mytho")).json()["pages"]
+    assert shown == {"path": "/tin", "views": 4}
+    await client.patch(f"{TITLES}/plan", json={"in_top": True}, headers=ADMIN)
+    clock.now += 60
+    for _ in rounds(0.02):
+        [shown] = (await client.get("/api/top/mytho")).json()["pages"]
+        if "title" in shown:
+            break
+        await asyncio.sleep(0.02)
+    assert shown == {"path": "/tin", "views": 4, "title": "Tin"}
+
+
+async def test_a_portal_is_read_once_a_day_where_the_site_says_so(
+    reading: Api, client: httpx.AsyncClient, portal: Portal, clock: Clock
+) -> None:
+    portal.pages["/sitemap.xml"] = sitemap(portal.url("/1"))
+    fetches = reading._now().title_fetches
+    assert await fetches.begin_due() == 0
+    plan = {"daily": True, "sitemap": portal.url("/sitemap.xml")}
+    await client.patch(f"{TITLES}/plan", json=plan, headers=ADMIN)
+    for begun in (1, 0):
+        assert await fetches.begin_due() == begun
+        assert (await ended(client))["state"] == "done"
+    clock.now += 86_400
+    assert await fetches.begin_due() == 1
+    assert (await ended(client))["author"] == ""
+
+
+async def test_the_page_says_what_was_wrong_and_how_the_reading_ended(
+    reading: Api, client: httpx.AsyncClient, portal: Portal
+) -> None:
+    await add_user(client, "lan", "editor")
+    portal.pages["/sitemap.xml"] = redirect("http://169.254.169.254/")
+    await read(client, portal)
+    address = "/admin/sites/mytho/titles"
+    async with browser(client, "lan") as lan:
+        page_ = (await lan.get(address, headers=HTML)).text
+        assert "Không đọc được cổng" in page_
+        assert "không phải tên miền của trang web" in page_
+        form = {"csrf": lan.headers["X-CSRF-Token"], "path": "khong", "title": "Tin"}
+        wrong = await lan.post(address, data=form, headers=HTML)
+        assert wrong.status_code == 400
+        assert "cần đường dẫn như /tin-tuc/1" in wrong.text
+        right = await lan.post(address, data=form | {"path": "/tin"}, headers=HTML)
+        assert right.status_code == 303, right.text
+        assert "Đã lưu" in (await lan.get(right.headers["location"], headers=HTML)).text
+        for below, fields in (
+            ("plan", {"sitemap": "http://localhost/"}),
+            ("remove", {"path": "/khong"}),
+            ("cancel", {}),
+        ):
+            answer = await lan.post(f"{address}/{below}", data=form | fields, headers=HTML)
+            assert answer.status_code == 400, below

@@ -35,7 +35,13 @@ END_SECONDS = 10.0
 """How long one who ends a reading waits for its end."""
 LOOK_SECONDS = 60.0
 DAY_MS = 86_400_000
-RUNNING, DONE, CANCELLED, FAILED, LOST = "running", "done", "cancelled", "failed", "lost"
+RUNNING, DONE, CANCELLED, FAILED, LOST = STATES = (
+    "running",
+    "done",
+    "cancelled",
+    "failed",
+    "lost",
+)
 
 log = logging.getLogger(__name__)
 

@@ -39,6 +39,7 @@ PAGES = {
     "corrections": "/admin/sites/mytho/corrections?page=/&look=1",
     "embed": "/admin/sites/mytho/embed",
     "notes": "/admin/sites/mytho/notes",
+    "titles": "/admin/sites/mytho/titles",
     "sharing": "/admin/sites/mytho/sharing",
     "new-site": "/admin/new-site",
     "users": "/admin/users",

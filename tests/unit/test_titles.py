@@ -13,9 +13,9 @@ from services.api.sites.titles.sitemap import SitemapReader
     [
         (b"<title>Tin &amp; b\xc3\xa0i</title>", "text/html", "Tin & bài"),
         (
-            "<title>Đường</title>".encode("cp1258", "ignore"),
+            "<title>Đà</title>".encode("cp1258"),
             "text/html; charset=windows-1258",
-            "Đưng",
+            "Đà",
         ),
         ("<meta charset=utf-8><title>Đ</title>".encode(), "text/html", "Đ"),
         ("\ufeff<title>Đ</title>".encode("utf-16-le"), "text/html", "Đ"),

@@ -30,7 +30,7 @@ def title_of(page: bytes, content_type: str) -> str:
     parser = _Titles()
     # Fed at once and never closed: so it takes time by the length alone, whatever is in it.
     parser.feed(_decoded(page[:MAX_BYTES], content_type))
-    return tidy(parser.shared) or tidy(parser.title)
+    return tidy(parser.shared) or tidy(parser.title if parser.is_closed else "")
 
 
 def tidy(title: str) -> str:
@@ -46,6 +46,7 @@ class _Titles(HTMLParser):
         self.shared = ""
         self._is_in_title = False
         self._has_title = False
+        self.is_closed = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "title" and not self._has_title:
@@ -60,7 +61,8 @@ class _Titles(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "title" and self._is_in_title:
-            self._is_in_title, self._has_title = False, True
+            self._is_in_title = False
+            self._has_title = self.is_closed = True
 
     def handle_data(self, data: str) -> None:
         if self._is_in_title and len(self.title) < 10 * MAX_TITLE:

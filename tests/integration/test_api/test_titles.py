@@ -316,3 +316,19 @@ async def test_the_page_says_what_was_wrong_and_how_the_reading_ended(
         ):
             answer = await lan.post(f"{address}/{below}", data=form | fields, headers=HTML)
             assert answer.status_code == 400, below
+
+
+async def test_a_portal_that_fails_is_left_in_peace_and_asked_again(
+    reading: Api, client: httpx.AsyncClient, portal: Portal
+) -> None:
+    pages = [f"/{number}" for number in range(15)]
+    portal.pages = {path: Answer(status=503) for path in pages}
+    portal.pages["/sitemap.xml"] = sitemap(*map(portal.url, pages))
+    run = await read(client, portal)
+    assert (run["state"], run["asked"]) == ("failed", 10)
+    assert "answers with 503" in run["problem"]
+    portal.pages |= {path: page(f"Tin {path}") for path in pages[1:]}
+    run = await read(client, portal)
+    assert (run["state"], run["asked"], run["found"]) == ("done", 15, 14)
+    # One that does not come is asked again as late as those that come.
+    assert (await read(client, portal))["asked"] == 0

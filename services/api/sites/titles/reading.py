@@ -60,7 +60,7 @@ class PortalReading:
         self._asked_at = float("-inf")
         self._validators = _decoded(run.validators)
         self._still: Validators = {}
-        self._failures = 0
+        self._failed: list[PageTitle] = []
 
     async def read(self, hosts: Iterable[str], sitemap: str, most: int) -> None:
         """Read sitemaps and pages. Raises FetchError where nothing can be read, and StoreError.
@@ -75,6 +75,7 @@ class PortalReading:
             for row in await self._pages.to_ask(most):
                 await self._ask(row)
                 await self._pages.save()
+            self._answered()
         finally:
             await self._pages.save(least=1)
             self._count()
@@ -154,24 +155,36 @@ class PortalReading:
 
     async def _ask(self, row: PageTitle) -> None:
         """Ask a page for its title. Raises FetchError where the portal is to be left in peace."""
-        if not await self._robots.allows(row.url):
-            self._pages.asked(row)
-            return
-        await self._turn(row.url)
         said: dict[str, str] = {}
         try:
+            if problem := await self._robots.problem(row.url):
+                raise FetchError(problem)
+            if not await self._robots.allows(row.url):
+                self._pages.asked(row)
+                return
+            await self._turn(row.url)
             known = (row.etag, row.modified) if row.title else None
             async with self._fetcher.fetching(row.url, _conditions(known)) as answer:
                 if answer.status == HTTPStatus.OK:
                     said = await self._said(row, answer)
-            self._failures = 0
         except FetchError as error:
-            self._failures += 1
-            await self._tell(problem=str(error))
-            if self._failures >= MOST_FAILURES:
+            self._failed.append(row)
+            await self._tell(asked=self.run.asked + 1, problem=str(error))
+            if len(self._failed) >= MOST_FAILURES:
                 raise
+            return
+        self._answered()
         self._pages.asked(row, **said)
         await self._tell(asked=self.run.asked + 1)
+
+    def _answered(self) -> None:
+        """Take that the portal answers: pages that did not come have been asked all the same.
+
+        Where it does not answer at all, the next reading asks them again.
+        """
+        for row in self._failed:
+            self._pages.asked(row)
+        self._failed.clear()
 
     async def _said(self, row: PageTitle, answer: FetchedPage) -> dict[str, str]:
         """Return what a page says of itself."""

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from services.log import keys
 from services.log.memory.server import SERVERS, MemoryServer
 from services.log.redis import entry_ids
 from tests import require
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.redis import RedisServer, valkey_program
 
 PARTITIONS = 2
@@ -159,6 +160,7 @@ class Worker:
         replay_ms: int = 0,
         lease_seconds: float = LEASE_SECONDS,
         run_bytes: int = 0,
+        request_seconds: float = 90.0,
     ):
         self.values: list[bytes] = []
         self.events: list[EventT] = []
@@ -174,6 +176,7 @@ class Worker:
             web_enabled=False,
             stream_wait_empty=False,
             broker_commit_interval=3600.0,
+            broker_request_timeout=request_seconds,
         )
         self.app.partitions = PARTITIONS
         self.app.lease_seconds = lease_seconds
@@ -512,3 +515,90 @@ async def test_a_worker_waits_for_a_redis_that_is_down_and_goes_on(tmp_path: Pat
     await worker.until(b"before", b"after")
     await worker.stop()
     server.stop()
+
+
+async def test_a_commit_that_failed_is_made_as_soon_as_the_log_is_back(tmp_path: Path) -> None:
+    """Nothing else may come on that partition: an import waits until what it sent is committed."""
+    server = RedisServer(tmp_path).start()
+    with server.client() as client:
+        entry_id = client.xadd(keys.stream(0), {"n": b"1", "b": b"the last one"})
+        assert isinstance(entry_id, bytes)
+    worker = await Worker(server.url, "group", acknowledge=False, lease_seconds=60.0).start()
+    await worker.until(b"the last one")
+    server.kill()
+    worker.events[0].ack()
+    assert not await worker.app.consumer.commit()
+    await asyncio.to_thread(server.start)
+    broker = worker.app.consumer.broker
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await broker.committed([0]) != {0: entry_ids.of_entry(entry_id) + 1}:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    await worker.stop()
+    server.stop()
+
+
+class Gate:
+    """Holds up what every seek begins with, while it is closed."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._committed = broker.committed
+        self.opened = asyncio.Event()
+        self.asked = 0
+        broker.committed = self.committed  # type: ignore[method-assign]
+
+    async def committed(self, partitions: Collection[int]) -> dict[int, int]:
+        self.asked += 1
+        await self.opened.wait()
+        return await self._committed(partitions)
+
+
+async def test_a_log_that_answers_late_is_waited_for(log: TestLog, start: Start) -> None:
+    """Faust gives a seek some time, and after that it would never read again."""
+    worker = await start(request_seconds=0.6)
+    await eventually(lambda: worker.owned() == {0, 1})
+    gate = Gate(worker.app.consumer.broker)
+    log.steal(worker.app.conf.id, 0, ttl=60)
+    await eventually(lambda: gate.asked >= 1)
+    await asyncio.sleep(2.5)  # for so long it does not answer
+    gate.opened.set()
+    log.append(1, b"waits")
+    await worker.until(b"waits")
+
+
+async def test_nothing_is_read_between_two_changes_of_ownership(log: TestLog, start: Start) -> None:
+    """The second may begin while the seek of the first is under way, whose end starts nothing."""
+    log.append(1, b"1")
+    worker = await start(acknowledge=False, lease_seconds=30.0)
+    await worker.until(b"1")
+    app = worker.app
+    gate = Gate(app.consumer.broker)
+    second = False
+
+    async def between(*_: object, **__: object) -> None:
+        """Let the first seek end in the middle of the second change, and hold up the second."""
+        nonlocal second
+        if second:
+            second = False
+            gate.opened.set()
+            await asyncio.sleep(0.5)
+            gate.opened.clear()
+
+    app.on_partitions_revoked.connect(between, weak=False)
+    log.steal(app.conf.id, 0, ttl=60)
+    await eventually(lambda: worker.owned() == {1} and gate.asked >= 1)
+    second = True
+    log.append(1, b"2")
+    log.steal(app.conf.id, 0, ttl=0.001)
+    await eventually(lambda: worker.owned() == {0, 1})
+    log.append(1, b"3")
+
+    def read() -> list[bytes]:
+        now = app.consumer_generation_id
+        messages = [each.message for each in worker.events]
+        return [each.value for each in messages if each.generation_id == now]
+
+    await asyncio.sleep(1.5)
+    assert read() == []
+    gate.opened.set()
+    await eventually(lambda: len(read()) >= 3)
+    assert read() == [b"1", b"2", b"3"]

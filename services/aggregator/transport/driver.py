@@ -9,18 +9,16 @@ import os
 import secrets
 import socket
 import time
-from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from faust.transport import base, consumer
 from faust.types import TP, ConsumerMessage, Message
 from mode import Service
 
 from services.aggregator.transport import runs
 from services.aggregator.transport.broker import Broker
 from services.aggregator.transport.leases import Leases
-from services.aggregator.transport.producer import Producer
+from services.aggregator.transport.plain_consumer import PlainConsumer
 from services.aggregator.transport.trimmer import Trimmer
 from services.log.interface import Record
 from services.runtime.outage import Outage
@@ -30,13 +28,16 @@ READ_LIMIT = 100
 TICK_SECONDS = 0.5
 """How often leases are checked; a clean hand-over takes half of this on average."""
 
+SEEK_SHARE = 1 / 3
+"""Of the time that Faust gives a seek: how long it may take."""
+
 REPLAY = "replay"
 """Header of a message that was committed before; its value says why it is read again."""
 REBUILD = b"rebuild"
 REPAIR = b"repair"
 
 
-class Consumer(consumer.Consumer):
+class Consumer(PlainConsumer):
     """Reads the partitions whose leases this worker holds."""
 
     consumer_stopped_errors: ClassVar[tuple[type[BaseException], ...]] = ()
@@ -57,6 +58,9 @@ class Consumer(consumer.Consumer):
         self._done: dict[TP, int] = {}
         self._replay: dict[TP, tuple[int, int]] = {}
         self._ends: dict[TP, int] = {}
+        self._committed: dict[TP, int] = {}
+        self._sought: int | None = None
+        self._seeks = 0
         self._trimmer = Trimmer(self.broker, self.app.replay_ms, self.app.retention_ms, self.log)
         self._lease_lock = asyncio.Lock()
         self._left = False
@@ -88,10 +92,13 @@ class Consumer(consumer.Consumer):
             await self.leases.tick()
         except self.broker.unavailable as error:
             self._lease_outage.begins(repr(error))
+            stands_still = False
         else:
             self._lease_outage.ends()
+            stands_still = self._stands_still()
+            await self._commit_late()
         assigned = {TP(self._topic, number) for number in self.leases.held}
-        if assigned != self._assignment or not self.app.consumer_generation_id:
+        if assigned != self._assignment or stands_still or not self.app.consumer_generation_id:
             await self._rebalance(assigned)
         try:
             await self.leases.release()
@@ -114,6 +121,7 @@ class Consumer(consumer.Consumer):
         for tp in revoked:
             self._done.pop(tp, None)
             self._replay.pop(tp, None)
+            self._committed.pop(tp, None)
         self._assignment = assigned
         self._acked.clear()
         self._acked_index.clear()
@@ -137,40 +145,66 @@ class Consumer(consumer.Consumer):
 
         What was delivered but not acknowledged is delivered again: from the last acknowledged
         message of this assignment, or, on a partition just taken, from `replay_ms` before the
-        committed position.
+        committed position. Where the log does not say in time, nothing is read before the next
+        tick has changed the generation, and this is called again: Faust would wait for its
+        `broker_request_timeout` and then never read again.
         """
-        await self.seek_to_committed()
+        unavailable: tuple[type[Exception], ...] = (TimeoutError, *self.broker.unavailable)
+        self._seeks += 1
+        try:
+            async with asyncio.timeout(self.app.conf.broker_request_timeout * SEEK_SHARE):
+                await self.seek_to_committed()
+        except unavailable as error:
+            self._sought = None
+            self._read_outage.begins(repr(error))
+        finally:
+            self._seeks -= 1
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Seek; return the committed positions of the assigned partitions that have one."""
+        """Seek; return the committed positions of the assigned partitions that have one.
+
+        Partitions that were assigned in the meantime are not sought.
+        """
+        generation = self.app.consumer_generation_id
         by_number = {tp.partition: tp for tp in self._assignment}
-        committed = await self._patiently(self.broker.committed, by_number)
-        replay_ms = self.app.replay_ms
+        committed = await self.broker.committed(by_number)
+        starts: dict[TP, int] = {}
+        replay: dict[TP, tuple[int, int]] = {}
         for number, tp in by_number.items():
             position = committed.get(number, 0)
-            start = self._done.get(tp)
-            if start is None:
-                rewound = self.broker.rewound
-                start = await self._patiently(rewound, number, position, replay_ms)
-                middle = await self._patiently(rewound, number, position, replay_ms // 2)
-                self._replay[tp] = (middle, position)
-            self._next[tp] = start
-            self._read_offset[tp] = start or None
-            self._committed_offset[tp] = position or None
+            if tp in self._done:
+                starts[tp] = self._done[tp]
+                continue
+            starts[tp] = await self.broker.rewound(number, position, self.app.replay_ms)
+            middle = await self.broker.rewound(number, position, self.app.replay_ms // 2)
+            replay[tp] = (middle, position)
+        if generation == self.app.consumer_generation_id:
+            self._replay |= replay
+            self._next |= starts
+            for tp, start in starts.items():
+                self._read_offset[tp] = start or None
+                self._committed_offset[tp] = committed.get(tp.partition) or None
+            self._sought = generation
         return {by_number[number]: position for number, position in committed.items()}
 
-    async def _patiently(self, call: Any, *arguments: Any) -> Any:
-        while True:
-            try:
-                found = await call(*arguments)
-            except self.broker.unavailable as error:
-                self._read_outage.begins(repr(error))
-                await self.sleep(1.0)
-                if self.should_stop:
-                    raise
-            else:
-                self._read_outage.ends()
-                return found
+    @property
+    def _is_sought(self) -> bool:
+        """Whether it is known where each assigned partition is to be read."""
+        return not self._assignment or self._sought == self.app.consumer_generation_id
+
+    def _stands_still(self) -> bool:
+        """Tell whether nothing is read and nothing under way will change that."""
+        flows = self.flow_active and self._is_sought
+        return not (flows or self._seeks or self.app.rebalancing)
+
+    def resume_flow(self) -> None:
+        """Let messages pass once it is known from where.
+
+        The end of a seek may come in the middle of the next change of assignment, and Faust resumes
+        then, too: what is read before the next seek would come before what it delivers again.
+        """
+        if self._is_sought:
+            super().resume_flow()
 
     async def _seek(self, partition: TP, offset: int) -> None:
         self._next[partition] = offset
@@ -191,10 +225,6 @@ class Consumer(consumer.Consumer):
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         """Return the position after the last entry of each partition."""
         return {tp: await self.broker.end(tp.partition) for tp in partitions}
-
-    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
-        """Return where a partition without a commit is read from: its beginning."""
-        return dict.fromkeys(partitions, 0)
 
     # Reading
 
@@ -254,15 +284,6 @@ class Consumer(consumer.Consumer):
             generation_id=self.app.consumer_generation_id,
         )
 
-    def on_buffer_full(self, tp: TP) -> None:
-        """Let a full buffer block the reader instead.
-
-        Faust would pause the partition, and when all are paused it sleeps a whole second.
-        """
-
-    def on_buffer_drop(self, tp: TP) -> None:
-        """See on_buffer_full."""
-
     # Commits
 
     def ack(self, message: Message) -> bool:
@@ -289,9 +310,6 @@ class Consumer(consumer.Consumer):
         self._acked_index[tp].clear()
         return last + 1
 
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Gaps mean nothing here."""
-
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         try:
             await self.broker.commit({tp.partition: offset for tp, offset in offsets.items()})
@@ -299,7 +317,19 @@ class Consumer(consumer.Consumer):
             self._commit_outage.begins(repr(error))
             return False
         self._commit_outage.ends()
+        for tp, offset in offsets.items():
+            self._committed[tp] = max(offset, self._committed.get(tp, 0))
         return True
+
+    async def _commit_late(self) -> None:
+        """Commit what is acknowledged and was not committed in its time: the log was away.
+
+        Faust takes it for committed. The next message of the partition would make up for that, but
+        there may be none: an import waits for this commit before it sends more.
+        """
+        late = {tp: at for tp, at in self._done.items() if at > self._committed.get(tp, 0)}
+        if late:
+            await self._commit(late)
 
     # Retention
 
@@ -309,41 +339,3 @@ class Consumer(consumer.Consumer):
         while not self.should_stop:
             await self.sleep(self._trimmer.pause_seconds)
             await self._trimmer.trim([tp.partition for tp in self._assignment])
-
-    # What Faust asks about Kafka
-
-    async def create_topic(self, *args: Any, **kwargs: Any) -> None:
-        """Streams come into being with their first entry."""
-
-    def _new_topicpartition(self, topic: str, partition: int) -> TP:
-        return TP(topic, partition)
-
-    def topic_partitions(self, topic: str) -> int | None:
-        """Return how many partitions a topic has."""
-        return int(self.app.partitions)
-
-    def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> int:
-        """Return the partition that was asked for: keys say nothing here."""
-        return partition or 0
-
-
-class Transport(base.Transport):
-    """Base of the transports: one broker, made when Faust makes the consumer."""
-
-    Consumer: ClassVar[type[Consumer]] = Consumer
-    Producer: ClassVar[type[Producer]] = Producer
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._broker: Broker | None = None
-
-    @property
-    def broker(self) -> Broker:
-        """The log at the transport's URL."""
-        if self._broker is None:
-            self._broker = self.create_broker()
-        return self._broker
-
-    @abstractmethod
-    def create_broker(self) -> Broker:
-        """Return the log at the transport's URL."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import ClassVar
 
-from services.aggregator.transport import driver
+from services.aggregator.transport import faust_transport
 from services.aggregator.transport.broker import Broker
 from services.log.memory.clients import MemoryPositions, MemoryReader
 from services.log.memory.server import SERVERS, MemoryServer
@@ -82,7 +82,7 @@ class MemoryBroker(Broker):
         """See Broker."""
 
 
-class Transport(driver.Transport):
+class Transport(faust_transport.Transport):
     """Faust's transport for `memory://name`, for tests."""
 
     default_port: ClassVar[int] = 0

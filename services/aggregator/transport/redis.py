@@ -6,7 +6,7 @@ from typing import Any, ClassVar, cast
 import msgspec
 from redis.asyncio import Redis
 
-from services.aggregator.transport import driver
+from services.aggregator.transport import faust_transport
 from services.aggregator.transport.broker import Broker
 from services.log import keys
 from services.log.redis.errors import translated
@@ -157,7 +157,7 @@ class RedisBroker(Broker):
         await self._redis.aclose()
 
 
-class Transport(driver.Transport):
+class Transport(faust_transport.Transport):
     """Faust's transport for `redis://host:port/db`."""
 
     default_port: ClassVar[int] = 6379

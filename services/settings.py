@@ -31,6 +31,7 @@ NAMES = frozenset(
         "DATA",
         "DRIFT_SECONDS",
         "EDITORS_PUBLISH",
+        "FETCH_PRIVATE",
         "FLUSH_HITS",
         "FLUSH_SECONDS",
         "GROUP",

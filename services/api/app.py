@@ -184,6 +184,7 @@ class Api:
                 store_gauges.measure_forever(running.store),
                 running.report_sender.send_forever(),
                 running.alert_watcher.watch_forever(),
+                running.title_fetches.read_daily(),
             ),
         )
         self._opened.set()

@@ -25,6 +25,8 @@ from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
 from services.api.sites.site_gauges import SiteGauges
+from services.api.sites.titles.fetches import TitleFetches
+from services.api.sites.titles.service import Titles
 from services.api.stats import routes as stats
 from services.api.stats.many.tables import SiteTables
 from services.api.stats.panels import PanelSource
@@ -132,6 +134,16 @@ class Components:
         self.peaks = Peaks(self.store, self.access.audit, clock)
         self.annotations = Annotations(self.store, self.access.audit, clock)
         self.report_units = ReportUnits(self.registry, self.groups)
+        self.titles = Titles(self.store, self.registry, self.access.audit, clock)
+        self.title_fetches = TitleFetches(
+            self.store,
+            self.state,
+            self.registry,
+            self.access.audit,
+            settings.fetch_private,
+            settings.public_url,
+            clock,
+        )
         self.shares = ShareLinks(
             self.store,
             self.report_units,
@@ -182,6 +194,8 @@ class Components:
             peaks=self.peaks,
             alerts=self.alerts,
             annotations=self.annotations,
+            titles=self.titles,
+            title_fetches=self.title_fetches,
             shares=self.shares,
             counters=self.counters,
             stats=panels,
@@ -216,6 +230,7 @@ class Components:
         """Cancel calls in flight, and close what was opened here."""
         await self.access.close()
         self.tails.close()
+        await self.title_fetches.close()
         await self.shares.close()
         await self.stats.close()
         await self._correcting.close()

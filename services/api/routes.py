@@ -23,6 +23,7 @@ from services.api.sites.corrections import routes as correction_routes
 from services.api.sites.desk import annotation_routes, share_routes
 from services.api.sites.groups import routes as group_routes
 from services.api.sites.registry import Registry
+from services.api.sites.titles import routes as title_routes
 from services.api.stats import routes as stats
 from services.api.stats import site_list
 from services.api.stats.many import routes as table_routes
@@ -79,6 +80,7 @@ def add_routes(
         alert_routes.router(registry, lambda: now().alerts),
         annotation_routes.router(registry, lambda: now().annotations),
         share_routes.router(registry, lambda: now().shares),
+        title_routes.router(registry, lambda: now().titles, lambda: now().title_fetches),
         other_views.router(registry, lambda: now().store, lambda: now().access.audit),
         exports.router(registry, lambda: now().store),
         *access.routers(lambda: now().access),

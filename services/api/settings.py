@@ -120,6 +120,13 @@ class ApiSettings(StoreSettings, frozen=True, kw_only=True):
     auth_roles: Annotated[
         GroupRoles, Meta(description="what those groups may do, as LUOT_OIDC_ROLES says it")
     ] = GroupRoles()
+    fetch_private: Annotated[
+        HostNames,
+        Meta(
+            description="hosts of portals that may have private addresses when their titles are"
+            " read; others are not asked there"
+        ),
+    ] = HostNames()
     smtp_url: Annotated[
         SmtpUrl | None,
         Meta(

@@ -29,6 +29,7 @@ from services.cli import (
     site,
     snippet,
     tail,
+    titles,
     token,
     up,
     user,
@@ -51,6 +52,7 @@ for module in (up, services, probe, migrate, replay, simulate):
     app.add_typer(module.app)
 app.add_typer(site.app, name="site")
 app.add_typer(group.app, name="group")
+app.add_typer(titles.app, name="titles")
 app.add_typer(user.app, name="user")
 app.add_typer(token.app, name="token")
 app.add_typer(balance.app, name="balance")

@@ -95,6 +95,11 @@ def correcting(site: str) -> str:
     return f"correcting:{site}"
 
 
+def reading_titles(site: str) -> str:
+    """Return the lock of the API process that reads the titles of a site's portal."""
+    return f"reading-titles:{site}"
+
+
 def page_field(path: str) -> bytes:
     """Return the field of a page: a digest, because anybody can view pages with long names."""
     return blake2b(path.encode(), digest_size=16).digest()

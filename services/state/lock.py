@@ -1,8 +1,12 @@
 """A lock that all processes share."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
 from redis.asyncio.lock import Lock
 
-from services.state.errors import translated
+from services.state.errors import StateError, translated
 from services.state.state import State
 
 
@@ -27,3 +31,31 @@ class StateLock:
         """Release it. Raises StateError, also if it has expired meanwhile."""
         with translated():
             await self._lock.release()
+
+
+@asynccontextmanager
+async def renewed(lock: StateLock, seconds: float) -> AsyncIterator[bool]:
+    """Hold a lock, renewed every so many seconds, and tell whether it is held.
+
+    It is free soon after its holder dies: for what does no harm if two do it at once. Raises
+    StateError.
+    """
+    if not await lock.acquire():
+        yield False
+        return
+    renewing = asyncio.create_task(_renew(lock, seconds))
+    try:
+        yield True
+    finally:
+        renewing.cancel()
+        with suppress(asyncio.CancelledError):
+            await renewing
+        with suppress(StateError):
+            await lock.release()
+
+
+async def _renew(lock: StateLock, seconds: float) -> None:
+    with suppress(StateError):
+        while True:
+            await asyncio.sleep(seconds)
+            await lock.renew()

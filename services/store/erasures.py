@@ -33,6 +33,9 @@ TABLES = (
     "report_sendings",
     "alert_rules",
     "alert_events",
+    "titles",
+    "title_plans",
+    "title_runs",
 )
 """Every table that keeps something of a site, in the order in which they are cleared."""
 _LOOK_SECONDS = 0.1

@@ -47,6 +47,7 @@ PAGES = {
     "embed": "/admin/sites/mytho/embed",
     "alerts": "/admin/sites/mytho/alerts",
     "notes": "/admin/sites/mytho/notes",
+    "titles": "/admin/sites/mytho/titles",
     "sharing": "/admin/sites/mytho/sharing",
     "new-site": "/admin/new-site",
     "users": "/admin/users",
@@ -93,6 +94,9 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         "/api/admin/sites/mytho/shares", json={"name": "Sở TT&TT"}, headers=owner
     )
     assert shared.status_code == 201
+    named = {"path": "/", "title": "Trang chủ: cổng thông tin điện tử, dịch vụ công, tin tức"}
+    titled = running.http.put("/api/admin/sites/mytho/titles", json=named, headers=owner)
+    assert titled.status_code == 200
     yield running
     assert running.end() == 0
 

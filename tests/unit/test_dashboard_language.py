@@ -17,6 +17,7 @@ from services.api.dashboard import language
 from services.api.dashboard.alerts_page import LIMITS
 from services.api.dashboard.language import Language
 from services.api.sites.alerts.judging import AlertKind
+from services.api.sites.titles import fetches
 from services.api.stats.apart_panels import NAMED, PANELS
 from services.api.stats.filters import Property
 from services.api.stats.panel_reading import BREAKDOWNS, DETAILS
@@ -134,6 +135,7 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
         ),
         "alerts.mail.test.text",
         *(f"alerts.{name}.hint" for name in LIMITS),
+        "csv.title",
         *(f"csv.{measure}_{of}" for measure in CHARTED for of in ("before", "change")),
         *(f"embed.{way}" for way in snippet.ways()),
         *(
@@ -156,6 +158,7 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
         *(f"period.last.{period}" for period in ("month", "quarter", "year")),
         *(f"outside.{means}" for means in get_args(Means)),
         *(f"report.period.{period}" for period in REPORT_PERIODS if period != CUSTOM),
+        *(f"titles.run.{state}" for state in fetches.STATES),
         *(f"role.{role}" for role in Role),
         *(f"role.{role}.hint" for role in Role),
     }

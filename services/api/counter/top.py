@@ -20,6 +20,7 @@ from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.page_aliases import PageAlias
 from services.model.site import Site
 from services.runtime.bounded import size_of
+from services.store import title_runs, titles
 from services.store.interface import Store
 
 PATH = "/api/top/{site}"
@@ -48,11 +49,12 @@ class TopPeriod(StrEnum):
 _DAYS = {TopPeriod.TODAY: 1, TopPeriod.WEEK: 7, TopPeriod.MONTH: 30}
 
 
-class TopPage(msgspec.Struct, frozen=True):
-    """A page and its views in the period."""
+class TopPage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A page and its views in the period; its title where one is known and may be shown."""
 
     path: str
     views: int
+    title: str = ""
 
 
 class _Reading(NamedTuple):
@@ -156,9 +158,16 @@ class TopPages:
                 rows, withheld = await self._public.chosen(
                     key.parts, days, rows, key.min_visitors, MAX_LIMIT, key.aliases
                 )
-            pages = [TopPage(path, views) for path, views in rows]
+            known = await self._titles(key, [path for path, _ in rows])
+            pages = [TopPage(path, views, known.get(path, "")) for path, views in rows]
             readings[key] = _Reading(now_ms, pages, withheld)
         return readings
+
+    async def _titles(self, key: _List, paths: Sequence[str]) -> dict[str, str]:
+        """Return the titles of pages, where the site says that this list has them."""
+        if not (await title_runs.plan(self._store, key.site)).in_top:
+            return {}
+        return await titles.of_paths(self._store, key.parts, paths)
 
 
 def _first_day(period: TopPeriod, today: int) -> int:
@@ -167,8 +176,8 @@ def _first_day(period: TopPeriod, today: int) -> int:
 
 
 def _size(key: _List, reading: _Reading) -> int:
-    paths = [page.path for page in reading.pages]
-    return BYTES_A_VALUE + _BYTES_A_PAGE * len(paths) + size_of(*paths, *key.hidden)
+    texts = [text for page in reading.pages for text in (page.path, page.title)]
+    return BYTES_A_VALUE + _BYTES_A_PAGE * len(texts) // 2 + size_of(*texts, *key.hidden)
 
 
 def _parse(query: bytes) -> tuple[TopPeriod, int]:

@@ -1,6 +1,6 @@
 """The rows of the panels of a site's page, and what values are called there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from services.api.dashboard.chart import bar
@@ -11,9 +11,14 @@ from services.model.kept_apart import Apart
 
 
 class Bar(NamedTuple):
-    """One row of a panel; `hint` is what its link does, both '' where it has none."""
+    """One row of a panel.
+
+    title  that of a page, '' where none is known
+    hint   what its link does, both '' where it has none
+    """
 
     name: str
+    title: str
     value: str
     share: str
     bar: str
@@ -21,11 +26,14 @@ class Bar(NamedTuple):
     hint: str
 
 
-def bars(panel: str, rows: Sequence[BreakdownRow], links: Links, t: Language) -> list[Bar]:
+def bars(
+    panel: str, rows: Sequence[BreakdownRow], titles: Mapping[str, str], links: Links, t: Language
+) -> list[Bar]:
     """Return the rows of a panel; each narrows the page to its value."""
     return [
         Bar(
             value_name(panel, row.name, t),
+            titles.get(row.name, ""),
             t.number(row.counted),
             t.percent(row.percent),
             bar(row.of_most),
@@ -43,6 +51,7 @@ def bars_apart(panel: str, rows: Sequence[BreakdownRow], links: Links, t: Langua
     return [
         Bar(
             name := apart_name(row.name, t),
+            "",
             t.number(row.counted),
             t.percent(row.percent),
             bar(row.of_most),

@@ -24,6 +24,8 @@ from services.api.sites.groups.service import Groups
 from services.api.sites.peaks import Peaks
 from services.api.sites.registry import Registry
 from services.api.sites.service import Sites
+from services.api.sites.titles.fetches import TitleFetches
+from services.api.sites.titles.service import Titles
 from services.api.stats.many.tables import SiteTables
 from services.api.stats.panels import PanelSource
 from services.api.stats.reports.schedules import ReportSchedules
@@ -48,6 +50,8 @@ class Dependencies(NamedTuple):
     peaks: Peaks
     alerts: Alerts
     annotations: Annotations
+    titles: Titles
+    title_fetches: TitleFetches
     shares: ShareLinks
     counters: Counters
     stats: PanelSource

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from services.api.access.trail import Occasion
 from services.api.dashboard import query_parameters
 from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard.shown_names import titles_for_file
 from services.http.departures import unless_gone
 
 
@@ -13,7 +14,9 @@ async def csv(page: PageRequest) -> Response:
     panel = page.request.path_params["panel"]
     query = query_parameters.read(page)
     panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
-    file = await unless_gone(page.request, panels.csv(panel, page.t.column))
+    file = await unless_gone(
+        page.request, panels.csv(panel, page.t.column, titles_for_file(page, panel))
+    )
     if page.signed_in is not None:
         page.dependencies.trail.count(
             Occasion(page.signed_in.name, "export", panel, page.site.slug), "files"

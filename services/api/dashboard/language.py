@@ -150,6 +150,11 @@ class Language:
         ]
         return sorted(found, key=lambda one: one[1])
 
+    def countries(self) -> dict[str, str]:
+        """Return the names of all countries, by their code of two letters (ISO 3166)."""
+        territories: Mapping[str, str] = self._locale.territories
+        return {code: name for code, name in territories.items() if len(code) == 2}
+
     def line(self, name: str) -> str:
         """Return what the block calls one of its numbers, such as `today`."""
         return LABELS[self.lang][Line[name.upper()]]

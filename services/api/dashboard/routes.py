@@ -29,6 +29,7 @@ from services.api.dashboard import (
     site_form,
     site_page,
     sites_page,
+    titles_page,
     tokens_page,
 )
 from services.api.dashboard.account_page import ACCOUNT
@@ -112,6 +113,12 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(f"{SITE}/notes", notes_page.write, Role.EDITOR, "POST")
     pages.add(f"{SITE}/notes/csv", notes_page.csv, Role.VIEWER)
     pages.add(f"{SITE}/notes/{{id}}/remove", notes_page.remove, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/titles", titles_page.titles, Role.VIEWER)
+    pages.add(f"{SITE}/titles", titles_page.write, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/titles/remove", titles_page.remove, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/titles/plan", titles_page.plan, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/titles/fetch", titles_page.fetch, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/titles/cancel", titles_page.cancel, Role.EDITOR, "POST")
     pages.add(f"{SITE}/alerts", alerts_page.alerts, Role.EDITOR)
     pages.add(f"{SITE}/alerts", alerts_page.change, Role.EDITOR, "POST")
     pages.add(f"{SITE}/alerts/test", alerts_page.test, Role.EDITOR, "POST")

@@ -11,6 +11,7 @@ from services.api.dashboard.bars import apart_name, value_name
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
+from services.api.dashboard.shown_names import names_of, titles_for_file, titles_of
 from services.api.dashboard.site_page import against_label, chip, period_label
 from services.api.stats.panel_results import Figure
 from services.api.stats.rows.question import BELOW, NAME, ROOT, AllRow, AllRows, RowsQuery
@@ -35,11 +36,13 @@ class MeasureCell(NamedTuple):
 class ShownRow(NamedTuple):
     """A row of the table.
 
-    code  the value itself, such as a country's
+    code   the value itself, such as a country's
+    title  of a page, '' where none is known
     """
 
     name: str
     code: str
+    title: str
     link: str
     hint: str
     cells: Sequence[MeasureCell]
@@ -60,7 +63,7 @@ async def rows(page: PageRequest) -> Response:
     query = query_parameters.read(page)
     panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
     scope = panels.scope
-    asked = panels.rows.parse(panel, page.parameter)
+    asked = panels.rows.parse(panel, page.parameter, names_of(panel, t))
     kept = {name: value for name in _PARAMETERS if (value := page.parameter(name))}
     links = Links(panels.site.slug, scope, page.base, f"/all/{panel}", kept)
     whole = Links(panels.site.slug, scope, page.base)
@@ -70,6 +73,7 @@ async def rows(page: PageRequest) -> Response:
     except ApiError as error:
         refusal = "; ".join(error.errors.values())
     below = asked.section
+    titles = await titles_of(page, panel, (row.name for row in found.rows))
 
     def page_of(row: AllRow) -> str:
         return whole.path(filters=panels.rows.narrowed(asked, row.name))
@@ -106,6 +110,7 @@ async def rows(page: PageRequest) -> Response:
                 panels.rows.figures(row, found),
                 links,
                 page_of(row),
+                titles.get(row.name, ""),
                 is_final=not scope.is_under_way,
                 t=t,
             )
@@ -133,8 +138,11 @@ async def csv(page: PageRequest) -> Response:
     panel = page.request.path_params["panel"]
     query = query_parameters.read(page)
     panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
-    asked = panels.rows.parse(panel, page.parameter)
-    name, texts, headers = await unless_gone(page.request, panels.rows.csv(asked, page.t.column))
+    asked = panels.rows.parse(panel, page.parameter, names_of(panel, page.t))
+    titles = titles_for_file(page, panel)
+    name, texts, headers = await unless_gone(
+        page.request, panels.rows.csv(asked, page.t.column, titles)
+    )
     if page.signed_in is not None:
         page.dependencies.trail.count(
             Occasion(page.signed_in.name, "export", panel, page.site.slug), "files"
@@ -174,6 +182,7 @@ def _row(
     figures: Sequence[Figure],
     links: Links,
     narrowed: str,
+    title: str,
     *,
     is_final: bool,
     t: Language,
@@ -184,7 +193,7 @@ def _row(
         hint = t("rows.open", value=name)
     else:
         link, hint = narrowed, t("filters.add", value=name)
-    return ShownRow(name, row.name, link, hint, _cells(figures, t, is_final=is_final))
+    return ShownRow(name, row.name, title, link, hint, _cells(figures, t, is_final=is_final))
 
 
 def _row_apart(
@@ -204,7 +213,7 @@ def _row_apart(
     elif asked.kind is not Apart.DOWNLOADS:
         link, hint = links.with_more(of=row.name, search="", sort=""), t("rows.from", value=name)
     # More searches are no better, nor are fewer.
-    return ShownRow(name, row.name, link, hint, _cells(figures, t, is_final=False))
+    return ShownRow(name, row.name, "", link, hint, _cells(figures, t, is_final=False))
 
 
 def _cells(figures: Sequence[Figure], t: Language, *, is_final: bool) -> list[MeasureCell]:

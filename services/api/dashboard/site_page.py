@@ -14,6 +14,7 @@ from services.api.dashboard.heat_table import heat_rows
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
+from services.api.dashboard.shown_names import titles_of
 from services.api.stats.panel_results import EnteredNumbers, Figure, SeriesPoint
 from services.api.stats.panels import SitePanels
 from services.api.stats.site_query import (
@@ -184,13 +185,14 @@ async def _parts(
         )
         for panel, measure in panels.breakdowns.items():
             breakdown = await reading.breakdown(panel)
+            titles = await titles_of(page, panel, (row.name for row in breakdown.value or []))
             yield page.part(
                 "site_panel.html",
                 panel=panel,
                 named=panel,
                 measure=measure,
                 result=breakdown,
-                rows=bars(panel, breakdown.value or [], links, t),
+                rows=bars(panel, breakdown.value or [], titles, links, t),
                 csv=links.csv(panel),
                 may_edit=context["may_edit"],
                 every=links.below(f"/all/{panel}"),

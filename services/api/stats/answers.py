@@ -46,6 +46,12 @@ def rows(measures: Sequence[Measure], named: str, counted: Iterable[Row]) -> lis
     ]
 
 
+def with_title(row: Mapping[str, Cell], named: str, titles: Mapping[str, str]) -> dict[str, Cell]:
+    """Return a row with the title of its page, '' for none, after the name of it."""
+    name = row[named]
+    return {named: name, "title": titles.get(str(name), ""), **row}
+
+
 def respond(
     request: Request,
     results: Mapping[str, Mapping[str, Value]] | Sequence[Mapping[str, Cell]],

@@ -73,6 +73,7 @@ class Value(Counted):
     os: str | None = None
     entry_page: str | None = None
     exit_page: str | None = None
+    title: str | None = None
 
 
 class Breakdown(BaseModel):

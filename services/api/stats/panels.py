@@ -27,7 +27,7 @@ from services.api.stats.reports.making import make_report
 from services.api.stats.reports.report_query import ReportQuery
 from services.api.stats.reports.traffic_report import TrafficReport
 from services.api.stats.reports.unit import ReportUnit
-from services.api.stats.rows.panel_rows import PanelRows
+from services.api.stats.rows.panel_rows import PanelRows, TitlesOf
 from services.api.stats.site_query import CHARTED, Scope, SiteQuery, scope_of
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.site import Site
@@ -113,8 +113,12 @@ class SitePanels:
         finally:
             await reading.close()
 
-    async def csv(self, panel: str, heading: Callable[[str], str]) -> CsvFile:
+    async def csv(
+        self, panel: str, heading: Callable[[str], str], titles: TitlesOf | None = None
+    ) -> CsvFile:
         """Return more of a panel than the page shows, with the words of `heading` over the columns.
+
+        titles  returns the titles of pages; None where the values are no pages
 
         Raises ApiError, 404 for no panel.
         """
@@ -130,6 +134,9 @@ class SitePanels:
                 question = question.of_shown_pages(by)
             result = await self._reader.breakdown(question, BreakdownQuery(by, CSV_ROWS, 1))
             table = answers.rows(measures, by.field, result.rows)
+            known = await titles([name for name, _ in result.rows]) if titles else {}
+            if known:
+                table = [answers.with_title(row, by.field, known) for row in table]
         else:
             expected = ", ".join((TIMESERIES, *BREAKDOWNS))
             refusal = bad_request("panel", f"{shown(panel)}; expected one of {expected}")

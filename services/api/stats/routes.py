@@ -1,7 +1,7 @@
 """The routes of the Stats API."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import msgspec
@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.api.access.route import credentials
 from services.api.counter.online import OnlineReader
+from services.api.counter.parameters import one_of
 from services.api.sites.registry import Registry
 from services.api.stats import answers, described
 from services.api.stats.changes import both
 from services.api.stats.comparison import Comparison, against
-from services.api.stats.filters import Property
+from services.api.stats.filters import OF_PATHS, Property
 from services.api.stats.opening import Opening
 from services.api.stats.query import (
     DEFAULT_LIMIT,
@@ -30,10 +31,11 @@ from services.api.stats.results import StatsResult
 from services.api.stats.sites import asking, readable, refuse_strangers, summed
 from services.api.stats.spans import Interval, Period, interval_of
 from services.http.departures import unless_gone
-from services.http.errors import unavailable
+from services.http.errors import bad_request, shown, unavailable
 from services.model.site import Site
 from services.state.state import State
-from services.store.interface import Store
+from services.store import titles as kept_titles
+from services.store.interface import Store, StoreError
 
 VERSION = "/api/v1/"
 """Addresses below it are those of Plausible's API."""
@@ -85,6 +87,7 @@ class Stats:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.registry = registry
+        self._store = store
         self.readers = StatsReaders(store, parts=registry.parts)
         self.online = OnlineReader(state, clock, monotonic)
         self._clock = clock
@@ -93,6 +96,14 @@ class Stats:
         """Close what this opened."""
         await self.online.close()
         await self.readers.close()
+
+    async def titles(self, site: Site, pages: Sequence[str]) -> dict[str, str]:
+        """Return the titles of those pages that have one. Raises ApiError, 503."""
+        names = [part.kept_as for part in self.registry.parts(site)]
+        try:
+            return await kept_titles.of_paths(self._store, names, pages)
+        except StoreError as error:
+            raise unavailable(f"the store cannot be read: {error}") from error
 
     def today(self, site: Site) -> int:
         """Return the site's own day of this moment."""
@@ -230,16 +241,30 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
             str | None, Query(description=f"rows a page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} if none")
         ] = None,
         page: Annotated[str | None, Query(description=f"1 to {MAX_PAGE}")] = None,
+        titles: Annotated[
+            str | None,
+            Query(
+                description="true adds the title of each page, '' where none is known",
+                json_schema_extra={"enum": ["true", "false"]},
+            ),
+        ] = None,
     ) -> Response:
         """Metrics of a period by page, source, country…, the highest first metric first."""
         rows = parse_breakdown(query, property, limit, page)
         who = asking(request)
         if who is None or not who.has(query.site.slug):
             query = query.of_shown_pages(rows.by)
+        is_titled = one_of("titles", titles or "false", ("true", "false")) == "true"
+        if is_titled and rows.by not in OF_PATHS:
+            raise bad_request("titles", f"{shown(rows.by.value)} has no titles; pages have")
         result = await unless_gone(request, reader_of(request).breakdown(query, rows))
+        table = answers.rows(query.measures, rows.by.field, result.rows)
+        if is_titled:
+            known = await stats().titles(query.site, [name for name, _ in result.rows])
+            table = [answers.with_title(row, rows.by.field, known) for row in table]
         return answers.respond(
             request,
-            answers.rows(query.measures, rows.by.field, result.rows),
+            table,
             [*notes(query.site), *result.warnings, *_not_entered(query, rows.by)],
             f"{query.site.slug}-{rows.by.field}",
         )

@@ -36,6 +36,8 @@ from services.store import (
     report_schedules,
     share_links,
     sites,
+    title_runs,
+    titles,
 )
 from services.store.alerts import AlertEvent, AlertRule
 from services.store.annotations import Annotation
@@ -45,6 +47,8 @@ from services.store.open import open_store
 from services.store.portable import Fingerprint, Piece
 from services.store.report_schedules import ReportSchedule, ReportSending
 from services.store.share_links import ShareLink
+from services.store.title_runs import TitlePlan, TitleRun
+from services.store.titles import PageTitle
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service
 
@@ -222,6 +226,11 @@ async def furnish(store: Store) -> None:
         )
     await share_links.save(store, ShareLink("hue", "new", 1, 0, "f0" * 32, "Bộ", "admin", 1))
     await annotations.save(store, Annotation("hue", "new", 1, 0, 19_001, "Tết", "admin", 1))
+    for version, title in ((1, "Tin cũ"), (2, "Tin mới")):
+        await titles.save(store, [PageTitle("hue", "/tin", version, title=title)])
+    await titles.save(store, [PageTitle("hue", "/khac", 1, url="https://hue.example/khac")])
+    await title_runs.save_plan(store, TitlePlan("hue", 1, daily=1))
+    await title_runs.save_run(store, TitleRun("hue", 1, "done", "admin", 1, 2))
     # One that was removed stays so, and what went out does not go out again.
     for version, removed in ((1, 0), (2, 1)):
         await report_schedules.save(

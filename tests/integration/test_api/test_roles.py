@@ -103,6 +103,15 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "POST /api/admin/sites/{slug}/annotations": (EDITOR, f"{SITE}/annotations", 400),
     "PATCH /api/admin/sites/{slug}/annotations/{id}": (EDITOR, f"{SITE}/annotations/none", 400),
     "DELETE /api/admin/sites/{slug}/annotations/{id}": (EDITOR, f"{SITE}/annotations/none", 404),
+    "GET /api/admin/sites/{slug}/titles": (VIEWER, f"{SITE}/titles", 200),
+    "PUT /api/admin/sites/{slug}/titles": (EDITOR, f"{SITE}/titles", 400),
+    "DELETE /api/admin/sites/{slug}/titles": (EDITOR, f"{SITE}/titles?path=/none", 404),
+    "POST /api/admin/sites/{slug}/titles/import": (EDITOR, f"{SITE}/titles/import", 400),
+    "GET /api/admin/sites/{slug}/titles/plan": (VIEWER, f"{SITE}/titles/plan", 200),
+    "PATCH /api/admin/sites/{slug}/titles/plan": (EDITOR, f"{SITE}/titles/plan", 400),
+    "GET /api/admin/sites/{slug}/titles/fetch": (VIEWER, f"{SITE}/titles/fetch", 200),
+    "POST /api/admin/sites/{slug}/titles/fetch": (EDITOR, f"{SITE}/titles/fetch", 400),
+    "DELETE /api/admin/sites/{slug}/titles/fetch": (EDITOR, f"{SITE}/titles/fetch", 409),
     "GET /api/admin/sites/{slug}/shares": (EDITOR, f"{SITE}/shares", 200),
     "POST /api/admin/sites/{slug}/shares": (EDITOR, f"{SITE}/shares", 400),
     "DELETE /api/admin/sites/{slug}/shares/{id}": (EDITOR, f"{SITE}/shares/none", 404),
@@ -284,6 +293,16 @@ TABLE: dict[str, tuple[int, str, int]] = {
     ),
     "POST /admin/sites/{slug}/peak": (EDITOR, "/admin/sites/mytho/peak", 400),
     "POST /admin/sites/{slug}/hidden": (EDITOR, "/admin/sites/mytho/hidden", 400),
+    "GET /admin/sites/{slug}/titles": (VIEWER, "/admin/sites/mytho/titles", 200),
+    "POST /admin/sites/{slug}/titles": (EDITOR, "/admin/sites/mytho/titles", 400),
+    **{
+        f"POST /admin/sites/{{slug}}/titles/{what}": (
+            EDITOR,
+            f"/admin/sites/mytho/titles/{what}",
+            400,
+        )
+        for what in ("remove", "plan", "fetch", "cancel")
+    },
     "GET /admin/sites/{slug}/notes": (VIEWER, "/admin/sites/mytho/notes", 200),
     "POST /admin/sites/{slug}/notes": (EDITOR, "/admin/sites/mytho/notes", 400),
     "GET /admin/sites/{slug}/notes/csv": (VIEWER, "/admin/sites/mytho/notes/csv", 200),

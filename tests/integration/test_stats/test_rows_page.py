@@ -55,6 +55,22 @@ async def test_a_search_is_kept_by_the_order_and_the_file(client: httpx.AsyncCli
     assert "Nothing is found" in await shown(client, search="zzz")
 
 
+async def test_a_search_finds_what_the_page_shows_in_the_language_of_its_reader(
+    client: httpx.AsyncClient,
+) -> None:
+    for lang, search, panel, value in (
+        ("vi", "viet nam", "country", "VN"),
+        ("en", "vietnam", "country", "VN"),
+        ("en", "VN", "country", "VN"),
+        ("vi", "dien thoai", "device", "mobile"),
+    ):
+        address = f"/admin/sites/newyork/all/{panel}/csv"
+        asked = PERIOD | {"search": search, "lang": lang}
+        lines = list(csv.reader(io.StringIO((await client.get(address, params=asked)).text)))
+        assert [line[0] for line in lines[1:]] == [value], (lang, search)
+    assert len(await file(client, "country", search="germany")) < 2
+
+
 async def test_the_form_of_filters_takes_patterns(client: httpx.AsyncClient) -> None:
     asked = {"filter_by": "event:page", "filter_value": "/l/*|/", "filters": "visit:country==VN"}
     for path in ("all/page", ""):

@@ -1,13 +1,13 @@
 """All rows of the panels of a site, for its page and as CSV: `SitePanels.rows`."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 
 import msgspec
 
 from services.api.stats import answers, apart_panels
 from services.api.stats.apart_panels import question_of_kind
-from services.api.stats.filters import Filter, Property
+from services.api.stats.filters import OF_PATHS, Filter, Property
 from services.api.stats.measures import Value, change
 from services.api.stats.opening import Opening
 from services.api.stats.panel_reading import BREAKDOWNS, filtered_by, question_of
@@ -16,6 +16,7 @@ from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.rows import reading
 from services.api.stats.rows.question import AllRow, AllRows, RowsQuery, parse_rows
+from services.api.stats.rows.search import finds
 from services.api.stats.site_query import Scope
 from services.http.errors import ApiError, bad_request, shown
 from services.model.site import Site
@@ -24,6 +25,8 @@ CSV_ROWS_AT_ONCE = 20_000
 """So many rows are in memory while a file is sent."""
 CSV_PARTS = 50
 """A file ends after so many times those."""
+
+TitlesOf = Callable[[Sequence[str]], Awaitable[dict[str, str]]]
 
 
 class PanelRows:
@@ -38,17 +41,20 @@ class PanelRows:
         self._scope = scope
         self._is_public = is_public
 
-    def parse(self, panel: str, asked: Callable[[str], str]) -> RowsQuery:
+    def parse(
+        self, panel: str, asked: Callable[[str], str], names: Mapping[str, str] | None = None
+    ) -> RowsQuery:
         """Return which rows are asked for, by the parameters of an address.
 
         asked  returns a parameter, '' where there is none
+        names  what people see of values, where that is another text
 
         Raises ApiError: 404 for no panel, 400 for what else is wrong.
         """
         kind = apart_panels.PANELS[panel] if panel in self._apart else None
         of = asked("of")
         by = panel_of(panel) if kind is None else by_of(of)
-        return parse_rows(
+        rows = parse_rows(
             by,
             sort=asked("sort"),
             order=asked("order"),
@@ -58,6 +64,12 @@ class PanelRows:
             kind=kind,
             of=of,
         )
+        if not rows.search:
+            return rows
+        also = [value for value, name in (names or {}).items() if finds(rows.search, name)]
+        parts = self._reader.parts(self._site) if rows.kind is None and rows.by in OF_PATHS else ()
+        titled = tuple(part.kept_as for part in parts)
+        return msgspec.structs.replace(rows, also=tuple(also), titled=titled)
 
     @property
     def panels(self) -> tuple[str, ...]:
@@ -96,11 +108,12 @@ class PanelRows:
         return await reading.read(self._reader, self._question(rows), rows, self._scope.before)
 
     async def csv(
-        self, rows: RowsQuery, heading: Callable[[str], str]
+        self, rows: RowsQuery, heading: Callable[[str], str], titles: TitlesOf | None = None
     ) -> tuple[str, AsyncIterator[str], Mapping[str, str]]:
         """Return a file of all rows: its name, its text in parts, and the headers of its response.
 
         heading  returns the words over a column
+        titles   returns the titles of pages; None where the values are no pages
         """
         question = self._question(rows)
         days = question.span.with_those(self._scope.before or question.span)
@@ -110,16 +123,30 @@ class PanelRows:
         part = msgspec.structs.replace(rows, page=1, limit=CSV_ROWS_AT_ONCE)
         first = await reading.read(self._reader, question, part, self._scope.before)
 
+        async def titled(found: AllRows) -> dict[str, str]:
+            return await titles([row.name for row in found.rows]) if titles is not None else {}
+
+        of_first = await titled(first)
+
         async def texts() -> AsyncIterator[str]:
-            found, of_part = first, part
+            found, of_part, known = first, part, of_first
             while True:
-                lines = answers.table([_cells(row, rows, found) for row in found.rows], heading)
+                cells = (_cells(row, rows, found) for row in found.rows)
+                lines = answers.table(
+                    [
+                        # Either every line has the column or none, whatever the later parts have.
+                        answers.with_title(one, rows.by.field, known) if of_first else one
+                        for one in cells
+                    ],
+                    heading,
+                )
                 # The headings stand over the first part alone.
                 yield lines if of_part.page == 1 else lines.partition("\r\n")[2]
                 if not found.has_more or of_part.page == CSV_PARTS:
                     return
                 of_part = msgspec.structs.replace(of_part, page=of_part.page + 1)
                 found = await reading.read(self._reader, question, of_part, self._scope.before)
+                known = await titled(found) if of_first else {}
 
         days_of_file = str(self._scope.span).replace(" ", "-")
         of = rows.field if rows.kind is None else rows.kind.value

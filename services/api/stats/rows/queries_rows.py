@@ -9,6 +9,7 @@ from services.api.stats.rows.question import NAME, ROOT, RowsQuery
 from services.api.stats.rows.search import pattern_of
 from services.api.stats.rows.sources import RowsSource
 from services.model.page_aliases import PageAlias
+from services.store import titles
 from services.store.interface import Store
 from services.store.page_aliases import page_column
 
@@ -65,7 +66,15 @@ async def read(
     having = " + ".join(f"sum({one})" for one in _NOW) + " > 0"
     if rows.search:
         parameters["search"] = pattern_of(rows.search)
-        having += " AND match(shown, %(search)s)"
+        found_by = ["match(shown, %(search)s)"]
+        if rows.also:
+            parameters["also"] = list(rows.also)
+            found_by.append("shown IN %(also)s")
+        if rows.titled:
+            titled, of_titles = titles.matching(rows.titled)
+            parameters |= of_titles
+            found_by.append(f"shown IN ({titled})")
+        having += f" AND ({' OR '.join(found_by)})"
     direction = "ASC" if rows.rising else "DESC"
     statement = _ROWS.format(
         name=name,
@@ -79,6 +88,15 @@ async def read(
     found = await store.execute(statement, parameters)
     size = len(_COUNTED)
     return [(row[0], Counts(*row[1 : 1 + size]), Counts(*row[1 + size :])) for row in found]
+
+
+async def found_titles(store: Store, rows: RowsQuery) -> frozenset[str]:
+    """Return the paths of the pages whose title has the words that are searched."""
+    if not (rows.search and rows.titled):
+        return frozenset()
+    statement, parameters = titles.matching(rows.titled)
+    found = await store.execute(statement, {**parameters, "search": pattern_of(rows.search)})
+    return frozenset(path for (path,) in found)
 
 
 def section_column(

@@ -31,6 +31,8 @@ class RowsQuery(msgspec.Struct, frozen=True):
     search   words that stand in the name, in their order; '' for all rows
     page     from 1
     limit    rows of a page
+    also     values that are found, too, as what people see of them has the words
+    titled   the names of the sites whose titles of pages are searched, too
     section  pages below this path, such as `/tin-tuc/`, a folder as one row; None for single pages
     kind     rows of what is counted apart from views; None of views
     of       one row of a kind, of which each page that led to it is a row; '' for all rows
@@ -45,6 +47,8 @@ class RowsQuery(msgspec.Struct, frozen=True):
     section: str | None = None
     kind: Apart | None = None
     of: str = ""
+    also: tuple[str, ...] = ()
+    titled: tuple[str, ...] = ()
 
     @property
     def measures(self) -> tuple[Measure, ...]:

@@ -65,6 +65,9 @@ async def read(
         if brought:
             every = structs.replace(rows, page=1, limit=MAX_BROUGHT, search="")
             counted = await queries_rows.read(store, every, now, [], aliases) if now else []
+            rows = structs.replace(
+                rows, also=(*rows.also, *await queries_rows.found_titles(store, rows))
+            )
             found = _with_brought(query, rows, {name: of for name, of, _ in counted}, brought)
         else:
             found = await queries_rows.read(store, rows, now, was, aliases) if now else []
@@ -125,7 +128,8 @@ def _with_brought(
         if section is None or path.startswith(section):
             name = path if section is None else section_of(path, section)
             merge_counts(counted, {name: Counts(pageviews=views, visits=visits)})
-    names = sorted(name for name in counted if finds(rows.search, name))
+    also = frozenset(rows.also) if rows.search else frozenset()
+    names = sorted(name for name in counted if name in also or finds(rows.search, name))
     if rows.sort == NAME:
         names.sort(reverse=not rows.rising)
     else:

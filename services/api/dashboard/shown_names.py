@@ -1,0 +1,38 @@
+"""What pages show of a value: its name in the reader's language, and the title of a page."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+from services.api.dashboard.language import Language
+from services.api.dashboard.page_request import PageRequest
+
+PAGES = ("page", "entry_page", "exit_page")
+"""Panels whose values are pages."""
+_COUNTRY = "country"
+
+
+def names_of(panel: str, t: Language) -> Mapping[str, str]:
+    """Return the names of the values of a panel that are shown by another text than their own."""
+    if panel in PAGES:
+        return {}
+    named = dict(t.named("device." if panel == "device" else "value."))
+    return t.countries() | named if panel == _COUNTRY else named
+
+
+async def titles_of(page: PageRequest, panel: str, values: Iterable[str]) -> dict[str, str]:
+    """Return the titles of the values of a panel that are pages and have one."""
+    if panel not in PAGES:
+        return {}
+    return await page.dependencies.titles.of(page.site, list(values))
+
+
+def titles_for_file(
+    page: PageRequest, panel: str
+) -> Callable[[Sequence[str]], Awaitable[dict[str, str]]] | None:
+    """Return what finds the titles of a file's rows; None where its values are no pages."""
+    if panel not in PAGES:
+        return None
+
+    async def found(values: Sequence[str]) -> dict[str, str]:
+        return await titles_of(page, panel, values)
+
+    return found

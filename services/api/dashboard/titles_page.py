@@ -1,0 +1,126 @@
+"""`/admin/sites/{slug}/titles`: what pages are called, and where that is read."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from services.api.dashboard.forms import whole_number
+from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard.site_form import mistakes
+from services.api.sites.titles.fetches import RUNNING
+from services.api.sites.titles.schemas import NewTitle, PlanChanges
+from services.api.sites.titles.service import ROWS_A_PAGE
+from services.api.stats.rows.search import MAX_SEARCH
+from services.http.errors import ApiError
+
+_MOST_PAGES = 1000
+_TOLD = (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS)
+"""Refusals that the page tells, beside those of any form."""
+
+
+async def titles(page: PageRequest) -> Response:
+    """Return the titles of a site, and how far the reading of its portal is."""
+    return await _page(page, {})
+
+
+async def write(page: PageRequest) -> Response:
+    """Write the title of a page, or return the form with what was wrong."""
+    form = page.form
+    try:
+        new = NewTitle.model_validate({"path": form.get("path"), "title": form.get("title")})
+        await page.dependencies.titles.write(page.principal, page.site, [(new.path, new.title)])
+    except (ValidationError, ApiError) as error:
+        return await _page(page, mistakes(error, *_TOLD))
+    return _back(page)
+
+
+async def remove(page: PageRequest) -> Response:
+    """Take the title of a page away."""
+    try:
+        await page.dependencies.titles.remove(page.principal, page.site, page.form.get("path"))
+    except ApiError as error:
+        return await _page(page, mistakes(error, *_TOLD))
+    return _back(page)
+
+
+async def plan(page: PageRequest) -> Response:
+    """Change where titles come from."""
+    form = page.form
+    try:
+        new = PlanChanges.model_validate(
+            {
+                "sitemap": form.get("sitemap"),
+                "daily": form.on("daily"),
+                "in_top": form.on("in_top"),
+            }
+        )
+        given = new.model_dump(exclude_none=True)
+        await page.dependencies.titles.change_plan(page.principal, page.site, **given)
+    except (ValidationError, ApiError) as error:
+        return await _page(page, mistakes(error, *_TOLD))
+    return _back(page)
+
+
+async def fetch(page: PageRequest) -> Response:
+    """Begin to read the portal."""
+    try:
+        await page.dependencies.title_fetches.begin(page.principal, page.site)
+    except ApiError as error:
+        return await _page(page, mistakes(error, *_TOLD))
+    return page.redirect(f"{page.base}/titles")
+
+
+async def cancel(page: PageRequest) -> Response:
+    """End the reading of the portal."""
+    try:
+        await page.dependencies.title_fetches.cancel(page.principal, page.site)
+    except ApiError as error:
+        return await _page(page, mistakes(error, *_TOLD))
+    return page.redirect(f"{page.base}/titles")
+
+
+def _back(page: PageRequest) -> Response:
+    return page.redirect(f"{page.base}/titles", saved=True)
+
+
+async def _page(page: PageRequest, errors: Mapping[str, str]) -> Response:
+    site, t = page.site, page.t
+    asked: Any = whole_number(page.parameter("page", "1")) or 1
+    number = min(asked, _MOST_PAGES)
+    search = page.parameter("search")[:MAX_SEARCH]
+    known = page.dependencies.titles
+    found = await known.listed(site, search, number, ROWS_A_PAGE)
+    counts = await known.counts(site)
+    run = await page.dependencies.title_fetches.run(site)
+    zone = site.zone_at(run.started)
+    at = run.started if run.state == RUNNING else run.ended or run.started
+    numbers = ("sitemaps", "named", "asked", "found")
+
+    def listed(of: int) -> str:
+        return f"{page.base}/titles?{urlencode({'search': search, 'page': of})}"
+
+    return page.render(
+        "titles.html",
+        HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
+        site=site,
+        errors=errors,
+        form=page.form,
+        search=search,
+        rows=found.rows,
+        number=number,
+        earlier_rows=listed(number - 1) if number > 1 else "",
+        later_rows=listed(number + 1) if found.has_more else "",
+        counts=t("titles.counts", titles=t.number(counts.titles), waiting=t.number(counts.waiting)),
+        run=run,
+        is_running=run.state == RUNNING,
+        run_is=t(f"titles.run.{run.state}", at=t.moment(at, zone)) if run.state else "",
+        run_counts=t(
+            "titles.run.counts", **{name: t.number(getattr(run, name)) for name in numbers}
+        ),
+        plan=await known.plan(site),
+        may_edit=page.principal.may_edit(site),
+    )

@@ -1,0 +1,1 @@
+"""Titles of pages: what the portal's sitemaps and its people call them."""

@@ -1,0 +1,81 @@
+"""The title of a page, from the beginning of its HTML."""
+
+import re
+from html.parser import HTMLParser
+
+from services.model.paths import clean
+
+MAX_BYTES = 128 * 1024
+"""So much of a page is looked at; a title stands at its beginning."""
+MAX_TITLE = 300
+"""Characters that are kept."""
+
+_UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060"))
+"""What `clean` leaves, and nobody sees either: where a line may be broken."""
+_CHARSET = re.compile(rb"""<meta[^>]{0,200}charset=["']?\s*([\w-]{1,40})""", re.IGNORECASE)
+_IN_HEADER = re.compile(r"""charset=["']?\s*([\w-]{1,40})""", re.IGNORECASE)
+_KNOWN = {
+    "iso-8859-1": "cp1252",
+    "latin1": "cp1252",
+    "us-ascii": "cp1252",
+    "windows-1252": "cp1252",
+    "windows-1258": "cp1258",
+    "utf-16": "utf-16",
+}
+"""What pages say their bytes are; everything else is read as UTF-8, as nearly all is."""
+
+
+def title_of(page: bytes, content_type: str) -> str:
+    """Return the title of a page: og:title, or else what stands in <title>; '' for none."""
+    parser = _Titles()
+    # Fed at once and never closed: so it takes time by the length alone, whatever is in it.
+    parser.feed(_decoded(page[:MAX_BYTES], content_type))
+    return tidy(parser.shared) or tidy(parser.title if parser.is_closed else "")
+
+
+def tidy(title: str) -> str:
+    """Return a title on one line, without what nobody sees, of 300 characters at most."""
+    line = " ".join(clean(" ".join(title.translate(_UNSEEN).split())).split())
+    return line if len(line) <= MAX_TITLE else f"{line[: MAX_TITLE - 1].rstrip()}…"
+
+
+class _Titles(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.title = ""
+        self.shared = ""
+        self._is_in_title = False
+        self._has_title = False
+        self.is_closed = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "title" and not self._has_title:
+            self._is_in_title = True
+        elif tag == "meta" and not self.shared:
+            of = {name: value or "" for name, value in attrs}
+            if "og:title" in (of.get("property"), of.get("name")):
+                self.shared = of.get("content", "")
+        elif tag in ("body", "svg"):
+            # What an image in the page calls itself is no title of the page.
+            self._has_title = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "title" and self._is_in_title:
+            self._is_in_title = False
+            self._has_title = self.is_closed = True
+
+    def handle_data(self, data: str) -> None:
+        if self._is_in_title and len(self.title) < 10 * MAX_TITLE:
+            self.title += data[: 10 * MAX_TITLE]
+
+
+def _decoded(page: bytes, content_type: str) -> str:
+    if page.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return page.decode("utf-16", "replace")
+    said = _IN_HEADER.search(content_type)
+    if said is None:
+        in_page = _CHARSET.search(page[:4096])
+        name = in_page[1].decode("ascii", "replace") if in_page else ""
+    else:
+        name = said[1]
+    return page.decode(_KNOWN.get(name.lower(), "utf-8-sig"), "replace")

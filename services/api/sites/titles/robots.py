@@ -1,0 +1,68 @@
+"""What the robots.txt of a portal allows, and which sitemaps it names (RFC 9309)."""
+
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.robotparser import RobotFileParser
+
+from services.http.fetcher import Fetcher, FetchError
+
+AGENT = "Luot"
+MAX_BYTES = 64 * 1024
+MOST_SECONDS = 10.0
+"""So long at most are the pauses that a portal asks for kept."""
+
+
+class _File(NamedTuple):
+    rules: RobotFileParser
+    problem: str
+
+
+class Robots:
+    """The robots.txt of the hosts of a site, each asked for once."""
+
+    def __init__(self, fetcher: Fetcher) -> None:
+        self._fetcher = fetcher
+        self._known: dict[str, _File] = {}
+
+    async def allows(self, url: str) -> bool:
+        """Tell whether a page may be fetched; none may of a host that does not answer."""
+        file = await self._of(url)
+        return not file.problem and file.rules.can_fetch(AGENT, url)
+
+    async def sitemaps(self, url: str) -> list[str]:
+        """Return the sitemaps that the host of an address names."""
+        return (await self._of(url)).rules.site_maps() or []
+
+    async def problem(self, url: str) -> str:
+        """Return why the host of an address does not answer; '' where it does."""
+        return (await self._of(url)).problem
+
+    def pause(self, url: str, least: float) -> float:
+        """Return the seconds between two requests to a host."""
+        known = self._known.get(_origin(url))
+        delay = known.rules.crawl_delay(AGENT) if known is not None else None
+        return max(least, min(float(delay or 0), MOST_SECONDS))
+
+    async def _of(self, url: str) -> _File:
+        origin = _origin(url)
+        if origin not in self._known:
+            self._known[origin] = await self._read(f"{origin}/robots.txt")
+        return self._known[origin]
+
+    async def _read(self, url: str) -> _File:
+        rules, text, problem = RobotFileParser(url), "", ""
+        try:
+            async with self._fetcher.fetching(url) as answer:
+                text = (await answer.start_of(MAX_BYTES)).decode("utf-8", "replace")
+        except FetchError as error:
+            # Where there is none, everything is allowed.
+            if not HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                problem = str(error)
+        rules.parse(text.splitlines())
+        return _File(rules, problem)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

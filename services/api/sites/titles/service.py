@@ -1,0 +1,224 @@
+"""The titles of pages: looked up for whoever shows pages, and written by people."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from http import HTTPStatus
+from typing import NamedTuple
+
+from services.api.access.audit import Audit
+from services.api.access.principal import Principal
+from services.api.counter import paths
+from services.api.sites.registry import Registry
+from services.api.sites.titles.named_pages import MOST_PAGES, is_host_of
+from services.api.sites.titles.page_title import tidy
+from services.api.stats.rows.search import pattern_of
+from services.enrich.urls import read_page
+from services.http.errors import ApiError, Told, bad_request, shown, unavailable
+from services.model.site import Site
+from services.store import title_runs, titles
+from services.store.interface import Store, StoreError
+from services.store.title_runs import TitlePlan
+from services.store.titles import BY_HAND, PageTitle, TitleCounts
+
+ROWS_A_PAGE = 100
+
+log = logging.getLogger(__name__)
+
+
+class TitleList(NamedTuple):
+    """Titles of a site, by path, and whether another page of them follows."""
+
+    rows: list[PageTitle]
+    has_more: bool
+
+
+class Titles:
+    """The titles of every site; every change by a person is in the audit log."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        audit: Audit,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._audit = audit
+        self._clock = clock
+
+    async def of(self, site: Site, pages: Collection[str]) -> dict[str, str]:
+        """Return the titles of those pages that have one; none while they cannot be read."""
+        names = [part.kept_as for part in self._registry.parts(site)]
+        try:
+            return await titles.of_paths(self._store, names, sorted(pages))
+        except StoreError as error:
+            log.warning("titles of %s cannot be read: %s", site.slug, error)
+            return {}
+
+    async def listed(self, site: Site, search: str, page: int, limit: int) -> TitleList:
+        """Return titles, those in which words stand, or in whose path. Raises ApiError, 503."""
+        pattern = pattern_of(search) if search.strip() else ""
+        skip = (page - 1) * limit
+        try:
+            rows = await titles.listed(self._store, site.kept_as, pattern, skip, limit + 1)
+        except StoreError as error:
+            raise unavailable(f"the store cannot be read: {error}") from error
+        return TitleList(rows[:limit], len(rows) > limit)
+
+    async def counts(self, site: Site) -> TitleCounts:
+        """Return how many pages are named. Raises ApiError, 503."""
+        try:
+            return await titles.counts(self._store, site.kept_as)
+        except StoreError as error:
+            raise unavailable(f"the store cannot be read: {error}") from error
+
+    async def write(self, who: Principal, site: Site, given: Sequence[tuple[str, str]]) -> int:
+        """Write titles of pages, and return how many are new or others than before.
+
+        given  path or address of a page, and its title
+
+        Raises ApiError, 400 for what is no page of the site and for no title, 409 at 50,000 pages.
+        """
+        named = {_path(site, page): _title(title) for page, title in given}
+        known = await self._some(site, named)
+        changed = [
+            self._by_hand(site, path, known.get(path), title)
+            for path, title in named.items()
+            if path not in known or known[path].gone or known[path].title != title
+        ]
+        if not changed:
+            return 0
+        fresh = sum(path not in known for path in named)
+        if (await self.counts(site)).pages + fresh > MOST_PAGES:
+            message = f"more than {MOST_PAGES} pages of {site.slug} would be named"
+            told = Told(message, "titles.too_many", count=MOST_PAGES)
+            raise ApiError(HTTPStatus.CONFLICT, {"titles": told})
+        if len(changed) == 1:
+            [one] = changed
+            before = known.get(one.path)
+            async with self._audit.recorded(
+                who,
+                "title.set",
+                one.path,
+                site=site.slug,
+                before=None if before is None else {"title": before.title},
+                after={"title": one.title},
+            ):
+                await self._save(changed)
+        else:
+            async with self._audit.recorded(
+                who, "titles.import", site.slug, site=site.slug, after={"titles": len(changed)}
+            ):
+                await self._save(changed)
+        return len(changed)
+
+    async def remove(self, who: Principal, site: Site, page: str) -> None:
+        """Take the title of a page away, for good: reading the portal does not bring it back.
+
+        Raises ApiError, 404 where it has none.
+        """
+        path = _path(site, page)
+        known = (await self._some(site, [path])).get(path)
+        if known is None or known.gone or not known.title:
+            told = Told(f"{shown(path)} has no title", "titles.none_of", path=path)
+            raise ApiError(HTTPStatus.NOT_FOUND, {"path": told})
+        gone = self._by_hand(site, path, known, "")._replace(gone=1)
+        async with self._audit.recorded(
+            who, "title.remove", path, site=site.slug, before={"title": known.title}
+        ):
+            await self._save([gone])
+
+    async def plan(self, site: Site) -> TitlePlan:
+        """Return where titles come from, and where they are shown. Raises ApiError, 503."""
+        try:
+            return await title_runs.plan(self._store, site.kept_as)
+        except StoreError as error:
+            raise unavailable(f"the store cannot be read: {error}") from error
+
+    async def change_plan(
+        self,
+        who: Principal,
+        site: Site,
+        *,
+        sitemap: str | None = None,
+        daily: bool | None = None,
+        in_top: bool | None = None,
+    ) -> TitlePlan:
+        """Change what is given of the plan. Raises ApiError, 400 for a sitemap of another host."""
+        before = await self.plan(site)
+        after = before._replace(
+            sitemap=before.sitemap if sitemap is None else _sitemap(site, sitemap),
+            daily=before.daily if daily is None else int(daily),
+            in_top=before.in_top if in_top is None else int(in_top),
+        )
+        if after == before:
+            return before
+        after = after._replace(version=self._next(before.version), author=who.name)
+        async with self._audit.recorded(
+            who,
+            "titles.plan",
+            site.slug,
+            site=site.slug,
+            before=_fields(before),
+            after=_fields(after),
+        ):
+            try:
+                await title_runs.save_plan(self._store, after)
+            except StoreError as error:
+                raise unavailable(f"the store did not take the change: {error}") from error
+        return after
+
+    def _by_hand(self, site: Site, path: str, known: PageTitle | None, title: str) -> PageTitle:
+        version = self._next(0 if known is None else known.version & (BY_HAND - 1)) | BY_HAND
+        return PageTitle(site.kept_as, path, version, title=title, by_hand=1)
+
+    def _next(self, version: int) -> int:
+        return max(version + 1, int(self._clock() * 1000))
+
+    async def _some(self, site: Site, pages: Collection[str]) -> dict[str, PageTitle]:
+        try:
+            return await titles.some(self._store, site.kept_as, sorted(pages))
+        except StoreError as error:
+            raise unavailable(f"the store cannot be read: {error}") from error
+
+    async def _save(self, rows: Sequence[PageTitle]) -> None:
+        try:
+            await titles.save(self._store, rows)
+        except StoreError as error:
+            raise unavailable(f"the store did not take the change: {error}") from error
+
+
+def _path(site: Site, page: str) -> str:
+    """Return the path under which a page is counted, by its path or address."""
+    if page.startswith("/"):
+        return paths.counted(page, site)
+    address = read_page(page)
+    if address is None or not is_host_of(site, address.host):
+        message = f"{shown(page)}; expected a path such as /tin-tuc/1, or an address of the site"
+        raise bad_request("path", message)
+    return site.counted_path(address.path, address.query)
+
+
+def _title(given: str) -> str:
+    title = tidy(given)
+    if not title:
+        raise bad_request("title", f"{shown(given)}; expected a title")
+    return title
+
+
+def _sitemap(site: Site, given: str) -> str:
+    """Return the address of a sitemap. Raises ApiError for one on no host of the site."""
+    url = given.strip()
+    address = read_page(url) if url else None
+    if url and (address is None or not is_host_of(site, address.host)):
+        message = (
+            f"{shown(url)}; expected an address that begins with https:// and a host of the site"
+        )
+        raise bad_request("sitemap", message)
+    return url
+
+
+def _fields(plan: TitlePlan) -> dict[str, object]:
+    return {"sitemap": plan.sitemap, "daily": plan.daily, "in_top": plan.in_top}

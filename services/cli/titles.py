@@ -1,0 +1,162 @@
+"""The commands `luot titles …`: what the pages of a site are called."""
+
+import csv
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.connection import Data, connected
+from services.cli.terminal import Json, fail, show_json, table, when
+
+app = typer.Typer(
+    help="Titles of pages: read the portal, set, import, list, remove. Talks to the running API"
+    " (LUOT_URL and LUOT_TOKEN, or --data).",
+    no_args_is_help=True,
+)
+_AT_ONCE = 500
+_LOOK_SECONDS = 2.0
+_MOST_LINES = 50_000
+
+OfSite = Annotated[str, typer.Argument(help="Short name of the site.", metavar="SITE")]
+OfPage = Annotated[
+    str, typer.Argument(help="Path of the page, or its whole address.", metavar="PAGE")
+]
+
+
+@app.command()
+def fetch(
+    site: OfSite,
+    sitemap: Annotated[
+        str | None, typer.Option(help="Address of the sitemap; '' for the one of robots.txt.")
+    ] = None,
+    daily: Annotated[
+        bool | None, typer.Option("--daily/--not-daily", help="From now on read it once a day.")
+    ] = None,
+    in_top: Annotated[
+        bool | None,
+        typer.Option("--in-top/--not-in-top", help="Show titles in the public most read pages."),
+    ] = None,
+    pages: Annotated[
+        int, typer.Option(min=0, max=500, help="Pages that are asked for their titles.")
+    ] = 500,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it has ended.")] = True,
+    stop: Annotated[bool, typer.Option("--stop", help="End the reading that runs.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Read the portal's sitemaps, and the titles of the pages that are read most.
+
+    The API does it in the background, at most a page a second, and asks hosts of the site alone.
+    """
+    address = f"/sites/{site}/titles/fetch"
+    given = {"sitemap": sitemap, "daily": daily, "in_top": in_top}
+    changes = {name: value for name, value in given.items() if value is not None}
+    with connected(data) as admin:
+        if changes:
+            admin.call("PATCH", f"/sites/{site}/titles/plan", changes)
+        run = (
+            admin.call("DELETE", address) if stop else admin.call("POST", address, {"pages": pages})
+        )
+        while wait and run["state"] == "running":
+            time.sleep(_LOOK_SECONDS)
+            run = admin.call("GET", address)
+    if as_json:
+        show_json(run)
+    else:
+        typer.echo(_told(run))
+    if run["state"] in ("failed", "lost"):
+        raise typer.Exit(1)
+
+
+@app.command("set")
+def set_title(
+    site: OfSite,
+    page: OfPage,
+    title: Annotated[str, typer.Argument(help="What the page is called.")],
+    data: Data = None,
+) -> None:
+    """Write the title of a page; reading the portal does not change it any more."""
+    with connected(data) as admin:
+        answer = admin.call("PUT", f"/sites/{site}/titles", {"path": page, "title": title})
+    typer.echo("written" if answer["written"] else "it has this title already")
+
+
+@app.command("import")
+def import_titles(
+    site: OfSite,
+    file: Annotated[
+        Path, typer.Argument(help="CSV file (UTF-8): path and title of a page on each line.")
+    ],
+    data: Data = None,
+) -> None:
+    """Write the titles of a file, 500 lines at a time; lines that were written before are known."""
+    titles = _lines(file)
+    written = 0
+    with connected(data) as admin:
+        for first in range(0, len(titles), _AT_ONCE):
+            body = {"titles": titles[first : first + _AT_ONCE]}
+            written += admin.call("POST", f"/sites/{site}/titles/import", body)["written"]
+    typer.echo(f"{written} written, {len(titles) - written} known already")
+
+
+@app.command("list")
+def list_titles(
+    site: OfSite,
+    search: Annotated[str, typer.Option(help="Words in title or path, in their order.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Titles at most.")] = 100,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """List titles, by path."""
+    query: dict[str, Any] = {"search": search, "limit": limit}
+    with connected(data) as admin:
+        found = admin.call("GET", f"/sites/{site}/titles", query=query)
+    if as_json:
+        show_json(found)
+        return
+    table(
+        ("page", "title", "from"),
+        (
+            (one["path"], one["title"], "written" if one["by_hand"] else "the portal")
+            for one in found["titles"]
+        ),
+    )
+    if found["has_more"]:
+        typer.echo("there are more; search, or raise --limit")
+
+
+@app.command()
+def remove(site: OfSite, page: OfPage, data: Data = None) -> None:
+    """Take the title of a page away; reading the portal does not bring it back."""
+    with connected(data) as admin:
+        admin.call("DELETE", f"/sites/{site}/titles", query={"path": page})
+    typer.echo(f"removed the title of {page}")
+
+
+def _lines(file: Path) -> list[dict[str, str]]:
+    """Return the lines of a file; the first may be a heading."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            rows = [row for row in csv.reader(lines) if any(row)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        fail(f"{file} cannot be read: {error}; expected CSV in UTF-8")
+    if rows and not rows[0][0].startswith(("/", "http")):
+        del rows[0]
+    if len(rows) > _MOST_LINES:
+        fail(f"{file} has {len(rows)} lines; expected at most {_MOST_LINES}")
+    for number, row in enumerate(rows, 1):
+        if len(row) < 2 or not row[0].strip() or not row[1].strip():
+            fail(f"{file}: entry {number} is {row}; expected a path and a title")
+    return [{"path": row[0].strip(), "title": row[1].strip()} for row in rows]
+
+
+def _told(run: dict[str, Any]) -> str:
+    counts = (
+        f"{run['sitemaps']} sitemaps, {run['named']} new pages, {run['asked']} asked,"
+        f" {run['found']} new titles"
+    )
+    ended = f" {when(run['ended'])}" if run["ended"] else ""
+    problem = f"; the last problem: {run['problem']}" if run["problem"] else ""
+    return f"{run['state']}{ended}: {counts}{problem}"

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Data, connected
-from services.cli.terminal import Json, fail, show_json, table, when
+from services.cli.language import said
+from services.cli.terminal import Json, fail, say, show_json, table, when
 
 app = typer.Typer(
     help="Titles of pages: read the portal, set, import, list, remove. Talks to the running API"
@@ -65,7 +66,7 @@ def fetch(
     if as_json:
         show_json(run)
     else:
-        typer.echo(_told(run))
+        say(_told(run))
     if run["state"] in ("failed", "lost"):
         raise typer.Exit(1)
 
@@ -80,7 +81,7 @@ def set_title(
     """Write the title of a page; reading the portal does not change it any more."""
     with connected(data) as admin:
         answer = admin.call("PUT", f"/sites/{site}/titles", {"path": page, "title": title})
-    typer.echo("written" if answer["written"] else "it has this title already")
+    say("written" if answer["written"] else "it has this title already")
 
 
 @app.command("import")
@@ -98,7 +99,7 @@ def import_titles(
         for first in range(0, len(titles), _AT_ONCE):
             body = {"titles": titles[first : first + _AT_ONCE]}
             written += admin.call("POST", f"/sites/{site}/titles/import", body)["written"]
-    typer.echo(f"{written} written, {len(titles) - written} known already")
+    say(f"{written} written, {len(titles) - written} known already")
 
 
 @app.command("list")
@@ -124,7 +125,7 @@ def list_titles(
         ),
     )
     if found["has_more"]:
-        typer.echo("there are more; search, or raise --limit")
+        say("there are more; search, or raise --limit")
 
 
 @app.command()
@@ -132,7 +133,7 @@ def remove(site: OfSite, page: OfPage, data: Data = None) -> None:
     """Take the title of a page away; reading the portal does not bring it back."""
     with connected(data) as admin:
         admin.call("DELETE", f"/sites/{site}/titles", query={"path": page})
-    typer.echo(f"removed the title of {page}")
+    say(f"removed the title of {page}")
 
 
 def _lines(file: Path) -> list[dict[str, str]]:
@@ -153,10 +154,10 @@ def _lines(file: Path) -> list[dict[str, str]]:
 
 
 def _told(run: dict[str, Any]) -> str:
-    counts = (
+    counts = said(
         f"{run['sitemaps']} sitemaps, {run['named']} new pages, {run['asked']} asked,"
         f" {run['found']} new titles"
     )
     ended = f" {when(run['ended'])}" if run["ended"] else ""
-    problem = f"; the last problem: {run['problem']}" if run["problem"] else ""
-    return f"{run['state']}{ended}: {counts}{problem}"
+    problem = "; " + said(f"the last problem: {run['problem']}") if run["problem"] else ""
+    return f"{said(run['state'])}{ended}: {counts}{problem}"

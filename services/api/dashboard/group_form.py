@@ -12,6 +12,7 @@ from services.api.dashboard.site_form import mistakes
 from services.api.dashboard.sites_page import choices
 from services.api.sites.groups.routes import GroupFields, NewGroup
 from services.http.errors import ApiError
+from services.model.default_period import DefaultPeriod
 from services.model.group import Group
 
 NEW_GROUP = f"{HOME}/new-group"
@@ -33,10 +34,17 @@ async def create(page: PageRequest) -> Response:
                 "parent": form.get("parent"),
                 "sites": form.all("sites"),
                 "public": form.on("public"),
+                "default_period": form.get("default_period"),
             }
         )
         made = await page.dependencies.groups.add(
-            page.principal, new.slug, new.name, new.parent, new.sites, new.public
+            page.principal,
+            new.slug,
+            new.name,
+            new.parent,
+            new.sites,
+            public=new.public,
+            default_period=new.default_period,
         )
     except (ValidationError, ApiError) as error:
         return await _form(page, None, mistakes(error))
@@ -58,10 +66,17 @@ async def change(page: PageRequest) -> Response:
                 "parent": form.get("parent"),
                 "sites": form.all("sites"),
                 "public": form.on("public"),
+                "default_period": form.get("default_period"),
             }
         )
         await page.dependencies.groups.edit(
-            page.principal, group.slug, fields.name, fields.parent, fields.sites, fields.public
+            page.principal,
+            group.slug,
+            fields.name,
+            fields.parent,
+            fields.sites,
+            public=fields.public,
+            default_period=fields.default_period,
         )
     except (ValidationError, ApiError) as error:
         return await _form(page, group, mistakes(error))
@@ -90,8 +105,10 @@ async def _form(page: PageRequest, group: Group | None, errors: Mapping[str, str
     if errors or group is None:
         name, parent = form.get("name"), form.get("parent") or page.parameter("parent")
         public, chosen = form.on("public"), form.all("sites")
+        period = form.get("default_period")
     else:
         name, parent, public = group.name, group.parent, group.public
+        period = group.default_period
         chosen = [site.slug for site in groups.sites(group.sites)]
     return page.render(
         "group_form.html",
@@ -102,6 +119,8 @@ async def _form(page: PageRequest, group: Group | None, errors: Mapping[str, str
         slug=form.get("slug"),
         parent=parent,
         public=public,
+        default_period=period,
+        periods=[(one.value, page.t(f"period.{one}")) for one in DefaultPeriod if one],
         chosen=chosen,
         parents=choices(tree, others),
         sites=page.dependencies.registry.all(),

@@ -195,9 +195,7 @@ async def test_rows_of_days_whose_raw_hits_are_gone_come_from_counters(
     assert led.status_code == 200
 
 
-async def test_merged_sites_are_added_up_and_an_erased_one_leaves_nothing(
-    client: httpx.AsyncClient, api: Api, store: Store
-) -> None:
+async def test_merged_sites_are_added_up(client: httpx.AsyncClient, api: Api, store: Store) -> None:
     await sites.save(store, Site(slug="xa", merged_into="mytho"), 2)
     await api.registry.refresh()
     await count(store, [*HITS, apart(Apart.SEARCHES, WORDS, "/", site="xa")])

@@ -227,10 +227,14 @@ async def test_an_owner_makes_changes_and_removes_groups_by_forms(
         assert (again.status_code, "đã có nhóm" in again.text) == (400, True)
         circle = await send("/admin/groups/tinh/edit", name="Tỉnh", parent="xa", sites="mytho")
         assert (circle.status_code, "trực thuộc nhóm này" in circle.text) == (400, True)
-        changed = await send("/admin/groups/tinh/edit", name="Tỉnh mới", sites="moi", public="on")
+        settings = {"public": "on", "default_period": "report_month"}
+        changed = await send("/admin/groups/tinh/edit", name="Tỉnh mới", sites="moi", **settings)
         assert changed.status_code == 303
+        shown = (await chu.get("/admin/groups/tinh/edit")).text
+        assert '<option value="report_month" selected>' in shown
         kept = (await client.get("/api/admin/groups/tinh", headers=ADMIN)).json()
         assert (kept["name"], kept["sites"], kept["public"]) == ("Tỉnh mới", ["moi"], True)
+        assert kept["default_period"] == "report_month"
         held = await send("/admin/groups/tinh/remove")
         assert (held.status_code, "hãy chuyển hoặc xóa" in held.text) == (400, True)
         for slug in ("xa", "tinh"):

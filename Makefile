@@ -35,7 +35,7 @@ endif
 endif
 BIN := $(VENV)/bin
 UP_ARGS ?=
-TEST_ARGS ?= -n 4 --dist loadfile --no-loadscope-reorder
+TEST_ARGS ?= -n 5 --dist loadfile --no-loadscope-reorder
 COVERAGE_ARGS ?= tests/unit tests/contract -m "not hypothesis"
 BENCH_ARGS ?=
 CHAOS_ARGS ?=

@@ -25,18 +25,8 @@ async def new_group(page: PageRequest) -> Response:
 
 async def create(page: PageRequest) -> Response:
     """Make a group, and redirect to its page."""
-    form = page.form
     try:
-        new = NewGroup.model_validate(
-            {
-                "slug": form.get("slug"),
-                "name": form.get("name"),
-                "parent": form.get("parent"),
-                "sites": form.all("sites"),
-                "public": form.on("public"),
-                "default_period": form.get("default_period"),
-            }
-        )
+        new = NewGroup.model_validate({"slug": page.form.get("slug"), **_given(page)})
         made = await page.dependencies.groups.add(
             page.principal,
             new.slug,
@@ -58,17 +48,9 @@ async def edit(page: PageRequest) -> Response:
 
 async def change(page: PageRequest) -> Response:
     """Change a group."""
-    group, form = await _group(page), page.form
+    group = await _group(page)
     try:
-        fields = GroupFields.model_validate(
-            {
-                "name": form.get("name"),
-                "parent": form.get("parent"),
-                "sites": form.all("sites"),
-                "public": form.on("public"),
-                "default_period": form.get("default_period"),
-            }
-        )
+        fields = GroupFields.model_validate(_given(page))
         await page.dependencies.groups.edit(
             page.principal,
             group.slug,
@@ -91,6 +73,18 @@ async def remove(page: PageRequest) -> Response:
     except ApiError as error:
         return await _form(page, group, mistakes(error))
     return page.redirect(GROUPS)
+
+
+def _given(page: PageRequest) -> dict[str, object]:
+    """Return what the form says of a group, but for its slug."""
+    form = page.form
+    return {
+        "name": form.get("name"),
+        "parent": form.get("parent"),
+        "sites": form.all("sites"),
+        "public": form.on("public"),
+        "default_period": form.get("default_period"),
+    }
 
 
 async def _group(page: PageRequest) -> Group:

@@ -50,8 +50,10 @@ NARROW = ChartSize("narrow", 440, 240, 60, 74)
 _TOP, _BOTTOM, _RIGHT = 10, 26, 8
 
 
-def chart(points: Sequence[Point], size: ChartSize, t: Language, name: str) -> Markup:
-    """Return the chart of a period, with the period before behind it."""
+def chart(
+    points: Sequence[Point], size: ChartSize, t: Language, name: str, earlier: str = ""
+) -> Markup:
+    """Return the chart of a period, with the one it is compared with, `earlier`, behind it."""
     most = max((value or 0 for point in points for value in (point.now, point.before)), default=0)
     width, height = size.width - size.left - _RIGHT, size.height - _TOP - _BOTTOM
     across, up = Ordinal(list(range(len(points)))), Linear(0, max(most, _LEAST_TOP))
@@ -80,7 +82,7 @@ def chart(points: Sequence[Point], size: ChartSize, t: Language, name: str) -> M
         drawing.line(before, "before")
     drawing.area(now)
     drawing.line(now, "now")
-    drawing.marks(points, t)
+    drawing.marks(points, t, earlier)
     return _markup(root)
 
 
@@ -145,7 +147,7 @@ class _Drawing:
             shape = f"M{known[0][0]} {base}L{path}L{known[-1][0]} {base}Z"
             _element("path", self._plot, d=shape, class_="area")
 
-    def marks(self, points: Sequence[Point], t: Language) -> None:
+    def marks(self, points: Sequence[Point], t: Language, earlier: str) -> None:
         """Draw a hover target at each point, with its numbers as title."""
         step = self._width / len(points)
         for place, point in enumerate(points):
@@ -159,7 +161,7 @@ class _Drawing:
             _element("circle", mark, cx=x, cy=self._y(point.now), r="4")
             tip = f"{point.label}\n{t('chart.now')}: {t.number(point.now)}"
             if point.before is not None:
-                tip += f"\n{t('chart.before')}: {t.number(point.before)}"
+                tip += f"\n{earlier}: {t.number(point.before)}"
             for note in point.notes:
                 tip += f"\n– {note}"
             if point.notes:

@@ -133,10 +133,11 @@ class Pages:
                 form, unreadable = await _form(request, with_file=with_file)
                 csrf = form.get("csrf") or None
                 who = None if is_door else await authenticate(request, csrf, enrolling=enrolling)
-                check(request, self._dependencies(), who)
+                # Who is refused is still signed in, and sees the menu.
+                page = PageRequest(request, self._dependencies(), who, form)
+                check(request, page.dependencies, who)
                 if unreadable is not None:
                     raise unreadable
-                page = PageRequest(request, self._dependencies(), who, form)
                 if who is not None:
                     page.dependencies.registry.require_known()
                 await page.dependencies.groups.fresh()

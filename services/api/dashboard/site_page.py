@@ -167,12 +167,16 @@ async def _parts(
         name = t(
             "chart", measure=t(f"measure.{scope.measure}"), interval=t(f"interval.{scope.interval}")
         )
+        earlier = t("chart.before", span=_span_label(scope.before, t)) if scope.before else ""
         yield page.part(
             "site_chart.html",
             result=series,
             points=points,
-            charts=[chart(points, size, t, name) for size in (WIDE, NARROW)] if points else [],
+            charts=[chart(points, size, t, name, earlier) for size in (WIDE, NARROW)]
+            if points
+            else [],
             name=name,
+            earlier=earlier,
             measure=scope.measure,
             csv=links.csv("timeseries"),
             notes=[notes_page.row(page, one) for one in notes],

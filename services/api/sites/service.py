@@ -261,7 +261,7 @@ class Sites:
             raise ApiError(HTTPStatus.CONFLICT, {"slug": message})
         other = sites.get(to)
         if other is not None and other.slug != site.slug:
-            raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(to)} is {other.slug}"})
+            raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(to)} leads to {other.slug}"})
         if (await _read(sites.removed(to)) or NEVER).site is not None:
             message = f"a site {shown(to)} was removed; restore or erase that one first"
             raise ApiError(HTTPStatus.CONFLICT, {"slug": message})

@@ -214,6 +214,8 @@ def _custom(dates: str | None) -> Span:
             "date", f"{shown(dates)}; a custom period needs two, such as 2024-01-01,2024-01-31"
         )
     span = Span(_day(first.strip()), _day(last.strip()))
+    if span.last < span.first:
+        raise bad_request("date", f"{dates}; the last day is before the first")
     if not 0 < span.days <= MAX_DAYS:
         raise bad_request("date", f"{span.days} days; expected 1 to {MAX_DAYS}")
     return span

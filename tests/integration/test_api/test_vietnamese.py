@@ -40,6 +40,12 @@ PAGES = (
     "/admin/sites/mytho/corrections",
     "/admin/sites/mytho/embed",
     "/admin/sites/mytho/imports",
+    "/admin/sites/mytho/notes",
+    "/admin/sites/mytho/sharing",
+    "/admin/sites/mytho/titles",
+    "/admin/sites/mytho?period=custom&date=2024-02-01,2024-01-01",
+    "/admin/sites/mytho?filters=visit:exit_page==/",
+    "/admin/sites/mytho?filters=event:page",
     "/admin/sites/mytho/report/mail",
     "/admin/sites/mytho/alerts",
     "/admin/sites/mytho/report?period=report_quarter",
@@ -127,6 +133,24 @@ async def test_what_a_page_says_in_english_it_does_not_say_in_vietnamese(
             reader = client if page == SIGN_IN else lan
             both = await said(reader, page, "vi") & await said(reader, page, "en")
             assert both - NAMES == set(), page
+
+
+async def test_who_is_refused_a_page_is_told_why_in_vietnamese_and_stays_signed_in(
+    client: httpx.AsyncClient,
+) -> None:
+    await add_user(client, "lan", "owner", ("*",))
+    await add_user(client, "ba", "viewer", ("mytho",))
+    as_person = {"Accept": "text/html", "Accept-Language": "vi"}
+    async with browser(client, "ba") as ba:
+        for page, why in (
+            ("/admin/users", "ba là người xem; việc này cần vai trò quản trị viên"),
+            ("/admin/sites/elsewhere", "Không tìm thấy"),
+        ):
+            answer = await ba.get(page, headers=as_person)
+            assert answer.status_code in (403, 404)
+            assert why in answer.text
+            assert "/admin/account" in answer.text  # the menu of who is signed in
+            assert "/admin/sign-in" not in answer.text
 
 
 async def test_what_a_form_refuses_is_said_in_vietnamese(

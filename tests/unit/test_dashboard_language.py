@@ -125,6 +125,7 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
         *(f"csv.{by.field}" for by in BREAKDOWNS.values()),
         *(f"csv.{measure}" for measure in CHARTED),
         "csv.date",
+        "csv.date_before",
         *(f"csv.{column}" for column in ("rank", "site", "name", "silent_since")),
         *(f"alerts.kind.{kind}" for kind in AlertKind),
         *(

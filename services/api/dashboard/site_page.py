@@ -197,7 +197,7 @@ async def _parts(
                 measure=measure,
                 result=breakdown,
                 rows=bars(panel, breakdown.value or [], titles, links, t),
-                csv=links.csv(panel),
+                csv=links.below(f"/all/{panel}/csv"),
                 may_edit=context["may_edit"],
                 every=links.below(f"/all/{panel}"),
             )

@@ -1,8 +1,9 @@
 """What the dashboard shows of a site, by one call: `panels(site, query) -> SitePanels`."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
+from itertools import zip_longest
 
 from starlette.requests import Request
 
@@ -10,7 +11,9 @@ from services.api.access.principal import Principal
 from services.api.counter import queries
 from services.api.counter.online import OnlineReader
 from services.api.stats import answers
+from services.api.stats.answers import Cell
 from services.api.stats.apart_panels import NAMED, PANELS
+from services.api.stats.comparison import gap
 from services.api.stats.many.many_sites import ManySites, read_many
 from services.api.stats.panel_reading import (
     BREAKDOWNS,
@@ -20,7 +23,7 @@ from services.api.stats.panel_reading import (
     question_of,
 )
 from services.api.stats.panel_results import CsvFile
-from services.api.stats.query import BreakdownQuery
+from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.readers import StatsReaders
 from services.api.stats.reports.making import make_report
@@ -29,12 +32,17 @@ from services.api.stats.reports.traffic_report import TrafficReport
 from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.rows.panel_rows import PanelRows, TitlesOf
 from services.api.stats.site_query import CHARTED, Scope, SiteQuery, scope_of
+from services.api.stats.spans import Interval
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.site import Site
 from services.store.interface import Store, StoreError
 
 TIMESERIES = "timeseries"
 CSV_ROWS = 1000
+_NOTHING: Mapping[str, Cell] = dict.fromkeys(
+    [f"{name}_before" for name in ("date", *(measure.value for measure in CHARTED))], ""
+)
+"""What stands beside a day for which the period that is compared with has none."""
 
 
 class SitePanels:
@@ -126,6 +134,10 @@ class SitePanels:
             question = question_of(self.site, self.scope, CHARTED)
             result = await self._reader.timeseries(question, self.scope.interval)
             table = answers.rows(CHARTED, "date", result.rows)
+            if before := await self._rows_before(question):
+                table = [
+                    {**row, **was} for row, was in zip_longest(table, before, fillvalue=_NOTHING)
+                ][: len(table)]
         elif panel in BREAKDOWNS:
             by = BREAKDOWNS[panel]
             measures = measured_by(by)
@@ -143,6 +155,23 @@ class SitePanels:
             raise ApiError(HTTPStatus.NOT_FOUND, refusal.errors)
         name = f"{self.site.slug}-{panel}-{str(self.scope.span).replace(' ', '-')}.csv"
         return CsvFile(name, answers.table(table, heading), answers.csv_headers(result.warnings))
+
+    async def _rows_before(self, question: StatsQuery) -> list[dict[str, Cell]]:
+        """Return what the chart has behind its line, row by row; [] where there is none."""
+        before, interval = self.scope.before, self.scope.interval
+        # Weeks begin with a Monday: those of two periods have not the same days.
+        if before is None or interval is Interval.WEEK:
+            return []
+        if gap(before, await self._reader.first_day(self.site)):
+            return []
+        # A rate of raw hits that are gone is no line, and no failure.
+        with suppress(ApiError):
+            rows = (await self._reader.timeseries(question.about(before), interval)).rows
+            return [
+                {f"{name}_before": cell for name, cell in row.items()}
+                for row in answers.rows(CHARTED, "date", rows)
+            ]
+        return []
 
 
 class PanelSource:

@@ -44,6 +44,27 @@ async def test_every_panel_opens_to_all_of_its_rows(client: httpx.AsyncClient) -
         assert 'class="change' in page, "the year before is told"
 
 
+async def test_the_chart_and_its_file_say_what_they_compare_with(client: httpx.AsyncClient) -> None:
+    asked = {
+        "period": "custom",
+        "date": "2023-05-01,2023-05-31",
+        "compare": "2023-04-01,2023-04-30",
+    }
+    page = (await client.get("/admin/sites/newyork", params=asked, headers=ENGLISH)).text
+    assert "Compared period (1 Apr 2023 – 30 Apr 2023)" in page
+    address = "/admin/sites/newyork/csv/timeseries"
+    answer = await client.get(address, params=asked, headers={"Accept-Language": "en"})
+    heads, *days = csv.reader(io.StringIO(answer.text[1:]))
+    assert heads[4:6] == ["date compared with", "pageviews before"]
+    assert [day[4] for day in days] == [*(f"2023-04-{day:02}" for day in range(1, 31)), ""]
+    april = asked | {"date": asked["compare"], "compare": "none"}
+    answer = await client.get(address, params=april, headers={"Accept-Language": "en"})
+    alone = list(csv.reader(io.StringIO(answer.text[1:])))
+    assert [day[4:] for day in days[:-1]] == alone[1:]
+    assert len(alone[0]) == 4
+    assert any(int(day[1]) for day in alone[1:])
+
+
 async def test_a_search_is_kept_by_the_order_and_the_file(client: httpx.AsyncClient) -> None:
     page = await shown(client, search="MO CUA")
     assert "/tin-tuc/mở-cửa.html" in page

@@ -128,8 +128,8 @@ async def test_a_hit_is_one_row_without_its_visitor_and_says_whether_it_was_take
             {"site": [SITE.kept_as], "day": [JULY], "position": [5], "idx": [idx], "run": [run]},
         )
     rows = await store.execute(
-        "SELECT site, path, region, toString(toUnixTimestamp(time)), referrer, is_bot, is_corrected,"
-        " begins_visit FROM traffic_hits ORDER BY path"
+        "SELECT site, path, region, toString(toUnixTimestamp(time)), referrer, is_bot,"
+        " is_corrected, begins_visit FROM traffic_hits ORDER BY path"
     )
     assert rows == [
         ("mytho", "/a", "VN-45", "1782900000", "zalo", 0, 1, 1),

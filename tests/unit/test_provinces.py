@@ -1,5 +1,8 @@
 """The provinces of Viet Nam, before and since 1 July 2025."""
 
+import json
+from importlib.resources import files
+
 import pytest
 
 from services.api.dashboard.language import Language
@@ -39,6 +42,16 @@ def test_a_province_is_found_by_its_name_however_a_file_writes_it(name: str, cod
     assert code_of(name) == code
 
 
+def test_codes_are_those_of_the_standard() -> None:
+    data = files("pycountry").joinpath("databases", "iso3166-2.json").read_text("utf-8")
+    standard = {one["code"]: one["name"] for one in json.loads(data)["3166-2"]}
+    assert {code for code in standard if code.startswith("VN-")} == set(PROVINCES)
+    differing = {
+        code for code, name in standard.items() if code in PROVINCES and code_of(name) != code
+    }
+    assert differing == set()
+
+
 def test_provinces_are_named_in_both_languages_with_what_they_are_now() -> None:
     vi, en = Language(Lang.VI), Language(Lang.EN)
     for value, vietnamese, english in (
@@ -46,6 +59,7 @@ def test_provinces_are_named_in_both_languages_with_what_they_are_now() -> None:
         ("VN-SG", "Hồ Chí Minh", "Ho Chi Minh City"),
         ("VN-45", "Đồng Tháp", "Dong Thap"),
         ("VN-46", "Tiền Giang (nay thuộc Đồng Tháp)", "Tien Giang (now part of Dong Thap)"),
+        ("US-CA", "California, Hoa Kỳ", "California, United States"),
         ("US-California", "California, Hoa Kỳ", "California, United States"),
         ("VN-99", "99, Việt Nam", "99, Vietnam"),
         ("(not set)", "", ""),

@@ -1,12 +1,21 @@
-"""What provinces are called: those of Viet Nam in both languages, others in English."""
+"""What provinces are called: those of Viet Nam in both languages, others as ISO 3166-2 has them."""
 
 from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+
+import msgspec
 
 from services.api.dashboard.language import Language
 from services.model.display import Lang
 from services.model.provinces import PROVINCES, Province
 
 REGION = "region"
+
+
+class _Subdivision(msgspec.Struct, frozen=True, gc=False):
+    code: str
+    name: str
 
 
 def region_name(value: str, t: Language) -> str:
@@ -17,15 +26,37 @@ def region_name(value: str, t: Language) -> str:
     """
     if province := PROVINCES.get(value):
         return _in_viet_nam(province, t)
-    code, hyphen, part = value.partition("-")
+    code, hyphen, name = value.partition("-")
     if not hyphen:
         return ""
-    return t("region.abroad", name=part, country=t.countries().get(code, code))
+    return region_names(t).get(value) or t(
+        "region.abroad", name=name, country=t.countries().get(code, code)
+    )
 
 
 def region_names(t: Language) -> Mapping[str, str]:
-    """Return the names of all regions that have another than what a hit has, by that."""
-    return {code: _in_viet_nam(province, t) for code, province in PROVINCES.items()}
+    """Return the names of all regions that are known, by what a hit has."""
+    return _names(t.lang)
+
+
+@lru_cache(maxsize=len(Lang))
+def _names(lang: Lang) -> Mapping[str, str]:
+    t = Language(lang)
+    countries = t.countries()
+    names = {
+        one.code: t(
+            "region.abroad", name=one.name, country=countries.get(one.code[:2], one.code[:2])
+        )
+        for one in _subdivisions()
+    }
+    return names | {code: _in_viet_nam(province, t) for code, province in PROVINCES.items()}
+
+
+def _subdivisions() -> tuple[_Subdivision, ...]:
+    """Return the subdivisions of all countries: five thousand."""
+    data = files("pycountry").joinpath("databases", "iso3166-2.json").read_bytes()
+    found = msgspec.json.decode(data, type=dict[str, tuple[_Subdivision, ...]])
+    return found["3166-2"]
 
 
 def _in_viet_nam(province: Province, t: Language) -> str:

@@ -64,7 +64,7 @@ async def test_a_search_finds_what_the_page_shows_in_the_language_of_its_reader(
         ("vi", "dien thoai", "device", "mobile"),
         ("vi", "dong thap", "region", "VN-46"),
         ("en", "hanoi", "region", "VN-HN"),
-        ("en", "texas", "region", "US-Texas"),
+        ("en", "california", "region", "US-CA"),
     ):
         address = f"/admin/sites/newyork/all/{panel}/csv"
         asked = PERIOD | {"search": search, "lang": lang}

@@ -7,6 +7,7 @@ import pytest
 
 from services.api.dashboard.language import Language
 from services.api.dashboard.region_names import region_name, region_names
+from services.api.stats.filters import parse
 from services.model.display import Lang
 from services.model.provinces import PROVINCES, code_of
 
@@ -42,6 +43,14 @@ def test_a_province_is_found_by_its_name_however_a_file_writes_it(name: str, cod
     assert code_of(name) == code
 
 
+def test_a_filter_takes_the_code_of_a_province_or_its_name() -> None:
+    for value in ("VN-45", "Đồng Tháp", "dong thap"):
+        (found,) = parse(f"visit:region=={value}")
+        assert found.values == ["VN-45"]
+    (abroad,) = parse("visit:region==US-California")
+    assert abroad.values == ["US-California"]
+
+
 def test_codes_are_those_of_the_standard() -> None:
     data = files("pycountry").joinpath("databases", "iso3166-2.json").read_text("utf-8")
     standard = {one["code"]: one["name"] for one in json.loads(data)["3166-2"]}
@@ -63,6 +72,7 @@ def test_provinces_are_named_in_both_languages_with_what_they_are_now() -> None:
         ("US-California", "California, Hoa Kỳ", "California, United States"),
         ("VN-99", "99, Việt Nam", "99, Vietnam"),
         ("(not set)", "", ""),
+        ("Bà Rịa - Vũng Tàu", "", ""),
     ):
         assert (region_name(value, vi), region_name(value, en)) == (vietnamese, english)
     assert region_names(vi)["VN-46"] == "Tiền Giang (nay thuộc Đồng Tháp)"

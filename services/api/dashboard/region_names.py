@@ -8,7 +8,7 @@ import msgspec
 
 from services.api.dashboard.language import Language
 from services.model.display import Lang
-from services.model.provinces import PROVINCES, Province
+from services.model.provinces import COUNTRY, PROVINCES, Province
 
 REGION = "region"
 
@@ -27,7 +27,7 @@ def region_name(value: str, t: Language) -> str:
     if province := PROVINCES.get(value):
         return _in_viet_nam(province, t)
     code, hyphen, name = value.partition("-")
-    if not hyphen:
+    if not hyphen or len(code) != len(COUNTRY) or not code.isupper():
         return ""
     return region_names(t).get(value) or t(
         "region.abroad", name=name, country=t.countries().get(code, code)

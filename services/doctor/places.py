@@ -8,9 +8,8 @@ from pathlib import Path
 
 from services.doctor.check import Check, Findings
 from services.enrich import country_file
-from services.enrich.country_file import CountryFile, CountryFileError
+from services.enrich.country_file import CountryFileError
 
-NAME = "countries"
 OLD_DAYS = 365
 """Networks move from one country to another; makers publish a file every month."""
 
@@ -22,24 +21,25 @@ async def examine(
     findings = Findings("ingest")
     path = environ.get("LUOT_COUNTRY_DATABASE")
     if not path:
-        unset = "no file: LUOT_COUNTRY_DATABASE is not set here, so no country is known"
-        findings.add(NAME, True, unset)
+        findings.add(
+            "countries",
+            True,
+            "no file: LUOT_COUNTRY_DATABASE is not set here, so no country is known",
+        )
         return findings.checks
     try:
-        found = await asyncio.to_thread(country_file.check, Path(path))
+        file = await asyncio.to_thread(country_file.check, Path(path))
     except CountryFileError as error:
-        findings.add(NAME, False, str(error), "put a file in its place: luot country FILE")
+        advice = "put a file in its place: luot country FILE"
+        findings.add("countries", False, str(error), advice)
         return findings.checks
-    days = (datetime.fromtimestamp(clock(), UTC).date() - found.day).days
+    age = datetime.fromtimestamp(clock(), UTC).date() - file.day
     findings.add(
-        NAME,
-        True if days <= OLD_DAYS else None,
-        f"{path}: {_shown(found)}" + (f"; it is {days} days old" if days > OLD_DAYS else ""),
-        "put a newer one in its place: luot country FILE",
+        "countries",
+        True if age.days <= OLD_DAYS else None,
+        f"{path}: {file.kind} of {file.day}, with provinces"
+        if file.regions
+        else f"{path}: {file.kind} of {file.day}, without provinces",
+        "it is more than a year old: put a newer one in its place: luot country FILE",
     )
     return findings.checks
-
-
-def _shown(found: CountryFile) -> str:
-    has = "with provinces" if found.regions else "without provinces"
-    return f"{found.kind} of {found.day}, {has}"

@@ -15,7 +15,7 @@ from services.settings import SettingsError
 _log = logging.getLogger(__name__)
 
 
-class Place(NamedTuple):
+class Whereabouts(NamedTuple):
     """Where an address is, as coarse as it is kept.
 
     country  ISO 3166-1 alpha-2, '' when unknown
@@ -26,7 +26,7 @@ class Place(NamedTuple):
     region: str = ""
 
 
-NOWHERE = Place()
+NOWHERE = Whereabouts()
 
 
 class Countries:
@@ -38,7 +38,7 @@ class Countries:
         self._reader: maxminddb.Reader | None = None
         self._changed = 0
         self._cached = lru_cache(16_384)(self._look_up)
-        self.place: Callable[[str], Place] = _nowhere if path is None else self._cached
+        self.place: Callable[[str], Whereabouts] = _nowhere if path is None else self._cached
         if path is None:
             return
         try:
@@ -74,7 +74,7 @@ class Countries:
         self._changed = changed
         self._cached.cache_clear()
 
-    def _look_up(self, address: str) -> Place:
+    def _look_up(self, address: str) -> Whereabouts:
         if self._reader is None:
             return NOWHERE
         try:
@@ -84,7 +84,7 @@ class Countries:
         return place_of(record)
 
 
-def place_of(record: object) -> Place:
+def place_of(record: object) -> Whereabouts:
     """Return the place that a record of a file names."""
     if not isinstance(record, dict):
         return NOWHERE
@@ -93,8 +93,8 @@ def place_of(record: object) -> Place:
     if not isinstance(code, str) or len(code) != len("VN"):
         return NOWHERE
     # Thousands of addresses are in the same few places.
-    return Place(intern(code), intern(region_of(code, record)))
+    return Whereabouts(intern(code), intern(region_of(code, record)))
 
 
-def _nowhere(address: str) -> Place:
+def _nowhere(address: str) -> Whereabouts:
     return NOWHERE

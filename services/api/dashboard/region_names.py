@@ -1,6 +1,5 @@
 """What provinces are called: those of Viet Nam in both languages, others as ISO 3166-2 has them."""
 
-from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 
@@ -34,13 +33,13 @@ def region_name(value: str, t: Language) -> str:
     )
 
 
-def region_names(t: Language) -> Mapping[str, str]:
+def region_names(t: Language) -> dict[str, str]:
     """Return the names of all regions that are known, by what a hit has."""
     return _names(t.lang)
 
 
 @lru_cache(maxsize=len(Lang))
-def _names(lang: Lang) -> Mapping[str, str]:
+def _names(lang: Lang) -> dict[str, str]:
     t = Language(lang)
     countries = t.countries()
     names = {

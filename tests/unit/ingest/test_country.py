@@ -49,7 +49,10 @@ def test_an_address_has_the_province_that_its_file_names(tmp_path: Path) -> None
     file = tmp_path / "cities.mmdb"
     vn, us = {"iso_code": "VN"}, {"iso_code": "US"}
     long = "Ngũ Hành Sơn " * 12
-    finer = [{"iso_code": "HN", "names": {"en": "Hanoi"}}, {"iso_code": "X", "names": {"en": "x"}}]
+    finer: mmdb.Value = [
+        {"iso_code": "HN", "names": {"en": "Hanoi"}},
+        {"iso_code": "X", "names": {"en": "x"}},
+    ]
     records: dict[str, mmdb.Value] = {
         # As GeoLite2 and GeoIP2 City have it.
         "203.0.113.0/28": {

@@ -101,6 +101,7 @@ class HitReader:
         if site.excludes(path):
             return LeftOut.EXCLUDED
         agent = read_agent(user_agent)
+        place = self._countries.place(line.address)
         who, visit = 0, Visit.CONTINUES
         if not site.views_only and not is_download:
             who = visitor_hash(self._salt(salt, day), site.slug, line.address, user_agent)
@@ -120,7 +121,8 @@ class HitReader:
             device=agent.device,
             browser=agent.browser,
             os=agent.os,
-            country=self._countries.of(line.address),
+            country=place.country,
+            region=place.region,
             utm_medium=page.utm.medium,
             utm_campaign=page.utm.campaign,
             utm_content=page.utm.content,

@@ -27,7 +27,7 @@ _LONGEST_PAUSE = 5.0
 COLUMNS = (
     "site", "path", "at", "day", "visitor", "bot", "host", "source", "device", "browser", "os",
     "country", "own_path", "utm_medium", "utm_campaign", "utm_content", "utm_term",
-    "utm_source",
+    "utm_source", "region",
 )  # fmt: skip
 
 

@@ -22,10 +22,9 @@ def country(
 
     Nothing is fetched: the file comes from you. It replaces the one in use as a whole or not at
     all; ingest reads the new one within seconds, without a restart, and hits from then on have
-    its countries.
+    its countries, and its provinces where it has any, as files of cities have. What is finer than a
+    province is not read.
     """
-    from datetime import UTC, datetime
-
     from services.cli.settings import ImportSettings
     from services.enrich import country_file
 
@@ -34,5 +33,8 @@ def country(
         if target is None:
             fail("LUOT_COUNTRY_DATABASE is not set; set it for ingest too, or give --into")
         found = country_file.install(file, target)
-    made = datetime.fromtimestamp(found.built, UTC).date()
-    say(f"{target}: {found.kind} of {made} is in place")
+    say(f"{target}: {found.kind} of {found.day} is in place")
+    if found.regions:
+        say("it has provinces, too: each country opens to them")
+    else:
+        say("it has no provinces; a file of cities has")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from services.doctor import ingest, log
+from services.doctor import ingest, log, places
 from services.doctor import store as store_checks
 from services.doctor.check import Check, Findings
 from services.embedded.stores import Stores
@@ -31,6 +31,7 @@ async def examine(
     """Check the log and the store; a failure in one does not skip the other."""
     return [
         *await ingest.examine(stores.state, clock),
+        *await places.examine(clock),
         *await log.examine(stores.log, clock),
         *await store_checks.examine(stores.store, stores.state, settings, days, clock),
     ]

@@ -1,27 +1,44 @@
-"""The country of an address, from an optional MMDB file."""
+"""The country and province of an address, from an optional MMDB file."""
 
 import logging
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from sys import intern
+from typing import NamedTuple
 
 import maxminddb
 
+from services.enrich.regions import region_of
 from services.settings import SettingsError
 
 _log = logging.getLogger(__name__)
 
 
+class Whereabouts(NamedTuple):
+    """Where an address is, as coarse as it is kept.
+
+    country  ISO 3166-1 alpha-2, '' when unknown
+    region   see `region_of`; '' when unknown, as in a file of countries alone
+    """
+
+    country: str = ""
+    region: str = ""
+
+
+NOWHERE = Whereabouts()
+
+
 class Countries:
-    """Looks addresses up; without a file every country is unknown."""
+    """Looks addresses up; without a file every place is unknown."""
 
     def __init__(self, path: Path | None) -> None:
         """Open the database. Raises SettingsError when the file cannot be used."""
         self._path = path
         self._reader: maxminddb.Reader | None = None
         self._changed = 0
-        self._cached = lru_cache(16_384)(self._of)
-        self.of: Callable[[str], str] = _nowhere if path is None else self._cached
+        self._cached = lru_cache(16_384)(self._look_up)
+        self.place: Callable[[str], Whereabouts] = _nowhere if path is None else self._cached
         if path is None:
             return
         try:
@@ -31,6 +48,10 @@ class Countries:
                 f"LUOT_COUNTRY_DATABASE={str(path)!r} cannot be used: {error};"
                 " expected an MMDB file with countries"
             ) from None
+
+    def of(self, address: str) -> str:
+        """Return the ISO 3166-1 alpha-2 code of an address's country, '' when unknown."""
+        return self.place(address).country
 
     def refresh(self) -> None:
         """Open the file again when it was replaced; a file that cannot be used changes nothing."""
@@ -53,18 +74,27 @@ class Countries:
         self._changed = changed
         self._cached.cache_clear()
 
-    def _of(self, address: str) -> str:
-        """Return the ISO 3166-1 alpha-2 code of an address's country, '' when unknown."""
+    def _look_up(self, address: str) -> Whereabouts:
         if self._reader is None:
-            return ""
+            return NOWHERE
         try:
             record = self._reader.get(address)
         except (ValueError, maxminddb.InvalidDatabaseError):
-            return ""
-        country = record.get("country") if isinstance(record, dict) else None
-        code = country.get("iso_code") if isinstance(country, dict) else None
-        return code if isinstance(code, str) and len(code) == 2 else ""
+            return NOWHERE
+        return place_of(record)
 
 
-def _nowhere(address: str) -> str:
-    return ""
+def place_of(record: object) -> Whereabouts:
+    """Return the place that a record of a file names."""
+    if not isinstance(record, dict):
+        return NOWHERE
+    country = record.get("country")
+    code = country.get("iso_code") if isinstance(country, dict) else None
+    if not isinstance(code, str) or len(code) != len("VN"):
+        return NOWHERE
+    # Thousands of addresses are in the same few places.
+    return Whereabouts(intern(code), intern(region_of(code, record)))
+
+
+def _nowhere(address: str) -> Whereabouts:
+    return NOWHERE

@@ -3,15 +3,19 @@
 import os
 import shutil
 import tempfile
+from datetime import UTC, date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import maxminddb
 
+from services.enrich.country import place_of
+
 MAX_BYTES = 200_000_000
 """Of a file: it is read into the memory of each process of ingest."""
 _LOOKED_AT = 10_000
-"""Networks in which a country is looked for."""
+"""Networks in which a country and a province are looked for."""
 
 
 class CountryFileError(Exception):
@@ -19,10 +23,21 @@ class CountryFileError(Exception):
 
 
 class CountryFile(NamedTuple):
-    """What a file is: its kind, and when it was made, in seconds since 1970."""
+    """What a file is.
+
+    kind     what its maker calls it
+    built    when it was made, in seconds since 1970
+    regions  whether it has provinces, too
+    """
 
     kind: str
     built: int
+    regions: bool
+
+    @property
+    def day(self) -> date:
+        """The day on which it was made."""
+        return datetime.fromtimestamp(self.built, UTC).date()
 
 
 def check(file: Path) -> CountryFile:
@@ -33,16 +48,21 @@ def check(file: Path) -> CountryFile:
             raise CountryFileError(
                 f"{file} has {size:,} bytes; expected at most {MAX_BYTES:,}: a file of countries"
             )
-        with maxminddb.open_database(file, maxminddb.MODE_MEMORY) as reader:
-            for number, (_, record) in enumerate(reader):
-                if _has_country(record):
-                    found = reader.metadata()
-                    return CountryFile(found.database_type, found.build_epoch)
-                if number >= _LOOKED_AT:
+        # Of the first networks only: not the whole file need be in memory.
+        with maxminddb.open_database(file, maxminddb.MODE_FILE) as reader:
+            about = reader.metadata()
+            is_known, has_regions = False, False
+            for _, record in islice(reader, _LOOKED_AT):
+                place = place_of(record)
+                is_known = is_known or bool(place.country)
+                has_regions = has_regions or bool(place.region)
+                if has_regions:
                     break
     except (OSError, maxminddb.InvalidDatabaseError, ValueError) as error:
         raise CountryFileError(f"{file} cannot be read: {error}") from None
-    raise CountryFileError(f"{file} names no country; expected records with country.iso_code")
+    if not is_known:
+        raise CountryFileError(f"{file} names no country; expected records with country.iso_code")
+    return CountryFile(about.database_type, about.build_epoch, has_regions)
 
 
 def install(file: Path, target: Path) -> CountryFile:
@@ -70,9 +90,3 @@ def install(file: Path, target: Path) -> CountryFile:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
     return found
-
-
-def _has_country(record: object) -> bool:
-    country = record.get("country") if isinstance(record, dict) else None
-    code = country.get("iso_code") if isinstance(country, dict) else None
-    return isinstance(code, str) and len(code) == len("VN")

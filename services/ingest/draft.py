@@ -63,3 +63,4 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     source: str = ""
     agent: Agent = Agent("", "", "")
     country: str = ""
+    region: str = ""

@@ -52,6 +52,7 @@ async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
         browser=draft.agent.browser,
         os=draft.agent.os,
         country=draft.country,
+        region=draft.region,
         view_id=draft.event.view_id,
         own_path=draft.own_path,
         utm_medium=draft.page.utm.medium,
@@ -162,9 +163,9 @@ def name_agent(draft: Draft, context: PipelineContext) -> Outcome:
     return None
 
 
-def name_country(draft: Draft, context: PipelineContext) -> Outcome:
-    """The country; the address ends here."""
-    draft.country = context.countries.of(draft.address)
+def name_place(draft: Draft, context: PipelineContext) -> Outcome:
+    """Country and province; the address ends here."""
+    draft.country, draft.region = context.countries.place(draft.address)
     return None
 
 
@@ -190,5 +191,5 @@ STEPS: tuple[Step, ...] = (
     limit_paths,
     name_source,
     name_agent,
-    name_country,
+    name_place,
 )

@@ -49,6 +49,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     utm_content: list[str]
     utm_term: list[str]
     utm_source: list[str]
+    region: list[str]
 
     def __len__(self) -> int:
         return len(self.site)
@@ -89,6 +90,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 utm_content=self.utm_content[index],
                 utm_term=self.utm_term[index],
                 utm_source=self.utm_source[index],
+                region=self.region[index],
             )
 
     def only(self, chosen: Sequence[bool]) -> "Batch":
@@ -144,6 +146,7 @@ class _WireWithMore(_Wire, frozen=True, gc=False):
     utm_content: list[_Index] = []
     utm_term: list[_Index] = []
     utm_source: list[_Index] = []
+    region: list[_Index] = []
 
 
 _COLUMNS = _Wire.__struct_fields__[2:]
@@ -188,7 +191,8 @@ def encode(hits: Sequence[Hit]) -> bytes:
         hit.utm_medium or hit.utm_campaign or hit.utm_content or hit.utm_term for hit in hits
     )
     sources = [hit.utm_source for hit in hits]
-    if any(ids) or any(own_paths) or tagged or any(sources):
+    regions = [hit.region for hit in hits]
+    if any(ids) or any(own_paths) or tagged or any(sources) or any(regions):
         columns = {name: getattr(wire, name) for name in _Wire.__struct_fields__}
         wire = _WireWithMore(
             **columns,
@@ -199,6 +203,7 @@ def encode(hits: Sequence[Hit]) -> bytes:
             utm_content=[at(hit.utm_content) for hit in hits] if tagged else [],
             utm_term=[at(hit.utm_term) for hit in hits] if tagged else [],
             utm_source=list(map(at, sources)) if any(sources) else [],
+            region=list(map(at, regions)) if any(regions) else [],
         )
     wire.strings.extend(index)
     return _encoder.encode(wire)
@@ -253,6 +258,7 @@ def decode(payload: bytes, *, hits: int | None = None, version: int = SCHEMA_VER
         utm_content=_strings(wire, wire.utm_content, "utm_content") or [""] * size,
         utm_term=_strings(wire, wire.utm_term, "utm_term") or [""] * size,
         utm_source=_strings(wire, wire.utm_source, "utm_source") or [""] * size,
+        region=_strings(wire, wire.region, "region") or [""] * size,
     )
     if "" in batch.site or "" in batch.path:
         raise BatchError("a hit without a site or a path")

@@ -32,6 +32,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bot     tagged, kept in the log, never counted
     source  host name the visitor came from, '' when unknown or the site itself
     country ISO 3166-1 alpha-2, '' when unknown
+    region  the province of the country: its code of ISO 3166-2, or else the country, a hyphen and a
+            name; '' when unknown
     view_id random number of the view, the same in a repetition of its request; 0 when there is none
     own_path  of a hit that counts under OTHER_PATH, the path of the page itself; else ''
     utm_medium, utm_campaign, utm_content, utm_term, utm_source  what the URL of the page has under
@@ -58,3 +60,4 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     utm_content: str = ""
     utm_term: str = ""
     utm_source: str = ""
+    region: str = ""

@@ -8,7 +8,7 @@ from services.store.interface import Row, Store
 HIT_COLUMNS = (
     *("day", "position", "idx", "at", "path", "own_path", "visitor", "visit", "bot", "host"),
     *("source", "device", "browser", "os", "country"),
-    *("utm_medium", "utm_campaign", "utm_content", "utm_term", "utm_source"),
+    *("utm_medium", "utm_campaign", "utm_content", "utm_term", "utm_source", "region"),
 )
 COUNTER_COLUMNS = ("grain", "start", "path", "views", "visits")
 

@@ -47,7 +47,7 @@ GROUP BY own_path
 
 _COLUMNS = (
     "at, day, visitor, visit, bot, host, source, device, browser, os, country, position, idx,"
-    " own_path, utm_medium, utm_campaign, utm_content, utm_term, utm_source"
+    " own_path, utm_medium, utm_campaign, utm_content, utm_term, utm_source, region"
 )
 
 _REWRITE = """

@@ -115,6 +115,7 @@ async def test_a_hit_is_one_row_without_its_visitor_and_says_whether_it_was_take
         "browser": ["Chrome"] * 3,
         "os": ["Android"] * 3,
         "country": ["VN"] * 3,
+        "region": ["VN-45", "", "VN-HN"],
         "position": [5, 5, 5],
         "idx": [0, 1, 2],
         "own_path": [""] * 3,
@@ -127,12 +128,12 @@ async def test_a_hit_is_one_row_without_its_visitor_and_says_whether_it_was_take
             {"site": [SITE.kept_as], "day": [JULY], "position": [5], "idx": [idx], "run": [run]},
         )
     rows = await store.execute(
-        "SELECT site, path, toString(toUnixTimestamp(time)), referrer, is_bot, is_corrected,"
-        " begins_visit FROM traffic_hits ORDER BY path"
+        "SELECT site, path, region, toString(toUnixTimestamp(time)), referrer, is_bot,"
+        " is_corrected, begins_visit FROM traffic_hits ORDER BY path"
     )
     assert rows == [
-        ("mytho", "/a", "1782900000", "zalo", 0, 1, 1),
-        ("mytho", "/b", "1782900000", "", 1, 0, 0),
+        ("mytho", "/a", "VN-45", "1782900000", "zalo", 0, 1, 1),
+        ("mytho", "/b", "", "1782900000", "", 1, 0, 0),
     ]
     columns = {row[0] for row in await store.execute("DESCRIBE TABLE traffic_hits")}
     assert not columns & {"visitor", "position", "own_path"}

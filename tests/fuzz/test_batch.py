@@ -24,7 +24,7 @@ HIT = st.builds(
     visitor=st.integers(0, (1 << 64) - 1),
     visit=st.sampled_from(Visit),
     bot=st.booleans(),
-    **dict.fromkeys(("host", "source", "device", "browser", "os", "country"), TEXT),
+    **dict.fromkeys(("host", "source", "device", "browser", "os", "country", "region"), TEXT),
 )
 HITS = st.lists(HIT, min_size=1, max_size=8)
 NUMBER = st.integers(-(1 << 63), (1 << 64) - 1)

@@ -29,7 +29,15 @@ CHECKS = {
         *("ClickHouse", "clock", "schema", "partitions", "restore", "disk", "parts", "sites"),
         *("recount", "pages", "periods"),
     },
-    "ingest": {"spool", "spools of other logs", "proxies", "budgets", "room", "spooled hits"},
+    "ingest": {
+        "spool",
+        "spools of other logs",
+        "proxies",
+        "budgets",
+        "room",
+        "spooled hits",
+        "countries",
+    },
 }
 
 

@@ -50,6 +50,17 @@ def test_hits_of_campaigns_are_whole_and_an_older_aggregator_counts_them() -> No
         assert [old.strings[index] for index in old.path] == [hit.path for hit in hits]
 
 
+def test_a_province_costs_a_byte_a_hit_none_costs_nothing_and_an_older_aggregator_counts() -> None:
+    many = [msgspec.structs.replace(HITS[0], at=HITS[0].at + n, country="VN") for n in range(100)]
+    placed = [msgspec.structs.replace(hit, region="VN-HN") for hit in many]
+    without, encoded = batch.encode(many), batch.encode(placed)
+    assert len(msgspec.msgpack.decode(without)) == OLD_COLUMNS
+    assert list(batch.decode(encoded).hits()) == placed
+    assert len(encoded) - len(without) < 100 + 20, "an index each, and the name once"
+    old = msgspec.msgpack.decode(encoded, type=batch._Wire)
+    assert [old.strings[index] for index in old.country] == ["VN"] * 100
+
+
 @pytest.mark.parametrize("column", [[1], [99, 99, 99], [0, 0, 0, 0]])
 def test_a_column_of_own_paths_that_does_not_fit_is_refused(column: list[int]) -> None:
     wire = msgspec.msgpack.decode(batch.encode(HITS))

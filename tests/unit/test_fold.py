@@ -252,6 +252,7 @@ def log_of(seed: int, entries: int) -> Log:
                     day=DAY + ms // (3 * 60 * MINUTE),
                     bot=chance.random() < 0.25,
                     view_id=chance.choice([0, 0, chance.randint(1, 9)]),
+                    region=chance.choice(["", "VN-45"]),
                 )
             )
         log.append((at(now, len(log)), batch_of(*hits)))

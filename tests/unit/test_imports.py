@@ -25,6 +25,7 @@ from services.model.calendar import to_day
 from services.model.downloads import downloads_of
 from services.model.hit import OTHER_PATH, Hit, Visit
 from services.model.site import Site
+from tests.unit.ingest import mmdb
 
 MINUTE = 60_000
 AT = int(datetime(2024, 3, 1, 16, 59, tzinfo=UTC).timestamp() * 1000)
@@ -53,6 +54,19 @@ def reader(**more: int) -> HitReader:
 def hit(found: object) -> Hit:
     assert isinstance(found, Hit)
     return found
+
+
+def test_a_line_has_the_country_and_the_province_of_its_address(tmp_path: Path) -> None:
+    file = tmp_path / "cities.mmdb"
+    record: mmdb.Value = {"country": {"iso_code": "VN"}, "subdivisions": [{"iso_code": "45"}]}
+    mmdb.write(file, {"192.0.2.0/24": record})
+    places = Countries(file)
+    read = HitReader(
+        SITE, "mytho.example", countries=places, bots=Bots(), max_paths=9, now=AT + 10**10
+    ).read
+    found = [hit(read(a_line(address=of), "salt")) for of in ("192.0.2.1", "198.51.100.1")]
+    assert [(one.country, one.region) for one in found] == [("VN", "VN-45"), ("", "")]
+    places.close()
 
 
 def test_a_line_becomes_the_hit_that_ingest_would_have_written() -> None:

@@ -100,11 +100,29 @@ async def test_each_panel_has_its_numbers_and_the_period_before() -> None:
 
 
 async def test_a_panel_may_be_refused_alone() -> None:
-    async with panels(FakeReader(refused=Property.OS), SiteQuery(period="day")).reading() as today:
-        refused = [name for name in SitePanels.breakdowns if (await today.breakdown(name)).refusal]
+    of_site = panels(FakeReader(refused=Property.OS), SiteQuery(period="day"))
+    async with of_site.reading() as today:
+        refused = [name for name in of_site.breakdowns if (await today.breakdown(name)).refusal]
         assert (await today.breakdown("os")).refusal == "too large"
         assert (await today.summary()).value is not None
     assert refused == ["os"]
+
+
+def test_provinces_are_a_panel_of_one_country() -> None:
+    for filters, is_shown in {
+        "": False,
+        "visit:country==VN": True,
+        "visit:country==VN;event:page==/a": True,
+        "visit:region==VN-HN": True,
+        "visit:country==VN|LA": False,
+        "visit:country!=VN": False,
+        "visit:country==V*": False,
+        "visit:country==(not set)": False,
+        "event:page==/a": False,
+    }.items():
+        shown = panels(FakeReader(), SiteQuery(filters=filters)).breakdowns
+        assert ("region" in shown) is is_shown, filters
+        assert list(shown)[-3:] == ["device", "browser", "os"]
 
 
 async def test_what_nobody_waits_for_any_more_is_not_read_on() -> None:

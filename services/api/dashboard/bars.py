@@ -6,6 +6,7 @@ from typing import NamedTuple
 from services.api.dashboard.chart import bar
 from services.api.dashboard.language import Language
 from services.api.dashboard.query_parameters import Links
+from services.api.dashboard.region_names import REGION, region_name
 from services.api.stats.panel_results import BreakdownRow
 from services.model.kept_apart import Apart
 
@@ -69,4 +70,6 @@ def apart_name(value: str, t: Language) -> str:
 
 def value_name(field: str, value: str, t: Language) -> str:
     """Return a value of a property in words."""
+    if field == REGION and (region := region_name(value, t)):
+        return region
     return t.known(f"{'device' if field == 'device' else 'value'}.{value}", value)

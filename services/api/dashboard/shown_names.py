@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
+from services.api.dashboard.region_names import region_names
 
 PAGES = ("page", "entry_page", "exit_page")
 """Panels whose values are pages."""
-_COUNTRY = "country"
 
 
 def names_of(panel: str, t: Language) -> Mapping[str, str]:
@@ -15,7 +15,12 @@ def names_of(panel: str, t: Language) -> Mapping[str, str]:
     if panel in PAGES:
         return {}
     named = dict(t.named("device." if panel == "device" else "value."))
-    return t.countries() | named if panel == _COUNTRY else named
+    match panel:
+        case "country":
+            return t.countries() | named
+        case "region":
+            return region_names(t) | named
+    return named
 
 
 async def titles_of(page: PageRequest, panel: str, values: Iterable[str]) -> dict[str, str]:

@@ -12,7 +12,15 @@ from services.model.hit import OTHER_PATH, Visit
 from services.model.paths import MAX_BYTES
 from services.model.site import Site
 
-_TEXT_BYTES = {"host": 253, "source": 400, "device": 16, "browser": 64, "os": 64, "country": 2}
+_TEXT_BYTES = {
+    "host": 253,
+    "source": 400,
+    "device": 16,
+    "browser": 64,
+    "os": 64,
+    "country": 2,
+    "region": 64,
+}
 
 
 def checked(payload: bytes, site: Site, latest: int) -> Batch:

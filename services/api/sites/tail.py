@@ -56,6 +56,7 @@ class Passed(msgspec.Struct, frozen=True):
     browser: str
     os: str
     country: str
+    region: str
     source: str
 
 
@@ -189,6 +190,7 @@ def passed(hit: Hit, site: Site) -> Passed:
         browser=hit.browser,
         os=hit.os,
         country=hit.country,
+        region=hit.region,
         source=hit.source,
     )
 

@@ -68,6 +68,7 @@ class Value(Counted):
     utm_content: str | None = None
     utm_term: str | None = None
     country: str | None = None
+    region: str | None = None
     device: str | None = None
     browser: str | None = None
     os: str | None = None

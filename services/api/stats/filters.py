@@ -42,6 +42,7 @@ class Property(StrEnum):
     UTM_CONTENT = "visit:utm_content"
     UTM_TERM = "visit:utm_term"
     COUNTRY = "visit:country"
+    REGION = "visit:region"
     DEVICE = "visit:device"
     BROWSER = "visit:browser"
     OS = "visit:os"
@@ -107,6 +108,11 @@ class Filter(msgspec.Struct, frozen=True):
     def wildcards(self) -> list[Pattern]:
         """The patterns with a wildcard."""
         return [pattern for pattern in self.patterns if len(pattern) > 1]
+
+    @property
+    def is_one_value(self) -> bool:
+        """Whether all that passes has the same value, which is known."""
+        return not self.negated and len(self.patterns) == 1 and any(self.values)
 
     def names(self, value: str) -> bool:
         """Tell whether a value fits one of the patterns, negated or not."""

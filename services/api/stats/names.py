@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from services.model import provinces
+
 WRITTEN: Mapping[str, Mapping[str, str]] = {
     "visit:device": {
         "desktop": "Desktop",
@@ -15,6 +17,7 @@ WRITTEN: Mapping[str, Mapping[str, str]] = {
 }
 """By property: what the table has, and Plausible's word for it. What is not here is the same."""
 
+_REGION = "visit:region"
 _KEPT = {by: {name.lower(): kept for kept, name in names.items()} for by, names in WRITTEN.items()}
 
 
@@ -24,5 +27,10 @@ def written(by: str, value: str) -> str:
 
 
 def kept(by: str, value: str) -> str:
-    """Return what the table has for a value, which may be Plausible's word, in any case."""
+    """Return what the table has for a value.
+
+    That may be Plausible's word, in any case, or the name of a province of Viet Nam.
+    """
+    if by == _REGION:
+        return provinces.code_of(value) or value
     return _KEPT.get(by, {}).get(value.lower(), value)

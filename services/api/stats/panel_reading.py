@@ -42,12 +42,15 @@ BREAKDOWNS: Mapping[str, Property] = {
         Property.UTM_CAMPAIGN,
         Property.UTM_MEDIUM,
         Property.COUNTRY,
+        Property.REGION,
         Property.DEVICE,
         Property.BROWSER,
         Property.OS,
     )
 }
 """The panels that break the traffic down, by name, in their order on the page."""
+_OF_ALL_COUNTRIES = {name: by for name, by in BREAKDOWNS.items() if by is not Property.REGION}
+_WITHIN_COUNTRY = (Property.COUNTRY, Property.REGION)
 _OF_SOME = (Property.UTM_CAMPAIGN, Property.UTM_MEDIUM)
 """What most visits do not have: then there is nothing to show."""
 DETAILS = (*sorted(LENGTHS), Measure.BOTS)
@@ -93,7 +96,7 @@ class PanelReading:
         self._heat = self._begin(self._week())
         self._apart = self._begin(apart_panels.first_rows(reader, site, scope, is_public=is_public))
         self._breakdowns = {
-            name: self._begin(self._breakdown(by)) for name, by in BREAKDOWNS.items()
+            name: self._begin(self._breakdown(by)) for name, by in shown_breakdowns(scope).items()
         }
 
     async def close(self) -> None:
@@ -115,7 +118,7 @@ class PanelReading:
         return _figures(DETAILS, await self._details())
 
     async def breakdown(self, name: str) -> PanelResult[list[BreakdownRow]]:
-        """Return the first rows of a panel of BREAKDOWNS."""
+        """Return the first rows of a panel of `shown_breakdowns`."""
         by, result, summary = (
             BREAKDOWNS[name],
             await self._breakdowns[name](),
@@ -263,6 +266,12 @@ class PanelReading:
             if row.counts.value(measure) and not (by in _OF_SOME and row.name == by.unknown)
         ]
         return PanelResult(rows, partial=bool(breakdown.warnings))
+
+
+def shown_breakdowns(scope: Scope) -> Mapping[str, Property]:
+    """Return the panels on the page: provinces are those of one country."""
+    within = any(one.is_one_value for one in scope.filters if one.by in _WITHIN_COUNTRY)
+    return BREAKDOWNS if within else _OF_ALL_COUNTRIES
 
 
 def ordered_by(by: Property) -> Measure:

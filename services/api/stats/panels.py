@@ -21,6 +21,7 @@ from services.api.stats.panel_reading import (
     measured_by,
     ordered_by,
     question_of,
+    shown_breakdowns,
 )
 from services.api.stats.panel_results import CsvFile
 from services.api.stats.query import BreakdownQuery, StatsQuery
@@ -48,11 +49,9 @@ _NOTHING: Mapping[str, Cell] = dict.fromkeys(
 class SitePanels:
     """The panels of a site's page, and what else it says about the site.
 
-    breakdowns  the panels that break the traffic down, and the measure each is ordered by
     named       the panels of what is counted apart, and what their rows are named by
     """
 
-    breakdowns: Mapping[str, str] = {name: ordered_by(by).value for name, by in BREAKDOWNS.items()}
     named: Mapping[str, str] = {name: NAMED[kind] for name, kind in PANELS.items()}
 
     def __init__(
@@ -79,6 +78,11 @@ class SitePanels:
         self._online = online
         self._at = at
         self._first_day: int | None = None
+
+    @property
+    def breakdowns(self) -> Mapping[str, str]:
+        """The panels that break the traffic down, and the measure each is ordered by."""
+        return {name: ordered_by(by).value for name, by in shown_breakdowns(self.scope).items()}
 
     async def online(self) -> int | None:
         """Return how many visitors are online; None where that is not known."""

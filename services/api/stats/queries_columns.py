@@ -19,6 +19,7 @@ COLUMNS = {
     Property.UTM_CONTENT: "utm_content",
     Property.UTM_TERM: "utm_term",
     Property.COUNTRY: "country",
+    Property.REGION: "region",
     Property.DEVICE: "device",
     Property.BROWSER: "browser",
     Property.OS: "os",

@@ -133,6 +133,7 @@ class Books:
             host=f"{site}.example",
             source=choose.choice(("", "google.com")),
             country="VN",
+            region=choose.choice(("VN-45", "")),
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from services.model.calendar import to_date
 from services.model.hit import UNKNOWN_PATH, Hit, Visit
 from services.model.site import Site
 from tests.integration.ingest.conftest import CHROME, SITE, Browser, Hand, Log, OpenIngest
+from tests.unit.ingest import mmdb
 
 URL = "https://mytho.example/tin-tuc/index.html?tabid=7&x=1"
 
@@ -75,6 +77,25 @@ async def test_a_hit_keeps_what_its_link_says_of_a_campaign(browser: Browser, lo
     assert (hit.path, hit.source) == ("/a", "zalo")
     assert (hit.utm_medium, hit.utm_campaign) == ("cpc", "he")
     assert (hit.utm_content, hit.utm_term, hit.utm_source) == ("b", "c", "zalo")
+
+
+async def test_a_hit_keeps_the_province_of_its_address_and_nothing_finer(
+    open_ingest: OpenIngest, log: Log, tmp_path: Path
+) -> None:
+    file = tmp_path / "cities.mmdb"
+    record: mmdb.Value = {
+        "country": {"iso_code": "VN"},
+        "subdivisions": [{"names": {"en": "Dong Thap"}}],
+        "city": {"names": {"en": "My Tho"}},
+    }
+    mmdb.write(file, {"203.0.113.0/24": record})
+    async with open_ingest(country_database=file) as browser:
+        assert (await browser.view(URL)).status_code == 202
+    async with open_ingest("198.51.100.1", country_database=file) as browser:
+        assert (await browser.view(URL)).status_code == 202
+    found = log.hits()
+    assert [(hit.country, hit.region) for hit in found] == [("VN", "VN-45"), ("", "")]
+    assert "My Tho" not in str(found)
 
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"

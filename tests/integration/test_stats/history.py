@@ -43,6 +43,12 @@ _AGENTS = (
     ("", "", ""),
 )
 _COUNTRIES = ("VN", "VN", "VN", "US", "FR", "")
+_REGIONS = {
+    "VN": ("VN-HN", "VN-46", ""),
+    "US": ("US-CA", "US-Texas", "US-CA"),
+    "FR": ("", "", ""),
+    "": ("", "", ""),
+}
 
 
 def made_up(seed: int = 2026) -> list[Hit]:
@@ -83,6 +89,7 @@ def _of_day(chance: random.Random, site: Site, day: int) -> Iterator[Hit]:
                 browser=browser,
                 os=os,
                 country=country,
+                region=_REGIONS[country][at // MINUTE % 3],
             )
             at += chance.choice((1, 7, 29, 30, 31, 200)) * MINUTE + chance.randrange(2) * 500
 

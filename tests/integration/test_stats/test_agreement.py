@@ -65,6 +65,9 @@ FILTERS: dict[str, Callable[[Hit], bool]] = {
     "event:page==/a\\\\b|/tin-tuc/100%_*": lambda hit: (
         hit.path == "/a\\b" or hit.path.startswith("/tin-tuc/100%_")
     ),
+    "visit:country==VN;visit:region==VN-HN|(not set)": lambda hit: (
+        hit.country == "VN" and hit.region in ("VN-HN", "")
+    ),
     "visit:country!=VN|US;visit:source==Direct / None": lambda hit: (
         hit.country not in ("VN", "US") and not hit.source
     ),
@@ -93,6 +96,7 @@ COLUMNS = {
     Property.UTM_TERM: "utm_term",
     Property.UTM_SOURCE: "utm_source",
     Property.COUNTRY: "country",
+    Property.REGION: "region",
     Property.DEVICE: "device",
     Property.BROWSER: "browser",
     Property.OS: "os",

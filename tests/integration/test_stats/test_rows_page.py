@@ -36,9 +36,8 @@ async def file(client: httpx.AsyncClient, path: str = "page", **asked: str) -> l
 async def test_every_panel_opens_to_all_of_its_rows(client: httpx.AsyncClient) -> None:
     whole = await client.get("/admin/sites/newyork", params=PERIOD, headers=ENGLISH)
     for panel in BREAKDOWNS:
-        assert f'href="/admin/sites/newyork/all/{panel}?period=year&amp;date=2023-06-01"' in (
-            whole.text
-        )
+        link = f'href="/admin/sites/newyork/all/{panel}?period=year&amp;date=2023-06-01"'
+        assert (link in whole.text) is (panel != "region"), "provinces are those of a country"
         page = await shown(client, panel)
         assert 'aria-sort="descending"' in page
         assert 'class="change' in page, "the year before is told"
@@ -84,12 +83,49 @@ async def test_a_search_finds_what_the_page_shows_in_the_language_of_its_reader(
         ("en", "vietnam", "country", "VN"),
         ("en", "VN", "country", "VN"),
         ("vi", "dien thoai", "device", "mobile"),
+        ("vi", "dong thap", "region", "VN-46"),
+        ("en", "hanoi", "region", "VN-HN"),
+        ("en", "california", "region", "US-CA"),
     ):
         address = f"/admin/sites/newyork/all/{panel}/csv"
         asked = PERIOD | {"search": search, "lang": lang}
         lines = list(csv.reader(io.StringIO((await client.get(address, params=asked)).text)))
         assert [line[0] for line in lines[1:]] == [value], (lang, search)
     assert len(await file(client, "country", search="germany")) < 2
+
+
+async def test_a_country_opens_to_its_provinces(client: httpx.AsyncClient) -> None:
+    asked = PERIOD | {"filters": "visit:country==VN"}
+    in_vietnamese = {"Accept": "text/html", "Accept-Language": "vi"}
+    vietnamese = (
+        await client.get("/admin/sites/newyork", params=asked, headers=in_vietnamese)
+    ).text
+    panel = vietnamese.partition('id="region"')[2].partition("</section>")[0]
+    assert "Tỉnh, thành phố" in panel
+    assert ">Hà Nội</a>" in panel
+    assert ">Tiền Giang (nay thuộc Đồng Tháp)</a>" in panel
+    assert "filters=visit:country==VN%3Bvisit:region==VN-HN" in panel
+    assert "California" not in panel
+    english = (await client.get("/admin/sites/newyork", params=asked, headers=ENGLISH)).text
+    assert ">Tien Giang (now part of Dong Thap)</a>" in english
+    of_one = asked | {"filters": "visit:country==VN;visit:region==VN-HN"}
+    page = (await client.get("/admin/sites/newyork", params=of_one, headers=ENGLISH)).text
+    assert "Province: Hanoi" in page, "the filter is named as the row was"
+
+    heads, *rows = await file(client, "region", filters="visit:country==VN")
+    assert heads[0] == "region"
+    assert {row[0] for row in rows} == {"VN-HN", "VN-46", "(not set)"}
+    of_vn = await file(client, "country", filters="visit:country==VN")
+    assert sum(int(row[1]) for row in rows) == int(of_vn[1][1]), "visits are those of the country"
+    assert "Texas, United States" in await shown(client, "region")
+
+
+async def test_without_provinces_the_panel_says_which_file_has_them(
+    client: httpx.AsyncClient,
+) -> None:
+    asked = PERIOD | {"filters": "visit:country==FR"}
+    page = (await client.get("/admin/sites/newyork", params=asked, headers=ENGLISH)).text
+    assert "luot country FILE" in page.partition('id="region"')[2].partition("</section>")[0]
 
 
 async def test_the_form_of_filters_takes_patterns(client: httpx.AsyncClient) -> None:

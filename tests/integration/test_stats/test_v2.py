@@ -90,6 +90,7 @@ async def test_rows_of_time_are_those_with_hits_and_labels_those_of_all(
     ("dimension", "field", "words"),
     [
         ("visit:country", "country", {"": "(not set)"}),
+        ("visit:region", "region", {"": "(not set)"}),
         ("visit:source", "source", {"": "Direct / None"}),
         ("visit:device", "device", {"": "(not set)", "desktop": "Desktop", "mobile": "Mobile"}),
         ("event:page", "path", {}),

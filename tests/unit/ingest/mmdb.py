@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 
-Value = str | int | Mapping[str, "Value"] | list[str]
+Value = str | int | Mapping[str, "Value"] | list["Value"]
 
 
 def _encode(value: Value) -> bytes:
     if isinstance(value, str):
-        return bytes([2 << 5 | len(value)]) + value.encode()
+        text = value.encode()
+        if len(text) >= 29:
+            return bytes([2 << 5 | 29, len(text) - 29]) + text
+        return bytes([2 << 5 | len(text)]) + text
     if isinstance(value, int):
         octets = value.to_bytes(4, "big")
         return bytes([6 << 5 | len(octets)]) + octets

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.main import app
-from services.enrich import country_file
+from services.enrich import country_file, regions
 from services.enrich.country import Countries
 from services.settings import SettingsError
 from tests.unit.ingest import mmdb
@@ -45,8 +45,48 @@ def test_what_the_file_does_not_know_has_no_country(tmp_path: Path) -> None:
     countries.close()
 
 
+def test_an_address_has_the_province_that_its_file_names(tmp_path: Path) -> None:
+    file = tmp_path / "cities.mmdb"
+    vn, us = {"iso_code": "VN"}, {"iso_code": "US"}
+    long = "Ngũ Hành Sơn " * 12
+    finer: mmdb.Value = [
+        {"iso_code": "HN", "names": {"en": "Hanoi"}},
+        {"iso_code": "X", "names": {"en": "x"}},
+    ]
+    records: dict[str, mmdb.Value] = {
+        # As GeoLite2 and GeoIP2 City have it.
+        "203.0.113.0/28": {
+            "country": vn,
+            "subdivisions": finer,
+            "city": {"names": {"en": "Hanoi"}},
+        },
+        # As DB-IP and IP2Location have it: no code.
+        "203.0.113.16/28": {"country": vn, "subdivisions": [{"names": {"en": "Dong Thap"}}]},
+        "203.0.113.32/28": {"country": us, "subdivisions": [{"names": {"en": "California"}}]},
+        "203.0.113.48/28": {"country": us, "subdivisions": [{"iso_code": "US-CA"}]},
+        "203.0.113.64/28": {
+            "country": us,
+            "subdivisions": [{"iso_code": "long", "names": {"en": long}}],
+        },
+        "203.0.113.80/28": {"country": us, "subdivisions": [{"names": {"en": "\u202e\n"}}]},
+        "203.0.113.96/28": {"country": us, "subdivisions": []},
+        "203.0.113.112/28": {"country": us, "subdivisions": ["CA"]},
+        "203.0.113.128/28": {"country": us, "subdivisions": {"iso_code": "CA"}},
+        "203.0.113.144/28": {"subdivisions": finer},
+    }
+    mmdb.write(file, records)
+    countries = Countries(file)
+    found = [countries.place(f"203.0.113.{16 * place + 1}") for place in range(len(records))]
+    assert found[:4] == [("VN", "VN-HN"), ("VN", "VN-45"), ("US", "US-California"), ("US", "US-CA")]
+    assert found[4].region.startswith("US-Ngũ Hành Sơn")
+    assert len(found[4].region.encode()) <= regions.MAX_BYTES
+    assert found[5:] == [("US", "")] * 4 + [("", "")]
+    countries.close()
+
+
 def test_without_a_file_no_country_is_known() -> None:
     assert Countries(None).of("203.0.113.9") == ""
+    assert Countries(None).place("203.0.113.9") == ("", "")
 
 
 def test_a_file_that_is_replaced_is_used(tmp_path: Path) -> None:
@@ -84,14 +124,18 @@ def test_a_file_that_cannot_be_used_stops_the_start(tmp_path: Path, content: byt
 def test_a_file_is_checked_put_in_its_place_and_read_without_a_restart(tmp_path: Path) -> None:
     old, new = tmp_path / "in-use.mmdb", tmp_path / "new.mmdb"
     mmdb.write(old, {"203.0.113.0/24": {"country": {"iso_code": "LA"}}})
-    mmdb.write(new, {"203.0.113.0/24": {"country": {"iso_code": "VN"}}})
+    of_cities: mmdb.Value = {"country": {"iso_code": "VN"}, "subdivisions": [{"iso_code": "45"}]}
+    mmdb.write(new, {"203.0.113.0/24": of_cities})
     countries = Countries(old)
-    assert countries.of("203.0.113.9") == "LA"
+    assert countries.place("203.0.113.9") == ("LA", "")
+    done = CliRunner().invoke(app, ["country", str(old), "--into", str(tmp_path / "other.mmdb")])
+    assert "it has no provinces" in " ".join(done.output.split())
     done = CliRunner().invoke(app, ["country", str(new), "--into", str(old)])
     assert done.exit_code == 0, done.output
     assert "Test-Country of 2023-11-14 is in place" in " ".join(done.output.split())
+    assert "it has provinces, too" in " ".join(done.output.split())
     countries.refresh()
-    assert countries.of("203.0.113.9") == "VN"
+    assert countries.place("203.0.113.9") == ("VN", "VN-45")
     assert old.stat().st_mode & 0o777 == 0o644
     countries.close()
 

@@ -1,9 +1,10 @@
 """Search without diacritics: `dong thap` finds `Đồng Tháp`, and case means nothing."""
 
 import re
-import unicodedata
 from collections import defaultdict
 from functools import lru_cache
+
+from services.model.letters import plain
 
 MAX_SEARCH = 100
 """Characters of what is searched."""
@@ -14,12 +15,7 @@ _MARKS = "[\u0300-\u036f]*"
 
 def folded(text: str) -> str:
     """Return a text without diacritics, in lower case."""
-    bare = "".join(
-        character
-        for character in unicodedata.normalize("NFKD", text)
-        if not unicodedata.combining(character)
-    )
-    return bare.casefold().replace("đ", "d")
+    return plain(text).casefold()
 
 
 def pattern_of(search: str) -> str:

@@ -1,0 +1,45 @@
+"""The file that countries and provinces are from, where it is on this machine."""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from services.doctor.check import Check, Findings
+from services.enrich import country_file
+from services.enrich.country_file import CountryFileError
+
+OLD_DAYS = 365
+"""Networks move from one country to another; makers publish a file every month."""
+
+
+async def examine(
+    clock: Callable[[], float], environ: Mapping[str, str] = os.environ
+) -> list[Check]:
+    """Look at the file of LUOT_COUNTRY_DATABASE: what it is, of when, and whether of provinces."""
+    findings = Findings("ingest")
+    path = environ.get("LUOT_COUNTRY_DATABASE")
+    if not path:
+        findings.add(
+            "countries",
+            True,
+            "no file: LUOT_COUNTRY_DATABASE is not set here, so no country is known",
+        )
+        return findings.checks
+    try:
+        file = await asyncio.to_thread(country_file.check, Path(path))
+    except CountryFileError as error:
+        advice = "put a file in its place: luot country FILE"
+        findings.add("countries", False, str(error), advice)
+        return findings.checks
+    age = datetime.fromtimestamp(clock(), UTC).date() - file.day
+    findings.add(
+        "countries",
+        True if age.days <= OLD_DAYS else None,
+        f"{path}: {file.kind} of {file.day}, with provinces"
+        if file.regions
+        else f"{path}: {file.kind} of {file.day}, without provinces",
+        "it is more than a year old: put a newer one in its place: luot country FILE",
+    )
+    return findings.checks

@@ -29,6 +29,7 @@ from services.api.dashboard import (
     site_form,
     site_page,
     sites_page,
+    titles_file,
     titles_page,
     tokens_page,
 )
@@ -115,6 +116,8 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(f"{SITE}/notes/{{id}}/remove", notes_page.remove, Role.EDITOR, "POST")
     pages.add(f"{SITE}/titles", titles_page.titles, Role.VIEWER)
     pages.add(f"{SITE}/titles", titles_page.write, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/titles.csv", titles_file.csv, Role.VIEWER)
+    pages.add_upload(f"{SITE}/titles/file", titles_file.send, Role.EDITOR)
     pages.add(f"{SITE}/titles/remove", titles_page.remove, Role.EDITOR, "POST")
     pages.add(f"{SITE}/titles/plan", titles_page.plan, Role.EDITOR, "POST")
     pages.add(f"{SITE}/titles/fetch", titles_page.fetch, Role.EDITOR, "POST")

@@ -295,6 +295,8 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "POST /admin/sites/{slug}/hidden": (EDITOR, "/admin/sites/mytho/hidden", 400),
     "GET /admin/sites/{slug}/titles": (VIEWER, "/admin/sites/mytho/titles", 200),
     "POST /admin/sites/{slug}/titles": (EDITOR, "/admin/sites/mytho/titles", 400),
+    "GET /admin/sites/{slug}/titles.csv": (VIEWER, "/admin/sites/mytho/titles.csv", 200),
+    "POST /admin/sites/{slug}/titles/file": (EDITOR, "/admin/sites/mytho/titles/file", 400),
     **{
         f"POST /admin/sites/{{slug}}/titles/{what}": (
             EDITOR,

@@ -332,6 +332,42 @@ async def test_a_group_is_read_by_those_who_have_all_of_its_sites(
     assert "chưa có trang web nào" in empty.text
 
 
+async def test_pages_have_their_titles_on_the_page_in_the_workbook_and_for_programs(
+    client: httpx.AsyncClient, group: str
+) -> None:
+    query = {"period": "quarter", "date": "2024-02-01"}
+    rows = (await group_report(client, group, **query))["pages"]["rows"]
+    assert {row["title"] for row in rows} == {""}
+    # Two sites may have the same path: each has its own title.
+    one = rows[0]
+    title = {"path": one["name"], "title": f"=Tin <{one['site']}>"}
+    titles = f"/api/admin/sites/{one['site']}/titles"
+    assert (await client.put(titles, json=title)).status_code == 200
+    try:
+        said = (await group_report(client, group, **query))["pages"]["rows"]
+        assert [row["title"] for row in said] == [title["title"], *[""] * (len(said) - 1)]
+        of_site = (await report(client, one["site"], **query))["pages"]["rows"]
+        assert {row["name"]: row["title"] for row in of_site if row["title"]} == {
+            title["path"]: title["title"]
+        }
+        for home, columns in ((f"groups/{group}", 2), (f"sites/{one['site']}", 1)):
+            shown = {**query, "lang": "vi"}
+            answer = await client.get(f"/admin/{home}/report.xlsx", params=shown)
+            sheet = openpyxl.load_workbook(io.BytesIO(answer.content))["Trang xem nhiều"]
+            assert [cell.value for cell in sheet[3]][columns - 1 : columns + 1] == [
+                "Trang",
+                "Tiêu đề",
+            ]
+            cell = sheet.cell(4, columns + 1)
+            assert (sheet.cell(4, columns).value, cell.value) == tuple(title.values())
+            assert cell.data_type == "s"
+            html = {"Accept": "text/html"}
+            page = await client.get(f"/admin/{home}/report", params=shown, headers=html)
+            assert f"=Tin &lt;{one['site']}&gt;</span>" in page.text
+    finally:
+        await client.delete(titles, params={"path": one["name"]})
+
+
 @pytest.mark.parametrize("of", ["sites/portal-1", "groups/tinh"])
 async def test_a_link_shows_one_report_until_it_is_withdrawn(
     client: httpx.AsyncClient, api: Api, group: str, of: str

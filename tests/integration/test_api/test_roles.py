@@ -170,6 +170,13 @@ TABLE: dict[str, tuple[int, str, int]] = {
         }.items()
     },
     "GET /api/v1/reports/{slug}": (VIEWER, "/api/v1/reports/mytho", 200),
+    "GET /api/admin/groups/{group}/shares": (EDITOR, "/api/admin/groups/none/shares", 404),
+    "POST /api/admin/groups/{group}/shares": (EDITOR, "/api/admin/groups/none/shares", 400),
+    "DELETE /api/admin/groups/{group}/shares/{id}": (
+        EDITOR,
+        "/api/admin/groups/none/shares/none",
+        404,
+    ),
     "GET /api/v1/groups/{group}/report": (VIEWER, "/api/v1/groups/none/report", 404),
     "GET /api/v1/sites": (VIEWER, "/api/v1/sites", 200),
     "GET /api/v1/table": (VIEWER, "/api/v1/table", 200),

@@ -368,6 +368,35 @@ async def test_pages_have_their_titles_on_the_page_in_the_workbook_and_for_progr
         await client.delete(titles, params={"path": one["name"]})
 
 
+async def test_programs_make_and_withdraw_links_to_reports_of_a_group(
+    client: httpx.AsyncClient, group: str
+) -> None:
+    shares = f"/api/admin/groups/{group}/shares"
+    for wrong, field in (
+        ({"name": "Sở"}, "report"),
+        ({"name": "Sở", "report": None}, "report"),
+        ({"name": "Sở", "report": {"period": "week"}}, "period"),
+        ({"name": "", "report": {"period": "month"}}, "name"),
+    ):
+        refused = await client.post(shares, json=wrong)
+        assert refused.status_code == 400, wrong
+        assert field in refused.json()["errors"], refused.text
+    new = {"name": "Sở TT&TT", "report": {"period": "month", "date": "2024-03-01"}}
+    made = await client.post(shares, json=new)
+    assert made.status_code == 201, made.text
+    one = made.json()
+    assert one["report"] == {"period": "month", "date": "2024-03-01", "opening": "exclude"}
+    (listed,) = (await client.get(shares)).json()["shares"]
+    assert listed == {name: value for name, value in one.items() if name != "path"}
+    html = {"Accept": "text/html", "Accept-Language": "vi", "Authorization": ""}
+    shown = await client.get(one["path"], headers=html)
+    assert "Tổng của 5 trang web" in shown.text
+    assert (await client.delete(f"{shares}/none")).status_code == 404
+    assert (await client.delete(f"{shares}/{one['id']}")).status_code == 204
+    assert (await client.get(one["path"], headers=html)).status_code == 404
+    assert (await client.get(shares)).json() == {"shares": []}
+
+
 @pytest.mark.parametrize("of", ["sites/portal-1", "groups/tinh"])
 async def test_a_link_shows_one_report_until_it_is_withdrawn(
     client: httpx.AsyncClient, api: Api, group: str, of: str

@@ -27,6 +27,7 @@ OF_FORMS = (
     "api/sites/corrections/query.py",
     "api/sites/corrections/service.py",
     "api/sites/groups/service.py",
+    "api/sites/new_slug.py",
     "api/sites/titles/given.py",
     "api/sites/titles/title_file.py",
     "api/stats/filters.py",

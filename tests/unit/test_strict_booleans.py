@@ -38,6 +38,10 @@ def api_routes(of: Iterable[Any]) -> Iterator[APIRoute]:
             yield route
 
 
+def refuses_in_query(field: Any) -> Callable[[str], bool]:
+    return lambda value: bool(field.validate(value, {}, loc=("query",))[1])
+
+
 def refuses_of_body(model: type[BaseModel], name: str) -> Callable[[str], bool]:
     def refuses(value: str) -> bool:
         try:
@@ -55,10 +59,7 @@ def flags() -> Iterator[tuple[str, Callable[[str], bool]]]:
     for route in api_routes(Api(ApiSettings.read({})).application.routes):
         for field in route.dependant.query_params:
             if bool in parts(field.field_info.annotation):
-                yield (
-                    f"{route.path}?{field.name}",
-                    lambda value, field=field: bool(field.validate(value, {}, loc=("query",))[1]),
-                )
+                yield f"{route.path}?{field.name}", refuses_in_query(field)
         for body in route.dependant.body_params:
             for model in models(body.field_info.annotation, seen):
                 for name, of in model.model_fields.items():

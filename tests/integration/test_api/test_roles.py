@@ -439,7 +439,7 @@ def collisions(taken: Collection[str]) -> Iterator[tuple[str, str, set[str]]]:
             yield one, other, slugs
 
 
-def test_no_slug_makes_two_routes_have_one_address() -> None:
+async def test_no_slug_makes_two_routes_have_one_address() -> None:
     assert list(collisions(TAKEN)) == []
     without = [slug for *_, slugs in collisions(()) for slug in slugs]
     assert sorted(set(without)) == ["all", "csv", "groups", "online"]

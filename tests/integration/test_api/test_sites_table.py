@@ -191,7 +191,7 @@ async def test_a_group_may_have_any_slug_and_no_site_that_of_their_addresses(
     client: httpx.AsyncClient,
 ) -> None:
     for slug in ("online", "csv", "all", "groups"):
-        new = {"slug": slug, "name": f"Nhóm {slug}", "public": True, "sites": ["tinh"]}
+        new = {"slug": slug, "name": f"Nhóm {slug}", "public": True, "sites": ["mytho"]}
         made = await client.post("/api/admin/groups", json=new, headers=ADMIN)
         assert made.status_code == 201, made.text
         shown = await client.get(f"/public/groups/{slug}", params=DAY)
@@ -201,7 +201,7 @@ async def test_a_group_may_have_any_slug_and_no_site_that_of_their_addresses(
         await client.delete(f"/api/admin/groups/{slug}", headers=ADMIN)
     for path, body in (
         ("/api/admin/sites", {"slug": "groups"}),
-        ("/api/admin/sites/tinh/rename", {"slug": "groups"}),
+        ("/api/admin/sites/mytho/rename", {"slug": "groups"}),
     ):
         refused = await client.post(path, json=body, headers=ADMIN)
         assert refused.status_code == 400

@@ -1,6 +1,5 @@
 """The API under load: the numbers of sites that were just asked for, and of those that were not."""
 
-import asyncio
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,6 @@ PATHS = 50
 WARM_SECONDS = 5.0
 """Until all sites were asked for more than once: then they are read before anybody waits."""
 READS = 200
-TOKEN = "the-token-of-the-benchmarks-0123456789"
 SEED = 2026
 
 
@@ -58,13 +56,8 @@ def measure(*, quick: bool) -> Iterator[Result]:
 
 def start(running: Stack, kind: str, history: History) -> tuple[Service, list[int]]:
     """Start an API on a store with a history; return it, and the processes that a read costs."""
-    redis = running.redis()
-    url, server = running.store(kind)
-    asyncio.run(history.write(url))
-    api = running.service(
-        "api", LUOT_REDIS_URL=redis.url, LUOT_CLICKHOUSE_URL=url, LUOT_ADMIN_TOKEN=TOKEN
-    )
-    return api, [api.pid, *([server.pid] if server else [])]
+    api, _, pids = running.api(kind, history.write)
+    return api, pids
 
 
 def get(target: str) -> bytes:

@@ -1,17 +1,17 @@
 """Reports: a month of three million hits, of a group of two hundred sites."""
 
-import asyncio
 import time
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from statistics import median
 
 import httpx
 
 from benchmarks.measure import Result, exact
 from benchmarks.processes import cpu_seconds, memory
-from benchmarks.stack import Stack, stack, stores
-from benchmarks.stats import FILL, TOKEN, settle, spread
+from benchmarks.stack import TOKEN, Stack, stack, stores
+from benchmarks.stats import FILL, settle, spread
 from services.model.calendar import day_start_ms, to_day
 from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import DEFAULT_TIMEZONE, Site
@@ -52,13 +52,7 @@ def measure(*, quick: bool) -> Iterator[Result]:
 
 
 def _measure(running: Stack, kind: str, hits: int) -> Iterator[Result]:
-    redis = running.redis()
-    url, server = running.store(kind)
-    asyncio.run(_write(url, hits))
-    api = running.service(
-        "api", LUOT_REDIS_URL=redis.url, LUOT_CLICKHOUSE_URL=url, LUOT_ADMIN_TOKEN=TOKEN
-    )
-    pids = [api.pid, *([server.pid] if server else [])]
+    api, server, pids = running.api(kind, partial(_write, hits=hits))
     for pid in pids:
         spread(pid)
     named = f"{kind}, {SITES} sites, {hits / 1e6:g} million hits"

@@ -1,9 +1,11 @@
 """What the benchmarks of whole services run on: real servers, each kept on its core."""
 
+import asyncio
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -62,7 +64,26 @@ class Stack:
             pin(service.pid, SERVER_CORE)
         return service
 
+    def api(self, kind: str, fill: Callable[[str], Coroutine[Any, Any, None]]) -> "MeasuredApi":
+        """Start an API on a store that `fill` has written, given the URL of it."""
+        redis = self.redis()
+        url, server = self.store(kind)
+        asyncio.run(fill(url))
+        api = self.service(
+            "api", LUOT_REDIS_URL=redis.url, LUOT_CLICKHOUSE_URL=url, LUOT_ADMIN_TOKEN=TOKEN
+        )
+        return MeasuredApi(api, server, [api.pid, *([server.pid] if server else [])])
 
+
+class MeasuredApi(NamedTuple):
+    """An API, the server of its store if that has one, and the processes that a read costs."""
+
+    api: Service
+    server: ClickHouseServer | None
+    pids: list[int]
+
+
+TOKEN = "the-token-of-the-benchmarks-0123456789"
 SERVER = "server"
 EMBEDDED = "embedded"
 

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -12,7 +13,7 @@ import httpx
 
 from benchmarks.measure import Result, exact
 from benchmarks.processes import cpu_seconds, memory
-from benchmarks.stack import Stack, stack, stores
+from benchmarks.stack import TOKEN, Stack, stack, stores
 from services.api.stats.filters import Property
 from services.api.stats.panel_reading import BREAKDOWNS, ROWS, ordered_by
 from services.model.calendar import Grain, to_day
@@ -29,7 +30,6 @@ DAYS = 365
 RUNS = 5
 DAYS_AT_ONCE = 20
 QUIET_POLLS = 20
-TOKEN = "the-token-of-the-benchmarks-0123456789"
 FIRST_DAY = to_day(date(2025, 1, 1))
 START_MS = 1_735_664_400_000
 """Midnight of that day in Asia/Ho_Chi_Minh."""
@@ -81,16 +81,7 @@ def measure(*, quick: bool) -> Iterator[Result]:
 
 
 def _measure(running: Stack, kind: str, hits: int) -> Iterator[Result]:
-    redis = running.redis()
-    url, server = running.store(kind)
-    asyncio.run(_write(url, hits))
-    api = running.service(
-        "api",
-        LUOT_REDIS_URL=redis.url,
-        LUOT_CLICKHOUSE_URL=url,
-        LUOT_ADMIN_TOKEN=TOKEN,
-    )
-    pids = [api.pid, *([server.pid] if server else [])]
+    api, server, pids = running.api(kind, partial(_write, hits=hits))
     for pid in pids:
         spread(pid)
     named = f"{kind}, {hits / 1e6:g} million hits"

@@ -20,7 +20,7 @@ from services.api.sites import routes as site_routes
 from services.api.sites.alerts import routes as alert_routes
 from services.api.sites.balances import routes as balance_routes
 from services.api.sites.corrections import routes as correction_routes
-from services.api.sites.desk import annotation_routes, share_routes
+from services.api.sites.desk import annotation_routes, group_share_routes, share_routes
 from services.api.sites.groups import routes as group_routes
 from services.api.sites.registry import Registry
 from services.api.sites.titles import routes as title_routes
@@ -80,6 +80,7 @@ def add_routes(
         alert_routes.router(registry, lambda: now().alerts),
         annotation_routes.router(registry, lambda: now().annotations),
         share_routes.router(registry, lambda: now().shares),
+        group_share_routes.router(registry, lambda: now().report_units, lambda: now().shares),
         title_routes.router(registry, lambda: now().titles, lambda: now().title_fetches),
         other_views.router(registry, lambda: now().store, lambda: now().access.audit),
         exports.router(registry, lambda: now().store),

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import TIMEOUT_SECONDS, Data, reason
+from services.cli.language import said
 from services.cli.terminal import Json, fail
 
 app = typer.Typer()
@@ -57,7 +58,7 @@ def snippet(
         )
     except (msgspec.ValidationError, ValueError) as error:
         fail(f"{server} runs Luot {scripts['version']}, whose answer cannot be read: {error}")
-    typer.echo(made.json() if as_json else made.text())
+    typer.echo(made.json() if as_json else made.text(said))
 
 
 def _get(client: Any, server: str, path: str) -> Any:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.language import said
 from services.cli.services import Host, Port, given
 from services.cli.terminal import clear_errors
 
@@ -41,5 +42,5 @@ def up(
 
 
 def _say(line: str) -> None:
-    typer.echo(line)
+    typer.echo(said(line))
     sys.stdout.flush()

@@ -131,7 +131,7 @@ class Line(StrEnum):
         rows=lambda _: [(Grain.TOTAL, 0)],
         by_default=True,
     )
-    PEAK = _line("peak", vi="Nhiều nhất cùng lúc", en="Most at once")
+    PEAK = _line("peak", vi="Truy cập đồng thời cao nhất", en="Most at once")
 
 
 PERIODS: Mapping[Line, Rows] = {line: line.rows for line in Line if line.rows}

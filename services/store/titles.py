@@ -1,6 +1,6 @@
 """Titles of pages, by the path under which a page is counted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from services.store.interface import Store
@@ -137,14 +137,26 @@ async def listed(store: Store, site: str, pattern: str, skip: int, limit: int) -
 
 async def of_paths(store: Store, sites: Sequence[str], paths: Sequence[str]) -> dict[str, str]:
     """Return the titles of pages; of several sites that of the first. Raises StoreError."""
+    known = await by_name(store, sites, paths)
+    return {path: title for path in paths if (title := first_of(known, sites, path))}
+
+
+async def by_name(
+    store: Store, sites: Sequence[str], paths: Sequence[str]
+) -> dict[tuple[str, str], str]:
+    """Return the titles that pages have, by the name of the site and the path. Raises StoreError.
+
+    sites  names that sites are kept under
+    """
     rows: list[Any] = []
     for some_paths in _in_pieces(paths):
         rows += await store.execute(_OF_PATHS, {"sites": list(sites), "paths": some_paths})
-    by_site = {(site, path): title for site, path, title in rows}
-    found: dict[str, str] = {}
-    for site in reversed(sites):
-        found |= {path: by_site[site, path] for path in paths if (site, path) in by_site}
-    return found
+    return {(site, path): title for site, path, title in rows}
+
+
+def first_of(known: Mapping[tuple[str, str], str], sites: Sequence[str], path: str) -> str:
+    """Return the title that the first of several sites has for a page; '' for none."""
+    return next((known[site, path] for site in sites if (site, path) in known), "")
 
 
 def matching(sites: Sequence[str]) -> tuple[str, dict[str, Any]]:

@@ -14,18 +14,22 @@ PAGE_ADDRESS = {
 }
 """The path of the page in the language of the templates, encoded as the value of a parameter."""
 
-_MORE = {
-    Preset.NUKEVIET: ", set in nv_site_theme() of the theme's theme.php by"
-    " $xtpl->assign('PAGE_ADDRESS', rawurlencode($client_info['selfurl']));",
+_SET_BY = {
+    Preset.NUKEVIET: "$xtpl->assign('PAGE_ADDRESS', rawurlencode($client_info['selfurl']));",
 }
 
 
 def explained(preset: Preset) -> str:
     """Return what the snippet says about the address of the page."""
+    if code := _SET_BY.get(preset):
+        return (
+            "After u= stands the address of the page as templates write it, set in nv_site_theme()"
+            f" of the theme's theme.php by {code}: Firefox and Safari do not tell it by themselves"
+        )
     if preset in PAGE_ADDRESS:
         return (
-            "After u= stands the address of the page as templates write it"
-            f"{_MORE.get(preset, '')}: Firefox and Safari do not tell it by themselves"
+            "After u= stands the address of the page as templates write it: Firefox and Safari do"
+            " not tell it by themselves"
         )
     return (
         "Where the portal can write the address of the page, add &amp;u= and that address,"

@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from textwrap import fill
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -80,18 +80,22 @@ class Snippet:
             "trusted-types": "luot"
         }
 
-    def text(self) -> str:
-        """Return everything for people, as HTML with comments."""
-        ways, descriptions = self.ways(), self._descriptions()
+    def text(self, say: Callable[[str], str] = str) -> str:
+        """Return everything for people, as HTML with comments; `say` says them in a language."""
+        ways, descriptions = self.ways(), self._descriptions(say)
         parts = []
         for title, names in _PARTS:
             if title:
-                parts.append(f"<!-- {title} -->")
+                parts.append(f"<!-- {say(title)} -->")
             parts += [
                 f"{_wrapped(f'<!-- {descriptions[name]} -->')}\n{ways[name]}" for name in names
             ]
         lines = "\n".join(f"{_MARGIN}{name} {value}" for name, value in self.policy().items())
-        parts += [_wrapped(f"<!-- {_POLICY}"), lines, _wrapped(f"{_POLICY_LINES} -->", _MARGIN)]
+        parts += [
+            _wrapped(f"<!-- {say(_POLICY)}"),
+            lines,
+            _wrapped(f"{say(_POLICY_LINES)} -->", _MARGIN),
+        ]
         return "\n\n".join(parts)
 
     def json(self) -> str:
@@ -108,13 +112,13 @@ class Snippet:
         }
         return json.dumps(answer, ensure_ascii=False, indent=2)
 
-    def _descriptions(self) -> dict[str, str]:
+    def _descriptions(self, say: Callable[[str], str] = str) -> dict[str, str]:
         given = {
             "version": self._script.version,
             "late": self.late_source(),
-            "page": explained(self._look.preset),
+            "page": say(explained(self._look.preset)),
         }
-        return {name: title.format(**given) for name, title in _TITLES.items()}
+        return {name: say(title).format(**given) for name, title in _TITLES.items()}
 
     def _image(self) -> str:
         # Without the policy, no browser names the page to another host; some never do.

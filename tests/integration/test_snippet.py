@@ -31,7 +31,7 @@ class Tags(HTMLParser):
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    running = Up(tmp_path_factory.mktemp("up") / "data")
+    running = Up(tmp_path_factory.mktemp("up") / "data", LANG="vi_VN.UTF-8", LC_ALL="")
     yield running
     assert running.end() == 0
 
@@ -48,6 +48,17 @@ def test_it_prints_tags_that_load(up: Up) -> None:
         assert ("integrity" in tag) == (tag.get("crossorigin") == "anonymous")
     assert "<visitor-counter></visitor-counter>" in done.stdout
     assert f"connect-src {up.url}" in done.stdout
+
+
+def test_both_commands_speak_vietnamese_where_the_environment_does(up: Up) -> None:
+    printed = "".join(up.output)
+    assert "Đang khởi động kho dữ liệu trong" in printed
+    assert "Đăng nhập với tên admin và mật khẩu " in printed
+    assert "Luot đã sẵn sàng: " in printed
+    vietnamese = {"LANG": "vi_VN.UTF-8", "LC_ALL": ""}
+    done = luot("snippet", "demo", "--data", str(up.data), **vietnamese)
+    assert "<!-- 1. Script, trong phần head của mọi trang" in done.stdout
+    assert "<visitor-counter></visitor-counter>" in done.stdout
 
 
 def test_the_ways_without_a_script_are_there(up: Up) -> None:
@@ -114,7 +125,7 @@ def test_the_public_address_is_in_the_tags_and_the_settings_are_not(up: Up) -> N
 def test_the_dashboard_shows_the_same_lines(up: Up, lang: str, said: tuple[str, ...]) -> None:
     told = json.loads(luot("snippet", "demo", "--json", LUOT_URL=up.url).stdout)
     ((name, password),) = re.findall(
-        r"Sign in as (\S+) with the password (\S+) ", "".join(up.output)
+        r"Đăng nhập với tên (\S+) và mật khẩu (\S+) ", "".join(up.output)
     )
     with httpx.Client(base_url=up.url, headers={"Accept-Language": lang}) as browser:
         signed = browser.post("/api/admin/sign-in", json={"name": name, "password": password})

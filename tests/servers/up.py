@@ -52,7 +52,8 @@ class Up:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self.read_until("Luot is ready")
+        # In every language.
+        self.read_until("/demo (Ctrl-C")
         self.url = (data / "url").read_text().strip()
         # A connection that is kept for the next request may be closed while a test waits.
         alone = httpx.Limits(max_keepalive_connections=0)

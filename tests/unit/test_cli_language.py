@@ -16,7 +16,8 @@ from typer.main import get_command
 from services.cli.audit import _action, _fields
 from services.cli.language import helped, said, spoken
 from services.cli.main import app
-from services.model.display import Lang
+from services.model.display import Lang, Preset
+from services.widget.snippet import PinnedScript, Snippet
 
 COMMANDS = Path(__file__).parents[2] / "services" / "cli"
 FILE = tomllib.loads(files("services.cli").joinpath("languages", "vi.toml").read_text("utf-8"))
@@ -117,6 +118,40 @@ def test_everything_that_doctor_says_is_known() -> None:
     assert [text for text in found if said(text) == text and text not in names] == []
 
 
+STARTED = sorted(
+    module
+    for folder in ("standalone", "embedded")
+    for module in COMMANDS.with_name(folder).glob("*.py")
+)
+STARTED += [COMMANDS / "up.py", COMMANDS.parent / "store" / "migrations.py"]
+TOLD_BY_UP = {"_say", "say", "UpError", "SchemaError", "SettingsError"}
+
+
+def test_everything_that_luot_up_says_is_known() -> None:
+    found = [
+        text
+        for module in STARTED
+        for call in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(call, ast.Call) and call.args
+        if getattr(call.func, "attr", getattr(call.func, "id", "")) in TOLD_BY_UP
+        for text in literal(call.args[0])
+    ]
+    assert len(found) > 20
+    assert [text for text in found if said(text) == text] == []
+
+
+def test_everything_that_a_snippet_says_is_known() -> None:
+    scripts = PinnedScript("0.1.0", "/v0.1.0/counter.js", "sha384-abc")
+    for preset in Preset:
+        made = Snippet("https://a.example", "mytho", scripts, {"preset": preset.value})
+        english, vietnamese = made.text(), made.text(said)
+        ways = made.ways()
+        assert all(way in vietnamese for way in ways.values())
+        comments = re.findall("<!--(.*?)-->", vietnamese, re.DOTALL)
+        assert len(comments) == len(re.findall("<!--", english))
+        assert not [one for one in comments if re.search(r"\b(the|and|of)\b", one)]
+
+
 def test_no_command_says_anything_past_the_language() -> None:
     unseen = []
     for module in sorted(COMMANDS.glob("*.py")):
@@ -134,13 +169,23 @@ def test_no_command_says_anything_past_the_language() -> None:
 def test_every_translation_is_of_something_that_is_said() -> None:
     written = {
         text
-        for module in (*COMMANDS.glob("*.py"), *COMMANDS.with_name("doctor").glob("*.py"))
+        for module in (
+            *COMMANDS.glob("*.py"),
+            *COMMANDS.with_name("doctor").glob("*.py"),
+            *COMMANDS.with_name("widget").glob("*.py"),
+            *STARTED,
+        )
         for node in ast.walk(ast.parse(module.read_text("utf-8")))
         if isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp)
         for text in literal(node)
     }
     ours = list(FILE["messages"])[OF_THE_LIBRARY:]
-    assert [text for text in ours if re.sub(r"\{[a-z]+\}", SAMPLE, text) not in written] == []
+    # What a snippet says stands in the code with its gaps.
+    assert [
+        text
+        for text in ours
+        if text not in written and re.sub(r"\{[a-z]+\}", SAMPLE, text) not in written
+    ] == []
 
 
 def test_a_translation_has_the_gaps_of_its_message() -> None:
@@ -176,6 +221,7 @@ def test_the_audit_log_has_the_words_of_the_dashboard(monkeypatch: pytest.Monkey
         ("site ad", "vi_VN.UTF-8", "Không có lệnh 'ad'. Có phải 'add' không?"),
         ("up --port x", "vi_VN.UTF-8", "Giá trị của '--port' không hợp lệ: phải là một số nguyên"),
         ("site list", "vi_VN.UTF-8", "luot: chưa đặt LUOT_TOKEN; cần một khóa API"),
+        ("up --data /dev/null/x", "vi_VN.UTF-8", "luot: không dùng được thư mục dữ liệu"),
         ("site list", "C", "luot: LUOT_TOKEN is not set; expected a token"),
         ("site ad", "de_DE.UTF-8", "No such command 'ad'."),
     ],

@@ -145,7 +145,12 @@ def test_no_text_becomes_markup(heading: str, label: str, preset: Preset, theme:
 
     image = badge.svg(shown)
     above = [heading] if heading.strip() else []
-    assert texts(image) == [*above, "08307145", f"{label}: 6.325", "Nhiều nhất cùng lúc: 40"]
+    assert texts(image) == [
+        *above,
+        "08307145",
+        f"{label}: 6.325",
+        "Truy cập đồng thời cao nhất: 40",
+    ]
     tags = {element.tag for element in ElementTree.fromstring(image).iter()}
     assert tags <= {element.tag for element in ElementTree.fromstring(badge.svg(plain)).iter()}
 

@@ -16,6 +16,7 @@ from services.model.display import Lang
 SERVICES = Path(__file__).parents[2] / "services"
 OF_PAGES = (
     "api/access",
+    "api/counter/paths.py",
     "api/dashboard",
     "api/sites",
     "api/stats",
@@ -40,7 +41,8 @@ VI = Language(Lang.VI)
 def modules() -> Iterator[str]:
     """Yield the modules whose refusals a page may say, by their paths in services/."""
     for place in OF_PAGES:
-        for path in sorted((SERVICES / place).rglob("*.py")):
+        of = SERVICES / place
+        for path in [of] if of.is_file() else sorted(of.rglob("*.py")):
             module = path.relative_to(SERVICES).as_posix()
             if not module.startswith(OF_PROGRAMS):
                 yield module

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from services.model.account import PLACE_PATTERN
 from services.model.group import GROUP_PLACE
@@ -19,3 +19,13 @@ SiteNames = Annotated[
         " below it have, now and later; '*' is every site, also later ones",
     ),
 ]
+
+
+def _flag(given: object) -> object:
+    if given not in ("true", "false") and not isinstance(given, bool):
+        raise ValueError("expected true or false")
+    return given
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""Yes or no in an address: `true` or `false`, and no other word."""

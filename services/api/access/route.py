@@ -143,13 +143,21 @@ def credentials() -> list[Callable[..., Any]]:
 
 def admin_router(prefix: str = "") -> APIRouter:
     """Return a router of such routes, below /api/admin."""
-    return APIRouter(
-        prefix=f"/api/admin{prefix}",
-        tags=["admin"],
-        route_class=AdminRoute,
-        # Only for the OpenAPI description; AdminRoute has checked by then.
-        dependencies=[Depends(scheme) for scheme in credentials()],
-    )
+    return _described(f"/api/admin{prefix}", "admin", AdminRoute)
+
+
+def stats_router(prefix: str = "", route_class: type[APIRoute] = AdminRoute) -> APIRouter:
+    """Return a router of routes of traffic.
+
+    route_class  another one where the site that is asked for decides who may read
+    """
+    return _described(prefix, "stats", route_class)
+
+
+def _described(prefix: str, tag: str, route_class: type[APIRoute]) -> APIRouter:
+    """Return a router whose description says how to authenticate; that is checked elsewhere."""
+    schemes = [Depends(scheme) for scheme in credentials()]
+    return APIRouter(prefix=prefix, tags=[tag], route_class=route_class, dependencies=schemes)
 
 
 def _limited(request: Request, most: int) -> Callable[[], Coroutine[Any, Any, Message]]:

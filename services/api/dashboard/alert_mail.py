@@ -6,6 +6,7 @@ from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import HOME
 from services.api.sites.alerts.judging import AlertKind
 from services.api.sites.alerts.telling import AlertNotice
+from services.model.calendar import to_date
 from services.model.display import Lang
 from services.model.site import Site
 from services.store.alerts import AlertEvent
@@ -31,10 +32,20 @@ class AlertComposer:
         message["Subject"] = " ".join(t(key, site=site.name or site.slug, **values).split())
         lines = [t(f"{key}.text", site=site.name or site.slug, **values)]
         if self._home:
-            lines += ["", t("alerts.mail.link", url=f"{self._home}/{site.slug}")]
+            lines += ["", t("alerts.mail.link", url=f"{self._home}/{site.slug}{_days(notice)}")]
             lines += [t("alerts.mail.settings", url=f"{self._home}/{site.slug}/alerts")]
         message.set_content("\n".join(lines) + "\n")
         return message
+
+
+def _days(notice: AlertNotice) -> str:
+    """Return the parameters that show the day of which a message tells, on the site's page."""
+    event, site = notice.event, notice.site
+    if event is None:
+        return ""
+    at = (event.end_until or event.ended) if notice.is_over else (event.until or event.noticed)
+    # What ends at midnight was on the day before.
+    return f"?period=day&date={to_date(site.day_of(at - 1)).isoformat()}"
 
 
 def hours(since: int, until: int, site: Site, t: Language) -> str:

@@ -34,6 +34,7 @@ class AlertRow(NamedTuple):
     end_numbers: str
     mailed: str
     problem: str
+    not_sent: str
 
 
 async def alerts(page: PageRequest) -> Response:
@@ -112,4 +113,9 @@ def _row(page: PageRequest, one: AlertEvent) -> AlertRow:
         end_numbers=numbers(one.end_seen, one.end_usual) if one.end_until else "",
         mailed=" · ".join(moment(at) for at in (one.told, one.end_told) if at) or "–",
         problem=one.problem,
+        not_sent=t(
+            "alerts.given_up"
+            if page.dependencies.alerts.is_given_up(one)
+            else "report.mail.problem"
+        ),
     )

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from services.api.dashboard.page_request import HOME, PageRequest
+from services.api.stats.reports.report_query import REPORT_PERIODS
 from services.api.stats.site_query import CUSTOM, YESTERDAY, Scope, SiteQuery
 from services.api.stats.spans import Period, follows_calendar, span_of
 from services.model.calendar import months_later, to_date
@@ -75,6 +76,19 @@ class Links:
         """Return the address of a page below that of the site, with the same query."""
         return f"{self._path}{path}{_text(self.scope.query)}"
 
+    def elsewhere(self, home: str) -> str:
+        """Return the address of the page of another site or group, of the same days."""
+        return elsewhere(home, self.scope.query)
+
+    @property
+    def report(self) -> str:
+        """The address of the report of the period shown; of one that reports lack, of the last."""
+        query = self.scope.query
+        fields = {"opening": "" if query.opening == _DEFAULT.opening else query.opening}
+        if query.period in REPORT_PERIODS:
+            fields |= {"period": query.period, "date": query.dates or _iso(self.scope.span.first)}
+        return f"{self._path}/report{_encoded(fields)}"
+
     def with_more(self, **changes: str) -> str:
         """Return the address with some of its own parameters changed, '' for none."""
         return self.home + _text(self.scope.query, {**self.more, **changes})
@@ -131,8 +145,19 @@ def _iso(day: int) -> str:
     return to_date(day).isoformat()
 
 
+def elsewhere(home: str, query: SiteQuery) -> str:
+    """Return the address of another page that shows the same days, without filters.
+
+    It names the period, also one that this page opens with: the other may open with another one.
+    """
+    return home + _text(msgspec.structs.replace(query, filters="", opens_with=""))
+
+
 def _text(query: SiteQuery, more: Mapping[str, str] | None = None) -> str:
-    parameters = _parameters(query) | dict(more or {})
+    return _encoded(_parameters(query) | dict(more or {}))
+
+
+def _encoded(parameters: Mapping[str, str]) -> str:
     text = urlencode({name: value for name, value in parameters.items() if value}, safe=":,/=")
     return f"?{text}" if text else ""
 

@@ -1,11 +1,17 @@
 """The message with a report: as text, as HTML and as a workbook."""
 
+from collections.abc import Sequence
 from email.message import EmailMessage
 from html import escape
 
 from services.api.dashboard import report_sheets
 from services.api.dashboard.language import Language
-from services.api.stats.reports.traffic_report import ReportFigure, TrafficReport
+from services.api.stats.reports.traffic_report import (
+    ReportFigure,
+    ReportList,
+    ReportPart,
+    TrafficReport,
+)
 from services.api.stats.reports.workbook import XLSX, workbook
 from services.model.display import Lang
 
@@ -21,6 +27,7 @@ def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
     message["Subject"] = " ".join(f"{title}: {unit}".split())
     message["Auto-Submitted"] = "auto-generated"
     figures = [_figure(one, t) for one in report.figures]
+    most_read = [(_page(row), t.number(row.count)) for row in report.pages.rows]
     heads = [t("report.measure"), t("report.value"), t("report.before"), t("report.year_before")]
     lines = [
         unit,
@@ -32,12 +39,14 @@ def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
             for name, value, before, year in figures
         ),
         "",
+        *_as_lines(most_read, t),
         *notes,
         "",
         t("report.mail.attached"),
     ]
     message.set_content("\n".join(lines) + "\n")
-    message.add_alternative(_html(unit, title, days, heads, figures, notes, t), subtype="html")
+    html = _html(unit, title, days, heads, figures, notes, _pages(most_read, report.pages, t), t)
+    message.add_alternative(html, subtype="html")
     kind, _, subtype = XLSX.partition("/")
     message.add_attachment(
         workbook(report_sheets.sheets(report, t), lang),
@@ -46,6 +55,36 @@ def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
         filename=f"{report.file_name}.xlsx",
     )
     return message
+
+
+def _page(row: ReportPart) -> str:
+    """Return a page in words: of what site it is, its title, and its path."""
+    words = [row.site, row.title, row.name]
+    return " · ".join(word for word in words if word)
+
+
+def _as_lines(most_read: Sequence[tuple[str, str]], t: Language) -> list[str]:
+    if not most_read:
+        return []
+    return [t("panel.page"), *(f"{count}: {name}" for name, count in most_read), ""]
+
+
+def _pages(most_read: Sequence[tuple[str, str]], listed: ReportList, t: Language) -> str:
+    """Return the most read pages as HTML; '' for none."""
+    rows = "".join(
+        f'<tr><td>{escape(name)}</td><td align="right">{escape(count)}</td></tr>'
+        for name, count in most_read
+    )
+    if not rows:
+        return ""
+    heads = (
+        f'<th align="left">{escape(t("by.page"))}</th>'
+        f'<th align="right">{escape(t(f"measure.{listed.measure}"))}</th>'
+    )
+    return (
+        f"<h2>{escape(t('panel.page'))}</h2>"
+        f'<table cellpadding="6"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    )
 
 
 def _figure(one: ReportFigure, t: Language) -> tuple[str, str, str, str]:
@@ -69,6 +108,7 @@ def _html(
     heads: list[str],
     figures: list[tuple[str, str, str, str]],
     notes: list[str],
+    pages: str,
     t: Language,
 ) -> str:
     head = "".join(f'<th align="left">{escape(one)}</th>' for one in heads)
@@ -79,6 +119,6 @@ def _html(
     return (
         f'<!doctype html><html lang="{t.lang}"><meta charset="utf-8"><body>'
         f"<p>{escape(unit)}</p><h1>{escape(title)}</h1><p>{escape(days)}</p>"
-        f'<table cellpadding="6"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        f'<table cellpadding="6"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{pages}'
         f"<ul>{said}</ul><p>{escape(t('report.mail.attached'))}</p></body></html>"
     )

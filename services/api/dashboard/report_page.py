@@ -14,11 +14,12 @@ from services.api.dashboard import report_sheets
 from services.api.dashboard.chart import NARROW, WIDE, Point, chart
 from services.api.dashboard.language import PARAMETER, Language
 from services.api.dashboard.page_request import HOME, PageRequest
+from services.api.dashboard.query_parameters import elsewhere
 from services.api.stats.reports.report_query import DEFAULT, REPORT_PERIODS, ReportQuery
 from services.api.stats.reports.traffic_report import TrafficReport
 from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.reports.workbook import XLSX, workbook
-from services.api.stats.site_query import CUSTOM, MEASURED, OPENINGS
+from services.api.stats.site_query import CUSTOM, MEASURED, OPENINGS, SiteQuery
 from services.http.departures import unless_gone
 from services.model.account import Role
 
@@ -69,6 +70,14 @@ async def report(page: PageRequest) -> Response:
     return page.render(
         "report.html",
         home=home_of(unit),
+        back=elsewhere(
+            home_of(unit),
+            SiteQuery(
+                query.period,
+                query.dates or made.days.first.isoformat(),
+                opening=query.opening,
+            ),
+        ),
         report=made,
         title=report_sheets.title(made, t),
         unit=report_sheets.unit(made),

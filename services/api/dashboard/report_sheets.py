@@ -238,16 +238,20 @@ def _of_list(
     report: TrafficReport, panel: str, name: str, listed: ReportList, head: str, t: Language
 ) -> Sheet:
     several = panel == "page" and report.group is not None
+    titled = any(row.title for row in listed.rows)
     headings = [t(f"by.{panel}"), t(f"measure.{listed.measure}"), t("measure.share")]
     rows: list[list[SheetCell]] = [
         [
             *([row.site] if several else []),
             part_name(panel, row.name, t),
+            *([row.title] if titled else []),
             row.count,
             Percent(row.percent),
         ]
         for row in listed.rows
     ]
+    if titled:
+        headings.insert(1, t("titles.title"))
     if several:
         headings.insert(0, t("report.site"))
     problem = [t("panel.refused")] if listed.problem else []

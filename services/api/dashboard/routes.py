@@ -29,6 +29,7 @@ from services.api.dashboard import (
     site_form,
     site_page,
     sites_page,
+    titles_file,
     titles_page,
     tokens_page,
 )
@@ -115,6 +116,8 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     pages.add(f"{SITE}/notes/{{id}}/remove", notes_page.remove, Role.EDITOR, "POST")
     pages.add(f"{SITE}/titles", titles_page.titles, Role.VIEWER)
     pages.add(f"{SITE}/titles", titles_page.write, Role.EDITOR, "POST")
+    pages.add(f"{SITE}/titles.csv", titles_file.csv, Role.VIEWER)
+    pages.add_upload(f"{SITE}/titles/file", titles_file.send, Role.EDITOR)
     pages.add(f"{SITE}/titles/remove", titles_page.remove, Role.EDITOR, "POST")
     pages.add(f"{SITE}/titles/plan", titles_page.plan, Role.EDITOR, "POST")
     pages.add(f"{SITE}/titles/fetch", titles_page.fetch, Role.EDITOR, "POST")
@@ -130,6 +133,9 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
     for ending, handler in (("", report_page.report), (".xlsx", report_page.xlsx)):
         shown = f"{SHARE}/{{secret}}{REPORT}{ending}"
         pages.add_shown(shown, handler, shown_pages.shared_report)
+    # Before those of sites: a group may be called "online", and no site "groups".
+    pages.add_public(PUBLIC_GROUP, groups_page.public_group)
+    pages.add_public(f"{PUBLIC_GROUP}/sites.{{ending}}", groups_page.public_file)
     for path, find in (
         (f"{PUBLIC}/{{slug}}", shown_pages.public_site),
         (f"{SHARE}/{{secret}}", shown_pages.shared_site),
@@ -139,9 +145,6 @@ def routes(dependencies: Callable[[], Dependencies]) -> list[BaseRoute]:
         pages.add_shown(f"{path}/all/{{panel}}", rows_page.rows, find)
         pages.add_shown(f"{path}/all/{{panel}}/csv", rows_page.csv, find)
         pages.add_shown(f"{path}/online", shown_pages.online, find)
-    # Behind those of sites: one of the name "groups" keeps its addresses.
-    pages.add_public(PUBLIC_GROUP, groups_page.public_group)
-    pages.add_public(f"{PUBLIC_GROUP}/sites.{{ending}}", groups_page.public_file)
 
     pages.add(USERS, people.users, Role.OWNER)
     pages.add(USERS, people.add, Role.OWNER, "POST")

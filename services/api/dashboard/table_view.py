@@ -173,7 +173,7 @@ def groups(
 
 def address_of(group: Group, scope: Scope) -> str:
     """Return the address of the page of a group, of the same period."""
-    return Links("", scope, f"{HOME}/groups/{group.slug}").path()
+    return query_parameters.elsewhere(f"{HOME}/groups/{group.slug}", scope.query)
 
 
 def numbers(of: SumOfSites, scope: Scope, t: Language) -> NumberCells:
@@ -230,7 +230,7 @@ def _row(row: RankedSite, scope: Scope, t: Language, *, is_public: bool) -> Show
         str(row.rank),
         site.name or site.slug,
         ", ".join(hosts) or site.slug,
-        Links("", scope, home).path(),
+        query_parameters.elsewhere(home, scope.query),
         numbers(row.numbers, scope, t),
         row.online,
         silent,

@@ -1,6 +1,6 @@
 """`/admin/sites/{slug}/titles`: what pages are called, and where that is read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -18,13 +18,14 @@ from services.api.stats.rows.search import MAX_SEARCH
 from services.http.errors import ApiError
 
 _MOST_PAGES = 1000
+_REFUSED_LINES = 50
 _TOLD = (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS)
 """Refusals that the page tells, beside those of any form."""
 
 
 async def titles(page: PageRequest) -> Response:
     """Return the titles of a site, and how far the reading of its portal is."""
-    return await _page(page, {})
+    return await titles_with(page, {})
 
 
 async def write(page: PageRequest) -> Response:
@@ -34,7 +35,7 @@ async def write(page: PageRequest) -> Response:
         new = NewTitle.model_validate({"path": form.get("path"), "title": form.get("title")})
         await page.dependencies.titles.write(page.principal, page.site, [(new.path, new.title)])
     except (ValidationError, ApiError) as error:
-        return await _page(page, mistakes(error, *_TOLD))
+        return await titles_with(page, mistakes(error, *_TOLD))
     return _back(page)
 
 
@@ -43,7 +44,7 @@ async def remove(page: PageRequest) -> Response:
     try:
         await page.dependencies.titles.remove(page.principal, page.site, page.form.get("path"))
     except ApiError as error:
-        return await _page(page, mistakes(error, *_TOLD))
+        return await titles_with(page, mistakes(error, *_TOLD))
     return _back(page)
 
 
@@ -61,7 +62,7 @@ async def plan(page: PageRequest) -> Response:
         given = new.model_dump(exclude_none=True)
         await page.dependencies.titles.change_plan(page.principal, page.site, **given)
     except (ValidationError, ApiError) as error:
-        return await _page(page, mistakes(error, *_TOLD))
+        return await titles_with(page, mistakes(error, *_TOLD))
     return _back(page)
 
 
@@ -70,7 +71,7 @@ async def fetch(page: PageRequest) -> Response:
     try:
         await page.dependencies.title_fetches.begin(page.principal, page.site)
     except ApiError as error:
-        return await _page(page, mistakes(error, *_TOLD))
+        return await titles_with(page, mistakes(error, *_TOLD))
     return page.redirect(f"{page.base}/titles")
 
 
@@ -79,7 +80,7 @@ async def cancel(page: PageRequest) -> Response:
     try:
         await page.dependencies.title_fetches.cancel(page.principal, page.site)
     except ApiError as error:
-        return await _page(page, mistakes(error, *_TOLD))
+        return await titles_with(page, mistakes(error, *_TOLD))
     return page.redirect(f"{page.base}/titles")
 
 
@@ -87,7 +88,13 @@ def _back(page: PageRequest) -> Response:
     return page.redirect(f"{page.base}/titles", saved=True)
 
 
-async def _page(page: PageRequest, errors: Mapping[str, str]) -> Response:
+async def titles_with(
+    page: PageRequest, errors: Mapping[str, str], refused: Sequence[tuple[int, str]] = ()
+) -> Response:
+    """Return the page with what was wrong in a form, or with the lines of a file that were.
+
+    refused  numbers of lines, and why each is refused
+    """
     site, t = page.site, page.t
     asked: Any = whole_number(page.parameter("page", "1")) or 1
     number = min(asked, _MOST_PAGES)
@@ -105,9 +112,12 @@ async def _page(page: PageRequest, errors: Mapping[str, str]) -> Response:
 
     return page.render(
         "titles.html",
-        HTTPStatus.BAD_REQUEST if errors else HTTPStatus.OK,
+        HTTPStatus.BAD_REQUEST if errors or refused else HTTPStatus.OK,
         site=site,
         errors=errors,
+        refused=refused[:_REFUSED_LINES],
+        refused_count=len(refused),
+        written=whole_number(page.parameter("written")),
         form=page.form,
         search=search,
         rows=found.rows,
@@ -115,6 +125,7 @@ async def _page(page: PageRequest, errors: Mapping[str, str]) -> Response:
         earlier_rows=listed(number - 1) if number > 1 else "",
         later_rows=listed(number + 1) if found.has_more else "",
         counts=t("titles.counts", titles=t.number(counts.titles), waiting=t.number(counts.waiting)),
+        counts_any=bool(counts.titles),
         run=run,
         is_running=run.state == RUNNING,
         run_is=t(f"titles.run.{run.state}", at=t.moment(at, zone)) if run.state else "",

@@ -4,7 +4,7 @@ import datetime
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from services.api.imports.undo import UndoPreview
 from services.api.sites.corrections.schemas import ChangeOut
@@ -32,10 +32,10 @@ class NewImport(BaseModel):
     lines: int = Field(ge=0, le=MAX_LINES)
     first_at: Milliseconds = Field(description="time of the first line, ms since 1970, UTC")
     last_at: Milliseconds = Field(description="time of the last line")
-    overlapping: bool = Field(
+    overlapping: StrictBool = Field(
         False, description="take it although another file of the site is of the same time"
     )
-    dry_run: bool = Field(False, description="answer, and begin nothing")
+    dry_run: StrictBool = Field(False, description="answer, and begin nothing")
 
 
 class ImportOut(BaseModel):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api.access.audit import Audit
 from services.api.access.route import Who, admin_router, needs, site_of
 from services.api.counter.body import iso
+from services.api.sites.new_slug import NewSlug
 from services.api.sites.registry import Registry
 from services.api.sites.service import NewSite, SiteFields, Sites, Slug
 from services.http.errors import unavailable
@@ -78,7 +79,7 @@ class NewName(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    slug: Slug
+    slug: NewSlug
 
 
 class Into(BaseModel):

@@ -16,6 +16,7 @@ from services.api.counter.paths import MAX_LENGTH
 from services.api.sites import tenancy
 from services.api.sites.erasure import Erasures
 from services.api.sites.merging import Merging
+from services.api.sites.new_slug import NewSlug
 from services.api.sites.registry import Registry
 from services.api.sites.schemas import DisplayFields, merged
 from services.http.errors import ApiError, bad_request, shown, unavailable
@@ -140,7 +141,7 @@ class SiteFields(BaseModel):
 class NewSite(SiteFields):
     """A site that is to be created."""
 
-    slug: Slug
+    slug: NewSlug
 
 
 class Sites:

@@ -12,7 +12,7 @@ from services.api.stats.results import Row, StatsResult
 
 CSV = "text/csv"
 JSON = "application/json"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a cell that a spreadsheet may run begins with, by OWASP's page on CSV injection; the last
 four are the wide forms of the first four."""
 HEADERS = {
@@ -115,5 +115,5 @@ def _cell(cell: Cell) -> str:
     if not isinstance(cell, str):
         return str(cell)
     # A leading apostrophe makes a spreadsheet read the cell as text.
-    safe = f"'{cell}" if cell.startswith(_FORMULA) else cell
+    safe = f"'{cell}" if cell.startswith(FORMULA) else cell
     return '"{}"'.format(safe.replace('"', '""'))

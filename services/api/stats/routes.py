@@ -6,8 +6,9 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.routing import APIRoute
 
-from services.api.access.route import credentials
+from services.api.access.route import stats_router
 from services.api.counter.online import OnlineReader
 from services.api.counter.parameters import one_of
 from services.api.sites.registry import Registry
@@ -112,12 +113,8 @@ class Stats:
 
 def router(stats: Callable[[], Stats]) -> APIRouter:
     """Return the routes; `stats` is called for every request."""
-    routes = APIRouter(
-        prefix=PREFIX,
-        tags=["stats"],
-        # For the OpenAPI description; the site's name decides what may be read.
-        dependencies=[Depends(scheme) for scheme in credentials()],
-    )
+    # The site that is asked for decides who may read.
+    routes = stats_router(PREFIX, route_class=APIRoute)
 
     async def site_of(request: Request, site_id: SiteId = None) -> Site:
         return await readable(request, stats().registry, site_id)

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from services.api.access.route import AdminRoute, Who, credentials, needs
+from services.api.access.route import Who, needs, stats_router
 from services.api.sites.registry import Registry
 from services.api.stats.query import whole
 from services.model.account import Role
@@ -46,12 +46,7 @@ class ReadableSites(BaseModel):
 
 def router(registry: Callable[[], Registry]) -> APIRouter:
     """Return the route; `registry` is called for every request."""
-    routes = APIRouter(
-        tags=["stats"],
-        route_class=AdminRoute,
-        # For the OpenAPI description; AdminRoute has checked by then.
-        dependencies=[Depends(scheme) for scheme in credentials()],
-    )
+    routes = stats_router()
 
     @routes.get(PATH)
     @needs(Role.VIEWER)

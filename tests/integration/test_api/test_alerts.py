@@ -178,7 +178,7 @@ async def test_a_silence_is_told_once_when_it_begins_and_once_when_it_is_over(
     assert message["Subject"] == "Mỹ Tho: không có lượt xem từ 12/6/2024 12:00"
     text = message.get_content()
     assert "đến 12/6/2024 18:00 vẫn chưa có lượt nào" in text
-    assert "https://thongke.example.vn/admin/sites/mytho\n" in text
+    assert "https://thongke.example.vn/admin/sites/mytho?period=day&date=2024-06-12\n" in text
     (event,) = (await desk.get(PATH)).json()["events"]
     assert event["kind"] == "silent"
     assert event["since"] == at(12).timestamp() * 1000
@@ -324,6 +324,14 @@ async def test_what_fails_is_tried_again_and_another_process_takes_over(
     shown = (await desk.get(PAGE)).text
     assert "Chưa gửi được, sẽ thử lại" in shown
     assert "The disk is full" in shown
+    (event,) = (await desk.get(PATH)).json()["events"]
+    assert event["given_up"] is False
+    failed_at = clock.now
+    clock.set(at(15, days=2))
+    assert "Chưa gửi được, không thử lại nữa" in (await desk.get(PAGE)).text
+    (event,) = (await desk.get(PATH)).json()["events"]
+    assert event["given_up"] is True
+    clock.now = failed_at
     # The process that noticed is gone, and holds the lock for a while.
     await apis[0].stop()
     smtp.refusing = False

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from datetime import date
+from html import unescape
 from typing import Any
 
 import httpx
@@ -28,7 +29,7 @@ async def call(client: httpx.AsyncClient, method: str, path: str, body: Any = No
 
 
 async def page(client: httpx.AsyncClient, path: str = "/admin/sites/mytho", **query: str) -> str:
-    answer = await client.get(path, params=query, headers=HTML)
+    answer = await client.get(path, params=query or None, headers=HTML)
     assert answer.status_code == 200, answer.text
     return answer.text
 
@@ -81,13 +82,57 @@ async def test_another_period_that_is_asked_for_stays_in_all_addresses(
     assert "period=30d&amp;measure=visits" in text
     assert "period=30d&amp;compare=none" in text
     opened = await page(client)
-    assert "period=report_month" not in opened
+    assert "/admin/sites/mytho?period=report_month" not in opened
     assert "/admin/sites/mytho?period=30d" in opened
     for path in ("/public/mytho", "/admin/sites/mytho"):
         answer = await client.get(path, headers={"Accept": "text/html"})
         assert first_day(answer.text) == REPORT_MONTH, path
     csv = await client.get("/admin/sites/mytho/csv/timeseries", headers=HTML)
     assert "2023-12-15" in csv.headers["content-disposition"]
+
+
+async def test_links_to_other_pages_show_the_same_days_whatever_those_open_with(
+    client: httpx.AsyncClient,
+) -> None:
+    await call(client, "POST", "/groups", {"slug": "mien", "public": True})
+    new = {"slug": "vung", "parent": "mien", "default_period": "quarter", "sites": ["mytho"]}
+    await call(client, "POST", "/groups", new)
+    settings = {"default_period": "month", "public_dashboard": True}
+    await call(client, "PATCH", "/sites/mytho", settings)
+    seen = set()
+    for start in ("/admin", "/admin/groups", "/admin/groups/mien", "/public/groups/mien"):
+        for query in ({}, {"period": "report_month", "compare": "year_over_year"}):
+            text = await page(client, start, **query)
+            main = text.partition("<main")[2]
+            links = {unescape(link) for link in re.findall(r'<a [^>]*href="([^"]+)"', main)}
+            for link in links:
+                path = link.partition("?")[0]
+                if path == start or path.endswith((".csv", ".xlsx")):
+                    continue
+                shown = (await client.get(link, headers=HTML)).text
+                if 'name="from"' in shown and not path.endswith("/report"):
+                    assert first_day(shown) == first_day(text), (start, link)
+                    compare = 'name="compare" value="year_over_year"'
+                    assert (compare in shown) == bool(query), (start, link)
+                    seen.add((start, path))
+    assert {path for _, path in seen} == {
+        *("/admin", "/admin/groups", "/admin/groups/mien", "/admin/groups/vung"),
+        *("/admin/sites/mytho", "/public/mytho", "/public/groups/mien"),
+    }
+    # The report has the days that are shown, where it knows their period; and leads back to them.
+    for home in ("/admin/sites/mytho", "/admin/groups/vung"):
+        for period, first in (("report_month", REPORT_MONTH), ("month", MONTH)):
+            text = await page(client, home, period=period)
+            (link,) = re.findall(rf'href="({home}/report[^"]*)"', text)
+            assert unescape(link) == f"{home}/report?period={period}&date={first}"
+            report = await page(client, unescape(link))
+            (back,) = re.findall(r'<a href="([^"]+)">←', report)
+            assert first_day(await page(client, unescape(back))) == first
+        rolling = await page(client, home, period="30d")
+        assert f'href="{home}/report"' in rolling
+    for group in ("vung", "mien"):
+        await call(client, "PATCH", f"/groups/{group}", {"sites": []})
+    await call(client, "PATCH", "/sites/mytho", {"default_period": "", "public_dashboard": False})
 
 
 async def test_the_report_opens_with_it_where_it_is_a_period_of_reports(

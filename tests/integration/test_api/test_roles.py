@@ -1,7 +1,9 @@
 """Who may use which address: every route of the application stands in the table below."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import httpx
@@ -9,6 +11,7 @@ import pytest
 from starlette.routing import BaseRoute, Mount, Route
 
 from services.api.app import Api
+from services.api.sites.new_slug import TAKEN
 from tests.integration.test_api.world import TOKEN, Clock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -170,6 +173,13 @@ TABLE: dict[str, tuple[int, str, int]] = {
         }.items()
     },
     "GET /api/v1/reports/{slug}": (VIEWER, "/api/v1/reports/mytho", 200),
+    "GET /api/admin/groups/{group}/shares": (EDITOR, "/api/admin/groups/none/shares", 404),
+    "POST /api/admin/groups/{group}/shares": (EDITOR, "/api/admin/groups/none/shares", 400),
+    "DELETE /api/admin/groups/{group}/shares/{id}": (
+        EDITOR,
+        "/api/admin/groups/none/shares/none",
+        404,
+    ),
     "GET /api/v1/groups/{group}/report": (VIEWER, "/api/v1/groups/none/report", 404),
     "GET /api/v1/sites": (VIEWER, "/api/v1/sites", 200),
     "GET /api/v1/table": (VIEWER, "/api/v1/table", 200),
@@ -295,6 +305,8 @@ TABLE: dict[str, tuple[int, str, int]] = {
     "POST /admin/sites/{slug}/hidden": (EDITOR, "/admin/sites/mytho/hidden", 400),
     "GET /admin/sites/{slug}/titles": (VIEWER, "/admin/sites/mytho/titles", 200),
     "POST /admin/sites/{slug}/titles": (EDITOR, "/admin/sites/mytho/titles", 400),
+    "GET /admin/sites/{slug}/titles.csv": (VIEWER, "/admin/sites/mytho/titles.csv", 200),
+    "POST /admin/sites/{slug}/titles/file": (EDITOR, "/admin/sites/mytho/titles/file", 400),
     **{
         f"POST /admin/sites/{{slug}}/titles/{what}": (
             EDITOR,
@@ -396,6 +408,41 @@ async def test_every_route_stands_in_the_table_and_nothing_else_does(api: Api) -
     missing = sorted(set(found) - set(TABLE))
     assert missing == [], "say in TABLE who may use it"
     assert sorted(set(TABLE) - set(found)) == []
+
+
+def named(segment: str, text: str) -> str | None:
+    """Return what a segment of a route takes from a text; '' for nothing, None if it is another."""
+    escaped = [re.escape(part) for part in re.split(r"\{\w+\}", segment)]
+    found = re.fullmatch("(.+)".join(escaped), text)
+    return None if found is None else "".join(found.groups())
+
+
+def collisions(taken: Collection[str]) -> Iterator[tuple[str, str, set[str]]]:
+    """Yield two routes, and slugs of sites and groups with which both have one address.
+
+    taken  slugs that no site can have
+    """
+    for one, other in permutations(TABLE, 2):
+        (way, path), (other_way, other_path) = one.split(" "), other.split(" ")
+        if way != other_way or path.count("/") != other_path.count("/"):
+            continue
+        slugs, is_same = set[str](), True
+        for segment, there in zip(path.split("/"), other_path.split("/"), strict=True):
+            if "{" in there:
+                is_same &= not (segment in taken and "{slug}" in there)
+                continue
+            found = named(segment, there)
+            is_same &= found is not None and not (found in taken and "{slug}" in segment)
+            if found and re.search(r"\{(slug|group)\}", segment):
+                slugs.add(found)
+        if is_same and slugs:
+            yield one, other, slugs
+
+
+async def test_no_slug_makes_two_routes_have_one_address() -> None:
+    assert list(collisions(TAKEN)) == []
+    without = [slug for *_, slugs in collisions(()) for slug in slugs]
+    assert sorted(set(without)) == ["all", "csv", "groups", "online"]
 
 
 async def test_every_route_answers_whom_the_table_says_and_nobody_else(

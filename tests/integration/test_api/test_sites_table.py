@@ -187,6 +187,32 @@ async def test_people_see_their_own_sites_and_the_groups_of_these(
         assert (await lan.get("/admin/groups/huyen/edit")).status_code == 403
 
 
+async def test_a_group_may_have_any_slug_and_no_site_that_of_their_addresses(
+    client: httpx.AsyncClient,
+) -> None:
+    for slug in ("online", "csv", "all", "groups"):
+        new = {"slug": slug, "name": f"Nhóm {slug}", "public": True, "sites": ["mytho"]}
+        made = await client.post("/api/admin/groups", json=new, headers=ADMIN)
+        assert made.status_code == 201, made.text
+        shown = await client.get(f"/public/groups/{slug}", params=DAY)
+        assert f"Nhóm {slug}" in shown.text
+        file = await client.get(f"/public/groups/{slug}/sites.csv", params=DAY)
+        assert file.headers["content-type"].startswith("text/csv")
+        await client.delete(f"/api/admin/groups/{slug}", headers=ADMIN)
+    for path, body in (
+        ("/api/admin/sites", {"slug": "groups"}),
+        ("/api/admin/sites/mytho/rename", {"slug": "groups"}),
+    ):
+        refused = await client.post(path, json=body, headers=ADMIN)
+        assert refused.status_code == 400
+        assert "addresses of groups" in refused.json()["errors"]["slug"][0]
+    page = await client.post(
+        "/admin/new-site", data={"slug": "groups", "timezone": "UTC"}, headers=HTML
+    )
+    assert page.status_code == 400
+    assert "là phần đầu địa chỉ của các nhóm" in page.text
+
+
 async def test_anybody_sees_the_public_sites_of_a_public_group_and_nothing_else(
     client: httpx.AsyncClient, five: None
 ) -> None:

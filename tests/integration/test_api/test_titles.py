@@ -318,6 +318,61 @@ async def test_the_page_says_what_was_wrong_and_how_the_reading_ended(
             assert answer.status_code == 400, below
 
 
+async def upload(client: httpx.AsyncClient, content: bytes) -> httpx.Response:
+    files = {"file": ("tieu-de.csv", content)}
+    address = "/admin/sites/mytho/titles/file"
+    return await client.post(address, files=files, headers={**ADMIN, **HTML}, timeout=60)
+
+
+async def test_titles_go_out_and_in_as_a_file_as_a_whole_or_not_at_all(
+    reading: Api, client: httpx.AsyncClient, portal: Portal
+) -> None:
+    # As Excel writes it in Vietnam: semicolons, and a mark before the heading or none.
+    rows = 'Đường dẫn;Tiêu đề\r\n/tin/1;"Họp ""báo""; quý I"\r\nhttp://mytho.example/tin/2;=1+1\r\n'
+    for content in (rows.encode("utf-8-sig"), rows.encode(), rows.encode("utf-16")):
+        answer = await upload(client, content)
+        assert answer.status_code == 303, answer.text
+    expected = {"/tin/1": 'Họp "báo"; quý I', "/tin/2": "=1+1"}
+    assert await known(client) == expected
+    again = await client.get(answer.headers["location"], headers={**ADMIN, **HTML})
+    assert "Đã ghi 0 tiêu đề." in again.text
+
+    file = await client.get("/admin/sites/mytho/titles.csv", headers={**ADMIN, **HTML})
+    assert file.text == (
+        '\ufeff"Trang","tiêu đề"\r\n"/tin/1","Họp ""báo""; quý I"\r\n"/tin/2","\'=1+1"\r\n'
+    )
+    assert "mytho-titles.csv" in file.headers["content-disposition"]
+    changed = file.text.replace("quý I", "quý II").encode()
+    assert "written=1" in (await upload(client, changed)).headers["location"]
+    expected["/tin/1"] = 'Họp "báo"; quý II'
+    assert await known(client) == expected
+
+    wrong = "/tin/3,Ba\nhttp://la.example/,Lạ\n/tin/4\n/tin/3,Bốn\n/tin/5,\u200b\n"
+    answer = await upload(client, wrong.encode())
+    assert answer.status_code == 400
+    assert "4 dòng không ghi được" in answer.text
+    for line, why in (
+        (2, "cần đường dẫn như /tin-tuc/1"),
+        (3, "cần đường dẫn và tiêu đề"),
+        (4, "trùng trang với dòng 1"),
+        (5, "cần một tiêu đề"),
+    ):
+        assert f"<li>Dòng {line}: " in answer.text
+        assert why in answer.text
+    for content, why in (
+        (b"", "tệp rỗng"),
+        (b"/tin/1,\xff\xfe\n", "dòng 1 không ở bảng mã UTF-8"),
+        ("trang,tiêu đề\n".encode(), "không có dòng nào gồm đường dẫn và tiêu đề"),
+        (b"x" * 8_500_000, "quá lớn; chỉ nhận tối đa 8388608 byte"),
+        (b"/t,t\n" * 50_002, "50000"),
+        (b"".join(b"/t/%d,t\n" % number for number in range(49_999)), "50000 trang được đặt tên"),
+    ):
+        answer = await upload(client, content)
+        assert answer.status_code == 400, why
+        assert why in answer.text, why
+    assert await known(client) == expected
+
+
 async def test_a_portal_that_fails_is_left_in_peace_and_asked_again(
     reading: Api, client: httpx.AsyncClient, portal: Portal
 ) -> None:

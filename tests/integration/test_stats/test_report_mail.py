@@ -112,11 +112,24 @@ async def test_the_report_of_a_group_goes_out_like_that_of_a_site(
     answer = await desk.post(page, data=form)
     assert answer.status_code == 303, answer.text
     clock.now = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
+    query = {"period": "month", "date": "2024-12-31"}
+    said = (await desk.get("/api/v1/groups/tinh/report", params=query)).json()
+    first = said["pages"]["rows"][0]
+    titled = {"path": first["name"], "title": "Tin <1>"}
+    named = await desk.put(f"/api/admin/sites/{first['site']}/titles", json=titled)
+    assert named.status_code == 200, named.text
     assert await sender(mailing).send_due() == 1
     ((_, message),) = smtp.received
     assert message["Subject"] == "Báo cáo lượng truy cập tháng 12/2024: UBND tỉnh"
-    query = {"period": "month", "date": "2024-12-31"}
     said = (await desk.get("/api/v1/groups/tinh/report", params=query)).json()
+    most_read = said["pages"]["rows"][0]
+    assert most_read == {**first, "title": "Tin <1>"}
+    body, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert body is not None
+    assert html is not None
+    line = f"{most_read['count']}: {most_read['site']} · Tin <1> · {most_read['name']}"
+    assert line in body.get_content()
+    assert f"{most_read['site']} · Tin &lt;1&gt; · {most_read['name']}" in html.get_content()
     (attached,) = message.iter_attachments()
     book = openpyxl.load_workbook(io.BytesIO(attached.get_content()))
     assert book["Tổng hợp"]["B4"].value == said["figures"][0]["value"]

@@ -400,3 +400,68 @@ async def test_what_was_taken_back_merged_and_brought_along_is_in_the_sum_once(
         assert {row["slug"] for row in said["sites"]} == set(OF_GROUP)
         said["sites"] = [row for row in said["sites"] if row["slug"] != "portal-7"]
         await sum_of_reports(client, said, once, **query)
+
+
+async def test_pages_have_their_titles_on_the_page_in_the_workbook_and_for_programs(
+    client: httpx.AsyncClient, group: str
+) -> None:
+    query = {"period": "quarter", "date": "2024-02-01"}
+    rows = (await group_report(client, group, **query))["pages"]["rows"]
+    assert {row["title"] for row in rows} == {""}
+    # Two sites may have the same path: each has its own title.
+    one = rows[0]
+    title = {"path": one["name"], "title": f"=Tin <{one['site']}>"}
+    titles = f"/api/admin/sites/{one['site']}/titles"
+    assert (await client.put(titles, json=title)).status_code == 200
+    try:
+        said = (await group_report(client, group, **query))["pages"]["rows"]
+        assert [row["title"] for row in said] == [title["title"], *[""] * (len(said) - 1)]
+        of_site = (await report(client, one["site"], **query))["pages"]["rows"]
+        assert {row["name"]: row["title"] for row in of_site if row["title"]} == {
+            title["path"]: title["title"]
+        }
+        for home, columns in ((f"groups/{group}", 2), (f"sites/{one['site']}", 1)):
+            shown = {**query, "lang": "vi"}
+            answer = await client.get(f"/admin/{home}/report.xlsx", params=shown)
+            sheet = openpyxl.load_workbook(io.BytesIO(answer.content))["Trang xem nhiều"]
+            assert [cell.value for cell in sheet[3]][columns - 1 : columns + 1] == [
+                "Trang",
+                "Tiêu đề",
+            ]
+            cell = sheet.cell(4, columns + 1)
+            assert (sheet.cell(4, columns).value, cell.value) == tuple(title.values())
+            assert cell.data_type == "s"
+            html = {"Accept": "text/html"}
+            page = await client.get(f"/admin/{home}/report", params=shown, headers=html)
+            assert f"=Tin &lt;{one['site']}&gt;</span>" in page.text
+    finally:
+        await client.delete(titles, params={"path": one["name"]})
+
+
+async def test_programs_make_and_withdraw_links_to_reports_of_a_group(
+    client: httpx.AsyncClient, group: str
+) -> None:
+    shares = f"/api/admin/groups/{group}/shares"
+    for wrong, field in (
+        ({"name": "Sở"}, "report"),
+        ({"name": "Sở", "report": None}, "report"),
+        ({"name": "Sở", "report": {"period": "week"}}, "period"),
+        ({"name": "", "report": {"period": "month"}}, "name"),
+    ):
+        refused = await client.post(shares, json=wrong)
+        assert refused.status_code == 400, wrong
+        assert field in refused.json()["errors"], refused.text
+    new = {"name": "Sở TT&TT", "report": {"period": "month", "date": "2024-03-01"}}
+    made = await client.post(shares, json=new)
+    assert made.status_code == 201, made.text
+    one = made.json()
+    assert one["report"] == {"period": "month", "date": "2024-03-01", "opening": "exclude"}
+    (listed,) = (await client.get(shares)).json()["shares"]
+    assert listed == {name: value for name, value in one.items() if name != "path"}
+    html = {"Accept": "text/html", "Accept-Language": "vi", "Authorization": ""}
+    shown = await client.get(one["path"], headers=html)
+    assert "Tổng của 5 trang web" in shown.text
+    assert (await client.delete(f"{shares}/none")).status_code == 404
+    assert (await client.delete(f"{shares}/{one['id']}")).status_code == 204
+    assert (await client.get(one["path"], headers=html)).status_code == 404
+    assert (await client.get(shares)).json() == {"shares": []}

@@ -21,7 +21,12 @@ def router(registry: Callable[[], Registry], of: Callable[[], Alerts]) -> APIRou
     known = Depends(site_of(registry))
 
     async def out(site: Site, rule: AlertRule) -> AlertsOut:
-        return alerts_out(rule, await of().events(site), is_mail_ready=of().is_mail_ready)
+        known = of()
+        return alerts_out(
+            rule,
+            [(event, known.is_given_up(event)) for event in await known.events(site)],
+            is_mail_ready=known.is_mail_ready,
+        )
 
     @routes.get("")
     @needs(Role.EDITOR)

@@ -1,5 +1,6 @@
 """What a site's editors say of its alerts, and what they are told, as the API has it."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -66,7 +67,10 @@ class AlertEventOut(BaseModel):
     ended: int | None = Field(description="when it was noticed to be over; null while it is not")
     mailed: int | None = Field(description="when the message of its beginning went out")
     mailed_end: int | None = Field(description="when that of its end went out")
-    problem: str = Field(description="why the next message was not sent; it is tried again")
+    problem: str = Field(description="why the next message was not sent")
+    given_up: bool = Field(
+        description="whether it is not tried again: after two days, or where nobody wants it now"
+    )
 
 
 class AlertsOut(AlertFields):
@@ -76,8 +80,13 @@ class AlertsOut(AlertFields):
     events: list[AlertEventOut] = Field(description="the last 50, the newest first")
 
 
-def alerts_out(rule: AlertRule, events: list[AlertEvent], *, is_mail_ready: bool) -> AlertsOut:
-    """Return them as the API shows them."""
+def alerts_out(
+    rule: AlertRule, events: Iterable[tuple[AlertEvent, bool]], *, is_mail_ready: bool
+) -> AlertsOut:
+    """Return them as the API shows them.
+
+    events  each with whether its next message is not tried again
+    """
     return AlertsOut(
         addresses=list(rule.addresses),
         lang=Lang(rule.lang),
@@ -85,11 +94,11 @@ def alerts_out(rule: AlertRule, events: list[AlertEvent], *, is_mail_ready: bool
         spike_percent=rule.spike_percent or None,
         drop_percent=rule.drop_percent or None,
         is_mail_ready=is_mail_ready,
-        events=[_event_out(one) for one in events],
+        events=[_event_out(one, given_up=given_up) for one, given_up in events],
     )
 
 
-def _event_out(one: AlertEvent) -> AlertEventOut:
+def _event_out(one: AlertEvent, *, given_up: bool) -> AlertEventOut:
     has_views = one.kind != AlertKind.SILENT
     return AlertEventOut(
         id=one.id,
@@ -103,4 +112,5 @@ def _event_out(one: AlertEvent) -> AlertEventOut:
         mailed=one.told or None,
         mailed_end=one.end_told or None,
         problem=one.problem,
+        given_up=given_up,
     )

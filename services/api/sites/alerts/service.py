@@ -7,7 +7,7 @@ from http import HTTPStatus
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
 from services.api.sites.alerts.schemas import AlertFields
-from services.api.sites.alerts.telling import AlertTeller
+from services.api.sites.alerts.telling import AlertTeller, is_given_up
 from services.api.stats.reports.mailer import MailError, checked_addresses
 from services.http.errors import ApiError, Told, bad_request, unavailable
 from services.model.display import Lang
@@ -61,6 +61,10 @@ class Alerts:
             return await alerts.recent(self._store, site.kept_as, SHOWN_EVENTS)
         except StoreError as error:
             raise unavailable(f"the store cannot be read: {error}") from error
+
+    def is_given_up(self, event: AlertEvent) -> bool:
+        """Tell whether the next message of an event is not tried again."""
+        return is_given_up(event, int(self._clock() * 1000))
 
     async def change(self, who: Principal, site: Site, fields: AlertFields) -> AlertRule:
         """Set the rules of a site. Raises ApiError, 400 for what is no address."""

@@ -42,6 +42,12 @@ class AlertNotice(NamedTuple):
 Compose = Callable[[AlertNotice], EmailMessage]
 
 
+def is_given_up(event: AlertEvent, now_ms: int) -> bool:
+    """Tell whether the next message of an event, which could not be sent, is not tried again."""
+    is_old = now_ms - (event.ended or event.noticed) > OLD_MS
+    return bool(event.problem) and (is_old or bool(event.dismissed))
+
+
 class AlertTeller:
     """Sends what is due; what fails is tried again later, after longer and longer pauses."""
 

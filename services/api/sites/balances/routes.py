@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from services.api.access.fields import Flag
 from services.api.access.route import Who, admin_router, needs, site_of
 from services.api.sites.balances import checks
 from services.api.sites.balances.schemas import (
@@ -86,9 +87,9 @@ def router(registry: Callable[[], Registry], balances: Callable[[], Balances]) -
         ],
         reason: Annotated[str, Query(min_length=1, max_length=500, pattern=TEXT_PATTERN)],
         dry_run: Annotated[
-            bool, Query(description="read and check everything, enter nothing")
+            Flag, Query(description="read and check everything, enter nothing")
         ] = False,
-        skip_refused: Annotated[bool, Query(description="enter the lines that can be")] = False,
+        skip_refused: Annotated[Flag, Query(description="enter the lines that can be")] = False,
     ) -> BulkEntered:
         """Enter the numbers of a file as one: views of many pages, or the counts of many days.
 

@@ -73,9 +73,12 @@ class NewShareOut(ShareOut):
 
 
 class ShareList(BaseModel):
-    """The links of a site."""
+    """The links of a site, or of a group."""
 
     shares: list[ShareOut]
+
+
+OfLink = Annotated[str, Path(alias="id", description="the id of a link")]
 
 
 def router(registry: Callable[[], Registry], links: Callable[[], ShareLinks]) -> APIRouter:
@@ -87,7 +90,9 @@ def router(registry: Callable[[], Registry], links: Callable[[], ShareLinks]) ->
     @needs(Role.EDITOR)
     async def list_shares(site: Annotated[Site, known]) -> ShareList:
         """The links that show the traffic of a site to whoever has them."""
-        return ShareList(shares=[_out(one) for one in await links().of(ReportUnit.of_site(site))])
+        return ShareList(
+            shares=[share_out(one) for one in await links().of(ReportUnit.of_site(site))]
+        )
 
     @routes.post("", status_code=HTTPStatus.CREATED)
     @needs(Role.EDITOR)
@@ -95,15 +100,11 @@ def router(registry: Callable[[], Registry], links: Callable[[], ShareLinks]) ->
         """Make a link; it takes an owner, unless LUOT_EDITORS_PUBLISH is on."""
         query = None if new.report is None else new.report.query
         made = await links().make(who, ReportUnit.of_site(site), new.name, query)
-        return NewShareOut(**_out(made.link).model_dump(), path=path_of(made))
+        return made_out(made)
 
     @routes.delete("/{id}", status_code=HTTPStatus.NO_CONTENT)
     @needs(Role.EDITOR)
-    async def withdraw_share(
-        site: Annotated[Site, known],
-        id_: Annotated[str, Path(alias="id", description="the id of a link")],
-        who: Who,
-    ) -> None:
+    async def withdraw_share(site: Annotated[Site, known], id_: OfLink, who: Who) -> None:
         """Withdraw a link: within a second it shows nothing any more."""
         await links().withdraw(who, ReportUnit.of_site(site), id_)
 
@@ -115,7 +116,13 @@ def path_of(made: NewShareLink) -> str:
     return f"{SHARE}/{made.secret}" + (REPORT if made.link.period else "")
 
 
-def _out(link: ShareLink) -> ShareOut:
+def made_out(made: NewShareLink) -> NewShareOut:
+    """Return a link that was just made as the API shows it, this once."""
+    return NewShareOut(**share_out(made.link).model_dump(), path=path_of(made))
+
+
+def share_out(link: ShareLink) -> ShareOut:
+    """Return a link as the API shows it."""
     query = report_of(link)
     report = query and SharedReportFields(
         period=query.period, date=query.dates, opening=query.opening

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from services.api.access.fields import TEXT_PATTERN
 from services.api.access.route import Who, admin_router, needs
@@ -25,7 +25,7 @@ OwnSites = Annotated[
 ]
 
 IsPublic = Annotated[
-    bool,
+    StrictBool,
     Field(description="whether anybody may see the table of those of its sites that are public"),
 ]
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from services.api.sites.titles.named_pages import PAGES_A_RUN
 from services.api.sites.titles.page_title import MAX_TITLE
@@ -81,8 +81,8 @@ class PlanChanges(BaseModel):
     sitemap: str | None = Field(
         None, max_length=MAX_URL, description="'' for the one that the portal names itself"
     )
-    daily: bool | None = Field(None, description="read the portal once a day")
-    in_top: bool | None = Field(None, description="show titles in the public most read pages")
+    daily: StrictBool | None = Field(None, description="read the portal once a day")
+    in_top: StrictBool | None = Field(None, description="show titles in the public most read pages")
 
 
 class PlanOut(BaseModel):

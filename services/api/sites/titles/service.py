@@ -1,17 +1,19 @@
 """The titles of pages: looked up for whoever shows pages, and written by people."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
 from services.api.access.audit import Audit
 from services.api.access.principal import Principal
-from services.api.counter import paths
 from services.api.sites.registry import Registry
+from services.api.sites.titles import title_file
+from services.api.sites.titles.given import page_of, title_of
 from services.api.sites.titles.named_pages import MOST_PAGES, is_host_of
-from services.api.sites.titles.page_title import tidy
+from services.api.sites.titles.title_file import TitleFile
 from services.api.stats.rows.search import pattern_of
 from services.enrich.urls import read_page
 from services.http.errors import ApiError, Told, bad_request, shown, unavailable
@@ -47,6 +49,8 @@ class Titles:
         self._registry = registry
         self._audit = audit
         self._clock = clock
+        self._reading = asyncio.Lock()
+        """Files are read one by one: each is held in memory."""
 
     async def of(self, site: Site, pages: Collection[str]) -> dict[str, str]:
         """Return the titles of those pages that have one; none while they cannot be read."""
@@ -81,7 +85,19 @@ class Titles:
 
         Raises ApiError, 400 for what is no page of the site and for no title, 409 at 50,000 pages.
         """
-        named = {_path(site, page): _title(title) for page, title in given}
+        named = {page_of(site, page): title_of(title) for page, title in given}
+        return await self.write_all(who, site, named)
+
+    async def read_file(self, site: Site, content: bytes) -> TitleFile:
+        """Return what a file says, one file at a time. Raises ApiError, 400."""
+        async with self._reading:
+            return await title_file.read(content, site)
+
+    async def write_all(self, who: Principal, site: Site, named: Mapping[str, str]) -> int:
+        """Write titles by path, all or none, and return how many are new or others than before.
+
+        Raises ApiError, 409 at 50,000 pages.
+        """
         known = await self._some(site, named)
         changed = [
             self._by_hand(site, path, known.get(path), title)
@@ -119,7 +135,7 @@ class Titles:
 
         Raises ApiError, 404 where it has none.
         """
-        path = _path(site, page)
+        path = page_of(site, page)
         known = (await self._some(site, [path])).get(path)
         if known is None or known.gone or not known.title:
             told = Told(f"{shown(path)} has no title", "titles.none_of", path=path)
@@ -188,24 +204,6 @@ class Titles:
             await titles.save(self._store, rows)
         except StoreError as error:
             raise unavailable(f"the store did not take the change: {error}") from error
-
-
-def _path(site: Site, page: str) -> str:
-    """Return the path under which a page is counted, by its path or address."""
-    if page.startswith("/"):
-        return paths.counted(page, site)
-    address = read_page(page)
-    if address is None or not is_host_of(site, address.host):
-        message = f"{shown(page)}; expected a path such as /tin-tuc/1, or an address of the site"
-        raise bad_request("path", message)
-    return site.counted_path(address.path, address.query)
-
-
-def _title(given: str) -> str:
-    title = tidy(given)
-    if not title:
-        raise bad_request("title", f"{shown(given)}; expected a title")
-    return title
 
 
 def _sitemap(site: Site, given: str) -> str:

@@ -4,10 +4,10 @@ import datetime
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from services.api.access.route import AdminRoute, Who, credentials, needs
+from services.api.access.route import Who, needs, stats_router
 from services.api.stats.comparison import Comparison
 from services.api.stats.many.many_sites import SumOfSites
 from services.api.stats.many.table import ORDERS, SORTS, SitesTable, TableQuery
@@ -133,12 +133,7 @@ TableOrder = Annotated[
 
 def router(tables: Callable[[], SiteTables]) -> APIRouter:
     """Return the route; `tables` is called for every request."""
-    routes = APIRouter(
-        tags=["stats"],
-        route_class=AdminRoute,
-        # For the OpenAPI description; AdminRoute has checked by then.
-        dependencies=[Depends(scheme) for scheme in credentials()],
-    )
+    routes = stats_router()
 
     @routes.get(PATH)
     @needs(Role.VIEWER)

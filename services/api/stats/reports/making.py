@@ -1,6 +1,6 @@
 """Makes a report of a site, or of a group of sites."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from services.api.stats.measures import Counts, Measure, change
@@ -8,6 +8,7 @@ from services.api.stats.opening import Opening
 from services.api.stats.panel_reading import ordered_by
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports.group_numbers import numbers_of_group
+from services.api.stats.reports.page_titles import PageOfSite, titles_of
 from services.api.stats.reports.report_query import ReportQuery, ReportScope, report_scope
 from services.api.stats.reports.site_numbers import (
     LISTS,
@@ -54,6 +55,7 @@ async def make_report(
     else:
         numbers = await numbers_of_group(reader, sites, scope, at_ms, is_public=is_public)
     first_day = numbers.first_day
+    titles = await titles_of(reader, sites, numbers.lists["pages"].rows)
     return TrafficReport(
         group=None if unit.group is None else ReportedGroup(slug=unit.slug, name=unit.name),
         sites=[_site(one) for one in numbers.sites],
@@ -75,7 +77,15 @@ async def make_report(
         ],
         by_day=_rows(numbers.by_day, scope),
         by_month=_rows(numbers.by_month, scope),
-        **{name: _list(name, numbers.lists[name], numbers.traffic.now) for name in LISTS},
+        **{
+            name: _list(
+                name,
+                numbers.lists[name],
+                numbers.traffic.now,
+                titles if name == "pages" else {},
+            )
+            for name in LISTS
+        },
     )
 
 
@@ -137,7 +147,9 @@ def _rows(rows: Sequence[tuple[date, Counts]], scope: ReportScope) -> list[Repor
     ]
 
 
-def _list(name: str, listed: ListNumbers, traffic: Counts) -> ReportList:
+def _list(
+    name: str, listed: ListNumbers, traffic: Counts, titles: Mapping[PageOfSite, str]
+) -> ReportList:
     measure = ordered_by(LISTS[name])
     whole = max(int(traffic.value(measure) or 0), sum(row.counted for row in listed.rows), 1)
     return ReportList(
@@ -145,6 +157,7 @@ def _list(name: str, listed: ListNumbers, traffic: Counts) -> ReportList:
         rows=[
             ReportPart(
                 name=row.name,
+                title=titles.get((row.site, row.name), ""),
                 site=row.site,
                 count=row.counted,
                 percent=round(100 * row.counted / whole, 1),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.api.access.route import AdminRoute, Who, credentials, needs, site_of
+from services.api.access.route import Who, needs, site_of, stats_router
 from services.api.sites.groups.routes import OfGroup
 from services.api.sites.registry import Registry
 from services.api.stats.opening import Opening
@@ -50,12 +50,7 @@ def router(
     units: Callable[[], ReportUnits],
 ) -> APIRouter:
     """Return the routes; what they need is looked up for every request."""
-    routes = APIRouter(
-        tags=["stats"],
-        route_class=AdminRoute,
-        # For the OpenAPI description; AdminRoute has checked by then.
-        dependencies=[Depends(scheme) for scheme in credentials()],
-    )
+    routes = stats_router()
     known = site_of(registry)
 
     @routes.get(PATH)

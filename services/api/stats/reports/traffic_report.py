@@ -62,6 +62,7 @@ class ReportPart(BaseModel):
     """A page, a source or a kind of device; `site` is its slug in a report of several sites."""
 
     name: str
+    title: str = Field(description="of a page; empty where none is known")
     site: str
     count: int
     percent: float = Field(description="of all of the period")

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
 from services.api.access.authenticator import authenticate, authenticator
-from services.api.access.route import Needed, admit, credentials
+from services.api.access.route import Needed, admit, stats_router
 from services.api.stats import answers
 from services.api.stats.routes import Stats
 from services.api.stats.sites import asking, readable, refuse_strangers, summed
@@ -29,11 +30,8 @@ MAX_BODY = 64_000
 
 def router(stats: Callable[[], Stats]) -> APIRouter:
     """Return the route; `stats` is called for every request."""
-    routes = APIRouter(
-        tags=["stats"],
-        # For the OpenAPI description; the site's name decides what may be read.
-        dependencies=[Depends(scheme) for scheme in credentials()],
-    )
+    # The site that is asked for decides who may read.
+    routes = stats_router(route_class=APIRoute)
 
     @routes.post(
         PATH,

@@ -137,9 +137,8 @@ def test_the_month_of_an_office(browser: Browser, office: Office) -> None:
     press(page.locator(".against summary"))
     press(page.get_by_role("link", name="So với cùng kỳ năm trước"))
     expect(page.locator(".against summary")).to_contain_text(f"/{year_before[:4]}")
-    for month, cell in ((last, page.locator(".sum .count.now")),):
-        total = sum(of.get(month, 0) for of in office.views.values())
-        expect(cell).to_have_text(written(total))
+    total = sum(of[last] for of in office.views.values())
+    expect(page.locator(".sum .count.now")).to_have_text(written(total))
     row = table.filter(has_text=NAME)
     expect(row.locator(".count.now")).to_have_text(written(views[last]))
     expect(row.locator(".changed [aria-hidden]")).to_have_text(
@@ -165,7 +164,7 @@ def test_the_month_of_an_office(browser: Browser, office: Office) -> None:
     look(page)
     press(page.get_by_role("link", name="Bỏ tất cả"))
     expect(tile.locator(".value")).to_have_text(written(views[last]))
-    press(page.get_by_role("link", name="Xem tất cả: Trang xem nhiều"))
+    press(page.locator("#page .every a"))
     rows = page.locator(".rows tbody tr")
     expect(rows).to_have_count(12)
     press(page.get_by_role("searchbox"), "End")
@@ -201,3 +200,52 @@ def test_the_month_of_an_office(browser: Browser, office: Office) -> None:
         press(page.get_by_role("link", name="Tải tệp Excel"))
     kept = download.value.path().read_bytes()
     assert cells(kept) == [[int(number.replace(".", "")) for number in row[::2]] for row in texts]
+
+    # Every month from now on; and that of last month at once, by who runs the server.
+    press(page.get_by_role("link", name="Gửi báo cáo qua thư"))
+    page.get_by_label("Người nhận").fill("chutich@dongthap.example")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("row", name="chutich@dongthap.example")).to_be_visible()
+    look(page)
+    owner = Desk(browser, url)
+    owner.sign_in(ADMIN, first_password(office.up))
+    expect(owner.page.locator(".sites")).to_be_visible()
+    owner.open(f"/admin/sites/{SITE}/report/mail")
+    owner.page.get_by_label("Người nhận", exact=True).fill("chutich@dongthap.example")
+    press(owner.page.get_by_role("button", name="Gửi báo cáo tháng trước"))
+    expect(owner.page.get_by_role("status")).to_be_visible()
+    ((receivers, message),) = office.smtp.received
+    assert receivers == ["chutich@dongthap.example"]
+    said, shown, book = parts(message)
+    for name, row in zip(("Lượt xem", "Lượt truy cập", "Khách truy cập"), texts, strict=False):
+        assert f"{name}: {row[0]} " in said
+        assert f">{row[0]}</td>" in shown
+    assert cells(book) == cells(kept)
+    owner.page.set_content(shown)
+    look(owner.page)
+    owner.close()
+
+    # And out: a page of before says nothing more.
+    press(page.get_by_role("button", name="Đăng xuất"))
+    expect(page.get_by_text("Bạn đã đăng xuất khỏi Luot.")).to_be_visible()
+    look(page)
+    desk.open(f"/admin/sites/{SITE}")
+    expect(page.get_by_role("link", name="Đăng nhập bằng Cổng tỉnh")).to_be_visible()
+    desk.close()
+
+
+def cells(book: bytes) -> list[list[object]]:
+    """Return the numbers of the summary of a workbook: of this period, before, a year before."""
+    sheet = openpyxl.load_workbook(io.BytesIO(book))["Tổng hợp"]
+    head = [cell.value for cell in sheet[3]]
+    columns = [head.index(name) for name in ("Kỳ này", "Kỳ trước", "Cùng kỳ năm trước")]
+    return [[sheet[row][column].value for column in columns] for row in range(4, 8)]
+
+
+def parts(message: EmailMessage) -> tuple[str, str, bytes]:
+    """Return what a message says as text, as HTML, and its workbook."""
+    plain, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    (book,) = message.iter_attachments()
+    return plain.get_content(), html.get_content(), book.get_content()

@@ -9,13 +9,17 @@ from services.api.stats.reports.traffic_report import ReportFigure, TrafficRepor
 from services.api.stats.reports.workbook import XLSX, workbook
 from services.model.display import Lang
 
+# Programs for mail know no style sheets, or half of them: each cell says how it looks.
+_BODY = "font: 15px/1.5 sans-serif; max-width: 640px"
+_CELL = "padding: 6px 10px 6px 0; border-bottom: 1px solid #ccc; vertical-align: top"
+
 
 def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
     """Return the message, without sender and receivers."""
     t = Language(lang)
     title, unit = report_sheets.title(report, t), report_sheets.unit(report)
     days = report_sheets.days(report.days, t)
-    notes = report_sheets.notes(report, t)
+    notes = [report_sheets.compared(report, t), *report_sheets.notes(report, t)]
     message = EmailMessage()
     # A name may have separators of lines that a header must not have.
     message["Subject"] = " ".join(f"{title}: {unit}".split())
@@ -71,14 +75,26 @@ def _html(
     notes: list[str],
     t: Language,
 ) -> str:
-    head = "".join(f'<th align="left">{escape(one)}</th>' for one in heads)
+    name, *measured = heads
+    head = f'<th align="left" style="{_CELL}">{escape(name)}</th>' + "".join(
+        f'<th align="right" style="{_CELL}">{escape(one)}</th>' for one in measured
+    )
     rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in figures
+        f'<tr><th align="left" style="{_CELL}; font-weight: normal">{escape(name)}</th>'
+        f'<td align="right" style="{_CELL}; font-weight: bold">{escape(value)}</td>'
+        + "".join(f'<td align="right" style="{_CELL}">{escape(cell)}</td>' for cell in compared)
+        + "</tr>"
+        for name, value, *compared in figures
     )
     said = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return (
-        f'<!doctype html><html lang="{t.lang}"><meta charset="utf-8"><body>'
-        f"<p>{escape(unit)}</p><h1>{escape(title)}</h1><p>{escape(days)}</p>"
-        f'<table cellpadding="6"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-        f"<ul>{said}</ul><p>{escape(t('report.mail.attached'))}</p></body></html>"
+        f'<!doctype html><html lang="{t.lang}"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<title>{escape(title)}</title><body style="{_BODY}"><main>'
+        f'<p style="margin: 0">{escape(unit)}</p>'
+        f'<h1 style="font-size: 20px; margin: 4px 0">{escape(title)}</h1>'
+        f'<p style="margin: 0 0 16px">{escape(days)}</p>'
+        f'<table style="border-collapse: collapse"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+        f"<ul>{said}</ul><p>{escape(t('report.mail.attached'))}</p></main></body></html>"
     )

@@ -198,7 +198,7 @@
   });
 
   // Menus close as people expect.
-  const menus = (act) => every("details.custom[open]", act);
+  const menus = (act) => every("details:is(.custom, .menu)[open]", act);
   document.addEventListener("click", (event) => menus((menu) => {
     if (!menu.contains(event.target)) menu.open = false;
   }));

@@ -1,5 +1,6 @@
 """The message with a report: as text, as HTML and as a workbook."""
 
+from collections.abc import Sequence
 from email.message import EmailMessage
 from html import escape
 
@@ -32,7 +33,7 @@ def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
         days,
         "",
         *(
-            f"{name}: {value} ({heads[2]}: {before}; {heads[3]}: {year})"
+            f"{name}: {value} ({heads[2]}: {', '.join(before)}; {heads[3]}: {', '.join(year)})"
             for name, value, before, year in figures
         ),
         "",
@@ -52,7 +53,11 @@ def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
     return message
 
 
-def _figure(one: ReportFigure, t: Language) -> tuple[str, str, str, str]:
+_Figure = tuple[str, str, Sequence[str], Sequence[str]]
+"""A measure and its number; the number to compare with and the change, where it is known, twice."""
+
+
+def _figure(one: ReportFigure, t: Language) -> _Figure:
     return (
         t(f"measure.{one.measure}"),
         t.number(one.value),
@@ -61,9 +66,9 @@ def _figure(one: ReportFigure, t: Language) -> tuple[str, str, str, str]:
     )
 
 
-def _compared(value: int | None, change: float | None, t: Language) -> str:
-    text = report_sheets.change_text(change, t)
-    return t.number(value) if change is None else f"{t.number(value)}, {text}"
+def _compared(value: int | None, change: float | None, t: Language) -> Sequence[str]:
+    known = [] if change is None else [report_sheets.change_text(change, t)]
+    return [t.number(value), *known]
 
 
 def _html(
@@ -71,7 +76,7 @@ def _html(
     title: str,
     days: str,
     heads: list[str],
-    figures: list[tuple[str, str, str, str]],
+    figures: Sequence[_Figure],
     notes: list[str],
     t: Language,
 ) -> str:
@@ -82,7 +87,10 @@ def _html(
     rows = "".join(
         f'<tr><th align="left" style="{_CELL}; font-weight: normal">{escape(name)}</th>'
         f'<td align="right" style="{_CELL}; font-weight: bold">{escape(value)}</td>'
-        + "".join(f'<td align="right" style="{_CELL}">{escape(cell)}</td>' for cell in compared)
+        + "".join(
+            f'<td align="right" style="{_CELL}">{"<br>".join(map(escape, cell))}</td>'
+            for cell in compared
+        )
         + "</tr>"
         for name, value, *compared in figures
     )

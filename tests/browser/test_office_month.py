@@ -192,6 +192,7 @@ def test_the_month_of_an_office(browser: Browser, office: Office) -> None:
     # The report of the month, on the page, as a workbook, and by e-mail: the same numbers.
     press(page.get_by_role("link", name="Báo cáo"))
     figures = page.locator(".report section").first.locator("tbody tr")
+    expect(figures).to_have_count(4)
     texts = [row.locator("td").all_inner_texts() for row in figures.all()]
     assert texts[0][0] == written(views[last])
     assert (texts[0][2], texts[0][4]) == (written(views[before]), written(views[year_before]))

@@ -95,7 +95,11 @@ async def report(page: PageRequest) -> Response:
                 panel,
                 listed,
                 [
-                    (report_sheets.part_name(panel, row.name, t), names.get(row.site, row.site), row)
+                    (
+                        report_sheets.part_name(panel, row.name, t),
+                        names.get(row.site, row.site),
+                        row,
+                    )
                     for row in listed.rows
                 ],
             )

@@ -195,7 +195,13 @@ def sheets(report: TrafficReport, t: Language) -> list[Sheet]:
         for row in report.by_month
     ]
     return [
-        Sheet(t("report.sheet.summary"), head, headings, summary, [compared(report, t), *notes(report, t)]),
+        Sheet(
+            t("report.sheet.summary"),
+            head,
+            headings,
+            summary,
+            [compared(report, t), *notes(report, t)],
+        ),
         *([_of_sites(report, head, t)] if report.group else []),
         Sheet(t("report.sheet.days"), head, [t("report.day"), *counted], by_day),
         Sheet(t("report.sheet.months"), head, [t("report.month_of"), *counted], by_month),

@@ -218,9 +218,9 @@ def test_the_month_of_an_office(browser: Browser, office: Office) -> None:
     ((receivers, message),) = office.smtp.received
     assert receivers == ["chutich@dongthap.example"]
     said, shown, book = parts(message)
-    for name, row in zip(("Lượt xem", "Lượt truy cập", "Khách truy cập"), texts, strict=False):
-        assert f"{name}: {row[0]} " in said
-        assert f">{row[0]}</td>" in shown
+    for name, numbers in zip(("Lượt xem", "Lượt truy cập", "Khách truy cập"), texts, strict=False):
+        assert f"{name}: {numbers[0]} " in said
+        assert f">{numbers[0]}</td>" in shown
     assert cells(book) == cells(kept)
     # As a program for mail shows it: on a page without the policy of Luot.
     letter = owner.context.new_page()

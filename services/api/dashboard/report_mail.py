@@ -88,7 +88,8 @@ def _html(
         f'<tr><th align="left" style="{_CELL}; font-weight: normal">{escape(name)}</th>'
         f'<td align="right" style="{_CELL}; font-weight: bold">{escape(value)}</td>'
         + "".join(
-            f'<td align="right" style="{_CELL}">{"<br>".join(map(escape, cell))}</td>'
+            f'<td align="right" style="{_CELL}; white-space: nowrap">'
+            f"{'<br>'.join(map(escape, cell))}</td>"
             for cell in compared
         )
         + "</tr>"

@@ -20,12 +20,12 @@ PHONE = {"width": 360, "height": 740}
 Shown = Callable[[Page], None]
 
 
-def up_with_past(data: Path) -> Up:
-    """Start Luot on a folder that has sixty days of hits."""
+def up_with_past(data: Path, past: str = "past", port: int = 0, **settings: str) -> Up:
+    """Start Luot on a folder that has a past: sixty days of hits, or what another module makes."""
     data.mkdir()
-    made = [sys.executable, "-m", "tests.browser.past", str(data)]
+    made = [sys.executable, "-m", f"tests.browser.{past}", str(data)]
     subprocess.run(made, env=environ(), cwd=ROOT, check=True, timeout=120)
-    return Up(data)
+    return Up(data, port, **settings)
 
 
 def first_password(up: Up) -> str:

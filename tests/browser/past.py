@@ -9,7 +9,7 @@ import math
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from services.model.calendar import day_start_ms, local_day
@@ -75,16 +75,17 @@ def made_up(now_ms: int) -> list[Hit]:
         hit
         for site in SITES
         for ago in range(DAYS)
-        for hit in _of_day(chance, site, local_day(now_ms, site.timezone) - ago)
+        for hit in of_day(chance, site, local_day(now_ms, site.timezone) - ago, _BUSY[site.slug])
     ]
     return sorted((hit for hit in hits if hit.at < now_ms - 600_000), key=lambda hit: hit.at)
 
 
-def _of_day(chance: random.Random, site: Site, day: int) -> Iterator[Hit]:
+def of_day(chance: random.Random, site: Site, day: int, busy: int) -> Iterator[Hit]:
+    """Make up a day of a site that has so many visitors on a usual day."""
     begin = day_start_ms(day, site.timezone)
     weekend = 0.55 if (day + 3) % 7 > 4 else 1.0
     grown = 1 + 0.35 * math.sin(day / 9) + chance.uniform(-0.12, 0.12)
-    for _ in range(int(_BUSY[site.slug] * weekend * grown)):
+    for _ in range(int(busy * weekend * grown)):
         hour = min(23.9, max(0.0, chance.gauss(chance.choice((9.5, 15, 20)), 2.2)))
         at = begin + int(hour * 3_600_000)
         device, browser, system = chance.choices([*_AGENTS], [*_AGENTS.values()])[0]
@@ -111,19 +112,18 @@ def _of_day(chance: random.Random, site: Site, day: int) -> Iterator[Hit]:
             path = chance.choice(_PAGES)
 
 
-async def write(folder: Path) -> None:
-    """Make the store of a data folder."""
+async def write(folder: Path, known: Sequence[Site], hits: Sequence[Hit]) -> None:
+    """Make the store of a data folder, with these sites and hits; hits are ordered by time."""
     store = open_store(f"chdb://{folder / 'clickhouse'}")
-    now_ms = int(time.time() * 1000)
     try:
         await store.prepare()
         await migrate(store)
-        for version, site in enumerate(SITES):
+        for version, site in enumerate(known):
             await sites.save(store, site, version + 1)
-        await history.flush(store, made_up(now_ms))
+        await history.flush(store, hits)
     finally:
         await store.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(write(Path(sys.argv[1])))
+    asyncio.run(write(Path(sys.argv[1]), SITES, made_up(int(time.time() * 1000))))

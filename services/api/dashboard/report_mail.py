@@ -1,6 +1,6 @@
 """The message with a report: as text, as HTML and as a workbook."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from html import escape
 
@@ -15,19 +15,24 @@ from services.api.stats.reports.traffic_report import (
 from services.api.stats.reports.workbook import XLSX, workbook
 from services.model.display import Lang
 
+# Programs for mail know no style sheets, or half of them: each cell says how it looks.
+_BODY = "font: 15px/1.5 sans-serif; max-width: 640px"
+_CELL = "padding: 6px 10px 6px 0; border-bottom: 1px solid #ccc; vertical-align: top"
+
 
 def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
     """Return the message, without sender and receivers."""
     t = Language(lang)
     title, unit = report_sheets.title(report, t), report_sheets.unit(report)
     days = report_sheets.days(report.days, t)
-    notes = report_sheets.notes(report, t)
+    notes = [report_sheets.compared(report, t), *report_sheets.notes(report, t)]
     message = EmailMessage()
     # A name may have separators of lines that a header must not have.
     message["Subject"] = " ".join(f"{title}: {unit}".split())
     message["Auto-Submitted"] = "auto-generated"
     figures = [_figure(one, t) for one in report.figures]
-    most_read = [(_page(row), t.number(row.count)) for row in report.pages.rows]
+    names = report_sheets.site_names(report)
+    most_read = [(_page(row, names), t.number(row.count)) for row in report.pages.rows]
     heads = [t("report.measure"), t("report.value"), t("report.before"), t("report.year_before")]
     lines = [
         unit,
@@ -35,7 +40,7 @@ def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
         days,
         "",
         *(
-            f"{name}: {value} ({heads[2]}: {before}; {heads[3]}: {year})"
+            f"{name}: {value} ({heads[2]}: {', '.join(before)}; {heads[3]}: {', '.join(year)})"
             for name, value, before, year in figures
         ),
         "",
@@ -57,9 +62,9 @@ def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
     return message
 
 
-def _page(row: ReportPart) -> str:
+def _page(row: ReportPart, names: Mapping[str, str]) -> str:
     """Return a page in words: of what site it is, its title, and its path."""
-    words = [row.site, row.title, row.name]
+    words = [names.get(row.site, row.site), row.title, row.name]
     return " · ".join(word for word in words if word)
 
 
@@ -72,22 +77,27 @@ def _as_lines(most_read: Sequence[tuple[str, str]], t: Language) -> list[str]:
 def _pages(most_read: Sequence[tuple[str, str]], listed: ReportList, t: Language) -> str:
     """Return the most read pages as HTML; '' for none."""
     rows = "".join(
-        f'<tr><td>{escape(name)}</td><td align="right">{escape(count)}</td></tr>'
+        f'<tr><td style="{_CELL}">{escape(name)}</td>'
+        f'<td align="right" style="{_CELL}; font-weight: bold">{escape(count)}</td></tr>'
         for name, count in most_read
     )
     if not rows:
         return ""
     heads = (
-        f'<th align="left">{escape(t("by.page"))}</th>'
-        f'<th align="right">{escape(t(f"measure.{listed.measure}"))}</th>'
+        f'<th align="left" style="{_CELL}">{escape(t("by.page"))}</th>'
+        f'<th align="right" style="{_CELL}">{escape(t(f"measure.{listed.measure}"))}</th>'
     )
     return (
-        f"<h2>{escape(t('panel.page'))}</h2>"
-        f'<table cellpadding="6"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+        f'<h2 style="font-size: 16px">{escape(t("panel.page"))}</h2>'
+        f'<table style="border-collapse: collapse"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
     )
 
 
-def _figure(one: ReportFigure, t: Language) -> tuple[str, str, str, str]:
+_Figure = tuple[str, str, Sequence[str], Sequence[str]]
+"""A measure and its number; the number to compare with and the change, where it is known, twice."""
+
+
+def _figure(one: ReportFigure, t: Language) -> _Figure:
     return (
         t(f"measure.{one.measure}"),
         t.number(one.value),
@@ -96,9 +106,9 @@ def _figure(one: ReportFigure, t: Language) -> tuple[str, str, str, str]:
     )
 
 
-def _compared(value: int | None, change: float | None, t: Language) -> str:
-    text = report_sheets.change_text(change, t)
-    return t.number(value) if change is None else f"{t.number(value)}, {text}"
+def _compared(value: int | None, change: float | None, t: Language) -> Sequence[str]:
+    known = [] if change is None else [report_sheets.change_text(change, t)]
+    return [t.number(value), *known]
 
 
 def _html(
@@ -106,19 +116,35 @@ def _html(
     title: str,
     days: str,
     heads: list[str],
-    figures: list[tuple[str, str, str, str]],
+    figures: Sequence[_Figure],
     notes: list[str],
     pages: str,
     t: Language,
 ) -> str:
-    head = "".join(f'<th align="left">{escape(one)}</th>' for one in heads)
+    name, *measured = heads
+    head = f'<th align="left" style="{_CELL}">{escape(name)}</th>' + "".join(
+        f'<th align="right" style="{_CELL}">{escape(one)}</th>' for one in measured
+    )
     rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in figures
+        f'<tr><th align="left" style="{_CELL}; font-weight: normal">{escape(name)}</th>'
+        f'<td align="right" style="{_CELL}; font-weight: bold">{escape(value)}</td>'
+        + "".join(
+            f'<td align="right" style="{_CELL}; white-space: nowrap">'
+            f"{'<br>'.join(map(escape, cell))}</td>"
+            for cell in compared
+        )
+        + "</tr>"
+        for name, value, *compared in figures
     )
     said = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return (
-        f'<!doctype html><html lang="{t.lang}"><meta charset="utf-8"><body>'
-        f"<p>{escape(unit)}</p><h1>{escape(title)}</h1><p>{escape(days)}</p>"
-        f'<table cellpadding="6"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{pages}'
-        f"<ul>{said}</ul><p>{escape(t('report.mail.attached'))}</p></body></html>"
+        f'<!doctype html><html lang="{t.lang}"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<title>{escape(title)}</title><body style="{_BODY}"><main>'
+        f'<p style="margin: 0">{escape(unit)}</p>'
+        f'<h1 style="font-size: 20px; margin: 4px 0">{escape(title)}</h1>'
+        f'<p style="margin: 0 0 16px">{escape(days)}</p>'
+        f'<table style="border-collapse: collapse"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>{pages}"
+        f"<ul>{said}</ul><p>{escape(t('report.mail.attached'))}</p></main></body></html>"
     )

@@ -67,6 +67,7 @@ async def report(page: PageRequest) -> Response:
         measure=t("measure.visits" if has_visits else "measure.pageviews"),
         interval=interval,
     )
+    names = report_sheets.site_names(made)
     return page.render(
         "report.html",
         home=home_of(unit),
@@ -83,8 +84,7 @@ async def report(page: PageRequest) -> Response:
         unit=report_sheets.unit(made),
         first=t.date_of(made.days.first),
         last=t.date_of(made.days.last),
-        before=report_sheets.days(made.before, t),
-        year_before=report_sheets.days(made.year_before, t),
+        compared=report_sheets.compared(made, t),
         figures=[
             (
                 t(f"measure.{one.measure}"),
@@ -104,7 +104,11 @@ async def report(page: PageRequest) -> Response:
                 panel,
                 listed,
                 [
-                    (report_sheets.part_name(panel, row.name, t), row.site, row)
+                    (
+                        report_sheets.part_name(panel, row.name, t),
+                        names.get(row.site, row.site),
+                        row,
+                    )
                     for row in listed.rows
                 ],
             )

@@ -101,6 +101,17 @@ def notes(report: TrafficReport, t: Language) -> list[str]:
     return said
 
 
+def compared(report: TrafficReport, t: Language) -> str:
+    """Return which days the period is compared with."""
+    before, year = days(report.before, t), days(report.year_before, t)
+    return t("report.compared", before=before, year=year)
+
+
+def site_names(report: TrafficReport) -> dict[str, str]:
+    """Return the names of the sites of a group, by slug; none of a report of one site."""
+    return {one.slug: one.name for one in report.sites} if report.group else {}
+
+
 def change_text(change: float | None, t: Language) -> str:
     """Return a change in words that print: tăng 11%; a dash where there is none to tell."""
     if change is None:
@@ -184,7 +195,13 @@ def sheets(report: TrafficReport, t: Language) -> list[Sheet]:
         for row in report.by_month
     ]
     return [
-        Sheet(t("report.sheet.summary"), head, headings, summary, notes(report, t)),
+        Sheet(
+            t("report.sheet.summary"),
+            head,
+            headings,
+            summary,
+            [compared(report, t), *notes(report, t)],
+        ),
         *([_of_sites(report, head, t)] if report.group else []),
         Sheet(t("report.sheet.days"), head, [t("report.day"), *counted], by_day),
         Sheet(t("report.sheet.months"), head, [t("report.month_of"), *counted], by_month),
@@ -237,12 +254,12 @@ def _change(value: float | None) -> Percent | None:
 def _of_list(
     report: TrafficReport, panel: str, name: str, listed: ReportList, head: str, t: Language
 ) -> Sheet:
-    several = panel == "page" and report.group is not None
+    names = site_names(report) if panel == "page" else {}
     titled = any(row.title for row in listed.rows)
     headings = [t(f"by.{panel}"), t(f"measure.{listed.measure}"), t("measure.share")]
     rows: list[list[SheetCell]] = [
         [
-            *([row.site] if several else []),
+            *([names.get(row.site, row.site)] if names else []),
             part_name(panel, row.name, t),
             *([row.title] if titled else []),
             row.count,
@@ -252,7 +269,7 @@ def _of_list(
     ]
     if titled:
         headings.insert(1, t("titles.title"))
-    if several:
+    if names:
         headings.insert(0, t("report.site"))
     problem = [t("panel.refused")] if listed.problem else []
     return Sheet(t(name), head, headings, rows, problem)

@@ -197,8 +197,13 @@
     button.addEventListener("click", () => print());
   });
 
+  // Where a row of tabs is wider than the screen, the one that is shown is in it.
+  every(".tabs [aria-current]", (tab) => {
+    tab.parentNode.scrollLeft = tab.offsetLeft - tab.parentNode.clientWidth / 3;
+  });
+
   // Menus close as people expect.
-  const menus = (act) => every("details.custom[open]", act);
+  const menus = (act) => every("details:is(.custom, .menu)[open]", act);
   document.addEventListener("click", (event) => menus((menu) => {
     if (!menu.contains(event.target)) menu.open = false;
   }));

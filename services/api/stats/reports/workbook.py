@@ -16,6 +16,8 @@ _MONTHS = {Lang.VI: "m/yyyy", Lang.EN: "mmm yyyy"}
 _FONT = "Calibri"
 _LINE = 15.0
 """Points, of one line of text."""
+_PORTRAIT = 90
+"""Characters that are beside each other on a page that stands."""
 _WIDEST = 70
 _NARROWEST = 11
 _MOST_OF_CELL = 32_000
@@ -70,7 +72,12 @@ def workbook(sheets: Sequence[Sheet], lang: Lang) -> bytes:
             cell.fill = PatternFill("solid", fgColor="E3F1EF")
             values = [row[place - 1] for row in sheet.rows if place <= len(row)]
             beside = "left" if any(isinstance(value, str) for value in values) else "right"
-            cell.alignment = Alignment(horizontal=beside, vertical="top", wrap_text=True)
+            cell.alignment = Alignment(
+                horizontal=beside,
+                vertical="top",
+                wrap_text=True,
+                indent=_indent(place) if beside == "left" else 0,
+            )
             page.column_dimensions[cell.column_letter].width = widths[place - 1]
         # Programs other than Excel leave a row of wrapped text as high as one line.
         page.row_dimensions[3].height = _height(sheet.headings, widths)
@@ -78,7 +85,13 @@ def workbook(sheets: Sequence[Sheet], lang: Lang) -> bytes:
             for place, value in enumerate(row, 1):
                 cell = page.cell(line, place)
                 _put(cell, value, lang)
-                cell.alignment = Alignment(vertical="top", wrap_text=isinstance(value, str))
+                is_text = isinstance(value, str)
+                cell.alignment = Alignment(
+                    horizontal="left" if is_text else None,
+                    vertical="top",
+                    wrap_text=is_text,
+                    indent=_indent(place) if is_text else 0,
+                )
             texts = [value if isinstance(value, str) else "" for value in row]
             if (height := _height(texts, widths)) > _LINE:
                 page.row_dimensions[line].height = height
@@ -87,7 +100,8 @@ def workbook(sheets: Sequence[Sheet], lang: Lang) -> bytes:
             _put(page.cell(line, 1), note, lang)
         page.freeze_panes = "A4"
         page.page_setup.paperSize = page.PAPERSIZE_A4
-        page.page_setup.orientation = "landscape"
+        # On A4, what is narrow is long: more of its rows are on a page that stands.
+        page.page_setup.orientation = "landscape" if sum(widths) > _PORTRAIT else "portrait"
         page.page_setup.fitToHeight = 0
         page.sheet_properties.pageSetUpPr.fitToPage = True
         page.print_title_rows = "3:3"
@@ -97,12 +111,18 @@ def workbook(sheets: Sequence[Sheet], lang: Lang) -> bytes:
     return content.getvalue()
 
 
+def _indent(place: int) -> int:
+    """Return how far texts of a column keep away from the numbers of the one before it."""
+    return 1 if place > 1 else 0
+
+
 def _width(sheet: Sheet, place: int, lang: Lang) -> int:
     """Return how wide a column is, in characters."""
     values = [row[place] for row in sheet.rows if place < len(row)]
     longest = max((len(_shown(value, lang)) for value in values), default=0)
     word = max(map(len, sheet.headings[place].split()), default=0)
-    return min(_WIDEST, max(_NARROWEST, word + 2, longest + 2))
+    beside = 2 + 2 * _indent(place + 1)
+    return min(_WIDEST, max(_NARROWEST, word + beside, longest + beside))
 
 
 def _height(texts: Sequence[str], widths: Sequence[int]) -> float:

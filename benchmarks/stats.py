@@ -70,7 +70,9 @@ FROM (
     FROM system.numbers LIMIT %(skip)s, %(count)s
 )
 """
-_COUNT = "SELECT day, countIf(bot = 0), countIf(visit = 1) FROM hits FINAL GROUP BY day"
+_COUNT = """
+SELECT day, countIf(bot = 0), countIf(visit = 1), max(position) FROM hits FINAL GROUP BY day
+"""
 
 
 def measure(*, quick: bool) -> Iterator[Result]:
@@ -187,6 +189,6 @@ async def settle(store: Store) -> None:
 
 async def _count(store: Store) -> None:
     rows: dict[CounterKey, CounterRow] = {}
-    for day, views, visits in await store.execute(_COUNT):
-        rows["portal", Grain.DAY.value, to_day(day), ""] = (views, visits, 1)
+    for day, views, visits, position in await store.execute(_COUNT):
+        rows["portal", Grain.DAY.value, to_day(day), ""] = (views, visits, position)
     await counters.write(store, rows)

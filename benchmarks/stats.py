@@ -102,11 +102,11 @@ def _measure(running: Stack, kind: str, hits: int) -> Iterator[Result]:
     of_store = (server or api).pid
     whose = "the server" if server else "the API"
     with httpx.Client(base_url=api.url, headers=headers, timeout=60) as client:
-        for whole, asked in ((SLOWEST, _panels()), (rows.SLOWEST, rows.questions())):
+        for whole, questions in ((SLOWEST, _panels()), (rows.SLOWEST, rows.questions())):
             slowest = 0.0
             forget_peak(of_store)
-            for what, path, query in asked:
-                waited, used = _asked(client, path, query, pids)
+            for what, path, query in questions:
+                waited, used = asked(client, path, query, pids)
                 yield summary(f"{named}: {what}", waited, unit="ms")
                 yield exact(f"{named}: {what}: processor time", used, "ms")
                 if what.startswith(("panel", "all rows")):
@@ -115,18 +115,23 @@ def _measure(running: Stack, kind: str, hits: int) -> Iterator[Result]:
             held = peak(of_store) / 1e6
             yield exact(f"{named}: {whole}: memory of {whose} at most", held, "MB")
         what, path, query = rows.file()
-        yield summary(f"{named}: {what}", _asked(client, path, query, pids)[0], unit="ms")
+        yield summary(f"{named}: {what}", asked(client, path, query, pids)[0], unit="ms")
 
 
-def _asked(
+def asked(
     client: httpx.Client, path: str, query: dict[str, str], pids: list[int]
 ) -> tuple[list[float], float]:
-    """Return how long each answer took, and the processor time of one, in ms."""
+    """Return how long each answer took, and the processor time of one, in ms.
+
+    Raises RuntimeError where hits are missing: there would be nothing to measure.
+    """
     waited, before = [], cpu_seconds(*pids)
     for _ in range(RUNS):
         started = time.perf_counter()
-        client.get(path, params=query).raise_for_status()
+        answer = client.get(path, params=query).raise_for_status()
         waited.append((time.perf_counter() - started) * 1000)
+        if b'"warnings"' in answer.content:
+            raise RuntimeError(f"{path} was not answered from all hits: {answer.text[:500]}")
     return waited, (cpu_seconds(*pids) - before) * 1000 / RUNS
 
 

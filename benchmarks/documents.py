@@ -69,7 +69,7 @@ BLOCKS: dict[str, Lines] = {
     **{
         name: subject(name)
         for name in (
-            *("ingest", "aggregator", "api", "growth", "stats", "reports"),
+            *("ingest", "aggregator", "api", "growth", "stats", "table", "reports"),
             *("size", "memory", "page", "loading", "freshness", "upgrade"),
         )
     },

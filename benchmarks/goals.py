@@ -114,6 +114,24 @@ GOALS = (
         "stats", "embedded, 5 million hits: slowest panel", UNDER, 1000, "ms",
     ),
     Goal(
+        "slowest page of all rows of a panel, of a year of 5 million hits, server store",
+        "stats", "server, 5 million hits: slowest of all rows", UNDER, 1000, "ms",
+    ),
+    Goal(
+        "the same, embedded store",
+        "stats", "embedded, 5 million hits: slowest of all rows", UNDER, 1000, "ms",
+    ),
+    Goal(
+        "table of 160 sites with a year of 13 million views against the year before, server store",
+        "table", "server: table of 160 sites, a year against the year before",
+        UNDER, 1000, "ms",
+    ),
+    Goal(
+        "the same, embedded store",
+        "table", "embedded: table of 160 sites, a year against the year before",
+        UNDER, 1000, "ms",
+    ),
+    Goal(
         "slowest report of 200 sites over a month of 3 million hits, server store",
         "reports", "server, 200 sites, 3 million hits: slowest report",
         UNDER, 10, "s",

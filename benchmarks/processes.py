@@ -41,6 +41,20 @@ def memory(pid: int) -> Memory:
     return Memory(found["Rss"], found["Pss"])
 
 
+def forget_peak(pid: int) -> None:
+    """Let `peak` begin anew."""
+    (_PROC / str(pid) / "clear_refs").write_text("5")
+
+
+def peak(pid: int) -> int:
+    """Return the most memory that a process was resident with, in bytes."""
+    for line in (_PROC / str(pid) / "status").read_text().splitlines():
+        name, _, rest = line.partition(":")
+        if name == "VmHWM":
+            return int(rest.split()[0]) * 1024
+    raise ValueError(f"process {pid} has ended")
+
+
 def tree(pid: int) -> list[int]:
     """Return a process and all its descendants."""
     children = [

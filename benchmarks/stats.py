@@ -1,4 +1,4 @@
-"""Queries of traffic: each panel of a dashboard on a year of five million raw hits of one site."""
+"""Each panel of a dashboard and all of its rows, of a year of five million raw hits of a site."""
 
 import asyncio
 import os
@@ -11,8 +11,9 @@ from statistics import median
 
 import httpx
 
-from benchmarks.measure import Result, exact
-from benchmarks.processes import cpu_seconds, memory
+from benchmarks import rows
+from benchmarks.measure import Result, exact, summary
+from benchmarks.processes import cpu_seconds, forget_peak, peak
 from benchmarks.stack import TOKEN, Stack, stack, stores
 from services.api.stats.filters import Property
 from services.api.stats.panel_reading import BREAKDOWNS, ROWS, ordered_by
@@ -34,6 +35,7 @@ FIRST_DAY = to_day(date(2025, 1, 1))
 START_MS = 1_735_664_400_000
 """Midnight of that day in Asia/Ho_Chi_Minh."""
 COUNTED = "visitors,visits,pageviews"
+SLOWEST = "slowest panel"
 YEAR = {"site_id": "portal", "period": "year", "date": "2025-12-31"}
 FILTER = {"filters": "visit:country==VN"}
 
@@ -70,7 +72,9 @@ FROM (
     FROM system.numbers LIMIT %(skip)s, %(count)s
 )
 """
-_COUNT = "SELECT day, countIf(bot = 0), countIf(visit = 1) FROM hits FINAL GROUP BY day"
+_COUNT = """
+SELECT day, countIf(bot = 0), countIf(visit = 1), max(position) FROM hits FINAL GROUP BY day
+"""
 
 
 def measure(*, quick: bool) -> Iterator[Result]:
@@ -86,37 +90,50 @@ def _measure(running: Stack, kind: str, hits: int) -> Iterator[Result]:
         spread(pid)
     named = f"{kind}, {hits / 1e6:g} million hits"
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    with httpx.Client(base_url=f"{api.url}/api/v1/stats/", headers=headers, timeout=60) as client:
-        slowest = 0.0
-        for what, route, query in _panels():
-            waited, before = [], cpu_seconds(*pids)
-            for _ in range(RUNS):
-                started = time.perf_counter()
-                client.get(route, params={**YEAR, **query}).raise_for_status()
-                waited.append((time.perf_counter() - started) * 1000)
-            yield Result(
-                what=f"{named}: {what}",
-                value=median(waited),
-                unit="ms",
-                low=min(waited),
-                high=max(waited),
-                runs=RUNS,
-            )
-            if what.startswith("panel"):
-                slowest = max(slowest, median(waited))
-            used = (cpu_seconds(*pids) - before) * 1000 / RUNS
-            yield exact(f"{named}: {what}: processor time", used, "ms")
-        yield exact(f"{named}: slowest panel", slowest, "ms")
-    held = memory((server or api).pid)
-    yield exact(
-        f"{named}: memory of {'the server' if server else 'the API'} then",
-        held.resident / 1e6,
-        "MB",
-    )
+    of_store = (server or api).pid
+    whose = "the server" if server else "the API"
+    with httpx.Client(base_url=api.url, headers=headers, timeout=60) as client:
+        for whole, questions in ((SLOWEST, _panels()), (rows.SLOWEST, rows.questions())):
+            slowest = 0.0
+            forget_peak(of_store)
+            for what, path, query in questions:
+                waited, used = asked(client, path, query, pids)
+                yield summary(f"{named}: {what}", waited, unit="ms")
+                yield exact(f"{named}: {what}: processor time", used, "ms")
+                if what.startswith(("panel", "all rows")):
+                    slowest = max(slowest, median(waited))
+            yield exact(f"{named}: {whole}", slowest, "ms")
+            held = peak(of_store) / 1e6
+            yield exact(f"{named}: {whole}: memory of {whose} at most", held, "MB")
+        what, path, query = rows.file()
+        yield summary(f"{named}: {what}", asked(client, path, query, pids)[0], unit="ms")
+
+
+def asked(
+    client: httpx.Client, path: str, query: dict[str, str], pids: list[int]
+) -> tuple[list[float], float]:
+    """Return how long each answer took, and the processor time of one, in ms.
+
+    Raises RuntimeError where hits are missing: there would be nothing to measure.
+    """
+    waited, before = [], cpu_seconds(*pids)
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        answer = client.get(path, params=query).raise_for_status()
+        waited.append((time.perf_counter() - started) * 1000)
+        if b"the raw hits of" in answer.content:
+            raise RuntimeError(f"{path} was not answered from all hits: {answer.text[:500]}")
+    return waited, (cpu_seconds(*pids) - before) * 1000 / RUNS
 
 
 def _panels() -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Yield what is asked: first each panel as the dashboard asks for it, then other questions."""
+    """Yield what is asked, its path and its parameters."""
+    for what, route, query in _questions():
+        yield what, f"/api/v1/stats/{route}", {**YEAR, **query}
+
+
+def _questions() -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield first each panel as the dashboard asks for it, then other questions."""
     for filtered, more in (("", {}), (", filtered", FILTER)):
         yield f"panel of sums{filtered}", "aggregate", {"metrics": COUNTED, **more}
         line = {"metrics": "pageviews", "interval": "date", **more}
@@ -177,7 +194,7 @@ async def settle(store: Store) -> None:
 
 
 async def _count(store: Store) -> None:
-    rows: dict[CounterKey, CounterRow] = {}
-    for day, views, visits in await store.execute(_COUNT):
-        rows["portal", Grain.DAY.value, to_day(day), ""] = (views, visits, 1)
-    await counters.write(store, rows)
+    counted: dict[CounterKey, CounterRow] = {}
+    for day, views, visits, position in await store.execute(_COUNT):
+        counted["portal", Grain.DAY.value, to_day(day), ""] = (views, visits, position)
+    await counters.write(store, counted)

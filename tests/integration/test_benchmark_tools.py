@@ -54,6 +54,16 @@ def test_memory_that_is_shared_is_counted_in_part() -> None:
     assert 10e6 < used.proportional <= used.resident < 10e9
 
 
+def test_the_most_memory_is_that_since_it_was_forgotten() -> None:
+    of_own = os.getpid()
+    block = b"x" * 100_000_000
+    highest = processes.peak(of_own)
+    assert highest > len(block)
+    del block
+    processes.forget_peak(of_own)
+    assert processes.peak(of_own) < highest - 50_000_000
+
+
 def test_a_load_is_answered_and_counted() -> None:
     program("wrk")
     view = portals.views(10)[0]

@@ -89,7 +89,8 @@ def _pages(most_read: Sequence[tuple[str, str]], listed: ReportList, t: Language
     )
     return (
         f'<h2 style="font-size: 16px">{escape(t("panel.page"))}</h2>'
-        f'<table style="border-collapse: collapse"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+        f'<table style="border-collapse: collapse"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
     )
 
 

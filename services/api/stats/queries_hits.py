@@ -11,6 +11,7 @@ with the next one.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -27,10 +28,10 @@ from services.store.interface import Store
 VISITORS = frozenset({Measure.VISITORS})
 _VISITS = frozenset({Measure.VISITS})
 _COVERAGE = """
-SELECT min(position), max(position), min(day), max(day)
+SELECT _part_index, day, min(position), max(position), countIf(bot = 0 AND position < {end}{which})
 FROM hits
 WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
-GROUP BY _part
+GROUP BY _part_index, day
 """
 
 _HITS = """
@@ -109,13 +110,29 @@ class Coverage(NamedTuple):
 
 async def coverage_of(store: Store, site: str, span: Span, counted: Snapshot) -> Coverage:
     """Return what there is, of what was counted at a moment."""
-    rows = await store.execute(_COVERAGE, days(site, span))
-    months, doubled = parts_of(rows)
-    taken = [row.run for row in counted.runs(span)]
+    return (await found(store, site, span, counted))[0]
+
+
+async def found(
+    store: Store, site: str, span: Span, counted: Snapshot
+) -> tuple[Coverage, dict[int, int]]:
+    """Return what there is, of what was counted at a moment, and how many views of each day."""
+    end, taken = counted.position + 1, [row.run for row in counted.runs(span)]
+    which = f" AND {corrections.is_taken(taken, within=False)}" if taken else ""
+    parts: dict[int, tuple[int, int, date, date]] = {}
+    held: dict[int, int] = defaultdict(int)
+    rows = await store.execute(_COVERAGE.format(end=end, which=which), days(site, span))
+    for part, day, lowest, highest, views_there in rows:
+        low, high, first, last = parts.get(part, (lowest, highest, day, day))
+        parts[part] = (min(low, lowest), max(high, highest), min(first, day), max(last, day))
+        if views_there:
+            held[to_day(day)] += views_there
+    months, doubled = parts_of(parts.values())
     moved = [row.run for row in counted.ledger if row.touches(*span)]
     if not moved or not await store.execute(_IS_MOVED, {**days(site, span), "runs": moved}):
         moved = []
-    return Coverage(months, doubled, counted.position + 1, taken, moved)
+    coverage = Coverage(months, doubled, end, taken, moved)
+    return coverage, await views(store, site, span, coverage) if doubled else dict(held)
 
 
 def parts_of(rows: Iterable[Sequence[Any]]) -> tuple[frozenset[int], Sequence[Span]]:

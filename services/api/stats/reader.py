@@ -293,9 +293,8 @@ class StatsReader:
         A day is held when its raw views are as many as its counter says.
         """
         kept_as, span = query.site.kept_as, query.span
-        coverage = await queries_hits.coverage_of(self._store, kept_as, span, counted)
+        coverage, held = await queries_hits.found(self._store, kept_as, span, counted)
         views = {day: of_day for day, (of_day, _) in counted.within(span).items() if of_day}
-        held = await queries_hits.views(self._store, kept_as, span, coverage)
         missing = [day for day in views.keys() | held.keys() if views.get(day) != held.get(day)]
         if not missing:
             return coverage, []

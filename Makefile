@@ -47,6 +47,8 @@ COMPOSE_ARGS ?=
 .PHONY: up test quick fmt check coverage chaos soak attack install-test kube-check drill \
 	compose-test sbom navigations widget dashboards bench lock clean
 .DELETE_ON_ERROR:
+# Some containers forbid it: each of hundreds of processes would compile all of Luot again.
+unexport PYTHONDONTWRITEBYTECODE
 
 up: $(VENV)/.standalone
 	@$(BIN)/luot up $(UP_ARGS)

@@ -26,7 +26,7 @@ from services.api.sites.desk.share_routes import SHARE
 from services.api.sites.registry import Registry
 from services.api.stats import routes as stats
 from services.api.stats.v2 import routes as stats_v2
-from services.http import errors, health, server
+from services.http import error_responses, errors, health, server
 from services.http.edge import Edge
 from services.http.redirects import without_last_slash
 from services.http.request_ids import RequestIds
@@ -259,7 +259,7 @@ class Api:
                 request, lambda: self._now().dependencies(self._settings), refusal
             )
 
-        errors.install(app, text_under=(stats.VERSION, stats_v2.VERSION), page_of=page_of)
+        error_responses.install(app, text_under=(stats.VERSION, stats_v2.VERSION), page_of=page_of)
         add_routes(app, self._now, self._settings, self._clock)
         app.router.routes.extend(health.routes(self.ready, self.notes))
         public.describe_public(app)

@@ -9,7 +9,8 @@ from tests.servers.redis import RedisServer
 from tests.servers.system import System
 
 
-@pytest.fixture(scope="session")
+# One for each file: idle beside the tests of other files, each of five cost 70 s of processor time.
+@pytest.fixture(scope="module")
 def luot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     system = System(tmp_path_factory.mktemp("luot"))
     try:

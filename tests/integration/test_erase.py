@@ -49,13 +49,12 @@ def rows_of(luot: System, *names: str) -> dict[str, int]:
     sites = [kept_as for name in names for kept_as in (name, f"{name}#downloads")]
     client = Client("127.0.0.1", port=luot.clickhouse.port, database="luot")
     try:
-        counts = {
-            table: client.execute(
-                f"SELECT count() FROM {table} WHERE site IN %(sites)s",
-                {"sites": tuple(sites)},
-            )[0][0]
+        # In one statement: tests ask ten times a second.
+        asked = (
+            f"SELECT '{table}', count() FROM {table} WHERE site IN %(sites)s"
             for table in erasures.TABLES
-        }
+        )
+        counts = dict(client.execute(" UNION ALL ".join(asked), {"sites": tuple(sites)}))
     finally:
         client.disconnect()
     return {table: count for table, count in counts.items() if count}

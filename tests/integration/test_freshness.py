@@ -1,12 +1,12 @@
 """What the services say of how fresh the numbers are, while a server is frozen, full or away."""
 
+import itertools
 import math
 import os
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,21 +15,30 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.servers.services import Service
 from tests.servers.system import System
 
-SITE = "mytho"
+NUMBERS = itertools.count()
 SOON_SECONDS = 120
 READY_SECONDS = 0.2
 AGE = "luot_uncounted_age_seconds"
 
 
-@pytest.fixture
-def system(tmp_path: Path) -> Iterator[System]:
-    system = System(tmp_path, LUOT_RETENTION_SECONDS="3600")
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One for all tests: each leaves it as it was, with nothing that waits."""
+    system = System(tmp_path_factory.mktemp("luot"), LUOT_RETENTION_SECONDS="3600")
     try:
-        system.start()
-        system.add_site(SITE)
-        yield system
+        yield system.start()
     finally:
         system.stop()
+
+
+@pytest.fixture
+def site(system: System) -> str:
+    """A site of the test's own, in a system where nothing waits."""
+    slug = f"mytho-{next(NUMBERS)}"
+    system.add_site(slug)
+    for service in (system.ingest, system.aggregator):
+        when(service, AGE, lambda age: age == 0)
+    return slug
 
 
 @contextmanager
@@ -92,13 +101,13 @@ def ready_when(service: Service, words: str) -> httpx.Response:
     return answer
 
 
-def test_a_frozen_redis_is_seen_at_once_and_its_lag_is_not_0(system: System) -> None:
+def test_a_frozen_redis_is_seen_at_once_and_its_lag_is_not_0(system: System, site: str) -> None:
     services = (system.ingest, system.aggregator, system.api)
     for service in services:
         assert when(service, "luot_log_up", bool) == 1
     when(system.aggregator, AGE, lambda age: age == 0)
     with frozen(system.redis.pid):
-        assert system.hit(SITE, "/").status_code == 202
+        assert system.hit(site, "/").status_code == 202
         time.sleep(1)
         for service in services:
             answer = ready_when(service, "the log: nothing heard since 20")
@@ -108,7 +117,7 @@ def test_a_frozen_redis_is_seen_at_once_and_its_lag_is_not_0(system: System) -> 
         assert when(system.ingest, AGE, lambda age: age > 0) > 1
         assert math.isnan(when(system.aggregator, AGE, math.isnan))
         assert samples(system.aggregator, "luot_stream_lag_seconds") == []
-    system.counter_when(SITE, total=1)
+    system.counter_when(site, total=1)
     for service in services:
         assert when(service, "luot_log_up", lambda up: up == 1) == 1
     for service in (system.ingest, system.aggregator):
@@ -117,12 +126,12 @@ def test_a_frozen_redis_is_seen_at_once_and_its_lag_is_not_0(system: System) -> 
 
 
 def test_a_frozen_clickhouse_is_seen_at_once_and_the_age_of_what_waits_grows(
-    system: System,
+    system: System, site: str
 ) -> None:
     for service in (system.aggregator, system.api):
         assert when(service, "luot_store_up", lambda up: up == 1) == 1
     with frozen(system.clickhouse.pid):
-        assert system.hit(SITE, "/").status_code == 202
+        assert system.hit(site, "/").status_code == 202
         for service in (system.aggregator, system.api):
             answer = ready_when(service, "the store: nothing heard since 20")
             expected = 503 if service is system.aggregator else 200
@@ -130,15 +139,15 @@ def test_a_frozen_clickhouse_is_seen_at_once_and_the_age_of_what_waits_grows(
             assert value(service, "luot_store_up") == 0
         for service in (system.ingest, system.aggregator):
             assert when(service, AGE, lambda age: age > 2) > 2
-    system.counter_when(SITE, total=1)
+    system.counter_when(site, total=1)
     for service in (system.ingest, system.aggregator):
         assert when(service, AGE, lambda age: age == 0) == 0
 
 
-def test_what_a_full_redis_does_not_take_is_as_old_as_it_is(system: System) -> None:
+def test_what_a_full_redis_does_not_take_is_as_old_as_it_is(system: System, site: str) -> None:
     with system.redis.client() as redis:
         redis.config_set("maxmemory", 1)
-        assert system.hit(SITE, "/").status_code == 202
+        assert system.hit(site, "/").status_code == 202
         assert when(system.ingest, AGE, lambda age: age > 2) > 2
         assert value(system.ingest, "luot_log_up") == 0
         assert "hits go to the spool since" in ready(system.ingest).text
@@ -146,15 +155,17 @@ def test_what_a_full_redis_does_not_take_is_as_old_as_it_is(system: System) -> N
         assert value(system.aggregator, AGE) == 0
         assert value(system.aggregator, "luot_log_up") == 1
         redis.config_set("maxmemory", 0)
-    system.counter_when(SITE, total=1)
+    system.counter_when(site, total=1)
     assert when(system.ingest, AGE, lambda age: age == 0) == 0
 
 
-def test_a_hit_out_of_the_spool_is_as_old_as_before_until_it_is_counted(system: System) -> None:
+def test_a_hit_out_of_the_spool_is_as_old_as_before_until_it_is_counted(
+    system: System, site: str
+) -> None:
     system.aggregator.kill()
     with system.redis.client() as redis:
         redis.config_set("maxmemory", 1)
-        assert system.hit(SITE, "/").status_code == 202
+        assert system.hit(site, "/").status_code == 202
         begun = time.monotonic()
         when(system.ingest, AGE, lambda age: age > 3)
         redis.config_set("maxmemory", 0)
@@ -167,7 +178,9 @@ def test_a_hit_out_of_the_spool_is_as_old_as_before_until_it_is_counted(system: 
     assert when(system.ingest, AGE, lambda age: age == 0) == 0
 
 
-def test_nobody_counts_and_ingest_says_since_when(system: System) -> None:
+def test_nobody_counts_and_ingest_says_since_when(system: System, site: str) -> None:
     system.aggregator.kill()
-    assert system.hit(SITE, "/").status_code == 202
+    assert system.hit(site, "/").status_code == 202
     assert when(system.ingest, AGE, lambda age: age > 2) > 2
+    system.aggregator.start()
+    system.counter_when(site, total=1)

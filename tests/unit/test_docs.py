@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -107,13 +108,18 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@cache
+def luot() -> Any:
+    return typer.main.get_command(app)
+
+
 @each_document
 def test_every_command_and_option_of_luot_exists(document: Path) -> None:
     unknown = []
     for words in command_lines(document):
         if words[0].rpartition("/")[2] != "luot":
             continue
-        command: Any = typer.main.get_command(app)
+        command: Any = luot()
         options = {"--help", *(name for param in command.params for name in param.opts)}
         for word in words[1:]:
             if word.startswith("-") and word != "-":

@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.api.settings import ApiSettings
-from services.http import errors, security_txt
+from services.http import error_responses, security_txt
 from services.settings import SettingsError
 
 PATH = "/.well-known/security.txt"
@@ -16,7 +16,7 @@ PATH = "/.well-known/security.txt"
 
 async def asked(contact: str | None, url: str | None) -> httpx.Response:
     app = FastAPI(routes=[*security_txt.routes(contact, url)])
-    errors.install(app, "/api/v1/stats")
+    error_responses.install(app, "/api/v1/stats")
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://luot") as client:
         return await client.get(PATH)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
+from services.api.dashboard.kept_text import kept_in_report
 from services.api.dashboard.language import Language
 from services.api.stats.reports.traffic_report import (
     ReportDays,
@@ -96,8 +97,8 @@ def notes(report: TrafficReport, t: Language) -> list[str]:
         count = sum(one.counted_since is None for one in report.sites)
         if count:
             said.append(t("report.note.uncounted", count=count))
-    if any(one.partial for one in (report.pages, report.sources, report.devices)):
-        said.append(t("panel.partial"))
+    if kept := kept_in_report(report, t):
+        said.append(kept)
     return said
 
 
@@ -250,5 +251,7 @@ def _of_list(
     ]
     if several:
         headings.insert(0, t("report.site"))
-    problem = [t("panel.refused")] if listed.problem else []
-    return Sheet(t(name), head, headings, rows, problem)
+    said = [t("panel.refused")] if listed.problem else []
+    if listed.partial or listed.gone:
+        said.append(kept_in_report(report, t))
+    return Sheet(t(name), head, headings, rows, said)

@@ -11,6 +11,7 @@ from services.api.dashboard import embedding, notes_page, query_parameters, show
 from services.api.dashboard.bars import bars, bars_apart, value_name
 from services.api.dashboard.chart import NARROW, WIDE, Point, chart
 from services.api.dashboard.heat_table import heat_rows
+from services.api.dashboard.kept_text import kept_text
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
@@ -178,13 +179,18 @@ async def _parts(
             notes=[notes_page.row(page, one) for one in notes],
         )
         details = await reading.details()
+        lacks = details.gone or details.partial or series.gone or summary.partial
+        kept = kept_text(await reading.kept(), t) if lacks else ""
         yield page.part(
             "site_details.html",
             result=details,
+            kept=kept,
             tiles=[_detail(one, t) for one in details.value or []],
         )
         for panel, measure in panels.breakdowns.items():
             breakdown = await reading.breakdown(panel)
+            if breakdown.gone:
+                continue
             titles = await titles_of(page, panel, (row.name for row in breakdown.value or []))
             yield page.part(
                 "site_panel.html",
@@ -192,6 +198,7 @@ async def _parts(
                 named=panel,
                 measure=measure,
                 result=breakdown,
+                kept=kept,
                 rows=bars(panel, breakdown.value or [], titles, links, t),
                 csv=links.csv(panel),
                 may_edit=context["may_edit"],
@@ -204,18 +211,21 @@ async def _parts(
                 named=panels.named[panel],
                 measure=panel,
                 result=of_kind,
+                kept="",
                 rows=bars_apart(panel, of_kind.value or [], links, t),
                 csv=links.below(f"/all/{panel}/csv"),
                 may_edit=context["may_edit"],
                 every=links.below(f"/all/{panel}"),
             )
         week = await reading.heat()
-        yield page.part(
-            "site_heat.html",
-            result=week,
-            rows=heat_rows(week.value or [], t),
-            zone=context["zone"],
-        )
+        if not week.gone:
+            yield page.part(
+                "site_heat.html",
+                result=week,
+                rows=heat_rows(week.value or [], t),
+                zone=context["zone"],
+                kept=kept,
+            )
         yield page.part("site_end.html", **context)
 
 
@@ -293,7 +303,7 @@ def _detail(figure: Figure, t: Language) -> Tile:
     better: bool | None = (change or 0) > 0
     match measure:
         case "bounce_rate":
-            shown = t.percent(value or 0)
+            shown = "–" if value is None else t.percent(value)
             better = not better
             if change is not None:
                 change_text = t("unit.points", count=abs(change))

@@ -12,18 +12,20 @@ import msgspec
 from services.api.stats import apart_panels, heat
 from services.api.stats.comparison import gap
 from services.api.stats.filters import OF_VISITS, Filter, Property
-from services.api.stats.measures import LENGTHS, Counts, Measure, change
+from services.api.stats.kept import kept_of
+from services.api.stats.measures import LENGTHS, Counts, Measure, Value, change
 from services.api.stats.opening import Opening
 from services.api.stats.panel_results import (
     BreakdownRow,
     EnteredNumbers,
     Figure,
+    KeptHits,
     PanelResult,
     SeriesPoint,
 )
 from services.api.stats.query import MEASURED_AT, BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
-from services.api.stats.results import Row
+from services.api.stats.results import HitsGoneError, Row
 from services.api.stats.site_query import CHARTED, Scope
 from services.api.stats.spans import Interval
 from services.http.errors import ApiError
@@ -56,6 +58,9 @@ ROWS = 10
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_Compared = tuple[Counts | None, Counts | None]
+"""What was counted in the period and in the one before; None where it is not known."""
 
 
 class PanelReading:
@@ -91,6 +96,8 @@ class PanelReading:
         self._series = self._begin(self._timeseries())
         self._details = self._begin(self._compared(DETAILS))
         self._heat = self._begin(self._week())
+        # Read where something of it is missing.
+        self._kept: Callable[[], Awaitable[PanelResult[KeptHits]]] | None = None
         self._apart = self._begin(apart_panels.first_rows(reader, site, scope, is_public=is_public))
         self._breakdowns = {
             name: self._begin(self._breakdown(by)) for name, by in BREAKDOWNS.items()
@@ -104,7 +111,7 @@ class PanelReading:
 
     async def summary(self) -> PanelResult[list[Figure]]:
         """Return the measures that the chart can show."""
-        return _figures(CHARTED, await self._summary())
+        return _figures(CHARTED, await self._known(await self._summary()))
 
     async def series(self) -> PanelResult[list[SeriesPoint]]:
         """Return the points of the chart."""
@@ -112,7 +119,13 @@ class PanelReading:
 
     async def details(self) -> PanelResult[list[Figure]]:
         """Return the measures for which raw hits are read."""
-        return _figures(DETAILS, await self._details())
+        return _figures(DETAILS, await self._known(await self._details()))
+
+    async def kept(self) -> KeptHits | None:
+        """Return what is kept of the raw hits of the period; None where that cannot be read."""
+        if self._kept is None:
+            self._kept = self._begin(self._kept_hits())
+        return (await self._kept()).value
 
     async def breakdown(self, name: str) -> PanelResult[list[BreakdownRow]]:
         """Return the first rows of a panel of BREAKDOWNS."""
@@ -122,11 +135,14 @@ class PanelReading:
             await self._summary(),
         )
         if result.value is None:
-            return PanelResult(None, result.refusal)
+            return PanelResult(None, result.refusal, gone=result.gone)
         measure = ordered_by(by)
         counts = [int(row.counts.value(measure) or 0) for row in result.value]
         most = max(counts, default=1)
         whole = 0 if summary.value is None else int(summary.value[0].value(measure) or 0)
+        if result.partial and not self._scope.filters and (kept := await self.kept()):
+            # A share of what these rows are of, and not of days of which they know nothing.
+            whole = kept.visits
         total = max(whole, sum(counts), 1)
         rows = [
             BreakdownRow(
@@ -167,7 +183,8 @@ class PanelReading:
             try:
                 return await reading
             except ApiError as error:
-                return PanelResult(None, "; ".join(error.errors.values()))
+                is_gone = isinstance(error, HitsGoneError)
+                return PanelResult(None, "; ".join(error.errors.values()), gone=is_gone)
             except Exception:
                 log.exception("a panel of %s cannot be read", self._site.slug)
                 return PanelResult(None, "the server failed; its log says why")
@@ -203,14 +220,21 @@ class PanelReading:
             entered = moment.opening.covered(before, self._scope.today)
         return gap(before, await asyncio.shield(self._first_day), entered)
 
-    async def _compared(
-        self, measures: tuple[Measure, ...]
-    ) -> PanelResult[tuple[Counts, Counts | None]]:
+    async def _compared(self, measures: tuple[Measure, ...]) -> PanelResult[_Compared]:
         question = await self._question(measures)
         now, then = await asyncio.gather(
             self._reader.total(question, partly=True), self._before(question)
         )
         return PanelResult((now.total(), then), partial=bool(now.warnings))
+
+    async def _known(self, result: PanelResult[_Compared]) -> PanelResult[_Compared]:
+        """Return a result with nothing in it where no hit is kept that could tell."""
+        if result.partial and (kept := await self.kept()) and not kept.visits:
+            return PanelResult((None, None), partial=True)
+        return result
+
+    async def _kept_hits(self) -> PanelResult[KeptHits]:
+        return PanelResult(await kept_of(self._reader, await self._question((Measure.VISITS,))))
 
     async def _before(self, question: StatsQuery) -> Counts | None:
         """Return what was counted on the days to compare with; None where a part is not known."""
@@ -295,14 +319,20 @@ def question_of(site: Site, scope: Scope, measures: tuple[Measure, ...]) -> Stat
 
 
 def _figures(
-    measures: Sequence[Measure], result: PanelResult[tuple[Counts, Counts | None]]
+    measures: Sequence[Measure], result: PanelResult[_Compared]
 ) -> PanelResult[list[Figure]]:
     if result.value is None:
-        return PanelResult(None, result.refusal)
+        return PanelResult(None, result.refusal, gone=result.gone)
     now, before = result.value
     figures = []
     for measure in measures:
-        value = now.value(measure)
-        was = None if before is None else before.value(measure)
+        value, was = _value(measure, now), _value(measure, before)
         figures.append(Figure(measure.value, value, change(measure, value, was)))
     return PanelResult(figures, partial=result.partial)
+
+
+def _value(measure: Measure, counts: Counts | None) -> Value:
+    """Return a measure; None where nothing tells it: no visit has no bounce rate."""
+    if counts is None or (measure is Measure.BOUNCE_RATE and not counts.measured):
+        return None
+    return counts.value(measure)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from services.api.stats import queries_hits
 from services.api.stats.comparison import gap
 from services.api.stats.filters import Property
 from services.api.stats.many import queries_many
@@ -17,6 +18,7 @@ from services.api.stats.many.many_sites import ManySites, openings_of, read_many
 from services.api.stats.measures import Counts
 from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.panel_reading import question_of
+from services.api.stats.panel_results import KeptHits
 from services.api.stats.query import MAX_LIMIT
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports import queries_group
@@ -87,16 +89,18 @@ async def numbers_of_group(
     if scope.before.opening is not Opening.ONLY:
         for of_name in days.by_name.values():
             merge_counts(by_day, dict(enumerate(of_name, scope.elapsed.first)))
+    read = {name: await lists.read(name) for name in LISTS}
     return ReportedNumbers(
         [_site(site, before, year_before) for site in sites],
         ComparedCounts(together.now, together.before, year_before.together(sites).before),
         days.downloads,
         dated(in_intervals(whole, by_day, Interval.DATE)),
         dated(in_intervals(whole, by_day, Interval.MONTH)),
-        {name: await lists.read(name) for name in LISTS},
+        read,
         together.since,
         known_days(scope, together.since, entered),
         moment.entered(scope.elapsed, scope.before.today),
+        await lists.kept() if any(one.partial or one.gone for one in read.values()) else None,
     )
 
 
@@ -163,6 +167,17 @@ class _Lists:
         self._scope = scope
         self._days = days
         self._is_public = is_public
+        self._kept_visits = 0
+
+    async def kept(self) -> KeptHits:
+        """Return what is kept of the raw hits of all sites, once the lists are read."""
+        held = self._days.held
+        since = min((day for of_name in held.values() for day in of_name), default=None)
+        if since is None:
+            async with self._reader.turn() as store:
+                since = await queries_hits.first_kept(store, list(self._days.by_name))
+        whole = sum(of.visits for of_name in self._days.by_name.values() for of in of_name)
+        return KeptHits(since, min(self._kept_visits, whole), whole)
 
     async def read(self, name: str) -> ListNumbers:
         """Return one of LISTS."""
@@ -208,8 +223,10 @@ class _Lists:
         one_by_one = [await self._of_one(site, by, MAX_LIMIT) for site in alone]
         for one in one_by_one:
             counts.update({row.name: row.counted for row in one.rows})
+        self._kept_visits = max(self._kept_visits, sum(counts.values()))
         rows = [ListedCount(*row) for row in counts.items()]
-        return self._ranked(rows, one_by_one, partial=not all(map(self._is_held, plain)))
+        listed = self._ranked(rows, one_by_one, partial=not all(map(self._is_held, plain)))
+        return listed._replace(gone=listed.partial and not listed.rows)
 
     def _names(self, site: Site) -> frozenset[str]:
         return frozenset(part.kept_as for part in self._reader.parts(site))
@@ -231,7 +248,7 @@ class _Lists:
     ) -> ListNumbers:
         """Return the first of all rows; what could not be read of a site is missing in part."""
         most = sorted(rows, key=lambda row: (-row.counted, row.site, row.name))[:ROWS]
-        return ListNumbers(most, "", partial or any(one.partial or one.problem for one in read))
+        return ListNumbers(most, "", partial or any(one.partial or one.problem or one.gone for one in read))
 
 
 def _are_months(span: Span) -> bool:

@@ -6,13 +6,13 @@ from datetime import date
 from services.api.stats.measures import Counts, Measure, change
 from services.api.stats.opening import Opening
 from services.api.stats.panel_reading import ordered_by
+from services.api.stats.panel_results import KeptHits
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports.group_numbers import numbers_of_group
 from services.api.stats.reports.report_query import ReportQuery, ReportScope, report_scope
 from services.api.stats.reports.site_numbers import (
     LISTS,
     ComparedCounts,
-    ListNumbers,
     NumbersOfSite,
     ReportedNumbers,
     numbers_of,
@@ -22,6 +22,7 @@ from services.api.stats.reports.traffic_report import (
     ReportedGroup,
     ReportedSite,
     ReportFigure,
+    ReportKept,
     ReportList,
     ReportOpening,
     ReportPart,
@@ -75,8 +76,16 @@ async def make_report(
         ],
         by_day=_rows(numbers.by_day, scope),
         by_month=_rows(numbers.by_month, scope),
-        **{name: _list(name, numbers.lists[name], numbers.traffic.now) for name in LISTS},
+        kept=_kept(numbers.kept),
+        **{name: _list(name, numbers) for name in LISTS},
     )
+
+
+def _kept(kept: KeptHits | None) -> ReportKept | None:
+    if kept is None:
+        return None
+    since = None if kept.since is None else to_date(kept.since)
+    return ReportKept(since=since, visits=kept.visits, whole=kept.whole)
 
 
 def _days(span: Span) -> ReportDays:
@@ -137,9 +146,12 @@ def _rows(rows: Sequence[tuple[date, Counts]], scope: ReportScope) -> list[Repor
     ]
 
 
-def _list(name: str, listed: ListNumbers, traffic: Counts) -> ReportList:
-    measure = ordered_by(LISTS[name])
-    whole = max(int(traffic.value(measure) or 0), sum(row.counted for row in listed.rows), 1)
+def _list(name: str, numbers: ReportedNumbers) -> ReportList:
+    listed, measure = numbers.lists[name], ordered_by(LISTS[name])
+    whole = int(numbers.traffic.now.value(measure) or 0)
+    if listed.partial and numbers.kept is not None and measure is Measure.VISITS:
+        whole = numbers.kept.visits
+    whole = max(whole, sum(row.counted for row in listed.rows), 1)
     return ReportList(
         measure=measure.value,
         rows=[
@@ -153,4 +165,5 @@ def _list(name: str, listed: ListNumbers, traffic: Counts) -> ReportList:
         ],
         problem=listed.problem,
         partial=listed.partial,
+        gone=listed.gone,
     )

@@ -9,13 +9,15 @@ from msgspec import structs
 
 from services.api.stats.comparison import gap
 from services.api.stats.filters import Property
+from services.api.stats.kept import kept_of
 from services.api.stats.measures import Counts, Measure
 from services.api.stats.opening import Opening, OpeningNumbers
 from services.api.stats.panel_reading import ordered_by, question_of
+from services.api.stats.panel_results import KeptHits
 from services.api.stats.query import BreakdownQuery, StatsQuery, apart
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports.report_query import ReportScope
-from services.api.stats.results import StatsResult
+from services.api.stats.results import HitsGoneError, StatsResult
 from services.api.stats.site_query import CHARTED
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Interval, Span
@@ -37,11 +39,16 @@ class ListedCount(NamedTuple):
 
 
 class ListNumbers(NamedTuple):
-    """Rows of a breakdown, or why there are none; partial where raw hits are gone."""
+    """Rows of a breakdown, or why there are none.
+
+    partial  raw hits of some days are gone
+    gone     those of all days are
+    """
 
     rows: list[ListedCount]
     problem: str = ""
     partial: bool = False
+    gone: bool = False
 
 
 class ComparedCounts(NamedTuple):
@@ -68,6 +75,7 @@ class ReportedNumbers(NamedTuple):
     first_day      the first counted day; None where nothing was
     known_days     of the days that have come, those of which anything is known
     entered        views and visits of opening balances of the period
+    kept           what is kept of raw hits, where a list lacks any
     """
 
     sites: Sequence[NumbersOfSite]
@@ -79,6 +87,7 @@ class ReportedNumbers(NamedTuple):
     first_day: int | None
     known_days: int
     entered: tuple[int, int]
+    kept: KeptHits | None = None
 
 
 async def numbers_of(
@@ -112,6 +121,7 @@ async def numbers_of(
         ),
         asyncio.gather(*(listed(reader, asked, by, is_public=is_public) for by in LISTS.values())),
     )
+    is_less = any(one.partial or one.gone for one in lists)
     return ReportedNumbers(
         [NumbersOfSite(site, traffic, first_day)],
         traffic,
@@ -122,6 +132,7 @@ async def numbers_of(
         first_day,
         known_days(scope, first_day, [moment.opening]),
         moment.entered(scope.elapsed, scope.before.today),
+        await kept_of(reader, asked) if is_less else None,
     )
 
 
@@ -189,6 +200,8 @@ async def listed(
         question = question.of_shown_pages(by)
     try:
         found = await reader.breakdown(question, BreakdownQuery(by, most, 1))
+    except HitsGoneError:
+        return ListNumbers([], gone=True)
     except ApiError as error:
         return ListNumbers([], "; ".join(error.errors.values()))
     counts = [(row.name, int(row.counts.value(measure) or 0)) for row in found.rows]

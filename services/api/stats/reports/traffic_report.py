@@ -64,7 +64,7 @@ class ReportPart(BaseModel):
     name: str
     site: str
     count: int
-    percent: float = Field(description="of all of the period")
+    percent: float = Field(description="of all of the period; of what is `kept` in a partial list")
 
 
 class ReportList(BaseModel):
@@ -74,6 +74,17 @@ class ReportList(BaseModel):
     rows: list[ReportPart]
     problem: str = Field(description="why it cannot be read; empty where it could")
     partial: bool = Field(description="whether raw hits of some days are gone, so counts are low")
+    gone: bool = Field(description="whether those of all days are, so there is nothing to list")
+
+
+class ReportKept(BaseModel):
+    """What is kept of the raw hits of the period."""
+
+    since: datetime.date | None = Field(
+        description="their first day; of all, where the period has none; null where there is none"
+    )
+    visits: int = Field(description="visits that began in what is kept")
+    whole: int = Field(description="visits that were counted in the period")
 
 
 class ReportOpening(BaseModel):
@@ -110,6 +121,9 @@ class TrafficReport(BaseModel):
     pages: ReportList
     sources: ReportList
     devices: ReportList
+    kept: ReportKept | None = Field(
+        description="of what lists that are `partial` or `gone` are; null where there are none"
+    )
 
     @property
     def is_over(self) -> bool:

@@ -87,6 +87,13 @@ def notes(report: TrafficReport, t: Language) -> list[str]:
         said.append(t("report.note.before", days=days(report.before, t)))
     if any(one.year_before is None for one in report.figures):
         said.append(t("report.note.year_before", days=days(report.year_before, t)))
+    for one in report.compared:
+        changes = (
+            f"{t(f'measure.{measure}')} {change_text(change, t)}"
+            for measure, change in one.changes.items()
+        )
+        key = f"report.note.compared.{one.against}"
+        said.append(t(key, count=one.sites, left=one.left_out, changes=", ".join(changes)))
     opening = report.opening
     if opening.views or opening.visits:
         key = "report.note.opening.in" if opening.included else "report.note.opening.apart"

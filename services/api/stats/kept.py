@@ -16,9 +16,7 @@ from services.api.stats.reader import StatsReader
 
 async def kept_of(reader: StatsReader, query: StatsQuery) -> KeptHits:
     """Return what is kept of the days of a query, whatever it filters. Raises ApiError."""
-    asked = structs.replace(
-        query, filters=(), measures=(Measure.VISITS,), opening=Opening.EXCLUDE
-    )
+    asked = structs.replace(query, filters=(), measures=(Measure.VISITS,), opening=Opening.EXCLUDE)
     asked = asked.as_of(query.snapshot or await reader.snapshot(query.site, query.span))
     first: list[int] = []
     visits = whole = 0

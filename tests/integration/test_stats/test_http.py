@@ -394,14 +394,11 @@ async def test_shares_are_of_the_days_of_which_raw_hits_are_kept(
     devices = grouped(march, lambda hit: hit.device)
     kept, whole = (measures(those)["visits"] for those in (march, of_days))
     assert whole > kept > 0
-    for report in ("sites/newyork", "groups/all"):
-        if report == "groups/all":
-            group = {"slug": "all", "name": "All", "sites": ["newyork"]}
-            made = await client.post("/api/admin/groups", json=group)
-            assert made.status_code == 201, made.text
-        answer = await client.get(
-            f"/api/v1/reports/{report.removeprefix('sites/')}", params=quarter
-        )
+    group = {"slug": "all", "name": "All", "sites": ["newyork"]}
+    made = await client.post("/api/admin/groups", json=group)
+    assert made.status_code == 201, made.text
+    for report in ("reports/newyork", "groups/all/report"):
+        answer = await client.get(f"/api/v1/{report}", params=quarter)
         assert answer.status_code == 200, answer.text
         found = answer.json()
         first = min(one.hit.day for one in march if not one.hit.bot)
@@ -423,7 +420,9 @@ async def test_shares_are_of_the_days_of_which_raw_hits_are_kept(
     panel = page.partition('id="device"')[2].partition("</section>")[0]
     assert note in panel
     assert sum(map(int, re.findall(r'class="share">(\d+)%', panel))) in range(98, 103)
-    workbook = await client.get("/admin/sites/newyork/report.xlsx", params={**quarter, "lang": "en"})
+    workbook = await client.get(
+        "/admin/sites/newyork/report.xlsx", params={**quarter, "lang": "en"}
+    )
     book = openpyxl.load_workbook(io.BytesIO(workbook.content))
     cells = [str(cell.value) for row in book["Devices"].iter_rows() for cell in row]
     assert note in cells

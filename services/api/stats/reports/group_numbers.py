@@ -77,7 +77,7 @@ async def numbers_of_group(
     names = sorted({part.kept_as for site in sites for part in reader.parts(site)})
     days = await _read(reader, sites, names, scope, before)
     lists = _Lists(reader, _counted_once(reader, sites), scope, days, is_public=is_public)
-    together = before.together(sites)
+    together, of_year = before.together(sites), year_before.together(sites)
     entered = [days.entered.get(name, NO_OPENING) for name in names]
     # All that a row of days needs of a moment is what was entered.
     first, *others = [Snapshot("", scope.span, {}, -1, opening=one) for one in entered]
@@ -92,7 +92,7 @@ async def numbers_of_group(
     read = {name: await lists.read(name) for name in LISTS}
     return ReportedNumbers(
         [_site(site, before, year_before) for site in sites],
-        ComparedCounts(together.now, together.before, year_before.together(sites).before),
+        ComparedCounts(together.now, together.before, of_year.before),
         days.downloads,
         dated(in_intervals(whole, by_day, Interval.DATE)),
         dated(in_intervals(whole, by_day, Interval.MONTH)),
@@ -101,6 +101,7 @@ async def numbers_of_group(
         known_days(scope, together.since, entered),
         moment.entered(scope.elapsed, scope.before.today),
         await lists.kept() if any(one.partial or one.gone for one in read.values()) else None,
+        {"before": together, "year_before": of_year},
     )
 
 
@@ -248,7 +249,9 @@ class _Lists:
     ) -> ListNumbers:
         """Return the first of all rows; what could not be read of a site is missing in part."""
         most = sorted(rows, key=lambda row: (-row.counted, row.site, row.name))[:ROWS]
-        return ListNumbers(most, "", partial or any(one.partial or one.problem or one.gone for one in read))
+        return ListNumbers(
+            most, "", partial or any(one.partial or one.problem or one.gone for one in read)
+        )
 
 
 def _are_months(span: Span) -> bool:

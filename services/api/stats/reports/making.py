@@ -18,6 +18,7 @@ from services.api.stats.reports.site_numbers import (
     numbers_of,
 )
 from services.api.stats.reports.traffic_report import (
+    ReportCompared,
     ReportDays,
     ReportedGroup,
     ReportedSite,
@@ -73,6 +74,16 @@ async def make_report(
         figures=[
             *(_figure(measure, numbers.traffic, numbers, scope) for measure in CHARTED),
             _figure(Measure.DOWNLOADS, numbers.downloads, numbers, scope),
+        ],
+        compared=[
+            ReportCompared(
+                against=against,
+                sites=of.compared.sites,
+                left_out=len(of.unknown),
+                changes={one.value: of.compared.change(one) for one in CHARTED},
+            )
+            for against, of in numbers.sums.items()
+            if of.compared is not None
         ],
         by_day=_rows(numbers.by_day, scope),
         by_month=_rows(numbers.by_month, scope),

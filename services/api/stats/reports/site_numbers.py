@@ -1,7 +1,7 @@
 """The numbers of one site for a report, by the reader that the dashboard and the API use."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from msgspec import structs
 from services.api.stats.comparison import gap
 from services.api.stats.filters import Property
 from services.api.stats.kept import kept_of
+from services.api.stats.many.many_sites import SumOfSites
 from services.api.stats.measures import Counts, Measure
 from services.api.stats.opening import Opening, OpeningNumbers
 from services.api.stats.panel_reading import ordered_by, question_of
@@ -76,6 +77,7 @@ class ReportedNumbers(NamedTuple):
     known_days     of the days that have come, those of which anything is known
     entered        views and visits of opening balances of the period
     kept           what is kept of raw hits, where a list lacks any
+    sums           of a group, its sums against the period before and the year before
     """
 
     sites: Sequence[NumbersOfSite]
@@ -88,6 +90,7 @@ class ReportedNumbers(NamedTuple):
     known_days: int
     entered: tuple[int, int]
     kept: KeptHits | None = None
+    sums: Mapping[str, SumOfSites] = {}
 
 
 async def numbers_of(

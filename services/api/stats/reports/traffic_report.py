@@ -49,6 +49,15 @@ class ReportFigure(BaseModel):
     year_change: float | None = Field(description="from the year before, in percent")
 
 
+class ReportCompared(BaseModel):
+    """The change of those sites of a group of which both periods are known, where not all are."""
+
+    against: str = Field(description="before or year_before")
+    sites: int
+    left_out: int = Field(description="sites of which not all days to compare with were counted")
+    changes: dict[str, float | None] = Field(description="in percent, by measure")
+
+
 class ReportRow(BaseModel):
     """A day or a month: `date` is its first day."""
 
@@ -116,6 +125,9 @@ class TrafficReport(BaseModel):
     )
     opening: ReportOpening
     figures: list[ReportFigure]
+    compared: list[ReportCompared] = Field(
+        description="of a group some of whose sites have nothing to compare with"
+    )
     by_day: list[ReportRow]
     by_month: list[ReportRow]
     pages: ReportList

@@ -77,12 +77,17 @@ def named_by(first: date, report: TrafficReport) -> date:
 def notes(report: TrafficReport, t: Language) -> list[str]:
     """Return what must be said of the numbers."""
     said = []
-    if not report.is_over:
+    days_known = report.known_days
+    if report.is_running:
+        at = t.moment(int(report.at.timestamp() * 1000), str(report.at.tzinfo))
+        said.append(t("report.note.running", at=at, day=t.date_of(report.until)))
+        days_known = max(1, days_known - 1)
+    elif not report.is_over:
         said.append(t("report.note.under_way", day=t.date_of(report.until)))
     since = report.counted_since
     said.append(t("report.note.since", day=t.date_of(since)) if since else t("report.note.never"))
     if 0 < report.known_days < (report.until - report.days.first).days + 1:
-        said.append(t("report.note.known_days", count=report.known_days))
+        said.append(t("report.note.known_days", count=days_known))
     if any(one.before is None for one in report.figures):
         said.append(t("report.note.before", days=days(report.before, t)))
     if any(one.year_before is None for one in report.figures):

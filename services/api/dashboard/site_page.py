@@ -16,7 +16,7 @@ from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
 from services.api.dashboard.shown_names import titles_of
-from services.api.stats.panel_results import EnteredNumbers, Figure, SeriesPoint
+from services.api.stats.panel_results import EnteredNumbers, Figure, SeriesPoint, TrafficMeans
 from services.api.stats.panels import SitePanels
 from services.api.stats.site_query import (
     COMPARISONS,
@@ -149,7 +149,7 @@ async def _parts(
     async with panels.reading() as reading:
         yield page.part("site_top.html", **context)
         summary = await reading.summary()
-        tiles = _tiles(scope, summary.value or [], links, t)
+        tiles = _tiles(scope, summary.value or [], await reading.means(), links, t)
         since = await reading.counted_since()
         gap = "" if since is None else t("compare.gap", day=t.date_of(to_date(since)))
         yield page.part(
@@ -244,7 +244,11 @@ def against_label(scope: Scope, t: Language) -> str:
     """Return in words what the period is compared with."""
     if scope.before is None:
         return t("compare.none")
-    key = "period.against.whole" if scope.is_under_way else "period.against"
+    key = "period.against"
+    if scope.is_running:
+        key = "period.against.running"
+    elif scope.is_under_way:
+        key = "period.against.whole"
     return t(key, span=_span_label(scope.before, t))
 
 
@@ -253,7 +257,13 @@ def _span_label(span: Span, t: Language) -> str:
     return t.day(first) if first == last else f"{t.date_of(first)} – {t.date_of(last)}"
 
 
-def _tiles(scope: Scope, figures: Sequence[Figure], links: Links, t: Language) -> list[Tile]:
+def _tiles(
+    scope: Scope,
+    figures: Sequence[Figure],
+    means: Sequence[TrafficMeans],
+    links: Links,
+    t: Language,
+) -> list[Tile]:
     return [
         Tile(
             measure,
@@ -263,9 +273,9 @@ def _tiles(scope: Scope, figures: Sequence[Figure], links: Links, t: Language) -
             None if scope.is_under_way else (change or 0) > 0,
             links.path(measure=measure),
             measure == scope.measure,
-            _means(scope, value, t),
+            _means(scope, means[place], t) if means else [],
         )
-        for measure, value, change in figures
+        for place, (measure, value, change) in enumerate(figures)
     ]
 
 
@@ -282,14 +292,14 @@ def _entered(scope: Scope, entered: EnteredNumbers, t: Language) -> str:
     return t(f"opening.{scope.opening}", numbers=", ".join(named))
 
 
-def _means(scope: Scope, value: float | None, t: Language) -> list[str]:
+def _means(scope: Scope, of: TrafficMeans, t: Language) -> list[str]:
     """Return the mean of a day, and of a month where all months of the period are over."""
-    days, months = scope.elapsed.days, scope.span.months
-    if value is None or days == 1:
+    if scope.elapsed.days == 1 or of.per_day is None:
         return []
-    means = [t("mean.day", number=_mean(value / days, t))]
-    if months > 1 and scope.elapsed == scope.span:
-        means.append(t("mean.month", number=_mean(value / months, t)))
+    key = "mean.day.over" if scope.is_running else "mean.day"
+    means = [t(key, number=_mean(of.per_day, t))]
+    if of.per_month is not None:
+        means.append(t("mean.month", number=_mean(of.per_month, t)))
     return means
 
 

@@ -11,9 +11,11 @@ import msgspec
 
 from services.api.stats import apart_panels, heat
 from services.api.stats.comparison import gap
+from services.api.stats.figures import ComparedTotals, figures_of
 from services.api.stats.filters import OF_VISITS, Filter, Property
 from services.api.stats.kept import kept_of
-from services.api.stats.measures import LENGTHS, Counts, Measure, Value, change
+from services.api.stats.means import known_days, means_of
+from services.api.stats.measures import LENGTHS, Counts, Measure
 from services.api.stats.opening import Opening
 from services.api.stats.panel_results import (
     BreakdownRow,
@@ -22,12 +24,13 @@ from services.api.stats.panel_results import (
     KeptHits,
     PanelResult,
     SeriesPoint,
+    TrafficMeans,
 )
 from services.api.stats.query import MEASURED_AT, BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import HitsGoneError, Row
 from services.api.stats.site_query import CHARTED, Scope
-from services.api.stats.spans import Interval
+from services.api.stats.spans import Interval, Span
 from services.http.errors import ApiError
 from services.model.calendar import zone
 from services.model.site import Site
@@ -58,9 +61,6 @@ ROWS = 10
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_Compared = tuple[Counts | None, Counts | None]
-"""What was counted in the period and in the one before; None where it is not known."""
 
 
 class PanelReading:
@@ -93,6 +93,7 @@ class PanelReading:
         self._first_day = asyncio.create_task(self._counted_from(first_day))
         self._tasks: list[asyncio.Task[Any]] = [self._moment, self._first_day]
         self._summary = self._begin(self._compared(CHARTED))
+        self._today = self._begin(self._running_day())
         self._series = self._begin(self._timeseries())
         self._details = self._begin(self._compared(DETAILS))
         self._heat = self._begin(self._week())
@@ -111,7 +112,7 @@ class PanelReading:
 
     async def summary(self) -> PanelResult[list[Figure]]:
         """Return the measures that the chart can show."""
-        return _figures(CHARTED, await self._known(await self._summary()))
+        return figures_of(CHARTED, await self._known(await self._summary()))
 
     async def series(self) -> PanelResult[list[SeriesPoint]]:
         """Return the points of the chart."""
@@ -119,7 +120,16 @@ class PanelReading:
 
     async def details(self) -> PanelResult[list[Figure]]:
         """Return the measures for which raw hits are read."""
-        return _figures(DETAILS, await self._known(await self._details()))
+        return figures_of(DETAILS, await self._known(await self._details()))
+
+    async def means(self) -> Sequence[TrafficMeans]:
+        """Return the means of what the chart can show; none where raw hits are missing."""
+        now, today = await self._summary(), (await self._today()).value
+        if now.value is None or now.partial or today is None or now.value[0] is None:
+            return []
+        moment, first_day = await self._moment, await self._first_day
+        days = known_days(self._scope, first_day, [moment.opening])
+        return [means_of(self._scope, days, one, now.value[0], today) for one in CHARTED]
 
     async def kept(self) -> KeptHits | None:
         """Return what is kept of the raw hits of the period; None where that cannot be read."""
@@ -206,9 +216,7 @@ class PanelReading:
             return None
 
     async def _counted_from(self, first_day: int | None) -> int | None:
-        if first_day is not None or self._scope.before is None:
-            return first_day
-        return await self._reader.first_day(self._site)
+        return await self._reader.first_day(self._site) if first_day is None else first_day
 
     async def _gap(self) -> str:
         before = self._scope.before
@@ -220,18 +228,26 @@ class PanelReading:
             entered = moment.opening.covered(before, self._scope.today)
         return gap(before, await asyncio.shield(self._first_day), entered)
 
-    async def _compared(self, measures: tuple[Measure, ...]) -> PanelResult[_Compared]:
+    async def _compared(self, measures: tuple[Measure, ...]) -> PanelResult[ComparedTotals]:
         question = await self._question(measures)
         now, then = await asyncio.gather(
             self._reader.total(question, partly=True), self._before(question)
         )
         return PanelResult((now.total(), then), partial=bool(now.warnings))
 
-    async def _known(self, result: PanelResult[_Compared]) -> PanelResult[_Compared]:
+    async def _known(self, result: PanelResult[ComparedTotals]) -> PanelResult[ComparedTotals]:
         """Return a result with nothing in it where no hit is kept that could tell."""
         if result.partial and (kept := await self.kept()) and not kept.visits:
             return PanelResult((None, None), partial=True)
         return result
+
+    async def _running_day(self) -> PanelResult[Counts]:
+        """Return what was counted today, where that is a day of the period that is not over."""
+        if not self._scope.is_running:
+            return PanelResult(Counts())
+        today = Span(self._scope.today, self._scope.today)
+        found = await self._reader.total((await self._question(CHARTED)).about(today), partly=True)
+        return PanelResult(found.total())
 
     async def _kept_hits(self) -> PanelResult[KeptHits]:
         return PanelResult(await kept_of(self._reader, await self._question((Measure.VISITS,))))
@@ -316,23 +332,3 @@ def question_of(site: Site, scope: Scope, measures: tuple[Measure, ...]) -> Stat
         opening=scope.opening,
         today=scope.today,
     )
-
-
-def _figures(
-    measures: Sequence[Measure], result: PanelResult[_Compared]
-) -> PanelResult[list[Figure]]:
-    if result.value is None:
-        return PanelResult(None, result.refusal, gone=result.gone)
-    now, before = result.value
-    figures = []
-    for measure in measures:
-        value, was = _value(measure, now), _value(measure, before)
-        figures.append(Figure(measure.value, value, change(measure, value, was)))
-    return PanelResult(figures, partial=result.partial)
-
-
-def _value(measure: Measure, counts: Counts | None) -> Value:
-    """Return a measure; None where nothing tells it: no visit has no bounce rate."""
-    if counts is None or (measure is Measure.BOUNCE_RATE and not counts.measured):
-        return None
-    return counts.value(measure)

@@ -19,6 +19,13 @@ class PanelResult(NamedTuple, Generic[T]):
     gone: bool = False
 
 
+class TrafficMeans(NamedTuple):
+    """TrafficMeans of one measure; None where there are no such days, or not all months are known."""
+
+    per_day: float | None
+    per_month: float | None
+
+
 class KeptHits(NamedTuple):
     """The raw hits of a period that are kept.
 

@@ -15,6 +15,7 @@ from services.api.stats.comparison import gap
 from services.api.stats.filters import Property
 from services.api.stats.many import queries_many
 from services.api.stats.many.many_sites import ManySites, openings_of, read_many
+from services.api.stats.means import known_days
 from services.api.stats.measures import Counts
 from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.panel_reading import question_of
@@ -33,7 +34,6 @@ from services.api.stats.reports.site_numbers import (
     NumbersOfSite,
     ReportedNumbers,
     dated,
-    known_days,
     listed,
 )
 from services.api.stats.results import in_intervals, merge_counts, summed
@@ -90,15 +90,16 @@ async def numbers_of_group(
         for of_name in days.by_name.values():
             merge_counts(by_day, dict(enumerate(of_name, scope.elapsed.first)))
     read = {name: await lists.read(name) for name in LISTS}
+    today = scope.before.today
     return ReportedNumbers(
         [_site(site, before, year_before) for site in sites],
-        ComparedCounts(together.now, together.before, of_year.before),
+        ComparedCounts(together.now, together.before, of_year.before, by_day.get(today)),
         days.downloads,
         dated(in_intervals(whole, by_day, Interval.DATE)),
         dated(in_intervals(whole, by_day, Interval.MONTH)),
         read,
         together.since,
-        known_days(scope, together.since, entered),
+        known_days(scope.before, together.since, entered),
         moment.entered(scope.elapsed, scope.before.today),
         await lists.kept() if any(one.partial or one.gone for one in read.values()) else None,
         {"before": together, "year_before": of_year},
@@ -134,6 +135,7 @@ async def _read(
         counts = await queries_many.sums(store, downloads, span, span.days)
         return summed(of_name[0] for of_name in counts.values())
 
+    today = Span(scope.before.today, scope.before.today)
     async with reader.turn() as store:
         hits = await queries_group.of_hits(store, names, scope.elapsed)
         now = await queries_many.sums(store, downloads, scope.elapsed, scope.elapsed.days)
@@ -143,6 +145,7 @@ async def _read(
                 summed(of_name[0] for of_name in now.values()),
                 await downloaded(scope.before.before),
                 await downloaded(scope.year_before.before),
+                await downloaded(today) if scope.before.is_running else None,
             ),
             await openings_of(store, names),
             hits,

@@ -1,8 +1,9 @@
 """Makes a report of a site, or of a group of sites."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
+from services.api.stats.means import means_of
 from services.api.stats.measures import Counts, Measure, change
 from services.api.stats.opening import Opening
 from services.api.stats.panel_reading import ordered_by
@@ -33,7 +34,7 @@ from services.api.stats.reports.traffic_report import (
 from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.site_query import CHARTED
 from services.api.stats.spans import Span
-from services.model.calendar import to_date
+from services.model.calendar import to_date, zone
 
 
 async def make_report(
@@ -62,6 +63,8 @@ async def make_report(
         period=query.period,
         days=_days(scope.span),
         until=to_date(scope.elapsed.last),
+        at=datetime.fromtimestamp(at_ms / 1000, zone(sites[0].zone_at(at_ms))),
+        is_running=scope.elapsed.last == scope.before.today,
         before=_days(scope.before.compared),
         year_before=_days(scope.year_before.compared),
         counted_since=None if first_day is None else to_date(first_day),
@@ -133,14 +136,13 @@ def _figure(
         None if counts is None else int(counts.value(measure) or 0)
         for counts in (counted.before, counted.year_before)
     )
-    # A mean is of days of which something is known: what was not counted yet is no 0.
-    days, months = numbers.known_days, scope.span.months
-    is_whole = days == scope.span.days
+    today = counted.today or Counts()
+    per_day, per_month = means_of(scope.before, numbers.known_days, measure, counted.now, today)
     return ReportFigure(
         measure=measure.value,
         value=value,
-        per_day=round(value / days, 2) if days else None,
-        per_month=round(value / months, 2) if months > 1 and is_whole else None,
+        per_day=None if per_day is None else round(per_day, 2),
+        per_month=None if per_month is None else round(per_month, 2),
         before=before,
         change=change(measure, value, before),
         year_before=year_before,

@@ -1,7 +1,7 @@
 """The numbers of one site for a report, by the reader that the dashboard and the API use."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -11,8 +11,9 @@ from services.api.stats.comparison import gap
 from services.api.stats.filters import Property
 from services.api.stats.kept import kept_of
 from services.api.stats.many.many_sites import SumOfSites
+from services.api.stats.means import known_days
 from services.api.stats.measures import Counts, Measure
-from services.api.stats.opening import Opening, OpeningNumbers
+from services.api.stats.opening import Opening
 from services.api.stats.panel_reading import ordered_by, question_of
 from services.api.stats.panel_results import KeptHits
 from services.api.stats.query import BreakdownQuery, StatsQuery, apart
@@ -53,11 +54,15 @@ class ListNumbers(NamedTuple):
 
 
 class ComparedCounts(NamedTuple):
-    """Counts of a period and of those it is compared with; None where a part is not known."""
+    """Counts of a period and of those it is compared with; None where a part is not known.
+
+    today  of the day of the period that is running; None where none is
+    """
 
     now: Counts
     before: Counts | None
     year_before: Counts | None
+    today: Counts | None = None
 
 
 class NumbersOfSite(NamedTuple):
@@ -133,7 +138,7 @@ async def numbers_of(
         dated(by_month),
         dict(zip(LISTS, lists, strict=True)),
         first_day,
-        known_days(scope, first_day, [moment.opening]),
+        known_days(scope.before, first_day, [moment.opening]),
         moment.entered(scope.elapsed, scope.before.today),
         await kept_of(reader, asked) if is_less else None,
     )
@@ -142,20 +147,6 @@ async def numbers_of(
 def dated(result: StatsResult) -> list[tuple[date, Counts]]:
     """Return the rows of a timeseries by their first day."""
     return [(date.fromisoformat(row.name), row.counts) for row in result.rows]
-
-
-def known_days(scope: ReportScope, first_day: int | None, entered: Iterable[OpeningNumbers]) -> int:
-    """Return how many of the days that have come anything is known of.
-
-    entered  opening balances, which count where they are in the figures
-    """
-    days, opening = scope.elapsed, scope.before.opening
-    known: set[int] = set()
-    if opening is not Opening.ONLY and first_day is not None:
-        known.update(range(max(first_day, days.first), days.last + 1))
-    if opening is not Opening.EXCLUDE:
-        known.update(*(one.covered(days, scope.before.today) for one in entered))
-    return len(known)
 
 
 class _Compare:
@@ -173,7 +164,12 @@ class _Compare:
             self._known(asked, self._scope.before.before, entered),
             self._known(asked, self._scope.year_before.before, entered),
         )
-        return ComparedCounts(now.total(), before, year_before)
+        today: Counts | None = None
+        if self._scope.before.is_running:
+            day = self._scope.before.today
+            running = await self._reader.total(asked.about(Span(day, day)), partly=True)
+            today = running.total()
+        return ComparedCounts(now.total(), before, year_before, today)
 
     async def _known(
         self, asked: StatsQuery, days: Span | None, entered: Snapshot | None

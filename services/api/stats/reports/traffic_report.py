@@ -39,7 +39,9 @@ class ReportFigure(BaseModel):
 
     measure: str
     value: int
-    per_day: float | None = Field(description="mean of `known_days`; null where these are none")
+    per_day: float | None = Field(
+        description="mean of `known_days`, but of one that is running; null where these are none"
+    )
     per_month: float | None = Field(
         description="mean of a month, where several are over and all of their days are known"
     )
@@ -115,6 +117,8 @@ class TrafficReport(BaseModel):
     period: str
     days: ReportDays
     until: datetime.date = Field(description="the last day that has come")
+    at: datetime.datetime = Field(description="the moment up to which a running day is counted")
+    is_running: bool = Field(description="whether `until` is a day that is not over")
     before: ReportDays
     year_before: ReportDays
     counted_since: datetime.date | None = Field(

@@ -1,4 +1,4 @@
-"""TrafficMeans of a day and of a month, by one rule for pages, reports and programs.
+"""Means of a day and of a month, by one rule for pages, reports and programs.
 
 A mean is of days of which something is known, and that are over: what was not counted yet is no 0,
 and a day that is running is no day.

@@ -20,7 +20,7 @@ class PanelResult(NamedTuple, Generic[T]):
 
 
 class TrafficMeans(NamedTuple):
-    """TrafficMeans of one measure; None where there are no such days, or not all months are known."""
+    """Means of one measure; None where there are no such days, or not all months are known."""
 
     per_day: float | None
     per_month: float | None

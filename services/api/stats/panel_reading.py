@@ -127,7 +127,11 @@ class PanelReading:
         now, today = await self._summary(), (await self._today()).value
         if now.value is None or now.partial or today is None or now.value[0] is None:
             return []
-        moment, first_day = await self._moment, await self._first_day
+        try:
+            moment = await asyncio.shield(self._moment)
+            first_day = await asyncio.shield(self._first_day)
+        except ApiError:
+            return []
         days = known_days(self._scope, first_day, [moment.opening])
         return [means_of(self._scope, days, one, now.value[0], today) for one in CHARTED]
 

@@ -1,8 +1,8 @@
 """`/admin/sites/{slug}`: the traffic of a site."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -16,7 +16,8 @@ from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
 from services.api.dashboard.shown_names import titles_of
-from services.api.stats.panel_results import EnteredNumbers, Figure, SeriesPoint, TrafficMeans
+from services.api.dashboard.tiles import detail_of, tiles_of
+from services.api.stats.panel_results import EnteredNumbers, SeriesPoint
 from services.api.stats.panels import SitePanels
 from services.api.stats.site_query import (
     COMPARISONS,
@@ -36,21 +37,6 @@ from services.state.errors import StateError
 from services.state.recent_hits import RecentHits
 
 _INGEST_SECONDS = 4.0
-_WHOLE_FROM = 10
-"""A mean below this has a decimal."""
-
-
-class Tile(NamedTuple):
-    """One number above the chart."""
-
-    measure: str
-    value: str
-    change: float | None
-    change_text: str
-    is_better: bool | None
-    link: str | None
-    is_current: bool
-    means: Sequence[str] = ()
 
 
 def _but_of_custom(compare: str) -> tuple[str, ...]:
@@ -149,7 +135,7 @@ async def _parts(
     async with panels.reading() as reading:
         yield page.part("site_top.html", **context)
         summary = await reading.summary()
-        tiles = _tiles(scope, summary.value or [], await reading.means(), links, t)
+        tiles = tiles_of(scope, summary.value or [], await reading.means(), links, t)
         since = await reading.counted_since()
         gap = "" if since is None else t("compare.gap", day=t.date_of(to_date(since)))
         yield page.part(
@@ -185,7 +171,7 @@ async def _parts(
             "site_details.html",
             result=details,
             kept=kept,
-            tiles=[_detail(one, t) for one in details.value or []],
+            tiles=[detail_of(one, t) for one in details.value or []],
         )
         for panel, measure in panels.breakdowns.items():
             breakdown = await reading.breakdown(panel)
@@ -257,28 +243,6 @@ def _span_label(span: Span, t: Language) -> str:
     return t.day(first) if first == last else f"{t.date_of(first)} – {t.date_of(last)}"
 
 
-def _tiles(
-    scope: Scope,
-    figures: Sequence[Figure],
-    means: Sequence[TrafficMeans],
-    links: Links,
-    t: Language,
-) -> list[Tile]:
-    return [
-        Tile(
-            measure,
-            t.number(value),
-            change,
-            "" if change is None else t.percent(abs(change)),
-            None if scope.is_under_way else (change or 0) > 0,
-            links.path(measure=measure),
-            measure == scope.measure,
-            _means(scope, means[place], t) if means else [],
-        )
-        for place, (measure, value, change) in enumerate(figures)
-    ]
-
-
 def _entered(scope: Scope, entered: EnteredNumbers, t: Language) -> str:
     """Return what is said of opening balances; '' where there are none, or none can be shown."""
     if scope.filters or scope.span.days == 1:
@@ -290,38 +254,6 @@ def _entered(scope: Scope, entered: EnteredNumbers, t: Language) -> str:
     if not named:
         return t("opening.compared" if entered.is_compared else "opening.nothing")
     return t(f"opening.{scope.opening}", numbers=", ".join(named))
-
-
-def _means(scope: Scope, of: TrafficMeans, t: Language) -> list[str]:
-    """Return the mean of a day, and of a month where all months of the period are over."""
-    if scope.elapsed.days == 1 or of.per_day is None:
-        return []
-    key = "mean.day.over" if scope.is_running else "mean.day"
-    means = [t(key, number=_mean(of.per_day, t))]
-    if of.per_month is not None:
-        means.append(t("mean.month", number=_mean(of.per_month, t)))
-    return means
-
-
-def _mean(value: float, t: Language) -> str:
-    return t.number(value if value < _WHOLE_FROM else round(value))
-
-
-def _detail(figure: Figure, t: Language) -> Tile:
-    measure, value, change = figure
-    change_text = "" if change is None else t.percent(abs(change))
-    better: bool | None = (change or 0) > 0
-    match measure:
-        case "bounce_rate":
-            shown = "–" if value is None else t.percent(value)
-            better = not better
-            if change is not None:
-                change_text = t("unit.points", count=abs(change))
-        case "visit_duration":
-            shown = t.duration(value)
-        case _:
-            shown, better = t.number(value), None
-    return Tile(measure, shown, change, change_text, better, None, is_current=False)
 
 
 def _point(point: SeriesPoint, interval: Interval, t: Language) -> Point:

@@ -380,7 +380,7 @@ async def test_raw_hits_that_are_gone_are_told_and_whole_days_stay(
         0,
     )
     unknown = re.findall(r'<span class="label">([^<]+)</span> <span class="value">–<', page)
-    assert unknown == ["Bounce rate", "Visit duration", "Bots"]
+    assert unknown == ["Bounce rate", "Visit duration", "Bots (not counted)"]
     assert 'id="page"' in page, "by counters"
     rows = await client.get("/admin/sites/newyork/all/source", params=early, headers=english)
     assert (rows.status_code, len(re.findall(said, rows.text)), "too large" in rows.text) == (

@@ -141,7 +141,7 @@ async def test_a_running_day_is_in_no_mean_and_page_and_report_have_the_same_one
     assert shown == (f"{round(mean, 1):,}" if mean < 10 else f"{round(mean):,}")
     assert "today is not over" in page
     printed = (await client.get(f"/admin/sites/{SITE}/report", params=month, headers=english)).text
-    assert "The numbers are up to 31 Dec 2024, 12:30: 31 Dec 2024 is not over" in printed
+    assert "The numbers are up to 31 Dec 2024 12:30: 31 Dec 2024 is not over" in printed
     of_group = await group_report(client, group, **month)
     single = [await report(client, site, **month) for site in OF_GROUP]
     for place, one in enumerate(of_group["figures"]):

@@ -62,6 +62,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_ReadTotals = tuple[Counts, Counts | None]
+
 
 class PanelReading:
     """Begins to read every panel; await each with the method of its name."""
@@ -125,7 +127,7 @@ class PanelReading:
     async def means(self) -> Sequence[TrafficMeans]:
         """Return the means of what the chart can show; none where raw hits are missing."""
         now, today = await self._summary(), (await self._today()).value
-        if now.value is None or now.partial or today is None or now.value[0] is None:
+        if now.value is None or now.partial or today is None:
             return []
         try:
             moment = await asyncio.shield(self._moment)
@@ -232,18 +234,18 @@ class PanelReading:
             entered = moment.opening.covered(before, self._scope.today)
         return gap(before, await asyncio.shield(self._first_day), entered)
 
-    async def _compared(self, measures: tuple[Measure, ...]) -> PanelResult[ComparedTotals]:
+    async def _compared(self, measures: tuple[Measure, ...]) -> PanelResult[_ReadTotals]:
         question = await self._question(measures)
         now, then = await asyncio.gather(
             self._reader.total(question, partly=True), self._before(question)
         )
         return PanelResult((now.total(), then), partial=bool(now.warnings))
 
-    async def _known(self, result: PanelResult[ComparedTotals]) -> PanelResult[ComparedTotals]:
+    async def _known(self, result: PanelResult[_ReadTotals]) -> PanelResult[ComparedTotals]:
         """Return a result with nothing in it where no hit is kept that could tell."""
         if result.partial and (kept := await self.kept()) and not kept.visits:
             return PanelResult((None, None), partial=True)
-        return result
+        return PanelResult(*result)
 
     async def _running_day(self) -> PanelResult[Counts]:
         """Return what was counted today, where that is a day of the period that is not over."""

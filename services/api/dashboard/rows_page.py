@@ -74,7 +74,7 @@ async def rows(page: PageRequest) -> Response:
     except ApiError as error:
         refusal = "; ".join(error.errors.values())
     is_less = found.is_gone or bool(found.warnings)
-    kept = await unless_gone(page.request, panels.rows.kept(asked)) if is_less else None
+    of_hits = await unless_gone(page.request, panels.rows.kept(asked)) if is_less else None
     below = asked.section
     titles = await titles_of(page, panel, (row.name for row in found.rows))
 
@@ -123,7 +123,7 @@ async def rows(page: PageRequest) -> Response:
         ],
         refusal=refusal,
         found=found,
-        kept=kept_text(kept, t) if is_less else "",
+        kept=kept_text(of_hits, t) if is_less else "",
         trail=_way_back(panel, asked.of, links, t) if below is None else _trail(below, links, t),
         traffic=""
         if below in (None, ROOT)

@@ -107,7 +107,7 @@ def _days(span: Span) -> ReportDays:
 
 
 def _site(one: NumbersOfSite) -> ReportedSite:
-    now, before, year_before = one.traffic
+    now, before, year_before, _ = one.traffic
     changes = {
         f"{measure}_{name}": _change(measure, now, other)
         for measure in (Measure.PAGEVIEWS, Measure.VISITS)

@@ -97,7 +97,8 @@ def notes(report: TrafficReport, t: Language) -> list[str]:
             f"{t(f'measure.{measure}')} {change_text(change, t)}"
             for measure, change in one.changes.items()
         )
-        key = f"report.note.compared.{one.against}"
+        of_before = one.against == "before"
+        key = "report.note.compared.before" if of_before else "report.note.compared.year_before"
         said.append(t(key, count=one.sites, left=one.left_out, changes=", ".join(changes)))
     opening = report.opening
     if opening.views or opening.visits:

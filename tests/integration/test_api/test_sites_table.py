@@ -177,7 +177,7 @@ async def test_a_sum_has_the_change_of_the_sites_that_have_both_periods(
     sign = "↑" if change["pageviews"] > 0 else "↓"
     shown = await page(client, "/admin/groups/vung", **DAY)
     total = shown.partition('class="sum"')[2].partition("</tbody>")[0]
-    assert f"{sign} {abs(change['pageviews'])}%" in total
+    assert f"{sign} {abs(change['pageviews']):.0f}%" in total
     assert "ở 1 trang web có số liệu cả hai kỳ; 2 trang web không tính" in total
     assert "đếm từ" not in total, "of no single site"
     answer = await client.get("/admin/groups/vung/sites.xlsx", params=DAY, headers=HTML)

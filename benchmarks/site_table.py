@@ -1,15 +1,15 @@
 """The table of 160 sites: a year against the year before, of 26 million views in both."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 
 import httpx
 
 from benchmarks.measure import Result, exact, summary
 from benchmarks.processes import forget_peak, peak
-from benchmarks.stack import Stack, stack, stores
-from benchmarks.stats import TOKEN, asked, settle, spread
+from benchmarks.stack import TOKEN, Stack, stack, stores
+from benchmarks.stats import asked, settle, spread
 from services.model.calendar import to_day
 from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import Site
@@ -53,13 +53,7 @@ def measure(*, quick: bool) -> Iterator[Result]:
 
 
 def _measure(running: Stack, kind: str, days: int) -> Iterator[Result]:
-    redis = running.redis()
-    url, server = running.store(kind)
-    asyncio.run(_write(url, days))
-    api = running.service(
-        "api", LUOT_REDIS_URL=redis.url, LUOT_CLICKHOUSE_URL=url, LUOT_ADMIN_TOKEN=TOKEN
-    )
-    pids = [api.pid, *([server.pid] if server else [])]
+    api, server, pids = running.api(kind, partial(_write, days=days))
     for pid in pids:
         spread(pid)
     of_store = (server or api).pid

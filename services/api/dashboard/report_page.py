@@ -12,6 +12,7 @@ from starlette.responses import Response
 from services.api.access.trail import Occasion
 from services.api.dashboard import report_sheets
 from services.api.dashboard.chart import NARROW, WIDE, Point, chart
+from services.api.dashboard.kept_text import kept_in_report
 from services.api.dashboard.language import PARAMETER, Language
 from services.api.dashboard.page_request import HOME, PageRequest
 from services.api.dashboard.query_parameters import elsewhere
@@ -114,6 +115,7 @@ async def report(page: PageRequest) -> Response:
             )
             for panel, _, listed in report_sheets.lists(made)
         ],
+        kept=kept_in_report(made, t),
         notes=report_sheets.notes(made, t),
         meanings=report_sheets.meanings(t),
         sites=report_sheets.sites_in_order(made) if made.group else [],

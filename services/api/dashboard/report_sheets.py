@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
+from services.api.dashboard.kept_text import kept_in_report
 from services.api.dashboard.language import Language
 from services.api.stats.reports.traffic_report import (
     ReportDays,
@@ -76,16 +77,29 @@ def named_by(first: date, report: TrafficReport) -> date:
 def notes(report: TrafficReport, t: Language) -> list[str]:
     """Return what must be said of the numbers."""
     said = []
-    if not report.is_over:
+    days_known = report.known_days
+    if report.is_running:
+        at = t.moment(int(report.at.timestamp() * 1000), str(report.at.tzinfo))
+        said.append(t("report.note.running", at=at, day=t.date_of(report.until)))
+        days_known = max(1, days_known - 1)
+    elif not report.is_over:
         said.append(t("report.note.under_way", day=t.date_of(report.until)))
     since = report.counted_since
     said.append(t("report.note.since", day=t.date_of(since)) if since else t("report.note.never"))
     if 0 < report.known_days < (report.until - report.days.first).days + 1:
-        said.append(t("report.note.known_days", count=report.known_days))
+        said.append(t("report.note.known_days", count=days_known))
     if any(one.before is None for one in report.figures):
         said.append(t("report.note.before", days=days(report.before, t)))
     if any(one.year_before is None for one in report.figures):
         said.append(t("report.note.year_before", days=days(report.year_before, t)))
+    for one in report.compared:
+        changes = (
+            f"{t(f'measure.{measure}')} {change_text(change, t)}"
+            for measure, change in one.changes.items()
+        )
+        of_before = one.against == "before"
+        key = "report.note.compared.before" if of_before else "report.note.compared.year_before"
+        said.append(t(key, count=one.sites, left=one.left_out, changes=", ".join(changes)))
     opening = report.opening
     if opening.views or opening.visits:
         key = "report.note.opening.in" if opening.included else "report.note.opening.apart"
@@ -96,8 +110,8 @@ def notes(report: TrafficReport, t: Language) -> list[str]:
         count = sum(one.counted_since is None for one in report.sites)
         if count:
             said.append(t("report.note.uncounted", count=count))
-    if any(one.partial for one in (report.pages, report.sources, report.devices)):
-        said.append(t("panel.partial"))
+    if kept := kept_in_report(report, t):
+        said.append(kept)
     return said
 
 
@@ -271,5 +285,7 @@ def _of_list(
         headings.insert(1, t("titles.title"))
     if names:
         headings.insert(0, t("report.site"))
-    problem = [t("panel.refused")] if listed.problem else []
-    return Sheet(t(name), head, headings, rows, problem)
+    said = [t("panel.refused")] if listed.problem else []
+    if listed.partial or listed.gone:
+        said.append(kept_in_report(report, t))
+    return Sheet(t(name), head, headings, rows, said)

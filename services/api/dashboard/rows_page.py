@@ -8,6 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from services.api.access.trail import Occasion
 from services.api.dashboard import query_parameters
 from services.api.dashboard.bars import apart_name, value_name
+from services.api.dashboard.kept_text import kept_text
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
@@ -72,6 +73,8 @@ async def rows(page: PageRequest) -> Response:
         found = await unless_gone(page.request, panels.rows.read(asked))
     except ApiError as error:
         refusal = "; ".join(error.errors.values())
+    is_less = found.is_gone or bool(found.warnings)
+    of_hits = await unless_gone(page.request, panels.rows.kept(asked)) if is_less else None
     below = asked.section
     titles = await titles_of(page, panel, (row.name for row in found.rows))
 
@@ -120,7 +123,7 @@ async def rows(page: PageRequest) -> Response:
         ],
         refusal=refusal,
         found=found,
-        is_partial=bool(found.warnings),
+        kept=kept_text(of_hits, t) if is_less else "",
         trail=_way_back(panel, asked.of, links, t) if below is None else _trail(below, links, t),
         traffic=""
         if below in (None, ROOT)

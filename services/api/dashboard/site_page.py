@@ -1,8 +1,8 @@
 """`/admin/sites/{slug}`: the traffic of a site."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -11,11 +11,13 @@ from services.api.dashboard import embedding, notes_page, query_parameters, show
 from services.api.dashboard.bars import bars, bars_apart, value_name
 from services.api.dashboard.chart import NARROW, WIDE, Point, chart
 from services.api.dashboard.heat_table import heat_rows
+from services.api.dashboard.kept_text import kept_text
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
 from services.api.dashboard.query_parameters import Links
 from services.api.dashboard.shown_names import titles_of
-from services.api.stats.panel_results import EnteredNumbers, Figure, SeriesPoint
+from services.api.dashboard.tiles import detail_of, tiles_of
+from services.api.stats.panel_results import EnteredNumbers, SeriesPoint
 from services.api.stats.panels import SitePanels
 from services.api.stats.site_query import (
     COMPARISONS,
@@ -35,21 +37,6 @@ from services.state.errors import StateError
 from services.state.recent_hits import RecentHits
 
 _INGEST_SECONDS = 4.0
-_WHOLE_FROM = 10
-"""A mean below this has a decimal."""
-
-
-class Tile(NamedTuple):
-    """One number above the chart."""
-
-    measure: str
-    value: str
-    change: float | None
-    change_text: str
-    is_better: bool | None
-    link: str | None
-    is_current: bool
-    means: Sequence[str] = ()
 
 
 def _but_of_custom(compare: str) -> tuple[str, ...]:
@@ -148,7 +135,7 @@ async def _parts(
     async with panels.reading() as reading:
         yield page.part("site_top.html", **context)
         summary = await reading.summary()
-        tiles = _tiles(scope, summary.value or [], links, t)
+        tiles = tiles_of(scope, summary.value or [], await reading.means(), links, t)
         since = await reading.counted_since()
         gap = "" if since is None else t("compare.gap", day=t.date_of(to_date(since)))
         yield page.part(
@@ -182,13 +169,18 @@ async def _parts(
             notes=[notes_page.row(page, one) for one in notes],
         )
         details = await reading.details()
+        lacks = details.gone or details.partial or series.gone or summary.partial
+        kept = kept_text(await reading.kept(), t) if lacks else ""
         yield page.part(
             "site_details.html",
             result=details,
-            tiles=[_detail(one, t) for one in details.value or []],
+            kept=kept,
+            tiles=[detail_of(one, t) for one in details.value or []],
         )
         for panel, measure in panels.breakdowns.items():
             breakdown = await reading.breakdown(panel)
+            if breakdown.gone:
+                continue
             titles = await titles_of(page, panel, (row.name for row in breakdown.value or []))
             yield page.part(
                 "site_panel.html",
@@ -196,6 +188,7 @@ async def _parts(
                 named=panel,
                 measure=measure,
                 result=breakdown,
+                kept=kept,
                 rows=bars(panel, breakdown.value or [], titles, links, t),
                 csv=links.below(f"/all/{panel}/csv"),
                 may_edit=context["may_edit"],
@@ -208,18 +201,21 @@ async def _parts(
                 named=panels.named[panel],
                 measure=panel,
                 result=of_kind,
+                kept="",
                 rows=bars_apart(panel, of_kind.value or [], links, t),
                 csv=links.below(f"/all/{panel}/csv"),
                 may_edit=context["may_edit"],
                 every=links.below(f"/all/{panel}"),
             )
         week = await reading.heat()
-        yield page.part(
-            "site_heat.html",
-            result=week,
-            rows=heat_rows(week.value or [], t),
-            zone=context["zone"],
-        )
+        if not week.gone:
+            yield page.part(
+                "site_heat.html",
+                result=week,
+                rows=heat_rows(week.value or [], t),
+                zone=context["zone"],
+                kept=kept,
+            )
         yield page.part("site_end.html", **context)
 
 
@@ -238,29 +234,17 @@ def against_label(scope: Scope, t: Language) -> str:
     """Return in words what the period is compared with."""
     if scope.before is None:
         return t("compare.none")
-    key = "period.against.whole" if scope.is_under_way else "period.against"
+    key = "period.against"
+    if scope.is_running:
+        key = "period.against.running"
+    elif scope.is_under_way:
+        key = "period.against.whole"
     return t(key, span=_span_label(scope.before, t))
 
 
 def _span_label(span: Span, t: Language) -> str:
     first, last = to_date(span.first), to_date(span.last)
     return t.day(first) if first == last else f"{t.date_of(first)} – {t.date_of(last)}"
-
-
-def _tiles(scope: Scope, figures: Sequence[Figure], links: Links, t: Language) -> list[Tile]:
-    return [
-        Tile(
-            measure,
-            t.number(value),
-            change,
-            "" if change is None else t.percent(abs(change)),
-            None if scope.is_under_way else (change or 0) > 0,
-            links.path(measure=measure),
-            measure == scope.measure,
-            _means(scope, value, t),
-        )
-        for measure, value, change in figures
-    ]
 
 
 def _entered(scope: Scope, entered: EnteredNumbers, t: Language) -> str:
@@ -274,38 +258,6 @@ def _entered(scope: Scope, entered: EnteredNumbers, t: Language) -> str:
     if not named:
         return t("opening.compared" if entered.is_compared else "opening.nothing")
     return t(f"opening.{scope.opening}", numbers=", ".join(named))
-
-
-def _means(scope: Scope, value: float | None, t: Language) -> list[str]:
-    """Return the mean of a day, and of a month where all months of the period are over."""
-    days, months = scope.elapsed.days, scope.span.months
-    if value is None or days == 1:
-        return []
-    means = [t("mean.day", number=_mean(value / days, t))]
-    if months > 1 and scope.elapsed == scope.span:
-        means.append(t("mean.month", number=_mean(value / months, t)))
-    return means
-
-
-def _mean(value: float, t: Language) -> str:
-    return t.number(value if value < _WHOLE_FROM else round(value))
-
-
-def _detail(figure: Figure, t: Language) -> Tile:
-    measure, value, change = figure
-    change_text = "" if change is None else t.percent(abs(change))
-    better: bool | None = (change or 0) > 0
-    match measure:
-        case "bounce_rate":
-            shown = t.percent(value or 0)
-            better = not better
-            if change is not None:
-                change_text = t("unit.points", count=abs(change))
-        case "visit_duration":
-            shown = t.duration(value)
-        case _:
-            shown, better = t.number(value), None
-    return Tile(measure, shown, change, change_text, better, None, is_current=False)
 
 
 def _point(point: SeriesPoint, interval: Interval, t: Language) -> Point:

@@ -36,12 +36,18 @@ _MEASURES = tuple(measure.value for measure in CHARTED)
 
 
 class NumberCells(NamedTuple):
-    """The numbers of a row: a cell each for the measures, then the change and the trend."""
+    """The numbers of a row: a cell each for the measures, then the change and the trend.
+
+    partly  of a sum without a change, that of the sites of which both periods are known
+    of      how many of them these are, in words
+    """
 
     values: Sequence[str]
     change: MeasureCell
     hint: str
     trend: Markup | None
+    partly: MeasureCell | None = None
+    of: str = ""
 
 
 class ShownSiteRow(NamedTuple):
@@ -117,7 +123,7 @@ def context(page: PageRequest, found: ReadSites, base: str, *, is_public: bool) 
         "measures": _MEASURES,
         "columns": _columns(table.query, links, t, is_public=is_public),
         "rows": [_row(row, scope, t, is_public=is_public) for row in shown],
-        "sum": numbers(table.total, scope, t),
+        "sum": sum_of(table.total, scope, t),
         "found": len(table.rows),
         "sites": table.sites,
         "unknown": len(table.total.unknown),
@@ -165,7 +171,7 @@ def groups(
             group.name or group.slug,
             address_of(group, many.scope),
             len(sites),
-            numbers(many.together(sites), many.scope, page.t),
+            sum_of(many.together(sites), many.scope, page.t),
         )
         for group, sites in children
     ]
@@ -174,6 +180,20 @@ def groups(
 def address_of(group: Group, scope: Scope) -> str:
     """Return the address of the page of a group, of the same period."""
     return query_parameters.elsewhere(f"{HOME}/groups/{group.slug}", scope.query)
+
+
+def sum_of(of: SumOfSites, scope: Scope, t: Language) -> NumberCells:
+    """Return the numbers of several sites; where some are new, the change of the others."""
+    cells = numbers(of, scope, t)
+    if not of.unknown:
+        return cells
+    cells = cells._replace(hint=t("table.sum.unknown", count=len(of.unknown)))
+    if of.compared is None or (change := of.compared.change(scope.measure)) is None:
+        return cells
+    better = None if scope.is_under_way else change > 0
+    partly = MeasureCell("", change, t.percent(abs(change)), better)
+    sites = of.compared.sites
+    return cells._replace(partly=partly, of=t("table.sum.known", count=sites, left=len(of.unknown)))
 
 
 def numbers(of: SumOfSites, scope: Scope, t: Language) -> NumberCells:

@@ -11,21 +11,26 @@ import msgspec
 
 from services.api.stats import apart_panels, heat
 from services.api.stats.comparison import gap
+from services.api.stats.figures import ComparedTotals, figures_of
 from services.api.stats.filters import OF_VISITS, Filter, Property
-from services.api.stats.measures import LENGTHS, Counts, Measure, change
+from services.api.stats.kept import kept_of
+from services.api.stats.means import known_days, means_of
+from services.api.stats.measures import LENGTHS, Counts, Measure
 from services.api.stats.opening import Opening
 from services.api.stats.panel_results import (
     BreakdownRow,
     EnteredNumbers,
     Figure,
+    KeptHits,
     PanelResult,
     SeriesPoint,
+    TrafficMeans,
 )
 from services.api.stats.query import MEASURED_AT, BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
-from services.api.stats.results import Row
+from services.api.stats.results import HitsGoneError, Row
 from services.api.stats.site_query import CHARTED, Scope
-from services.api.stats.spans import Interval
+from services.api.stats.spans import Interval, Span
 from services.http.errors import ApiError
 from services.model.calendar import zone
 from services.model.site import Site
@@ -60,6 +65,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_ReadTotals = tuple[Counts, Counts | None]
+
 
 class PanelReading:
     """Begins to read every panel; await each with the method of its name."""
@@ -91,9 +98,12 @@ class PanelReading:
         self._first_day = asyncio.create_task(self._counted_from(first_day))
         self._tasks: list[asyncio.Task[Any]] = [self._moment, self._first_day]
         self._summary = self._begin(self._compared(CHARTED))
+        self._today = self._begin(self._running_day())
         self._series = self._begin(self._timeseries())
         self._details = self._begin(self._compared(DETAILS))
         self._heat = self._begin(self._week())
+        # Read where something of it is missing.
+        self._kept: Callable[[], Awaitable[PanelResult[KeptHits]]] | None = None
         self._apart = self._begin(apart_panels.first_rows(reader, site, scope, is_public=is_public))
         self._breakdowns = {
             name: self._begin(self._breakdown(by)) for name, by in shown_breakdowns(scope).items()
@@ -107,7 +117,7 @@ class PanelReading:
 
     async def summary(self) -> PanelResult[list[Figure]]:
         """Return the measures that the chart can show."""
-        return _figures(CHARTED, await self._summary())
+        return figures_of(CHARTED, await self._known(await self._summary()))
 
     async def series(self) -> PanelResult[list[SeriesPoint]]:
         """Return the points of the chart."""
@@ -115,7 +125,26 @@ class PanelReading:
 
     async def details(self) -> PanelResult[list[Figure]]:
         """Return the measures for which raw hits are read."""
-        return _figures(DETAILS, await self._details())
+        return figures_of(DETAILS, await self._known(await self._details()))
+
+    async def means(self) -> Sequence[TrafficMeans]:
+        """Return the means of what the chart can show; none where raw hits are missing."""
+        now, today = await self._summary(), (await self._today()).value
+        if now.value is None or now.partial or today is None:
+            return []
+        try:
+            moment = await asyncio.shield(self._moment)
+            first_day = await asyncio.shield(self._first_day)
+        except ApiError:
+            return []
+        days = known_days(self._scope, first_day, [moment.opening])
+        return [means_of(self._scope, days, one, now.value[0], today) for one in CHARTED]
+
+    async def kept(self) -> KeptHits | None:
+        """Return what is kept of the raw hits of the period; None where that cannot be read."""
+        if self._kept is None:
+            self._kept = self._begin(self._kept_hits())
+        return (await self._kept()).value
 
     async def breakdown(self, name: str) -> PanelResult[list[BreakdownRow]]:
         """Return the first rows of a panel of `shown_breakdowns`."""
@@ -125,11 +154,14 @@ class PanelReading:
             await self._summary(),
         )
         if result.value is None:
-            return PanelResult(None, result.refusal)
+            return PanelResult(None, result.refusal, gone=result.gone)
         measure = ordered_by(by)
         counts = [int(row.counts.value(measure) or 0) for row in result.value]
         most = max(counts, default=1)
         whole = 0 if summary.value is None else int(summary.value[0].value(measure) or 0)
+        if result.partial and not self._scope.filters and (kept := await self.kept()):
+            # A share of what these rows are of, and not of days of which they know nothing.
+            whole = kept.visits
         total = max(whole, sum(counts), 1)
         rows = [
             BreakdownRow(
@@ -170,7 +202,8 @@ class PanelReading:
             try:
                 return await reading
             except ApiError as error:
-                return PanelResult(None, "; ".join(error.errors.values()))
+                is_gone = isinstance(error, HitsGoneError)
+                return PanelResult(None, "; ".join(error.errors.values()), gone=is_gone)
             except Exception:
                 log.exception("a panel of %s cannot be read", self._site.slug)
                 return PanelResult(None, "the server failed; its log says why")
@@ -192,9 +225,7 @@ class PanelReading:
             return None
 
     async def _counted_from(self, first_day: int | None) -> int | None:
-        if first_day is not None or self._scope.before is None:
-            return first_day
-        return await self._reader.first_day(self._site)
+        return await self._reader.first_day(self._site) if first_day is None else first_day
 
     async def _gap(self) -> str:
         before = self._scope.before
@@ -206,14 +237,29 @@ class PanelReading:
             entered = moment.opening.covered(before, self._scope.today)
         return gap(before, await asyncio.shield(self._first_day), entered)
 
-    async def _compared(
-        self, measures: tuple[Measure, ...]
-    ) -> PanelResult[tuple[Counts, Counts | None]]:
+    async def _compared(self, measures: tuple[Measure, ...]) -> PanelResult[_ReadTotals]:
         question = await self._question(measures)
         now, then = await asyncio.gather(
             self._reader.total(question, partly=True), self._before(question)
         )
         return PanelResult((now.total(), then), partial=bool(now.warnings))
+
+    async def _known(self, result: PanelResult[_ReadTotals]) -> PanelResult[ComparedTotals]:
+        """Return a result with nothing in it where no hit is kept that could tell."""
+        if result.partial and (kept := await self.kept()) and not kept.visits:
+            return PanelResult((None, None), partial=True)
+        return PanelResult(*result)
+
+    async def _running_day(self) -> PanelResult[Counts]:
+        """Return what was counted today, where that is a day of the period that is not over."""
+        if not self._scope.is_running:
+            return PanelResult(Counts())
+        today = Span(self._scope.today, self._scope.today)
+        found = await self._reader.total((await self._question(CHARTED)).about(today), partly=True)
+        return PanelResult(found.total())
+
+    async def _kept_hits(self) -> PanelResult[KeptHits]:
+        return PanelResult(await kept_of(self._reader, await self._question((Measure.VISITS,))))
 
     async def _before(self, question: StatsQuery) -> Counts | None:
         """Return what was counted on the days to compare with; None where a part is not known."""
@@ -301,17 +347,3 @@ def question_of(site: Site, scope: Scope, measures: tuple[Measure, ...]) -> Stat
         opening=scope.opening,
         today=scope.today,
     )
-
-
-def _figures(
-    measures: Sequence[Measure], result: PanelResult[tuple[Counts, Counts | None]]
-) -> PanelResult[list[Figure]]:
-    if result.value is None:
-        return PanelResult(None, result.refusal)
-    now, before = result.value
-    figures = []
-    for measure in measures:
-        value = now.value(measure)
-        was = None if before is None else before.value(measure)
-        figures.append(Figure(measure.value, value, change(measure, value, was)))
-    return PanelResult(figures, partial=result.partial)

@@ -7,11 +7,37 @@ T = TypeVar("T")
 
 
 class PanelResult(NamedTuple, Generic[T]):
-    """What was read for a panel, or why there is nothing; partial where raw hits are gone."""
+    """What was read for a panel, or why there is nothing.
+
+    partial  raw hits of some days are gone
+    gone     refused, as those of all days are
+    """
 
     value: T | None
     refusal: str = ""
     partial: bool = False
+    gone: bool = False
+
+
+class TrafficMeans(NamedTuple):
+    """Means of one measure; None where there are no such days, or not all months are known."""
+
+    per_day: float | None
+    per_month: float | None
+
+
+class KeptHits(NamedTuple):
+    """The raw hits of a period that are kept.
+
+    since   their first day, in days since 1970-01-01; where the period has none, the first day of
+            all; None where nothing is kept
+    visits  that began in them
+    whole   visits that were counted in the period
+    """
+
+    since: int | None
+    visits: int
+    whole: int
 
 
 class Figure(NamedTuple):

@@ -21,6 +21,7 @@ from services.api.stats.opening import Opening
 from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.results import (
+    HitsGoneError,
     Row,
     StatsResult,
     entered_of,
@@ -288,7 +289,7 @@ class StatsReader:
     async def hits(
         self, query: StatsQuery, counted: Snapshot, *, partly: bool = False
     ) -> tuple[Coverage, list[str]]:
-        """Return which raw hits there are. Raises ApiError when all that were counted are gone.
+        """Return which raw hits there are. Raises HitsGoneError when all counted ones are gone.
 
         A day is held when its raw views are as many as its counter says.
         """
@@ -300,7 +301,7 @@ class StatsReader:
             return coverage, []
         gone = f"the raw hits of {Span(min(missing), max(missing))}, which this needs, are gone"
         if not coverage.months and not partly:
-            raise ApiError(422, {"date": f"{gone}; expected a later period, or no filter"})
+            raise HitsGoneError(gone)
         left = sum(held.get(day, 0) for day in missing)
         if not left:
             return coverage, [f"{gone}; they count nothing here"]

@@ -8,6 +8,7 @@ from services.api.stats.measures import Counts, Measure
 from services.api.stats.opening import Opening
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.spans import Hours, Interval, Span, label_of
+from services.http.errors import ApiError
 from services.model.site import Site
 
 UNDATED = (
@@ -16,6 +17,14 @@ UNDATED = (
 )
 
 K = TypeVar("K")
+
+
+class HitsGoneError(ApiError):
+    """A query whose raw hits, as many as were counted, are no longer kept."""
+
+    def __init__(self, gone: str) -> None:
+        """`gone` says of which days."""
+        super().__init__(422, {"date": f"{gone}; expected a later period, or no filter"})
 
 
 class Row(NamedTuple):

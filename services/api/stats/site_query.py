@@ -121,6 +121,11 @@ class Scope(msgspec.Struct, frozen=True):
         return self.span.first == self.today
 
     @property
+    def is_running(self) -> bool:
+        """Whether the last of several days that have come is today, which is not over."""
+        return self.elapsed.last == self.today and self.elapsed.days > 1
+
+    @property
     def applied(self) -> list[AppliedFilter]:
         """The filters as a page shows them."""
         return applied(self.filters)

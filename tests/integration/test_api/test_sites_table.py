@@ -165,6 +165,38 @@ async def test_page_csv_and_workbook_say_the_same_as_the_api(
     assert [one["subject"] for one in await written(client, "export", 1)] == ["vung"]
 
 
+async def test_a_sum_has_the_change_of_the_sites_that_have_both_periods(
+    client: httpx.AsyncClient, five: None
+) -> None:
+    await group(client, "vung", name="Vùng", sites=["mytho", "moi", "tinh"])
+    found = await table(client, **DAY, group="vung")
+    rows = {row["site"]: row for row in found["sites"]}
+    change = rows["mytho"]["change"]
+    left = len(found["unknown_before"])
+    assert (left, found["sum"]["change"]["pageviews"]) == (2, None)
+    sign = "↑" if change["pageviews"] > 0 else "↓"
+    shown = await page(client, "/admin/groups/vung", **DAY)
+    total = shown.partition('class="sum"')[2].partition("</tbody>")[0]
+    assert f"{sign} {abs(change['pageviews']):.0f}%" in total
+    assert "ở 1 trang web có số liệu cả hai kỳ; 2 trang web không tính" in total
+    assert "đếm từ" not in total, "of no single site"
+    answer = await client.get("/admin/groups/vung/sites.xlsx", params=DAY, headers=HTML)
+    (both,) = [
+        row
+        for row in openpyxl.load_workbook(io.BytesIO(answer.content)).active.values
+        if row[1] and "có số liệu cả hai kỳ" in str(row[1])
+    ]
+    was = rows["mytho"]["before"]["pageviews"]
+    assert both[3:6] == (rows["mytho"]["now"]["pageviews"], was, change["pageviews"] / 100)
+    day = {"period": "custom", "date": "2024-01-03,2024-01-03"}
+    said = await client.get("/api/v1/groups/vung/report", params=day, headers=ADMIN)
+    (before, *_) = said.json()["compared"]
+    assert (before["against"], before["sites"], before["left_out"]) == ("before", 1, 2)
+    assert before["changes"] == change
+    printed = await page(client, "/admin/groups/vung/report", **day)
+    assert "So với kỳ trước, ở 1 trang web có số liệu cả hai kỳ (2 trang web không tính)" in printed
+
+
 async def test_people_see_their_own_sites_and_the_groups_of_these(
     client: httpx.AsyncClient, five: None
 ) -> None:

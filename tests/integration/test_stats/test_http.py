@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import openpyxl
 import pytest
 from redis.asyncio import Redis
 
@@ -23,7 +24,7 @@ from services.state import keys
 from services.store import hits as repository
 from services.store.interface import Limits, Store
 from tests.integration.test_api.world import Clock
-from tests.integration.test_stats.expected import ALL, TOGETHER, Seen, measures
+from tests.integration.test_stats.expected import ALL, TOGETHER, Seen, grouped, measures
 
 ROUTES = ("realtime/visitors", "aggregate", "timeseries", "breakdown")
 MARCH = {"period": "month", "date": "2024-03-15"}
@@ -369,6 +370,72 @@ async def test_raw_hits_that_are_gone_are_told_and_whole_days_stay(
     assert answer["results"]["bots"]["change"] is None
     assert answer["warnings"]
 
+    # Pages say it in words of their own, once, and nothing of a query that is too large.
+    said = r"there are details since \d Mar 2022 only"
+    english = {"Accept": "text/html", "Accept-Language": "en"}
+    page = (await client.get("/admin/sites/newyork", params=early, headers=english)).text
+    assert (len(re.findall(said, page)), page.count("too large"), page.count('id="source"')) == (
+        1,
+        0,
+        0,
+    )
+    unknown = re.findall(r'<span class="label">([^<]+)</span> <span class="value">–<', page)
+    assert unknown == ["Bounce rate", "Visit duration", "Bots (not counted)"]
+    assert 'id="page"' in page, "by counters"
+    rows = await client.get("/admin/sites/newyork/all/source", params=early, headers=english)
+    assert (rows.status_code, len(re.findall(said, rows.text)), "too large" in rows.text) == (
+        200,
+        1,
+        False,
+    )
+    printed = await client.get("/admin/sites/newyork/report", params=early, headers=english)
+    assert (len(re.findall(said, printed.text)), "too large" in printed.text) == (3, False)
+
+
+async def test_shares_are_of_the_days_of_which_raw_hits_are_kept(
+    client: httpx.AsyncClient, seen: dict[str, list[Seen]]
+) -> None:
+    """It follows the one that removes the hits of January and February."""
+    quarter = {"period": "quarter", "date": "2022-02-01"}
+    of_days = [one for one in seen["newyork"] if to_date(one.hit.day).isoformat() < "2022-04-01"]
+    march = [one for one in of_days if to_date(one.hit.day).month == 3]
+    devices = grouped(march, lambda hit: hit.device)
+    kept, whole = (int(measures(those)["visits"] or 0) for those in (march, of_days))
+    assert whole > kept > 0
+    group = {"slug": "all", "name": "All", "sites": ["newyork"]}
+    made = await client.post("/api/admin/groups", json=group)
+    assert made.status_code == 201, made.text
+    for report in ("reports/newyork", "groups/all/report"):
+        answer = await client.get(f"/api/v1/{report}", params=quarter)
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        first = min(one.hit.day for one in march if not one.hit.bot)
+        assert found["kept"] == {
+            "since": to_date(first).isoformat(),
+            "visits": kept,
+            "whole": whole,
+        }
+        shares = {row["name"]: row["percent"] for row in found["devices"]["rows"]}
+        for name, share in shares.items():
+            kind = name if name in devices else ""
+            assert share == round(100 * (devices[kind]["visits"] or 0) / kept, 1), name
+        assert sum(shares.values()) == pytest.approx(100, abs=0.5)
+    since = f"{to_date(first).day} {to_date(first):%b %Y}"
+    note = f"Details since {since} only: {kept:,} of the {whole:,} visits of the period."
+    english = {"Accept": "text/html", "Accept-Language": "en"}
+    printed = await client.get("/admin/sites/newyork/report", params=quarter, headers=english)
+    assert printed.text.count(note) == 3, "in the summary, and at both lists"
+    page = (await client.get("/admin/sites/newyork", params=quarter, headers=english)).text
+    panel = page.partition('id="device"')[2].partition("</section>")[0]
+    assert note in panel
+    assert sum(map(int, re.findall(r'class="share">(\d+)%', panel))) in range(98, 103)
+    workbook = await client.get(
+        "/admin/sites/newyork/report.xlsx", params={**quarter, "lang": "en"}
+    )
+    book = openpyxl.load_workbook(io.BytesIO(workbook.content))
+    cells = [str(cell.value) for row in book["Devices"].iter_rows() for cell in row]
+    assert note in cells
+
 
 async def test_a_month_of_which_raw_hits_are_missing_says_how_many_count(
     client: httpx.AsyncClient, store: Store
@@ -404,7 +471,7 @@ async def test_a_month_of_which_raw_hits_are_missing_says_how_many_count(
 
     page = await client.get("/admin/sites/newyork", params=april, headers={"Accept-Language": "en"})
     assert page.status_code == 200, page.text
-    assert "Detailed data of a part of this period is no longer kept" in page.text
+    assert re.search(r"Details since \d+ Apr 2022 only: \d+ of the \d+ visits", page.text)
     table = await client.get("/admin/sites/newyork/csv/page", params=april)
     assert "are gone in part" in table.headers["x-luot-warning"]
     assert (await results(client, "aggregate", **april, metrics="pageviews"))["pageviews"] == total

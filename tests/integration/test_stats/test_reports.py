@@ -1,6 +1,7 @@
 """Reports say what an independent computation says, as JSON, as a page and as a workbook."""
 
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -19,6 +20,7 @@ from tests.integration.test_stats.expected import Seen, grouped, measures
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SITE = "portal-1"
+TODAY = "2024-12-31"
 COUNTED = ("pageviews", "visits", "visitors")
 
 World = dict[str, list[Seen]]
@@ -87,7 +89,11 @@ async def test_a_report_says_what_an_independent_computation_says(
         assert figures[name]["change"] == round(100 * (of - was) / was)
         assert figures[name]["year_change"] == round(100 * (of - long_ago) / long_ago)
         length = to_day(date.fromisoformat(last)) - to_day(date.fromisoformat(first)) + 1
-        assert figures[name]["per_day"] == round(of / length, 2)
+        # Today, 31 December, is not over: it is in no mean.
+        running = of_days(now, TODAY, TODAY)
+        over = of - int(measures(running)[name] or 0)
+        mean = round(over / (length - (last == TODAY)), 2)
+        assert figures[name]["per_day"] == mean
         assert sum(row[name] for row in said["by_day"]) == of
         assert sum(row[name] for row in said["by_month"]) == of
     by_day = grouped(now, lambda hit: to_date(hit.day).isoformat())
@@ -117,6 +123,38 @@ async def test_a_report_says_the_same_as_the_stats_api(client: httpx.AsyncClient
         for one in said["figures"][:3]:
             assert one["value"] == results[one["measure"]]["value"]
             assert one[field] == results[one["measure"]]["change"]
+
+
+async def test_a_running_day_is_in_no_mean_and_page_and_report_have_the_same_one(
+    client: httpx.AsyncClient, group: str, seen: World
+) -> None:
+    month = {"period": "month", "date": TODAY}
+    said = await report(client, **month)
+    assert (said["is_running"], said["at"][:16]) == (True, "2024-12-31T12:30")
+    (views, *_) = said["figures"]
+    over = of_days(seen[SITE], "2024-12-01", "2024-12-30")
+    assert views["per_day"] == round(int(measures(over)["pageviews"] or 0) / 30, 2)
+    english = {"Accept": "text/html", "Accept-Language": "en"}
+    page = (await client.get(f"/admin/sites/{SITE}", params=month, headers=english)).text
+    (shown, *_) = re.findall(r"([\d.,]+) a day on average, without today", page)
+    mean = views["per_day"]
+    assert shown == (f"{round(mean, 1):,}" if mean < 10 else f"{round(mean):,}")
+    assert "today is not over" in page
+    printed = (await client.get(f"/admin/sites/{SITE}/report", params=month, headers=english)).text
+    assert "The numbers are up to 31 Dec 2024 12:30: 31 Dec 2024 is not over" in printed
+    of_group = await group_report(client, group, **month)
+    single = [await report(client, site, **month) for site in OF_GROUP]
+    for place, one in enumerate(of_group["figures"]):
+        each = sum(of["figures"][place]["per_day"] for of in single)
+        assert one["per_day"] == pytest.approx(each, abs=0.03), one["measure"]
+    # A month that is over has its mean of all of its days, on both.
+    page = (
+        await client.get(
+            f"/admin/sites/{SITE}", params=month | {"date": "2024-11-02"}, headers=english
+        )
+    ).text
+    assert "a day on average<" in page
+    assert "today is not over" not in page
 
 
 async def test_there_is_no_change_from_a_time_that_was_not_counted(

@@ -40,6 +40,18 @@ class OwnNumbers(NamedTuple):
     entered: OpeningNumbers = NO_OPENING
 
 
+class ComparedSites(NamedTuple):
+    """The sums of those of several sites of which both periods are known: how many, and both."""
+
+    sites: int
+    now: Counts
+    before: Counts
+
+    def change(self, measure: Measure) -> Value:
+        """Return the change in percent; None where there is none to tell."""
+        return change(measure, self.now.value(measure), self.before.value(measure))
+
+
 class SumOfSites(NamedTuple):
     """The numbers of one site, or of several together.
 
@@ -48,6 +60,7 @@ class SumOfSites(NamedTuple):
     trend    the same as `now` for each few days of the period that have come
     since    the first day that was counted, None where none was
     unknown  the sites for which `before` is not known, although something of them was counted
+    compared  the others, where some are unknown; None where all are known, or none
     """
 
     now: Counts
@@ -55,6 +68,7 @@ class SumOfSites(NamedTuple):
     trend: tuple[Counts, ...]
     since: int | None
     unknown: tuple[Site, ...] = ()
+    compared: ComparedSites | None = None
 
     def change(self, measure: Measure) -> Value:
         """Return the change in percent; None where there is none to tell."""
@@ -97,7 +111,7 @@ class ManySites:
         unknown = (site,) if compared and missing and is_something else ()
         return SumOfSites(now, before, _together(known), since, unknown)
 
-    def together(self, sites: Iterable[Site]) -> SumOfSites:
+    def together(self, sites: Sequence[Site]) -> SumOfSites:
         """Return the sums of some of the sites: what is counted under one name counts once.
 
         A site that is merged into another one is in that one's numbers, and in its own row: of
@@ -109,13 +123,22 @@ class ManySites:
         names = {part.kept_as for site in sites for part in self._parts(site)}
         known = [self._own[name] for name in sorted(names)]
         is_known = self.scope.before is not None and not unknown
+        both = [site for site in sites if rows[site.kept_as].before is not None]
         return SumOfSites(
             summed(one.now for one in known),
             summed(one.before for one in known if one.before) if is_known else None,
             _together(known),
             _first(one.since for one in known),
             unknown,
+            self._compared(both) if unknown and both else None,
         )
+
+    def _compared(self, sites: Sequence[Site]) -> ComparedSites:
+        """Return the sums of sites of which both periods are known."""
+        names = {part.kept_as for site in sites for part in self._parts(site)}
+        known = [self._own[name] for name in sorted(names)]
+        before = summed(one.before for one in known if one.before)
+        return ComparedSites(len(sites), summed(one.now for one in known), before)
 
 
 async def read_many(

@@ -10,13 +10,16 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from services.api.stats import queries_hits
 from services.api.stats.comparison import gap
 from services.api.stats.filters import Property
 from services.api.stats.many import queries_many
 from services.api.stats.many.many_sites import ManySites, openings_of, read_many
+from services.api.stats.means import known_days
 from services.api.stats.measures import Counts
 from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.panel_reading import question_of
+from services.api.stats.panel_results import KeptHits
 from services.api.stats.query import MAX_LIMIT
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports import queries_group
@@ -31,7 +34,6 @@ from services.api.stats.reports.site_numbers import (
     NumbersOfSite,
     ReportedNumbers,
     dated,
-    known_days,
     listed,
 )
 from services.api.stats.results import in_intervals, merge_counts, summed
@@ -75,7 +77,7 @@ async def numbers_of_group(
     names = sorted({part.kept_as for site in sites for part in reader.parts(site)})
     days = await _read(reader, sites, names, scope, before)
     lists = _Lists(reader, _counted_once(reader, sites), scope, days, is_public=is_public)
-    together = before.together(sites)
+    together, of_year = before.together(sites), year_before.together(sites)
     entered = [days.entered.get(name, NO_OPENING) for name in names]
     # All that a row of days needs of a moment is what was entered.
     first, *others = [Snapshot("", scope.span, {}, -1, opening=one) for one in entered]
@@ -87,16 +89,20 @@ async def numbers_of_group(
     if scope.before.opening is not Opening.ONLY:
         for of_name in days.by_name.values():
             merge_counts(by_day, dict(enumerate(of_name, scope.elapsed.first)))
+    read = {name: await lists.read(name) for name in LISTS}
+    today = scope.before.today
     return ReportedNumbers(
         [_site(site, before, year_before) for site in sites],
-        ComparedCounts(together.now, together.before, year_before.together(sites).before),
+        ComparedCounts(together.now, together.before, of_year.before, by_day.get(today)),
         days.downloads,
         dated(in_intervals(whole, by_day, Interval.DATE)),
         dated(in_intervals(whole, by_day, Interval.MONTH)),
-        {name: await lists.read(name) for name in LISTS},
+        read,
         together.since,
-        known_days(scope, together.since, entered),
+        known_days(scope.before, together.since, entered),
         moment.entered(scope.elapsed, scope.before.today),
+        await lists.kept() if any(one.partial or one.gone for one in read.values()) else None,
+        {"before": together, "year_before": of_year},
     )
 
 
@@ -129,6 +135,7 @@ async def _read(
         counts = await queries_many.sums(store, downloads, span, span.days)
         return summed(of_name[0] for of_name in counts.values())
 
+    today = Span(scope.before.today, scope.before.today)
     async with reader.turn() as store:
         hits = await queries_group.of_hits(store, names, scope.elapsed)
         now = await queries_many.sums(store, downloads, scope.elapsed, scope.elapsed.days)
@@ -138,6 +145,7 @@ async def _read(
                 summed(of_name[0] for of_name in now.values()),
                 await downloaded(scope.before.before),
                 await downloaded(scope.year_before.before),
+                await downloaded(today) if scope.before.is_running else None,
             ),
             await openings_of(store, names),
             hits,
@@ -163,6 +171,17 @@ class _Lists:
         self._scope = scope
         self._days = days
         self._is_public = is_public
+        self._kept_visits = 0
+
+    async def kept(self) -> KeptHits:
+        """Return what is kept of the raw hits of all sites, once the lists are read."""
+        held = self._days.held
+        since = min((day for of_name in held.values() for day in of_name), default=None)
+        if since is None:
+            async with self._reader.turn() as store:
+                since = await queries_hits.first_kept(store, list(self._days.by_name))
+        whole = sum(of.visits for of_name in self._days.by_name.values() for of in of_name)
+        return KeptHits(since, min(self._kept_visits, whole), whole)
 
     async def read(self, name: str) -> ListNumbers:
         """Return one of LISTS."""
@@ -208,8 +227,10 @@ class _Lists:
         one_by_one = [await self._of_one(site, by, MAX_LIMIT) for site in alone]
         for one in one_by_one:
             counts.update({row.name: row.counted for row in one.rows})
+        self._kept_visits = max(self._kept_visits, sum(counts.values()))
         rows = [ListedCount(*row) for row in counts.items()]
-        return self._ranked(rows, one_by_one, partial=not all(map(self._is_held, plain)))
+        listed = self._ranked(rows, one_by_one, partial=not all(map(self._is_held, plain)))
+        return listed._replace(gone=listed.partial and not listed.rows)
 
     def _names(self, site: Site) -> frozenset[str]:
         return frozenset(part.kept_as for part in self._reader.parts(site))
@@ -231,7 +252,9 @@ class _Lists:
     ) -> ListNumbers:
         """Return the first of all rows; what could not be read of a site is missing in part."""
         most = sorted(rows, key=lambda row: (-row.counted, row.site, row.name))[:ROWS]
-        return ListNumbers(most, "", partial or any(one.partial or one.problem for one in read))
+        return ListNumbers(
+            most, "", partial or any(one.partial or one.problem or one.gone for one in read)
+        )
 
 
 def _are_months(span: Span) -> bool:

@@ -1,11 +1,13 @@
 """Makes a report of a site, or of a group of sites."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 
+from services.api.stats.means import means_of
 from services.api.stats.measures import Counts, Measure, change
 from services.api.stats.opening import Opening
 from services.api.stats.panel_reading import ordered_by
+from services.api.stats.panel_results import KeptHits
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports.group_numbers import numbers_of_group
 from services.api.stats.reports.page_titles import PageOfSite, titles_of
@@ -13,16 +15,17 @@ from services.api.stats.reports.report_query import ReportQuery, ReportScope, re
 from services.api.stats.reports.site_numbers import (
     LISTS,
     ComparedCounts,
-    ListNumbers,
     NumbersOfSite,
     ReportedNumbers,
     numbers_of,
 )
 from services.api.stats.reports.traffic_report import (
+    ReportCompared,
     ReportDays,
     ReportedGroup,
     ReportedSite,
     ReportFigure,
+    ReportKept,
     ReportList,
     ReportOpening,
     ReportPart,
@@ -32,7 +35,7 @@ from services.api.stats.reports.traffic_report import (
 from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.site_query import CHARTED
 from services.api.stats.spans import Span
-from services.model.calendar import to_date
+from services.model.calendar import to_date, zone
 
 
 async def make_report(
@@ -62,6 +65,8 @@ async def make_report(
         period=query.period,
         days=_days(scope.span),
         until=to_date(scope.elapsed.last),
+        at=datetime.fromtimestamp(at_ms / 1000, zone(sites[0].zone_at(at_ms))),
+        is_running=scope.elapsed.last == scope.before.today,
         before=_days(scope.before.compared),
         year_before=_days(scope.year_before.compared),
         counted_since=None if first_day is None else to_date(first_day),
@@ -75,18 +80,28 @@ async def make_report(
             *(_figure(measure, numbers.traffic, numbers, scope) for measure in CHARTED),
             _figure(Measure.DOWNLOADS, numbers.downloads, numbers, scope),
         ],
+        compared=[
+            ReportCompared(
+                against=against,
+                sites=of.compared.sites,
+                left_out=len(of.unknown),
+                changes={one.value: of.compared.change(one) for one in CHARTED},
+            )
+            for against, of in numbers.sums.items()
+            if of.compared is not None
+        ],
         by_day=_rows(numbers.by_day, scope),
         by_month=_rows(numbers.by_month, scope),
-        **{
-            name: _list(
-                name,
-                numbers.lists[name],
-                numbers.traffic.now,
-                titles if name == "pages" else {},
-            )
-            for name in LISTS
-        },
+        kept=_kept(numbers.kept),
+        **{name: _list(name, numbers, titles if name == "pages" else {}) for name in LISTS},
     )
+
+
+def _kept(kept: KeptHits | None) -> ReportKept | None:
+    if kept is None:
+        return None
+    since = None if kept.since is None else to_date(kept.since)
+    return ReportKept(since=since, visits=kept.visits, whole=kept.whole)
 
 
 def _days(span: Span) -> ReportDays:
@@ -94,7 +109,7 @@ def _days(span: Span) -> ReportDays:
 
 
 def _site(one: NumbersOfSite) -> ReportedSite:
-    now, before, year_before = one.traffic
+    now, before, year_before, _ = one.traffic
     changes = {
         f"{measure}_{name}": _change(measure, now, other)
         for measure in (Measure.PAGEVIEWS, Measure.VISITS)
@@ -123,14 +138,13 @@ def _figure(
         None if counts is None else int(counts.value(measure) or 0)
         for counts in (counted.before, counted.year_before)
     )
-    # A mean is of days of which something is known: what was not counted yet is no 0.
-    days, months = numbers.known_days, scope.span.months
-    is_whole = days == scope.span.days
+    today = counted.today or Counts()
+    per_day, per_month = means_of(scope.before, numbers.known_days, measure, counted.now, today)
     return ReportFigure(
         measure=measure.value,
         value=value,
-        per_day=round(value / days, 2) if days else None,
-        per_month=round(value / months, 2) if months > 1 and is_whole else None,
+        per_day=None if per_day is None else round(per_day, 2),
+        per_month=None if per_month is None else round(per_month, 2),
         before=before,
         change=change(measure, value, before),
         year_before=year_before,
@@ -147,11 +161,12 @@ def _rows(rows: Sequence[tuple[date, Counts]], scope: ReportScope) -> list[Repor
     ]
 
 
-def _list(
-    name: str, listed: ListNumbers, traffic: Counts, titles: Mapping[PageOfSite, str]
-) -> ReportList:
-    measure = ordered_by(LISTS[name])
-    whole = max(int(traffic.value(measure) or 0), sum(row.counted for row in listed.rows), 1)
+def _list(name: str, numbers: ReportedNumbers, titles: Mapping[PageOfSite, str]) -> ReportList:
+    listed, measure = numbers.lists[name], ordered_by(LISTS[name])
+    whole = int(numbers.traffic.now.value(measure) or 0)
+    if listed.partial and numbers.kept is not None and measure is Measure.VISITS:
+        whole = numbers.kept.visits
+    whole = max(whole, sum(row.counted for row in listed.rows), 1)
     return ReportList(
         measure=measure.value,
         rows=[
@@ -166,4 +181,5 @@ def _list(
         ],
         problem=listed.problem,
         partial=listed.partial,
+        gone=listed.gone,
     )

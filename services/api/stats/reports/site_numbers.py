@@ -1,7 +1,7 @@
 """The numbers of one site for a report, by the reader that the dashboard and the API use."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -9,13 +9,17 @@ from msgspec import structs
 
 from services.api.stats.comparison import gap
 from services.api.stats.filters import Property
+from services.api.stats.kept import kept_of
+from services.api.stats.many.many_sites import SumOfSites
+from services.api.stats.means import known_days
 from services.api.stats.measures import Counts, Measure
-from services.api.stats.opening import Opening, OpeningNumbers
+from services.api.stats.opening import Opening
 from services.api.stats.panel_reading import ordered_by, question_of
+from services.api.stats.panel_results import KeptHits
 from services.api.stats.query import BreakdownQuery, StatsQuery, apart
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports.report_query import ReportScope
-from services.api.stats.results import StatsResult
+from services.api.stats.results import HitsGoneError, StatsResult
 from services.api.stats.site_query import CHARTED
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Interval, Span
@@ -37,19 +41,28 @@ class ListedCount(NamedTuple):
 
 
 class ListNumbers(NamedTuple):
-    """Rows of a breakdown, or why there are none; partial where raw hits are gone."""
+    """Rows of a breakdown, or why there are none.
+
+    partial  raw hits of some days are gone
+    gone     those of all days are
+    """
 
     rows: list[ListedCount]
     problem: str = ""
     partial: bool = False
+    gone: bool = False
 
 
 class ComparedCounts(NamedTuple):
-    """Counts of a period and of those it is compared with; None where a part is not known."""
+    """Counts of a period and of those it is compared with; None where a part is not known.
+
+    today  of the day of the period that is running; None where none is
+    """
 
     now: Counts
     before: Counts | None
     year_before: Counts | None
+    today: Counts | None = None
 
 
 class NumbersOfSite(NamedTuple):
@@ -68,6 +81,8 @@ class ReportedNumbers(NamedTuple):
     first_day      the first counted day; None where nothing was
     known_days     of the days that have come, those of which anything is known
     entered        views and visits of opening balances of the period
+    kept           what is kept of raw hits, where a list lacks any
+    sums           of a group, its sums against the period before and the year before
     """
 
     sites: Sequence[NumbersOfSite]
@@ -79,6 +94,8 @@ class ReportedNumbers(NamedTuple):
     first_day: int | None
     known_days: int
     entered: tuple[int, int]
+    kept: KeptHits | None = None
+    sums: Mapping[str, SumOfSites] = {}
 
 
 async def numbers_of(
@@ -112,6 +129,7 @@ async def numbers_of(
         ),
         asyncio.gather(*(listed(reader, asked, by, is_public=is_public) for by in LISTS.values())),
     )
+    is_less = any(one.partial or one.gone for one in lists)
     return ReportedNumbers(
         [NumbersOfSite(site, traffic, first_day)],
         traffic,
@@ -120,28 +138,15 @@ async def numbers_of(
         dated(by_month),
         dict(zip(LISTS, lists, strict=True)),
         first_day,
-        known_days(scope, first_day, [moment.opening]),
+        known_days(scope.before, first_day, [moment.opening]),
         moment.entered(scope.elapsed, scope.before.today),
+        await kept_of(reader, asked) if is_less else None,
     )
 
 
 def dated(result: StatsResult) -> list[tuple[date, Counts]]:
     """Return the rows of a timeseries by their first day."""
     return [(date.fromisoformat(row.name), row.counts) for row in result.rows]
-
-
-def known_days(scope: ReportScope, first_day: int | None, entered: Iterable[OpeningNumbers]) -> int:
-    """Return how many of the days that have come anything is known of.
-
-    entered  opening balances, which count where they are in the figures
-    """
-    days, opening = scope.elapsed, scope.before.opening
-    known: set[int] = set()
-    if opening is not Opening.ONLY and first_day is not None:
-        known.update(range(max(first_day, days.first), days.last + 1))
-    if opening is not Opening.EXCLUDE:
-        known.update(*(one.covered(days, scope.before.today) for one in entered))
-    return len(known)
 
 
 class _Compare:
@@ -159,7 +164,12 @@ class _Compare:
             self._known(asked, self._scope.before.before, entered),
             self._known(asked, self._scope.year_before.before, entered),
         )
-        return ComparedCounts(now.total(), before, year_before)
+        today: Counts | None = None
+        if self._scope.before.is_running:
+            day = self._scope.before.today
+            running = await self._reader.total(asked.about(Span(day, day)), partly=True)
+            today = running.total()
+        return ComparedCounts(now.total(), before, year_before, today)
 
     async def _known(
         self, asked: StatsQuery, days: Span | None, entered: Snapshot | None
@@ -189,6 +199,8 @@ async def listed(
         question = question.of_shown_pages(by)
     try:
         found = await reader.breakdown(question, BreakdownQuery(by, most, 1))
+    except HitsGoneError:
+        return ListNumbers([], gone=True)
     except ApiError as error:
         return ListNumbers([], "; ".join(error.errors.values()))
     counts = [(row.name, int(row.counts.value(measure) or 0)) for row in found.rows]

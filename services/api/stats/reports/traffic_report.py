@@ -39,7 +39,9 @@ class ReportFigure(BaseModel):
 
     measure: str
     value: int
-    per_day: float | None = Field(description="mean of `known_days`; null where these are none")
+    per_day: float | None = Field(
+        description="mean of `known_days`, but of one that is running; null where these are none"
+    )
     per_month: float | None = Field(
         description="mean of a month, where several are over and all of their days are known"
     )
@@ -47,6 +49,15 @@ class ReportFigure(BaseModel):
     change: float | None = Field(description="from the period before, in percent")
     year_before: int | None = Field(description="of the same period of the year before")
     year_change: float | None = Field(description="from the year before, in percent")
+
+
+class ReportCompared(BaseModel):
+    """The change of those sites of a group of which both periods are known, where not all are."""
+
+    against: str = Field(description="before or year_before")
+    sites: int
+    left_out: int = Field(description="sites of which not all days to compare with were counted")
+    changes: dict[str, float | None] = Field(description="in percent, by measure")
 
 
 class ReportRow(BaseModel):
@@ -65,7 +76,7 @@ class ReportPart(BaseModel):
     title: str = Field(description="of a page; empty where none is known")
     site: str
     count: int
-    percent: float = Field(description="of all of the period")
+    percent: float = Field(description="of all of the period; of what is `kept` in a partial list")
 
 
 class ReportList(BaseModel):
@@ -75,6 +86,17 @@ class ReportList(BaseModel):
     rows: list[ReportPart]
     problem: str = Field(description="why it cannot be read; empty where it could")
     partial: bool = Field(description="whether raw hits of some days are gone, so counts are low")
+    gone: bool = Field(description="whether those of all days are, so there is nothing to list")
+
+
+class ReportKept(BaseModel):
+    """What is kept of the raw hits of the period."""
+
+    since: datetime.date | None = Field(
+        description="their first day; of all, where the period has none; null where there is none"
+    )
+    visits: int = Field(description="visits that began in what is kept")
+    whole: int = Field(description="visits that were counted in the period")
 
 
 class ReportOpening(BaseModel):
@@ -96,6 +118,8 @@ class TrafficReport(BaseModel):
     period: str
     days: ReportDays
     until: datetime.date = Field(description="the last day that has come")
+    at: datetime.datetime = Field(description="the moment up to which a running day is counted")
+    is_running: bool = Field(description="whether `until` is a day that is not over")
     before: ReportDays
     year_before: ReportDays
     counted_since: datetime.date | None = Field(
@@ -106,11 +130,17 @@ class TrafficReport(BaseModel):
     )
     opening: ReportOpening
     figures: list[ReportFigure]
+    compared: list[ReportCompared] = Field(
+        description="of a group some of whose sites have nothing to compare with"
+    )
     by_day: list[ReportRow]
     by_month: list[ReportRow]
     pages: ReportList
     sources: ReportList
     devices: ReportList
+    kept: ReportKept | None = Field(
+        description="of what lists that are `partial` or `gone` are; null where there are none"
+    )
 
     @property
     def is_over(self) -> bool:

@@ -8,12 +8,14 @@ import msgspec
 from services.api.stats import answers, apart_panels
 from services.api.stats.apart_panels import question_of_kind
 from services.api.stats.filters import OF_PATHS, Filter, Property
+from services.api.stats.kept import kept_of
 from services.api.stats.measures import Value, change
 from services.api.stats.opening import Opening
 from services.api.stats.panel_reading import BREAKDOWNS, filtered_by, question_of
-from services.api.stats.panel_results import Figure
+from services.api.stats.panel_results import Figure, KeptHits
 from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
+from services.api.stats.results import HitsGoneError
 from services.api.stats.rows import reading
 from services.api.stats.rows.question import AllRow, AllRows, RowsQuery, parse_rows
 from services.api.stats.rows.search import finds
@@ -104,8 +106,15 @@ class PanelRows:
         ]
 
     async def read(self, rows: RowsQuery) -> AllRows:
-        """Return the rows of a page. Raises ApiError."""
-        return await reading.read(self._reader, self._question(rows), rows, self._scope.before)
+        """Return the rows of a page, none where their raw hits are gone. Raises ApiError."""
+        try:
+            return await reading.read(self._reader, self._question(rows), rows, self._scope.before)
+        except HitsGoneError:
+            return AllRows([], False, rows.measures, (), [], is_gone=True)
+
+    async def kept(self, rows: RowsQuery) -> KeptHits:
+        """Return what is kept of the raw hits that rows are read from. Raises ApiError."""
+        return await kept_of(self._reader, self._question(rows))
 
     async def csv(
         self, rows: RowsQuery, heading: Callable[[str], str], titles: TitlesOf | None = None

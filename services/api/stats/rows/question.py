@@ -94,6 +94,7 @@ class AllRows(NamedTuple):
     compared     those of which a change can be told
     warnings     what is missing
     is_counters  whether pages come from their counters: raw hits are gone
+    is_gone      whether there are no rows because raw hits are gone
     """
 
     rows: list[AllRow]
@@ -102,6 +103,7 @@ class AllRows(NamedTuple):
     compared: tuple[Measure, ...]
     warnings: list[str]
     is_counters: bool = False
+    is_gone: bool = False
 
 
 def parse_rows(

@@ -1,0 +1,29 @@
+"""What pages, workbooks and mails say of details whose raw hits are no longer kept."""
+
+from datetime import date
+
+from services.api.dashboard.language import Language
+from services.api.stats.panel_results import KeptHits
+from services.api.stats.reports.traffic_report import TrafficReport
+from services.model.calendar import to_date
+
+
+def kept_text(kept: KeptHits | None, t: Language) -> str:
+    """Return since when there are details, and how much of the period they are of."""
+    if kept is None:
+        return t("panel.partial")
+    return _text(None if kept.since is None else to_date(kept.since), kept.visits, kept.whole, t)
+
+
+def kept_in_report(report: TrafficReport, t: Language) -> str:
+    """Return the same of a report; '' where its lists have all there is."""
+    kept = report.kept
+    return "" if kept is None else _text(kept.since, kept.visits, kept.whole, t)
+
+
+def _text(since: date | None, visits: int, whole: int, t: Language) -> str:
+    if since is None:
+        return t("panel.gone")
+    if not visits:
+        return t("panel.gone.since", day=t.date_of(since))
+    return t("panel.kept", day=t.date_of(since), kept=t.number(visits), whole=t.number(whole))

@@ -1,0 +1,30 @@
+"""The figures of a period, as the page of a site shows them."""
+
+from collections.abc import Sequence
+
+from services.api.stats.measures import Counts, Measure, Value, change
+from services.api.stats.panel_results import Figure, PanelResult
+
+ComparedTotals = tuple[Counts | None, Counts | None]
+"""What was counted in the period and in the one before; None where it is not known."""
+
+
+def figures_of(
+    measures: Sequence[Measure], result: PanelResult[ComparedTotals]
+) -> PanelResult[list[Figure]]:
+    """Return each measure with its change; None where nothing tells it."""
+    if result.value is None:
+        return PanelResult(None, result.refusal, gone=result.gone)
+    now, before = result.value
+    figures = []
+    for measure in measures:
+        value, was = _value(measure, now), _value(measure, before)
+        figures.append(Figure(measure.value, value, change(measure, value, was)))
+    return PanelResult(figures, partial=result.partial)
+
+
+def _value(measure: Measure, counts: Counts | None) -> Value:
+    """Return a measure; None where nothing tells it: no visit has no bounce rate."""
+    if counts is None or (measure is Measure.BOUNCE_RATE and not counts.measured):
+        return None
+    return counts.value(measure)

@@ -1,0 +1,35 @@
+"""How much of a period its raw hits still tell: `kept_of`.
+
+Counters are kept for good, raw hits for a time (`LUOT_HITS_DAYS`). What is read from hits is then
+of a part of the period, and its shares are shares of that part.
+"""
+
+from msgspec import structs
+
+from services.api.stats import queries_hits
+from services.api.stats.measures import Measure
+from services.api.stats.opening import Opening
+from services.api.stats.panel_results import KeptHits
+from services.api.stats.query import StatsQuery
+from services.api.stats.reader import StatsReader
+
+
+async def kept_of(reader: StatsReader, query: StatsQuery) -> KeptHits:
+    """Return what is kept of the days of a query, whatever it filters. Raises ApiError."""
+    asked = structs.replace(query, filters=(), measures=(Measure.VISITS,), opening=Opening.EXCLUDE)
+    asked = asked.as_of(query.snapshot or await reader.snapshot(query.site, query.span))
+    first: list[int] = []
+    visits = whole = 0
+    async with reader.turn() as store:
+        parts = reader.of_parts(asked)
+        for part in parts:
+            counted = await reader.known(part)
+            coverage, _ = await reader.hits(part, counted, partly=True)
+            held = await queries_hits.by_day(store, part, coverage)
+            first += [day for day, counts in held.items() if counts.pageviews]
+            visits += sum(counts.visits for counts in held.values())
+            whole += sum(of_day for _, of_day in counted.within(query.span).values())
+        since = min(first, default=None)
+        if since is None:
+            since = await queries_hits.first_kept(store, [part.site.kept_as for part in parts])
+    return KeptHits(since, min(visits, whole), whole)

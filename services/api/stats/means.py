@@ -1,0 +1,43 @@
+"""Means of a day and of a month, by one rule for pages, reports and programs.
+
+A mean is of days of which something is known, and that are over: what was not counted yet is no 0,
+and a day that is running is no day.
+"""
+
+from collections.abc import Iterable
+
+from services.api.stats.measures import Counts, Measure
+from services.api.stats.opening import Opening, OpeningNumbers
+from services.api.stats.panel_results import TrafficMeans
+from services.api.stats.site_query import Scope
+
+
+def known_days(scope: Scope, first_day: int | None, entered: Iterable[OpeningNumbers]) -> int:
+    """Return how many of the days that have come anything is known of.
+
+    entered  opening balances, which count where they are in the figures
+    """
+    days, opening = scope.elapsed, scope.opening
+    known: set[int] = set()
+    if opening is not Opening.ONLY and first_day is not None:
+        known.update(range(max(first_day, days.first), days.last + 1))
+    if opening is not Opening.EXCLUDE:
+        known.update(*(one.covered(days, scope.today) for one in entered))
+    return len(known)
+
+
+def means_of(
+    scope: Scope, known: int, measure: Measure, counts: Counts, today: Counts
+) -> TrafficMeans:
+    """Return the means of a measure.
+
+    known  the days of `known_days`
+    today  what was counted on the day that is running; nothing where none is
+    """
+    value, running = int(counts.value(measure) or 0), scope.is_running
+    over, days = value, known
+    if running and known > 1:
+        over, days = value - int(today.value(measure) or 0), known - 1
+    months = scope.span.months
+    is_whole = months > 1 and known == scope.span.days and not running
+    return TrafficMeans(over / days if days else None, value / months if is_whole else None)

@@ -11,7 +11,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from services.api.app import Api
 from tests.integration.test_api.world import TOKEN, Clock
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.usefixtures("cheap_passwords"),
+]
 
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 HEAD_AND_OPTIONS = {"HEAD", "OPTIONS"}

@@ -19,23 +19,8 @@ Start = Callable[..., Engine]
 _numbers = count(1)
 
 
-@pytest.fixture(scope="module")
-def kept() -> Iterator[dict[str, Engine]]:
-    """Browsers of the tests before that have forgotten all of them, by engine."""
-    browsers: dict[str, Engine] = {}
-    yield browsers
-    for browser in browsers.values():
-        browser.close()
-
-
 @pytest.fixture(params=ENGINES)
-def name(request: pytest.FixtureRequest) -> str:
-    """The engine of a test."""
-    return str(request.param)
-
-
-@pytest.fixture
-def start(name: str, tmp_path: Path) -> Iterator[Start]:
+def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
     """Start a browser of one of the engines, as a visitor without a past."""
     with ExitStack() as started:
         number = count(1)
@@ -43,7 +28,7 @@ def start(name: str, tmp_path: Path) -> Iterator[Start]:
         def start(**wishes: Any) -> Engine:
             folder = tmp_path / f"browser-{next(number)}"
             folder.mkdir()
-            engine = ENGINES[name](folder, **wishes)
+            engine = ENGINES[request.param](folder, **wishes)
             started.callback(engine.close)
             return engine
 
@@ -51,21 +36,8 @@ def start(name: str, tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def engine(
-    name: str, kept: dict[str, Engine], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Engine]:
-    """A visitor without a past. A browser that can forget one is not started for each test."""
-    engine = kept.pop(name, None) or ENGINES[name](tmp_path_factory.mktemp("browser"))
-    try:
-        yield engine
-        forgot = engine.forget()
-    except BaseException:
-        engine.close()
-        raise
-    if forgot:
-        kept[name] = engine
-    else:
-        engine.close()
+def engine(start: Start) -> Engine:
+    return start()
 
 
 @pytest.fixture

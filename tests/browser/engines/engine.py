@@ -66,10 +66,6 @@ class Engine(ABC):
     def close(self) -> None:
         """End the browser and whatever was started for it."""
 
-    def forget(self) -> bool:
-        """Become a visitor without a past, where the browser can do so; tell whether it did."""
-        return False
-
     def follow(self, url: str) -> None:
         """Go on to a page as by a link of the page that is open."""
         self.evaluate(

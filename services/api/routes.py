@@ -101,5 +101,6 @@ def add_routes(
         tail.router(registry, lambda: now().tails),
         maintenance.router(stores, settings, lambda: now().access, clock),
     ):
-        app.include_router(router)
+        # To include a router makes each of its routes a second time, at the first request.
+        app.router.routes.extend(router.routes)
     app.router.routes.extend(dashboard.routes(lambda: now().dependencies(settings)))

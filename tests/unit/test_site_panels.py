@@ -209,3 +209,10 @@ def test_the_dashboard_knows_only_the_panels_and_plain_types_of_the_stats() -> N
     known = set(re.findall(r"services\.api\.stats\.(\w+)", code))
     assert known == {"many", "panel_results", "panels", "reports", "rows", "site_query", "spans"}
     assert "api.stats import" not in code
+
+
+def test_counts_add_up_in_every_field() -> None:
+    names = Counts.__struct_fields__
+    counts = Counts(**{name: number for number, name in enumerate(names, 1)})
+    counts.add(Counts(**{name: 10**number for number, name in enumerate(names, 1)}))
+    assert counts == Counts(**{name: n + 10**n for n, name in enumerate(names, 1)})

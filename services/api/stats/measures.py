@@ -54,8 +54,15 @@ class Counts(msgspec.Struct, gc=False):
 
     def add(self, other: "Counts") -> None:
         """Add what was counted elsewhere."""
-        for name in self.__struct_fields__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        # Three years of a few sites are a hundred thousand of these: a loop over the names of the
+        # fields takes four times as long.
+        self.pageviews += other.pageviews
+        self.visits += other.visits
+        self.visitors += other.visitors
+        self.bots += other.bots
+        self.measured += other.measured
+        self.bounces += other.bounces
+        self.ms += other.ms
 
     def value(self, measure: Measure) -> Value:
         """Return one measure; None where nothing says what it is."""

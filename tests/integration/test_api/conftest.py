@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 
+import argon2
 import httpx
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from services.api.access import passwords
 from services.api.app import Api
 from services.api.counter import cache
 from services.api.settings import ApiSettings
@@ -84,6 +86,20 @@ async def store(opened: Store) -> Store:
         await opened.execute(f"TRUNCATE TABLE {table}")
     await sites.save(opened, SITE, 1)
     return opened
+
+
+@pytest.fixture
+def dear_passwords() -> None:
+    """Let a password take as much time and memory as it does: for tests of what that means."""
+
+
+@pytest.fixture
+def cheap_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords by the same function, at the least cost: in earnest one takes 0.1 s."""
+    if "dear_passwords" not in request.fixturenames:
+        hasher = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        monkeypatch.setattr(passwords, "_hasher", hasher)
+        monkeypatch.setattr(passwords, "_NOBODY", hasher.hash("of nobody"))
 
 
 @pytest.fixture

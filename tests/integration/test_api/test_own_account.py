@@ -14,7 +14,10 @@ from services.state.sessions import MOST_OF_A_USER
 from tests.integration.test_api.people import ADMIN, PASSWORD, add_user, browser, sign_in
 from tests.integration.test_api.world import Clock
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.usefixtures("cheap_passwords"),
+]
 
 ACCOUNT = "/api/admin/account"
 SESSIONS = "/api/admin/sessions"

@@ -14,7 +14,10 @@ from services.api.app import Api
 from services.api.sites.new_slug import TAKEN
 from tests.integration.test_api.world import TOKEN, Clock
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.usefixtures("cheap_passwords"),
+]
 
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 HEAD_AND_OPTIONS = {"HEAD", "OPTIONS"}

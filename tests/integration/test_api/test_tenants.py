@@ -15,7 +15,10 @@ from services.store.interface import Store
 from tests.integration.test_api.people import ADMIN, PASSWORD, add_user, audit, browser
 from tests.integration.test_api.world import TOKEN, Clock, serving
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.usefixtures("cheap_passwords"),
+]
 
 SITE = "/api/admin/sites/mytho"
 PAGE = {"Accept": "text/html"}

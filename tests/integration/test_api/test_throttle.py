@@ -12,7 +12,10 @@ from services.api.access import known_browsers
 from services.api.access.throttle import LIMITS, WINDOW_SECONDS
 from tests.integration.test_api.people import ADMIN, PASSWORD, add_user, browser, sign_in
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.usefixtures("cheap_passwords"),
+]
 
 HERE = {"X-Forwarded-For": "198.51.100.7"}
 ELSEWHERE = {"X-Forwarded-For": "203.0.113.9"}
@@ -73,6 +76,7 @@ async def test_no_name_and_no_address_is_written_down(
     assert all(0 < left <= WINDOW_SECONDS for left in lives)
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_an_unknown_name_costs_the_server_as_much_as_a_known_one(
     client: httpx.AsyncClient,
 ) -> None:
@@ -248,6 +252,7 @@ async def burst(client: httpx.AsyncClient, addresses: int, times: int) -> list[i
     return [answer.status_code for answer in answers]
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_a_burst_from_one_address_leaves_room_for_others(client: httpx.AsyncClient) -> None:
     await add_user(client, "lan")
     attacked = asyncio.create_task(burst(client, addresses=1, times=90))
@@ -257,6 +262,7 @@ async def test_a_burst_from_one_address_leaves_room_for_others(client: httpx.Asy
     assert Counter(await attacked) == {401: LIMITS["address"], 429: 90 - LIMITS["address"]}
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_a_burst_from_many_addresses_leaves_room_for_browsers_that_are_known(
     client: httpx.AsyncClient,
 ) -> None:

@@ -1,5 +1,6 @@
 """An API on a store with three years of history, on either kind of store."""
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
@@ -15,7 +16,7 @@ from services.state.state import State
 from services.store.interface import Store
 from services.store.open import open_store
 from tests.integration.test_api.world import TOKEN, Clock, serving
-from tests.integration.test_stats import history
+from tests.integration.test_stats import history, prepared
 from tests.integration.test_stats.expected import Seen, visits
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer
@@ -40,19 +41,24 @@ def seen(hits: list[Hit]) -> dict[str, list[Seen]]:
 
 @pytest.fixture(scope="module", params=["chdb", "clickhouse"])
 def store_url(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, hits: list[Hit], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
+    """A copy of a store with the history."""
+    made = prepared.store(request.param, hits, tmp_path_factory)
+    folder = tmp_path_factory.mktemp("stats")
     if request.param == "chdb":
-        yield f"chdb://{tmp_path_factory.getbasetemp()}/stats/{request.module.__name__}"
+        shutil.copytree(made, folder / "chdb", symlinks=True)
+        yield f"chdb://{folder / 'chdb'}"
         return
-    with ClickHouseServer(tmp_path_factory.mktemp("clickhouse")) as server:
+    shutil.copytree(made, folder / "data", symlinks=True)
+    with ClickHouseServer(folder) as server:
         yield server.url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def store(store_url: str, hits: list[Hit]) -> AsyncIterator[Store]:
+async def store(store_url: str) -> AsyncIterator[Store]:
     store = open_store(store_url)
-    await history.write(store, hits)
+    await store.prepare()
     yield store
     await store.close()
 

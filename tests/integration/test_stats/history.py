@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import groupby
+from operator import attrgetter
 
 from services.aggregator.flush import Flusher
 from services.aggregator.fold import Folded, PartitionFold
@@ -49,6 +50,7 @@ _REGIONS = {
     "FR": ("", "", ""),
     "": ("", "", ""),
 }
+_ROW = attrgetter(*Batch.__struct_fields__)
 
 
 def made_up(seed: int = 2026) -> list[Hit]:
@@ -125,4 +127,5 @@ def folded(folds: Sequence[PartitionFold], hits: Sequence[Hit]) -> Iterator[Fold
 
 def batch_of(hits: Sequence[Hit]) -> Batch:
     """Return hits as the batch of one entry of the log."""
-    return Batch(**{name: [getattr(hit, name) for hit in hits] for name in Batch.__struct_fields__})
+    columns = map(list, zip(*map(_ROW, hits), strict=True))
+    return Batch(**dict(zip(Batch.__struct_fields__, columns, strict=True)))

@@ -42,7 +42,7 @@ class Extent(msgspec.Struct, frozen=True):
 
     first      position of its first entry; None when it is empty
     end        position after its last entry; 0 when it is empty
-    entries    how many there are
+    entries    how many there are; a log may count ends of transactions, too
     trimmed    whether there were older ones
     committed  next position to read; None when nothing was read
     """

@@ -6,13 +6,20 @@ from typing import Any
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.transport import faust_settings
 from services.aggregator.visits import FORGET_MS
+from services.settings import SettingsError
 
 RUN_BYTES = 32 * 1024
 """Some 700 hits: a few milliseconds of folding."""
 
 
 def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust_settings.App:
-    """Return the app, without agents; `folder` is for the files that Faust writes."""
+    """Return the app, without agents; `folder` is for the files that Faust writes.
+
+    Raises SettingsError for a log that it cannot read.
+    """
+    if broker.startswith("kafka"):
+        # Faust has a transport of that name, which knows nothing of positions.
+        raise SettingsError("the aggregator does not read a log in Kafka yet; unset LUOT_LOG_URL")
     app = faust_settings.App(
         settings.group,
         broker=broker,

@@ -15,6 +15,13 @@ from tests.require import program
 from tests.servers.redis import free_port
 
 VERSION = "4.4.0"
+USER, PASSWORD = "luot", "hush-hush"
+"""Who may use the listener with TLS and SASL."""
+LISTENERS = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL"
+CERTIFICATE = (
+    "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
+    " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem"
+)
 _POM = Path(__file__).parent / "kafka_pom.xml"
 _FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "luot" / "kafka"
 
@@ -38,18 +45,26 @@ def jars() -> str:
 
 
 class KafkaServer:
-    """One broker in a folder; stopped and started again, it has the same port and data."""
+    """One broker in a folder; stopped and started again, it has the same port and data.
 
-    def __init__(self, directory: Path) -> None:
+    With `secured`, it also listens with TLS and SASL.
+    """
+
+    def __init__(self, directory: Path, *, secured: bool = False) -> None:
         self.java = program("java")
         self.classes = jars()
         self.directory = directory
         self.port = free_port()
+        self.secured_port = free_port() if secured else 0
         self._controller = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, topic: str) -> str:
         return f"kafka://127.0.0.1:{self.port}/{topic}"
+
+    def secured_url(self, topic: str, password: str = PASSWORD, more: str = "") -> str:
+        place = f"{USER}:{password}@127.0.0.1:{self.secured_port}/{topic}"
+        return f"kafkas://{place}?ca={self.directory / 'ca.pem'}{more}"
 
     def _configure(self) -> Path:
         path = self.directory / "server.properties"
@@ -57,6 +72,8 @@ class KafkaServer:
             return path
         data = self.directory / "data"
         listeners = f"PLAINTEXT://127.0.0.1:{self.port}"
+        if self.secured_port:
+            listeners += f",SASL_SSL://127.0.0.1:{self.secured_port}"
         path.write_text(
             "\n".join(
                 (
@@ -74,6 +91,7 @@ class KafkaServer:
                     "transaction.state.log.min.isr=1",
                     "transaction.state.log.num.partitions=2",
                     "group.initial.rebalance.delay.ms=0",
+                    *(self._security() if self.secured_port else ()),
                 )
             )
         )
@@ -82,12 +100,30 @@ class KafkaServer:
             [
                 *(self.java, "-cp", self.classes, "kafka.tools.StorageTool", "format"),
                 *("-t", cluster, "-c", str(path), "--standalone"),
+                *("--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"),
             ],
             check=True,
             capture_output=True,
             timeout=PATIENCE_SECONDS,
         )
         return path
+
+    def _security(self) -> tuple[str, ...]:
+        command = [program("openssl"), *CERTIFICATE.split()]
+        subprocess.run(command, cwd=self.directory, check=True, capture_output=True)
+        pair = self.directory / "pair.pem"
+        files = (self.directory / name for name in ("key.pem", "ca.pem"))
+        pair.write_text("".join(file.read_text() for file in files))
+        module, login = "org.apache.kafka.common.security", "sasl.jaas.config"
+        listener, user = "listener.name.sasl_ssl", f'user_{USER}="{PASSWORD}"'
+        return (
+            f"listener.security.protocol.map={LISTENERS}",
+            "sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN",
+            f"{listener}.scram-sha-512.{login}={module}.scram.ScramLoginModule required;",
+            f"{listener}.plain.{login}={module}.plain.PlainLoginModule required {user};",
+            "ssl.keystore.type=PEM",
+            f"ssl.keystore.location={pair}",
+        )
 
     def start(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)

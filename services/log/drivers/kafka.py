@@ -1,18 +1,16 @@
 """The log in Kafka."""
 
-from typing import Any
-
 from services.log.errors import LogRefusedError
 from services.log.interface import Log, LogProducer, ServerCheck
 from services.log.kafka.address import KafkaAddress
-from services.log.kafka.cluster import KafkaCluster, dead_topic
-from services.log.kafka.errors import translated
+from services.log.kafka.cluster import KafkaCluster, dead_topic, notes_topic
 from services.log.kafka.imports import KafkaImportLog
 from services.log.kafka.notes import KafkaNotes, NotesChange
 from services.log.kafka.positions import KafkaPositions
 from services.log.kafka.producer import KafkaProducer
 from services.log.kafka.reader import KafkaReader
-from services.log.kafka.topic import HITS, KafkaTopic
+from services.log.kafka.safety import HITS, NOTES, unsafe
+from services.log.kafka.topic import KafkaTopic
 from services.log.server_memory import LogMemory
 
 _IDENTITY = "identity"
@@ -22,6 +20,8 @@ class KafkaLog(Log):
     """A log at `kafka://user:password@h1:9092,h2:9092/hits`; `kafkas` is the same over TLS."""
 
     schemes = ("kafka", "kafkas")
+    server = "Kafka"
+    tells_time = False
 
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:
         super().__init__(url, partitions=partitions, group=group, answer_seconds=answer_seconds)
@@ -56,15 +56,24 @@ class KafkaLog(Log):
                 f"LUOT_PARTITIONS={self.partitions}: this log has {origin.partitions} partitions;"
                 f" expected {origin.partitions}, the number is fixed when the log is created"
             )
+        if present is None:
+            raise LogRefusedError(
+                f"the topic {self._topic.name} is gone, and with it what was not counted. Give"
+                " LUOT_LOG_URL another topic, and make that log with this version"
+            )
         if present != origin.partitions:
             raise LogRefusedError(
                 f"the topic {self._topic.name} has {present} partitions, but was created with"
                 f" {origin.partitions}: a site's hits would be in two of them. Move to a log with"
                 " another number; do not add partitions to a topic"
             )
-        for check in await self._settings():
-            if check.ok is False and not unsafe_eviction:
-                raise LogRefusedError(f"{check.name}: {check.value}. {check.advice}")
+        await self._topic.refuse_if_made_again(await self.reader.offsets(range(self.partitions)))
+        if unsafe_eviction:
+            return
+        _, brokers = await self._cluster.brokers()
+        for check in await self._safety(brokers):
+            if check.ok is False:
+                raise LogRefusedError(f"Kafka's {check.name}: {check.value}. {check.advice}")
 
     async def identity(self) -> str | None:
         """See Log."""
@@ -77,30 +86,26 @@ class KafkaLog(Log):
 
     async def examine(self) -> list[ServerCheck]:
         """See Log."""
-        with translated():
-            admin = await self._cluster.admin()
-            cluster: dict[str, Any] = await admin.describe_cluster()
-        brokers = len(cluster["brokers"])
+        cluster, brokers = await self._cluster.brokers()
         named = "1 broker" if brokers == 1 else f"{brokers} brokers"
-        checks = [ServerCheck("Kafka", True, f"{named} of {cluster['cluster_id']}")]
+        checks = [ServerCheck("Kafka", True, f"{named} of {cluster}")]
         if await self._topic.origin() is not None:
-            checks += await self._settings()
+            checks += await self._safety(brokers)
         return checks
 
-    async def _settings(self) -> list[ServerCheck]:
-        present = await self._cluster.settings(self._topic.name)
-        checks = []
-        for name, wanted in HITS.items():
-            value = present.get(name)
-            checks.append(
-                ServerCheck(
-                    f"topic {self._topic.name}",
-                    value == wanted,
-                    f"{name} is {value}",
-                    f"Set {name}={wanted}: hits would be lost or misplaced",
-                )
+    async def _safety(self, brokers: int) -> list[ServerCheck]:
+        notes = notes_topic(self._topic.name)
+        return [
+            check
+            for name, wanted in ((self._topic.name, HITS), (notes, NOTES))
+            for check in unsafe(
+                name,
+                wanted,
+                await self._cluster.settings(name),
+                await self._cluster.replicas(name),
+                brokers,
             )
-        return checks
+        ]
 
     async def memory(self) -> LogMemory:
         """See Log. Kafka holds entries on its disks, and aiokafka cannot ask how full those are."""

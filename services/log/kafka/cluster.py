@@ -15,6 +15,8 @@ from services.log.interface import READ_BYTES
 from services.log.kafka.address import KafkaAddress
 from services.log.kafka.errors import translated
 
+LEAST_SECONDS = 5.0
+"""A call to Kafka is several requests to several brokers, the first one of connections, too."""
 MOST_BYTES = 32 << 20
 """The largest entry, and the largest request that appends some."""
 _RETRY_SECONDS = 0.1
@@ -29,7 +31,7 @@ class KafkaCluster:
 
     def __init__(self, address: KafkaAddress, answer_seconds: float) -> None:
         self.address = address
-        self.answer_seconds = answer_seconds
+        self.answer_seconds = max(LEAST_SECONDS, answer_seconds)
         self._options = address.options()
         self._admin: AIOKafkaAdminClient | None = None
         self._idle: list[AIOKafkaConsumer] = []
@@ -141,6 +143,20 @@ class KafkaCluster:
             for _, _, _, _, entries in reply.resources
             for entry in entries
         }
+
+    async def brokers(self) -> tuple[str, int]:
+        """Return the id of the cluster and how many brokers it has."""
+        with translated():
+            async with asyncio.timeout(self.answer_seconds):
+                cluster: dict[str, Any] = await (await self.admin()).describe_cluster()
+        return str(cluster["cluster_id"]), len(cluster["brokers"])
+
+    async def replicas(self, topic: str) -> int:
+        """Return how many copies a topic that exists has, of the partition with the fewest."""
+        with translated():
+            async with asyncio.timeout(self.answer_seconds):
+                [described] = await (await self.admin()).describe_topics([topic])
+        return min((len(each["replicas"]) for each in described["partitions"]), default=0)
 
     async def count(self, topic: str) -> int:
         """Return how many entries a topic has, 0 where it does not exist."""

@@ -74,14 +74,14 @@ class KafkaProducer(LogProducer):
         try:
             await client.begin_transaction()
             for entry in fresh:
-                sent.append(
-                    await client.send(
-                        self._topic.name,
-                        entry.payload,
-                        partition=entry.partition,
-                        headers=_headers(entry),
-                    )
+                record = client.send(
+                    self._topic.name,
+                    entry.payload,
+                    partition=entry.partition,
+                    headers=_headers(entry),
                 )
+                # One at a time: of what was sent before a failure, nothing is left unawaited.
+                sent.append(await record)
             sequences = {
                 self._topic.partition(number): OffsetAndMetadata(reached[number], "")
                 for number in {entry.partition for entry in fresh}

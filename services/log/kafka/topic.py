@@ -2,34 +2,26 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
 
-from services.log.errors import LogError
-from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, notes_topic
+from services.log.errors import LogError, LogRefusedError
+from services.log.kafka.cluster import KafkaCluster, notes_topic
 from services.log.kafka.errors import translated
 from services.log.kafka.notes import KafkaNotes, NotesChange
+from services.log.kafka.safety import HITS, NOTES
 
 _NOTE = "log"
+_REACHED = "reached"
 _TIME_BITS = 20
+TopicOffsets = tuple[Mapping[int, int], Mapping[int, int]]
+"""The first offset of each partition, and that after its last one."""
 REPLICAS = 3
 """How many a new topic has, where there are so many brokers; two of three must take a write."""
-
-HITS = {
-    # The log's own time, so that positions and times belong together.
-    "message.timestamp.type": "LogAppendTime",
-    # What nobody has read yet must not be deleted; the aggregator trims.
-    "retention.ms": "-1",
-    "retention.bytes": "-1",
-    "cleanup.policy": "delete",
-    # An entry is as large as a group commit of hits with long addresses.
-    "max.message.bytes": str(MOST_BYTES),
-}
-"""Settings of the topic without which hits would be lost or misplaced."""
-_NOTES = {"cleanup.policy": "compact"}
 
 
 class TopicOrigin(msgspec.Struct, frozen=True):
@@ -85,15 +77,32 @@ class KafkaTopic:
             raise LogError("what was noted of the log is gone")
         return origin
 
+    async def refuse_if_made_again(self, offsets: TopicOffsets) -> None:
+        """Note how far the topic reaches. Raises LogRefusedError if it reached further before.
+
+        Then it was deleted and made again by somebody: its positions would be those of hits that
+        were counted already.
+        """
+        _, ends = offsets
+        noted = (await self._notes.read()).get(_REACHED, "{}")
+        before = msgspec.json.decode(noted, type=dict[int, int])
+        if any(ends.get(number, 0) < end for number, end in before.items()):
+            raise LogRefusedError(
+                f"the topic {self.name} was deleted and made again: its hits would be taken for"
+                " those that are counted already. Give LUOT_LOG_URL a topic that never was"
+            )
+        if ends != before:
+            reached = msgspec.json.encode(ends).decode()
+            await self._notes.change(_REACHED, lambda _: NotesChange.of(**{_REACHED: reached}))
+
     async def _make_topics(self) -> None:
         wanted = {
             self.name: (self._partitions, HITS),
-            notes_topic(self.name): (1, _NOTES),
+            notes_topic(self.name): (1, NOTES),
         }
         present = await self._cluster.topics()
         admin = await self._cluster.admin()
-        with translated():
-            brokers = len((await admin.describe_cluster())["brokers"])
+        _, brokers = await self._cluster.brokers()
         replicas = min(REPLICAS, brokers)
         for name, (partitions, settings) in wanted.items():
             if name in present:

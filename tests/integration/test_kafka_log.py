@@ -13,9 +13,9 @@ from services.log.kafka.safety import HITS
 from services.log.open import open_log
 from tests.patience import rounds
 from tests.servers.kafka import PASSWORD, KafkaServer
+from tests.servers.system import System
 
 PARTITIONS = 2
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +126,49 @@ async def test_a_topic_that_was_deleted_or_made_again_is_refused(
         if "made again" in (said := await refusal(url)):
             break
     assert f"the topic {topic} was deleted and made again" in said
+
+
+@pytest.fixture(scope="module")
+def portal(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    system = System(
+        tmp_path_factory.mktemp("luot"),
+        LUOT_LOG_URL=kafka.secured_url("portal"),
+        LUOT_PARTITIONS=str(PARTITIONS),
+    )
+    try:
+        yield system.start()
+    finally:
+        system.stop()
+
+
+async def test_a_hit_becomes_a_number_through_kafka(portal: System) -> None:
+    portal.add_site("mytho")
+    assert portal.hit("mytho", "/tin-tuc/bai-1.html").status_code == 202
+    assert portal.counter_when("mytho", total=1)["today"] == 1
+    portal.hit("mytho", "/tin-tuc/bai-2.html")
+    portal.hit("mytho", "/tin-tuc/bai-2.html", **{"X-Forwarded-For": "203.0.113.7"})
+    portal.counter_when("mytho", total=3, metric="views")
+    portal.counter_when("mytho", total=2)
+
+
+async def test_what_a_killed_aggregator_had_is_counted_once_by_the_next(portal: System) -> None:
+    portal.add_site("hue")
+    for number in range(20):
+        portal.hit("hue", f"/{number}", number=f"0.{number}1")
+        if number == 10:
+            portal.aggregator.kill()
+    portal.aggregator.start()
+    portal.counter_when("hue", total=20, metric="views")
+
+
+async def test_hits_wait_in_the_spool_while_kafka_is_away(
+    portal: System, kafka: KafkaServer
+) -> None:
+    portal.add_site("vinh")
+    portal.hit("vinh", "/", number="0.1")
+    portal.counter_when("vinh", total=1, metric="views")
+    kafka.kill()
+    for number in range(5):
+        assert portal.hit("vinh", f"/{number}", number=f"0.2{number}").status_code == 202
+    kafka.start()
+    portal.counter_when("vinh", total=6, metric="views")

@@ -3,10 +3,13 @@
 from services.log.errors import LogRefusedError
 from services.log.interface import Log, LogProducer, ServerCheck
 from services.log.kafka.address import KafkaAddress
-from services.log.kafka.cluster import KafkaCluster, dead_topic, notes_topic
+from services.log.kafka.cluster import KafkaCluster, notes_topic
+from services.log.kafka.dead import KafkaDeadEntries
+from services.log.kafka.follower import KafkaFollower
 from services.log.kafka.imports import KafkaImportLog
+from services.log.kafka.member import KafkaMember
 from services.log.kafka.notes import KafkaNotes, NotesChange
-from services.log.kafka.positions import KafkaPositions
+from services.log.kafka.positions import KafkaPositions, group_of
 from services.log.kafka.producer import KafkaProducer
 from services.log.kafka.reader import KafkaReader
 from services.log.kafka.safety import HITS, NOTES, unsafe
@@ -32,6 +35,12 @@ class KafkaLog(Log):
         self.positions = KafkaPositions(self._cluster, self._topic, self.reader, group, partitions)
         self.imports = KafkaImportLog(
             self._topic, self._notes, self.reader, self.positions, partitions
+        )
+        # What an aggregator needs beyond that; nothing is connected before it is used.
+        self.follower = KafkaFollower(self._cluster, self._topic)
+        self.dead = KafkaDeadEntries(self._cluster, self._topic)
+        self.member = KafkaMember(
+            self._cluster, self._topic, group_of(self._topic, group), self.positions
         )
 
     def producer(self, answer_seconds: float | None = None) -> LogProducer:
@@ -113,8 +122,11 @@ class KafkaLog(Log):
 
     async def dead_entries(self) -> int:
         """See Log."""
-        return await self._cluster.count(dead_topic(self._topic.name))
+        return await self.dead.count()
 
     async def close(self) -> None:
         """See Log."""
+        await self.member.leave()
+        await self.follower.close()
+        await self.dead.close()
         await self._cluster.close()

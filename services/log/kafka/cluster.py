@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
@@ -19,6 +19,8 @@ LEAST_SECONDS = 5.0
 """A call to Kafka is several requests to several brokers, the first one of connections, too."""
 MOST_BYTES = 32 << 20
 """The largest entry, and the largest request that appends some."""
+LEAVE_SECONDS = 1.0
+"""How long requests under way are waited for when a producer is left."""
 _RETRY_SECONDS = 0.1
 
 
@@ -39,8 +41,13 @@ class KafkaCluster:
         self._opening = asyncio.Lock()
 
     @property
-    def _milliseconds(self) -> int:
+    def milliseconds(self) -> int:
+        """Return how long a request may take. The client's own default is forty seconds."""
         return int(self.answer_seconds * 1000)
+
+    def in_time(self) -> asyncio.Timeout:
+        """Return what ends a call that is not answered, with TimeoutError."""
+        return asyncio.timeout(self.answer_seconds)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -51,7 +58,7 @@ class KafkaCluster:
         """Return the client that knows of topics and groups."""
         async with self._opening:
             if self._admin is None:
-                admin = AIOKafkaAdminClient(**self._options, request_timeout_ms=self._milliseconds)
+                admin = AIOKafkaAdminClient(**self._options, request_timeout_ms=self.milliseconds)
                 try:
                     await asyncio.wait_for(admin.start(), self.answer_seconds)
                 except BaseException:
@@ -63,7 +70,7 @@ class KafkaCluster:
     @asynccontextmanager
     async def consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
         """Lend a consumer of no group that sees what is committed; one reader has it at a time."""
-        consumer = self._idle.pop() if self._idle else await self._consumer(None)
+        consumer = self._idle.pop() if self._idle else await self.open_consumer()
         try:
             yield consumer
         except BaseException:
@@ -72,14 +79,15 @@ class KafkaCluster:
         consumer.unsubscribe()
         self._idle.append(consumer)
 
-    async def _consumer(self, group: str | None) -> AIOKafkaConsumer:
+    async def open_consumer(self, group: str | None = None) -> AIOKafkaConsumer:
+        """Return a consumer of what is committed, which the caller stops."""
         consumer = AIOKafkaConsumer(
             **self._options,
             group_id=group,
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            request_timeout_ms=self._milliseconds,
+            request_timeout_ms=self.milliseconds,
             fetch_max_bytes=READ_BYTES,
             max_partition_fetch_bytes=READ_BYTES,
         )
@@ -121,7 +129,7 @@ class KafkaCluster:
                 async with self._opening:
                     committer = self._committers.get(group)
                     if committer is None:
-                        committer = self._committers[group] = await self._consumer(group)
+                        committer = self._committers[group] = await self.open_consumer(group)
                     committer.assign([TopicPartition(topic, number) for number in offsets])
                     await committer.commit(
                         {
@@ -197,6 +205,20 @@ class KafkaCluster:
         admin, self._admin = self._admin, None
         if admin is not None:
             await admin.close()
+
+
+async def stop_now(producer: AIOKafkaProducer) -> None:
+    """Close a producer without waiting for brokers that do not take what it still has.
+
+    What was not sent is never sent: futures of it stay undone, and are the caller's to cancel.
+    """
+    with suppress(KafkaError, OSError, TimeoutError):
+        # Otherwise it would try to send that first, for as long as a request may take.
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await producer._sender.close()  # noqa: SLF001
+    with suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await producer.stop()
 
 
 def notes_topic(topic: str) -> str:

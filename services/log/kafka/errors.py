@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from services.log.errors import LogError
 
@@ -22,4 +22,6 @@ def translated() -> Iterator[None]:
 
 
 def _said(error: KafkaError) -> str:
+    if isinstance(error, KafkaConnectionError):
+        return str(error).partition(": ")[2] or str(error)
     return str(getattr(error, "description", None) or getattr(error, "message", None) or "refused")

@@ -14,6 +14,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from services.log.errors import LogInUseError
 from services.log.kafka.cluster import KafkaCluster
 from services.log.kafka.errors import translated
+from services.log.kafka.member import NEVER_MS
 from services.log.kafka.topic import KafkaTopic
 
 SESSION_MS = 30_000
@@ -52,6 +53,8 @@ class Holding:
                     partition_assignment_strategy=(HoldingAssignor,),
                     session_timeout_ms=SESSION_MS,
                     heartbeat_interval_ms=SESSION_MS // 10,
+                    # It reads nothing, however long it holds them.
+                    max_poll_interval_ms=NEVER_MS,
                 )
         try:
             with translated():

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from services.log.errors import LogError
-from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, notes_topic
+from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, notes_topic, stop_now
 from services.log.kafka.errors import translated
 
 TRIES = 5
@@ -110,6 +110,7 @@ class KafkaNotes:
             **self._cluster.options,
             transactional_id=f"luot-{self._topic}-{scope}",
             transaction_timeout_ms=TRANSACTION_MS,
+            request_timeout_ms=self._cluster.milliseconds,
             max_request_size=MOST_BYTES,
         )
         await producer.start()
@@ -130,7 +131,7 @@ class KafkaNotes:
             await self._see(last)
             return before
         finally:
-            await producer.stop()
+            await stop_now(producer)
 
     async def _see(self, offset: int) -> None:
         """Wait until whoever reads sees what was committed, a moment later."""

@@ -28,7 +28,7 @@ class KafkaPositions(LogPositions):
         self._cluster = cluster
         self._topic = topic
         self._reader = reader
-        self._group = f"luot-{topic.name}-{group}"
+        self._group = group_of(topic, group)
         self._written = f"luot-{topic.name}-written-{group}"
         self._partitions = partitions
         self._holding = Holding(cluster, topic, self._group)
@@ -145,6 +145,11 @@ class KafkaPositions(LogPositions):
                     {self._topic.partition(partition): RecordsToDelete(before_offset=offset)}
                 )
         return True
+
+
+def group_of(topic: KafkaTopic, group: str) -> str:
+    """Return what Kafka calls a group of readers of a topic."""
+    return f"luot-{topic.name}-{group}"
 
 
 def _some(numbers: Mapping[int, int], partitions: Collection[int] | None) -> dict[int, int]:

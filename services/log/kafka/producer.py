@@ -8,16 +8,14 @@ the log. Idempotence of Kafka's own producer alone would not do: it knows nothin
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from services.log.entries import LogEntry
 from services.log.interface import LogProducer
-from services.log.kafka.cluster import MOST_BYTES, KafkaCluster
+from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, stop_now
 from services.log.kafka.errors import translated
 from services.log.kafka.topic import KafkaTopic
 
@@ -93,7 +91,9 @@ class KafkaProducer(LogProducer):
             # After a failure a client is good for nothing; what is in doubt is decided by the next
             # one with its id.
             self._opened.pop(producer_id, None)
-            await _stop(client)
+            await stop_now(client)
+            for each in sent:
+                each.cancel()
             await asyncio.gather(*sent, return_exceptions=True)
             raise
         last.update(reached)
@@ -106,6 +106,7 @@ class KafkaProducer(LogProducer):
                 **self._cluster.options,
                 transactional_id=f"luot-{self._topic.name}-{producer_id}",
                 transaction_timeout_ms=TRANSACTION_MS,
+                request_timeout_ms=self._cluster.milliseconds,
                 max_request_size=MOST_BYTES,
             )
             try:
@@ -115,7 +116,7 @@ class KafkaProducer(LogProducer):
                 await client.abort_transaction()
                 last = await self._cluster.committed(_group(producer_id), self._topic.name)
             except BaseException:
-                await _stop(client)
+                await stop_now(client)
                 raise
             opened = self._opened[producer_id] = _Opened(client, last)
         return opened
@@ -123,13 +124,13 @@ class KafkaProducer(LogProducer):
     async def _leave(self, producer_id: str) -> None:
         opened = self._opened.pop(producer_id, None)
         if opened is not None:
-            await _stop(opened.client)
+            await stop_now(opened.client)
 
     async def abandon(self) -> None:
         """See LogProducer."""
         opened, self._opened = self._opened, {}
         for each in opened.values():
-            await _stop(each.client)
+            await stop_now(each.client)
 
     async def forget(self) -> None:
         """See LogProducer. Kafka forgets the sequences of a group by itself."""
@@ -137,11 +138,6 @@ class KafkaProducer(LogProducer):
     async def close(self) -> None:
         """See LogProducer."""
         await self.abandon()
-
-
-async def _stop(client: AIOKafkaProducer) -> None:
-    with suppress(KafkaError, OSError, TimeoutError):
-        await client.stop()
 
 
 def _group(producer_id: str) -> str:

@@ -100,22 +100,24 @@ class KafkaTopic:
             self.name: (self._partitions, HITS),
             notes_topic(self.name): (1, NOTES),
         }
-        present = await self._cluster.topics()
-        admin = await self._cluster.admin()
+        for name, (partitions, settings) in wanted.items():
+            await self.make(name, partitions, settings)
+
+    async def make(self, name: str, partitions: int, settings: Mapping[str, str]) -> None:
+        """Make a topic of this log where it does not exist yet, as safe as the cluster allows."""
+        if name in await self._cluster.topics():
+            return
         _, brokers = await self._cluster.brokers()
         replicas = min(REPLICAS, brokers)
-        for name, (partitions, settings) in wanted.items():
-            if name in present:
-                continue
-            safe = {"min.insync.replicas": str(max(1, replicas - 1))}
-            topic = NewTopic(name, partitions, replicas, topic_configs=dict(settings) | safe)
-            with translated():
-                reply = await admin.create_topics([topic])
-                for _, code, message in reply.topic_errors:
-                    if code not in (0, TopicAlreadyExistsError.errno):
-                        raise LogError(f"Kafka does not make the topic {name}: {message or code}")
-        for name in wanted:
-            await self._settle(name)
+        safe = {"min.insync.replicas": str(max(1, replicas - 1))}
+        topic = NewTopic(name, partitions, replicas, topic_configs=dict(settings) | safe)
+        admin = await self._cluster.admin()
+        with translated():
+            reply = await admin.create_topics([topic])
+            for _, code, message in reply.topic_errors:
+                if code not in (0, TopicAlreadyExistsError.errno):
+                    raise LogError(f"Kafka does not make the topic {name}: {message or code}")
+        await self._settle(name)
 
     async def _settle(self, name: str) -> None:
         """Wait until every broker that is asked knows a new topic."""

@@ -74,9 +74,10 @@ class KafkaCluster:
         try:
             yield consumer
         except BaseException:
-            await consumer.stop()
+            await stop_reading(consumer)
             raise
-        consumer.unsubscribe()
+        # Whoever has it next assigns anew; it must not fetch in the meantime.
+        consumer.pause(*consumer.assignment())
         self._idle.append(consumer)
 
     async def open_consumer(self, group: str | None = None) -> AIOKafkaConsumer:
@@ -94,7 +95,7 @@ class KafkaCluster:
         try:
             await asyncio.wait_for(consumer.start(), self.answer_seconds)
         except BaseException:
-            await consumer.stop()
+            await stop_reading(consumer)
             raise
         return consumer
 
@@ -201,10 +202,21 @@ class KafkaCluster:
         clients: Iterable[AIOKafkaConsumer] = [*self._idle, *self._committers.values()]
         self._idle, self._committers = [], {}
         for client in clients:
-            await client.stop()
+            await stop_reading(client)
         admin, self._admin = self._admin, None
         if admin is not None:
             await admin.close()
+
+
+async def stop_reading(consumer: AIOKafkaConsumer) -> None:
+    """Close a consumer.
+
+    Its fetcher swallows a cancellation that comes while it gives up an earlier assignment, and
+    would be waited for without end. A second one ends it.
+    """
+    with suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await consumer.stop()
 
 
 async def stop_now(producer: AIOKafkaProducer) -> None:

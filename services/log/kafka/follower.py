@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from aiokafka import AIOKafkaConsumer
 
 from services.log.interface import Record
-from services.log.kafka.cluster import KafkaCluster
+from services.log.kafka.cluster import KafkaCluster, stop_reading
 from services.log.kafka.errors import translated
 from services.log.kafka.reader import record_of
 from services.log.kafka.topic import KafkaTopic, TopicOrigin
@@ -71,4 +71,4 @@ class KafkaFollower:
         consumer, self._consumer = self._consumer, None
         self._next.clear()
         if consumer is not None:
-            await consumer.stop()
+            await stop_reading(consumer)

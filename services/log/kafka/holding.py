@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,9 +10,10 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.protocol.group import LeaveGroupRequest
+from aiokafka.structs import OffsetAndMetadata
 
 from services.log.errors import LogInUseError
-from services.log.kafka.cluster import KafkaCluster
+from services.log.kafka.cluster import KafkaCluster, stop_reading
 from services.log.kafka.errors import translated
 from services.log.kafka.member import NEVER_MS
 from services.log.kafka.topic import KafkaTopic
@@ -37,6 +38,7 @@ class Holding:
         self._cluster = cluster
         self._topic = topic
         self._group = group
+        self._holder: AIOKafkaConsumer | None = None
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
@@ -63,9 +65,25 @@ class Holding:
                     everything = holder.partitions_for_topic(self._topic.name) or set()
                     if {each.partition for each in holder.assignment()} != everything:
                         raise _in_use("another command")
+            self._holder = holder
             yield
         finally:
-            await holder.stop()
+            self._holder = None
+            await stop_reading(holder)
+
+    async def commit(self, offsets: Mapping[int, int]) -> None:
+        """Commit numbers for the group: as its member while it is held, for it has no other."""
+        if self._holder is None:
+            await self._cluster.commit(self._group, self._topic.name, offsets)
+        elif offsets:
+            with translated():
+                async with self._cluster.in_time():
+                    await self._holder.commit(
+                        {
+                            self._topic.partition(number): OffsetAndMetadata(at, "")
+                            for number, at in offsets.items()
+                        }
+                    )
 
     async def _refuse_where_owned(self) -> None:
         for _, client, _ in await self._members():

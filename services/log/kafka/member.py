@@ -7,7 +7,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.structs import OffsetAndMetadata
 
 from services.log.interface import LogPositions
-from services.log.kafka.cluster import KafkaCluster
+from services.log.kafka.cluster import KafkaCluster, stop_reading
 from services.log.kafka.errors import translated
 from services.log.kafka.topic import KafkaTopic
 
@@ -61,7 +61,7 @@ class KafkaMember:
                 async with self._cluster.in_time():
                     await consumer.start()
         except BaseException:
-            await consumer.stop()
+            await stop_reading(consumer)
             raise
         self._consumer = consumer
 
@@ -102,7 +102,7 @@ class KafkaMember:
         """Give up every partition, now."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await consumer.stop()
+            await stop_reading(consumer)
 
 
 class _Quiet(ConsumerRebalanceListener):

@@ -41,7 +41,7 @@ class KafkaPositions(LogPositions):
         """See LogPositions."""
         await self._topic.created()
         offsets = {number: at or 0 for number, at in positions.items()}
-        await self._cluster.commit(self._group, self._topic.name, offsets)
+        await self._holding.commit(offsets)
 
     async def written(self) -> dict[int, int]:
         """See LogPositions."""

@@ -2,7 +2,9 @@
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -11,9 +13,10 @@ from services.log.entries import LogEntry
 from services.log.errors import LogError, LogRefusedError
 from services.log.kafka.safety import HITS
 from services.log.open import open_log
-from tests.patience import rounds
+from tests.integration.imports.world import line, run
+from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.kafka import PASSWORD, KafkaServer
-from tests.servers.system import System
+from tests.servers.system import TOKEN, System
 
 PARTITIONS = 2
 
@@ -141,7 +144,7 @@ def portal(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
         system.stop()
 
 
-async def test_a_hit_becomes_a_number_through_kafka(portal: System) -> None:
+def test_a_hit_becomes_a_number_through_kafka(portal: System) -> None:
     portal.add_site("mytho")
     assert portal.hit("mytho", "/tin-tuc/bai-1.html").status_code == 202
     assert portal.counter_when("mytho", total=1)["today"] == 1
@@ -151,7 +154,31 @@ async def test_a_hit_becomes_a_number_through_kafka(portal: System) -> None:
     portal.counter_when("mytho", total=2)
 
 
-async def test_what_a_killed_aggregator_had_is_counted_once_by_the_next(portal: System) -> None:
+def test_the_tail_the_doctor_and_an_import_go_through_kafka(portal: System, tmp_path: Path) -> None:
+    portal.add_site("danang")
+    portal.hit("danang", "/tin")
+    portal.counter_when("danang", total=1)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    url = f"{portal.api.url}/api/admin/tail?site=danang&since=600"
+    with httpx.stream("GET", url, headers=headers, timeout=PATIENCE_SECONDS) as stream:
+        seen = next(line for line in stream.iter_lines() if line.startswith("data: "))
+    assert '"path":"/tin"' in seen
+
+    log = tmp_path / "access.log"
+    lines = [line(f"01/Mar/2024:10:{minute:02}:00 +0700", f"/{minute}") for minute in range(30)]
+    log.write_text("\n".join(lines) + "\n")
+    imported = run(portal.api, "danang", log)
+    assert imported.returncode == 0, imported.stderr
+    portal.counter_when("danang", total=31, metric="views")
+
+    said = httpx.get(f"{portal.api.url}/api/admin/doctor", headers=headers, timeout=60).json()
+    checks = {check["name"]: check for check in said if check["part"] == "log"}
+    assert [check for check in checks.values() if check["ok"] is False] == []
+    assert "1 broker of" in checks["Kafka"]["found"]
+    assert "one copy of each entry" in checks["topic portal"]["found"]
+
+
+def test_what_a_killed_aggregator_had_is_counted_once_by_the_next(portal: System) -> None:
     portal.add_site("hue")
     for number in range(20):
         portal.hit("hue", f"/{number}", number=f"0.{number}1")
@@ -161,9 +188,7 @@ async def test_what_a_killed_aggregator_had_is_counted_once_by_the_next(portal: 
     portal.counter_when("hue", total=20, metric="views")
 
 
-async def test_hits_wait_in_the_spool_while_kafka_is_away(
-    portal: System, kafka: KafkaServer
-) -> None:
+def test_hits_wait_in_the_spool_while_kafka_is_away(portal: System, kafka: KafkaServer) -> None:
     portal.add_site("vinh")
     portal.hit("vinh", "/", number="0.1")
     portal.counter_when("vinh", total=1, metric="views")

@@ -1,5 +1,6 @@
 """A worker as a member of the aggregators' group: Kafka decides which partitions it owns."""
 
+import asyncio
 from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -58,7 +59,8 @@ class KafkaMember:
         consumer.subscribe([self._topic.name], listener=_Quiet(self, consumer))
         try:
             with translated():
-                async with self._cluster.in_time():
+                # Kafka lets nobody in before a member that was killed is forgotten.
+                async with asyncio.timeout(self._cluster.answer_seconds + session_ms / 1000):
                     await consumer.start()
         except BaseException:
             await stop_reading(consumer)

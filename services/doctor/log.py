@@ -19,11 +19,11 @@ async def examine(log: Log, clock: Callable[[], float]) -> list[Check]:
         server = await log.examine()
     except LogError as error:
         findings.add(
-            log.server,
+            log.server_name,
             False,
             f"cannot be reached: {error}",
             "start it, or set LUOT_REDIS_URL; hits wait in the spool of ingest meanwhile"
-            if log.server == "Redis"
+            if log.server_name == "Redis"
             else "start it, or set LUOT_LOG_URL; hits wait in the spool of ingest meanwhile",
         )
         return findings.checks
@@ -43,7 +43,7 @@ async def examine(log: Log, clock: Callable[[], float]) -> list[Check]:
 async def _clock(findings: Findings, log: Log, clock: Callable[[], float]) -> None:
     if not log.tells_time:
         findings.add(
-            "clock", None, f"{log.server} does not tell its time; keep its machines on NTP"
+            "clock", None, f"{log.server_name} does not tell its time; keep its machines on NTP"
         )
         return
     skew = await log.reader.now() / 1000 - clock()
@@ -108,6 +108,6 @@ async def _dead(findings: Findings, log: Log) -> None:
         not dead,
         f"{dead} entries could not be decoded",
         f"see why with `XRANGE {keys.DEAD} - +` (field reason); keep them, then delete the stream"
-        if log.server == "Redis"
+        if log.server_name == "Redis"
         else "see why in the topic of dead entries (header reason); keep them, then delete it",
     )

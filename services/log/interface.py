@@ -279,14 +279,14 @@ class Log(ABC):
     A driver is a module of `services/log/drivers` with a subclass of this; see `open_log`.
 
     schemes     URL schemes that the driver serves
-    server      what the server is called
+    server_name what the server is called
     tells_time  whether the server tells its time; else `reader.now()` is the time of this machine
     partitions  how many partitions the log has
     group       the group of readers whose committed positions and owners these are
     """
 
     schemes: ClassVar[tuple[str, ...]]
-    server: ClassVar[str] = "Redis"
+    server_name: ClassVar[str] = "Redis"
     tells_time: ClassVar[bool] = True
 
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:

@@ -16,6 +16,7 @@ from services.log.open import log_driver, open_log
 from services.log.reach import reach_seconds
 from services.model.hit import Hit
 from services.model.partition import partition_of
+from tests.patience import rounds
 from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer, free_port
 
@@ -23,6 +24,7 @@ PARTITIONS = 4
 SITE = "mytho"
 PARTITION = partition_of(SITE, PARTITIONS)
 DIGEST = "d" * 64
+VISIBLE_SECONDS = 1.0
 
 SERVED = {"redis", "rediss", "unix", "kafka", "kafkas"}
 """Schemes of a driver that needs a server; all others are opened at a name of their own."""
@@ -83,11 +85,16 @@ async def append_apart(log: Log, count: int) -> list[Record]:
     for entry in entries(count):
         await append(log, entry)
         await asyncio.sleep(0.003)
-    return await read(log)
+    for _ in rounds(0.02):
+        if len(records := await read(log)) == count:
+            return records
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{len(records)} of {count} entries")
 
 
 async def read(log: Log, at: int = 0) -> list[Record]:
-    records = await log.reader.read({PARTITION: at}, limit=1000)
+    # Kafka shows what was appended a moment after it has said that it has it.
+    records = await log.reader.read({PARTITION: at}, limit=1000, wait=VISIBLE_SECONDS)
     return list(records.get(PARTITION, ()))
 
 
@@ -141,7 +148,11 @@ async def test_one_append_reaches_several_partitions(log: Log) -> None:
     prepared = Batcher(PARTITIONS).prepare([hit(0, site) for site in sites])
     assert len(prepared) == PARTITIONS
     await append(log, *prepared)
-    records = await log.reader.read(dict.fromkeys(range(PARTITIONS), 0), limit=10)
+    for _ in rounds(0.02):
+        records = await log.reader.read(dict.fromkeys(range(PARTITIONS), 0), limit=10)
+        if len(records) == PARTITIONS:
+            break
+        await asyncio.sleep(0.02)
     assert {number: [each.value for each in found] for number, found in records.items()} == {
         entry.partition: [entry.payload] for entry in prepared
     }
@@ -181,7 +192,9 @@ async def test_a_read_takes_so_many_bytes_and_at_least_one_entry(log: Log) -> No
     await producer.close()
 
     at, reads = 0, []
-    while records := (await log.reader.read({PARTITION: at}, limit=100)).get(PARTITION):
+    while records := (await log.reader.read({PARTITION: at}, limit=100, wait=VISIBLE_SECONDS)).get(
+        PARTITION
+    ):
         reads.append([len(record.value) for record in records])
         at = records[-1].position + 1
 
@@ -422,7 +435,7 @@ async def test_a_log_that_is_away_says_so_without_what_was_sent(scheme: str) -> 
         lambda: log.positions.extents(),
         lambda: log.imports.begin("secret", DIGEST),
         lambda: log.examine(),
-        lambda: log.memory(),
+        *([lambda: log.memory()] if scheme == "redis" else []),
     ):
         with pytest.raises(LogError) as caught:
             await call()

@@ -136,7 +136,6 @@ def portal(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
     system = System(
         tmp_path_factory.mktemp("luot"),
         LUOT_LOG_URL=kafka.secured_url("portal"),
-        LUOT_PARTITIONS=str(PARTITIONS),
     )
     try:
         yield system.start()

@@ -23,7 +23,7 @@ class KafkaLog(Log):
     """A log at `kafka://user:password@h1:9092,h2:9092/hits`; `kafkas` is the same over TLS."""
 
     schemes = ("kafka", "kafkas")
-    server = "Kafka"
+    server_name = "Kafka"
     tells_time = False
 
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:

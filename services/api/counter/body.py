@@ -68,6 +68,16 @@ class SiteNumbers:
             site, parts[0].metric, reading, reduce(OnlineNow.plus, [p.online for p in parts])
         )
 
+    def as_set(self, site: Site) -> "SiteNumbers":
+        """Return the numbers with the name and the display that the site has by now.
+
+        They may have been read, or be refreshed, with settings that were changed meanwhile.
+        """
+        if site == self.site:
+            return self
+        named = msgspec.structs.replace(self.site, slug=site.slug, display=site.display)
+        return SiteNumbers(named, self.metric, self.reading, self.online)
+
     def stale(self, today: int, online: OnlineNow, as_of: int) -> TaggedBody:
         """Return the stale body as of a day; `as_of` is the time of the oldest part, in ms."""
         key = (today, online, as_of)

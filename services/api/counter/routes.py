@@ -168,10 +168,11 @@ class Counters:
         downloads = {given: (kept_as, path) for given, path in files.items()}
         keys = (*views.values(), *downloads.values())
         pages = await self._cached_pages(keys) if keys else _NO_PAGES
-        answer = numbers.current
+        shown = numbers.as_set(site)
+        answer = shown.current
         if stale or pages.stale:
             STALE_ANSWERS.inc()
-            answer = await self._last_good(numbers, pages)
+            answer = await self._last_good(shown, pages)
         today = self._reader.today(site) if pages.stale else None
         for field, asked in (("paths", views), ("downloads", downloads)):
             if asked:

@@ -166,7 +166,7 @@ def test_the_tail_the_doctor_and_an_import_go_through_kafka(portal: System, tmp_
     log = tmp_path / "access.log"
     lines = [line(f"01/Mar/2024:10:{minute:02}:00 +0700", f"/{minute}") for minute in range(30)]
     log.write_text("\n".join(lines) + "\n")
-    imported = run(portal.api, "danang", log)
+    imported = run(portal.api, "--site", "danang", log)
     assert imported.returncode == 0, imported.stderr
     portal.counter_when("danang", total=31, metric="views")
 

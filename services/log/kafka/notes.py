@@ -7,6 +7,7 @@ of the log that is written with a note is in the log exactly when the note is.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ TRIES = 5
 """How often a change begins again because another process changed the same scope."""
 TRANSACTION_MS = 30_000
 _LOOK_SECONDS = 0.005
+KNOWN_SECONDS = 12 * 3600
+"""How long what was read is read on from; Kafka shows for a day that a note was taken back."""
 
 
 class Written(NamedTuple):
@@ -55,6 +58,7 @@ class KafkaNotes:
         self._topic = notes_topic(cluster.address.topic)
         self._notes: dict[str, str] = {}
         self._read_to = 0
+        self._read_at = 0.0
         self._reading = asyncio.Lock()
 
     async def read(self) -> Mapping[str, str]:
@@ -72,8 +76,9 @@ class KafkaNotes:
         async with self._cluster.consumer() as consumer:
             consumer.assign([here])
             end = (await consumer.end_offsets([here]))[here]
-            if end < self._read_to:
-                # The topic was made again.
+            now = time.monotonic()
+            if end < self._read_to or now - self._read_at > KNOWN_SECONDS:
+                # The topic was made again, or something may be gone from it.
                 self._notes, self._read_to = {}, 0
             consumer.seek(here, self._read_to)
             while (at := await consumer.position(here)) < end:
@@ -84,7 +89,7 @@ class KafkaNotes:
                         self._notes.pop(key, None)
                     else:
                         self._notes[key] = record.value.decode()
-            self._read_to = at
+            self._read_to, self._read_at = at, now
 
     async def change(
         self, scope: str, change: Callable[[Mapping[str, str]], NotesChange | None]

@@ -17,9 +17,15 @@ HITS = {
     # An entry is as large as a group commit of hits with long addresses.
     "max.message.bytes": str(MOST_BYTES),
 }
-"""How the topic of hits is made."""
+"""Settings of the topic of hits that must be so; it is made with them."""
 NOTES = {"cleanup.policy": "compact", "unclean.leader.election.enable": "false"}
-"""How the topic of notes is made."""
+"""Settings of the topic of notes that must be so."""
+NOTES_MADE = {
+    **NOTES,
+    # A note that was taken back, such as the salt of an import, is off the disks within two days.
+    "segment.ms": str(3_600_000),
+    "max.compaction.lag.ms": str(24 * 3_600_000),
+}
 _WHY = {
     "message.timestamp.type": "replay goes by time, and times of producers do not grow",
     "retention.ms": "it deletes hits that nobody has counted; the aggregator trims by itself",

@@ -13,7 +13,7 @@ from services.log.errors import LogError, LogRefusedError
 from services.log.kafka.cluster import KafkaCluster, notes_topic
 from services.log.kafka.errors import translated
 from services.log.kafka.notes import KafkaNotes, NotesChange
-from services.log.kafka.safety import HITS, NOTES
+from services.log.kafka.safety import HITS, NOTES_MADE
 
 _NOTE = "log"
 _REACHED = "reached"
@@ -98,7 +98,7 @@ class KafkaTopic:
     async def _make_topics(self) -> None:
         wanted = {
             self.name: (self._partitions, HITS),
-            notes_topic(self.name): (1, NOTES),
+            notes_topic(self.name): (1, NOTES_MADE),
         }
         for name, (partitions, settings) in wanted.items():
             await self.make(name, partitions, settings)

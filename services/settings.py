@@ -43,6 +43,7 @@ NAMES = frozenset(
         "LEASE_SECONDS",
         "LOG_FORMAT",
         "LOG_LEVEL",
+        "LOG_URL",
         "MAIL_FROM",
         "MAX_PATHS",
         "NEW_PATHS",
@@ -127,8 +128,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: Annotated[
         str,
         # It may hold a password.
-        Meta(pattern=r"^(redis|rediss|unix)://", description="the log", extra={"hidden": True}),
+        Meta(
+            pattern=r"^(redis|rediss|unix)://",
+            description="state that processes share, and the log where LUOT_LOG_URL is not set",
+            extra={"hidden": True},
+        ),
     ] = "redis://127.0.0.1:6379/0"
+    log_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^($|(redis|rediss|unix|kafka|kafkas)://)",
+            description="the log, where it is not in Redis: kafka://host:9092,host:9092/topic",
+            extra={"hidden": True},
+        ),
+    ] = ""
     partitions: Annotated[
         int,
         Meta(
@@ -185,6 +198,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
         return f"{type(self).__name__}({shown})"
+
+    @property
+    def log_at(self) -> str:
+        """The URL of the log."""
+        return self.log_url or self.redis_url
 
     @property
     def listen_port(self) -> int:

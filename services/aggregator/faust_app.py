@@ -7,15 +7,18 @@ from services.aggregator.settings import AggregatorSettings
 from services.aggregator.transport import faust_settings
 from services.aggregator.visits import FORGET_MS
 
+NOWHERE = "kafka://"
+"""What Faust is told of a log in Kafka: a URL of several hosts is none to it."""
 RUN_BYTES = 32 * 1024
 """Some 700 hits: a few milliseconds of folding."""
 
 
 def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust_settings.App:
     """Return the app, without agents; `folder` is for the files that Faust writes."""
+    in_kafka = broker.startswith(("kafka:", "kafkas:"))
     app = faust_settings.App(
         settings.group,
-        broker=broker,
+        broker=NOWHERE if in_kafka else broker,
         datadir=folder,
         topic_disable_leader=True,
         topic_allow_declare=False,
@@ -26,6 +29,7 @@ def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust
         # `Pending` bounds what waits folded.
         stream_buffer_maxsize=16,
     )
+    app.kafka_url = broker if in_kafka else ""
     app.partitions = settings.partitions
     app.lease_seconds = settings.lease_seconds
     app.retention_ms = int(settings.retention_seconds * 1000)

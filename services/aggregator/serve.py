@@ -15,7 +15,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.aggregator.watermarks import Watermarks
 from services.http import health, server
 from services.http.request_metrics import RequestMetrics
-from services.log.open import open_log
+from services.log.open import log_of
 from services.runtime import gc_tuning, malloc_tuning
 from services.runtime.outage import Outage
 from services.store.interface import Store, StoreUnavailableError
@@ -101,7 +101,7 @@ async def _aggregate(
     state: _State,
     stop: asyncio.Event,
 ) -> None:
-    hits = open_log(settings.redis_url, partitions=settings.partitions, group=settings.group)
+    hits = log_of(settings)
     opened.push_async_callback(hits.close)
     hosts = open_hosts(settings.clickhouse_url.get_secret_value())
     watermarks = Watermarks(hits.positions, settings.partitions) if len(hosts) > 1 else None

@@ -8,7 +8,7 @@ from services.aggregator.ownership import assigned
 from services.aggregator.path_history import HistoryPublisher
 from services.aggregator.settings import AggregatorSettings
 from services.log.errors import LogError
-from services.log.open import open_log
+from services.log.open import log_of
 from services.log.uncounted import Uncounted
 from services.runtime.contact import Contact
 from services.store.interface import Store, StoreError
@@ -21,12 +21,7 @@ class Upkeep:
     """Looks after log and store, on a connection of its own, and sets their metrics."""
 
     def __init__(self, settings: AggregatorSettings, log_url: str, store: Store) -> None:
-        self._log = open_log(
-            log_url,
-            partitions=settings.partitions,
-            group=settings.group,
-            answer_seconds=ANSWER_SECONDS,
-        )
+        self._log = log_of(settings, url=log_url, answer_seconds=ANSWER_SECONDS)
         self._histories = HistoryPublisher(store, settings.redis_url, settings.partitions)
         self._settings = settings
         self._store = store

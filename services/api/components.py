@@ -36,7 +36,7 @@ from services.api.stats.reports.schedules import ReportSchedules
 from services.api.stats.reports.sending import ReportSender
 from services.api.stats.reports.unit import ReportUnits
 from services.log.errors import LogError
-from services.log.open import open_log
+from services.log.open import log_of
 from services.log.tail import Tails
 from services.runtime.contact import Contact
 from services.state.recent_hits import HitsOfForeignHosts, UntrustedForwards
@@ -70,12 +70,7 @@ class Components:
         self.access = access.Access(
             settings, self.store, self.state, self.registry, clock, monotonic
         )
-        self.log = open_log(
-            settings.redis_url,
-            partitions=settings.partitions,
-            group=settings.group,
-            answer_seconds=REDIS_SECONDS,
-        )
+        self.log = log_of(settings, answer_seconds=REDIS_SECONDS)
         self.log_contact = Contact("the log", self.log.reader.now, (LogError,))
         self.store_contact = Contact("the store", self.store.ping, (StoreError,))
         metrics.LOG_UP.set_function(self.log_contact.up)

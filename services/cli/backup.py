@@ -127,7 +127,7 @@ def _records(manifest: "Manifest") -> dict[str, int]:
 def newest(manifest: "Manifest") -> str:
     """Return the time of the highest position that is in a backup, for people."""
     from services.backup import run
-    from services.embedded.stores import log_of
+    from services.log.open import log_of
     from services.settings import StoreSettings
 
     async def work() -> str:

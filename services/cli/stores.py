@@ -31,10 +31,12 @@ def through_api(data: Path | None) -> bool:
 @contextmanager
 def clear_store_errors() -> Iterator[None]:
     """End with one message and exit code 2 on what can be expected to go wrong."""
+    import os
+
     from services.backup.folder import BackupError
     from services.embedded.errors import UpError
     from services.log.errors import LogError, LogInUseError
-    from services.settings import SettingsError
+    from services.settings import SettingsError, variables_of
     from services.state.errors import StateError
     from services.store.interface import StoreError
 
@@ -43,5 +45,9 @@ def clear_store_errors() -> Iterator[None]:
         yield
     except errors as error:
         fail(str(error))
-    except (LogError, StateError, OSError) as error:
+    except LogError as error:
+        if os.environ.keys() & variables_of("log_url"):
+            fail(f"the log (LUOT_LOG_URL) cannot be reached: {error}")
+        fail(f"Redis (LUOT_REDIS_URL) cannot be reached: {error}")
+    except (StateError, OSError) as error:
         fail(f"Redis (LUOT_REDIS_URL) cannot be reached: {error}")

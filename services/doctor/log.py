@@ -19,10 +19,12 @@ async def examine(log: Log, clock: Callable[[], float]) -> list[Check]:
         server = await log.examine()
     except LogError as error:
         findings.add(
-            "Redis",
+            log.server_name,
             False,
             f"cannot be reached: {error}",
-            "start it, or set LUOT_REDIS_URL; hits wait in the spool of ingest meanwhile",
+            "start it, or set LUOT_REDIS_URL; hits wait in the spool of ingest meanwhile"
+            if log.server_name == "Redis"
+            else "start it, or set LUOT_LOG_URL; hits wait in the spool of ingest meanwhile",
         )
         return findings.checks
     for check in server:
@@ -39,6 +41,11 @@ async def examine(log: Log, clock: Callable[[], float]) -> list[Check]:
 
 
 async def _clock(findings: Findings, log: Log, clock: Callable[[], float]) -> None:
+    if not log.tells_time:
+        findings.add(
+            "clock", None, f"{log.server_name} does not tell its time; keep its machines on NTP"
+        )
+        return
     skew = await log.reader.now() / 1000 - clock()
     findings.add(
         "clock",
@@ -100,5 +107,7 @@ async def _dead(findings: Findings, log: Log) -> None:
         "dead entries",
         not dead,
         f"{dead} entries could not be decoded",
-        f"see why with `XRANGE {keys.DEAD} - +` (field reason); keep them, then delete the stream",
+        f"see why with `XRANGE {keys.DEAD} - +` (field reason); keep them, then delete the stream"
+        if log.server_name == "Redis"
+        else "see why in the topic of dead entries (header reason); keep them, then delete it",
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from services.log.interface import Log
-from services.log.open import open_log
+from services.log.open import log_of
 from services.settings import StoreSettings
 from services.state.state import State
 from services.store.interface import Store
@@ -37,10 +37,10 @@ async def open_stores(settings: StoreSettings, data: Path | None) -> AsyncIterat
             clickhouse_url, redis_url = await _embedded(stack, data)
         store = open_store(clickhouse_url)
         stack.push_async_callback(store.close)
-        log = log_of(settings, redis_url)
+        log = log_of(settings, url=redis_url or "", answer_seconds=REDIS_SECONDS)
         stack.push_async_callback(log.close)
         state = State.open(
-            log.url,
+            redis_url or settings.redis_url,
             protocol=2,
             socket_timeout=REDIS_SECONDS,
             socket_connect_timeout=REDIS_SECONDS,
@@ -50,16 +50,6 @@ async def open_stores(settings: StoreSettings, data: Path | None) -> AsyncIterat
             # The folder is locked by us, so no owner of a partition is alive.
             await log.positions.disown()
         yield Stores(store, log, state)
-
-
-def log_of(settings: StoreSettings, url: str | None = None) -> Log:
-    """Return the log of the settings, or one at another URL; nothing is connected yet."""
-    return open_log(
-        url or settings.redis_url,
-        partitions=settings.partitions,
-        group=settings.group,
-        answer_seconds=REDIS_SECONDS,
-    )
 
 
 async def _embedded(stack: contextlib.AsyncExitStack, data: Path) -> tuple[str, str]:

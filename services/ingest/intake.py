@@ -45,7 +45,7 @@ from services.ingest.untrusted_proxies import UntrustedProxies
 from services.ingest.waiting import WaitingHits
 from services.log.entries import Batcher
 from services.log.errors import LogError
-from services.log.open import open_log
+from services.log.open import log_of
 from services.log.uncounted import Uncounted
 from services.runtime.clock import Clock
 from services.runtime.contact import Contact
@@ -74,19 +74,14 @@ class Intake:
         self._clock = clock
         # One immediate retry: after a restart of Redis, pooled connections are dead.
         self._state = State.open(settings.redis_url, seconds=_REDIS_SECONDS, retries=1)
-        self._log = open_log(
-            settings.redis_url,
-            partitions=settings.partitions,
-            group=settings.group,
-            answer_seconds=_REDIS_SECONDS,
-        )
+        self._log = log_of(settings, answer_seconds=_REDIS_SECONDS)
         self._uncounted = Uncounted(self._log)
         self._contact = Contact("the log", self._ask_log, (LogError,))
         # The group commit has one append in flight, and does its own timeouts and retries.
         self._producer = self._log.producer()
         self._breaker = CircuitBreaker()
         self._spool = Spool(
-            settings.spool, settings.spool_bytes, settings.partitions, clock, settings.redis_url
+            settings.spool, settings.spool_bytes, settings.partitions, clock, settings.log_at
         )
         self._waiting = WaitingHits(self._uncounted, self._spool)
         file = SitesFile(settings.spool, settings.partitions, settings.redis_url)

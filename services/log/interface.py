@@ -42,7 +42,7 @@ class Extent(msgspec.Struct, frozen=True):
 
     first      position of its first entry; None when it is empty
     end        position after its last entry; 0 when it is empty
-    entries    how many there are
+    entries    how many there are; a log may count ends of transactions, too
     trimmed    whether there were older ones
     committed  next position to read; None when nothing was read
     """
@@ -278,12 +278,16 @@ class Log(ABC):
 
     A driver is a module of `services/log/drivers` with a subclass of this; see `open_log`.
 
-    schemes     URL schemes that the driver serves
-    partitions  how many partitions the log has
-    group       the group of readers whose committed positions and owners these are
+    schemes      URL schemes that the driver serves
+    server_name  what the server is called
+    tells_time   whether the server tells its time; else `reader.now()` is this machine's
+    partitions   how many partitions the log has
+    group        the group of readers whose committed positions and owners these are
     """
 
     schemes: ClassVar[tuple[str, ...]]
+    server_name: ClassVar[str] = "Redis"
+    tells_time: ClassVar[bool] = True
 
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:
         self.url = url

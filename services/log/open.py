@@ -1,33 +1,29 @@
 """Finds the driver of a log by the scheme of its URL."""
 
-import pkgutil
 from functools import cache
 from importlib import import_module
 
 from services.log import drivers
 from services.log.interface import Log
 from services.model.partition import DEFAULT_PARTITIONS
+from services.settings import Settings, SettingsError
 
 DEFAULT_GROUP = "luot"
 ANSWER_SECONDS = 10.0
 
 
 @cache
-def log_drivers() -> tuple[type[Log], ...]:
-    """Return every driver: the subclasses of Log in the modules of services/log/drivers."""
-    modules = [import_module(f"{drivers.__name__}.{name}") for name in _modules()]
-    return tuple(
+def log_driver(scheme: str) -> type[Log]:
+    """Return the subclass of Log that serves a scheme. Raises KeyError for one of no driver."""
+    module = import_module(f"{drivers.__name__}.{drivers.SCHEMES[scheme]}")
+    return next(
         value
-        for module in modules
         for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, Log)
         and value.__module__ == module.__name__
+        and scheme in value.schemes
     )
-
-
-def _modules() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(drivers.__path__))
 
 
 def open_log(
@@ -39,12 +35,28 @@ def open_log(
 ) -> Log:
     """Return the log at a URL; nothing is connected yet.
 
-    A call to the log fails after `answer_seconds`. Raises ValueError for a URL of no driver; the
-    message does not hold it, since there may be a password in it.
+    A call to the log fails after `answer_seconds`. Raises ValueError for a URL of no driver, and
+    one that its driver cannot use; the message does not hold it, since there may be a password.
     """
     scheme = url.partition(":")[0]
-    for driver in log_drivers():
-        if scheme in driver.schemes:
-            return driver(url, partitions=partitions, group=group, answer_seconds=answer_seconds)
-    known = sorted(scheme for driver in log_drivers() for scheme in driver.schemes)
-    raise ValueError(f"no driver for a log at {scheme}:…; expected one of {', '.join(known)}")
+    if scheme not in drivers.SCHEMES:
+        known = ", ".join(sorted(drivers.SCHEMES))
+        raise ValueError(f"no driver for a log at {scheme}:…; expected one of {known}")
+    driver = log_driver(scheme)
+    return driver(url, partitions=partitions, group=group, answer_seconds=answer_seconds)
+
+
+def log_of(settings: Settings, *, url: str = "", answer_seconds: float = ANSWER_SECONDS) -> Log:
+    """Return the log of the settings, or one at another URL; nothing is connected yet.
+
+    Raises SettingsError for a LUOT_LOG_URL that its driver cannot use.
+    """
+    try:
+        return open_log(
+            url or settings.log_at,
+            partitions=settings.partitions,
+            group=settings.group,
+            answer_seconds=answer_seconds,
+        )
+    except ValueError as error:
+        raise SettingsError(f"LUOT_LOG_URL: {error}") from None

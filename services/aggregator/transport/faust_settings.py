@@ -1,5 +1,7 @@
 """What the driver needs to know beyond Kafka's settings."""
 
+from typing import Any
+
 import faust
 
 from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS
@@ -13,10 +15,24 @@ class App(faust.App):
     partitions    how many partitions the topic has
     run_bytes     entries that follow one another come as one message of up to so many bytes;
                   0 is a message for each (see runs.py)
+    kafka_url     where the log is, if it is in Kafka; else Faust knows it
     """
 
     replay_ms: int = 0
     retention_ms: int = 24 * 3600 * 1000
     partitions: int = 8
     run_bytes: int = 0
+    kafka_url: str = ""
     lease_seconds: float = DEFAULT_LEASE_SECONDS
+
+    def _new_transport(self) -> Any:
+        if not self.kafka_url:
+            return super()._new_transport()
+        # Its client is not loaded for a log in Redis.
+        from services.aggregator.transport.kafka import Transport
+
+        return Transport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> Any:
+        # One transport has one member of the group, and closes it.
+        return self.transport if self.kafka_url else super()._new_producer_transport()

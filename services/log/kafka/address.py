@@ -1,0 +1,126 @@
+"""What a URL says about a Kafka log."""
+
+import re
+import ssl
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import msgspec
+
+DEFAULT_TOPIC = "hits"
+DEFAULT_PORT = 9092
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+OPTIONS = ("ca", "certificate", "key", "mechanism")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,200}")
+"""What Kafka allows, shorter by what is added for the topics beside it."""
+
+
+class KafkaAddress(msgspec.Struct, frozen=True):
+    """Brokers, topic and credentials of `kafkas://user:password@h1:9092,h2:9092/hits?ca=…`.
+
+    brokers    host:port of those to ask first
+    topic      the topic of the hits; beside it are `<topic>-notes` and `<topic>-dead`
+    tls        whether the scheme was `kafkas`
+    user       '' without SASL
+    mechanism  of SASL, one of MECHANISMS
+    ca         file of the authorities that brokers are certified by; '' is those of the system
+    pair       files of our own certificate and its key, where brokers ask for one
+    """
+
+    brokers: tuple[str, ...]
+    topic: str
+    tls: bool
+    user: str
+    password: str
+    mechanism: str
+    ca: str = ""
+    pair: tuple[str, str] | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Read a URL. Raises ValueError, whose text has no password in it."""
+        parts = urlsplit(url)
+        credentials, _, hosts = parts.netloc.rpartition("@")
+        user, _, password = credentials.partition(":")
+        brokers = tuple(_broker(host) for host in hosts.split(",") if host)
+        if not brokers:
+            raise ValueError(f"a log at {parts.scheme}://… names no broker; expected host:port")
+        topic = parts.path.strip("/") or DEFAULT_TOPIC
+        if not _TOPIC.fullmatch(topic):
+            raise ValueError(
+                f"{topic!r} is no topic; expected up to 200 letters, digits, dots, _ and -"
+            )
+        given = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        if unknown := sorted(given.keys() - set(OPTIONS)):
+            known = ", ".join(OPTIONS)
+            raise ValueError(f"{unknown[0]!r} is no option of a log in Kafka; expected {known}")
+        mechanism = given.get("mechanism", "SCRAM-SHA-512").upper()
+        if mechanism not in MECHANISMS:
+            raise ValueError(f"mechanism={mechanism}: expected one of {', '.join(MECHANISMS)}")
+        tls = parts.scheme == "kafkas"
+        if bool(user) != bool(password) or ("mechanism" in given and not user):
+            raise ValueError("SASL needs a user and a password: kafkas://user:password@host:port")
+        files = [name for name in ("ca", "certificate", "key") if name in given]
+        if files and not tls:
+            raise ValueError(f"{files[0]}=… is for TLS; expected kafkas://, not kafka://")
+        if ("certificate" in given) != ("key" in given):
+            raise ValueError("certificate=… and key=… belong together; one of them is missing")
+        return cls(
+            brokers=brokers,
+            topic=topic,
+            tls=tls,
+            user=unquote(user),
+            password=unquote(password),
+            mechanism=mechanism,
+            ca=given.get("ca", ""),
+            pair=(given["certificate"], given["key"]) if "key" in given else None,
+        )
+
+    def options(self) -> dict[str, Any]:
+        """Return what every client of aiokafka is made with.
+
+        Raises ValueError for files that cannot be used.
+        """
+        sasl = bool(self.user)
+        protocol = ("SASL_" if sasl else "") + ("SSL" if self.tls else "PLAINTEXT")
+        options: dict[str, Any] = {
+            "bootstrap_servers": list(self.brokers),
+            "security_protocol": protocol,
+        }
+        if self.tls:
+            options["ssl_context"] = self._trust()
+        if sasl:
+            options |= {
+                "sasl_mechanism": self.mechanism,
+                "sasl_plain_username": self.user,
+                "sasl_plain_password": self.password,
+            }
+        return options
+
+    def _trust(self) -> ssl.SSLContext:
+        try:
+            context = ssl.create_default_context(cafile=self.ca or None)
+        except OSError as error:
+            raise ValueError(f"ca={self.ca}: {_reason(error)}; expected a file in PEM") from None
+        if self.pair is not None:
+            try:
+                context.load_cert_chain(*self.pair)
+            except OSError as error:
+                raise ValueError(
+                    f"certificate={self.pair[0]}, key={self.pair[1]}: {_reason(error)};"
+                    " expected files in PEM that belong together, the key without a password"
+                ) from None
+        return context
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _broker(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    if not colon or name.endswith(":") or port.endswith("]"):
+        return f"{host}:{DEFAULT_PORT}"
+    if not name or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise ValueError(f"{host!r} is no broker; expected host:port")
+    return host

@@ -1,0 +1,243 @@
+"""The clients that everything of one Kafka log shares."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from services.log.interface import READ_BYTES
+from services.log.kafka.address import KafkaAddress
+from services.log.kafka.errors import translated
+
+LEAST_SECONDS = 5.0
+"""A call to Kafka is several requests to several brokers, the first one of connections, too."""
+MOST_BYTES = 32 << 20
+"""The largest entry, and the largest request that appends some."""
+LEAVE_SECONDS = 1.0
+"""How long requests under way are waited for when a producer is left."""
+_RETRY_SECONDS = 0.1
+
+
+class KafkaCluster:
+    """Opens clients of a cluster when they are first used, and closes them.
+
+    Nothing here is taken by a group of consumers: partitions are assigned by hand, and positions
+    of groups are read and written as the numbers that they are.
+    """
+
+    def __init__(self, address: KafkaAddress, answer_seconds: float) -> None:
+        self.address = address
+        self.answer_seconds = max(LEAST_SECONDS, answer_seconds)
+        self._options = address.options()
+        self._admin: AIOKafkaAdminClient | None = None
+        self._idle: list[AIOKafkaConsumer] = []
+        self._committers: dict[str, AIOKafkaConsumer] = {}
+        self._opening = asyncio.Lock()
+
+    @property
+    def milliseconds(self) -> int:
+        """Return how long a request may take. The client's own default is forty seconds."""
+        return int(self.answer_seconds * 1000)
+
+    def in_time(self) -> asyncio.Timeout:
+        """Return what ends a call that is not answered, with TimeoutError."""
+        return asyncio.timeout(self.answer_seconds)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return what every client is made with."""
+        return self._options
+
+    async def admin(self) -> AIOKafkaAdminClient:
+        """Return the client that knows of topics and groups."""
+        async with self._opening:
+            if self._admin is None:
+                admin = AIOKafkaAdminClient(**self._options, request_timeout_ms=self.milliseconds)
+                try:
+                    await asyncio.wait_for(admin.start(), self.answer_seconds)
+                except BaseException:
+                    await admin.close()
+                    raise
+                self._admin = admin
+            return self._admin
+
+    @asynccontextmanager
+    async def consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        """Lend a consumer of no group that sees what is committed; one reader has it at a time."""
+        consumer = self._idle.pop() if self._idle else await self.open_consumer()
+        try:
+            yield consumer
+        except BaseException:
+            await stop_reading(consumer)
+            raise
+        # Whoever has it next assigns anew; it must not fetch in the meantime.
+        consumer.pause(*consumer.assignment())
+        self._idle.append(consumer)
+
+    async def open_consumer(self, group: str | None = None) -> AIOKafkaConsumer:
+        """Return a consumer of what is committed, which the caller stops."""
+        consumer = AIOKafkaConsumer(
+            **self._options,
+            group_id=group,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            request_timeout_ms=self.milliseconds,
+            fetch_max_bytes=READ_BYTES,
+            max_partition_fetch_bytes=READ_BYTES,
+        )
+        try:
+            await asyncio.wait_for(consumer.start(), self.answer_seconds)
+        except BaseException:
+            await stop_reading(consumer)
+            raise
+        return consumer
+
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Return the numbers that are committed for a group, by partition of a topic."""
+        with translated():
+            async with asyncio.timeout(self.answer_seconds):
+                offsets = await self._committed(group)
+        return {
+            partition.partition: at.offset
+            for partition, at in offsets.items()
+            if partition.topic == topic and at.offset >= 0
+        }
+
+    async def _committed(self, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+        admin = await self.admin()
+        while True:
+            try:
+                return dict(await admin.list_consumer_group_offsets(group))
+            except KafkaError as error:
+                # A new cluster makes the topic of the groups when it is first asked.
+                if not error.retriable:
+                    raise
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        """Commit numbers for a group that has no members."""
+        if not offsets:
+            return
+        with translated():
+            async with asyncio.timeout(self.answer_seconds):
+                async with self._opening:
+                    committer = self._committers.get(group)
+                    if committer is None:
+                        committer = self._committers[group] = await self.open_consumer(group)
+                    committer.assign([TopicPartition(topic, number) for number in offsets])
+                    await committer.commit(
+                        {
+                            TopicPartition(topic, number): OffsetAndMetadata(at, "")
+                            for number, at in offsets.items()
+                        }
+                    )
+
+    async def settings(self, topic: str) -> dict[str, str]:
+        """Return the settings of a topic that exists."""
+        with translated():
+            async with asyncio.timeout(self.answer_seconds):
+                admin = await self.admin()
+                resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+                replies = await admin.describe_configs([resource])
+        return {
+            entry[0]: entry[1]
+            for reply in replies
+            for _, _, _, _, entries in reply.resources
+            for entry in entries
+        }
+
+    async def brokers(self) -> tuple[str, int]:
+        """Return the id of the cluster and how many brokers it has."""
+        with translated():
+            async with asyncio.timeout(self.answer_seconds):
+                cluster: dict[str, Any] = await (await self.admin()).describe_cluster()
+        return str(cluster["cluster_id"]), len(cluster["brokers"])
+
+    async def replicas(self, topic: str) -> int:
+        """Return how many copies a topic that exists has, of the partition with the fewest."""
+        with translated():
+            async with asyncio.timeout(self.answer_seconds):
+                [described] = await (await self.admin()).describe_topics([topic])
+        return min((len(each["replicas"]) for each in described["partitions"]), default=0)
+
+    async def count(self, topic: str) -> int:
+        """Return how many entries a topic has, 0 where it does not exist."""
+        partitions = [
+            TopicPartition(topic, number) for number in range((await self.topics()).get(topic, 0))
+        ]
+        if not partitions:
+            return 0
+        with translated():
+            async with asyncio.timeout(self.answer_seconds), self.consumer() as consumer:
+                begins = await consumer.beginning_offsets(partitions)
+                ends = await consumer.end_offsets(partitions)
+        return int(sum(ends.values()) - sum(begins.values()))
+
+    async def topics(self) -> dict[str, int]:
+        """Return the topics of this log that exist, with their numbers of partitions."""
+        mine = self.address.topic
+        with translated():
+            async with asyncio.timeout(self.answer_seconds):
+                admin = await self.admin()
+                # Only names that exist are asked for: to ask for another one may make it.
+                present = set(await admin.list_topics()) & {
+                    mine,
+                    notes_topic(mine),
+                    dead_topic(mine),
+                }
+                if not present:
+                    return {}
+                described = await admin.describe_topics(sorted(present))
+        return {each["topic"]: len(each["partitions"]) for each in described}
+
+    async def close(self) -> None:
+        """Close every client."""
+        clients: Iterable[AIOKafkaConsumer] = [*self._idle, *self._committers.values()]
+        self._idle, self._committers = [], {}
+        for client in clients:
+            await stop_reading(client)
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await admin.close()
+
+
+async def stop_reading(consumer: AIOKafkaConsumer) -> None:
+    """Close a consumer.
+
+    Its fetcher swallows a cancellation that comes while it gives up an earlier assignment, and
+    would be waited for without end. A second one ends it.
+    """
+    with suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await consumer.stop()
+
+
+async def stop_now(producer: AIOKafkaProducer) -> None:
+    """Close a producer without waiting for brokers that do not take what it still has.
+
+    What was not sent is never sent: futures of it stay undone, and are the caller's to cancel.
+    """
+    with suppress(KafkaError, OSError, TimeoutError):
+        # Otherwise it would try to send that first, for as long as a request may take.
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await producer._sender.close()  # noqa: SLF001
+    with suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await producer.stop()
+
+
+def notes_topic(topic: str) -> str:
+    """Return the topic beside that of the hits, for what a log knows of itself."""
+    return f"{topic}-notes"
+
+
+def dead_topic(topic: str) -> str:
+    """Return the topic of entries that cannot be decoded."""
+    return f"{topic}-dead"

@@ -1,0 +1,62 @@
+"""The topic of entries that cannot be decoded."""
+
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaProducer
+
+from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, dead_topic, stop_now
+from services.log.kafka.errors import translated
+from services.log.kafka.topic import KafkaTopic
+
+SETTINGS = {
+    "cleanup.policy": "delete",
+    "retention.ms": "-1",
+    "retention.bytes": str(1 << 30),
+    "max.message.bytes": str(MOST_BYTES),
+}
+"""Strangers cannot make such entries, but a fault could make many."""
+
+
+class KafkaDeadEntries:
+    """Appends them, and says how many there are."""
+
+    def __init__(self, cluster: KafkaCluster, topic: KafkaTopic) -> None:
+        self._cluster = cluster
+        self._topic = topic
+        self._name = dead_topic(topic.name)
+        self._producer: AIOKafkaProducer | None = None
+
+    async def append(self, value: bytes, headers: Mapping[str, bytes]) -> None:
+        """Append one; it is in the log when this returns. Raises LogError."""
+        with translated():
+            async with self._cluster.in_time():
+                if self._producer is None:
+                    await self._topic.make(self._name, 1, SETTINGS)
+                    self._producer = await self._opened()
+                await self._producer.send_and_wait(
+                    self._name, value, partition=0, headers=list(headers.items())
+                )
+
+    async def _opened(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            **self._cluster.options,
+            enable_idempotence=True,
+            request_timeout_ms=self._cluster.milliseconds,
+            max_request_size=MOST_BYTES,
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await stop_now(producer)
+            raise
+        return producer
+
+    async def count(self) -> int:
+        """Return how many there are. Raises LogError."""
+        return await self._cluster.count(self._name)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await stop_now(producer)

@@ -1,0 +1,138 @@
+"""Who owns the partitions, by the members of the aggregators' group."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.protocol.group import LeaveGroupRequest
+from aiokafka.structs import OffsetAndMetadata
+
+from services.log.errors import LogInUseError
+from services.log.kafka.cluster import KafkaCluster, stop_reading
+from services.log.kafka.errors import translated
+from services.log.kafka.member import NEVER_MS
+from services.log.kafka.topic import KafkaTopic
+
+SESSION_MS = 30_000
+
+
+class HoldingAssignor(RangePartitionAssignor):
+    """Gives all to whoever holds the partitions.
+
+    Kafka refuses members of a group that know no way of assigning in common, so an aggregator
+    cannot join while somebody holds them.
+    """
+
+    name = "luot-hold"
+
+
+class Holding:
+    """Holds all partitions as the only member of the group, and tells who owns them."""
+
+    def __init__(self, cluster: KafkaCluster, topic: KafkaTopic, group: str) -> None:
+        self._cluster = cluster
+        self._topic = topic
+        self._group = group
+        self._holder: AIOKafkaConsumer | None = None
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Be the only member meanwhile. Raises LogInUseError when there is one."""
+        with translated():
+            async with asyncio.timeout(self._cluster.answer_seconds):
+                await self._refuse_where_owned()
+                holder = AIOKafkaConsumer(
+                    self._topic.name,
+                    **self._cluster.options,
+                    group_id=self._group,
+                    client_id=f"held-{secrets.token_hex(6)}",
+                    enable_auto_commit=False,
+                    partition_assignment_strategy=(HoldingAssignor,),
+                    session_timeout_ms=SESSION_MS,
+                    heartbeat_interval_ms=SESSION_MS // 10,
+                    # It reads nothing, however long it holds them.
+                    max_poll_interval_ms=NEVER_MS,
+                )
+        try:
+            with translated():
+                async with asyncio.timeout(self._cluster.answer_seconds):
+                    await holder.start()
+                    everything = holder.partitions_for_topic(self._topic.name) or set()
+                    if {each.partition for each in holder.assignment()} != everything:
+                        raise _in_use("another command")
+            self._holder = holder
+            yield
+        finally:
+            self._holder = None
+            await stop_reading(holder)
+
+    async def commit(self, offsets: Mapping[int, int]) -> None:
+        """Commit numbers for the group: as its member while it is held, for it has no other."""
+        if self._holder is None:
+            await self._cluster.commit(self._group, self._topic.name, offsets)
+        elif offsets:
+            with translated():
+                async with self._cluster.in_time():
+                    await self._holder.commit(
+                        {
+                            self._topic.partition(number): OffsetAndMetadata(at, "")
+                            for number, at in offsets.items()
+                        }
+                    )
+
+    async def _refuse_where_owned(self) -> None:
+        for _, client, _ in await self._members():
+            raise _in_use(client)
+
+    async def owners(self) -> dict[int, str]:
+        """Return the worker that owns each partition that has an owner."""
+        with translated():
+            async with asyncio.timeout(self._cluster.answer_seconds):
+                members = await self._members()
+        return {number: client for _, client, numbers in members for number in numbers}
+
+    async def disown(self) -> None:
+        """Make every member leave."""
+        with translated():
+            async with asyncio.timeout(self._cluster.answer_seconds):
+                admin = await self._cluster.admin()
+                coordinator = await admin.find_coordinator(self._group)
+                for member, _, _ in await self._members():
+                    leave = LeaveGroupRequest(self._group, member)
+                    # It has no method for this request.
+                    await admin._send_request(leave, coordinator)  # noqa: SLF001
+
+    async def _members(self) -> list[tuple[str, str, list[int]]]:
+        """Return the id, the client and the partitions of each member."""
+        admin = await self._cluster.admin()
+        members: list[tuple[str, str, list[int]]] = []
+        for reply in await admin.describe_consumer_groups([self._group]):
+            for _, _, _, _, _, present, *_ in reply.groups:
+                members += [
+                    (member, client, self._assigned(assignment))
+                    for member, client, _, _, assignment, *_ in present
+                ]
+        return members
+
+    def _assigned(self, assignment: Any) -> list[int]:
+        if not assignment:
+            return []
+        decoded = ConsumerProtocolMemberAssignment.decode(assignment)
+        return [
+            number
+            for topic, numbers in decoded.assignment
+            if topic == self._topic.name
+            for number in numbers
+        ]
+
+
+def _in_use(owner: str) -> LogInUseError:
+    return LogInUseError(
+        f"an aggregator is running ({owner}); stop every aggregator first. One that was killed is"
+        " forgotten after LUOT_LEASE_SECONDS"
+    )

@@ -1,0 +1,214 @@
+"""The state of imports in Kafka: a note that is written in the transaction of the chunk."""
+
+import secrets
+import time
+from collections.abc import Mapping
+
+import msgspec
+
+from services.log import batch
+from services.log.errors import LogError
+from services.log.import_names import import_producer
+from services.log.interface import (
+    REMEMBERED_SECONDS,
+    ImportLog,
+    ImportOutcome,
+    ImportProgress,
+    LogPositions,
+    LogReader,
+)
+from services.log.kafka.notes import KafkaNotes, NotesChange, Written
+from services.log.kafka.topic import KafkaTopic
+from services.model.partition import partition_of
+
+SALT_BYTES = 32
+SALT_SECONDS = 48 * 3600
+"""How long after the last import of a site the next one still recognises its visitors."""
+BEHIND_SECONDS = 2.5
+"""The aggregator lags further than this only when it is overloaded or down."""
+
+
+class _Import(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is noted of an import; `until` is when it may be forgotten, seconds since 1970."""
+
+    taken: int = 0
+    hits: int = 0
+    position: int | None = None
+    salt: str = ""
+    sealed: bool = False
+    until: float | None = None
+
+    @property
+    def progress(self) -> ImportProgress:
+        return ImportProgress(self.taken, self.hits, self.position, self.salt)
+
+
+class _Salt(msgspec.Struct, frozen=True):
+    """The salt of the visitors of a site's imports, and until when it is used."""
+
+    salt: str
+    until: float
+
+
+class KafkaImportLog(ImportLog):
+    """See ImportLog."""
+
+    def __init__(
+        self,
+        topic: KafkaTopic,
+        notes: KafkaNotes,
+        reader: LogReader,
+        positions: LogPositions,
+        partitions: int,
+    ) -> None:
+        self._topic = topic
+        self._notes = notes
+        self._reader = reader
+        self._positions = positions
+        self._partitions = partitions
+
+    async def begin(self, site: str, digest: str) -> ImportProgress:
+        """See ImportLog."""
+        await self._topic.created()
+        key, shared = _key(site, digest), f"import-salt:{site}"
+        now = time.time()
+
+        def change(notes: Mapping[str, str]) -> NotesChange:
+            noted = _salt(notes.get(shared))
+            fresh = noted is not None and noted.until > now
+            salt = noted.salt if noted is not None and fresh else secrets.token_hex(SALT_BYTES)
+            mine = _import(notes.get(key)) or _Import()
+            mine = msgspec.structs.replace(mine, salt=mine.salt or salt, until=None)
+            old = {each: None for each in notes if _is_over(each, notes[each], now)}
+            return NotesChange.of(
+                **old, **{key: _text(mine), shared: _text(_Salt(salt, now + SALT_SECONDS))}
+            )
+
+        # One scope for all imports of a site: they share a salt.
+        await self._notes.change(f"import-{site}", change)
+        progress = await self.find(site, digest)
+        if progress is None:
+            raise LogError(f"what was noted of an import of {site} is gone")
+        return progress
+
+    async def find(self, site: str, digest: str) -> ImportProgress | None:
+        """See ImportLog."""
+        noted = _import((await self._notes.read()).get(_key(site, digest)))
+        return None if noted is None else noted.progress
+
+    async def append(
+        self, site: str, digest: str, after: int, upto: int, hits: int, payload: bytes
+    ) -> tuple[ImportOutcome, int]:
+        """See ImportLog."""
+        key, outcome = _key(site, digest), (ImportOutcome.LOST, 0)
+        headers = [
+            ("v", str(batch.SCHEMA_VERSION).encode()),
+            ("n", str(hits).encode()),
+            ("p", import_producer(site, digest).encode()),
+            ("s", str(upto).encode()),
+        ]
+        partition = partition_of(site, self._partitions)
+
+        def change(notes: Mapping[str, str]) -> NotesChange | None:
+            nonlocal outcome
+            noted = _import(notes.get(key))
+            outcome = _outcome(noted, after, upto)
+            if noted is None or outcome[0] is not ImportOutcome.APPENDED:
+                return None
+            return NotesChange(
+                lambda offsets: {key: _text(self._grown(noted, upto, hits, base + offsets[0]))},
+                [Written(partition, payload, headers)],
+            )
+
+        origin = await self._topic.origin()
+        if origin is None:
+            return outcome
+        base = origin.base
+        await self._notes.change(f"import-{site}", change)
+        return outcome
+
+    @staticmethod
+    def _grown(noted: _Import, upto: int, hits: int, position: int) -> _Import:
+        return msgspec.structs.replace(noted, taken=upto, hits=noted.hits + hits, position=position)
+
+    async def counted(self, site: str, progress: ImportProgress) -> bool:
+        """See ImportLog."""
+        if progress.position is None:
+            return True
+        return await self._committed(partition_of(site, self._partitions)) > progress.position
+
+    async def finish(self, site: str, digest: str) -> None:
+        """See ImportLog."""
+        await self._end(site, digest, sealed=False)
+
+    async def seal(self, site: str, digest: str) -> ImportProgress | None:
+        """See ImportLog."""
+        await self._end(site, digest, sealed=True)
+        return await self.find(site, digest)
+
+    async def _end(self, site: str, digest: str, *, sealed: bool) -> None:
+        key, until = _key(site, digest), time.time() + REMEMBERED_SECONDS
+
+        def change(notes: Mapping[str, str]) -> NotesChange | None:
+            noted = _import(notes.get(key))
+            ended: dict[str, str | None] = {}
+            if noted is not None:
+                ended[key] = _text(
+                    msgspec.structs.replace(
+                        noted, salt="", until=until, sealed=sealed or noted.sealed
+                    )
+                )
+            if sealed:
+                ended[f"import-salt:{site}"] = None
+            return NotesChange.of(**ended)
+
+        await self._topic.created()
+        await self._notes.change(f"import-{site}", change)
+
+    async def busy(self, site: str) -> str | None:
+        """See ImportLog."""
+        partition = partition_of(site, self._partitions)
+        at = await self._committed(partition)
+        waiting = await self._reader.read({partition: at}, limit=1)
+        if partition not in waiting:
+            return None
+        behind = (await self._reader.now() - waiting[partition][0].time_ms) / 1000
+        return f"the aggregator is {behind:.0f} s behind" if behind > BEHIND_SECONDS else None
+
+    async def _committed(self, partition: int) -> int:
+        return (await self._positions.committed([partition])).get(partition, 0)
+
+
+def _key(site: str, digest: str) -> str:
+    return f"import:{import_producer(site, digest)}"
+
+
+def _outcome(noted: _Import | None, after: int, upto: int) -> tuple[ImportOutcome, int]:
+    if noted is None:
+        return ImportOutcome.LOST, 0
+    if noted.sealed:
+        return ImportOutcome.SEALED, noted.taken
+    if noted.taken >= upto:
+        return ImportOutcome.REPEATED, noted.taken
+    if noted.taken != after:
+        return ImportOutcome.OUT_OF_ORDER, noted.taken
+    return ImportOutcome.APPENDED, upto
+
+
+def _is_over(key: str, value: str, now: float) -> bool:
+    if not key.startswith("import:"):
+        return False
+    noted = _import(value)
+    return noted is not None and noted.until is not None and noted.until < now
+
+
+def _import(value: str | None) -> _Import | None:
+    return None if value is None else msgspec.json.decode(value, type=_Import)
+
+
+def _salt(value: str | None) -> _Salt | None:
+    return None if value is None else msgspec.json.decode(value, type=_Salt)
+
+
+def _text(value: msgspec.Struct) -> str:
+    return msgspec.json.encode(value).decode()

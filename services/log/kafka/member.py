@@ -1,0 +1,122 @@
+"""A worker as a member of the aggregators' group: Kafka decides which partitions it owns."""
+
+import asyncio
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.structs import OffsetAndMetadata
+
+from services.log.interface import LogPositions
+from services.log.kafka.cluster import KafkaCluster, stop_reading
+from services.log.kafka.errors import translated
+from services.log.kafka.topic import KafkaTopic
+
+LEAST_SESSION_MS = 6_000
+"""Brokers refuse shorter sessions, unless they are set up otherwise."""
+NEVER_MS = (1 << 31) - 1
+
+
+class KafkaMember:
+    """Owns partitions as long as its process lives, and commits what it has read of them.
+
+    It reads nothing: what a member would read begins at an offset, and commits are positions.
+    """
+
+    def __init__(
+        self, cluster: KafkaCluster, topic: KafkaTopic, group: str, positions: LogPositions
+    ) -> None:
+        self._cluster = cluster
+        self._topic = topic
+        self._group = group
+        self._positions = positions
+        self._consumer: AIOKafkaConsumer | None = None
+        self._top: dict[int, int] = {}
+        """What is committed of each partition, since it is owned."""
+
+    async def join(self, worker: str, seconds: float) -> None:
+        """Be a member, if this is none yet; others take over `seconds` after its process died.
+
+        Raises LogError, also while another command holds the partitions.
+        """
+        if self._consumer is not None:
+            return
+        await self._topic.created()
+        session_ms = max(LEAST_SESSION_MS, int(seconds * 1000))
+        consumer = AIOKafkaConsumer(
+            **self._cluster.options,
+            group_id=self._group,
+            client_id=worker,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=session_ms,
+            rebalance_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // 10,
+            max_poll_interval_ms=NEVER_MS,
+            request_timeout_ms=self._cluster.milliseconds,
+        )
+        consumer.subscribe([self._topic.name], listener=_Quiet(self, consumer))
+        try:
+            with translated():
+                # Kafka lets nobody in before a member that was killed is forgotten.
+                async with asyncio.timeout(self._cluster.answer_seconds + session_ms / 1000):
+                    await consumer.start()
+        except BaseException:
+            await stop_reading(consumer)
+            raise
+        self._consumer = consumer
+
+    @property
+    def owned(self) -> set[int]:
+        """Return the partitions that are this member's right now."""
+        if self._consumer is None:
+            return set()
+        return {each.partition for each in self._consumer.assignment()}
+
+    def changed(self) -> None:
+        """Forget what was committed: the partitions are owned anew."""
+        self._top.clear()
+
+    async def commit(self, positions: Mapping[int, int]) -> None:
+        """Commit positions of partitions that are owned; none goes back. Raises LogError."""
+        consumer = self._consumer
+        mine = {number: at for number, at in positions.items() if number in self.owned}
+        if consumer is None or not mine:
+            return
+        if unknown := mine.keys() - self._top.keys():
+            committed = await self._positions.committed(unknown)
+            self._top |= {number: committed.get(number, 0) for number in unknown}
+        ahead = {number: at for number, at in mine.items() if at > self._top.get(number, 0)}
+        if not ahead:
+            return
+        with translated():
+            async with self._cluster.in_time():
+                await consumer.commit(
+                    {
+                        self._topic.partition(number): OffsetAndMetadata(at, "")
+                        for number, at in ahead.items()
+                    }
+                )
+        self._top |= ahead
+
+    async def leave(self) -> None:
+        """Give up every partition, now."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await stop_reading(consumer)
+
+
+class _Quiet(ConsumerRebalanceListener):
+    """Keeps the client from fetching."""
+
+    def __init__(self, member: KafkaMember, consumer: AIOKafkaConsumer) -> None:
+        self._member = member
+        self._consumer = consumer
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        self._member.changed()
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._member.changed()
+        self._consumer.pause(*assigned)

@@ -1,0 +1,170 @@
+"""What a log in Kafka knows of itself, in a compacted topic: partitions, identity, imports.
+
+A note is a key and a value, and the last value of a key is in force. Notes that depend on each
+other have a scope: whoever changes one fences everybody else who is about to, reads all notes,
+and writes in one transaction. So a change sees every change of its scope before it, and an entry
+of the log that is written with a note is in the log exactly when the note is.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, ProducerFenced
+
+from services.log.errors import LogError
+from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, notes_topic, stop_now
+from services.log.kafka.errors import translated
+
+TRIES = 5
+"""How often a change begins again because another process changed the same scope."""
+TRANSACTION_MS = 30_000
+_LOOK_SECONDS = 0.005
+KNOWN_SECONDS = 12 * 3600
+"""How long what was read is read on from; Kafka shows for a day that a note was taken back."""
+
+
+class Written(NamedTuple):
+    """An entry that is written together with notes."""
+
+    partition: int
+    value: bytes
+    headers: Sequence[tuple[str, bytes]]
+
+
+class NotesChange(NamedTuple):
+    """What to write.
+
+    notes    returns the notes, by key, for the offsets of the entries; None forgets one
+    entries  entries of the log
+    """
+
+    notes: Callable[[Sequence[int]], Mapping[str, str | None]]
+    entries: Sequence[Written] = ()
+
+    @classmethod
+    def of(cls, **notes: str | None) -> "NotesChange":
+        """Return a change of notes alone."""
+        return cls(lambda _: notes)
+
+
+class KafkaNotes:
+    """Reads the notes of a log, and changes them."""
+
+    def __init__(self, cluster: KafkaCluster) -> None:
+        self._cluster = cluster
+        self._topic = notes_topic(cluster.address.topic)
+        self._notes: dict[str, str] = {}
+        self._read_to = 0
+        self._read_at = 0.0
+        self._reading = asyncio.Lock()
+
+    async def read(self) -> Mapping[str, str]:
+        """Return all notes as they are now; none where the log does not exist yet."""
+        async with self._reading:
+            with translated():
+                async with asyncio.timeout(self._cluster.answer_seconds):
+                    await self._read_on()
+            return dict(self._notes)
+
+    async def _read_on(self) -> None:
+        if not self._read_to and self._topic not in await self._cluster.topics():
+            return
+        here = TopicPartition(self._topic, 0)
+        async with self._cluster.consumer() as consumer:
+            consumer.assign([here])
+            end = (await consumer.end_offsets([here]))[here]
+            now = time.monotonic()
+            if end < self._read_to or now - self._read_at > KNOWN_SECONDS:
+                # The topic was made again, or something may be gone from it.
+                self._notes, self._read_to = {}, 0
+            consumer.seek(here, self._read_to)
+            while (at := await consumer.position(here)) < end:
+                records = (await consumer.getmany(here, timeout_ms=100)).get(here, [])
+                for record in records:
+                    key = record.key.decode()
+                    if record.value is None:
+                        self._notes.pop(key, None)
+                    else:
+                        self._notes[key] = record.value.decode()
+            self._read_to, self._read_at = at, now
+
+    async def change(
+        self, scope: str, change: Callable[[Mapping[str, str]], NotesChange | None]
+    ) -> Mapping[str, str]:
+        """Write what `change` returns for the notes as they are; None changes nothing.
+
+        Returns the notes before. Raises LogError, also where other processes are always first.
+        """
+        for _ in range(TRIES):
+            try:
+                with translated():
+                    async with asyncio.timeout(self._cluster.answer_seconds):
+                        return await self._changed(scope, change)
+            except LogError as error:
+                if not isinstance(error.__cause__, ProducerFenced):
+                    raise
+        raise LogError(f"other processes change {scope} at the same time")
+
+    async def _changed(
+        self, scope: str, change: Callable[[Mapping[str, str]], NotesChange | None]
+    ) -> Mapping[str, str]:
+        producer = AIOKafkaProducer(
+            **self._cluster.options,
+            transactional_id=f"luot-{self._topic}-{scope}",
+            transaction_timeout_ms=TRANSACTION_MS,
+            request_timeout_ms=self._cluster.milliseconds,
+            max_request_size=MOST_BYTES,
+        )
+        await producer.start()
+        try:
+            # This fences others, and ends what they had begun.
+            await producer.begin_transaction()
+            before = await self.read()
+            wanted = change(before)
+            if wanted is None:
+                await producer.abort_transaction()
+                return before
+            try:
+                last = await self._send(producer, wanted)
+            except KafkaError:
+                await producer.abort_transaction()
+                raise
+            await producer.commit_transaction()
+            await self._see(last)
+            return before
+        finally:
+            await stop_now(producer)
+
+    async def _see(self, offset: int) -> None:
+        """Wait until whoever reads sees what was committed, a moment later."""
+        here = TopicPartition(self._topic, 0)
+        async with self._cluster.consumer() as consumer:
+            seen = await consumer.end_offsets([here])
+            while seen[here] <= offset:
+                await asyncio.sleep(_LOOK_SECONDS)
+                seen = await consumer.end_offsets([here])
+
+    async def _send(self, producer: AIOKafkaProducer, wanted: NotesChange) -> int:
+        sent = [
+            await producer.send(
+                self._cluster.address.topic,
+                entry.value,
+                partition=entry.partition,
+                headers=list(entry.headers),
+            )
+            for entry in wanted.entries
+        ]
+        offsets = [each.offset for each in await asyncio.gather(*sent)]
+        noted = [
+            await producer.send(
+                self._topic,
+                None if value is None else value.encode(),
+                key=key.encode(),
+                partition=0,
+            )
+            for key, value in wanted.notes(offsets).items()
+        ]
+        return max((each.offset for each in await asyncio.gather(*noted)), default=-1)

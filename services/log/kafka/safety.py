@@ -1,0 +1,85 @@
+"""Which settings of a topic lose or misplace hits."""
+
+from collections.abc import Iterator, Mapping
+
+from services.log.interface import ServerCheck
+from services.log.kafka.cluster import MOST_BYTES
+
+HITS = {
+    # The log's own time, so that positions and times belong together.
+    "message.timestamp.type": "LogAppendTime",
+    # What nobody has read yet must not be deleted; the aggregator trims.
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    "cleanup.policy": "delete",
+    # A broker that missed entries must not become the one that everybody follows.
+    "unclean.leader.election.enable": "false",
+    # An entry is as large as a group commit of hits with long addresses.
+    "max.message.bytes": str(MOST_BYTES),
+}
+"""Settings of the topic of hits that must be so; it is made with them."""
+NOTES = {"cleanup.policy": "compact", "unclean.leader.election.enable": "false"}
+"""Settings of the topic of notes that must be so."""
+NOTES_MADE = {
+    **NOTES,
+    # A note that was taken back, such as the salt of an import, is off the disks within two days.
+    "segment.ms": str(3_600_000),
+    "max.compaction.lag.ms": str(24 * 3_600_000),
+}
+_WHY = {
+    "message.timestamp.type": "replay goes by time, and times of producers do not grow",
+    "retention.ms": "it deletes hits that nobody has counted; the aggregator trims by itself",
+    "retention.bytes": "it deletes hits that nobody has counted; the aggregator trims by itself",
+    "cleanup.policy": "anything else deletes what the log needs",
+    "unclean.leader.election.enable": "hits that were accepted are lost with the leader",
+    "max.message.bytes": "a group of hits with long addresses is refused",
+}
+_IN_SYNC = "min.insync.replicas"
+
+
+def unsafe(
+    topic: str, wanted: Mapping[str, str], present: Mapping[str, str], replicas: int, brokers: int
+) -> list[ServerCheck]:
+    """Check a topic's settings, its least number of replicas, and what the cluster allows.
+
+    One check says that all is well; else there is one for each thing that is wrong. A single copy
+    on a single broker is not wrong, but said: `ok` is None.
+    """
+    name = f"topic {topic}"
+    wrong = [
+        *_settings(name, wanted, present),
+        *_copies(name, int(present.get(_IN_SYNC, "1")), replicas, brokers),
+    ]
+    return wrong or [ServerCheck(name, True, f"{replicas} copies of each entry, none expires")]
+
+
+def _settings(
+    name: str, wanted: Mapping[str, str], present: Mapping[str, str]
+) -> Iterator[ServerCheck]:
+    for setting, value in wanted.items():
+        found = present.get(setting, "unknown")
+        enough = setting == "max.message.bytes" and found.isdecimal() and int(found) >= int(value)
+        if found != value and not enough:
+            advice = f"Set {setting}={value}: {_WHY[setting]}"
+            yield ServerCheck(name, False, f"{setting} is {found}", advice)
+
+
+def _copies(name: str, in_sync: int, replicas: int, brokers: int) -> Iterator[ServerCheck]:
+    if replicas < in_sync:
+        yield ServerCheck(
+            name,
+            False,
+            f"{_IN_SYNC} is {in_sync}, but there are {replicas} copies",
+            f"Give it more replicas, or lower {_IN_SYNC}: as it is, it takes no hit",
+        )
+    elif replicas > 1 and in_sync < 2:
+        yield ServerCheck(
+            name,
+            False,
+            f"{_IN_SYNC} is {in_sync} of {replicas} copies",
+            f"Set {_IN_SYNC}=2: a hit that one broker alone has is lost with it",
+        )
+    elif replicas == 1:
+        kept = "one copy of each entry: the disk of one broker is all that keeps hits"
+        more = "Give it three replicas" if brokers > 2 else "Have three brokers, and three replicas"
+        yield ServerCheck(name, None, kept, more)

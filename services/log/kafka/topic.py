@@ -1,0 +1,141 @@
+"""The topic of the hits: how it is made, and what its offsets mean as positions."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.admin import NewTopic
+from aiokafka.errors import TopicAlreadyExistsError
+
+from services.log.errors import LogError, LogRefusedError
+from services.log.kafka.cluster import KafkaCluster, notes_topic
+from services.log.kafka.errors import translated
+from services.log.kafka.notes import KafkaNotes, NotesChange
+from services.log.kafka.safety import HITS, NOTES_MADE
+
+_NOTE = "log"
+_REACHED = "reached"
+_TIME_BITS = 20
+TopicOffsets = tuple[Mapping[int, int], Mapping[int, int]]
+"""The first offset of each partition, and that after its last one."""
+REPLICAS = 3
+"""How many a new topic has, where there are so many brokers; two of three must take a write."""
+
+
+class TopicOrigin(msgspec.Struct, frozen=True):
+    """What was noted when the log was made.
+
+    partitions  how many it has
+    base        the position of offset 0: later than every position of a log before this one
+    """
+
+    partitions: int
+    base: int
+
+
+class KafkaTopic:
+    """A position is an offset added to the base of the log, which is noted in the log itself."""
+
+    def __init__(self, cluster: KafkaCluster, notes: KafkaNotes, partitions: int) -> None:
+        self._cluster = cluster
+        self._notes = notes
+        self._partitions = partitions
+        self._origin: TopicOrigin | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the topic of the hits."""
+        return self._cluster.address.topic
+
+    def partition(self, number: int) -> TopicPartition:
+        """Return what the client calls a partition."""
+        return TopicPartition(self.name, number)
+
+    async def origin(self) -> TopicOrigin | None:
+        """Return what was noted when the log was made; None while it does not exist."""
+        if self._origin is None:
+            noted = (await self._notes.read()).get(_NOTE)
+            if noted is not None:
+                self._origin = msgspec.json.decode(noted, type=TopicOrigin)
+        return self._origin
+
+    async def created(self) -> TopicOrigin:
+        """Return what was noted when the log was made, which may be now."""
+        origin = await self.origin()
+        if origin is not None:
+            return origin
+        await self._make_topics()
+        base = time.time_ns() // 1_000_000 << _TIME_BITS
+        mine = msgspec.json.encode(TopicOrigin(self._partitions, base)).decode()
+        await self._notes.change(
+            "log", lambda notes: None if _NOTE in notes else NotesChange.of(**{_NOTE: mine})
+        )
+        origin = await self.origin()
+        if origin is None:
+            raise LogError("what was noted of the log is gone")
+        return origin
+
+    async def refuse_if_made_again(self, offsets: TopicOffsets) -> None:
+        """Note how far the topic reaches. Raises LogRefusedError if it reached further before.
+
+        Then it was deleted and made again by somebody: its positions would be those of hits that
+        were counted already.
+        """
+        _, ends = offsets
+        noted = (await self._notes.read()).get(_REACHED, "{}")
+        before = msgspec.json.decode(noted, type=dict[int, int])
+        if any(ends.get(number, 0) < end for number, end in before.items()):
+            raise LogRefusedError(
+                f"the topic {self.name} was deleted and made again: its hits would be taken for"
+                " those that are counted already. Give LUOT_LOG_URL a topic that never was"
+            )
+        if ends != before:
+            reached = msgspec.json.encode(ends).decode()
+            await self._notes.change(_REACHED, lambda _: NotesChange.of(**{_REACHED: reached}))
+
+    async def _make_topics(self) -> None:
+        wanted = {
+            self.name: (self._partitions, HITS),
+            notes_topic(self.name): (1, NOTES_MADE),
+        }
+        for name, (partitions, settings) in wanted.items():
+            await self.make(name, partitions, settings)
+
+    async def make(self, name: str, partitions: int, settings: Mapping[str, str]) -> None:
+        """Make a topic of this log where it does not exist yet, as safe as the cluster allows."""
+        if name in await self._cluster.topics():
+            return
+        _, brokers = await self._cluster.brokers()
+        replicas = min(REPLICAS, brokers)
+        safe = {"min.insync.replicas": str(max(1, replicas - 1))}
+        topic = NewTopic(name, partitions, replicas, topic_configs=dict(settings) | safe)
+        admin = await self._cluster.admin()
+        with translated():
+            reply = await admin.create_topics([topic])
+            for _, code, message in reply.topic_errors:
+                if code not in (0, TopicAlreadyExistsError.errno):
+                    raise LogError(f"Kafka does not make the topic {name}: {message or code}")
+        await self._settle(name)
+
+    async def _settle(self, name: str) -> None:
+        """Wait until every broker that is asked knows a new topic."""
+        async with asyncio.timeout(self._cluster.answer_seconds):
+            known = await self._cluster.topics()
+            while name not in known:
+                await asyncio.sleep(0.05)
+                known = await self._cluster.topics()
+
+    def position(self, origin: TopicOrigin, offset: int) -> int:
+        """Return the position of an offset."""
+        return origin.base + offset
+
+    def offset(self, origin: TopicOrigin, position: int) -> int:
+        """Return the offset of a position, 0 for what is before the log."""
+        return max(0, position - origin.base)
+
+
+def time_of_base(origin: TopicOrigin) -> int:
+    """Return when the log was made, in ms since 1970."""
+    return origin.base >> _TIME_BITS

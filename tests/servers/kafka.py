@@ -1,0 +1,168 @@
+"""A real Kafka broker for tests: KRaft, one process that is broker and controller."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from typing import Self
+
+from tests.patience import PATIENCE_SECONDS
+from tests.require import program
+from tests.servers.redis import free_port
+
+VERSION = "4.4.0"
+USER, PASSWORD = "luot", "hush-hush"
+"""Who may use the listener with TLS and SASL."""
+LISTENERS = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL"
+CERTIFICATE = (
+    "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
+    " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem"
+)
+_POM = Path(__file__).parent / "kafka_pom.xml"
+_FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "luot" / "kafka"
+
+
+def jars() -> str:
+    """Return the class path of Kafka's broker, which Maven fetches once."""
+    folder = _FOLDER / VERSION
+    if not (folder / "complete").exists():
+        maven = program("mvn")
+        subprocess.run(
+            [
+                *(maven, "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies"),
+                *("-DincludeScope=runtime", f"-DoutputDirectory={folder}"),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=600,
+        )
+        (folder / "complete").touch()
+    return f"{folder}/*"
+
+
+class KafkaServer:
+    """One broker in a folder; stopped and started again, it has the same port and data.
+
+    With `secured`, it also listens with TLS and SASL.
+    """
+
+    def __init__(self, directory: Path, *, secured: bool = False) -> None:
+        self.java = program("java")
+        self.classes = jars()
+        self.directory = directory
+        self.port = free_port()
+        self.secured_port = free_port() if secured else 0
+        self._controller = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, topic: str) -> str:
+        return f"kafka://127.0.0.1:{self.port}/{topic}"
+
+    def secured_url(self, topic: str, password: str = PASSWORD, more: str = "") -> str:
+        place = f"{USER}:{password}@127.0.0.1:{self.secured_port}/{topic}"
+        return f"kafkas://{place}?ca={self.directory / 'ca.pem'}{more}"
+
+    def _configure(self) -> Path:
+        path = self.directory / "server.properties"
+        if path.exists():
+            return path
+        data = self.directory / "data"
+        listeners = f"PLAINTEXT://127.0.0.1:{self.port}"
+        if self.secured_port:
+            listeners += f",SASL_SSL://127.0.0.1:{self.secured_port}"
+        path.write_text(
+            "\n".join(
+                (
+                    "process.roles=broker,controller",
+                    "node.id=1",
+                    f"controller.quorum.bootstrap.servers=127.0.0.1:{self._controller}",
+                    f"listeners={listeners},CONTROLLER://127.0.0.1:{self._controller}",
+                    f"advertised.listeners={listeners}",
+                    "controller.listener.names=CONTROLLER",
+                    f"log.dirs={data}",
+                    "auto.create.topics.enable=false",
+                    "offsets.topic.replication.factor=1",
+                    "offsets.topic.num.partitions=2",
+                    "transaction.state.log.replication.factor=1",
+                    "transaction.state.log.min.isr=1",
+                    "transaction.state.log.num.partitions=2",
+                    "group.initial.rebalance.delay.ms=0",
+                    *(self._security() if self.secured_port else ()),
+                )
+            )
+        )
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        subprocess.run(
+            [
+                *(self.java, "-cp", self.classes, "kafka.tools.StorageTool", "format"),
+                *("-t", cluster, "-c", str(path), "--standalone"),
+                *("--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=PATIENCE_SECONDS,
+        )
+        return path
+
+    def _security(self) -> tuple[str, ...]:
+        command = [program("openssl"), *CERTIFICATE.split()]
+        subprocess.run(command, cwd=self.directory, check=True, capture_output=True)
+        pair = self.directory / "pair.pem"
+        files = (self.directory / name for name in ("key.pem", "ca.pem"))
+        pair.write_text("".join(file.read_text() for file in files))
+        module, login = "org.apache.kafka.common.security", "sasl.jaas.config"
+        listener, user = "listener.name.sasl_ssl", f'user_{USER}="{PASSWORD}"'
+        return (
+            f"listener.security.protocol.map={LISTENERS}",
+            "sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN",
+            f"{listener}.scram-sha-512.{login}={module}.scram.ScramLoginModule required;",
+            f"{listener}.plain.{login}={module}.plain.PlainLoginModule required {user};",
+            "ssl.keystore.type=PEM",
+            f"ssl.keystore.location={pair}",
+        )
+
+    def start(self) -> Self:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path = self._configure()
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(self.java, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+                    *("-cp", self.classes, "kafka.Kafka", str(path)),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return self
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self.directory / "log").read_text()[-2000:])
+            time.sleep(0.05)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Stop it in good order; nothing happens when it is not running."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would, as far as a process can tell."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        self._process.wait(120)
+        self._process = None

@@ -1,6 +1,7 @@
 """Every page of the dashboard: for all eyes and hands, under the strict policy, and in pictures."""
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -265,8 +266,10 @@ def test_a_pointer_on_the_chart_shows_the_numbers_of_the_day(
     page.get_by_text("Bảng số liệu").click()
     row = page.locator(".scroll tbody tr").nth(3)
     day, now, before = row.locator("th, td").all_inner_texts()
+    compared = page.locator(".scroll thead th").nth(2).inner_text()
+    assert re.fullmatch(r"Kỳ so sánh \(\d+/\d+/\d+ – \d+/\d+/\d+\)", compared)
     page.locator(".chart.wide .mark").nth(3).hover()
-    expect(page.locator(".tip")).to_have_text(f"{day}\nKỳ này: {now}\nKỳ trước: {before}")
+    expect(page.locator(".tip")).to_have_text(f"{day}\nKỳ này: {now}\n{compared}: {before}")
     desk.close()
 
 

@@ -349,8 +349,11 @@ async def test_reading_goes_on_where_it_was_sought(log: TestLog, start: Start) -
     positions = [log.append(0, b"%d" % number) for number in range(3)]
     worker = await start()
     await eventually(lambda: len(worker.values) == 3)
-    tp = next(tp for tp in worker.app.consumer.assignment() if tp.partition == 0)
-    await worker.app.consumer.seek(tp, positions[1])
+    consumer = worker.app.consumer
+    tp = next(tp for tp in consumer.assignment() if tp.partition == 0)
+    # Faust notes what it has read a moment after it was handed over; a seek between is undone.
+    await eventually(lambda: consumer._read_offset[tp] == positions[2])
+    await consumer.seek(tp, positions[1])
     await eventually(lambda: len(worker.values) == 5)
     assert worker.values[3:] == [b"1", b"2"]
 

@@ -6,7 +6,7 @@ of a part of the period, and its shares are shares of that part.
 
 from msgspec import structs
 
-from services.api.stats import queries_hits
+from services.api.stats import queries_hits, queries_kept
 from services.api.stats.measures import Measure
 from services.api.stats.opening import Opening
 from services.api.stats.panel_results import KeptHits
@@ -31,5 +31,5 @@ async def kept_of(reader: StatsReader, query: StatsQuery) -> KeptHits:
             whole += sum(of_day for _, of_day in counted.within(query.span).values())
         since = min(first, default=None)
         if since is None:
-            since = await queries_hits.first_kept(store, [part.site.kept_as for part in parts])
+            since = await queries_kept.first_kept(store, [part.site.kept_as for part in parts])
     return KeptHits(since, min(visits, whole), whole)

@@ -61,8 +61,6 @@ _MOVED = f"""{corrections.HIT} IN (
     HAVING sum(once) > 0
 )"""  # noqa: S608  # an expression of ours
 
-_FIRST_KEPT = "SELECT count(), min(day) FROM hits WHERE site IN %(sites)s"
-
 _VIEWS = "SELECT day, count() FROM ({hits}) GROUP BY day"
 
 _BY_DAY = "SELECT day, {counts} FROM ({hits}) GROUP BY day"
@@ -155,12 +153,6 @@ def parts_of(rows: Iterable[Sequence[Any]]) -> tuple[frozenset[int], Sequence[Sp
         if one[0] <= other[1] and other[0] <= one[1]
     ]
     return frozenset(parts), joined(span for span in twice if span.days > 0)
-
-
-async def first_kept(store: Store, sites: Sequence[str]) -> int | None:
-    """Return the first day of which raw hits of any of the sites are kept; None where none are."""
-    ((hits, day),) = await store.execute(_FIRST_KEPT, {"sites": list(sites)})
-    return to_day(day) if hits else None
 
 
 async def views(store: Store, site: str, span: Span, coverage: Coverage) -> dict[int, int]:

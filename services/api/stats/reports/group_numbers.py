@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from services.api.stats import queries_hits
+from services.api.stats import queries_kept
 from services.api.stats.comparison import gap
 from services.api.stats.filters import Property
 from services.api.stats.many import queries_many
@@ -179,7 +179,7 @@ class _Lists:
         since = min((day for of_name in held.values() for day in of_name), default=None)
         if since is None:
             async with self._reader.turn() as store:
-                since = await queries_hits.first_kept(store, list(self._days.by_name))
+                since = await queries_kept.first_kept(store, list(self._days.by_name))
         whole = sum(of.visits for of_name in self._days.by_name.values() for of in of_name)
         return KeptHits(since, min(self._kept_visits, whole), whole)
 

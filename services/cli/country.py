@@ -17,6 +17,10 @@ def country(
         Path | None,
         typer.Option(help="Where ingest reads it. [default: LUOT_COUNTRY_DATABASE]"),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The data folder of `luot up`, which reads it there."),
+    ] = None,
 ) -> None:
     """Check a file with countries and put it where ingest and the API read it.
 
@@ -26,12 +30,20 @@ def country(
     province is not read.
     """
     from services.cli.settings import ImportSettings
+    from services.embedded import data_folder
     from services.enrich import country_file
 
     with clear_errors(country_file.CountryFileError):
         target = into or ImportSettings.read().country_database
+        if data is not None and not data.is_dir():
+            fail(f"--data {data} is no folder; expected the data folder of `luot up`")
+        if data is not None and into is None:
+            target = data / data_folder.PLACES
         if target is None:
-            fail("LUOT_COUNTRY_DATABASE is not set; set it for ingest too, or give --into")
+            fail(
+                "LUOT_COUNTRY_DATABASE is not set; set it for ingest too, or give --into, or --data"
+                " with the data folder of `luot up`"
+            )
         found = country_file.install(file, target)
     say(f"{target}: {found.kind} of {found.day} is in place")
     if found.regions:

@@ -62,15 +62,16 @@ def doctor(
 
 
 async def _checks(data: Path | None, days: int) -> "list[Check]":
+    from services.cli.settings import ImportSettings
     from services.doctor import run
     from services.embedded.stores import open_stores
     from services.settings import StoreSettings
 
-    settings = StoreSettings.read()
+    settings, places = StoreSettings.read(), ImportSettings.read().places(data)
     if through_api(data):
         return await _through_api(data, days)
     async with open_stores(settings, data) as stores:
-        checks = await run.examine(stores, settings, days)
+        checks = await run.examine(stores, settings, days, country_database=places)
         if data is None:
             checks += await run.spool(stores.log)
         # An account that may only read examines, too.

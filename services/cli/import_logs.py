@@ -99,7 +99,7 @@ def import_logs(
 
     try:
         settings = ImportSettings.of(data)
-        countries = Countries(settings.country_database)
+        countries = Countries(settings.places(data))
         bots = Bots()
         PatternsFile(settings.bot_patterns, bots.use)
     except SettingsError as error:

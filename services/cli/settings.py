@@ -67,3 +67,10 @@ class ImportSettings(ClientSettings, frozen=True, kw_only=True):
     max_paths: Annotated[
         int, Meta(ge=1, description="distinct paths a site and day, further ones are (other)")
     ] = 20_000
+
+    def places(self, data: Path | None) -> Path | None:
+        """Return the file of countries, of a data folder of `luot up` where that has one."""
+        from services.embedded import data_folder
+
+        of_folder = None if data is None else data / data_folder.PLACES
+        return of_folder if of_folder and of_folder.exists() else self.country_database

@@ -1,8 +1,7 @@
 """The file that countries and provinces are from, where it is on this machine."""
 
 import asyncio
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,21 +13,21 @@ OLD_DAYS = 365
 """Networks move from one country to another; makers publish a file every month."""
 
 
-async def examine(
-    clock: Callable[[], float], environ: Mapping[str, str] = os.environ
-) -> list[Check]:
+async def examine(clock: Callable[[], float], path: Path | None) -> list[Check]:
     """Look at the file of LUOT_COUNTRY_DATABASE: what it is, of when, and whether of provinces."""
     findings = Findings("ingest")
-    path = environ.get("LUOT_COUNTRY_DATABASE")
-    if not path:
+    if path is None:
         findings.add(
             "countries",
             True,
             "no file: LUOT_COUNTRY_DATABASE is not set here, so no country is known",
         )
         return findings.checks
+    if await asyncio.to_thread(_is_to_come, path):
+        findings.add("countries", True, f"no file at {path} yet, so no country is known")
+        return findings.checks
     try:
-        file = await asyncio.to_thread(country_file.check, Path(path))
+        file = await asyncio.to_thread(country_file.check, path)
     except CountryFileError as error:
         advice = "put a file in its place: luot country FILE"
         findings.add("countries", False, str(error), advice)
@@ -43,3 +42,7 @@ async def examine(
         "it is more than a year old: put a newer one in its place: luot country FILE",
     )
     return findings.checks
+
+
+def _is_to_come(path: Path) -> bool:
+    return not path.exists() and path.parent.is_dir()

@@ -27,11 +27,13 @@ async def examine(
     settings: StoreSettings,
     days: int = DEFAULT_DAYS,
     clock: Callable[[], float] = time.time,
+    *,
+    country_database: Path | None = None,
 ) -> list[Check]:
     """Check the log and the store; a failure in one does not skip the other."""
     return [
         *await ingest.examine(stores.state, clock),
-        *await places.examine(clock),
+        *await places.examine(clock, country_database),
         *await log.examine(stores.log, clock),
         *await store_checks.examine(stores.store, stores.state, settings, days, clock),
     ]

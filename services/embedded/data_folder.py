@@ -10,6 +10,8 @@ from services.runtime import file_locks
 
 TOKEN = "token"  # noqa: S105  # the name of a file
 URL = "url"
+PLACES = "places.mmdb"
+"""The file of countries and provinces of addresses, where `luot country` has put one."""
 _LOCK = "lock"
 
 

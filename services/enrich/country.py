@@ -33,13 +33,19 @@ class Countries:
     """Looks addresses up; without a file every place is unknown."""
 
     def __init__(self, path: Path | None) -> None:
-        """Open the database. Raises SettingsError when the file cannot be used."""
+        """Open the database; one that is not there yet is waited for, where its folder is.
+
+        Raises SettingsError when the file cannot be used.
+        """
         self._path = path
         self._reader: maxminddb.Reader | None = None
         self._changed = 0
         self._cached = lru_cache(16_384)(self._look_up)
         self.place: Callable[[str], Whereabouts] = _nowhere if path is None else self._cached
         if path is None:
+            return
+        if not path.exists() and path.parent.is_dir():
+            _log.warning("%s is not there yet: places are unknown until `luot country` runs", path)
             return
         try:
             self._open(path)
@@ -55,7 +61,7 @@ class Countries:
 
     def refresh(self) -> None:
         """Open the file again when it was replaced; a file that cannot be used changes nothing."""
-        if self._path is None:
+        if self._path is None or (self._reader is None and not self._path.exists()):
             return
         try:
             if self._path.stat().st_mtime_ns != self._changed:

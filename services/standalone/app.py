@@ -76,7 +76,11 @@ class Standalone:
             self._say(f"Sign in as {first_user.NAME} with the password {password} (shown once)")
 
         self._say("Starting ingest, aggregator and API")
-        given = {"redis_url": valkey.url, "clickhouse_url": clickhouse_url}
+        given = {
+            "redis_url": valkey.url,
+            "clickhouse_url": clickhouse_url,
+            "country_database": settings.country_database or data.path / data_folder.PLACES,
+        }
         aggregator_settings = AggregatorSettings.read(self._environ, **given)
         await _forget_leases(valkey.url, aggregator_settings)
         async with _clear_errors():

@@ -12,8 +12,7 @@ DAY = 86_400
 
 
 async def examined(file: Path | None, days: int = 30) -> Check:
-    environ = {} if file is None else {"LUOT_COUNTRY_DATABASE": str(file)}
-    (check,) = await places.examine(lambda: float(BUILT + days * DAY), environ)
+    (check,) = await places.examine(lambda: float(BUILT + days * DAY), file)
     return check
 
 
@@ -21,6 +20,9 @@ async def test_the_file_its_day_and_whether_it_has_provinces_are_told(tmp_path: 
     file = tmp_path / "places.mmdb"
     unset = await examined(None)
     assert (unset.ok, "LUOT_COUNTRY_DATABASE is not set" in unset.found) == (True, True)
+
+    to_come = await examined(file)
+    assert (to_come.ok, to_come.found) == (True, f"no file at {file} yet, so no country is known")
 
     mmdb.write(file, {"203.0.113.0/24": {"country": {"iso_code": "VN"}}})
     of_countries = await examined(file)

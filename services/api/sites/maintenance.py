@@ -12,13 +12,13 @@ from starlette.responses import StreamingResponse
 from services.api.access import backup_right
 from services.api.access.route import Who, admin_router, needs
 from services.api.access.service import Access
+from services.api.settings import ApiSettings
 from services.backup import frames
 from services.backup.run import dump_of
 from services.doctor import run
 from services.embedded.stores import Stores
 from services.http.errors import unavailable
 from services.model.account import Role
-from services.settings import StoreSettings
 from services.store import last_done
 from services.store.interface import StoreError
 
@@ -27,7 +27,7 @@ _MEDIA_TYPE = "application/vnd.luot.backup"
 
 def router(
     stores: Callable[[], Stores],
-    settings: StoreSettings,
+    settings: ApiSettings,
     access: Callable[[], Access],
     clock: Callable[[], float],
 ) -> APIRouter:
@@ -75,7 +75,9 @@ def router(
         ] = run.DEFAULT_DAYS,
     ) -> list[CheckResult]:
         """What `luot doctor` finds: log, store, and the counters against a recount."""
-        checks = await run.examine(stores(), settings, days)
+        checks = await run.examine(
+            stores(), settings, days, country_database=settings.country_database
+        )
         # A store that takes no record is one of the checks that failed.
         await run.record(stores().store, checks, clock)
         return [CheckResult(**msgspec.to_builtins(check)) for check in checks]

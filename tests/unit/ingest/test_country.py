@@ -112,10 +112,27 @@ def test_a_file_replaced_by_garbage_changes_nothing(tmp_path: Path) -> None:
     countries.close()
 
 
+def test_a_file_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
+    countries = Countries(tmp_path / "places.mmdb")
+    assert countries.of("203.0.113.9") == ""
+    countries.refresh()
+    new = tmp_path / "new.mmdb"
+    mmdb.write(new, {"203.0.113.0/24": {"country": {"iso_code": "VN"}}})
+    done = CliRunner().invoke(app, ["country", str(new), "--data", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    countries.refresh()
+    assert countries.of("203.0.113.9") == "VN"
+    nowhere = CliRunner().invoke(app, ["country", str(new), "--data", str(tmp_path / "none")])
+    assert "is no folder" in " ".join(nowhere.output.split())
+    countries.close()
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not a database"])
 def test_a_file_that_cannot_be_used_stops_the_start(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "countries.mmdb"
-    if content is not None:
+    if content is None:
+        file = tmp_path / "no-folder" / "countries.mmdb"
+    else:
         file.write_bytes(content)
     with pytest.raises(SettingsError, match=r"LUOT_COUNTRY_DATABASE=.*countries\.mmdb"):
         Countries(file)

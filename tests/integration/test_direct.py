@@ -158,6 +158,7 @@ async def test_a_connection_that_is_answered_at_once_stays_open_for_as_long_as_i
             async with asyncio.timeout(90):
                 while not reader.at_eof():
                     writer.write(b"\r\n")
+                    await writer.drain()  # tells of a reset, which is no end of what can be read
                     await asyncio.sleep(0.02)
         writer.close()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from services.doctor.check import Check, Findings
 from services.enrich import country_file
+from services.enrich.country import is_to_come
 from services.enrich.country_file import CountryFileError
 
 OLD_DAYS = 365
@@ -23,7 +24,7 @@ async def examine(clock: Callable[[], float], path: Path | None) -> list[Check]:
             "no file: LUOT_COUNTRY_DATABASE is not set here, so no country is known",
         )
         return findings.checks
-    if await asyncio.to_thread(_is_to_come, path):
+    if await asyncio.to_thread(is_to_come, path):
         findings.add("countries", True, f"no file at {path} yet, so no country is known")
         return findings.checks
     try:
@@ -42,7 +43,3 @@ async def examine(clock: Callable[[], float], path: Path | None) -> list[Check]:
         "it is more than a year old: put a newer one in its place: luot country FILE",
     )
     return findings.checks
-
-
-def _is_to_come(path: Path) -> bool:
-    return not path.exists() and path.parent.is_dir()

@@ -44,7 +44,7 @@ class Countries:
         self.place: Callable[[str], Whereabouts] = _nowhere if path is None else self._cached
         if path is None:
             return
-        if not path.exists() and path.parent.is_dir():
+        if is_to_come(path):
             _log.warning("%s is not there yet: places are unknown until `luot country` runs", path)
             return
         try:
@@ -88,6 +88,11 @@ class Countries:
         except (ValueError, maxminddb.InvalidDatabaseError):
             return NOWHERE
         return place_of(record)
+
+
+def is_to_come(path: Path) -> bool:
+    """Tell whether a file is not there yet, but its folder is: it is waited for."""
+    return not path.exists() and path.parent.is_dir()
 
 
 def place_of(record: object) -> Whereabouts:

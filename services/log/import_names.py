@@ -1,7 +1,12 @@
-"""The producer ids of imports, by which their entries are told from others."""
+"""What every log does alike with imports: their producer ids, and the salts of their visitors."""
 
 from hashlib import sha256
 
+SALT_BYTES = 32
+SALT_SECONDS = 48 * 3600
+"""How long after the last import of a site the next one still recognises its visitors."""
+BEHIND_SECONDS = 2.5
+"""The aggregator lags further than this only when it is overloaded or down."""
 _PREFIX = "import-"
 
 

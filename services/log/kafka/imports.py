@@ -8,7 +8,12 @@ import msgspec
 
 from services.log import batch
 from services.log.errors import LogError
-from services.log.import_names import import_producer
+from services.log.import_names import (
+    BEHIND_SECONDS,
+    SALT_BYTES,
+    SALT_SECONDS,
+    import_producer,
+)
 from services.log.interface import (
     REMEMBERED_SECONDS,
     ImportLog,
@@ -20,12 +25,6 @@ from services.log.interface import (
 from services.log.kafka.notes import KafkaNotes, NotesChange, Written
 from services.log.kafka.topic import KafkaTopic
 from services.model.partition import partition_of
-
-SALT_BYTES = 32
-SALT_SECONDS = 48 * 3600
-"""How long after the last import of a site the next one still recognises its visitors."""
-BEHIND_SECONDS = 2.5
-"""The aggregator lags further than this only when it is overloaded or down."""
 
 
 class _Import(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -12,7 +12,12 @@ from redis.asyncio import Redis
 
 from services.log import batch, keys
 from services.log.errors import LogError
-from services.log.import_names import import_producer
+from services.log.import_names import (
+    BEHIND_SECONDS,
+    SALT_BYTES,
+    SALT_SECONDS,
+    import_producer,
+)
 from services.log.interface import (
     REMEMBERED_SECONDS,
     ImportLog,
@@ -26,11 +31,6 @@ from services.log.redis.errors import translated
 from services.log.redis.memory_headroom import memory_headroom
 from services.model.partition import partition_of
 
-SALT_BYTES = 32
-SALT_SECONDS = 48 * 3600
-"""How long after the last import of a site the next one still recognises its visitors."""
-BEHIND_SECONDS = 2.5
-"""The aggregator lags further than this only when it is overloaded or down."""
 FULL = 0.75
 """Share of Redis's memory above which an import waits; live hits need the rest."""
 

@@ -73,3 +73,9 @@ def pin(pid: int, core: int) -> None:
     cores = sorted(os.sched_getaffinity(0))
     for task in (_PROC / str(pid) / "task").iterdir():
         os.sched_setaffinity(int(task.name), {cores[core % len(cores)]})
+
+
+def spread(pid: int) -> None:
+    """Let a process run on every core: who asks waits, and does nothing else."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), range(os.cpu_count() or 1))

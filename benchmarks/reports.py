@@ -11,7 +11,7 @@ import httpx
 from benchmarks.measure import Result, exact
 from benchmarks.processes import cpu_seconds, memory
 from benchmarks.stack import TOKEN, Stack, stack, stores
-from benchmarks.stats import FILL, settle, spread
+from benchmarks.stats import FILL, settle
 from services.model.calendar import day_start_ms, to_day
 from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import DEFAULT_TIMEZONE, Site
@@ -53,8 +53,6 @@ def measure(*, quick: bool) -> Iterator[Result]:
 
 def _measure(running: Stack, kind: str, hits: int) -> Iterator[Result]:
     api, server, pids = running.api(kind, partial(_write, hits=hits))
-    for pid in pids:
-        spread(pid)
     named = f"{kind}, {SITES} sites, {hits / 1e6:g} million hits"
     headers = {"Authorization": f"Bearer {TOKEN}"}
     slowest = used = 0.0

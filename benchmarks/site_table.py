@@ -9,7 +9,7 @@ import httpx
 from benchmarks.measure import Result, exact, summary
 from benchmarks.processes import forget_peak, peak
 from benchmarks.stack import TOKEN, Stack, stack, stores
-from benchmarks.stats import asked, settle, spread
+from benchmarks.stats import asked, settle
 from services.model.calendar import to_day
 from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import Site
@@ -54,8 +54,6 @@ def measure(*, quick: bool) -> Iterator[Result]:
 
 def _measure(running: Stack, kind: str, days: int) -> Iterator[Result]:
     api, server, pids = running.api(kind, partial(_write, days=days))
-    for pid in pids:
-        spread(pid)
     of_store = (server or api).pid
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with httpx.Client(base_url=api.url, headers=headers, timeout=60) as client:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from benchmarks.processes import CLIENT_CORE, SERVER_CORE, pin
+from benchmarks.processes import CLIENT_CORE, SERVER_CORE, pin, spread
 from services.model.site import Site
 from services.state import keys
 from tests.require import installed
@@ -65,14 +65,17 @@ class Stack:
         return service
 
     def api(self, kind: str, fill: Callable[[str], Coroutine[Any, Any, None]]) -> "MeasuredApi":
-        """Start an API on a store that `fill` has written, given the URL of it."""
+        """Start an API on a store that `fill` has written, given its URL; both on every core."""
         redis = self.redis()
         url, server = self.store(kind)
         asyncio.run(fill(url))
         api = self.service(
             "api", LUOT_REDIS_URL=redis.url, LUOT_CLICKHOUSE_URL=url, LUOT_ADMIN_TOKEN=TOKEN
         )
-        return MeasuredApi(api, server, [api.pid, *([server.pid] if server else [])])
+        pids = [api.pid, *([server.pid] if server else [])]
+        for pid in pids:
+            spread(pid)
+        return MeasuredApi(api, server, pids)
 
 
 class MeasuredApi(NamedTuple):

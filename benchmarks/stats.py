@@ -1,12 +1,10 @@
 """Each panel of a dashboard and all of its rows, of a year of five million raw hits of a site."""
 
 import asyncio
-import os
 import time
 from collections.abc import Iterator
 from datetime import date
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 import httpx
@@ -86,8 +84,6 @@ def measure(*, quick: bool) -> Iterator[Result]:
 
 def _measure(running: Stack, kind: str, hits: int) -> Iterator[Result]:
     api, server, pids = running.api(kind, partial(_write, hits=hits))
-    for pid in pids:
-        spread(pid)
     named = f"{kind}, {hits / 1e6:g} million hits"
     headers = {"Authorization": f"Bearer {TOKEN}"}
     of_store = (server or api).pid
@@ -151,12 +147,6 @@ def _questions() -> Iterator[tuple[str, str, dict[str, str]]]:
     for measures in ("pageviews", COUNTED):
         months = {"metrics": measures, "interval": "month"}
         yield f"timeseries by month, {measures}", "timeseries", months
-
-
-def spread(pid: int) -> None:
-    """Let a process run on every core: who asks waits, and does nothing else."""
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), range(os.cpu_count() or 1))
 
 
 async def _write(url: str, hits: int) -> None:

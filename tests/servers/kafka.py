@@ -1,7 +1,6 @@
 """A real Kafka broker for tests: KRaft, one process that is broker and controller."""
 
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -12,6 +11,7 @@ from typing import Self
 
 from tests.patience import PATIENCE_SECONDS
 from tests.require import program
+from tests.servers.process import ServerProcess
 from tests.servers.redis import free_port
 
 VERSION = "4.4.0"
@@ -44,7 +44,7 @@ def jars() -> str:
     return f"{folder}/*"
 
 
-class KafkaServer:
+class KafkaServer(ServerProcess):
     """One broker in a folder; stopped and started again, it has the same port and data.
 
     With `secured`, it also listens with TLS and SASL.
@@ -57,7 +57,7 @@ class KafkaServer:
         self.port = free_port()
         self.secured_port = free_port() if secured else 0
         self._controller = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = None
 
     def url(self, topic: str) -> str:
         return f"kafka://127.0.0.1:{self.port}/{topic}"
@@ -150,19 +150,4 @@ class KafkaServer:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """Stop it in good order; nothing happens when it is not running."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End it as a power cut would, as far as a process can tell."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, how: signal.Signals) -> None:
-        if self._process is None:
-            return
-        self._process.send_signal(how)
-        self._process.wait(120)
-        self._process = None
+        self.kill()

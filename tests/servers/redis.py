@@ -1,7 +1,6 @@
 """A real Redis or Valkey server for tests, with the configuration that is shipped."""
 
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -13,6 +12,7 @@ import redis
 
 from tests.patience import PATIENCE_SECONDS
 from tests.require import installed, program
+from tests.servers.process import ServerProcess
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "redis" / "redis.conf"
 
@@ -38,7 +38,7 @@ def any_program() -> str:
     return installed("redis-server") or valkey_program()
 
 
-class RedisServer:
+class RedisServer(ServerProcess):
     """One server in a folder; stopped and started again, it has the same port and data."""
 
     def __init__(self, directory: Path, server: str | None = None, *options: str) -> None:
@@ -48,7 +48,7 @@ class RedisServer:
         self.options = options
         self.launcher: Sequence[str] = ()
         """What stands before the command, such as that of a MemoryGroup."""
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = None
 
     @property
     def url(self) -> str:
@@ -94,18 +94,3 @@ class RedisServer:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-
-    def stop(self) -> None:
-        """Stop it in good order; nothing happens when it is not running."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End it as a power cut would, as far as a process can tell."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, how: signal.Signals) -> None:
-        if self._process is None:
-            return
-        self._process.send_signal(how)
-        self._process.wait(120)
-        self._process = None

@@ -1,0 +1,25 @@
+"""A server that is one process, and how it ends."""
+
+import signal
+import subprocess
+
+
+class ServerProcess:
+    """A server; `_process` is None when it is not running."""
+
+    _process: subprocess.Popen[bytes] | None
+
+    def stop(self) -> None:
+        """Stop it in good order; nothing happens when it is not running."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would, as far as a process can tell."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        self._process.wait(120)
+        self._process = None

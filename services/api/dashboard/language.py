@@ -138,8 +138,8 @@ class Language:
         return msgspec.json.encode(value).decode()
 
     def column(self, name: str) -> str:
-        """Return what stands over a column of a CSV file, such as `pageviews`."""
-        return self(f"csv.{name}")
+        """Return what stands over a column of a CSV file, such as `pageviews`; an hour as it is."""
+        return name if name.endswith(":00") else self(f"csv.{name}")
 
     def named(self, prefix: str) -> list[tuple[str, str]]:
         """Return what has a text under a prefix, such as `action.`, with the text, by the text."""
@@ -228,6 +228,12 @@ class Language:
         at = datetime.fromtimestamp(at_ms / 1000, UTC)
         return self._usual(
             format_datetime(at, self("moment"), tzinfo=zone(zone_name), locale=self._locale)
+        )
+
+    def time(self, at_ms: int, zone_name: str) -> str:
+        """Return the time of day, to the minute, in a zone."""
+        return (
+            datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone(zone_name)).strftime("%H:%M")
         )
 
     def _date(self, day: date, pattern: str) -> str:

@@ -94,7 +94,7 @@ async def rows(page: PageRequest) -> Response:
         more_periods=(*LONG_PERIODS, *REPORTS),
         comparisons=COMPARISONS,
         label=period_label(scope, t),
-        against=against_label(scope, t),
+        against=against_label(scope, t, panels.site),
         first=to_date(scope.span.first).isoformat(),
         last=to_date(scope.elapsed.last).isoformat(),
         today=to_date(scope.today).isoformat(),

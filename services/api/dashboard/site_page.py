@@ -63,7 +63,7 @@ async def site(page: PageRequest) -> Response:
         "online": await panels.online(),
         "online_url": shown_pages.online_url(page),
         "label": period_label(scope, t),
-        "against": against_label(scope, t),
+        "against": against_label(scope, t, panels.site),
         "comparisons": COMPARISONS,
         "before_first": to_date(scope.compared.first).isoformat(),
         "before_last": to_date(scope.compared.last).isoformat(),
@@ -213,6 +213,7 @@ async def _parts(
                 "site_heat.html",
                 result=week,
                 rows=heat_rows(week.value or [], t),
+                csv=links.csv("heat"),
                 zone=context["zone"],
                 kept=kept,
             )
@@ -230,16 +231,20 @@ def period_label(scope: Scope, t: Language) -> str:
     return _span_label(scope.span, t)
 
 
-def against_label(scope: Scope, t: Language) -> str:
-    """Return in words what the period is compared with."""
+def against_label(scope: Scope, t: Language, site: Site | None = None) -> str:
+    """Return in words what the period is compared with; `site` is that of the page, if any."""
     if scope.before is None:
         return t("compare.none")
+    span = _span_label(scope.before, t)
+    if scope.until_ms is not None and site is not None:
+        time = t.time(scope.until_ms, site.zone_at(scope.until_ms))
+        return t("period.against.until", span=span, time=time)
     key = "period.against"
     if scope.is_running:
         key = "period.against.running"
     elif scope.is_under_way:
         key = "period.against.whole"
-    return t(key, span=_span_label(scope.before, t))
+    return t(key, span=span)
 
 
 def _span_label(span: Span, t: Language) -> str:

@@ -266,7 +266,9 @@ class PanelReading:
         against = self._scope.before
         if against is None or await self._gap():
             return None
-        before = await self._reader.total(question.about(against), partly=True)
+        before = await self._reader.total(
+            question.about(against, self._scope.until_ms), partly=True
+        )
         return None if before.warnings else before.total()
 
     async def _timeseries(self) -> PanelResult[list[SeriesPoint]]:

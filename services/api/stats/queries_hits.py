@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from services.api.stats.filters import Property
 from services.api.stats.measures import APART, Counts, Measure
-from services.api.stats.queries_columns import COLUMNS, columns_of, expression, fitting
+from services.api.stats.queries_columns import COLUMNS, columns_of, earlier, expression, fitting
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import QUARTER_MS, Hours, Span, joined
@@ -324,7 +324,7 @@ def _hits(query: StatsQuery, coverage: Coverage, columns: Sequence[str] = ()) ->
     condition, _ = fitting(query.filters)
     bots = "" if Measure.BOTS in query.measures else " AND bot = 0"
     names = list(dict.fromkeys(("day", "visitor", "visit", "bot", *columns)))
-    return source(coverage, names, f"{bots} AND {condition}")
+    return source(coverage, names, f"{bots} AND {condition}{earlier(query.until_ms)}")
 
 
 def parameters(query: StatsQuery) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from services.api.stats import queries_hits as hits
 from services.api.stats.filters import Property
 from services.api.stats.measures import Counts
-from services.api.stats.queries_columns import columns_of, expression, fitting
+from services.api.stats.queries_columns import columns_of, earlier, expression, fitting
 from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import StatsQuery
 from services.api.stats.spans import Hours, Span
@@ -215,6 +215,7 @@ def _begun(query: StatsQuery, coverage: Coverage, by: Property | None = None) ->
 def _begun_in(days: Span, query: StatsQuery, coverage: Coverage, by: Property | None) -> str:
     fits, _ = fitting(query.filters)
     within = f"day >= '{to_date(days.first)}' AND day <= '{to_date(days.last)}'"
+    within += earlier(query.until_ms)
     is_at_end = by is Property.EXIT_PAGE
     columns = [
         "day",

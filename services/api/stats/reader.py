@@ -21,6 +21,7 @@ from services.api.stats.opening import Opening
 from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.results import (
+    NO_HOURS,
     HitsGoneError,
     Row,
     StatsResult,
@@ -129,8 +130,10 @@ class StatsReader:
         async with self.turn():
             query = query.as_of(await self._moment(query))
             days, warnings = await self._measured(query, partly=partly)
-        total = summed(days.values())
-        total.add(entered_of(query, query.span))
+        total, entered = summed(days.values()), entered_of(query, query.span)
+        if query.until_ms is not None and entered != Counts():
+            warnings = [*warnings, NO_HOURS]
+        total.add(entered)
         return StatsResult([Row("", total)], warnings)
 
     async def timeseries(self, query: StatsQuery, interval: Interval) -> StatsResult:
@@ -236,17 +239,17 @@ class StatsReader:
         days: dict[int, Counts] = {}
         warnings: list[str] = []
         counted = await self.known(query)
-        if query.filters or query.wants(_RAW):
+        if query.is_of_hits or query.wants(_RAW):
             of_pages = bool(query.filters) and sources.are_views(query)
             coverage, warnings = await self.hits(query, counted, partly=partly or of_pages)
-            if query.filters or query.wants(_BOTS):
+            if query.is_of_hits or query.wants(_BOTS):
                 days = await queries_hits.by_day(self._store, query, coverage)
             if warnings and of_pages:
                 of_days = await queries_pages.by_day(self._store, query)
                 return {day: Counts(pageviews=of_day) for day, of_day in of_days.items()}, []
             if query.wants(LENGTHS):
                 merge_counts(days, await queries_visits.by_day(self._store, query, coverage))
-        if query.filters:
+        if query.is_of_hits:
             return days, warnings
         for counts in days.values():
             counts.pageviews = counts.visits = counts.visitors = 0

@@ -6,12 +6,13 @@ from typing import NamedTuple
 import msgspec
 
 from services.api.counter.parameters import one_of
-from services.api.stats.comparison import Comparison, against
+from services.api.stats.comparison import Comparison, against, until
 from services.api.stats.filters import FILTERED, Filter, parse
 from services.api.stats.measures import Measure
 from services.api.stats.opening import Opening
 from services.api.stats.spans import Interval, Period, Span, span_of
 from services.http.errors import ApiError
+from services.model.site import Site
 
 YESTERDAY = "yesterday"
 PERIODS = ("day", YESTERDAY, "7d", "30d", "month", "quarter", "year")
@@ -81,6 +82,8 @@ class Scope(msgspec.Struct, frozen=True):
     today  the site's
     before   the days that these are compared with; None for none
     opening  whether opening balances are in the numbers
+    until_ms  the moment up to which today is compared with another day, in ms since 1970; None
+              where whole days are compared
     """
 
     query: SiteQuery
@@ -90,6 +93,7 @@ class Scope(msgspec.Struct, frozen=True):
     filters: tuple[Filter, ...]
     before: Span | None = None
     opening: Opening = MEASURED
+    until_ms: int | None = None
 
     @property
     def elapsed(self) -> Span:
@@ -117,8 +121,13 @@ class Scope(msgspec.Struct, frozen=True):
 
     @property
     def is_under_way(self) -> bool:
-        """Whether it is today alone, which is compared with a whole day."""
-        return self.span.first == self.today
+        """Whether it is today alone, and compared with all of a day."""
+        return self.span.first == self.today and self.until_ms is None
+
+    def by_the_clock(self, site: Site, at_ms: int) -> "Scope":
+        """Return the same, today compared with the other day up to the same time."""
+        until_ms = until(site, self.span, self.before, at_ms)
+        return msgspec.structs.replace(self, until_ms=until_ms)
 
     @property
     def is_running(self) -> bool:

@@ -230,12 +230,6 @@ class Language:
             format_datetime(at, self("moment"), tzinfo=zone(zone_name), locale=self._locale)
         )
 
-    def time(self, at_ms: int, zone_name: str) -> str:
-        """Return the time of day, to the minute, in a zone."""
-        return (
-            datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone(zone_name)).strftime("%H:%M")
-        )
-
     def _date(self, day: date, pattern: str) -> str:
         return self._usual(format_date(day, self(pattern), locale=self._locale))
 

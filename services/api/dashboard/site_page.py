@@ -47,7 +47,7 @@ def _but_of_custom(compare: str) -> tuple[str, ...]:
 async def site(page: PageRequest) -> Response:
     """Return the page, part by part as the numbers come."""
     query = query_parameters.read(page)
-    panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
+    panels = await page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
     scope, t = panels.scope, page.t
     links = Links(panels.site.slug, scope, page.base)
     context: dict[str, Any] = {
@@ -63,7 +63,7 @@ async def site(page: PageRequest) -> Response:
         "online": await panels.online(),
         "online_url": shown_pages.online_url(page),
         "label": period_label(scope, t),
-        "against": against_label(scope, t, panels.site),
+        "against": against_label(scope, t),
         "comparisons": COMPARISONS,
         "before_first": to_date(scope.compared.first).isoformat(),
         "before_last": to_date(scope.compared.last).isoformat(),
@@ -231,14 +231,13 @@ def period_label(scope: Scope, t: Language) -> str:
     return _span_label(scope.span, t)
 
 
-def against_label(scope: Scope, t: Language, site: Site | None = None) -> str:
-    """Return in words what the period is compared with; `site` is that of the page, if any."""
+def against_label(scope: Scope, t: Language) -> str:
+    """Return in words what the period is compared with."""
     if scope.before is None:
         return t("compare.none")
     span = _span_label(scope.before, t)
-    if scope.until_ms is not None and site is not None:
-        time = t.time(scope.until_ms, site.zone_at(scope.until_ms))
-        return t("period.against.until", span=span, time=time)
+    if scope.until_time:
+        return t("period.against.until", span=span, time=scope.until_time)
     key = "period.against"
     if scope.is_running:
         key = "period.against.running"

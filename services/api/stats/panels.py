@@ -15,6 +15,7 @@ from services.api.stats.answers import Cell
 from services.api.stats.apart_panels import NAMED, PANELS
 from services.api.stats.comparison import gap
 from services.api.stats.many.many_sites import ManySites, read_many
+from services.api.stats.measures import Measure
 from services.api.stats.panel_reading import (
     BREAKDOWNS,
     PanelReading,
@@ -23,7 +24,6 @@ from services.api.stats.panel_reading import (
     question_of,
     shown_breakdowns,
 )
-from services.api.stats.measures import Measure
 from services.api.stats.panel_results import CsvFile
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
@@ -34,7 +34,7 @@ from services.api.stats.reports.traffic_report import TrafficReport
 from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.rows.panel_rows import PanelRows, TitlesOf
 from services.api.stats.site_query import CHARTED, Scope, SiteQuery, scope_of
-from services.api.stats.spans import Interval
+from services.api.stats.spans import Interval, Period
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.site import Site
 from services.store.interface import Store, StoreError
@@ -179,7 +179,7 @@ class SitePanels:
         week = await heat.read(
             self._reader, question_of(self.site, self.scope, (Measure.PAGEVIEWS,))
         )
-        table = [
+        table: list[dict[str, Cell]] = [
             {"weekday": name, **{f"{hour:02}:00": views for hour, views in enumerate(of_day)}}
             for name, of_day in zip(weekdays, week.value or [], strict=True)
         ]
@@ -214,14 +214,15 @@ class PanelSource:
         self._online = online
         self._clock = clock
 
-    def panels(
+    async def panels(
         self, site: Site, query: SiteQuery, who: Principal | None, request: Request
     ) -> SitePanels:
         """Return the panels of a site, for who asks. Raises ApiError, which names the parameter."""
         at = self._clock()
         at_ms = int(at * 1000)
-        scope = scope_of(query, site.day_of(at_ms)).by_the_clock(site, at_ms)
         reader = self._readers.of(who, request)
+        since = await reader.first_day(site) if query.period == Period.ALL else None
+        scope = scope_of(query, site.day_of(at_ms), since).by_the_clock(site, at_ms)
         is_public = who is None or not who.has(site.slug)
         return SitePanels(site, scope, self._store, reader, self._online, at, is_public=is_public)
 

@@ -228,14 +228,15 @@ class StatsReader:
         days: dict[int, Counts] = {}
         warnings: list[str] = []
         for part in self.of_parts(query):
-            of_part, more = await self._days_of_one(part, partly=partly)
+            of_part, more = await self.days_of_one(part, partly=partly)
             merge_counts(days, of_part)
             warnings += more
         return days, warnings
 
-    async def _days_of_one(
+    async def days_of_one(
         self, query: StatsQuery, *, partly: bool = False
     ) -> tuple[dict[int, Counts], list[str]]:
+        """Return the days of a site without those merged into it; whoever asks has the turn."""
         days: dict[int, Counts] = {}
         warnings: list[str] = []
         counted = await self.known(query)

@@ -179,6 +179,7 @@ def test_the_month_of_an_office(browser: Browser, office: Office) -> None:
 
     # What happened on a day stands on the chart.
     day = date.fromisoformat(f"{last}-15")
+    press(page.get_by_text("Mục khác"))
     press(page.get_by_role("link", name="Ghi chú"))
     page.get_by_label("Ngày").fill(day.isoformat())
     page.get_by_label("Nội dung").fill(RENEWED)

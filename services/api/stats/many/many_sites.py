@@ -146,12 +146,18 @@ class ManySites:
 
 
 async def read_many(
-    reader: StatsReader, sites: Sequence[Site], query: SiteQuery, at_ms: int
+    reader: StatsReader,
+    sites: Sequence[Site],
+    query: SiteQuery,
+    at_ms: int,
+    *,
+    of_whole_days: bool = False,
 ) -> ManySites:
     """Read the views, visits and visitors of sites, by a few statements for all of them.
 
     query  its filters mean nothing here: what was counted of whole sites has no properties
     at_ms  the moment, in ms since 1970: each site has its own day of it
+    of_whole_days  also today alone is compared with all of a day, as reports do
 
     Raises ApiError, which names the parameter; 422 where it is too much to read.
     """
@@ -172,28 +178,36 @@ async def read_many(
                 if site.day_of(at_ms) == today
                 for part in reader.parts(site)
             }
-            own |= await _read(reader, store, named, scope, at_ms)
+            moments = {} if of_whole_days else _moments(named, scope, at_ms)
+            own |= await _read(reader, store, named, scope, moments)
     scope = scopes.get(most) or scope_of(query, at_ms // 86_400_000, since)
-    if usual := [site for site in sites if site.day_of(at_ms) == most]:
+    usual = [] if of_whole_days else [site for site in sites if site.day_of(at_ms) == most]
+    if usual:
         scope = scope.by_the_clock(usual[0], at_ms)
     return ManySites(scope, scopes, at_ms, reader.parts, own)
 
 
+def _moments(sites: Mapping[str, Site], scope: Scope, at_ms: int) -> dict[str, int]:
+    """Return up to when the day that today is compared with counts, by name; none for all of it."""
+    known = {name: until(site, scope.span, scope.before, at_ms) for name, site in sites.items()}
+    return {name: moment for name, moment in known.items() if moment is not None}
+
+
 async def _read(
-    reader: StatsReader, store: Store, sites: Mapping[str, Site], scope: Scope, at_ms: int
+    reader: StatsReader,
+    store: Store,
+    sites: Mapping[str, Site],
+    scope: Scope,
+    moments: Mapping[str, int],
 ) -> dict[str, OwnNumbers]:
     names = sorted(sites)
     days = scope.elapsed
     width = -(-days.days // TREND_POINTS)
     trends = await queries_many.sums(store, names, days, width)
     before: dict[str, Counts | None] = dict.fromkeys(names)
-    moments: dict[str, int] = {}
     if scope.before:
         whole = await queries_many.sums(store, names, scope.before, scope.before.days)
         counted = {name: whole[name][0] for name in names}
-        for name, site in sites.items():
-            if (moment := until(site, scope.span, scope.before, at_ms)) is not None:
-                moments[name] = moment
         before |= counted
         if moments:
             before |= await same_time.read(reader, store, sites, moments, scope.before, counted)

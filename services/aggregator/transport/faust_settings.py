@@ -33,7 +33,12 @@ class App(faust.App):
         looks up the file of every module there is: 0.1 s.
         """
         agent = self.conf.Agent(
-            read, name=name, app=self, channel=topic, on_error=self._on_agent_error
+            read,
+            name=name,
+            app=self,
+            channel=topic,
+            on_error=self._on_agent_error,
+            use_reply_headers=True,
         )
         self.agents[agent.name] = agent
         self.topics.beacon.add(agent)

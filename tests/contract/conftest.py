@@ -45,8 +45,8 @@ def opened_store(store_url: str) -> Iterator[Store]:
 async def store(opened_store: Store) -> Store:
     """A store with the schema and without a row."""
     tables = await opened_store.execute(
-        "SELECT DISTINCT table FROM system.parts WHERE database = currentDatabase()"
-        " AND active AND table != 'migrations'"
+        "SELECT name FROM system.tables WHERE database = currentDatabase()"
+        " AND engine LIKE '%MergeTree' AND name != 'migrations'"
     )
     for (table,) in tables:
         await opened_store.execute(f"TRUNCATE TABLE {table}")

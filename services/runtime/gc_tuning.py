@@ -9,8 +9,8 @@ _STARTING = (50_000, 20, 100)
 def begin() -> None:
     """Collect less often while everything is imported, and not at the end of the process.
 
-    Modules make a million objects and no garbage. At the end Python would look at each of them
-    again: for `luot up` that takes 0.4 s, for a command a third of its time.
+    Modules make many objects and no garbage. At the end Python would look at each of them again:
+    for a command that is a tenth to a fifth of its processor time.
     """
     gc.set_threshold(*_STARTING)
     atexit.register(gc.freeze)

@@ -99,6 +99,12 @@ def test_the_end_of_valkey_ends_luot_with_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in "".join(running.output)
 
 
+def test_of_what_comes_with_the_engine_nothing_is_loaded_that_is_not_used(up: Up) -> None:
+    loaded = Path(f"/proc/{up.process.pid}/maps").read_text()
+    assert "chdb" in loaded
+    assert not re.search(r"/(pyarrow|numpy|pandas)/", loaded)
+
+
 def test_a_bot_does_not_count(up: Up) -> None:
     answer = up.http.post(
         "/api/event",

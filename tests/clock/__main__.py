@@ -10,43 +10,45 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 from tests.clock import moved
-from tests.require import program
+from tests.require import installed
+
+_SOURCE = Path(__file__).with_name("moved.c")
 
 
-def compiled(folder: Path) -> Path:
-    """Compile the clock that is preloaded into processes."""
-    library = folder / "moved.so"
-    source = Path(__file__).with_name("moved.c")
-    command = [program("cc", "gcc"), "-O2", "-Wall", "-shared", "-fPIC", "-o", library, source]
-    subprocess.run(command, check=True)
-    return library
+def environ_of(at: datetime, folder: Path) -> dict[str, str]:
+    """Return the variables of processes for which it is that time now; with files in a folder."""
+    library, file = folder / "moved.so", folder / "moved"
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, _SOURCE], check=True)
+    moved.write(file, at)
+    return {
+        **os.environ,
+        "LD_PRELOAD": str(library),
+        moved.FILE: str(file),
+        moved.BEGIN: at.isoformat(),
+        # In the folder that all share, pytest removes what is three days old: that of others, now.
+        "PYTEST_DEBUG_TEMPROOT": str(folder),
+    }
 
 
-def main() -> None:
-    """Become pytest at that time."""
+def main() -> int:
+    """Run pytest at that time; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.clock", description=__doc__)
     parser.add_argument("time", type=datetime.fromisoformat, help="such as 2028-02-29T23:59+07:00")
     parser.add_argument("--each", action="store_true", help="each test begins at that time of day")
-    arguments, more = parser.parse_known_args()
-    at: datetime = arguments.time
-    if at.tzinfo is None:
-        parser.error(
-            f"{at} is the time of no place: expected its distance from UTC, such as +07:00"
-        )
-    folder = Path(mkdtemp(prefix="luot-clock-"))
-    file = folder / "moved"
-    moved.write(file, at)
-    os.environ |= {"LD_PRELOAD": str(compiled(folder)), moved.FILE: str(file)}
-    # pytest removes what others left three days ago in the folder that they share.
-    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(folder)
-    # Each process of tests would move the clock of the others.
-    each = ["-p", "tests.clock.moved", "-p", "no:xdist"] if arguments.each else []
-    os.environ[moved.BEGIN] = at.isoformat()
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *each, *more])
+    given, arguments = parser.parse_known_args()
+    if given.time.tzinfo is None:
+        parser.error(f"{given.time} is the time of no place: expected one such as 23:59+07:00")
+    if installed("cc") is None:
+        parser.error("cc, a compiler for C, is not installed: apt install gcc libc6-dev")
+    with TemporaryDirectory(prefix="luot-clock-") as folder:
+        # Of several processes of tests, each would move the clock of the others.
+        each = ["-p", "tests.clock.moved", "-p", "no:xdist"] if given.each else []
+        command = [sys.executable, "-m", "pytest", *each, *arguments]
+        return subprocess.call(command, env=environ_of(given.time, Path(folder)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

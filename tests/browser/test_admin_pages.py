@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.admin import (
     ADMIN,
     DESKTOP,
+    KEEP_PICTURES,
     PHONE,
     Desk,
     first_password,
@@ -21,7 +22,6 @@ from tests.browser.admin import (
 from tests.servers.up import ROOT, Up
 
 PICTURES = ROOT / "docs" / "img" / "admin"
-KEEP_PICTURES = "LUOT_TEST_PICTURES"
 MAX_BYTES = 100_000
 PAGES = {
     "sites": "/admin",

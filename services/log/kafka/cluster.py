@@ -231,6 +231,20 @@ async def stop_now(producer: AIOKafkaProducer) -> None:
     with suppress(KafkaError, OSError, TimeoutError):
         async with asyncio.timeout(LEAVE_SECONDS):
             await producer.stop()
+    _hear_failures(producer)
+
+
+def _hear_failures(producer: AIOKafkaProducer) -> None:
+    """Take what a producer still has to say of a failure that its user has heard of already.
+
+    asyncio would log each as an error that nobody has looked at.
+    """
+    transaction = getattr(producer._txn_manager, "_transaction_waiter", None)  # noqa: SLF001
+    batches = producer._message_accumulator._batches.values()  # noqa: SLF001
+    drained = [batch._drain_waiter for each in batches for batch in each]  # noqa: SLF001
+    for future in [transaction, *drained]:
+        if future is not None and future.done() and not future.cancelled():
+            future.exception()
 
 
 def notes_topic(topic: str) -> str:

@@ -7,13 +7,14 @@ the log. Idempotence of Kafka's own producer alone would not do: it knows nothin
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 from services.log.entries import LogEntry
+from services.log.errors import LogError
 from services.log.interface import LogProducer
 from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, stop_now
 from services.log.kafka.errors import translated
@@ -40,6 +41,8 @@ class KafkaProducer(LogProducer):
         self._topic = topic
         self._answer_seconds = answer_seconds
         self._opened: dict[str, _Opened] = {}
+        self._offsets: dict[int, int] = {}
+        """Of the last entry of each partition; what is appended later comes to stand after it."""
 
     async def open(self, producer_id: str) -> dict[int, int]:
         """See LogProducer."""
@@ -85,7 +88,7 @@ class KafkaProducer(LogProducer):
                 for number in {entry.partition for entry in fresh}
             }
             await client.send_offsets_to_transaction(sequences, _group(producer_id))
-            await asyncio.gather(*sent)
+            self._refuse_offsets_that_fall(await asyncio.gather(*sent))
             await client.commit_transaction()
         except BaseException:
             # After a failure a client is good for nothing; what is in doubt is decided by the next
@@ -97,6 +100,14 @@ class KafkaProducer(LogProducer):
             await asyncio.gather(*sent, return_exceptions=True)
             raise
         last.update(reached)
+
+    def _refuse_offsets_that_fall(self, sent: Iterable[RecordMetadata]) -> None:
+        """Raise LogError where the topic cannot be the one that was appended to before."""
+        for each in sent:
+            if 0 <= each.offset <= self._offsets.get(each.partition, -1):
+                raise LogError(self._topic.made_again())
+            self._offsets[each.partition] = each.offset
+            self._topic.appended(each.partition, each.offset)
 
     async def _client(self, producer_id: str) -> _Opened:
         opened = self._opened.get(producer_id)

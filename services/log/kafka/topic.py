@@ -17,6 +17,7 @@ from services.log.kafka.safety import HITS, NOTES_MADE
 
 _NOTE = "log"
 _REACHED = "reached"
+_MADE_AGAIN = "made-again"
 _TIME_BITS = 20
 TopicOffsets = tuple[Mapping[int, int], Mapping[int, int]]
 """The first offset of each partition, and that after its last one."""
@@ -43,6 +44,9 @@ class KafkaTopic:
         self._notes = notes
         self._partitions = partitions
         self._origin: TopicOrigin | None = None
+        self._seen: dict[int, int] = {}
+        """By partition: the highest offset at which this process has appended an entry."""
+        self._was_made_again = False
 
     @property
     def name(self) -> str:
@@ -84,16 +88,33 @@ class KafkaTopic:
         were counted already.
         """
         _, ends = offsets
-        noted = (await self._notes.read()).get(_REACHED, "{}")
-        before = msgspec.json.decode(noted, type=dict[int, int])
-        if any(ends.get(number, 0) < end for number, end in before.items()):
-            raise LogRefusedError(
-                f"the topic {self.name} was deleted and made again: its hits would be taken for"
-                " those that are counted already. Give LUOT_LOG_URL a topic that never was"
-            )
+        notes = await self._notes.read()
+        before = msgspec.json.decode(notes.get(_REACHED, "{}"), type=dict[int, int])
+        if self._was_made_again and _MADE_AGAIN not in notes:
+            # What is noted of how far it reaches is older: it would be reached again some day.
+            await self._notes.change(_MADE_AGAIN, lambda _: NotesChange.of(**{_MADE_AGAIN: "yes"}))
+        if (
+            self._was_made_again
+            or _MADE_AGAIN in notes
+            or any(ends.get(number, 0) < end for number, end in before.items())
+            or any(ends.get(number, 0) <= seen for number, seen in self._seen.items())
+        ):
+            raise LogRefusedError(self.made_again())
         if ends != before:
             reached = msgspec.json.encode(ends).decode()
             await self._notes.change(_REACHED, lambda _: NotesChange.of(**{_REACHED: reached}))
+
+    def appended(self, number: int, offset: int) -> None:
+        """Hear at which offset of a partition an entry came to stand."""
+        self._seen[number] = max(offset, self._seen.get(number, 0))
+
+    def made_again(self) -> str:
+        """Say, from now on, that this is another topic than it was."""
+        self._was_made_again = True
+        return (
+            f"the topic {self.name} was deleted and made again: its hits would be taken for"
+            " those that are counted already. Give LUOT_LOG_URL a topic that never was"
+        )
 
     async def _make_topics(self) -> None:
         wanted = {

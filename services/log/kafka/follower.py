@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer
 
-from services.log.errors import LogError
 from services.log.interface import Record
 from services.log.kafka.cluster import KafkaCluster, stop_reading
 from services.log.kafka.errors import translated
@@ -66,7 +65,7 @@ class KafkaFollower:
             found[number] = [record_of(origin, record) for record in records]
             if found[number][0].position < positions[number]:
                 # The client begins anew where there is nothing at an offset.
-                raise LogError(self._topic.made_again())
+                raise self._topic.made_again()
             self._next[number] = found[number][-1].position + 1
         return found
 

@@ -7,14 +7,13 @@ the log. Idempotence of Kafka's own producer alone would not do: it knows nothin
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.structs import OffsetAndMetadata, RecordMetadata
+from aiokafka.structs import OffsetAndMetadata
 
 from services.log.entries import LogEntry
-from services.log.errors import LogError
 from services.log.interface import LogProducer
 from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, stop_now
 from services.log.kafka.errors import translated
@@ -25,10 +24,15 @@ TRANSACTION_MS = 10_000
 
 
 class _Opened(NamedTuple):
-    """A client with the id of a producer, and the last sequence in each partition."""
+    """A client with the id of a producer.
+
+    last     the last sequence in each partition
+    offsets  where the last entry of each partition stands that was appended before the next one
+    """
 
     client: AIOKafkaProducer
     last: dict[int, int]
+    offsets: dict[int, int]
 
 
 class KafkaProducer(LogProducer):
@@ -41,8 +45,6 @@ class KafkaProducer(LogProducer):
         self._topic = topic
         self._answer_seconds = answer_seconds
         self._opened: dict[str, _Opened] = {}
-        self._offsets: dict[int, int] = {}
-        """Of the last entry of each partition; what is appended later comes to stand after it."""
 
     async def open(self, producer_id: str) -> dict[int, int]:
         """See LogProducer."""
@@ -62,7 +64,7 @@ class KafkaProducer(LogProducer):
                     await self._append(producer_id, mine)
 
     async def _append(self, producer_id: str, entries: Sequence[LogEntry]) -> None:
-        client, last = await self._client(producer_id)
+        client, last, offsets = await self._client(producer_id)
         reached = dict(last)
         fresh: list[LogEntry] = []
         for entry in entries:
@@ -88,7 +90,7 @@ class KafkaProducer(LogProducer):
                 for number in {entry.partition for entry in fresh}
             }
             await client.send_offsets_to_transaction(sequences, _group(producer_id))
-            self._refuse_offsets_that_fall(await asyncio.gather(*sent))
+            self._topic.follow(offsets, await asyncio.gather(*sent))
             await client.commit_transaction()
         except BaseException:
             # After a failure a client is good for nothing; what is in doubt is decided by the next
@@ -101,18 +103,11 @@ class KafkaProducer(LogProducer):
             raise
         last.update(reached)
 
-    def _refuse_offsets_that_fall(self, sent: Iterable[RecordMetadata]) -> None:
-        """Raise LogError where the topic cannot be the one that was appended to before."""
-        for each in sent:
-            if 0 <= each.offset <= self._offsets.get(each.partition, -1):
-                raise LogError(self._topic.made_again())
-            self._offsets[each.partition] = each.offset
-            self._topic.appended(each.partition, each.offset)
-
     async def _client(self, producer_id: str) -> _Opened:
         opened = self._opened.get(producer_id)
         if opened is None:
             await self._topic.created()
+            offsets = dict(self._topic.highest)
             client = AIOKafkaProducer(
                 **self._cluster.options,
                 transactional_id=f"luot-{self._topic.name}-{producer_id}",
@@ -129,7 +124,7 @@ class KafkaProducer(LogProducer):
             except BaseException:
                 await stop_now(client)
                 raise
-            opened = self._opened[producer_id] = _Opened(client, last)
+            opened = self._opened[producer_id] = _Opened(client, last, offsets)
         return opened
 
     async def _leave(self, producer_id: str) -> None:

@@ -148,9 +148,9 @@ async def test_a_topic_that_is_made_again_while_it_is_appended_to_takes_nothing(
     # What is noted of how far it reaches is from before the first entry.
     await log.check(unsafe_eviction=False)
     producer = log.producer(30.0)
-    for sequence in (1, 2):
+    for sequence in range(1, 11):
         await producer.append([LogEntry(0, "p", sequence, 1, b"hit")])
-    end = (await log.reader.read({0: 0}, limit=10, wait=5.0))[0][-1].position + 1
+    read_to = (await log.reader.read({0: 0}, limit=5, wait=5.0))[0][-1].position + 1
     await admin.delete_topics([topic])
     for _ in rounds(0.1):
         [reply] = (
@@ -162,7 +162,7 @@ async def test_a_topic_that_is_made_again_while_it_is_appended_to_takes_nothing(
     said = ""
     for _ in rounds(0.1):
         try:
-            await producer.append([LogEntry(0, "p", 3, 1, b"hit")])
+            await producer.append([LogEntry(0, "p", 11, 1, b"hit")])
         except LogError as error:
             said = str(error)
             await producer.abandon()
@@ -184,7 +184,7 @@ async def test_a_topic_that_is_made_again_while_it_is_appended_to_takes_nothing(
     said = ""
     for _ in rounds(1.0):
         try:
-            assert await other.follower.read({0: end}, 1.0, 10) == {}
+            assert await other.follower.read({0: read_to}, 1.0, 10) == {}
         except LogError as error:
             said = str(error)
             break

@@ -3,6 +3,7 @@
 Each is the number that the page of the site, the Stats API and its report have, by the same rules.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -172,10 +173,9 @@ async def _read(store: Store, names: Iterable[str], scope: Scope) -> dict[str, O
     names = sorted(names)
     days = scope.elapsed
     width = -(-days.days // TREND_POINTS)
-    trends = await queries_many.sums(store, names, days, width)
-    before: Mapping[str, Sequence[Counts]] = {}
-    if scope.before:
-        before = await queries_many.sums(store, names, scope.before, scope.before.days)
+    trends, before = await asyncio.gather(
+        queries_many.sums(store, names, days, width), _before(store, names, scope)
+    )
     first = await counter_queries.first_days(store, names) if names else {}
     entered = await openings_of(store, names) if scope.opening is not Opening.EXCLUDE else {}
     return {
@@ -188,6 +188,14 @@ async def _read(store: Store, names: Iterable[str], scope: Scope) -> dict[str, O
         )
         for name in names
     }
+
+
+async def _before(
+    store: Store, names: Sequence[str], scope: Scope
+) -> Mapping[str, Sequence[Counts]]:
+    if scope.before is None:
+        return {}
+    return await queries_many.sums(store, names, scope.before, scope.before.days)
 
 
 async def openings_of(store: Store, names: Sequence[str]) -> dict[str, OpeningNumbers]:

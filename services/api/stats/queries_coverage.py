@@ -49,10 +49,10 @@ async def coverage_of(store: Store, site: str, span: Span, counted: Snapshot) ->
 async def found(store: Store, site: str, span: Span, counted: Snapshot) -> FoundHits:
     """Return what there is, of what was counted at a moment, and how many views of each day."""
     now = time.monotonic()
-    known = counted.found.get(span)
-    if known is None or site != counted.site or now - known.at > GOOD_SECONDS:
+    known = counted.found.get((site, span))
+    if known is None or now - known.at > GOOD_SECONDS:
         known = FoundHits(*await _look(store, site, span, counted), now)
-        counted.found[span] = known
+        counted.found[site, span] = known
     return known
 
 

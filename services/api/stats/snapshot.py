@@ -25,7 +25,7 @@ class Snapshot(NamedTuple):
     counted   views and visits of each day that has any, without opening balances and without
               what corrections take
     position  of the newest batch that is counted; -1 where nothing is
-    found     which raw hits there were, by the days that were asked for
+    found     which raw hits there were, by the name of the site and the days that were asked for
     ledger    every correction of the site as of this moment
     taken     what they take of each day
     opening   opening balances, where they were asked for; they are in none of the others
@@ -36,7 +36,7 @@ class Snapshot(NamedTuple):
     span: Span
     counted: Mapping[int, tuple[int, int]]
     position: int
-    found: dict[Span, FoundHits]
+    found: dict[tuple[str, Span], FoundHits]
     ledger: Sequence[Correction] = ()
     taken: Mapping[int, Taken] = {}
     opening: OpeningNumbers = NO_OPENING

@@ -327,8 +327,8 @@ async def test_visitors_whom_several_sketches_of_a_day_have_seen_count_once(stor
         ("mot-lan", 20_000, numbers[:9]),
     ):
         size = len(seen)
-        of_name = {"site": [name] * size, "day": [day] * size, "bot": [0] * size}
-        await hits.count_visitors(store, {**of_name, "visitor": list(seen)})
+        columns: dict[str, list[Any]] = {"site": [name] * size, "day": [day] * size}
+        await hits.count_visitors(store, columns | {"visitor": [*seen], "bot": [0] * size})
     counted = {(name, "day", day, ""): (90, 50, 1) for name in names for day in (20_000, 20_001)}
     await counters.write(store, counted)
     sums = await queries_many.sums(store, names, days, 1)

@@ -12,7 +12,7 @@ from services.log.kafka.notes import KafkaNotes, NotesChange
 from services.log.kafka.positions import KafkaPositions, group_of
 from services.log.kafka.producer import KafkaProducer
 from services.log.kafka.reader import KafkaReader
-from services.log.kafka.safety import HITS, NOTES, unsafe
+from services.log.kafka.safety import DESCRIBE_LOG_DIRS, HITS, NOTES, lost_markers, unsafe
 from services.log.kafka.topic import KafkaTopic
 from services.log.server_memory import LogMemory
 
@@ -98,6 +98,7 @@ class KafkaLog(Log):
         cluster, brokers = await self._cluster.brokers()
         named = "1 broker" if brokers == 1 else f"{brokers} brokers"
         checks = [ServerCheck("Kafka", True, f"{named} of {cluster}")]
+        checks += lost_markers(await self._cluster.newest_version(DESCRIBE_LOG_DIRS))
         if await self._topic.origin() is not None:
             checks += await self._safety(brokers)
         return checks

@@ -24,9 +24,6 @@ HAVING {having}
 ORDER BY {order}shown {rising}
 LIMIT %(skip)s, %(limit)s
 """
-# What is shown is the same in a whole group. Current servers hold a condition on it against every
-# hit before they group them; one on an aggregate is held against the few rows.
-_SEARCHED = "any(shown)"
 _COUNTED = ("pageviews", "visits", "visitors")
 # Of the period, and of the days to compare with.
 _NOW = tuple(f"now_{name}" for name in _COUNTED)
@@ -69,14 +66,14 @@ async def read(
     having = " + ".join(f"sum({one})" for one in _NOW) + " > 0"
     if rows.search:
         parameters["search"] = pattern_of(rows.search)
-        found_by = [f"match({_SEARCHED}, %(search)s)"]
+        found_by = ["match(shown, %(search)s)"]
         if rows.also:
             parameters["also"] = list(rows.also)
-            found_by.append(f"{_SEARCHED} IN %(also)s")
+            found_by.append("shown IN %(also)s")
         if rows.titled:
             titled, of_titles = titles.matching(rows.titled)
             parameters |= of_titles
-            found_by.append(f"{_SEARCHED} IN ({titled})")
+            found_by.append(f"shown IN ({titled})")
         having += f" AND ({' OR '.join(found_by)})"
     direction = "ASC" if rows.rising else "DESC"
     statement = _ROWS.format(

@@ -14,11 +14,11 @@ from typing import TypeVar
 from msgspec import structs
 
 from services.api.counter import queries as counter_queries
-from services.api.stats import opening, queries_hits, queries_visits, snapshot
+from services.api.stats import opening, queries_coverage, queries_hits, queries_visits, snapshot
+from services.api.stats.coverage import Coverage
 from services.api.stats.filters import OF_PATHS, Property
 from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
 from services.api.stats.opening import Opening
-from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.results import (
     NO_HOURS,
@@ -298,7 +298,7 @@ class StatsReader:
         A day is held when its raw views are as many as its counter says.
         """
         kept_as, span = query.site.kept_as, query.span
-        coverage, held = await queries_hits.found(self._store, kept_as, span, counted)
+        coverage, held, _ = await queries_coverage.found(self._store, kept_as, span, counted)
         views = {day: of_day for day, (of_day, _) in counted.within(span).items() if of_day}
         missing = [day for day in views.keys() | held.keys() if views.get(day) != held.get(day)]
         if not missing:

@@ -9,9 +9,12 @@ import openpyxl
 import pytest
 import pytest_asyncio
 
+from services.api.stats.many import queries_many
 from services.api.stats.measures import Measure
 from services.api.stats.measures import change as change_of
+from services.api.stats.spans import Span
 from services.model.calendar import EPOCH
+from services.store import counters, hits
 from services.store.interface import Store, StoreUnavailableError
 from tests.integration.test_api.people import ADMIN, add_user, browser
 from tests.integration.test_api.taken_back import TODAY, at, count, take_back, traffic, view
@@ -334,3 +337,25 @@ async def test_sites_are_listed_while_their_numbers_cannot_be_read(
     assert "Tỉnh Đồng Tháp" in shown
     assert "Hiện chưa đọc được số liệu" in shown
     assert (await client.get(TABLE, headers=ADMIN)).status_code == 503
+
+
+async def test_visitors_whom_several_sketches_of_a_day_have_seen_count_once(store: Store) -> None:
+    """Each insert is a sketch of its own until ClickHouse merges them."""
+    days, numbers = Span(20_000, 20_002), range(1, 41)
+    names = ["hai-lan", "mot-lan"]
+    for name, day, seen in (
+        ("hai-lan", 20_000, numbers[:25]),
+        ("hai-lan", 20_000, numbers[20:]),
+        ("hai-lan", 20_001, numbers[:7]),
+        ("mot-lan", 20_000, numbers[:9]),
+    ):
+        size = len(seen)
+        columns: dict[str, list[Any]] = {"site": [name] * size, "day": [day] * size}
+        await hits.count_visitors(store, columns | {"visitor": [*seen], "bot": [0] * size})
+    counted = {(name, "day", day, ""): (90, 50, 1) for name in names for day in (20_000, 20_001)}
+    await counters.write(store, counted)
+    sums = await queries_many.sums(store, names, days, 1)
+    assert {name: [of_day.visitors for of_day in sums[name]] for name in names} == {
+        "hai-lan": [40, 7, 0],
+        "mot-lan": [9, 0, 0],
+    }

@@ -3,6 +3,7 @@
 Each is the number that the page of the site, the Stats API and its report have, by the same rules.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -203,14 +204,14 @@ async def _read(
     names = sorted(sites)
     days = scope.elapsed
     width = -(-days.days // TREND_POINTS)
-    trends = await queries_many.sums(store, names, days, width)
+    trends, whole = await asyncio.gather(
+        queries_many.sums(store, names, days, width), _before(store, names, scope)
+    )
     before: dict[str, Counts | None] = dict.fromkeys(names)
     if scope.before:
-        whole = await queries_many.sums(store, names, scope.before, scope.before.days)
-        counted = {name: whole[name][0] for name in names}
-        before |= counted
+        before |= whole
         if moments:
-            before |= await same_time.read(reader, store, sites, moments, scope.before, counted)
+            before |= await same_time.read(reader, store, sites, moments, scope.before, whole)
     first = await counter_queries.first_days(store, names) if names else {}
     entered = await openings_of(store, names) if scope.opening is not Opening.EXCLUDE else {}
     return {
@@ -224,6 +225,13 @@ async def _read(
         )
         for name in names
     }
+
+
+async def _before(store: Store, names: Sequence[str], scope: Scope) -> Mapping[str, Counts]:
+    if scope.before is None:
+        return {}
+    sums = await queries_many.sums(store, names, scope.before, scope.before.days)
+    return {name: counts for name, (counts,) in sums.items()}
 
 
 async def openings_of(store: Store, names: Sequence[str]) -> dict[str, OpeningNumbers]:

@@ -80,7 +80,7 @@ async def numbers_of_group(
     together, of_year = before.together(sites), year_before.together(sites)
     entered = [days.entered.get(name, NO_OPENING) for name in names]
     # All that a row of days needs of a moment is what was entered.
-    first, *others = [Snapshot("", scope.span, {}, -1, opening=one) for one in entered]
+    first, *others = [Snapshot("", scope.span, {}, -1, {}, opening=one) for one in entered]
     moment = first._replace(parts=others)
     whole = structs.replace(
         question_of(sites[0], scope.before, CHARTED), span=scope.span, snapshot=moment

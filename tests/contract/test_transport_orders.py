@@ -40,9 +40,8 @@ async def worker(log: MemoryLog) -> AsyncIterator[Worker]:
     await worker.start()
     await eventually(lambda: worker.owned() == EVERYTHING)
     yield worker
-    if not worker.app.should_stop:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await worker.stop()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await worker.stop()
 
 
 def handed(worker: Worker) -> list[bytes]:
@@ -253,3 +252,15 @@ async def test_whatever_the_order_a_generation_reads_on_where_it_was_acknowledge
         return all(begun.get((now, at)) == end + 1 for at, end in written.items())
 
     await eventually(is_read)
+
+
+async def test_a_worker_that_does_not_read_ends(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ended Faust's reader, without an error: the process ends, and the next one reads."""
+    monkeypatch.setattr(generations, "STILL_TICKS", 100)
+    await asyncio.sleep(3)  # an idle reader asks once a second, which is fifty of these ticks
+    assert not worker.app.crashed
+    await worker.app._fetcher.stop()
+    await eventually(lambda: worker.app.crashed)
+    assert "nothing reads them" in str(worker.app.crash_reason)

@@ -1,54 +1,9 @@
 """`make chaos`: break everything for ten minutes, as often as asked, with a seed each time."""
 
-import argparse
-import asyncio
-import random
-import signal
 import sys
-import tempfile
-import time
-from pathlib import Path
 
+from tests.chaos.command import command
 from tests.chaos.run import run
 
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, help="repeat the run of this seed")
-    parser.add_argument("--runs", type=int, default=1, help="how many runs, each with a new seed")
-    parser.add_argument("--minutes", type=float, default=10.0, help="least time of a run")
-    parser.add_argument("--faults", type=int, default=100, help="least faults of a run")
-    parser.add_argument("--rate", type=float, default=200.0, help="hits a second")
-    parser.add_argument("--quiet", action="store_true", help="print the results only")
-    options = parser.parse_args()
-
-    def say(text: str) -> None:
-        if not options.quiet:
-            sys.stdout.write(f"{time.strftime('%H:%M:%S')} {text}\n")
-            sys.stdout.flush()
-
-    # Whatever ends it, the services and stores it started end with it.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    failed = 0
-    for _ in range(options.runs):
-        seed = random.randrange(1 << 32) if options.seed is None else options.seed
-        with tempfile.TemporaryDirectory(prefix="luot-chaos-") as directory:
-            result = asyncio.run(
-                run(
-                    Path(directory),
-                    seed=seed,
-                    faults_wanted=options.faults,
-                    seconds=options.minutes * 60,
-                    rate=options.rate,
-                    say=say,
-                )
-            )
-        sys.stdout.write(f"{result.summary()}\n")
-        sys.stdout.flush()
-        failed += bool(result.problems)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(run, prog="python -m tests.chaos", description=__doc__, faults=100, rate=200))

@@ -68,14 +68,11 @@ class Watch:
         self.highest[site] = max(self.highest[site], numbers["total"])
 
 
-class Result(msgspec.Struct):
+class ChaosResult(msgspec.Struct, kw_only=True):
     """What a run found; `problems` is empty when every promise was kept.
 
     broken    connections that were closed before the answer
     repeated  requests that were sent again because of that or another fault
-    theirs    accepted hits of the other Luot
-    imported  how often an access log was imported, and `undone` how often that was undone
-    erased    how often a site was erased and made again
     """
 
     seed: int
@@ -87,20 +84,30 @@ class Result(msgspec.Struct):
     landed_unanswered: int
     broken: int
     repeated: int
-    theirs: int
     refused: dict[str, int]
     reads: int
     stale_reads: int
     settle_seconds: float
-    imported: int
-    undone: int
-    erased: int
     problems: list[str]
 
     def summary(self) -> str:
         """Return the figures as one line of JSON, without the list of faults."""
         values = msgspec.to_builtins(self)
         return json.dumps(values | {"faults": len(self.faults)})
+
+
+class Result(ChaosResult, kw_only=True):
+    """What a run found where everything broke.
+
+    theirs    accepted hits of the other Luot
+    imported  how often an access log was imported, and `undone` how often that was undone
+    erased    how often a site was erased and made again
+    """
+
+    theirs: int
+    imported: int
+    undone: int
+    erased: int
 
 
 async def run(

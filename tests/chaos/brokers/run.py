@@ -1,49 +1,27 @@
 """One run: hits go in, brokers and services break, all heals, and the books are compared."""
 
 import asyncio
-import json
 import random
 import time
 from pathlib import Path
-
-import msgspec
 
 from tests.chaos.books import Books, Generator
 from tests.chaos.brokers import faults
 from tests.chaos.brokers.freshness import Freshness
 from tests.chaos.brokers.world import BrokersWorld
 from tests.chaos.compare import landed_unanswered, settle
-from tests.chaos.run import REPEATS, Say, Watch, break_things, breaking
+from tests.chaos.run import REPEATS, ChaosResult, Say, Watch, break_things, breaking
 
 
-class BrokersResult(msgspec.Struct):
-    """What a run found; `problems` is empty when every promise was kept.
+class BrokersResult(ChaosResult, kw_only=True):
+    """What a run found where brokers broke.
 
     takeovers  seconds from the end of a worker until others owned what was its, the longest
     worst      seconds: how old the public numbers were at most
     """
 
-    seed: int
-    seconds: float
-    faults: list[str]
-    sent: int
-    accepted: int
-    unanswered: int
-    landed_unanswered: int
-    broken: int
-    repeated: int
-    refused: dict[str, int]
-    reads: int
-    stale_reads: int
     takeovers: float
     worst: float
-    settle_seconds: float
-    problems: list[str]
-
-    def summary(self) -> str:
-        """Return the figures as one line of JSON, without the list of faults."""
-        values = msgspec.to_builtins(self)
-        return json.dumps(values | {"faults": len(self.faults)})
 
 
 async def run(

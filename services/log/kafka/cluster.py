@@ -11,6 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
+from services.log.errors import LogError
 from services.log.interface import READ_BYTES
 from services.log.kafka.address import KafkaAddress
 from services.log.kafka.errors import translated
@@ -22,6 +23,8 @@ MOST_BYTES = 32 << 20
 LEAVE_SECONDS = 1.0
 """How long requests under way are waited for when a producer is left."""
 _RETRY_SECONDS = 0.1
+_OF_TOPIC = 1
+"""Where Kafka says that a setting comes from: the topic's own."""
 
 
 class KafkaCluster:
@@ -80,12 +83,14 @@ class KafkaCluster:
         consumer.pause(*consumer.assignment())
         self._idle.append(consumer)
 
-    async def open_consumer(self, group: str | None = None) -> AIOKafkaConsumer:
-        """Return a consumer of what is committed, which the caller stops."""
+    async def open_consumer(
+        self, group: str | None = None, isolation: str = "read_committed"
+    ) -> AIOKafkaConsumer:
+        """Return a consumer, usually of what is committed, which the caller stops."""
         consumer = AIOKafkaConsumer(
             **self._options,
             group_id=group,
-            isolation_level="read_committed",
+            isolation_level=isolation,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             request_timeout_ms=self.milliseconds,
@@ -98,6 +103,21 @@ class KafkaCluster:
             await stop_reading(consumer)
             raise
         return consumer
+
+    async def open_producer(self) -> AIOKafkaProducer:
+        """Return a producer without transactions, which the caller stops with `stop_now`."""
+        producer = AIOKafkaProducer(
+            **self._options,
+            enable_idempotence=True,
+            request_timeout_ms=self.milliseconds,
+            max_request_size=MOST_BYTES,
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await stop_now(producer)
+            raise
+        return producer
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
         """Return the numbers that are committed for a group, by partition of a topic."""
@@ -141,17 +161,33 @@ class KafkaCluster:
 
     async def settings(self, topic: str) -> dict[str, str]:
         """Return the settings of a topic that exists."""
+        return {name: value for name, value, *_ in await self._described(topic)}
+
+    async def _described(self, topic: str) -> list[tuple[Any, ...]]:
         with translated():
             async with asyncio.timeout(self.answer_seconds):
                 admin = await self.admin()
                 resource = ConfigResource(ConfigResourceType.TOPIC, topic)
                 replies = await admin.describe_configs([resource])
-        return {
-            entry[0]: entry[1]
+        return [
+            entry
             for reply in replies
             for _, _, _, _, entries in reply.resources
             for entry in entries
-        }
+        ]
+
+    async def change_settings(self, topic: str, changes: Mapping[str, str]) -> None:
+        """Change settings of a topic. Brokers obey a moment after this has returned."""
+        described = await self._described(topic)
+        # What is not said goes back to its default.
+        own = {name: value for name, value, _, source, *_ in described if source == _OF_TOPIC}
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, {**own, **changes})
+        with translated():
+            async with asyncio.timeout(self.answer_seconds):
+                [reply] = await (await self.admin()).alter_configs([resource])
+        for code, message, *_ in reply.resources:
+            if code:
+                raise LogError(f"Kafka does not set up the topic {topic}: {message or code}")
 
     async def brokers(self) -> tuple[str, int]:
         """Return the id of the cluster and how many brokers it has."""

@@ -7,13 +7,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from services.log import moving
-from services.log.admin import LogAdmin, copies_of, place
+from services.log.admin import place
 from services.log.entries import LogEntry
-from services.log.errors import LogError, LogInUseError, LogRefusedError
-from services.log.import_names import import_producer
+from services.log.errors import LogError
 from services.log.interface import ImportOutcome, Log, Record
-from services.log.moving import MoveReport, cancel, move
+from services.log.moving import MoveReport, move
 from services.log.open import open_log
 from services.model.partition import partition_of
 from tests.patience import rounds
@@ -64,7 +62,9 @@ async def append(log: Log, producer_id: str, first: int, last: int) -> None:
     for sequence in range(first, last + 1):
         await producer.append(
             [
-                LogEntry(number, producer_id, sequence, 1, b"%s %d" % (producer_id.encode(), sequence))
+                LogEntry(
+                    number, producer_id, sequence, 1, b"%s %d" % (producer_id.encode(), sequence)
+                )
                 for number in range(PARTITIONS)
             ]
         )
@@ -107,8 +107,8 @@ async def test_a_log_goes_from_redis_to_kafka_and_back(logs: tuple[Log, Log]) ->
         waiting.append(b"killed 1")
 
         report = await moved(source, target)
-        # The other partition has as many, without the import; of those nothing is counted.
-        assert (report.waiting, report.producers >= 2) == (2 * len(waiting) + 2, True) or True
+        assert report.entries > report.waiting > len(waiting)
+        assert report.producers >= 2
 
         after = await read(target, PARTITION, least=len(before) + 1)
         assert [record.value for record in after] == [*(r.value for r in before), b"killed 1"]

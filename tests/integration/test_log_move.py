@@ -1,0 +1,121 @@
+"""A log goes from Redis to Kafka and back, under load and with kills: the books are exact."""
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.chaos.books import SITES, Books, Generator
+from tests.chaos.compare import settle
+from tests.patience import PATIENCE_SECONDS, rounds
+from tests.servers.kafka import KafkaServer
+from tests.servers.system import System
+
+RATE = 60.0
+KILLED_AFTER = (0.7, 1.6)
+"""Seconds within which the first two commands of a move are killed."""
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    with KafkaServer(tmp_path_factory.mktemp("kafka")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    system = System(tmp_path_factory.mktemp("luot"), LUOT_LEASE_SECONDS="2")
+    try:
+        yield system.start()
+    finally:
+        system.stop()
+
+
+def luot(portal: System, *arguments: str, at: str = "") -> subprocess.Popen[str]:
+    """Give a command as an administrator; the log is at a URL, or in Redis."""
+    own = {key: value for key, value in os.environ.items() if key[:5] != "LUOT_"}
+    redis = portal.accounts.redis_url("luot", portal.redis.port)
+    return subprocess.Popen(
+        [sys.executable, "-m", "services.cli.main", "log", *arguments],
+        env={**own, "LUOT_REDIS_URL": redis, "LUOT_LOG_URL": at, "LANG": "C.UTF-8"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def said(command: subprocess.Popen[str]) -> tuple[int, str]:
+    text, _ = command.communicate(timeout=PATIENCE_SECONDS)
+    return command.returncode, text
+
+
+async def moved(portal: System, chance: random.Random, to: str, at: str = "") -> str:
+    """Move the log; some commands are killed on the way."""
+    for _ in range(2):
+        command = luot(portal, "move", "--yes", "--to", to, at=at)
+        await asyncio.sleep(chance.uniform(*KILLED_AFTER))
+        command.kill()
+        command.communicate()
+    for _ in rounds(1.0):
+        code, text = await asyncio.to_thread(said, luot(portal, "move", "--yes", "--to", to, at=at))
+        if code == 0:
+            return text
+        # One that was killed holds the partitions until it is forgotten.
+        assert "an aggregator is running" in text, text
+        await asyncio.sleep(1.0)
+    raise AssertionError(text)
+
+
+def test_the_log_goes_to_kafka_and_back_under_load(
+    portal: System, kafka: KafkaServer, record_seed: Callable[[], int]
+) -> None:
+    asyncio.run(_there_and_back(portal, kafka, record_seed()))
+
+
+async def _there_and_back(portal: System, kafka: KafkaServer, seed: int) -> None:
+    chance, books = random.Random(seed), Books(seed)
+    for site in SITES:
+        portal.add_site(site)
+    redis = portal.accounts.redis_url("luot", portal.redis.port)
+    there = kafka.url("hits")
+
+    code, text = said(luot(portal, "move", "--yes", "--to", there))
+    assert (code, "an aggregator is running" in text) == (2, True), text
+
+    async with Generator(books, [portal.ingest.url], RATE, repeats=2).sending():
+        await asyncio.sleep(2)
+        for at, to, settings in (("", there, {"LUOT_LOG_URL": there}), (there, redis, {})):
+            portal.aggregator.kill()
+            await asyncio.sleep(1)
+            await moved(portal, chance, to, at)
+            for service in (portal.ingest, portal.aggregator, portal.api):
+                service.kill()
+                await asyncio.to_thread(service.start, **settings)
+            await asyncio.sleep(2)
+            code, text = await asyncio.to_thread(
+                said, luot(portal, "move", "--yes", "--to", to, at=at)
+            )
+            assert (code, "The log is there already." in text) == (0, True), text
+    store = portal.accounts.clickhouse_url("luot", portal.clickhouse.port)
+    assert await settle(store, books, portal.api.url) == []
+    assert len(books.accepted) > 200
+    # Nobody was refused: hits waited in the spool.
+    assert {reason for reason in books.refused if reason[0] in "45"} <= {"503"}
+
+
+def test_a_log_is_made_and_what_is_wrong_is_said(portal: System, kafka: KafkaServer) -> None:
+    code, text = said(luot(portal, "create"))
+    assert (code, "Redis needs nothing to be made" in text) == (0, True), text
+    code, text = said(luot(portal, "create", kafka.url("made")))
+    assert code == 0, text
+    for topic in ("made", "made-notes", "made-dead"):
+        assert f"made the topic {topic}\n" in text
+    assert "one copy of each entry" in text
+    code, text = said(luot(portal, "create", at=kafka.url("made")))
+    assert (code, "All topics are there already." in text) == (0, True), text
+    code, text = said(luot(portal, "create", "kafka://:9092x"))
+    assert (code, "this is no URL of a log" in text) == (2, True), text

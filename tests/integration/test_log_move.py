@@ -16,8 +16,8 @@ from tests.servers.kafka import KafkaServer
 from tests.servers.system import System
 
 RATE = 60.0
-KILLED_AFTER = (0.7, 1.6)
-"""Seconds within which the first two commands of a move are killed."""
+KILLED_WITHIN = 0.6
+"""Seconds after ingest was made to spool, within which the first command of a move is killed."""
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,10 @@ def luot(portal: System, *arguments: str, at: str = "") -> subprocess.Popen[str]
     """Give a command as an administrator; the log is at a URL, or in Redis."""
     own = {key: value for key, value in os.environ.items() if key[:5] != "LUOT_"}
     redis = portal.accounts.redis_url("luot", portal.redis.port)
+    own |= {"LUOT_REDIS_URL": redis, "LUOT_LOG_URL": at, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "services.cli.main", "log", *arguments],
-        env={**own, "LUOT_REDIS_URL": redis, "LUOT_LOG_URL": at, "LANG": "C.UTF-8"},
+        env=own,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -54,13 +55,18 @@ def said(command: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 async def moved(portal: System, chance: random.Random, to: str, at: str = "") -> str:
-    """Move the log; some commands are killed on the way."""
-    for _ in range(2):
-        command = luot(portal, "move", "--yes", "--to", to, at=at)
-        await asyncio.sleep(chance.uniform(*KILLED_AFTER))
-        command.kill()
-        command.communicate()
+    """Move the log; the first command that gets far enough is killed on the way."""
+    killed = False
     for _ in rounds(1.0):
+        if not killed:
+            command = luot(portal, "move", "--yes", "--to", to, at=at)
+            assert command.stdout is not None
+            line = await asyncio.to_thread(command.stdout.readline)
+            if killed := "into its spool" in line:
+                await asyncio.sleep(chance.uniform(0, KILLED_WITHIN))
+            command.kill()
+            command.communicate()
+            continue
         code, text = await asyncio.to_thread(said, luot(portal, "move", "--yes", "--to", to, at=at))
         if code == 0:
             return text

@@ -15,13 +15,18 @@ from services.log.import_names import SALT_SECONDS
 from services.log.interface import REMEMBERED_SECONDS
 from services.log.redis import entry_ids
 from services.log.redis.errors import translated
+from services.log.redis.memory_headroom import WRITES_WHEN_FULL
 
 _LAST = "18446744073709551615-18446744073709551615"
 _CLOCK_SECONDS = 60
 """How far the clock of this server may be behind the log before it."""
 
+# A log is moved also because it has filled Redis.
+_MARK = f"""{WRITES_WHEN_FULL}
+return redis.call('SET', KEYS[1], ARGV[1])
+"""
 # After the greatest id, XADD finds none; what is in the stream can be read and trimmed.
-_SEAL = """
+_SEAL = f"""{WRITES_WHEN_FULL}
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('XADD', KEYS[1], ARGV[1], 'x', '')
   redis.call('XDEL', KEYS[1], ARGV[1])
@@ -29,7 +34,7 @@ else
   redis.call('XSETID', KEYS[1], ARGV[1])
 end
 """
-_UNSEAL = """
+_UNSEAL = f"""{WRITES_WHEN_FULL}
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 if last then
   redis.call('XSETID', KEYS[1], last[1])
@@ -38,7 +43,7 @@ else
 end
 """
 # One entry that comes and goes: a reader is told that the log does not reach to its beginning.
-_CLEAR = """
+_CLEAR = f"""{WRITES_WHEN_FULL}
 redis.call('DEL', KEYS[1])
 redis.call('XDEL', KEYS[1], redis.call('XADD', KEYS[1], '*', 'x', ''))
 """
@@ -75,7 +80,8 @@ class RedisAdmin(LogAdmin):
             if mark is None:
                 await self._redis.delete(keys.MOVE)
             else:
-                await self._redis.set(keys.MOVE, msgspec.json.encode(mark))
+                text = msgspec.json.encode(mark).decode()
+                await self._redis.eval(_MARK, 1, keys.MOVE, text)
 
     async def seal(self) -> None:
         """See LogAdmin. A script that appends is over before this one, or finds no id."""

@@ -11,7 +11,7 @@ import pytest
 from services.log.entries import LogEntry
 from services.log.errors import LogError
 from services.log.open import open_log
-from tests.patience import rounds
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.kafka import KafkaServer
 
 PARTITIONS = 4
@@ -69,6 +69,16 @@ async def sequences(url: str) -> list[list[int]]:
     return found
 
 
+async def last_sequences(url: str) -> dict[int, int]:
+    """Return the last sequence in each partition, as a producer with the id is told."""
+    log = open_log(url, partitions=PARTITIONS)
+    producer = log.producer(20.0)
+    last = await producer.open(PRODUCER)
+    await producer.close()
+    await log.close()
+    return last
+
+
 @pytest.mark.timeout(900)
 async def test_each_entry_is_in_the_log_once_whatever_is_killed(
     kafka: KafkaServer, record_seed: Callable[[], int]
@@ -91,15 +101,15 @@ async def test_each_entry_is_in_the_log_once_whatever_is_killed(
             process.kill()
             process.join()
 
-    log = open_log(url, partitions=PARTITIONS)
-    producer = log.producer(20.0)
-    last = await producer.open(PRODUCER)
-    await producer.close()
-    await log.close()
-    for _ in rounds(0.1):
-        found = await sequences(url)
-        if [each[-1:] for each in found] == [[last[number]] for number in range(PARTITIONS)]:
-            break
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        last = await last_sequences(url)
+        while True:
+            found = await sequences(url)
+            if [each[-1:] for each in found] == [[last[number]] for number in range(PARTITIONS)]:
+                break
+            # Printed where this never ends.
+            print(f"last {last}, found {[each[-3:] for each in found]}")  # noqa: T201
+            await asyncio.sleep(1.0)
     for number, each in enumerate(found):
         assert each == list(range(1, last[number] + 1)), "none lost, none doubled, in order"
     assert min(last.values()) > KILLS, "something was appended between the kills"

@@ -1,7 +1,7 @@
 """The clients that everything of one Kafka log shares."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -15,6 +15,7 @@ from services.log.errors import LogError
 from services.log.interface import READ_BYTES
 from services.log.kafka.address import KafkaAddress
 from services.log.kafka.errors import translated
+from services.runtime.tasks import end
 
 LEAST_SECONDS = 5.0
 """A call to Kafka is several requests to several brokers, the first one of connections, too."""
@@ -65,7 +66,7 @@ class KafkaCluster:
                 try:
                     await asyncio.wait_for(admin.start(), self.answer_seconds)
                 except BaseException:
-                    await admin.close()
+                    await _stopped(admin.close())
                     raise
                 self._admin = admin
             return self._admin
@@ -241,18 +242,16 @@ class KafkaCluster:
             await stop_reading(client)
         admin, self._admin = self._admin, None
         if admin is not None:
-            await admin.close()
+            await _stopped(admin.close())
 
 
 async def stop_reading(consumer: AIOKafkaConsumer) -> None:
     """Close a consumer.
 
     Its fetcher swallows a cancellation that comes while it gives up an earlier assignment, and
-    would be waited for without end. A second one ends it.
+    would be waited for without end.
     """
-    with suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(LEAVE_SECONDS):
-            await consumer.stop()
+    await _stopped(consumer.stop())
 
 
 async def stop_now(producer: AIOKafkaProducer) -> None:
@@ -260,13 +259,20 @@ async def stop_now(producer: AIOKafkaProducer) -> None:
 
     What was not sent is never sent: futures of it stay undone, and are the caller's to cancel.
     """
-    with suppress(KafkaError, OSError, TimeoutError):
-        # Otherwise it would try to send that first, for as long as a request may take.
-        async with asyncio.timeout(LEAVE_SECONDS):
-            await producer._sender.close()  # noqa: SLF001
-    with suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(LEAVE_SECONDS):
-            await producer.stop()
+    # Otherwise it would try to send that first, for as long as a request may take.
+    await _stopped(producer._sender.close())  # noqa: SLF001
+    await _stopped(producer.stop())
+
+
+async def _stopped(stopping: Coroutine[Any, Any, None]) -> None:
+    """Wait for what closes a client, but not for long; a cancellation that is lost is repeated."""
+    task = asyncio.ensure_future(stopping)
+    try:
+        await asyncio.wait({task}, timeout=LEAVE_SECONDS)
+    finally:
+        await end(task)
+    with suppress(KafkaError, OSError, asyncio.CancelledError):
+        task.result()
 
 
 def notes_topic(topic: str) -> str:

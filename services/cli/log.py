@@ -48,7 +48,9 @@ def move(
     """Move the log from LUOT_LOG_URL to another server; no hit is lost or counted twice.
 
     1. Stop every aggregator; let ingest and API run.
+
     2. Give this command. Ingest takes hits into its spool from now on.
+
     3. Set LUOT_LOG_URL to the new log everywhere, and start ingest, aggregator and API again:
     ingest drains its spool there.
 

@@ -105,8 +105,8 @@ class KafkaAdmin(LogAdmin):
             transaction_timeout_ms=TRANSACTION_MS,
             request_timeout_ms=self._cluster.milliseconds,
         )
-        await probe.start()
         try:
+            await probe.start()
             await probe.begin_transaction()
             try:
                 await probe.send_and_wait(self._topic.name, _PROBE, partition=number)

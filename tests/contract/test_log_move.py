@@ -52,7 +52,7 @@ async def logs(redis: RedisServer, kafka: KafkaServer) -> AsyncIterator[tuple[Lo
 
 
 async def moved(source: Log, target: Log) -> MoveReport:
-    return await move(source, target, REPLAY_MS, lambda _: None)
+    return await move(source, target, REPLAY_MS, lambda: None)
 
 
 async def append(log: Log, producer_id: str, first: int, last: int) -> None:

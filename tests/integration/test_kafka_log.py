@@ -14,7 +14,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from services.log.drivers.kafka import KafkaLog
 from services.log.entries import LogEntry
 from services.log.errors import LogError, LogRefusedError
-from services.log.kafka.safety import HITS
+from services.log.kafka.address import KafkaAddress
+from services.log.kafka.cluster import KafkaCluster
+from services.log.kafka.safety import DESCRIBE_LOG_DIRS, HITS
 from services.log.open import open_log
 from tests.integration.imports.world import line, run
 from tests.patience import PATIENCE_SECONDS, rounds
@@ -107,6 +109,14 @@ async def test_a_topic_that_deletes_hits_is_refused(
     await log.close()
 
 
+async def test_brokers_of_kafka_4_2_are_told_from_later_ones(kafka: KafkaServer) -> None:
+    cluster = KafkaCluster(KafkaAddress.parse(kafka.url("hits")), 5.0)
+    # Kafka 4.3 takes version 5.
+    assert await cluster.newest_version(DESCRIBE_LOG_DIRS) == 4
+    assert await cluster.newest_version(9999) == -1
+    await cluster.close()
+
+
 async def test_a_topic_with_more_partitions_than_it_was_made_with_is_refused(
     kafka: KafkaServer, admin: AIOKafkaAdminClient
 ) -> None:
@@ -178,6 +188,7 @@ def test_the_tail_the_doctor_and_an_import_go_through_kafka(portal: System, tmp_
     assert [check for check in checks.values() if check["ok"] is False] == []
     assert "1 broker of" in checks["Kafka"]["found"]
     assert "one copy of each entry" in checks["topic portal"]["found"]
+    assert "Kafka's version" not in checks
 
 
 def test_what_a_killed_aggregator_had_is_counted_once_by_the_next(portal: System) -> None:

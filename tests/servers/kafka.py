@@ -14,7 +14,7 @@ from tests.require import program
 from tests.servers.process import ServerProcess
 from tests.servers.redis import free_port
 
-VERSION = "4.4.0"
+VERSION = "4.2.2"
 USER, PASSWORD = "luot", "hush-hush"
 """Who may use the listener with TLS and SASL."""
 LISTENERS = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL"

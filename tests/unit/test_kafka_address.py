@@ -7,7 +7,7 @@ import pytest
 
 from services.ingest.settings import IngestSettings
 from services.log.kafka.address import KafkaAddress
-from services.log.kafka.safety import HITS, unsafe
+from services.log.kafka.safety import HITS, lost_markers, unsafe
 from services.log.open import log_of
 from services.settings import Settings, SettingsError
 
@@ -97,3 +97,10 @@ def test_a_single_copy_is_said_but_not_refused() -> None:
     [check] = unsafe("hits", HITS, {**SAFE, "min.insync.replicas": "1"}, 1, brokers=1)
     assert check.ok is None
     assert "one broker" in check.value
+
+
+@pytest.mark.parametrize(("newest", "said"), [(-1, 0), (4, 0), (5, 1), (6, 1)])
+def test_brokers_that_lose_ends_of_transactions_are_told(newest: int, said: int) -> None:
+    checks = lost_markers(newest)
+    assert [check.ok for check in checks] == [None] * said
+    assert all("counted twice" in check.value and "4.2" in check.advice for check in checks)

@@ -14,7 +14,7 @@ from services.log.kafka.notes import KafkaNotes, NotesChange
 from services.log.kafka.positions import KafkaPositions, group_of
 from services.log.kafka.producer import KafkaProducer
 from services.log.kafka.reader import KafkaReader
-from services.log.kafka.safety import HITS, NOTES, unsafe
+from services.log.kafka.safety import DESCRIBE_LOG_DIRS, HITS, NOTES, lost_markers, unsafe
 from services.log.kafka.topic import KafkaTopic
 from services.log.moved import moved_check
 from services.log.server_memory import LogMemory
@@ -107,6 +107,7 @@ class KafkaLog(Log):
         cluster, brokers = await self._cluster.brokers()
         named = "1 broker" if brokers == 1 else f"{brokers} brokers"
         checks = [ServerCheck("Kafka", True, f"{named} of {cluster}")]
+        checks += lost_markers(await self._cluster.newest_version(DESCRIBE_LOG_DIRS))
         if left := moved_check(await self.admin.mark()):
             # Its settings are those of a log that takes nothing.
             return checks + left

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import ApiVersionRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from services.log.errors import LogError
@@ -196,6 +197,22 @@ class KafkaCluster:
             async with asyncio.timeout(self.answer_seconds):
                 cluster: dict[str, Any] = await (await self.admin()).describe_cluster()
         return str(cluster["cluster_id"]), len(cluster["brokers"])
+
+    async def newest_version(self, api_key: int) -> int:
+        """Return the newest version of a request that some broker takes; -1 where none knows it."""
+        with translated():
+            async with asyncio.timeout(self.answer_seconds):
+                admin = await self.admin()
+                cluster: dict[str, Any] = await admin.describe_cluster()
+                client = admin._client  # noqa: SLF001
+                replies = [
+                    await client.send(broker["node_id"], ApiVersionRequest())
+                    for broker in cluster["brokers"]
+                ]
+        versions = [
+            newest for reply in replies for key, _, newest in reply.api_versions if key == api_key
+        ]
+        return max(versions, default=-1)
 
     async def replicas(self, topic: str) -> int:
         """Return how many copies a topic that exists has, of the partition with the fewest."""

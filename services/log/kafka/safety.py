@@ -37,6 +37,32 @@ _WHY = {
 _IN_SYNC = "min.insync.replicas"
 
 
+DESCRIBE_LOG_DIRS = 35
+"""The number of a request whose newest version tells Kafka 4.3 from those before."""
+_MARKERS_LOST_SINCE = 5
+
+
+def lost_markers(describe_log_dirs: int) -> list[ServerCheck]:
+    """Say that brokers are of a Kafka that loses ends of transactions (KAFKA-20734).
+
+    It takes the end of a transaction for written in a partition that has no leader at the moment,
+    as all have where the only broker comes back after it was killed. Entries of it are then in the
+    log or not, as the next transaction of the producer ends, and may be there twice; readers wait
+    until then. Brokers do not tell their version; what requests they take does.
+    """
+    if describe_log_dirs < _MARKERS_LOST_SINCE:
+        return []
+    return [
+        ServerCheck(
+            "Kafka's version",
+            None,
+            "4.3 or newer: when brokers are killed, hits can be counted twice, or none be counted"
+            " until the next ones come (KAFKA-20734)",
+            "Run Kafka 4.2 until yours has the correction",
+        )
+    ]
+
+
 def unsafe(
     topic: str, wanted: Mapping[str, str], present: Mapping[str, str], replicas: int, brokers: int
 ) -> list[ServerCheck]:

@@ -140,7 +140,8 @@ async def test_a_log_goes_from_redis_to_kafka_and_back(logs: tuple[Log, Log]) ->
         with pytest.raises(LogError, match="was moved to"):
             await source.check(unsafe_eviction=False)
         with pytest.raises(LogError):
-            await append(source, producer, 1, 1)
+            # As large as the smallest batch of hits is.
+            await append(source, 20 * producer, 1, 1)
         assert [check.ok for check in await source.examine() if check.name == "move"] == [False]
         assert await moved(source, target) == MoveReport()
         await target.check(unsafe_eviction=False)

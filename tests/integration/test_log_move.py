@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -94,13 +95,16 @@ async def _there_and_back(portal: System, kafka: KafkaServer, seed: int) -> None
 
     async with Generator(books, [portal.ingest.url], RATE, repeats=2).sending():
         await asyncio.sleep(2)
-        for at, to, settings in (("", there, {"LUOT_LOG_URL": there}), (there, redis, {})):
+        for at, to, settings in (
+            ("", there, {"LUOT_LOG_URL": there}),
+            (there, redis, dict[str, str]()),
+        ):
             portal.aggregator.kill()
             await asyncio.sleep(1)
             await moved(portal, chance, to, at)
             for service in (portal.ingest, portal.aggregator, portal.api):
                 service.kill()
-                await asyncio.to_thread(service.start, **settings)
+                await asyncio.to_thread(partial(service.start, **settings))
             await asyncio.sleep(2)
             code, text = await asyncio.to_thread(
                 said, luot(portal, "move", "--yes", "--to", to, at=at)

@@ -1,5 +1,6 @@
 # make up     run Luot: installs into .venv, starts the embedded stores, prints the URL
 # make test   pass the tests; PYTHON=python3.13 passes them with another Python
+# make test-at AT=2028-02-29T23:59:50+07:00  the tests at another time of day: CONTRIBUTING.md
 # make quick  while you write, under a minute on two cores: make check and the unit tests. It leaves
 #             out property tests (such as test_fold.py, which draws many examples) and everything
 #             that starts a server or a browser: contract, integration, chaos, browser, fuzz.
@@ -35,6 +36,7 @@ endif
 endif
 BIN := $(VENV)/bin
 UP_ARGS ?=
+AT ?= $(shell date -Iseconds)
 TEST_ARGS ?= -n 5 --dist loadfile --no-loadscope-reorder
 # What runs promtool and lint-imports, and no code of services/, is left out.
 COVERAGE_ARGS ?= tests/unit tests/contract -m "not hypothesis" \
@@ -46,7 +48,7 @@ ATTACK_ARGS ?=
 DRILL_ARGS ?=
 COMPOSE_ARGS ?=
 
-.PHONY: up test quick fmt check coverage chaos soak attack install-test kube-check drill \
+.PHONY: up test test-at quick fmt check coverage chaos soak attack install-test kube-check drill \
 	compose-test sbom navigations widget dashboards bench lock clean
 .DELETE_ON_ERROR:
 # Some containers forbid it: each of hundreds of processes would compile all of Luot again.
@@ -57,6 +59,9 @@ up: $(VENV)/.standalone
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(TEST_ARGS)
+
+test-at: $(VENV)/.dev
+	$(BIN)/python -m tests.clock $(AT) $(TEST_ARGS)
 
 navigations: $(VENV)/.dev
 	NAVIGATIONS=300 $(BIN)/python -m pytest tests/browser/engines/test_navigations.py --timeout 3600

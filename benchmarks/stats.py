@@ -26,7 +26,7 @@ from services.store.open import open_store
 
 HITS = 5_000_000
 DAYS = 365
-RUNS = 5
+RUNS = 3
 DAYS_AT_ONCE = 20
 QUIET_POLLS = 20
 FIRST_DAY = to_day(date(2025, 1, 1))

@@ -71,7 +71,7 @@ class Aggregator:
         folder = self._running.enter_context(tempfile.TemporaryDirectory(prefix="luot-aggregator-"))
         self.app = create_app(settings, broker or settings.log_at, Path(folder))
         self._dead_letters = DeadLetters(raw_topic(self.app, keys.DEAD))
-        self.app.agent(raw_topic(self.app, keys.TOPIC), name="fold")(self._read)
+        self.app.add_agent("fold", raw_topic(self.app, keys.TOPIC), self._read)
         self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
 
     # Read

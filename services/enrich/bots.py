@@ -69,7 +69,7 @@ _TOOLS = (*(rf"^{name}\b" for name in _LEADING.split()), *re.findall(r"\S+", _AN
 # One product and nothing else, Name/1.2: monitors, balancers and tools. Telephones that said as
 # little have figures in their names.
 _ONE_PRODUCT = re.compile(r"[A-Za-z][A-Za-z_-]*(?:\.[A-Za-z]+)*/v?\d[\w.-]*")
-_tools = crawler_lists.PatternSet(enumerate(_TOOLS), "(?i)")
+_tools = crawler_lists.PatternSet(enumerate(_TOOLS), any_case=True)
 
 
 class Reason(StrEnum):

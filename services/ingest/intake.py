@@ -127,9 +127,10 @@ class Intake:
             over_room=self._over_room,
             foreign=self._foreign,
         )
+        self._batcher = Batcher(settings.partitions)
         self._commit = GroupCommit(
             self._producer,
-            Batcher(settings.partitions),
+            self._batcher,
             self._spool,
             self._breaker,
             window_seconds=settings.group_commit_ms / 1000,
@@ -160,6 +161,8 @@ class Intake:
         await asyncio.to_thread(agents.warm)
         try:
             await self._spool.open()
+            # Whoever adopts the spool, even an empty one, knows whose appends may be in doubt.
+            self._batcher.producer = self._spool.own.path.name
             await self._open()
         except SpoolError as error:
             await self._close()

@@ -1,6 +1,19 @@
-"""Tunes Python's garbage collector for a process that serves requests."""
+"""Tunes Python's garbage collector: for a start, for a process that serves, for an end."""
 
+import atexit
 import gc
+
+_STARTING = (50_000, 20, 100)
+
+
+def begin() -> None:
+    """Collect less often while everything is imported, and not at the end of the process.
+
+    Modules make many objects and no garbage. At the end Python would look at each of them again:
+    for a command that is a tenth to a fifth of its processor time.
+    """
+    gc.set_threshold(*_STARTING)
+    atexit.register(gc.freeze)
 
 
 def tune(young: int = 10_000, old: int = 100) -> None:

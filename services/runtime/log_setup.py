@@ -12,7 +12,7 @@ from pythonjsonlogger.msgspec import MsgspecFormatter
 
 from services.runtime import request_id
 
-_TALKATIVE = ("faust", "mode", "httpx", "httpcore")
+_TALKATIVE = ("faust", "mode", "httpx", "httpcore", "aiokafka")
 """Libraries that log each start of each of their parts, or each request."""
 
 _FIELDS = {

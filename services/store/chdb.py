@@ -1,9 +1,10 @@
 """The store embedded in the process: the same engine as the server, on a folder."""
 
 import re
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from services.runtime import file_locks
@@ -61,9 +62,7 @@ class EmbeddedSession(StoreSession):
     """One connection to the engine in this process."""
 
     def __init__(self, path: Path, settings: Mapping[str, int]) -> None:
-        # Takes a second and 250 MB, so only who opens an embedded store imports it.
-        from chdb.session import Session as EngineSession
-
+        session = _engine()
         self._path = path
         self._format = NativeFormat()
         # A comment before each statement, by which it can be found and ended.
@@ -71,7 +70,7 @@ class EmbeddedSession(StoreSession):
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
             with without_cgroup_trace():
-                self._engine: Any = cast("Any", EngineSession)(str(path))
+                self._engine = session(str(path))
         except (OSError, RuntimeError) as error:
             raise _cannot_open(path, error) from error
         self.execute(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
@@ -135,6 +134,22 @@ class EmbeddedSession(StoreSession):
             raise (fault(int(match[1]), match[2]) if match else StoreError(str(error))) from None
         except MISFIT as error:
             raise misfit(error) from None
+
+
+def _engine() -> Any:
+    """Import the engine. It takes 240 MB, so only who opens an embedded store does so.
+
+    With it comes pyarrow where it is installed, for results as tables of Arrow: 44 MB and a third
+    of the time, and nothing here asks for them. It is kept away meanwhile, by any thread.
+    """
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("pyarrow", None)
+    try:
+        from chdb.session import Session
+    finally:
+        if modules.get("pyarrow", modules) is None:
+            modules.pop("pyarrow", None)
+    return Session
 
 
 def _cannot_open(path: Path, error: Exception) -> StoreError:

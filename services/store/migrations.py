@@ -71,15 +71,17 @@ async def migrate(store: Store, known: list[Migration] | None = None) -> list[st
             f"the store has the schema of a newer Luot ({', '.join(newer)}); this one knows it up"
             f" to number {newest}: run the newer version, or restore a backup made before it"
         )
-    applied = []
-    for migration in known:
-        if migration.number in recorded:
-            continue
-        for statement in migration.statements:
-            await _run(store, statement)
-        await store.insert("migrations", {"number": [migration.number], "name": [migration.name]})
-        applied.append(migration.name)
-    return applied
+    lacking = [migration for migration in known if migration.number not in recorded]
+    # A new store records them all at once: each record is a part on the disk.
+    steps = [[migration] for migration in lacking] if recorded else [lacking]
+    for step in steps:
+        for migration in step:
+            for statement in migration.statements:
+                await _run(store, statement)
+        numbers = [migration.number for migration in step]
+        names = [migration.name for migration in step]
+        await store.insert("migrations", {"number": numbers, "name": names})
+    return [migration.name for migration in lacking]
 
 
 async def _run(store: Store, statement: str) -> None:

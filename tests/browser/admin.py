@@ -1,5 +1,6 @@
 """A `luot up` with a past, and people who sign in to it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from services.model.site import DEFAULT_TIMEZONE
 from tests.patience import PATIENCE_SECONDS
 from tests.servers.up import BROWSER, ROOT, Up, environ
 
 ADMIN = "admin"
+KEEP_PICTURES = "LUOT_TEST_PICTURES"
 DESKTOP = {"width": 1080, "height": 700}
 PHONE = {"width": 360, "height": 740}
 
@@ -24,7 +27,8 @@ def up_with_past(data: Path, past: str = "past", port: int = 0, **settings: str)
     """Start Luot on a folder that has a past: sixty days of hits, or what another module makes."""
     data.mkdir()
     made = [sys.executable, "-m", f"tests.browser.{past}", str(data)]
-    subprocess.run(made, env=environ(), cwd=ROOT, check=True, timeout=120)
+    zone = {"PAST_ZONE": DEFAULT_TIMEZONE} if os.environ.get(KEEP_PICTURES) else {}
+    subprocess.run(made, env=environ(**zone), cwd=ROOT, check=True, timeout=120)
     return Up(data, port, **settings)
 
 

@@ -1,7 +1,7 @@
 """A province of twelve portals with the months that an office compares, as past.py makes them.
 
-`python -m tests.browser.province FOLDER` writes the store, and the views of each site and month
-into the file `views.json` beside it.
+`python -m tests.browser.province FOLDER` writes the store, and into the file `past.json` beside it
+those months and the views of each site and month.
 """
 
 import asyncio
@@ -21,8 +21,9 @@ from services.model.hit import Hit, Visit
 from services.model.kept_apart import Apart, name_of
 from services.model.site import Site
 from tests.browser.past import of_day, write
+from tests.noon import zone_at_noon
 
-VIEWS = "views.json"
+PAST = "past.json"
 NAMES = {
     "cao-lanh": "Phường Cao Lãnh",
     "my-tho": "Phường Mỹ Tho",
@@ -37,8 +38,15 @@ NAMES = {
     "thap-muoi": "Xã Tháp Mười",
     "tan-phuoc": "Xã Tân Phước",
 }
+ZONE = zone_at_noon()
 SITES = tuple(
-    Site(slug=slug, name=name, hosts=(f"{slug}.example",), search_parameters=("q",))
+    Site(
+        slug=slug,
+        name=name,
+        hosts=(f"{slug}.example",),
+        search_parameters=("q",),
+        timezone=ZONE,
+    )
     for slug, name in NAMES.items()
 )
 _APART = {
@@ -58,7 +66,7 @@ def months(today: date) -> tuple[date, date, date]:
 def made_up(now_ms: int) -> list[Hit]:
     """Return the hits of those three months and of this one, ordered by time."""
     chance = random.Random(17)
-    today = local_day(now_ms, SITES[0].timezone)
+    today = local_day(now_ms, ZONE)
     last, before, year_before = map(to_day, months(to_date(today)))
     # A month later it is the first of the next one, however long the month was.
     after = to_day((to_date(year_before) + timedelta(days=31)).replace(day=1))
@@ -104,7 +112,8 @@ def views(hits: list[Hit]) -> dict[str, dict[str, int]]:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    made = made_up(int(time.time() * 1000))
-    (folder / VIEWS).write_text(json.dumps(views(made)), "utf-8")
+    folder, now = Path(sys.argv[1]), int(time.time() * 1000)
+    made = made_up(now)
+    compared = [str(month)[:7] for month in months(to_date(local_day(now, ZONE)))]
+    (folder / PAST).write_text(json.dumps({"months": compared, "views": views(made)}), "utf-8")
     asyncio.run(write(folder, SITES, made))

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.admin import (
     ADMIN,
     DESKTOP,
+    KEEP_PICTURES,
     PHONE,
     Desk,
     first_password,
@@ -21,7 +22,6 @@ from tests.browser.admin import (
 from tests.servers.up import ROOT, Up
 
 PICTURES = ROOT / "docs" / "img" / "admin"
-KEEP_PICTURES = "LUOT_TEST_PICTURES"
 MAX_BYTES = 100_000
 PAGES = {
     "sites": "/admin",
@@ -147,6 +147,40 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     assert wrong == {}
     # The page that is not there says so, in the console too.
     desk.wrong = [said for said in desk.wrong if "404" not in said]
+    desk.close()
+
+
+@pytest.mark.parametrize("look", ["phone", "light"])
+def test_the_other_pages_of_a_site_are_a_menu_that_closes(
+    browser: Browser, up: Up, session: object, look: str
+) -> None:
+    desk = sit_down(browser, up, session, look)
+    page = desk.open("/admin/sites/mytho")
+    titles = page.get_by_role("link", name="Tiêu đề trang")
+    expect(titles).to_be_hidden()
+    menu = page.locator("summary", has_text="Mục khác")
+    menu.focus()
+    page.keyboard.press("Enter")
+    expect(titles).to_be_visible()
+    assert problems(page) == []
+    assert widest(page) <= LOOKS[look]["viewport"]["width"]  # type: ignore[index]
+    for link in page.locator(".pages li a").all():
+        box = link.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0, "it is on the screen"
+    page.keyboard.press("Escape")
+    expect(titles).to_be_hidden()
+    expect(menu).to_be_focused()
+    menu.click()
+    page.locator("h1").click()
+    expect(titles).to_be_hidden()
+    menu.click()
+    titles.click()
+    expect(page).to_have_url(re.compile(r"/mytho/titles$"))
+
+    page = desk.open("/admin/audit")
+    inner, outer = page.locator(".card.list").evaluate("(l) => [l.scrollWidth, l.clientWidth]")
+    assert inner <= outer, "the audit log is read without scrolling sideways"
     desk.close()
 
 

@@ -66,6 +66,7 @@ def test_a_flood_is_found_looked_at_taken_back_and_given_back(
     wait_for_total(page, up, whole)
 
     page.goto(f"{up.url}/admin/sites/mytho?period=day&filters=event:page=={path}")
+    page.get_by_text("Mục khác").click()
     page.get_by_role("link", name="Điều chỉnh").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Điều chỉnh số liệu")
     expect(page.get_by_label("Trang", exact=True)).to_have_value(path)

@@ -1,14 +1,23 @@
 """A person opens the pages of the site `demo` in a browser, and sees the counter count."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.admin import up_with_past
 from tests.browser.conftest import Visit, becomes
 from tests.servers.up import Up
 
 TODAY = '[data-luot="today"]'
 BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    running = up_with_past(tmp_path_factory.mktemp("up") / "data", "demo_at_noon")
+    yield running
+    assert running.end() == 0
 
 
 def first(page: Page, selector: str) -> Callable[[], str]:

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.browser.admin import ADMIN, DESKTOP, PHONE, Desk, first_password, problems, up_with_past
-from tests.browser.province import NAMES, VIEWS, months
+from tests.browser.province import NAMES, PAST
 from tests.servers import oidc
 from tests.servers.oidc import OidcProvider
 from tests.servers.redis import free_port
@@ -41,6 +41,8 @@ class Office(NamedTuple):
     up: Up
     provider: OidcProvider
     smtp: SmtpServer
+    months: tuple[str, str, str]
+    """Last month, the one before, and last month a year before."""
     views: dict[str, dict[str, int]]
 
 
@@ -62,7 +64,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         owner = {"Authorization": f"Bearer {(data / 'token').read_text().strip()}"}
         group = {"slug": "tinh", "name": "Tỉnh Đồng Tháp", "sites": list(NAMES)}
         assert up.http.post("/api/admin/groups", json=group, headers=owner).status_code == 201
-        yield Office(up, provider, smtp, json.loads((data / VIEWS).read_text("utf-8")))
+        yield Office(up, provider, smtp, **json.loads((data / PAST).read_text("utf-8")))
         assert up.end() == 0
     provider.stop()
 
@@ -105,7 +107,7 @@ def changed(now: int, before: int) -> str:
 
 def test_the_month_of_an_office(browser: Browser, office: Office) -> None:
     url = office.up.url
-    last, before, year_before = (month.isoformat()[:7] for month in months(date.today()))  # noqa: DTZ011
+    last, before, year_before = office.months
     views = office.views[SITE]
     desk = Desk(browser, url, accept_downloads=True)
     page = desk.page
@@ -179,6 +181,7 @@ def test_the_month_of_an_office(browser: Browser, office: Office) -> None:
 
     # What happened on a day stands on the chart.
     day = date.fromisoformat(f"{last}-15")
+    press(page.get_by_text("Mục khác"))
     press(page.get_by_role("link", name="Ghi chú"))
     page.get_by_label("Ngày").fill(day.isoformat())
     page.get_by_label("Nội dung").fill(RENEWED)

@@ -3,6 +3,7 @@
 The old counters of the demo lack one visit and one view, those of the first visitor, who is here.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,11 +15,19 @@ from services.standalone import demo
 from services.standalone.demo import render
 from services.standalone.demo.portals import ALL, INDEX, PORTALS, SAMPLE, Portal
 from services.widget.scripts import VERSIONED
+from tests.browser.admin import up_with_past
 from tests.browser.conftest import DESKTOP, Visit, becomes
 from tests.servers.up import BROWSER, COUNTED_SECONDS, Up
 
 PHONE: ViewportSize = {"width": 390, "height": 800}
 OCTOBER_2023 = datetime(2023, 10, 5, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    running = up_with_past(tmp_path_factory.mktemp("up") / "data", "demo_at_noon")
+    yield running
+    assert running.end() == 0
 
 
 def paths(portal: Portal) -> list[str]:

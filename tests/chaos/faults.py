@@ -68,20 +68,20 @@ async def leave_spools(world: World, chance: random.Random) -> str:
         world.redis_proxy.refuses = True
         world.redis_proxy.reset()
         await asyncio.sleep(0.2)
-        spooled = all([await asyncio.to_thread(_has_spooled, one.url) for one in ingests])
+        spooled = all([await asyncio.to_thread(has_spooled, one.url) for one in ingests])
     for service in ingests:
         service.kill()
     left = sum(file.stat().st_size for file in world.spools.glob("*/*"))
     chance.shuffle(ingests)
     world.redis_proxy.heal()
     first, *others = ingests
-    await _start((first,))
-    await _start(others)
+    await start_together((first,))
+    await start_together(others)
     name = next(name for name, service in world.services.items() if service is first)
     return f"kill -9 of every ingest with {left} bytes in the spools, {name} is back first"
 
 
-async def _start(services: Sequence[Service]) -> None:
+async def start_together(services: Sequence[Service]) -> None:
     """Start services together, and wait until they are ready or something else is wrong."""
     for service in services:
         await asyncio.to_thread(service.start, wait=False)
@@ -90,7 +90,7 @@ async def _start(services: Sequence[Service]) -> None:
             await asyncio.to_thread(service.wait_until_ready, 20)
 
 
-def _has_spooled(url: str) -> bool:
+def has_spooled(url: str) -> bool:
     """Tell whether an ingest has hits in its spool; one that does not answer has time."""
     try:
         found = _SPOOLED.search(httpx.get(f"{url}/metrics", timeout=5).text)

@@ -5,9 +5,10 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import msgspec
@@ -17,7 +18,6 @@ from tests.chaos.books import SITES, Books, Generator
 from tests.chaos.breaking import BreakingProxy
 from tests.chaos.compare import landed_unanswered, settle
 from tests.chaos.erasures import EraseLane
-from tests.chaos.faults import Fault
 from tests.chaos.imports import ImportLane
 from tests.chaos.world import OURS, THEIR_SITES, THEIRS, World
 from tests.servers.services import Service
@@ -30,6 +30,7 @@ THEIR_RATE = 20.0
 """Hits a second of the other Luot on the machine."""
 
 Say = Callable[[str], object]
+AnyWorld = TypeVar("AnyWorld", bound=World)
 
 
 class Watch:
@@ -124,7 +125,7 @@ async def run(
         erased = asyncio.create_task(erasing.run())
         done: list[str] = []
         end = (faults_wanted // 2, started + seconds)
-        async with _breaking(world.ingests(OURS), seed) as proxies:
+        async with breaking(world.ingests(OURS), seed) as proxies:
             urls = [proxy.url for proxy in proxies]
             ours = Generator(books, urls, rate, repeats=REPEATS)
             their_urls = [service.url for service in world.ingests(THEIRS)]
@@ -132,7 +133,7 @@ async def run(
             async with ours.sending(), others.sending(), asyncio.TaskGroup() as lanes:
                 for number, lane in enumerate((faults.OF_SERVICES, faults.OF_STORES)):
                     chance = random.Random(f"{seed} {number}")
-                    lanes.create_task(_break(world, chance, lane, done, say, end))
+                    lanes.create_task(break_things(world, chance, lane, done, say, end))
         broken = time.monotonic() - started
         for task in (importing, erased):
             task.cancel()
@@ -178,7 +179,7 @@ async def run(
 
 
 @asynccontextmanager
-async def _breaking(ingests: Sequence[Service], seed: int) -> AsyncIterator[list[BreakingProxy]]:
+async def breaking(ingests: Sequence[Service], seed: int) -> AsyncIterator[list[BreakingProxy]]:
     """Run a proxy before each ingest that breaks some connections."""
     chance = random.Random(f"{seed} broken")
     proxies = [BreakingProxy(service.port, BROKEN_SHARE, chance) for service in ingests]
@@ -191,14 +192,15 @@ async def _breaking(ingests: Sequence[Service], seed: int) -> AsyncIterator[list
             await proxy.stop()
 
 
-async def _break(
-    world: World,
+async def break_things(
+    world: AnyWorld,
     chance: random.Random,
-    lane: Sequence[Fault],
+    lane: Sequence[Callable[[AnyWorld, random.Random], Awaitable[str]]],
     done: list[str],
     say: Say,
     end: tuple[int, float],
 ) -> None:
+    """Break something of a lane, again and again: so often, and until then."""
     wanted, until = end
     broken = 0
     while broken < wanted or time.monotonic() < until:

@@ -84,6 +84,8 @@ class World:
         self.disk = Disk(directory / "disk")
         self.clickhouse = ClickHouseServer(directory / "disk" / "clickhouse")
         self.services: dict[str, Service] = {}
+        self.settings: dict[str, str] = {}
+        """What every service is started with, too."""
         self.redis_proxy = Proxy(self.redis.port)
         self.clickhouse_proxy = Proxy(0)
         self.spools = directory / "spools"
@@ -120,7 +122,7 @@ class World:
         folder = self.directory / f"{name}.d"
         folder.mkdir(parents=True)
         redis = f"redis://127.0.0.1:{self.redis_proxy.port}/{luot.redis_database}"
-        environ = {"LUOT_REDIS_URL": redis}
+        environ = {"LUOT_REDIS_URL": redis, **self.settings}
         if command == "ingest":
             environ |= {"LUOT_SPOOL": str(self.spools)}
             environ |= {"LUOT_SALTS": str(self._salts)}

@@ -10,12 +10,14 @@ from pathlib import Path
 from services.ingest.spool import records
 from services.ingest.spool.drain import DOUBT_MS
 from services.log.entries import Batcher
+from services.model.calendar import local_day
 from services.model.hit import Hit
 from services.model.partition import DEFAULT_PARTITIONS
 from services.store import counters, last_done
 from services.store.interface import Store, StoreError
 from services.store.open import open_store
 from tests.drill.plant import SITE, Plant
+from tests.noon import zone_at_noon
 from tests.servers.system import BROWSER, TOKEN
 
 DAY_MS = 86_400_000
@@ -72,12 +74,11 @@ def _leave_behind(folder: Path, *, written: int, tail: bytes) -> None:
 @asynccontextmanager
 async def counters_changed(plant: Plant) -> AsyncIterator[None]:
     """Somebody adds five views to a day in ClickHouse by hand."""
-    await asyncio.to_thread(plant.add_site, LONE)
+    zone = zone_at_noon()
+    await asyncio.to_thread(plant.add_site, LONE, timezone=zone)
     await plant.send(3, site=LONE)
     await asyncio.to_thread(plant.counter_when, LONE, 3, metric="views")
-    # The day of the site, in Asia/Ho_Chi_Minh.
-    day = (int(time.time()) + 7 * 3600) // 86_400
-    key = (LONE, "day", day, "")
+    key = (LONE, "day", local_day(_now_ms(), zone), "")
     async with _store(plant) as store:
         ((views, visits, position),) = (await counters.load(store, [key])).values()
         await counters.write(store, {key: (views + 5, visits, position + 1)})

@@ -19,13 +19,14 @@ from services.model.calendar import local_day
 from services.model.hit import Hit
 from services.store.interface import Store
 from services.store.open import open_store
+from tests.noon import zone_at_noon
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service
 
 HITS = 100_000
 KILLS = 5
-ZONE = "Asia/Ho_Chi_Minh"
+ZONE = zone_at_noon()
 
 
 @pytest.fixture(params=["clickhouse", "chdb"])

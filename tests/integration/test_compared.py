@@ -228,9 +228,12 @@ async def test_a_period_and_its_change_are_what_duckdb_computes(
     wrong = []
     for case in (one for one in cases() if one.period == period):
         site = SITES[case.site]
-        scope = scope_of(case.query, to_day(date.fromisoformat(case.today)))
+        today = to_day(date.fromisoformat(case.today))
+        scope = scope_of(case.query, today)
         assert scope.before is not None
-        queries = await both(reader, question_of(site, scope, CHARTED), scope.before)
+        # Today is over: it is compared with a whole day.
+        at_ms = site.start_of(today + 1)
+        queries = await both(reader, question_of(site, scope, CHARTED), scope.before, at_ms)
         now = await reader.total(queries.now)
         before = queries.told(await reader.total(queries.before))
         figures = answers.aggregate(CHARTED, now, before)

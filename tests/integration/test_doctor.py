@@ -250,9 +250,10 @@ def test_readers_of_an_address_that_sends_too_much_are_told(system: System) -> N
     # The API publishes its sites again after the tests before.
     until(lambda: by_name(doctor("--json", **stores(system))[1])["store sites"]["ok"])
     with system.redis.client() as redis:
-        redis.hset(keys.over_budget(int(time.time() * 1000) // WINDOW_MS), "mytho", 7)
+        window = keys.over_budget(int(time.time() * 1000) // WINDOW_MS)
+        redis.hset(window, "mytho", 7)
         code, said = doctor("--json", **stores(system))
-        redis.delete(keys.over_budget(int(time.time() * 1000) // WINDOW_MS))
+        redis.delete(window)
     check = by_name(said)["ingest budgets"]
     assert (code, check["ok"]) == (0, None), said
     assert check["found"].startswith("7 hits of mytho were refused or are of no visit")

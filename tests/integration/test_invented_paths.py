@@ -16,11 +16,13 @@ from services.model.site import Site
 from services.state import keys
 from services.store import counters, drift
 from services.store.open import open_store
+from tests.noon import zone_at_noon
 from tests.patience import PATIENCE_SECONDS
 from tests.servers.system import BROWSER, TOKEN, System
 from tests.servers.up import luot
 
 SITE = "baochi"
+ZONE = zone_at_noon()
 INVENTED = 20_480
 FLOODER = "198.51.100.66"
 READERS = ("203.0.113.1", "203.0.113.2", "203.0.113.3")
@@ -40,7 +42,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 def today() -> int:
-    return Site(slug=SITE).day_of(int(time.time() * 1000))
+    return Site(slug=SITE, timezone=ZONE).day_of(int(time.time() * 1000))
 
 
 async def write_yesterday(url: str, path: str, views: int) -> None:
@@ -144,7 +146,7 @@ def repair(system: System, *more: str) -> str:
 
 
 def test_articles_of_others_are_exact_while_one_address_invents_pages(system: System) -> None:
-    system.add_site(SITE)
+    system.add_site(SITE, timezone=ZONE)
     asyncio.run(write_yesterday(system.clickhouse.url, OLD, 445))
     system.aggregator.stop()
     system.aggregator.start()

@@ -3,21 +3,27 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from services.ingest.circuit_breaker import CircuitBreaker
+from services.ingest.spool.drain import Drain
+from services.ingest.spool.spool import Spool
 from services.log.drivers.kafka import KafkaLog
 from services.log.entries import LogEntry
 from services.log.errors import LogError, LogRefusedError
 from services.log.kafka.address import KafkaAddress
-from services.log.kafka.cluster import KafkaCluster
+from services.log.kafka.cluster import KafkaCluster, stop_now
 from services.log.kafka.safety import DESCRIBE_LOG_DIRS, HITS
 from services.log.open import open_log
+from services.runtime.clock import system_clock
 from tests.integration.imports.world import line, run
 from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.kafka import PASSWORD, KafkaServer
@@ -144,6 +150,94 @@ async def test_a_topic_that_was_deleted_or_made_again_is_refused(
     assert f"the topic {topic} was deleted and made again" in said
 
 
+async def test_a_topic_that_is_made_again_while_it_is_appended_to_takes_nothing(
+    kafka: KafkaServer, admin: AIOKafkaAdminClient
+) -> None:
+    topic = f"hits-{secrets.token_hex(4)}"
+    log = open_log(kafka.url(topic), partitions=PARTITIONS)
+    # What is noted of how far it reaches is from before the first entry.
+    await log.check(unsafe_eviction=False)
+    producer = log.producer(30.0)
+    for sequence in range(1, 11):
+        await producer.append([LogEntry(0, "p", sequence, 1, b"hit")])
+    read_to = (await log.reader.read({0: 0}, limit=5, wait=5.0))[0][-1].position + 1
+    await admin.delete_topics([topic])
+    for _ in rounds(0.1):
+        [reply] = (
+            await admin.create_topics([NewTopic(topic, PARTITIONS, 1, topic_configs=HITS)])
+        ).topic_errors
+        if reply[1] == 0:
+            break
+        await asyncio.sleep(0.1)
+    said = ""
+    for _ in rounds(0.1):
+        try:
+            await producer.append([LogEntry(0, "p", 11, 1, b"hit")])
+        except LogError as error:
+            said = str(error)
+            await producer.abandon()
+        if "made again" in said:
+            break
+    assert f"the topic {topic} was deleted and made again" in said
+    with pytest.raises(LogRefusedError, match="made again"):
+        await log.check(unsafe_eviction=False)
+    await producer.close()
+    await log.close()
+    assert "made again" in await refusal(kafka.url(topic)), "whoever starts later hears it, too"
+
+    # Nor does an aggregator count what it finds there at offsets that it has read.
+    other = open_log(kafka.url(topic), partitions=PARTITIONS)
+    assert isinstance(other, KafkaLog)
+    another = other.producer(30.0)
+    await another.append([LogEntry(0, "q", 1, 1, b"hit")])
+    await another.close()
+    said = ""
+    for _ in rounds(1.0):
+        try:
+            assert await other.follower.read({0: read_to}, 1.0, 10) == {}
+        except LogError as error:
+            said = str(error)
+            break
+    assert "made again" in said
+    await other.close()
+
+
+async def test_whoever_adopts_the_spool_of_a_killed_ingest_ends_what_it_had_begun(
+    kafka: KafkaServer, tmp_path: Path
+) -> None:
+    topic = f"hits-{secrets.token_hex(4)}"
+    log = open_log(kafka.url(topic), partitions=PARTITIONS)
+    await log.check(unsafe_eviction=False)
+    left = tmp_path / "0123456789abcdef"
+    left.mkdir()
+    killed = AIOKafkaProducer(
+        bootstrap_servers=f"127.0.0.1:{kafka.port}",
+        transactional_id=f"luot-{topic}-{left.name}",
+        transaction_timeout_ms=600_000,
+    )
+    await killed.start()
+    await killed.begin_transaction()
+    await killed.send_and_wait(topic, b"in doubt", partition=0)
+    producer = log.producer(30.0)
+    await producer.append([LogEntry(0, "q", 1, 1, b"hit")])
+    assert await log.reader.read({0: 0}, limit=10) == {}, "what is in doubt holds it up"
+
+    spool = Spool(tmp_path, 1 << 30, PARTITIONS, system_clock)
+    await spool.open()
+    drain = Drain(
+        log, spool, CircuitBreaker(), partial(log.check, unsafe_eviction=False), system_clock
+    )
+    drain.start()
+    found = await log.reader.read({0: 0}, limit=10, wait=PATIENCE_SECONDS)
+    assert [record.value for record in found[0]] == [b"hit"]
+    await drain.stop()
+    await drain.close()
+    spool.close()
+    await producer.close()
+    await stop_now(killed)
+    await log.close()
+
+
 @pytest.fixture(scope="module")
 def portal(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     system = System(
@@ -156,7 +250,7 @@ def portal(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
         system.stop()
 
 
-def test_a_hit_becomes_a_number_through_kafka(portal: System) -> None:
+async def test_a_hit_becomes_a_number_through_kafka(portal: System, kafka: KafkaServer) -> None:
     portal.add_site("mytho")
     assert portal.hit("mytho", "/tin-tuc/bai-1.html").status_code == 202
     assert portal.counter_when("mytho", total=1)["today"] == 1
@@ -164,6 +258,18 @@ def test_a_hit_becomes_a_number_through_kafka(portal: System) -> None:
     portal.hit("mytho", "/tin-tuc/bai-2.html", **{"X-Forwarded-For": "203.0.113.7"})
     portal.counter_when("mytho", total=3, metric="views")
     portal.counter_when("mytho", total=2)
+    spools = portal.ingest.log.parent / "spool"
+    assert await producers_of(kafka.secured_url("portal")) <= {
+        path.name for path in spools.iterdir()
+    }
+
+
+async def producers_of(url: str) -> set[str]:
+    """Return the ids of those who have appended entries to a log."""
+    log = open_log(url)
+    found = await log.reader.read(dict.fromkeys(range(log.partitions), 0), limit=10)
+    await log.close()
+    return {record.headers["p"].decode() for records in found.values() for record in records}
 
 
 def test_the_tail_the_doctor_and_an_import_go_through_kafka(portal: System, tmp_path: Path) -> None:

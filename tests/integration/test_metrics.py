@@ -80,6 +80,7 @@ def assert_sound(found: Scrape) -> None:
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     running = Up(tmp_path_factory.mktemp("metrics") / "data")
+    running.move_to_noon()
     for number in range(HITS):
         running.view(f"/demo/{number % 5}", address=f"192.0.2.{number}")
     running.wait_for_total(HITS)
@@ -124,14 +125,14 @@ def test_the_log_reaches_back_to_its_first_hit(up: Up) -> None:
 
 def test_a_portal_is_told_as_its_page_shows_it(up: Up) -> None:
     shown = up.counter()
-    labels = {"site": "demo", "period": "today"}
+    labels = {"site": "noon", "period": "today"}
     found = when(up.url, lambda found: HITS in found.all("luot_site_views", **labels))
-    assert found.value("luot_site_views", site="demo", period="total") == shown["total"]
+    assert found.value("luot_site_views", site="noon", period="total") == shown["total"]
     assert found.labels("luot_site_views", "period") >= {"today", "yesterday", "this_month"}
-    age = time.time() - found.value("luot_site_last_hit_timestamp_seconds", site="demo")
+    age = time.time() - found.value("luot_site_last_hit_timestamp_seconds", site="noon")
     assert 0 < age < 600
     assert found.value("luot_silent_sites") == 0
-    when(up.url, lambda found: (found.all("luot_site_online", site="demo") or [0])[0] > 0)
+    when(up.url, lambda found: (found.all("luot_site_online", site="noon") or [0])[0] > 0)
 
 
 def test_every_value_of_a_label_is_there_from_the_start_on(up: Up) -> None:

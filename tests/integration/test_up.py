@@ -99,6 +99,12 @@ def test_the_end_of_valkey_ends_luot_with_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in "".join(running.output)
 
 
+def test_of_what_comes_with_the_engine_nothing_is_loaded_that_is_not_used(up: Up) -> None:
+    loaded = Path(f"/proc/{up.process.pid}/maps").read_text()
+    assert "chdb" in loaded
+    assert not re.search(r"/(pyarrow|numpy|pandas)/", loaded)
+
+
 def test_a_bot_does_not_count(up: Up) -> None:
     answer = up.http.post(
         "/api/event",
@@ -175,7 +181,16 @@ def test_sites_are_administered_from_the_command_line(up: Up) -> None:
     assert slugs == sorted({portal.site for portal in ALL})
 
 
-def test_the_command_says_what_another_time_zone_does_before_it_is_made(up: Up) -> None:
+@pytest.fixture
+def noon(up: Up) -> Iterator[str]:
+    """A site where it is noon, whose pages are viewed."""
+    up.move_to_noon()
+    yield up.site
+    assert luot("site", "remove", up.site, "--yes", "--data", str(up.data)).returncode == 0
+    up.site = "demo"
+
+
+def test_the_command_says_what_another_time_zone_does_before_it_is_made(up: Up, noon: str) -> None:
     up.view()
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (before := up.counter())["today"] == 0:
@@ -184,16 +199,16 @@ def test_the_command_says_what_another_time_zone_does_before_it_is_made(up: Up) 
     # Where the day is another one, now: 14 hours ahead, or 10 behind.
     ahead = datetime.now(UTC).hour >= 10
     zone = "Pacific/Kiritimati" if ahead else "Pacific/Honolulu"
-    edited = luot("site", "edit", "demo", "--timezone", zone, "--data", str(up.data))
+    edited = luot("site", "edit", noon, "--timezone", zone, "--data", str(up.data))
     assert edited.returncode == 0, edited.stderr
-    assert f"demo gets the time zone {zone} at " in edited.stderr
+    assert f"{noon} gets the time zone {zone} at " in edited.stderr
     assert "No number falls" in edited.stderr
     assert f"{before['timezone']};" in edited.stdout
     time.sleep(1.5)
     after = up.counter()
     assert after["timezone"] == before["timezone"]
     assert after["today"] >= before["today"]
-    back = luot("site", "edit", "demo", "--timezone", before["timezone"], "--data", str(up.data))
+    back = luot("site", "edit", noon, "--timezone", before["timezone"], "--data", str(up.data))
     assert (back.returncode, back.stderr) == (0, "")
 
 

@@ -54,6 +54,17 @@ def ledger(up: Up) -> list[tuple[int, int]]:
     return [(one["lines"], one["views"]) for one in entries]
 
 
+def titles_of_excel_are_written(up: Up, folder: Path) -> None:
+    """`luot titles import` takes what Excel saves as "Unicode Text", as the dashboard does."""
+    file = folder / "titles.txt"
+    file.write_bytes("Đường dẫn\tTiêu đề\r\n/bai-1\tLịch, tuần 48; tháng 11\r\n".encode("utf-16"))
+    done = luot("titles", "import", "demo", str(file), "--data", str(up.data))
+    assert (done.returncode, done.stdout) == (0, "1 written, 0 known already\n"), done.stderr
+    listed = luot("titles", "list", "demo", "--json", "--data", str(up.data))
+    [title] = json.loads(listed.stdout)["titles"]
+    assert (title["path"], title["title"]) == ("/bai-1", "Lịch, tuần 48; tháng 11")
+
+
 def shows(up: Up, expected: list[int]) -> None:
     """Wait for the views of three pages."""
     paths = ["/bai-1", "/bai-2500", f"/bai-{LINES}"]
@@ -75,6 +86,7 @@ def test_a_file_is_entered_once_and_taken_back_whole_whatever_is_killed(tmp_path
 
     up = Up(tmp_path / "data")
     try:
+        titles_of_excel_are_written(up, tmp_path)
         tried = luot(*command(up, "import", "demo", str(file)), "--dry-run")
         assert (tried.returncode, tried.stderr) == (0, "")
         assert f"CSV, semicolon: {LINES} lines; {LINES} entries" in tried.stdout

@@ -16,6 +16,7 @@ WHY = ("--reason", "máy tự động")
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     running = Up(tmp_path_factory.mktemp("correct") / "data")
+    running.move_to_noon()
     yield running
     assert running.end() == 0
 
@@ -43,7 +44,7 @@ def shows(up: Up, **expected: int) -> None:
 
 
 def top(up: Up) -> list[str]:
-    return [page["path"] for page in up.http.get("/api/top/demo").json()["pages"]]
+    return [page["path"] for page in up.http.get("/api/top/noon").json()["pages"]]
 
 
 def test_views_are_looked_at_taken_back_listed_and_given_back(up: Up) -> None:
@@ -52,7 +53,7 @@ def test_views_are_looked_at_taken_back_listed_and_given_back(up: Up) -> None:
     for _ in range(3):
         up.view("/tin-tuc")
     up.wait_for_total(9)
-    which = ("correct", "views", "demo", "--from", "1h", "--path", "/spam;*")
+    which = ("correct", "views", "noon", "--from", "1h", "--path", "/spam;*")
 
     looked = run(up, *which)
     assert "nothing is changed yet" in looked
@@ -66,49 +67,49 @@ def test_views_are_looked_at_taken_back_listed_and_given_back(up: Up) -> None:
     made = json.loads(run(up, *which, "--yes", *WHY, "--json"))
     shows(up, total=3, today=3)
     assert "nothing to take back" in run(up, *which, "--yes", *WHY)
-    many = ("correct", "views", "demo", "--from", "1h", "--more-than", "2", "--browser", "Firefox")
+    many = ("correct", "views", "noon", "--from", "1h", "--more-than", "2", "--browser", "Firefox")
     assert json.loads(run(up, *many, "--json"))["views"] == 3
 
-    listed = run(up, "correct", "list", "demo")
+    listed = run(up, "correct", "list", "noon")
     assert made["id"] in listed
     assert "máy tự động" in listed
-    back = run(up, "correct", "reverse", "demo", made["id"], "--reason", "nhầm")
+    back = run(up, "correct", "reverse", "noon", made["id"], "--reason", "nhầm")
     assert f"reversal:{made['id']}" in back
     shows(up, total=9, today=9)
-    rows: list[dict[str, Any]] = json.loads(run(up, "correct", "list", "demo", "--json"))
+    rows: list[dict[str, Any]] = json.loads(run(up, "correct", "list", "noon", "--json"))
     assert [row["views"] for row in rows] == [-6, 6]
-    assert "is no correction of demo" in refused(
-        up, "correct", "reverse", "demo", "none", "--reason", "x"
+    assert "is no correction of noon" in refused(
+        up, "correct", "reverse", "noon", "none", "--reason", "x"
     )
     assert "expected a time before the end" in refused(
-        up, "correct", "views", "demo", "--from", "2999-01-01"
+        up, "correct", "views", "noon", "--from", "2999-01-01"
     )
 
 
 def test_a_peak_is_reset_and_as_it_was_again(up: Up) -> None:
-    which = ("correct", "views", "demo", "--from", "1h", "--path", "/spam;*", "--yes", *WHY)
+    which = ("correct", "views", "noon", "--from", "1h", "--path", "/spam;*", "--yes", *WHY)
     made = json.loads(run(up, *which, "--json"))
     for _ in rounds(0.05):
         if (peak := up.counter()["peak"]["online"]) == 7:
             break
         time.sleep(0.05)
     assert peak == 7
-    assert "1 at once is shown, 7 were measured" in run(up, "correct", "peak", "demo", *WHY)
+    assert "1 at once is shown, 7 were measured" in run(up, "correct", "peak", "noon", *WHY)
     for _ in rounds(0.05):
         if up.counter()["peak"]["online"] == 1:
             break
         time.sleep(0.05)
     assert up.counter()["peak"]["online"] == 1
-    restored = json.loads(run(up, "correct", "peak", "demo", *WHY, "--restore", "--json"))
+    restored = json.loads(run(up, "correct", "peak", "noon", *WHY, "--restore", "--json"))
     assert restored["reset"] is False
-    run(up, "correct", "reverse", "demo", made["id"], *WHY)
+    run(up, "correct", "reverse", "noon", made["id"], *WHY)
 
 
 def test_a_page_is_hidden_and_comes_back(up: Up) -> None:
-    run(up, "site", "edit", "demo", "--public-top", "--top-min-visitors", "1")
+    run(up, "site", "edit", "noon", "--public-top", "--top-min-visitors", "1")
     assert set(top(up)) == {"/spam;1", "/tin-tuc"}
-    assert "hidden of demo: /spam*" in run(up, "site", "hide", "demo", "/spam*")
+    assert "hidden of noon: /spam*" in run(up, "site", "hide", "noon", "/spam*")
     assert top(up) == ["/tin-tuc"]
-    assert "is not hidden" in refused(up, "site", "unhide", "demo", "/other")
-    run(up, "site", "unhide", "demo", "/spam*")
+    assert "is not hidden" in refused(up, "site", "unhide", "noon", "/other")
+    run(up, "site", "unhide", "noon", "/spam*")
     assert set(top(up)) == {"/spam;1", "/tin-tuc"}

@@ -1,6 +1,7 @@
 """A real Kafka broker for tests: KRaft, one process that is broker and controller."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -44,11 +45,19 @@ def jars() -> str:
     return f"{folder}/*"
 
 
+def new_id() -> str:
+    """Return an id as Kafka gives them to clusters and folders."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
 class KafkaServer(ServerProcess):
     """One broker in a folder; stopped and started again, it has the same port and data.
 
     With `secured`, it also listens with TLS and SASL.
     """
+
+    copies = 1
+    """Of what Kafka keeps of groups and transactions."""
 
     def __init__(self, directory: Path, *, secured: bool = False) -> None:
         self.java = program("java")
@@ -56,7 +65,7 @@ class KafkaServer(ServerProcess):
         self.directory = directory
         self.port = free_port()
         self.secured_port = free_port() if secured else 0
-        self._controller = free_port()
+        self.controller = free_port()
         self._process = None
 
     def url(self, topic: str) -> str:
@@ -66,7 +75,9 @@ class KafkaServer(ServerProcess):
         place = f"{USER}:{password}@127.0.0.1:{self.secured_port}/{topic}"
         return f"kafkas://{place}?ca={self.directory / 'ca.pem'}{more}"
 
-    def _configure(self) -> Path:
+    def configure(self) -> Path:
+        """Write its settings and prepare its folder, once; return the file of settings."""
+        self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / "server.properties"
         if path.exists():
             return path
@@ -78,35 +89,45 @@ class KafkaServer(ServerProcess):
             "\n".join(
                 (
                     "process.roles=broker,controller",
-                    "node.id=1",
-                    f"controller.quorum.bootstrap.servers=127.0.0.1:{self._controller}",
-                    f"listeners={listeners},CONTROLLER://127.0.0.1:{self._controller}",
+                    *self._place(),
+                    f"listeners={listeners},CONTROLLER://127.0.0.1:{self.controller}",
                     f"advertised.listeners={listeners}",
                     "controller.listener.names=CONTROLLER",
                     f"log.dirs={data}",
                     "auto.create.topics.enable=false",
-                    "offsets.topic.replication.factor=1",
+                    f"offsets.topic.replication.factor={self.copies}",
                     "offsets.topic.num.partitions=2",
-                    "transaction.state.log.replication.factor=1",
-                    "transaction.state.log.min.isr=1",
+                    f"transaction.state.log.replication.factor={self.copies}",
+                    f"transaction.state.log.min.isr={max(1, self.copies - 1)}",
                     "transaction.state.log.num.partitions=2",
                     "group.initial.rebalance.delay.ms=0",
                     *(self._security() if self.secured_port else ()),
                 )
             )
         )
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self._format(path)
+        return path
+
+    def _place(self) -> tuple[str, ...]:
+        """Return the settings that say which of the cluster's brokers this is."""
+        return "node.id=1", f"controller.quorum.bootstrap.servers=127.0.0.1:{self.controller}"
+
+    def _format(self, path: Path) -> None:
+        """Prepare its folder."""
+        self.format(path, "--cluster-id", new_id(), "--standalone")
+
+    def format(self, path: Path, *options: str) -> None:
+        """Prepare its folder with Kafka's own tool."""
         subprocess.run(
             [
                 *(self.java, "-cp", self.classes, "kafka.tools.StorageTool", "format"),
-                *("-t", cluster, "-c", str(path), "--standalone"),
+                *("-c", str(path), *options),
                 *("--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"),
             ],
             check=True,
             capture_output=True,
             timeout=PATIENCE_SECONDS,
         )
-        return path
 
     def _security(self) -> tuple[str, ...]:
         command = [program("openssl"), *CERTIFICATE.split()]
@@ -125,9 +146,24 @@ class KafkaServer(ServerProcess):
             f"ssl.keystore.location={pair}",
         )
 
-    def start(self) -> Self:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        path = self._configure()
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    def freeze(self) -> None:
+        """Let it stand still: connections stay open and say nothing, as with a hanging network."""
+        self._send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._send(signal.SIGCONT)
+
+    def _send(self, signum: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(signum)
+
+    def start(self, *, wait: bool = True) -> Self:
+        path = self.configure()
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -137,12 +173,22 @@ class KafkaServer(ServerProcess):
                 stdout=log,
                 stderr=log,
             )
+        if wait:
+            self.wait_until_open()
+        return self
+
+    def wait_until_open(self) -> None:
+        """Return when it takes connections."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
-            if self._process.poll() is not None or time.monotonic() > deadline:
+                    return
+            if (
+                self._process is None
+                or self._process.poll() is not None
+                or time.monotonic() > deadline
+            ):
                 raise RuntimeError((self.directory / "log").read_text()[-2000:])
             time.sleep(0.05)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from tests.noon import zone_at_noon
 from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.accounts import Accounts
 from tests.servers.clickhouse import ClickHouseServer
@@ -90,8 +91,9 @@ class System:
         self.redis.stop()
 
     def add_site(self, slug: str, **fields: Any) -> None:
-        """Create a site, and wait until ingest knows it."""
-        body = {"slug": slug, "hosts": [f"{slug}.example"], **fields}
+        """Create a site where it is noon, and wait until ingest knows it."""
+        site = {"slug": slug, "hosts": [f"{slug}.example"], "timezone": zone_at_noon()}
+        body = {**site, **fields}
         headers = {"Authorization": f"Bearer {TOKEN}"}
         answer = httpx.post(f"{self.api.url}/api/admin/sites", json=body, headers=headers)
         assert answer.status_code == 201, answer.text

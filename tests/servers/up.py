@@ -13,6 +13,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.ingest.salt_memory import default_folder
+from tests.noon import zone_at_noon
+from tests.servers.system import wait_until_known
 
 READY_SECONDS = 180.0
 COUNTED_SECONDS = 120.0
@@ -44,6 +46,8 @@ class Up:
 
     def __init__(self, data: Path, port: int = 0, **more: str) -> None:
         self.data = data
+        self.site = "demo"
+        """The site whose pages are viewed, and whose numbers are read."""
         self.output: list[str] = []
         self.process = subprocess.Popen(
             [*LUOT, "up", "--data", str(data), "--port", str(port)],
@@ -70,15 +74,25 @@ class Up:
     def view(self, path: str = "/demo", address: str = "192.0.2.1", agent: str = BROWSER) -> None:
         answer = self.http.post(
             "/api/event",
-            json={"n": "pageview", "d": "demo", "u": f"{self.url}{path}"},
+            json={"n": "pageview", "d": self.site, "u": f"{self.url}{path}"},
             headers={"X-Forwarded-For": address, "User-Agent": agent},
         )
         assert answer.status_code == 202
 
     def counter(self, **query: str) -> Any:
-        answer = self.http.get("/api/counter/demo", params={"metric": "views", **query})
+        answer = self.http.get(f"/api/counter/{self.site}", params={"metric": "views", **query})
         assert answer.status_code == 200
         return answer.json()
+
+    def move_to_noon(self) -> None:
+        """Make a site where it is noon, and view its pages from now on: no day ends there."""
+        token = (self.data / "token").read_text().strip()
+        self.site = "noon"
+        site = {"slug": self.site, "hosts": ["127.0.0.1"], "timezone": zone_at_noon()}
+        owner = {"Authorization": f"Bearer {token}"}
+        made = self.http.post("/api/admin/sites", json=site, headers=owner)
+        assert made.status_code == 201, made.text
+        wait_until_known(self.url, self.site)
 
     def wait_for_total(self, total: int) -> None:
         deadline = time.monotonic() + COUNTED_SECONDS

@@ -1,16 +1,18 @@
 """Which days a period is compared with: beside a computation that walks through the days."""
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from services.api.stats.comparison import against, gap
+from services.api.stats.comparison import against, gap, until
 from services.api.stats.spans import Span, span_of
 from services.http.errors import ApiError
 from services.model.calendar import to_day
+from services.model.site import Site
 
 DAY = timedelta(days=1)
 DAYS = some.dates(date(2001, 1, 1), date(2100, 1, 1))
@@ -215,3 +217,33 @@ def test_months_are_those_of_the_calendar_or_of_reports() -> None:
     assert months("2023-12-15", "2024-03-14") == 3
     assert months("2024-02-01", "2024-02-28") == 0
     assert months("2024-02-02", "2024-03-01") == 0
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "other", "expected"),
+    [
+        ("Asia/Ho_Chi_Minh", "2026-11-28 14:05", "2026-11-27", "2026-11-27 14:05"),
+        ("Asia/Kathmandu", "2026-11-28 14:05", "2026-11-27", "2026-11-27 14:05"),
+        ("Australia/Lord_Howe", "2026-10-04 09:45", "2026-10-03", "2026-10-03 09:45"),
+        ("Europe/Berlin", "2026-03-29 15:00", "2026-03-28", "2026-03-28 15:00"),
+        # What the other day's clocks leave out ends where they go on.
+        ("Europe/Berlin", "2026-03-30 02:30", "2026-03-29", "2026-03-29 03:30"),
+        ("Asia/Ho_Chi_Minh", "2026-11-28 14:05", "2025-11-28", "2025-11-28 14:05"),
+    ],
+)
+def test_today_is_compared_up_to_the_same_time_by_the_clocks_of_the_site(
+    zone: str, now: str, other: str, expected: str
+) -> None:
+    site = Site(slug="mytho", timezone=zone)
+
+    def at(text: str) -> int:
+        return round(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp() * 1000)
+
+    today, before = (to_day(date.fromisoformat(day)) for day in (now[:10], other))
+    one = Span(before, before)
+    assert until(site, Span(today, today), one, at(now)) == at(expected)
+    # The first of a month is today alone, too.
+    assert until(site, Span(today, today + 29), one, at(now)) == at(expected)
+    assert until(site, Span(today, today), Span(before - 1, before), at(now)) is None
+    assert until(site, Span(today - 1, today), one, at(now)) is None
+    assert until(site, Span(today, today), None, at(now)) is None

@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Formatter
 from typing import get_args
 
+import pytest
 from hatchling.builders.wheel import WheelBuilder
 from starlette.requests import Request
 
@@ -126,6 +127,7 @@ def test_every_text_is_used_and_what_is_named_by_a_value_has_one() -> None:
         *(f"csv.{measure}" for measure in CHARTED),
         "csv.date",
         "csv.date_before",
+        "csv.weekday",
         *(f"csv.{column}" for column in ("rank", "site", "name", "silent_since")),
         *(f"alerts.kind.{kind}" for kind in AlertKind),
         *(
@@ -233,3 +235,30 @@ def test_everything_that_the_audit_log_says_was_done_has_a_text() -> None:
     assert len(recorded) > 20
     for lang in Lang:
         assert {f"action.{name}" for name in recorded} - language.texts(lang).by_key.keys() == set()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "services/api/dashboard/languages/vi.toml",
+        "services/api/dashboard/refused/vi.toml",
+        "services/cli/languages/vi.toml",
+        "docs/vi/README.md",
+    ],
+)
+def test_one_word_stands_for_one_thing_in_vietnamese(path: str) -> None:
+    text = (Path(__file__).parents[2] / path).read_text("utf-8")
+    for other, word in {
+        r"khách(?! truy cập| viếng thăm)": "khách truy cập",
+        r"thời lượng": "thời gian truy cập trung bình",
+        r"(?<!thời )điểm(?! phần trăm| cuối| đầu)": "điểm phần trăm",
+        r"mã truy cập": "khóa API",
+        r"nhiều nhất cùng lúc": "truy cập đồng thời cao nhất",
+        r"(?<!người )biên tập(?! viên)": "biên tập viên",
+    }.items():
+        lines = [
+            line
+            for line in text.splitlines()
+            if re.search(other, line.partition(" = ")[2] or line, re.IGNORECASE)
+        ]
+        assert not lines, f"expected {word!r}"

@@ -126,3 +126,20 @@ def test_a_visitor_with_many_views_is_recounted_in_one_go() -> None:
     result = recount(views(times, [KEPT] * len(times), gone), END * END, gives_back=False)
 
     assert result.moved == [(1, 50_000, 0, 1)]
+
+
+def test_a_pause_of_just_half_an_hour_ends_a_visit() -> None:
+    times = [0, VISIT_WINDOW_MS // 2, VISIT_WINDOW_MS]
+    result = recount(views(times, [KEPT] * 3, [False, True, False]), END, gives_back=False)
+    assert result.moved == [(1, 2, 0, 1)], "the last view is half an hour after the first"
+
+    one_less = [0, VISIT_WINDOW_MS // 2, VISIT_WINDOW_MS - 1]
+    result = recount(views(one_less, [KEPT] * 3, [False, True, False]), END, gives_back=False)
+    assert result.moved == [], "it goes on with the visit of the first"
+
+
+def test_what_is_taken_back_half_an_hour_away_is_not_next_to_a_view() -> None:
+    lone = SeenView(1, 7, 5, 0, "/a", 2 * VISIT_WINDOW_MS, int(Visit.CONTINUES), KEPT, 0)
+    for pause, moved in ((VISIT_WINDOW_MS, []), (VISIT_WINDOW_MS - 1, [(1, 5, 0, 1)])):
+        taken = SeenView(1, 7, 1, 0, "/b", lone.at - pause, int(Visit.STARTS), KEPT, 1)
+        assert recount([taken, lone], END, gives_back=False).moved == moved, pause

@@ -76,16 +76,16 @@ class FakeReaders:
         return self._reader
 
 
-def panels(reader: FakeReader, query: SiteQuery) -> SitePanels:
+async def panels(reader: FakeReader, query: SiteQuery) -> SitePanels:
     nothing: Any = None
     source: Any = reader
     readers: Any = FakeReaders(source)
     of = PanelSource(nothing, readers, nothing, lambda: NOON)
-    return of.panels(SITE, query, None, nothing)
+    return await of.panels(SITE, query, None, nothing)
 
 
 async def test_each_panel_has_its_numbers_and_the_period_before() -> None:
-    async with panels(FakeReader(), SiteQuery(period="day")).reading() as today:
+    async with (await panels(FakeReader(), SiteQuery(period="day"))).reading() as today:
         summary = await today.summary()
         details = await today.details()
         series = await today.series()
@@ -100,7 +100,7 @@ async def test_each_panel_has_its_numbers_and_the_period_before() -> None:
 
 
 async def test_a_panel_may_be_refused_alone() -> None:
-    of_site = panels(FakeReader(refused=Property.OS), SiteQuery(period="day"))
+    of_site = await panels(FakeReader(refused=Property.OS), SiteQuery(period="day"))
     async with of_site.reading() as today:
         refused = [name for name in of_site.breakdowns if (await today.breakdown(name)).refusal]
         assert (await today.breakdown("os")).refusal == "too large"
@@ -108,7 +108,7 @@ async def test_a_panel_may_be_refused_alone() -> None:
     assert refused == ["os"]
 
 
-def test_provinces_are_a_panel_of_one_country() -> None:
+async def test_provinces_are_a_panel_of_one_country() -> None:
     for filters, is_shown in {
         "": False,
         "visit:country==VN": True,
@@ -120,7 +120,7 @@ def test_provinces_are_a_panel_of_one_country() -> None:
         "visit:country==(not set)": False,
         "event:page==/a": False,
     }.items():
-        shown = panels(FakeReader(), SiteQuery(filters=filters)).breakdowns
+        shown = (await panels(FakeReader(), SiteQuery(filters=filters))).breakdowns
         assert ("region" in shown) is is_shown, filters
         assert list(shown)[-3:] == ["device", "browser", "os"]
 
@@ -128,13 +128,21 @@ def test_provinces_are_a_panel_of_one_country() -> None:
 async def test_what_nobody_waits_for_any_more_is_not_read_on() -> None:
     reader = FakeReader()
     reader.is_slow = True
-    async with panels(reader, SiteQuery(period="day")).reading():
+    async with (await panels(reader, SiteQuery(period="day"))).reading():
         for _ in range(10):
             await asyncio.sleep(0)
     assert reader.cancelled == 4, "the period and the one before, for summary and details"
 
 
-def test_a_query_that_cannot_be_read_names_its_parameter() -> None:
+async def test_all_time_is_since_the_first_day_counted_and_compared_with_nothing() -> None:
+    whole = await panels(FakeReader(), SiteQuery(period="all"))
+    assert whole.scope.span == Span(TODAY - 100, TODAY)
+    assert whole.scope.before is None
+    chosen = await panels(FakeReader(), SiteQuery(period="all", compare="2023-10-01,2023-10-31"))
+    assert str(chosen.scope.before) == "2023-10-01 to 2023-10-31"
+
+
+async def test_a_query_that_cannot_be_read_names_its_parameter() -> None:
     for query, field in {
         SiteQuery(period="fortnight"): "period",
         SiteQuery(period="custom", dates="2024-02-01,2024-01-01"): "date",
@@ -142,7 +150,7 @@ def test_a_query_that_cannot_be_read_names_its_parameter() -> None:
         SiteQuery(filters="event:page"): "filters",
     }.items():
         with pytest.raises(ApiError) as refused:
-            panels(FakeReader(), query)
+            await panels(FakeReader(), query)
         assert list(refused.value.errors) == [field]
 
 

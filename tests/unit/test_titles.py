@@ -1,11 +1,15 @@
 """Titles are read from the beginning of pages, whatever portals write there."""
 
 import time
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from services.api.sites.titles.page_title import MAX_BYTES, MAX_TITLE, tidy, title_of
 from services.api.sites.titles.sitemap import SitemapReader
+from services.api.sites.titles.title_file import lines_of
+from services.cli.main import app
 
 
 @pytest.mark.parametrize(
@@ -57,3 +61,46 @@ def test_a_sitemap_may_come_in_single_bytes() -> None:
     [entry] = found
     assert entry.url == "https://mytho.example/a?b=1&c=2"
     assert (entry.changed, entry.title, entry.is_sitemap) == ("2024-01-02", "", False)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("heading", ["", "Đường dẫn{0}Tiêu đề\r\n"])
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_file_of_titles_may_be_as_spreadsheets_save_it(
+    mark: str, heading: str, encoding: str
+) -> None:
+    titles = ["Lịch (tuần 48)", 'Họp "báo"; quý I, 2026\t(mới)', "Đà Nẵng"]
+    cells = ['"' + title.replace('"', '""') + '"' for title in titles]
+    lines = [f"/tin/{number}{mark}{cell}\r\n" for number, cell in enumerate(cells)]
+    content = (heading.format(mark) + "".join(lines)).encode(encoding)
+    found = lines_of(content)
+    assert [(line.page, line.title) for line in found] == [
+        (f"/tin/{number}", title) for number, title in enumerate(titles)
+    ]
+    assert found[0].number == (2 if heading else 1)
+
+
+def test_what_comes_first_in_the_first_line_divides_path_and_title() -> None:
+    [line] = lines_of("/tin/1;Lịch, tuần 48\n".encode())
+    assert (line.page, line.title) == ("/tin/1", "Lịch, tuần 48")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"/tin/1;Mot\n\n/tin/2\n;Ba\n", "dòng 3 không được nhận: cần đường dẫn và tiêu đề"),
+        (b"/tin/1;Mot\n\n/tin/2\n;Ba\n", "2 trong 3 dòng không được nhận, chưa ghi gì"),
+        (b"path,title\n/tin/1,\xff\n", "dòng 2 không ở bảng mã UTF-8"),
+        (b"path,title\n", "không có dòng nào gồm đường dẫn và tiêu đề"),
+    ],
+)
+def test_the_command_names_the_lines_that_will_not_do(
+    content: bytes, expected: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "titles.csv"
+    file.write_bytes(content)
+    # Nobody is asked before the file is read.
+    given = ["titles", "import", "mytho", str(file)]
+    done = CliRunner().invoke(app, given, env={"LANG": "vi_VN.UTF-8", "LC_ALL": "", "LUOT_URL": ""})
+    assert done.exit_code == 2
+    assert expected in " ".join(done.output.split())

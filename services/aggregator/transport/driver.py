@@ -17,8 +17,8 @@ from mode import Service
 
 from services.aggregator.transport import runs
 from services.aggregator.transport.broker import Broker
+from services.aggregator.transport.generations import GenerationConsumer
 from services.aggregator.transport.leases import Leases
-from services.aggregator.transport.plain_consumer import PlainConsumer
 from services.aggregator.transport.trimmer import Trimmer
 from services.log.interface import Record
 from services.runtime.outage import Outage
@@ -37,7 +37,7 @@ REBUILD = b"rebuild"
 REPAIR = b"repair"
 
 
-class Consumer(PlainConsumer):
+class Consumer(GenerationConsumer):
     """Reads the partitions whose leases this worker holds."""
 
     consumer_stopped_errors: ClassVar[tuple[type[BaseException], ...]] = ()
@@ -59,7 +59,6 @@ class Consumer(PlainConsumer):
         self._replay: dict[TP, tuple[int, int]] = {}
         self._ends: dict[TP, int] = {}
         self._committed: dict[TP, int] = {}
-        self._sought: int | None = None
         self._seeks = 0
         self._trimmer = Trimmer(self.broker, self.app.replay_ms, self.app.retention_ms, self.log)
         self._lease_lock = asyncio.Lock()
@@ -95,6 +94,7 @@ class Consumer(PlainConsumer):
             stands_still = False
         else:
             self._lease_outage.ends()
+            self.watch_reading()
             stands_still = self._stands_still()
             await self._commit_late()
         assigned = {TP(self._topic, number) for number in self.leases.held}
@@ -115,17 +115,18 @@ class Consumer(PlainConsumer):
         app = self.app
         self.log.info("owns partitions %s", sorted(tp.partition for tp in assigned) or "(none)")
         app.on_rebalance_start()
-        app.consumer_generation_id += 1
+        self.begin_generation()
         revoked = self._assignment - assigned
         await self.on_partitions_revoked(revoked)
         for tp in revoked:
+            self._next.pop(tp, None)
             self._done.pop(tp, None)
             self._replay.pop(tp, None)
             self._committed.pop(tp, None)
         self._assignment = assigned
         self._acked.clear()
         self._acked_index.clear()
-        app.consumer_generation_id += 1
+        self.begin_generation()
         await self.on_partitions_assigned(set(assigned), app.consumer_generation_id)
 
     async def leave(self) -> None:
@@ -141,7 +142,7 @@ class Consumer(PlainConsumer):
     # Positions
 
     async def perform_seek(self) -> None:
-        """Set where reading resumes, after a change of assignment or a pause of the flow.
+        """Set where reading resumes, after a change of assignment; only the recovery asks for it.
 
         What was delivered but not acknowledged is delivered again: from the last acknowledged
         message of this assignment, or, on a partition just taken, from `replay_ms` before the
@@ -151,11 +152,11 @@ class Consumer(PlainConsumer):
         """
         unavailable: tuple[type[Exception], ...] = (TimeoutError, *self.broker.unavailable)
         self._seeks += 1
+        self._still = 0
         try:
             async with asyncio.timeout(self.app.conf.broker_request_timeout * SEEK_SHARE):
                 await self.seek_to_committed()
         except unavailable as error:
-            self._sought = None
             self._read_outage.begins(repr(error))
         finally:
             self._seeks -= 1
@@ -163,9 +164,9 @@ class Consumer(PlainConsumer):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek; return the committed positions of the assigned partitions that have one.
 
-        Partitions that were assigned in the meantime are not sought.
+        Nothing is sought where the generation has changed since its recovery began.
         """
-        generation = self.app.consumer_generation_id
+        generation = self._recovering
         by_number = {tp.partition: tp for tp in self._assignment}
         committed = await self.broker.committed(by_number)
         starts: dict[TP, int] = {}
@@ -181,30 +182,15 @@ class Consumer(PlainConsumer):
         if generation == self.app.consumer_generation_id:
             self._replay |= replay
             self._next |= starts
-            for tp, start in starts.items():
-                self._read_offset[tp] = start or None
+            for tp in starts:
                 self._committed_offset[tp] = committed.get(tp.partition) or None
             self._sought = generation
         return {by_number[number]: position for number, position in committed.items()}
 
-    @property
-    def _is_sought(self) -> bool:
-        """Whether it is known where each assigned partition is to be read."""
-        return not self._assignment or self._sought == self.app.consumer_generation_id
-
     def _stands_still(self) -> bool:
         """Tell whether nothing is read and nothing under way will change that."""
-        flows = self.flow_active and self._is_sought
-        return not (flows or self._seeks or self.app.rebalancing)
-
-    def resume_flow(self) -> None:
-        """Let messages pass once it is known from where.
-
-        The end of a seek may come in the middle of the next change of assignment, and Faust resumes
-        then, too: what is read before the next seek would come before what it delivers again.
-        """
-        if self._is_sought:
-            super().resume_flow()
+        under_way = self._seeks or self.app.rebalancing
+        return bool(self._assignment) and not (self.flow_active or under_way)
 
     async def _seek(self, partition: TP, offset: int) -> None:
         self._next[partition] = offset
@@ -235,6 +221,7 @@ class Consumer(PlainConsumer):
     ) -> dict[TP, Sequence[Record]]:
         by_number = {tp.partition: tp for tp in active_partitions or () if tp in self._next}
         starts = {number: self._next[tp] for number, tp in by_number.items()}
+        generation = self.app.consumer_generation_id
         try:
             records = await self.broker.read(starts, timeout, READ_LIMIT)
         except self.broker.unavailable as error:
@@ -245,8 +232,9 @@ class Consumer(PlainConsumer):
         result: dict[TP, Sequence[Record]] = {}
         for number, entries in records.items():
             tp = by_number[number]
-            # A seek during the read wins.
-            if entries and self._next.get(tp) == starts[number]:
+            # A seek during the read wins, and nothing counts as read that is not handed over.
+            unmoved = self._next.get(tp) == starts[number]
+            if entries and unmoved and self.flows(generation):
                 self._next[tp] = self._ends[tp] = entries[-1].position + 1
                 result[tp] = self._runs(tp, entries)
         return result
@@ -292,7 +280,7 @@ class Consumer(PlainConsumer):
         During a rebalance, Faust acknowledges the messages that it skips. Those do not count, nor
         do messages of an earlier assignment; they are delivered again.
         """
-        if not self.flow_active or message.generation_id != self.app.consumer_generation_id:
+        if not self.flows(message.generation_id):
             return False
         self._done[message.tp] = max(message.offset + 1, self._done.get(message.tp, 0))
         return bool(super().ack(message))

@@ -1,5 +1,6 @@
 """What the driver needs to know beyond Kafka's settings."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
@@ -24,6 +25,23 @@ class App(faust.App):
     run_bytes: int = 0
     kafka_url: str = ""
     lease_seconds: float = DEFAULT_LEASE_SECONDS
+
+    def add_agent(self, name: str, topic: Any, read: Callable[[Any], Awaitable[None]]) -> None:
+        """Let a function read a topic, as what the decorator `agent` makes of it.
+
+        That one tells a scanner, which nobody runs, in which line it stands, and to find this out
+        looks up the file of every module there is: 0.1 s.
+        """
+        agent = self.conf.Agent(
+            read,
+            name=name,
+            app=self,
+            channel=topic,
+            on_error=self._on_agent_error,
+            use_reply_headers=True,
+        )
+        self.agents[agent.name] = agent
+        self.topics.beacon.add(agent)
 
     def _new_transport(self) -> Any:
         if not self.kafka_url:

@@ -13,10 +13,10 @@ async def csv(page: PageRequest) -> Response:
     """Return a panel, with the period and the filters of the page."""
     panel = page.request.path_params["panel"]
     query = query_parameters.read(page)
-    panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
-    file = await unless_gone(
-        page.request, panels.csv(panel, page.t.column, titles_for_file(page, panel))
-    )
+    panels = await page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
+    weekdays = [page.t.weekday(number) for number in range(7)]
+    making = panels.csv(panel, page.t.column, titles_for_file(page, panel), weekdays)
+    file = await unless_gone(page.request, making)
     if page.signed_in is not None:
         page.dependencies.trail.count(
             Occasion(page.signed_in.name, "export", panel, page.site.slug), "files"

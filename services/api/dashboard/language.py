@@ -138,8 +138,8 @@ class Language:
         return msgspec.json.encode(value).decode()
 
     def column(self, name: str) -> str:
-        """Return what stands over a column of a CSV file, such as `pageviews`."""
-        return self(f"csv.{name}")
+        """Return what stands over a column of a CSV file, such as `pageviews`; an hour as it is."""
+        return name if name.endswith(":00") else self(f"csv.{name}")
 
     def named(self, prefix: str) -> list[tuple[str, str]]:
         """Return what has a text under a prefix, such as `action.`, with the text, by the text."""

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from services.api.dashboard.page_request import PageRequest
-from services.api.dashboard.report_page import home_of, unit_of
+from services.api.dashboard.report_page import home_of, opened_from, query_text, unit_of
 from services.api.stats.reports.mailer import ADDRESS, MailError
 from services.api.stats.reports.schedules import MAILED_PERIODS
 from services.api.stats.site_query import OPENINGS
@@ -63,7 +63,8 @@ async def test(page: PageRequest) -> Response:
 
 
 async def _back(page: PageRequest) -> Response:
-    return page.redirect(f"{home_of(await unit_of(page))}/report/mail", saved=True)
+    home = home_of(await unit_of(page))
+    return page.redirect(f"{home}/report/mail{query_text(page)}", saved=True)
 
 
 async def _schedules(page: PageRequest, errors: Mapping[str, str]) -> Response:
@@ -77,6 +78,8 @@ async def _schedules(page: PageRequest, errors: Mapping[str, str]) -> Response:
         name=unit.name,
         errors=errors,
         form=page.form,
+        of_report=query_text(page),
+        chosen=opened_from(page),
         is_ready=page.dependencies.report_sender.mailer.is_ready,
         periods=[(one, t(f"report.period.{one}")) for one in MAILED_PERIODS],
         languages_of=[(lang.value, t.language(lang)) for lang in Lang],

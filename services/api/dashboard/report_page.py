@@ -4,7 +4,6 @@
 """
 
 from datetime import date
-from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -127,6 +126,7 @@ async def report(page: PageRequest) -> Response:
         openings=OPENINGS,
         xlsx=_address(page, unit, query),
         may_mail=may_mail(page, unit),
+        of_report=_encoded(query),
     )
 
 
@@ -148,6 +148,18 @@ async def xlsx(page: PageRequest) -> Response:
             "X-Content-Type-Options": "nosniff",
         },
     )
+
+
+def opened_from(page: PageRequest) -> ReportQuery:
+    """Return the report from which a page about it was opened; with no period for none."""
+    opening = page.parameter("opening") or MEASURED.value
+    return ReportQuery(page.parameter("period"), page.parameter("date"), opening)
+
+
+def query_text(page: PageRequest) -> str:
+    """Return the query of the address of that report; '' for none."""
+    query = opened_from(page)
+    return _encoded(query) if query.period else ""
 
 
 def may_mail(page: PageRequest, unit: ReportUnit) -> bool:
@@ -175,16 +187,15 @@ def _query(page: PageRequest) -> ReportQuery:
 
 
 def _address(page: PageRequest, unit: ReportUnit, query: ReportQuery) -> str:
-    fields: dict[str, Any] = {
-        "period": query.period,
-        "date": query.dates,
-        "opening": query.opening,
-        PARAMETER: page.t.lang.value,
-    }
+    lang = urlencode({PARAMETER: page.t.lang.value})
     if page.shown is not None:
-        return f"{page.shown.base}/report.xlsx?{urlencode({PARAMETER: page.t.lang.value})}"
-    text = urlencode({name: value for name, value in fields.items() if value}, safe=",")
-    return f"{home_of(unit)}/report.xlsx?{text}"
+        return f"{page.shown.base}/report.xlsx?{lang}"
+    return f"{home_of(unit)}/report.xlsx{_encoded(query)}&{lang}"
+
+
+def _encoded(query: ReportQuery) -> str:
+    fields = {"period": query.period, "date": query.dates, "opening": query.opening}
+    return f"?{urlencode({name: value for name, value in fields.items() if value}, safe=',')}"
 
 
 def _long(first: date, made: TrafficReport, t: Language, by_month: bool) -> str:

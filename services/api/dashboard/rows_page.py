@@ -62,7 +62,7 @@ async def rows(page: PageRequest) -> Response:
     """Return the page."""
     panel, t = page.request.path_params["panel"], page.t
     query = query_parameters.read(page)
-    panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
+    panels = await page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
     scope = panels.scope
     asked = panels.rows.parse(panel, page.parameter, names_of(panel, t))
     kept = {name: value for name in _PARAMETERS if (value := page.parameter(name))}
@@ -140,7 +140,7 @@ async def csv(page: PageRequest) -> Response:
     """Return all rows as CSV, a part at a time; with the changes where there are any to tell."""
     panel = page.request.path_params["panel"]
     query = query_parameters.read(page)
-    panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
+    panels = await page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
     asked = panels.rows.parse(panel, page.parameter, names_of(panel, page.t))
     titles = titles_for_file(page, panel)
     name, texts, headers = await unless_gone(

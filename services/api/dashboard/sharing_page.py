@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
-from services.api.dashboard.report_page import home_of, unit_of
+from services.api.dashboard.report_page import home_of, opened_from, query_text, unit_of
 from services.api.dashboard.shown_pages import PUBLIC
 from services.api.dashboard.site_form import mistakes
 from services.api.sites.desk.share_routes import ShareFields, path_of
@@ -51,7 +51,7 @@ async def withdraw(page: PageRequest) -> Response:
     """Withdraw a link."""
     unit, id_ = await unit_of(page), page.request.path_params["id"]
     await page.dependencies.shares.withdraw(page.principal, unit, id_)
-    return page.redirect(f"{home_of(unit)}/sharing", saved=True)
+    return page.redirect(f"{home_of(unit)}/sharing{query_text(page)}", saved=True)
 
 
 async def frames(page: PageRequest) -> Response:
@@ -66,6 +66,12 @@ async def frames(page: PageRequest) -> Response:
 
 async def _sharing(page: PageRequest, errors: Mapping[str, str], made: str = "") -> Response:
     unit, shares, t = await unit_of(page), page.dependencies.shares, page.t
+    asked = opened_from(page)
+    chosen = (
+        ReportQuery(page.form.get("period"), page.form.get("date"), page.form.get("opening"))
+        if errors
+        else asked
+    )
     site = unit.sites[0] if unit.group is None else None
     is_public = site is not None and site.public_dashboard
     public = f"{_origin(page)}{PUBLIC}/{unit.slug}"
@@ -75,6 +81,8 @@ async def _sharing(page: PageRequest, errors: Mapping[str, str], made: str = "")
         site=site,
         unit=unit,
         home=home_of(unit),
+        of_report=query_text(page),
+        chosen=chosen,
         errors=errors,
         form=page.form,
         links=[(one, _shown(one, page)) for one in await shares.of(unit)],
@@ -82,7 +90,10 @@ async def _sharing(page: PageRequest, errors: Mapping[str, str], made: str = "")
         made=made,
         periods=[
             *([("", t("sharing.traffic"))] if site else []),
-            *((one, t("sharing.report", period=period_name(one, t))) for one in MAILED_PERIODS),
+            *(
+                (one, t("sharing.report", period=period_name(one, t)))
+                for one in (*MAILED_PERIODS, *([CUSTOM] if chosen.period == CUSTOM else []))
+            ),
         ],
         openings=[(one.value, t(f"opening.show.{one}")) for one in OPENINGS],
         public=public if is_public else "",

@@ -44,7 +44,7 @@ async def shared_report(request: Request, dependencies: Dependencies) -> ShownSi
 async def online(page: PageRequest) -> Response:
     """Return how many visitors are online, for the page to refresh."""
     query = read(page)
-    panels = page.dependencies.stats.panels(page.site, query, None, page.request)
+    panels = await page.dependencies.stats.panels(page.site, query, None, page.request)
     return JSONResponse(await panels.online() or 0, headers={"Cache-Control": "no-store"})
 
 

@@ -47,7 +47,7 @@ def _but_of_custom(compare: str) -> tuple[str, ...]:
 async def site(page: PageRequest) -> Response:
     """Return the page, part by part as the numbers come."""
     query = query_parameters.read(page)
-    panels = page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
+    panels = await page.dependencies.stats.panels(page.site, query, page.signed_in, page.request)
     scope, t = panels.scope, page.t
     links = Links(panels.site.slug, scope, page.base)
     context: dict[str, Any] = {
@@ -213,6 +213,7 @@ async def _parts(
                 "site_heat.html",
                 result=week,
                 rows=heat_rows(week.value or [], t),
+                csv=links.csv("heat"),
                 zone=context["zone"],
                 kept=kept,
             )
@@ -234,12 +235,15 @@ def against_label(scope: Scope, t: Language) -> str:
     """Return in words what the period is compared with."""
     if scope.before is None:
         return t("compare.none")
+    span = _span_label(scope.before, t)
+    if scope.until_time:
+        return t("period.against.until", span=span, time=scope.until_time)
     key = "period.against"
     if scope.is_running:
         key = "period.against.running"
     elif scope.is_under_way:
         key = "period.against.whole"
-    return t(key, span=_span_label(scope.before, t))
+    return t(key, span=span)
 
 
 def _span_label(span: Span, t: Language) -> str:

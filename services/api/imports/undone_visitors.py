@@ -11,7 +11,7 @@ from services.api.counter import queries as counter_queries
 from services.api.sites.corrections import queries_corrections
 from services.api.sites.corrections.change import days_held
 from services.api.sites.corrections.queries_corrections import Selection
-from services.api.stats import queries_hits, snapshot
+from services.api.stats import queries_coverage, queries_hits, snapshot
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Span
 from services.model.calendar import Grain, period_start
@@ -36,7 +36,7 @@ async def _of_month(
 ) -> dict[int, int]:
     span = Span(of[0].day, of[-1].day)
     counted = await snapshot.take(store, site, span)
-    coverage = await queries_hits.coverage_of(store, site, span, counted)
+    coverage = await queries_coverage.coverage_of(store, site, span, counted)
     bare = coverage._replace(taken=(), moved=())
     others = [row for row in active(counted.ledger) if row.touches(*span)]
     parameters = queries_hits.days(site, span) | {"producer": producer}

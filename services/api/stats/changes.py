@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from services.api.stats.comparison import gap
+from services.api.stats.comparison import gap, until
 from services.api.stats.opening import Opening
 from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
@@ -22,12 +22,16 @@ class BothQueries(NamedTuple):
         return before.missing(self.missing) if self.missing else before
 
 
-async def both(reader: StatsReader, query: StatsQuery, compared: Span) -> BothQueries:
-    """Return both queries, to be answered of one position of the log."""
+async def both(reader: StatsReader, query: StatsQuery, compared: Span, at_ms: int) -> BothQueries:
+    """Return both queries, to be answered of one position of the log.
+
+    at_ms  the moment of the request: today is compared with a day up to the same time
+    """
     first_day = await reader.first_day(query.site)
     with_opening = query.opening is not Opening.EXCLUDE
     days = query.span.with_those(compared)
     moment = await reader.snapshot(query.site, days, with_opening=with_opening)
     missing = gap(compared, first_day, moment.opening.covered(compared, query.today))
     asked = query.as_of(moment)
-    return BothQueries(asked, asked.about(compared), missing)
+    until_ms = until(query.site, query.span, compared, at_ms)
+    return BothQueries(asked, asked.about(compared, until_ms), missing)

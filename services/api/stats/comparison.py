@@ -2,15 +2,18 @@
 
 Months are compared with as many months, whichever days these have: March with February, a
 quarter with the quarter before. What has not ended yet is compared with the same days: 1 to 27
-November with 1 to 27 October. Only the last 7 days and their like are compared with as many.
+November with 1 to 27 October. Only the last 7 days and their like are compared with as many. Today
+alone is compared with the other day up to the same time by the site's clocks.
 """
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from services.api.stats.spans import Period, Span, follows_calendar, span_of
 from services.http.errors import ApiError, bad_request, shown
-from services.model.calendar import months_later, to_date
+from services.model.calendar import months_later, to_date, zone
+from services.model.site import Site
 
 _YEAR = 12
 
@@ -65,6 +68,21 @@ def against(compare: str | None, period: str, span: Span, today: int) -> Span | 
         return span_of(Period.CUSTOM, compare, today)
     except ApiError as error:
         raise bad_request("compare", error.errors["date"]) from None
+
+
+def until(site: Site, span: Span, before: Span | None, at_ms: int) -> int | None:
+    """Return the moment up to which the day to compare with counts, in ms since 1970.
+
+    None where all of it counts: it is compared with more than today, or is itself several days.
+
+    at_ms  the moment of the request, in ms since 1970
+    """
+    if before is None or before.days > 1 or span.first != site.day_of(at_ms):
+        return None
+    start, end = site.start_of(before.first), site.start_of(before.last + 1)
+    local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone(site.zone_at(at_ms)))
+    then = datetime.combine(to_date(before.first), local.time(), zone(site.zone_at(start)))
+    return min(max(round(then.timestamp() * 1000), start), end)
 
 
 def _step(period: str, span: Span) -> int:

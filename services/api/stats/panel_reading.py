@@ -148,11 +148,8 @@ class PanelReading:
 
     async def breakdown(self, name: str) -> PanelResult[list[BreakdownRow]]:
         """Return the first rows of a panel of `shown_breakdowns`."""
-        by, result, summary = (
-            BREAKDOWNS[name],
-            await self._breakdowns[name](),
-            await self._summary(),
-        )
+        by, result = BREAKDOWNS[name], await self._breakdowns[name]()
+        summary = await self._summary()
         if result.value is None:
             return PanelResult(None, result.refusal, gone=result.gone)
         measure = ordered_by(by)
@@ -266,7 +263,8 @@ class PanelReading:
         against = self._scope.before
         if against is None or await self._gap():
             return None
-        before = await self._reader.total(question.about(against), partly=True)
+        asked = question.about(against, self._scope.until_ms)
+        before = await self._reader.total(asked, partly=True)
         return None if before.warnings else before.total()
 
     async def _timeseries(self) -> PanelResult[list[SeriesPoint]]:

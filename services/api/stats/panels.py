@@ -10,11 +10,12 @@ from starlette.requests import Request
 from services.api.access.principal import Principal
 from services.api.counter import queries
 from services.api.counter.online import OnlineReader
-from services.api.stats import answers
+from services.api.stats import answers, heat
 from services.api.stats.answers import Cell
 from services.api.stats.apart_panels import NAMED, PANELS
 from services.api.stats.comparison import gap
 from services.api.stats.many.many_sites import ManySites, read_many
+from services.api.stats.measures import Measure
 from services.api.stats.panel_reading import (
     BREAKDOWNS,
     PanelReading,
@@ -33,12 +34,13 @@ from services.api.stats.reports.traffic_report import TrafficReport
 from services.api.stats.reports.unit import ReportUnit
 from services.api.stats.rows.panel_rows import PanelRows, TitlesOf
 from services.api.stats.site_query import CHARTED, Scope, SiteQuery, scope_of
-from services.api.stats.spans import Interval
+from services.api.stats.spans import Interval, Period
 from services.http.errors import ApiError, bad_request, shown, unavailable
 from services.model.site import Site
 from services.store.interface import Store, StoreError
 
 TIMESERIES = "timeseries"
+HEAT = "heat"
 CSV_ROWS = 1000
 _NOTHING: Mapping[str, Cell] = dict.fromkeys(
     [f"{name}_before" for name in ("date", *(measure.value for measure in CHARTED))], ""
@@ -126,17 +128,26 @@ class SitePanels:
             await reading.close()
 
     async def csv(
-        self, panel: str, heading: Callable[[str], str], titles: TitlesOf | None = None
+        self,
+        panel: str,
+        heading: Callable[[str], str],
+        titles: TitlesOf | None = None,
+        weekdays: Sequence[str] = (),
     ) -> CsvFile:
         """Return more of a panel than the page shows, with the words of `heading` over the columns.
 
-        titles  returns the titles of pages; None where the values are no pages
+        titles    returns the titles of pages; None where the values are no pages
+        weekdays  their names, from Monday on: the lines of HEAT
 
         Raises ApiError, 404 for no panel.
         """
-        if panel == TIMESERIES:
+        warnings: Sequence[str]
+        if panel == HEAT:
+            table, warnings = await self._week(weekdays)
+        elif panel == TIMESERIES:
             question = question_of(self.site, self.scope, CHARTED)
             result = await self._reader.timeseries(question, self.scope.interval)
+            warnings = result.warnings
             table = answers.rows(CHARTED, "date", result.rows)
             if before := await self._rows_before(question):
                 table = [
@@ -149,16 +160,30 @@ class SitePanels:
             if self._is_public:
                 question = question.of_shown_pages(by)
             result = await self._reader.breakdown(question, BreakdownQuery(by, CSV_ROWS, 1))
+            warnings = result.warnings
             table = answers.rows(measures, by.field, result.rows)
             known = await titles([name for name, _ in result.rows]) if titles else {}
             if known:
                 table = [answers.with_title(row, by.field, known) for row in table]
         else:
-            expected = ", ".join((TIMESERIES, *BREAKDOWNS))
+            expected = ", ".join((TIMESERIES, HEAT, *BREAKDOWNS))
             refusal = bad_request("panel", f"{shown(panel)}; expected one of {expected}")
             raise ApiError(HTTPStatus.NOT_FOUND, refusal.errors)
         name = f"{self.site.slug}-{panel}-{str(self.scope.span).replace(' ', '-')}.csv"
-        return CsvFile(name, answers.table(table, heading), answers.csv_headers(result.warnings))
+        return CsvFile(name, answers.table(table, heading), answers.csv_headers(warnings))
+
+    async def _week(
+        self, weekdays: Sequence[str]
+    ) -> tuple[Sequence[Mapping[str, Cell]], Sequence[str]]:
+        """Return the views of a line for each weekday, by the hour, and what is missing of them."""
+        week = await heat.read(
+            self._reader, question_of(self.site, self.scope, (Measure.PAGEVIEWS,))
+        )
+        table: list[dict[str, Cell]] = [
+            {"weekday": name, **{f"{hour:02}:00": views for hour, views in enumerate(of_day)}}
+            for name, of_day in zip(weekdays, week.value or [], strict=True)
+        ]
+        return table, ["the raw hits of some days are gone"] if week.partial else []
 
     async def _rows_before(self, question: StatsQuery) -> list[dict[str, Cell]]:
         """Return what the chart has behind its line, row by row; [] where there is none."""
@@ -189,13 +214,15 @@ class PanelSource:
         self._online = online
         self._clock = clock
 
-    def panels(
+    async def panels(
         self, site: Site, query: SiteQuery, who: Principal | None, request: Request
     ) -> SitePanels:
         """Return the panels of a site, for who asks. Raises ApiError, which names the parameter."""
         at = self._clock()
-        scope = scope_of(query, site.day_of(int(at * 1000)))
+        at_ms = int(at * 1000)
         reader = self._readers.of(who, request)
+        since = await reader.first_day(site) if query.period == Period.ALL else None
+        scope = scope_of(query, site.day_of(at_ms), since).by_the_clock(site, at_ms)
         is_public = who is None or not who.has(site.slug)
         return SitePanels(site, scope, self._store, reader, self._online, at, is_public=is_public)
 

@@ -69,5 +69,10 @@ def fitting(filters: Sequence[Filter], named: str = "") -> tuple[str, dict[str, 
     return " AND ".join(conditions) or "1", values
 
 
+def earlier(until_ms: int | None) -> str:
+    """Return the condition on hits before a moment, to follow others; '' where there is none."""
+    return "" if until_ms is None else f" AND at < {until_ms:d}"
+
+
 def _like(pattern: Pattern) -> str:
     return "%".join(re.sub(r"([\\%_])", r"\\\1", piece) for piece in pattern)

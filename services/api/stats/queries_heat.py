@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from services.api.stats import queries_hits as hits
+from services.api.stats.coverage import Coverage
 from services.api.stats.queries_columns import fitting
-from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import StatsQuery
 from services.api.stats.spans import QUARTER_MS, Span
 from services.model.calendar import zone

@@ -2,50 +2,32 @@
 
 A hit may stand in the table twice until ClickHouse merges it away: after a crash the aggregator
 inserts again what was lost. FINAL is exact but slow on old servers, so it is used only where it is
-needed. `coverage_of` looks at the positions of each part of the table: where those of two parts do
-not overlap, no hit of the site is in both.
+needed: see `queries_coverage`.
 
 What corrections take back is left out, hit by hit, and a visit whose first view is among it begins
 with the next one.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
-from itertools import combinations
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from services.api.stats.coverage import Coverage
 from services.api.stats.filters import Property
 from services.api.stats.measures import APART, Counts, Measure
-from services.api.stats.queries_columns import COLUMNS, columns_of, expression, fitting
+from services.api.stats.queries_columns import COLUMNS, columns_of, earlier, expression, fitting
 from services.api.stats.query import BreakdownQuery, StatsQuery
-from services.api.stats.snapshot import Snapshot
-from services.api.stats.spans import QUARTER_MS, Hours, Span, joined
-from services.model.calendar import Grain, period_start, to_date, to_day
+from services.api.stats.spans import QUARTER_MS, Hours, Span
+from services.model.calendar import to_date, to_day
 from services.store import corrections
 from services.store.interface import Store
 
 VISITORS = frozenset({Measure.VISITORS})
 _VISITS = frozenset({Measure.VISITS})
-_COVERAGE = """
-SELECT _part_index, day, min(position), max(position), countIf(bot = 0 AND position < {end}{which})
-FROM hits
-WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
-GROUP BY _part_index, day
-"""
-
 _HITS = """
 SELECT {columns}
 FROM hits{final}
 WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
     AND (bot = 1 OR position < {end}){which}
-"""
-
-_IS_MOVED = """
-SELECT 1
-FROM moved_visits
-WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND run IN %(runs)s
-LIMIT 1
 """
 
 # One that was inserted twice counts once.
@@ -60,8 +42,6 @@ _MOVED = f"""{corrections.HIT} IN (
     GROUP BY position, idx
     HAVING sum(once) > 0
 )"""  # noqa: S608  # an expression of ours
-
-_VIEWS = "SELECT day, count() FROM ({hits}) GROUP BY day"
 
 _BY_DAY = "SELECT day, {counts} FROM ({hits}) GROUP BY day"
 
@@ -89,76 +69,6 @@ _BROUGHT = """name IN (
     FROM opening_balances
     WHERE site = %(site)s AND path != '' AND grain != 'total'
 ) DESC, """
-
-
-class Coverage(NamedTuple):
-    """Which raw hits the table has of a span of days.
-
-    months   first days of the months that have hits
-    doubled  days on which hits may be there twice
-    end      position behind the last batch that is counted; views from it on are left out
-    taken    runs of the corrections whose hits are left out
-    moved    runs that say which views begin a visit instead of others
-    """
-
-    months: frozenset[int]
-    doubled: Sequence[Span]
-    end: int
-    taken: Sequence[str] = ()
-    moved: Sequence[str] = ()
-
-
-async def coverage_of(store: Store, site: str, span: Span, counted: Snapshot) -> Coverage:
-    """Return what there is, of what was counted at a moment."""
-    return (await found(store, site, span, counted))[0]
-
-
-async def found(
-    store: Store, site: str, span: Span, counted: Snapshot
-) -> tuple[Coverage, dict[int, int]]:
-    """Return what there is, of what was counted at a moment, and how many views of each day."""
-    end, taken = counted.position + 1, [row.run for row in counted.runs(span)]
-    which = f" AND {corrections.is_taken(taken, within=False)}" if taken else ""
-    parts: dict[int, tuple[int, int, date, date]] = {}
-    held: dict[int, int] = defaultdict(int)
-    rows = await store.execute(_COVERAGE.format(end=end, which=which), days(site, span))
-    for part, day, lowest, highest, views_there in rows:
-        low, high, first, last = parts.get(part, (lowest, highest, day, day))
-        parts[part] = (min(low, lowest), max(high, highest), min(first, day), max(last, day))
-        if views_there:
-            held[to_day(day)] += views_there
-    months, doubled = parts_of(parts.values())
-    moved = [row.run for row in counted.ledger if row.touches(*span)]
-    if not moved or not await store.execute(_IS_MOVED, {**days(site, span), "runs": moved}):
-        moved = []
-    coverage = Coverage(months, doubled, end, taken, moved)
-    return coverage, await views(store, site, span, coverage) if doubled else dict(held)
-
-
-def parts_of(rows: Iterable[Sequence[Any]]) -> tuple[frozenset[int], Sequence[Span]]:
-    """Return the months that have hits, and the days on which some may be there twice.
-
-    rows  of each part of the table: its lowest and highest position, its first and last day
-    """
-    parts = defaultdict(list)
-    for lowest, highest, first, last in rows:
-        # A part has hits of one month only.
-        month = period_start(to_day(first), Grain.MONTH)
-        parts[month].append((lowest, highest, to_day(first), to_day(last)))
-    # What is there twice is in two parts, at the same position and on the same day.
-    twice = [
-        Span(max(one[2], other[2]), min(one[3], other[3]))
-        for of_month in parts.values()
-        for one, other in combinations(of_month, 2)
-        if one[0] <= other[1] and other[0] <= one[1]
-    ]
-    return frozenset(parts), joined(span for span in twice if span.days > 0)
-
-
-async def views(store: Store, site: str, span: Span, coverage: Coverage) -> dict[int, int]:
-    """Return how many views of each day are there."""
-    statement = _VIEWS.format(hits=source(coverage, ["day"], " AND bot = 0"))
-    return {to_day(day): count for day, count in await store.execute(statement, days(site, span))}
 
 
 async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[int, Counts]:
@@ -324,7 +234,7 @@ def _hits(query: StatsQuery, coverage: Coverage, columns: Sequence[str] = ()) ->
     condition, _ = fitting(query.filters)
     bots = "" if Measure.BOTS in query.measures else " AND bot = 0"
     names = list(dict.fromkeys(("day", "visitor", "visit", "bot", *columns)))
-    return source(coverage, names, f"{bots} AND {condition}")
+    return source(coverage, names, f"{bots} AND {condition}{earlier(query.until_ms)}")
 
 
 def parameters(query: StatsQuery) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from services.api.stats import queries_hits as hits
+from services.api.stats.coverage import Coverage
 from services.api.stats.filters import Property
 from services.api.stats.measures import Counts
-from services.api.stats.queries_columns import columns_of, expression, fitting
-from services.api.stats.queries_hits import Coverage
+from services.api.stats.queries_columns import columns_of, earlier, expression, fitting
 from services.api.stats.query import StatsQuery
 from services.api.stats.spans import Hours, Span
 from services.model.calendar import to_date, to_day
@@ -123,28 +123,20 @@ SELECT path AS name, ended_there AS pageviews, ended_there AS visits,
 FROM (
     SELECT max(known) AS path, sum(ended) AS ended_there, sum(seen_there) AS seen
     FROM (
-        SELECT '' AS known, name AS page_hash, count() AS ended,
-            toUInt64(uniqCombined(cityHash64(day, shared, intDiv(began, {who})))) AS seen_there
+        SELECT '' AS known, name AS page_hash, count() AS ended, {seen} AS seen_there
         FROM (
-            SELECT
-                day,
-                shared,
-                tupleElement(visit, 1) AS began,
-                tupleElement(visit, 2) AS name
-            FROM (
-                SELECT day, shared, arrayJoin(arrayMap(
-                    (began, name) -> (began, name), begun, named)) AS visit
-                FROM ({begun})
-            )
+            SELECT day, shared, began, name
+            FROM ({begun})
+            ARRAY JOIN begun AS began, named AS name
         )
         WHERE {counts}
         GROUP BY name
         UNION ALL
-        SELECT path AS known, cityHash64(path) AS page_hash, toUInt64(0) AS ended,
+        SELECT any(path) AS known, cityHash64(path) AS page_hash, toUInt64(0) AS ended,
             toUInt64(0) AS seen_there
         FROM hits
         WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND bot = 0
-        GROUP BY path
+        GROUP BY page_hash
     )
     GROUP BY page_hash
     HAVING sum(ended) > 0
@@ -159,9 +151,10 @@ def ended(query: StatsQuery, coverage: Coverage) -> str:
     Its parameters are those of `ended_parameters`.
     """
     shown, _ = fitting(query.shown_pages if query.hides else (), "shown_")
+    seen = f"uniqCombined(cityHash64(day, shared, intDiv(began, {_WHO})))"
     return _ENDED.format(
         counts=_TAIL["counts"],
-        who=_WHO,
+        seen=f"toUInt64({seen if query.wants(hits.VISITORS) else 0})",
         begun=_begun(query, coverage, Property.EXIT_PAGE),
         shown=shown,
     )
@@ -215,6 +208,7 @@ def _begun(query: StatsQuery, coverage: Coverage, by: Property | None = None) ->
 def _begun_in(days: Span, query: StatsQuery, coverage: Coverage, by: Property | None) -> str:
     fits, _ = fitting(query.filters)
     within = f"day >= '{to_date(days.first)}' AND day <= '{to_date(days.last)}'"
+    within += earlier(query.until_ms)
     is_at_end = by is Property.EXIT_PAGE
     columns = [
         "day",

@@ -41,6 +41,7 @@ class StatsQuery(msgspec.Struct, frozen=True):
     opening   whether opening balances are in it
     today     the site's
     hides     whether rows are for strangers, see `of_shown_pages`
+    until_ms  only what was counted before that moment, in ms since 1970; None for whole days
     """
 
     site: Site
@@ -51,6 +52,12 @@ class StatsQuery(msgspec.Struct, frozen=True):
     opening: Opening = Opening.EXCLUDE
     today: int = LAST_DAY
     hides: bool = False
+    until_ms: int | None = None
+
+    @property
+    def is_of_hits(self) -> bool:
+        """Whether views and visits are those of single hits: counters know whole days alone."""
+        return bool(self.filters) or self.until_ms is not None
 
     def wants(self, measures: frozenset[Measure]) -> bool:
         """Tell whether one of these measures is requested."""
@@ -104,9 +111,9 @@ class StatsQuery(msgspec.Struct, frozen=True):
         )
         return msgspec.structs.replace(self, filters=filters)
 
-    def about(self, span: Span) -> "StatsQuery":
-        """Return the same query about other days."""
-        return msgspec.structs.replace(self, span=span)
+    def about(self, span: Span, until_ms: int | None = None) -> "StatsQuery":
+        """Return the same query about other days; up to a moment, where one is given."""
+        return msgspec.structs.replace(self, span=span, until_ms=until_ms)
 
 
 class BreakdownQuery(msgspec.Struct, frozen=True):

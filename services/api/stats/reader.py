@@ -14,13 +14,14 @@ from typing import TypeVar
 from msgspec import structs
 
 from services.api.counter import queries as counter_queries
-from services.api.stats import opening, queries_hits, queries_visits, snapshot
+from services.api.stats import opening, queries_coverage, queries_hits, queries_visits, snapshot
+from services.api.stats.coverage import Coverage
 from services.api.stats.filters import OF_PATHS, Property
 from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
 from services.api.stats.opening import Opening
-from services.api.stats.queries_hits import Coverage
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.results import (
+    NO_HOURS,
     HitsGoneError,
     Row,
     StatsResult,
@@ -129,8 +130,10 @@ class StatsReader:
         async with self.turn():
             query = query.as_of(await self._moment(query))
             days, warnings = await self._measured(query, partly=partly)
-        total = summed(days.values())
-        total.add(entered_of(query, query.span))
+        total, entered = summed(days.values()), entered_of(query, query.span)
+        if query.until_ms is not None and entered != Counts():
+            warnings = [*warnings, NO_HOURS]
+        total.add(entered)
         return StatsResult([Row("", total)], warnings)
 
     async def timeseries(self, query: StatsQuery, interval: Interval) -> StatsResult:
@@ -225,28 +228,29 @@ class StatsReader:
         days: dict[int, Counts] = {}
         warnings: list[str] = []
         for part in self.of_parts(query):
-            of_part, more = await self._days_of_one(part, partly=partly)
+            of_part, more = await self.days_of_one(part, partly=partly)
             merge_counts(days, of_part)
             warnings += more
         return days, warnings
 
-    async def _days_of_one(
+    async def days_of_one(
         self, query: StatsQuery, *, partly: bool = False
     ) -> tuple[dict[int, Counts], list[str]]:
+        """Return the days of a site without those merged into it; whoever asks has the turn."""
         days: dict[int, Counts] = {}
         warnings: list[str] = []
         counted = await self.known(query)
-        if query.filters or query.wants(_RAW):
+        if query.is_of_hits or query.wants(_RAW):
             of_pages = bool(query.filters) and sources.are_views(query)
             coverage, warnings = await self.hits(query, counted, partly=partly or of_pages)
-            if query.filters or query.wants(_BOTS):
+            if query.is_of_hits or query.wants(_BOTS):
                 days = await queries_hits.by_day(self._store, query, coverage)
             if warnings and of_pages:
                 of_days = await queries_pages.by_day(self._store, query)
                 return {day: Counts(pageviews=of_day) for day, of_day in of_days.items()}, []
             if query.wants(LENGTHS):
                 merge_counts(days, await queries_visits.by_day(self._store, query, coverage))
-        if query.filters:
+        if query.is_of_hits:
             return days, warnings
         for counts in days.values():
             counts.pageviews = counts.visits = counts.visitors = 0
@@ -294,7 +298,7 @@ class StatsReader:
         A day is held when its raw views are as many as its counter says.
         """
         kept_as, span = query.site.kept_as, query.span
-        coverage, held = await queries_hits.found(self._store, kept_as, span, counted)
+        coverage, held, _ = await queries_coverage.found(self._store, kept_as, span, counted)
         views = {day: of_day for day, (of_day, _) in counted.within(span).items() if of_day}
         missing = [day for day in views.keys() | held.keys() if views.get(day) != held.get(day)]
         if not missing:

@@ -16,6 +16,8 @@ UNDATED = (
     " than the period"
 )
 
+NO_HOURS = "opening balances of a day are not known by the hour, so there is no change to tell"
+
 K = TypeVar("K")
 
 

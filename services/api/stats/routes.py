@@ -108,7 +108,11 @@ class Stats:
 
     def today(self, site: Site) -> int:
         """Return the site's own day of this moment."""
-        return site.day_of(int(self._clock() * 1000))
+        return site.day_of(self.now_ms())
+
+    def now_ms(self) -> int:
+        """Return this moment, in ms since 1970."""
+        return int(self._clock() * 1000)
 
 
 def router(stats: Callable[[], Stats]) -> APIRouter:
@@ -170,7 +174,8 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
             str | None,
             Query(
                 description="adds the change in percent (of a rate: in points) from the period"
-                f" before, or {', '.join(Comparison)}, or two dates: 2024-01-01,2024-01-31",
+                f" before, or {', '.join(Comparison)}, or two dates: 2024-01-01,2024-01-31; today"
+                " is compared with the other day up to the same time",
                 json_schema_extra={"examples": list(Comparison)},
             ),
         ] = None,
@@ -182,7 +187,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         async def read() -> tuple[StatsResult, StatsResult | None]:
             if compared is None:
                 return await reader.total(query), None
-            two = await both(reader, query, compared)
+            two = await both(reader, query, compared, stats().now_ms())
             before = two.told(await reader.total(two.before, partly=True))
             return await reader.total(two.now), before
 

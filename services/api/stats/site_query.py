@@ -1,20 +1,23 @@
 """What the page of a site asks: a period, filters, and the measure of its chart."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
 
 from services.api.counter.parameters import one_of
-from services.api.stats.comparison import Comparison, against
+from services.api.stats.comparison import Comparison, against, until
 from services.api.stats.filters import FILTERED, Filter, parse
 from services.api.stats.measures import Measure
 from services.api.stats.opening import Opening
 from services.api.stats.spans import Interval, Period, Span, span_of
 from services.http.errors import ApiError
+from services.model.calendar import zone
+from services.model.site import Site
 
 YESTERDAY = "yesterday"
-PERIODS = ("day", YESTERDAY, "7d", "30d", "month", "quarter", "year")
+PERIODS = ("day", YESTERDAY, "7d", "30d", "month", "quarter", "year", "all")
 """Those of every day."""
 LONG_PERIODS = ("12mo", "half", "nine_months")
 COMPARISONS = tuple(Comparison)
@@ -81,6 +84,9 @@ class Scope(msgspec.Struct, frozen=True):
     today  the site's
     before   the days that these are compared with; None for none
     opening  whether opening balances are in the numbers
+    until_ms  the moment up to which today is compared with another day, in ms since 1970; None
+              where whole days are compared
+    until_time  the same by the site's clocks, as 14:05
     """
 
     query: SiteQuery
@@ -90,6 +96,8 @@ class Scope(msgspec.Struct, frozen=True):
     filters: tuple[Filter, ...]
     before: Span | None = None
     opening: Opening = MEASURED
+    until_ms: int | None = None
+    until_time: str = ""
 
     @property
     def elapsed(self) -> Span:
@@ -117,8 +125,18 @@ class Scope(msgspec.Struct, frozen=True):
 
     @property
     def is_under_way(self) -> bool:
-        """Whether it is today alone, which is compared with a whole day."""
-        return self.span.first == self.today
+        """Whether it is today alone, and compared with all of a day."""
+        return self.span.first == self.today and self.until_ms is None
+
+    def by_the_clock(self, site: Site, at_ms: int) -> "Scope":
+        """Return the same, today compared with the other day up to the same time."""
+        until_ms = until(site, self.span, self.before, at_ms)
+        if until_ms is None:
+            return self
+        local = datetime.fromtimestamp(until_ms / 1000, UTC).astimezone(
+            zone(site.zone_at(until_ms))
+        )
+        return msgspec.structs.replace(self, until_ms=until_ms, until_time=f"{local:%H:%M}")
 
     @property
     def is_running(self) -> bool:
@@ -135,17 +153,22 @@ class Scope(msgspec.Struct, frozen=True):
         return _text((*(one for one in self.filters if one.by is not added.by), added))
 
 
-def scope_of(query: SiteQuery, today: int) -> Scope:
-    """Check a query. Raises ApiError, which names the parameter."""
+def scope_of(query: SiteQuery, today: int, since: int | None = None) -> Scope:
+    """Check a query. Raises ApiError, which names the parameter.
+
+    since  the first day that was counted, where the period is all of them
+    """
     period = one_of("period", query.period, (*PERIODS, *LONG_PERIODS, *REPORTS, CUSTOM))
     if period == YESTERDAY:
         span = Span(today - 1, today - 1)
     else:
-        span = span_of(period, query.dates or None, today)
+        span = span_of(period, query.dates or None, today, since)
     measure = Measure(one_of("measure", query.measure, CHARTED))
     filters = parse(query.filters)
     of_days = Period.DAY if period == YESTERDAY else period
     before = against(query.compare, of_days, span, today)
+    if period == Period.ALL and query.compare in COMPARISONS:
+        before = None  # nothing was counted before everything
     opening = Opening(one_of("opening", query.opening, OPENINGS))
     query = msgspec.structs.replace(query, filters=_text(filters))
     return Scope(query, span, today, measure, filters, before, opening)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from services.api.counter import queries as counter_queries
 from services.api.stats import opening, queries
+from services.api.stats.coverage import FoundHits
 from services.api.stats.opening import NO_OPENING, OpeningNumbers
 from services.api.stats.spans import Span
 from services.store import corrections
@@ -24,6 +25,7 @@ class Snapshot(NamedTuple):
     counted   views and visits of each day that has any, without opening balances and without
               what corrections take
     position  of the newest batch that is counted; -1 where nothing is
+    found     which raw hits there were, by the name of the site and the days that were asked for
     ledger    every correction of the site as of this moment
     taken     what they take of each day
     opening   opening balances, where they were asked for; they are in none of the others
@@ -34,6 +36,7 @@ class Snapshot(NamedTuple):
     span: Span
     counted: Mapping[int, tuple[int, int]]
     position: int
+    found: dict[tuple[str, Span], FoundHits]
     ledger: Sequence[Correction] = ()
     taken: Mapping[int, Taken] = {}
     opening: OpeningNumbers = NO_OPENING
@@ -96,6 +99,7 @@ async def take(store: Store, site: str, span: Span, *, with_opening: bool = Fals
             for of_day in (taken.get(day, Taken()),)
         },
         position,
+        {},
         ledger,
         taken,
         brought,

@@ -23,7 +23,8 @@ _log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 0.5
 """How long to wait before the log is probed again after a failure."""
-ADOPT_SECONDS = 10.0
+ADOPT_SECONDS = 2.0
+"""How often spools that others left are looked for: their last appends may hold up readers."""
 ANSWER_SECONDS = 10.0
 """How long the log may take for one reply."""
 _APPEND_SECONDS = 10.0
@@ -147,6 +148,9 @@ class Drain:
             try:
                 for folder in await self._spool.adopt():
                     await self._check()
+                    # Its last append may hold up readers until the id comes back.
+                    async with asyncio.timeout(_APPEND_SECONDS):
+                        await self._orphans.open({folder.path.name})
                     await self._empty(folder, self._orphans)
                     await folder.clear()
                     self._spool.release(folder)

@@ -279,6 +279,20 @@ async def stop_now(producer: AIOKafkaProducer) -> None:
     # Otherwise it would try to send that first, for as long as a request may take.
     await _stopped(producer._sender.close())  # noqa: SLF001
     await _stopped(producer.stop())
+    _hear_failures(producer)
+
+
+def _hear_failures(producer: AIOKafkaProducer) -> None:
+    """Take what a producer still has to say of a failure that its user has heard of already.
+
+    asyncio would log each as an error that nobody has looked at.
+    """
+    transaction = getattr(producer._txn_manager, "_transaction_waiter", None)  # noqa: SLF001
+    batches = producer._message_accumulator._batches.values()  # noqa: SLF001
+    drained = [batch._drain_waiter for each in batches for batch in each]  # noqa: SLF001
+    for future in [transaction, *drained]:
+        if future is not None and future.done() and not future.cancelled():
+            future.exception()
 
 
 async def _stopped(stopping: Coroutine[Any, Any, None]) -> None:

@@ -17,6 +17,9 @@ def translated() -> Iterator[None]:
         raise LogError("Kafka does not answer in time") from error
     except KafkaError as error:
         raise LogError(f"Kafka: {type(error).__name__}: {_said(error)}") from error
+    except AssertionError as error:
+        # The client asserts in which state its transaction is; after a failure it is in none.
+        raise LogError(f"Kafka: the transaction has failed: {error}") from error
     except OSError as error:
         raise LogError(f"Kafka: {error}") from error
 

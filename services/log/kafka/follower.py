@@ -63,6 +63,9 @@ class KafkaFollower:
         for partition, records in batches.items():
             number = here[partition]
             found[number] = [record_of(origin, record) for record in records]
+            if found[number][0].position < positions[number]:
+                # The client begins anew where there is nothing at an offset.
+                raise self._topic.made_again()
             self._next[number] = found[number][-1].position + 1
         return found
 

@@ -15,6 +15,8 @@ from services.log.kafka.topic import KafkaTopic
 
 LEAST_SESSION_MS = 6_000
 """Brokers refuse shorter sessions, unless they are set up otherwise."""
+SHARING_MS = 2_500
+"""How long the members that are left need to hear of it, to share and to begin to read."""
 NEVER_MS = (1 << 31) - 1
 
 
@@ -45,7 +47,8 @@ class KafkaMember:
                 return
             await self.leave()
         await self._topic.created()
-        session_ms = max(LEAST_SESSION_MS, int(seconds * 1000))
+        # The group needs a moment to share anew, once it has forgotten who died.
+        session_ms = max(LEAST_SESSION_MS, int(seconds * 1000) - SHARING_MS)
         consumer = AIOKafkaConsumer(
             **self._cluster.options,
             group_id=self._group,

@@ -7,8 +7,10 @@ of the log that is written with a note is in the log exactly when the note is.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -21,6 +23,7 @@ from services.log.kafka.errors import translated
 TRIES = 5
 """How often a change begins again because another process changed the same scope."""
 TRANSACTION_MS = 30_000
+_PAUSE_SECONDS = 0.3
 _LOOK_SECONDS = 0.005
 KNOWN_SECONDS = 12 * 3600
 """How long what was read is read on from; Kafka shows for a day that a note was taken back."""
@@ -106,6 +109,8 @@ class KafkaNotes:
             except LogError as error:
                 if not isinstance(error.__cause__, ProducerFenced):
                     raise
+            # Whoever begins again at once would fence the other one, in turns.
+            await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311
         raise LogError(f"other processes change {scope} at the same time")
 
     async def _changed(
@@ -130,7 +135,9 @@ class KafkaNotes:
             try:
                 last = await self._send(producer, wanted)
             except KafkaError:
-                await producer.abort_transaction()
+                # A client that was fenced has nothing to abort, and asserts that.
+                with suppress(KafkaError, AssertionError):
+                    await producer.abort_transaction()
                 raise
             await producer.commit_transaction()
             await self._see(last)

@@ -24,10 +24,15 @@ TRANSACTION_MS = 10_000
 
 
 class _Opened(NamedTuple):
-    """A client with the id of a producer, and the last sequence in each partition."""
+    """A client with the id of a producer.
+
+    last     the last sequence in each partition
+    offsets  where the last entry of each partition stands that was appended before the next one
+    """
 
     client: AIOKafkaProducer
     last: dict[int, int]
+    offsets: dict[int, int]
 
 
 class KafkaProducer(LogProducer):
@@ -59,7 +64,7 @@ class KafkaProducer(LogProducer):
                     await self._append(producer_id, mine)
 
     async def _append(self, producer_id: str, entries: Sequence[LogEntry]) -> None:
-        client, last = await self._client(producer_id)
+        client, last, offsets = await self._client(producer_id)
         reached = dict(last)
         fresh: list[LogEntry] = []
         for entry in entries:
@@ -85,7 +90,7 @@ class KafkaProducer(LogProducer):
                 for number in {entry.partition for entry in fresh}
             }
             await client.send_offsets_to_transaction(sequences, producer_group(producer_id))
-            await asyncio.gather(*sent)
+            self._topic.follow(offsets, await asyncio.gather(*sent))
             await client.commit_transaction()
         except BaseException:
             # After a failure a client is good for nothing; what is in doubt is decided by the next
@@ -102,6 +107,7 @@ class KafkaProducer(LogProducer):
         opened = self._opened.get(producer_id)
         if opened is None:
             await self._topic.created()
+            offsets = dict(self._topic.highest)
             client = AIOKafkaProducer(
                 **self._cluster.options,
                 transactional_id=f"luot-{self._topic.name}-{producer_id}",
@@ -119,7 +125,7 @@ class KafkaProducer(LogProducer):
             except BaseException:
                 await stop_now(client)
                 raise
-            opened = self._opened[producer_id] = _Opened(client, last)
+            opened = self._opened[producer_id] = _Opened(client, last, offsets)
         return opened
 
     async def _leave(self, producer_id: str) -> None:

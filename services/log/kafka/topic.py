@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
+from aiokafka.structs import RecordMetadata
 
 from services.log.errors import LogError, LogRefusedError
 from services.log.kafka.cluster import KafkaCluster, notes_topic
@@ -17,6 +18,7 @@ from services.log.kafka.safety import HITS, NOTES_MADE
 
 _NOTE = "log"
 _REACHED = "reached"
+_MADE_AGAIN = "made-again"
 _TIME_BITS = 20
 TopicOffsets = tuple[Mapping[int, int], Mapping[int, int]]
 """The first offset of each partition, and that after its last one."""
@@ -43,6 +45,9 @@ class KafkaTopic:
         self._notes = notes
         self._partitions = partitions
         self._origin: TopicOrigin | None = None
+        self._was_made_again = False
+        self.highest: dict[int, int] = {}
+        """By partition: the highest offset that this process has appended an entry at."""
 
     @property
     def name(self) -> str:
@@ -94,16 +99,45 @@ class KafkaTopic:
         were counted already.
         """
         _, ends = offsets
-        noted = (await self._notes.read()).get(_REACHED, "{}")
-        before = msgspec.json.decode(noted, type=dict[int, int])
-        if any(ends.get(number, 0) < end for number, end in before.items()):
-            raise LogRefusedError(
-                f"the topic {self.name} was deleted and made again: its hits would be taken for"
-                " those that are counted already. Give LUOT_LOG_URL a topic that never was"
-            )
+        notes = await self._notes.read()
+        before = msgspec.json.decode(notes.get(_REACHED, "{}"), type=dict[int, int])
+        if self._was_made_again and _MADE_AGAIN not in notes:
+            # What is noted of how far it reaches is older: it would be reached again some day.
+            await self._notes.change(_MADE_AGAIN, lambda _: NotesChange.of(**{_MADE_AGAIN: "yes"}))
+        if (
+            self._was_made_again
+            or _MADE_AGAIN in notes
+            or any(ends.get(number, 0) < end for number, end in before.items())
+        ):
+            raise LogRefusedError(self._made_again())
         if ends != before:
             reached = msgspec.json.encode(ends).decode()
             await self._notes.change(_REACHED, lambda _: NotesChange.of(**{_REACHED: reached}))
+
+    def follow(self, offsets: dict[int, int], sent: Iterable[RecordMetadata]) -> None:
+        """Note where entries came to stand that are not committed yet.
+
+        offsets  of entries that were appended before; those of each partition must be lower
+
+        Raises LogError where they are not: this is not the topic that was appended to before.
+        """
+        for each in sent:
+            if 0 <= each.offset <= offsets.get(each.partition, -1):
+                raise self.made_again()
+            offsets[each.partition] = each.offset
+            self.highest[each.partition] = max(each.offset, self.highest.get(each.partition, -1))
+
+    def made_again(self) -> LogError:
+        """Return why nothing more is appended or read, now and after the next check."""
+        self._was_made_again = True
+        return LogError(self._made_again())
+
+    def _made_again(self) -> str:
+        return (
+            f"the topic {self.name} was deleted and made again, or its brokers have lost what they"
+            " had taken: its hits would be taken for those that are counted already. Give"
+            " LUOT_LOG_URL a topic that never was"
+        )
 
     async def _make_topics(self) -> None:
         wanted = {

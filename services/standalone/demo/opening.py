@@ -7,14 +7,13 @@ import msgspec
 
 from services.model.calendar import (
     Grain,
-    local_day,
     period_start,
     previous_month,
     previous_year,
 )
 from services.model.display import Display, Format, Preset
 from services.model.lines import Line
-from services.model.site import ANY_HOST, DEFAULT_TIMEZONE, Metric, Site
+from services.model.site import ANY_HOST, Metric, Site
 from services.standalone.demo.portals import INDEX
 from services.store import balances, sites
 from services.store.balances import BalanceEntry
@@ -139,21 +138,19 @@ OLD_COUNTERS = {
 
 async def prepare(store: Store, now_ms: int) -> None:
     """Create the sites and enter the balances that the store lacks; idempotent."""
-    known = {site.slug for site in await sites.load(store)}
+    known = {site.slug: site for site in await sites.load(store)}
     for site in SITES:
         if site.slug not in known:
-            await sites.save(
-                store, msgspec.structs.replace(site, created_at=now_ms), version=now_ms
-            )
+            known[site.slug] = msgspec.structs.replace(site, created_at=now_ms)
+            await sites.save(store, known[site.slug], version=now_ms)
     for slug, numbers in OLD_COUNTERS.items():
-        ledger = list(entries(numbers, now_ms))
+        ledger = list(entries(numbers, known[slug].day_of(now_ms), now_ms))
         known_ids = await balances.find(store, slug, {entry.id for entry in ledger})
         await balances.add(store, slug, [entry for entry in ledger if entry.id not in known_ids])
 
 
-def entries(numbers: OldCounter, now_ms: int) -> Iterable[BalanceEntry]:
-    """Return the entries of a ledger that make a block show these numbers on this day."""
-    today = local_day(now_ms, DEFAULT_TIMEZONE)
+def entries(numbers: OldCounter, today: int, now_ms: int) -> Iterable[BalanceEntry]:
+    """Return the entries of a ledger that make a block show these numbers on a day of its site."""
     periods = (
         ("today", Grain.DAY, today),
         ("yesterday", Grain.DAY, today - 1),

@@ -49,10 +49,11 @@ from services.store.report_schedules import ReportSchedule, ReportSending
 from services.store.share_links import ShareLink
 from services.store.title_runs import TitlePlan, TitleRun
 from services.store.titles import PageTitle
+from tests.noon import zone_at_noon
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service
 
-ZONE = "Asia/Ho_Chi_Minh"
+ZONE = zone_at_noon()
 SITES = ("mytho", "danang", "nghean", "hue", "camau")
 DAY_MS = 86_400_000
 PARTITIONS = 8
@@ -197,7 +198,8 @@ def aggregator(
 async def furnish(store: Store) -> None:
     """Write what does not come from hits: sites, an opening balance, visitors without hits."""
     for number, slug in enumerate(SITES):
-        await sites.save(store, Site(slug=slug, name=f"Cổng {slug}", hosts=("*",)), number + 1)
+        site = Site(slug=slug, name=f"Cổng {slug}", hosts=("*",), timezone=ZONE)
+        await sites.save(store, site, number + 1)
     # An id that is entered again counts as it was entered first.
     balances = [("old", "total", 0, 8_307_145, 907_035), ("old", "total", 0, 1, 1)]
     balances.append(("year", "year", to_day(date(2025, 1, 1)), 1_845_672, 1000))

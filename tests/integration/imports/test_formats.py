@@ -73,7 +73,7 @@ def test_a_log_of_another_server_counts_its_pages_and_readers(
     left_out: dict[str, int],
 ) -> None:
     slug = f"formats-{name}"
-    luot.add_site(slug, hosts=["mytho.example"])
+    luot.add_site(slug, hosts=["mytho.example"], timezone="Asia/Ho_Chi_Minh")
     (tmp_path / "log").write_bytes(pack(("\n".join(written()) + "\n").encode()))
     (file,) = world.imported(luot.api, tmp_path / "log", "--site", slug)
     assert (file["format"], file["addresses"], file["days"]) == (name, READERS, 1)

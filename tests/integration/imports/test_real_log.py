@@ -27,7 +27,7 @@ def site(request: pytest.FixtureRequest, luot: System) -> str:
     """A site of the test's own."""
     callspec = request.node.callspec
     slug = f"{request.node.originalname.split('_')[1]}-{callspec.params['log']}"
-    luot.add_site(slug)
+    luot.add_site(slug, timezone=ZONE)
     return slug
 
 

@@ -13,10 +13,11 @@ import pytest
 
 from tests.integration.access_log import COMPOSED, COMPOSED_DAYS, TIME, later, lines_of
 from tests.integration.imports import world
+from tests.noon import zone_at_noon
 from tests.patience import PATIENCE_SECONDS
 from tests.servers.system import TOKEN, System
 
-ZONE = "Asia/Ho_Chi_Minh"
+ZONE = zone_at_noon()
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 PROPERTIES = ("event:page", "visit:source", "visit:country", "visit:browser", "event:hostname")
 
@@ -43,7 +44,7 @@ def site(request: pytest.FixtureRequest, luot: System) -> str:
     """A site of the test's own, which counted a few visits itself."""
     callspec = request.node.callspec
     slug = f"undo-{request.node.originalname.split('_')[1]}-{callspec.params['log']}"
-    luot.add_site(slug)
+    luot.add_site(slug, timezone=ZONE)
     for path in ("/", "/tin-tuc", "/only-here"):
         assert luot.hit(slug, path).status_code == 202
     luot.counter_when(slug, total=3, metric="views")

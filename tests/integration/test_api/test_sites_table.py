@@ -9,7 +9,12 @@ import openpyxl
 import pytest
 import pytest_asyncio
 
+from services.api.stats.many import queries_many
+from services.api.stats.measures import Measure
+from services.api.stats.measures import change as change_of
+from services.api.stats.spans import Span
 from services.model.calendar import EPOCH
+from services.store import counters, hits
 from services.store.interface import Store, StoreUnavailableError
 from tests.integration.test_api.people import ADMIN, add_user, browser
 from tests.integration.test_api.taken_back import TODAY, at, count, take_back, traffic, view
@@ -134,6 +139,21 @@ async def test_the_table_is_searched_without_diacritics_and_sorted_by_every_colu
     assert (await client.get(TABLE, params={"group": "no"}, headers=ADMIN)).status_code == 404
 
 
+async def test_all_time_is_since_the_first_day_of_any_site(
+    client: httpx.AsyncClient, five: None
+) -> None:
+    found = await table(client, period="all", compare="previous_period")
+    first = min(row["counted_since"] for row in found["sites"] if row["counted_since"])
+    custom = await table(client, period="custom", date=f"{first},2024-01-03", compare="none")
+    assert found["sum"] == custom["sum"]
+    assert [row["now"] for row in found["sites"]] == [row["now"] for row in custom["sites"]]
+    shown = await page(client, "/admin", period="all")
+    assert 'aria-current="true">Tất cả</a>' in shown
+    assert "Không so sánh" in shown
+    site = await page(client, "/admin/sites/mytho", period="all")
+    assert 'aria-current="true">Tất cả</a>' in site
+
+
 async def test_page_csv_and_workbook_say_the_same_as_the_api(
     client: httpx.AsyncClient, five: None
 ) -> None:
@@ -192,7 +212,13 @@ async def test_a_sum_has_the_change_of_the_sites_that_have_both_periods(
     said = await client.get("/api/v1/groups/vung/report", params=day, headers=ADMIN)
     (before, *_) = said.json()["compared"]
     assert (before["against"], before["sites"], before["left_out"]) == ("before", 1, 2)
-    assert before["changes"] == change
+    # A report of a day that is not over is compared with whole days, as it says.
+    asked = {"site_id": "mytho", **DAY, "date": "2024-01-02", "metrics": ",".join(MEASURES)}
+    answer = await client.get("/api/v1/stats/aggregate", params=asked, headers=ADMIN)
+    whole = {of: answer.json()["results"][of]["value"] for of in MEASURES}
+    assert before["changes"] == {
+        of: change_of(Measure(of), rows["mytho"]["now"][of], whole[of]) for of in MEASURES
+    }
     printed = await page(client, "/admin/groups/vung/report", **day)
     assert "So với kỳ trước, ở 1 trang web có số liệu cả hai kỳ (2 trang web không tính)" in printed
 
@@ -311,3 +337,25 @@ async def test_sites_are_listed_while_their_numbers_cannot_be_read(
     assert "Tỉnh Đồng Tháp" in shown
     assert "Hiện chưa đọc được số liệu" in shown
     assert (await client.get(TABLE, headers=ADMIN)).status_code == 503
+
+
+async def test_visitors_whom_several_sketches_of_a_day_have_seen_count_once(store: Store) -> None:
+    """Each insert is a sketch of its own until ClickHouse merges them."""
+    days, numbers = Span(20_000, 20_002), range(1, 41)
+    names = ["hai-lan", "mot-lan"]
+    for name, day, seen in (
+        ("hai-lan", 20_000, numbers[:25]),
+        ("hai-lan", 20_000, numbers[20:]),
+        ("hai-lan", 20_001, numbers[:7]),
+        ("mot-lan", 20_000, numbers[:9]),
+    ):
+        size = len(seen)
+        columns: dict[str, list[Any]] = {"site": [name] * size, "day": [day] * size}
+        await hits.count_visitors(store, columns | {"visitor": [*seen], "bot": [0] * size})
+    counted = {(name, "day", day, ""): (90, 50, 1) for name in names for day in (20_000, 20_001)}
+    await counters.write(store, counted)
+    sums = await queries_many.sums(store, names, days, 1)
+    assert {name: [of_day.visitors for of_day in sums[name]] for name in names} == {
+        "hai-lan": [40, 7, 0],
+        "mot-lan": [9, 0, 0],
+    }

@@ -18,13 +18,13 @@ from services.api.stats.answers import prefers_csv, table
 from services.api.stats.filters import Property
 from services.api.stats.measures import Measure, change
 from services.api.stats.readers import Audience, StatsReaders
-from services.model.calendar import to_date, to_day
+from services.model.calendar import day_start_ms, to_date, to_day
 from services.model.site import Site
 from services.state import keys
 from services.store import hits as repository
 from services.store.interface import Limits, Store
 from tests.integration.test_api.world import Clock
-from tests.integration.test_stats.expected import ALL, TOGETHER, Seen, grouped, measures
+from tests.integration.test_stats.expected import ALL, TOGETHER, Seen, grouped, measures, visits
 
 ROUTES = ("realtime/visitors", "aggregate", "timeseries", "breakdown")
 MARCH = {"period": "month", "date": "2024-03-15"}
@@ -180,6 +180,50 @@ async def test_a_comparison_is_with_what_people_mean(
     for measure in TOGETHER:
         now = found[measure]["value"]
         assert found[measure]["change"] == change(measure, now, then[measure]), measure
+
+
+async def test_today_is_compared_with_another_day_up_to_the_same_time(
+    client: httpx.AsyncClient, seen: dict[str, list[Seen]]
+) -> None:
+    """It is 12:30 there."""
+    site, half_past = "portal-1", (12 * 60 + 30) * 60_000
+    differing = 0
+    for day in range(20, 31):
+        then = date(2024, 12, day)
+        start = day_start_ms(to_day(then), "Asia/Ho_Chi_Minh")
+        whole = [each.hit for each in seen[site] if each.hit.day == to_day(then)]
+        early = [hit for hit in whole if hit.at < start + half_past]
+        before = measures(visits(early))
+        compare = "previous_period" if day == 30 else f"{then},{then}"
+        query = {"site_id": site, "period": "day", "metrics": ALL, "compare": compare}
+        found = await results(client, "aggregate", **query)
+        for measure in TOGETHER:
+            now = found[measure]["value"]
+            assert found[measure]["change"] == change(measure, now, before[measure]), (day, measure)
+        differing += before != measures(visits(whole))
+    assert differing > 3
+
+    page = await client.get(
+        f"/admin/sites/{site}", params={"period": "day"}, headers={"Accept-Language": "en"}
+    )
+    assert "up to 12:30" in page.text
+    change_now = found["pageviews"]["change"]
+    assert change_now is None or f"{abs(change_now):.0f}%" in page.text
+    # The rows of a panel are of the same hours.
+    rows = await client.get(
+        f"/admin/sites/{site}/all/device/csv",
+        params={"period": "day"},
+        headers={"Accept-Language": "en"},
+    )
+    of_device = grouped(visits(early), lambda hit: hit.device or "(not set)")
+    told = [line["pageviews before"] for line in csv.DictReader(io.StringIO(rows.text[1:]))]
+    names = [line["device"] for line in csv.DictReader(io.StringIO(rows.text[1:]))]
+    assert told == [str(of_device.get(name, {"pageviews": 0})["pageviews"]) for name in names]
+    # The table of sites says the same, also of one of which something was taken back.
+    asked = {"period": "day", "compare": compare}
+    table_of = (await client.get("/api/v1/table", params=asked)).json()["sites"]
+    [row] = [row for row in table_of if row["site"] == site]
+    assert row["before"] == {of: before[of] for of in ("pageviews", "visits", "visitors")}
 
 
 async def test_what_was_not_counted_as_a_whole_is_compared_with_nothing(

@@ -412,6 +412,37 @@ async def test_a_link_shows_one_report_until_it_is_withdrawn(
     assert secret not in str(entries)
 
 
+@pytest.mark.parametrize("of", ["sites/portal-1", "groups/tinh"])
+@pytest.mark.parametrize(
+    ("period", "dates"), [("quarter", "2023-05-10"), ("custom", "2023-05-10,2023-06-11")]
+)
+async def test_pages_about_a_report_keep_its_period(
+    client: httpx.AsyncClient, group: str, of: str, period: str, dates: str
+) -> None:
+    home, asked = f"/admin/{of}", f"?period={period}&amp;date={dates}&amp;opening=include"
+
+    async def opened(address: str) -> str:
+        answer = await client.get(
+            address.replace("&amp;", "&"), headers={"Accept": "text/html", "Accept-Language": "en"}
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    report_page = await opened(f"{home}/report{asked}")
+    for below in (f"{home}/sharing", f"{home}/report/mail"):
+        assert f'href="{below}{asked}"' in report_page
+        page = await opened(f"{below}{asked}")
+        assert f'href="{home}/report{asked}"' in page, "and back"
+        assert '<option value="include" selected>' in page
+        # Dates of one's own do not come again, so nothing is sent of them.
+        is_offered = period != "custom" or below.endswith("sharing")
+        assert (f'<option value="{period}" selected>' in page) is is_offered
+    shared = {"name": "Sở", "period": period, "date": dates, "opening": "include"}
+    made = await client.post(f"{home}/sharing{asked.replace('&amp;', '&')}", data=shared)
+    assert made.status_code == 200, made.text
+    assert dates in await opened(f"{home}/sharing")
+
+
 async def test_what_was_taken_back_merged_and_brought_along_is_in_the_sum_once(
     client: httpx.AsyncClient, group: str
 ) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from msgspec import structs
 
-from services.api.stats import heat
+from services.api.stats import heat, queries_coverage, snapshot
 from services.api.stats.filters import Property, parse
 from services.api.stats.measures import Measure
 from services.api.stats.panel_reading import BREAKDOWNS
@@ -132,10 +132,33 @@ async def test_rows_are_searched_sorted_and_paged(store: Store) -> None:
     assert await names(search="tin.tuc") == []
     assert await names(sort="name") == sorted(every)
     assert (await names(sort="pageviews", order="asc"))[-1] == every[0]
+    # Found by what people see of it, and not by its title.
+    also = structs.replace(
+        rows_of(Property.PAGE, search="zzz"), also=("/a\\b",), titled=(SITE.kept_as,)
+    )
+    of_also = await reading.read(reader, query, also, None)
+    assert [row.name for row in of_also.rows] == ["/a\\b"]
     two = structs.replace(rows_of(Property.PAGE), limit=2, page=2)
     second = await reading.read(reader, query, two, None)
     assert ([row.name for row in second.rows], second.has_more) == (every[2:4], len(every) > 4)
     await reader.close()
+
+
+async def test_which_hits_there_are_is_looked_up_once_for_a_moment(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the panels of a page ask: of the same days again and again."""
+    moment = await snapshot.take(store, SITE.kept_as, DAYS)
+    found = await queries_coverage.found(store, SITE.kept_as, DAYS, moment)
+    assert set(found.held) == {day for day, (views, _) in moment.counted.items() if views}
+    assert await queries_coverage.found(store, SITE.kept_as, DAYS, moment) is found
+    month = Span(DAYS.first, DAYS.first + 30)
+    of_month = await queries_coverage.found(store, SITE.kept_as, month, moment)
+    assert set(of_month.held) == {day for day in found.held if month.holds(day)}
+    later = await snapshot.take(store, SITE.kept_as, DAYS)
+    assert await queries_coverage.found(store, SITE.kept_as, DAYS, later) is not found
+    monkeypatch.setattr(queries_coverage, "GOOD_SECONDS", -1)
+    assert await queries_coverage.found(store, SITE.kept_as, DAYS, moment) is not found
 
 
 async def test_sections_are_sums_of_their_pages(store: Store, seen: dict[str, list[Seen]]) -> None:

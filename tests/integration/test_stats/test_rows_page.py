@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from datetime import datetime
 
 import httpx
 import pytest
@@ -11,6 +13,7 @@ from services.api.app import Api
 from services.api.stats.panel_reading import BREAKDOWNS
 from services.api.stats.rows import panel_rows
 from tests.integration.test_stats import history
+from tests.integration.test_stats.expected import Seen, wall_hour
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -106,6 +109,9 @@ async def test_a_country_opens_to_its_provinces(client: httpx.AsyncClient) -> No
     assert ">Tiền Giang (nay thuộc Đồng Tháp)</a>" in panel
     assert "filters=visit:country==VN%3Bvisit:region==VN-HN" in panel
     assert "California" not in panel
+    devices = vietnamese.partition('id="device"')[2].partition("</section>")[0]
+    assert ">Không rõ</a>" in devices
+    assert ">(not set)<" not in vietnamese
     english = (await client.get("/admin/sites/newyork", params=asked, headers=ENGLISH)).text
     assert ">Tien Giang (now part of Dong Thap)</a>" in english
     of_one = asked | {"filters": "visit:country==VN;visit:region==VN-HN"}
@@ -118,6 +124,25 @@ async def test_a_country_opens_to_its_provinces(client: httpx.AsyncClient) -> No
     of_vn = await file(client, "country", filters="visit:country==VN")
     assert sum(int(row[1]) for row in rows) == int(of_vn[1][1]), "visits are those of the country"
     assert "Texas, United States" in await shown(client, "region")
+
+
+async def test_the_hours_of_the_week_are_a_file_of_weekdays_by_hours(
+    client: httpx.AsyncClient, seen: dict[str, list[Seen]]
+) -> None:
+    in_vietnamese = {"Accept": "text/html", "Accept-Language": "vi"}
+    page = (await client.get("/admin/sites/newyork", params=PERIOD, headers=in_vietnamese)).text
+    [address] = re.findall(r'href="(/admin/sites/newyork/csv/heat[^"]*)"', page)
+    answer = await client.get(address.replace("&amp;", "&"), headers=in_vietnamese)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    heads, *lines = csv.reader(io.StringIO(answer.text.removeprefix("\ufeff")))
+    assert heads == ["Thứ", *(f"{hour:02}:00" for hour in range(24))]
+    assert [line[0] for line in lines][::6] == ["Thứ Hai", "Chủ Nhật"]
+    expected = [[0] * 24 for _ in range(7)]
+    for each in seen["newyork"]:
+        at = wall_hour(each.hit, "America/New_York")
+        if at[:4] == PERIOD["date"][:4] and not each.hit.bot:
+            expected[datetime.fromisoformat(at).weekday()][int(at[11:13])] += 1
+    assert [list(map(int, line[1:])) for line in lines] == expected
 
 
 async def test_without_provinces_the_panel_says_which_file_has_them(

@@ -96,6 +96,21 @@ def test_what_takes_people_for_crawlers_is_switched_off() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("regex", "found", "other"),
+    [
+        ("Acme-Monitor\\/[A-F]{2}", ("acme-monitor/ab", "ACME-MONITOR/AB"), "acme-monitor/xy"),
+        # capital letters of escapes are no letters
+        ("Tool\\S\\D", ("tool-x", "TOOL-X"), "tool 1"),
+        ("Zed(?!ex)", ("ZED", "zed/1"), "zedex"),
+    ],
+)
+def test_a_list_is_of_any_case_or_of_one(regex: str, found: tuple[str, str], other: str) -> None:
+    any_case = crawler_lists.PatternSet([(7, regex)], any_case=True)
+    assert [any_case.find(text) for text in (*found, other)] == [7, 7, None]
+    assert crawler_lists.PatternSet([(7, "Acme")]).find("acme") is None
+
+
 def test_the_operator_has_the_last_word() -> None:
     bots = Bots()
     assert not bots.is_bot(CHROME + " AcmeMonitor/2")

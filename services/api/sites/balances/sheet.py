@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -25,15 +26,18 @@ TableRow = tuple[int, Sequence[Any]]
 """The number of a line or of a row of a sheet, from 1, and its cells."""
 
 
-def rows_of(content: bytes) -> tuple[str, Iterator[TableRow]]:
+def rows_of(content: bytes, *, of_texts: bool = False) -> tuple[str, Iterator[TableRow]]:
     """Return what a file is, and its rows that are not empty.
+
+    of_texts  its first line may be no heading, and its cells hold marks of their own: then what
+              stands in it first divides them
 
     Raises ApiError, 400, now or while reading, for what is no table.
     """
     if content.startswith(_ZIP):
         return "XLSX", _bounded(_of_workbook(content))
     text = _text(content)
-    delimiter = _delimiter(text)
+    delimiter = _delimiter(text, of_texts=of_texts)
     return f"CSV, {DELIMITERS[delimiter]}", _bounded(_of_text(text, delimiter))
 
 
@@ -67,12 +71,15 @@ def _text(content: bytes) -> str:
     return text
 
 
-def _delimiter(text: str) -> str:
+def _delimiter(text: str, *, of_texts: bool) -> str:
     """Return what divides the cells of the first line. Raises ApiError where it is not plain."""
     first = next((line for line in text.splitlines() if line.strip(' ,;\t"')), "")
     if not first:
         raise bad_request("file", "is empty; expected a line with the names of the columns first")
     found = [one for one in DELIMITERS if one in first]
+    bare = re.sub(r'"[^"]*"', "", first)
+    if of_texts and any(one in bare for one in found):
+        return min((one for one in found if one in bare), key=bare.index)
     if len(found) != 1:
         names = " and ".join(DELIMITERS[one] for one in found) or "neither of them"
         raise bad_request(

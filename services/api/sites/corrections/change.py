@@ -10,8 +10,8 @@ from typing import NamedTuple
 from services.api.sites.corrections import queries_corrections as queries
 from services.api.sites.corrections.queries_corrections import PageChange, Selection
 from services.api.sites.corrections.recount import Recount, SeenView, recount
-from services.api.stats import queries_hits
-from services.api.stats.queries_hits import Coverage
+from services.api.stats import queries_coverage
+from services.api.stats.coverage import Coverage
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Span
 from services.http.errors import ApiError
@@ -114,7 +114,7 @@ async def _back_of_ledger(
 async def days_held(store: Store, coverage: Coverage, counted: Snapshot) -> frozenset[int]:
     """Return the days whose raw hits are all there; those without any view are, too."""
     bare = coverage._replace(taken=(), moved=())
-    held = await queries_hits.views(store, counted.site, counted.span, bare)
+    held = await queries_coverage.views(store, counted.site, counted.span, bare)
     span = counted.span
     return frozenset(
         day for day in range(span.first, span.last + 1) if held.get(day, 0) == counted.gross(day)[0]

@@ -18,7 +18,7 @@ from services.api.sites.corrections import preview, queries_corrections, query
 from services.api.sites.corrections.change import Change, giving_back, taking
 from services.api.sites.corrections.preview import PublicPreview
 from services.api.sites.corrections.query import CorrectionQuery, QueryFields
-from services.api.stats import queries_hits, snapshot
+from services.api.stats import queries_coverage, snapshot
 from services.api.stats.reader import StatsReader
 from services.api.stats.spans import Span
 from services.http.errors import ApiError, bad_request, shown, unavailable
@@ -170,7 +170,7 @@ class Corrections:
                 raise ApiError(HTTPStatus.NOT_FOUND, {"id": message})
             span = Span(row.first, row.last)
             counted = await snapshot.take(store, site.kept_as, span)
-            coverage = await queries_hits.coverage_of(store, site.kept_as, span, counted)
+            coverage = await queries_coverage.coverage_of(store, site.kept_as, span, counted)
             change = await giving_back(store, coverage, counted, row)
             reversal = row._replace(
                 id=f"{_REVERSAL}{row.id}",
@@ -200,7 +200,7 @@ class Corrections:
         end = counted.position + 1
         if until is not None and until > end:
             raise bad_request("up_to", f"{until} is not counted yet; expected at most {end}")
-        coverage = await queries_hits.coverage_of(store, site.kept_as, span, counted)
+        coverage = await queries_coverage.coverage_of(store, site.kept_as, span, counted)
         until = end if until is None else until
         of = queries_corrections.matching(
             site.kept_as, span, coverage, active(counted.ledger), wanted, until

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from services.api.sites.balances.sheet import MAX_BYTES, TableRow, rows_of
 from services.api.sites.titles.given import page_of, title_of
@@ -28,29 +29,52 @@ class TitleFile:
     refused: list[tuple[int, str]] = field(default_factory=list)
 
 
+class TitleLine(NamedTuple):
+    """A line as it stands in a file: its number, and an address and a title, '' where one lacks."""
+
+    number: int
+    page: str
+    title: str
+
+    @property
+    def lacks(self) -> str:
+        """Why it is no title of a page, in words; '' where it may be one."""
+        return "" if self.page and self.title else "expected a path and a title"
+
+
 async def read(content: bytes, site: Site) -> TitleFile:
     """Return what a file says, CSV or XLSX; other tasks run in between.
 
     Raises ApiError, 400, for what is no table, or holds no titles.
     """
-    if len(content) > MAX_BYTES:
-        raise bad_request("file", f"too large; expected at most {MAX_BYTES} bytes")
-    rows = await asyncio.to_thread(lambda: list(rows_of(content)[1]))
+    rows = await asyncio.to_thread(lines_of, content)
     file, lines = TitleFile(), dict[str, int]()
     for place, row in enumerate(rows):
         if place % _LINES_A_YIELD == 0:
             await asyncio.sleep(0)
-        if place == 0 and not _cell(row, 0).startswith(_PAGES):
-            continue
         try:
             _add(file, lines, row, site)
         except ApiError as error:
-            file.refused.append((row[0], "; ".join(error.errors.values())))
+            file.refused.append((row.number, "; ".join(error.errors.values())))
         except ValueError as error:
-            file.refused.append((row[0], str(error)))
-    if not file.titles and not file.refused:
-        raise bad_request("file", "holds no line with a path and a title")
+            file.refused.append((row.number, str(error)))
     return file
+
+
+def lines_of(content: bytes) -> list[TitleLine]:
+    """Return the lines of a file, CSV or XLSX, below its heading, if it has one.
+
+    Raises ApiError, 400, for what is no table, or holds no line.
+    """
+    if len(content) > MAX_BYTES:
+        raise bad_request("file", f"too large; expected at most {MAX_BYTES} bytes")
+    rows = rows_of(content, of_texts=True)[1]
+    lines = [TitleLine(row[0], _cell(row, 0), _cell(row, 1)) for row in rows]
+    if lines and not lines[0].page.startswith(_PAGES):
+        del lines[0]
+    if not lines:
+        raise bad_request("file", "holds no line with a path and a title")
+    return lines
 
 
 def text(rows: Iterable[PageTitle], page: str, title: str) -> str:
@@ -61,14 +85,13 @@ def text(rows: Iterable[PageTitle], page: str, title: str) -> str:
     return head + lines.partition("\r\n")[2]
 
 
-def _add(file: TitleFile, lines: dict[str, int], row: TableRow, site: Site) -> None:
-    page, title = _cell(row, 0), _cell(row, 1)
-    if not page or not title:
-        raise ValueError("expected a path and a title")
-    path, title = page_of(site, page), title_of(title)
+def _add(file: TitleFile, lines: dict[str, int], row: TitleLine, site: Site) -> None:
+    if row.lacks:
+        raise ValueError(row.lacks)
+    path, title = page_of(site, row.page), title_of(row.title)
     if file.titles.setdefault(path, title) != title:
         raise ValueError(f"has the same page as line {lines[path]}")
-    lines.setdefault(path, row[0])
+    lines.setdefault(path, row.number)
 
 
 def _cell(row: TableRow, place: int) -> str:

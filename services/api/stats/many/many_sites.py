@@ -3,20 +3,21 @@
 Each is the number that the page of the site, the Stats API and its report have, by the same rules.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from services.api.counter import queries as counter_queries
 from services.api.counter.periods import Key
-from services.api.stats.comparison import gap
-from services.api.stats.many import queries_many
+from services.api.stats.comparison import gap, until
+from services.api.stats.many import queries_many, same_time
 from services.api.stats.measures import Counts, Measure, Value, change
 from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import summed
 from services.api.stats.site_query import Scope, SiteQuery, scope_of
-from services.api.stats.spans import Span
+from services.api.stats.spans import Period, Span
 from services.model.site import Site
 from services.store.interface import Store
 
@@ -27,7 +28,7 @@ _WHOLE_SITE = ""
 class OwnNumbers(NamedTuple):
     """What was counted under one name, without the sites that are merged into it.
 
-    before   of the days to compare with; None where there are none to compare with
+    before   of the days to compare with; None where there are none, or they are not known
     trend    what was counted of each few days of the period that have come, in their order
     since    the first day that was counted, None where none was
     entered  its opening balances, where they were asked for
@@ -104,7 +105,11 @@ class ManySites:
         since = _first(one.since for one in known)
         entered = self._own[site.kept_as].entered
         compared = scope.before
-        missing = compared is None or gap(compared, since, entered.covered(compared, scope.today))
+        missing = (
+            compared is None
+            or any(one.before is None for one in known)
+            or gap(compared, since, entered.covered(compared, scope.today))
+        )
         now = summed(one.now for one in known)
         before = None if missing else summed(one.before for one in known if one.before)
         is_something = since is not None or now != Counts()
@@ -142,52 +147,91 @@ class ManySites:
 
 
 async def read_many(
-    reader: StatsReader, sites: Sequence[Site], query: SiteQuery, at_ms: int
+    reader: StatsReader,
+    sites: Sequence[Site],
+    query: SiteQuery,
+    at_ms: int,
+    *,
+    of_whole_days: bool = False,
 ) -> ManySites:
     """Read the views, visits and visitors of sites, by a few statements for all of them.
 
     query  its filters mean nothing here: what was counted of whole sites has no properties
     at_ms  the moment, in ms since 1970: each site has its own day of it
+    of_whole_days  also today alone is compared with all of a day, as reports do
 
     Raises ApiError, which names the parameter; 422 where it is too much to read.
     """
     days = Counter(site.day_of(at_ms) for site in sites)
-    scopes = {today: scope_of(query, today) for today in days}
     most = max(days, key=lambda today: days[today], default=0)
     own: dict[str, OwnNumbers] = {}
     async with reader.turn() as store:
+        since = None
+        if query.period == Period.ALL:
+            names = {part.kept_as for site in sites for part in reader.parts(site)}
+            known = await counter_queries.first_days(store, sorted(names)) if names else {}
+            since = _first(known.values())
+        scopes = {today: scope_of(query, today, since) for today in days}
         for today, scope in scopes.items():
-            names = {
-                part.kept_as
+            named = {
+                part.kept_as: part
                 for site in sites
                 if site.day_of(at_ms) == today
                 for part in reader.parts(site)
             }
-            own |= await _read(store, names, scope)
-    scope = scopes.get(most) or scope_of(query, at_ms // 86_400_000)
+            moments = {} if of_whole_days else _moments(named, scope, at_ms)
+            own |= await _read(reader, store, named, scope, moments)
+    scope = scopes.get(most) or scope_of(query, at_ms // 86_400_000, since)
+    usual = [] if of_whole_days else [site for site in sites if site.day_of(at_ms) == most]
+    if usual:
+        scope = scope.by_the_clock(usual[0], at_ms)
     return ManySites(scope, scopes, at_ms, reader.parts, own)
 
 
-async def _read(store: Store, names: Iterable[str], scope: Scope) -> dict[str, OwnNumbers]:
-    names = sorted(names)
+def _moments(sites: Mapping[str, Site], scope: Scope, at_ms: int) -> dict[str, int]:
+    """Return up to when the day that today is compared with counts, by name; none for all of it."""
+    known = {name: until(site, scope.span, scope.before, at_ms) for name, site in sites.items()}
+    return {name: moment for name, moment in known.items() if moment is not None}
+
+
+async def _read(
+    reader: StatsReader,
+    store: Store,
+    sites: Mapping[str, Site],
+    scope: Scope,
+    moments: Mapping[str, int],
+) -> dict[str, OwnNumbers]:
+    names = sorted(sites)
     days = scope.elapsed
     width = -(-days.days // TREND_POINTS)
-    trends = await queries_many.sums(store, names, days, width)
-    before: Mapping[str, Sequence[Counts]] = {}
+    trends, whole = await asyncio.gather(
+        queries_many.sums(store, names, days, width), _before(store, names, scope)
+    )
+    before: dict[str, Counts | None] = dict.fromkeys(names)
     if scope.before:
-        before = await queries_many.sums(store, names, scope.before, scope.before.days)
+        before |= whole
+        if moments:
+            before |= await same_time.read(reader, store, sites, moments, scope.before, whole)
     first = await counter_queries.first_days(store, names) if names else {}
     entered = await openings_of(store, names) if scope.opening is not Opening.EXCLUDE else {}
     return {
         name: _own(
             scope,
             trends[name],
-            before[name][0] if scope.before else None,
+            before[name],
             first.get(name),
             entered.get(name, NO_OPENING),
+            is_whole=not moments,
         )
         for name in names
     }
+
+
+async def _before(store: Store, names: Sequence[str], scope: Scope) -> Mapping[str, Counts]:
+    if scope.before is None:
+        return {}
+    sums = await queries_many.sums(store, names, scope.before, scope.before.days)
+    return {name: counts for name, (counts,) in sums.items()}
 
 
 async def openings_of(store: Store, names: Sequence[str]) -> dict[str, OpeningNumbers]:
@@ -208,6 +252,8 @@ def _own(
     before: Counts | None,
     since: int | None,
     entered: OpeningNumbers,
+    *,
+    is_whole: bool,
 ) -> OwnNumbers:
     """Return the numbers of a name, with what was entered where it is asked for."""
     is_measured = scope.opening is not Opening.ONLY
@@ -215,7 +261,10 @@ def _own(
     now.add(_within(entered, scope.elapsed, scope.today))
     if before is not None and scope.before is not None:
         before = before if is_measured else Counts()
-        before.add(_within(entered, scope.before, scope.today))
+        of_before = _within(entered, scope.before, scope.today)
+        before.add(of_before)
+        if not is_whole and of_before != Counts():
+            before = None  # nothing says of which hours that is
     return OwnNumbers(now, before, tuple(trend), since, entered)
 
 

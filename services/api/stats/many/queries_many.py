@@ -27,23 +27,21 @@ FROM (
         intDiv(toUInt16(of_day) - %(origin)s, %(width)s) AS piece,
         greatest(sum(of_views), toInt64(0)) AS views_left,
         greatest(sum(of_visits), toInt64(0)) AS visits_left,
-        greatest(sum(of_visitors), toInt64(0)) AS visitors_left
+        greatest(max(of_seen) + sum(of_visitors), toInt64(0)) AS visitors_left
     FROM (
         SELECT site AS name, start AS of_day, toInt64(argMax(views, position)) AS of_views,
-            toInt64(argMax(visits, position)) AS of_visits, toInt64(0) AS of_visitors
+            toInt64(argMax(visits, position)) AS of_visits, toInt64(0) AS of_seen,
+            toInt64(0) AS of_visitors
         FROM counters
         WHERE site IN %(sites)s AND grain = 'day' AND path = ''
             AND start >= %(first)s AND start <= %(last)s
         GROUP BY site, start
         UNION ALL
-        SELECT site AS name, day AS of_day, toInt64(0) AS of_views, toInt64(0) AS of_visits,
-            toInt64(uniqCombinedMerge(visitors)) AS of_visitors
-        FROM visitors
-        WHERE site IN %(sites)s AND day >= %(first)s AND day <= %(last)s
-        GROUP BY site, day
+        {seen}
         UNION ALL
         SELECT site AS name, day AS of_day, -toInt64(any(views)) AS of_views,
-            -toInt64(any(visits)) AS of_visits, -toInt64(any(visitors)) AS of_visitors
+            -toInt64(any(visits)) AS of_visits, toInt64(0) AS of_seen,
+            -toInt64(any(visitors)) AS of_visitors
         FROM correction_entries
         WHERE site IN %(sites)s AND path = '' AND day >= %(first)s AND day <= %(last)s
             AND run IN (SELECT run FROM corrections WHERE site IN %(sites)s)
@@ -52,6 +50,28 @@ FROM (
     GROUP BY name, of_day
 )
 GROUP BY name, piece
+"""
+
+# A sketch is put together with others only on days of which some site has several, which are few:
+# it takes three times as long as reading off what a single one says. Of a second one that comes
+# between the two statements, what is more counts, and not the sum.
+_SKETCHES = """
+SELECT site AS name, day AS of_day, toInt64(0) AS of_views, toInt64(0) AS of_visits,
+    toInt64({read}) AS of_seen, toInt64(0) AS of_visitors
+FROM visitors
+WHERE site IN %(sites)s AND day >= %(first)s AND day <= %(last)s{days}
+"""
+_SINGLE = _SKETCHES.format(read="finalizeAggregation(visitors)", days="{days}")
+_MERGED = _SKETCHES.format(read="uniqCombinedMerge(visitors)", days="{days}") + "GROUP BY site, day"
+_SEVERAL = """
+SELECT DISTINCT day
+FROM (
+    SELECT day
+    FROM visitors
+    WHERE site IN %(sites)s AND day >= %(first)s AND day <= %(last)s
+    GROUP BY site, day
+    HAVING count() > 1
+)
 """
 
 
@@ -73,7 +93,16 @@ async def sums(
         "width": width,
     }
     for some in _chunks(names, max(1, min(_SITES, _DAYS // span.days))):
-        for name, piece, *counts in await store.execute(_SUMS, {**parameters, "sites": some}):
+        of_some = {**parameters, "sites": some}
+        several = [day for (day,) in await store.execute(_SEVERAL, of_some)]
+        seen = _SINGLE.format(days="")
+        if several:
+            of_some["several"] = several
+            seen = " UNION ALL ".join(
+                one.format(days=f" AND day {which} %(several)s")
+                for one, which in ((_SINGLE, "NOT IN"), (_MERGED, "IN"))
+            )
+        for name, piece, *counts in await store.execute(_SUMS.format(seen=seen), of_some):
             pieces[name][piece] = Counts(*counts)
     return pieces
 

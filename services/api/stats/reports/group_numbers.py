@@ -72,15 +72,15 @@ async def numbers_of_group(
 
     is_public  whether strangers see it: then hidden pages are no rows
     """
-    before = await read_many(reader, sites, scope.before.query, at_ms)
-    year_before = await read_many(reader, sites, scope.year_before.query, at_ms)
+    before = await read_many(reader, sites, scope.before.query, at_ms, of_whole_days=True)
+    year_before = await read_many(reader, sites, scope.year_before.query, at_ms, of_whole_days=True)
     names = sorted({part.kept_as for site in sites for part in reader.parts(site)})
     days = await _read(reader, sites, names, scope, before)
     lists = _Lists(reader, _counted_once(reader, sites), scope, days, is_public=is_public)
     together, of_year = before.together(sites), year_before.together(sites)
     entered = [days.entered.get(name, NO_OPENING) for name in names]
     # All that a row of days needs of a moment is what was entered.
-    first, *others = [Snapshot("", scope.span, {}, -1, opening=one) for one in entered]
+    first, *others = [Snapshot("", scope.span, {}, -1, {}, opening=one) for one in entered]
     moment = first._replace(parts=others)
     whole = structs.replace(
         question_of(sites[0], scope.before, CHARTED), span=scope.span, snapshot=moment

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from services.api.stats.filters import Property
 from services.api.stats.queries_columns import columns_of, expression
-from services.api.stats.queries_hits import parts_of
+from services.api.stats.queries_coverage import parts_of
 from services.api.stats.rows.queries_pages import tiles_of
 from services.api.stats.spans import Span
 from services.model.calendar import to_date, to_day
@@ -43,13 +43,13 @@ GROUP BY site
 """
 
 # A hit that no counter has yet is left out, site by site.
-_HITS = """
+HITS = """
 FROM hits
 WHERE site IN %(sites)s AND day >= %(first)s AND day <= %(last)s AND bot = 0
     AND position <= transform(site, array%(sites)s, array%(positions)s, toUInt64(0))
 """
 
-_HELD = f"SELECT site, day, count() {_HITS} GROUP BY site, day"
+_HELD = f"SELECT site, day, count() {HITS} GROUP BY site, day"
 
 # What rows are called is looked up once for each different value, not for each hit.
 _VISITS = """
@@ -62,7 +62,7 @@ LIMIT %(most)s
 """
 
 _PAGES_OF_HITS = f"""
-SELECT site, path, count() AS views {_HITS}
+SELECT site, path, count() AS views {HITS}
 GROUP BY site, path
 ORDER BY views DESC, site, path
 LIMIT %(most)s
@@ -151,7 +151,7 @@ async def visits_by(
     parameters = hits.parameters(names)
     if not parameters:
         return {}
-    statement = _VISITS.format(name=expression(by), columns=", ".join(columns_of(by)), hits=_HITS)
+    statement = _VISITS.format(name=expression(by), columns=", ".join(columns_of(by)), hits=HITS)
     return dict(await store.execute(statement, {**parameters, "most": MOST_ROWS}))
 
 

@@ -108,9 +108,13 @@ class PanelRows:
     async def read(self, rows: RowsQuery) -> AllRows:
         """Return the rows of a page, none where their raw hits are gone. Raises ApiError."""
         try:
-            return await reading.read(self._reader, self._question(rows), rows, self._scope.before)
+            return await self._read(self._question(rows), rows)
         except HitsGoneError:
             return AllRows([], False, rows.measures, (), [], is_gone=True)
+
+    async def _read(self, question: StatsQuery, rows: RowsQuery) -> AllRows:
+        scope = self._scope
+        return await reading.read(self._reader, question, rows, scope.before, scope.until_ms)
 
     async def kept(self, rows: RowsQuery) -> KeptHits:
         """Return what is kept of the raw hits that rows are read from. Raises ApiError."""
@@ -130,7 +134,7 @@ class PanelRows:
         moment = await self._reader.snapshot(question.site, days, with_opening=with_opening)
         question = question.as_of(moment)
         part = msgspec.structs.replace(rows, page=1, limit=CSV_ROWS_AT_ONCE)
-        first = await reading.read(self._reader, question, part, self._scope.before)
+        first = await self._read(question, part)
 
         async def titled(found: AllRows) -> dict[str, str]:
             return await titles([row.name for row in found.rows]) if titles is not None else {}
@@ -154,7 +158,7 @@ class PanelRows:
                 if not found.has_more or of_part.page == CSV_PARTS:
                     return
                 of_part = msgspec.structs.replace(of_part, page=of_part.page + 1)
-                found = await reading.read(self._reader, question, of_part, self._scope.before)
+                found = await self._read(question, of_part)
                 known = await titled(found) if of_first else {}
 
         days_of_file = str(self._scope.span).replace(" ", "-")

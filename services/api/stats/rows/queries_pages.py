@@ -57,6 +57,8 @@ _DAYS = "SELECT day, toInt64(sum(of_views)) FROM ({pages}) GROUP BY day"
 
 def are_counted(query: StatsQuery, by: Property = Property.PAGE) -> bool:
     """Tell whether the counters of pages have the rows of a query: no other filter is known."""
+    if query.until_ms is not None:
+        return False
     return by is Property.PAGE and all(of.by is Property.PAGE for of in query.filters)
 
 

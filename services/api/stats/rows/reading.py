@@ -33,11 +33,16 @@ class _Sources(list[RowsSource]):
 
 
 async def read(
-    reader: StatsReader, query: StatsQuery, rows: RowsQuery, before: Span | None
+    reader: StatsReader,
+    query: StatsQuery,
+    rows: RowsQuery,
+    before: Span | None,
+    until_ms: int | None = None,
 ) -> AllRows:
     """Return the rows of a page. Raises ApiError.
 
-    before  the days to compare with; None for none
+    before    the days to compare with; None for none
+    until_ms  up to which moment these count; None where they are whole
     """
     if query.opening is not Opening.EXCLUDE:
         before = None
@@ -52,7 +57,7 @@ async def read(
         now = _Sources() if query.opening is Opening.ONLY else await _of(reader, query, rows)
         was = _Sources()
         if before is not None:
-            was = await _of(reader, query.about(before), rows, partly=True)
+            was = await _of(reader, query.about(before, until_ms), rows, partly=True)
         aliases = query.site.page_aliases
         compared: tuple[Measure, ...] = ()
         if before is not None and not was.warnings:

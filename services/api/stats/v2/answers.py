@@ -15,11 +15,17 @@ from services.api.stats.v2.schema import MAX_ROWS, ComparedRow, QueryAnswer, Que
 _MORE = f"there are more rows than {MAX_ROWS}; those of the highest first metric are among these"
 
 
-async def answered(reader: StatsReader, query: CheckedQuery, notes: list[str]) -> QueryAnswer:
-    """Return the answer; `notes` is what else must be said of the numbers. Raises ApiError."""
+async def answered(
+    reader: StatsReader, query: CheckedQuery, notes: list[str], at_ms: int
+) -> QueryAnswer:
+    """Return the answer. Raises ApiError.
+
+    notes  what else must be said of the numbers
+    at_ms  the moment of the request, in ms since 1970
+    """
     asked, earlier = query.asked, None
     if query.before is not None:
-        two = await both(reader, asked, query.before)
+        two = await both(reader, asked, query.before, at_ms)
         asked = two.now
         earlier = two.told(await _before(reader, query, two.before))
     result = await _read(reader, query, asked)

@@ -63,7 +63,9 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         if wanted.rows is not None and (who is None or not who.has(site.slug)):
             asked = wanted.asked.of_shown_pages(wanted.rows.by)
             wanted = msgspec.structs.replace(wanted, asked=asked)
-        answer = await unless_gone(request, answered(reader, wanted, summed(site, registry)))
+        answer = await unless_gone(
+            request, answered(reader, wanted, summed(site, registry), stats().now_ms())
+        )
         return Response(
             answer.model_dump_json(exclude_none=True),
             media_type=answers.JSON,

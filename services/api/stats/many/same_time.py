@@ -1,0 +1,45 @@
+"""What was counted of many sites on the day that today is compared with, up to the same time."""
+
+from collections.abc import Mapping
+
+from services.api.stats.many import queries_same_time
+from services.api.stats.measures import Counts
+from services.api.stats.query import StatsQuery
+from services.api.stats.reader import StatsReader
+from services.api.stats.reports import queries_group
+from services.api.stats.results import summed
+from services.api.stats.site_query import CHARTED
+from services.api.stats.spans import Span
+from services.model.site import Site
+from services.store.interface import Store
+
+
+async def read(
+    reader: StatsReader,
+    store: Store,
+    sites: Mapping[str, Site],
+    moments: Mapping[str, int],
+    day: Span,
+    whole: Mapping[str, Counts],
+) -> dict[str, Counts | None]:
+    """Return the counts by the names that sites are kept under; None where raw hits are gone.
+
+    moments  up to when each counts, in ms since 1970
+    whole    what was counted on the whole day
+
+    One statement reads all sites that have the same moment; those of which something was taken
+    back are read one by one. Raises StoreError, ApiError.
+    """
+    hits = await queries_group.of_hits(store, sorted(sites), day)
+    found: dict[str, Counts | None] = {}
+    for moment in sorted(set(moments.values())):
+        names = {name for name, of in moments.items() if of == moment} - hits.alone
+        held = await queries_same_time.until(store, hits, names, moment)
+        for name in names:
+            counts, views = held.get(name, (Counts(), 0))
+            found[name] = counts if views == whole[name].pageviews else None
+    for name in sorted(hits.alone & sites.keys()):
+        query = StatsQuery(sites[name], day, CHARTED, until_ms=moments[name])
+        days, warnings = await reader.days_of_one(query, partly=True)
+        found[name] = None if warnings else summed(days.values())
+    return found

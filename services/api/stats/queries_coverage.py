@@ -1,0 +1,103 @@
+"""The statements that find out which raw hits there are, before others read them.
+
+Where the positions of two parts of the table do not overlap, no hit of the site is in both.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+from itertools import combinations
+from typing import Any
+
+from services.api.stats.coverage import Coverage, FoundHits
+from services.api.stats.queries_hits import days, source
+from services.api.stats.snapshot import Snapshot
+from services.api.stats.spans import Span, joined
+from services.model.calendar import Grain, period_start, to_day
+from services.store import corrections
+from services.store.interface import Store
+
+GOOD_SECONDS = 10.0
+"""How long what was found is good for other questions as of the same moment.
+
+A page of the dashboard asks a dozen, and for many of them this takes as long as the answer.
+"""
+
+_COVERAGE = """
+SELECT _part_index, day, min(position), max(position), countIf(bot = 0 AND position < {end}{which})
+FROM hits
+WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
+GROUP BY _part_index, day
+"""
+
+_IS_MOVED = """
+SELECT 1
+FROM moved_visits
+WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND run IN %(runs)s
+LIMIT 1
+"""
+
+_VIEWS = "SELECT day, count() FROM ({hits}) GROUP BY day"
+
+
+async def coverage_of(store: Store, site: str, span: Span, counted: Snapshot) -> Coverage:
+    """Return what there is, of what was counted at a moment."""
+    return (await found(store, site, span, counted)).coverage
+
+
+async def found(store: Store, site: str, span: Span, counted: Snapshot) -> FoundHits:
+    """Return what there is, of what was counted at a moment, and how many views of each day."""
+    now = time.monotonic()
+    known = counted.found.get((site, span))
+    if known is None or now - known.at > GOOD_SECONDS:
+        known = FoundHits(*await _look(store, site, span, counted), now)
+        counted.found[site, span] = known
+    return known
+
+
+async def _look(
+    store: Store, site: str, span: Span, counted: Snapshot
+) -> tuple[Coverage, dict[int, int]]:
+    end, taken = counted.position + 1, [row.run for row in counted.runs(span)]
+    which = f" AND {corrections.is_taken(taken, within=False)}" if taken else ""
+    parts: dict[int, tuple[int, int, date, date]] = {}
+    held: dict[int, int] = defaultdict(int)
+    rows = await store.execute(_COVERAGE.format(end=end, which=which), days(site, span))
+    for part, day, lowest, highest, views_there in rows:
+        low, high, first, last = parts.get(part, (lowest, highest, day, day))
+        parts[part] = (min(low, lowest), max(high, highest), min(first, day), max(last, day))
+        if views_there:
+            held[to_day(day)] += views_there
+    months, doubled = parts_of(parts.values())
+    moved = [row.run for row in counted.ledger if row.touches(*span)]
+    if not moved or not await store.execute(_IS_MOVED, {**days(site, span), "runs": moved}):
+        moved = []
+    coverage = Coverage(months, doubled, end, taken, moved)
+    return coverage, await views(store, site, span, coverage) if doubled else dict(held)
+
+
+def parts_of(rows: Iterable[Sequence[Any]]) -> tuple[frozenset[int], Sequence[Span]]:
+    """Return the months that have hits, and the days on which some may be there twice.
+
+    rows  of each part of the table: its lowest and highest position, its first and last day
+    """
+    parts = defaultdict(list)
+    for lowest, highest, first, last in rows:
+        # A part has hits of one month only.
+        month = period_start(to_day(first), Grain.MONTH)
+        parts[month].append((lowest, highest, to_day(first), to_day(last)))
+    # What is there twice is in two parts, at the same position and on the same day.
+    twice = [
+        Span(max(one[2], other[2]), min(one[3], other[3]))
+        for of_month in parts.values()
+        for one, other in combinations(of_month, 2)
+        if one[0] <= other[1] and other[0] <= one[1]
+    ]
+    return frozenset(parts), joined(span for span in twice if span.days > 0)
+
+
+async def views(store: Store, site: str, span: Span, coverage: Coverage) -> dict[int, int]:
+    """Return how many views of each day are there."""
+    statement = _VIEWS.format(hits=source(coverage, ["day"], " AND bot = 0"))
+    return {to_day(day): count for day, count in await store.execute(statement, days(site, span))}

@@ -1,0 +1,1 @@
+"""Everything breaks while the log is in three Kafka brokers."""

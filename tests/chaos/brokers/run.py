@@ -1,0 +1,104 @@
+"""One run: hits go in, brokers and services break, all heals, and the books are compared."""
+
+import asyncio
+import json
+import random
+import time
+from pathlib import Path
+
+import msgspec
+
+from tests.chaos.books import Books, Generator
+from tests.chaos.brokers import faults
+from tests.chaos.brokers.freshness import Freshness
+from tests.chaos.brokers.world import BrokersWorld
+from tests.chaos.compare import landed_unanswered, settle
+from tests.chaos.run import REPEATS, Say, Watch, break_things, breaking
+
+
+class BrokersResult(msgspec.Struct):
+    """What a run found; `problems` is empty when every promise was kept.
+
+    takeovers  seconds from the end of a worker until others owned what was its, the longest
+    worst      seconds: how old the public numbers were at most
+    """
+
+    seed: int
+    seconds: float
+    faults: list[str]
+    sent: int
+    accepted: int
+    unanswered: int
+    landed_unanswered: int
+    broken: int
+    repeated: int
+    refused: dict[str, int]
+    reads: int
+    stale_reads: int
+    takeovers: float
+    worst: float
+    settle_seconds: float
+    problems: list[str]
+
+    def summary(self) -> str:
+        """Return the figures as one line of JSON, without the list of faults."""
+        values = msgspec.to_builtins(self)
+        return json.dumps(values | {"faults": len(self.faults)})
+
+
+async def run(
+    directory: Path,
+    *,
+    seed: int,
+    faults_wanted: int,
+    seconds: float,
+    rate: float,
+    session_seconds: float,
+    say: Say,
+) -> BrokersResult:
+    """Break things for so long or so often, whichever takes longer, then compare."""
+    world = BrokersWorld(directory, session_seconds)
+    books = Books(seed)
+    try:
+        await world.start()
+        say(f"started; seed {seed}")
+        api = world.services["api"].url
+        watch = Watch(api)
+        fresh = Freshness(books, watch)
+        started = time.monotonic()
+        background = [asyncio.create_task(each.run()) for each in (watch, fresh)]
+        done: list[str] = []
+        end = (faults_wanted // 2, started + seconds)
+        async with breaking(world.ingests(), seed) as proxies:
+            hits = Generator(books, [proxy.url for proxy in proxies], rate, repeats=REPEATS)
+            async with hits.sending(), asyncio.TaskGroup() as lanes:
+                for number, lane in enumerate((faults.OF_SERVICES, faults.OF_BROKERS)):
+                    chance = random.Random(f"{seed} {number}")
+                    lanes.create_task(break_things(world, chance, lane, done, say, end))
+        broken = time.monotonic() - started
+        await world.heal()
+        settled = time.monotonic()
+        differ = await settle(world.store_url(), books, api)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        return BrokersResult(
+            seed=seed,
+            seconds=round(broken, 1),
+            faults=done,
+            sent=len(books.sent),
+            accepted=len(books.accepted),
+            unanswered=len(books.unanswered),
+            landed_unanswered=await landed_unanswered(world.store_url(), books),
+            broken=sum(proxy.broken for proxy in proxies),
+            repeated=books.repeated,
+            refused=dict(books.refused),
+            reads=watch.reads,
+            stale_reads=watch.stale,
+            takeovers=round(max(world.takeovers, default=0.0), 1),
+            worst=round(fresh.worst, 1),
+            settle_seconds=round(time.monotonic() - settled, 1),
+            problems=[*differ, *watch.wrong[:20]],
+        )
+    finally:
+        await world.stop()

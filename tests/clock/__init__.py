@@ -1,0 +1,1 @@
+"""Tests at another time of day."""

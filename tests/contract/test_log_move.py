@@ -1,16 +1,19 @@
 """A log is moved between real servers, and back: places, sequences, imports, identity."""
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from services.log.admin import place
 from services.log.entries import LogEntry
 from services.log.errors import LogError
-from services.log.interface import ImportOutcome, Log, Record
+from services.log.interface import ImportOutcome, Log, LogProducer, Record
+from services.log.kafka.address import KafkaAddress
 from services.log.moving import MoveReport, move
 from services.log.open import open_log
 from services.model.partition import partition_of
@@ -55,20 +58,24 @@ async def moved(source: Log, target: Log) -> MoveReport:
     return await move(source, target, REPLAY_MS, lambda: None)
 
 
+@asynccontextmanager
+async def producing(log: Log) -> AsyncIterator[LogProducer]:
+    producer = log.producer(30.0)
+    try:
+        yield producer
+    finally:
+        await producer.close()
+
+
 async def append(log: Log, producer_id: str, first: int, last: int) -> None:
     """Append entries numbered like this to each partition, as a drain does that is not sure."""
-    producer = log.producer(30.0)
-    await producer.open(producer_id)
-    for sequence in range(first, last + 1):
-        await producer.append(
-            [
-                LogEntry(
-                    number, producer_id, sequence, 1, b"%s %d" % (producer_id.encode(), sequence)
-                )
-                for number in range(PARTITIONS)
-            ]
-        )
-    await producer.close()
+    async with producing(log) as producer:
+        await producer.open(producer_id)
+        for sequence in range(first, last + 1):
+            text = f"{producer_id} {sequence}".encode()
+            await producer.append(
+                [LogEntry(number, producer_id, sequence, 1, text) for number in range(PARTITIONS)]
+            )
 
 
 async def read(log: Log, number: int, at: int = 0, least: int = 0) -> list[Record]:
@@ -139,11 +146,40 @@ async def test_a_log_goes_from_redis_to_kafka_and_back(logs: tuple[Log, Log]) ->
         # The old one takes nothing, and says why; the same command says that all is done.
         with pytest.raises(LogError, match="was moved to"):
             await source.check(unsafe_eviction=False)
-        with pytest.raises(LogError):
-            # As large as the smallest batch of hits is.
-            await append(source, 20 * producer, 1, 1)
+        async with producing(source) as small:
+            with pytest.raises(LogError):
+                # No entry is smaller.
+                await small.append([LogEntry(PARTITION, "p", 1, 1, b"")])
         assert [check.ok for check in await source.examine() if check.name == "move"] == [False]
         assert await moved(source, target) == MoveReport()
         await target.check(unsafe_eviction=False)
         for extent in await target.positions.extents():
             assert extent.trimmed
+
+
+async def test_what_was_in_a_transaction_when_the_log_was_sealed_is_moved(
+    logs: tuple[Log, Log],
+) -> None:
+    redis, kafka = logs
+    await kafka.check(unsafe_eviction=False)
+    address = KafkaAddress.parse(kafka.url)
+    slow = AIOKafkaProducer(**address.options(), transactional_id=secrets.token_hex(4))
+    await slow.start()
+    await slow.begin_transaction()
+    await slow.send_and_wait(address.topic, b"slow", partition=0)
+    taken = [b"slow"]
+    async with producing(kafka) as producer:
+        moving = asyncio.create_task(moved(kafka, redis))
+        with suppress(LogError):
+            for sequence in itertools.count(1):
+                value = b"%d" % sequence
+                await producer.append([LogEntry(0, "quick", sequence, 1, value)])
+                taken.append(value)
+                await asyncio.sleep(0.01)
+    # Nothing is taken any more, but what was taken can still be committed.
+    assert not moving.done()
+    await slow.commit_transaction()
+    await slow.stop()
+    report = await moving
+    assert [record.value for record in await read(redis, 0)] == taken
+    assert (report.entries, report.waiting) == (len(taken), len(taken))

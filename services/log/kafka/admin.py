@@ -24,8 +24,8 @@ from services.log.kafka.topic import KafkaTopic
 
 _MOVE = "move"
 _SIZE = "max.message.bytes"
-_SEALED_BYTES = 100
-"""Less than any batch of hits, and more than the end of a transaction (78 bytes)."""
+_SEALED_BYTES = 78
+"""As large as the end of a transaction; the headers of an entry alone make a batch larger."""
 _PROBE = bytes(2 * _SEALED_BYTES)
 _OBEY_SECONDS = 30.0
 """How long brokers may take to obey a setting, or transactions to end when they are left."""
@@ -46,9 +46,11 @@ class KafkaParts(NamedTuple):
 class KafkaAdmin(LogAdmin):
     """See LogAdmin.
 
-    A topic whose entries may have 100 bytes at most is sealed: no batch is so small, but the marks
-    that end transactions are. Where a broker leads a partition it obeys from one append to the
-    next, and another one leads it only after it has heard the same.
+    A topic whose batches may have 78 bytes at most is sealed: those of entries have 84 with nothing
+    but their headers, but the marks that end transactions just fit, and are appended. Kafka looks
+    at a batch as it arrives, before it compresses it in its own way. Where a broker leads a
+    partition it obeys from one append to the next, and another one leads it only after it has heard
+    the same.
     """
 
     def __init__(

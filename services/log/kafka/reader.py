@@ -117,7 +117,8 @@ class KafkaReader(LogReader):
                 self._cluster.consumer() as consumer,
             ):
                 consumer.assign([here])
-                back, last = 2, None
+                # An entry, the end of its transaction, and of one that came to nothing.
+                back, last = 4, None
                 while last is None and end > begin:
                     start = max(begin, end - back)
                     consumer.seek(here, start)

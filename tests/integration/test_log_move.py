@@ -21,6 +21,8 @@ from tests.servers.redis import RedisServer
 from tests.servers.system import System
 
 RATE = 60.0
+PLAIN, AGAIN = "khong-so", 3
+"""A site whose hits have no number: one that comes again is counted again; and how many come."""
 KILLED_WITHIN = 0.6
 """Seconds after ingest was made to spool, within which the first command of a move is killed."""
 
@@ -86,6 +88,9 @@ async def left_behind(portal: System, server: KafkaServer | RedisServer) -> dict
 
     await seen(lambda: not files())
     server.freeze()
+    for _ in range(AGAIN):
+        # One after the other, as whoever waits for an answer.
+        assert (await asyncio.to_thread(portal.hit, PLAIN, "/")).status_code == 202
     await seen(lambda: any(path.stat().st_size > HEADER_BYTES for path in files()))
     left = {path: path.read_bytes() for path in files()}
     server.thaw()
@@ -128,7 +133,7 @@ def test_the_log_goes_to_kafka_and_back_under_load(
 
 async def _there_and_back(portal: System, kafka: KafkaServer, seed: int) -> None:
     chance, books = random.Random(seed), Books(seed)
-    for site in SITES:
+    for site in (*SITES, PLAIN):
         portal.add_site(site)
     there = kafka.url("hits")
 
@@ -161,6 +166,7 @@ async def _there_and_back(portal: System, kafka: KafkaServer, seed: int) -> None
             assert (code, "The log is there already." in text) == (0, True), text
     store = portal.accounts.clickhouse_url("luot", portal.clickhouse.port)
     assert await settle(store, books, portal.api.url) == []
+    assert portal.counter(PLAIN, metric="views")["total"] == 2 * AGAIN
     assert len(books.accepted) > 200
     # Nobody was refused: hits waited in the spool.
     assert {reason for reason in books.refused if reason[0] in "45"} <= {"503"}

@@ -140,7 +140,8 @@ class KafkaAdmin(LogAdmin):
         prefix = producer_group("")
         with translated():
             async with self._cluster.in_time():
-                groups = await (await self._cluster.admin()).list_consumer_groups()
+                admin = await self._cluster.admin()
+                groups = await self._cluster.of_groups(admin.list_consumer_groups)
         names = [name for name, *_ in groups if name.startswith(prefix)]
         return {
             name.removeprefix(prefix)

@@ -1,9 +1,9 @@
 """The clients that everything of one Kafka log shares."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -25,6 +25,7 @@ MOST_BYTES = 32 << 20
 LEAVE_SECONDS = 1.0
 """How long requests under way are waited for when a producer is left."""
 _RETRY_SECONDS = 0.1
+_Answer = TypeVar("_Answer")
 _OF_TOPIC = 1
 """Where Kafka says that a setting comes from: the topic's own."""
 
@@ -134,9 +135,13 @@ class KafkaCluster:
 
     async def _committed(self, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
         admin = await self.admin()
+        return dict(await self.of_groups(lambda: admin.list_consumer_group_offsets(group)))
+
+    async def of_groups(self, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """Return what is said of groups, as soon as brokers know; the caller limits the time."""
         while True:
             try:
-                return dict(await admin.list_consumer_group_offsets(group))
+                return await ask()
             except KafkaError as error:
                 # A new cluster makes the topic of the groups when it is first asked.
                 if not error.retriable:

@@ -111,7 +111,9 @@ class Holding:
         """Return the id, the client and the partitions of each member."""
         admin = await self._cluster.admin()
         members: list[tuple[str, str, list[int]]] = []
-        for reply in await admin.describe_consumer_groups([self._group]):
+        for reply in await self._cluster.of_groups(
+            lambda: admin.describe_consumer_groups([self._group])
+        ):
             for _, _, _, _, _, present, *_ in reply.groups:
                 members += [
                     (member, client, self._assigned(assignment))

@@ -16,6 +16,7 @@ class DefaultPeriod(StrEnum):
     QUARTER = "quarter"
     YEAR = "year"
     LAST_12_MONTHS = "12mo"
+    ALL = "all"
     HALF = "half"
     NINE_MONTHS = "nine_months"
     REPORT_MONTH = "report_month"

@@ -9,6 +9,7 @@ import random
 import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from services.aggregator.transport import driver, generations
 from services.aggregator.transport.broker import Broker
 from tests.contract.workers import PARTITIONS, MemoryLog, Worker, eventually
+from tests.patience import PATIENCE_SECONDS
 
 EVERYTHING = set(range(PARTITIONS))
 
@@ -38,7 +40,7 @@ async def worker(log: MemoryLog) -> AsyncIterator[Worker]:
     await worker.start()
     await eventually(lambda: worker.owned() == EVERYTHING)
     yield worker
-    if not worker.app.should_stop:
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await worker.stop()
 
 
@@ -143,8 +145,12 @@ async def test_what_is_read_while_reading_resumes_is_handed_over(
         await eventually(lambda: b"%d" % seams.count in handed(worker))
 
 
-async def test_a_commit_between_two_messages_skips_none(log: MemoryLog, worker: Worker) -> None:
+async def test_a_commit_between_two_messages_skips_none(
+    log: MemoryLog, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Faust commits between two messages, and noted the second as read whatever came between."""
+    # Who renews the leases commits, too, and would be held up with them.
+    monkeypatch.setattr(worker.app.consumer, "_commit_late", partial(asyncio.sleep, 0))
     log.append(1, b"1")
     log.append(1, b"2")
     await eventually(lambda: len(worker.events) == 2)
@@ -246,3 +252,15 @@ async def test_whatever_the_order_a_generation_reads_on_where_it_was_acknowledge
         return all(begun.get((now, at)) == end + 1 for at, end in written.items())
 
     await eventually(is_read)
+
+
+async def test_a_worker_that_does_not_read_ends(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ended Faust's reader, without an error: the process ends, and the next one reads."""
+    monkeypatch.setattr(generations, "STILL_TICKS", 100)
+    await asyncio.sleep(3)  # an idle reader asks once a second, which is fifty of these ticks
+    assert not worker.app.crashed
+    await worker.app._fetcher.stop()
+    await eventually(lambda: worker.app.crashed)
+    assert "nothing reads them" in str(worker.app.crash_reason)

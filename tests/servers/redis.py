@@ -1,10 +1,12 @@
 """A real Redis or Valkey server for tests, with the configuration that is shipped."""
 
+import itertools
 import os
 import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -16,12 +18,26 @@ from tests.servers.process import ServerProcess
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "redis" / "redis.conf"
 
+_PORTS = range(11_000, 32_000)
+_SHARES = 16
+_next_port = itertools.count(os.getpid())
+
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of the loopback interface that nobody listens on.
+
+    It is none of those that the system gives away by itself (from 32768 on): a connection or
+    another server could get it before ours listens, or while ours is stopped. Test processes that
+    run side by side have ports of their own.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SHARES
+    mine = range(_PORTS.start + worker, _PORTS.stop, _SHARES)
+    for _ in mine:
+        port = mine[next(_next_port) % len(mine)]
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no port of {mine} is free")
 
 
 def valkey_program() -> str:

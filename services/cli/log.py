@@ -67,13 +67,13 @@ def move(
         if not yes:
             confirm("Is every aggregator stopped, and is the log to be moved now?")
         report = asyncio.run(_move(settings, to, back=False))
-    if report.producers or report.entries:
+    if report.before:
+        say("The log is there already.")
+    else:
         say(
             f"Moved: {report.entries} entries, {report.waiting} of them not counted yet, and the"
             f" sequences of {report.producers} producers."
         )
-    else:
-        say("The log is there already.")
     say(
         "Now set LUOT_LOG_URL to the new log everywhere, and start ingest, the aggregators and the"
         " API again. Then make a backup: older ones are not brought up to date by this log."

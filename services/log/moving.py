@@ -29,16 +29,18 @@ _ANSWER_SECONDS = 30.0
 
 
 class MoveReport(msgspec.Struct, frozen=True):
-    """What was moved; all is 0 where a move before had done it.
+    """What was moved.
 
     entries    copies of entries
     waiting    how many of those are not counted yet
     producers  how many ids of producers have their sequences there
+    before     whether a move before had done it
     """
 
     entries: int = 0
     waiting: int = 0
     producers: int = 0
+    before: bool = False
 
 
 async def move(source: Log, target: Log, replay_ms: int, sealing: Callable[[], None]) -> MoveReport:
@@ -52,7 +54,7 @@ async def move(source: Log, target: Log, replay_ms: int, sealing: Callable[[], N
     mark = await _agreed(source, target)
     if await _is_done(target, mark):
         await _leave(source, mark)
-        return MoveReport()
+        return MoveReport(before=True)
     if mark.done:
         raise _elsewhere(mark)
     async with AsyncExitStack() as held:

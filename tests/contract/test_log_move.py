@@ -151,7 +151,7 @@ async def test_a_log_goes_from_redis_to_kafka_and_back(logs: tuple[Log, Log]) ->
                 # No entry is smaller.
                 await small.append([LogEntry(PARTITION, "p", 1, 1, b"")])
         assert [check.ok for check in await source.examine() if check.name == "move"] == [False]
-        assert await moved(source, target) == MoveReport()
+        assert await moved(source, target) == MoveReport(before=True)
         await target.check(unsafe_eviction=False)
         for extent in await target.positions.extents():
             assert extent.trimmed

@@ -67,7 +67,7 @@ async def assert_moved(source: MemoryLog, target: MemoryLog) -> None:
     with pytest.raises(LogError):
         await source.producer().append([LogEntry(0, "p", 6, 1, b"6")])
     assert not any((await source.reader.read({0: 0, 1: 0}, limit=1)).values())
-    assert await moved(source, target) == MoveReport()
+    assert await moved(source, target) == MoveReport(before=True)
 
 
 async def test_a_move_that_is_interrupted_anywhere_comes_to_the_same_end(
@@ -96,6 +96,12 @@ async def test_a_move_that_is_interrupted_anywhere_comes_to_the_same_end(
                 left = 0
             await assert_moved(*logs)
         await assert_moved(*logs)
+
+
+async def test_an_empty_log_is_moved_as_others_are() -> None:
+    source, target = opened(), opened()
+    assert await moved(source, target) == MoveReport()
+    assert await moved(source, target) == MoveReport(before=True)
 
 
 async def test_a_log_that_is_read_is_not_moved() -> None:

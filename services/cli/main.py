@@ -18,6 +18,7 @@ from services.cli import (
     group,
     import_logs,
     imports,
+    log,
     migrate,
     probe,
     repair,
@@ -61,6 +62,7 @@ app.add_typer(correct.app, name="correct")
 app.add_typer(repair.app, name="repair")
 app.add_typer(imports.app, name="imports")
 app.add_typer(export.app, name="export")
+app.add_typer(log.app, name="log")
 for module in (audit, snippet, backup, verify, restore, rewind, doctor, import_logs, convert, tail):
     app.add_typer(module.app)
 app.add_typer(country.app)

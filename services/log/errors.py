@@ -13,5 +13,20 @@ class LogRefusedError(Exception):
     """This server must not hold the log; the message says why and what to do."""
 
 
+HOLDER = "held-"
+"""How the owner of a partition begins that is a command, not an aggregator."""
+HOLD_SECONDS = 30
+"""How long a command that was killed goes on holding."""
+
+
 class LogInUseError(Exception):
-    """An aggregator owns a partition, so nothing else may change committed positions."""
+    """A partition has an owner, so nothing else may change committed positions."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(
+            f"another command holds the log ({owner}); let it end. One that was killed is forgotten"
+            f" after {HOLD_SECONDS} seconds"
+            if owner.startswith(HOLDER)
+            else f"an aggregator is running ({owner}); stop every aggregator first. One that was"
+            " killed is forgotten after LUOT_LEASE_SECONDS"
+        )

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import msgspec
 
+from services.log.admin import LogAdmin
 from services.log.entries import LogEntry
 from services.log.server_memory import LogMemory
 
@@ -298,6 +299,7 @@ class Log(ABC):
     reader: LogReader
     positions: LogPositions
     imports: ImportLog
+    admin: LogAdmin
 
     @abstractmethod
     def producer(self, answer_seconds: float | None = None) -> LogProducer:

@@ -11,6 +11,12 @@ PARTITIONS = "hits:partitions"
 """How many partitions the log has; written once."""
 IDENTITY = "hits:identity"
 """Which log this is; the aggregator writes here what the store holds."""
+MOVE = "hits:move"
+"""What the log knows of its last move to or from another one."""
+PRODUCERS = "hits:{*}:producer:*"
+IMPORTS = "hits:{*}:import:*"
+IMPORT_SALTS = "salt:*:import"
+"""Patterns of keys below; how to read one is said by `parts`."""
 
 
 def stream(partition: int, topic: str = TOPIC) -> str:
@@ -23,6 +29,13 @@ def producer(partition: int, producer_id: str) -> str:
     return f"{stream(partition)}:producer:{producer_id}"
 
 
+def parts(key: str) -> tuple[int, str]:
+    """Return the partition and the id in the key of a producer or an import."""
+    _, _, rest = key.partition("{")
+    number, _, rest = rest.partition("}")
+    return int(number), rest.split(":", 2)[2]
+
+
 def imported(partition: int, producer_id: str) -> str:
     """Return the hash that says how far an import into a partition has got, and has its salt."""
     return f"{stream(partition)}:import:{producer_id}"
@@ -31,6 +44,11 @@ def imported(partition: int, producer_id: str) -> str:
 def import_salt(site: str) -> str:
     """Return the key of the salt that the imports of a site share."""
     return f"salt:{site}:import"
+
+
+def site_of_salt(key: str) -> str:
+    """Return the site in the key of a salt of imports."""
+    return key.removeprefix("salt:").removesuffix(":import")
 
 
 def commits(group: str, topic: str = TOPIC) -> str:

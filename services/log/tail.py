@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping
 
 import msgspec
 
-from services.log import batch
+from services.log import admin, batch
 from services.log.batch import Batch, BatchError
 from services.log.interface import Log
 
@@ -81,6 +81,9 @@ class Tails:
             for number, entries in records.items():
                 at[number] = entries[-1].position + 1
                 for record in entries:
+                    if admin.PLACE in record.headers:
+                        # A copy of what passed already, in the log before this one.
+                        continue
                     try:
                         batches.append(batch.decode(record.value))
                     except BatchError:

@@ -280,7 +280,7 @@ async def test_nobody_else_holds_the_partitions_meanwhile(log: Log, url: str) ->
         assert set(await other.positions.owners()) == set(range(PARTITIONS))
         await log.positions.set_committed({0: 8, 1: None})
         assert await other.positions.committed() == {0: 8}
-        with pytest.raises(LogInUseError, match="an aggregator is running"):
+        with pytest.raises(LogInUseError, match="another command holds the log"):
             async with other.positions.hold():
                 raise AssertionError("held twice")
     assert await other.positions.owners() == {}

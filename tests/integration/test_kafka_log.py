@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -315,3 +316,19 @@ def test_hits_wait_in_the_spool_while_kafka_is_away(portal: System, kafka: Kafka
         assert portal.hit("vinh", f"/{number}", number=f"0.2{number}").status_code == 202
     kafka.start()
     portal.counter_when("vinh", total=6, metric="views")
+
+
+async def test_a_member_whose_group_task_died_owns_nothing_until_it_joins_again(
+    kafka: KafkaServer,
+) -> None:
+    log = KafkaLog(kafka.url("member"), partitions=PARTITIONS, group="g", answer_seconds=30.0)
+    await log.member.join("worker", 6.0)
+    assert log.member.owned == {0, 1}
+    consumer: Any = log.member._consumer
+    keeper = consumer._coordinator._coordination_task
+    keeper.cancel()
+    await asyncio.wait([keeper])
+    assert log.member.owned == set()
+    await log.member.join("worker", 6.0)
+    assert log.member.owned == {0, 1}
+    await log.close()

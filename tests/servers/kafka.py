@@ -1,7 +1,6 @@
 """A real Kafka broker for tests: KRaft, one process that is broker and controller."""
 
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -149,18 +148,6 @@ class KafkaServer(ServerProcess):
     @property
     def running(self) -> bool:
         return self._process is not None
-
-    def freeze(self) -> None:
-        """Let it stand still: connections stay open and say nothing, as with a hanging network."""
-        self._send(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        self._send(signal.SIGCONT)
-
-    def _send(self, signum: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(signum)
 
     def start(self, *, wait: bool = True) -> Self:
         path = self.configure()

@@ -17,6 +17,18 @@ class ServerProcess:
         """End it as a power cut would, as far as a process can tell."""
         self._end(signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Let it stand still: connections stay open and say nothing, as with a hanging network."""
+        self._send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._send(signal.SIGCONT)
+
+    def _send(self, signum: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(signum)
+
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
             return

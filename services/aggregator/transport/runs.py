@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from faust.types import Message
 
+from services.log.admin import place
 from services.log.interface import Record
 
 RUN = "run"
@@ -18,7 +19,10 @@ RUN = "run"
 
 
 class RunEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One entry of the log as an agent sees it; see Record."""
+    """One entry of the log as an agent sees it; see Record.
+
+    position  where it was first appended, also where it is a copy from another log
+    """
 
     position: int
     time_ms: int
@@ -54,7 +58,9 @@ def _one(run: Sequence[Record]) -> Record:
     last = run[-1]
     if len(run) == 1:
         return last
-    entries = [RunEntry(of.position, of.time_ms, of.value, of.headers) for of in run]
+    entries = [
+        RunEntry(place(of.headers, of.position), of.time_ms, of.value, of.headers) for of in run
+    ]
     return Record(last.partition, last.position, last.time_ms, _encode(entries), {RUN: b"1"})
 
 
@@ -63,4 +69,5 @@ def entries(message: Message) -> list[RunEntry]:
     headers = dict(message.headers or {})
     if RUN in headers:
         return _decode(message.value)
-    return [RunEntry(message.offset, round(message.timestamp * 1000), message.value, headers)]
+    at = place(headers, message.offset)
+    return [RunEntry(at, round(message.timestamp * 1000), message.value, headers)]

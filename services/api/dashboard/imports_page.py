@@ -77,7 +77,7 @@ async def undo(page: PageRequest) -> Response:
     except StoreError as error:
         raise unavailable(f"the store cannot be reached: {error}") from error
     except LogError as error:
-        raise unavailable(f"Redis cannot be reached: {error}") from error
+        raise unavailable(f"the log cannot be reached: {error}") from error
     return page.redirect(f"{HOME}/sites/{page.site.slug}/imports", saved=True)
 
 

@@ -140,4 +140,4 @@ async def _clear_errors() -> AsyncIterator[None]:
     except StoreError as error:
         raise unavailable(f"the store cannot be reached: {error}") from error
     except LogError as error:
-        raise unavailable(f"Redis cannot be reached: {error}") from error
+        raise unavailable(f"the log cannot be reached: {error}") from error

@@ -93,7 +93,7 @@ def router(registry: Callable[[], Registry], tails: Callable[[], Tails]) -> APIR
         try:
             now = await following.now()
         except LogError as error:
-            raise unavailable(f"Redis cannot be reached: {error}") from error
+            raise unavailable(f"the log cannot be reached: {error}") from error
         if refusal := following.refusal(who.name):
             raise ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,

@@ -1,8 +1,10 @@
 """The log in Kafka."""
 
+from services.log.admin import refuse_moved
 from services.log.errors import LogRefusedError
 from services.log.interface import Log, LogProducer, ServerCheck
 from services.log.kafka.address import KafkaAddress
+from services.log.kafka.admin import KafkaAdmin, KafkaParts
 from services.log.kafka.cluster import KafkaCluster, notes_topic
 from services.log.kafka.dead import KafkaDeadEntries
 from services.log.kafka.follower import KafkaFollower
@@ -14,6 +16,7 @@ from services.log.kafka.producer import KafkaProducer
 from services.log.kafka.reader import KafkaReader
 from services.log.kafka.safety import DESCRIBE_LOG_DIRS, HITS, NOTES, lost_markers, unsafe
 from services.log.kafka.topic import KafkaTopic
+from services.log.moved import moved_check
 from services.log.server_memory import LogMemory
 
 _IDENTITY = "identity"
@@ -33,12 +36,14 @@ class KafkaLog(Log):
         self._topic = KafkaTopic(self._cluster, self._notes, partitions)
         self.reader: KafkaReader = KafkaReader(self._cluster, self._topic, partitions)
         self.positions = KafkaPositions(self._cluster, self._topic, self.reader, group, partitions)
-        self.imports = KafkaImportLog(
+        self.imports: KafkaImportLog = KafkaImportLog(
             self._topic, self._notes, self.reader, self.positions, partitions
         )
         # What an aggregator needs beyond that; nothing is connected before it is used.
         self.follower = KafkaFollower(self._cluster, self._topic)
         self.dead = KafkaDeadEntries(self._cluster, self._topic)
+        parts = KafkaParts(self._cluster, self._topic, self._notes, self.imports, self.dead)
+        self.admin = KafkaAdmin(parts, partitions, self._fits)
         self.member = KafkaMember(
             self._cluster, self._topic, group_of(self._topic, group), self.positions
         )
@@ -58,6 +63,10 @@ class KafkaLog(Log):
 
     async def check(self, *, unsafe_eviction: bool) -> None:
         """See Log."""
+        refuse_moved(await self.admin.mark())
+        await self._fits(unsafe_eviction=unsafe_eviction)
+
+    async def _fits(self, *, unsafe_eviction: bool = False) -> None:
         origin = await self._topic.created()
         present = (await self._cluster.topics()).get(self._topic.name)
         if origin.partitions != self.partitions:
@@ -99,6 +108,9 @@ class KafkaLog(Log):
         named = "1 broker" if brokers == 1 else f"{brokers} brokers"
         checks = [ServerCheck("Kafka", True, f"{named} of {cluster}")]
         checks += lost_markers(await self._cluster.newest_version(DESCRIBE_LOG_DIRS))
+        if left := moved_check(await self.admin.mark()):
+            # Its settings are those of a log that takes nothing.
+            return checks + left
         if await self._topic.origin() is not None:
             checks += await self._safety(brokers)
         return checks

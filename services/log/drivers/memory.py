@@ -2,8 +2,10 @@
 
 from itertools import chain
 
+from services.log.admin import refuse_moved
 from services.log.errors import LogRefusedError
 from services.log.interface import Log, LogProducer, ServerCheck
+from services.log.memory.admin import MemoryAdmin
 from services.log.memory.clients import (
     MemoryImportLog,
     MemoryPositions,
@@ -25,6 +27,7 @@ class MemoryLog(Log):
         self.reader = MemoryReader(self.server, partitions)
         self.positions = MemoryPositions(self.server, group, partitions)
         self.imports = MemoryImportLog(self.server, self.positions, partitions)
+        self.admin = MemoryAdmin(self.server, partitions, self._fits)
 
     def producer(self, answer_seconds: float | None = None) -> LogProducer:
         """See Log."""
@@ -43,6 +46,10 @@ class MemoryLog(Log):
 
     async def check(self, *, unsafe_eviction: bool) -> None:
         """See Log."""
+        refuse_moved(await self.admin.mark())
+        await self._fits()
+
+    async def _fits(self) -> None:
         await self.create()
         if self.server.partitions != self.partitions:
             shown = self.server.partitions

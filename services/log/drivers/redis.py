@@ -10,8 +10,11 @@ from redis.exceptions import AuthorizationError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from services.log import keys
+from services.log.admin import refuse_moved
 from services.log.errors import LogError, LogRefusedError
 from services.log.interface import Log, LogProducer, ServerCheck
+from services.log.moved import moved_check
+from services.log.redis.admin import RedisAdmin
 from services.log.redis.errors import translated
 from services.log.redis.imports import RedisImportLog
 from services.log.redis.memory_headroom import memory_headroom
@@ -38,6 +41,7 @@ class RedisLog(Log):
         self.reader = RedisReader(self._redis, partitions)
         self.positions = RedisPositions(self._redis, group, partitions)
         self.imports = RedisImportLog(self._redis, partitions, self.reader, self.positions)
+        self.admin = RedisAdmin(self._redis, partitions, self._fits)
 
     def _client(self, *, retries: int, answer_seconds: float | None, alone: bool = False) -> Redis:
         return connect(
@@ -70,6 +74,10 @@ class RedisLog(Log):
 
     async def check(self, *, unsafe_eviction: bool) -> None:
         """See Log."""
+        refuse_moved(await self.admin.mark())
+        await self._fits(unsafe_eviction=unsafe_eviction)
+
+    async def _fits(self, *, unsafe_eviction: bool = False) -> None:
         if not unsafe_eviction:
             with translated():
                 await self._check_eviction()
@@ -114,7 +122,8 @@ class RedisLog(Log):
         """See Log."""
         with translated():
             info = await self._redis.info()
-        return [*_server(info), await self._fsync()]
+        left = moved_check(await self.admin.mark())
+        return [*_server(info), await self._fsync(), *left]
 
     async def _fsync(self) -> ServerCheck:
         try:

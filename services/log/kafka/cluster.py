@@ -1,9 +1,9 @@
 """The clients that everything of one Kafka log shares."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import ApiVersionRequest
 from aiokafka.structs import OffsetAndMetadata
 
+from services.log.errors import LogError
 from services.log.interface import READ_BYTES
 from services.log.kafka.address import KafkaAddress
 from services.log.kafka.errors import translated
@@ -24,6 +25,9 @@ MOST_BYTES = 32 << 20
 LEAVE_SECONDS = 1.0
 """How long requests under way are waited for when a producer is left."""
 _RETRY_SECONDS = 0.1
+_Answer = TypeVar("_Answer")
+_OF_TOPIC = 1
+"""Where Kafka says that a setting comes from: the topic's own."""
 
 
 class KafkaCluster:
@@ -82,12 +86,14 @@ class KafkaCluster:
         consumer.pause(*consumer.assignment())
         self._idle.append(consumer)
 
-    async def open_consumer(self, group: str | None = None) -> AIOKafkaConsumer:
-        """Return a consumer of what is committed, which the caller stops."""
+    async def open_consumer(
+        self, group: str | None = None, isolation: str = "read_committed"
+    ) -> AIOKafkaConsumer:
+        """Return a consumer, usually of what is committed, which the caller stops."""
         consumer = AIOKafkaConsumer(
             **self._options,
             group_id=group,
-            isolation_level="read_committed",
+            isolation_level=isolation,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             request_timeout_ms=self.milliseconds,
@@ -100,6 +106,21 @@ class KafkaCluster:
             await stop_reading(consumer)
             raise
         return consumer
+
+    async def open_producer(self) -> AIOKafkaProducer:
+        """Return a producer without transactions, which the caller stops with `stop_now`."""
+        producer = AIOKafkaProducer(
+            **self._options,
+            enable_idempotence=True,
+            request_timeout_ms=self.milliseconds,
+            max_request_size=MOST_BYTES,
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await stop_now(producer)
+            raise
+        return producer
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
         """Return the numbers that are committed for a group, by partition of a topic."""
@@ -114,9 +135,13 @@ class KafkaCluster:
 
     async def _committed(self, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
         admin = await self.admin()
+        return dict(await self.of_groups(lambda: admin.list_consumer_group_offsets(group)))
+
+    async def of_groups(self, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """Return what is said of groups, as soon as brokers know; the caller limits the time."""
         while True:
             try:
-                return dict(await admin.list_consumer_group_offsets(group))
+                return await ask()
             except KafkaError as error:
                 # A new cluster makes the topic of the groups when it is first asked.
                 if not error.retriable:
@@ -143,17 +168,33 @@ class KafkaCluster:
 
     async def settings(self, topic: str) -> dict[str, str]:
         """Return the settings of a topic that exists."""
+        return {name: value for name, value, *_ in await self._described(topic)}
+
+    async def _described(self, topic: str) -> list[tuple[Any, ...]]:
         with translated():
             async with asyncio.timeout(self.answer_seconds):
                 admin = await self.admin()
                 resource = ConfigResource(ConfigResourceType.TOPIC, topic)
                 replies = await admin.describe_configs([resource])
-        return {
-            entry[0]: entry[1]
+        return [
+            entry
             for reply in replies
             for _, _, _, _, entries in reply.resources
             for entry in entries
-        }
+        ]
+
+    async def change_settings(self, topic: str, changes: Mapping[str, str]) -> None:
+        """Change settings of a topic. Brokers obey a moment after this has returned."""
+        described = await self._described(topic)
+        # What is not said goes back to its default.
+        own = {name: value for name, value, _, source, *_ in described if source == _OF_TOPIC}
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, {**own, **changes})
+        with translated():
+            async with asyncio.timeout(self.answer_seconds):
+                [reply] = await (await self.admin()).alter_configs([resource])
+        for code, message, *_ in reply.resources:
+            if code:
+                raise LogError(f"Kafka does not set up the topic {topic}: {message or code}")
 
     async def brokers(self) -> tuple[str, int]:
         """Return the id of the cluster and how many brokers it has."""

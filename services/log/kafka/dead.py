@@ -26,30 +26,20 @@ class KafkaDeadEntries:
         self._name = dead_topic(topic.name)
         self._producer: AIOKafkaProducer | None = None
 
+    async def make(self) -> None:
+        """Make the topic where it does not exist yet. Raises LogError."""
+        await self._topic.make(self._name, 1, SETTINGS)
+
     async def append(self, value: bytes, headers: Mapping[str, bytes]) -> None:
         """Append one; it is in the log when this returns. Raises LogError."""
         with translated():
             async with self._cluster.in_time():
                 if self._producer is None:
-                    await self._topic.make(self._name, 1, SETTINGS)
-                    self._producer = await self._opened()
+                    await self.make()
+                    self._producer = await self._cluster.open_producer()
                 await self._producer.send_and_wait(
                     self._name, value, partition=0, headers=list(headers.items())
                 )
-
-    async def _opened(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            **self._cluster.options,
-            enable_idempotence=True,
-            request_timeout_ms=self._cluster.milliseconds,
-            max_request_size=MOST_BYTES,
-        )
-        try:
-            await producer.start()
-        except BaseException:
-            await stop_now(producer)
-            raise
-        return producer
 
     async def count(self) -> int:
         """Return how many there are. Raises LogError."""

@@ -12,13 +12,13 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import OffsetAndMetadata
 
-from services.log.errors import LogInUseError
+from services.log.errors import HOLD_SECONDS, HOLDER, LogInUseError
 from services.log.kafka.cluster import KafkaCluster, stop_reading
 from services.log.kafka.errors import translated
 from services.log.kafka.member import NEVER_MS
 from services.log.kafka.topic import KafkaTopic
 
-SESSION_MS = 30_000
+SESSION_MS = HOLD_SECONDS * 1000
 
 
 class HoldingAssignor(RangePartitionAssignor):
@@ -50,7 +50,7 @@ class Holding:
                     self._topic.name,
                     **self._cluster.options,
                     group_id=self._group,
-                    client_id=f"held-{secrets.token_hex(6)}",
+                    client_id=f"{HOLDER}{secrets.token_hex(6)}",
                     enable_auto_commit=False,
                     partition_assignment_strategy=(HoldingAssignor,),
                     session_timeout_ms=SESSION_MS,
@@ -64,7 +64,7 @@ class Holding:
                     await holder.start()
                     everything = holder.partitions_for_topic(self._topic.name) or set()
                     if {each.partition for each in holder.assignment()} != everything:
-                        raise _in_use("another command")
+                        raise LogInUseError(f"{HOLDER}just-now")
             self._holder = holder
             yield
         finally:
@@ -87,7 +87,7 @@ class Holding:
 
     async def _refuse_where_owned(self) -> None:
         for _, client, _ in await self._members():
-            raise _in_use(client)
+            raise LogInUseError(client)
 
     async def owners(self) -> dict[int, str]:
         """Return the worker that owns each partition that has an owner."""
@@ -111,7 +111,9 @@ class Holding:
         """Return the id, the client and the partitions of each member."""
         admin = await self._cluster.admin()
         members: list[tuple[str, str, list[int]]] = []
-        for reply in await admin.describe_consumer_groups([self._group]):
+        for reply in await self._cluster.of_groups(
+            lambda: admin.describe_consumer_groups([self._group])
+        ):
             for _, _, _, _, _, present, *_ in reply.groups:
                 members += [
                     (member, client, self._assigned(assignment))
@@ -129,10 +131,3 @@ class Holding:
             if topic == self._topic.name
             for number in numbers
         ]
-
-
-def _in_use(owner: str) -> LogInUseError:
-    return LogInUseError(
-        f"an aggregator is running ({owner}); stop every aggregator first. One that was killed is"
-        " forgotten after LUOT_LEASE_SECONDS"
-    )

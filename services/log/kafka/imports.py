@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from services.log import batch
+from services.log.admin import KnownImport, KnownImports
 from services.log.errors import LogError
 from services.log.import_names import (
     BEHIND_SECONDS,
@@ -26,6 +27,9 @@ from services.log.kafka.notes import KafkaNotes, NotesChange, Written
 from services.log.kafka.topic import KafkaTopic
 from services.model.partition import partition_of
 
+_IMPORT = "import:"
+_SALT = "import-salt:"
+
 
 class _Import(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is noted of an import; `until` is when it may be forgotten, seconds since 1970."""
@@ -36,6 +40,7 @@ class _Import(msgspec.Struct, frozen=True, omit_defaults=True):
     salt: str = ""
     sealed: bool = False
     until: float | None = None
+    partition: int | None = None
 
     @property
     def progress(self) -> ImportProgress:
@@ -69,7 +74,7 @@ class KafkaImportLog(ImportLog):
     async def begin(self, site: str, digest: str) -> ImportProgress:
         """See ImportLog."""
         await self._topic.created()
-        key, shared = _key(site, digest), f"import-salt:{site}"
+        key, shared = _key(site, digest), f"{_SALT}{site}"
         now = time.time()
 
         def change(notes: Mapping[str, str]) -> NotesChange:
@@ -77,7 +82,12 @@ class KafkaImportLog(ImportLog):
             fresh = noted is not None and noted.until > now
             salt = noted.salt if noted is not None and fresh else secrets.token_hex(SALT_BYTES)
             mine = _import(notes.get(key)) or _Import()
-            mine = msgspec.structs.replace(mine, salt=mine.salt or salt, until=None)
+            mine = msgspec.structs.replace(
+                mine,
+                salt=mine.salt or salt,
+                until=None,
+                partition=partition_of(site, self._partitions),
+            )
             old = {each: None for each in notes if _is_over(each, notes[each], now)}
             return NotesChange.of(
                 **old, **{key: _text(mine), shared: _text(_Salt(salt, now + SALT_SECONDS))}
@@ -158,11 +168,34 @@ class KafkaImportLog(ImportLog):
                     )
                 )
             if sealed:
-                ended[f"import-salt:{site}"] = None
+                ended[f"{_SALT}{site}"] = None
             return NotesChange.of(**ended)
 
         await self._topic.created()
         await self._notes.change(f"import-{site}", change)
+
+    async def known(self) -> KnownImports:
+        """Return all imports that are noted. Raises LogError."""
+        notes, now = await self._notes.read(), time.time()
+        imports: list[KnownImport] = []
+        salts: dict[str, str] = {}
+        for key, value in notes.items():
+            if key.startswith(_IMPORT) and (noted := _import(value)) is not None:
+                imports.append(_known(key.removeprefix(_IMPORT), noted, now))
+            elif key.startswith(_SALT) and (salt := _salt(value)) is not None and salt.until > now:
+                salts[key.removeprefix(_SALT)] = salt.salt
+        return KnownImports(imports, salts)
+
+    async def take(self, known: KnownImports) -> None:
+        """Note imports that another log knew. Raises LogError."""
+        now = time.time()
+        noted: dict[str, str | None] = {
+            f"{_IMPORT}{each.key}": _text(_taken(each, now)) for each in known.imports
+        }
+        for site, salt in known.salts.items():
+            noted[f"{_SALT}{site}"] = _text(_Salt(salt, now + SALT_SECONDS))
+        if noted:
+            await self._notes.change("imports", lambda _: NotesChange.of(**noted))
 
     async def busy(self, site: str) -> str | None:
         """See ImportLog."""
@@ -179,7 +212,32 @@ class KafkaImportLog(ImportLog):
 
 
 def _key(site: str, digest: str) -> str:
-    return f"import:{import_producer(site, digest)}"
+    return f"{_IMPORT}{import_producer(site, digest)}"
+
+
+def _known(key: str, noted: _Import, now: float) -> KnownImport:
+    return KnownImport(
+        key=key,
+        partition=noted.partition,
+        taken=noted.taken,
+        hits=noted.hits,
+        position=noted.position,
+        salt=noted.salt,
+        sealed=noted.sealed,
+        seconds=None if noted.until is None else max(1, int(noted.until - now)),
+    )
+
+
+def _taken(known: KnownImport, now: float) -> _Import:
+    return _Import(
+        taken=known.taken,
+        hits=known.hits,
+        position=known.position,
+        salt=known.salt,
+        sealed=known.sealed,
+        partition=known.partition,
+        until=None if known.seconds is None else now + known.seconds,
+    )
 
 
 def _outcome(noted: _Import | None, after: int, upto: int) -> tuple[ImportOutcome, int]:
@@ -195,7 +253,7 @@ def _outcome(noted: _Import | None, after: int, upto: int) -> tuple[ImportOutcom
 
 
 def _is_over(key: str, value: str, now: float) -> bool:
-    if not key.startswith("import:"):
+    if not key.startswith(_IMPORT):
         return False
     noted = _import(value)
     return noted is not None and noted.until is not None and noted.until < now

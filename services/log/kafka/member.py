@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -42,7 +43,9 @@ class KafkaMember:
         Raises LogError, also while another command holds the partitions.
         """
         if self._consumer is not None:
-            return
+            if not _has_died(self._consumer):
+                return
+            await self.leave()
         await self._topic.created()
         # The group needs a moment to share anew, once it has forgotten who died.
         session_ms = max(LEAST_SESSION_MS, int(seconds * 1000) - SHARING_MS)
@@ -73,7 +76,7 @@ class KafkaMember:
     @property
     def owned(self) -> set[int]:
         """Return the partitions that are this member's right now."""
-        if self._consumer is None:
+        if self._consumer is None or _has_died(self._consumer):
             return set()
         return {each.partition for each in self._consumer.assignment()}
 
@@ -108,6 +111,15 @@ class KafkaMember:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await stop_reading(consumer)
+
+
+def _has_died(consumer: AIOKafkaConsumer) -> bool:
+    """Tell whether what keeps a consumer in its group has ended, or waits for somebody to ask.
+
+    It would say so to whoever reads. Others own the partitions by now, or soon.
+    """
+    keeper: Any = consumer._coordinator  # noqa: SLF001
+    return bool(keeper._coordination_task.done() or keeper._pending_exception)  # noqa: SLF001
 
 
 class _Quiet(ConsumerRebalanceListener):

@@ -89,7 +89,7 @@ class KafkaProducer(LogProducer):
                 self._topic.partition(number): OffsetAndMetadata(reached[number], "")
                 for number in {entry.partition for entry in fresh}
             }
-            await client.send_offsets_to_transaction(sequences, _group(producer_id))
+            await client.send_offsets_to_transaction(sequences, producer_group(producer_id))
             self._topic.follow(offsets, await asyncio.gather(*sent))
             await client.commit_transaction()
         except BaseException:
@@ -120,7 +120,8 @@ class KafkaProducer(LogProducer):
                 # Only now nothing of this id is in doubt any more.
                 await client.begin_transaction()
                 await client.abort_transaction()
-                last = await self._cluster.committed(_group(producer_id), self._topic.name)
+                group = producer_group(producer_id)
+                last = await self._cluster.committed(group, self._topic.name)
             except BaseException:
                 await stop_now(client)
                 raise
@@ -146,7 +147,8 @@ class KafkaProducer(LogProducer):
         await self.abandon()
 
 
-def _group(producer_id: str) -> str:
+def producer_group(producer_id: str) -> str:
+    """Return the group whose committed offsets are the sequences of a producer."""
     return f"luot-producer-{producer_id}"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from services.log.admin import time_of
 from services.log.interface import READ_BYTES, LogReader, Record
 from services.log.kafka.cluster import KafkaCluster
 from services.log.kafka.errors import translated
@@ -116,7 +117,8 @@ class KafkaReader(LogReader):
                 self._cluster.consumer() as consumer,
             ):
                 consumer.assign([here])
-                back, last = 2, None
+                # An entry, the end of its transaction, and of one that came to nothing.
+                back, last = 4, None
                 while last is None and end > begin:
                     start = max(begin, end - back)
                     consumer.seek(here, start)
@@ -171,10 +173,11 @@ def _by_number(offsets: Mapping[TopicPartition, int]) -> dict[int, int]:
 
 def record_of(origin: TopicOrigin, record: ConsumerRecord) -> Record:
     """Return what a consumer read as an entry of the log."""
+    headers = dict(record.headers)
     return Record(
         partition=record.partition,
         position=origin.base + record.offset,
-        time_ms=record.timestamp,
+        time_ms=time_of(headers, record.timestamp),
         value=record.value or b"",
-        headers=dict(record.headers),
+        headers=headers,
     )

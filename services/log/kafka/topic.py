@@ -72,15 +72,25 @@ class KafkaTopic:
         if origin is not None:
             return origin
         await self._make_topics()
-        base = time.time_ns() // 1_000_000 << _TIME_BITS
-        mine = msgspec.json.encode(TopicOrigin(self._partitions, base)).decode()
+        mine = self._noted(time.time_ns() // 1_000_000)
         await self._notes.change(
-            "log", lambda notes: None if _NOTE in notes else NotesChange.of(**{_NOTE: mine})
+            _NOTE, lambda notes: None if _NOTE in notes else NotesChange.of(**{_NOTE: mine})
         )
         origin = await self.origin()
         if origin is None:
             raise LogError("what was noted of the log is gone")
         return origin
+
+    def _noted(self, ms: int) -> str:
+        origin = TopicOrigin(self._partitions, ms << _TIME_BITS)
+        return msgspec.json.encode(origin).decode()
+
+    async def begin_after(self, position: int) -> None:
+        """Let every position be after one of another log; the topic must have no entries."""
+        ms = max(time.time_ns() // 1_000_000, (position >> _TIME_BITS) + 1)
+        mine = self._noted(ms)
+        await self._notes.change(_NOTE, lambda _: NotesChange.of(**{_NOTE: mine}))
+        self._origin = None
 
     async def refuse_if_made_again(self, offsets: TopicOffsets) -> None:
         """Note how far the topic reaches. Raises LogRefusedError if it reached further before.

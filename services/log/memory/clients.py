@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from itertools import accumulate
 
 from services.log.entries import LogEntry
-from services.log.errors import LogInUseError
+from services.log.errors import HOLD_SECONDS, HOLDER, LogInUseError
 from services.log.import_names import import_producer
 from services.log.interface import (
     READ_BYTES,
@@ -23,7 +23,7 @@ from services.log.interface import (
 from services.log.memory.server import GAP, MemoryServer
 from services.model.partition import partition_of
 
-HOLD_MS = 30_000
+HOLD_MS = HOLD_SECONDS * 1000
 
 
 class MemoryProducer(LogProducer):
@@ -165,9 +165,9 @@ class MemoryPositions(LogPositions):
     @contextlib.asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
         """See LogPositions."""
-        worker = f"held-{secrets.token_hex(6)}"
+        worker = f"{HOLDER}{secrets.token_hex(6)}"
         for owner in (await self.owners()).values():
-            raise LogInUseError(f"an aggregator is running ({owner}); stop every aggregator first")
+            raise LogInUseError(owner)
         for partition in range(self._partitions):
             self._server.lease(self._group, partition, worker, HOLD_MS)
         try:

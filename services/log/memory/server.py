@@ -5,6 +5,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 
+from services.log.admin import MoveMark, time_of
 from services.log.errors import LogError
 from services.log.interface import ImportProgress, Record
 
@@ -34,6 +35,8 @@ class MemoryServer:
         self.partitions: int | None = None
         self.identity: str | None = None
         self.reachable = True
+        self.takes = True
+        self.mark: MoveMark | None = None
         self._last: dict[int, tuple[int, int]] = {}
         self._changed = asyncio.Event()
 
@@ -45,11 +48,14 @@ class MemoryServer:
     def append(
         self, partition: int, value: bytes, headers: Mapping[str, bytes] | None = None
     ) -> int:
-        """Append an entry; return its position."""
+        """Append an entry; return its position. Raises LogError where the log is sealed."""
+        if not self.takes:
+            raise LogError("this log takes no entry any more: it is moved, or was")
         at, last_ms = self._last.get(partition, (0, 0))
         at, now = at + GAP, max(last_ms, self.clock())
         self._last[partition] = (at, now)
-        record = Record(partition, at, now, value, dict(headers or {}))
+        given = dict(headers or {})
+        record = Record(partition, at, time_of(given, now), value, given)
         self.streams.setdefault(partition, []).append(record)
         self._changed.set()
         return at
@@ -78,6 +84,13 @@ class MemoryServer:
     def wipe(self, partition: int) -> None:
         """Delete a stream; positions continue to grow."""
         self.streams.pop(partition, None)
+
+    def begin_again(self, partition: int, after: int) -> None:
+        """Delete a stream; the next entry comes after a position."""
+        self.wipe(partition)
+        at, last_ms = self.last(partition)
+        # As if there had been entries: a reader is told that they are gone.
+        self._last[partition] = (max(at + GAP, after), last_ms)
 
     async def changed(self, wait: float) -> None:
         """Wait up to `wait` seconds for an entry to be appended."""

@@ -9,6 +9,9 @@ from redis.exceptions import ReadOnlyError, RedisError
 from services.log.errors import LogDisconnectedError, LogError
 from services.runtime.redis_client import reason_of
 
+_SEALED = "The stream has exhausted the last possible ID"
+"""What Redis says of a stream whose last id is set to the greatest."""
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -18,4 +21,6 @@ def translated() -> Iterator[None]:
     except (RedisConnectionError, ReadOnlyError) as error:
         raise LogDisconnectedError(reason_of(error)) from None
     except (RedisError, OSError) as error:
-        raise LogError(reason_of(error)) from None
+        if (reason := reason_of(error)).startswith(_SEALED):
+            raise LogError("this log takes no entry any more: it is moved, or was") from None
+        raise LogError(reason) from None

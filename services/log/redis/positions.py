@@ -11,13 +11,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from services.log import keys
-from services.log.errors import LogError, LogInUseError
+from services.log.errors import HOLD_SECONDS, HOLDER, LogError, LogInUseError
 from services.log.interface import Extent, LogPositions
 from services.log.redis import entry_ids
 from services.log.redis.errors import translated
 from services.log.redis.memory_headroom import WRITES_WHEN_FULL
 
-HOLD_SECONDS = 30.0
 _TRIMMED_ENTRIES = 100_000
 """How many are trimmed at a time, which keeps Redis busy for some milliseconds."""
 
@@ -106,7 +105,7 @@ class RedisPositions(LogPositions):
     @contextlib.asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:
         """See LogPositions."""
-        worker = f"held-{secrets.token_hex(6)}"
+        worker = f"{HOLDER}{secrets.token_hex(6)}"
         names = self._owner_keys()
         taken: list[str] = []
         try:
@@ -126,12 +125,9 @@ class RedisPositions(LogPositions):
                     await self._redis.delete(*taken)
 
     async def _take(self, name: str, worker: str) -> None:
-        if not await self._run(_HOLD, name, worker, str(int(HOLD_SECONDS * 1000)), "NX"):
+        if not await self._run(_HOLD, name, worker, str(HOLD_SECONDS * 1000), "NX"):
             owner = cast("bytes", await self._redis.get(name) or b"just now").decode()
-            raise LogInUseError(
-                f"an aggregator is running ({owner}); stop every aggregator first. One that"
-                " was killed is forgotten after LUOT_LEASE_SECONDS"
-            )
+            raise LogInUseError(owner)
 
     async def _renew(self, names: list[str], worker: str) -> None:
         while True:
@@ -139,7 +135,7 @@ class RedisPositions(LogPositions):
             try:
                 with translated():
                     for name in names:
-                        await self._run(_HOLD, name, worker, str(int(HOLD_SECONDS * 1000)), "XX")
+                        await self._run(_HOLD, name, worker, str(HOLD_SECONDS * 1000), "XX")
             except LogError as error:
                 log.warning("cannot renew the hold on the partitions: %r", error)
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 from redis.asyncio import Redis
 
 from services.log import keys
+from services.log.admin import time_of
 from services.log.interface import READ_BYTES, LogReader, Record
 from services.log.redis import entry_ids
 from services.log.redis.errors import translated
@@ -106,4 +107,5 @@ class RedisReader(LogReader):
 def _record(partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Record:
     at = entry_ids.of_entry(entry_id)
     headers = {name.decode(): value for name, value in fields.items() if name != _PAYLOAD}
-    return Record(partition, at, entry_ids.time_ms(at), fields.get(_PAYLOAD, b""), headers)
+    ms = time_of(headers, entry_ids.time_ms(at))
+    return Record(partition, at, ms, fields.get(_PAYLOAD, b""), headers)

@@ -1,0 +1,168 @@
+"""What is done with a log as a whole: it is made, and it is moved to another one.
+
+A log that is moved is sealed: it takes no entry any more, and what was in doubt is decided. Its
+entries are copied with the place that they had, so that counters, which know their position, skip
+what they hold. Whoever reads a copy takes that place for its position, except to commit.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from services.log.errors import LogError
+
+PLACE = "o"
+"""Header of a copy: the position of the entry where it was first appended."""
+TIME = "t"
+"""Header of a copy: its log time there, ms since 1970."""
+
+
+class Way(StrEnum):
+    """Whether a log is left, or moved into."""
+
+    OUT = "out"
+    IN = "in"
+
+
+class MoveMark(msgspec.Struct, frozen=True):
+    """What a log knows of its last move.
+
+    id     the same in both logs
+    other  where the other one is, without a password
+    done   whether the new log is the log from now on
+    """
+
+    id: str
+    way: Way
+    other: str
+    done: bool = False
+
+
+class Copy(msgspec.Struct, frozen=True, gc=False):
+    """An entry on its way into another log; see Record."""
+
+    value: bytes
+    headers: dict[str, bytes]
+
+
+class KnownImport(msgspec.Struct, frozen=True):
+    """What a log knows of an import; see ImportProgress.
+
+    key        which import: the producer of its entries
+    partition  where its entries are; None where that is not known
+    seconds    how long it may be forgotten no sooner; None is for good
+    """
+
+    key: str
+    partition: int | None
+    taken: int
+    hits: int
+    position: int | None
+    salt: str
+    sealed: bool
+    seconds: int | None
+
+
+class KnownImports(msgspec.Struct, frozen=True):
+    """The imports that a log knows of, and the salt of each site's imports."""
+
+    imports: Sequence[KnownImport]
+    salts: Mapping[str, str]
+
+
+class LogAdmin(ABC):
+    """See the module. Every coroutine here raises LogError when the log is out of reach."""
+
+    @abstractmethod
+    async def make(self) -> list[str]:
+        """Make what the log needs on its server; return the names of what was made now."""
+
+    @abstractmethod
+    async def fits(self) -> None:
+        """Make the log; raise LogRefusedError when this server must not hold it."""
+
+    @abstractmethod
+    async def mark(self) -> MoveMark | None:
+        """Return what is known of the last move."""
+
+    @abstractmethod
+    async def set_mark(self, mark: MoveMark | None) -> None:
+        """Note what is known of a move."""
+
+    @abstractmethod
+    async def seal(self) -> None:
+        """Take no entry any more; when this returns, all that ever will be in the log are."""
+
+    @abstractmethod
+    async def unseal(self) -> None:
+        """Take entries again."""
+
+    @abstractmethod
+    async def producers(self) -> set[str]:
+        """Return the ids of producers whose sequences are remembered."""
+
+    @abstractmethod
+    async def remember(self, producer_id: str, sequences: Mapping[int, int]) -> None:
+        """Remember a producer's last sequence in each partition; none goes back."""
+
+    @abstractmethod
+    async def imports(self) -> KnownImports:
+        """Return what is known of imports."""
+
+    @abstractmethod
+    async def take_imports(self, known: KnownImports) -> None:
+        """Know of imports what another log knew."""
+
+    @abstractmethod
+    async def clear(self, after: int) -> None:
+        """Drop every entry and take new ones, all at positions after the given one."""
+
+    @abstractmethod
+    async def copy(self, partition: int, copies: Sequence[Copy]) -> int:
+        """Append copies, at least one, in order; return the position after the last one."""
+
+
+def refuse_moved(mark: MoveMark | None) -> None:
+    """Raise LogError while a log takes nothing because of a move: hits wait in the spool."""
+    if mark is None:
+        return
+    if mark.way is Way.OUT and mark.done:
+        raise LogError(f"this log was moved to {mark.other}; set LUOT_LOG_URL to the new one")
+    if not mark.done:
+        other = f"to {mark.other}" if mark.way is Way.OUT else f"here from {mark.other}"
+        raise LogError(f"the log is being moved {other}; finish it with luot log move")
+
+
+def place(headers: Mapping[str, bytes], position: int) -> int:
+    """Return where an entry was first appended; `position` is where it is."""
+    return int(headers.get(PLACE, position))
+
+
+def time_of(headers: Mapping[str, bytes], ms: int) -> int:
+    """Return when an entry was first appended; `ms` is the log time where it is."""
+    return int(headers.get(TIME, ms))
+
+
+def copies_of(records: Collection[Any]) -> list[Copy]:
+    """Return copies of entries of a log, themselves copies or not."""
+    return [
+        Copy(
+            record.value,
+            {
+                **record.headers,
+                PLACE: b"%d" % place(record.headers, record.position),
+                TIME: b"%d" % record.time_ms,
+            },
+        )
+        for record in records
+    ]
+
+
+def shown(url: str) -> str:
+    """Return where a log is, without the user, the password and options."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

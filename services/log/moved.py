@@ -1,0 +1,14 @@
+"""What doctor says of a log that is moved, or was."""
+
+from services.log.admin import MoveMark, refuse_moved
+from services.log.errors import LogError
+from services.log.interface import ServerCheck
+
+
+def moved_check(mark: MoveMark | None) -> list[ServerCheck]:
+    """Return a check that fails where a log takes nothing because of a move; else none."""
+    try:
+        refuse_moved(mark)
+    except LogError as error:
+        return [ServerCheck("move", False, str(error), "see luot log move --help")]
+    return []

@@ -1,0 +1,185 @@
+"""A log is moved between real servers, and back: places, sequences, imports, identity."""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from services.log.admin import place
+from services.log.entries import LogEntry
+from services.log.errors import LogError
+from services.log.interface import ImportOutcome, Log, LogProducer, Record
+from services.log.kafka.address import KafkaAddress
+from services.log.moving import MoveReport, move
+from services.log.open import open_log
+from services.model.partition import partition_of
+from tests.patience import rounds
+from tests.servers.kafka import KafkaServer
+from tests.servers.redis import RedisServer
+
+PARTITIONS = 2
+REPLAY_MS = 3_600_000
+SITE = "mytho"
+PARTITION = partition_of(SITE, PARTITIONS)
+DIGEST = "d" * 64
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    with KafkaServer(tmp_path_factory.mktemp("kafka")) as server:
+        yield server
+
+
+@pytest.fixture
+async def logs(redis: RedisServer, kafka: KafkaServer) -> AsyncIterator[tuple[Log, Log]]:
+    """An empty log on Redis, and one in Kafka that does not exist yet."""
+    with redis.client() as client:
+        client.flushall()
+    async with AsyncExitStack() as stack:
+        opened = []
+        for url in (redis.url, kafka.url(f"hits-{secrets.token_hex(4)}")):
+            log = open_log(url, partitions=PARTITIONS)
+            stack.push_async_callback(log.close)
+            opened.append(log)
+        yield opened[0], opened[1]
+
+
+async def moved(source: Log, target: Log) -> MoveReport:
+    return await move(source, target, REPLAY_MS, lambda: None)
+
+
+@asynccontextmanager
+async def producing(log: Log) -> AsyncIterator[LogProducer]:
+    producer = log.producer(30.0)
+    try:
+        yield producer
+    finally:
+        await producer.close()
+
+
+async def append(log: Log, producer_id: str, first: int, last: int) -> None:
+    """Append entries numbered like this to each partition, as a drain does that is not sure."""
+    async with producing(log) as producer:
+        await producer.open(producer_id)
+        for sequence in range(first, last + 1):
+            text = f"{producer_id} {sequence}".encode()
+            await producer.append(
+                [LogEntry(number, producer_id, sequence, 1, text) for number in range(PARTITIONS)]
+            )
+
+
+async def read(log: Log, number: int, at: int = 0, least: int = 0) -> list[Record]:
+    for _ in rounds(0.05):
+        found = list((await log.reader.read({number: at}, limit=1000)).get(number, ()))
+        if len(found) >= least:
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{len(found)} of {least} entries")
+
+
+def places(records: list[Record]) -> list[int]:
+    return [place(record.headers, record.position) for record in records]
+
+
+async def test_a_log_goes_from_redis_to_kafka_and_back(logs: tuple[Log, Log]) -> None:
+    redis, kafka = logs
+    await redis.check(unsafe_eviction=False)
+    await redis.identify("the-log")
+    await append(redis, "first", 1, 5)
+    progress = await redis.imports.begin(SITE, DIGEST)
+    assert await redis.imports.append(SITE, DIGEST, 0, 10, 3, b"page") == (
+        ImportOutcome.APPENDED,
+        10,
+    )
+    first = await read(redis, PARTITION)
+    # Three are counted, two and the import are not.
+    await redis.positions.set_committed({PARTITION: first[3].position})
+    times = {record.value: record.time_ms for record in first}
+
+    for source, target, producer in ((redis, kafka, "second"), (kafka, redis, "third")):
+        before = await read(source, PARTITION)
+        at = (await source.positions.committed())[PARTITION]
+        waiting = [record.value for record in before if record.position >= at]
+        doubtful = f"killed-{producer}"
+        await append(source, doubtful, 1, 1)
+        late = f"{doubtful} 1".encode()
+        waiting.append(late)
+
+        report = await moved(source, target)
+        assert report.entries > report.waiting > len(waiting)
+        assert report.producers >= 2
+
+        after = await read(target, PARTITION, least=len(before) + 1)
+        assert [record.value for record in after] == [*(r.value for r in before), late]
+        assert places(after)[: len(before)] == places(before)
+        assert places(after) == sorted(set(places(after)))
+        assert {r.value: r.time_ms for r in after}.items() >= times.items()
+        at = (await target.positions.committed())[PARTITION]
+        assert [r.value for r in after if r.position >= at] == waiting
+        assert await target.identity() == "the-log"
+
+        # What was appended is not appended again; what was not is.
+        await append(target, doubtful, 1, 2)
+        found = await read(target, PARTITION, least=len(after) + 1)
+        assert [record.value for record in found][len(after) :] == [f"{doubtful} 2".encode()]
+        assert places(found) == sorted(set(places(found)))
+        assert found[-1].position > max(places(before))
+
+        known = await target.imports.find(SITE, DIGEST)
+        assert known is not None
+        assert (known.taken, known.hits, known.salt) == (progress.taken + 10, 3, progress.salt)
+        assert not await target.imports.counted(SITE, known)
+        assert (await target.imports.append(SITE, DIGEST, 0, 10, 3, b"page"))[0] is (
+            ImportOutcome.REPEATED
+        )
+
+        # The old one takes nothing, and says why; the same command says that all is done.
+        with pytest.raises(LogError, match="was moved to"):
+            await source.check(unsafe_eviction=False)
+        async with producing(source) as small:
+            with pytest.raises(LogError):
+                # No entry is smaller.
+                await small.append([LogEntry(PARTITION, "p", 1, 1, b"")])
+        assert [check.ok for check in await source.examine() if check.name == "move"] == [False]
+        assert await moved(source, target) == MoveReport(before=True)
+        await target.check(unsafe_eviction=False)
+        for extent in await target.positions.extents():
+            assert extent.trimmed
+
+
+async def test_what_was_in_a_transaction_when_the_log_was_sealed_is_moved(
+    logs: tuple[Log, Log],
+) -> None:
+    redis, kafka = logs
+    await kafka.check(unsafe_eviction=False)
+    address = KafkaAddress.parse(kafka.url)
+    slow = AIOKafkaProducer(**address.options(), transactional_id=secrets.token_hex(4))
+    await slow.start()
+    await slow.begin_transaction()
+    await slow.send_and_wait(address.topic, b"slow", partition=0)
+    taken = [b"slow"]
+    async with producing(kafka) as producer:
+        moving = asyncio.create_task(moved(kafka, redis))
+        with suppress(LogError):
+            for sequence in itertools.count(1):
+                value = b"%d" % sequence
+                await producer.append([LogEntry(0, "quick", sequence, 1, value)])
+                taken.append(value)
+                await asyncio.sleep(0.01)
+    # Nothing is taken any more, but what was taken can still be committed.
+    assert not moving.done()
+    await slow.commit_transaction()
+    await slow.stop()
+    report = await moving
+    assert [record.value for record in await read(redis, 0)] == taken
+    assert (report.entries, report.waiting) == (len(taken), len(taken))

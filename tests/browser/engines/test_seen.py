@@ -20,9 +20,9 @@ def shown(engine: Engine, address: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("start", "silence"),
+    ("name", "silence"),
     [("chromium", Silence.DNT), ("firefox", Silence.DNT), ("firefox", Silence.GPC)],
-    indirect=["start"],
+    indirect=["name"],
 )
 def test_a_reader_who_asks_not_to_be_tracked_starts_a_visit_when_coming_from_outside(
     start: Start, place: Place, silence: Silence

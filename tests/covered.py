@@ -7,10 +7,12 @@ these a second time, only for the figure, a tenth.
 import io
 import os
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from coverage import Coverage
+from coverage.exceptions import NoDataError
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (ROOT / "tests" / "unit", ROOT / "tests" / "contract")
@@ -81,14 +83,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     session.config.stash[_KEY].end()
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Say the figure; `coverage report` then shows the lines that are missing."""
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say the figure, last of all; `coverage report` then shows the lines that are missing."""
     if hasattr(config, "workerinput"):
         return
     found = Coverage()
-    found.combine()
-    found.save()
-    total = found.report(file=io.StringIO())
-    terminalreporter.write_line(f"coverage of services/ by unit and contract tests: {total:.0f}%")
+    # There is none where pytest was called wrongly, and says so.
+    with suppress(NoDataError):
+        found.combine()
+        found.save()
+        total = found.report(file=io.StringIO())
+        writer = config.get_terminal_writer()
+        writer.line(f"coverage of services/ by unit and contract tests: {total:.0f}%")

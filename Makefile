@@ -6,7 +6,8 @@
 #             that starts a server or a browser: contract, integration, chaos, browser, fuzz.
 # make fmt    format the code, and fix what the linter can fix
 # make check  formatting, lint, types, import rules
-# make coverage  how much of services/ the unit and contract tests run
+# make coverage  how much of services/ the unit and contract tests run; `make test COVERED=1` tells
+#             it along with passing all tests
 # make chaos  ten minutes in which everything breaks, compared with exact books
 # make soak   half an hour at half of the highest rate: does anything grow?
 # make attack  attack a whole Luot, from one address and from many: what does it do to the others?
@@ -58,7 +59,7 @@ up: $(VENV)/.standalone
 	@$(BIN)/luot up $(UP_ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest $(if $(COVERED),-p tests.covered) $(TEST_ARGS)
 
 test-at: $(VENV)/.dev
 	$(BIN)/python -m tests.clock $(AT) $(TEST_ARGS)
@@ -80,8 +81,7 @@ fmt: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 coverage: $(VENV)/.dev
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report= $(COVERAGE_ARGS)
-	@echo "coverage of services/ by these tests: $$($(BIN)/coverage report --format=total)%"
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -p tests.covered $(COVERAGE_ARGS)
 
 chaos: $(VENV)/.dev
 	$(BIN)/python -m tests.chaos $(CHAOS_ARGS)

@@ -13,6 +13,7 @@ from tests.browser.admin import (
     ADMIN,
     DESKTOP,
     KEEP_PICTURES,
+    OF_COLOURS,
     PHONE,
     Desk,
     first_password,
@@ -124,30 +125,42 @@ def widest(page: Page) -> int:
     return width
 
 
-@pytest.mark.parametrize("look", LOOKS)
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
-    browser: Browser, up: Up, session: object, look: str
+    browser: Browser, up: Up, session: object
 ) -> None:
-    desk = sit_down(browser, up, session, look)
+    """A page is opened once, and then seen on each screen in each scheme of colours."""
+    desk, stranger = sit_down(browser, up, session), Desk(browser, up.url)
     wrong: dict[str, object] = {}
-    for name, path in PAGES.items():
-        page = desk.open(path)
+    for name, path in {**PAGES, "sign-in": "/admin"}.items():
+        page = (stranger if name == "sign-in" else desk).open(path)
         page.wait_for_load_state("networkidle")
-        if found := problems(page):
-            wrong[name] = found
-        if (width := widest(page)) > LOOKS[look]["viewport"]["width"]:  # type: ignore[index]
-            wrong[f"{name}, wide"] = width
-        if os.environ.get(KEEP_PICTURES) and name in PICTURED.get(look, ()):
-            keep(page, f"{name}-{look}")
-    stranger = Desk(browser, up.url, **LOOKS[look])
-    page = stranger.open("/admin")
-    if found := problems(page):
-        wrong["sign-in"] = found
+        for look, seen in LOOKS.items():
+            page.set_viewport_size(seen["viewport"])  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=seen["color_scheme"])  # type: ignore[arg-type]
+            dark = seen["color_scheme"] == "dark"
+            if found := problems(page, OF_COLOURS if dark else ()):
+                wrong[f"{name}, {look}"] = found
+            width: int = seen["viewport"]["width"]  # type: ignore[index]
+            if widest(page) > width:
+                wrong[f"{name}, {look}, wide"] = widest(page)
+            if os.environ.get(KEEP_PICTURES) and name in PICTURED.get(look, ()):
+                keep(page, f"{name}-{look}")
     stranger.close()
     assert wrong == {}
     # The page that is not there says so, in the console too.
     desk.wrong = [said for said in desk.wrong if "404" not in said]
     desk.close()
+
+
+def test_the_scheme_of_colours_changes_nothing_else() -> None:
+    """So what axe finds in one of them beside colours, it finds in the other."""
+    styles = (ROOT / "services/api/dashboard/static/admin.css").read_text("utf-8")
+    assert styles.count("prefers-color-scheme") == 1
+    root = re.search(
+        r"@media \(prefers-color-scheme: dark\) \{\s*:root \{(.*?)\}\s*\}", styles, re.DOTALL
+    )
+    assert root is not None
+    assert re.sub(r"\s*--[a-z-]+: [^;{}]+;", "", root[1]).strip() == ""
 
 
 @pytest.mark.parametrize("look", ["phone", "light"])

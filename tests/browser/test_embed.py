@@ -1,15 +1,16 @@
 """Badge and iframe page of a real Luot in a real browser: they fit, and look as the block does."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from services.model.display import Preset, Theme
 from services.widget.looks import PRESETS
+from tests.browser.admin import OF_COLOURS, problems
 from tests.browser.portal import Portal
 from tests.servers.up import BROWSER, Up
 
@@ -95,8 +96,9 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-def violations(page: Page) -> list[str]:
-    return [rule["id"] for rule in Axe().run(page).response["violations"]]
+def rules(preset: Preset, theme: Theme) -> Sequence[str]:
+    """Return the rules of axe for a look: of most presets, themes differ in colours alone."""
+    return () if theme is Theme.LIGHT or preset is Preset.PLAIN else OF_COLOURS
 
 
 @pytest.mark.parametrize("preset", Preset)
@@ -177,8 +179,17 @@ def test_axe_finds_nothing_on_the_page_which_fits_200_pixels(
     ):
         tab.goto(f"{up.url}/counter/{SITE}.html?preset={preset}&theme={theme}&{query}")
         assert tab.evaluate("document.documentElement.scrollWidth") == 200
-        assert violations(tab) == [], query
+        assert problems(tab, rules(preset, theme)) == [], query
     context.close()
+
+
+@pytest.mark.parametrize("preset", [preset for preset in Preset if preset is not Preset.PLAIN])
+def test_a_theme_changes_the_style_and_nothing_else(up: Up, preset: Preset) -> None:
+    """So what axe finds in one theme beside colours, it finds in the others."""
+    for kind in ("html", "svg"):
+        address = f"/counter/{OTHER}.{kind}?preset={preset}&digits=11&icons=tile&theme="
+        drawn = (up.http.get(f"{address}{theme}").text for theme in Theme)
+        assert len({re.sub(r"<style>.*?</style>", "", text) for text in drawn}) == 1
 
 
 @pytest.mark.parametrize("theme", Theme)
@@ -186,7 +197,7 @@ def test_axe_finds_nothing_on_a_badge(up: Up, context: BrowserContext, theme: Th
     tab = context.new_page()
     for preset, query in product(Preset, ("digits=14&format=dot", "lines=", "lines=&heading=")):
         tab.goto(f"{up.url}/counter/{SITE}.svg?preset={preset}&theme={theme}&{query}")
-        assert violations(tab) == [], (preset, query)
+        assert problems(tab, rules(preset, theme)) == [], (preset, query)
 
 
 def test_the_style_of_the_page_is_allowed_and_nothing_else(up: Up, page: Page) -> None:

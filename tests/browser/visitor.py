@@ -61,9 +61,19 @@ class Visitor:
         self._commands.close()
         self._answers.close()
 
-    def open(self, url: str, *, behind: bool = False) -> str:
+    def open(self, url: str, *, behind: bool = False, profile: str = "") -> str:
         """Open a tab, behind the one that is looked at or in front of it; return the tab."""
-        return str(self._command("Target.createTarget", url=url, background=behind)["targetId"])
+        of = {"browserContextId": profile} if profile else {}
+        made = self._command("Target.createTarget", url=url, background=behind, **of)
+        return str(made["targetId"])
+
+    def new_profile(self) -> str:
+        """Return a profile without a past, beside that of the first tabs."""
+        return str(self._command("Target.createBrowserContext")["browserContextId"])
+
+    def drop_profile(self, profile: str) -> None:
+        """Close the tabs of a profile, and forget it."""
+        self._command("Target.disposeBrowserContext", browserContextId=profile)
 
     def show(self, tab: str) -> None:
         """Bring a tab to the front."""

@@ -31,12 +31,12 @@ SECTIONS: dict[str, str] = {part.partition("\n")[0]: part for part in RUNBOOK.sp
 each_alert = pytest.mark.parametrize("name", ALERTS)
 
 
-def run(*command: object) -> str:
+def run(*command: object, cwd: Path = MONITORING) -> str:
     done = subprocess.run(
         [str(word) for word in command],
         capture_output=True,
         text=True,
-        cwd=MONITORING / "tests",
+        cwd=cwd,
         # More threads of promtool take a third more of the processor, beside other tests.
         env={**os.environ, "GOMAXPROCS": "1"},
     )
@@ -59,10 +59,43 @@ def test_the_blackbox_exporter_understands_its_file() -> None:
     run(exporter, f"--config.file={MONITORING / 'blackbox.yml'}", "--config.check")
 
 
+def apart(path: Path, folder: Path) -> list[str]:
+    """Write the cases of each alert to a file of their own; return the names of the files.
+
+    As shipped, each case has all rules of its files evaluated, which takes eight times as long.
+    Here it is the alert that the case is about, and the recorded series that it reads.
+    """
+    document = yaml.safe_load(path.read_text("utf-8"))
+    rules: dict[str, Any] = {
+        rule.get("alert") or rule["record"]: rule
+        for rule_file in document["rule_files"]
+        for group in yaml.safe_load((path.parent / rule_file).read_text("utf-8"))["groups"]
+        for rule in group["rules"]
+    }
+
+    def wanted(name: str) -> list[str]:
+        read = re.findall(r"\bluot:\w+:\w+\b", rules[name]["expr"])
+        return [*(each for one in read for each in wanted(one)), name]
+
+    cases: dict[str, list[Any]] = {}
+    for case in document["tests"]:
+        cases.setdefault(case["name"].partition(":")[0], []).append(case)
+    for alert, own in cases.items():
+        group = {"name": alert, "rules": [rules[name] for name in dict.fromkeys(wanted(alert))]}
+        (folder / f"{alert}.yml").write_text(yaml.safe_dump({"groups": [group]}))
+        made = {**document, "rule_files": [f"{alert}.yml"], "tests": own}
+        (folder / f"{alert}.test.yml").write_text(yaml.safe_dump(made))
+    return [f"{alert}.test.yml" for alert in cases]
+
+
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.name.partition(".")[0])
-def test_every_alert_fires_when_it_should_and_is_silent_when_not(path: Path) -> None:
-    assert "SUCCESS" in run(program("promtool"), "test", "rules", path.name)
+def test_every_alert_fires_when_it_should_and_is_silent_when_not(
+    path: Path, tmp_path: Path
+) -> None:
+    names = apart(path, tmp_path)
+    told = run(program("promtool"), "test", "rules", *names, cwd=tmp_path)
+    assert told.count("SUCCESS") == len(names)
 
 
 def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:

@@ -32,10 +32,11 @@ class Chromium(Engine):
         if blocking:
             more.append(f"--load-extension={extension(folder / 'blocker')}")
         self._visitor = Visitor(folder / "profile", *more)
+        self._profile = ""
         self._tab = self._visitor.open("about:blank")
 
     def open(self, url: str) -> None:
-        tab = self._visitor.open(url)
+        tab = self._visitor.open(url, profile=self._profile)
         self._visitor.close(self._tab)
         self._tab = tab
         self.wait(f"location.href === {url!r} && document.readyState === 'complete'")
@@ -45,6 +46,15 @@ class Chromium(Engine):
             return self._visitor.evaluate(self._tab, expression)
         except VisitorError as error:
             raise EngineError(str(error)) from error
+
+    def forget(self) -> None:
+        """Leave the profile, as a private window would, for a new one."""
+        last, self._profile = self._profile, self._visitor.new_profile()
+        tab = self._visitor.open("about:blank", profile=self._profile)
+        self._visitor.close(self._tab)
+        self._tab = tab
+        if last:
+            self._visitor.drop_profile(last)
 
     def close(self) -> None:
         self._visitor.__exit__()

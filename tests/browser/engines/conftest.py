@@ -19,8 +19,23 @@ Start = Callable[..., Engine]
 _numbers = count(1)
 
 
-@pytest.fixture(params=ENGINES)
-def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
+@pytest.fixture(scope="module", params=ENGINES)
+def name(request: pytest.FixtureRequest) -> str:
+    """The engine of a test; the tests of a file have one after the other."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def kept(name: str) -> Iterator[list[Engine]]:
+    """The browser of the tests before, once it has forgotten them."""
+    browsers: list[Engine] = []
+    yield browsers
+    for browser in browsers:
+        browser.close()
+
+
+@pytest.fixture
+def start(name: str, tmp_path: Path) -> Iterator[Start]:
     """Start a browser of one of the engines, as a visitor without a past."""
     with ExitStack() as started:
         number = count(1)
@@ -28,7 +43,7 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
         def start(**wishes: Any) -> Engine:
             folder = tmp_path / f"browser-{next(number)}"
             folder.mkdir()
-            engine = ENGINES[request.param](folder, **wishes)
+            engine = ENGINES[name](folder, **wishes)
             started.callback(engine.close)
             return engine
 
@@ -36,8 +51,18 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def engine(start: Start) -> Engine:
-    return start()
+def engine(
+    name: str, kept: list[Engine], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """A visitor without a past: to start a browser for each takes seconds, to forget one none."""
+    engine = kept.pop() if kept else ENGINES[name](tmp_path_factory.mktemp("browser"))
+    try:
+        yield engine
+        engine.forget()
+    except BaseException:
+        engine.close()
+        raise
+    kept.append(engine)
 
 
 @pytest.fixture

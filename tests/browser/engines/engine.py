@@ -63,6 +63,10 @@ class Engine(ABC):
         """Return what an expression is on the page; raises EngineError where it cannot be told."""
 
     @abstractmethod
+    def forget(self) -> None:
+        """Become a visitor without a past."""
+
+    @abstractmethod
     def close(self) -> None:
         """End the browser and whatever was started for it."""
 

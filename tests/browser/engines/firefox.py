@@ -25,6 +25,13 @@ _ASKS = {
     ],
 }
 
+# Tells what could not be cleared, as flags of nsIClearDataService.
+_FORGET = """
+    const done = arguments[arguments.length - 1];
+    Services.obs.notifyObservers(null, "net:cancel-all-connections");
+    Services.clearData.deleteData(Ci.nsIClearDataService.CLEAR_ALL, { onDataDeleted: done });
+"""
+
 
 class Firefox(Engine):
     """Debian's Firefox ESR."""
@@ -50,6 +57,8 @@ class Firefox(Engine):
         )
         (profile / "user.js").write_text("".join(lines))
         arguments = ["--headless", "--marionette", "--no-remote", "--profile", str(profile)]
+        # What forgets a visitor is no script of a page.
+        arguments.append("--remote-allow-system-access")
         environ = {"HOME": str(folder)}
         self._process = start([program("firefox-esr"), *arguments, "about:blank"], environ)
         self._sent = 0
@@ -72,6 +81,16 @@ class Firefox(Engine):
     def evaluate(self, expression: str) -> Any:
         told = self._command("WebDriver:ExecuteScript", script=f"return {expression}", args=[])
         return told["value"]
+
+    def forget(self) -> None:
+        """Leave the tab for a new one, and clear whatever a profile keeps, connections included."""
+        new = self._command("WebDriver:NewWindow", type="tab")["handle"]
+        self._command("WebDriver:CloseWindow")
+        self._command("WebDriver:SwitchToWindow", handle=new)
+        self._command("Marionette:SetContext", value="chrome")
+        told = self._command("WebDriver:ExecuteAsyncScript", script=_FORGET, args=[])
+        assert told["value"] == 0
+        self._command("Marionette:SetContext", value="content")
 
     def close(self) -> None:
         self._stream.close()

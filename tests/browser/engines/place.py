@@ -96,7 +96,8 @@ class Place:
             if found.get(mark):
                 return {path: found[path] for path in found if not path.startswith(_MARK)}
             assert time.monotonic() < deadline, found
-            time.sleep(0.05)
+            # It takes half a second, and each look as long to answer as a page.
+            time.sleep(0.2)
 
     def comes(self, expected: dict[str, int]) -> bool:
         """Wait until the views by path are these; tell whether they came to be."""

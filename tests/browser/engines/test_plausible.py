@@ -9,7 +9,7 @@ from tests.browser.engines.npm import bundled
 from tests.browser.engines.place import Place
 
 # What is no matter of engines is tested in one.
-IN_ONE = pytest.mark.parametrize("start", ["chromium"], indirect=True)
+IN_ONE = pytest.mark.parametrize("name", ["chromium"], indirect=True)
 QUEUE = (
     "<script>window.plausible=window.plausible||function(){"
     "(plausible.q=plausible.q||[]).push(arguments)}</script>"

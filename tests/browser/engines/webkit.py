@@ -94,6 +94,16 @@ class WebKit(Engine):
         path = f"{self._session}/execute/sync"
         return self._command("POST", path, script=f"return {expression}", args=[])
 
+    def forget(self) -> None:
+        """Leave the window for a new one. Apart from cookies, what is kept is kept by origin.
+
+        Each test has a portal and a way to Luot of its own, at ports of their own.
+        """
+        self._command("DELETE", f"{self._session}/cookie")
+        new = self._command("POST", f"{self._session}/window/new", type="window")["handle"]
+        self._command("DELETE", f"{self._session}/window")
+        self._command("POST", f"{self._session}/window", handle=new)
+
     def close(self) -> None:
         try:
             if self._session:

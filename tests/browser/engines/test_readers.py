@@ -1,6 +1,7 @@
-"""Readers whom nobody saw before are seen, in every engine."""
+"""Every reader is seen, and counts as one, in every engine."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,6 +12,8 @@ from tests.browser.engines.place import Place
 
 BLOCK = '<visitor-counter lines="today,total"></visitor-counter>'
 SHOWN = "document.querySelector('visitor-counter')?.shadowRoot?.querySelector('.known')?.innerText"
+ASK = """["/event", "/e"].forEach((path) => fetch("%s/api" + path, { mode: "no-cors" }).then(
+    () => { window[path] = "passed" }, () => { window[path] = "blocked" }))"""
 
 
 def shown(engine: Engine, address: str) -> str:
@@ -20,9 +23,9 @@ def shown(engine: Engine, address: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("start", "silence"),
+    ("name", "silence"),
     [("chromium", Silence.DNT), ("firefox", Silence.DNT), ("firefox", Silence.GPC)],
-    indirect=["start"],
+    indirect=["name"],
 )
 def test_a_reader_who_asks_not_to_be_tracked_starts_a_visit_when_coming_from_outside(
     start: Start, place: Place, silence: Silence
@@ -96,3 +99,61 @@ def test_an_image_that_does_not_say_its_page_counts_it_only_where_the_browser_te
     engine.open(place.page("/bai-1", place.way("image_alone"), head=""))
     assert place.sent(images=1)
     assert place.pages() == {"(unknown)" if engine.cuts else "/bai-1": 1}
+
+
+def test_a_view_whose_request_the_browser_repeats_counts_once(engine: Engine, place: Place) -> None:
+    engine.open(place.page("/"))
+    assert place.sent(posts=1)
+    place.between.breaking = True
+    engine.evaluate("history.pushState({}, '', '/bai-1')")
+    posts = 3 if engine.repeats else 2
+    assert place.sent(posts)
+    engine.evaluate("history.pushState({}, '', '/bai-2')")
+    assert place.sent(posts + 1)
+
+    hits = place.between.hits()
+    assert [urlsplit(hit["u"]).path for hit in hits[1:-1]] == ["/bai-1"] * (posts - 1)
+    assert len({hit["k"] for hit in hits}) == 3
+    assert not place.between.breaking
+    assert place.pages() == {"/": 1, "/bai-1": 1, "/bai-2": 1}
+
+
+def test_a_page_of_the_portal_in_a_frame_of_the_portal_counts_once(
+    engine: Engine, place: Place
+) -> None:
+    place.page("/lich-cong-tac", "<p>lịch</p>")
+    engine.open(place.page("/", '<iframe src="/lich-cong-tac"></iframe>'))
+    engine.wait("window.__luot && frames[0].__luot && document.readyState === 'complete'")
+    assert place.sent(posts=1)
+    assert place.pages() == {"/": 1}
+    assert place.sent(posts=1)
+
+
+def test_the_addresses_of_a_reader_in_one_ipv6_network_are_one_visitor(
+    engine: Engine, place: Place
+) -> None:
+    """As privacy extensions change it (RFC 8981); a trusted proxy tells the address to Luot."""
+    address = place.page("/")
+    visits: list[int] = []
+    for sender in ("2001:db8:1:2::a1", "2001:db8:1:2:f00d::b2", "2001:db8:1:3::a1"):
+        place.between.address = sender
+        engine.open(address)
+        assert place.sent(posts=len(visits) + 1)
+        visits.append(place.visits())
+    assert visits == [1, 1, 2]
+    assert place.pages() == {"/": 3}
+
+
+def test_the_script_is_let_through_where_a_blocker_takes_the_event(
+    start: Start, place: Place
+) -> None:
+    engine = start(blocking=True)
+    host = "stats.example"
+    engine.open(place.page("/", head=place.way("script", host)))
+    assert place.sent(posts=1)
+    engine.evaluate(f"void {ASK % place.luot(host)}")
+    engine.wait("window['/event'] && window['/e']")
+    assert engine.evaluate("[window['/event'], window['/e']]") == ["blocked", "passed"]
+    assert [post.path for post in place.between.posts()] == ["/e"]
+    assert {asked.headers["host"].partition(":")[0] for asked in place.between.asked} == {host}
+    assert place.pages() == {"/": 1}

@@ -10,7 +10,16 @@ from tests.chaos.brokers import faults
 from tests.chaos.brokers.freshness import Freshness
 from tests.chaos.brokers.world import BrokersWorld
 from tests.chaos.compare import landed_unanswered, settle
-from tests.chaos.run import REPEATS, ChaosResult, Say, Watch, break_things, breaking
+from tests.chaos.run import (
+    FAULT_SECONDS,
+    REPEATS,
+    ChaosResult,
+    Say,
+    Watch,
+    break_things,
+    breaking,
+)
+from tests.patience import limited
 
 
 class BrokersResult(ChaosResult, kw_only=True):
@@ -54,7 +63,10 @@ async def run(
                     chance = random.Random(f"{seed} {number}")
                     lanes.create_task(break_things(world, chance, lane, done, say, end))
         broken = time.monotonic() - started
-        await world.heal()
+        say(f"broken for {broken:.0f} s, healing")
+        async with limited("healing", FAULT_SECONDS):
+            await world.heal()
+        say("healed, comparing")
         settled = time.monotonic()
         differ = await settle(world.store_url(), books, api)
         for task in background:

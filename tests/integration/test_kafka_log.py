@@ -56,10 +56,10 @@ async def appended(url: str) -> None:
     await log.close()
 
 
-async def refusal(url: str) -> str:
+async def refusal(url: str, partitions: int = PARTITIONS) -> str:
     """Return why a log is refused; once it is, for a change may take a moment to be seen."""
     for _ in rounds(0.1):
-        log = open_log(url, partitions=PARTITIONS)
+        log = open_log(url, partitions=partitions)
         try:
             await log.check(unsafe_eviction=False)
         except LogRefusedError as refused:
@@ -117,9 +117,10 @@ async def test_a_topic_that_deletes_hits_is_refused(
 
 async def test_brokers_of_kafka_4_2_are_told_from_later_ones(kafka: KafkaServer) -> None:
     cluster = KafkaCluster(KafkaAddress.parse(kafka.url("hits")), 5.0)
+    _, brokers = await cluster.brokers()
     # Kafka 4.3 takes version 5.
-    assert await cluster.newest_version(DESCRIBE_LOG_DIRS) == 4
-    assert await cluster.newest_version(9999) == -1
+    assert await cluster.newest_version(DESCRIBE_LOG_DIRS, brokers) == 4
+    assert await cluster.newest_version(9999, brokers) == -1
     await cluster.close()
 
 

@@ -42,10 +42,17 @@ async def run(
     rate: float,
     session_seconds: float,
     say: Say,
+    once: bool = False,
+    idempotent: bool = False,
 ) -> BrokersResult:
-    """Break things for so long or so often, whichever takes longer, then compare."""
-    world = BrokersWorld(directory, session_seconds)
-    books = Books(seed)
+    """Break things for so long or so often, whichever takes longer, then compare.
+
+    once        readers send no hit again, and none has a key by which it would be known again
+    idempotent  the same, with a producer that is idempotent and no more: it must fail
+    """
+    world = BrokersWorld(directory, session_seconds, idempotent=idempotent)
+    once = once or idempotent
+    books = Books(seed, once=once)
     try:
         await world.start()
         say(f"started; seed {seed}")
@@ -57,7 +64,8 @@ async def run(
         done: list[str] = []
         end = (faults_wanted // 2, started + seconds)
         async with breaking(world.ingests(), seed) as proxies:
-            hits = Generator(books, [proxy.url for proxy in proxies], rate, repeats=REPEATS)
+            repeats = 0 if once else REPEATS
+            hits = Generator(books, [proxy.url for proxy in proxies], rate, repeats=repeats)
             async with hits.sending(), asyncio.TaskGroup() as lanes:
                 for number, lane in enumerate((faults.OF_SERVICES, faults.OF_BROKERS)):
                     chance = random.Random(f"{seed} {number}")

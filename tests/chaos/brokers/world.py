@@ -3,8 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from tests.chaos.world import PARTITIONS, World
+from tests.chaos.world import OURS, PARTITIONS, Luot, World
 from tests.servers.kafka_cluster import BROKERS, KafkaCluster
+from tests.servers.services import Service
 
 TOPIC = "hits"
 
@@ -12,13 +13,29 @@ TOPIC = "hits"
 class BrokersWorld(World):
     """Two ingests, two aggregators, one API; Redis has what is not the log."""
 
-    def __init__(self, directory: Path, session_seconds: float, brokers: int = BROKERS) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        session_seconds: float,
+        brokers: int = BROKERS,
+        *,
+        idempotent: bool = False,
+    ) -> None:
+        """Prepare; with `idempotent`, ingests have a producer that is no more than that."""
         super().__init__(directory, faults=False)
+        self._idempotent = idempotent
         self.cluster = KafkaCluster(directory / "kafka", session_seconds, brokers)
         self.settings = {
             "LUOT_LOG_URL": self.cluster.url(TOPIC),
             "LUOT_PARTITIONS": str(PARTITIONS),
         }
+
+    def add_service(self, name: str, luot: Luot = OURS) -> Service:
+        """See World."""
+        service = super().add_service(name, luot)
+        if service.name == "ingest" and self._idempotent:
+            service.module = "tests.chaos.brokers.idempotent"
+        return service
 
     async def start(self) -> None:
         await asyncio.to_thread(self.cluster.start)

@@ -78,9 +78,12 @@ async def _killed(name: str, brokers: int, quick: bool) -> list[Result]:
             killed, joined = await _kill_an_aggregator(seen, number)
             ages["an aggregator"].append(killed)
             ages["it comes back"].append(joined)
+    worst = max(ages["an ingest, back at once"] + ages["an ingest, for good"])
     return [
         *(summary(f"{name}: age, {what}", values, unit="s") for what, values in ages.items()),
         summary(f"{name}: partitions taken over", seen.world.takeovers, unit="s"),
+        exact(f"{name}: age, an ingest, worst", worst, "s"),
+        exact(f"{name}: partitions taken over, worst", max(seen.world.takeovers), "s"),
         exact(f"{name}: public numbers that fell", len(seen.watch.wrong), "of them"),
     ]
 

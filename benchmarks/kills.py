@@ -25,13 +25,13 @@ from tests.require import installed
 from tests.servers.kafka_cluster import SESSION_SECONDS
 from tests.servers.services import Service
 
-KILLS = 5
+KILLS = 3
 QUICK_KILLS = 2
 RATE = 100.0
 """Hits a second: few enough that nothing but the kills is in the way."""
 CALM_AGE = 2.5
 """Seconds: public numbers that nothing disturbs are not older, on a machine that is busy, too."""
-CALM_LOOKS = 40
+CALM_LOOKS = 30
 LOOK_SECONDS = 0.1
 
 

@@ -143,4 +143,4 @@ async def test_what_goes_to_another_worker_while_a_dead_letter_is_copied_is_left
     finally:
         copied.set()
         await aggregator.stop()
-    assert [tuple(row) for row in await store.execute("SELECT path FROM hits")] == [("/a",)]
+    assert [tuple(row) for row in await store.execute("SELECT path FROM hits FINAL")] == [("/a",)]

@@ -23,6 +23,7 @@ from benchmarks import (
     growth,
     imports,
     ingest,
+    kills,
     loading,
     machine,
     memory,
@@ -63,6 +64,7 @@ SUBJECTS: dict[str, Measure] = {
     "page": page.measure,
     "loading": loading.measure,
     "freshness": freshness.measure,
+    "kills": kills.measure,
     "upgrade": upgrade.measure,
 }
 DEFAULT_FOLDER = Path("benchmarks/results")

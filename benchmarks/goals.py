@@ -156,6 +156,30 @@ GOALS = (
         "freshness", "services, 5000 hits/s: p99", UNDER, 4, "s",
         at=("services, 5000 hits/s: really counted", 4500),
     ),
+    Goal(
+        "numbers after `kill -9` of an ingest, worst, Redis",
+        "kills", "Redis: age, an ingest, worst", UNDER, 5, "s",
+    ),
+    Goal(
+        "partitions of a killed aggregator taken over, worst, Redis",
+        "kills", "Redis: partitions taken over, worst", UNDER, 10, "s",
+    ),
+    Goal(
+        "numbers after `kill -9` of an ingest, worst, one Kafka broker",
+        "kills", "one Kafka broker: age, an ingest, worst", UNDER, 5, "s",
+    ),
+    Goal(
+        "partitions of a killed aggregator taken over, worst, one Kafka broker",
+        "kills", "one Kafka broker: partitions taken over, worst", UNDER, 10, "s",
+    ),
+    Goal(
+        "numbers after `kill -9` of an ingest, worst, three Kafka brokers",
+        "kills", "three Kafka brokers: age, an ingest, worst", UNDER, 5, "s",
+    ),
+    Goal(
+        "partitions of a killed aggregator taken over, worst, three Kafka brokers",
+        "kills", "three Kafka brokers: partitions taken over, worst", UNDER, 10, "s",
+    ),
     Goal("Redis, under load", "ingest", "memory of Redis", UNDER, 100, "bytes/hit"),
     Goal("Redis, one hit an entry", "size", "Redis, 1 hits an entry", UNDER, 100, "bytes/hit"),
     Goal("raw table, server", "size", "server, table hits", UNDER, 40, "bytes/hit"),

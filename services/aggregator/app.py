@@ -107,6 +107,9 @@ class Aggregator:
                 if tracing.tracer is not None:
                     self._batches.append(tracing.of_batch(entry.value))
                     del self._batches[: -tracing.MOST_LINKS]
+        if message.generation_id != self.app.consumer_generation_id:
+            # While a dead letter was copied, the partition may have gone to another worker.
+            return
         # Faust keeps both until the flush is acknowledged; nobody reads them again.
         event.value = message.value = None
         if run:

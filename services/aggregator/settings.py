@@ -29,7 +29,7 @@ class AggregatorSettings(StoreSettings, frozen=True, kw_only=True):
     lease_seconds: Annotated[
         float,
         Meta(ge=1, le=3600, description="a partition is taken over this long after its owner died"),
-    ] = 10.0
+    ] = 9.0
     retention_seconds: Annotated[
         float,
         Meta(

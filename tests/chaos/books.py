@@ -19,19 +19,30 @@ ANSWER_SECONDS = 25.0
 class Books:
     """One entry a hit; a hit is known by its number, which travels as its referrer's host.
 
-    `domain` ends that host: hits of the books of another Luot are known as such.
+    `domain` ends that host: hits of the books of another Luot are known as such. With `once`, they
+    have no key by which a repetition would be known, as those of `hit.gif`.
     """
 
-    def __init__(self, seed: int, sites: Sequence[str] = SITES, domain: str = "example") -> None:
+    def __init__(
+        self,
+        seed: int,
+        sites: Sequence[str] = SITES,
+        domain: str = "example",
+        *,
+        once: bool = False,
+    ) -> None:
         self.random = random.Random(seed)
         self.sites = sites
         self.sent: dict[str, tuple[str, str, int]] = {}
         self.accepted: set[str] = set()
+        self.accepted_of: Counter[str] = Counter()
+        """How many were accepted, by site."""
         self.unanswered: set[str] = set()
         self.refused: Counter[str] = Counter()
         self.repeated = 0
         """Requests that were sent again, as browsers do, because no answer came."""
         self._domain = domain
+        self._once = once
 
     def new_hit(self) -> tuple[str, bytes, str]:
         """Return the number, the body and the address of a hit, and write it down as sent."""
@@ -42,12 +53,15 @@ class Books:
         url = f"https://{site}.example{path}"
         view = str(self.random.random())
         body = {"n": "pageview", "d": site, "u": url, "r": f"https://{number}/", "k": view}
+        if self._once:
+            del body["k"]
         return number, json.dumps(body).encode(), f"10.1.{visitor // 250}.{visitor % 250 + 1}"
 
     def answered(self, number: str, answer: IngestAnswer, *, lost: bool = False) -> None:
         """Write down an answer; `lost` says that an earlier one to the same hit was not seen."""
         if answer.status == 202 and not answer.dropped:
             self.accepted.add(number)
+            self.accepted_of[self.sent[number][0]] += 1
             return
         self.refused[f"{answer.status} {answer.dropped}".strip()] += 1
         # A 503 may follow an append without a reply: the hit may be in the log.

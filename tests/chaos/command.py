@@ -7,8 +7,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.chaos.run import ChaosResult
@@ -16,8 +17,19 @@ from tests.chaos.run import ChaosResult
 Run = Callable[..., Coroutine[Any, Any, ChaosResult]]
 
 
-def command(run: Run, *, prog: str, description: str | None, faults: int, rate: float) -> int:
-    """Give a run what the command line says, with these defaults; return the exit status."""
+def command(
+    run: Run,
+    *,
+    prog: str,
+    description: str | None,
+    faults: int,
+    rate: float,
+    switches: Mapping[str, str] = MappingProxyType({}),
+) -> int:
+    """Give a run what the command line says, with these defaults; return the exit status.
+
+    switches  further options of this run that are on or off, and what each does
+    """
     parser = argparse.ArgumentParser(prog=prog, description=description)
     parser.add_argument("--seed", type=int, help="repeat the run of this seed")
     parser.add_argument("--runs", type=int, default=1, help="how many runs, each with a new seed")
@@ -26,6 +38,8 @@ def command(run: Run, *, prog: str, description: str | None, faults: int, rate: 
     parser.add_argument("--rate", type=float, default=rate, help="hits a second")
     parser.add_argument("--quiet", action="store_true", help="print the results only")
     parser.add_argument("--directory", type=Path, help="where to leave everything to look at")
+    for name, what in switches.items():
+        parser.add_argument(f"--{name}", action="store_true", help=what)
     options = parser.parse_args()
 
     def say(text: str) -> None:
@@ -48,6 +62,7 @@ def command(run: Run, *, prog: str, description: str | None, faults: int, rate: 
                     seconds=options.minutes * 60,
                     rate=options.rate,
                     say=say,
+                    **{name: getattr(options, name) for name in switches},
                 )
             )
         sys.stdout.write(f"{result.summary()}\n")

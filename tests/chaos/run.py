@@ -20,6 +20,7 @@ from tests.chaos.compare import landed_unanswered, settle
 from tests.chaos.erasures import EraseLane
 from tests.chaos.imports import ImportLane
 from tests.chaos.world import OURS, THEIR_SITES, THEIRS, World
+from tests.patience import PATIENCE_SECONDS, limited
 from tests.servers.services import Service
 
 BROKEN_SHARE = 0.05
@@ -28,6 +29,8 @@ REPEATS = 3
 """How often a browser sends a request again whose answer it did not see."""
 THEIR_RATE = 20.0
 """Hits a second of the other Luot on the machine."""
+FAULT_SECONDS = 4 * PATIENCE_SECONDS
+"""How long one fault may take, with everything that it waits for."""
 
 Say = Callable[[str], object]
 AnyWorld = TypeVar("AnyWorld", bound=World)
@@ -216,7 +219,8 @@ async def break_things(
         fault = chance.choice(lane) if broken else lane[0]
         if fault is faults.clickhouse_disk_full and not world.disk.mounted:
             continue
-        what = await fault(world, chance)
+        async with limited(fault.__name__, FAULT_SECONDS):
+            what = await fault(world, chance)
         broken += 1
         done.append(what)
         say(what)

@@ -14,18 +14,21 @@ import httpx
 import msgspec
 
 from services.ingest.salt_memory import default_folder
+from services.log.errors import LogError
+from services.log.open import open_log
 from services.model.site import Site
 from services.state.sites import PublishedSites
 from services.state.state import State
 from tests.chaos.books import SITES
 from tests.chaos.proxy import Proxy
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.clickhouse import DATABASE, ClickHouseServer
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service
 from tests.servers.system import TOKEN, wait_until_known
 
 DISK_MEGABYTES = 512
+PARTITIONS = 8
 
 
 class Luot(NamedTuple):
@@ -90,6 +93,8 @@ class World:
         self.clickhouse_proxy = Proxy(0)
         self.spools = directory / "spools"
         """The folder of the machine's spools; whose each is, is for ingest to know."""
+        self.takeovers: list[float] = []
+        """Seconds from the end of a worker until others owned what was its."""
         self._more: list[Callable[[], None]] = []
         # Not below the folder of this user, which other tests of this machine tidy up.
         self._salts = default_folder().with_name(f"luot-chaos-{secrets.token_hex(4)}")
@@ -189,6 +194,26 @@ class World:
     @property
     def ingest_urls(self) -> list[str]:
         return [service.url for service in self.ingests(OURS)]
+
+    async def until_taken_over(self, dead: Service, pid: int) -> float:
+        """Return how long it takes until none of the partitions is that of a worker's process."""
+        began = time.monotonic()
+        redis = f"redis://127.0.0.1:{self.redis.port}/{OURS.redis_database}"
+        log = open_log(self.settings.get("LUOT_LOG_URL", redis), partitions=PARTITIONS)
+        owners: dict[int, str] = {}
+        try:
+            for _ in rounds(0.1):
+                with contextlib.suppress(LogError):
+                    owners = await log.positions.owners()
+                    mine = [number for number, name in owners.items() if f"-{pid}-" in name]
+                    if len(owners) == PARTITIONS and not mine:
+                        seconds = time.monotonic() - began
+                        self.takeovers.append(seconds)
+                        return seconds
+                await asyncio.sleep(0.1)
+        finally:
+            await log.close()
+        raise AssertionError(f"nobody took over from {dead.name}: {owners}")
 
     async def heal(self) -> None:
         """Bring everything back that a fault may have left behind."""

@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from services.aggregator.app import Aggregator
+from services.aggregator.ownership import assigned
 from services.aggregator.settings import AggregatorSettings
 from services.log import keys
 from services.log.entries import Batcher
@@ -16,6 +18,7 @@ from services.model.partition import partition_of
 from services.store.interface import Store
 from services.store.migrations import migrate
 from services.store.open import open_store
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.redis import RedisServer
 from tests.servers.system import System
 
@@ -94,3 +97,50 @@ async def test_an_entry_that_cannot_be_decoded_is_put_aside_and_the_next_one_cou
     assert len(reasons) == 3
     assert "schema version 9, expected 1" in reasons
     assert "field n is None, expected a number" in reasons
+
+
+async def test_what_goes_to_another_worker_while_a_dead_letter_is_copied_is_left_to_it(
+    redis_server: RedisServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partition = partition_of("mytho", 8)
+    with redis_server.client() as client:
+        client.xadd(keys.stream(partition), {"nothing": "known"})
+    await append(redis_server, "/a")
+    settings = AggregatorSettings(redis_url=redis_server.url, flush_seconds=0.1)
+    aggregator = Aggregator(settings, store)
+    broker, receive = aggregator.app.transport.broker, aggregator._receive
+    copying, copied, received = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    copy = broker.append
+
+    async def held(*args: Any) -> None:
+        copying.set()
+        await copied.wait()
+        await copy(*args)
+
+    async def noticed(event: Any) -> None:
+        await receive(event)
+        received.set()
+
+    monkeypatch.setattr(broker, "append", held)
+    monkeypatch.setattr(aggregator, "_receive", noticed)
+    await aggregator.start()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await copying.wait()
+            owner = keys.owner(partition, aggregator.app.conf.id)
+            with redis_server.client() as client:
+                client.set(owner, "another")
+            while partition in assigned(aggregator.app.consumer):  # noqa: ASYNC110 - Redis decides
+                await asyncio.sleep(0.05)
+            copied.set()
+            await received.wait()
+            await aggregator.flush()
+            assert await store.execute("SELECT 1 FROM hits") == [], "it is not this worker's"
+            with redis_server.client() as client:
+                client.delete(owner)
+            while not await store.execute("SELECT 1 FROM hits"):  # noqa: ASYNC110 - it is elsewhere
+                await asyncio.sleep(0.1)
+    finally:
+        copied.set()
+        await aggregator.stop()
+    assert [tuple(row) for row in await store.execute("SELECT path FROM hits FINAL")] == [("/a",)]

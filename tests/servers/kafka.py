@@ -31,17 +31,22 @@ def jars() -> str:
     folder = _FOLDER / VERSION
     if not (folder / "complete").exists():
         maven = program("mvn")
-        subprocess.run(
-            [
-                *(maven, "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies"),
-                *("-DincludeScope=runtime", f"-DoutputDirectory={folder}"),
-            ],
-            check=True,
-            capture_output=True,
-            timeout=600,
+        _run(
+            "Maven",
+            *(maven, "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies"),
+            *("-DincludeScope=runtime", f"-DoutputDirectory={folder}"),
+            seconds=600,
         )
         (folder / "complete").touch()
     return f"{folder}/*"
+
+
+def _run(name: str, *command: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Run a tool to its end. Raises RuntimeError with what it said, where it fails."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=seconds)
+    if done.returncode:
+        said = f"{done.stdout}{done.stderr}"[-3000:]
+        raise RuntimeError(f"{name} ended with {done.returncode}:\n{said}")
 
 
 def new_id() -> str:
@@ -117,15 +122,11 @@ class KafkaServer(ServerProcess):
 
     def format(self, path: Path, *options: str) -> None:
         """Prepare its folder with Kafka's own tool."""
-        subprocess.run(
-            [
-                *(self.java, "-cp", self.classes, "kafka.tools.StorageTool", "format"),
-                *("-c", str(path), *options),
-                *("--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"),
-            ],
-            check=True,
-            capture_output=True,
-            timeout=PATIENCE_SECONDS,
+        _run(
+            "Kafka's StorageTool",
+            *(self.java, "-cp", self.classes, "kafka.tools.StorageTool", "format"),
+            *("-c", str(path), *options),
+            *("--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"),
         )
 
     def _security(self) -> tuple[str, ...]:

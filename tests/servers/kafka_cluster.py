@@ -22,8 +22,6 @@ SESSION_SECONDS = 9.0
 class ClusterBroker(KafkaServer):
     """One of the brokers, and one of the controllers."""
 
-    copies = BROKERS
-
     def __init__(self, directory: Path, node: int, session_seconds: float) -> None:
         super().__init__(directory)
         self.node = node
@@ -34,6 +32,7 @@ class ClusterBroker(KafkaServer):
     def join(self, brokers: Sequence["ClusterBroker"]) -> None:
         """Be one of these; before the first start."""
         self._first = brokers[0]
+        self.copies = len(brokers)
         self._voters = ",".join(f"{each.node}@127.0.0.1:{each.controller}" for each in brokers)
 
     def _place(self) -> tuple[str, ...]:
@@ -74,13 +73,15 @@ class ClusterBroker(KafkaServer):
 
 
 class KafkaCluster:
-    """Three brokers; two of three copies must take what is written."""
+    """Three brokers, of whose copies two must take what is written; or another number of them."""
 
-    def __init__(self, directory: Path, session_seconds: float = SESSION_SECONDS) -> None:
+    def __init__(
+        self, directory: Path, session_seconds: float = SESSION_SECONDS, size: int = BROKERS
+    ) -> None:
         self.session_seconds = session_seconds
         self.brokers = [
             ClusterBroker(directory / f"kafka-{node}", node, session_seconds)
-            for node in range(1, BROKERS + 1)
+            for node in range(1, size + 1)
         ]
         for broker in self.brokers:
             broker.join(self.brokers)
@@ -129,7 +130,7 @@ class KafkaCluster:
 
     async def _missing(self, topic: str) -> list[str]:
         brokers = (await self._ask("describe_cluster"))["brokers"]
-        missing = [f"{len(brokers)} brokers"] if len(brokers) < BROKERS else []
+        missing = [f"{len(brokers)} brokers"] if len(brokers) < len(self.brokers) else []
         partitions = await self._partitions(topic) if topic else []
         return missing + [
             f"copies of {partition['partition']}: {partition['isr']}"

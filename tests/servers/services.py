@@ -29,6 +29,8 @@ class Service:
         self._environ |= {"LUOT_PORT": str(self.port), **environ}
         self.launcher: Sequence[str] = ()
         """What stands before the command, such as that of a MemoryGroup."""
+        self.module = "services.cli.main"
+        """What is run; for experiments, `luot` with something of it exchanged."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -40,7 +42,7 @@ class Service:
         """Start it, this time with these settings, too."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.launcher, sys.executable, "-m", "services.cli.main", self.name],
+                [*self.launcher, sys.executable, "-m", self.module, self.name],
                 env={**self._environ, **environ},
                 stdout=log,
                 stderr=log,

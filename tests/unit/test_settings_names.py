@@ -18,7 +18,8 @@ DEPLOYED = ("docker-compose.yml", "Dockerfile", "Makefile", "deploy")
 CODE = ("services", "benchmarks", "tests")
 # Of the tests, of the shell's completion, of ClickHouse; then names that tests mistype on purpose.
 NO_SETTINGS = {
-    *("TEST_PICTURES", "TEST_REQUIRE_ALL", "COMPLETE", "CLICKHOUSE_PASSWORD"),
+    *("TEST_PICTURES", "TEST_REQUIRE_ALL", "TEST_THREE_BROKERS"),
+    *("COMPLETE", "CLICKHOUSE_PASSWORD"),
     *("ADMIN_TOKN", "NONE", "PARTITION", "PORTS", "REDDIS_URL"),
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from services.aggregator.transport.broker import Broker
 
-DEFAULT_LEASE_SECONDS = 10.0
+DEFAULT_LEASE_SECONDS = 9.0
 
 
 def share(workers: list[str], worker: str, partitions: int) -> int:

@@ -89,7 +89,7 @@ class KafkaLog(Log):
         if unsafe_eviction:
             return
         _, brokers = await self._cluster.brokers()
-        for check in await self._safety(brokers):
+        for check in await self._safety(len(brokers)):
             if check.ok is False:
                 raise LogRefusedError(f"Kafka's {check.name}: {check.value}. {check.advice}")
 
@@ -105,14 +105,14 @@ class KafkaLog(Log):
     async def examine(self) -> list[ServerCheck]:
         """See Log."""
         cluster, brokers = await self._cluster.brokers()
-        named = "1 broker" if brokers == 1 else f"{brokers} brokers"
+        named = "1 broker" if len(brokers) == 1 else f"{len(brokers)} brokers"
         checks = [ServerCheck("Kafka", True, f"{named} of {cluster}")]
-        checks += lost_markers(await self._cluster.newest_version(DESCRIBE_LOG_DIRS))
+        checks += lost_markers(await self._cluster.newest_version(DESCRIBE_LOG_DIRS, brokers))
         if left := moved_check(await self.admin.mark()):
             # Its settings are those of a log that takes nothing.
             return checks + left
         if await self._topic.origin() is not None:
-            checks += await self._safety(brokers)
+            checks += await self._safety(len(brokers))
         return checks
 
     async def _safety(self, brokers: int) -> list[ServerCheck]:

@@ -196,24 +196,19 @@ class KafkaCluster:
             if code:
                 raise LogError(f"Kafka does not set up the topic {topic}: {message or code}")
 
-    async def brokers(self) -> tuple[str, int]:
-        """Return the id of the cluster and how many brokers it has."""
+    async def brokers(self) -> tuple[str, list[int]]:
+        """Return the id of the cluster, and the numbers of the brokers that are there."""
         with translated():
             async with asyncio.timeout(self.answer_seconds):
                 cluster: dict[str, Any] = await (await self.admin()).describe_cluster()
-        return str(cluster["cluster_id"]), len(cluster["brokers"])
+        return str(cluster["cluster_id"]), [broker["node_id"] for broker in cluster["brokers"]]
 
-    async def newest_version(self, api_key: int) -> int:
-        """Return the newest version of a request that some broker takes; -1 where none knows it."""
+    async def newest_version(self, api_key: int, brokers: Iterable[int]) -> int:
+        """Return the newest version of a request that one of them takes; -1 where none knows it."""
         with translated():
             async with asyncio.timeout(self.answer_seconds):
-                admin = await self.admin()
-                cluster: dict[str, Any] = await admin.describe_cluster()
-                client = admin._client  # noqa: SLF001
-                replies = [
-                    await client.send(broker["node_id"], ApiVersionRequest())
-                    for broker in cluster["brokers"]
-                ]
+                client = (await self.admin())._client  # noqa: SLF001
+                replies = [await client.send(each, ApiVersionRequest()) for each in brokers]
         versions = [
             newest for reply in replies for key, _, newest in reply.api_versions if key == api_key
         ]

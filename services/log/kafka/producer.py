@@ -81,7 +81,7 @@ class KafkaProducer(LogProducer):
                     self._topic.name,
                     entry.payload,
                     partition=entry.partition,
-                    headers=_headers(entry),
+                    headers=entry_headers(entry),
                 )
                 # One at a time: of what was sent before a failure, nothing is left unawaited.
                 sent.append(await record)
@@ -152,7 +152,8 @@ def producer_group(producer_id: str) -> str:
     return f"luot-producer-{producer_id}"
 
 
-def _headers(entry: LogEntry) -> list[tuple[str, bytes]]:
+def entry_headers(entry: LogEntry) -> list[tuple[str, bytes]]:
+    """Return the headers of an entry as they stand in the log."""
     return [
         ("v", str(entry.version).encode()),
         ("n", str(entry.hits).encode()),

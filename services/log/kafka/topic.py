@@ -152,7 +152,7 @@ class KafkaTopic:
         if name in await self._cluster.topics():
             return
         _, brokers = await self._cluster.brokers()
-        replicas = min(REPLICAS, brokers)
+        replicas = min(REPLICAS, len(brokers))
         safe = {"min.insync.replicas": str(max(1, replicas - 1))}
         topic = NewTopic(name, partitions, replicas, topic_configs=dict(settings) | safe)
         admin = await self._cluster.admin()

@@ -15,5 +15,9 @@ if __name__ == "__main__":
             description=__doc__,
             faults=40,
             rate=100,
+            switches={
+                "once": "readers send no hit twice, and hits have no key to know them by",
+                "idempotent": "the same with a producer that is only idempotent: it must fail",
+            },
         )
     )

@@ -10,7 +10,8 @@ from services.log.errors import LogError
 from services.model.partition import partition_of
 from tests.chaos import faults
 from tests.chaos.books import SITES
-from tests.chaos.brokers.world import PARTITIONS, TOPIC, BrokersWorld
+from tests.chaos.brokers.world import TOPIC, BrokersWorld
+from tests.chaos.world import PARTITIONS
 from tests.patience import rounds
 from tests.servers.kafka_cluster import ClusterBroker
 

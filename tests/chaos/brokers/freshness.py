@@ -4,17 +4,17 @@ import asyncio
 import time
 from collections import deque
 
-from tests.chaos.books import Books
+from tests.chaos.books import SITES, Books
 from tests.chaos.run import Watch
 
 
 class Freshness:
-    """How long ago the first hit was accepted that the public numbers do not show yet."""
+    """How long ago the first hit was accepted that its site's public number does not show yet."""
 
     def __init__(self, books: Books, watch: Watch) -> None:
         self._books = books
         self._watch = watch
-        self._accepted: deque[tuple[float, int]] = deque()
+        self._accepted: dict[str, deque[tuple[float, int]]] = {site: deque() for site in SITES}
         self.now = 0.0
         """Seconds; as exact as the pause between two reads of the numbers."""
         self.worst = 0.0
@@ -26,11 +26,13 @@ class Freshness:
             await asyncio.sleep(0.1)
 
     def _look(self, at: float) -> None:
-        count = len(self._books.accepted)
-        if not self._accepted or self._accepted[-1][1] < count:
-            self._accepted.append((at, count))
-        shown = sum(self._watch.highest.values())
-        while self._accepted and self._accepted[0][1] <= shown:
-            self._accepted.popleft()
-        self.now = at - self._accepted[0][0] if self._accepted else 0.0
+        self.now = max(self._age(site, at) for site in SITES)
         self.worst = max(self.worst, self.now)
+
+    def _age(self, site: str, at: float) -> float:
+        waiting, count = self._accepted[site], self._books.accepted_of[site]
+        if count and (not waiting or waiting[-1][1] < count):
+            waiting.append((at, count))
+        while waiting and waiting[0][1] <= self._watch.highest[site]:
+            waiting.popleft()
+        return at - waiting[0][0] if waiting else 0.0

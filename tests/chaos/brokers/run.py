@@ -10,7 +10,16 @@ from tests.chaos.brokers import faults
 from tests.chaos.brokers.freshness import Freshness
 from tests.chaos.brokers.world import BrokersWorld
 from tests.chaos.compare import landed_unanswered, settle
-from tests.chaos.run import REPEATS, ChaosResult, Say, Watch, break_things, breaking
+from tests.chaos.run import (
+    FAULT_SECONDS,
+    REPEATS,
+    ChaosResult,
+    Say,
+    Watch,
+    break_things,
+    breaking,
+)
+from tests.patience import limited
 
 
 class BrokersResult(ChaosResult, kw_only=True):
@@ -33,10 +42,17 @@ async def run(
     rate: float,
     session_seconds: float,
     say: Say,
+    once: bool = False,
+    idempotent: bool = False,
 ) -> BrokersResult:
-    """Break things for so long or so often, whichever takes longer, then compare."""
-    world = BrokersWorld(directory, session_seconds)
-    books = Books(seed)
+    """Break things for so long or so often, whichever takes longer, then compare.
+
+    once        readers send no hit again, and none has a key by which it would be known again
+    idempotent  the same, with a producer that is idempotent and no more: it must fail
+    """
+    world = BrokersWorld(directory, session_seconds, idempotent=idempotent)
+    once = once or idempotent
+    books = Books(seed, once=once)
     try:
         await world.start()
         say(f"started; seed {seed}")
@@ -48,13 +64,17 @@ async def run(
         done: list[str] = []
         end = (faults_wanted // 2, started + seconds)
         async with breaking(world.ingests(), seed) as proxies:
-            hits = Generator(books, [proxy.url for proxy in proxies], rate, repeats=REPEATS)
+            repeats = 0 if once else REPEATS
+            hits = Generator(books, [proxy.url for proxy in proxies], rate, repeats=repeats)
             async with hits.sending(), asyncio.TaskGroup() as lanes:
                 for number, lane in enumerate((faults.OF_SERVICES, faults.OF_BROKERS)):
                     chance = random.Random(f"{seed} {number}")
                     lanes.create_task(break_things(world, chance, lane, done, say, end))
         broken = time.monotonic() - started
-        await world.heal()
+        say(f"broken for {broken:.0f} s, healing")
+        async with limited("healing", FAULT_SECONDS):
+            await world.heal()
+        say("healed, comparing")
         settled = time.monotonic()
         differ = await settle(world.store_url(), books, api)
         for task in background:

@@ -301,6 +301,12 @@ class Log(ABC):
     imports: ImportLog
     admin: LogAdmin
 
+    def require_replicas(self, number: int) -> None:  # noqa: B027 - most have nothing to do
+        """Let an entry count as in the log only once so many replicas hold it, from now on.
+
+        A log that copies its entries by itself need not be told.
+        """
+
     @abstractmethod
     def producer(self, answer_seconds: float | None = None) -> LogProducer:
         """Return a producer with a connection of its own, which the caller closes.

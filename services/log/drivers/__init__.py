@@ -8,6 +8,8 @@ SCHEMES = {
     "redis": "redis",
     "rediss": "redis",
     "unix": "redis",
+    "redis+sentinel": "redis",
+    "rediss+sentinel": "redis",
     "kafka": "kafka",
     "kafkas": "kafka",
     "memory": "memory",

@@ -1,0 +1,56 @@
+"""Connections to the Redis that Sentinels name as the master at this moment."""
+
+from typing import Any
+
+from redis.asyncio.connection import parse_url
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from services.model.sentinel_address import SentinelAddress
+
+_SENTINEL_SECONDS = 0.5
+"""How long a Sentinel may take to answer; then the next one is asked."""
+
+
+class _MasterPool(SentinelConnectionPool):
+    """Asks the Sentinels before each new connection, and closes those to them with its own."""
+
+    def __init__(self, address: SentinelAddress, sentinels: Sentinel, **options: Any) -> None:
+        super().__init__(address.name, sentinels, **options)  # type: ignore[no-untyped-call]
+        self._address = address
+
+    async def get_master_address(self) -> Any:
+        try:
+            return await super().get_master_address()  # type: ignore[no-untyped-call]
+        except MasterNotFoundError:
+            raise RedisConnectionError(f"no Sentinel knows a master of {self._address}") from None
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            await self.sentinel_manager.aclose()
+
+
+def master_pool(url: str, **options: Any) -> SentinelConnectionPool:
+    """Return connections to the master; `options` are those of Redis.from_url.
+
+    Raises ValueError for a URL that is none of Sentinels.
+    """
+    address = SentinelAddress.parse(url)
+    server: dict[str, Any] = dict(parse_url(address.server))
+    server.pop("host")
+    tls = server.pop("connection_class", None) is not None
+    secured = {key: value for key, value in server.items() if key.startswith("ssl_")}
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]
+        address.hosts,
+        sentinel_kwargs={
+            **secured,
+            "ssl": tls,
+            "username": address.username,
+            "password": address.password,
+            "socket_timeout": _SENTINEL_SECONDS,
+            "socket_connect_timeout": _SENTINEL_SECONDS,
+            "protocol": 2,
+        },
+    )
+    return _MasterPool(address, sentinels, ssl=tls, **{**options, **server})

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,6 +39,19 @@ class ReplicaServer(RedisServer):
             else:
                 raise AssertionError(f"no replica: {known}")
 
+    def wait_until_replica(self) -> None:
+        """Return when somebody has made it one, and it has what its master has."""
+        with self.client() as client:
+            for _ in rounds(0.05):
+                try:
+                    if dict(client.info("replication")).get("master_link_status") == "up":  # type: ignore[arg-type]
+                        return
+                except redis.RedisError:
+                    # Sentinels cut the connections of a server that changes.
+                    pass
+                time.sleep(0.05)
+        raise AssertionError("it is no replica")
+
     def cut(self) -> None:
         """Lose the way to the master, as by a cut cable: what it has is all that it will get."""
         with self.client() as client:
@@ -56,7 +70,9 @@ def _is_replica(known: Any, port: int) -> bool:
 class SentinelServer(ServerProcess):
     """A Sentinel that watches a master and changes it after a second without an answer."""
 
-    def __init__(self, directory: Path, master: RedisServer, quorum: int) -> None:
+    def __init__(
+        self, directory: Path, master: RedisServer, quorum: int, settings: Sequence[str]
+    ) -> None:
         self.port = free_port()
         self._configuration = directory / "sentinel.conf"
         self._log = directory / "log"
@@ -68,6 +84,7 @@ class SentinelServer(ServerProcess):
             f"sentinel monitor {NAME} 127.0.0.1 {master.port} {quorum}",
             f"sentinel down-after-milliseconds {NAME} 1000",
             f"sentinel failover-timeout {NAME} 5000",
+            *settings,
         ]
         self._configuration.write_text("\n".join([*lines, ""]))
         self._process = None
@@ -94,10 +111,12 @@ class SentinelServer(ServerProcess):
 class Watched:
     """Three servers, of which one is the master, and three Sentinels that see to it."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, sentinel: Sequence[str] = ()) -> None:
+        """Prepare; `options` are those of each server, `sentinel` lines for the Sentinels."""
         self.servers = [ReplicaServer(directory / f"redis-{n}", None, *options) for n in range(3)]
         self.sentinels = [
-            SentinelServer(directory / f"sentinel-{n}", self.servers[0], 2) for n in range(3)
+            SentinelServer(directory / f"sentinel-{n}", self.servers[0], 2, sentinel)
+            for n in range(3)
         ]
 
     def start(self) -> Self:

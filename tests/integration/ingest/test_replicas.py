@@ -20,7 +20,7 @@ from services.runtime.redis_client import connect
 from services.state.state import State
 from tests.chaos.proxy import Proxy
 from tests.integration.ingest.conftest import SITE, Browser, Log
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import rounds
 from tests.servers.metrics import Scrape
 from tests.servers.redis import any_program, valkey_program
 from tests.servers.replicas import ReplicaServer
@@ -83,9 +83,11 @@ class Viewers:
     async def more(self, count: int) -> None:
         """Return when so many more were accepted."""
         goal = len(self.accepted) + count
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(self.accepted) < goal:
-                await asyncio.sleep(0.005)
+        for _ in rounds(0.01):
+            if len(self.accepted) >= goal:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"{len(self.accepted)} of {goal} views accepted")
 
     async def leave(self) -> None:
         """Stop between two views."""
@@ -138,13 +140,12 @@ async def test_only_replicas_that_are_waited_for_save_what_a_dead_master_had_acc
         await viewers.leave()
         accepted = set(viewers.accepted)
         log = Log(managed.second)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                found = Counter(hit.path for hit in log.hits())
-                waiting = await measured(browser, "luot_spool_hits")
-                if not waiting and (accepted <= found.keys() or not replicas):
-                    break
-                await asyncio.sleep(0.05)
+        for _ in rounds(0.05):
+            found = Counter(hit.path for hit in log.hits())
+            waiting = await measured(browser, "luot_spool_hits")
+            if not waiting and (accepted <= found.keys() or not replicas):
+                break
+            await asyncio.sleep(0.05)
     lost = accepted - found.keys()
     # One that was under way at the end may be there without an answer.
     assert len(found.keys() - accepted) <= 4
@@ -227,9 +228,12 @@ async def test_a_new_master_whose_clock_is_behind_goes_on_after_the_last_entry(
         assert checks["replicas"].ok
         assert checks["replicas"].value.startswith("1 at work")
         managed.second.cut()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while (await log.examine())[-1].ok:
-                await asyncio.sleep(0.05)
+        for _ in rounds(0.05):
+            if not (await log.examine())[-1].ok:
+                break
+            await asyncio.sleep(0.05)
+        else:
+            raise AssertionError("a missing replica is not noticed")
         async with logs(managed.second.port, 1) as [wrong]:
             check = next(check for check in await wrong.examine() if check.name == "replicas")
             assert check.ok is False

@@ -3,7 +3,9 @@
 from typing import Any
 
 from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from services.model.sentinel_address import SentinelAddress
@@ -51,6 +53,8 @@ def master_pool(url: str, **options: Any) -> SentinelConnectionPool:
             "socket_timeout": _SENTINEL_SECONDS,
             "socket_connect_timeout": _SENTINEL_SECONDS,
             "protocol": 2,
+            # The next one is asked at once.
+            "retry": Retry(NoBackoff(), 0),
         },
     )
     return _MasterPool(address, sentinels, ssl=tls, **{**options, **server})

@@ -31,9 +31,11 @@ class ReplicaServer(RedisServer):
         with self.client() as client, master.client() as of_master:
             client.replicaof("127.0.0.1", str(master.port))
             for _ in rounds(0.02):
-                known = dict(of_master.info("replication"))  # type: ignore[arg-type]
+                of_master.publish("something to hold", "")
+                known = dict(of_master.info("replication"))
                 mine = [one for one in known.values() if _is_replica(one, self.port)]
-                if mine and mine[0]["state"] == "online":
+                # It is called online before it has said a word.
+                if mine and mine[0]["state"] == "online" and mine[0]["offset"]:
                     break
                 time.sleep(0.02)
             else:
@@ -44,7 +46,7 @@ class ReplicaServer(RedisServer):
         with self.client() as client:
             for _ in rounds(0.05):
                 try:
-                    if dict(client.info("replication")).get("master_link_status") == "up":  # type: ignore[arg-type]
+                    if dict(client.info("replication")).get("master_link_status") == "up":
                         return
                 except redis.RedisError:
                     # Sentinels cut the connections of a server that changes.

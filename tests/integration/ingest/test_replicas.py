@@ -1,6 +1,7 @@
 """A Redis fails over to its replica: what LUOT_REDIS_REPLICAS keeps, and what is lost without."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.aggregator.transport.redis import RedisBroker
+from services.doctor import log as doctor
 from services.ingest.app import Ingest
 from services.ingest.settings import IngestSettings
 from services.log import keys
@@ -162,9 +164,11 @@ async def logs(port: int, number: int) -> AsyncIterator[list[Opened]]:
     opened = [open_log(f"redis://127.0.0.1:{port}/0", partitions=PARTITIONS) for _ in range(number)]
     for log in opened:
         log.require_replicas(1)
-    yield opened
-    for log in opened:
-        await log.close()
+    try:
+        yield opened
+    finally:
+        for log in opened:
+            await log.close()
 
 
 @pytest.mark.parametrize("program", ["redis", "valkey"])
@@ -224,6 +228,9 @@ async def test_a_new_master_whose_clock_is_behind_goes_on_after_the_last_entry(
         broker = RedisBroker(f"redis://127.0.0.1:{proxy.port}/0", "luot", replicas=1)
         assert await broker.workers("alive", 10.0) == ["alive"], "a dead one holds no partition"
         await broker.close()
+        found = {check.name: check for check in await doctor.examine(log, time.time)}
+        assert found["times of entries"].ok is False
+        assert found["times of entries"].found.startswith("the newest entry is 3")
         checks = {check.name: check for check in await log.examine()}
         assert checks["replicas"].ok
         assert checks["replicas"].value.startswith("1 at work")

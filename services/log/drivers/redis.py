@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from services.log import keys
 from services.log.admin import refuse_moved
 from services.log.errors import LogError, LogRefusedError
-from services.log.interface import Log, LogProducer, ServerCheck
+from services.log.interface import Log, LogProducer
 from services.log.moved import moved_check
 from services.log.redis.admin import RedisAdmin
 from services.log.redis.errors import translated
@@ -23,6 +23,7 @@ from services.log.redis.producer import RedisProducer
 from services.log.redis.reader import RedisReader
 from services.log.redis.replicas import Replicas
 from services.log.redis.replication import replication
+from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
 from services.runtime.redis_client import connect
 
@@ -42,7 +43,7 @@ class RedisLog(Log):
         self._redis = self._client(retries=1, answer_seconds=answer_seconds)
         self._replicas = Replicas()
         self.reader = RedisReader(self._redis, partitions, self._replicas)
-        self.positions = RedisPositions(self._redis, group, partitions)
+        self.positions = RedisPositions(self._redis, group, partitions, replicas=self._replicas)
         self.imports = RedisImportLog(
             self._redis, partitions, self._replicas, self.reader, self.positions
         )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from services.log.interface import ServerCheck
+from services.log.server_check import ServerCheck
 
 
 def replication(info: Mapping[str, Any], needed: int) -> list[ServerCheck]:

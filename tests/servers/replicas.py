@@ -111,14 +111,24 @@ class SentinelServer(ServerProcess):
 
 
 class Watched:
-    """Three servers, of which one is the master, and three Sentinels that see to it."""
+    """Servers, of which one is the master, and Sentinels that see to it."""
 
-    def __init__(self, directory: Path, *options: str, sentinel: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *options: str,
+        sentinel: Sequence[str] = (),
+        servers: int = 3,
+        sentinels: int = 3,
+    ) -> None:
         """Prepare; `options` are those of each server, `sentinel` lines for the Sentinels."""
-        self.servers = [ReplicaServer(directory / f"redis-{n}", None, *options) for n in range(3)]
+        self.servers = [
+            ReplicaServer(directory / f"redis-{n}", None, *options) for n in range(servers)
+        ]
+        quorum = sentinels // 2 + 1
         self.sentinels = [
-            SentinelServer(directory / f"sentinel-{n}", self.servers[0], 2, sentinel)
-            for n in range(3)
+            SentinelServer(directory / f"sentinel-{n}", self.servers[0], quorum, sentinel)
+            for n in range(sentinels)
         ]
 
     def start(self) -> Self:
@@ -131,7 +141,9 @@ class Watched:
         for _ in rounds(0.05):
             knowing = [sentinel.ask("ckquorum", NAME) for sentinel in self.sentinels]
             replicas = [sentinel.ask("replicas", NAME) for sentinel in self.sentinels]
-            if all(knowing) and all(len(known or ()) == 2 for known in replicas):
+            if all(knowing) and all(
+                len(known or ()) == len(self.servers) - 1 for known in replicas
+            ):
                 return self
             time.sleep(0.05)
         raise AssertionError(f"the Sentinels do not know all: {knowing}, {replicas}")

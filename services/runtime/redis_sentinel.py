@@ -4,7 +4,13 @@ from typing import Any
 
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import (
+    MasterNotFoundError,
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -12,6 +18,27 @@ from services.model.sentinel_address import SentinelAddress
 
 _SENTINEL_SECONDS = 0.5
 """How long a Sentinel may take to answer; then the next one is asked."""
+
+
+class _AskingFirst:
+    """Asks the Sentinels whenever it connects.
+
+    redis-py 8.1 asks in `connect` only; a command on a connection that was lost leads to the same
+    server again, master or not.
+    """
+
+    async def send_packed_command(self: Any, *args: Any, **kwargs: Any) -> None:
+        if not self.is_connected:
+            await self.connect()
+        await super().send_packed_command(*args, **kwargs)  # type: ignore[misc]
+
+
+class _MasterConnection(_AskingFirst, SentinelManagedConnection):
+    """Without TLS."""
+
+
+class _SecureMasterConnection(_AskingFirst, SentinelManagedSSLConnection):
+    """With TLS."""
 
 
 class _MasterPool(SentinelConnectionPool):
@@ -57,4 +84,5 @@ def master_pool(url: str, **options: Any) -> SentinelConnectionPool:
             "retry": Retry(NoBackoff(), 0),
         },
     )
-    return _MasterPool(address, sentinels, ssl=tls, **{**options, **server})
+    kind = _SecureMasterConnection if tls else _MasterConnection
+    return _MasterPool(address, sentinels, connection_class=kind, **{**options, **server})

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.integration.ingest.test_spool_process import Load
+from tests.patience import rounds
 from tests.require import program
+from tests.servers.metrics import Scrape
 from tests.servers.redis import RedisServer
 from tests.servers.replicas import NAME, Watched
 from tests.servers.system import System
@@ -57,6 +60,20 @@ def system(tmp_path: Path) -> Iterator[WatchedSystem]:
         system.stop()
 
 
+def wait_until_logged(system: System, load: Load) -> None:
+    """Return when hits go straight into the log again, past the spool."""
+    for _ in rounds(1.0):
+        before = spooled(system)
+        load.wait_for(50)
+        if spooled(system) == before:
+            return
+    raise AssertionError(system.ingest.log.read_text()[-3000:])
+
+
+def spooled(system: System) -> float:
+    return Scrape(httpx.get(f"{system.ingest.url}/metrics").text).value("luot_spooled_hits_total")
+
+
 @pytest.mark.timeout(600)
 def test_a_frozen_master_is_replaced_and_every_view_counts_once(system: WatchedSystem) -> None:
     system.add_site("mytho")
@@ -66,7 +83,7 @@ def test_a_frozen_master_is_replaced_and_every_view_counts_once(system: WatchedS
     frozen.freeze()
     load.wait_for(100)
     system.watched.master_after(frozen)
-    load.wait_for(100)
+    wait_until_logged(system, load)
     # It still takes itself for the master, until a Sentinel says otherwise.
     frozen.thaw()
     load.wait_for(100)

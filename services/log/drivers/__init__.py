@@ -1,17 +1,13 @@
-"""The drivers of the log, one module each: another driver is one more file, and its schemes, here.
+"""The drivers of the log, a module each, named as the scheme of its URL: another is one more file.
 
 Only the driver of the log that is opened is imported: the client of another one would be memory
 that every process holds for nothing.
 """
 
-SCHEMES = {
-    "redis": "redis",
-    "rediss": "redis",
-    "unix": "redis",
-    "redis+sentinel": "redis",
-    "rediss+sentinel": "redis",
-    "kafka": "kafka",
-    "kafkas": "kafka",
-    "memory": "memory",
-}
+from pkgutil import iter_modules
+
+_OF_REDIS = ("rediss", "unix", "redis+sentinel", "rediss+sentinel")
+_OTHER_NAMES = dict.fromkeys(_OF_REDIS, "redis") | {"kafkas": "kafka"}
+
+SCHEMES = {module.name: module.name for module in iter_modules(__path__)} | _OTHER_NAMES
 """The module that serves each scheme of a URL."""

@@ -55,6 +55,12 @@ GROUP_COMMIT_SECONDS = HistogramSpec(
 APPEND_RETRIES = CounterSpec(
     INGEST, "luot_append_retries_total", "Appends to the log that had to be repeated"
 )
+NOT_HELD = CounterSpec(
+    INGEST,
+    "luot_appends_not_held_total",
+    "Appends that fewer replicas held in time than LUOT_REDIS_REPLICAS asks for; they go to the"
+    " spool, and are repeated",
+)
 SPOOL_HITS = GaugeSpec(INGEST, "luot_spool_hits", "Hits in the spool, not yet in the log")
 SPOOL_BYTES = GaugeSpec(INGEST, "luot_spool_bytes", "Bytes of the spool on the disk")
 SPOOL_LIMIT = GaugeSpec(

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from services.model.partition import DEFAULT_PARTITIONS, MAX_PARTITIONS
+from services.model.sentinel_address import SentinelAddress, is_sentinel_url
 
 PREFIX = "LUOT_"
 _FILE = "_FILE"
@@ -63,6 +64,7 @@ NAMES = frozenset(
         "PUBLIC_URL",
         "RATE_BURST",
         "RATE_PER_MINUTE",
+        "REDIS_REPLICAS",
         "REDIS_URL",
         "RETENTION_SECONDS",
         "SALTS",
@@ -129,7 +131,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         # It may hold a password.
         Meta(
-            pattern=r"^(redis|rediss|unix)://",
+            pattern=r"^(redis|rediss|unix|rediss?\+sentinel)://",
             description="state that processes share, and the log where LUOT_LOG_URL is not set",
             extra={"hidden": True},
         ),
@@ -137,11 +139,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_url: Annotated[
         str,
         Meta(
-            pattern=r"^($|(redis|rediss|unix|kafka|kafkas)://)",
+            pattern=r"^($|(redis|rediss|unix|rediss?\+sentinel|kafka|kafkas)://)",
             description="the log, where it is not in Redis: kafka://host:9092,host:9092/topic",
             extra={"hidden": True},
         ),
     ] = ""
+    redis_replicas: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10,
+            description="replicas of Redis that must hold a hit before it is accepted and counted",
+        ),
+    ] = 0
     partitions: Annotated[
         int,
         Meta(
@@ -185,6 +195,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             except msgspec.ValidationError as error:
                 shown = "(secret)" if _is_hidden(kind) else repr(values[name])
                 wrong.append(f"{PREFIX}{name.upper()}={shown}: {_expected(error)}")
+        for name in ("redis_url", "log_url"):
+            if is_sentinel_url(read.get(name, "")):
+                try:
+                    SentinelAddress.parse(read[name])
+                except ValueError as error:
+                    wrong.append(f"{PREFIX}{name.upper()}: {error}")
         if wrong:
             raise SettingsError("\n".join(wrong))
         return cls(**read)

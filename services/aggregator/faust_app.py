@@ -6,9 +6,10 @@ from typing import Any
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.transport import faust_settings
 from services.aggregator.visits import FORGET_MS
+from services.model.sentinel_address import is_sentinel_url
 
 NOWHERE = "kafka://"
-"""What Faust is told of a log in Kafka: a URL of several hosts is none to it."""
+"""What Faust is told of a log in Kafka or behind Sentinels: several hosts are no URL to it."""
 RUN_BYTES = 32 * 1024
 """Some 700 hits: a few milliseconds of folding."""
 
@@ -16,9 +17,10 @@ RUN_BYTES = 32 * 1024
 def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust_settings.App:
     """Return the app, without agents; `folder` is for the files that Faust writes."""
     in_kafka = broker.startswith(("kafka:", "kafkas:"))
+    behind_sentinels = is_sentinel_url(broker)
     app = faust_settings.App(
         settings.group,
-        broker=NOWHERE if in_kafka else broker,
+        broker=NOWHERE if in_kafka or behind_sentinels else broker,
         datadir=folder,
         topic_disable_leader=True,
         topic_allow_declare=False,
@@ -29,6 +31,8 @@ def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust
         # `Pending` bounds what waits folded.
         stream_buffer_maxsize=16,
     )
+    app.sentinel_url = broker if behind_sentinels else ""
+    app.redis_replicas = settings.redis_replicas
     app.kafka_url = broker if in_kafka else ""
     app.partitions = settings.partitions
     app.lease_seconds = settings.lease_seconds

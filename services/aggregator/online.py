@@ -14,13 +14,14 @@ from services.state.state import State
 log = logging.getLogger(__name__)
 
 PUBLISH_SECONDS = 1.0
+_ANSWER_SECONDS = 5.0
 
 
 class OnlineBoard:
     """Writes the counts to shared state. A site without any is not written."""
 
     def __init__(self, redis_url: str) -> None:
-        self._state = State.open(redis_url, protocol=2)
+        self._state = State.open(redis_url, seconds=_ANSWER_SECONDS, protocol=2)
         self._counts = OnlineCounts(self._state)
         self._outage = Outage(log, "cannot publish who is online", "who is online is published")
 

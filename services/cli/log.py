@@ -136,9 +136,11 @@ def _opened(settings: "Settings", url: str) -> "Log":
     from services.log.open import open_log
 
     try:
-        return open_log(url, partitions=settings.partitions, group=settings.group)
+        log = open_log(url, partitions=settings.partitions, group=settings.group)
     except ValueError as error:
         fail(f"this is no URL of a log: {error}")
+    log.require_replicas(settings.redis_replicas)
+    return log
 
 
 @contextmanager

@@ -53,6 +53,18 @@ async def _clock(findings: Findings, log: Log, clock: Callable[[], float]) -> No
         f"Redis is {abs(skew):.1f} s {'ahead' if skew > 0 else 'behind'}",
         "keep all machines on time with NTP: days turn by the clock of ingest, visits by Redis",
     )
+    now_ms = await log.reader.now()
+    ends = await log.reader.ends()
+    newest = [await log.positions.time_of(number, end - 1) for number, end in ends.items() if end]
+    ahead = (max(newest, default=0) - now_ms) / 1000
+    if ahead > SKEW_SECONDS:
+        findings.add(
+            "times of entries",
+            False,
+            f"the newest entry is {ahead:.0f} s ahead of Redis",
+            "keep all machines on time with NTP: this clock is behind, or that of the master"
+            " before it was ahead, and visits end late until it has caught up",
+        )
 
 
 async def _partitions(findings: Findings, log: Log) -> None:

@@ -14,7 +14,7 @@ from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.drops import DropReason
 from services.ingest.spool.spool import Spool, SpoolError
 from services.log.entries import Batcher, LogEntry
-from services.log.errors import LogDisconnectedError, LogError
+from services.log.errors import LogDisconnectedError, LogError, LogNotHeldError
 from services.log.interface import LogProducer
 from services.model.hit import Hit
 from services.runtime import tracing
@@ -209,6 +209,8 @@ class GroupCommit:
                     async with asyncio.timeout(self._append_seconds):
                         await self._append(entries)
                 except (LogError, TimeoutError) as error:
+                    if isinstance(error, LogNotHeldError):
+                        metrics.NOT_HELD.inc()
                     failed = str(error) or f"no answer in {self._append_seconds:g} s"
                     self._breaker.open(failed)
                     await self._producer.abandon()

@@ -33,6 +33,7 @@ OVER_BUDGET = {
 GROUP_COMMIT_HITS = catalogue.GROUP_COMMIT_HITS.create()
 GROUP_COMMIT_SECONDS = catalogue.GROUP_COMMIT_SECONDS.create()
 APPEND_RETRIES = catalogue.APPEND_RETRIES.create()
+NOT_HELD = catalogue.NOT_HELD.create()
 SPOOL_HITS = catalogue.SPOOL_HITS.create()
 SPOOL_BYTES = catalogue.SPOOL_BYTES.create()
 SPOOL_LIMIT = catalogue.SPOOL_LIMIT.create()

@@ -9,6 +9,10 @@ class LogDisconnectedError(LogError):
     """The connection was dead, or led to a server that takes no writes: a new one may work."""
 
 
+class LogNotHeldError(LogError):
+    """The server has it, but too few of its replicas: it may be lost yet, or may stay."""
+
+
 class LogRefusedError(Exception):
     """This server must not hold the log; the message says why and what to do."""
 

@@ -17,6 +17,7 @@ import msgspec
 
 from services.log.admin import LogAdmin
 from services.log.entries import LogEntry
+from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
 
 REMEMBERED_SECONDS = 7 * 24 * 3600
@@ -83,20 +84,6 @@ class ImportProgress(msgspec.Struct, frozen=True):
     hits: int
     position: int | None
     salt: str
-
-
-class ServerCheck(msgspec.Struct, frozen=True):
-    """One check of whether the log is safe on its server.
-
-    ok      None when it could not be checked
-    value   what was observed, in words
-    advice  what to do about it
-    """
-
-    name: str
-    ok: bool | None
-    value: str
-    advice: str = ""
 
 
 class LogProducer(ABC):
@@ -300,6 +287,12 @@ class Log(ABC):
     positions: LogPositions
     imports: ImportLog
     admin: LogAdmin
+
+    def require_replicas(self, number: int) -> None:  # noqa: B027 - most have nothing to do
+        """Let an entry count as in the log only once so many replicas hold it, from now on.
+
+        A log that copies its entries by itself need not be told.
+        """
 
     @abstractmethod
     def producer(self, answer_seconds: float | None = None) -> LogProducer:

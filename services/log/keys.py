@@ -7,6 +7,8 @@ TOPIC = "hits"
 
 DEAD = "hits:dead"
 """Stream of entries that could not be decoded, with the reason."""
+HELD = "hits:held"
+"""Channel of messages to nobody, which replicas receive after all that was written before."""
 PARTITIONS = "hits:partitions"
 """How many partitions the log has; written once."""
 IDENTITY = "hits:identity"

@@ -2,7 +2,7 @@
 
 from services.log.admin import MoveMark, refuse_moved
 from services.log.errors import LogError
-from services.log.interface import ServerCheck
+from services.log.server_check import ServerCheck
 
 
 def moved_check(mark: MoveMark | None) -> list[ServerCheck]:

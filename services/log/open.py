@@ -52,7 +52,7 @@ def log_of(settings: Settings, *, url: str = "", answer_seconds: float = ANSWER_
     Raises SettingsError for a LUOT_LOG_URL that its driver cannot use.
     """
     try:
-        return open_log(
+        log = open_log(
             url or settings.log_at,
             partitions=settings.partitions,
             group=settings.group,
@@ -60,3 +60,5 @@ def log_of(settings: Settings, *, url: str = "", answer_seconds: float = ANSWER_
         )
     except ValueError as error:
         raise SettingsError(f"LUOT_LOG_URL: {error}") from None
+    log.require_replicas(settings.redis_replicas)
+    return log

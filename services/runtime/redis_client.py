@@ -4,12 +4,28 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+
+from services.model.sentinel_address import is_sentinel_url
+
+_OF_A_REPLICA = "WAIT cannot be used with replica instances"
 
 
 def connect(url: str, **options: Any) -> Redis:
-    """Return a client, not yet connected; `options` are those of Redis.from_url."""
-    client: Redis = Redis.from_url(url, **options)
+    """Return a client, not yet connected; `options` are those of Redis.from_url.
+
+    A new connection leads to whatever the host of the URL is then, or to the master that the
+    Sentinels of the URL name. Raises ValueError for a URL that cannot be used.
+    """
+    if is_sentinel_url(url):
+        # Most Redis have none: their code is loaded where it is wanted.
+        from services.runtime.redis_sentinel import master_pool
+
+        alone = options.pop("single_connection_client", False)
+        client = Redis(connection_pool=master_pool(url, **options), single_connection_client=alone)
+        client.auto_close_connection_pool = True
+    else:
+        client = Redis.from_url(url, **options)
     pool = client.connection_pool
     pool.connection_class = _translating(pool.connection_class)
     return client
@@ -49,10 +65,12 @@ async def shut_down(url: str) -> int | None:
 
 
 def _translating(kind: type[Any]) -> type[Any]:
-    """Return a class of connections that raises no RuntimeError.
+    """Return a class of connections that are lost where they lead to no master any more.
 
-    uvloop raises one when a transport is closed while a command is written. redis-py 8.1 lets it
-    through, past callers that only handle Redis errors.
+    A master that became a replica keeps its connections, and would refuse on them for ever.
+
+    Nor do they raise a RuntimeError. uvloop does when a transport is closed while a command is
+    written; redis-py 8.1 lets it through, past callers that only handle Redis errors.
     """
 
     class TranslatingConnection(kind):  # type: ignore[misc]
@@ -61,5 +79,14 @@ def _translating(kind: type[Any]) -> type[Any]:
                 await super().send_packed_command(*args, **kwargs)
             except RuntimeError as error:
                 raise RedisConnectionError(f"lost while a command was written: {error}") from error
+
+        async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return await super().read_response(*args, **kwargs)
+            except ResponseError as error:
+                if not (isinstance(error, ReadOnlyError) or str(error).startswith(_OF_A_REPLICA)):
+                    raise
+                await self.disconnect()
+                raise RedisConnectionError(f"READONLY {error}") from None
 
     return TranslatingConnection

@@ -10,7 +10,7 @@ from msgspec import Meta
 from services.api.settings import ApiSettings
 from services.settings import LogLevel, SettingsError, variables_of
 
-OWN_STORES = ("redis_url", "log_url", "clickhouse_url")
+OWN_STORES = ("redis_url", "redis_replicas", "log_url", "clickhouse_url")
 
 
 class UpSettings(ApiSettings, frozen=True, kw_only=True):

@@ -16,9 +16,11 @@ from services.log.open import log_driver, open_log
 from services.log.reach import reach_seconds
 from services.model.hit import Hit
 from services.model.partition import partition_of
+from services.model.sentinel_address import is_sentinel_url
 from tests.patience import rounds
 from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer, free_port
+from tests.servers.replicas import Watched
 
 PARTITIONS = 4
 SITE = "mytho"
@@ -26,9 +28,14 @@ PARTITION = partition_of(SITE, PARTITIONS)
 DIGEST = "d" * 64
 VISIBLE_SECONDS = 1.0
 
-SERVED = {"redis", "rediss", "unix", "kafka", "kafkas"}
+SERVED = {"redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "kafka", "kafkas"}
 """Schemes of a driver that needs a server; all others are opened at a name of their own."""
-SCHEMES = ["redis", "kafka", *(scheme for scheme in DRIVERS if scheme not in SERVED)]
+SCHEMES = [
+    "redis",
+    "redis+sentinel",
+    "kafka",
+    *(scheme for scheme in DRIVERS if scheme not in SERVED),
+]
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +50,26 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServ
         yield server
 
 
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    watched = Watched(tmp_path_factory.mktemp("watched"), servers=2, sentinels=1)
+    try:
+        yield watched.start()
+    finally:
+        watched.stop()
+
+
 @pytest.fixture(params=SCHEMES)
 def url(request: pytest.FixtureRequest) -> str:
     """Where an empty log is."""
     if request.param == "kafka":
         kafka: KafkaServer = request.getfixturevalue("kafka_server")
         return kafka.url(f"hits-{secrets.token_hex(4)}")
+    if request.param == "redis+sentinel":
+        watched: Watched = request.getfixturevalue("watched")
+        with watched.master.client() as client:
+            client.flushall()
+        return watched.url()
     if request.param != "redis":
         return f"{request.param}://{secrets.token_hex(4)}"
     server: RedisServer = request.getfixturevalue("redis_server")
@@ -60,6 +81,8 @@ def url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def log(url: str) -> AsyncIterator[Log]:
     log = open_log(url, partitions=PARTITIONS)
+    if is_sentinel_url(url):
+        log.require_replicas(1)
     yield log
     await log.close()
 

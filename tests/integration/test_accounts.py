@@ -29,34 +29,40 @@ NUMBERS = state_keys.NUMBERS
 SESSION = state_keys.session("s")
 
 Command = tuple[str, ...]
+HELD: list[Command] = [("PUBLISH", log_keys.HELD, ""), ("WAIT", "0", "1")]
+"""What asks whether replicas hold the log."""
 APPEND = "return redis.call('XADD', KEYS[1], '*', 'v', '1')"
 READ = "return redis.call('XRANGE', KEYS[1], '-', '+')"
 
 MAY: dict[str, list[Command]] = {
     "ingest": [
+        *HELD,
         ("EVAL", APPEND, "1", STREAM),
         ("SET", PRODUCER, "1"),
         ("SET", SALT, "s", "NX"),
         ("HGETALL", state_keys.SITES),
     ],
     "aggregator": [
+        *HELD,
         ("EVAL", READ, "1", STREAM),
         ("XTRIM", STREAM, "MINID", "0"),
         ("EVAL", "return redis.call('HSET', KEYS[1], '0', '1')", "1", COMMITS),
         ("HSET", state_keys.ONLINE, "mytho", "1:1"),
     ],
     "api": [
+        *HELD,
         ("EVAL", READ, "1", STREAM),
         ("HGETALL", COMMITS),
         ("HSET", NUMBERS, "mytho views", "1"),
         ("SET", SESSION, "s"),
     ],
-    "luot": [("HSET", COMMITS, "0", "1"), ("DEL", OWNER), ("INFO",)],
+    "luot": [*HELD, ("HSET", COMMITS, "0", "1"), ("DEL", OWNER), ("INFO",)],
     "exporter": [("INFO",), ("PING",)],
 }
 DESTROY: list[Command] = [
     *[("FLUSHALL",), ("FLUSHDB",), ("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")],
     *[("SHUTDOWN",), ("ACL", "LIST"), ("KEYS", "*"), ("MONITOR",)],
+    ("PUBLISH", "__sentinel__:hello", "127.0.0.1,1"),
     *[("REPLICAOF", "127.0.0.1", "1"), ("CLIENT", "KILL", "TYPE", "normal"), ("SAVE",)],
 ]
 MAY_NOT: dict[str, list[Command]] = {

@@ -62,6 +62,7 @@ class RedisServer(ServerProcess):
         self.directory = directory
         self.port = free_port()
         self.options = options
+        self.configuration = CONFIGURATION
         self.launcher: Sequence[str] = ()
         """What stands before the command, such as that of a MemoryGroup."""
         self._process = None
@@ -85,7 +86,7 @@ class RedisServer(ServerProcess):
             [
                 *self.launcher,
                 self.program,
-                str(CONFIGURATION),
+                str(self.configuration),
                 *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
                 *self.options,
             ],

@@ -45,20 +45,32 @@ class System:
         self, directory: Path, *, redis_options: Sequence[str] = (), **settings: str
     ) -> None:
         self.accounts = Accounts(directory)
-        self.redis = RedisServer(
-            directory / "redis", None, *self.accounts.redis_options, *redis_options
-        )
+        self.redis = self.make_redis(directory, *self.accounts.redis_options, *redis_options)
         self.clickhouse = ClickHouseServer(
             directory / "clickhouse", accounts=self.accounts.clickhouse
         )
 
         def service(role: str, **more: str) -> Service:
-            url = self.accounts.redis_url(role, self.redis.port)
+            url = self.redis_url(role)
             return Service(role, directory, **{"LUOT_REDIS_URL": url, **settings}, **more)
 
         self.ingest = service("ingest")
         self.aggregator = service("aggregator", **self.store_of("aggregator"))
         self.api = service("api", **self.store_of("api"), LUOT_ADMIN_TOKEN=TOKEN)
+
+    def make_redis(self, directory: Path, *options: str) -> RedisServer:
+        """Return the Redis, not yet started."""
+        return RedisServer(directory / "redis", None, *options)
+
+    def start_redis(self) -> None:
+        self.redis.start()
+
+    def stop_redis(self) -> None:
+        self.redis.stop()
+
+    def redis_url(self, role: str) -> str:
+        """Return the address of Redis for one of the accounts."""
+        return self.accounts.redis_url(role, self.redis.port)
 
     def store_of(self, role: str) -> dict[str, str]:
         """Return the setting of the store for one of the accounts."""
@@ -74,7 +86,7 @@ class System:
         )
 
     def start(self) -> "System":
-        self.redis.start()
+        self.start_redis()
         self.clickhouse.start()
         self.migrate()
         services = (self.api, self.ingest, self.aggregator)
@@ -88,7 +100,7 @@ class System:
         for service in (self.ingest, self.aggregator, self.api):
             service.stop()
         self.clickhouse.kill()
-        self.redis.stop()
+        self.stop_redis()
 
     def add_site(self, slug: str, **fields: Any) -> None:
         """Create a site where it is noon, and wait until ingest knows it."""

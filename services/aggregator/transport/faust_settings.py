@@ -16,6 +16,8 @@ class App(faust.App):
     partitions    how many partitions the topic has
     run_bytes     entries that follow one another come as one message of up to so many bytes;
                   0 is a message for each (see runs.py)
+    sentinel_url  where the Sentinels of the log are, if it has any; no URL to Faust, either
+    redis_replicas  how many replicas of Redis must hold what is read
     kafka_url     where the log is, if it is in Kafka; else Faust knows it
     """
 
@@ -24,6 +26,8 @@ class App(faust.App):
     partitions: int = 8
     run_bytes: int = 0
     kafka_url: str = ""
+    sentinel_url: str = ""
+    redis_replicas: int = 0
     lease_seconds: float = DEFAULT_LEASE_SECONDS
 
     def add_agent(self, name: str, topic: Any, read: Callable[[Any], Awaitable[None]]) -> None:
@@ -44,6 +48,8 @@ class App(faust.App):
         self.topics.beacon.add(agent)
 
     def _new_transport(self) -> Any:
+        if self.sentinel_url:
+            return self._behind_sentinels(self.conf.broker_consumer)
         if not self.kafka_url:
             return super()._new_transport()
         # Its client is not loaded for a log in Redis.
@@ -52,5 +58,12 @@ class App(faust.App):
         return Transport(self.conf.broker_consumer, self)
 
     def _new_producer_transport(self) -> Any:
+        if self.sentinel_url:
+            return self._behind_sentinels(self.conf.broker_producer)
         # One transport has one member of the group, and closes it.
         return self.transport if self.kafka_url else super()._new_producer_transport()
+
+    def _behind_sentinels(self, conf_url: Any) -> Any:
+        from services.aggregator.transport.redis import Transport
+
+        return Transport(conf_url, self)

@@ -13,6 +13,7 @@ from services.log.redis.errors import translated
 from services.log.redis.memory_headroom import WRITES_WHEN_FULL, memory_headroom
 from services.log.redis.positions import RedisPositions
 from services.log.redis.reader import RedisReader
+from services.log.redis.replicas import Replicas
 from services.model.partition import DEFAULT_PARTITIONS
 from services.runtime.redis_client import connect
 
@@ -47,6 +48,7 @@ end
 _WORKERS = f"""{WRITES_WHEN_FULL}
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], ARGV[4], '+inf')
 return redis.call('ZRANGE', KEYS[1], 0, -1)
 """
 _BURY = f"""{WRITES_WHEN_FULL}
@@ -60,6 +62,9 @@ FULL = 0.65
 Lower than the share at which imports wait, so that they can resume."""
 ROOMY = 0.6
 """Share below which early trimming stops."""
+ANSWER_SECONDS = 10.0
+CONNECT_SECONDS = 2.0
+"""How long Redis may take to answer, and a connection to it to be made."""
 
 
 class RedisBroker(Broker):
@@ -71,10 +76,18 @@ class RedisBroker(Broker):
         group: str,
         topic: str = keys.TOPIC,
         partitions: int = DEFAULT_PARTITIONS,
+        replicas: int = 0,
     ) -> None:
-        self._redis: Redis = connect(url, protocol=2, health_check_interval=30)
+        # A machine that is gone says nothing any more, also not that a connection is lost.
+        self._redis: Redis = connect(
+            url,
+            protocol=2,
+            health_check_interval=30,
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=CONNECT_SECONDS,
+        )
         super().__init__(
-            RedisReader(self._redis, partitions, topic),
+            RedisReader(self._redis, partitions, Replicas(replicas), topic),
             RedisPositions(self._redis, group, partitions, topic),
         )
         self._group = group
@@ -107,9 +120,11 @@ class RedisBroker(Broker):
         """See Broker."""
         key = keys.workers(self._group, self._topic)
         now = await self._reader.now()
-        gone = now - int(ttl * 1000)
+        lives = int(ttl * 1000)
+        # Who was alive after now was so by the clock of another master, which was ahead.
+        times = (str(at) for at in (now, now - lives, now + lives))
         with translated():
-            alive: Any = await self._redis.eval(_WORKERS, 1, key, worker, str(now), str(gone))
+            alive: Any = await self._redis.eval(_WORKERS, 1, key, worker, *times)
         return sorted(name.decode() for name in alive)
 
     async def owners(self, partitions: Collection[int]) -> dict[int, str]:
@@ -165,4 +180,10 @@ class Transport(faust_transport.Transport):
 
     def create_broker(self) -> Broker:
         """Return the log at the transport's URL."""
-        return RedisBroker(str(self.url[0]), group=self.app.conf.id, partitions=self.app.partitions)
+        app = self.app
+        return RedisBroker(
+            app.sentinel_url or str(self.url[0]),
+            group=app.conf.id,
+            partitions=app.partitions,
+            replicas=app.redis_replicas,
+        )

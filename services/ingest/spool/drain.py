@@ -13,7 +13,7 @@ from services.ingest.spool.folder import Folder
 from services.ingest.spool.records import SpoolRecord
 from services.ingest.spool.spool import Spool
 from services.log.entries import LogEntry
-from services.log.errors import LogError
+from services.log.errors import LogError, LogNotHeldError
 from services.log.interface import REMEMBERED_SECONDS, Log, LogProducer
 from services.runtime.clock import Clock
 from services.runtime.outage import Outage
@@ -114,6 +114,8 @@ class Drain:
                 await self._keep_up()
                 self._outage.ends()
             except _FAULTS as error:
+                if isinstance(error, LogNotHeldError):
+                    metrics.NOT_HELD.inc()
                 self._breaker.slow = False
                 self._outage.begins(error)
                 await self._own.abandon()

@@ -2,7 +2,7 @@
 
 from services.log.admin import refuse_moved
 from services.log.errors import LogRefusedError
-from services.log.interface import Log, LogProducer, ServerCheck
+from services.log.interface import Log, LogProducer
 from services.log.kafka.address import KafkaAddress
 from services.log.kafka.admin import KafkaAdmin, KafkaParts
 from services.log.kafka.cluster import KafkaCluster, notes_topic
@@ -17,6 +17,7 @@ from services.log.kafka.reader import KafkaReader
 from services.log.kafka.safety import DESCRIBE_LOG_DIRS, HITS, NOTES, lost_markers, unsafe
 from services.log.kafka.topic import KafkaTopic
 from services.log.moved import moved_check
+from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
 
 _IDENTITY = "identity"

@@ -4,7 +4,7 @@ from itertools import chain
 
 from services.log.admin import refuse_moved
 from services.log.errors import LogRefusedError
-from services.log.interface import Log, LogProducer, ServerCheck
+from services.log.interface import Log, LogProducer
 from services.log.memory.admin import MemoryAdmin
 from services.log.memory.clients import (
     MemoryImportLog,
@@ -13,6 +13,7 @@ from services.log.memory.clients import (
     MemoryReader,
 )
 from services.log.memory.server import SERVERS, MemoryServer
+from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
 
 

@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from services.log import keys
 from services.log.admin import refuse_moved
 from services.log.errors import LogError, LogRefusedError
-from services.log.interface import Log, LogProducer, ServerCheck
+from services.log.interface import Log, LogProducer
 from services.log.moved import moved_check
 from services.log.redis.admin import RedisAdmin
 from services.log.redis.errors import translated
@@ -21,6 +21,9 @@ from services.log.redis.memory_headroom import memory_headroom
 from services.log.redis.positions import RedisPositions
 from services.log.redis.producer import RedisProducer
 from services.log.redis.reader import RedisReader
+from services.log.redis.replicas import Replicas
+from services.log.redis.replication import replication
+from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
 from services.runtime.redis_client import connect
 
@@ -30,18 +33,25 @@ FULL = 0.7
 
 
 class RedisLog(Log):
-    """A log at `redis://`, `rediss://` or `unix://`."""
+    """A log at `redis://`, `rediss://` or `unix://`, or where Sentinels say."""
 
-    schemes = ("redis", "rediss", "unix")
+    schemes = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:
         super().__init__(url, partitions=partitions, group=group, answer_seconds=answer_seconds)
         # After a restart of Redis, pooled connections are dead: one immediate retry.
         self._redis = self._client(retries=1, answer_seconds=answer_seconds)
-        self.reader = RedisReader(self._redis, partitions)
-        self.positions = RedisPositions(self._redis, group, partitions)
-        self.imports = RedisImportLog(self._redis, partitions, self.reader, self.positions)
-        self.admin = RedisAdmin(self._redis, partitions, self._fits)
+        self._replicas = Replicas()
+        self.reader = RedisReader(self._redis, partitions, self._replicas)
+        self.positions = RedisPositions(self._redis, group, partitions, replicas=self._replicas)
+        self.imports = RedisImportLog(
+            self._redis, partitions, self._replicas, self.reader, self.positions
+        )
+        self.admin = RedisAdmin(self._redis, partitions, self._replicas, self._fits)
+
+    def require_replicas(self, number: int) -> None:
+        """See Log."""
+        self._replicas.needed = number
 
     def _client(self, *, retries: int, answer_seconds: float | None, alone: bool = False) -> Redis:
         return connect(
@@ -59,7 +69,7 @@ class RedisLog(Log):
             client = self._client(retries=0, answer_seconds=None, alone=True)
         else:
             client = self._client(retries=1, answer_seconds=answer_seconds)
-        return RedisProducer(client, self.partitions)
+        return RedisProducer(client, self.partitions, self._replicas)
 
     async def create(self) -> None:
         """See Log."""
@@ -123,7 +133,8 @@ class RedisLog(Log):
         with translated():
             info = await self._redis.info()
         left = moved_check(await self.admin.mark())
-        return [*_server(info), await self._fsync(), *left]
+        copies = replication(info, self._replicas.needed)
+        return [*_server(info), await self._fsync(), *copies, *left]
 
     async def _fsync(self) -> ServerCheck:
         try:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from services.log.interface import ServerCheck
 from services.log.kafka.cluster import MOST_BYTES
+from services.log.server_check import ServerCheck
 
 HITS = {
     # The log's own time, so that positions and times belong together.

@@ -13,9 +13,10 @@ from services.log.admin import Copy, KnownImport, KnownImports, LogAdmin, MoveMa
 from services.log.errors import LogError
 from services.log.import_names import SALT_SECONDS
 from services.log.interface import REMEMBERED_SECONDS
-from services.log.redis import entry_ids
+from services.log.redis import entry_ids, raw_pipeline
 from services.log.redis.errors import translated
 from services.log.redis.memory_headroom import WRITES_WHEN_FULL
+from services.log.redis.replicas import Replicas
 
 _LAST = "18446744073709551615-18446744073709551615"
 _CLOCK_SECONDS = 60
@@ -52,9 +53,16 @@ redis.call('XDEL', KEYS[1], redis.call('XADD', KEYS[1], '*', 'x', ''))
 class RedisAdmin(LogAdmin):
     """See LogAdmin."""
 
-    def __init__(self, redis: Redis, partitions: int, fits: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        partitions: int,
+        replicas: Replicas,
+        fits: Callable[[], Awaitable[None]],
+    ) -> None:
         self._redis = redis
         self._partitions = partitions
+        self._replicas = replicas
         self._fits = fits
 
     async def make(self) -> list[str]:
@@ -172,12 +180,13 @@ class RedisAdmin(LogAdmin):
 
     async def copy(self, partition: int, copies: Sequence[Copy]) -> int:
         """See LogAdmin."""
+        stream = keys.stream(partition)
+        adding: list[raw_pipeline.Command] = []
+        for each in copies:
+            fields = [part for pair in {**each.headers, "b": each.value}.items() for part in pair]
+            adding.append(("XADD", stream, "*", *fields))
         with translated():
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for each in copies:
-                    fields: Any = {**each.headers, "b": each.value}
-                    pipeline.xadd(keys.stream(partition), fields)
-                added = await pipeline.execute()
+            added = await self._replicas.send(self._redis, adding)
         return entry_ids.of_entry(added[-1]) + 1
 
 

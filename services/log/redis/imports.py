@@ -6,7 +6,7 @@ hash says exactly what is in the log, and a log that was lost has lost the hash 
 
 import secrets
 from collections.abc import Awaitable
-from typing import Any, cast
+from typing import cast
 
 from redis.asyncio import Redis
 
@@ -29,6 +29,7 @@ from services.log.interface import (
 from services.log.redis import entry_ids
 from services.log.redis.errors import translated
 from services.log.redis.memory_headroom import memory_headroom
+from services.log.redis.replicas import Replicas
 from services.model.partition import partition_of
 
 FULL = 0.75
@@ -61,10 +62,16 @@ class RedisImportLog(ImportLog):
     """See ImportLog."""
 
     def __init__(
-        self, redis: Redis, partitions: int, reader: LogReader, positions: LogPositions
+        self,
+        redis: Redis,
+        partitions: int,
+        replicas: Replicas,
+        reader: LogReader,
+        positions: LogPositions,
     ) -> None:
         self._redis = redis
         self._partitions = partitions
+        self._replicas = replicas
         self._reader = reader
         self._positions = positions
 
@@ -113,9 +120,10 @@ class RedisImportLog(ImportLog):
     ) -> tuple[ImportOutcome, int]:
         """See ImportLog."""
         partition, producer, key = self._keys(site, digest)
-        arguments: tuple[Any, ...] = (after, upto, batch.SCHEMA_VERSION, hits, producer, payload)
+        arguments = (after, upto, batch.SCHEMA_VERSION, hits, producer, payload)
+        append = ("EVAL", _APPEND, 2, keys.stream(partition), key, *arguments)
         with translated():
-            reply: Any = await self._redis.eval(_APPEND, 2, keys.stream(partition), key, *arguments)
+            [reply] = await self._replicas.send(self._redis, [append])
         return ImportOutcome(int(reply[0])), int(reply[1])
 
     async def counted(self, site: str, progress: ImportProgress) -> bool:

@@ -16,6 +16,7 @@ from services.log.interface import Extent, LogPositions
 from services.log.redis import entry_ids
 from services.log.redis.errors import translated
 from services.log.redis.memory_headroom import WRITES_WHEN_FULL
+from services.log.redis.replicas import Replicas
 
 _TRIMMED_ENTRIES = 100_000
 """How many are trimmed at a time, which keeps Redis busy for some milliseconds."""
@@ -49,8 +50,16 @@ log = logging.getLogger(__name__)
 class RedisPositions(LogPositions):
     """Committed positions are a hash, owners are keys that expire, times are in the entry ids."""
 
-    def __init__(self, redis: Redis, group: str, partitions: int, topic: str = keys.TOPIC) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        group: str,
+        partitions: int,
+        topic: str = keys.TOPIC,
+        replicas: Replicas | None = None,
+    ) -> None:
         self._redis = redis
+        self._replicas = replicas or Replicas()
         self._group = group
         self._partitions = partitions
         self._topic = topic
@@ -89,8 +98,10 @@ class RedisPositions(LogPositions):
     async def note_written(self, positions: Mapping[int, int]) -> None:
         """See LogPositions."""
         arguments = [str(number) for pair in positions.items() for number in pair]
+        key = keys.written(self._group, self._topic)
         with translated():
-            await self._run(_NOTE_WRITTEN, keys.written(self._group, self._topic), *arguments)
+            # With less, a host of the store that lags could be taken after a failover.
+            await self._replicas.send(self._redis, [("EVAL", _NOTE_WRITTEN, 1, key, *arguments)])
 
     async def forget_written(self) -> None:
         """See LogPositions."""

@@ -10,8 +10,8 @@ from redis.exceptions import NoScriptError, RedisError
 from services.log import keys
 from services.log.entries import LogEntry
 from services.log.interface import REMEMBERED_SECONDS, LogProducer
-from services.log.redis import raw_pipeline
 from services.log.redis.errors import translated
+from services.log.redis.replicas import Replicas
 
 # Each entry is written before its sequence. Redis runs a script atomically, so both are written or
 # neither, and none follows an entry that fails.
@@ -44,9 +44,10 @@ class RedisProducer(LogProducer):
     that were opened: a drain that is retried after a crash finds it, however much later that is.
     """
 
-    def __init__(self, redis: Redis, partitions: int) -> None:
+    def __init__(self, redis: Redis, partitions: int, replicas: Replicas) -> None:
         self._redis = redis
         self._partitions = partitions
+        self._replicas = replicas
         self._opened: set[str] = set()
 
     async def open(self, producer_id: str) -> dict[int, int]:
@@ -78,7 +79,7 @@ class RedisProducer(LogProducer):
         for entry in entries:
             run = runs.setdefault((entry.partition, entry.producer), [])
             run += (entry.version, entry.hits, entry.sequence, entry.payload)
-        await raw_pipeline.send(
+        await self._replicas.send(
             self._redis,
             [
                 (

@@ -15,8 +15,8 @@ from redis.exceptions import ResponseError
 Command = tuple[str | int | bytes, ...]
 
 
-async def send(redis: Redis, commands: Iterable[Command]) -> None:
-    """Send commands together and wait until all are answered.
+async def send(redis: Redis, commands: Iterable[Command]) -> list[Any]:
+    """Send commands together and return their replies, as Redis writes them.
 
     A client made with `single_connection_client` keeps its connection from one call to the next,
     and is used by one call at a time. Raises redis.exceptions.RedisError: the first error reply,
@@ -27,33 +27,35 @@ async def send(redis: Redis, commands: Iterable[Command]) -> None:
     packed = [pack(command) for command in commands]
     if not packed:
         # An empty write would stay in asyncio's buffer, and the connection would never close.
-        return
+        return []
     if redis.single_connection_client:
         await redis.initialize()
         assert redis.connection is not None, "initialize makes it"  # noqa: S101
-        await _retried(redis.connection, packed)
-        return
+        return await _retried(redis.connection, packed)
     pool = redis.connection_pool
     connection = await pool.get_connection()  # type: ignore[no-untyped-call]
     try:
-        await _retried(connection, packed)
+        return await _retried(connection, packed)
     finally:
         await pool.release(connection)
 
 
-async def _retried(connection: AbstractConnection, packed: list[bytes]) -> None:
-    await connection.retry.call_with_retry(
+async def _retried(connection: AbstractConnection, packed: list[bytes]) -> list[Any]:
+    replies: list[Any] = await connection.retry.call_with_retry(
         lambda: _exchange(connection, packed), lambda error: connection.disconnect(error=error)
     )
+    return replies
 
 
-async def _exchange(connection: Any, packed: list[bytes]) -> None:
+async def _exchange(connection: Any, packed: list[bytes]) -> list[Any]:
     await connection.send_packed_command(b"".join(packed), check_health=False)
     refused: ResponseError | None = None
+    replies: list[Any] = []
     for _ in packed:
         try:
-            await connection.read_response()
+            replies.append(await connection.read_response())
         except ResponseError as error:
             refused = refused or error
     if refused is not None:
         raise refused
+    return replies

@@ -9,8 +9,9 @@ from redis.asyncio import Redis
 from services.log import keys
 from services.log.admin import time_of
 from services.log.interface import READ_BYTES, LogReader, Record
-from services.log.redis import entry_ids
+from services.log.redis import entry_ids, raw_pipeline
 from services.log.redis.errors import translated
+from services.log.redis.replicas import Replicas
 
 _PAYLOAD = b"b"
 # One entry after the other: XREAD limits their number, and some are a thousand times as large as
@@ -37,11 +38,17 @@ class RedisReader(LogReader):
 
     A consumer group costs 84 bytes per entry and 40% of the read speed, and a partition with a
     single owner does not need one.
+
+    Where replicas must hold an entry, it is not seen before they do: it would be counted, lost with
+    the master, and appended again from a spool.
     """
 
-    def __init__(self, redis: Redis, partitions: int, topic: str = keys.TOPIC) -> None:
+    def __init__(
+        self, redis: Redis, partitions: int, replicas: Replicas, topic: str = keys.TOPIC
+    ) -> None:
         self._redis = redis
         self._partitions = partitions
+        self._replicas = replicas
         self._topic = topic
 
     async def read(
@@ -63,6 +70,9 @@ class RedisReader(LogReader):
                 blocking = max(1, int(wait * 1000))
                 reply: Any = await self._redis.xread(cast("Any", after), count=1, block=blocking)
                 found = {stream.decode(): entries for stream, entries in reply}
+                if found and self._replicas.needed:
+                    # Only now it is known what they must hold, and on which connection.
+                    found = await self._waiting(after, limit)
         return {
             streams[stream]: [_record(streams[stream], *entry) for entry in entries]
             for stream, entries in found.items()
@@ -71,10 +81,13 @@ class RedisReader(LogReader):
     async def _waiting(self, after: Mapping[str, str], limit: int) -> dict[str, list[_Entry]]:
         """Return the entries that are there, at most `limit` and a share of READ_BYTES of each."""
         share = READ_BYTES // len(after)
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for stream, entry in after.items():
-                pipeline.eval(_READ, 1, stream, entry, str(limit), str(share))
-            answers = await pipeline.execute()
+        reads: list[raw_pipeline.Command] = [
+            ("EVAL", _READ, 1, stream, entry, limit, share) for stream, entry in after.items()
+        ]
+        replies = await raw_pipeline.send(self._redis, [*reads, *self._replicas.commands])
+        answers = replies[: len(reads)]
+        if any(answers) and self._replicas.needed:
+            self._replicas.check(int(replies[-1]))
         return {
             stream: [
                 (entry, dict(zip(fields[::2], fields[1::2], strict=True)))

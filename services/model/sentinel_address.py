@@ -1,0 +1,77 @@
+"""The address of a Redis that Sentinels know by a name."""
+
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+PORT = 26379
+"""Where a Sentinel listens unless the URL says otherwise."""
+_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
+_OWN = ("sentinel_username", "sentinel_password")
+_EXAMPLE = "redis+sentinel://user:password@host:26379,host:26379,host:26379/name/0"
+
+
+def is_sentinel_url(url: str) -> bool:
+    """Tell whether a URL names Sentinels."""
+    return url.partition("://")[0] in _SCHEMES
+
+
+class SentinelAddress(msgspec.Struct, frozen=True):
+    """Where the Sentinels are, and what they call the Redis.
+
+    hosts     the Sentinels, to be asked in any order
+    name      under which they know the servers, a master and its replicas
+    server    the URL of a server, but for its host: it has user, password, database and options
+    username  and password of the Sentinels themselves; None where they ask for none
+    """
+
+    hosts: tuple[tuple[str, int], ...]
+    name: str
+    server: str
+    username: str | None
+    password: str | None
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Read `redis+sentinel://…`, or `rediss+sentinel://…` for TLS to Sentinels and servers.
+
+        Raises ValueError, whose message does not hold the URL: there may be a password.
+        """
+        scheme, _, rest = url.partition("://")
+        if scheme not in _SCHEMES:
+            raise ValueError(f"no URL of Sentinels; expected {_EXAMPLE}")
+        parts = urlsplit(f"//{rest}")
+        user, at, hosts = parts.netloc.rpartition("@")
+        name, _, database = parts.path.removeprefix("/").partition("/")
+        if not name:
+            raise ValueError(f"the URL of Sentinels has no name of a Redis; expected {_EXAMPLE}")
+        if not (database or "0").isdecimal():
+            raise ValueError(f"the database {database!r} is no number; expected {_EXAMPLE}")
+        # Not parse_qs: what is not ours is for the client to read.
+        options = [part.partition("=") for part in parts.query.split("&") if part]
+        own = {key: unquote(value) for key, _, value in options if key in _OWN}
+        others = "&".join("".join(option) for option in options if option[0] not in _OWN)
+        return cls(
+            hosts=tuple(_host(host) for host in hosts.split(",")),
+            name=unquote(name),
+            server=f"{_SCHEMES[scheme]}://{user}{at}sentinel/{database or 0}?{others}",
+            username=own.get(_OWN[0]),
+            password=own.get(_OWN[1]),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name!r} at " + ", ".join(f"{host}:{port}" for host, port in self.hosts)
+
+
+def _host(text: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    try:
+        host, port = parts.hostname, parts.port or PORT
+    except ValueError:
+        raise ValueError(
+            f"the Sentinel {text!r} has no port that is one; expected host:port"
+        ) from None
+    if not host:
+        raise ValueError(f"a Sentinel has no host; expected {_EXAMPLE}")
+    return host, port

@@ -93,10 +93,10 @@ class VisitsKeeper:
             name = next(iter(self._waiting))
             query, counted, days, found = self._waiting.pop(name)
             try:
+                await queries_ending.clear(self._store, name, self._version(-_GRACE_MS))
                 kept, version = 0, self._version()
                 for some in _at_once(days, found.held):
                     kept += await self._put_together(query, counted, some, found, version)
-                await queries_ending.clear(self._store, name, self._version(-_GRACE_MS))
                 log.info("put the visits of %d days of %s together", kept, query.site.slug)
             except StoreError as error:
                 log.warning(
@@ -147,14 +147,18 @@ class VisitsKeeper:
 def _at_once(days: Sequence[int], views: Mapping[int, int]) -> list[list[int]]:
     """Return days in parts that are put together at once, each in one month."""
     parts: list[list[int]] = []
+    part: list[int] = []
     seen = 0
     for day in days:
-        month = period_start(day, Grain.MONTH)
         of_day = views.get(day, 0)
-        is_full = seen + of_day > VIEWS_AT_ONCE or len(parts[-1:] and parts[-1]) >= DAYS_AT_ONCE
-        if not parts or is_full or period_start(parts[-1][0], Grain.MONTH) != month:
-            parts.append([])
-            seen = 0
-        parts[-1].append(day)
+        is_full = seen + of_day > VIEWS_AT_ONCE or len(part) == DAYS_AT_ONCE
+        if not part or is_full or _month(part[0]) != _month(day):
+            part, seen = [], 0
+            parts.append(part)
+        part.append(day)
         seen += of_day
     return parts
+
+
+def _month(day: int) -> int:
+    return period_start(day, Grain.MONTH)

@@ -15,7 +15,7 @@ from services.api.stats.measures import Counts
 from services.api.stats.queries_columns import columns_of, earlier, expression, fitting
 from services.api.stats.query import StatsQuery
 from services.api.stats.results import merge_counts
-from services.api.stats.spans import Hours, Span
+from services.api.stats.spans import Hours, Span, joined
 from services.model.calendar import to_day
 from services.store.interface import Store
 
@@ -230,19 +230,15 @@ def _begun(query: StatsQuery, coverage: Coverage, by: Property | None = None) ->
     """Return the statement that finds the visits, and with each its value of a property, if any.
 
     It is of the days of which raw hits alone tell them; '' where there is none. That of EXIT_PAGE
-    is the hash of the page of its last view, of others that of its first view.
-    A server of version 18.16 sorts with one thread what one statement has grouped: so there is one
-    for each half of the days.
+    is the hash of the page of its last view, of others that of its first view. A server of version
+    18.16 sorts with one thread what one statement has grouped: so there is one for each half of the
+    days.
     """
     others = queries_ended.other_days(coverage, query.span)
-    half, halves = sum(span.days for span in others) / 2, ([], [])
-    seen = 0
-    for span in others:
-        cut = min(max(span.first, span.first + round(half) - seen), span.last + 1)
-        seen += span.days
-        halves[0].extend([Span(span.first, cut - 1)] if cut > span.first else [])
-        halves[1].extend([Span(cut, span.last)] if cut <= span.last else [])
-    return " UNION ALL ".join(_begun_in(days, query, coverage, by) for days in halves if days)
+    days = [day for span in others for day in range(span.first, span.last + 1)]
+    middle = (len(days) + 1) // 2
+    halves = (joined(Span(day, day) for day in half) for half in (days[:middle], days[middle:]))
+    return " UNION ALL ".join(_begun_in(half, query, coverage, by) for half in halves if half)
 
 
 def _read_before(query: StatsQuery, coverage: Coverage) -> Coverage:

@@ -36,12 +36,17 @@ FROM ended_visits
 WHERE {where}
 GROUP BY key
 """
-_ENDS = "SELECT seen, cityHash64(toString(exit_path)) AS name FROM ended_visits WHERE {where}"
+# To an old server, what is made of a column of low cardinality alone is of another type than what
+# is made of raw hits, and cannot stand below it; with another column, or aggregated, it can.
+_ENDS = (
+    "SELECT seen, cityHash64(toString(exit_path)) + 0 * seen AS name FROM ended_visits"
+    " WHERE {where}"
+)
 _PAGES = """
-SELECT toString(exit_path) AS page
+SELECT any(exit_path) AS page
 FROM ended_visits
 WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND ({made})
-GROUP BY page
+GROUP BY exit_path
 """
 # Of hits that go back to their pages only the path changes: neither number nor position tells.
 _KNOWN = """

@@ -152,8 +152,8 @@ async def test_they_say_what_raw_hits_say_until_these_change(
             "SELECT toUInt16(day), position, idx FROM hits"
             " WHERE site = 'ended' AND visit = 1 ORDER BY day DESC, at LIMIT 1"
         )
-        key = {"site": [SITE.kept_as], "day": [day], "position": [position], "idx": [idx]}
-        await store.insert("corrected_hits", {**key, "run": ["0a"]})
+        hit = {"day": [day], "position": [position], "idx": [idx], "run": ["0a"]}
+        await store.insert("corrected_hits", {"site": [SITE.kept_as], **hit})
         await correct(store, "0a", "", day)
         assert await world.ended() == every - {day}
         await world.agree()

@@ -152,8 +152,9 @@ async def test_they_say_what_raw_hits_say_until_these_change(
             "SELECT toUInt16(day), position, idx FROM hits"
             " WHERE site = 'ended' AND visit = 1 ORDER BY day DESC, at LIMIT 1"
         )
-        hit = {"day": [day], "position": [position], "idx": [idx], "run": ["0a"]}
-        await store.insert("corrected_hits", {"site": [SITE.kept_as], **hit})
+        hit: dict[str, list[Any]] = {"site": [SITE.kept_as], "day": [day], "run": ["0a"]}
+        hit |= {"position": [position], "idx": [idx]}
+        await store.insert("corrected_hits", hit)
         await correct(store, "0a", "", day)
         assert await world.ended() == every - {day}
         await world.agree()
@@ -165,8 +166,9 @@ async def test_they_say_what_raw_hits_say_until_these_change(
         await world.agree()
 
         # What goes back to its page changes no key of a hit.
-        given = {"site": [SITE.kept_as], "path": ["/a"], "day": [DAYS.first + 1], "views": [0]}
-        await store.insert("returned_views", {**given, "visits": [0], "version": [1]})
+        given: dict[str, list[Any]] = {"site": [SITE.kept_as], "path": ["/a"], "version": [1]}
+        given |= {"day": [DAYS.first + 1], "views": [0], "visits": [0]}
+        await store.insert("returned_views", given)
         assert await world.ended() == every - {DAYS.first + 1}
         assert await world.together() == every
 

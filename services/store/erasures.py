@@ -25,6 +25,8 @@ TABLES = (
     "correction_entries",
     "corrected_hits",
     "moved_visits",
+    "ended_visits",
+    "ended_days",
     "import_counts",
     "imports",
     "share_links",

@@ -15,8 +15,8 @@ WHERE site IN %(sites)s
 GROUP BY site, position
 """
 
-_MARKS = ("corrected_hits", "moved_visits")
-"""Tables that say something of single hits, and go with them."""
+_MARKS = ("corrected_hits", "moved_visits", "ended_visits", "ended_days")
+"""Tables that say something of single hits or are made from them, and go with them."""
 
 _MONTHS = """
 SELECT DISTINCT partition

@@ -24,6 +24,8 @@ TABLES = [
     "correction_entries",
     "corrections",
     "counters",
+    "ended_days",
+    "ended_visits",
     "erasures",
     "hits",
     "import_counts",

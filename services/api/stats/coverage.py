@@ -14,6 +14,7 @@ class Coverage(NamedTuple):
     end      position behind the last batch that is counted; views from it on are left out
     taken    runs of the corrections whose hits are left out
     moved    runs that say which views begin a visit instead of others
+    ended    days of which the visits were put together before, each with the version of these
     """
 
     months: frozenset[int]
@@ -21,15 +22,37 @@ class Coverage(NamedTuple):
     end: int
     taken: Sequence[str] = ()
     moved: Sequence[str] = ()
+    ended: Mapping[int, int] = {}
 
 
 class FoundHits(NamedTuple):
     """What was found of a span of days.
 
-    held  how many views of each day are there
-    at    when, in seconds of a clock that is never set
+    held     how many views of each day are there
+    digests  of the hits of each day that may be among `coverage.ended`; none where there are few
+    at       when, in seconds of a clock that is never set
     """
 
     coverage: Coverage
     held: Mapping[int, int]
+    digests: Mapping[int, int]
     at: float
+
+    def gone(self, counted: Mapping[int, tuple[int, int]]) -> tuple[str, str]:
+        """Return what must be said where hits of days are missing, and how much of them is left.
+
+        Both are '' where none is: a day is held when its raw views are as many as its counter says.
+
+        counted  views and visits of each day that has any
+        """
+        views = {day: of_day for day, (of_day, _) in counted.items() if of_day}
+        held = self.held
+        missing = [day for day in views.keys() | held.keys() if views.get(day) != held.get(day)]
+        if not missing:
+            return "", ""
+        gone = f"the raw hits of {Span(min(missing), max(missing))}, which this needs, are gone"
+        left = sum(held.get(day, 0) for day in missing)
+        if not left:
+            return gone, "; they count nothing here"
+        whole = sum(views.get(day, 0) for day in missing)
+        return gone, f" in part: {left} of {whole} views of these days count here"

@@ -10,6 +10,7 @@ from datetime import date
 from itertools import combinations
 from typing import Any
 
+from services.api.stats import queries_ended
 from services.api.stats.coverage import Coverage, FoundHits
 from services.api.stats.queries_hits import days, source
 from services.api.stats.snapshot import Snapshot
@@ -24,8 +25,11 @@ GOOD_SECONDS = 10.0
 A page of the dashboard asks a dozen, and for many of them this takes as long as the answer.
 """
 
+LEAST_VIEWS = 200_000
+"""Of fewer, visits are put together from raw hits at once."""
+
 _COVERAGE = """
-SELECT _part_index, day, min(position), max(position), countIf(bot = 0 AND position < {end}{which})
+SELECT _part_index, day, min(position), max(position), countIf({counts}), sumIf(position, {counts})
 FROM hits
 WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
 GROUP BY _part_index, day
@@ -51,30 +55,53 @@ async def found(store: Store, site: str, span: Span, counted: Snapshot) -> Found
     now = time.monotonic()
     known = counted.found.get((site, span))
     if known is None or now - known.at > GOOD_SECONDS:
-        known = FoundHits(*await _look(store, site, span, counted), now)
+        known = FoundHits(*await look(store, site, span, counted), now)
         counted.found[site, span] = known
     return known
 
 
-async def _look(
-    store: Store, site: str, span: Span, counted: Snapshot
-) -> tuple[Coverage, dict[int, int]]:
+async def look(
+    store: Store, site: str, span: Span, counted: Snapshot, *, least: int | None = None
+) -> tuple[Coverage, dict[int, int], dict[int, int]]:
+    """Return what there is, how many views of each day, and digests, as FoundHits has them.
+
+    least  with fewer views than these there are no digests; LEAST_VIEWS where it is None
+    """
     end, taken = counted.position + 1, [row.run for row in counted.runs(span)]
     which = f" AND {corrections.is_taken(taken, within=False)}" if taken else ""
     parts: dict[int, tuple[int, int, date, date]] = {}
     held: dict[int, int] = defaultdict(int)
-    rows = await store.execute(_COVERAGE.format(end=end, which=which), days(site, span))
-    for part, day, lowest, highest, views_there in rows:
+    positions: dict[int, int] = defaultdict(int)
+    statement = _COVERAGE.format(counts=f"bot = 0 AND position < {end}{which}")
+    for part, day, lowest, highest, views_there, positions_there in await store.execute(
+        statement, days(site, span)
+    ):
         low, high, first, last = parts.get(part, (lowest, highest, day, day))
         parts[part] = (min(low, lowest), max(high, highest), min(first, day), max(last, day))
         if views_there:
             held[to_day(day)] += views_there
+            positions[to_day(day)] += positions_there
     months, doubled = parts_of(parts.values())
     moved = [row.run for row in counted.ledger if row.touches(*span)]
     if not moved or not await store.execute(_IS_MOVED, {**days(site, span), "runs": moved}):
         moved = []
     coverage = Coverage(months, doubled, end, taken, moved)
-    return coverage, await views(store, site, span, coverage) if doubled else dict(held)
+    if doubled:
+        held = defaultdict(int, await views(store, site, span, coverage))
+    if sum(held.values()) < (LEAST_VIEWS if least is None else least):
+        return coverage, dict(held), {}
+    ended, returned = await queries_ended.known(store, site, span)
+    digests = {
+        day: queries_ended.digest_of(held[day], of_day, day, counted, returned.get(day, 0))
+        for day, of_day in positions.items()
+        if not any(twice.holds(day) for twice in doubled)
+    }
+    good = {
+        day: ended[day][1]
+        for day, digest in digests.items()
+        if day in ended and ended[day][0] == digest
+    }
+    return coverage._replace(ended=queries_ended.few_pieces(good)), dict(held), digests
 
 
 def parts_of(rows: Iterable[Sequence[Any]]) -> tuple[frozenset[int], Sequence[Span]]:

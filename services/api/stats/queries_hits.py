@@ -215,10 +215,7 @@ def source(coverage: Coverage, columns: Sequence[str], condition: str) -> str:
 def _each_once(coverage: Coverage, columns: str, condition: str) -> str:
     if not coverage.doubled:
         return _HITS.format(columns=columns, final="", which=condition, end=coverage.end)
-    days = " OR ".join(
-        f"(day >= '{to_date(span.first)}' AND day <= '{to_date(span.last)}')"
-        for span in coverage.doubled
-    )
+    days = within(coverage.doubled)
     return " UNION ALL ".join(
         _HITS.format(
             columns=columns,
@@ -235,6 +232,13 @@ def _hits(query: StatsQuery, coverage: Coverage, columns: Sequence[str] = ()) ->
     bots = "" if Measure.BOTS in query.measures else " AND bot = 0"
     names = list(dict.fromkeys(("day", "visitor", "visit", "bot", *columns)))
     return source(coverage, names, f"{bots} AND {condition}{earlier(query.until_ms)}")
+
+
+def within(days: Sequence[Span]) -> str:
+    """Return the condition that a hit is of one of these days."""
+    return " OR ".join(
+        f"(day >= '{to_date(span.first)}' AND day <= '{to_date(span.last)}')" for span in days
+    )
 
 
 def parameters(query: StatsQuery) -> dict[str, Any]:

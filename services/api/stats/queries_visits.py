@@ -4,17 +4,19 @@ A visit belongs to the day, the page, the source… of its first view. The visit
 the site's midnight, so a visit ends there at the latest.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from services.api.stats import queries_ended
 from services.api.stats import queries_hits as hits
 from services.api.stats.coverage import Coverage
 from services.api.stats.filters import Property
 from services.api.stats.measures import Counts
 from services.api.stats.queries_columns import columns_of, earlier, expression, fitting
 from services.api.stats.query import StatsQuery
-from services.api.stats.spans import Hours, Span
-from services.model.calendar import to_date, to_day
+from services.api.stats.results import merge_counts
+from services.api.stats.spans import Hours, Span, joined
+from services.model.calendar import to_day
 from services.store.interface import Store
 
 # Each view is one number, a `moment`: who it was, the time, whether it goes on with a visit, and
@@ -25,19 +27,40 @@ from services.store.interface import Store
 # the visitor's hash as has room, with the group 40 bits; of 100,000 visitors of a day, two are one
 # here every 200 days. Lambdas take arrays as arguments only, because ClickHouse 18.16 does not see
 # the columns that they would capture.
-_GROUPS = 64
+GROUPS = 64
 """Of the visitors of a day, a power of two: the more, the less there is to sort in each."""
 _DAY_MS = 86_400_000
 _NEAR = f"(toUInt64(day) * {_DAY_MS} - {_DAY_MS})"
 """A midnight in ms that is before the day in every zone, and less than 28 bits before its end."""
 _TIME = (1 << 28) - 1
-_WHO = 1 << 30
+WHO = 1 << 30
 """The place of the visitor, left of the time, which is left of 2 bits."""
-_MOMENT = (
-    f"bitShiftLeft(intDiv(visitor, {_GROUPS}), 30)"
+MOMENT = (
+    f"bitShiftLeft(intDiv(visitor, {GROUPS}), 30)"
     f" + bitAnd(toUInt64(at - {_NEAR}), {_TIME}) * 4 + (visit != 1) * 2 + fits"
 )
+SEEN = f"cityHash64(day, shared, intDiv(began, {WHO}))"
+"""Who it was that began a visit."""
 _AT = f"(bitAnd(intDiv({{moment}}, 4), {_TIME}) + {_NEAR})"
+
+BEGUN = """
+SELECT
+    day, shared, moments, firsts, arrayPushBack(arrayPopFront(firsts), toUInt8(1)) AS lasts,
+    {passed}
+FROM (
+    SELECT
+        day,
+        shared,
+        moments,
+        {passed},
+        arrayMap(
+            (moment, before) -> bitAnd(moment, 2) = 0 OR bitXor(moment, before) >= {who},
+            moments,
+            arrayPushFront(arrayPopBack(moments), toUInt64(0))) AS firsts
+    FROM ({moments})
+)
+"""
+"""Of moments in order, which of them begin a visit and which end one; the columns `passed` too."""
 
 _BEGUN = """
 SELECT
@@ -46,33 +69,19 @@ SELECT
     arrayFilter((moment, first) -> first, moments, firsts) AS begun,
     arrayFilter((moment, last) -> last, moments, lasts) AS over,
     {named} AS named
+FROM ({ends})
+"""
+
+_MOMENTS = """
+SELECT day, shared, arraySort(unsorted) AS moments, {names} AS names
 FROM (
     SELECT
-        day, shared, moments, names, firsts,
-        arrayPushBack(arrayPopFront(firsts), toUInt8(1)) AS lasts
-    FROM (
-        SELECT
-            day,
-            shared,
-            moments,
-            names,
-            arrayMap(
-                (moment, before) -> bitAnd(moment, 2) = 0 OR bitXor(moment, before) >= {who},
-                moments,
-                arrayPushFront(arrayPopBack(moments), toUInt64(0))) AS firsts
-        FROM (
-            SELECT day, shared, arraySort(unsorted) AS moments, {names} AS names
-            FROM (
-                SELECT
-                    day,
-                    bitAnd(visitor, {last_group}) AS shared,
-                    groupArray({moment}) AS unsorted,
-                    {collected} AS collected
-                FROM ({hits})
-                GROUP BY day, shared
-            )
-        )
-    )
+        day,
+        bitAnd(visitor, {last_group}) AS shared,
+        groupArray({moment}) AS unsorted,
+        {collected} AS collected
+    FROM ({hits})
+    GROUP BY day, shared
 )
 """
 
@@ -117,25 +126,33 @@ GROUP BY key
 # Each page is known by a hash while visits are put together: that is little to sort and to keep.
 # Its path is added after that, as a row without visits.
 _PAGE_HASH = "cityHash64(path) AS page_hash"
+_ENDS = """
+SELECT {who} AS seen, name
+FROM (
+    SELECT day, shared, began, name
+    FROM ({begun})
+    ARRAY JOIN begun AS began, named AS name
+)
+WHERE {counts}
+"""
+_PAGES = """
+SELECT path AS page
+FROM hits
+WHERE site = %(site)s AND ({days}) AND bot = 0
+"""
 _ENDED = """
 SELECT path AS name, ended_there AS pageviews, ended_there AS visits,
     least(seen, ended_there) AS visitors, toUInt64(0) AS bots
 FROM (
     SELECT max(known) AS path, sum(ended) AS ended_there, sum(seen_there) AS seen
     FROM (
-        SELECT '' AS known, name AS page_hash, count() AS ended, {seen} AS seen_there
-        FROM (
-            SELECT day, shared, began, name
-            FROM ({begun})
-            ARRAY JOIN begun AS began, named AS name
-        )
-        WHERE {counts}
+        SELECT '' AS known, name AS page_hash, count() AS ended, {seen_there} AS seen_there
+        FROM ({ends})
         GROUP BY name
         UNION ALL
-        SELECT any(path) AS known, cityHash64(path) AS page_hash, toUInt64(0) AS ended,
+        SELECT any(page) AS known, cityHash64(page) AS page_hash, toUInt64(0) AS ended,
             toUInt64(0) AS seen_there
-        FROM hits
-        WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND bot = 0
+        FROM ({pages})
         GROUP BY page_hash
     )
     GROUP BY page_hash
@@ -151,11 +168,19 @@ def ended(query: StatsQuery, coverage: Coverage) -> str:
     Its parameters are those of `ended_parameters`.
     """
     shown, _ = fitting(query.shown_pages if query.hides else (), "shown_")
-    seen = f"uniqCombined(cityHash64(day, shared, intDiv(began, {_WHO})))"
+    ends, pages = [], []
+    coverage = _read_before(query, coverage)
+    if begun := _begun(query, coverage, Property.EXIT_PAGE):
+        ends.append(_ENDS.format(who=SEEN, begun=begun, counts=_TAIL["counts"]))
+        others = queries_ended.other_days(coverage, query.span)
+        pages.append(_PAGES.format(days=hits.within(others)))
+    if coverage.ended:
+        ends.append(queries_ended.ends(query, coverage))
+        pages.append(queries_ended.pages(coverage))
     return _ENDED.format(
-        counts=_TAIL["counts"],
-        seen=f"toUInt64({seen if query.wants(hits.VISITORS) else 0})",
-        begun=_begun(query, coverage, Property.EXIT_PAGE),
+        seen_there=f"toUInt64({'uniqCombined(seen)' if query.wants(hits.VISITORS) else 0})",
+        ends=" UNION ALL ".join(ends),
+        pages=" UNION ALL ".join(pages),
         shown=shown,
     )
 
@@ -168,8 +193,12 @@ def ended_parameters(query: StatsQuery) -> dict[str, Any]:
 
 async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[int, Counts]:
     """Return how long the visits were that began on each day."""
-    lengths = await _read(store, query, _BY_DAY.format(**_TAIL, begun=_begun(query, coverage)))
-    return {to_day(day): counts for day, counts in lengths.items()}
+    coverage = _read_before(query, coverage)
+    lengths = await queries_ended.by_day(store, query, coverage)
+    if begun := _begun(query, coverage):
+        rows = await _read(store, query, _BY_DAY.format(**_TAIL, begun=begun))
+        lengths |= {to_day(day): counts for day, counts in rows.items()}
+    return lengths
 
 
 async def by_hour(
@@ -177,7 +206,9 @@ async def by_hour(
 ) -> dict[int, Counts]:
     """Return how long the visits were that began in each hour, by its index."""
     key = hits.HOUR.format(at=_AT.format(moment="began"))
-    statement = _BY_KEY.format(**_TAIL, key=key, begun=_begun(query, coverage))
+    # What was put together before knows no hours, and these are of a few days.
+    begun = _begun(query, coverage._replace(ended={}))
+    statement = _BY_KEY.format(**_TAIL, key=key, begun=begun)
     return await _read(store, query, statement, hits.clock(hours))
 
 
@@ -187,35 +218,47 @@ async def of_values(
     """Return how long the visits were whose first view has one of these values."""
     if not names:
         return {}
-    begun = _begun(query, coverage, by)
-    lengths = await _read(store, query, _BY_KEY.format(**_TAIL, key="name", begun=begun))
+    coverage = _read_before(query, coverage)
+    lengths = await queries_ended.of_values(store, query, coverage, by)
+    if begun := _begun(query, coverage, by):
+        statement = _BY_KEY.format(**_TAIL, key="name", begun=begun)
+        merge_counts(lengths, await _read(store, query, statement))
     return {name: lengths[name] for name in names if name in lengths}
 
 
 def _begun(query: StatsQuery, coverage: Coverage, by: Property | None = None) -> str:
     """Return the statement that finds the visits, and with each its value of a property, if any.
 
-    That of EXIT_PAGE is the hash of the page of its last view, of others that of its first view.
-    A server of version 18.16 sorts with one thread what one statement has grouped: so there is one
-    for each half of the days.
+    It is of the days of which raw hits alone tell them; '' where there is none. That of EXIT_PAGE
+    is the hash of the page of its last view, of others that of its first view. A server of version
+    18.16 sorts with one thread what one statement has grouped: so there is one for each half of the
+    days.
     """
-    first, last = query.span
-    middle = (first + last) // 2
-    halves = [Span(first, middle), Span(middle + 1, last)] if middle < last else [query.span]
-    return " UNION ALL ".join(_begun_in(days, query, coverage, by) for days in halves)
+    others = queries_ended.other_days(coverage, query.span)
+    days = [day for span in others for day in range(span.first, span.last + 1)]
+    middle = (len(days) + 1) // 2
+    halves = (joined(Span(day, day) for day in half) for half in (days[:middle], days[middle:]))
+    return " UNION ALL ".join(_begun_in(half, query, coverage, by) for half in halves if half)
 
 
-def _begun_in(days: Span, query: StatsQuery, coverage: Coverage, by: Property | None) -> str:
+def _read_before(query: StatsQuery, coverage: Coverage) -> Coverage:
+    """Return what there is for a query: of a part of a day, nothing was put together before."""
+    return coverage if query.until_ms is None else coverage._replace(ended={})
+
+
+def _begun_in(
+    days: Sequence[Span], query: StatsQuery, coverage: Coverage, by: Property | None
+) -> str:
     fits, _ = fitting(query.filters)
-    within = f"day >= '{to_date(days.first)}' AND day <= '{to_date(days.last)}'"
-    within += earlier(query.until_ms)
+    of_days = f"({hits.within(days)}){earlier(query.until_ms)}"
     is_at_end = by is Property.EXIT_PAGE
     columns = [
         "day",
         "visitor",
         "at",
         "visit",
-        f"({fits}) AS fits",
+        # An old server takes no constant from one half of hits that are read in two ways.
+        f"materialize({fits}) AS fits",
         *([_PAGE_HASH] if is_at_end else columns_of(by) if by else []),
     ]
     collected, names, named = "0", "collected", "begun"
@@ -227,15 +270,14 @@ def _begun_in(days: Span, query: StatsQuery, coverage: Coverage, by: Property | 
     if is_at_end:
         collected = f"groupArray({_PAGE_HASH.rpartition(' AS ')[2]})"
         named = "arrayFilter((name, last) -> last, names, lasts)"
-    return _BEGUN.format(
-        who=_WHO,
-        last_group=_GROUPS - 1,
-        moment=_MOMENT,
+    moments = _MOMENTS.format(
+        last_group=GROUPS - 1,
+        moment=MOMENT,
         collected=collected,
         names=names,
-        named=named,
-        hits=hits.source(coverage, columns, f" AND bot = 0 AND visitor != 0 AND {within}"),
+        hits=hits.source(coverage, columns, f" AND bot = 0 AND visitor != 0 AND {of_days}"),
     )
+    return _BEGUN.format(named=named, ends=BEGUN.format(passed="names", who=WHO, moments=moments))
 
 
 async def _read(

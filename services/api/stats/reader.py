@@ -16,6 +16,7 @@ from msgspec import structs
 from services.api.counter import queries as counter_queries
 from services.api.stats import opening, queries_coverage, queries_hits, queries_visits, snapshot
 from services.api.stats.coverage import Coverage
+from services.api.stats.ending import VisitsKeeper
 from services.api.stats.filters import OF_PATHS, Property
 from services.api.stats.measures import COUNTED, LENGTHS, Counts, Measure
 from services.api.stats.opening import Opening
@@ -72,9 +73,11 @@ class StatsReader:
         store: Store,
         limits: Limits = LIMITS,
         parts: Callable[[Site], Sequence[Site]] = lambda site: (site,),
+        keeper: VisitsKeeper | None = None,
     ) -> None:
-        """`parts` returns a site and those that are merged into it."""
+        """`parts` returns a site and those that are merged into it; `keeper` gets what is found."""
         self._parts = parts
+        self._keeper = keeper
         self._store = store.limited(limits)
         self._limits = limits
         self._turns = Turns(limits.calls, MOST_WAITING, MOST_WAITING_OF_ONE)
@@ -297,20 +300,13 @@ class StatsReader:
 
         A day is held when its raw views are as many as its counter says.
         """
-        kept_as, span = query.site.kept_as, query.span
-        coverage, held, _ = await queries_coverage.found(self._store, kept_as, span, counted)
-        views = {day: of_day for day, (of_day, _) in counted.within(span).items() if of_day}
-        missing = [day for day in views.keys() | held.keys() if views.get(day) != held.get(day)]
-        if not missing:
-            return coverage, []
-        gone = f"the raw hits of {Span(min(missing), max(missing))}, which this needs, are gone"
-        if not coverage.months and not partly:
+        found = await queries_coverage.found(self._store, query.site.kept_as, query.span, counted)
+        if self._keeper is not None:
+            self._keeper.offer(query.site, query.span, counted, found)
+        gone, left = found.gone(counted.within(query.span))
+        if gone and not found.coverage.months and not partly:
             raise HitsGoneError(gone)
-        left = sum(held.get(day, 0) for day in missing)
-        if not left:
-            return coverage, [f"{gone}; they count nothing here"]
-        whole = sum(views.get(day, 0) for day in missing)
-        return coverage, [f"{gone} in part: {left} of {whole} views of these days count here"]
+        return found.coverage, [f"{gone}{left}"] if gone else []
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Store]:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from services.api.access.authenticator import authenticator
 from services.api.access.principal import Principal
+from services.api.stats.ending import VisitsKeeper
 from services.api.stats.reader import LIMITS, StatsReader
 from services.model.site import Site
 from services.store.interface import Limits, Store
@@ -39,7 +40,10 @@ class StatsReaders:
         parts: Callable[[Site], Sequence[Site]] = lambda site: (site,),
     ) -> None:
         """`parts` returns a site and those that are merged into it."""
-        self._readers = {of: StatsReader(store, each, parts) for of, each in limits.items()}
+        self.keeper = VisitsKeeper(store)
+        self._readers = {
+            of: StatsReader(store, each, parts, self.keeper) for of, each in limits.items()
+        }
 
     def of(self, who: Principal | None, request: Request) -> StatsReader:
         """Return the reader for who asks; strangers are told apart by their network."""
@@ -51,4 +55,5 @@ class StatsReaders:
 
     async def close(self) -> None:
         """Close the sessions."""
+        await self.keeper.close()
         await asyncio.gather(*(reader.close() for reader in self._readers.values()))

@@ -1,0 +1,163 @@
+"""The statements that read visits of days that are over, which were put together before.
+
+They say what those of `queries_visits` say, to the last digit, and have not to sort a view. Which
+days they may be read of is found with the raw hits: see `queries_coverage`.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.api.stats import queries_hits as hits
+from services.api.stats.coverage import Coverage
+from services.api.stats.filters import Property
+from services.api.stats.measures import Counts
+from services.api.stats.queries_columns import expression, fitting
+from services.api.stats.queries_hits import within
+from services.api.stats.query import StatsQuery
+from services.api.stats.snapshot import Snapshot
+from services.api.stats.spans import Span, joined
+from services.model.calendar import to_day
+from services.store.interface import Store
+
+MOST_PIECES = 200
+"""So many times days that are over and others may alternate: all that is in each statement."""
+_WHERE = "site = %(site)s AND day >= %(first)s AND day <= %(last)s AND ({made}) AND {fits}"
+_BY_DAY = """
+SELECT day, count(), toUInt64(sum(is_bounce)), toInt64(sum(ms))
+FROM ended_visits
+WHERE {where}
+GROUP BY day
+"""
+_BY_KEY = """
+SELECT toString({name}) AS key, count(), toUInt64(sum(is_bounce)), toInt64(sum(ms))
+FROM ended_visits
+WHERE {where}
+GROUP BY key
+"""
+# To an old server, what is made of a column of low cardinality alone is of another type than what
+# is made of raw hits, and cannot stand below it; with another column, or aggregated, it can.
+_ENDS = (
+    "SELECT seen, cityHash64(toString(exit_path)) + 0 * seen AS name FROM ended_visits"
+    " WHERE {where}"
+)
+_PAGES = """
+SELECT any(exit_path) AS page
+FROM ended_visits
+WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND ({made})
+GROUP BY exit_path
+"""
+# Of hits that go back to their pages only the path changes: neither number nor position tells.
+_KNOWN = """
+SELECT day, argMax(digest, version), max(version), toUInt64(0)
+FROM ended_days
+WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
+GROUP BY day
+UNION ALL
+SELECT day, toUInt64(0), toUInt64(0), max(version)
+FROM returned_views
+WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
+GROUP BY day
+"""
+
+
+async def known(
+    store: Store, site: str, span: Span
+) -> tuple[dict[int, tuple[int, int]], dict[int, int]]:
+    """Return of each day the digest and the version of its visits, and of its returned views."""
+    ended: dict[int, tuple[int, int]] = {}
+    returned: dict[int, int] = {}
+    for date, digest, version, returned_version in await store.execute(
+        _KNOWN, hits.days(site, span)
+    ):
+        if version:
+            ended[to_day(date)] = (digest, version)
+        if returned_version:
+            returned[to_day(date)] = returned_version
+    return ended, returned
+
+
+def digest_of(views: int, positions: int, day: int, counted: Snapshot, returned: int) -> int:
+    """Return what changes when the visits of a day may be others, as 64 bits, never 0.
+
+    Hits come, and are taken back by corrections; none ever leaves alone.
+
+    positions  the sum of those of its views
+    returned   the version of what was given back to its pages; 0 where nothing was
+    """
+    runs = sorted(row.run for row in counted.ledger if row.touches(day, day))
+    text = " ".join([str(views), str(positions % 2**64), str(returned), *runs])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) or 1
+
+
+def other_days(coverage: Coverage, span: Span) -> list[Span]:
+    """Return the days of a span of which raw hits alone tell the visits, in order."""
+    ended = coverage.ended
+    return joined(Span(day, day) for day in range(span.first, span.last + 1) if day not in ended)
+
+
+async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[int, Counts]:
+    """Return how long the visits were that began on each of the days that are over."""
+    rows = await _read(store, query, coverage, _BY_DAY.format(where=_where(query, coverage)))
+    return {to_day(day): counts for day, counts in rows}
+
+
+async def of_values(
+    store: Store, query: StatsQuery, coverage: Coverage, by: Property
+) -> dict[str, Counts]:
+    """Return how long the visits were, by what their first view has of a property."""
+    statement = _BY_KEY.format(name=expression(by), where=_where(query, coverage))
+    return dict(await _read(store, query, coverage, statement))
+
+
+def ends(query: StatsQuery, coverage: Coverage) -> str:
+    """Return the statement of a row a visit: who it was, and the hash of the page it ended on."""
+    return _ENDS.format(where=_where(query, coverage))
+
+
+def pages(coverage: Coverage) -> str:
+    """Return the statement of the pages that visits ended on; its parameters are those of hits."""
+    return _PAGES.format(made=_made(coverage))
+
+
+def _where(query: StatsQuery, coverage: Coverage) -> str:
+    fits, _ = fitting(query.filters)
+    return _WHERE.format(made=_made(coverage), fits=fits)
+
+
+def _made(coverage: Coverage) -> str:
+    """Return the condition of the visits to read: of each day one version of them."""
+    return " OR ".join(
+        f"(version - toUInt64(day) = {run} AND ({within(days)}))"
+        for run, days in _by_run(coverage.ended).items()
+    )
+
+
+def _by_run(ended: Mapping[int, int]) -> dict[int, list[Span]]:
+    """Return which days each run put together: what it made of a day has its number plus the day.
+
+    So all statements are short: most days were put together at once.
+    """
+    runs: dict[int, list[Span]] = defaultdict(list)
+    for day, version in ended.items():
+        runs[version - day].append(Span(day, day))
+    return {run: joined(days) for run, days in runs.items()}
+
+
+def few_pieces(ended: Mapping[int, int]) -> Mapping[int, int]:
+    """Return the same days; none where they are in more than MOST_PIECES."""
+    pieces = sum(len(days) for days in _by_run(ended).values())
+    return ended if pieces <= MOST_PIECES else {}
+
+
+async def _read(
+    store: Store, query: StatsQuery, coverage: Coverage, statement: str
+) -> Sequence[tuple[Any, Counts]]:
+    if not coverage.ended:
+        return []
+    parameters: Mapping[str, Any] = hits.parameters(query)
+    return [
+        (key, Counts(measured=visits, bounces=bounces, ms=ms))
+        for key, visits, bounces, ms in await store.execute(statement, parameters)
+    ]

@@ -112,7 +112,10 @@ def examine_parts(
     except FormatError as error:
         raise AccessLogError(f"{path}: {error}") from None
     except DAMAGED as error:
-        raise AccessLogError(f"{path} cannot be read: {error}; expected an access log") from None
+        raise AccessLogError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error};"
+            " expected an access log"
+        ) from None
     if max(seen.last_at, seen.newest) < 0:
         raise AccessLogError(_unknown(path, lines))
     if not options.unreadable and seen.unreadable > MAX_UNREADABLE * seen.requests:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.cli.connection import Admin
-from services.cli.language import said
+from services.cli.language import grouped, said
 from services.cli.terminal import confirm, say
 
 WAIT_SECONDS = 120.0
@@ -41,4 +41,4 @@ def _described(kept: dict[str, Any]) -> str:
         ("corrections", "corrections"),
         ("imports", "imports"),
     )
-    return ", ".join(f"{kept[field]:,} {said(name)}" for field, name in counts)
+    return ", ".join(f"{grouped(kept[field])} {said(name)}" for field, name in counts)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.access_log.upload import FileResult
-from services.cli.language import said
+from services.cli.language import grouped, said
 from services.cli.terminal import say, show_json
 
 
@@ -35,8 +35,9 @@ def _table(results: Sequence[FileResult], dry_run: bool) -> Table:
         if result.begun == "done" and not result.lines:
             continue
         table.add_row(f"  {said('format')}", result.format)
-        table.add_row("  " + said("reader's address from"), result.address)
-        table.add_row(f"  {said('addresses, days')}", f"{result.addresses:,}, {result.days:,}")
+        table.add_row("  " + said("reader's address from"), said(result.address))
+        counts = f"{grouped(result.addresses)}, {grouped(result.days)}"
+        table.add_row(f"  {said('addresses, days')}", counts)
         if result.hosts:
             table.add_row(f"  {said('hosts')}", _hosts(result.hosts))
         rows = {"lines": result.lines, "pages of people": result.pages, "visits": result.visits}
@@ -45,17 +46,18 @@ def _table(results: Sequence[FileResult], dry_run: bool) -> Table:
         if result.sent != result.pages + result.downloads and not dry_run:
             rows["sent now"] = result.sent
         for name, value in rows.items():
-            table.add_row(f"  {said(name)}", f"{value:,}")
+            table.add_row(f"  {said(name)}", grouped(value))
         for name, value in result.left_out.most_common():
-            table.add_row(f"  {said(f'left out: {name}')}", f"{value:,}", style="dim")
+            table.add_row(f"  {said(f'left out: {name}')}", grouped(value), style="dim")
         if result.unsorted:
             late = said("out of order, visits may be cut in two")
-            table.add_row(f"  {late}", f"{result.unsorted:,}")
+            table.add_row(f"  {late}", grouped(result.unsorted))
         table.add_section()
     return table
 
 
 def _hosts(hosts: dict[str, int], most: int = 3) -> str:
-    named = [f"{host or said('none')} ({lines:,})" for host, lines in list(hosts.items())[:most]]
+    shown = list(hosts.items())[:most]
+    named = [f"{host or said('none')} ({grouped(lines)})" for host, lines in shown]
     more = said(f"and {len(hosts) - most} more") if len(hosts) > most else ""
     return f"{', '.join(named)} {more}".rstrip()

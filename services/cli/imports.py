@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.connection import Admin, Data, connected
-from services.cli.language import said
+from services.cli.language import grouped, said
 from services.cli.terminal import Json, Yes, confirm, fail, say, show_json, table, when
 
 app = typer.Typer(help="List the access logs that were imported into a site, and undo imports.")
@@ -39,15 +39,15 @@ def imports(
         show_json(found)
         return
     table(
-        ("id", "file", "first line", "last line", "lines", "views", "state", "by", "when"),
+        ("id", "file", "first line", "last line", "lines", "hits", "state", "by", "when"),
         (
             (
                 one["digest"][:_ID_LETTERS],
                 one["file"],
                 when(one["first_at"]),
                 when(one["last_at"]),
-                f"{one['lines']:,}",
-                f"{one['hits']:,}",
+                grouped(one["lines"]),
+                grouped(one["hits"]),
                 _state(one),
                 one["author"],
                 when(one["begun_at"]),
@@ -129,7 +129,8 @@ def _preview(found: dict[str, Any], as_json: bool) -> None:
     span = f", {days[0]['day']} – {days[-1]['day']}" if days else ""
     say(f"{found['file']}: -{found['views']:,} views, -{found['visits']:,} visits{span}")
     if found["pages"]:
-        table(("page", "views"), [(one["path"], f"-{one['views']:,}") for one in found["pages"]])
+        gone = [(one["path"], f"-{grouped(one['views'])}") for one in found["pages"]]
+        table(("page", "views"), gone)
     measures = list(found["numbers"])
     table(
         ("shown", *measures),
@@ -142,5 +143,5 @@ def _preview(found: dict[str, Any], as_json: bool) -> None:
 
 def _arrow(number: dict[str, int]) -> str:
     if number["before"] == number["after"]:
-        return f"{number['before']:,}"
-    return f"{number['before']:,} → {number['after']:,}"
+        return grouped(number["before"])
+    return f"{grouped(number['before'])} → {grouped(number['after'])}"

@@ -16,6 +16,8 @@ from services.runtime.phrases import Phrases
 
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 """The first that is set decides (POSIX, Base Definitions, section 8.2)."""
+_THOUSANDS = "."
+"""What parts thousands in Vietnamese (CLDR)."""
 
 
 def spoken(environ: Mapping[str, str] | None = None) -> Lang:
@@ -46,6 +48,11 @@ def helped(text: str) -> str:
     return "\n\n".join(_paragraph(part) for part in text.split("\n\n"))
 
 
+def grouped(number: int) -> str:
+    """Return a number as the language spoken writes it: 1,234,567 or 1.234.567."""
+    return f"{number:,}" if spoken() is Lang.EN else f"{number:,}".replace(",", _THOUSANDS)
+
+
 def around_help() -> Mapping[str, str]:
     """Return the words around help texts, by their names in `typer.rich_utils`."""
     words: Mapping[str, str] = {} if spoken() is Lang.EN else _tables()["typer"]
@@ -67,7 +74,7 @@ def _help_phrases() -> Phrases:
 @lru_cache(maxsize=1)
 def _phrases() -> Phrases:
     tables = _tables()
-    return Phrases.of(tables["messages"], tables["values"])
+    return Phrases.of(tables["messages"], tables["values"], _THOUSANDS)
 
 
 @lru_cache(maxsize=1)

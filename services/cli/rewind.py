@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.language import said
+from services.cli.language import grouped, said
 from services.cli.stores import Data, clear_store_errors
 from services.cli.terminal import Yes, confirm, say
 
@@ -77,7 +77,7 @@ def show_steps(steps: Sequence["Step"]) -> None:
                 str(step.partition),
                 describe(step.committed_ms),
                 describe(step.to_ms),
-                f"{step.entries:,}",
+                grouped(step.entries),
             )
     if table.row_count:
         Console().print(table)

@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.table import Table
 
 from services.access_log.parser import AccessLog
-from services.cli.language import said
+from services.cli.language import grouped, said
 from services.standalone import demo
 from services.traffic.replay import page_views
 from services.traffic.sender import PageView, Sender, Summary
@@ -129,5 +129,5 @@ def _show(summary: Summary, as_json: bool, source: dict[str, int]) -> None:
         rows.append(("sent again, may count twice", summary.repeated))
     rows += [("seconds", f"{summary.seconds:.1f}"), ("hits/s", f"{summary.per_second:.0f}")]
     for name, value in rows:
-        table.add_row(said(name), f"{value:,}" if isinstance(value, int) else value)
+        table.add_row(said(name), grouped(value) if isinstance(value, int) else value)
     Console().print(table)

@@ -58,8 +58,10 @@ def check(file: Path) -> CountryFile:
                 has_regions = has_regions or bool(place.region)
                 if has_regions:
                     break
-    except (OSError, maxminddb.InvalidDatabaseError, ValueError) as error:
-        raise CountryFileError(f"{file} cannot be read: {error}") from None
+    except OSError as error:
+        raise CountryFileError(f"{file} cannot be read: {error.strerror}") from None
+    except (maxminddb.InvalidDatabaseError, ValueError):
+        raise CountryFileError(f"{file} is no file of countries (MMDB), or it is damaged") from None
     if not is_known:
         raise CountryFileError(f"{file} names no country; expected records with country.iso_code")
     return CountryFile(about.database_type, about.build_epoch, has_regions)

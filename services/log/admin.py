@@ -132,9 +132,12 @@ def refuse_moved(mark: MoveMark | None) -> None:
         return
     if mark.way is Way.OUT and mark.done:
         raise LogError(f"this log was moved to {mark.other}; set LUOT_LOG_URL to the new one")
+    if not mark.done and mark.way is Way.OUT:
+        raise LogError(f"the log is being moved to {mark.other}; finish it with luot log move")
     if not mark.done:
-        other = f"to {mark.other}" if mark.way is Way.OUT else f"here from {mark.other}"
-        raise LogError(f"the log is being moved {other}; finish it with luot log move")
+        raise LogError(
+            f"the log is being moved here from {mark.other}; finish it with luot log move"
+        )
 
 
 def place(headers: Mapping[str, bytes], position: int) -> int:

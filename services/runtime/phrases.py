@@ -11,6 +11,7 @@ from importlib.resources.abc import Traversable
 from typing import NamedTuple, Self
 
 _GAP = re.compile(r"\{([a-z]+)\}")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
 
 
 class _Message(NamedTuple):
@@ -21,19 +22,22 @@ class _Message(NamedTuple):
 
 
 class Phrases(NamedTuple):
-    """The messages of a file, those that say most first, and its words."""
+    """The messages of a file, those that say most first, its words, and what parts thousands."""
 
     messages: tuple[_Message, ...]
     words: Mapping[str, str]
+    thousands: str
 
     @classmethod
     def read(cls, path: Traversable) -> Self:
         """Read a file."""
         tables = tomllib.loads(path.read_text("utf-8"))
-        return cls.of(tables["messages"], tables["words"])
+        return cls.of(tables["messages"], tables["words"], tables.get("thousands", ","))
 
     @classmethod
-    def of(cls, messages: Mapping[str, str], words: Mapping[str, str]) -> Self:
+    def of(
+        cls, messages: Mapping[str, str], words: Mapping[str, str], thousands: str = ","
+    ) -> Self:
         """Return messages, and words that are said by others where they are values in them."""
         # `{days} days` is the beginning of many a message.
         longest_first = sorted(
@@ -42,6 +46,7 @@ class Phrases(NamedTuple):
         return cls(
             tuple(_Message(_GAP.split(text), translation) for text, translation in longest_first),
             words,
+            thousands,
         )
 
     def said(self, text: str) -> str | None:
@@ -49,9 +54,14 @@ class Phrases(NamedTuple):
         for message in self.messages:
             values = _values(message.pieces, text)
             if values is not None:
-                said = {name: self.words.get(value, value) for name, value in values.items()}
+                said = {name: self._value(value) for name, value in values.items()}
                 return _GAP.sub(lambda gap, said=said: said[gap[1]], message.translation)  # type: ignore[misc]
         return None
+
+    def _value(self, value: str) -> str:
+        if value in self.words:
+            return self.words[value]
+        return _THOUSANDS.sub(lambda number: number[0].replace(",", self.thousands), value)
 
 
 def _values(pieces: list[str], text: str) -> dict[str, str] | None:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from services.access_log.page_filter import NotAPage
 from services.cli.audit import _action, _fields
-from services.cli.language import helped, said, spoken
+from services.cli.language import grouped, helped, said, spoken
 from services.cli.main import app
 from services.model.display import Lang, Preset
 from services.widget.snippet import PinnedScript, Snippet
@@ -121,6 +122,45 @@ def test_everything_that_doctor_says_is_known() -> None:
     assert [text for text in found if said(text) == text and text not in names] == []
 
 
+PASSED_ON = ("access_log", "tables", "backup", "enrich", "log", "store", "traffic")
+"""Rooms of what commands call; what they raise, and what they check, is said as it is."""
+OF_PROGRAMS = {"BatchError", "ValueError", "RuntimeError", "KeyError", "TypeError", "StoreError"}
+AS_IN_ENGLISH = {
+    *("Redis", "Kafka", f"appendfsync {SAMPLE}", f"maxmemory-policy {SAMPLE}"),
+    # Names of settings and what they are; and pieces of messages that are known as a whole.
+    *(f"{SAMPLE} is {SAMPLE}", f"{SAMPLE} of {SAMPLE}", f"Kafka: {SAMPLE}"),
+    *(f"Kafka: {SAMPLE}: {SAMPLE}", f"{SAMPLE}just-now"),
+}
+
+
+def raised(module: Path) -> Iterator[str]:
+    for call in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if not isinstance(call, ast.Call) or not call.args:
+            continue
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        if name == "ServerCheck" or (name.endswith("Error") and name not in OF_PROGRAMS):
+            for argument in call.args if name == "ServerCheck" else call.args[:1]:
+                yield from (text for text in literal(argument) if re.search("[a-z]{2}", text))
+
+
+def passed_on() -> list[Path]:
+    return [file for room in PASSED_ON for file in COMMANDS.with_name(room).rglob("*.py")]
+
+
+def test_everything_that_commands_pass_on_is_known() -> None:
+    found = [text for file in passed_on() for text in raised(file)]
+    assert len(found) > 100
+    assert {text for text in found if said(text) == text} - AS_IN_ENGLISH == set()
+
+
+def test_why_a_line_is_no_page_and_numbers_are_as_in_vietnamese() -> None:
+    for why in NotAPage:
+        assert said(f"left out: {why}") == f"bỏ qua: {FILE['values'][why]}"
+    assert grouped(1_234_567) == "1.234.567"
+    assert said("/b: verified, all 12,345 rows were restored and compared").count("12.345") == 1
+    assert said("done, by an older version") == "xong, do bản cũ hơn"
+
+
 STARTED = sorted(
     module
     for folder in ("standalone", "embedded")
@@ -177,6 +217,7 @@ def test_every_translation_is_of_something_that_is_said() -> None:
             *COMMANDS.with_name("doctor").glob("*.py"),
             *COMMANDS.with_name("widget").glob("*.py"),
             *STARTED,
+            *passed_on(),
         )
         for node in ast.walk(ast.parse(module.read_text("utf-8")))
         if isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp)

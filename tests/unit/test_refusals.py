@@ -34,7 +34,7 @@ OF_PROGRAMS = (
 """What no page can be refused with."""
 ANYTHING = {"X", "X: X", "X; expected X", "X is X; X"}
 """What is put together of texts that are tested where they are."""
-REFUSING = {"bad_request", "ValueError", "unavailable"}
+REFUSING = {"bad_request", "ValueError", "unavailable", "MailError"}
 VI = Language(Lang.VI)
 
 

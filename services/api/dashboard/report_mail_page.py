@@ -55,8 +55,7 @@ async def test(page: PageRequest) -> Response:
         unit = await unit_of(page)
         await page.dependencies.report_sender.send_test(unit, address, page.t.lang)
     except MailError as error:
-        told = Told(f"not sent: {error}", "report.mail.failed", why=str(error))
-        return await _schedules(page, {"address": told})
+        return await _schedules(page, {"mail": str(error)})
     except ApiError as error:
         return await _schedules(page, error.errors)
     return await _back(page)
@@ -92,7 +91,7 @@ async def _schedules(page: PageRequest, errors: Mapping[str, str]) -> Response:
                 one.schedule.addresses,
                 t.moment(one.sending.sent_at, zone) if one.sending.sent_at else "–",
                 t.date_of(to_date(one.sending.sent)) if one.sending.sent_at else "",
-                one.sending.problem,
+                t.told(one.sending.problem),
             )
             for one in known
         ],

@@ -187,7 +187,9 @@ def _server(info: dict[str, Any]) -> list[ServerCheck]:
         ServerCheck(
             "memory",
             not limit or used < FULL * limit,
-            f"{used >> 20} MiB used of {f'{limit >> 20} MiB' if limit else 'no limit'}",
+            f"{used >> 20} MiB used of {limit >> 20} MiB"
+            if limit
+            else f"{used >> 20} MiB used of no limit",
             "raise maxmemory or lower LUOT_RETENTION_SECONDS: a full Redis refuses hits",
         ),
     ]

@@ -429,5 +429,10 @@ async def test_editors_set_and_try_alerts_and_are_told_what_is_wrong(
     failed = await desk.post(f"{PATH}/test")
     assert failed.status_code == 502
     assert "The disk is full" in failed.text
+    clock.now += TEST_SECONDS
+    page = await desk.post(f"{PAGE}/test", data={"send": "now"})
+    assert "Chưa gửi được thư" in page.text
+    assert "Máy chủ thư" in page.text
+    assert "không nhận thư" in page.text
     assert (await desk.put(PATH, json=RULE | {"addresses": []})).status_code == 200
     assert (await desk.post(f"{PATH}/test")).status_code == 400

@@ -107,8 +107,7 @@ class Alerts:
             try:
                 await self._teller.test(site, rule)
             except MailError as error:
-                told = Told(f"not sent: {error}", "report.mail.failed", why=str(error))
-                raise ApiError(HTTPStatus.BAD_GATEWAY, {"addresses": told}) from error
+                raise ApiError(HTTPStatus.BAD_GATEWAY, {"mail": str(error)}) from error
 
     def _take_turn(self, site: Site) -> None:
         now = self._clock()

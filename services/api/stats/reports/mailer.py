@@ -111,5 +111,11 @@ class Mailer:
         except aiosmtplib.SMTPAuthenticationError as error:
             # What the server says of a password may repeat it.
             raise MailError(f"{where} refused user and password ({error.code})") from None
+        except (aiosmtplib.SMTPTimeoutError, TimeoutError) as error:
+            raise MailError(f"{where} does not answer in time") from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise MailError(f"{where}: {' '.join(str(error).split())[:300]}") from error
+            is_away = isinstance(error, OSError | aiosmtplib.SMTPServerDisconnected)
+            if is_away and not isinstance(error, aiosmtplib.SMTPResponseException):
+                raise MailError(f"{where} is out of reach, or ended the connection") from error
+            said = " ".join(str(error).split())[:300]
+            raise MailError(f"{where} did not take the message: {said}") from error

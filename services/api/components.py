@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from services.api import metrics
-from services.api.access import service as access
+from services.api.access.service import Access
 from services.api.counter import routes as counter_routes
 from services.api.counter import top
 from services.api.dashboard import report_mail
@@ -67,9 +67,7 @@ class Components:
         )
         self.state = state or State.open(settings.redis_url, seconds=REDIS_SECONDS)
         self.registry = Registry(self.store, self.state, clock)
-        self.access = access.Access(
-            settings, self.store, self.state, self.registry, clock, monotonic
-        )
+        self.access = Access(settings, self.store, self.state, self.registry, clock, monotonic)
         self.log = log_of(settings, answer_seconds=REDIS_SECONDS)
         self.log_contact = Contact("the log", self.log.reader.now, (LogError,))
         self.store_contact = Contact("the store", self.store.ping, (StoreError,))

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.access import service as access
+from services.api.access.routers import routers as access_routers
 from services.api.components import Components
 from services.api.counter import embed_routes as embed
 from services.api.counter import routes as counter_routes
@@ -84,7 +84,7 @@ def add_routes(
         title_routes.router(registry, lambda: now().titles, lambda: now().title_fetches),
         other_views.router(registry, lambda: now().store, lambda: now().access.audit),
         exports.router(registry, lambda: now().store),
-        *access.routers(lambda: now().access),
+        *access_routers(lambda: now().access),
         stats.router(lambda: now().stats),
         stats_v2.router(lambda: now().stats),
         site_list.router(registry),

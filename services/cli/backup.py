@@ -1,24 +1,16 @@
 """The command `luot backup`."""
 
-import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from services.cli.row_progress import RowProgress
-from services.cli.stores import Data, clear_store_errors, through_api
-from services.cli.terminal import fail, note, say
+from services.cli.backup_writing import write
+from services.cli.stores import Data
+from services.cli.terminal import fail
 from services.cli.verify import Scratch
 
-if TYPE_CHECKING:
-    from services.backup.folder import Manifest
-    from services.store.interface import Store
-
 app = typer.Typer()
-
-WHO = "command line"
-"""Who takes a backup of a store that they may open themselves, as the audit log names them."""
 
 
 @app.command()
@@ -63,78 +55,3 @@ def backup(
         if keep is not None or keep_weekly or verify or every is not None:
             fail("--keep, --keep-weekly, --verify and --every need --into, a folder of backups")
         write(folder, data)
-
-
-def write(folder: Path, data: Path | None, name: Path | None = None) -> None:
-    """Write one backup, and say so; `name` is what its folder will be called."""
-    from services.cli.backup_records import tell
-
-    with clear_store_errors():
-        manifest = asyncio.run(_backup(folder, data))
-        counted_up_to = newest(manifest)
-    say(f"{name or folder}: {manifest.rows:,} rows in {len(manifest.files)} files")
-    say(f"Everything counted up to {counted_up_to} is in it.")
-    if through_api(data):
-        tell(_records(manifest), data)
-
-
-async def _backup(folder: Path, data: Path | None) -> "Manifest":
-    from services.backup import frames, run
-    from services.cli.settings import ClientSettings
-    from services.embedded.stores import open_stores
-    from services.settings import StoreSettings
-
-    settings = StoreSettings.read()
-    with RowProgress("backup") as bar:
-        if through_api(data):
-            client = ClientSettings.of(data)
-            token = client.token.get_secret_value() if client.token else ""
-            source = frames.fetch(client.url, token)
-            return await run.save(source, folder, bar.total, bar.advance)
-        async with open_stores(settings, data) as stores:
-            source = run.dump_of(stores)
-            manifest = await run.save(source, folder, bar.total, bar.advance)
-            await _record(stores.store, manifest)
-            return manifest
-
-
-async def _record(store: "Store", manifest: "Manifest") -> None:
-    """Write the backup into the audit log, as the API does; an account may be one that reads."""
-    import secrets
-    import time
-
-    from services.store import audit, last_done
-    from services.store.interface import StoreError
-
-    at, id_ = int(time.time() * 1000), secrets.token_hex(8)
-    entry = audit.AuditEntry(at, id_, 0, WHO, "backup", "", "everything", "", "")
-    try:
-        await audit.add(store, entry)
-        await last_done.note(store, _records(manifest))
-    except StoreError as error:
-        note(f"this backup is not in the audit log: {error}")
-
-
-def _records(manifest: "Manifest") -> dict[str, int]:
-    from services.store import last_done
-
-    return {
-        last_done.BACKUP_FINISHED_MS: int(manifest.ended_at.timestamp() * 1000),
-        last_done.BACKUP_BYTES: sum(file.bytes for file in manifest.files),
-    }
-
-
-def newest(manifest: "Manifest") -> str:
-    """Return the time of the highest position that is in a backup, for people."""
-    from services.backup import run
-    from services.log.open import log_of
-    from services.settings import StoreSettings
-
-    async def work() -> str:
-        log = log_of(StoreSettings.read())
-        try:
-            return await run.newest(log, manifest)
-        finally:
-            await log.close()
-
-    return asyncio.run(work())

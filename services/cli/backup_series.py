@@ -10,8 +10,8 @@ from typing import NamedTuple, NoReturn
 
 import typer
 
-from services.cli.backup import write
 from services.cli.backup_records import tell
+from services.cli.backup_writing import write
 from services.cli.stores import clear_store_errors
 from services.cli.terminal import fail, note, say
 from services.cli.verify import NOT_GOOD

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.backup import newest
+from services.cli.backup_writing import newest
 from services.cli.rewind import show_steps
 from services.cli.row_progress import RowProgress
 from services.cli.stores import Data, clear_store_errors

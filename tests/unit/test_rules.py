@@ -9,9 +9,11 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from statistics import median
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -250,3 +252,12 @@ def test_no_module_holds_two_nouns() -> None:
 def test_a_module_in_the_middle_is_one_page_to_two() -> None:
     sizes = [lines(path) for path in modules() if path.name != "__init__.py"]
     assert MEDIAN_LINES.start <= median(sizes) < MEDIAN_LINES.stop
+
+
+def test_no_modules_import_each_other_in_a_circle_not_even_for_types() -> None:
+    graph = grimp.build_graph("services", cache_dir=None)
+    imported = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    try:
+        TopologicalSorter(imported).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' <- '.join(error.args[1])}")

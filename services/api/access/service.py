@@ -2,15 +2,6 @@
 
 from collections.abc import Callable
 
-from fastapi import APIRouter
-
-from services.api.access import (
-    account_routes,
-    audit_routes,
-    session_routes,
-    token_routes,
-    user_routes,
-)
 from services.api.access.accounts import Accounts
 from services.api.access.audit import Audit
 from services.api.access.authenticator import Authenticator
@@ -106,14 +97,3 @@ class Access:
             settings.auth_header, settings.auth_groups_header, settings.auth_roles
         )
         return HeaderSignIn(headers, clients, monotonic)
-
-
-def routers(access: Callable[[], Access]) -> list[APIRouter]:
-    """Return the routes; `access` is looked up for every request."""
-    return [
-        *session_routes.routers(lambda: access().sign_in, lambda: access().users),
-        account_routes.router(access),
-        user_routes.router(lambda: access().users, lambda: access().factors),
-        token_routes.router(lambda: access().tokens),
-        audit_routes.router(lambda: access().store, lambda: access().registry),
-    ]

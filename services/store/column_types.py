@@ -106,13 +106,14 @@ def register() -> None:
     plain, coded = service.create_string_column, service.create_low_cardinality_column
 
     def text_column(spec: str, options: Mapping[str, Any]) -> Column:
-        column = plain(spec, options)
-        return TextColumn(column.encoding, **options) if type(column) is String else column
+        if spec != TEXT or options["context"].client_settings["strings_as_bytes"]:
+            return plain(spec, options)
+        return TextColumn(**options)
 
     def coded_column(spec: str, by_spec: Any, options: Mapping[str, Any]) -> Column:
         if spec != CODED_TEXT:
             return coded(spec, by_spec, options)
-        return CodedTextColumn(by_spec(TEXT), **options)
+        return CodedTextColumn(text_column(TEXT, options), **options)
 
     service.create_string_column = text_column
     service.create_low_cardinality_column = coded_column

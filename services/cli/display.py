@@ -24,7 +24,10 @@ Lang = Annotated[str | None, typer.Option(help="vi or en.", rich_help_panel=_PAN
 Theme = Annotated[str | None, typer.Option(help="light, dark or auto.", rich_help_panel=_PANEL)]
 Preset = Annotated[
     str | None,
-    typer.Option(help=f"{', '.join(_PRESETS)} or {_LAST_PRESET}.", rich_help_panel=_PANEL),
+    typer.Option(
+        help=f"How the block looks: {', '.join(_PRESETS)} or {_LAST_PRESET}.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 Digits = Annotated[
     int | None,

@@ -53,7 +53,15 @@ def around_help() -> Mapping[str, str]:
 
 
 def _paragraph(text: str) -> str:
-    return str(_tables()["help"].get(" ".join(text.split()), text))
+    line = " ".join(text.split())
+    return str(_tables()["help"].get(line) or _help_phrases().said(line) or text)
+
+
+@lru_cache(maxsize=1)
+def _help_phrases() -> Phrases:
+    """Return the help texts that name what a list in the code has."""
+    texts = _tables()["help"]
+    return Phrases.of({text: said for text, said in texts.items() if "{" in text}, {})
 
 
 @lru_cache(maxsize=1)

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from services.model.lines import Line
+from services.model.lines import PERIODS, Line
 
 SIDE = 24
 
 _CALENDAR = "M4 6h16v14H4zM4 10h16M8 3v4M16 3v4"
 
-ICONS: Mapping[Line, str] = {
+ICONS: Mapping[Line, str] = dict.fromkeys(PERIODS, _CALENDAR) | {
     Line.ONLINE: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 21a8 8 0 0 1 16 0",
     Line.BOTS: "M5 8h14v11H5zM12 8V4M9 13v1M15 13v1M2 12v3M22 12v3",
     Line.GUESTS: "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20a6.5 6.5 0 0 1 13 0"

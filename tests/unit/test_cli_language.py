@@ -91,8 +91,11 @@ def test_the_environment_names_the_language() -> None:
 
 def test_every_help_text_is_known_and_no_other() -> None:
     found = set(paragraphs(get_command(app)))
-    assert found - FILE["help"].keys() == set()
-    assert FILE["help"].keys() - found == set()
+    gapped = {text for text in FILE["help"] if "{" in text}
+    assert {text for text in found - FILE["help"].keys() if helped(text) == text} == set()
+    assert FILE["help"].keys() - gapped - found == set()
+    gaps = [re.sub(r"\\{[a-z]+\\}", ".+", re.escape(text)) for text in gapped]
+    assert [gap for gap in gaps if not any(re.fullmatch(gap, text) for text in found)] == []
     assert helped("List the sites.") == "Liệt kê các trang web."
 
 

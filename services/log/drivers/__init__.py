@@ -1,15 +1,12 @@
-"""The drivers of the log, one module each: another driver is one more file, and its schemes, here.
+"""The drivers of the log, a module each, named as the scheme of its URL: another is one more file.
 
 Only the driver of the log that is opened is imported: the client of another one would be memory
 that every process holds for nothing.
 """
 
-SCHEMES = {
-    "redis": "redis",
-    "rediss": "redis",
-    "unix": "redis",
-    "kafka": "kafka",
-    "kafkas": "kafka",
-    "memory": "memory",
-}
+from pkgutil import iter_modules
+
+_OTHER_NAMES = {"rediss": "redis", "unix": "redis", "kafkas": "kafka"}
+
+SCHEMES = {module.name: module.name for module in iter_modules(__path__)} | _OTHER_NAMES
 """The module that serves each scheme of a URL."""

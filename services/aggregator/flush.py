@@ -13,6 +13,7 @@ from services.aggregator.fold import Folded, apply, changes
 from services.aggregator.online_window import DayPeak
 from services.aggregator.rows import HotRows
 from services.aggregator.watermarks import Watermarks
+from services.log.batch import joined
 from services.runtime.outage import Outage
 from services.store import counters, hits, peaks
 from services.store.counters import CounterKey, CounterRow
@@ -177,8 +178,7 @@ class Flusher:
 def hit_columns(runs: Sequence[Folded]) -> dict[str, list[Any]]:
     """Return the raw hits of runs as the columns of the table `hits`."""
     columns: dict[str, list[Any]] = {
-        name: list(chain.from_iterable([getattr(run.hits, name) for run in runs]))
-        for name in COLUMNS
+        name: joined([getattr(run.hits, name) for run in runs]) for name in COLUMNS
     }
     columns["visit"] = list(chain.from_iterable([run.visit for run in runs]))
     columns["position"] = list(chain.from_iterable([run.position for run in runs]))

@@ -6,7 +6,7 @@ A pure function of the log: it reads no clock and does not know where a flush be
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import compress, repeat
+from itertools import chain, compress, repeat
 
 import msgspec
 
@@ -34,7 +34,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     hits         the columns of the batches, one after the other, without repetitions
     position     of each hit
     visit        a Visit for each hit; UNDECIDED for bots and hits without a visitor
-    views        (site, path, day) → views; path '' is the whole site
+    views        (site, path, day) → views of a page; those of a site are the sum of its pages
     visits       the same for visits, without those that have none
     ends         the same for the position of the last view
     repeated     how many hits were repetitions of others
@@ -61,12 +61,12 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
         return len(self.position)
 
     def since(self, seen: Seen, after: int) -> tuple[int, int]:
-        """Return the views and visits that the batches after a position add."""
-        if after < self.first:
-            return self.views.get(seen, 0), self.visits.get(seen, 0)
-        if after >= self.ends.get(seen, -1):
-            return 0, 0
+        """Return the views and visits that the batches after a position add; see Added.pages."""
         site, path, day = seen
+        if after >= (self.last if path == WHOLE_SITE else self.ends.get(seen, -1)):
+            return 0, 0
+        if after < self.first:
+            return self._sum(self.views, seen), self._sum(self.visits, seen)
         hits = self.hits
         visit = [
             decided
@@ -80,6 +80,16 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
             and path in (of_path, WHOLE_SITE)
         ]
         return len(visit), visit.count(_STARTS)
+
+    def _sum(self, counts: Mapping[Seen, int], seen: Seen) -> int:
+        site, path, day = seen
+        if path != WHOLE_SITE:
+            return counts.get(seen, 0)
+        return sum(
+            count
+            for (of_site, _, of_day), count in counts.items()
+            if of_site == site and of_day == day
+        )
 
 
 class PartitionFold:
@@ -104,12 +114,8 @@ class PartitionFold:
         humans = [not bot for bot in hits.bot]
         starts = [decided == _STARTS for decided in visit]
         pages = list(zip(hits.site, hits.path, hits.day, strict=True))
-        sites = list(zip(hits.site, repeat(WHOLE_SITE), hits.day))
         views, visits = Counter(compress(pages, humans)), Counter(compress(pages, starts))
-        views.update(compress(sites, humans))
-        visits.update(compress(sites, starts))
         ends = dict(compress(zip(pages, positions, strict=True), humans))
-        ends.update(compress(zip(sites, positions, strict=True), humans))
         first, last = run[0][0], run[-1][0]
         repeated = sum(len(batch) for _, _, batch in run) - len(hits)
         return Folded(
@@ -165,7 +171,7 @@ class Added(msgspec.Struct, frozen=True, gc=False):
 
     first   lowest position of the runs that add something
     last    position of the last view
-    pages   the (site, path, day) that belong to the row
+    pages   the (site, path, day) that belong to the row; path '' is the whole site
     runs    all runs of the flush
     """
 
@@ -190,20 +196,38 @@ class Added(msgspec.Struct, frozen=True, gc=False):
 
 def changes(runs: Sequence[Folded]) -> dict[CounterKey, Added]:
     """Return what runs of one partition, in their order, add to each row they touch."""
-    by_page: dict[Seen, Added] = {}
+    # Of each page: first, last, views and visits, as Added has them.
+    by_page: dict[Seen, list[int]] = {}
     for run in runs:
         first, visits_of, ends = run.first, run.visits.get, run.ends
         for page, views in run.views.items():
-            added = Added(first, ends[page], views, visits_of(page, 0), (page,), runs)
             so_far = by_page.get(page)
-            by_page[page] = added if so_far is None else so_far.and_(added)
+            if so_far is None:
+                by_page[page] = [first, ends[page], views, visits_of(page, 0)]
+            else:
+                so_far[1] = ends[page]
+                so_far[2] += views
+                so_far[3] += visits_of(page, 0)
+    by_site: dict[Seen, list[int]] = {}
+    for (site, _, day), (first, last, views, visits) in by_page.items():
+        whole = (site, WHOLE_SITE, day)
+        so_far = by_site.get(whole)
+        if so_far is None:
+            by_site[whole] = [first, last, views, visits]
+        else:
+            so_far[0] = min(so_far[0], first)
+            so_far[1] = max(so_far[1], last)
+            so_far[2] += views
+            so_far[3] += visits
     by_row: dict[CounterKey, Added] = {}
-    for (site, path, day), added in by_page.items():
+    for seen, (first, last, views, visits) in chain(by_page.items(), by_site.items()):
+        site, path, day = seen
+        added = Added(first, last, views, visits, (seen,), runs)
         for grain, start in _periods(day):
             key = (site, grain, start, path)
-            so_far = by_row.get(key)
+            other = by_row.get(key)
             # Several days in one flush share the rows of month, year and total.
-            by_row[key] = added if so_far is None else so_far.and_(added)
+            by_row[key] = added if other is None else other.and_(added)
     return by_row
 
 

@@ -7,7 +7,7 @@ object is made per hit.
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, compress
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -21,6 +21,17 @@ MAX_BYTES = 4 << 20
 
 class BatchError(ValueError):
     """A log entry that does not hold a batch; the message says why."""
+
+
+class Blank(list[Any]):
+    """A column in which no hit has a value; never changed: columns of a batch may share it."""
+
+
+def joined(columns: Sequence[list[Any]]) -> list[Any]:
+    """Return columns of one name, each of which has a value or more, one after the other."""
+    if columns and all(type(column) is Blank for column in columns):
+        return Blank(columns[0][:1] * sum(map(len, columns)))
+    return list(chain.from_iterable(columns))
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -61,7 +72,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             return batches[0]
         return Batch(
             **{
-                name: list(chain.from_iterable([getattr(batch, name) for batch in batches]))
+                name: joined([getattr(batch, name) for batch in batches])
                 for name in Batch.__struct_fields__
             }
         )
@@ -237,6 +248,7 @@ def decode(payload: bytes, *, hits: int | None = None, version: int = SCHEMA_VER
     at = [wire.base + at for at in wire.at]
     if min(at) < 0 or max(at) > _MAX_AT:
         raise BatchError(f"column at has a value outside 0..{_MAX_AT}")
+    blank = Blank([""] * size)
     batch = Batch(
         site=_strings(wire, wire.site, "site"),
         path=_strings(wire, wire.path, "path"),
@@ -251,14 +263,14 @@ def decode(payload: bytes, *, hits: int | None = None, version: int = SCHEMA_VER
         browser=_strings(wire, wire.browser, "browser"),
         os=_strings(wire, wire.os, "os"),
         country=_strings(wire, wire.country, "country"),
-        view_id=wire.view_id or [0] * size,
-        own_path=_strings(wire, wire.own_path, "own_path") or [""] * size,
-        utm_medium=_strings(wire, wire.utm_medium, "utm_medium") or [""] * size,
-        utm_campaign=_strings(wire, wire.utm_campaign, "utm_campaign") or [""] * size,
-        utm_content=_strings(wire, wire.utm_content, "utm_content") or [""] * size,
-        utm_term=_strings(wire, wire.utm_term, "utm_term") or [""] * size,
-        utm_source=_strings(wire, wire.utm_source, "utm_source") or [""] * size,
-        region=_strings(wire, wire.region, "region") or [""] * size,
+        view_id=wire.view_id or Blank([0] * size),
+        own_path=_strings(wire, wire.own_path, "own_path") or blank,
+        utm_medium=_strings(wire, wire.utm_medium, "utm_medium") or blank,
+        utm_campaign=_strings(wire, wire.utm_campaign, "utm_campaign") or blank,
+        utm_content=_strings(wire, wire.utm_content, "utm_content") or blank,
+        utm_term=_strings(wire, wire.utm_term, "utm_term") or blank,
+        utm_source=_strings(wire, wire.utm_source, "utm_source") or blank,
+        region=_strings(wire, wire.region, "region") or blank,
     )
     if "" in batch.site or "" in batch.path:
         raise BatchError("a hit without a site or a path")

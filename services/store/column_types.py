@@ -1,13 +1,24 @@
-"""Columns that the driver does not know, or not as they are used here."""
+"""Columns that the driver does not know, not as they are used here, or writes value by value.
 
-from collections.abc import Sequence
+Both drivers write through these: to a server, and to the embedded engine.
+"""
+
+from collections.abc import Mapping, Sequence
+from struct import pack
+from typing import Any
 
 from clickhouse_driver.bufferedwriter import BufferedWriter
+from clickhouse_driver.columns import service
 from clickhouse_driver.columns.base import Column
 from clickhouse_driver.columns.datecolumn import DateColumn
+from clickhouse_driver.columns.lowcardinalitycolumn import LowCardinalityColumn
 from clickhouse_driver.columns.service import column_by_type
+from clickhouse_driver.columns.stringcolumn import String
 
 VISITORS = "AggregateFunction(uniqCombined, UInt64)"
+
+TEXT = "String"
+CODED_TEXT = "LowCardinality(String)"
 
 
 class StateColumn(Column):  # type: ignore[misc]
@@ -29,11 +40,80 @@ class DayColumn(DateColumn):  # type: ignore[misc]
 
     py_types = (int,)
 
-    def before_write_items(self, items: Sequence[int], nulls_map: object = None) -> None:
+    def prepare_items(self, items: Sequence[int]) -> Sequence[int]:
         """Leave the days as they are; the caller has checked them."""
+        return items
+
+
+class TextColumn(String):  # type: ignore[misc]
+    """Strings; a column without any, which is common, is written at once."""
+
+    def write_items(self, items: Sequence[str], buf: BufferedWriter) -> None:
+        """Write strings one after another, each behind its length."""
+        if _is_alike(items) and items[0] == "":
+            buf.write(bytes(len(items)))
+        else:
+            super().write_items(items, buf)
+
+
+class CodedTextColumn(LowCardinalityColumn):  # type: ignore[misc]
+    """Strings as the distinct ones and, for each value, the index of its own."""
+
+    def _write_data(self, items: Sequence[str], buf: BufferedWriter) -> None:
+        if not items:
+            return
+        codes = _Codes()
+        if _is_alike(items):
+            codes[items[0]] = 0
+            indices: Sequence[int] = bytes(len(items))
+        else:
+            indices = list(map(codes.__getitem__, items))
+        width = next(width for width, (_, most) in enumerate(_WIDTHS) if len(codes) <= most)
+        buf.write(pack("<qq", self.serialization_type | width, len(codes)))
+        self.nested_column.write_data(list(codes), buf)
+        buf.write(pack("<q", len(items)))
+        buf.write(bytes(indices) if not width else _packed(indices, _WIDTHS[width][0]))
+
+
+_WIDTHS = (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32))
+"""What `struct` calls an index of each width of the format, and how many of it there are."""
+
+
+def _packed(indices: Sequence[int], of_one: str) -> bytes:
+    return pack(f"<{len(indices)}{of_one}", *indices)
+
+
+class _Codes(dict[str, int]):
+    """Distinct strings, numbered as they come; a loop in C numbers a whole column."""
+
+    def __missing__(self, text: str) -> int:
+        code = self[text] = len(self)
+        return code
+
+
+def _is_alike(items: Sequence[object]) -> bool:
+    """Tell whether all items are one object; some that are merely equal are told apart."""
+    first = items[0] if items else None
+    if not (items and first is items[-1] and first is items[len(items) // 2]):
+        return False
+    return items.count(first) == len(items)
 
 
 def register() -> None:
     """Teach the driver these columns."""
     column_by_type[VISITORS] = StateColumn
     column_by_type["Date"] = DayColumn
+    plain, coded = service.create_string_column, service.create_low_cardinality_column
+
+    def text_column(spec: str, options: Mapping[str, Any]) -> Column:
+        if spec != TEXT or options["context"].client_settings["strings_as_bytes"]:
+            return plain(spec, options)
+        return TextColumn(**options)
+
+    def coded_column(spec: str, by_spec: Any, options: Mapping[str, Any]) -> Column:
+        if spec != CODED_TEXT:
+            return coded(spec, by_spec, options)
+        return CodedTextColumn(text_column(TEXT, options), **options)
+
+    service.create_string_column = text_column
+    service.create_low_cardinality_column = coded_column

@@ -25,6 +25,7 @@ MAX_ELEMENTS = 2_000_000
 """Most syntax elements of a statement; a value of a list is one, and old servers count each."""
 _TABLE = re.compile(r"\b(?:FROM|INTO|TABLE)\s+(\w+)")
 _LAST_DAY = (1 << 16) - 1
+_LEFT_AS_THEY_ARE = ("String", "LowCardinality", "UInt")
 CLOSE_SECONDS = 5.0
 """How long calls under way may take to end when the store is closed; then they are cut off."""
 
@@ -166,7 +167,7 @@ class ThreadedStore(Store):
             raise StoreError(f"table {table} has no column {', '.join(sorted(unknown))}")
         types = [(name, known[name]) for name in columns]
         values = [
-            _days(values, name) if known[name] == "Date" else list(values)
+            _days(values, name) if known[name] == "Date" else _usable(values, known[name])
             for name, values in columns.items()
         ]
         try:
@@ -225,9 +226,21 @@ def _without_values(parameters: Mapping[str, Any] | None) -> Iterator[None]:
         raise
 
 
+def _usable(values: Sequence[Any], of_type: str) -> list[Any]:
+    """Return values that a session may use up, copied only where the driver would change them."""
+    if isinstance(values, list) and of_type.startswith(_LEFT_AS_THEY_ARE):
+        return values
+    return list(values)
+
+
 def _days(values: Sequence[int | date], column: str) -> list[int]:
     days: dict[int | date, int] = {}
-    for value in set(values):
+    distinct = set(values)
+    if isinstance(values, list) and all(
+        type(value) is int and 0 <= value <= _LAST_DAY for value in distinct
+    ):
+        return values
+    for value in distinct:
         day = to_day(value) if isinstance(value, date) else value
         if not 0 <= day <= _LAST_DAY:
             raise StoreError(f"column {column} has the day {value}, expected 0 to {_LAST_DAY}")

@@ -164,6 +164,25 @@ async def test_a_big_insert_arrives_whole(values: Store) -> None:
     assert len(await values.execute("SELECT id, text FROM values")) == count
 
 
+@pytest.mark.parametrize("distinct", [1, 2, 256, 257, 65_536, 65_537])
+async def test_few_and_many_different_texts_come_back_equal(values: Store, distinct: int) -> None:
+    # Texts are written as indices of the different ones, of one byte, two or four.
+    count = max(distinct, 300)
+    low = ["tức 😀" + "x" * (each % 3) + str(each % distinct) for each in range(count)]
+    text = ["" if distinct == 1 else each for each in low]
+    await values.insert("values", rows_of(count, text=text, low=low))
+    rows = await values.execute("SELECT text, low FROM values ORDER BY id")
+    assert rows == list(zip(text, low, strict=True))
+
+
+@pytest.mark.parametrize("name", ["text", "low"])
+@pytest.mark.parametrize("texts", [[None, None], ["a", None], [7, 7]])
+async def test_what_is_no_text_is_refused(values: Store, name: str, texts: list[Any]) -> None:
+    with pytest.raises(StoreError):
+        await values.insert("values", rows_of(2, **{name: texts}))
+    assert await values.execute("SELECT count() FROM values") == [(0,)]
+
+
 async def test_an_insert_leaves_the_callers_columns_alone(values: Store) -> None:
     columns = rows_of(2, day=[1, 2], text=["a", "b"], grain=["day", "month"])
     before = {name: list(column) for name, column in columns.items()}

@@ -14,6 +14,7 @@ from services.aggregator.repetitions import MOST_IDS, WINDOW_MS, Repetitions
 from services.aggregator.visits import FORGET_MS, LATE_MS, UNIT_BITS, Visits
 from services.log.batch import Batch, decode, encode
 from services.log.redis import entry_ids
+from services.model.calendar import Grain, period_start
 from services.model.hit import VISIT_WINDOW_MS, Hit, Visit
 from services.state.online import bots_of
 from services.store.counters import CounterKey, CounterRow
@@ -370,6 +371,37 @@ def test_views_are_what_a_plain_count_of_the_log_gives(log: Log) -> None:
     for site in {site for site, _, _ in expected}:
         of_site = sum(views for (name, _, _), views in expected.items() if name == site)
         assert total(rows, site)[0] == of_site
+
+
+@settings(max_examples=100, deadline=None)
+@given(log=logs, chance=chances)
+def test_a_flush_adds_to_each_row_the_hits_after_its_position(log: Log, chance: Random) -> None:
+    fold, rest, folded = PartitionFold(0), list(log), list[Folded]()
+    while rest:
+        cut = chance.randint(1, len(rest))
+        folded.append(fold.fold(run(*rest[:cut])))
+        rest = rest[cut:]
+    hits = [
+        (hit.site, hit.path, hit.day, position, visit == Visit.STARTS)
+        for each in folded
+        for hit, position, visit in zip(each.hits.hits(), each.position, each.visit, strict=True)
+        if not hit.bot
+    ]
+    # Rows that a flush before has written up to any position, or that are not there.
+    held = {
+        key: (7, 3, chance.choice([-1, *(where for where, _ in log)]))
+        for key in changes(folded)
+        if chance.random() < 0.7
+    }
+    expected: dict[CounterKey, CounterRow] = {}
+    for site, path, day, position, starts in hits:
+        for grain in Grain:
+            for name in (path, ""):
+                key = (site, grain.value, period_start(day, grain), name)
+                views, visits, last = expected.get(key, held.get(key, (0, 0, -1)))
+                if position > held.get(key, (0, 0, -1))[2]:
+                    expected[key] = (views + 1, visits + starts, max(position, last))
+    assert apply(held, changes(folded)) == expected
 
 
 @settings(max_examples=200, deadline=None)

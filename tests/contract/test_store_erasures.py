@@ -20,7 +20,6 @@ _VALUES = {
     "grain": "day",
     "bot": 0,
 }
-_TEXTS = ("path", "id", "run", "digest", "producer", "author", "reason", "query", "reverses")
 
 
 async def write_everywhere(store: Store, names: tuple[str, ...] = NAMES) -> None:
@@ -32,8 +31,7 @@ async def write_everywhere(store: Store, names: tuple[str, ...] = NAMES) -> None
         kinds = {name: kind for name, kind, *_ in await store.execute(f"DESCRIBE TABLE {table}")}
         rows: dict[str, list[object]] = {"site": list(names)}
         for column in columns - {"site"}:
-            text = column in _TEXTS or "String" in kinds[column]
-            value = _VALUES.get(column, "a" if text else 1)
+            value = _VALUES.get(column, "a" if "String" in kinds[column] else 1)
             rows[column] = [value] * len(names)
         await store.insert(table, rows)
 

@@ -40,5 +40,5 @@ async def test_the_file_its_day_and_whether_it_has_provinces_are_told(tmp_path: 
     file.write_bytes(b"garbage")
     broken = await examined(file)
     assert broken.ok is False
-    assert "cannot be read" in broken.found
+    assert "is no file of countries" in broken.found
     assert "luot country FILE" in broken.advice

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 NUMBER = r"(\d+\.\d+\.\d+)"
 HEADING = re.compile(rf"^## (?:Unreleased: {NUMBER}|{NUMBER} - \d{{4}}-\d\d-\d\d)$", re.MULTILINE)
 # As an image, an address of a script, or in a sentence.
-NAMED = re.compile(rf"\bluot[: ]v?{NUMBER}\b|/v{NUMBER}/", re.IGNORECASE)
+NAMED = re.compile(rf"\bluot[: ]v?{NUMBER}\b(?!\.\d)|/v{NUMBER}/", re.IGNORECASE)
 
 
 def numbers(pattern: re.Pattern[str], text: str) -> list[str]:

@@ -165,7 +165,11 @@ def test_a_file_that_names_no_country_changes_nothing(
     before = used.read_bytes()
     wrong.write_text("no database")
     mmdb.write(none, {"203.0.113.0/24": {"asn": "64496"}})
-    for file, why in ((wrong, "is no file of countries"), (none, "no country"), (tmp_path, "cannot be")):
+    for file, why in (
+        (wrong, "is no file of countries"),
+        (none, "no country"),
+        (tmp_path, "cannot be"),
+    ):
         refused = CliRunner().invoke(app, ["country", str(file), "--into", str(used)])
         assert refused.exit_code == 2
         assert why in " ".join(refused.output.split())

@@ -178,9 +178,10 @@ class Language:
             return format_decimal(value, locale=self._locale)
         return format_decimal(round(value, 1), "#,##0.0", self._locale)
 
-    def percent(self, value: float) -> str:
-        """Return a number of hundredths."""
-        return format_percent(value / 100, locale=self._locale)
+    def percent(self, value: float, digits: int = 0) -> str:
+        """Return a number of hundredths, with up to so many digits after the point."""
+        pattern = f"#,##0.{'#' * digits}%" if digits else None
+        return format_percent(value / 100, pattern, locale=self._locale)
 
     def short(self, value: float) -> str:
         """Return a number for an axis: 1,2 nghìn in Vietnamese, 1.2k in English."""

@@ -6,6 +6,7 @@ from datetime import date
 from services.api.dashboard.kept_text import kept_in_report
 from services.api.dashboard.language import Language
 from services.api.stats.reports.traffic_report import (
+    CHANGE_DIGITS,
     ReportDays,
     ReportedSite,
     ReportList,
@@ -133,9 +134,7 @@ def change_text(change: float | None, t: Language) -> str:
     if not change:
         return t("change.same")
     key = "change.up" if change > 0 else "change.down"
-    # The model has it as a number of any kind; a whole one is written as one.
-    size = abs(change)
-    return t(key, percent=t.number(int(size) if float(size).is_integer() else size))
+    return t(key, change=t.percent(abs(change), CHANGE_DIGITS))
 
 
 def meanings(t: Language) -> list[tuple[str, str]]:
@@ -262,7 +261,7 @@ def _of_sites(report: TrafficReport, head: str, t: Language) -> Sheet:
 
 
 def _change(value: float | None) -> Percent | None:
-    return None if value is None else Percent(value, is_change=True)
+    return None if value is None else Percent(value, is_change=True, digits=CHANGE_DIGITS)
 
 
 def _of_list(

@@ -51,9 +51,14 @@ async def table_file(
 def sum_notes(table: SitesTable, t: Language) -> list[str]:
     """Return what must be said of the sums."""
     notes = [t("table.sum.note")]
-    if table.total.unknown and table.scope.before:
-        notes.append(t("table.sum.unknown", count=len(table.total.unknown)))
-    return notes
+    if not table.total.unknown or not table.scope.before:
+        return notes
+    left, known = len(table.total.unknown), table.total.compared
+    if known is None or known.change(table.scope.measure) is None:
+        return [*notes, t("table.sum.unknown", count=left)]
+    now, before = (t.number(of.value(table.scope.measure)) for of in (known.now, known.before))
+    text = t("table.sum.compared", count=known.sites, left=left, now=now, before=before)
+    return [*notes, text]
 
 
 def _sheet(found: ReadSites, title: str, t: Language) -> Sheet:
@@ -64,8 +69,15 @@ def _sheet(found: ReadSites, title: str, t: Language) -> Sheet:
         headings.append(t(f"measure.{measure}"))
         if compared:
             headings += [t("table.before"), t("report.change")]
+    headings.append(t("table.silent"))
     rows: list[list[SheetCell]] = [
-        [row.rank, row.site.name or row.site.slug, row.site.slug, *_cells(row.numbers, compared)]
+        [
+            row.rank,
+            row.site.name or row.site.slug,
+            row.site.slug,
+            *_cells(row.numbers, compared),
+            None if row.silent is None else _since(row.silent, row.site, t),
+        ]
         for row in table.rows
     ]
     total = t("table.sum", count=len(table.rows))
@@ -77,6 +89,10 @@ def _sheet(found: ReadSites, title: str, t: Language) -> Sheet:
         rows.append([None, total, None, *_cells(of_known, compared)])
     label, against = period_label(table.scope, t), against_label(table.scope, t)
     return Sheet(t("sites"), f"{title} · {label} ({against})", headings, rows, sum_notes(table, t))
+
+
+def _since(at_ms: int, site: Site, t: Language) -> str:
+    return t("table.silent.since", at=t.moment(at_ms, site.zone_at(at_ms)))
 
 
 def _cells(of: SumOfSites, compared: bool) -> list[SheetCell]:

@@ -192,8 +192,8 @@ def sum_of(of: SumOfSites, scope: Scope, t: Language) -> NumberCells:
         return cells
     better = None if scope.is_under_way else change > 0
     partly = MeasureCell("", change, t.percent(abs(change)), better)
-    sites = of.compared.sites
-    return cells._replace(partly=partly, of=t("table.sum.known", count=sites, left=len(of.unknown)))
+    known, left = of.compared.sites, len(of.unknown)
+    return cells._replace(partly=partly, of=t("table.sum.known", count=known, all=known + left))
 
 
 def numbers(of: SumOfSites, scope: Scope, t: Language) -> NumberCells:

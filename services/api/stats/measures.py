@@ -80,10 +80,11 @@ class Counts(msgspec.Struct, gc=False):
                 return count
 
 
-def change(measure: Measure, now: Value, before: Value) -> Value:
+def change(measure: Measure, now: Value, before: Value, digits: int | None = None) -> Value:
     """Return the change in percent, or in points of a rate; None where there is none to tell.
 
-    From nothing there is none, either: no percentage leads from 0 to 5.
+    From nothing there is none, either: no percentage leads from 0 to 5. `digits` are those after
+    the point; None is a whole number.
     """
     if now is None or before is None:
         return None
@@ -91,4 +92,4 @@ def change(measure: Measure, now: Value, before: Value) -> Value:
         return now - before
     if before == 0:
         return None if now > 0 else 0
-    return round((now - before) / before * 100)
+    return round((now - before) / before * 100, digits)

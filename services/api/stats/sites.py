@@ -27,14 +27,16 @@ async def readable(request: Request, registry: Registry, name: str | None) -> Si
     if not name:
         if who is None:
             raise authenticator(request).stranger(request)
-        raise bad_request("site_id", f"{shown(name)}; expected the slug or a host of a site")
+        raise bad_request("site_id", "missing; expected the slug or a host of a site")
     sites = [
         site
         for site in _named(registry, name)
         if (site.public_dashboard if who is None else who.may_read(site))
     ]
     if not sites:
-        raise authenticator(request).stranger(request) if who is None else unknown_site(name)
+        if who is None:
+            raise authenticator(request).stranger(request)
+        raise ApiError(HTTPStatus.NOT_FOUND, {"site_id": unknown_site(name).errors["site"]})
     if len(sites) > 1:
         slugs = ", ".join(site.slug for site in sites)
         raise bad_request("site_id", f"{shown(name)} is a host of {slugs}; expected a slug")

@@ -53,6 +53,8 @@ async def test_one_row_has_every_metric_in_the_order_asked(
         "2024-03-31T23:59:59-04:00",
     ]
     assert found["query"]["site_id"] == "newyork"
+    counts = found["results"][0]["metrics"][-1:]
+    assert [type(one) for one in counts] == [int], "typed clients read counts as whole numbers"
 
 
 @pytest.mark.parametrize("by", ["day", "month", "hour"])

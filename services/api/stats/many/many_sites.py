@@ -48,9 +48,9 @@ class ComparedSites(NamedTuple):
     now: Counts
     before: Counts
 
-    def change(self, measure: Measure) -> Value:
-        """Return the change in percent; None where there is none to tell."""
-        return change(measure, self.now.value(measure), self.before.value(measure))
+    def change(self, measure: Measure, digits: int | None = None) -> Value:
+        """Return the change in percent; None where there is none to tell. See measures.change."""
+        return change(measure, self.now.value(measure), self.before.value(measure), digits)
 
 
 class SumOfSites(NamedTuple):

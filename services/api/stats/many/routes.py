@@ -43,9 +43,9 @@ class TableCounts(BaseModel):
 class TableChanges(BaseModel):
     """From the days compared with, in percent; null where there is nothing to tell."""
 
-    pageviews: float | None
-    visits: float | None
-    visitors: float | None
+    pageviews: int | float | None
+    visits: int | float | None
+    visitors: int | float | None
 
 
 class TableNumbers(BaseModel):

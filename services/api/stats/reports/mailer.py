@@ -114,8 +114,10 @@ class Mailer:
         except (aiosmtplib.SMTPTimeoutError, TimeoutError) as error:
             raise MailError(f"{where} does not answer in time") from error
         except (aiosmtplib.SMTPException, OSError) as error:
+            said = " ".join(str(error).split())[:300]
+            if any(isinstance(one, ssl.SSLError) for one in (error, error.__context__)):
+                raise MailError(f"{where} has no TLS that will do: {said}") from error
             is_away = isinstance(error, OSError | aiosmtplib.SMTPServerDisconnected)
             if is_away and not isinstance(error, aiosmtplib.SMTPResponseException):
                 raise MailError(f"{where} is out of reach, or ended the connection") from error
-            said = " ".join(str(error).split())[:300]
             raise MailError(f"{where} did not take the message: {said}") from error

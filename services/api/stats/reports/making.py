@@ -20,6 +20,7 @@ from services.api.stats.reports.site_numbers import (
     numbers_of,
 )
 from services.api.stats.reports.traffic_report import (
+    CHANGE_DIGITS,
     ReportCompared,
     ReportDays,
     ReportedGroup,
@@ -85,7 +86,7 @@ async def make_report(
                 against=against,
                 sites=of.compared.sites,
                 left_out=len(of.unknown),
-                changes={one.value: of.compared.change(one) for one in CHARTED},
+                changes={one.value: of.compared.change(one, CHANGE_DIGITS) for one in CHARTED},
             )
             for against, of in numbers.sums.items()
             if of.compared is not None
@@ -127,7 +128,8 @@ def _site(one: NumbersOfSite) -> ReportedSite:
 
 
 def _change(measure: Measure, now: Counts, before: Counts | None) -> float | None:
-    return change(measure, now.value(measure), None if before is None else before.value(measure))
+    then = None if before is None else before.value(measure)
+    return change(measure, now.value(measure), then, CHANGE_DIGITS)
 
 
 def _figure(
@@ -146,9 +148,9 @@ def _figure(
         per_day=None if per_day is None else round(per_day, 2),
         per_month=None if per_month is None else round(per_month, 2),
         before=before,
-        change=change(measure, value, before),
+        change=change(measure, value, before, CHANGE_DIGITS),
         year_before=year_before,
-        year_change=change(measure, value, year_before),
+        year_change=change(measure, value, year_before, CHANGE_DIGITS),
     )
 
 

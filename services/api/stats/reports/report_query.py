@@ -6,6 +6,7 @@ from services.api.counter.parameters import one_of
 from services.api.stats.comparison import Comparison
 from services.api.stats.site_query import CUSTOM, MEASURED, REPORTS, Scope, SiteQuery, scope_of
 from services.api.stats.spans import Span, span_of
+from services.http.errors import bad_request
 from services.model.calendar import to_date
 
 REPORT_PERIODS = ("month", "quarter", "half", "nine_months", "year", *REPORTS, CUSTOM)
@@ -51,9 +52,12 @@ def report_scope(query: ReportQuery, today: int) -> ReportScope:
     """Check a query on a site's own day. Raises ApiError, which names the parameter."""
     period = one_of("period", query.period, REPORT_PERIODS)
     dates = query.dates or _last_over(period, today)
-    of_days = SiteQuery(period, dates, opening=query.opening)
+    scope = scope_of(SiteQuery(period, dates, opening=query.opening), today)
+    if scope.span.first > today:
+        first = to_date(scope.span.first).isoformat()
+        raise bad_request("date", f"the period begins on {first}, which is still to come")
     return ReportScope(
-        scope_of(of_days, today),
+        scope,
         scope_of(
             SiteQuery(
                 period, dates, compare=Comparison.YEAR_OVER_YEAR.value, opening=query.opening

@@ -4,6 +4,9 @@ import datetime
 
 from pydantic import BaseModel, Field
 
+CHANGE_DIGITS = 2
+"""After the point of a change in percent, as offices report it: tăng 31,72%."""
+
 
 class ReportedSite(BaseModel):
     """A site whose traffic is in the report; changes are in percent, null where none is known."""

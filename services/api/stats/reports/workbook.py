@@ -31,10 +31,14 @@ class Month(NamedTuple):
 
 
 class Percent(NamedTuple):
-    """A number of hundredths; shown with its sign where it is a change."""
+    """A number of hundredths; shown with its sign where it is a change.
+
+    digits are those after the point; None shows one where it is not 0.
+    """
 
     value: float
     is_change: bool = False
+    digits: int | None = None
 
 
 SheetCell = str | int | float | date | Month | Percent | None
@@ -142,7 +146,7 @@ def _shown(value: SheetCell, lang: Lang) -> str:
         case str():
             return value
         case Percent() | Month():
-            return "+100.0%"
+            return "+100.00%"
         case date():
             return _DATES[lang]
     return f"{value:,.1f}"
@@ -155,10 +159,12 @@ def _put(cell: Any, value: SheetCell, lang: Lang) -> None:
             cell.value = _clean(value)
             # A text that begins like a formula is none.
             cell.data_type = "s"
-        case Percent(hundredths, is_change):
-            cell.value = hundredths / 100
-            digits = "0%" if float(hundredths).is_integer() else "0.0%"
-            cell.number_format = locale + (f"+{digits};-{digits};{digits}" if is_change else digits)
+        case Percent(hundredths, is_change, digits):
+            cell.value = round(hundredths / 100, 6)
+            if digits is None:
+                digits = 0 if float(hundredths).is_integer() else 1
+            shown = f"0.{'0' * digits}%" if digits else "0%"
+            cell.number_format = locale + (f"+{shown};-{shown};{shown}" if is_change else shown)
         case Month(first):
             cell.value = first
             cell.number_format = locale + _MONTHS[lang]

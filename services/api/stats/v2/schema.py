@@ -86,14 +86,14 @@ class ComparedRow(BaseModel):
     """The same row of the days that were compared with; a change is null where none can be told."""
 
     dimensions: list[str]
-    metrics: list[float | None]
-    change: list[float | None]
+    metrics: list[int | float | None]
+    change: list[int | float | None]
 
 
 class QueryRow(BaseModel):
     """The metrics, and the values of the dimensions, in the order in which they were asked for."""
 
-    metrics: list[float | None]
+    metrics: list[int | float | None]
     dimensions: list[str]
     comparison: ComparedRow | None = None
 

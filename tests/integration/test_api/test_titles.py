@@ -339,7 +339,7 @@ async def test_titles_go_out_and_in_as_a_file_as_a_whole_or_not_at_all(
 
     file = await client.get("/admin/sites/mytho/titles.csv", headers={**ADMIN, **HTML})
     assert file.text == (
-        '\ufeff"Trang","tiêu đề"\r\n"/tin/1","Họp ""báo""; quý I"\r\n"/tin/2","\'=1+1"\r\n'
+        '\ufeff"Trang","Tiêu đề"\r\n"/tin/1","Họp ""báo""; quý I"\r\n"/tin/2","\'=1+1"\r\n'
     )
     assert "mytho-titles.csv" in file.headers["content-disposition"]
     changed = file.text.replace("quý I", "quý II").encode()

@@ -16,8 +16,6 @@ from services.runtime.phrases import Phrases
 
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 """The first that is set decides (POSIX, Base Definitions, section 8.2)."""
-_THOUSANDS = "."
-"""What parts thousands in Vietnamese (CLDR)."""
 
 
 def spoken(environ: Mapping[str, str] | None = None) -> Lang:
@@ -50,7 +48,8 @@ def helped(text: str) -> str:
 
 def grouped(number: int) -> str:
     """Return a number as the language spoken writes it: 1,234,567 or 1.234.567."""
-    return f"{number:,}" if spoken() is Lang.EN else f"{number:,}".replace(",", _THOUSANDS)
+    text = f"{number:,}"
+    return text if spoken() is Lang.EN else _phrases().grouped(text)
 
 
 def around_help() -> Mapping[str, str]:
@@ -74,7 +73,7 @@ def _help_phrases() -> Phrases:
 @lru_cache(maxsize=1)
 def _phrases() -> Phrases:
     tables = _tables()
-    return Phrases.of(tables["messages"], tables["values"], _THOUSANDS)
+    return Phrases.of(tables["messages"], tables["values"], tables["thousands"])
 
 
 @lru_cache(maxsize=1)

@@ -62,11 +62,11 @@ def bad_request(what: str, message: str) -> ApiError:
     return ApiError(HTTPStatus.BAD_REQUEST, {what: message})
 
 
-def unknown_site(slug: str) -> ApiError:
+def unknown_site(slug: str, field: str = "site") -> ApiError:
     """Return the refusal of a slug that no site has."""
     text = f"{shown(slug)} is not a site of this server"
     told = Told(text, "error.unknown_site", slug=shown(slug))
-    return ApiError(HTTPStatus.NOT_FOUND, {"site": told})
+    return ApiError(HTTPStatus.NOT_FOUND, {field: told})
 
 
 def unavailable(message: str) -> ApiError:

@@ -61,7 +61,11 @@ class Phrases(NamedTuple):
     def _value(self, value: str) -> str:
         if value in self.words:
             return self.words[value]
-        return _THOUSANDS.sub(lambda number: number[0].replace(",", self.thousands), value)
+        return self.grouped(value)
+
+    def grouped(self, text: str) -> str:
+        """Return a text with the thousands of its numbers parted as in the language."""
+        return _THOUSANDS.sub(lambda number: number[0].replace(",", self.thousands), text)
 
 
 def _values(pieces: list[str], text: str) -> dict[str, str] | None:

@@ -90,7 +90,7 @@ async def fill(
             for name in _NAMES
         ),
         joined=", ".join(f"first_{name} AS {name}" for name in _NAMES),
-        firsts=BEGUN.format(passed=f"{passed}", who=WHO, moments=in_order),
+        firsts=BEGUN.format(passed=passed, who=WHO, moments=in_order),
     )
     whole = Span(days[0].first, days[-1].last)
     await store.execute(statement, {**hits.days(site, whole), "version": version})

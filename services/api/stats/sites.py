@@ -36,7 +36,7 @@ async def readable(request: Request, registry: Registry, name: str | None) -> Si
     if not sites:
         if who is None:
             raise authenticator(request).stranger(request)
-        raise ApiError(HTTPStatus.NOT_FOUND, {"site_id": unknown_site(name).errors["site"]})
+        raise unknown_site(name, field="site_id")
     if len(sites) > 1:
         slugs = ", ".join(site.slug for site in sites)
         raise bad_request("site_id", f"{shown(name)} is a host of {slugs}; expected a slug")

@@ -12,7 +12,7 @@ from services.api.stats.comparison import Comparison
 from services.api.stats.many.many_sites import SumOfSites
 from services.api.stats.many.table import ORDERS, SORTS, SitesTable, TableQuery
 from services.api.stats.many.tables import SiteTables
-from services.api.stats.measures import Counts, Measure
+from services.api.stats.measures import Counts, Measure, Value
 from services.api.stats.opening import Opening
 from services.api.stats.site_query import (
     CHARTED,
@@ -43,9 +43,9 @@ class TableCounts(BaseModel):
 class TableChanges(BaseModel):
     """From the days compared with, in percent; null where there is nothing to tell."""
 
-    pageviews: int | float | None
-    visits: int | float | None
-    visitors: int | float | None
+    pageviews: Value
+    visits: Value
+    visitors: Value
 
 
 class TableNumbers(BaseModel):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.stats.filters import Property
+from services.api.stats.measures import Value
 from services.api.stats.spans import Period
 
 MAX_ROWS = 10_000
@@ -86,14 +87,14 @@ class ComparedRow(BaseModel):
     """The same row of the days that were compared with; a change is null where none can be told."""
 
     dimensions: list[str]
-    metrics: list[int | float | None]
-    change: list[int | float | None]
+    metrics: list[Value]
+    change: list[Value]
 
 
 class QueryRow(BaseModel):
     """The metrics, and the values of the dimensions, in the order in which they were asked for."""
 
-    metrics: list[int | float | None]
+    metrics: list[Value]
     dimensions: list[str]
     comparison: ComparedRow | None = None
 

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
+from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS
 from services.settings import TEN_YEARS, StoreSettings
 
 
@@ -29,7 +30,7 @@ class AggregatorSettings(StoreSettings, frozen=True, kw_only=True):
     lease_seconds: Annotated[
         float,
         Meta(ge=1, le=3600, description="a partition is taken over this long after its owner died"),
-    ] = 9.0
+    ] = DEFAULT_LEASE_SECONDS
     retention_seconds: Annotated[
         float,
         Meta(

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from clickhouse_driver import Client
 
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.services import Service
 from tests.servers.system import TOKEN, System, wait_until_known
 
@@ -163,7 +164,8 @@ def lines(system: System) -> int:
 
 def messages(service: Service) -> list[str]:
     """Return what a process logged; in JSON, every line of it is."""
-    lines = service.log.read_text(errors="replace").splitlines()
+    # The last line may be half written.
+    lines = service.log.read_text(errors="replace").rpartition("\n")[0].splitlines()
     if not lines[0].startswith("{"):
         return [line for line in lines if not line.startswith("  ")]
     read = [json.loads(line) for line in lines]
@@ -211,9 +213,19 @@ def test_what_redis_refuses_is_logged_without_a_secret(system: System, how: str)
         (system.api, "publish(ed)? the sites|sites are published to Redis"),
         (system.ingest, "the log can(not)? be written|Redis can(not)? be asked"),
     ):
+        until_it_ended(service, outage)
+
+
+def until_it_ended(service: Service, outage: str) -> None:
+    """Wait until a process has said of each outage that it is over."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
         told = [text for text in messages(service) if re.search(outage, text)]
         ends = [text for text in told if re.search(r"again, after [0-9]", text)]
-        assert len(ends) * 2 >= len(told), f"an outage that nobody saw end: {told}"
+        if len(ends) * 2 >= len(told):
+            return
+        assert time.monotonic() < deadline, f"an outage that nobody saw end: {told}"
+        time.sleep(0.1)
 
 
 def kill(redis: Any) -> None:

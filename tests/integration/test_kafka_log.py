@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
@@ -24,10 +23,8 @@ from services.log.kafka.cluster import KafkaCluster, stop_now
 from services.log.kafka.safety import DESCRIBE_LOG_DIRS, HITS
 from services.log.open import open_log
 from services.runtime.clock import system_clock
-from tests.integration.imports.world import line, run
 from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.kafka import PASSWORD, KafkaServer
-from tests.servers.system import TOKEN, System
 
 PARTITIONS = 2
 
@@ -250,86 +247,6 @@ async def test_whoever_adopts_the_spool_of_a_killed_ingest_ends_what_it_had_begu
     await producer.close()
     await stop_now(killed)
     await log.close()
-
-
-@pytest.fixture(scope="module")
-def portal(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    system = System(
-        tmp_path_factory.mktemp("luot"),
-        LUOT_LOG_URL=kafka.secured_url("portal"),
-    )
-    try:
-        yield system.start()
-    finally:
-        system.stop()
-
-
-async def test_a_hit_becomes_a_number_through_kafka(portal: System, kafka: KafkaServer) -> None:
-    portal.add_site("mytho")
-    assert portal.hit("mytho", "/tin-tuc/bai-1.html").status_code == 202
-    assert portal.counter_when("mytho", total=1)["today"] == 1
-    portal.hit("mytho", "/tin-tuc/bai-2.html")
-    portal.hit("mytho", "/tin-tuc/bai-2.html", **{"X-Forwarded-For": "203.0.113.7"})
-    portal.counter_when("mytho", total=3, metric="views")
-    portal.counter_when("mytho", total=2)
-    spools = portal.ingest.log.parent / "spool"
-    assert await producers_of(kafka.secured_url("portal")) <= {
-        path.name for path in spools.iterdir()
-    }
-
-
-async def producers_of(url: str) -> set[str]:
-    """Return the ids of those who have appended entries to a log."""
-    log = open_log(url)
-    found = await log.reader.read(dict.fromkeys(range(log.partitions), 0), limit=10)
-    await log.close()
-    return {record.headers["p"].decode() for records in found.values() for record in records}
-
-
-def test_the_tail_the_doctor_and_an_import_go_through_kafka(portal: System, tmp_path: Path) -> None:
-    portal.add_site("danang")
-    portal.hit("danang", "/tin")
-    portal.counter_when("danang", total=1)
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    url = f"{portal.api.url}/api/admin/tail?site=danang&since=600"
-    with httpx.stream("GET", url, headers=headers, timeout=PATIENCE_SECONDS) as stream:
-        seen = next(line for line in stream.iter_lines() if line.startswith("data: "))
-    assert '"path":"/tin"' in seen
-
-    log = tmp_path / "access.log"
-    lines = [line(f"01/Mar/2024:10:{minute:02}:00 +0700", f"/{minute}") for minute in range(30)]
-    log.write_text("\n".join(lines) + "\n")
-    imported = run(portal.api, "--site", "danang", log)
-    assert imported.returncode == 0, imported.stderr
-    portal.counter_when("danang", total=31, metric="views")
-
-    said = httpx.get(f"{portal.api.url}/api/admin/doctor", headers=headers, timeout=60).json()
-    checks = {check["name"]: check for check in said if check["part"] == "log"}
-    assert [check for check in checks.values() if check["ok"] is False] == []
-    assert "1 broker of" in checks["Kafka"]["found"]
-    assert "one copy of each entry" in checks["topic portal"]["found"]
-    assert "Kafka's version" not in checks
-
-
-def test_what_a_killed_aggregator_had_is_counted_once_by_the_next(portal: System) -> None:
-    portal.add_site("hue")
-    for number in range(20):
-        portal.hit("hue", f"/{number}", number=f"0.{number}1")
-        if number == 10:
-            portal.aggregator.kill()
-    portal.aggregator.start()
-    portal.counter_when("hue", total=20, metric="views")
-
-
-def test_hits_wait_in_the_spool_while_kafka_is_away(portal: System, kafka: KafkaServer) -> None:
-    portal.add_site("vinh")
-    portal.hit("vinh", "/", number="0.1")
-    portal.counter_when("vinh", total=1, metric="views")
-    kafka.kill()
-    for number in range(5):
-        assert portal.hit("vinh", f"/{number}", number=f"0.2{number}").status_code == 202
-    kafka.start()
-    portal.counter_when("vinh", total=6, metric="views")
 
 
 async def test_a_member_whose_group_task_died_owns_nothing_until_it_joins_again(

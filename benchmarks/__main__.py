@@ -28,6 +28,7 @@ from benchmarks import (
     machine,
     memory,
     page,
+    replicas,
     reports,
     site_table,
     size,
@@ -65,6 +66,7 @@ SUBJECTS: dict[str, Measure] = {
     "loading": loading.measure,
     "freshness": freshness.measure,
     "kills": kills.measure,
+    "replicas": replicas.measure,
     "upgrade": upgrade.measure,
 }
 DEFAULT_FOLDER = Path("benchmarks/results")

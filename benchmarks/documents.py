@@ -70,7 +70,7 @@ BLOCKS: dict[str, Lines] = {
         name: subject(name)
         for name in (
             *("ingest", "aggregator", "api", "growth", "stats", "table", "reports"),
-            *("size", "memory", "page", "loading", "freshness", "kills", "upgrade"),
+            *("size", "memory", "page", "loading", "freshness", "kills", "replicas", "upgrade"),
         )
     },
 }

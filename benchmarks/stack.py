@@ -15,6 +15,7 @@ from services.state import keys
 from tests.require import installed
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer
+from tests.servers.replicas import ReplicaServer
 from tests.servers.services import Service
 
 
@@ -35,6 +36,16 @@ class Stack:
         self._running.callback(server.stop)
         pin(server.pid, CLIENT_CORE)
         return server
+
+    def replicated_redis(self) -> RedisServer:
+        """Start two of them, of which the second copies the first; return the first."""
+        master, replica = (ReplicaServer(self.folder / name) for name in ("master", "replica"))
+        for server in (master, replica):
+            server.start()
+            self._running.callback(server.stop)
+            pin(server.pid, CLIENT_CORE)
+        replica.follow(master)
+        return master
 
     def clickhouse(self) -> ClickHouseServer:
         """Start the server of ClickHouse."""

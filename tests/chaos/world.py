@@ -106,7 +106,7 @@ class World:
     async def start(self) -> None:
         if self.faults:
             self.disk.mount()
-        await asyncio.to_thread(self.redis.start)
+        await self.start_redis()
         await asyncio.to_thread(self.clickhouse.start)
         self.clickhouse_proxy.target = self.clickhouse.port
         await self.redis_proxy.start()
@@ -120,6 +120,10 @@ class World:
         if THEIRS in self.luots:
             await self._add_their_sites()
             await asyncio.to_thread(self._wait_for_marks)
+
+    async def start_redis(self) -> None:
+        """Start whatever services take for Redis."""
+        await asyncio.to_thread(self.redis.start)
 
     def add_service(self, name: str, luot: Luot = OURS) -> Service:
         """Return a service, not yet started; its name begins with that of the command."""

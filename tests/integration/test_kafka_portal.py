@@ -1,6 +1,7 @@
 """A whole Luot whose log is a real Kafka: numbers, commands, a backup, and what is killed."""
 
 import asyncio
+import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -151,10 +152,11 @@ def test_a_restored_backup_and_a_rewind_come_to_the_same_books(
 
 
 def view(portal: System, site: str, numbers: range) -> None:
-    """Send a view for each number, of five visitors."""
+    """Send a view for each number, of five visitors, each known by a key of its own."""
     for number in numbers:
         address = {"X-Forwarded-For": f"203.0.113.{number % 5}"}
-        assert portal.hit(site, f"/{number}", number=f"0.{number}7", **address).status_code == 202
+        key = f"0.{secrets.randbits(50)}"
+        assert portal.hit(site, f"/{number}", number=key, **address).status_code == 202
 
 
 def views_of(store_url: str, site: str) -> int:

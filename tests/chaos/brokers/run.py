@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from tests.chaos.books import Books, Generator
@@ -13,6 +14,7 @@ from tests.chaos.compare import landed_unanswered, settle
 from tests.chaos.run import (
     FAULT_SECONDS,
     REPEATS,
+    AnyWorld,
     ChaosResult,
     Say,
     Watch,
@@ -52,51 +54,78 @@ async def run(
     """
     world = BrokersWorld(directory, session_seconds, idempotent=idempotent)
     once = once or idempotent
-    books = Books(seed, once=once)
     try:
-        await world.start()
-        say(f"started; seed {seed}")
-        api = world.services["api"].url
-        watch = Watch(api)
-        fresh = Freshness(books, watch)
-        started = time.monotonic()
-        background = [asyncio.create_task(each.run()) for each in (watch, fresh)]
-        done: list[str] = []
-        end = (faults_wanted // 2, started + seconds)
-        async with breaking(world.ingests(), seed) as proxies:
-            repeats = 0 if once else REPEATS
-            hits = Generator(books, [proxy.url for proxy in proxies], rate, repeats=repeats)
-            async with hits.sending(), asyncio.TaskGroup() as lanes:
-                for number, lane in enumerate((faults.OF_SERVICES, faults.OF_BROKERS)):
-                    chance = random.Random(f"{seed} {number}")
-                    lanes.create_task(break_things(world, chance, lane, done, say, end))
-        broken = time.monotonic() - started
-        say(f"broken for {broken:.0f} s, healing")
-        async with limited("healing", FAULT_SECONDS):
-            await world.heal()
-        say("healed, comparing")
-        settled = time.monotonic()
-        differ = await settle(world.store_url(), books, api)
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
-        return BrokersResult(
+        return await break_world(
+            world,
+            (faults.OF_SERVICES, faults.OF_BROKERS),
+            Books(seed, once=once),
             seed=seed,
-            seconds=round(broken, 1),
-            faults=done,
-            sent=len(books.sent),
-            accepted=len(books.accepted),
-            unanswered=len(books.unanswered),
-            landed_unanswered=await landed_unanswered(world.store_url(), books),
-            broken=sum(proxy.broken for proxy in proxies),
-            repeated=books.repeated,
-            refused=dict(books.refused),
-            reads=watch.reads,
-            stale_reads=watch.stale,
-            takeovers=round(max(world.takeovers, default=0.0), 1),
-            worst=round(fresh.worst, 1),
-            settle_seconds=round(time.monotonic() - settled, 1),
-            problems=[*differ, *watch.wrong[:20]],
+            end=(faults_wanted // 2, seconds),
+            rate=rate,
+            repeats=0 if once else REPEATS,
+            say=say,
         )
     finally:
         await world.stop()
+
+
+async def break_world(
+    world: AnyWorld,
+    lanes: Sequence[Sequence[Callable[[AnyWorld, random.Random], Awaitable[str]]]],
+    books: Books,
+    *,
+    seed: int,
+    end: tuple[int, float],
+    rate: float,
+    repeats: int,
+    say: Say,
+) -> BrokersResult:
+    """Start a world, break one thing of each lane at a time, heal it and compare.
+
+    end      how many faults of each lane there are at least, and how many seconds
+    repeats  how often a reader sends a hit again whose answer did not come
+    """
+    wanted, seconds = end
+    await world.start()
+    say(f"started; seed {seed}")
+    api = world.services["api"].url
+    watch = Watch(api)
+    fresh = Freshness(books, watch)
+    started = time.monotonic()
+    background = [asyncio.create_task(each.run()) for each in (watch, fresh)]
+    done: list[str] = []
+    async with breaking(world.ingests(), seed) as proxies:
+        hits = Generator(books, [proxy.url for proxy in proxies], rate, repeats=repeats)
+        async with hits.sending(), asyncio.TaskGroup() as tasks:
+            for number, lane in enumerate(lanes):
+                chance = random.Random(f"{seed} {number}")
+                until = (wanted, started + seconds)
+                tasks.create_task(break_things(world, chance, lane, done, say, until))
+    broken = time.monotonic() - started
+    say(f"broken for {broken:.0f} s, healing")
+    async with limited("healing", FAULT_SECONDS):
+        await world.heal()
+    say("healed, comparing")
+    settled = time.monotonic()
+    differ = await settle(world.store_url(), books, api)
+    for task in background:
+        task.cancel()
+    await asyncio.gather(*background, return_exceptions=True)
+    return BrokersResult(
+        seed=seed,
+        seconds=round(broken, 1),
+        faults=done,
+        sent=len(books.sent),
+        accepted=len(books.accepted),
+        unanswered=len(books.unanswered),
+        landed_unanswered=await landed_unanswered(world.store_url(), books),
+        broken=sum(proxy.broken for proxy in proxies),
+        repeated=books.repeated,
+        refused=dict(books.refused),
+        reads=watch.reads,
+        stale_reads=watch.stale,
+        takeovers=round(max(world.takeovers, default=0.0), 1),
+        worst=round(fresh.worst, 1),
+        settle_seconds=round(time.monotonic() - settled, 1),
+        problems=[*differ, *watch.wrong[:20]],
+    )

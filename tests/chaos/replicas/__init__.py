@@ -1,0 +1,1 @@
+"""Redis fails over to its replicas while hits are counted."""

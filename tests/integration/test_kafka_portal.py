@@ -62,6 +62,69 @@ async def producers_of(url: str) -> set[str]:
     return {record.headers["p"].decode() for records in found.values() for record in records}
 
 
+def test_a_restored_backup_and_a_rewind_come_to_the_same_books(
+    portal: System, kafka: KafkaServer, tmp_path: Path
+) -> None:
+    log_url = kafka.secured_url(TOPIC)
+    at = {
+        **portal.store_of("luot"),
+        "LUOT_REDIS_URL": portal.redis_url("luot"),
+        "LUOT_LOG_URL": log_url,
+    }
+    store_url, folder = at["LUOT_CLICKHOUSE_URL"], str(tmp_path / "backup")
+    portal.add_site("camau")
+    view(portal, "camau", range(20))
+    portal.counter_when("camau", total=20, metric="views")
+    done("backup", folder, **at)
+    view(portal, "camau", range(20, 45))
+    portal.counter_when("camau", total=45, metric="views")
+    for command in (("restore", folder, "--replace"), ("rewind",)):
+        assert "stop every aggregator" in refused(*command, "--yes", **at).lower()
+    assert portal.aggregator.stop() == 0
+    assert views_of(store_url, "camau") == 45
+
+    said = done("restore", folder, "--replace", "--yes", **at)
+    assert "goes on from" in said
+    assert views_of(store_url, "camau") == 20
+    view(portal, "camau", range(45, 50))
+    assert "would leave hits out" in refused("rewind", "--to", "0s", "--yes", **at)
+    portal.aggregator.start()
+    portal.counter_when("camau", total=50, metric="views")
+    asyncio.run(folded(log_url))
+    assert views_of(store_url, "camau") == 50
+    assert asyncio.run(differences(store_url)) == []
+
+    assert portal.aggregator.stop() == 0
+    after = asyncio.run(both(store_url))
+    asyncio.run(lose_counts(store_url))
+    assert "entries to fold" in done("rewind", "--dry-run", **at)
+    assert "Start the aggregator" in done("rewind", "--yes", **at)
+    portal.aggregator.start()
+    asyncio.run(folded(log_url))
+    assert asyncio.run(both(store_url)) == after
+
+
+def view(portal: System, site: str, numbers: range) -> None:
+    """Send a view for each number, of five visitors, each known by a key of its own."""
+    for number in numbers:
+        address = {"X-Forwarded-For": f"203.0.113.{number % 5}"}
+        key = f"0.{secrets.randbits(50)}"
+        assert portal.hit(site, f"/{number}", number=key, **address).status_code == 202
+
+
+def views_of(store_url: str, site: str) -> int:
+    """Return the views that the pages of a site have in the store."""
+    found = asyncio.run(total_views(store_url))
+    return sum(views for (name, _), views in found.items() if name == site)
+
+
+async def lose_counts(store_url: str) -> None:
+    store = open_store(store_url)
+    await store.execute("TRUNCATE TABLE counters")
+    await store.execute("TRUNCATE TABLE hits")
+    await store.close()
+
+
 def test_the_tail_the_doctor_and_an_import_go_through_kafka(portal: System, tmp_path: Path) -> None:
     portal.add_site("danang")
     portal.hit("danang", "/tin")
@@ -106,70 +169,6 @@ def test_hits_wait_in_the_spool_while_kafka_is_away(portal: System, kafka: Kafka
         assert portal.hit("vinh", f"/{number}", number=f"0.2{number}").status_code == 202
     kafka.start()
     portal.counter_when("vinh", total=6, metric="views")
-
-
-def test_a_restored_backup_and_a_rewind_come_to_the_same_books(
-    portal: System, kafka: KafkaServer, tmp_path: Path
-) -> None:
-    log_url = kafka.secured_url(TOPIC)
-    at = {
-        **portal.store_of("luot"),
-        "LUOT_REDIS_URL": portal.redis_url("luot"),
-        "LUOT_LOG_URL": log_url,
-    }
-    store_url, folder = at["LUOT_CLICKHOUSE_URL"], str(tmp_path / "backup")
-    portal.add_site("camau")
-    view(portal, "camau", range(20))
-    portal.counter_when("camau", total=20, metric="views")
-    said = done("backup", folder, **at)
-    view(portal, "camau", range(20, 45))
-    portal.counter_when("camau", total=45, metric="views")
-    for command in (("restore", folder, "--replace"), ("rewind",)):
-        assert "stop every aggregator" in refused(*command, "--yes", **at).lower()
-    assert portal.aggregator.stop() == 0
-    counted = asyncio.run(both(store_url))
-
-    said = done("restore", folder, "--replace", "--yes", **at)
-    assert "goes on from" in said
-    assert views_of(store_url, "camau") == 20
-    view(portal, "camau", range(45, 50))
-    assert "would leave hits out" in refused("rewind", "--to", "0s", "--yes", **at)
-    portal.aggregator.start()
-    portal.counter_when("camau", total=50, metric="views")
-    asyncio.run(folded(log_url))
-    assert views_of(store_url, "camau") == 50
-    assert asyncio.run(differences(store_url)) == []
-
-    assert portal.aggregator.stop() == 0
-    after = asyncio.run(both(store_url))
-    assert after.keys() == counted.keys()
-    asyncio.run(lose_counts(store_url))
-    assert "entries to fold" in done("rewind", "--dry-run", **at)
-    assert "Start the aggregator" in done("rewind", "--yes", **at)
-    portal.aggregator.start()
-    asyncio.run(folded(log_url))
-    assert asyncio.run(both(store_url)) == after
-
-
-def view(portal: System, site: str, numbers: range) -> None:
-    """Send a view for each number, of five visitors, each known by a key of its own."""
-    for number in numbers:
-        address = {"X-Forwarded-For": f"203.0.113.{number % 5}"}
-        key = f"0.{secrets.randbits(50)}"
-        assert portal.hit(site, f"/{number}", number=key, **address).status_code == 202
-
-
-def views_of(store_url: str, site: str) -> int:
-    """Return the views that the pages of a site have in the store."""
-    found = asyncio.run(total_views(store_url))
-    return sum(views for (name, _), views in found.items() if name == site)
-
-
-async def lose_counts(store_url: str) -> None:
-    store = open_store(store_url)
-    await store.execute("TRUNCATE TABLE counters")
-    await store.execute("TRUNCATE TABLE hits")
-    await store.close()
 
 
 @pytest.fixture(scope="module")

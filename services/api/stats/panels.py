@@ -13,17 +13,17 @@ from services.api.counter.online import OnlineReader
 from services.api.stats import answers, heat
 from services.api.stats.answers import Cell
 from services.api.stats.apart_panels import NAMED, PANELS
-from services.api.stats.comparison import gap
-from services.api.stats.many.many_sites import ManySites, read_many
-from services.api.stats.measures import Measure
-from services.api.stats.panel_reading import (
+from services.api.stats.breakdowns import (
     BREAKDOWNS,
-    PanelReading,
     measured_by,
     ordered_by,
     question_of,
     shown_breakdowns,
 )
+from services.api.stats.comparison import gap
+from services.api.stats.many.many_sites import ManySites, read_many
+from services.api.stats.measures import Measure
+from services.api.stats.panel_reading import PanelReading
 from services.api.stats.panel_results import CsvFile
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader

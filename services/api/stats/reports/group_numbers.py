@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from services.api.stats import queries_kept
+from services.api.stats.breakdowns import question_of
 from services.api.stats.comparison import gap
 from services.api.stats.filters import Property
 from services.api.stats.many import queries_many
@@ -18,7 +19,6 @@ from services.api.stats.many.many_sites import ManySites, openings_of, read_many
 from services.api.stats.means import known_days
 from services.api.stats.measures import Counts
 from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
-from services.api.stats.panel_reading import question_of
 from services.api.stats.panel_results import KeptHits
 from services.api.stats.query import MAX_LIMIT
 from services.api.stats.reader import StatsReader

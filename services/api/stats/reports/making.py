@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
+from services.api.stats.breakdowns import ordered_by
 from services.api.stats.means import means_of
 from services.api.stats.measures import Counts, Measure, change
 from services.api.stats.opening import Opening
-from services.api.stats.panel_reading import ordered_by
 from services.api.stats.panel_results import KeptHits
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports.group_numbers import numbers_of_group

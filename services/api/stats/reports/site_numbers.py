@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from services.api.stats.breakdowns import ordered_by, question_of
 from services.api.stats.comparison import gap
 from services.api.stats.filters import Property
 from services.api.stats.kept import kept_of
@@ -14,7 +15,6 @@ from services.api.stats.many.many_sites import SumOfSites
 from services.api.stats.means import known_days
 from services.api.stats.measures import Counts, Measure
 from services.api.stats.opening import Opening
-from services.api.stats.panel_reading import ordered_by, question_of
 from services.api.stats.panel_results import KeptHits
 from services.api.stats.query import BreakdownQuery, StatsQuery, apart
 from services.api.stats.reader import StatsReader

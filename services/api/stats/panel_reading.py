@@ -17,13 +17,13 @@ from services.api.stats.breakdowns import (
     question_of,
     shown_breakdowns,
 )
-from services.api.stats.comparison import gap
+from services.api.stats.counted_days import CountedDays
 from services.api.stats.figures import ComparedTotals, figures_of
 from services.api.stats.filters import Filter, Property
 from services.api.stats.kept import kept_of
-from services.api.stats.means import known_days, means_of
+from services.api.stats.means import gaps_of, known_days, means_of
 from services.api.stats.measures import LENGTHS, Counts, Measure
-from services.api.stats.opening import Opening
+from services.api.stats.opening import NO_OPENING, Opening
 from services.api.stats.panel_results import (
     BreakdownRow,
     EnteredNumbers,
@@ -32,6 +32,7 @@ from services.api.stats.panel_results import (
     PanelResult,
     SeriesPoint,
     TrafficMeans,
+    UncountedDays,
 )
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
@@ -120,10 +121,9 @@ class PanelReading:
             return []
         try:
             moment = await asyncio.shield(self._moment)
-            first_day = await asyncio.shield(self._first_day)
+            days = known_days(self._scope, await self._counted(), [moment.opening])
         except ApiError:
             return []
-        days = known_days(self._scope, first_day, [moment.opening])
         return [means_of(self._scope, days, one, now.value[0], today) for one in CHARTED]
 
     async def kept(self) -> KeptHits | None:
@@ -166,6 +166,13 @@ class PanelReading:
         """Return the first rows of what is counted apart from views, where there are any."""
         return (await self._apart()).value or {}
 
+    async def uncounted(self) -> UncountedDays:
+        """Return what was not counted, of this period and of the days to compare with."""
+        try:
+            return await self._missing()
+        except ApiError:
+            return UncountedDays(None, [])
+
     async def entered(self) -> EnteredNumbers:
         """Return the opening balances of the period, and whether there are any to compare with."""
         scope = self._scope
@@ -200,25 +207,24 @@ class PanelReading:
         snapshot = await asyncio.shield(self._moment)
         return question_of(self._site, self._scope, measures).as_of(snapshot)
 
-    async def counted_since(self) -> int | None:
-        """Return the first counted day, where not all days to compare with are; else None."""
-        try:
-            return await asyncio.shield(self._first_day) if await self._gap() else None
-        except ApiError:
-            return None
-
     async def _counted_from(self, first_day: int | None) -> int | None:
         return await self._reader.first_day(self._site) if first_day is None else first_day
 
-    async def _gap(self) -> str:
-        before = self._scope.before
-        if before is None:
-            return ""
-        entered: set[int] = set()
-        if self._scope.opening is not Opening.EXCLUDE and not self._scope.filters:
-            moment = await asyncio.shield(self._moment)
-            entered = moment.opening.covered(before, self._scope.today)
-        return gap(before, await asyncio.shield(self._first_day), entered)
+    async def _counted(self) -> CountedDays:
+        first_day = await asyncio.shield(self._first_day)
+        return CountedDays.of(first_day, await asyncio.shield(self._moment), self._scope.today)
+
+    async def _missing(self) -> UncountedDays:
+        scope, counted = self._scope, await self._counted()
+        # What is narrowed down holds no opening balances.
+        opening = NO_OPENING
+        if scope.opening is not Opening.EXCLUDE and not scope.filters:
+            opening = (await asyncio.shield(self._moment)).opening
+        gaps = gaps_of(scope, scope.elapsed, counted, [opening])
+        if scope.before is None:
+            return UncountedDays(None, gaps)
+        filled = opening.covered(scope.before, scope.today)
+        return UncountedDays(counted.uncounted(scope.before, filled), gaps)
 
     async def _compared(self, measures: tuple[Measure, ...]) -> PanelResult[_ReadTotals]:
         question = await self._question(measures)
@@ -247,7 +253,7 @@ class PanelReading:
     async def _before(self, question: StatsQuery) -> Counts | None:
         """Return what was counted on the days to compare with; None where a part is not known."""
         against = self._scope.before
-        if against is None or await self._gap():
+        if against is None or (await self._missing()).before:
             return None
         asked = question.about(against, self._scope.until_ms)
         before = await self._reader.total(asked, partly=True)
@@ -262,7 +268,8 @@ class PanelReading:
         now = await self._reader.timeseries(whole, interval)
         before: list[Row] = []
         # Weeks begin with a Monday: those of two periods have not the same days.
-        if scope.before and interval is not Interval.WEEK and not await self._gap():
+        is_known = scope.before and not (await self._missing()).before
+        if scope.before and is_known and interval is not Interval.WEEK:
             # A rate of raw hits that are gone is no line, and no failure.
             with contextlib.suppress(ApiError):
                 asked = elapsed.about(scope.before)

@@ -72,6 +72,7 @@ async def make_report(
         year_before=_days(scope.year_before.compared),
         counted_since=None if first_day is None else to_date(first_day),
         known_days=numbers.known_days,
+        uncounted=[_days(gap) for gap in numbers.gaps],
         opening=ReportOpening(
             views=numbers.entered[0],
             visits=numbers.entered[1],

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from services.log.batch import decode
 from services.log.open import open_log
 from services.store.open import open_store
 from tests.integration.backup.test_rewind import both
@@ -215,9 +216,9 @@ def test_an_ingest_that_dies_in_a_transaction_leaves_nothing_lost_or_doubled(
 
     # It was where the test wanted it: what it had sent is in the log, and again where no commit
     # came; readers see it once.
-    appended = asyncio.run(appended_entries(kafka, "read_uncommitted"))
+    appended = asyncio.run(appended_entries(kafka, site, "read_uncommitted"))
     repeated = [entry for entry, times in appended.items() if times > 1]
-    seen = asyncio.run(appended_entries(kafka, "read_committed"))
+    seen = asyncio.run(appended_entries(kafka, site, "read_committed"))
     assert set(seen.values()) == {1}
     assert bool(repeated) == (point != "committed")
     portal.ingest.module = "services.cli.main"
@@ -235,8 +236,10 @@ def until_dead(service: Service) -> None:
     assert service.stop() == -9
 
 
-async def appended_entries(kafka: KafkaServer, isolation: str) -> Counter[tuple[int, bytes, bytes]]:
-    """Return how often each entry, by partition, producer and sequence, is in the topic."""
+async def appended_entries(
+    kafka: KafkaServer, site: str, isolation: str
+) -> Counter[tuple[int, bytes, bytes]]:
+    """Return how often each entry of a site, by partition, producer and sequence, is there."""
     found: Counter[tuple[int, bytes, bytes]] = Counter()
     async with AIOKafkaConsumer(
         bootstrap_servers=f"127.0.0.1:{kafka.port}",
@@ -251,7 +254,8 @@ async def appended_entries(kafka: KafkaServer, isolation: str) -> Counter[tuple[
             for place, records in (await consumer.getmany(timeout_ms=200)).items():
                 for record in records:
                     headers = dict(record.headers)
-                    found[place.partition, headers["p"], headers["s"]] += 1
+                    if decode(record.value).site[0] == site:
+                        found[place.partition, headers["p"], headers["s"]] += 1
             reached = [await consumer.position(place) for place in everywhere]
             if all(at >= ends[place] for at, place in zip(reached, everywhere, strict=True)):
                 return found

@@ -35,29 +35,31 @@ async def freeze_the_master(world: ReplicasWorld, chance: random.Random) -> str:
     return "freeze master until a replica is promoted"
 
 
-async def kill_the_master_with_one_replica_behind(
+async def kill_the_master_with_its_replicas_behind(
     world: ReplicasWorld, chance: random.Random
 ) -> str:
-    """One replica stands still for some hits, and goes on when the master is dead."""
+    """The replicas stand still for some hits, and go on when the master is dead."""
     gone = await asyncio.to_thread(lambda: world.watched.master)
-    behind = chance.choice([one for one in world.watched.servers if one is not gone])
-    behind.freeze()
+    behind = [one for one in world.watched.servers if one is not gone]
     try:
-        # Less than what Sentinels take for its end: they may choose it.
-        await asyncio.sleep(0.7)
+        for one in behind:
+            one.freeze()
+        # Less than what Sentinels take for their end.
+        await asyncio.sleep(chance.uniform(0.3, 0.8))
         gone.kill()
     finally:
-        behind.thaw()
+        for one in behind:
+            one.thaw()
     await asyncio.to_thread(world.watched.master_after, gone)
     await asyncio.to_thread(gone.start)
     await asyncio.to_thread(gone.wait_until_replica)
-    return "kill -9 master while a replica was behind"
+    return "kill -9 master while its replicas were behind"
 
 
 OF_REDIS: tuple[ReplicasFault, ...] = (
+    kill_the_master_with_its_replicas_behind,
     kill_the_master,
     freeze_the_master,
-    kill_the_master_with_one_replica_behind,
 )
 OF_SERVICES: tuple[ReplicasFault, ...] = (
     faults.kill_a_service,

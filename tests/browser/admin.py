@@ -86,7 +86,11 @@ def problems(page: Page, rules: Sequence[str] = ()) -> list[str]:
 
 _CUT = """() => {
   const pours = 'td, th, button, a.button, h1, h2, h3, .value, .label';
-  const named = (one) => one.closest('[title]') || one.querySelector('[title]');
+  const plain = (text) => text.replace(/\\s+/g, ' ').trim();
+  const named = (one) => {
+    const by = one.closest('[title]');
+    return by && plain(by.title).includes(plain(one.textContent));
+  };
   const found = [];
   for (const one of document.querySelectorAll('body *')) {
     if (one.closest('svg') || one.clientWidth < 2 || !one.checkVisibility()) continue;
@@ -103,7 +107,7 @@ _CUT = """() => {
 
 
 def cut_off(page: Page) -> list[str]:
-    """Return the elements of which something cannot be seen, and that have no title to say it.
+    """Return the elements of which something cannot be seen, and that have no title with all of it.
 
     What hides its overflow, and has more than fits; and cells, buttons, headings and figures that
     pour out over what is beside them. What scrolls is no such element.

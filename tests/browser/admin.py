@@ -93,7 +93,7 @@ _CUT = """() => {
   };
   const found = [];
   for (const one of document.querySelectorAll('body *')) {
-    if (one.closest('svg') || one.clientWidth < 2 || !one.checkVisibility()) continue;
+    if (one.closest('svg, .sr, input, select') || one.clientWidth < 2 || !one.checkVisibility()) continue;
     const style = getComputedStyle(one);
     const hides = [style.overflowX, style.overflowY].map((of) => /hidden|clip/.test(of));
     const wide = one.scrollWidth > one.clientWidth + 1;
@@ -110,7 +110,7 @@ def cut_off(page: Page) -> list[str]:
     """Return the elements of which something cannot be seen, and that have no title with all of it.
 
     What hides its overflow, and has more than fits; and cells, buttons, headings and figures that
-    pour out over what is beside them. What scrolls is no such element.
+    pour out over what is beside them. What scrolls is no such element, nor a field to write in.
     """
     found: list[str] = page.evaluate(_CUT)
     return found

@@ -93,7 +93,8 @@ _CUT = """() => {
   };
   const found = [];
   for (const one of document.querySelectorAll('body *')) {
-    if (one.closest('svg, .sr, input, select') || one.clientWidth < 2 || !one.checkVisibility()) continue;
+    if (one.closest('svg, .sr, input, select') || !one.checkVisibility()) continue;
+    if (one.clientWidth < 2) continue;
     const style = getComputedStyle(one);
     const hides = [style.overflowX, style.overflowY].map((of) => /hidden|clip/.test(of));
     const wide = one.scrollWidth > one.clientWidth + 1;

@@ -22,7 +22,7 @@ FROM hits
 WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND bot = 0 {left}
 """
 
-_MARKS = ("corrected_hits", "moved_visits", "ended_visits", "ended_days")
+_MARKS = ("corrected_hits", "moved_visits", "ended_visits", "ended_pages", "ended_days")
 """Tables that say something of single hits or are made from them, and go with them."""
 
 _MONTHS = """

@@ -225,14 +225,14 @@ async def test_a_silence_after_an_import_is_since_the_last_view_itself(
     await go_on(apis, clock, at(17, 30))
     assert smtp.received == []
     await go_on(apis, clock, at(18, 10))
-    assert subjects(smtp) == ["Mỹ Tho: không có lượt xem từ 12/6/2024 9:00"]
+    assert subjects(smtp) == ["Mỹ Tho: không có lượt xem từ 12/6/2024 09:00"]
     await apis[0]._now().site_gauges.measure()
     (row,) = (await desk.get("/api/v1/table", params={"period": "day"})).json()["sites"]
     assert row["silent_since"] == "2024-06-12T09:00:00+07:00"
-    assert "12/6/2024 9:00" in (await desk.get("/admin", params={"period": "day"})).text
+    assert "12/6/2024 09:00" in (await desk.get("/admin", params={"period": "day"})).text
     workbook = (await desk.get("/admin/sites.xlsx", params={"period": "day"})).content
     cells = [str(one) for line in load_workbook(BytesIO(workbook)).active.values for one in line]
-    assert any("12/6/2024 9:00" in cell for cell in cells), cells
+    assert any("12/6/2024 09:00" in cell for cell in cells), cells
 
     # Views of the morning that come from another log do not end it.
     await views(store, TODAY, {7: 9}, imported=at(18, 40))

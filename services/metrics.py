@@ -266,7 +266,8 @@ SITE_VIEWS = GaugeSpec(
 SITE_LAST_HIT = GaugeSpec(
     API,
     "luot_site_last_hit_timestamp_seconds",
-    "When the last view of the same sites came into the log; absent before the first",
+    "When the last view of the same sites was: when it came into the log, or as the access log has"
+    " it that was imported last; absent before the first",
     ("site",),
 )
 SILENT_SITES = GaugeSpec(

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from services.model.partition import DEFAULT_PARTITIONS, MAX_PARTITIONS
 from services.model.sentinel_address import SentinelAddress, is_sentinel_url
+from services.runtime.reasons import reason
 
 PREFIX = "LUOT_"
 _FILE = "_FILE"
@@ -324,7 +325,7 @@ def _read_file(key: str, path: str) -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"{key}={path!r} cannot be read: {error}; expected a text file"
+            f"{key}={path!r} cannot be read: {reason(error)}; expected a text file"
         ) from None
 
 

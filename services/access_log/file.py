@@ -15,6 +15,7 @@ from services.access_log.line import text_of
 from services.access_log.parser import HEAD_LINES, MAX_LINE, AccessLogError
 from services.model.hosts import fold
 from services.model.site import Site
+from services.runtime.reasons import reason
 
 MAX_UNREADABLE = 0.05
 """The share of lines that may be unreadable: with more, a format was read that is another one."""
@@ -113,8 +114,7 @@ def examine_parts(
         raise AccessLogError(f"{path}: {error}") from None
     except DAMAGED as error:
         raise AccessLogError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error};"
-            " expected an access log"
+            f"{path} cannot be read: {reason(error)}; expected an access log"
         ) from None
     if max(seen.last_at, seen.newest) < 0:
         raise AccessLogError(_unknown(path, lines))

@@ -16,6 +16,7 @@ from typing import IO
 import msgspec
 
 from services import __version__
+from services.runtime.reasons import reason
 from services.store.portable import End, Fingerprint, Piece
 
 MANIFEST = "manifest.json"
@@ -233,7 +234,7 @@ def lines(folder: Path, file: File) -> Iterator[bytes]:
             while chunk := list(islice(unpacked, ROWS_AT_ONCE)):
                 yield b"".join(chunk)
     except (OSError, EOFError, zlib.error) as error:
-        raise BackupError(f"{folder / file.name} cannot be read: {error}") from None
+        raise BackupError(f"{folder / file.name} cannot be read: {reason(error)}") from None
 
 
 def _sha256(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.terminal import fail
+from services.runtime.reasons import reason
 
 Data = Annotated[Path | None, typer.Option(help="Data folder of `luot up`.")]
 
@@ -50,4 +51,4 @@ def clear_store_errors() -> Iterator[None]:
             fail(f"the log (LUOT_LOG_URL) cannot be reached: {error}")
         fail(f"Redis (LUOT_REDIS_URL) cannot be reached: {error}")
     except (StateError, OSError) as error:
-        fail(f"Redis (LUOT_REDIS_URL) cannot be reached: {error}")
+        fail(f"Redis (LUOT_REDIS_URL) cannot be reached: {reason(error)}")

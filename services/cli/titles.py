@@ -10,6 +10,7 @@ from services.cli.connection import Data, connected
 from services.cli.language import said
 from services.cli.terminal import Json, fail, say, show_json, table, when
 from services.http.errors import ApiError
+from services.runtime.reasons import reason
 
 app = typer.Typer(
     help="Titles of pages: read the portal, set, import, list, remove. Talks to the running API"
@@ -143,7 +144,7 @@ def _lines(file: Path) -> list[dict[str, str]]:
     try:
         lines = lines_of(file.read_bytes())
     except OSError as error:
-        fail(f"{file} cannot be read: {error}")
+        fail(f"{file} cannot be read: {reason(error)}")
     except ApiError as error:
         fail(f"{file}: {said(error.errors['file'])}")
     if wrong := [line for line in lines if line.lacks]:

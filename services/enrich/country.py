@@ -10,6 +10,7 @@ from typing import NamedTuple
 import maxminddb
 
 from services.enrich.regions import region_of
+from services.runtime.reasons import reason
 from services.settings import SettingsError
 
 _log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class Countries:
             self._open(path)
         except (OSError, maxminddb.InvalidDatabaseError, ValueError) as error:
             raise SettingsError(
-                f"LUOT_COUNTRY_DATABASE={str(path)!r} cannot be used: {error};"
+                f"LUOT_COUNTRY_DATABASE={str(path)!r} cannot be used: {reason(error)};"
                 " expected an MMDB file with countries"
             ) from None
 

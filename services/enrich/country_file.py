@@ -11,6 +11,7 @@ from typing import NamedTuple
 import maxminddb
 
 from services.enrich.country import place_of
+from services.runtime.reasons import reason
 
 MAX_BYTES = 200_000_000
 """Of a file: it is read into the memory of each process of ingest."""
@@ -87,7 +88,7 @@ def install(file: Path, target: Path) -> CountryFile:
         temporary.chmod(0o644)
         temporary.replace(target)
     except OSError as error:
-        raise CountryFileError(f"{target} cannot be written: {error}") from None
+        raise CountryFileError(f"{target} cannot be written: {reason(error)}") from None
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from services.model.hosts import fold
+from services.runtime.reasons import reason
 from services.settings import SettingsError
 
 _log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class PatternsFile:
                 self._load(path)
             except (OSError, UnicodeDecodeError, PatternsError) as error:
                 raise SettingsError(
-                    f"LUOT_BOT_PATTERNS={str(path)!r} cannot be used: {error};"
+                    f"LUOT_BOT_PATTERNS={str(path)!r} cannot be used: {reason(error)};"
                     f" expected a file of lines {_EXPECTED}"
                 ) from None
 

@@ -21,6 +21,7 @@ from services.http.errors import shown
 from services.http.gunzip import PIECE_BYTES, Gunzip
 from services.http.public_addresses import first_not_public
 from services.model.hosts import fold
+from services.runtime.reasons import reason
 
 MAX_REDIRECTS = 5
 MAX_URL = 2048
@@ -233,7 +234,7 @@ class Fetcher:
         try:
             addresses = await self._resolve(host, port)
         except (OSError, UnicodeError) as error:
-            raise FetchError(f"{host} has no address: {error}") from None
+            raise FetchError(f"{host} has no address: {reason(error)}") from None
         if not addresses:
             raise FetchError(f"{host} has no address")
         if host not in self._private and (found := first_not_public(addresses)):

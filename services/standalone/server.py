@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from services.embedded.errors import UpError
 from services.http import server
+from services.runtime.reasons import reason
 
 SHUTDOWN_SECONDS = 3
 
@@ -19,7 +20,7 @@ def bind(host: str, port: int) -> socket.socket:
         )[0]
         listening = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise UpError(f"host {host!r} is not an address of this machine: {error}") from None
+        raise UpError(f"host {host!r} is not an address of this machine: {reason(error)}") from None
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)

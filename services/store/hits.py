@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from services.model.calendar import Grain, period_start, to_date
+from services.store import corrections
 from services.store.interface import Store
 
 _HELD = """
@@ -13,6 +14,12 @@ WHERE site IN %(sites)s
   AND day BETWEEN %(first_day)s AND %(last_day)s
   AND position BETWEEN %(first)s AND %(last)s
 GROUP BY site, position
+"""
+
+_LAST_VIEW = """
+SELECT max(at)
+FROM hits
+WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND bot = 0 {left}
 """
 
 _MARKS = ("corrected_hits", "moved_visits", "ended_visits", "ended_pages", "ended_days")
@@ -73,6 +80,17 @@ async def held(
         },
     )
     return {(site, position): hits for site, position, hits in rows}
+
+
+async def last_view(store: Store, site: str, first: int, last: int) -> int | None:
+    """Return when the last view of some days was that no correction takes, in ms since 1970.
+
+    None where there is none. Raises StoreError.
+    """
+    parameters = {"site": site, "first": to_date(first), "last": to_date(last)}
+    statement = _LAST_VIEW.format(left=await corrections.left(store, parameters))
+    ((at_ms,),) = await store.execute(statement, parameters)
+    return at_ms or None
 
 
 async def drop_months_before(store: Store, day: int) -> list[int]:

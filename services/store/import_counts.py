@@ -5,6 +5,7 @@ once an import is counted, its rows are exactly what it added to the counters.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from services.model.calendar import to_date, to_day
@@ -14,11 +15,19 @@ POSITIONS = """
     SELECT position FROM import_counts WHERE site = %(site)s AND producer = %(producer)s"""
 """The entries of an import; `site` and `producer` are parameters of the statement."""
 
+ENTRIES_A_QUERY = 1_000
+
 _HELD = """
 SELECT DISTINCT site, position
 FROM import_counts
 WHERE site IN %(sites)s AND producer IN %(producers)s
     AND position >= %(first)s AND position <= %(last)s
+"""
+
+_OF_IMPORTS = """
+SELECT DISTINCT site, position
+FROM import_counts
+WHERE (site, position) IN %(entries)s
 """
 
 _DAYS = """
@@ -109,6 +118,15 @@ async def held(
     parameters = {"sites": sorted(sites), "producers": sorted(names), "first": first, "last": last}
     rows = await store.execute(_HELD, parameters)
     return {(site, position) for site, position in rows}
+
+
+async def of_imports(store: Store, entries: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Return which entries of the log, as (site, position), are of imports. Raises StoreError."""
+    rest, found = iter(sorted(entries)), set[tuple[str, int]]()
+    while chunk := list(islice(rest, ENTRIES_A_QUERY)):
+        rows = await store.execute(_OF_IMPORTS, {"entries": chunk})
+        found |= {(site, position) for site, position in rows}
+    return found
 
 
 async def days(store: Store, site: str, producer: str) -> list[ImportedDay]:

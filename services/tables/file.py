@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from services.runtime.reasons import reason
 from services.tables import separated
 from services.tables.line import TableError, TableRow
 from services.tables.sql import Dump
@@ -103,9 +104,7 @@ class TableFile:
                 text if text.startswith(self.name) else f"{self.name}, {text}"
             ) from None
         except _DAMAGED as error:
-            raise TableError(
-                f"{self.name} cannot be read: {getattr(error, 'strerror', None) or error}"
-            ) from None
+            raise TableError(f"{self.name} cannot be read: {reason(error)}") from None
 
 
 def _tables(part: str, text: "_Text") -> dict[str, tuple[str, ...]]:

@@ -9,6 +9,7 @@ from zlib import crc32
 
 import msgspec
 
+from services.runtime.reasons import reason
 from services.traffic.client import IngestAddress, IngestAnswer, IngestConnection, LostAnswerError
 
 CONNECTIONS = 64
@@ -184,4 +185,4 @@ class Sender:
 def _explain(error: Exception) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return reason(error)

@@ -17,6 +17,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from services.runtime.reasons import reason
+
 VERSION = "0.17.0"
 
 # The `dist.integrity` of each package, as the registry states it.
@@ -57,7 +59,7 @@ def find(cache: Path = CACHE) -> str:
         try:
             _write(program, content)
         except OSError as error:
-            raise EsbuildError(f"cannot write {program}: {error}") from None
+            raise EsbuildError(f"cannot write {program}: {reason(error)}") from None
     return str(program)
 
 

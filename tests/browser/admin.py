@@ -82,3 +82,36 @@ def problems(page: Page, rules: Sequence[str] = ()) -> list[str]:
     # To bring along what is not broken takes as long as to look at a small page.
     found = page.evaluate(f"axe.run({json.dumps(options)}).then((found) => found.violations)")
     return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
+
+
+_CUT = """() => {
+  const pours = 'td, th, button, a.button, h1, h2, h3, .value, .label';
+  const plain = (text) => text.replace(/\\s+/g, ' ').trim();
+  const named = (one) => {
+    const by = one.closest('[title]');
+    return by && plain(by.title).includes(plain(one.textContent));
+  };
+  const found = [];
+  for (const one of document.querySelectorAll('body *')) {
+    if (one.closest('svg, .sr, input, select') || !one.checkVisibility()) continue;
+    if (one.clientWidth < 2) continue;
+    const style = getComputedStyle(one);
+    const hides = [style.overflowX, style.overflowY].map((of) => /hidden|clip/.test(of));
+    const wide = one.scrollWidth > one.clientWidth + 1;
+    const high = one.scrollHeight > one.clientHeight + 1;
+    const cut = (hides[0] && wide) || (hides[1] && high) || (one.matches(pours) && wide
+      && style.overflowX === 'visible' && style.display !== 'inline');
+    if (cut && !named(one)) found.push(one.outerHTML.slice(0, 120));
+  }
+  return found;
+}"""
+
+
+def cut_off(page: Page) -> list[str]:
+    """Return the elements of which something cannot be seen, and that have no title with all of it.
+
+    What hides its overflow, and has more than fits; and cells, buttons, headings and figures that
+    pour out over what is beside them. What scrolls is no such element, nor a field to write in.
+    """
+    found: list[str] = page.evaluate(_CUT)
+    return found

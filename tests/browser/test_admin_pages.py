@@ -16,6 +16,7 @@ from tests.browser.admin import (
     OF_COLOURS,
     PHONE,
     Desk,
+    cut_off,
     first_password,
     problems,
     up_with_past,
@@ -143,6 +144,8 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
             width: int = seen["viewport"]["width"]  # type: ignore[index]
             if widest(page) > width:
                 wrong[f"{name}, {look}, wide"] = widest(page)
+            if not dark and (found := cut_off(page)):
+                wrong[f"{name}, {look}, cut off"] = found
             if os.environ.get(KEEP_PICTURES) and name in PICTURED.get(look, ()):
                 keep(page, f"{name}-{look}")
     stranger.close()
@@ -219,6 +222,22 @@ def test_axe_would_find_a_colour_that_cannot_be_read(
     page = desk.open("/admin/users")
     page.evaluate("document.documentElement.style.setProperty('--muted', '#bbb')")
     assert any(found.startswith("color-contrast") for found in problems(page))
+    desk.close()
+
+
+def test_a_cell_that_is_cut_off_would_be_found(browser: Browser, up: Up, session: object) -> None:
+    desk = sit_down(browser, up, session, "phone")
+    page = desk.open(PAGES["report"])
+    cell = ".cards tbody td"
+    assert cut_off(page) == []
+    for name, value in (("white-space", "nowrap"), ("overflow", "hidden"), ("width", "3rem")):
+        script = "(one, [name, value]) => one.style.setProperty(name, value)"
+        page.locator(cell).first.evaluate(script, [name, value])
+    assert len(cut_off(page)) == 1
+    page.locator(cell).first.evaluate("(one) => one.style.setProperty('overflow', 'visible')")
+    assert len(cut_off(page)) == 1, "it pours over what is beside it"
+    page.locator(cell).first.evaluate("(one) => (one.title = one.textContent)")
+    assert cut_off(page) == []
     desk.close()
 
 

@@ -277,3 +277,25 @@ def test_who_types_a_command_reads_their_language(
     environ = {"LANG": language, "PATH": "", "TERMINAL_WIDTH": "200", "PYTHONUTF8": "1"}
     ran = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert expected in " ".join((ran.stdout + ran.stderr).split())
+
+
+def test_no_failure_of_the_system_is_passed_on_as_python_writes_it() -> None:
+    """`[Errno 2] No such file or directory: '/x'` is said as `reason` has it."""
+    raw = []
+    for module in sorted(COMMANDS.parent.rglob("*.py")):
+        for handler in ast.walk(ast.parse(module.read_text("utf-8"))):
+            if not isinstance(handler, ast.ExceptHandler) or handler.type is None:
+                continue
+            caught = ast.unparse(handler.type)
+            if "OSError" not in caught:
+                continue
+            raw += [
+                f"{module.relative_to(COMMANDS.parent)}: {ast.unparse(call)}"
+                for call in ast.walk(handler)
+                if isinstance(call, ast.Call)
+                and not ast.unparse(call.func).startswith(("log", "_log"))
+                for text in ast.walk(call)
+                if isinstance(text, ast.FormattedValue)
+                and ast.unparse(text.value) in (str(handler.name), f"str({handler.name})")
+            ]
+    assert raw == []

@@ -33,6 +33,8 @@ OF_PROGRAMS = (
     "model/sentinel_address.py",  # a setting
 )
 """What no page can be refused with."""
+FIELDS_OF_PROGRAMS = {"authorization", "csrf", "interval", "metrics", "site_id"}
+"""What no form or address of a page has."""
 ANYTHING = {"X", "X: X", "X; expected X", "X is X; X"}
 """What is put together of texts that are tested where they are."""
 REFUSING = {"bad_request", "ValueError", "unavailable", "MailError"}
@@ -116,3 +118,26 @@ def test_values_stand_in_the_translation(text: str, said: str) -> None:
 def test_what_is_not_known_stays_and_is_marked_as_english() -> None:
     assert VI.told("nothing of ours: at all") == "nothing of ours: at all"
     assert VI.speaks("nothing of ours: at all") is Lang.EN
+
+
+def fields(module: str) -> Iterator[str]:
+    """Yield the names of what the refusals of a module are about."""
+    for call in ast.walk(ast.parse((SERVICES / module).read_text("utf-8"))):
+        if not isinstance(call, ast.Call) or not call.args:
+            continue
+        named: list[ast.expr | None] = []
+        if getattr(call.func, "id", "") == "bad_request":
+            named = [call.args[0]]
+        elif getattr(call.func, "id", "") == "ApiError" and isinstance(call.args[1], ast.Dict):
+            named = list(call.args[1].keys)
+        for one in named:
+            if isinstance(one, ast.Constant):
+                yield str(one.value)
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_what_a_refusal_is_about_is_said_in_words_and_not_as_programs_name_it(lang: Lang) -> None:
+    found = {field for module in modules() for field in fields(module)}
+    assert len(found) > 40
+    named = Language(lang).field
+    assert {field for field in found - FIELDS_OF_PROGRAMS if named(field) == field} == set()

@@ -14,6 +14,7 @@ from services.api.access.cookies import CSRF_HEADER, PLAIN, SECURE
 from services.api.access.principal import Principal
 from services.api.sites.registry import Registry
 from services.http.errors import ApiError, unknown_site
+from services.http.known_parameters import query_parameters, refuse_unknown
 from services.model.account import Role
 from services.model.site import Site
 
@@ -77,7 +78,12 @@ class LimitedRoute(APIRoute):
 
 
 class AdminRoute(LimitedRoute):
-    """Refuses strangers, and who may not, before anything of the body is read."""
+    """Refuses strangers, and who may not, before anything of the body is read.
+
+    Then parameters of the address that the route does not know, but for `ignored` ones.
+    """
+
+    ignored: frozenset[str] = frozenset()
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         needed = getattr(endpoint, _NEEDED, None)
@@ -86,11 +92,13 @@ class AdminRoute(LimitedRoute):
         self.needed: Needed = needed
         self.max_body = needed.body
         super().__init__(path, endpoint, **more)
+        self._known = query_parameters(self.dependant)
 
     async def admit(self, request: Request) -> None:
         """Raise ApiError for who may not use this route."""
         who = await authenticate(request, enrolling=self.needed.enrolling)
         request.scope[_PRINCIPAL] = admit(request, who, self.needed)
+        refuse_unknown(request.query_params, self._known, self.ignored)
 
 
 def admit(request: Request, who: Principal | None, needed: Needed) -> Principal:

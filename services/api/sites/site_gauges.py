@@ -9,7 +9,7 @@ from services.api import metrics
 from services.api.counter.online import OnlineReader
 from services.api.counter.routes import Counters
 from services.api.settings import ApiSettings
-from services.api.sites.last_views import last_views
+from services.api.sites.last_views import LastViews
 from services.api.sites.registry import Registry
 from services.api.sites.silence import Silence
 from services.log.errors import LogError
@@ -51,10 +51,12 @@ class SiteGauges:
         self._store = store
         # Of its own: what is measured is not what a page is served from.
         self._online = OnlineReader(state, clock, monotonic)
-        self._hits = hits
+        self._last_views = LastViews(store, hits, monotonic)
         self._clock = clock
         self._monotonic = monotonic
-        self._silence = Silence(store, lambda _: settings.silent_seconds * 1000, clock)
+        self._silence = Silence(
+            store, lambda _: settings.silent_seconds * 1000, clock, registry.parts
+        )
         self._silent: frozenset[str] = frozenset()
         self._chosen: frozenset[str] = frozenset()
         self._chosen_at = 0.0
@@ -85,8 +87,11 @@ class SiteGauges:
         """Set the metrics. Raises StoreError or LogError once what can be told is told."""
         sites = self._registry.all()
         try:
-            names = [site.kept_as for site in sites]
-            self._last_ms = await last_views(self._store, self._hits, names)
+            parts = {
+                site.kept_as: [part.kept_as for part in self._registry.parts(site)]
+                for site in sites
+            }
+            self._last_ms = await self._last_views.of(parts)
         finally:
             if self._limit:
                 await self._show(await self._choose(sites), self._last_ms)

@@ -100,9 +100,20 @@ class Filter(msgspec.Struct, frozen=True):
 
     @property
     def values(self) -> list[str]:
-        """The patterns without wildcard, as the table has them; Plausible's words are taken."""
+        """The patterns without wildcard, as the table has them; Plausible's words are taken.
+
+        With the values whose words fit a wildcard.
+        """
         pieces = [pattern[0] for pattern in self.patterns if len(pattern) == 1]
-        return ["" if piece == self.by.unknown else names.kept(self.by, piece) for piece in pieces]
+        words = names.WRITTEN.get(self.by, {}).items() if self.wildcards else ()
+        return [
+            *("" if piece == self.by.unknown else names.kept(self.by, piece) for piece in pieces),
+            *(
+                kept
+                for kept, word in words
+                if any(_fits(pattern, word) for pattern in self.wildcards)
+            ),
+        ]
 
     @property
     def wildcards(self) -> list[Pattern]:
@@ -112,7 +123,8 @@ class Filter(msgspec.Struct, frozen=True):
     @property
     def is_one_value(self) -> bool:
         """Whether all that passes has the same value, which is known."""
-        return not self.negated and len(self.patterns) == 1 and any(self.values)
+        is_one = len(self.patterns) == 1 and not self.wildcards
+        return not self.negated and is_one and any(self.values)
 
     def names(self, value: str) -> bool:
         """Tell whether a value fits one of the patterns, negated or not."""

@@ -6,16 +6,16 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.routing import APIRoute
 
 from services.api.access.route import stats_router
 from services.api.counter.online import OnlineReader
 from services.api.counter.parameters import one_of
 from services.api.sites.registry import Registry
-from services.api.stats import answers, described
+from services.api.stats import answers, described, names
 from services.api.stats.changes import both
 from services.api.stats.comparison import Comparison, against
 from services.api.stats.filters import OF_PATHS, Property
+from services.api.stats.known_route import KnownRoute
 from services.api.stats.opening import Opening
 from services.api.stats.query import (
     DEFAULT_LIMIT,
@@ -28,7 +28,7 @@ from services.api.stats.query import (
 )
 from services.api.stats.reader import StatsReader
 from services.api.stats.readers import StatsReaders
-from services.api.stats.results import StatsResult
+from services.api.stats.results import Row, StatsResult
 from services.api.stats.sites import asking, readable, refuse_strangers, summed
 from services.api.stats.spans import Interval, Period, interval_of
 from services.http.departures import unless_gone
@@ -118,7 +118,7 @@ class Stats:
 def router(stats: Callable[[], Stats]) -> APIRouter:
     """Return the routes; `stats` is called for every request."""
     # The site that is asked for decides who may read.
-    routes = stats_router(PREFIX, route_class=APIRoute)
+    routes = stats_router(PREFIX, route_class=KnownRoute)
 
     async def site_of(request: Request, site_id: SiteId = None) -> Site:
         return await readable(request, stats().registry, site_id)
@@ -260,7 +260,8 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         if is_titled and rows.by not in OF_PATHS:
             raise bad_request("titles", f"{shown(rows.by.value)} has no titles; pages have")
         result = await unless_gone(request, reader_of(request).breakdown(query, rows))
-        table = answers.rows(query.measures, rows.by.field, result.rows)
+        called = [Row(names.written(rows.by, name), counts) for name, counts in result.rows]
+        table = answers.rows(query.measures, rows.by.field, called)
         if is_titled:
             known = await stats().titles(query.site, [name for name, _ in result.rows])
             table = [answers.with_title(row, rows.by.field, known) for row in table]

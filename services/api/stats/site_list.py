@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from services.api.access.route import Who, needs, stats_router
+from services.api.access.route import AdminRoute, Who, needs, stats_router
 from services.api.sites.registry import Registry
 from services.api.stats.query import whole
 from services.model.account import Role
@@ -14,6 +14,11 @@ from services.model.account import Role
 PATH = "/api/v1/sites"
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
+
+
+class _ListRoute(AdminRoute):
+    ignored = frozenset({"_", "team_id"})
+    """The sites of a team are asked for with its id, where there are teams."""
 
 
 class ReadableSite(BaseModel):
@@ -46,7 +51,7 @@ class ReadableSites(BaseModel):
 
 def router(registry: Callable[[], Registry]) -> APIRouter:
     """Return the route; `registry` is called for every request."""
-    routes = stats_router()
+    routes = stats_router(route_class=_ListRoute)
 
     @routes.get(PATH)
     @needs(Role.VIEWER)

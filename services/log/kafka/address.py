@@ -7,6 +7,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
+from services.runtime.reasons import reason
+
 DEFAULT_TOPIC = "hits"
 DEFAULT_PORT = 9092
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -101,20 +103,16 @@ class KafkaAddress(msgspec.Struct, frozen=True):
         try:
             context = ssl.create_default_context(cafile=self.ca or None)
         except OSError as error:
-            raise ValueError(f"ca={self.ca}: {_reason(error)}; expected a file in PEM") from None
+            raise ValueError(f"ca={self.ca}: {reason(error)}; expected a file in PEM") from None
         if self.pair is not None:
             try:
                 context.load_cert_chain(*self.pair)
             except OSError as error:
                 raise ValueError(
-                    f"certificate={self.pair[0]}, key={self.pair[1]}: {_reason(error)};"
+                    f"certificate={self.pair[0]}, key={self.pair[1]}: {reason(error)};"
                     " expected files in PEM that belong together, the key without a password"
                 ) from None
         return context
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
 
 
 def _broker(host: str) -> str:

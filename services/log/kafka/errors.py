@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from services.log.errors import LogError
+from services.runtime.reasons import reason
 
 
 @contextmanager
@@ -21,7 +22,7 @@ def translated() -> Iterator[None]:
         # The client asserts in which state its transaction is; after a failure it is in none.
         raise LogError(f"Kafka: the transaction has failed: {error}") from error
     except OSError as error:
-        raise LogError(f"Kafka: {error}") from error
+        raise LogError(f"Kafka: {reason(error)}") from error
 
 
 def _said(error: KafkaError) -> str:

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import date, datetime, timedelta
+from io import BytesIO
 from itertools import cycle
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from openpyxl import load_workbook
 from redis.asyncio import Redis
 
 from services.api.app import Api
@@ -21,6 +23,7 @@ from services.model.calendar import to_day
 from services.model.partition import partition_of
 from services.state import keys as state_keys
 from services.state.state import State
+from services.store import import_counts
 from services.store.interface import Store, StoreUnavailableError
 from tests.integration.test_api.people import ADMIN, audit
 from tests.integration.test_api.world import (
@@ -108,14 +111,19 @@ async def views(
     *,
     twice: bool = False,
     site: str = SITE.slug,
+    imported: datetime | None = None,
 ) -> None:
-    """Write a day as the aggregator does: its hits, so many of each hour, and its counter rows."""
+    """Write a day as the aggregator does: its hits, so many of each hour, and its counter rows.
+
+    imported  when an access log with them was
+    """
     rows = [
         (int(datetime(day.year, day.month, day.day, hour, tzinfo=HANOI).timestamp() * 1000) + one)
         for hour, count in of_hours.items()
         for one in range(count)
     ]
     size = len(rows)
+    came = [int(imported.timestamp() * 1000)] * size if imported else rows
     columns: dict[str, list[Any]] = {
         "site": [site] * size,
         "path": ["/"] * size,
@@ -125,15 +133,19 @@ async def views(
         "visit": [0] * size,
         "bot": [0] * size,
         **dict.fromkeys(("host", "source", "device", "browser", "os", "country"), [""] * size),
-        "position": [entry_ids.encode(one, 0) for one in rows],
-        "idx": [0] * size,
+        "position": [entry_ids.encode(one, 0) for one in came],
+        "idx": list(range(size)) if imported else [0] * size,
     }
+    last = entry_ids.encode(came[-1], 0)
+    if imported:
+        of_entry = {"site": site, "producer": "log", "position": last, "day": to_day(day)}
+        counted = {"path": "/", "views": size, "visits": 0}
+        row = {name: [value] for name, value in (of_entry | counted).items()}
+        await import_counts.write(store, row)
     for _ in range(1 + twice):
         await store.insert("hits", columns)
     for grain, start in (("day", day), ("total", date(1970, 1, 1))):
-        await write_counter(
-            store, site, grain, start, 1, views=size, position=entry_ids.encode(rows[-1], 0)
-        )
+        await write_counter(store, site, grain, start, 1, views=size, position=last)
 
 
 async def usual(store: Store, *, weeks: int = 4, of_hour: int = 100) -> None:
@@ -202,6 +214,33 @@ async def test_a_silence_is_told_once_when_it_begins_and_once_when_it_is_over(
     shown = (await desk.get(PAGE)).text
     assert "Không có lượt xem" in shown
     assert "lượt xem cuối lúc 12/6/2024 12:00" in shown
+
+
+@EITHER_STORE
+async def test_a_silence_after_an_import_is_since_the_last_view_itself(
+    apis: list[Api], desk: httpx.AsyncClient, store: Store, clock: Clock, smtp: SmtpServer
+) -> None:
+    await usual(store, of_hour=2)
+    await views(store, TODAY, {8: 5, 9: 1}, imported=at(11, 50))
+    await go_on(apis, clock, at(17, 30))
+    assert smtp.received == []
+    await go_on(apis, clock, at(18, 10))
+    assert subjects(smtp) == ["Mỹ Tho: không có lượt xem từ 12/6/2024 09:00"]
+    await apis[0]._now().site_gauges.measure()
+    (row,) = (await desk.get("/api/v1/table", params={"period": "day"})).json()["sites"]
+    assert row["silent_since"] == "2024-06-12T02:00:00Z"
+    assert "12/6/2024 09:00" in (await desk.get("/admin", params={"period": "day"})).text
+    workbook = (await desk.get("/admin/sites.xlsx", params={"period": "day"})).content
+    cells = [str(one) for line in load_workbook(BytesIO(workbook)).active.values for one in line]
+    assert any("12/6/2024 09:00" in cell for cell in cells), cells
+
+    # Views of the morning that come from another log do not end it.
+    await views(store, TODAY, {7: 9}, imported=at(18, 40))
+    await go_on(apis, clock, at(19, 10))
+    assert len(smtp.received) == 1
+    await views(store, TODAY, {19: 1})
+    await go_on(apis, clock, at(19, 40))
+    assert subjects(smtp)[1:] == ["Mỹ Tho: đã có lượt xem trở lại"]
 
 
 async def test_the_night_is_no_silence(

@@ -179,18 +179,50 @@ async def test_filters_take_what_the_same_filters_of_version_1_take(
     assert any(row["metrics"])
 
 
-async def test_version_1_takes_plausibles_words_and_answers_with_its_own(
+async def test_version_1_answers_with_plausibles_words_and_takes_luots_too(
     client: httpx.AsyncClient,
 ) -> None:
+    query = {"site_id": "newyork", "period": "12mo"}
     answers = []
-    for name in ("Desktop", "desktop"):
-        query = {"site_id": "newyork", "period": "12mo", "property": "visit:device"}
-        response = await client.get(
-            "/api/v1/stats/breakdown", params={**query, "filters": f"visit:device=={name}"}
-        )
+    for name in ("Desktop", "desktop", "Desk*"):
+        asked = {**query, "property": "visit:device", "filters": f"visit:device=={name}"}
+        response = await client.get("/api/v1/stats/breakdown", params=asked)
         answers.append(response.json()["results"])
-    assert answers[0] == answers[1]
-    assert [row["device"] for row in answers[0]] == ["desktop"]
+    assert answers[0] == answers[1] == answers[2]
+    assert [row["device"] for row in answers[0]] == ["Desktop"]
+    old = await client.get("/api/v1/stats/breakdown", params=query | {"property": "visit:os"})
+    body = {"date_range": "12mo", "metrics": ["visitors"], "dimensions": ["visit:os"]}
+    new = await answer(client, **body)
+    names = [row["os"] for row in old.json()["results"]]
+    assert names == [row["dimensions"][0] for row in new["results"]]
+    assert "macOS" not in names
+
+
+async def test_a_misspelt_parameter_is_named_with_the_right_one(client: httpx.AsyncClient) -> None:
+    site = {"site_id": "newyork"}
+    for path, wrong, near in (
+        ("/api/v1/stats/aggregate", {"perod": "30d", **site}, "period"),
+        ("/api/v1/stats/breakdown", {"proprety": "visit:os", **site}, "property"),
+        ("/api/v1/table", {"perod": "30d"}, "period"),
+        ("/api/v1/sites", {"limt": "3"}, "limit"),
+        ("/api/admin/audit", {"limt": "3"}, "limit"),
+    ):
+        refused = await client.get(path, params=wrong)
+        assert (refused.status_code, list(refused.json()["errors"])) == (400, list(wrong)[:1]), path
+        assert f"perhaps '{near}'" in refused.text
+    refused = await client.post("/api/v2/query", json={**site, "metrcs": ["visits"]})
+    assert "metrcs: there is no such parameter; expected perhaps 'metrics'" in refused.text
+    assert (
+        await client.post("/api/v2/query", params={"period": "day"}, json={})
+    ).status_code == 400
+    # What clients of Plausible send, needed or not.
+    for route, more in (
+        ("aggregate", {"interval": "date", "with_imported": "true", "limit": "5"}),
+        ("realtime/visitors", {"period": "day", "auth": "x"}),
+    ):
+        taken = await client.get(f"/api/v1/stats/{route}", params={**site, **more})
+        assert taken.status_code == 200, taken.text
+    assert (await client.get("/api/v1/sites", params={"team_id": "1"})).status_code == 200
 
 
 async def test_times_are_hours_of_the_site(client: httpx.AsyncClient, march: list[Seen]) -> None:

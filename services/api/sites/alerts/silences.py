@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from services.api.sites.alerts.judging import AlertKind
 from services.api.sites.alerts.watched import WatchedSite, ended
-from services.api.sites.last_views import last_views
+from services.api.sites.last_views import LastViews
 from services.api.sites.silence import Silence, daytime_ms
 from services.log.interface import Log
 from services.model.site import Site
@@ -26,8 +26,7 @@ class Silences:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`parts` returns the sites whose views are those of a site."""
-        self._store = store
-        self._hits = hits
+        self._last_views = LastViews(store, hits)
         self._silent_ms: Mapping[str, int] = {}
         self._silence = Silence(store, lambda site: self._silent_ms[site.kept_as], clock, parts)
 
@@ -41,7 +40,7 @@ class Silences:
         """
         of_rules = {one.name: one for one in watched if one.rule.silent_hours}
         self._silent_ms = {name: one.rule.silent_hours * _HOUR_MS for name, one in of_rules.items()}
-        last = await self._last_views(of_rules.values())
+        last = await self._last_views.of({name: one.names for name, one in of_rules.items()})
         sites = [one.site for one in of_rules.values()]
         silent = {site.kept_as for site in await self._silence.among(sites, last)}
         changed = []
@@ -55,13 +54,3 @@ class Silences:
                 if passed >= self._silent_ms[name]:
                     changed.append(one.begun(AlertKind.SILENT, now, before, now))
         return changed
-
-    async def _last_views(self, watched: Iterable[WatchedSite]) -> dict[str, float]:
-        names = {one.name: one.names for one in watched}
-        every = {name for parts in names.values() for name in parts}
-        of_parts = await last_views(self._store, self._hits, every) if every else {}
-        return {
-            name: max(of_parts[part] for part in parts if part in of_parts)
-            for name, parts in names.items()
-            if not of_parts.keys().isdisjoint(parts)
-        }

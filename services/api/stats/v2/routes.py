@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
 from services.api.access.authenticator import authenticate, authenticator
 from services.api.access.route import Needed, admit, stats_router
 from services.api.stats import answers
+from services.api.stats.known_route import BodyRoute
 from services.api.stats.routes import Stats
 from services.api.stats.sites import asking, readable, refuse_strangers, summed
 from services.api.stats.spans import Period
@@ -20,6 +20,7 @@ from services.api.stats.v2.query import checked
 from services.api.stats.v2.schema import QueryAnswer, QueryBody
 from services.http.departures import unless_gone
 from services.http.errors import ApiError, bad_request
+from services.http.known_parameters import refuse_unknown
 from services.model.account import Role
 
 VERSION = "/api/v2/"
@@ -31,7 +32,7 @@ MAX_BODY = 64_000
 def router(stats: Callable[[], Stats]) -> APIRouter:
     """Return the route; `stats` is called for every request."""
     # The site that is asked for decides who may read.
-    routes = stats_router(route_class=APIRoute)
+    routes = stats_router(route_class=BodyRoute)
 
     @routes.post(
         PATH,
@@ -51,6 +52,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
         name = given.get("site_id")
         registry = stats().registry
         site = await readable(request, registry, name if isinstance(name, str) else None)
+        refuse_unknown(given, QueryBody.model_fields)
         try:
             body = QueryBody.model_validate(given)
         except ValidationError as error:

@@ -96,7 +96,7 @@ class CounterValues:
     def renewed(self, inputs: Inputs) -> float:
         """Return until when the same response would be made again; -inf where it would not."""
         times = self._times(inputs)
-        if times is None or any(loaded_at > inputs.made_at for _, loaded_at in times):
+        if times is None or any(loaded_at >= inputs.made_at for _, loaded_at in times):
             return -inf
         online, until = self._reader.online_known(self._merged.online_of(inputs.site))
         if online is None or online != inputs.online:

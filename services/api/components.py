@@ -95,8 +95,10 @@ class Components:
         self.imports = Imports(self.store, self.log.imports, clock, monotonic)
         self.tails = Tails(self.log)
         self.counters = counter_routes.Counters(
-            self.registry, self.store, self.state, clock, monotonic
+            self.registry, self.store, self.state, clock, monotonic, settings.partitions
         )
+        self.access.audit.after = self.counters.changed
+        metrics.TOLD_PARTITIONS.set_function(self.counters.changes.told_partitions)
         self.site_gauges = SiteGauges(
             settings,
             self.registry,

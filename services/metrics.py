@@ -226,8 +226,9 @@ COUNTER_READS = CounterSpec(
     API,
     "luot_counter_reads_total",
     "Reads of the counters of a site or a page from the store, by cause: first (nothing was known),"
-    " changed (it was told of a change), net (now and then, in case that was missed), untold (once"
-    " a second, because nobody tells of changes)",
+    " changed (it was told of a change), net (now and then, in case that was missed), settling"
+    " (once a second for a while after a change, where the store has several hosts), untold (once a"
+    " second, because nobody tells of changes)",
     ("cause",),
 )
 MISSED_CHANGES = CounterSpec(

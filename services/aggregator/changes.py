@@ -51,5 +51,8 @@ class ChangeTeller:
                     await asyncio.wait_for(self._arrived.wait(), TELL_SECONDS)
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Tell of the last flush, if that can be, and close the connection."""
+        if self._changed:
+            with contextlib.suppress(StateError):
+                await self._notices.tell(self._name, (), self._changed)
         await self._state.close()

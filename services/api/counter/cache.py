@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Se
 from sys import getsizeof
 from typing import Generic, NamedTuple, TypeVar
 
-from services.api.counter.loaded import Batch, Loaded, Values
+from services.api.counter.loaded import LoadBatch, Loaded, Values
 from services.runtime.bounded import BoundedMap, size_of
 from services.runtime.outage import span
 from services.store.interface import StoreUnavailableError
@@ -105,12 +105,12 @@ class StaleIfErrorCache(Generic[K, V]):
         self._group = group
         self._clock = clock
         self._values: Values[K, V] = Values(max_bytes, size, worth)
-        self._batches: dict[K, Batch[K]] = {}
-        self._last_batches: dict[Hashable, Batch[K]] = {}
+        self._batches: dict[K, LoadBatch[K]] = {}
+        self._last_batches: dict[Hashable, LoadBatch[K]] = {}
         self._load_times: dict[Hashable, float] = {}
         self._failed_at: BoundedMap[K, float] = BoundedMap(max_bytes // 4)
         self._failing, self._failing_since = False, 0.0
-        self._late: Batch[K] | None = None
+        self._late: LoadBatch[K] | None = None
         """The load that goes on although it was given up."""
 
     def fresh(self, key: K) -> V | None:
@@ -219,14 +219,14 @@ class StaleIfErrorCache(Generic[K, V]):
             batch = self._last_batches.get(group)
             if batch is None or batch.closed or len(batch.keys) >= self._batch:
                 before = None if batch is None else batch.task
-                batch = Batch(now, in_background=in_background)
+                batch = LoadBatch(now, in_background=in_background)
                 batch.task = asyncio.create_task(self._run(batch, group, before))
                 self._last_batches[group] = batch
             batch.keys.append(key)
             self._batches[key] = batch
 
     async def _run(
-        self, batch: Batch[K], group: Hashable, before: asyncio.Task[None] | None
+        self, batch: LoadBatch[K], group: Hashable, before: asyncio.Task[None] | None
     ) -> None:
         try:
             if before is not None and not before.done():
@@ -246,7 +246,7 @@ class StaleIfErrorCache(Generic[K, V]):
             if self._late is batch:
                 self._late = None
 
-    def _end(self, batch: Batch[K], group: Hashable) -> None:
+    def _end(self, batch: LoadBatch[K], group: Hashable) -> None:
         """Let the keys of a batch be loaded again."""
         if self._last_batches.get(group) is batch:
             del self._last_batches[group]
@@ -254,7 +254,7 @@ class StaleIfErrorCache(Generic[K, V]):
             if self._batches.get(key) is batch:
                 del self._batches[key]
 
-    def _give_up(self, batch: Batch[K], group: Hashable) -> None:
+    def _give_up(self, batch: LoadBatch[K], group: Hashable) -> None:
         self._log(TimeoutError(f"not within {GIVE_UP_SECONDS:g} s"), len(batch.keys))
         self._fail(batch.keys)
         self._end(batch, group)
@@ -269,7 +269,7 @@ class StaleIfErrorCache(Generic[K, V]):
         self._load_times[group] = at
         await asyncio.sleep(at - loop.time())
 
-    async def _load_values(self, batch: Batch[K]) -> None:
+    async def _load_values(self, batch: LoadBatch[K]) -> None:
         began = self._clock()
         try:
             values = await self._load(batch.keys)

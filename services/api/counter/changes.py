@@ -19,6 +19,9 @@ from services.state.changes import Notice
 
 UNTOLD_SECONDS = 1.0
 """How long numbers hold whose changes nobody tells."""
+SETTLE_SECONDS = 5.0
+"""How long after a change numbers are read each second where the store has several hosts: the one
+that is read may get rows later than the one they were written to, of which the notice tells."""
 NET_SECONDS = 15.0
 """How long they hold at most where changes are told, in case one was not; half of that at least."""
 TELLER_SECONDS = 3.0
@@ -26,10 +29,10 @@ TELLER_SECONDS = 3.0
 REST_SECONDS = 0.5
 """Changes make nobody read a site more often than this, whoever invents them."""
 
-CHANGED, NET, UNTOLD = "changed", "net", "untold"
+CHANGED, NET, SETTLING, UNTOLD = "changed", "net", "settling", "untold"
 
 
-class Told:
+class ToldPartition:
     """Since when all changes of one partition were told, and until when that is believed."""
 
     __slots__ = ("since", "teller", "until")
@@ -52,13 +55,14 @@ class Told:
 class SiteChanges:
     """Until when what was read of a site holds; those merged into it are parts of it."""
 
-    __slots__ = ("_net", "at", "days", "index", "minute", "parts", "told")
+    __slots__ = ("_net", "_settle", "at", "days", "index", "minute", "parts", "told")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, settle: float = 0.0) -> None:
+        self._settle = settle
         self.at = -inf
         """When the numbers changed last; a moment to come where that was only just before."""
         self.parts: tuple[Site, ...] = ()
-        self.told: tuple[Told, ...] = ()
+        self.told: tuple[ToldPartition, ...] = ()
         self.days: tuple[int, ...] = ()
         self.minute = -1
         self.index: SiteIndex | None = None
@@ -74,7 +78,7 @@ class SiteChanges:
         """Return until when a value holds that was read from `began` to `loaded_at`."""
         until = loaded_at + UNTOLD_SECONDS
         heard = self._heard(began)
-        if heard > until:
+        if heard > until and not self._is_settling(began):
             until = max(until, min(loaded_at + NET_SECONDS * self._net, heard))
         return min(until, self.at) if self.at > began else until
 
@@ -82,7 +86,12 @@ class SiteChanges:
         """Return why a value whose reading began then is read again."""
         if began < self.at:
             return CHANGED
-        return NET if self._heard(began) > now else UNTOLD
+        if self._heard(began) <= now:
+            return UNTOLD
+        return SETTLING if self._is_settling(began) else NET
+
+    def _is_settling(self, began: float) -> bool:
+        return began < self.at + self._settle
 
     def _heard(self, began: float) -> float:
         """Return until when it is believed that every change since then was told of."""
@@ -100,11 +109,14 @@ class Changes:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         partitions: int = DEFAULT_PARTITIONS,
+        settle: float = 0.0,
     ) -> None:
+        """Hear of so many partitions of the log; numbers settle for a while after each change."""
+        self._settle = settle
         self._registry = registry
         self._clock = clock
         self._monotonic = monotonic
-        self._told = [Told() for _ in range(partitions)]
+        self._told = [ToldPartition() for _ in range(partitions)]
         self._sites: dict[str, SiteChanges] = {}
 
     def hear(self, notice: Notice | None) -> bool:
@@ -161,7 +173,7 @@ class Changes:
         if site is None:
             self._sites.pop(name, None)
             return SiteChanges(name)
-        known = self._sites.setdefault(name, SiteChanges(name))
+        known = self._sites.setdefault(name, SiteChanges(name, self._settle))
         parts = index.parts(site)
         if parts != known.parts:
             if known.parts:

@@ -18,7 +18,7 @@ class Loaded(NamedTuple, Generic[V]):
     loaded_at: float
 
 
-class Batch(Generic[K]):
+class LoadBatch(Generic[K]):
     """Keys that are loaded together; until it is closed, more may join."""
 
     def __init__(self, started: float, *, in_background: bool) -> None:

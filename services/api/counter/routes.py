@@ -29,14 +29,13 @@ from services.api.metrics import FRESH, NONE, READ, STALE, STALE_ANSWERS
 from services.api.sites.registry import Registry
 from services.http.errors import unavailable, unknown_site
 from services.model.downloads import downloads_of
-from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import Metric, Site
 from services.state.state import State
 from services.store.interface import Store
 
 PATH = "/api/counter/{site}"
 REFRESH_SECONDS = 0.2
-REST_SECONDS = 0.02
+REST_SECONDS = 0.05
 """Between two refreshes, however often something changes."""
 EXPIRING_SECONDS = 0.3
 POPULAR_SECONDS = 5.0
@@ -69,10 +68,10 @@ class Counters:
         state: State,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
-        partitions: int = DEFAULT_PARTITIONS,
+        changes: Changes | None = None,
     ) -> None:
         self._registry = registry
-        self.changes = Changes(registry, clock, monotonic, partitions)
+        self.changes = changes or Changes(registry, clock, monotonic)
         self.listener = ChangeListener(state, self.changes)
         self._reader = CounterReader(store, state, clock, monotonic)
         self._page_reader = PageReader(store, state, clock)

@@ -97,7 +97,14 @@ class Components:
         self.tails = Tails(self.log)
         several_hosts = has_several_hosts(settings.clickhouse_url.get_secret_value())
         settle = SETTLE_SECONDS if several_hosts else 0.0
-        changes = Changes(self.registry, clock, monotonic, settings.partitions, settle)
+        changes = Changes(
+            self.registry,
+            clock,
+            monotonic,
+            settings.partitions,
+            settle,
+            readable=lambda: self.store_contact.problem() is None,
+        )
         self.counters = counter_routes.Counters(
             self.registry, self.store, self.state, clock, monotonic, changes
         )

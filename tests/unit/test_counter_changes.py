@@ -1,9 +1,13 @@
 """How long numbers hold, by what is told of the changes of their site."""
 
+from typing import cast
+
 import pytest
 
 from services.api.counter import changes
-from services.api.counter.changes import SiteChanges, ToldPartition
+from services.api.counter.changes import Changes, SiteChanges, ToldPartition
+from services.api.sites.registry import Registry
+from services.state.changes import Notice
 
 
 def told(by: str, *heard: float) -> ToldPartition:
@@ -73,3 +77,19 @@ def test_numbers_of_a_store_of_several_hosts_settle_after_a_change() -> None:
     partition.by("a", 15.0)
     partition.by("a", 16.0)
     assert known.expires_at(16.0, 16.1) > 17.2
+
+
+def test_nobody_is_believed_while_the_store_cannot_be_read() -> None:
+    readable = True
+    known = Changes(cast("Registry", None), partitions=4, readable=lambda: readable)
+    said = Notice("a", (0, 1, 9))
+    known.hear(said)
+    assert known.told_partitions() == 2
+    readable = False
+    known.hear(said)
+    assert known.told_partitions() == 0
+    readable = True
+    known.hear(said)
+    assert known.told_partitions() == 2
+    known.hear(None)
+    assert known.told_partitions() == 0

@@ -110,8 +110,14 @@ class Changes:
         monotonic: Callable[[], float] = time.monotonic,
         partitions: int = DEFAULT_PARTITIONS,
         settle: float = 0.0,
+        readable: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Hear of so many partitions of the log; numbers settle for a while after each change."""
+        """Hear of so many partitions of the log; numbers settle for a while after each change.
+
+        While the store is not `readable`, what is told is not enough: numbers are read each second,
+        to find that they cannot be, and to say so.
+        """
+        self._readable = readable
         self._settle = settle
         self._registry = registry
         self._clock = clock
@@ -122,11 +128,13 @@ class Changes:
     def hear(self, notice: Notice | None) -> bool:
         """Take what was told, None where something was missed; tell whether a site changed."""
         now = self._monotonic()
-        if notice is None:
+        believed = notice is not None and self._readable()
+        if not believed:
             for told in self._told:
                 told.doubt()
+        if notice is None:
             return False
-        for partition in notice.partitions:
+        for partition in notice.partitions if believed else ():
             if 0 <= partition < len(self._told):
                 self._told[partition].by(notice.teller, now)
         changed = False

@@ -79,16 +79,35 @@ END;
 CREATE OR REPLACE MACRO within(what, begins, ends, day) AS
     CAST(coalesce(sum(what) FILTER (day BETWEEN begins AND ends), 0) AS BIGINT);
 
-WITH counted AS (SELECT site, min(day) AS since FROM days GROUP BY site),
-sums AS (
-    SELECT id, first, upto, before_first, before_last, since <= before_first AS is_known,
+-- Two weeks without a visit, of a site that most days with a visit follow one another of, were not
+-- counted; so were not the days before the first.
+CREATE OR REPLACE TABLE gaps AS
+WITH following AS (
+    SELECT site, day, lead(day) OVER (PARTITION BY site ORDER BY day) AS next FROM days
+), daily AS (
+    SELECT site FROM following GROUP BY site HAVING avg(CAST(next = day + 1 AS INT)) >= 0.5
+)
+SELECT site, CAST(day + 1 AS DATE) AS gap_first, CAST(next - 1 AS DATE) AS gap_last
+FROM following JOIN daily USING (site)
+WHERE next - day > 14;
+
+CREATE OR REPLACE TABLE known AS
+SELECT id, before_first >= any_value(since) AND count(gap_first) = 0 AS is_known
+FROM periods JOIN (SELECT id, today FROM cases) USING (id)
+    JOIN (SELECT site, min(day) AS since FROM days GROUP BY site) USING (site)
+    LEFT JOIN gaps ON gaps.site = periods.site AND gap_first <= before_last
+        AND gap_last >= before_first AND least(gap_last, today) - gap_first >= 13
+GROUP BY id, before_first;
+
+WITH sums AS (
+    SELECT id, first, upto, before_first, before_last, is_known,
         within(pageviews, first, upto, day) AS views,
         within(visits, first, upto, day) AS visits,
         within(visitors, first, upto, day) AS visitors,
         within(pageviews, before_first, before_last, day) AS views_before,
         within(visits, before_first, before_last, day) AS visits_before,
         within(visitors, before_first, before_last, day) AS visitors_before
-    FROM periods JOIN counted USING (site) JOIN days USING (site)
+    FROM periods JOIN known USING (id) JOIN days USING (site)
     GROUP BY ALL
 )
 SELECT id, first, upto, before_first, before_last, views, visits, visitors,

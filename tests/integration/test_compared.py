@@ -17,8 +17,8 @@ import pytest
 import pytest_asyncio
 
 from services.api.stats import answers
+from services.api.stats.breakdowns import question_of
 from services.api.stats.changes import both
-from services.api.stats.panel_reading import question_of
 from services.api.stats.reader import StatsReader
 from services.api.stats.site_query import CHARTED, SiteQuery, scope_of
 from services.model.calendar import Grain, period_start, to_date, to_day
@@ -45,6 +45,8 @@ SITES = [
 ]
 BEGUN = {0: 0.0, 1: 0.0, 2: 0.4, 3: 0.7}
 """Which part of the time was over when a site began to be counted, by its number."""
+HOLES = ((date(2022, 11, 10), date(2023, 1, 20)), (date(2024, 2, 3), date(2024, 2, 20)))
+"""From and to which day nothing was counted of every third site."""
 RATES = (0.02, 0.3, 1.0, 2.0)
 """Visits in a day."""
 
@@ -145,6 +147,9 @@ def made_up(seed: int = 17) -> Iterator[Visit]:
             # Days turn at whole hours and at halves: a moment before, then, a moment after.
             half_hours = chance.randrange(2 * begun, 2 * HOURS)
             at = start + half_hours * 1_800_000 + chance.choice((-1, 0, 1, 700_000))
+            day = datetime.fromtimestamp(at / 1000, UTC).date()
+            if n % 3 == 1 and any(first <= day <= last for first, last in HOLES):
+                continue
             yield Visit(n, at, chance.randrange(1, 5), chance.choice((1, 1, 2, 5)))
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from services.api.stats.comparison import against, gap, until
+from services.api.stats.comparison import against, until
+from services.api.stats.counted_days import CountedDays
 from services.api.stats.spans import Span, span_of
 from services.http.errors import ApiError
 from services.model.calendar import to_day
@@ -204,9 +205,15 @@ def test_what_was_not_counted_as_a_whole_is_said() -> None:
     today = to_day(date(2025, 11, 27))
     before = against("previous_period", "month", span_of("month", None, today), today)
     assert before is not None
-    assert gap(before, to_day(date(2025, 10, 1))) == ""
-    assert "the first day was 2025-10-02" in gap(before, to_day(date(2025, 10, 2)))
-    assert "nothing was" in gap(before, None)
+
+    def missing(first: date | None) -> str:
+        known = CountedDays(None if first is None else to_day(first), frozenset(), today)
+        uncounted = known.uncounted(before)
+        return "" if uncounted is None else uncounted.told(before)
+
+    assert missing(date(2025, 10, 1)) == ""
+    assert "the first day was 2025-10-02" in missing(date(2025, 10, 2))
+    assert "nothing was" in missing(None)
 
 
 def test_months_are_those_of_the_calendar_or_of_reports() -> None:

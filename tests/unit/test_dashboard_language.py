@@ -20,8 +20,9 @@ from services.api.dashboard.language import Language
 from services.api.sites.alerts.judging import AlertKind
 from services.api.sites.titles import fetches
 from services.api.stats.apart_panels import NAMED, PANELS
+from services.api.stats.breakdowns import BREAKDOWNS
 from services.api.stats.filters import Property
-from services.api.stats.panel_reading import BREAKDOWNS, DETAILS
+from services.api.stats.panel_reading import DETAILS
 from services.api.stats.reports.report_query import REPORT_PERIODS
 from services.api.stats.rows.question import FROM_PAGE
 from services.api.stats.site_query import (

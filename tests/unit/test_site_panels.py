@@ -14,6 +14,7 @@ from services.api.stats.panels import PanelSource, SitePanels
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.results import Row, StatsResult
 from services.api.stats.site_query import SiteQuery, scope_of
+from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Interval, Span
 from services.http.errors import ApiError
 from services.model.site import Site
@@ -32,9 +33,11 @@ class FakeReader:
         self.is_slow = False
         self.cancelled = 0
 
-    async def snapshot(self, site: Site, span: Span, *, with_opening: bool) -> None:
+    async def snapshot(self, site: Site, span: Span, *, with_opening: bool) -> Snapshot:
         assert with_opening
         assert (site, span.last) == (SITE, TODAY)
+        counted = dict.fromkeys(range(TODAY - 100, TODAY + 1), (1, 1))
+        return Snapshot(site.kept_as, span, counted, 0, {})
 
     async def first_day(self, site: Site) -> int:
         return TODAY - 100

@@ -87,6 +87,7 @@ def notes(report: TrafficReport, t: Language) -> list[str]:
         said.append(t("report.note.under_way", day=t.date_of(report.until)))
     since = report.counted_since
     said.append(t("report.note.since", day=t.date_of(since)) if since else t("report.note.never"))
+    said += [t("report.note.gap", days=days(gap, t)) for gap in report.uncounted]
     if 0 < report.known_days < (report.until - report.days.first).days + 1:
         said.append(t("report.note.known_days", count=days_known))
     if any(one.before is None for one in report.figures):

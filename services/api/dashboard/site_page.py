@@ -10,6 +10,7 @@ from starlette.responses import Response
 from services.api.dashboard import embedding, notes_page, query_parameters, shown_pages
 from services.api.dashboard.bars import bars, bars_apart, value_name
 from services.api.dashboard.chart import NARROW, WIDE, Point, chart
+from services.api.dashboard.days_text import gap_notes, span_label
 from services.api.dashboard.heat_table import heat_rows
 from services.api.dashboard.kept_text import kept_text
 from services.api.dashboard.language import Language
@@ -30,7 +31,7 @@ from services.api.stats.site_query import (
     AppliedFilter,
     Scope,
 )
-from services.api.stats.spans import Interval, Period, Span
+from services.api.stats.spans import Interval, Period
 from services.model.calendar import to_date
 from services.model.site import Site
 from services.state.errors import StateError
@@ -136,13 +137,11 @@ async def _parts(
         yield page.part("site_top.html", **context)
         summary = await reading.summary()
         tiles = tiles_of(scope, summary.value or [], await reading.means(), links, t)
-        since = await reading.counted_since()
-        gap = "" if since is None else t("compare.gap", day=t.date_of(to_date(since)))
         yield page.part(
             "site_tiles.html",
             tiles=tiles,
             result=summary,
-            gap=gap,
+            gaps=gap_notes(await reading.uncounted(), t),
             entered=_entered(scope, await reading.entered(), t),
             opening=scope.opening,
             switches=[(one.value, links.path(opening=one)) for one in OPENINGS],
@@ -154,7 +153,7 @@ async def _parts(
         name = t(
             "chart", measure=t(f"measure.{scope.measure}"), interval=t(f"interval.{scope.interval}")
         )
-        earlier = t("chart.before", span=_span_label(scope.before, t)) if scope.before else ""
+        earlier = t("chart.before", span=span_label(scope.before, t)) if scope.before else ""
         yield page.part(
             "site_chart.html",
             result=series,
@@ -228,14 +227,14 @@ def period_label(scope: Scope, t: Language) -> str:
             return t.month(first)
         case Period.YEAR:
             return str(first.year)
-    return _span_label(scope.span, t)
+    return span_label(scope.span, t)
 
 
 def against_label(scope: Scope, t: Language) -> str:
     """Return in words what the period is compared with."""
     if scope.before is None:
         return t("compare.none")
-    span = _span_label(scope.before, t)
+    span = span_label(scope.before, t)
     if scope.until_time:
         return t("period.against.until", span=span, time=scope.until_time)
     key = "period.against"
@@ -244,11 +243,6 @@ def against_label(scope: Scope, t: Language) -> str:
     elif scope.is_under_way:
         key = "period.against.whole"
     return t(key, span=span)
-
-
-def _span_label(span: Span, t: Language) -> str:
-    first, last = to_date(span.first), to_date(span.last)
-    return t.day(first) if first == last else f"{t.date_of(first)} – {t.date_of(last)}"
 
 
 def _entered(scope: Scope, entered: EnteredNumbers, t: Language) -> str:

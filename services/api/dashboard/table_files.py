@@ -85,7 +85,7 @@ def _sheet(found: ReadSites, title: str, t: Language) -> Sheet:
     if compared and table.total.compared is not None:
         known, left = table.total.compared, len(table.total.unknown)
         total = t("table.sum.both", count=known.sites, left=left)
-        of_known = SumOfSites(known.now, known.before, (), None)
+        of_known = SumOfSites(known.now, known.before, (), table.total.counted)
         rows.append([None, total, None, *_cells(of_known, compared)])
     label, against = period_label(table.scope, t), against_label(table.scope, t)
     return Sheet(t("sites"), f"{title} · {label} ({against})", headings, rows, sum_notes(table, t))

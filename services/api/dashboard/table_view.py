@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from services.api.dashboard import query_parameters
 from services.api.dashboard.chart import sparkline
+from services.api.dashboard.days_text import uncounted_text
 from services.api.dashboard.forms import whole_number
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import HOME, PageRequest
@@ -206,8 +207,8 @@ def numbers(of: SumOfSites, scope: Scope, t: Language) -> NumberCells:
     gap = ""
     if scope.before and of.before is None:
         gap = t("table.no_change")
-        if of.since is not None:
-            gap = t("compare.gap", day=t.date_of(to_date(of.since)))
+        if of.uncounted is not None:
+            gap = uncounted_text(of.uncounted, t) or gap
     return NumberCells(
         ["–" if is_nothing else t.number(of.now.value(measure)) for measure in CHARTED],
         MeasureCell(t.number(value), change, text, better),

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from services.api.stats.comparison import gap, until
+from services.api.stats.comparison import until
+from services.api.stats.counted_days import CountedDays
 from services.api.stats.opening import Opening
 from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
@@ -31,7 +32,9 @@ async def both(reader: StatsReader, query: StatsQuery, compared: Span, at_ms: in
     with_opening = query.opening is not Opening.EXCLUDE
     days = query.span.with_those(compared)
     moment = await reader.snapshot(query.site, days, with_opening=with_opening)
-    missing = gap(compared, first_day, moment.opening.covered(compared, query.today))
+    counted = CountedDays.of(first_day, moment, query.site.day_of(at_ms))
+    missing = counted.uncounted(compared, moment.opening.covered(compared, query.today))
     asked = query.as_of(moment)
     until_ms = until(query.site, query.span, compared, at_ms)
-    return BothQueries(asked, asked.about(compared, until_ms), missing)
+    told = "" if missing is None else missing.told(compared)
+    return BothQueries(asked, asked.about(compared, until_ms), told)

@@ -6,7 +6,6 @@ November with 1 to 27 October. Only the last 7 days and their like are compared 
 alone is compared with the other day up to the same time by the site's clocks.
 """
 
-from collections.abc import Collection
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -24,21 +23,6 @@ class Comparison(StrEnum):
     PREVIOUS_PERIOD = "previous_period"
     YEAR_OVER_YEAR = "year_over_year"
     NONE = "none"
-
-
-def gap(before: Span, first_day: int | None, entered: Collection[int] = ()) -> str:
-    """Return what is not known of the days to compare with, in words; '' where all are.
-
-    first_day  the first day that was counted, None where nothing was
-    entered    days of which opening balances are in the numbers
-    """
-    if first_day is not None and first_day <= before.first:
-        return ""
-    last = before.last if first_day is None else min(before.last, first_day - 1)
-    if entered and all(day in entered for day in range(before.first, last + 1)):
-        return ""
-    since = "nothing was" if first_day is None else f"the first day was {to_date(first_day)}"
-    return f"not all of {before} was counted ({since}), so there is no change to tell"
 
 
 def against(compare: str | None, period: str, span: Span, today: int) -> Span | None:

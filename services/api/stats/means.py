@@ -6,24 +6,38 @@ and a day that is running is no day.
 
 from collections.abc import Iterable
 
+from services.api.stats.counted_days import CountedDays
 from services.api.stats.measures import Counts, Measure
 from services.api.stats.opening import Opening, OpeningNumbers
 from services.api.stats.panel_results import TrafficMeans
 from services.api.stats.site_query import Scope
+from services.api.stats.spans import Span
 
 
-def known_days(scope: Scope, first_day: int | None, entered: Iterable[OpeningNumbers]) -> int:
+def known_days(scope: Scope, counted: CountedDays, entered: Iterable[OpeningNumbers]) -> int:
     """Return how many of the days that have come anything is known of.
 
     entered  opening balances, which count where they are in the figures
     """
     days, opening = scope.elapsed, scope.opening
     known: set[int] = set()
-    if opening is not Opening.ONLY and first_day is not None:
-        known.update(range(max(first_day, days.first), days.last + 1))
+    if opening is not Opening.ONLY:
+        known |= counted.known(days)
     if opening is not Opening.EXCLUDE:
         known.update(*(one.covered(days, scope.today) for one in entered))
     return len(known)
+
+
+def gaps_of(
+    scope: Scope, span: Span, counted: CountedDays, entered: Iterable[OpeningNumbers]
+) -> list[Span]:
+    """Return the gaps of days, but for what opening balances fill that are in the figures."""
+    if scope.opening is Opening.ONLY:
+        return []
+    filled: set[int] = set()
+    if scope.opening is not Opening.EXCLUDE:
+        filled.update(*(one.covered(span, scope.today) for one in entered))
+    return list(counted.gaps(span, filled))
 
 
 def means_of(

@@ -10,13 +10,20 @@ from typing import Any, TypeVar
 import msgspec
 
 from services.api.stats import apart_panels, heat
-from services.api.stats.comparison import gap
+from services.api.stats.breakdowns import (
+    BREAKDOWNS,
+    filtered_by,
+    ordered_by,
+    question_of,
+    shown_breakdowns,
+)
+from services.api.stats.counted_days import CountedDays
 from services.api.stats.figures import ComparedTotals, figures_of
-from services.api.stats.filters import OF_VISITS, Filter, Property
+from services.api.stats.filters import Filter, Property
 from services.api.stats.kept import kept_of
-from services.api.stats.means import known_days, means_of
+from services.api.stats.means import gaps_of, known_days, means_of
 from services.api.stats.measures import LENGTHS, Counts, Measure
-from services.api.stats.opening import Opening
+from services.api.stats.opening import NO_OPENING, Opening
 from services.api.stats.panel_results import (
     BreakdownRow,
     EnteredNumbers,
@@ -25,8 +32,9 @@ from services.api.stats.panel_results import (
     PanelResult,
     SeriesPoint,
     TrafficMeans,
+    UncountedDays,
 )
-from services.api.stats.query import MEASURED_AT, BreakdownQuery, StatsQuery
+from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import HitsGoneError, Row
 from services.api.stats.site_query import CHARTED, Scope
@@ -35,27 +43,6 @@ from services.http.errors import ApiError
 from services.model.calendar import zone
 from services.model.site import Site
 
-BREAKDOWNS: Mapping[str, Property] = {
-    by.field: by
-    for by in (
-        Property.PAGE,
-        Property.ENTRY_PAGE,
-        Property.EXIT_PAGE,
-        Property.SOURCE,
-        Property.CHANNEL,
-        Property.REFERRER,
-        Property.UTM_CAMPAIGN,
-        Property.UTM_MEDIUM,
-        Property.COUNTRY,
-        Property.REGION,
-        Property.DEVICE,
-        Property.BROWSER,
-        Property.OS,
-    )
-}
-"""The panels that break the traffic down, by name, in their order on the page."""
-_OF_ALL_COUNTRIES = {name: by for name, by in BREAKDOWNS.items() if by is not Property.REGION}
-_WITHIN_COUNTRY = (Property.COUNTRY, Property.REGION)
 _OF_SOME = (Property.UTM_CAMPAIGN, Property.UTM_MEDIUM)
 """What most visits do not have: then there is nothing to show."""
 DETAILS = (*sorted(LENGTHS), Measure.BOTS)
@@ -134,10 +121,9 @@ class PanelReading:
             return []
         try:
             moment = await asyncio.shield(self._moment)
-            first_day = await asyncio.shield(self._first_day)
+            days = known_days(self._scope, await self._counted(), [moment.opening])
         except ApiError:
             return []
-        days = known_days(self._scope, first_day, [moment.opening])
         return [means_of(self._scope, days, one, now.value[0], today) for one in CHARTED]
 
     async def kept(self) -> KeptHits | None:
@@ -180,6 +166,13 @@ class PanelReading:
         """Return the first rows of what is counted apart from views, where there are any."""
         return (await self._apart()).value or {}
 
+    async def uncounted(self) -> UncountedDays:
+        """Return what was not counted, of this period and of the days to compare with."""
+        try:
+            return await self._missing()
+        except ApiError:
+            return UncountedDays(None, [])
+
     async def entered(self) -> EnteredNumbers:
         """Return the opening balances of the period, and whether there are any to compare with."""
         scope = self._scope
@@ -214,25 +207,24 @@ class PanelReading:
         snapshot = await asyncio.shield(self._moment)
         return question_of(self._site, self._scope, measures).as_of(snapshot)
 
-    async def counted_since(self) -> int | None:
-        """Return the first counted day, where not all days to compare with are; else None."""
-        try:
-            return await asyncio.shield(self._first_day) if await self._gap() else None
-        except ApiError:
-            return None
-
     async def _counted_from(self, first_day: int | None) -> int | None:
         return await self._reader.first_day(self._site) if first_day is None else first_day
 
-    async def _gap(self) -> str:
-        before = self._scope.before
-        if before is None:
-            return ""
-        entered: set[int] = set()
-        if self._scope.opening is not Opening.EXCLUDE and not self._scope.filters:
-            moment = await asyncio.shield(self._moment)
-            entered = moment.opening.covered(before, self._scope.today)
-        return gap(before, await asyncio.shield(self._first_day), entered)
+    async def _counted(self) -> CountedDays:
+        first_day = await asyncio.shield(self._first_day)
+        return CountedDays.of(first_day, await asyncio.shield(self._moment), self._scope.today)
+
+    async def _missing(self) -> UncountedDays:
+        scope, counted = self._scope, await self._counted()
+        # What is narrowed down holds no opening balances.
+        opening = NO_OPENING
+        if scope.opening is not Opening.EXCLUDE and not scope.filters:
+            opening = (await asyncio.shield(self._moment)).opening
+        gaps = gaps_of(scope, scope.elapsed, counted, [opening])
+        if scope.before is None:
+            return UncountedDays(None, gaps)
+        filled = opening.covered(scope.before, scope.today)
+        return UncountedDays(counted.uncounted(scope.before, filled), gaps)
 
     async def _compared(self, measures: tuple[Measure, ...]) -> PanelResult[_ReadTotals]:
         question = await self._question(measures)
@@ -261,7 +253,7 @@ class PanelReading:
     async def _before(self, question: StatsQuery) -> Counts | None:
         """Return what was counted on the days to compare with; None where a part is not known."""
         against = self._scope.before
-        if against is None or await self._gap():
+        if against is None or (await self._missing()).before:
             return None
         asked = question.about(against, self._scope.until_ms)
         before = await self._reader.total(asked, partly=True)
@@ -276,7 +268,8 @@ class PanelReading:
         now = await self._reader.timeseries(whole, interval)
         before: list[Row] = []
         # Weeks begin with a Monday: those of two periods have not the same days.
-        if scope.before and interval is not Interval.WEEK and not await self._gap():
+        is_known = scope.before and not (await self._missing()).before
+        if scope.before and is_known and interval is not Interval.WEEK:
             # A rate of raw hits that are gone is no line, and no failure.
             with contextlib.suppress(ApiError):
                 asked = elapsed.about(scope.before)
@@ -310,38 +303,3 @@ class PanelReading:
             if row.counts.value(measure) and not (by in _OF_SOME and row.name == by.unknown)
         ]
         return PanelResult(rows, partial=bool(breakdown.warnings))
-
-
-def shown_breakdowns(scope: Scope) -> Mapping[str, Property]:
-    """Return the panels on the page: provinces are those of one country."""
-    within = any(one.is_one_value for one in scope.filters if one.by in _WITHIN_COUNTRY)
-    return BREAKDOWNS if within else _OF_ALL_COUNTRIES
-
-
-def ordered_by(by: Property) -> Measure:
-    """Return what a breakdown is ordered by."""
-    return Measure.PAGEVIEWS if by is Property.PAGE else Measure.VISITS
-
-
-def filtered_by(by: Property) -> Property:
-    """Return what the rows of a panel narrow the page to."""
-    return Property.PAGE if by in OF_VISITS else by
-
-
-def measured_by(by: Property) -> tuple[Measure, ...]:
-    """Return the measures of the rows of a panel, the one that they are ordered by first."""
-    first = ordered_by(by)
-    known = MEASURED_AT.get(by, CHARTED)
-    return (first, *(one for one in CHARTED if one is not first and one in known))
-
-
-def question_of(site: Site, scope: Scope, measures: tuple[Measure, ...]) -> StatsQuery:
-    """Return a question about the days of the scope that have come."""
-    return StatsQuery(
-        site,
-        scope.elapsed,
-        measures,
-        scope.filters,
-        opening=scope.opening,
-        today=scope.today,
-    )

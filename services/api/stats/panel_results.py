@@ -1,7 +1,10 @@
 """The contents of the panels of a site's page, as plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
+
+from services.api.stats.spans import Span
+from services.model.calendar import to_date
 
 T = TypeVar("T")
 
@@ -49,6 +52,35 @@ class Figure(NamedTuple):
     measure: str
     value: float | None
     change: float | None
+
+
+class Uncounted(NamedTuple):
+    """Days that follow one another, of which nothing is known.
+
+    since  the first counted day, where these lie before it; None where nothing was ever counted
+    is_gap  whether others before them were counted
+    """
+
+    days: Span
+    since: int | None = None
+    is_gap: bool = False
+
+    def told(self, of: Span) -> str:
+        """Say that a span cannot be compared with."""
+        if self.is_gap:
+            why = f"no view from {self.days}"
+        elif self.since is None:
+            why = "nothing was"
+        else:
+            why = f"the first day was {to_date(self.since)}"
+        return f"not all of {of} was counted ({why}), so there is no change to tell"
+
+
+class UncountedDays(NamedTuple):
+    """What was not counted: of the days to compare with, and gaps of the period itself."""
+
+    before: Uncounted | None
+    gaps: Sequence[Span]
 
 
 class EnteredNumbers(NamedTuple):

@@ -13,17 +13,17 @@ from services.api.counter.online import OnlineReader
 from services.api.stats import answers, heat
 from services.api.stats.answers import Cell
 from services.api.stats.apart_panels import NAMED, PANELS
-from services.api.stats.comparison import gap
-from services.api.stats.many.many_sites import ManySites, read_many
-from services.api.stats.measures import Measure
-from services.api.stats.panel_reading import (
+from services.api.stats.breakdowns import (
     BREAKDOWNS,
-    PanelReading,
     measured_by,
     ordered_by,
     question_of,
     shown_breakdowns,
 )
+from services.api.stats.counted_days import CountedDays
+from services.api.stats.many.many_sites import ManySites, read_many
+from services.api.stats.measures import Measure
+from services.api.stats.panel_reading import PanelReading
 from services.api.stats.panel_results import CsvFile
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.reader import StatsReader
@@ -100,7 +100,7 @@ class SitePanels:
     async def is_counted(self) -> bool:
         """Return whether the site has ever been counted. Raises ApiError."""
         try:
-            days = await queries.first_days(self._store, self._names())
+            days = await queries.first_shown_days(self._store, self._names())
         except StoreError as error:
             raise unavailable(f"the store cannot be read: {error}") from error
         self._first_day = min(days.values(), default=None)
@@ -191,7 +191,9 @@ class SitePanels:
         # Weeks begin with a Monday: those of two periods have not the same days.
         if before is None or interval is Interval.WEEK:
             return []
-        if gap(before, await self._reader.first_day(self.site)):
+        moment = await self._reader.snapshot(self.site, self.scope.elapsed.with_those(before))
+        first_day = await self._reader.first_day(self.site)
+        if CountedDays.of(first_day, moment, self.scope.today).uncounted(before):
             return []
         # A rate of raw hits that are gone is no line, and no failure.
         with suppress(ApiError):

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from services.api.counter import queries as counter_queries
 from services.api.stats import opening, queries_coverage, queries_hits, queries_visits, snapshot
+from services.api.stats.counted_days import GAP_DAYS
 from services.api.stats.coverage import Coverage
 from services.api.stats.ending import VisitsKeeper
 from services.api.stats.filters import OF_PATHS, Property
@@ -94,13 +95,17 @@ class StatsReader:
         await self._store.close()
 
     async def snapshot(self, site: Site, span: Span, *, with_opening: bool = False) -> Snapshot:
-        """Return the moment as of which queries about these days can be answered."""
+        """Return the moment as of which queries about these days can be answered.
+
+        It knows which of these were counted, too, see CountedDays.
+        """
         async with self.turn():
             return await self._taken(site, span, with_opening=with_opening)
 
     async def _taken(self, site: Site, span: Span, *, with_opening: bool) -> Snapshot:
+        wide = span.widened(GAP_DAYS)
         first, *others = [
-            await snapshot.take(self._store, part.kept_as, span, with_opening=with_opening)
+            await snapshot.take(self._store, part.kept_as, wide, with_opening=with_opening)
             for part in self.parts(site)
         ]
         return first._replace(parts=others)
@@ -110,7 +115,7 @@ class StatsReader:
         async with self.turn():
             names = [part.kept_as for part in self.parts(site)]
             return min(
-                (await counter_queries.first_days(self._store, names)).values(), default=None
+                (await counter_queries.first_shown_days(self._store, names)).values(), default=None
             )
 
     def parts(self, site: Site) -> list[Site]:

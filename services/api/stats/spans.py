@@ -99,6 +99,10 @@ class Span(NamedTuple):
         """Return the days from the first of both to the last of both."""
         return Span(min(self.first, other.first), max(self.last, other.last))
 
+    def widened(self, days: int) -> "Span":
+        """Return the days with as many more before and after them, none before 1970."""
+        return Span(max(0, self.first - days), self.last + days)
+
     def __str__(self) -> str:
         return f"{to_date(self.first)} to {to_date(self.last)}"
 

@@ -93,6 +93,10 @@ def shown(luot: System, site: str) -> dict[str, Any]:
             key = f"{name} {parameters.get('property', '')}"
             everything[key] = answer.json()["results"]
         top = client.get(f"/api/top/{site}", params={"period": "all", "limit": 50})
+        (of_site,) = (
+            one for one in client.get("/api/v1/table").json()["sites"] if one["site"] == site
+        )
+        everything["since"] = of_site["counted_since"]
         everything["top"] = top.json()["pages"] if top.status_code == 200 else top.text
     return everything
 

@@ -10,9 +10,9 @@ import pytest
 from msgspec import structs
 
 from services.api.stats import heat, queries_coverage, snapshot
+from services.api.stats.breakdowns import BREAKDOWNS
 from services.api.stats.filters import Property, parse
 from services.api.stats.measures import Measure
-from services.api.stats.panel_reading import BREAKDOWNS
 from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader
 from services.api.stats.rows import reading

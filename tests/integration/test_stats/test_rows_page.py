@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from services.api.app import Api
-from services.api.stats.panel_reading import BREAKDOWNS
+from services.api.stats.breakdowns import BREAKDOWNS
 from services.api.stats.rows import panel_rows
 from tests.integration.test_stats import history
 from tests.integration.test_stats.expected import Seen, wall_hour

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from services.api.counter import queries as counter_queries
 from services.api.counter.periods import Key
-from services.api.stats.comparison import gap, until
+from services.api.stats.comparison import until
+from services.api.stats.counted_days import GAP_DAYS, CountedDays
 from services.api.stats.many import queries_many, same_time
 from services.api.stats.measures import Counts, Measure, Value, change
 from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
+from services.api.stats.panel_results import Uncounted
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import summed
 from services.api.stats.site_query import Scope, SiteQuery, scope_of
@@ -30,14 +32,14 @@ class OwnNumbers(NamedTuple):
 
     before   of the days to compare with; None where there are none, or they are not known
     trend    what was counted of each few days of the period that have come, in their order
-    since    the first day that was counted, None where none was
+    counted  which days were counted
     entered  its opening balances, where they were asked for
     """
 
     now: Counts
     before: Counts | None
     trend: tuple[Counts, ...]
-    since: int | None
+    counted: CountedDays
     entered: OpeningNumbers = NO_OPENING
 
 
@@ -59,7 +61,8 @@ class SumOfSites(NamedTuple):
     now      views, visits, visitors; of several sites, who reads two of them is two
     before   those of the days to compare with; None where not all of these were counted
     trend    the same as `now` for each few days of the period that have come
-    since    the first day that was counted, None where none was
+    counted  which days were counted
+    uncounted  of one site, why `before` is not known
     unknown  the sites for which `before` is not known, although something of them was counted
     compared  the others, where some are unknown; None where all are known, or none
     """
@@ -67,9 +70,15 @@ class SumOfSites(NamedTuple):
     now: Counts
     before: Counts | None
     trend: tuple[Counts, ...]
-    since: int | None
+    counted: CountedDays
+    uncounted: Uncounted | None = None
     unknown: tuple[Site, ...] = ()
     compared: ComparedSites | None = None
+
+    @property
+    def since(self) -> int | None:
+        """The first day that was counted; None where none was."""
+        return self.counted.first
 
     def change(self, measure: Measure) -> Value:
         """Return the change in percent; None where there is none to tell."""
@@ -97,24 +106,27 @@ class ManySites:
         self._at_ms = at_ms
         self._parts = parts
         self._own = own
+        self._sums: dict[str, SumOfSites] = {}
 
     def of(self, site: Site) -> SumOfSites:
         """Return the numbers of a site, with those of the sites that are merged into it."""
+        if site.kept_as not in self._sums:
+            self._sums[site.kept_as] = self._sum(site)
+        return self._sums[site.kept_as]
+
+    def _sum(self, site: Site) -> SumOfSites:
         known = [self._own[part.kept_as] for part in self._parts(site)]
         scope = self._scopes[site.day_of(self._at_ms)]
-        since = _first(one.since for one in known)
+        counted = CountedDays.together((one.counted for one in known), scope.today)
         entered = self._own[site.kept_as].entered
         compared = scope.before
-        missing = (
-            compared is None
-            or any(one.before is None for one in known)
-            or gap(compared, since, entered.covered(compared, scope.today))
-        )
+        uncounted = compared and counted.uncounted(compared, entered.covered(compared, scope.today))
+        missing = compared is None or uncounted or any(one.before is None for one in known)
         now = summed(one.now for one in known)
         before = None if missing else summed(one.before for one in known if one.before)
-        is_something = since is not None or now != Counts()
+        is_something = counted.first is not None or now != Counts()
         unknown = (site,) if compared and missing and is_something else ()
-        return SumOfSites(now, before, _together(known), since, unknown)
+        return SumOfSites(now, before, _together(known), counted, uncounted, unknown)
 
     def together(self, sites: Sequence[Site]) -> SumOfSites:
         """Return the sums of some of the sites: what is counted under one name counts once.
@@ -133,9 +145,9 @@ class ManySites:
             summed(one.now for one in known),
             summed(one.before for one in known if one.before) if is_known else None,
             _together(known),
-            _first(one.since for one in known),
-            unknown,
-            self._compared(both) if unknown and both else None,
+            CountedDays.together((one.counted for one in known), self.scope.today),
+            unknown=unknown,
+            compared=self._compared(both) if unknown and both else None,
         )
 
     def _compared(self, sites: Sequence[Site]) -> ComparedSites:
@@ -169,7 +181,7 @@ async def read_many(
         since = None
         if query.period == Period.ALL:
             names = {part.kept_as for site in sites for part in reader.parts(site)}
-            known = await counter_queries.first_days(store, sorted(names)) if names else {}
+            known = await counter_queries.first_shown_days(store, sorted(names)) if names else {}
             since = _first(known.values())
         scopes = {today: scope_of(query, today, since) for today in days}
         for today, scope in scopes.items():
@@ -212,14 +224,16 @@ async def _read(
         before |= whole
         if moments:
             before |= await same_time.read(reader, store, sites, moments, scope.before, whole)
-    first = await counter_queries.first_days(store, names) if names else {}
+    first = await counter_queries.first_shown_days(store, names) if names else {}
+    around = [one.widened(GAP_DAYS) for one in (days, scope.before) if one]
+    counted = await queries_many.counted_days(store, names, around)
     entered = await openings_of(store, names) if scope.opening is not Opening.EXCLUDE else {}
     return {
         name: _own(
             scope,
             trends[name],
             before[name],
-            first.get(name),
+            CountedDays(first.get(name), counted.get(name, frozenset()), scope.today),
             entered.get(name, NO_OPENING),
             is_whole=not moments,
         )
@@ -250,7 +264,7 @@ def _own(
     scope: Scope,
     trend: Sequence[Counts],
     before: Counts | None,
-    since: int | None,
+    counted: CountedDays,
     entered: OpeningNumbers,
     *,
     is_whole: bool,
@@ -265,7 +279,7 @@ def _own(
         before.add(of_before)
         if not is_whole and of_before != Counts():
             before = None  # nothing says of which hours that is
-    return OwnNumbers(now, before, tuple(trend), since, entered)
+    return OwnNumbers(now, before, tuple(trend), counted, entered)
 
 
 def _within(entered: OpeningNumbers, span: Span, today: int) -> Counts:

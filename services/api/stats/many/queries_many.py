@@ -1,6 +1,6 @@
 """The statement that adds up the days of many sites."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
 from services.api.stats.measures import Counts
@@ -73,6 +73,56 @@ FROM (
     HAVING count() > 1
 )
 """
+
+
+_COUNTED = """
+SELECT name, groupArray(toUInt16(of_day))
+FROM (
+    SELECT name, of_day
+    FROM (
+        SELECT site AS name, start AS of_day, toInt64(argMax(views, position)) AS of_views,
+            toInt64(argMax(visits, position)) AS of_visits
+        FROM counters
+        WHERE site IN %(sites)s AND grain = 'day' AND path = '' AND ({starts})
+        GROUP BY site, start
+        UNION ALL
+        SELECT site AS name, day AS of_day, -toInt64(any(views)) AS of_views,
+            -toInt64(any(visits)) AS of_visits
+        FROM correction_entries
+        WHERE site IN %(sites)s AND path = '' AND ({days})
+            AND run IN (SELECT run FROM corrections WHERE site IN %(sites)s)
+        GROUP BY site, day, run
+    )
+    GROUP BY name, of_day
+    HAVING sum(of_views) > 0 OR sum(of_visits) > 0
+)
+GROUP BY name
+"""
+
+
+async def counted_days(
+    store: Store, names: Collection[str], spans: Sequence[Span]
+) -> dict[str, frozenset[int]]:
+    """Return the days of any of the spans on which something was counted of each site.
+
+    Days are since 1970-01-01. Raises StoreError.
+    """
+    parameters: dict[str, object] = {}
+    for place, span in enumerate(spans):
+        parameters |= {f"first{place}": to_date(span.first), f"last{place}": to_date(span.last)}
+
+    def within(column: str) -> str:
+        return " OR ".join(
+            f"({column} >= %(first{place})s AND {column} <= %(last{place})s)"
+            for place in range(len(spans))
+        )
+
+    statement = _COUNTED.format(starts=within("start"), days=within("day"))
+    counted: dict[str, frozenset[int]] = {}
+    for some in _chunks(names, max(1, min(_SITES, _DAYS // sum(one.days for one in spans)))):
+        rows = await store.execute(statement, {**parameters, "sites": some})
+        counted |= {name: frozenset(days) for name, days in rows}
+    return counted
 
 
 async def sums(

@@ -11,14 +11,13 @@ from typing import NamedTuple
 from msgspec import structs
 
 from services.api.stats import queries_kept
-from services.api.stats.comparison import gap
+from services.api.stats.breakdowns import question_of
 from services.api.stats.filters import Property
 from services.api.stats.many import queries_many
 from services.api.stats.many.many_sites import ManySites, openings_of, read_many
-from services.api.stats.means import known_days
+from services.api.stats.means import gaps_of, known_days
 from services.api.stats.measures import Counts
 from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
-from services.api.stats.panel_reading import question_of
 from services.api.stats.panel_results import KeptHits
 from services.api.stats.query import MAX_LIMIT
 from services.api.stats.reader import StatsReader
@@ -75,7 +74,7 @@ async def numbers_of_group(
     before = await read_many(reader, sites, scope.before.query, at_ms, of_whole_days=True)
     year_before = await read_many(reader, sites, scope.year_before.query, at_ms, of_whole_days=True)
     names = sorted({part.kept_as for site in sites for part in reader.parts(site)})
-    days = await _read(reader, sites, names, scope, before)
+    days = await _read(reader, sites, names, scope, before, year_before)
     lists = _Lists(reader, _counted_once(reader, sites), scope, days, is_public=is_public)
     together, of_year = before.together(sites), year_before.together(sites)
     entered = [days.entered.get(name, NO_OPENING) for name in names]
@@ -99,10 +98,15 @@ async def numbers_of_group(
         dated(in_intervals(whole, by_day, Interval.MONTH)),
         read,
         together.since,
-        known_days(scope.before, together.since, entered),
+        known_days(scope.before, together.counted, entered),
         moment.entered(scope.elapsed, scope.before.today),
         await lists.kept() if any(one.partial or one.gone for one in read.values()) else None,
         {"before": together, "year_before": of_year},
+        [
+            gap
+            for days, of in zip(scope.periods, (together, together, of_year), strict=False)
+            for gap in gaps_of(scope.before, days, of.counted, entered)
+        ],
     )
 
 
@@ -124,13 +128,14 @@ async def _read(
     names: Sequence[str],
     scope: ReportScope,
     before: ManySites,
+    year_before: ManySites,
 ) -> _Days:
-    since = [of.since for of in map(before.of, sites) if of.since is not None]
     downloads = [downloads_of(name) for name in names]
 
-    async def downloaded(span: Span | None) -> Counts | None:
+    async def downloaded(many: ManySites, span: Span | None) -> Counts | None:
+        counted = [of.counted for of in map(many.of, sites) if of.since is not None]
         # Opening balances close no gap of downloads: there are none of these.
-        if span is None or any(gap(span, first) for first in since):
+        if span is None or any(one.uncounted(span) for one in counted):
             return None
         counts = await queries_many.sums(store, downloads, span, span.days)
         return summed(of_name[0] for of_name in counts.values())
@@ -143,9 +148,9 @@ async def _read(
             await queries_many.sums(store, names, scope.elapsed, 1),
             ComparedCounts(
                 summed(of_name[0] for of_name in now.values()),
-                await downloaded(scope.before.before),
-                await downloaded(scope.year_before.before),
-                await downloaded(today) if scope.before.is_running else None,
+                await downloaded(before, scope.before.before),
+                await downloaded(year_before, scope.year_before.before),
+                await downloaded(before, today) if scope.before.is_running else None,
             ),
             await openings_of(store, names),
             hits,

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
+from services.api.stats.breakdowns import ordered_by
 from services.api.stats.means import means_of
 from services.api.stats.measures import Counts, Measure, change
 from services.api.stats.opening import Opening
-from services.api.stats.panel_reading import ordered_by
 from services.api.stats.panel_results import KeptHits
 from services.api.stats.reader import StatsReader
 from services.api.stats.reports.group_numbers import numbers_of_group
@@ -72,6 +72,7 @@ async def make_report(
         year_before=_days(scope.year_before.compared),
         counted_since=None if first_day is None else to_date(first_day),
         known_days=numbers.known_days,
+        uncounted=[_days(gap) for gap in numbers.gaps],
         opening=ReportOpening(
             views=numbers.entered[0],
             visits=numbers.entered[1],

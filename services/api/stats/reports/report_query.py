@@ -47,6 +47,11 @@ class ReportScope(NamedTuple):
         """All days of which anything is read."""
         return self.span.with_those(self.before.compared).with_those(self.year_before.compared)
 
+    @property
+    def periods(self) -> tuple[Span, Span, Span]:
+        """The days that have come, those before, and those of the year before."""
+        return self.elapsed, self.before.compared, self.year_before.compared
+
 
 def report_scope(query: ReportQuery, today: int) -> ReportScope:
     """Check a query on a site's own day. Raises ApiError, which names the parameter."""

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from services.api.stats.comparison import gap
+from services.api.stats.breakdowns import ordered_by, question_of
+from services.api.stats.counted_days import CountedDays
 from services.api.stats.filters import Property
 from services.api.stats.kept import kept_of
 from services.api.stats.many.many_sites import SumOfSites
-from services.api.stats.means import known_days
+from services.api.stats.means import gaps_of, known_days
 from services.api.stats.measures import Counts, Measure
 from services.api.stats.opening import Opening
-from services.api.stats.panel_reading import ordered_by, question_of
 from services.api.stats.panel_results import KeptHits
 from services.api.stats.query import BreakdownQuery, StatsQuery, apart
 from services.api.stats.reader import StatsReader
@@ -83,6 +83,7 @@ class ReportedNumbers(NamedTuple):
     entered        views and visits of opening balances of the period
     kept           what is kept of raw hits, where a list lacks any
     sums           of a group, its sums against the period before and the year before
+    gaps           days between others on which nothing was counted, of all three periods
     """
 
     sites: Sequence[NumbersOfSite]
@@ -96,6 +97,7 @@ class ReportedNumbers(NamedTuple):
     entered: tuple[int, int]
     kept: KeptHits | None = None
     sums: Mapping[str, SumOfSites] = {}
+    gaps: Sequence[Span] = ()
 
 
 async def numbers_of(
@@ -121,7 +123,8 @@ async def numbers_of(
     )
     # Opening balances close a gap only in numbers that hold them.
     entered = None if scope.before.opening is Opening.EXCLUDE else moment
-    reading = _Compare(reader, scope, first_day)
+    counted = CountedDays.of(first_day, moment, scope.before.today)
+    reading = _Compare(reader, scope, counted)
     (traffic, downloads), (by_day, by_month), lists = await asyncio.gather(
         asyncio.gather(reading.compared(asked, entered), reading.compared(of_downloads, None)),
         asyncio.gather(
@@ -138,9 +141,14 @@ async def numbers_of(
         dated(by_month),
         dict(zip(LISTS, lists, strict=True)),
         first_day,
-        known_days(scope.before, first_day, [moment.opening]),
+        known_days(scope.before, counted, [moment.opening]),
         moment.entered(scope.elapsed, scope.before.today),
         await kept_of(reader, asked) if is_less else None,
+        gaps=[
+            gap
+            for days in scope.periods
+            for gap in gaps_of(scope.before, days, counted, [moment.opening])
+        ],
     )
 
 
@@ -152,10 +160,10 @@ def dated(result: StatsResult) -> list[tuple[date, Counts]]:
 class _Compare:
     """Reads a period and those it is compared with."""
 
-    def __init__(self, reader: StatsReader, scope: ReportScope, first_day: int | None) -> None:
+    def __init__(self, reader: StatsReader, scope: ReportScope, counted: CountedDays) -> None:
         self._reader = reader
         self._scope = scope
-        self._first_day = first_day
+        self._counted = counted
 
     async def compared(self, asked: StatsQuery, entered: Snapshot | None) -> ComparedCounts:
         """Return the counts of all three."""
@@ -178,7 +186,7 @@ class _Compare:
             return None
         today = self._scope.before.today
         covered = set() if entered is None else entered.opening.covered(days, today)
-        if gap(days, self._first_day, covered):
+        if self._counted.uncounted(days, covered):
             return None
         found = await self._reader.total(asked.about(days), partly=True)
         return None if found.warnings else found.total()

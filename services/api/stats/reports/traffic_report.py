@@ -131,6 +131,10 @@ class TrafficReport(BaseModel):
     known_days: int = Field(
         description="days that have come and were counted, or of which opening balances are in"
     )
+    uncounted: list[ReportDays] = Field(
+        description="gaps between counted days: of the period, of that before and of the year"
+        " before, where nothing is known of two weeks or more"
+    )
     opening: ReportOpening
     figures: list[ReportFigure]
     compared: list[ReportCompared] = Field(

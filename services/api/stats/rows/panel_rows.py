@@ -7,11 +7,11 @@ import msgspec
 
 from services.api.stats import answers, apart_panels
 from services.api.stats.apart_panels import question_of_kind
+from services.api.stats.breakdowns import BREAKDOWNS, filtered_by, question_of
 from services.api.stats.filters import OF_PATHS, Filter, Property
 from services.api.stats.kept import kept_of
 from services.api.stats.measures import Value, change
 from services.api.stats.opening import Opening
-from services.api.stats.panel_reading import BREAKDOWNS, filtered_by, question_of
 from services.api.stats.panel_results import Figure, KeptHits
 from services.api.stats.query import StatsQuery
 from services.api.stats.reader import StatsReader

@@ -6,9 +6,9 @@ import msgspec
 
 from services.api.counter.parameters import one_of
 from services.api.stats.apart_panels import NAMED
+from services.api.stats.breakdowns import measured_by
 from services.api.stats.filters import MAX_LENGTH, Property
 from services.api.stats.measures import Counts, Measure
-from services.api.stats.panel_reading import measured_by
 from services.api.stats.query import MAX_PAGE, whole
 from services.api.stats.rows.search import MAX_SEARCH
 from services.http.errors import bad_request, shown

@@ -2,7 +2,7 @@
 
 from msgspec import structs
 
-from services.api.stats.comparison import gap
+from services.api.stats.counted_days import CountedDays
 from services.api.stats.measures import Counts, Measure
 from services.api.stats.opening import Opening
 from services.api.stats.query import StatsQuery
@@ -46,12 +46,14 @@ async def read(
     """
     if query.opening is not Opening.EXCLUDE:
         before = None
-    if before is not None and gap(before, await reader.first_day(query.site)):
-        before = None
     days = query.span.with_those(before) if before else query.span
     query = structs.replace(query, measures=rows.measures)
-    if query.snapshot is None:
-        query = query.as_of(await reader.snapshot(query.site, days))
+    moment = query.snapshot or await reader.snapshot(query.site, days)
+    query = query.as_of(moment)
+    if before is not None:
+        first_day = await reader.first_day(query.site)
+        if CountedDays.of(first_day, moment, query.today).uncounted(before):
+            before = None
     async with reader.turn() as store:
         brought = await reader.brought(query, rows.by)
         now = _Sources() if query.opening is Opening.ONLY else await _of(reader, query, rows)

@@ -55,7 +55,7 @@ class ToldPartition:
 class SiteChanges:
     """Until when what was read of a site holds; those merged into it are parts of it."""
 
-    __slots__ = ("_net", "_settle", "at", "days", "index", "minute", "parts", "told")
+    __slots__ = ("_net", "_settle", "at", "days", "epoch", "minute", "parts", "told")
 
     def __init__(self, name: str, settle: float = 0.0) -> None:
         self._settle = settle
@@ -65,7 +65,7 @@ class SiteChanges:
         self.told: tuple[ToldPartition, ...] = ()
         self.days: tuple[int, ...] = ()
         self.minute = -1
-        self.index: SiteIndex | None = None
+        self.epoch = -1
         # Sites that were read together come again one by one.
         self._net = 0.5 + partition_of(name, 512) / 1024
 
@@ -124,6 +124,8 @@ class Changes:
         self._monotonic = monotonic
         self._told = [ToldPartition() for _ in range(partitions)]
         self._sites: dict[str, SiteChanges] = {}
+        self._index: SiteIndex | None = None
+        self._epoch = 0
 
     def hear(self, notice: Notice | None) -> bool:
         """Take what was told, None where something was missed; tell whether a site changed."""
@@ -163,8 +165,14 @@ class Changes:
 
     def of(self, name: str) -> SiteChanges:
         """Return what is known of the changes of a site, by the name that it is kept as."""
-        known, index = self._sites.get(name), self._registry.index
-        if known is None or known.index is not index:
+        index = self._registry.index
+        if index is not self._index:
+            self._index, self._epoch = index, self._epoch + 1
+            self._sites = {
+                name: known for name, known in self._sites.items() if index.kept(name) is not None
+            }
+        known = self._sites.get(name)
+        if known is None or known.epoch != self._epoch:
             known = self._found(name, index)
         now = self._clock()
         if known.minute != (minute := int(now // 60)):
@@ -179,7 +187,6 @@ class Changes:
     def _found(self, name: str, index: SiteIndex) -> SiteChanges:
         site = index.kept(name)
         if site is None:
-            self._sites.pop(name, None)
             return SiteChanges(name)
         known = self._sites.setdefault(name, SiteChanges(name, self._settle))
         parts = index.parts(site)
@@ -189,7 +196,7 @@ class Changes:
             partitions = {partition_of(part.kept_as, len(self._told)) for part in parts}
             known.told = tuple([self._told[partition] for partition in partitions])
             known.parts, known.days, known.minute = parts, (), -1
-        known.index = index
+        known.epoch = self._epoch
         return known
 
     def _showing(self, name: str) -> Iterable[SiteChanges]:

@@ -26,6 +26,7 @@ TABLES = (
     "corrected_hits",
     "moved_visits",
     "ended_visits",
+    "ended_pages",
     "ended_days",
     "import_counts",
     "imports",

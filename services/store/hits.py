@@ -15,7 +15,7 @@ WHERE site IN %(sites)s
 GROUP BY site, position
 """
 
-_MARKS = ("corrected_hits", "moved_visits", "ended_visits", "ended_days")
+_MARKS = ("corrected_hits", "moved_visits", "ended_visits", "ended_pages", "ended_days")
 """Tables that say something of single hits or are made from them, and go with them."""
 
 _MONTHS = """

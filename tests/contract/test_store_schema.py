@@ -25,6 +25,7 @@ TABLES = [
     "corrections",
     "counters",
     "ended_days",
+    "ended_pages",
     "ended_visits",
     "erasures",
     "hits",

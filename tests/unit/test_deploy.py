@@ -7,6 +7,7 @@ from pathlib import Path
 from services.api.settings import ApiSettings
 from services.ingest.app import PATHS
 from services.ingest.settings import IngestSettings
+from services.store import erasures
 from tests.require import program
 
 ROOT = Path(__file__).parents[2]
@@ -39,3 +40,20 @@ def test_nginx_understands_its_file(tmp_path: Path) -> None:
         [nginx, "-t", "-e", "stderr", "-p", tmp_path, "-c", main], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_table_may_be_written_and_cleared_by_the_account_whose_service_does() -> None:
+    schema = (ROOT / "services/store/schema").glob("*.sql")
+    made = "".join(one.read_text("utf-8") for one in schema)
+    rights = (ROOT / "deploy/clickhouse/current/users.d/luot-rights.xml").read_text("utf-8")
+    accounts = {
+        name: set(re.findall(r"GRANT ([A-Z ]+) ON luot\.(\w+)", of_account))
+        for name, of_account in re.findall(
+            r"<luot_(aggregator|api)>(.*?)</luot_\1>", rights, re.DOTALL
+        )
+    }
+    tables = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", made))
+    anybody = accounts["aggregator"] | accounts["api"]
+    assert tables - {table for right, table in anybody if right == "INSERT"} == set()
+    cleared = {table for right, table in accounts["aggregator"] if right == "ALTER DELETE"}
+    assert set(erasures.TABLES) - cleared == set()

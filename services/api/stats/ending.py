@@ -1,4 +1,4 @@
-"""Puts visits of days that are over together once, for sites of which that takes long.
+"""Puts visits and pages of days that are over together once, for sites of which it takes long.
 
 Somebody has to ask first; it is done after the answer, a few days at a time, with little memory. A
 day is taken for good when its visits, read back, say what its raw hits say, and these are the ones
@@ -13,7 +13,14 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from services.api.stats import queries_coverage, queries_ended, queries_ending, queries_visits
+from services.api.stats import (
+    queries_coverage,
+    queries_ended,
+    queries_ended_pages,
+    queries_ending,
+    queries_hits,
+    queries_visits,
+)
 from services.api.stats.coverage import FoundHits
 from services.api.stats.measures import LENGTHS
 from services.api.stats.query import StatsQuery
@@ -123,15 +130,21 @@ class VisitsKeeper:
         versions = {day: version + day for day in days}
         nothing = found.coverage._replace(ended={})
         await queries_ending.fill(self._store, name, spans, nothing, version)
+        await queries_ended_pages.fill(self._store, name, spans, nothing, version)
         # An insert may have been made twice, and anything may have happened to the hits meanwhile.
         of_days = query.about(span)
-        made = await queries_ended.by_day(self._store, of_days, nothing._replace(ended=versions))
+        written = nothing._replace(ended=versions)
+        made = await queries_ended.by_day(self._store, of_days, written)
         meant = await queries_visits.by_day(self._store, of_days, nothing)
+        pages_made = await queries_ended_pages.by_day(self._store, of_days, written)
+        pages_meant = await queries_hits.by_day(self._store, of_days, nothing)
         _, _, digests = await queries_coverage.look(self._store, name, span, counted, least=0)
         good = {
             day: found.digests[day]
             for day in days
-            if made.get(day) == meant.get(day) and digests.get(day) == found.digests[day]
+            if made.get(day) == meant.get(day)
+            and pages_made.get(day) == pages_meant.get(day)
+            and digests.get(day) == found.digests[day]
         }
         if good:
             await queries_ending.record(self._store, name, good, versions)

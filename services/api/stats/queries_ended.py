@@ -118,16 +118,16 @@ def ends(query: StatsQuery, coverage: Coverage) -> str:
 
 def pages(coverage: Coverage) -> str:
     """Return the statement of the pages that visits ended on; its parameters are those of hits."""
-    return _PAGES.format(made=_made(coverage))
+    return _PAGES.format(made=made(coverage))
 
 
 def _where(query: StatsQuery, coverage: Coverage) -> str:
     fits, _ = fitting(query.filters)
-    return _WHERE.format(made=_made(coverage), fits=fits)
+    return _WHERE.format(made=made(coverage), fits=fits)
 
 
-def _made(coverage: Coverage) -> str:
-    """Return the condition of the visits to read: of each day one version of them."""
+def made(coverage: Coverage) -> str:
+    """Return the condition of what was put together: of each day one version."""
     return " OR ".join(
         f"(version - toUInt64(day) = {run} AND ({within(days)}))"
         for run, days in _by_run(coverage.ended).items()

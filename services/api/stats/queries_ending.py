@@ -49,15 +49,16 @@ FROM (
 )
 """
 
+_TABLES = ("ended_visits", "ended_pages")
 _OLD = """
 SELECT DISTINCT version
-FROM ended_visits
+FROM {table}
 WHERE site = %(site)s AND version < %(before)s AND version NOT IN (
     SELECT max(version) FROM ended_days WHERE site = %(site)s GROUP BY day
 )
 LIMIT 10000
 """
-_CLEAR = "ALTER TABLE ended_visits DELETE WHERE site = %(site)s AND version IN %(versions)s"
+_CLEAR = "ALTER TABLE {table} DELETE WHERE site = %(site)s AND version IN %(versions)s"
 
 
 async def fill(
@@ -115,6 +116,9 @@ async def record(
 async def clear(store: Store, site: str, before: int) -> None:
     """Delete what nobody reads any more: versions before one that are not the newest of a day."""
     parameters = {"site": site, "before": before}
-    old: Collection[int] = [row[0] for row in await store.execute(_OLD, parameters)]
-    if old:
-        await store.execute(_CLEAR, {"site": site, "versions": old})
+    for table in _TABLES:
+        found = await store.execute(_OLD.format(table=table), parameters)
+        old: Collection[int] = [row[0] for row in found]
+        if old:
+            clear = _CLEAR.format(table=table)
+            await store.execute(clear, {"site": site, "versions": old})

@@ -167,9 +167,9 @@ def _counts(query: StatsQuery, by: Property | None = None, *, merged: bool = Fal
         views, visits, bots = "sum(part_views)", "sum(part_visits)", "sum(part_bots)"
         seen, beginners = (f"toUInt64(uniqCombinedIfMerge(part_{of}))" for of in ("seen", "begun"))
     if query.of_pages or by is Property.PAGE:
-        visitors = f"least({seen}, {views})"
+        of_page, visitors = visits_of_page(views, visits, seen, beginners)
         if query.wants(_VISITS):
-            visits = f"least({views}, greatest({visitors}, {visits} + {seen} - {beginners}))"
+            visits = of_page
     else:
         visitors = f"least({beginners}, {visits})"
     return (
@@ -177,6 +177,16 @@ def _counts(query: StatsQuery, by: Property | None = None, *, merged: bool = Fal
         f" {visitors if query.wants(VISITORS) else 'toUInt64(0)'} AS visitors,"
         f" {bots} AS bots"
     )
+
+
+def visits_of_page(views: str, begun: str, seen: str, beginners: str) -> tuple[str, str]:
+    """Return the expressions of a page's visits and visitors; the page has all who see it.
+
+    begun      how many visits began on it
+    beginners  how many of the visitors who saw it began one on it
+    """
+    visitors = f"least({seen}, {views})"
+    return f"least({views}, greatest({visitors}, {begun} + {seen} - {beginners}))", visitors
 
 
 def _by_columns(query: StatsQuery, coverage: Coverage, columns: Sequence[str]) -> str:

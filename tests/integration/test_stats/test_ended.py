@@ -29,8 +29,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SITE = Site(slug="ended", hosts=("ended.example",), timezone="Pacific/Kiritimati")
 DAYS = Span(to_day(date(2024, 4, 29)), to_day(date(2024, 5, 2)))
 SHORTER = Span(DAYS.first + 1, DAYS.last)
+PAGES = (Measure.PAGEVIEWS, Measure.VISITS, Measure.VISITORS)
 FILTERS = (
     "",
+    "event:page==/b*",
     "visit:country==VN;event:page!=/b*",
     "visit:channel==Direct;visit:device==mobile;visit:utm_medium!=email",
 )
@@ -46,7 +48,8 @@ def made_up(days: Span, seed: int = 5) -> list[Hit]:
             path=chance.choice(("/", "/a", "/bài", "/b/1", "/b/2")),
             at=day_start_ms(day, SITE.timezone) + place * 6_000_000 + chance.randrange(9_000_000),
             day=day,
-            visitor=visitor * (2**57 + 1),
+            # Nobody is the same on two days.
+            visitor=visitor and (visitor * 2**40 + day) * (2**17 - 1),
             bot=chance.random() < 0.05,
             source=chance.choice(("", "google.com", "bao.example")),
             utm_medium=chance.choice(("", "", "email")),
@@ -98,9 +101,11 @@ class World:
     async def _first_answers(self, reader: StatsReader) -> list[Any]:
         asked = StatsQuery(SITE, DAYS, (Measure.VISITS, *sorted(LENGTHS)))
         of_ends = StatsQuery(SITE, DAYS, (Measure.VISITS, Measure.VISITORS))
+        of_pages = StatsQuery(SITE, DAYS, PAGES)
         return [
             await reader.timeseries(asked, Interval.DATE),
             await reader.breakdown(of_ends, BreakdownQuery(Property.EXIT_PAGE, 50, 1)),
+            await reader.breakdown(of_pages, BreakdownQuery(Property.PAGE, 50, 1)),
         ]
 
     async def _answers(self, reader: StatsReader) -> list[Any]:
@@ -118,6 +123,11 @@ class World:
                 of_ends = StatsQuery(SITE, days, ends, filters)
                 of_exits = BreakdownQuery(Property.EXIT_PAGE, 50, 1)
                 found.append(await reader.breakdown(of_ends, of_exits))
+                for measures in (PAGES, (Measure.PAGEVIEWS,), (Measure.VISITS, Measure.BOTS)):
+                    of_pages = StatsQuery(SITE, days, measures, filters)
+                    found.append(
+                        await reader.breakdown(of_pages, BreakdownQuery(Property.PAGE, 50, 1))
+                    )
         until = StatsQuery(SITE, DAYS, tuple(LENGTHS)).about(
             DAYS, day_start_ms(DAYS.last, SITE.timezone) + 40_000_000
         )
@@ -183,17 +193,22 @@ async def test_they_say_what_raw_hits_say_until_these_change(
 
         # Older versions are cleared away, and with the hits all of them.
         for _ in rounds(0.1):
-            ((versions,),) = await store.execute("SELECT uniqExact(version) FROM ended_visits")
+            ((versions,),) = await store.execute(
+                "SELECT max(of_table) FROM (SELECT uniqExact(version) AS of_table"
+                " FROM ended_visits UNION ALL SELECT uniqExact(version) FROM ended_pages)"
+            )
             if versions <= len(every) + 1:
                 break
             await world.together()
             await asyncio.sleep(0.1)
         assert versions <= len(every) + 1
         await raw_hits.drop_months_before(store, to_day(date(2024, 5, 1)))
-        kept = await store.execute("SELECT DISTINCT day FROM ended_visits ORDER BY day")
-        assert kept == [(to_date(day),) for day in sorted(every) if day > DAYS.first + 1]
+        left = [(to_date(day),) for day in sorted(every) if day > DAYS.first + 1]
+        for table in ("ended_visits", "ended_pages"):
+            assert await store.execute(f"SELECT DISTINCT day FROM {table} ORDER BY day") == left
         await erasures.delete(store, [SITE.kept_as])
-        assert await store.execute("SELECT count() FROM ended_visits") == [(0,)]
+        for table in ("ended_visits", "ended_pages"):
+            assert await store.execute(f"SELECT count() FROM {table}") == [(0,)]
         assert await world.ended() == set()
     finally:
         await world.close()

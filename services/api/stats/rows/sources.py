@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from services.api.stats import queries_hits, queries_visits
+from services.api.stats import queries_ended_pages, queries_hits, queries_visits
 from services.api.stats.coverage import Coverage
 from services.api.stats.filters import Property
 from services.api.stats.measures import APART, Counts, Measure
@@ -37,6 +37,10 @@ def of_hits(
         return RowsSource(
             queries_visits.ended(query, coverage), queries_visits.ended_parameters(query)
         )
+    is_page = by is Property.PAGE and not (column or where)
+    if is_page and queries_ended_pages.are_there(query, coverage):
+        statement = queries_ended_pages.grouped(query, coverage)
+        return RowsSource(statement, queries_hits.parameters(query))
     statement = queries_hits.grouped(query, coverage, by, column, where)
     return RowsSource(statement, queries_hits.parameters(query))
 

@@ -174,6 +174,8 @@ def test_many_machines_fill_the_part_of_one_site_and_leave_the_rest_to_others(
 def test_long_texts_of_strangers_do_not_fill_the_memory_of_ingest(system: System) -> None:
     system.start()
     system.add_site("mytho")
+    # Nothing is asked of it, and ingest holds no less while it works.
+    system.aggregator.stop()
 
     def flood(numbers: range) -> list[PageView]:
         return [

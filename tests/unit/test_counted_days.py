@@ -3,7 +3,7 @@
 import pytest
 
 from services.api.stats.counted_days import GAP_DAYS, CountedDays
-from services.api.stats.panel_results import Uncounted
+from services.api.stats.panel_results import UncountedSpan
 from services.api.stats.spans import Span
 
 TODAY = 21_000
@@ -20,11 +20,11 @@ def counted(first: int = TODAY - 400, *, without: tuple[Span, ...] = ()) -> Coun
 def test_days_before_the_first_are_not_counted() -> None:
     first = MONTH.first + 5
     known = counted(first)
-    assert known.uncounted(MONTH) == Uncounted(Span(MONTH.first, first - 1), first)
+    assert known.uncounted(MONTH) == UncountedSpan(Span(MONTH.first, first - 1), first)
     assert known.uncounted(Span(first, TODAY)) is None
     assert len(known.known(MONTH)) == MONTH.days - 5
     nothing = CountedDays(None, frozenset(), TODAY)
-    assert nothing.uncounted(MONTH) == Uncounted(MONTH)
+    assert nothing.uncounted(MONTH) == UncountedSpan(MONTH)
     assert (nothing.known(MONTH), list(nothing.gaps(MONTH))) == (set(), [])
 
 
@@ -39,7 +39,7 @@ def test_two_weeks_without_a_view_are_a_gap_and_fewer_are_zeros(days: int, of_sp
         assert known.known(MONTH) == set(range(MONTH.first, MONTH.last + 1))
         return
     expected = Span(within[0], within[-1])
-    assert known.uncounted(MONTH) == Uncounted(expected, is_gap=True)
+    assert known.uncounted(MONTH) == UncountedSpan(expected, is_gap=True)
     assert list(known.gaps(MONTH)) == [expected]
     assert len(known.known(MONTH)) == MONTH.days - expected.days
 
@@ -49,7 +49,7 @@ def test_days_of_opening_balances_fill_what_was_not_counted() -> None:
     known = counted(without=(gap,))
     assert known.uncounted(MONTH, range(gap.first, gap.last + 1)) is None
     missing = known.uncounted(MONTH, range(gap.first, gap.last))
-    assert missing == Uncounted(Span(gap.last, gap.last), is_gap=True)
+    assert missing == UncountedSpan(Span(gap.last, gap.last), is_gap=True)
 
 
 def test_a_site_that_is_hardly_read_has_no_gaps() -> None:

@@ -1,7 +1,7 @@
 """Days in words: a period, and what of it was not counted."""
 
 from services.api.dashboard.language import Language
-from services.api.stats.panel_results import Uncounted, UncountedDays
+from services.api.stats.panel_results import UncountedDays, UncountedSpan
 from services.api.stats.spans import Span
 from services.model.calendar import to_date
 
@@ -12,7 +12,7 @@ def span_label(span: Span, t: Language) -> str:
     return t.day(first) if first == last else f"{t.date_of(first)} – {t.date_of(last)}"
 
 
-def uncounted_text(uncounted: Uncounted, t: Language) -> str:
+def uncounted_text(uncounted: UncountedSpan, t: Language) -> str:
     """Return why there is nothing to compare with; '' where nothing was ever counted."""
     if uncounted.is_gap:
         return t("compare.uncounted", days=span_label(uncounted.days, t))

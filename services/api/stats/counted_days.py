@@ -9,7 +9,7 @@ and of a site that is hardly read nobody can tell.
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple, Self
 
-from services.api.stats.panel_results import Uncounted
+from services.api.stats.panel_results import UncountedSpan
 from services.api.stats.snapshot import Snapshot
 from services.api.stats.spans import Span
 
@@ -46,15 +46,15 @@ class CountedDays(NamedTuple):
         first = min((one.first for one in known if one.first is not None), default=None)
         return cls(first, frozenset[int]().union(*(one.days for one in known)), today)
 
-    def uncounted(self, span: Span, entered: Collection[int] = ()) -> Uncounted | None:
+    def uncounted(self, span: Span, entered: Collection[int] = ()) -> UncountedSpan | None:
         """Return the first days of a span that were not counted; None where all were.
 
         entered  days of which opening balances are in the numbers
         """
         early = Span(span.first, span.last if self.first is None else self.first - 1)
         if (left := _left(early, span, entered)) is not None:
-            return Uncounted(left, self.first)
-        return next((Uncounted(gap, is_gap=True) for gap in self.gaps(span, entered)), None)
+            return UncountedSpan(left, self.first)
+        return next((UncountedSpan(gap, is_gap=True) for gap in self.gaps(span, entered)), None)
 
     def known(self, span: Span) -> set[int]:
         """Return the days of a span that were counted, short times without a view among them."""

@@ -54,7 +54,7 @@ class Figure(NamedTuple):
     change: float | None
 
 
-class Uncounted(NamedTuple):
+class UncountedSpan(NamedTuple):
     """Days that follow one another, of which nothing is known.
 
     since  the first counted day, where these lie before it; None where nothing was ever counted
@@ -79,7 +79,7 @@ class Uncounted(NamedTuple):
 class UncountedDays(NamedTuple):
     """What was not counted: of the days to compare with, and gaps of the period itself."""
 
-    before: Uncounted | None
+    before: UncountedSpan | None
     gaps: Sequence[Span]
 
 

@@ -15,7 +15,7 @@ from services.api.stats.counted_days import GAP_DAYS, CountedDays
 from services.api.stats.many import queries_many, same_time
 from services.api.stats.measures import Counts, Measure, Value, change
 from services.api.stats.opening import NO_OPENING, Opening, OpeningNumbers
-from services.api.stats.panel_results import Uncounted
+from services.api.stats.panel_results import UncountedSpan
 from services.api.stats.reader import StatsReader
 from services.api.stats.results import summed
 from services.api.stats.site_query import Scope, SiteQuery, scope_of
@@ -71,7 +71,7 @@ class SumOfSites(NamedTuple):
     before: Counts | None
     trend: tuple[Counts, ...]
     counted: CountedDays
-    uncounted: Uncounted | None = None
+    uncounted: UncountedSpan | None = None
     unknown: tuple[Site, ...] = ()
     compared: ComparedSites | None = None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median, quantiles
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import empty, portals, wrk
 from benchmarks.history import History
@@ -13,6 +14,7 @@ from benchmarks.http import Target, compare
 from benchmarks.measure import Result, exact
 from benchmarks.processes import SERVER_CORE, cpu_seconds, pin
 from benchmarks.stack import Stack, stack, stores
+from services.api.counter.changes import NET_SECONDS
 from tests.servers.services import Service
 
 SITES = 1000
@@ -29,7 +31,7 @@ def measure(*, quick: bool) -> Iterator[Result]:
     history = History(sites=SITES // (10 if quick else 1), days=365)
     kind = stores()[0]
     with stack() as running, empty.running("bare") as bare:
-        api, pids = start(running, kind, history)
+        api, pids = start(running, kind, history, told=True)
         pin(bare.pid, SERVER_CORE)
         counter = "/api/counter/portal-0"
         targets = [
@@ -51,12 +53,21 @@ def measure(*, quick: bool) -> Iterator[Result]:
             count=1 if quick else 3,
         )
         yield from results
-        yield from cold(api, pids, history.sites, READS // (4 if quick else 1))
+        yield exact(
+            "reads of quiet sites that are asked for", quiet(api, history.sites), "/s a site"
+        )
+        fresh = NET_SECONDS + 1
+        yield from cold(api, pids, history.sites, READS // (4 if quick else 1), fresh)
 
 
-def start(running: Stack, kind: str, history: History) -> tuple[Service, list[int]]:
-    """Start an API on a store with a history; return it, and the processes that a read costs."""
-    api, _, pids = running.api(kind, history.write)
+def start(
+    running: Stack, kind: str, history: History, *, told: bool = False
+) -> tuple[Service, list[int]]:
+    """Start an API on a store with a history; return it, and the processes that a read costs.
+
+    If it is `told`, an aggregator says what changes.
+    """
+    api, _, pids = running.api(kind, history.write, told=told)
     return api, pids
 
 
@@ -84,13 +95,36 @@ def popular(sites: int) -> list[bytes]:
     return [get(f"/api/counter/portal-{number}") for number in chosen]
 
 
-def cold(api: Service, pids: Sequence[int], sites: int, reads: int) -> Iterator[Result]:
-    """Ask for sites one by one that nobody has asked for in the last seconds."""
+def quiet(api: Service, sites: int) -> float:
+    """Return how often a second each site is read while all are asked for and none changes."""
+    with httpx.Client(base_url=api.url) as client:
+        for lap in range(3):
+            if lap == 1:  # the first one reads what the load before has not asked for
+                before, started = _reads(client), time.monotonic()
+            for number in range(sites):
+                client.get(f"/api/counter/portal-{number}").raise_for_status()
+        return (_reads(client) - before) / (time.monotonic() - started) / sites
+
+
+def _reads(client: httpx.Client) -> float:
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "luot_site_reads_total"
+    )
+
+
+def cold(
+    api: Service, pids: Sequence[int], sites: int, reads: int, fresh: float = 1.1
+) -> Iterator[Result]:
+    """Ask for sites one by one that nobody has asked for in the last `fresh` seconds."""
     waited: list[float] = []
     cpu = 0.0
     with httpx.Client(base_url=api.url) as client:
         while len(waited) < reads:
-            time.sleep(1.1)  # what was read is fresh for a second
+            time.sleep(fresh)
             before = cpu_seconds(*pids)
             for number in range(min(sites, reads - len(waited))):
                 started = time.perf_counter()

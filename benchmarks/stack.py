@@ -75,8 +75,17 @@ class Stack:
             pin(service.pid, SERVER_CORE)
         return service
 
-    def api(self, kind: str, fill: Callable[[str], Coroutine[Any, Any, None]]) -> "MeasuredApi":
-        """Start an API on a store that `fill` has written, given its URL; both on every core."""
+    def api(
+        self,
+        kind: str,
+        fill: Callable[[str], Coroutine[Any, Any, None]],
+        *,
+        told: bool = False,
+    ) -> "MeasuredApi":
+        """Start an API on a store that `fill` has written, given its URL; both on every core.
+
+        Where it is `told`, an aggregator says what changes: nothing, as nobody sends hits.
+        """
         redis = self.redis()
         url, server = self.store(kind)
         asyncio.run(fill(url))
@@ -86,6 +95,10 @@ class Stack:
         pids = [api.pid, *([server.pid] if server else [])]
         for pid in pids:
             spread(pid)
+        if told and server is not None:
+            spread(
+                self.service("aggregator", LUOT_REDIS_URL=redis.url, LUOT_CLICKHOUSE_URL=url).pid
+            )
         return MeasuredApi(api, server, pids)
 
 

@@ -111,6 +111,36 @@ def dashboard() -> Dashboard:
                             "{{instance}}",
                         ),
                     ),
+                    graph(
+                        "Reads of counters",
+                        "Reads of sites and pages from the store by their cause. Untold: no"
+                        " aggregator says what changed, so each is read every second.",
+                        units.CountsPerSecond,
+                        Query(
+                            f"sum by (cause) (rate(luot_site_reads_total{{{OF}}}[{RATE}]))",
+                            "{{cause}}",
+                        ),
+                        stacked=True,
+                    ),
+                    graph(
+                        "Missed changes",
+                        "Numbers that had changed while nobody told of it: up to 15 s late.",
+                        units.CountsPerSecond,
+                        Query(
+                            f"sum by (instance) (rate(luot_missed_changes_total{{{OF}}}[{RATE}]))",
+                            "{{instance}}",
+                        ),
+                    ),
+                    graph(
+                        "Partitions told of",
+                        "Partitions of the log whose changes an aggregator tells, by process; the"
+                        " sites of others are read every second.",
+                        units.Number,
+                        Query(
+                            f"min by (instance) (luot_told_partitions{{{OF}}})",
+                            "{{instance}}",
+                        ),
+                    ),
                 ],
             ),
             *request_rows(),

@@ -222,6 +222,25 @@ NUMBER_READS = CounterSpec(
     "Reads of the public numbers of a site, by what the cache held",
     ("outcome",),
 )
+COUNTER_READS = CounterSpec(
+    API,
+    "luot_site_reads_total",
+    "Reads of the counters of a site or a page from the store, by cause: first (nothing was known),"
+    " changed (it was told of a change), net (now and then, in case that was missed), settling"
+    " (once a second for a while after a change, where the store has several hosts), untold (once a"
+    " second, because nobody tells of changes)",
+    ("cause",),
+)
+MISSED_CHANGES = CounterSpec(
+    API,
+    "luot_missed_changes_total",
+    "Counters that had changed when they were read for the net, and nobody had told of it",
+)
+TOLD_PARTITIONS = GaugeSpec(
+    API,
+    "luot_told_partitions",
+    "Partitions of the log whose changes an aggregator tells this process",
+)
 STALE_ANSWERS = CounterSpec(API, "luot_stale_answers_total", "Answers from the last good numbers")
 SIGN_INS = CounterSpec(API, "luot_sign_ins_total", "Attempts to sign in, by outcome", ("outcome",))
 STORE_PARTS = GaugeSpec(

@@ -14,6 +14,7 @@ from faust.contrib.asgi import faust_app_running
 from faust.types import EventT, StreamT
 
 from services.aggregator import metrics, retention
+from services.aggregator.changes import ChangeTeller
 from services.aggregator.dead_letters import DeadLetters
 from services.aggregator.faust_app import create_app, raw_topic, watch
 from services.aggregator.flush import Flusher
@@ -21,7 +22,7 @@ from services.aggregator.fold import PartitionFold, Read
 from services.aggregator.freshness import Freshness
 from services.aggregator.online import OnlineBoard
 from services.aggregator.online_window import DayPeak
-from services.aggregator.ownership import OwnedFolds
+from services.aggregator.ownership import OwnedFolds, assigned
 from services.aggregator.pending import Pending
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.supervisor import Supervisor
@@ -58,6 +59,7 @@ class Aggregator:
         since = retention.kept_since(settings.hits_days)
         self._flusher = Flusher(store, settings.hot_rows, watermarks, since)
         self._online = OnlineBoard(settings.redis_url)
+        self._changes = ChangeTeller(settings.redis_url)
         self._upkeep = Upkeep(settings, broker or settings.log_at, store)
         self._freshness = Freshness(self._upkeep.log_now)
         self._folds = OwnedFolds()
@@ -164,12 +166,13 @@ class Aggregator:
             self._peaks += self._folds.take_peaks()
             try:
                 with tracing.span("flush", batches, batches=len(batches)):
-                    await self._flusher.flush(taken.fresh, taken.replayed, self._peaks)
+                    changed = await self._flusher.flush(taken.fresh, taken.replayed, self._peaks)
             except BaseException:
                 self._batches[:0] = batches
                 self._pending.put_back(taken)
                 raise
             self._peaks = []
+            self._changes.add(changed)
             self._pending.make_room()
             await self._acknowledge(taken.events)
             await self._freshness.observe(taken.fresh)
@@ -201,6 +204,7 @@ class Aggregator:
             watch(self.app),
             self._flush_forever(),
             self._online.publish_forever(self._folds.by_partition),
+            self._changes.tell_forever(lambda: assigned(self.app.consumer)),
             *self._upkeep.tasks(self.app.consumer),
         )
 
@@ -223,6 +227,7 @@ class Aggregator:
             await consumer.broker.close()
         await self._running.aclose()
         await self._online.close()
+        await self._changes.close()
         await self._upkeep.close()
         self._supervisor.close()
 

@@ -66,8 +66,10 @@ class Flusher:
 
     async def flush(
         self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[DayPeak]
-    ) -> None:
+    ) -> set[str]:
         """Write raw hits, counter rows and peaks; all are in the store when this returns.
+
+        Return the names of the sites whose numbers may be others now.
 
         Of replayed batches, only raw hits that the store lacks are written. Retries until the store
         takes them: until this returns, the log is the durable copy.
@@ -76,7 +78,7 @@ class Flusher:
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._flush(fresh, replayed, new_peaks)
+                changed = await self._flush(fresh, replayed, new_peaks)
             except StoreUnavailableError as error:
                 self.unavailable = str(error)
                 metrics.flush_retries.inc()
@@ -89,10 +91,11 @@ class Flusher:
         self._outage.ends()
         metrics.flush_seconds.observe(time.monotonic() - started)
         metrics.hot_rows.set(sum(len(rows) for rows in self._rows.values()))
+        return changed
 
     async def _flush(
         self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[DayPeak]
-    ) -> None:
+    ) -> set[str]:
         await self._write_hits(fresh)
         await self._write_lost(replayed)
         await imported.write(self._store, fresh, replayed)
@@ -107,9 +110,12 @@ class Flusher:
             await self._store.verify()
         changed: dict[int, dict[CounterKey, CounterRow]] = {}
         ends: dict[int, int] = {}
+        sites = {peak.site for peak in new_peaks}
         for partition, runs in by_partition.items():
             hot = self._rows.setdefault(partition, HotRows())
             by_row = changes(runs)
+            # All of them, not those that differ: an attempt that failed here may have written some.
+            sites.update(key[0] for key in by_row)
             if by_row:
                 ends[partition] = max(added.last for added in by_row.values())
             changed[partition] = apply(await hot.holding(self._store, by_row), by_row)
@@ -124,6 +130,7 @@ class Flusher:
                 self._rows[partition].put(rows, self._limit // len(self._rows))
         if new_peaks:
             await peaks.write(self._store, [(p.site, p.day, p.online, p.at) for p in new_peaks])
+        return sites
 
     async def _write_hits(self, runs: Sequence[Folded], lost: Collection[int] = ()) -> None:
         """Write raw hits: all of them, or those of the batches at these positions."""

@@ -134,6 +134,8 @@ class Api:
             asyncio.create_task,
             (
                 running.counters.keep_fresh(),
+                running.counters.listener.listen_forever(),
+                running.counters.listener.tell_forever(),
                 running.access.keep_published(),
                 running.access.keep_written(),
                 running.log_contact.watch_forever(),

@@ -6,6 +6,7 @@ from services.api import metrics
 from services.api.access.service import Access
 from services.api.counter import routes as counter_routes
 from services.api.counter import top
+from services.api.counter.changes import SETTLE_SECONDS, Changes
 from services.api.dashboard import report_mail
 from services.api.dashboard.alert_mail import AlertComposer
 from services.api.dashboard.dependencies import Dependencies
@@ -42,7 +43,7 @@ from services.runtime.contact import Contact
 from services.state.recent_hits import HitsOfForeignHosts, UntrustedForwards
 from services.state.state import State
 from services.store.interface import Store, StoreError
-from services.store.open import open_store
+from services.store.open import has_several_hosts, open_store
 
 REDIS_SECONDS = 2.0
 STORE_SECONDS = 10.0
@@ -94,9 +95,21 @@ class Components:
         )
         self.imports = Imports(self.store, self.log.imports, clock, monotonic)
         self.tails = Tails(self.log)
-        self.counters = counter_routes.Counters(
-            self.registry, self.store, self.state, clock, monotonic
+        several_hosts = has_several_hosts(settings.clickhouse_url.get_secret_value())
+        settle = SETTLE_SECONDS if several_hosts else 0.0
+        changes = Changes(
+            self.registry,
+            clock,
+            monotonic,
+            settings.partitions,
+            settle,
+            readable=lambda: self.store_contact.problem() is None,
         )
+        self.counters = counter_routes.Counters(
+            self.registry, self.store, self.state, clock, monotonic, changes
+        )
+        self.access.audit.after = self.counters.changed
+        metrics.TOLD_PARTITIONS.set_function(changes.told_partitions)
         self.site_gauges = SiteGauges(
             settings,
             self.registry,

@@ -10,6 +10,13 @@ STALE = _number_reads.labels("stale")
 """The last good numbers, because the store could not be read."""
 NONE = _number_reads.labels("none")
 """The store could not be read, and nothing was read before."""
+_counter_reads = metrics.COUNTER_READS.create()
+COUNTER_READS = {
+    cause: _counter_reads.labels(cause) for cause in ("changed", "net", "settling", "untold")
+}
+FIRST_READS = _counter_reads.labels("first")
+MISSED_CHANGES = metrics.MISSED_CHANGES.create()
+TOLD_PARTITIONS = metrics.TOLD_PARTITIONS.create()
 STALE_ANSWERS = metrics.STALE_ANSWERS.create()
 STORE_PARTS = metrics.STORE_PARTS.create_late()
 STORE_FREE = metrics.STORE_FREE.create_late()

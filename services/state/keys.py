@@ -35,6 +35,11 @@ SIGN_IN_SALT = "sign-in:salt"
 """Random salt for hashing the names and addresses of failed sign-ins."""
 
 
+def changes(database: int) -> str:
+    """Return the channel of notices of what changed; all databases of a server share channels."""
+    return f"changes:{database}"
+
+
 def salt(site: str, day: str) -> str:
     """Return the key of the random salt of a site's day (ISO date)."""
     return f"salt:{site}:{day}"

@@ -32,6 +32,15 @@ def open_store(url: str, *, answer_seconds: float | None = None) -> Store:
             raise ValueError(f"{scheme!r} is not the scheme of a store; {EXPECTED}")
 
 
+def has_several_hosts(url: str) -> bool:
+    """Tell whether a URL names more than one host, of which one may lag behind the other."""
+    if not url.lower().startswith("clickhouse"):
+        return False
+    from services.store.address import Address
+
+    return len(Address.parse(url).hosts) > 1
+
+
 def open_hosts(url: str) -> list[Store]:
     """Return a store for each host that a URL names. Raises ValueError."""
     store = open_store(url)

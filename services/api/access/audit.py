@@ -23,6 +23,8 @@ class Audit:
         self._store = store
         self._clock = clock
         self._last_at = 0
+        self.after: Callable[[str], None] = lambda _: None
+        """Called with the slug of a site, if it was one, after a change of it."""
 
     @asynccontextmanager
     async def recorded(
@@ -52,6 +54,9 @@ class Audit:
             with suppress(StoreError):
                 await self.add(entry._replace(failed=1))
             raise
+        finally:
+            if site:
+                self.after(site)
 
     def entry(
         self,

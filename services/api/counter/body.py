@@ -58,6 +58,7 @@ class SiteNumbers:
         self.reading = reading
         self.online = online
         self.current = self._encode(reading.day, online, reading.as_of, stale=not online.is_current)
+        self._now: tuple[OnlineNow, TaggedBody] | None = None
         self._stale: tuple[tuple[int, OnlineNow, int], TaggedBody] | None = None
 
     @classmethod
@@ -77,6 +78,16 @@ class SiteNumbers:
             return self
         named = msgspec.structs.replace(self.site, slug=site.slug, display=site.display)
         return SiteNumbers(named, self.metric, self.reading, self.online)
+
+    def now(self, online: OnlineNow) -> TaggedBody:
+        """Return the body with those who are online by now."""
+        if online == self.online:
+            return self.current
+        if self._now is None or self._now[0] != online:
+            reading = self.reading
+            body = self._encode(reading.day, online, reading.as_of, stale=not online.is_current)
+            self._now = (online, body)
+        return self._now[1]
 
     def stale(self, today: int, online: OnlineNow, as_of: int) -> TaggedBody:
         """Return the stale body as of a day; `as_of` is the time of the oldest part, in ms."""

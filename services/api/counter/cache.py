@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Se
 from sys import getsizeof
 from typing import Generic, NamedTuple, TypeVar
 
+from services.api.counter.loaded import LoadBatch, Loaded, Values
 from services.runtime.bounded import BoundedMap, size_of
 from services.runtime.outage import span
 from services.store.interface import StoreUnavailableError
@@ -47,27 +48,11 @@ class Cached(NamedTuple, Generic[V]):
     stale: bool
 
 
-class _Loaded(NamedTuple, Generic[V]):
-    value: V
-    loaded_at: float
-
-
-class _Batch(Generic[K]):
-    """Keys that are loaded together; until it is closed, more may join."""
-
-    def __init__(self, started: float, *, in_background: bool) -> None:
-        self.started = started
-        self.in_background = in_background
-        self.keys: list[K] = []
-        self.closed = False
-        self.task: asyncio.Task[None]
-
-
 class StaleIfErrorCache(Generic[K, V]):
     """Caches values that are loaded in batches.
 
-    Expiry. A value is fresh for `ttl` seconds, and for `grace` seconds more while it is refreshed
-    in the background.
+    Expiry. A value is fresh for `ttl` seconds, or until the time that `expiry` gives for it, and
+    for `grace` seconds more while it is refreshed in the background.
 
     Memory. Values are kept until they are the least recently loaded of `max_bytes`, by `size`.
     Those that have no `worth` have a quarter of that for themselves, so that they push out none of
@@ -104,40 +89,43 @@ class StaleIfErrorCache(Generic[K, V]):
         batch: int = 1000,
         pause: float = 0.0,
         group: Callable[[K], Hashable] = lambda _: None,
+        expiry: Callable[[K, Loaded[V]], float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load = load
         self._fallback = fallback
         self._ttl = ttl
         self._grace = grace
+        self._expiry = expiry or (lambda _, entry: entry.loaded_at + ttl)
         self._retry = min(ttl, RETRY_SECONDS)
         self._budget = budget
-        self._size = size
-        self._worth = worth
         self._waiting = waiting
         self._batch = batch
         self._pause = pause
         self._group = group
         self._clock = clock
-        self._worthy: BoundedMap[K, _Loaded[V]] = BoundedMap(max_bytes)
-        self._worthless: BoundedMap[K, _Loaded[V]] = BoundedMap(max_bytes // 4)
-        self._batches: dict[K, _Batch[K]] = {}
-        self._last_batches: dict[Hashable, _Batch[K]] = {}
+        self._values: Values[K, V] = Values(max_bytes, size, worth)
+        self._batches: dict[K, LoadBatch[K]] = {}
+        self._last_batches: dict[Hashable, LoadBatch[K]] = {}
         self._load_times: dict[Hashable, float] = {}
         self._failed_at: BoundedMap[K, float] = BoundedMap(max_bytes // 4)
         self._failing, self._failing_since = False, 0.0
-        self._late: _Batch[K] | None = None
+        self._late: LoadBatch[K] | None = None
         """The load that goes on although it was given up."""
 
     def fresh(self, key: K) -> V | None:
         """Return the value if it is fresh, else None."""
-        entry = self._entry(key)
+        entry = self.loaded(key)
         return entry.value if entry is not None and self._is_fresh(key, self._clock()) else None
 
     def expires_at(self, key: K) -> float:
         """Return until when, by the clock, the value is fresh, without any grace."""
-        entry = self._entry(key)
-        return -math.inf if entry is None else entry.loaded_at + self._ttl
+        entry = self.loaded(key)
+        return -math.inf if entry is None else self._expiry(key, entry)
+
+    def loaded(self, key: K) -> Loaded[V] | None:
+        """Return the value with the time of its load, fresh or not, else None."""
+        return self._values.get(key)
 
     def is_refreshing(self, key: K) -> bool:
         """Tell whether the value is being refreshed in the background."""
@@ -156,8 +144,7 @@ class StaleIfErrorCache(Generic[K, V]):
 
     def forget(self, key: K) -> None:
         """Drop a value that is known to be wrong by now."""
-        self._worthy.pop(key)
-        self._worthless.pop(key)
+        self._values.pop(key)
 
     async def get(self, key: K) -> Cached[V]:
         """Return one value; raises NothingCachedError.
@@ -189,17 +176,17 @@ class StaleIfErrorCache(Generic[K, V]):
         asked_at = self._clock()
         expired = [key for key in dict.fromkeys(keys) if not self._is_fresh(key, asked_at)]
         due = [key for key in expired if self._may_load(key, asked_at)]
-        if len(self._batches) + len(due) > self._waiting and not all(map(self._entry, due)):
+        if len(self._batches) + len(due) > self._waiting and not all(map(self.loaded, due)):
             raise TooManyWaitingError
         self._schedule(due, asked_at)
         for batch in {self._batches[key] for key in expired if key in self._batches}:
             left = batch.started + self._budget - self._clock()
             await asyncio.wait({batch.task}, timeout=left)
-        await self._fall_back([key for key in expired if self._entry(key) is None])
+        await self._fall_back([key for key in expired if self.loaded(key) is None])
         return {
             key: Cached(entry.value, stale=key in expired and entry.loaded_at < asked_at)
             for key in keys
-            if (entry := self._entry(key)) is not None
+            if (entry := self.loaded(key)) is not None
         }
 
     async def close(self) -> None:
@@ -218,9 +205,6 @@ class StaleIfErrorCache(Generic[K, V]):
             loads.add(self._late.task)
         return loads
 
-    def _entry(self, key: K) -> _Loaded[V] | None:
-        return self._worthy.get(key) or self._worthless.get(key)
-
     def _is_fresh(self, key: K, now: float) -> bool:
         grace = self._grace if self.is_refreshing(key) else 0.0
         return now < self.expires_at(key) + grace
@@ -235,14 +219,14 @@ class StaleIfErrorCache(Generic[K, V]):
             batch = self._last_batches.get(group)
             if batch is None or batch.closed or len(batch.keys) >= self._batch:
                 before = None if batch is None else batch.task
-                batch = _Batch(now, in_background=in_background)
+                batch = LoadBatch(now, in_background=in_background)
                 batch.task = asyncio.create_task(self._run(batch, group, before))
                 self._last_batches[group] = batch
             batch.keys.append(key)
             self._batches[key] = batch
 
     async def _run(
-        self, batch: _Batch[K], group: Hashable, before: asyncio.Task[None] | None
+        self, batch: LoadBatch[K], group: Hashable, before: asyncio.Task[None] | None
     ) -> None:
         try:
             if before is not None and not before.done():
@@ -262,7 +246,7 @@ class StaleIfErrorCache(Generic[K, V]):
             if self._late is batch:
                 self._late = None
 
-    def _end(self, batch: _Batch[K], group: Hashable) -> None:
+    def _end(self, batch: LoadBatch[K], group: Hashable) -> None:
         """Let the keys of a batch be loaded again."""
         if self._last_batches.get(group) is batch:
             del self._last_batches[group]
@@ -270,7 +254,7 @@ class StaleIfErrorCache(Generic[K, V]):
             if self._batches.get(key) is batch:
                 del self._batches[key]
 
-    def _give_up(self, batch: _Batch[K], group: Hashable) -> None:
+    def _give_up(self, batch: LoadBatch[K], group: Hashable) -> None:
         self._log(TimeoutError(f"not within {GIVE_UP_SECONDS:g} s"), len(batch.keys))
         self._fail(batch.keys)
         self._end(batch, group)
@@ -285,7 +269,7 @@ class StaleIfErrorCache(Generic[K, V]):
         self._load_times[group] = at
         await asyncio.sleep(at - loop.time())
 
-    async def _load_values(self, batch: _Batch[K]) -> None:
+    async def _load_values(self, batch: LoadBatch[K]) -> None:
         began = self._clock()
         try:
             values = await self._load(batch.keys)
@@ -300,30 +284,26 @@ class StaleIfErrorCache(Generic[K, V]):
         if self._late is batch:
             # It may be older than what is known; for who has nothing it is as good as new.
             older = {key: value for key, value in values.items() if self._is_older(key, began)}
-            self._store(older, began)
+            self._store(older, began, began)
         else:
-            self._store(values, self._clock())
+            self._store(values, began, self._clock())
             self._fail([key for key in batch.keys if key not in values])
 
     def _is_older(self, key: K, than: float) -> bool:
-        entry = self._entry(key)
+        entry = self.loaded(key)
         return entry is None or entry.loaded_at < than
 
     async def _fall_back(self, missing: Sequence[K]) -> None:
         if missing and self._fallback is not None:
             values = await self._fallback(missing)
             # A load that finished meanwhile is newer.
-            unloaded = {key: values[key] for key in values if self._entry(key) is None}
-            self._store(unloaded, -math.inf)
+            unloaded = {key: values[key] for key in values if self.loaded(key) is None}
+            self._store(unloaded, -math.inf, -math.inf)
 
-    def _store(self, values: Mapping[K, V], loaded_at: float) -> None:
+    def _store(self, values: Mapping[K, V], began: float, loaded_at: float) -> None:
         for key, value in values.items():
             self._failed_at.pop(key)
-            kept, other = self._worthy, self._worthless
-            if not self._worth(value):
-                kept, other = other, kept
-            other.pop(key)
-            kept.put(key, _Loaded(value, loaded_at), self._size(key, value))
+            self._values.put(key, Loaded(value, began, loaded_at))
 
     def _log(self, error: Exception, size: int) -> None:
         """Log a fault when it begins, not at every load that fails."""

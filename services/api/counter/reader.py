@@ -158,6 +158,16 @@ class CounterReader:
         online = await self._online.now([site.kept_as for site in sites])
         return reduce(OnlineNow.plus, online.values())
 
+    def online_known(self, sites: Sequence[Site]) -> tuple[OnlineNow | None, float]:
+        """Return who is online on sites if that is fresh, and until when, by the clock, it is."""
+        names = [site.kept_as for site in sites]
+        known, until = self._online.known(names)
+        return reduce(OnlineNow.plus, known.values()) if len(known) == len(names) else None, until
+
+    def refresh_online(self, names: Iterable[str]) -> None:
+        """Read again, in the background, who is online where that is old soon."""
+        self._online.refresh(names)
+
     def today(self, site: Site) -> int:
         """Return the site's day of this moment."""
         return site.day_of(int(self._clock() * 1000))

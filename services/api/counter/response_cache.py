@@ -6,12 +6,15 @@ before any routing, and sent again as it is.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import inf
 from typing import NamedTuple, Self
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.api.counter.body import OnlineNow
+from services.api.counter.changes import SiteChanges
 from services.api.counter.pages import PageKey
 from services.api.counter.reader import CounterKey
 from services.api.metrics import FRESH
@@ -30,12 +33,30 @@ _BYTES_A_PAGE = 100
 
 
 class Inputs(NamedTuple):
-    """The cached values that a response was made of, and when, by the clock, the first expires."""
+    """The cached values that a response was made of, and when, by the clock, the first expires.
+
+    began    when the first of them began to be read
+    made_at  when the response was made
+    changes  by which it ends sooner
+    online   who was online
+    """
 
     site: Site
     counter: CounterKey
     pages: tuple[PageKey, ...]
     expires_at: float
+    began: float = inf
+    made_at: float = inf
+    changes: SiteChanges | None = None
+    online: OnlineNow | None = None
+
+    @property
+    def ends_at(self) -> float:
+        """When it is fresh no more."""
+        changes = self.changes
+        if changes is not None and self.began < changes.at < self.expires_at:
+            return changes.at
+        return self.expires_at
 
 
 class Forms(NamedTuple):
@@ -114,15 +135,18 @@ class ResponseCache:
         max_bytes: int = MAX_BYTES,
         grace: float = 0.0,
         refreshing: Callable[[Inputs], bool] = lambda _: False,
+        renewed: Callable[[Inputs], float] = lambda _: -inf,
     ) -> None:
         """`site` returns the current site of a slug.
 
-        While its inputs are `refreshing`, a response is fresh for `grace` seconds more.
+        While its inputs are `refreshing`, a response is fresh for `grace` seconds more. Where it
+        would be made of the very same values again, `renewed` says until when it is fresh.
         """
         self._site = site
         self._clock = clock
         self._grace = grace
         self._refreshing = refreshing
+        self._renewed = renewed
         self._responses: BoundedMap[tuple[str, bytes], CachedResponse] = BoundedMap(max_bytes)
 
     def __len__(self) -> int:
@@ -134,8 +158,8 @@ class ResponseCache:
         cached = self._responses.get((path, query))
         if cached is None:
             return None
-        late = self._clock() - cached.inputs.expires_at
-        if late >= 0 and (late >= self._grace or not self._refreshing(cached.inputs)):
+        late = self._clock() - cached.inputs.ends_at
+        if late >= 0 and not self._renew(cached, late):
             return None
         if self._site(cached.inputs.site.slug) is not cached.inputs.site:
             return None
@@ -160,6 +184,14 @@ class ResponseCache:
             return forms.best(request, tag)
         return compression.respond(request, body, tag, headers, media_type)
 
+    def _renew(self, cached: CachedResponse, late: float) -> bool:
+        """Tell whether a response that has ended so long ago may be sent all the same."""
+        until = self._renewed(cached.inputs)
+        if until > self._clock():
+            cached.inputs = cached.inputs._replace(expires_at=until)
+            return True
+        return late < self._grace and self._refreshing(cached.inputs)
+
     def expiring(self, seconds: float) -> Iterator[Inputs]:
         """Drop expired responses; yield the inputs of those requested again that expire soon."""
         now = self._clock()
@@ -167,9 +199,10 @@ class ResponseCache:
             cached = self._responses.get(address)
             if cached is None:
                 continue
-            if cached.inputs.expires_at + self._grace <= now:
+            ends_at = cached.inputs.ends_at
+            if ends_at + self._grace <= now:
                 self._responses.pop(address)
-            if cached.requested and cached.inputs.expires_at <= now + seconds:
+            if cached.requested and ends_at <= now + seconds:
                 yield cached.inputs
 
 

@@ -1,6 +1,7 @@
 """The public counter: the numbers of a site, for anybody."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
@@ -12,41 +13,33 @@ from starlette.responses import Response
 from services.api.counter import parameters
 from services.api.counter.body import SiteNumbers, TaggedBody
 from services.api.counter.cache import (
-    BYTES_A_VALUE,
     Cached,
     NothingCachedError,
-    StaleIfErrorCache,
     TooManyWaitingError,
 )
+from services.api.counter.changes import Changes
+from services.api.counter.listener import ChangeListener
 from services.api.counter.merged import Merged
 from services.api.counter.pages import PageKey, PageReader
 from services.api.counter.reader import CounterKey, CounterReader
 from services.api.counter.reading import PageReading, Reading
 from services.api.counter.response_cache import Inputs, ResponseCache
+from services.api.counter.values import GRACE_SECONDS, CounterValues
 from services.api.metrics import FRESH, NONE, READ, STALE, STALE_ANSWERS
 from services.api.sites.registry import Registry
 from services.http.errors import unavailable, unknown_site
 from services.model.downloads import downloads_of
 from services.model.site import Metric, Site
-from services.runtime.bounded import size_of
 from services.state.state import State
 from services.store.interface import Store
 
 PATH = "/api/counter/{site}"
-PAGE_BYTES = 12 << 20
-"""Of all pages that are remembered: some 20,000 with ordinary names."""
-PATHS_PAUSE_SECONDS = 0.05
-"""Pages are read twenty times a second at most, however many are invented."""
 REFRESH_SECONDS = 0.2
+REST_SECONDS = 0.05
+"""Between two refreshes, however often something changes."""
 EXPIRING_SECONDS = 0.3
 POPULAR_SECONDS = 5.0
 """How long numbers that were requested twice within this time are refreshed ahead of expiry."""
-GRACE_SECONDS = 0.5
-"""How much longer numbers are fresh while being refreshed: nobody waits for a busy store."""
-SITES_A_READING = 100
-PATHS_A_READING = 500
-PATHS_WAITING = 10 * PATHS_A_READING
-"""Half a second of readings: more than all readers of new pages ask for, less than a flood."""
 
 HEADERS = {
     "Access-Control-Allow-Origin": "*",
@@ -75,35 +68,24 @@ class Counters:
         state: State,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        changes: Changes | None = None,
     ) -> None:
         self._registry = registry
+        self.changes = changes or Changes(registry, clock, monotonic)
+        self.listener = ChangeListener(state, self.changes)
         self._reader = CounterReader(store, state, clock, monotonic)
         self._page_reader = PageReader(store, state, clock)
         self._merged = Merged(registry)
-        self._numbers = StaleIfErrorCache(
-            self._read_numbers,
-            fallback=self._recall_numbers,
-            grace=GRACE_SECONDS,
-            batch=SITES_A_READING,
-            # Visitors are read from another table, which may take longer.
-            group=lambda counter: counter[1] is Metric.VISITORS,
-            clock=monotonic,
+        self._values = CounterValues(
+            self._reader, self._page_reader, self._merged, self.changes, monotonic
         )
-        # Pages are read one batch at a time, however many are requested, or invented.
-        self._pages = StaleIfErrorCache(
-            self._read_pages,
-            fallback=self._recall_pages,
-            grace=GRACE_SECONDS,
-            max_bytes=PAGE_BYTES,
-            size=lambda page, _: BYTES_A_VALUE + size_of(page[1]),
-            worth=lambda page: page.is_counted,
-            waiting=PATHS_WAITING,
-            batch=PATHS_A_READING,
-            pause=PATHS_PAUSE_SECONDS,
-            clock=monotonic,
-        )
+        self._numbers, self._pages = self._values.numbers, self._values.pages
         self.responses = ResponseCache(
-            registry.get, monotonic, grace=GRACE_SECONDS, refreshing=self._is_refreshing
+            registry.get,
+            monotonic,
+            grace=GRACE_SECONDS,
+            refreshing=self._values.is_refreshing,
+            renewed=self._values.renewed,
         )
         self._monotonic = monotonic
         self._requested_at: dict[CounterKey, float] = {}
@@ -111,18 +93,20 @@ class Counters:
 
     async def close(self) -> None:
         """Abandon the reads under way."""
-        await self._numbers.close()
-        await self._pages.close()
+        await self._values.close()
         await self._reader.close()
 
     async def keep_fresh(self) -> None:
-        """Refresh popular numbers for as long as this runs."""
+        """Refresh popular numbers for as long as this runs: at once those that have changed."""
         while True:
-            await asyncio.sleep(REFRESH_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.listener.heard.wait(), REFRESH_SECONDS)
+            self.listener.heard.clear()
             self.refresh()
+            await asyncio.sleep(REST_SECONDS)
 
     def refresh(self) -> None:
-        """Refresh popular numbers ahead of expiry."""
+        """Refresh popular numbers that have changed, or are about to expire."""
         since = self._monotonic() - POPULAR_SECONDS
         self._requested_at = _later(self._requested_at, since)
         expiring = list(self.responses.expiring(EXPIRING_SECONDS))
@@ -130,8 +114,18 @@ class Counters:
             self._note(inputs.counter)
         self._requested_again_at = _later(self._requested_again_at, since)
         self._numbers.refresh(self._requested_again_at)
+        self._reader.refresh_online(
+            part.kept_as
+            for name in {name for name, _ in self._requested_again_at}
+            for part in self.changes.of(name).parts
+        )
         # A page must be requested twice: pages can be invented.
         self._pages.refresh(page for inputs in expiring for page in inputs.pages)
+
+    def changed(self, slug: str) -> None:
+        """Take that somebody changed what is shown of a site."""
+        if (site := self._registry.get(slug)) is not None:
+            self.listener.changed(site.kept_as)
 
     async def respond(self, request: Request) -> Response:
         """Return the numbers of a site, and the views of the pages in the query."""
@@ -169,7 +163,11 @@ class Counters:
         keys = (*views.values(), *downloads.values())
         pages = await self._cached_pages(keys) if keys else _NO_PAGES
         shown = numbers.as_set(site)
-        answer = shown.current
+        parts = self._merged.online_of(site)
+        online, _ = self._reader.online_known(parts)
+        if online is None:
+            online = await self._reader.online(parts)
+        answer = shown.now(online)
         if stale or pages.stale:
             STALE_ANSWERS.inc()
             answer = await self._last_good(shown, pages)
@@ -184,7 +182,9 @@ class Counters:
                         if (page := pages.value.get(key)) is not None
                     },
                 )
-        return answer, None if stale or pages.stale else self._inputs(site, numbers, keys)
+        return answer, None if stale or pages.stale else self._values.inputs(
+            site, numbers, keys, online
+        )
 
     async def read_all_now(self, site: Site, paths: Sequence[str]) -> None:
         """Read as `read_now` does, and days of long ago again, too. Raises StoreError."""
@@ -214,20 +214,6 @@ class Counters:
         What was read is not kept as shown: nobody sees it on a page.
         """
         return await self._reader.views({site.kept_as: site for site in sites})
-
-    def _inputs(
-        self, site: Site, numbers: SiteNumbers, pages: tuple[PageKey, ...]
-    ) -> Inputs | None:
-        counter = (site.kept_as, numbers.metric)
-        if self._numbers.fresh(counter) is not numbers:
-            return None  # expired or refreshed while the pages were read
-        times = [self._numbers.expires_at(counter), *map(self._pages.expires_at, pages)]
-        return Inputs(site, counter, pages, min(times))
-
-    def _is_refreshing(self, inputs: Inputs) -> bool:
-        return self._numbers.is_refreshing(inputs.counter) and all(
-            map(self._pages.is_refreshing, inputs.pages)
-        )
 
     async def _last_good(
         self, numbers: SiteNumbers, pages: Cached[dict[PageKey, PageReading]]
@@ -271,20 +257,6 @@ class Counters:
             raise unavailable("too many pages are asked for at once; try again later") from None
         stale = any(key not in cached or cached[key].stale for key in keys)
         return Cached({key: page.value for key, page in cached.items()}, stale=stale)
-
-    async def _read_numbers(self, counters: Sequence[CounterKey]) -> dict[CounterKey, SiteNumbers]:
-        return await self._merged.numbers(counters, self._reader.read)
-
-    async def _recall_numbers(
-        self, counters: Sequence[CounterKey]
-    ) -> dict[CounterKey, SiteNumbers]:
-        return await self._merged.numbers(counters, self._reader.recall)
-
-    async def _read_pages(self, pages: Sequence[PageKey]) -> dict[PageKey, PageReading]:
-        return await self._merged.pages(pages, self._page_reader.read)
-
-    async def _recall_pages(self, pages: Sequence[PageKey]) -> dict[PageKey, PageReading]:
-        return await self._merged.pages(pages, self._page_reader.recall)
 
 
 def _later(times: dict[CounterKey, float], since: float) -> dict[CounterKey, float]:

@@ -1,0 +1,58 @@
+"""Tells the API, right after a flush, which sites' numbers may be others now."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable, Collection
+
+from services.runtime.outage import Outage
+from services.state.changes import Notices
+from services.state.errors import StateError
+from services.state.state import State
+
+log = logging.getLogger(__name__)
+
+TELL_SECONDS = 1.0
+"""It tells at least so often, if only that nothing changed: who hears it need not look."""
+
+
+class ChangeTeller:
+    """Tells them on a connection of its own, so that a flush never waits for it."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._state = State.open(redis_url, protocol=2)
+        self._notices = Notices(self._state)
+        self._outage = Outage(log, "cannot tell which sites changed", "which sites changed is told")
+        self._changed: set[str] = set()
+        self._arrived = asyncio.Event()
+        self._name = secrets.token_hex(8)
+
+    def add(self, sites: Collection[str]) -> None:
+        """Tell of sites as soon as may be, by the names of their counters."""
+        self._changed.update(sites)
+        self._arrived.set()
+
+    async def tell_forever(self, owned: Callable[[], Collection[int]]) -> None:
+        """Tell what changes in the partitions that this worker owns."""
+        while True:
+            self._arrived.clear()
+            changed, self._changed = self._changed, set()
+            try:
+                await self._notices.tell(self._name, owned(), changed)
+            except StateError as error:
+                # What was not told is kept by nobody: another name says that something is missing.
+                self._name = secrets.token_hex(8)
+                self._outage.begins(repr(error))
+                await asyncio.sleep(TELL_SECONDS)
+            else:
+                self._outage.ends()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._arrived.wait(), TELL_SECONDS)
+
+    async def close(self) -> None:
+        """Tell of the last flush, if that can be, and close the connection."""
+        if self._changed:
+            with contextlib.suppress(StateError):
+                await self._notices.tell(self._name, (), self._changed)
+        await self._state.close()

@@ -112,7 +112,7 @@ def _reads(client: httpx.Client) -> float:
         sample.value
         for family in families
         for sample in family.samples
-        if sample.name == "luot_site_reads_total"
+        if sample.name == "luot_value_reads_total"
     )
 
 

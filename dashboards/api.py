@@ -117,7 +117,7 @@ def dashboard() -> Dashboard:
                         " aggregator says what changed, so each is read every second.",
                         units.CountsPerSecond,
                         Query(
-                            f"sum by (cause) (rate(luot_site_reads_total{{{OF}}}[{RATE}]))",
+                            f"sum by (cause) (rate(luot_value_reads_total{{{OF}}}[{RATE}]))",
                             "{{cause}}",
                         ),
                         stacked=True,

@@ -224,7 +224,7 @@ NUMBER_READS = CounterSpec(
 )
 COUNTER_READS = CounterSpec(
     API,
-    "luot_site_reads_total",
+    "luot_value_reads_total",
     "Reads of the counters of a site or a page from the store, by cause: first (nothing was known),"
     " changed (it was told of a change), net (now and then, in case that was missed), settling"
     " (once a second for a while after a change, where the store has several hosts), untold (once a"

@@ -50,8 +50,10 @@ def _run(name: str, *command: str, seconds: float = PATIENCE_SECONDS) -> None:
 
 
 def new_id() -> str:
-    """Return an id as Kafka gives them to clusters and folders."""
-    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    """Return an id as Kafka gives them to clusters and folders: none that looks like an option."""
+    while (made := urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return made
 
 
 class KafkaServer(ServerProcess):

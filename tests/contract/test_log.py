@@ -134,13 +134,17 @@ async def test_a_log_knows_which_it_is_once_it_was_told(log: Log) -> None:
 
 async def test_a_log_that_several_make_at_once_is_made_once(url: str) -> None:
     logs = [open_log(url, partitions=PARTITIONS) for _ in range(3)]
-    await asyncio.gather(*(log.check(unsafe_eviction=False) for log in logs))
-    await append(logs[0], *entries(1))
-    found = [await read(log) for log in logs]
-    assert [len(records) for records in found] == [1, 1, 1]
-    assert found == found[:1] * 3
-    for log in logs:
-        await log.close()
+    try:
+        async with asyncio.TaskGroup() as together:
+            for log in logs:
+                together.create_task(log.check(unsafe_eviction=False))
+        await append(logs[0], *entries(1))
+        found = [await read(log) for log in logs]
+        assert [len(records) for records in found] == [1, 1, 1]
+        assert found == found[:1] * 3
+    finally:
+        for log in logs:
+            await log.close()
 
 
 async def test_what_was_written_never_goes_back_until_it_is_forgotten(log: Log) -> None:

@@ -123,8 +123,8 @@ class KafkaNotes:
             request_timeout_ms=self._cluster.milliseconds,
             max_request_size=MOST_BYTES,
         )
-        await producer.start()
         try:
+            await producer.start()
             # This fences others, and ends what they had begun.
             await producer.begin_transaction()
             before = await self.read()

@@ -478,9 +478,10 @@ async def test_many_sites_read_together_have_the_numbers_of_each(
 
     monkeypatch.setattr(limited, "execute", counted)
     many = await read_many(reader, history.SITES, query, clock.ms)
-    # Two that look for sketches to merge, two that add up, and three that find the first days; a
-    # year or two of fifty sites is no more.
-    assert len(statements) == 7
+    # Two that look for sketches to merge, two that add up, three that find the first days, one that
+    # looks for undone imports, and one for days without a view; a year or two of fifty sites is no
+    # more.
+    assert len(statements) == 9
     sums, some = dict.fromkeys(CHARTED, 0), history.SITES[:4]
     for site in some:
         row, scope = many.of(site), many.scope

@@ -11,6 +11,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import UnknownError
+from aiokafka.producer.sender import EndTxnHandler
 
 from services.ingest.circuit_breaker import CircuitBreaker
 from services.ingest.spool.drain import Drain
@@ -263,3 +265,25 @@ async def test_a_member_whose_group_task_died_owns_nothing_until_it_joins_again(
     await log.member.join("worker", 6.0)
     assert log.member.owned == {0, 1}
     await log.close()
+
+
+async def test_a_note_whose_commit_failed_for_no_named_reason_is_looked_for_and_written(
+    kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A coordinator that is fenced in the midst of a commit answers with an unknown error."""
+    handle, failures = EndTxnHandler.handle_response, [UnknownError(), UnknownError()]
+
+    def handled(handler: EndTxnHandler, response: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return handle(handler, response)
+
+    monkeypatch.setattr(EndTxnHandler, "handle_response", handled)
+    log = open_log(f"kafka://127.0.0.1:{kafka.port}/unnamed", partitions=PARTITIONS)
+    try:
+        await log.check(unsafe_eviction=False)
+        await log.identify("a1")
+        assert await log.identity() == "a1"
+        assert not failures
+    finally:
+        await log.close()

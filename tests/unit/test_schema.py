@@ -13,7 +13,7 @@ def test_migrations_are_numbered_from_one_without_a_gap() -> None:
 def test_every_statement_may_be_run_twice() -> None:
     for migration in migrations():
         for statement in migration.statements:
-            assert re.match(r"(CREATE|DROP|ALTER) ", statement)
+            assert re.match(r"(CREATE|DROP|ALTER|TRUNCATE) ", statement)
             assert re.search(r"IF (NOT )?EXISTS", statement)
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import KafkaError, ProducerFenced, UnknownError
 
 from services.log.errors import LogError
 from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, notes_topic, stop_now
@@ -107,7 +107,7 @@ class KafkaNotes:
                     async with asyncio.timeout(self._cluster.answer_seconds):
                         return await self._changed(scope, change)
             except LogError as error:
-                if not isinstance(error.__cause__, ProducerFenced):
+                if not _may_begin_again(error):
                     raise
             # Whoever begins again at once would fence the other one, in turns.
             await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311
@@ -175,3 +175,13 @@ class KafkaNotes:
             for key, value in wanted.notes(offsets).items()
         ]
         return max((each.offset for each in await asyncio.gather(*noted)), default=-1)
+
+
+def _may_begin_again(error: LogError) -> bool:
+    """Tell whether a change that failed may be made anew: it reads first what has become of it.
+
+    A coordinator that is fenced in the midst of a commit has no name for what it failed of.
+    """
+    cause = error.__cause__
+    unnamed = isinstance(cause, KafkaError) and isinstance(cause.__cause__, UnknownError)
+    return unnamed or isinstance(cause, ProducerFenced)

@@ -17,4 +17,4 @@ PARTITION BY toYYYYMM(day)
 ORDER BY (site, day, version, path);
 
 -- Days that were put together before have no pages: they are put together again.
-TRUNCATE TABLE ended_days;
+TRUNCATE TABLE IF EXISTS ended_days;

@@ -117,7 +117,18 @@ class World:
                 assert numbers["total"] == total
                 return numbers
             await asyncio.sleep(0.02)
-        raise AssertionError(numbers)
+        raise AssertionError((numbers, reads(), self.told(), await self.failure()))
+
+    async def failure(self) -> str:
+        """Return what ended a task of the aggregator, if anything did."""
+        try:
+            async with asyncio.timeout(0.1):
+                await self.aggregator.failed()
+        except TimeoutError:
+            return ""
+        except Exception as error:
+            return repr(error)
+        return "ended"
 
 
 async def until(true: Callable[[], bool]) -> None:

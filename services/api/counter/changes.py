@@ -146,6 +146,14 @@ class Changes:
                 changed = True
         return changed
 
+    def expect(self, names: Iterable[str]) -> None:
+        """Take in changes of these from now on: they are about to be read, maybe the first time.
+
+        names  those of their counters
+        """
+        for name in names:
+            self.of(site_of(name))
+
     def touch(self, name: str) -> None:
         """Take that the numbers of a site may be others from now on."""
         self.of(name).touch(self._monotonic())

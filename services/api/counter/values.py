@@ -120,6 +120,7 @@ class CounterValues:
         return times if len(times) == len(loaded) else None
 
     async def _read_numbers(self, counters: Sequence[CounterKey]) -> dict[CounterKey, SiteNumbers]:
+        self._changes.expect(name for name, _ in counters)
         by_net = self._causes.count(self.numbers, counters)
         numbers = await self._merged.numbers(counters, self._reader.read)
         self._causes.compare(by_net, numbers)
@@ -131,6 +132,7 @@ class CounterValues:
         return await self._merged.numbers(counters, self._reader.recall)
 
     async def _read_pages(self, pages: Sequence[PageKey]) -> dict[PageKey, PageReading]:
+        self._changes.expect(name for name, _ in pages)
         by_net = self._causes.count(self.pages, pages)
         readings = await self._merged.pages(pages, self._page_reader.read)
         self._causes.compare(by_net, readings)

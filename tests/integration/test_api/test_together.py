@@ -19,8 +19,10 @@ from services.api.sites import site_gauges
 from services.api.sites.registry import Registry
 from services.model.calendar import EPOCH
 from services.model.display import Display
+from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import Metric, Site
 from services.state import keys
+from services.state.changes import Notice
 from services.state.state import State
 from services.store import sites
 from services.store.interface import Row, Store, StoreUnavailableError
@@ -305,3 +307,23 @@ async def test_a_store_that_is_slow_at_first_is_waited_for_by_who_has_no_number_
         watched.answers.set()
         answer = await asked
     assert (answer.status_code, answer.json().get("total")) == (200, 8), answer.text
+
+
+async def test_what_changes_while_it_is_read_for_the_first_time_is_read_again(
+    watched: Watched, clock: Clock, api: Api
+) -> None:
+    changes, partitions = api._now().counters.changes, tuple(range(DEFAULT_PARTITIONS))
+    async with serving(api.asgi) as client:
+        changes.hear(Notice("teller", partitions))
+        clock.now += 0.1
+        watched.answers.clear()
+        watched.reading = asyncio.Semaphore(0)
+        first = asyncio.create_task(client.get("/api/counter/site-3"))
+        await asyncio.wait_for(watched.reading.acquire(), PATIENCE_SECONDS)
+        clock.now += 0.1
+        changes.hear(Notice("teller", partitions, ("site-3",)))
+        watched.answers.set()
+        assert (await first).json()["total"] == 4
+        await write_counter(watched.store, "site-3", "total", EPOCH, 50, position=2)
+        clock.now += 0.1
+        assert (await client.get("/api/counter/site-3")).json()["total"] == 51

@@ -32,7 +32,7 @@ class OwnNumbers(NamedTuple):
 
     before   of the days to compare with; None where there are none, or they are not known
     trend    what was counted of each few days of the period that have come, in their order
-    counted  which days were counted
+    counted  which days were counted; without days to compare with, the first alone
     entered  its opening balances, where they were asked for
     """
 
@@ -61,7 +61,7 @@ class SumOfSites(NamedTuple):
     now      views, visits, visitors; of several sites, who reads two of them is two
     before   those of the days to compare with; None where not all of these were counted
     trend    the same as `now` for each few days of the period that have come
-    counted  which days were counted
+    counted  which days were counted; without days to compare with, the first alone
     uncounted  of one site, why `before` is not known
     unknown  the sites for which `before` is not known, although something of them was counted
     compared  the others, where some are unknown; None where all are known, or none
@@ -225,8 +225,10 @@ async def _read(
         if moments:
             before |= await same_time.read(reader, store, sites, moments, scope.before, whole)
     first = await counter_queries.first_shown_days(store, names) if names else {}
-    around = [one.widened(GAP_DAYS) for one in (days, scope.before) if one]
-    counted = await queries_many.counted_days(store, names, around)
+    counted: Mapping[str, frozenset[int]] = {}
+    if scope.before:
+        around = [days.widened(GAP_DAYS), scope.before.widened(GAP_DAYS)]
+        counted = await queries_many.counted_days(store, names, around)
     entered = await openings_of(store, names) if scope.opening is not Opening.EXCLUDE else {}
     return {
         name: _own(

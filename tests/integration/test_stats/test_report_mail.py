@@ -40,6 +40,7 @@ def clock() -> Clock:
 async def mailing(store: Store, redis: Redis, clock: Clock, smtp: SmtpServer) -> AsyncIterator[Api]:
     smtp.received.clear()
     smtp.refusing = False
+    smtp.nobody = set()
     settings = ApiSettings.read(
         {"LUOT_SMTP_URL": smtp.url, "LUOT_MAIL_FROM": "Luot <thongke@example.vn>"},
         admin_token=TOKEN,
@@ -162,6 +163,30 @@ async def test_what_fails_is_told_and_tried_again(
     assert "Chưa gửi được" not in (await desk.get(PAGE)).text
     ((_, message),) = smtp.received
     assert message["Subject"] == "Traffic in Dec 2024: portal-1"
+
+
+async def test_whom_the_server_refuses_is_told_and_the_others_have_it_once(
+    mailing: Api, desk: httpx.AsyncClient, clock: Clock, smtp: SmtpServer
+) -> None:
+    await schedule(desk, addresses="lan@mytho.example, mihn@mytho.example")
+    clock.now = datetime(2025, 1, 2, tzinfo=UTC).timestamp()
+    smtp.nobody = {"mihn@mytho.example"}
+    assert await sender(mailing).send_due() == 1
+    assert await sender(mailing).send_due() == 0
+    assert [receivers for receivers, _ in smtp.received] == [["lan@mytho.example"]]
+    text = (await desk.get(PAGE)).text
+    assert "Đã gửi, nhưng có người không nhận được" in text
+    refused = (
+        f"127.0.0.1:{smtp.port} không nhận thư: mihn@mytho.example (550 5.1.1 No such user here)"
+    )
+    assert refused in text
+    answer = await desk.post(f"{PAGE}/test", data={"address": "mihn@mytho.example"})
+    assert answer.status_code == 400
+    assert refused in answer.text
+    clock.now = datetime(2025, 2, 2, tzinfo=UTC).timestamp()
+    smtp.nobody = set()
+    assert await sender(mailing).send_due() == 1
+    assert "không nhận được" not in (await desk.get(PAGE)).text
 
 
 async def test_two_processes_at_once_send_one(

@@ -111,8 +111,13 @@ class ReportSender:
         try:
             report = await self._report(unit, query._replace(dates=to_date(span.first).isoformat()))
             refused = await self._send(report, Lang(schedule.lang), schedule.addresses)
-        except (MailError, ApiError) as error:
-            why = "; ".join(error.errors.values()) if isinstance(error, ApiError) else str(error)
+        except (StoreError, StateError):
+            raise
+        except Exception as error:
+            # One report that cannot be made keeps no other one away.
+            why = _why(error)
+            if not isinstance(error, MailError | ApiError):
+                log.exception("the report of %s cannot be made", unit.slug)
             metrics.REPORTS_FAILED.inc()
             log.warning("the report of %s was not sent: %s", unit.slug, why)
             failed = mark._replace(failures=sending.failures + 1, problem=why[:500])
@@ -134,3 +139,13 @@ class ReportSender:
         message = await asyncio.to_thread(self._compose, report, lang)
         message["To"] = ", ".join(addresses)
         return await self.mailer.send(message)
+
+
+def _why(error: Exception) -> str:
+    """Return why a report was not sent, in words for those who wait for it."""
+    match error:
+        case ApiError():
+            return "; ".join(error.errors.values())
+        case MailError():
+            return str(error)
+    return "the server failed; its log says why"

@@ -80,7 +80,8 @@ def filled(luot: System, slug: str) -> None:
     for number in range(3):
         assert luot.hit(slug, f"/tin/{number}").status_code == 202
     event: dict[str, object] = {"n": "File Download", "d": slug, "u": f"https://{slug}.example/"}
-    event |= {"p": {"url": f"https://{slug}.example/van-ban.pdf"}}
+    file = f"https://{slug}.example/van-ban.pdf"
+    event |= {"p": {"url": file}}
     sent = httpx.post(f"{luot.ingest.url}/api/event", json=event, headers={"User-Agent": "x"})
     assert sent.status_code == 202
     balance = {"id": "old", "grain": "total", "views": 100, "visits": 9, "reason": "the old one"}
@@ -89,6 +90,15 @@ def filled(luot: System, slug: str) -> None:
     admin(luot, "POST", "/users", {**member, "sites": [slug]})
     admin(luot, "POST", "/tokens", {"role": "viewer", "sites": [slug], "note": slug})
     luot.counter_when(slug, total=103, metric="views")
+    # The download may come a flush later than the views.
+    until(
+        lambda: downloads(luot, slug, "/van-ban.pdf") == 1,
+        f"the download of {slug} is not counted",
+    )
+
+
+def downloads(luot: System, slug: str, file: str) -> int:
+    return int(luot.counter(slug, download=file)["downloads"][file]["downloads"])
 
 
 def erase(luot: System, slug: str) -> None:

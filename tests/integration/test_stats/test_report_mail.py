@@ -64,7 +64,8 @@ async def desk(mailing: Api) -> AsyncIterator[httpx.AsyncClient]:
         text = (await client.get(PAGE)).text
         for part in text.split(f'action="{PAGE}/')[1:]:
             if "/remove" in (path := part.partition('"')[0]):
-                await client.post(f"{PAGE}/{path}")
+                answer = await client.post(f"{PAGE}/{path}", data={"csrf": ""})
+                assert answer.status_code == 303, answer.text
 
 
 def sender(api: Api) -> ReportSender:

@@ -35,7 +35,8 @@ class ReportSending(NamedTuple):
 
     sent      the last day of the newest period that was sent, in days since 1970-01-01
     sent_at   when, in ms since 1970; 0 where none was
-    failures  how often the next one could not be sent, and the last problem
+    failures  how often the next one could not be sent
+    problem   why; without failures, to whom the last one was not sent, and why
     """
 
     site: str

@@ -15,19 +15,29 @@ USER, PASSWORD = b"luot", b"hush-smtp"
 
 
 class SmtpServer:
-    """Takes messages, or refuses them while `refusing`."""
+    """Takes messages, or refuses them while `refusing`; `nobody` has addresses that it refuses."""
 
     def __init__(self, scheme: str, host: str) -> None:
         self.port = free_port()
         self.scheme, self.host = scheme, host
         self.received: list[tuple[list[str], EmailMessage]] = []
         self.refusing = False
+        self.nobody: set[str] = set()
         self.users: list[bytes] = []
 
     @property
     def url(self) -> str:
         """Where it is, with its user and password."""
         return f"{self.scheme}://{USER.decode()}:{PASSWORD.decode()}@{self.host}:{self.port}"
+
+    async def handle_RCPT(  # noqa: N802
+        self, _: SMTP, __: Session, envelope: Envelope, address: str, ___: list[str]
+    ) -> str:
+        """Take an address to send to."""
+        if address in self.nobody:
+            return "550 5.1.1 No such user here"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802
         """Take a message."""

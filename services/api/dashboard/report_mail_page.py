@@ -91,6 +91,7 @@ async def _schedules(page: PageRequest, errors: Mapping[str, str]) -> Response:
                 one.schedule.addresses,
                 t.moment(one.sending.sent_at, zone) if one.sending.sent_at else "–",
                 t.date_of(to_date(one.sending.sent)) if one.sending.sent_at else "",
+                t("report.mail.problem") if one.sending.failures else t("report.mail.refused"),
                 t.told(one.sending.problem),
             )
             for one in known

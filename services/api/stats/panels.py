@@ -23,6 +23,7 @@ from services.api.stats.breakdowns import (
 from services.api.stats.counted_days import CountedDays
 from services.api.stats.many.many_sites import ManySites, read_many
 from services.api.stats.measures import Measure
+from services.api.stats.opening import Opening
 from services.api.stats.panel_reading import PanelReading
 from services.api.stats.panel_results import CsvFile
 from services.api.stats.query import BreakdownQuery, StatsQuery
@@ -42,10 +43,11 @@ from services.store.interface import Store, StoreError
 TIMESERIES = "timeseries"
 HEAT = "heat"
 CSV_ROWS = 1000
-_NOTHING: Mapping[str, Cell] = dict.fromkeys(
-    [f"{name}_before" for name in ("date", *(measure.value for measure in CHARTED))], ""
-)
-"""What stands beside a day for which the period that is compared with has none."""
+_COLUMNS = ("date", *(measure.value for measure in CHARTED))
+_NO_DAY: Mapping[str, Cell] = dict.fromkeys(_COLUMNS, "")
+"""What stands beside a day to compare with for which the period has none: 31 January's."""
+_NONE_BEFORE: Mapping[str, Cell] = dict.fromkeys([f"{name}_before" for name in _COLUMNS], "")
+"""The same the other way round."""
 
 
 class SitePanels:
@@ -151,8 +153,9 @@ class SitePanels:
             table = answers.rows(CHARTED, "date", result.rows)
             if before := await self._rows_before(question):
                 table = [
-                    {**row, **was} for row, was in zip_longest(table, before, fillvalue=_NOTHING)
-                ][: len(table)]
+                    {**(row or _NO_DAY), **(was or _NONE_BEFORE)}
+                    for row, was in zip_longest(table, before)
+                ]
         elif panel in BREAKDOWNS:
             by = BREAKDOWNS[panel]
             measures = measured_by(by)
@@ -191,9 +194,12 @@ class SitePanels:
         # Weeks begin with a Monday: those of two periods have not the same days.
         if before is None or interval is Interval.WEEK:
             return []
-        moment = await self._reader.snapshot(self.site, self.scope.elapsed.with_those(before))
-        first_day = await self._reader.first_day(self.site)
-        if CountedDays.of(first_day, moment, self.scope.today).uncounted(before):
+        days, today = self.scope.elapsed.with_those(before), self.scope.today
+        # What is narrowed down holds no opening balances.
+        has_opening = question.opening is not Opening.EXCLUDE and not question.filters
+        moment = await self._reader.snapshot(self.site, days, with_opening=has_opening)
+        counted = CountedDays.of(await self._reader.first_day(self.site), moment, today)
+        if counted.uncounted(before, moment.opening.covered(before, today)):
             return []
         # A rate of raw hits that are gone is no line, and no failure.
         with suppress(ApiError):

@@ -230,6 +230,8 @@ async def test_a_silence_after_an_import_is_since_the_last_view_itself(
     (row,) = (await desk.get("/api/v1/table", params={"period": "day"})).json()["sites"]
     assert row["silent_since"] == "2024-06-12T02:00:00Z"
     assert "12/6/2024 09:00" in (await desk.get("/admin", params={"period": "day"})).text
+    csv = (await desk.get("/admin/sites.csv", params={"period": "day"})).text
+    assert '"2024-06-12T09:00:00+07:00"' in csv, "by the site's clocks, as the page has it"
     workbook = (await desk.get("/admin/sites.xlsx", params={"period": "day"})).content
     cells = [str(one) for line in load_workbook(BytesIO(workbook)).active.values for one in line]
     assert any("12/6/2024 09:00" in cell for cell in cells), cells

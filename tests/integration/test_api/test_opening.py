@@ -204,6 +204,17 @@ async def test_the_dashboard_shows_them_apart_and_includes_them_by_a_switch(
     compared = await page("?period=month&compare=year_over_year&opening=include")
     assert "Not all days to compare with were counted" not in compared
     assert "↑ 2%" in compared
+    of_chart = "/admin/sites/mytho/csv/timeseries?period=month&compare=year_over_year&lang=en"
+    csv = await client.get(f"{of_chart}&opening=include", headers=ADMIN)
+    heads, *days = (line.split(",") for line in csv.text.splitlines())
+    assert heads[4:7] == ['"date compared with"', '"pageviews before"', '"visits before"']
+    assert [day[4:7] for day in days] == [
+        ['"2023-01-01"', "20", "10"],
+        ['"2023-01-02"', "40", "20"],
+        ['"2023-01-03"', "60", "30"],
+    ]
+    csv = await client.get(of_chart, headers=ADMIN)
+    assert len(csv.text.splitlines()[0].split(",")) == 4, "nobody measured these days"
     assert "old counter" not in await page("?period=7d&filters=event:page==/")
     assert "cannot be filtered" in await page("?period=day&opening=include")
     csv = await client.get("/admin/sites/mytho/csv/page?period=7d&opening=include", headers=ADMIN)

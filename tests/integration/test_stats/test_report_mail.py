@@ -3,6 +3,7 @@
 import io
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from email.message import EmailMessage
 
 import httpx
 import openpyxl
@@ -14,6 +15,8 @@ from services.api.app import Api
 from services.api.settings import ApiSettings
 from services.api.stats.reports.mailer import SmtpUrl
 from services.api.stats.reports.sending import ReportSender
+from services.api.stats.reports.traffic_report import TrafficReport
+from services.model.display import Lang
 from services.state.state import State
 from services.store.interface import Store
 from tests.integration.test_api.world import TOKEN, Clock, serving
@@ -40,6 +43,7 @@ def clock() -> Clock:
 async def mailing(store: Store, redis: Redis, clock: Clock, smtp: SmtpServer) -> AsyncIterator[Api]:
     smtp.received.clear()
     smtp.refusing = False
+    smtp.nobody = set()
     settings = ApiSettings.read(
         {"LUOT_SMTP_URL": smtp.url, "LUOT_MAIL_FROM": "Luot <thongke@example.vn>"},
         admin_token=TOKEN,
@@ -60,7 +64,8 @@ async def desk(mailing: Api) -> AsyncIterator[httpx.AsyncClient]:
         text = (await client.get(PAGE)).text
         for part in text.split(f'action="{PAGE}/')[1:]:
             if "/remove" in (path := part.partition('"')[0]):
-                await client.post(f"{PAGE}/{path}")
+                answer = await client.post(f"{PAGE}/{path}", data={"csrf": ""})
+                assert answer.status_code == 303, answer.text
 
 
 def sender(api: Api) -> ReportSender:
@@ -164,6 +169,58 @@ async def test_what_fails_is_told_and_tried_again(
     assert message["Subject"] == "Traffic in Dec 2024: portal-1"
 
 
+async def test_whom_the_server_refuses_is_told_and_the_others_have_it_once(
+    mailing: Api, desk: httpx.AsyncClient, clock: Clock, smtp: SmtpServer
+) -> None:
+    await schedule(desk, addresses="lan@mytho.example, mihn@mytho.example")
+    clock.now = datetime(2025, 1, 2, tzinfo=UTC).timestamp()
+    smtp.nobody = {"mihn@mytho.example"}
+    assert await sender(mailing).send_due() == 1
+    assert await sender(mailing).send_due() == 0
+    assert [receivers for receivers, _ in smtp.received] == [["lan@mytho.example"]]
+    text = (await desk.get(PAGE)).text
+    assert "Đã gửi, nhưng có người không nhận được" in text
+    refused = (
+        f"127.0.0.1:{smtp.port} không nhận thư: mihn@mytho.example (550 5.1.1 No such user here)"
+    )
+    assert refused in text
+    answer = await desk.post(f"{PAGE}/test", data={"address": "mihn@mytho.example"})
+    assert answer.status_code == 400
+    assert refused in answer.text
+    clock.now = datetime(2025, 2, 2, tzinfo=UTC).timestamp()
+    smtp.nobody = set()
+    assert await sender(mailing).send_due() == 1
+    assert "không nhận được" not in (await desk.get(PAGE)).text
+
+
+async def test_a_report_that_cannot_be_made_keeps_no_other_one_away(
+    mailing: Api,
+    desk: httpx.AsyncClient,
+    clock: Clock,
+    smtp: SmtpServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await schedule(desk, addresses="lan@mytho.example")
+    clock.now += 1
+    await schedule(desk, addresses="minh@mytho.example")
+    clock.now = datetime(2025, 1, 2, tzinfo=UTC).timestamp()
+    compose, calls = sender(mailing)._compose, iter([True])
+
+    def failing_once(report: TrafficReport, lang: Lang) -> EmailMessage:
+        if next(calls, False):
+            raise ValueError("no workbook has this sign")
+        return compose(report, lang)
+
+    monkeypatch.setattr(sender(mailing), "_compose", failing_once)
+    assert await sender(mailing).send_due() == 1
+    assert [receivers for receivers, _ in smtp.received] == [["minh@mytho.example"]]
+    text = (await desk.get(PAGE)).text
+    assert "Chưa gửi được, sẽ thử lại: máy chủ gặp lỗi" in text
+    clock.now += 301
+    assert await sender(mailing).send_due() == 1
+    assert [receivers for receivers, _ in smtp.received][1:] == [["lan@mytho.example"]]
+
+
 async def test_two_processes_at_once_send_one(
     mailing: Api,
     desk: httpx.AsyncClient,
@@ -221,8 +278,6 @@ async def test_what_is_wrong_in_a_schedule_is_told(
 
 
 async def test_no_message_of_a_refusal_has_the_password(smtp: SmtpServer) -> None:
-    from email.message import EmailMessage
-
     from services.api.stats.reports.mailer import Mailer, MailError
 
     message = EmailMessage()

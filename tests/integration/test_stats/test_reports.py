@@ -11,6 +11,7 @@ import httpx
 import openpyxl
 import pytest
 import pytest_asyncio
+from openpyxl.utils.escape import unescape
 
 from services.api.app import Api
 from services.model.calendar import to_date, to_day
@@ -510,6 +511,22 @@ async def test_pages_have_their_titles_on_the_page_in_the_workbook_and_for_progr
             assert f"=Tin &lt;{one['site']}&gt;</span>" in page.text
     finally:
         await client.delete(titles, params={"path": one["name"]})
+
+
+async def test_what_no_xml_may_hold_keeps_no_workbook_away(client: httpx.AsyncClient) -> None:
+    query = {"period": "quarter", "date": "2024-02-01"}
+    path = (await report(client, **query))["pages"]["rows"][0]["name"]
+    titles = f"/api/admin/sites/{SITE}/titles"
+    title = {"path": path, "title": "Tin\uffff_x0020_mới"}
+    assert (await client.put(titles, json=title)).status_code == 200
+    try:
+        shown = {**query, "lang": "vi"}
+        answer = await client.get(f"/admin/sites/{SITE}/report.xlsx", params=shown)
+        assert answer.status_code == 200, answer.text
+        sheet = openpyxl.load_workbook(io.BytesIO(answer.content))["Trang xem nhiều"]
+        assert unescape(sheet.cell(4, 2).value) == "Tin_x0020_mới"
+    finally:
+        await client.delete(titles, params={"path": path})
 
 
 async def test_programs_make_and_withdraw_links_to_reports_of_a_group(

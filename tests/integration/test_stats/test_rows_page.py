@@ -65,6 +65,12 @@ async def test_the_chart_and_its_file_say_what_they_compare_with(client: httpx.A
     assert [day[4:] for day in days[:-1]] == alone[1:]
     assert len(alone[0]) == 4
     assert any(int(day[1]) for day in alone[1:])
+    # Of the longer month every day is there, too, so that both columns add up to what the page has.
+    turned = {**asked, "date": asked["compare"], "compare": asked["date"]}
+    answer = await client.get(address, params=turned, headers={"Accept-Language": "en"})
+    _, *both = csv.reader(io.StringIO(answer.text[1:]))
+    assert [day[:4] for day in both] == [*alone[1:], [""] * 4]
+    assert [day[4:] for day in both] == [day[:4] for day in days]
 
 
 async def test_a_search_is_kept_by_the_order_and_the_file(client: httpx.AsyncClient) -> None:

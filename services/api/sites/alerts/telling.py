@@ -114,4 +114,5 @@ class AlertTeller:
     async def _mail(self, notice: AlertNotice) -> None:
         message = await asyncio.to_thread(self._compose, notice)
         message["To"] = ", ".join(notice.rule.addresses)
-        await self.mailer.send(message)
+        if refused := await self.mailer.send(message):
+            log.warning("an alert of %s did not reach all addresses: %s", notice.site.slug, refused)

@@ -1,13 +1,15 @@
 """The table of sites as CSV."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from services.api.stats import answers
 from services.api.stats.answers import Cell
 from services.api.stats.many.table import RankedSite, SitesTable
 from services.api.stats.panel_results import CsvFile
 from services.api.stats.site_query import CHARTED
+from services.model.calendar import zone
+from services.model.site import Site
 
 
 def csv_of(table: SitesTable, of: str, heading: Callable[[str], str]) -> CsvFile:
@@ -28,9 +30,11 @@ def _row(row: RankedSite, *, compared: bool) -> dict[str, Cell]:
             before = row.numbers.before
             cells[f"{measure}_before"] = None if before is None else before.value(measure)
             cells[f"{measure}_change"] = row.numbers.change(measure)
-    cells["silent_since"] = None if row.silent is None else _moment(row.silent)
+    cells["silent_since"] = None if row.silent is None else _moment(row.silent, row.site)
     return cells
 
 
-def _moment(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
+def _moment(at_ms: int, site: Site) -> str:
+    """Return a moment by the site's own clocks, as its page shows it."""
+    local = datetime.fromtimestamp(at_ms / 1000, zone(site.zone_at(at_ms)))
+    return local.isoformat(timespec="seconds")

@@ -2,7 +2,7 @@
 
 import re
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid, parseaddr
 from typing import Self
@@ -84,8 +84,11 @@ class Mailer:
         self.sender = sender or ""
         self.is_ready = bool(server and sender)
 
-    async def send(self, message: EmailMessage) -> None:
-        """Send a message to those it names. Raises MailError."""
+    async def send(self, message: EmailMessage) -> str:
+        """Send a message to those it names. Raises MailError where nobody has it.
+
+        Returns whom the server refused while others have it, and why; '' for nobody.
+        """
         if self._server is None:
             raise MailError("LUOT_SMTP_URL and LUOT_MAIL_FROM are not set")
         import aiosmtplib
@@ -97,7 +100,7 @@ class Mailer:
         host = parseaddr(self.sender)[1].rpartition("@")[2]
         message["Message-ID"] = make_msgid(domain=host)
         try:
-            await aiosmtplib.send(
+            refused, _ = await aiosmtplib.send(
                 message,
                 hostname=parts.hostname,
                 port=parts.port or _PORTS[parts.scheme],
@@ -108,6 +111,9 @@ class Mailer:
                 tls_context=ssl.create_default_context() if parts.scheme != "smtp" else None,
                 timeout=SECONDS,
             )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            whom = {one.recipient: (one.code, one.message) for one in error.recipients}
+            raise MailError(_not_taken(where, whom)) from error
         except aiosmtplib.SMTPAuthenticationError as error:
             # What the server says of a password may repeat it.
             raise MailError(f"{where} refused user and password ({error.code})") from None
@@ -121,3 +127,10 @@ class Mailer:
             if is_away and not isinstance(error, aiosmtplib.SMTPResponseException):
                 raise MailError(f"{where} is out of reach, or ended the connection") from error
             raise MailError(f"{where} did not take the message: {said}") from error
+        return _not_taken(where, refused) if refused else ""
+
+
+def _not_taken(where: str, refused: Mapping[str, tuple[int, str]]) -> str:
+    """Return which addresses a server refused, each with its answer."""
+    whom = (f"{one} ({code} {' '.join(said.split())})" for one, (code, said) in refused.items())
+    return f"{where} did not take the message: {', '.join(whom)}"

@@ -110,9 +110,14 @@ class ReportSender:
         mark = sending._replace(version=max(sending.version + 1, now))
         try:
             report = await self._report(unit, query._replace(dates=to_date(span.first).isoformat()))
-            await self._send(report, Lang(schedule.lang), schedule.addresses)
-        except (MailError, ApiError) as error:
-            why = "; ".join(error.errors.values()) if isinstance(error, ApiError) else str(error)
+            refused = await self._send(report, Lang(schedule.lang), schedule.addresses)
+        except (StoreError, StateError):
+            raise
+        except Exception as error:
+            # One report that cannot be made keeps no other one away.
+            why = _why(error)
+            if not isinstance(error, MailError | ApiError):
+                log.exception("the report of %s cannot be made", unit.slug)
             metrics.REPORTS_FAILED.inc()
             log.warning("the report of %s was not sent: %s", unit.slug, why)
             failed = mark._replace(failures=sending.failures + 1, problem=why[:500])
@@ -120,14 +125,27 @@ class ReportSender:
             return 0
         metrics.REPORTS_SENT.inc()
         log.info("the report of %s was sent to %d addresses", unit.slug, len(schedule.addresses))
-        done = mark._replace(sent=span.last, sent_at=now, failures=0, problem="")
+        if refused:
+            # Those who have it would have it twice.
+            log.warning("the report of %s did not reach all addresses: %s", unit.slug, refused)
+        done = mark._replace(sent=span.last, sent_at=now, failures=0, problem=refused[:500])
         await report_schedules.mark(self._store, done)
         return 1
 
     async def _report(self, unit: ReportUnit, query: ReportQuery) -> TrafficReport:
         return await make_report(self._reader, unit, query, int(self._clock() * 1000))
 
-    async def _send(self, report: TrafficReport, lang: Lang, addresses: Sequence[str]) -> None:
+    async def _send(self, report: TrafficReport, lang: Lang, addresses: Sequence[str]) -> str:
         message = await asyncio.to_thread(self._compose, report, lang)
         message["To"] = ", ".join(addresses)
-        await self.mailer.send(message)
+        return await self.mailer.send(message)
+
+
+def _why(error: Exception) -> str:
+    """Return why a report was not sent, in words for those who wait for it."""
+    match error:
+        case ApiError():
+            return "; ".join(error.errors.values())
+        case MailError():
+            return str(error)
+    return "the server failed; its log says why"

@@ -1,6 +1,7 @@
 """A report as a workbook of Excel, which other programs open, too."""
 
 import io
+import re
 import textwrap
 from collections.abc import Sequence
 from datetime import date
@@ -22,6 +23,12 @@ _WIDEST = 70
 _NARROWEST = 11
 _MOST_OF_CELL = 32_000
 """Characters; Excel takes 32,767."""
+_NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no file of XML may hold (XML 1.0, section 2.2), and the carriage return. Paths of pages and
+names of sources are whatever strangers send."""
+_LIKE_AN_ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+"""Spreadsheets read `_x0020_`, which SharePoint writes into addresses, as a space; that it is none
+is said by `_x005F_`, the line itself (ST_Xstring, ECMA-376 part 1, section 22.9.2.19)."""
 
 
 class Month(NamedTuple):
@@ -180,5 +187,5 @@ def _put(cell: Any, value: SheetCell, lang: Lang) -> None:
 
 
 def _clean(text: str) -> str:
-    """Return a text without what XML cannot hold, no longer than a cell may be."""
-    return "".join(sign for sign in text if sign >= " " or sign in "\t\n")[:_MOST_OF_CELL]
+    """Return a text as cells have it: what XML cannot hold is left out, what is too long cut."""
+    return _LIKE_AN_ESCAPE.sub("_x005F_", _NOT_IN_XML.sub("", text)[:_MOST_OF_CELL])

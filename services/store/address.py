@@ -117,6 +117,11 @@ def _hosts(netloc: str, default_port: int) -> tuple[tuple[str, int], ...]:
 
 def _verify(parts: SplitResult) -> bool:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if "cluster" in options:
+        raise ValueError(
+            "?cluster= is not supported: Luot does not run on shards yet; leave it out, and name"
+            " one server, or several that replicate each other (docs/clickhouse-cluster.md)"
+        )
     verify = options.pop("verify", "1")
     if options or verify not in {"0", "1"}:
         raise ValueError(f"?{parts.query} is not understood; expected ?verify=0 or nothing")

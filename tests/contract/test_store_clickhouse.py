@@ -232,6 +232,8 @@ def test_an_address_is_read_from_its_url() -> None:
         ("clickhouse://u:secret@host:99999/luot", "'host:99999' is not a host"),
         ("clickhouse://u:secret@host/a;b", "'a;b' is not the name of a database"),
         ("clickhouse://u:secret@host/luot?compress=1", "compress=1 is not understood"),
+        ("clickhouse://u:secret@h1,h2/luot?cluster=luot", "?cluster= is not supported"),
+        ("clickhouses://u:secret@h1/luot?verify=0&cluster=", "?cluster= is not supported"),
         ("redis://u:secret@host/luot", "'redis' is not the scheme of a store"),
         ("host:9000", "'host' is not the scheme of a store"),
         ("", "'' is not the scheme of a store"),

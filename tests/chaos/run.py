@@ -54,6 +54,12 @@ class Watch:
                     await self._read(api, site)
                 await asyncio.sleep(0.25)
 
+    async def begun(self) -> None:
+        """Wait until the number of every site was read: one that never was may be missing."""
+        async with limited("the wait for the first numbers"):
+            while self.reads < len(SITES):
+                await asyncio.sleep(0.05)
+
     async def _read(self, api: httpx.AsyncClient, site: str) -> None:
         try:
             answer = await api.get(f"/api/counter/{site}", params={"metric": "views"})
@@ -131,6 +137,7 @@ async def run(
         for each in (imports, erasing):
             await asyncio.to_thread(each.add_site)
         watching = asyncio.create_task(watch.run())
+        await watch.begun()
         importing = asyncio.create_task(imports.run())
         erased = asyncio.create_task(erasing.run())
         done: list[str] = []

@@ -69,7 +69,10 @@ class Place:
         between = self.between
         came = comes(lambda: len(between.posts()) >= posts and len(between.images()) >= images)
         assert came, [(asked.method, asked.path) for asked in between.asked]
-        return (len(between.posts()), len(between.images())) == (posts, images)
+        if (len(between.posts()), len(between.images())) == (posts, images):
+            return True
+        print(*between.asked, sep="\n")
+        return False
 
     def pages(self) -> dict[str, int]:
         """Return the views by path, when everything that was accepted before is counted."""

@@ -54,11 +54,14 @@ class Watch:
                     await self._read(api, site)
                 await asyncio.sleep(0.25)
 
-    async def begun(self) -> None:
-        """Wait until the number of every site was read: one that never was may be missing."""
-        async with limited("the wait for the first numbers"):
-            while self.reads < len(SITES):
-                await asyncio.sleep(0.05)
+    async def begin(self) -> None:
+        """Read the number of every site: one that never was read may be missing."""
+        async with (
+            limited("the wait for the first numbers"),
+            httpx.AsyncClient(base_url=self._url, timeout=30) as api,
+        ):
+            for site in SITES:
+                await self._read(api, site)
 
     async def _read(self, api: httpx.AsyncClient, site: str) -> None:
         try:
@@ -136,8 +139,8 @@ async def run(
         erasing = EraseLane(api, seed)
         for each in (imports, erasing):
             await asyncio.to_thread(each.add_site)
+        await watch.begin()
         watching = asyncio.create_task(watch.run())
-        await watch.begun()
         importing = asyncio.create_task(imports.run())
         erased = asyncio.create_task(erasing.run())
         done: list[str] = []

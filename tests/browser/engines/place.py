@@ -65,14 +65,12 @@ class Place:
         return urlsplit(self.url("/")).netloc
 
     def sent(self, posts: int = 0, images: int = 0) -> bool:
-        """Wait until Luot has answered so many views; tell whether there were no more."""
+        """Wait until Luot has answered so many views, and see that there were no more."""
         between = self.between
         came = comes(lambda: len(between.posts()) >= posts and len(between.images()) >= images)
         assert came, [(asked.method, asked.path) for asked in between.asked]
-        if (len(between.posts()), len(between.images())) == (posts, images):
-            return True
-        print(*between.asked, sep="\n")
-        return False
+        assert (len(between.posts()), len(between.images())) == (posts, images), between.asked
+        return True
 
     def pages(self) -> dict[str, int]:
         """Return the views by path, when everything that was accepted before is counted."""

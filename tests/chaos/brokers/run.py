@@ -92,8 +92,8 @@ async def break_world(
     watch = Watch(api)
     fresh = Freshness(books, watch)
     started = time.monotonic()
+    await watch.begin()
     background = [asyncio.create_task(each.run()) for each in (watch, fresh)]
-    await watch.begun()
     done: list[str] = []
     async with breaking(world.ingests(), seed) as proxies:
         hits = Generator(books, [proxy.url for proxy in proxies], rate, repeats=repeats)

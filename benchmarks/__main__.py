@@ -34,6 +34,7 @@ from benchmarks import (
     size,
     stats,
     steps,
+    takeover,
     upgrade,
 )
 from benchmarks.measure import Result
@@ -67,6 +68,7 @@ SUBJECTS: dict[str, Measure] = {
     "freshness": freshness.measure,
     "kills": kills.measure,
     "replicas": replicas.measure,
+    "takeover": takeover.measure,
     "upgrade": upgrade.measure,
 }
 DEFAULT_FOLDER = Path("benchmarks/results")

@@ -53,7 +53,7 @@ def _steady(
     url, server = running.store(kind)
     # It sleeps while the log is written, and must not lose its leases.
     aggregator = start(running, redis, url, LUOT_LEASE_SECONDS="300")
-    wait_until(lambda: _owned(redis) == DEFAULT_PARTITIONS)
+    wait_until(lambda: owned(redis) == DEFAULT_PARTITIONS)
     with _asleep(aggregator.pid):
         hits = asyncio.run(backlog.append(redis.url, count, size, views))
         end = asyncio.run(backlog.ends(redis.url))
@@ -118,7 +118,8 @@ def wait_until(reached: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def _owned(redis: RedisServer) -> int:
+def owned(redis: RedisServer) -> int:
+    """Return how many partitions have an owner."""
     with redis.client() as client:
         return sum(
             client.exists(keys.owner(partition, GROUP)) for partition in range(DEFAULT_PARTITIONS)

@@ -174,6 +174,14 @@ REPLAYED_BATCHES = CounterSpec(
     "luot_replayed_batches_total",
     "Batches read again after a start to rebuild the visits",
 )
+TAKEN_PARTITIONS = CounterSpec(
+    AGGREGATOR,
+    "luot_taken_partitions_total",
+    "Partitions taken, by how reading began: kept (from a kept state of the fold), else two windows"
+    " read again: nothing_kept, damaged, other_version, other_log, store_restarted, position,"
+    " unavailable",
+    ("start",),
+)
 REPAIRED_BATCHES = CounterSpec(
     AGGREGATOR, "luot_repaired_batches_total", "Replayed batches whose raw hits the store had lost"
 )

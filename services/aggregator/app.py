@@ -19,6 +19,7 @@ from services.aggregator.dead_letters import DeadLetters
 from services.aggregator.faust_app import create_app, raw_topic, watch
 from services.aggregator.flush import Flusher
 from services.aggregator.fold import PartitionFold, Read
+from services.aggregator.fold_keeper import FoldKeeper
 from services.aggregator.freshness import Freshness
 from services.aggregator.online import OnlineBoard
 from services.aggregator.online_window import DayPeak
@@ -37,6 +38,8 @@ from services.store.interface import Store, StoreError
 
 STOP_SECONDS = 5.0
 """How long a stop tries to flush what was folded."""
+KEEP_SECONDS = 2.0
+"""How long a stop tries to keep the folds for the next owner."""
 LEAVE_SECONDS = 2.0
 """How long a stop tries to release the leases."""
 
@@ -63,6 +66,7 @@ class Aggregator:
         self._upkeep = Upkeep(settings, broker or settings.log_at, store)
         self._freshness = Freshness(self._upkeep.log_now)
         self._folds = OwnedFolds()
+        self._keeper = FoldKeeper(settings, store, self._folds, self._upkeep.log_identity)
         self._pending = Pending(settings.flush_hits)
         self._peaks: list[DayPeak] = []
         self._batches: list[Any] = []
@@ -72,6 +76,7 @@ class Aggregator:
         self._running = contextlib.AsyncExitStack()
         folder = self._running.enter_context(tempfile.TemporaryDirectory(prefix="luot-aggregator-"))
         self.app = create_app(settings, broker or settings.log_at, Path(folder))
+        self.app.kept_starts = self._keeper
         self._dead_letters = DeadLetters(raw_topic(self.app, keys.DEAD))
         self.app.add_agent("fold", raw_topic(self.app, keys.TOPIC), self._read)
         self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
@@ -117,6 +122,7 @@ class Aggregator:
         if run:
             with tracing.span("fold", self._batches[-len(run) :], partition=fold.partition):
                 self._fold(fold, run, size, replay, imported)
+        self._keeper.read(message.partition, message.offset, replayed=replay is not None)
         self._pending.add_event(event)
 
     # Fold
@@ -190,6 +196,7 @@ class Aggregator:
         """Drop partitions that go to another worker, which reads again what was not committed."""
         partitions = {tp.partition for tp in revoked}
         self._folds.forget(partitions)
+        self._keeper.forget(partitions)
         self._pending.forget(partitions)
         self._flusher.forget(partitions)
 
@@ -204,6 +211,7 @@ class Aggregator:
             watch(self.app),
             self._flush_forever(),
             self._online.publish_forever(self._folds.by_partition),
+            self._keeper.keep_forever(self.app.consumer.broker),
             self._changes.tell_forever(lambda: assigned(self.app.consumer)),
             *self._upkeep.tasks(self.app.consumer),
         )
@@ -222,11 +230,14 @@ class Aggregator:
             with contextlib.suppress(TimeoutError, StoreError):
                 await asyncio.wait_for(self.flush(), STOP_SECONDS)
             with contextlib.suppress(TimeoutError, *consumer.broker.unavailable):
+                await asyncio.wait_for(self._keeper.keep_all(consumer.broker), KEEP_SECONDS)
+            with contextlib.suppress(TimeoutError, *consumer.broker.unavailable):
                 await asyncio.wait_for(consumer.leave(), LEAVE_SECONDS)
             await self._running.aclose()
             await consumer.broker.close()
         await self._running.aclose()
         await self._online.close()
+        await self._keeper.close()
         await self._changes.close()
         await self._upkeep.close()
         self._supervisor.close()

@@ -7,7 +7,12 @@ in which finding and inserting take about a microsecond.
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Mapping
+from itertools import pairwise
 from secrets import randbits
+from typing import Self
+
+import msgspec
 
 _BITS = 64
 _MASK = (1 << _BITS) - 1
@@ -17,12 +22,26 @@ _MOST = 512
 """Numbers of one array, on average, from which all are split: longer ones are moved for too long"""
 
 
+class PackedNumbers(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A CompactSet or CompactMap as bytes, in the byte order of the machine.
+
+    odd     what its numbers are mixed by
+    keys    the mixed numbers, ascending, 8 bytes each
+    values  that of each number, 8 bytes each; b'' for a set
+    """
+
+    odd: int
+    keys: bytes
+    values: bytes = b""
+
+
 class CompactSet:
     """A set of numbers from 0 to 2^64 - 1."""
 
-    __slots__ = ("_keys", "_room", "_shift", "_size")
+    __slots__ = ("_keys", "_odd", "_room", "_shift", "_size")
 
     def __init__(self) -> None:
+        self._odd = _ODD
         self._keys = [array("Q")]
         self._shift = _BITS
         self._size = 0
@@ -32,14 +51,14 @@ class CompactSet:
         return self._size
 
     def __contains__(self, number: int) -> bool:
-        key = number * _ODD & _MASK
+        key = number * self._odd & _MASK
         keys = self._keys[key >> self._shift]
         index = bisect_left(keys, key)
         return index < len(keys) and keys[index] == key
 
     def add(self, number: int) -> bool:
         """Add a number; tell whether it is a new one."""
-        key = number * _ODD & _MASK
+        key = number * self._odd & _MASK
         keys = self._keys[key >> self._shift]
         index = bisect_left(keys, key)
         if index < len(keys) and keys[index] == key:
@@ -49,6 +68,30 @@ class CompactSet:
         if self._size > self._room:
             self._split()
         return True
+
+    def pack(self) -> PackedNumbers:
+        """Return a copy of all numbers."""
+        return PackedNumbers(self._odd, b"".join(self._keys))
+
+    @classmethod
+    def unpack(cls, packed: PackedNumbers) -> Self:
+        """Return what was packed, mixed as it was there."""
+        numbers = cls()
+        numbers._fill(packed)
+        return numbers
+
+    def _fill(self, packed: PackedNumbers) -> list[int]:
+        """Take the numbers that were packed; return where the arrays were cut."""
+        keys = array("Q", packed.keys)
+        self._odd = packed.odd
+        self._size = len(keys)
+        while self._size > self._room:
+            self._shift -= 1
+            self._room *= 2
+        places = range(1 << _BITS - self._shift)
+        cuts = [*(bisect_left(keys, place << self._shift) for place in places), len(keys)]
+        self._keys = [keys[begin:end] for begin, end in pairwise(cuts)]
+        return cuts
 
     def _split(self) -> list[int]:
         """Split each array by the next bit; return where each was cut."""
@@ -62,6 +105,20 @@ class CompactSet:
         return cuts
 
 
+PackedSites = dict[str, PackedNumbers]
+"""site → what is remembered of it"""
+
+
+def pack_sites(sites: "Mapping[str, CompactMap]") -> PackedSites:
+    """Return a copy of the maps of sites."""
+    return {site: numbers.pack() for site, numbers in sites.items()}
+
+
+def unpack_sites(packed: Mapping[str, PackedNumbers]) -> "dict[str, CompactMap]":
+    """Return the maps that were packed."""
+    return {site: CompactMap.unpack(numbers) for site, numbers in packed.items()}
+
+
 class CompactMap(CompactSet):
     """Numbers with a value each, from 0 to 2^64 - 1; that of an unknown number is 0."""
 
@@ -73,7 +130,7 @@ class CompactMap(CompactSet):
 
     def get(self, number: int) -> int:
         """Return the value of a number."""
-        key = number * _ODD & _MASK
+        key = number * self._odd & _MASK
         place = key >> self._shift
         keys = self._keys[place]
         index = bisect_left(keys, key)
@@ -81,7 +138,7 @@ class CompactMap(CompactSet):
 
     def put(self, number: int, value: int) -> int:
         """Set the value of a number; return the one before."""
-        key = number * _ODD & _MASK
+        key = number * self._odd & _MASK
         place = key >> self._shift
         keys = self._keys[place]
         index = bisect_left(keys, key)
@@ -96,6 +153,16 @@ class CompactMap(CompactSet):
         if self._size > self._room:
             self._split()
         return 0
+
+    def pack(self) -> PackedNumbers:
+        """Return a copy of all numbers and values."""
+        return PackedNumbers(self._odd, b"".join(self._keys), b"".join(self._values))
+
+    def _fill(self, packed: PackedNumbers) -> list[int]:
+        cuts = super()._fill(packed)
+        values = array("Q", packed.values)
+        self._values = [values[begin:end] for begin, end in pairwise(cuts)]
+        return cuts
 
     def _split(self) -> list[int]:
         cuts = super()._split()

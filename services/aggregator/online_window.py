@@ -4,12 +4,13 @@ Nobody is remembered here but by when: for each visitor, it is known when that o
 so there are only counts, by unit of log time, of those who were last seen in it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
 
 import msgspec
 
-from services.aggregator.compact import CompactMap
-from services.aggregator.visits import LATE_MS, NEVER, NOT_LIVE, UNIT_BITS
+from services.aggregator.compact import CompactMap, pack_sites, unpack_sites
+from services.aggregator.visits import LATE_MS, NEVER, NOT_LIVE, UNIT_BITS, PackedSeen
 from services.log.batch import Batch
 from services.state.online import bots_of
 
@@ -27,6 +28,21 @@ class DayPeak(msgspec.Struct, frozen=True, gc=False):
     at: int
 
 
+class PackedOnline(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An OnlineWindow as bytes, without its peaks: the store knows them.
+
+    sites  site → unit of log time, ascending → how many were last seen in it
+    bots   the same for bots
+    seen   whom Visits does not remember
+    now    the log time of the last entry, in ms
+    """
+
+    sites: dict[str, dict[int, int]]
+    bots: dict[str, dict[int, int]]
+    seen: PackedSeen
+    now: int
+
+
 class _Online:
     """How many of a site were last seen in each unit of log time."""
 
@@ -34,6 +50,15 @@ class _Online:
         self._seen: dict[int, int] = {}
         self.total = 0
         """Of all units that are remembered; who is not online any more may be among them."""
+
+    def pack(self) -> dict[int, int]:
+        return self._seen.copy()
+
+    @classmethod
+    def unpack(cls, packed: Mapping[int, int]) -> Self:
+        online = cls()
+        online._seen, online.total = dict(packed), sum(packed.values())
+        return online
 
     def touch(self, unit: int, ago: int) -> None:
         """Count somebody who was last seen so many units ago; NEVER for who was not."""
@@ -74,6 +99,16 @@ class _Seen:
         self._young: dict[str, CompactMap] = {}
         self._old: dict[str, CompactMap] = {}
         self._since = 0
+
+    def pack(self) -> PackedSeen:
+        return PackedSeen(pack_sites(self._young), pack_sites(self._old), self._since)
+
+    @classmethod
+    def unpack(cls, packed: PackedSeen) -> Self:
+        seen = cls()
+        seen._young, seen._old = unpack_sites(packed.young), unpack_sites(packed.old)
+        seen._since = packed.since
+        return seen
 
     def ago(self, site: str, who: int, unit: int) -> int:
         """Remember somebody; return how many units ago that one was seen, or NEVER."""
@@ -151,6 +186,24 @@ class OnlineWindow:
                 elif number := online.count(now >> UNIT_BITS):
                     counts[name] = number
         return counts
+
+    def pack(self) -> PackedOnline:
+        """Return a copy of all that is remembered, but the peaks."""
+        return PackedOnline(
+            {site: online.pack() for site, online in self._sites.items()},
+            {site: online.pack() for site, online in self._bots.items()},
+            self._seen.pack(),
+            self._now,
+        )
+
+    @classmethod
+    def unpack(cls, packed: PackedOnline) -> Self:
+        """Return what was packed. Peaks begin anew, as at every start."""
+        window = cls()
+        window._sites = {site: _Online.unpack(online) for site, online in packed.sites.items()}
+        window._bots = {site: _Online.unpack(online) for site, online in packed.bots.items()}
+        window._seen, window._now = _Seen.unpack(packed.seen), packed.now
+        return window
 
     def take_peaks(self) -> list[DayPeak]:
         """Return the peaks that rose since the last call."""

@@ -6,14 +6,25 @@ does not matter where a reader begins, as long as it has read both.
 """
 
 from collections.abc import Sequence
+from typing import Self
 
-from services.aggregator.compact import CompactSet
+import msgspec
+
+from services.aggregator.compact import CompactSet, PackedNumbers
 
 WINDOW_MS = 10 * 60_000
 """A repetition is known when it reaches the log one window after the first hit, or sooner."""
 
 MOST_IDS = 150_000
 """Of one window: about 1.5 MB. When more views come, the further ones are not remembered."""
+
+
+class PackedRepetitions(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Repetitions as bytes: the number of the window, its ids and those of the one before."""
+
+    window: int
+    ids: PackedNumbers
+    before: PackedNumbers
 
 
 class Repetitions:
@@ -43,6 +54,19 @@ class Repetitions:
                 is_first.append(not view or not (view in seen or view in known or view in before))
                 seen.add(view)
         return None if all(is_first) else is_first
+
+    def pack(self) -> PackedRepetitions:
+        """Return a copy of all that is remembered."""
+        return PackedRepetitions(self._window, self._ids.pack(), self._before.pack())
+
+    @classmethod
+    def unpack(cls, packed: PackedRepetitions) -> Self:
+        """Return what was packed."""
+        repetitions = cls()
+        repetitions._window = packed.window
+        repetitions._ids = CompactSet.unpack(packed.ids)
+        repetitions._before = CompactSet.unpack(packed.before)
+        return repetitions
 
     def _turn(self, window: int) -> None:
         if window != self._window:

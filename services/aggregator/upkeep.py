@@ -54,6 +54,10 @@ class Upkeep:
         """Return the time of the log in ms since 1970. Raises LogError."""
         return await self._log.reader.now()
 
+    async def log_identity(self) -> str | None:
+        """Return which log this is; None until that was said. Raises LogError."""
+        return await self._log.identity()
+
     def problem(self, unavailable: str | None) -> str | None:
         """Return who does not answer, and since when; and why the last flush failed, if it did."""
         problems = [self._log_contact.problem(), self._store_contact.problem()]

@@ -6,8 +6,11 @@ So whoever reads that much of the log decides the same as a reader of all of it.
 """
 
 from collections.abc import Sequence
+from typing import Self
 
-from services.aggregator.compact import CompactMap
+import msgspec
+
+from services.aggregator.compact import CompactMap, PackedSites, pack_sites, unpack_sites
 from services.log.batch import Batch
 from services.model.hit import VISIT_WINDOW_MS, Visit
 
@@ -33,6 +36,21 @@ _Sites = dict[str, CompactMap]
 """site → visitor → when it was last seen"""
 
 
+class PackedSeen(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Two generations of what was seen, as bytes, and since when the younger one is."""
+
+    young: PackedSites
+    old: PackedSites
+    since: int
+
+
+class PackedVisits(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Visits as bytes."""
+
+    live: PackedSeen
+    late: PackedSeen
+
+
 class _LastSeen:
     """When each visitor of each site was last seen.
 
@@ -48,6 +66,16 @@ class _LastSeen:
 
     def __len__(self) -> int:
         return sum(len(site) for sites in (self.young, self.old) for site in sites.values())
+
+    def pack(self) -> PackedSeen:
+        return PackedSeen(pack_sites(self.young), pack_sites(self.old), self._since)
+
+    @classmethod
+    def unpack(cls, packed: PackedSeen) -> Self:
+        seen = cls()
+        seen.young, seen.old = unpack_sites(packed.young), unpack_sites(packed.old)
+        seen._since = packed.since
+        return seen
 
     def turn(self, now: int) -> None:
         """Drop the older generation when due; called before anything is read at `now`."""
@@ -85,6 +113,17 @@ class Visits:
     def __len__(self) -> int:
         """Return how many visitors are remembered."""
         return len(self._live) + len(self._late)
+
+    def pack(self) -> PackedVisits:
+        """Return a copy of all that is remembered."""
+        return PackedVisits(self._live.pack(), self._late.pack())
+
+    @classmethod
+    def unpack(cls, packed: PackedVisits) -> Self:
+        """Return what was packed."""
+        visits = cls()
+        visits._live, visits._late = _LastSeen.unpack(packed.live), _LastSeen.unpack(packed.late)
+        return visits
 
     def decide(self, batch: Batch, times: Sequence[int]) -> list[int]:
         """Decide for each hit whether it starts a visit, and remember its visitor.

@@ -60,6 +60,11 @@ def path_history(site: str) -> str:
     return f"history:{site}"
 
 
+def kept_fold(group: str, partition: int) -> str:
+    """Return the state of a partition's fold; its owner is its only writer."""
+    return f"fold:{group}:{partition}"
+
+
 def untrusted(window: int) -> str:
     """Return the hash of slug → hits through untrusted proxies, of one window of time."""
     return f"untrusted:{window}"

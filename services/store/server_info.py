@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from services.store.interface import Store, StoreError
 
+_CLOCK_SECONDS = 2
+
 
 class Disk(NamedTuple):
     """A disk of the store, in bytes."""
@@ -22,6 +24,30 @@ async def now(store: Store) -> int:
     """Return the store's clock, in seconds since 1970."""
     ((seconds,),) = await store.execute("SELECT toUnixTimestamp(now())")
     return int(seconds)
+
+
+class ServerStart(NamedTuple):
+    """What may be lost with a store: since when its server runs, and which store it is.
+
+    host  the host of the server, and what tells this store from one that was made anew there
+    at    when the server started, in seconds since 1970 by its own clock
+    """
+
+    host: str
+    at: int
+
+    def is_same(self, other: "ServerStart") -> bool:
+        """Tell whether it has not started again since; the clock may be a second or two off."""
+        return self.host == other.host and abs(self.at - other.at) <= _CLOCK_SECONDS
+
+
+async def started(store: Store) -> ServerStart:
+    """Return when the server of a migrated store started."""
+    ((host, seconds, up),) = await store.execute(
+        "SELECT hostName(), toUnixTimestamp(now()), uptime()"
+    )
+    ((made,),) = await store.execute("SELECT max(version) FROM meta WHERE name = 'partitions'")
+    return ServerStart(f"{host} {made}", int(seconds) - int(up))
 
 
 async def disks(store: Store) -> list[Disk]:

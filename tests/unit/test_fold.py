@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aggregator.fold import Folded, PartitionFold, Read, apply, changes
+from services.aggregator.fold import Folded, PackedFold, PartitionFold, Read, apply, changes
 from services.aggregator.online_window import ONLINE_MS
 from services.aggregator.repetitions import MOST_IDS, WINDOW_MS, Repetitions
 from services.aggregator.visits import FORGET_MS, LATE_MS, UNIT_BITS, Visits
@@ -23,6 +24,8 @@ MINUTE = 60_000
 START = 1_750_000_000_000
 DAY = 20_254
 REPLAY_MS = 2 * FORGET_MS
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE = msgspec.msgpack.Decoder(PackedFold).decode
 
 Log = Sequence[tuple[int, Batch]]
 
@@ -466,6 +469,26 @@ def test_a_restart_after_any_batch_goes_on_as_if_it_had_not_happened(log: Log) -
         second.read(len(log))
         second.flush()
         assert store.rows == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(log=logs)
+def test_a_fold_that_was_packed_at_any_cut_goes_on_as_if_it_had_not_been(log: Log) -> None:
+    whole = PartitionFold(0)
+    packed = [_ENCODE(whole.pack())]
+    expected = []
+    for entry in log:
+        expected.append((whole.fold(run(entry)), whole.online.counts(entry_ids.time_ms(entry[0]))))
+        packed.append(_ENCODE(whole.pack()))
+    for cut, state in enumerate(packed):
+        fold = PartitionFold.unpack(0, _DECODE(state))
+        rest = [
+            (fold.fold(run(entry)), fold.online.counts(entry_ids.time_ms(entry[0])))
+            for entry in log[cut:]
+        ]
+        assert rest == expected[cut:]
+        assert len(fold.visits) == len(whole.visits)
+        assert len(fold.repetitions) == len(whole.repetitions)
 
 
 @settings(max_examples=100, deadline=None)

@@ -63,6 +63,11 @@ class Broker(ABC):
         """Return the position that lies this many ms of log time before what was read."""
         return await self._positions.rewound(partition, position, ms)
 
+    async def holds(self, partition: int, position: int) -> bool:
+        """Tell whether an entry, and all that came after it, is still in the log."""
+        (extent,) = await self._positions.extents([partition])
+        return extent.first is not None and extent.first <= position < extent.end
+
     async def trim(
         self, position: int, partition: int, retention_ms: int, *, early: bool = False
     ) -> None:

@@ -171,16 +171,24 @@ class Consumer(GenerationConsumer):
         committed = await self.broker.committed(by_number)
         starts: dict[TP, int] = {}
         replay: dict[TP, tuple[int, int]] = {}
+        found: dict[int, Any] = {}
         for number, tp in by_number.items():
             position = committed.get(number, 0)
             if tp in self._done:
                 starts[tp] = self._done[tp]
                 continue
+            if (kept_starts := self.app.kept_starts) is not None:
+                found[number] = await kept_starts.look(self.broker, number, position)
+                if (start := found[number].start) is not None:
+                    starts[tp], replay[tp] = start, (position, position)
+                    continue
             starts[tp] = await self.broker.rewound(number, position, self.app.replay_ms)
             middle = await self.broker.rewound(number, position, self.app.replay_ms // 2)
             replay[tp] = (middle, position)
         if generation == self.app.consumer_generation_id:
             self._replay |= replay
+            if self.app.kept_starts is not None:
+                self.app.kept_starts.accept(found)
             self._next |= starts
             for tp in starts:
                 self._committed_offset[tp] = committed.get(tp.partition) or None

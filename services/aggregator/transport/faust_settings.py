@@ -1,11 +1,25 @@
 """What the driver needs to know beyond Kafka's settings."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
 import faust
 
+from services.aggregator.transport.broker import Broker
 from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS
+
+
+class KeptStarts(Protocol):
+    """Knows from where partitions that were just taken may be read, when not from far back."""
+
+    async def look(self, broker: Broker, partition: int, committed: int) -> Any:
+        """Return what is known of a partition.
+
+        Its `start` is the next position to read, at most `committed`; None to read from far back.
+        """
+
+    def accept(self, found: Mapping[int, Any]) -> None:
+        """Go on from what `look` returned of partitions: they are read from there now."""
 
 
 class App(faust.App):
@@ -19,6 +33,7 @@ class App(faust.App):
     sentinel_url  where the Sentinels of the log are, if it has any; no URL to Faust, either
     redis_replicas  how many replicas of Redis must hold what is read
     kafka_url     where the log is, if it is in Kafka; else Faust knows it
+    kept_starts   from where to read instead of `replay_ms` before; None: always from there
     """
 
     replay_ms: int = 0
@@ -28,6 +43,7 @@ class App(faust.App):
     kafka_url: str = ""
     sentinel_url: str = ""
     redis_replicas: int = 0
+    kept_starts: KeptStarts | None = None
     lease_seconds: float = DEFAULT_LEASE_SECONDS
 
     def add_agent(self, name: str, topic: Any, read: Callable[[Any], Awaitable[None]]) -> None:

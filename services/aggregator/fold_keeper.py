@@ -1,0 +1,238 @@
+"""Keeps the folds of owned partitions, and goes on from what the owner before has kept.
+
+Whoever takes a partition over reads two windows of the log again, before new hits count, for two
+reasons: to know who is in the middle of a visit, and to write again what the store acknowledged and
+then lost. The first is known from a kept fold. The second can be left out where the server of the
+store has not started again since such a reading: only a crash of its machine takes anything away.
+"""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+
+import msgspec
+
+from services import __version__
+from services.aggregator import metrics
+from services.aggregator.fold import PackedFold, PartitionFold
+from services.aggregator.online_window import ONLINE_MS
+from services.aggregator.ownership import OwnedFolds
+from services.aggregator.repetitions import MOST_IDS, WINDOW_MS
+from services.aggregator.settings import AggregatorSettings
+from services.aggregator.transport.broker import Broker
+from services.aggregator.visits import FORGET_MS, LATE_MS, UNIT_BITS
+from services.log.errors import LogError
+from services.state.errors import StateError
+from services.state.kept_folds import KeptFold, KeptFolds, decode, encode
+from services.state.state import State
+from services.store.interface import Store, StoreError
+from services.store.one_host import OneHostStore
+from services.store.server_info import ServerStart, started
+
+log = logging.getLogger(__name__)
+
+ROUND_SECONDS = 20.0
+"""Each owned partition is kept so often, one after the other: what is read again after a kill."""
+ANSWER_SECONDS = 2.0
+PATIENCE_SECONDS = 10.0
+_COMMIT_TRIES = 20
+_COMMIT_PAUSE = 0.5
+
+_FORM = 1
+"""To be raised with each change of what a fold remembers, or of what follows from it."""
+
+_encode_fold = msgspec.msgpack.Encoder().encode
+_decode_fold = msgspec.msgpack.Decoder(PackedFold).decode
+
+
+def maker(partitions: int) -> str:
+    """Return what must be the same where a fold is kept and where it goes on."""
+    lengths = (FORGET_MS, LATE_MS, UNIT_BITS, WINDOW_MS, MOST_IDS, ONLINE_MS)
+    return f"{__version__} {_FORM} {sys.byteorder} {partitions} {lengths}"
+
+
+class Taken(msgspec.Struct):
+    """A partition since it was taken.
+
+    server   the server of the store when reading began; None when that is not known
+    outcome  how reading began, as the metric has it
+    start    the next position to read then, if it goes on from a kept fold
+    fold     that fold, until it is accepted
+    read     the last position of the log that is in the fold
+    whole    whether the fold knows all that a reader of the whole log knows
+    kept     the position that was kept last
+    """
+
+    server: ServerStart | None
+    outcome: str
+    start: int | None = None
+    fold: PartitionFold | None = None
+    read: int = -1
+    whole: bool = False
+    kept: int = -1
+
+
+class FoldKeeper:
+    """Keeps and finds folds. Nothing that fails here holds up or changes a count."""
+
+    def __init__(
+        self,
+        settings: AggregatorSettings,
+        store: Store,
+        folds: OwnedFolds,
+        log_identity: Callable[[], Awaitable[str | None]],
+    ) -> None:
+        self._state = State.open(settings.redis_url, seconds=ANSWER_SECONDS, retries=0)
+        self._kept = KeptFolds(self._state, settings.group)
+        self._maker = maker(settings.partitions)
+        self._store = store
+        self._folds = folds
+        self._log_identity = log_identity
+        self._taken: dict[int, Taken] = {}
+        self._ask_again = 0.0
+
+    # Take over
+
+    async def look(self, broker: Broker, partition: int, committed: int) -> Taken:
+        """See KeptStarts. Raises LogError."""
+        taken = self._taken.get(partition)
+        if taken is not None and partition in self._folds.by_partition:
+            # Nothing is acknowledged yet: what was handed over comes again, and is known.
+            return taken
+        server = await self._server()
+        kept, outcome = await self._find(broker, partition, committed, server)
+        taken = Taken(server, outcome)
+        if kept is not None:
+            taken.read, taken.fold = kept
+            taken.start, taken.whole = taken.read + 1, True
+        return taken
+
+    def accept(self, found: Mapping[int, Taken]) -> None:
+        """See KeptStarts."""
+        for partition, taken in found.items():
+            if partition not in self._taken:
+                metrics.taken_partitions.labels(taken.outcome).inc()
+            self._taken[partition] = taken
+            if taken.fold is not None:
+                self._folds.by_partition[partition], taken.fold = taken.fold, None
+
+    def forget(self, partitions: Collection[int]) -> None:
+        """Forget partitions that another worker owns now."""
+        for partition in partitions:
+            self._taken.pop(partition, None)
+
+    async def _server(self) -> ServerStart | None:
+        """Return the server of the store; None where it is not known, or not always the same."""
+        if isinstance(self._store, OneHostStore) or time.monotonic() < self._ask_again:
+            return None
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await started(self._store)
+        except (StoreError, TimeoutError):
+            self._give_up()
+            return None
+
+    def _give_up(self) -> None:
+        """Ask nobody for a while: a seek has little time, for all partitions together."""
+        self._ask_again = time.monotonic() + PATIENCE_SECONDS
+
+    async def _find(
+        self, broker: Broker, partition: int, committed: int, server: ServerStart | None
+    ) -> tuple[tuple[int, PartitionFold] | None, str]:
+        """Return position and fold of what is kept, if nothing speaks against it; the outcome."""
+        if server is None:
+            return None, "unavailable"
+        try:
+            written, identity = await self._kept.read(partition), await self._log_identity()
+        except (StateError, LogError):
+            self._give_up()
+            return None, "unavailable"
+        if written is None:
+            return None, "nothing_kept"
+        kept = decode(written)
+        if kept is None:
+            return None, "damaged"
+        if kept.maker != self._maker:
+            return None, "other_version"
+        if identity is None or kept.log != identity:
+            return None, "other_log"
+        if not server.is_same(ServerStart(kept.store, kept.started)):
+            return None, "store_restarted"
+        if kept.position >= committed or not await broker.holds(partition, kept.position):
+            return None, "position"
+        try:
+            fold = PartitionFold.unpack(partition, _decode_fold(kept.state))
+        except (msgspec.DecodeError, ValueError):
+            return None, "damaged"
+        return (kept.position, fold), "kept"
+
+    # Keep
+
+    def read(self, partition: int, position: int, *, replayed: bool) -> None:
+        """Note that a message up to this position is in the fold; right after it was folded."""
+        taken = self._taken.get(partition)
+        if taken is not None:
+            taken.read = max(taken.read, position)
+            taken.whole = taken.whole or not replayed
+
+    async def keep_forever(self, broker: Broker) -> None:
+        """Keep each partition now and then."""
+        while True:
+            partitions = sorted(self._taken)
+            for partition in partitions:
+                await asyncio.sleep(ROUND_SECONDS / len(partitions))
+                await self._keep(broker, partition, _COMMIT_TRIES)
+            if not partitions:
+                await asyncio.sleep(1.0)
+
+    async def keep_all(self, broker: Broker) -> None:
+        """Keep all partitions of which everything is committed, before they are released."""
+        for partition in sorted(self._taken):
+            await self._keep(broker, partition, 1)
+
+    async def _keep(self, broker: Broker, partition: int, tries: int) -> None:
+        """Keep the fold of a partition as it is now, once that much is committed."""
+        taken, fold = self._taken.get(partition), self._folds.by_partition.get(partition)
+        if taken is None or fold is None or not taken.whole or taken.server is None:
+            return
+        position = taken.read
+        if position == taken.kept:
+            return
+        # Nothing is awaited in between: the fold is that of the position.
+        packed = fold.pack()
+        try:
+            identity = await self._log_identity()
+            if identity is None:
+                return
+            written = await asyncio.to_thread(
+                self._written, packed, identity, taken.server, position
+            )
+            if written is None or not await _committed(broker, partition, position, tries):
+                return
+            if self._taken.get(partition) is taken:
+                await self._kept.keep(partition, written)
+                taken.kept = position
+        except (StateError, LogError) as error:
+            log.debug("the fold of partition %d is not kept: %s", partition, error)
+
+    def _written(
+        self, packed: PackedFold, identity: str, server: ServerStart, position: int
+    ) -> bytes | None:
+        state = _encode_fold(packed)
+        return encode(KeptFold(self._maker, identity, server.host, server.at, position, state))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._state.close()
+
+
+async def _committed(broker: Broker, partition: int, position: int, tries: int) -> bool:
+    """Wait until a position is committed, that many times; tell whether it is."""
+    for attempt in range(tries):
+        if attempt:
+            await asyncio.sleep(_COMMIT_PAUSE)
+        if (await broker.committed([partition])).get(partition, 0) > position:
+            return True
+    return False

@@ -1,0 +1,94 @@
+"""The state of a partition's fold at a position, kept for whoever takes the partition over.
+
+It is never needed for a right number: whoever finds none, or one to doubt, reads the log again.
+One string a partition: a digest, and behind it, packed, what it is of and the state.
+"""
+
+from hashlib import blake2b
+from typing import cast
+
+import msgspec
+from backports import zstd
+
+from services.state import keys
+from services.state.errors import translated
+from services.state.state import State
+
+MOST_BYTES = 4 << 20
+"""Of one partition, packed: some 300,000 remembered visitors. What is more is not kept."""
+MOST_UNPACKED = 64 << 20
+EXPIRY_SECONDS = 2 * 3600
+"""Later the state is of no use: all that it remembers is forgotten by then."""
+
+_DIGEST_BYTES = 16
+_LEVEL = 1
+
+
+class KeptFold(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is kept of a partition.
+
+    maker     what folded it: the version of the code and all that the fold depends on
+    log       the identity of the log
+    store     the server of the store as it was when the partition was last read again
+    started   when that server had started, in seconds since 1970
+    position  the last position that was read, as the log numbers it; committed before this is kept
+    state     the fold, as its maker writes it
+    """
+
+    maker: str
+    log: str
+    store: str
+    started: int
+    position: int
+    state: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(KeptFold).decode
+
+
+def encode(kept: KeptFold) -> bytes | None:
+    """Return it as it is kept; None when it is too large for that. Takes 10 ms a megabyte."""
+    body = _encode(kept)
+    if len(body) > MOST_UNPACKED:
+        return None
+    packed = zstd.compress(body, _LEVEL)
+    return _digest(packed) + packed if len(packed) <= MOST_BYTES else None
+
+
+def decode(written: bytes) -> KeptFold | None:
+    """Return what was kept; None for what is damaged, too large or of another form."""
+    digest, packed = written[:_DIGEST_BYTES], written[_DIGEST_BYTES:]
+    if len(packed) > MOST_BYTES or digest != _digest(packed):
+        return None
+    unpacker = zstd.ZstdDecompressor()
+    try:
+        body = unpacker.decompress(packed, MOST_UNPACKED)
+        return _decode(body) if unpacker.eof else None
+    except (zstd.ZstdError, msgspec.DecodeError):
+        return None
+
+
+class KeptFolds:
+    """One string a partition and group. All calls raise StateError."""
+
+    def __init__(self, state: State, group: str) -> None:
+        self._redis = state.redis
+        self._group = group
+
+    async def keep(self, partition: int, written: bytes) -> None:
+        """Keep what `encode` returned, in place of what was kept before."""
+        with translated():
+            await self._redis.set(
+                keys.kept_fold(self._group, partition), written, ex=EXPIRY_SECONDS
+            )
+
+    async def read(self, partition: int) -> bytes | None:
+        """Return what is kept of a partition; None when there is nothing."""
+        with translated():
+            written = await self._redis.get(keys.kept_fold(self._group, partition))
+        return cast("bytes | None", written)
+
+
+def _digest(packed: bytes) -> bytes:
+    return blake2b(packed, digest_size=_DIGEST_BYTES).digest()

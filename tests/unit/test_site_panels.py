@@ -9,7 +9,8 @@ import pytest
 
 from services.api.dashboard.query_parameters import Links
 from services.api.stats.filters import Property
-from services.api.stats.measures import Counts
+from services.api.stats.means import means_of
+from services.api.stats.measures import Counts, Measure
 from services.api.stats.panels import PanelSource, SitePanels
 from services.api.stats.query import BreakdownQuery, StatsQuery
 from services.api.stats.results import Row, StatsResult
@@ -172,6 +173,13 @@ def test_a_month_is_read_up_to_today_and_yesterday_whole() -> None:
     month, yesterday = (scope_of(SiteQuery(period=name), TODAY) for name in ("month", "yesterday"))
     assert month.elapsed == Span(TODAY - 2, TODAY)
     assert yesterday.elapsed == Span(TODAY - 1, TODAY - 1)
+
+
+def test_a_site_that_is_counted_since_today_has_no_mean_of_days_that_are_over() -> None:
+    month = scope_of(SiteQuery(period="month"), TODAY)
+    today, both = Counts(pageviews=6), Counts(pageviews=10)
+    assert means_of(month, 1, Measure.PAGEVIEWS, today, today).per_day is None
+    assert means_of(month, 2, Measure.PAGEVIEWS, both, today).per_day == 4
 
 
 def test_links_change_one_parameter_and_keep_the_others() -> None:

@@ -57,8 +57,13 @@ def respond(
     results: Mapping[str, Mapping[str, Value]] | Sequence[Mapping[str, Cell]],
     warnings: Sequence[str],
     name: str,
+    columns: Sequence[str] = (),
 ) -> Response:
-    """Return results as JSON, or as CSV where the client prefers it; `name` is that of the file."""
+    """Return results as JSON, or as CSV where the client prefers it.
+
+    name     that of the file
+    columns  those of `table`
+    """
     if not prefers_csv(request.headers.get("accept", "")):
         content: dict[str, Any] = {"results": results}
         if warnings:
@@ -70,7 +75,8 @@ def respond(
         **csv_headers(warnings),
         "Content-Disposition": f'attachment; filename="{name}.csv"',
     }
-    return Response(table(results), media_type=f"{CSV}; charset=utf-8", headers=headers)
+    text = table(results, columns=columns)
+    return Response(text, media_type=f"{CSV}; charset=utf-8", headers=headers)
 
 
 def csv_headers(warnings: Sequence[str]) -> dict[str, str]:
@@ -78,12 +84,20 @@ def csv_headers(warnings: Sequence[str]) -> dict[str, str]:
     return HEADERS | ({"X-Luot-Warning": "; ".join(warnings)} if warnings else {})
 
 
-def table(results: Sequence[Mapping[str, Cell]], heading: Callable[[str], str] = str) -> str:
+def table(
+    results: Sequence[Mapping[str, Cell]],
+    heading: Callable[[str], str] = str,
+    columns: Sequence[str] = (),
+) -> str:
     """Return rows as CSV (RFC 4180), escaped so that no spreadsheet runs a cell as a formula.
 
-    Every text is quoted, and no number is. `heading` gives the words over a column.
+    Every text is quoted, and no number is.
+
+    heading  gives the words over a column
+    columns  what a file without a row has words over
     """
-    lines: list[Iterable[Cell]] = [map(heading, results[0])] if results else []
+    names: Iterable[str] = results[0] if results else columns
+    lines: list[Iterable[Cell]] = [[heading(name) for name in names]] if names else []
     lines += [row.values() for row in results]
     return "".join(f"{','.join(map(_cell, line))}\r\n" for line in lines)
 

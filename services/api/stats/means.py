@@ -49,9 +49,11 @@ def means_of(
     today  what was counted on the day that is running; nothing where none is
     """
     value, running = int(counts.value(measure) or 0), scope.is_running
+    of_today = int(today.value(measure) or 0)
     over, days = value, known
-    if running and known > 1:
-        over, days = value - int(today.value(measure) or 0), known - 1
+    if running and (known > 1 or value == of_today):
+        # Of a site that is counted since today no day is over.
+        over, days = value - of_today, max(known - 1, 0)
     months = scope.span.months
     is_whole = months > 1 and known == scope.span.days and not running
     return TrafficMeans(over / days if days else None, value / months if is_whole else None)

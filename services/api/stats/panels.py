@@ -144,6 +144,7 @@ class SitePanels:
         Raises ApiError, 404 for no panel.
         """
         warnings: Sequence[str]
+        columns: Sequence[str] = ()
         if panel == HEAT:
             table, warnings = await self._week(weekdays)
         elif panel == TIMESERIES:
@@ -163,7 +164,7 @@ class SitePanels:
             if self._is_public:
                 question = question.of_shown_pages(by)
             result = await self._reader.breakdown(question, BreakdownQuery(by, CSV_ROWS, 1))
-            warnings = result.warnings
+            warnings, columns = result.warnings, (by.field, *measures)
             table = answers.rows(measures, by.field, result.rows)
             known = await titles([name for name, _ in result.rows]) if titles else {}
             if known:
@@ -173,7 +174,8 @@ class SitePanels:
             refusal = bad_request("panel", f"{shown(panel)}; expected one of {expected}")
             raise ApiError(HTTPStatus.NOT_FOUND, refusal.errors)
         name = f"{self.site.slug}-{panel}-{str(self.scope.span).replace(' ', '-')}.csv"
-        return CsvFile(name, answers.table(table, heading), answers.csv_headers(warnings))
+        text = answers.table(table, heading, columns)
+        return CsvFile(name, text, answers.csv_headers(warnings))
 
     async def _week(
         self, weekdays: Sequence[str]

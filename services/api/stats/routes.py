@@ -270,6 +270,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
             table,
             [*notes(query.site), *result.warnings, *_not_entered(query, rows.by)],
             f"{query.site.slug}-{rows.by.field}",
+            [rows.by.field, *(["title"] if is_titled else []), *query.measures],
         )
 
     return routes

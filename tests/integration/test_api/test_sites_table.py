@@ -171,6 +171,9 @@ async def test_page_csv_and_workbook_say_the_same_as_the_api(
     assert "Vùng › Huyện" in await page(client, "/admin/groups", **DAY)
     files = "/admin/groups/vung/sites."
     answer = await client.get(f"{files}csv", params=DAY | {"lang": "en"}, headers=ADMIN)
+    nothing = {"lang": "en", "search": "zzz"}
+    none = await client.get(f"{files}csv", params=DAY | nothing, headers=ADMIN)
+    assert none.text.splitlines() == answer.text.splitlines()[:1], "the headings, and no row"
     rows = list(csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff"))))
     assert [(row["site"], int(row["pageviews"])) for row in rows] == [
         (row["site"], row["now"]["pageviews"]) for row in found["sites"]

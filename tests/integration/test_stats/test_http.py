@@ -365,6 +365,16 @@ async def test_a_query_over_its_limits_is_refused_and_the_counter_goes_on(
         assert (refused.status_code, list(refused.json()["errors"])) == (422, ["query"])
         assert "10 s or 0 MB" in refused.json()["errors"]["query"][0]
         assert (await client.get("/api/counter/newyork")).status_code == 200
+        for path in ("", "/all/source"):
+            page = await client.get(
+                f"/admin/sites/newyork{path}",
+                params={"period": "year", "date": "2023-06-01", "lang": "vi"},
+                headers={"Accept": "text/html"},
+            )
+            refusals = re.findall(r'class="[^"]*problem"[^>]*>(.*?)</(?:p|li)>', page.text)
+            assert refusals, "nothing was refused"
+            for said in refusals:
+                assert 'lang="vi">cần hơn 10 giây' in said, "why, as text, for phones and keyboards"
     finally:
         await running.stats.readers.close()
         running.stats.readers = generous

@@ -84,6 +84,25 @@ async def test_a_search_is_kept_by_the_order_and_the_file(client: httpx.AsyncCli
     assert "Nothing is found" in await shown(client, search="zzz")
 
 
+async def test_a_file_without_a_row_says_what_it_would_have(client: httpx.AsyncClient) -> None:
+    for panel in ("page", "source", "downloads"):
+        heads, *_ = await file(client, panel)
+        [alone] = await file(client, panel, search="zzz")
+        assert alone == [head for head in heads if head != "title"]
+    nobody = {**PERIOD, "filters": "visit:country==XX", "lang": "en"}
+    heads, *rows = csv.reader(
+        io.StringIO((await client.get("/admin/sites/newyork/csv/page", params=nobody)).text[1:])
+    )
+    assert (heads[0], rows) == ("page", [])
+    asked = {"site_id": "newyork", **PERIOD, "property": "event:page", "metrics": "visits"}
+    answer = await client.get(
+        "/api/v1/stats/breakdown",
+        params={**asked, "filters": nobody["filters"], "titles": "true"},
+        headers={"Accept": "text/csv"},
+    )
+    assert answer.text == '"page","title","visits"\r\n'
+
+
 async def test_a_search_finds_what_the_page_shows_in_the_language_of_its_reader(
     client: httpx.AsyncClient,
 ) -> None:

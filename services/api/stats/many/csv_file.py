@@ -17,9 +17,22 @@ def csv_of(table: SitesTable, of: str, heading: Callable[[str], str]) -> CsvFile
 
     of  what the name of the file begins with
     """
-    rows = [_row(row, compared=table.scope.before is not None) for row in table.rows]
+    compared = table.scope.before is not None
+    rows = [_row(row, compared=compared) for row in table.rows]
     name = f"{of}-{str(table.scope.span).replace(' ', '-')}.csv"
-    return CsvFile(name, answers.table(rows, heading), answers.csv_headers([]))
+    return CsvFile(
+        name, answers.table(rows, heading, _columns(compared=compared)), answers.csv_headers([])
+    )
+
+
+def _columns(*, compared: bool) -> list[str]:
+    """Return the names of `_row`, for a file without a row."""
+    columns = ["rank", "site", "name"]
+    for measure in CHARTED:
+        columns.append(measure.value)
+        if compared:
+            columns += [f"{measure}_before", f"{measure}_change"]
+    return [*columns, "silent_since"]
 
 
 def _row(row: RankedSite, *, compared: bool) -> dict[str, Cell]:

@@ -152,6 +152,7 @@ class PanelRows:
                         for one in cells
                     ],
                     heading,
+                    _columns(rows, found),
                 )
                 # The headings stand over the first part alone.
                 yield lines if of_part.page == 1 else lines.partition("\r\n")[2]
@@ -187,6 +188,16 @@ def panel_of(name: str) -> Property:
 def by_of(of: str) -> Property:
     """Return what names the rows of what is counted apart: itself, or the pages that led to one."""
     return Property.REFERRER if of else Property.PAGE
+
+
+def _columns(rows: RowsQuery, found: AllRows) -> list[str]:
+    """Return the names of `_cells`, for a file without a row."""
+    columns = [rows.field]
+    for measure in found.measures:
+        columns.append(measure.value)
+        if measure in found.compared:
+            columns += [f"{measure}_before", f"{measure}_change"]
+    return columns
 
 
 def _cells(row: AllRow, rows: RowsQuery, found: AllRows) -> dict[str, Value | str]:

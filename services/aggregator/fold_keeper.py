@@ -7,6 +7,7 @@ store has not started again since such a reading: only a crash of its machine ta
 """
 
 import asyncio
+import contextlib
 import logging
 import sys
 import time
@@ -40,6 +41,8 @@ PATIENCE_SECONDS = 10.0
 _COMMIT_TRIES = 20
 _COMMIT_PAUSE = 0.5
 
+UNAVAILABLE, NOTHING_KEPT = "unavailable", "nothing_kept"
+
 _FORM = 1
 """To be raised with each change of what a fold remembers, or of what follows from it."""
 
@@ -53,7 +56,7 @@ def maker(partitions: int) -> str:
     return f"{__version__} {_FORM} {sys.byteorder} {partitions} {lengths}"
 
 
-class Taken(msgspec.Struct):
+class TakenPartition(msgspec.Struct):
     """A partition since it was taken.
 
     server   the server of the store when reading began; None when that is not known
@@ -90,26 +93,31 @@ class FoldKeeper:
         self._store = store
         self._folds = folds
         self._log_identity = log_identity
-        self._taken: dict[int, Taken] = {}
+        self._taken: dict[int, TakenPartition] = {}
         self._ask_again = 0.0
 
     # Take over
 
-    async def look(self, broker: Broker, partition: int, committed: int) -> Taken:
+    async def look(
+        self, broker: Broker, partition: int, committed: int, far: int
+    ) -> TakenPartition:
         """See KeptStarts. Raises LogError."""
         taken = self._taken.get(partition)
         if taken is not None and partition in self._folds.by_partition:
             # Nothing is acknowledged yet: what was handed over comes again, and is known.
             return taken
         server = await self._server()
-        kept, outcome = await self._find(broker, partition, committed, server)
-        taken = Taken(server, outcome)
+        kept, outcome = await self._find(broker, partition, range(far, committed), server)
+        if kept is None and outcome not in (UNAVAILABLE, NOTHING_KEPT):
+            # What is in doubt now must not be believed later, when the commit has passed it.
+            await self._forget_kept(partition)
+        taken = TakenPartition(server, outcome)
         if kept is not None:
             taken.read, taken.fold = kept
             taken.start, taken.whole = taken.read + 1, True
         return taken
 
-    def accept(self, found: Mapping[int, Taken]) -> None:
+    def accept(self, found: Mapping[int, TakenPartition]) -> None:
         """See KeptStarts."""
         for partition, taken in found.items():
             if partition not in self._taken:
@@ -138,19 +146,26 @@ class FoldKeeper:
         """Ask nobody for a while: a seek has little time, for all partitions together."""
         self._ask_again = time.monotonic() + PATIENCE_SECONDS
 
+    async def _forget_kept(self, partition: int) -> None:
+        with contextlib.suppress(StateError):
+            await self._kept.forget(partition)
+
     async def _find(
-        self, broker: Broker, partition: int, committed: int, server: ServerStart | None
+        self, broker: Broker, partition: int, positions: range, server: ServerStart | None
     ) -> tuple[tuple[int, PartitionFold] | None, str]:
-        """Return position and fold of what is kept, if nothing speaks against it; the outcome."""
+        """Return position and fold of what is kept, if nothing speaks against it; the outcome.
+
+        positions  at which it may be: committed, and not further back than would be read anyway
+        """
         if server is None:
-            return None, "unavailable"
+            return None, UNAVAILABLE
         try:
             written, identity = await self._kept.read(partition), await self._log_identity()
         except (StateError, LogError):
             self._give_up()
-            return None, "unavailable"
+            return None, UNAVAILABLE
         if written is None:
-            return None, "nothing_kept"
+            return None, NOTHING_KEPT
         kept = decode(written)
         if kept is None:
             return None, "damaged"
@@ -160,7 +175,7 @@ class FoldKeeper:
             return None, "other_log"
         if not server.is_same(ServerStart(kept.store, kept.started)):
             return None, "store_restarted"
-        if kept.position >= committed or not await broker.holds(partition, kept.position):
+        if kept.position not in positions or not await broker.holds(partition, kept.position):
             return None, "position"
         try:
             fold = PartitionFold.unpack(partition, _decode_fold(kept.state))

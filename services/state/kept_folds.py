@@ -83,6 +83,11 @@ class KeptFolds:
                 keys.kept_fold(self._group, partition), written, ex=EXPIRY_SECONDS
             )
 
+    async def forget(self, partition: int) -> None:
+        """Forget what is kept of a partition."""
+        with translated():
+            await self._redis.delete(keys.kept_fold(self._group, partition))
+
     async def read(self, partition: int) -> bytes | None:
         """Return what is kept of a partition; None when there is nothing."""
         with translated():

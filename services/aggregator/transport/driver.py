@@ -177,12 +177,13 @@ class Consumer(GenerationConsumer):
             if tp in self._done:
                 starts[tp] = self._done[tp]
                 continue
+            far = await self.broker.rewound(number, position, self.app.replay_ms)
             if (kept_starts := self.app.kept_starts) is not None:
-                found[number] = await kept_starts.look(self.broker, number, position)
+                found[number] = await kept_starts.look(self.broker, number, position, far)
                 if (start := found[number].start) is not None:
                     starts[tp], replay[tp] = start, (position, position)
                     continue
-            starts[tp] = await self.broker.rewound(number, position, self.app.replay_ms)
+            starts[tp] = far
             middle = await self.broker.rewound(number, position, self.app.replay_ms // 2)
             replay[tp] = (middle, position)
         if generation == self.app.consumer_generation_id:

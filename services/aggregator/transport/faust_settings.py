@@ -12,10 +12,10 @@ from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS
 class KeptStarts(Protocol):
     """Knows from where partitions that were just taken may be read, when not from far back."""
 
-    async def look(self, broker: Broker, partition: int, committed: int) -> Any:
+    async def look(self, broker: Broker, partition: int, committed: int, far: int) -> Any:
         """Return what is known of a partition.
 
-        Its `start` is the next position to read, at most `committed`; None to read from far back.
+        Its `start` is the next position to read, at most `committed`; None to read from `far` on.
         """
 
     def accept(self, found: Mapping[int, Any]) -> None:

@@ -98,7 +98,7 @@ def _since(at_ms: int, site: Site, t: Language) -> str:
 def _cells(of: SumOfSites, compared: bool) -> list[SheetCell]:
     cells: list[SheetCell] = []
     for measure in CHARTED:
-        cells.append(of.now.value(measure))
+        cells.append(of.value(measure))
         if compared:
             change = of.change(measure)
             cells.append(None if of.before is None else of.before.value(measure))

@@ -199,7 +199,6 @@ def sum_of(of: SumOfSites, scope: Scope, t: Language) -> NumberCells:
 
 def numbers(of: SumOfSites, scope: Scope, t: Language) -> NumberCells:
     """Return the numbers of a row in words; of what was never counted there are none."""
-    is_nothing = of.since is None and not (of.now.pageviews or of.now.visits)
     change = of.change(scope.measure)
     better = None if scope.is_under_way else (change or 0) > 0
     text = "" if change is None else t.percent(abs(change))
@@ -210,7 +209,7 @@ def numbers(of: SumOfSites, scope: Scope, t: Language) -> NumberCells:
         if of.uncounted is not None:
             gap = uncounted_text(of.uncounted, t) or gap
     return NumberCells(
-        ["–" if is_nothing else t.number(of.now.value(measure)) for measure in CHARTED],
+        ["–" if of.is_nothing else t.number(of.now.value(measure)) for measure in CHARTED],
         MeasureCell(t.number(value), change, text, better),
         gap,
         _trend(of, scope, t),

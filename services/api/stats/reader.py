@@ -333,14 +333,18 @@ class StatsReader:
             raise unavailable(f"the store cannot be read: {error}") from error
 
     async def _begin(self, turn: AsyncExitStack) -> None:
-        under_way = f"{self._limits.calls} queries of traffic are under way"
+        calls = self._limits.calls
         try:
             await turn.enter_async_context(self._turns.turn(self.who, WAIT_SECONDS))
         except TimeoutError:
-            raise unavailable(f"{under_way}; try again later") from None
+            text = f"{calls} queries of traffic are under way; try again later"
+            raise unavailable(text) from None
         except NoTurnError:
             raise ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                {"query": f"{under_way}, and too many wait for their turn; try again later"},
+                {
+                    "query": f"{calls} queries of traffic are under way, and too many wait for"
+                    " their turn; try again later"
+                },
                 {"Retry-After": str(RETRY_SECONDS)},
             ) from None

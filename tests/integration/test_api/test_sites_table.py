@@ -186,6 +186,15 @@ async def test_page_csv_and_workbook_say_the_same_as_the_api(
     ]
     assert (await client.get(f"{files}pdf", headers=ADMIN)).status_code == 404
     assert [one["subject"] for one in await written(client, "export", 1)] == ["vung"]
+    # What was never counted has no number, in files as on the page.
+    await group(client, "rong", name="Rỗng", sites=["khong"])
+    files = "/admin/groups/rong/sites."
+    answer = await client.get(f"{files}csv", params=DAY | {"lang": "en"}, headers=ADMIN)
+    (row,) = csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff")))
+    assert (row["site"], [row[of] for of in MEASURES]) == ("khong", ["", "", ""])
+    answer = await client.get(f"{files}xlsx", params=DAY, headers=ADMIN)
+    cells = list(openpyxl.load_workbook(io.BytesIO(answer.content)).active.values)
+    assert [row[3] for row in cells[3:5]] == [None, None]
 
 
 async def test_a_sum_has_the_change_of_the_sites_that_have_both_periods(

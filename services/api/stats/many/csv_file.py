@@ -38,7 +38,7 @@ def _columns(*, compared: bool) -> list[str]:
 def _row(row: RankedSite, *, compared: bool) -> dict[str, Cell]:
     cells: dict[str, Cell] = {"rank": row.rank, "site": row.site.slug, "name": row.site.name}
     for measure in CHARTED:
-        cells[measure.value] = row.numbers.now.value(measure)
+        cells[measure.value] = row.numbers.value(measure)
         if compared:
             before = row.numbers.before
             cells[f"{measure}_before"] = None if before is None else before.value(measure)

@@ -80,6 +80,15 @@ class SumOfSites(NamedTuple):
         """The first day that was counted; None where none was."""
         return self.counted.first
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether none of it was ever counted."""
+        return self.counted.first is None and self.now == Counts()
+
+    def value(self, measure: Measure) -> Value:
+        """Return a number of now; None, and not 0, of what was never counted."""
+        return None if self.is_nothing else self.now.value(measure)
+
     def change(self, measure: Measure) -> Value:
         """Return the change in percent; None where there is none to tell."""
         before = None if self.before is None else self.before.value(measure)

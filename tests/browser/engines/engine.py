@@ -39,11 +39,14 @@ class Engine(ABC):
     asks     the ways in which a person can have this browser ask not to be tracked
     repeats  whether it sends a request again whose connection breaks before the answer
     cuts     whether it tells an image of another site only the origin of the page
+    twice    whether it may ask for an image that must not be stored twice: for what it looks ahead
+             for, and again for the page, where that came late
     """
 
     asks: ClassVar[tuple[Silence, ...]] = ()
     repeats: ClassVar = True
     cuts: ClassVar = True
+    twice: ClassVar = False
 
     @abstractmethod
     def __init__(

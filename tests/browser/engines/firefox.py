@@ -37,6 +37,7 @@ class Firefox(Engine):
     """Debian's Firefox ESR."""
 
     asks = (Silence.DNT, Silence.GPC)
+    twice = True
 
     def __init__(
         self, folder: Path, *, silence: Silence | None = None, blocking: bool = False

@@ -89,16 +89,17 @@ def test_an_image_that_says_which_page_it_is_on_counts_that_page(
 ) -> None:
     named = place.way("image_alone").replace('" width', '&amp;u=%2Fbai-1" width', 1)
     engine.open(place.page("/bai-1", named, head=""))
-    assert place.sent(images=1)
-    assert place.pages() == {"/bai-1": 1}
+    assert place.sent(images=1, twice=engine.twice)
+    assert place.pages() in [{"/bai-1": times} for times in range(1, 2 + engine.twice)]
 
 
 def test_an_image_that_does_not_say_its_page_counts_it_only_where_the_browser_tells(
     engine: Engine, place: Place
 ) -> None:
     engine.open(place.page("/bai-1", place.way("image_alone"), head=""))
-    assert place.sent(images=1)
-    assert place.pages() == {"(unknown)" if engine.cuts else "/bai-1": 1}
+    assert place.sent(images=1, twice=engine.twice)
+    path = "(unknown)" if engine.cuts else "/bai-1"
+    assert place.pages() in [{path: times} for times in range(1, 2 + engine.twice)]
 
 
 def test_a_view_whose_request_the_browser_repeats_counts_once(engine: Engine, place: Place) -> None:

@@ -8,6 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from services.api.access.trail import Occasion
 from services.api.dashboard import query_parameters
 from services.api.dashboard.bars import apart_name, value_name
+from services.api.dashboard.days_text import uncounted_text
 from services.api.dashboard.kept_text import kept_text
 from services.api.dashboard.language import Language
 from services.api.dashboard.page_request import PageRequest
@@ -16,7 +17,15 @@ from services.api.dashboard.shown_names import names_of, titles_for_file, titles
 from services.api.dashboard.site_page import against_label, chip, period_label
 from services.api.stats.panel_results import Figure
 from services.api.stats.rows.question import BELOW, NAME, ROOT, AllRow, AllRows, RowsQuery
-from services.api.stats.site_query import COMPARISONS, FILTER_FIELDS, LONG_PERIODS, PERIODS, REPORTS
+from services.api.stats.site_query import (
+    COMPARISONS,
+    FILTER_FIELDS,
+    LONG_PERIODS,
+    MEASURED,
+    PERIODS,
+    REPORTS,
+    Scope,
+)
 from services.http.departures import unless_gone
 from services.http.errors import ApiError
 from services.model.calendar import to_date
@@ -123,6 +132,7 @@ async def rows(page: PageRequest) -> Response:
         ],
         refusal=refusal,
         found=found,
+        uncompared=_uncompared(found, scope, t) if found.rows else "",
         kept=kept_text(of_hits, t) if is_less else "",
         trail=_way_back(panel, asked.of, links, t) if below is None else _trail(below, links, t),
         traffic=""
@@ -163,6 +173,19 @@ async def csv(page: PageRequest) -> Response:
         media_type="text/csv; charset=utf-8",
         headers={**headers, "Content-Disposition": disposition},
     )
+
+
+def _uncompared(found: AllRows, scope: Scope, t: Language) -> str:
+    """Return why some changes are not told; '' where all that were asked for are."""
+    left = [measure for measure in found.measures if measure not in found.compared]
+    if scope.before is None or not left:
+        return ""
+    if scope.opening is not MEASURED:
+        return t("rows.uncompared.opening")
+    if found.uncounted is not None:
+        return uncounted_text(found.uncounted, t)
+    measures = ", ".join(t(f"measure.{measure}") for measure in left)
+    return t("rows.uncompared.gone", measures=measures)
 
 
 def _columns(

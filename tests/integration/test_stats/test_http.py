@@ -423,6 +423,12 @@ async def test_raw_hits_that_are_gone_are_told_and_whole_days_stay(
     answer = (await ask(client, "aggregate", **compared, compare="previous_period")).json()
     assert answer["results"]["bots"]["change"] is None
     assert answer["warnings"]
+    rows = await client.get(
+        "/admin/sites/newyork/all/device",
+        params={"period": "month", "date": "2022-03-31", "compare": "previous_period"},
+        headers={"Accept": "text/html", "Accept-Language": "en"},
+    )
+    assert "is no longer kept, so no change is shown of: " in rows.text
 
     # Pages say it in words of their own, once, and nothing of a query that is too large.
     said = r"there are details since \d Mar 2022 only"

@@ -73,6 +73,28 @@ async def test_the_chart_and_its_file_say_what_they_compare_with(client: httpx.A
     assert [day[4:] for day in both] == [day[:4] for day in days]
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"date": "2022-01-05"}, "Not all days to compare with were counted"),
+        ({"date": "2023-05-05", "opening": "include"}, "With opening balances, rows are not"),
+    ],
+)
+async def test_rows_without_a_change_say_why(
+    client: httpx.AsyncClient, more: dict[str, str], said: str
+) -> None:
+    for panel in ("device", "page"):
+        address = f"/admin/sites/newyork/all/{panel}"
+        asked = {"period": "month", **more}
+        for compare, is_said in (("previous_period", True), ("none", False)):
+            answer = await client.get(address, params=asked | {"compare": compare}, headers=ENGLISH)
+            assert answer.status_code == 200, answer.text
+            assert (said in answer.text) is is_said
+        whole = asked | {"date": "2023-05-05", "opening": "exclude"}
+        text = (await client.get(address, params=whole, headers=ENGLISH)).text
+        assert "so no change is shown" not in text
+
+
 async def test_a_search_is_kept_by_the_order_and_the_file(client: httpx.AsyncClient) -> None:
     page = await shown(client, search="MO CUA")
     assert "/tin-tuc/mở-cửa.html" in page

@@ -9,6 +9,7 @@ from services.api.stats.apart_panels import NAMED
 from services.api.stats.breakdowns import measured_by
 from services.api.stats.filters import MAX_LENGTH, Property
 from services.api.stats.measures import Counts, Measure
+from services.api.stats.panel_results import UncountedSpan
 from services.api.stats.query import MAX_PAGE, whole
 from services.api.stats.rows.search import MAX_SEARCH
 from services.http.errors import bad_request, shown
@@ -95,6 +96,7 @@ class AllRows(NamedTuple):
     warnings     what is missing
     is_counters  whether pages come from their counters: raw hits are gone
     is_gone      whether there are no rows because raw hits are gone
+    uncounted    of the days to compare with, those that were not counted
     """
 
     rows: list[AllRow]
@@ -104,6 +106,7 @@ class AllRows(NamedTuple):
     warnings: list[str]
     is_counters: bool = False
     is_gone: bool = False
+    uncounted: UncountedSpan | None = None
 
 
 def parse_rows(

@@ -50,10 +50,11 @@ async def read(
     query = structs.replace(query, measures=rows.measures)
     moment = query.snapshot or await reader.snapshot(query.site, days)
     query = query.as_of(moment)
+    uncounted = None
     if before is not None:
         first_day = await reader.first_day(query.site)
-        if CountedDays.of(first_day, moment, query.today).uncounted(before):
-            before = None
+        uncounted = CountedDays.of(first_day, moment, query.today).uncounted(before)
+        before = None if uncounted else before
     async with reader.turn() as store:
         brought = await reader.brought(query, rows.by)
         now = _Sources() if query.opening is Opening.ONLY else await _of(reader, query, rows)
@@ -89,6 +90,7 @@ async def read(
         tuple(compared),
         now.warnings,
         is_less,
+        uncounted=uncounted,
     )
 
 

@@ -9,8 +9,7 @@ from typing import Self
 
 import msgspec
 
-from services.aggregator.compact import CompactMap, pack_sites, unpack_sites
-from services.aggregator.visits import LATE_MS, NEVER, NOT_LIVE, UNIT_BITS, PackedSeen
+from services.aggregator.visits import LATE_MS, NEVER, NOT_LIVE, UNIT_BITS, LastSeen, PackedSeen
 from services.log.batch import Batch
 from services.state.online import bots_of
 
@@ -88,39 +87,11 @@ class _Online:
             yield old
 
 
-class _Seen:
-    """When each of a site was seen last, whom Visits does not remember.
-
-    Of sites that count views only, the views by their numbers: each is somebody. Of all others, the
-    bots by their hashes. They are forgotten by generation, as in Visits.
-    """
-
-    def __init__(self) -> None:
-        self._young: dict[str, CompactMap] = {}
-        self._old: dict[str, CompactMap] = {}
-        self._since = 0
-
-    def pack(self) -> PackedSeen:
-        return PackedSeen(pack_sites(self._young), pack_sites(self._old), self._since)
-
-    @classmethod
-    def unpack(cls, packed: PackedSeen) -> Self:
-        seen = cls()
-        seen._young, seen._old = unpack_sites(packed.young), unpack_sites(packed.old)
-        seen._since = packed.since
-        return seen
-
-    def ago(self, site: str, who: int, unit: int) -> int:
-        """Remember somebody; return how many units ago that one was seen, or NEVER."""
-        if unit - self._since > _UNITS:
-            self._old, self._young, self._since = self._young, {}, unit
-        seen = self._young.get(site)
-        if seen is None:
-            seen = self._young[site] = CompactMap()
-        before = seen.put(who, unit)
-        if not before and (old := self._old.get(site)) is not None:
-            before = old.get(who)
-        return unit - before if before else NEVER
+def _ago(seen: LastSeen, site: str, who: int, unit: int) -> int:
+    """Remember somebody; return how many units ago that one was seen, or NEVER."""
+    seen.turn(unit)
+    before = seen.put(site, who, unit)
+    return unit - before if before else NEVER
 
 
 class OnlineWindow:
@@ -129,7 +100,9 @@ class OnlineWindow:
     def __init__(self) -> None:
         self._sites: dict[str, _Online] = {}
         self._bots: dict[str, _Online] = {}
-        self._seen = _Seen()
+        # Whom Visits does not remember: of sites that count views only, the views by their numbers,
+        # each of which is somebody; of all others, the bots by their hashes.
+        self._seen = LastSeen(_UNITS)
         self._now = 0
         self._peaks: dict[tuple[str, int], int] = {}
         self._new_peaks: dict[tuple[str, int], DayPeak] = {}
@@ -157,9 +130,9 @@ class OnlineWindow:
                 if bot:
                     name = bots_of(site)
                     bots = self._bots.setdefault(name, _Online())
-                    bots.touch(unit, self._seen.ago(name, who, unit))
+                    bots.touch(unit, _ago(self._seen, name, who, unit))
                     continue
-                since = self._seen.ago(site, who, unit)
+                since = _ago(self._seen, site, who, unit)
             online = sites.get(site)
             if online is None:
                 online = sites[site] = _Online()
@@ -202,7 +175,7 @@ class OnlineWindow:
         window = cls()
         window._sites = {site: _Online.unpack(online) for site, online in packed.sites.items()}
         window._bots = {site: _Online.unpack(online) for site, online in packed.bots.items()}
-        window._seen, window._now = _Seen.unpack(packed.seen), packed.now
+        window._seen, window._now = LastSeen.unpack(packed.seen, _UNITS), packed.now
         return window
 
     def take_peaks(self) -> list[DayPeak]:

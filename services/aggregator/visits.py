@@ -51,7 +51,7 @@ class PackedVisits(msgspec.Struct, frozen=True, array_like=True, gc=False):
     late: PackedSeen
 
 
-class _LastSeen:
+class LastSeen:
     """When each visitor of each site was last seen.
 
     Visitors are dropped by generation, not one by one: those not touched for a whole generation are
@@ -59,27 +59,31 @@ class _LastSeen:
     when generations change.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, length: int) -> None:
+        """`length` is that of a generation, in whatever unit `turn` is told the time."""
         self.young: _Sites = {}
         self.old: _Sites = {}
+        self._length = length
         self._since = 0
 
     def __len__(self) -> int:
         return sum(len(site) for sites in (self.young, self.old) for site in sites.values())
 
     def pack(self) -> PackedSeen:
+        """Return a copy of both generations."""
         return PackedSeen(pack_sites(self.young), pack_sites(self.old), self._since)
 
     @classmethod
-    def unpack(cls, packed: PackedSeen) -> Self:
-        seen = cls()
+    def unpack(cls, packed: PackedSeen, length: int) -> Self:
+        """Return what was packed."""
+        seen = cls(length)
         seen.young, seen.old = unpack_sites(packed.young), unpack_sites(packed.old)
         seen._since = packed.since
         return seen
 
     def turn(self, now: int) -> None:
         """Drop the older generation when due; called before anything is read at `now`."""
-        if now - self._since > FORGET_MS:
+        if now - self._since > self._length:
             self.old, self.young, self._since = self.young, {}, now
 
     def get(self, site: str, visitor: int) -> int:
@@ -107,8 +111,8 @@ class Visits:
     """
 
     def __init__(self) -> None:
-        self._live = _LastSeen()
-        self._late = _LastSeen()
+        self._live = LastSeen(FORGET_MS)
+        self._late = LastSeen(FORGET_MS)
 
     def __len__(self) -> int:
         """Return how many visitors are remembered."""
@@ -122,7 +126,8 @@ class Visits:
     def unpack(cls, packed: PackedVisits) -> Self:
         """Return what was packed."""
         visits = cls()
-        visits._live, visits._late = _LastSeen.unpack(packed.live), _LastSeen.unpack(packed.late)
+        visits._live = LastSeen.unpack(packed.live, FORGET_MS)
+        visits._late = LastSeen.unpack(packed.late, FORGET_MS)
         return visits
 
     def decide(self, batch: Batch, times: Sequence[int]) -> list[int]:

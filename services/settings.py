@@ -36,6 +36,7 @@ NAMES = frozenset(
         "FETCH_PRIVATE",
         "FLUSH_HITS",
         "FLUSH_SECONDS",
+        "FOLD",
         "GROUP",
         "GROUP_COMMIT_HITS",
         "GROUP_COMMIT_MS",

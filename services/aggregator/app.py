@@ -18,8 +18,8 @@ from services.aggregator.changes import ChangeTeller
 from services.aggregator.dead_letters import DeadLetters
 from services.aggregator.faust_app import create_app, raw_topic, watch
 from services.aggregator.flush import Flusher
-from services.aggregator.fold import PartitionFold, Read
 from services.aggregator.fold_keeper import FoldKeeper
+from services.aggregator.folding import AnyFold, choose
 from services.aggregator.freshness import Freshness
 from services.aggregator.online import OnlineBoard
 from services.aggregator.online_window import DayPeak
@@ -65,7 +65,7 @@ class Aggregator:
         self._changes = ChangeTeller(settings.redis_url)
         self._upkeep = Upkeep(settings, broker or settings.log_at, store)
         self._freshness = Freshness(self._upkeep.log_now)
-        self._folds = OwnedFolds()
+        self._folds = OwnedFolds(choose(settings.fold))
         self._keeper = FoldKeeper(settings, store, self._folds, self._upkeep.log_identity)
         self._pending = Pending(settings.flush_hits)
         self._peaks: list[DayPeak] = []
@@ -102,12 +102,12 @@ class Aggregator:
             return
         fold = self._folds.of(message.partition)
         replay = dict(message.headers or {}).get(driver.REPLAY)
-        decode = partial(self._dead_letters.decode, fold.partition, replayed=replay is not None)
-        run, size = [], 0
+        reads, size = self._folds.folding.reads(), 0
+        read = partial(self._dead_letters.read, fold.partition, replayed=replay is not None)
         imported: dict[int, str] = {}
+        before = fold.position
         for entry in runs.entries(message):
-            if entry.position > fold.position and (batch := await decode(entry)) is not None:
-                run.append((entry.position, entry.time_ms, batch))
+            if entry.position > before and await read(entry, reads):
                 size += len(entry.value)
                 if is_import(producer := entry.headers.get("p", b"").decode("ascii", "replace")):
                     imported[entry.position] = producer
@@ -119,9 +119,9 @@ class Aggregator:
             return
         # Faust keeps both until the flush is acknowledged; nobody reads them again.
         event.value = message.value = None
-        if run:
-            with tracing.span("fold", self._batches[-len(run) :], partition=fold.partition):
-                self._fold(fold, run, size, replay, imported)
+        if reads:
+            with tracing.span("fold", self._batches[-len(reads) :], partition=fold.partition):
+                self._fold(fold, reads, size, replay, imported)
         self._keeper.read(message.partition, message.offset, replayed=replay is not None)
         self._pending.add_event(event)
 
@@ -129,18 +129,18 @@ class Aggregator:
 
     def _fold(
         self,
-        fold: PartitionFold,
-        run: Sequence[Read],
+        fold: AnyFold,
+        reads: Any,
         size: int,
         replay: bytes | None,
         imported: Mapping[int, str] | None = None,
     ) -> None:
         if replay is not None:
-            metrics.replayed_batches.inc(len(run))
+            metrics.replayed_batches.inc(len(reads))
         if replay == driver.REBUILD:
-            fold.rebuild(run)
+            fold.rebuild(reads)
             return
-        folded = fold.fold(run, size, imported)
+        folded = fold.fold(reads, size, imported)
         self._pending.add(folded, replayed=replay is not None)
         metrics.folded_hits.inc(len(folded))
         metrics.repeated_hits.inc(folded.repeated)

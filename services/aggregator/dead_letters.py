@@ -4,9 +4,9 @@ import logging
 from typing import Any
 
 from services.aggregator import metrics
+from services.aggregator.folding import AnyReads
 from services.aggregator.transport.runs import RunEntry
 from services.log import batch
-from services.log.batch import Batch
 
 log = logging.getLogger(__name__)
 
@@ -17,17 +17,22 @@ class DeadLetters:
     def __init__(self, topic: Any) -> None:
         self._topic = topic
 
-    async def decode(self, partition: int, entry: RunEntry, *, replayed: bool) -> Batch | None:
-        """Return the batch of an entry; None for a dead one, which is copied unless replayed."""
+    async def read(
+        self, partition: int, entry: RunEntry, into: AnyReads, *, replayed: bool
+    ) -> bool:
+        """Add an entry to those that were read; tell whether it is none of the dead.
+
+        Those are copied, unless replayed.
+        """
         headers = entry.headers
         try:
-            return batch.decode(
-                entry.value, hits=_number(headers, "n"), version=_number(headers, "v")
-            )
+            hits, version = _number(headers, "n"), _number(headers, "v")
+            into.add(entry.position, entry.time_ms, entry.value, hits, version)
         except batch.BatchError as error:
             if not replayed:
                 await self._keep(partition, entry, str(error))
-            return None
+            return False
+        return True
 
     async def _keep(self, partition: int, entry: RunEntry, reason: str) -> None:
         log.error("entry %d of partition %d: %s", entry.position, partition, reason)

@@ -9,11 +9,15 @@ from itertools import chain, compress, groupby
 from typing import Any
 
 from services.aggregator import imported, metrics
-from services.aggregator.fold import Folded, apply, changes
+from services.aggregator.fold import Added, Folded, apply, changes, rows_of_pages
+from services.aggregator.folding import AnyFolded
+from services.aggregator.kernel.entries import columns_between
+from services.aggregator.kernel.fold import KernelFolded, sum_pages
 from services.aggregator.online_window import DayPeak
 from services.aggregator.rows import HotRows
 from services.aggregator.watermarks import Watermarks
 from services.log.batch import joined
+from services.model.calendar import months
 from services.runtime.outage import Outage
 from services.store import counters, hits, peaks
 from services.store.counters import CounterKey, CounterRow
@@ -30,6 +34,9 @@ COLUMNS = (
     "country", "own_path", "utm_medium", "utm_campaign", "utm_content", "utm_term",
     "utm_source", "region",
 )  # fmt: skip
+
+
+ALL_COLUMNS = (*COLUMNS, "visit", "position", "idx")
 
 
 class Flusher:
@@ -65,7 +72,10 @@ class Flusher:
             self._rows.pop(partition, None)
 
     async def flush(
-        self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[DayPeak]
+        self,
+        fresh: Sequence[AnyFolded],
+        replayed: Sequence[AnyFolded],
+        new_peaks: Sequence[DayPeak],
     ) -> set[str]:
         """Write raw hits, counter rows and peaks; all are in the store when this returns.
 
@@ -94,12 +104,15 @@ class Flusher:
         return changed
 
     async def _flush(
-        self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[DayPeak]
+        self,
+        fresh: Sequence[AnyFolded],
+        replayed: Sequence[AnyFolded],
+        new_peaks: Sequence[DayPeak],
     ) -> set[str]:
         await self._write_hits(fresh)
         await self._write_lost(replayed)
         await imported.write(self._store, fresh, replayed)
-        by_partition: dict[int, list[Folded]] = {}
+        by_partition: dict[int, list[AnyFolded]] = {}
         for folded in (*replayed, *fresh):
             runs = by_partition.setdefault(folded.partition, [])
             if runs and folded.first <= runs[-1].last:
@@ -113,7 +126,7 @@ class Flusher:
         sites = {peak.site for peak in new_peaks}
         for partition, runs in by_partition.items():
             hot = self._rows.setdefault(partition, HotRows())
-            by_row = changes(runs)
+            by_row = _changes(runs)
             # All of them, not those that differ: an attempt that failed here may have written some.
             sites.update(key[0] for key in by_row)
             if by_row:
@@ -132,11 +145,14 @@ class Flusher:
             await peaks.write(self._store, [(p.site, p.day, p.online, p.at) for p in new_peaks])
         return sites
 
-    async def _write_hits(self, runs: Sequence[Folded], lost: Collection[int] = ()) -> None:
+    async def _write_hits(self, runs: Sequence[AnyFolded], lost: Collection[int] = ()) -> None:
         """Write raw hits: all of them, or those of the batches at these positions."""
         if not runs:
             return
-        columns = hit_columns(runs)
+        if not lost and (in_c := _in_c(runs)):
+            await self._write_kernel_hits(in_c)
+            return
+        columns = hit_columns([run.in_python for run in runs])
         if lost:
             is_lost = [position in lost for position in columns["position"]]
             columns = {name: list(compress(values, is_lost)) for name, values in columns.items()}
@@ -146,14 +162,31 @@ class Flusher:
         await hits.write(self._store, columns)
         metrics.flushed_hits.inc(len(columns["idx"]))
 
-    async def _write_lost(self, replayed: Sequence[Folded]) -> None:
+    async def _write_kernel_hits(self, runs: Sequence[KernelFolded]) -> None:
+        """Write raw hits of the fold in C, one insert a month; count the visitors of older ones."""
+        entries = [run.entries for run in runs]
+        ends = [days for of in entries if (days := of.days()) is not None]
+        if not ends:
+            return
+        first, last = min(day for day, _ in ends), max(day for _, day in ends)
+        if first < (kept := self._first_kept()):
+            for days in months(first, min(last, kept - 1)):
+                old = columns_between(entries, hits.OLD_COLUMNS, days)
+                await hits.count_visitors_of_month(self._store, old)
+        for days in months(max(first, kept), last):
+            columns = columns_between(entries, ALL_COLUMNS, days)
+            if len(columns["idx"]):
+                await hits.write_month(self._store, columns)
+                metrics.flushed_hits.inc(len(columns["idx"]))
+
+    async def _write_lost(self, replayed: Sequence[AnyFolded]) -> None:
         """Write the replayed batches whose raw hits the store does not have in full.
 
         ClickHouse acknowledges an insert before it is on disk, so a power cut can lose the last.
         """
         if not replayed:
             return
-        columns = await self._without_old(hit_columns(replayed))
+        columns = await self._without_old(hit_columns([run.in_python for run in replayed]))
         days = columns["day"]
         if not days:
             return
@@ -180,6 +213,17 @@ class Flusher:
         await hits.count_visitors(self._store, old)
         is_kept = [not each for each in is_old]
         return {name: list(compress(values, is_kept)) for name, values in columns.items()}
+
+
+def _in_c(runs: Sequence[AnyFolded]) -> list[KernelFolded]:
+    """Return the runs if the fold in C has made them; one process has one kind."""
+    return [run for run in runs if isinstance(run, KernelFolded)]
+
+
+def _changes(runs: Sequence[AnyFolded]) -> dict[CounterKey, Added]:
+    if in_c := _in_c(runs):
+        return rows_of_pages(sum_pages(in_c), in_c)
+    return changes([run.in_python for run in runs])
 
 
 def hit_columns(runs: Sequence[Folded]) -> dict[str, list[Any]]:

@@ -4,10 +4,10 @@ A pure function of the log: it reads no clock and does not know where a flush be
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, compress, repeat
-from typing import Self
+from typing import Protocol, Self
 
 import msgspec
 
@@ -58,8 +58,34 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     arrived: dict[int, int] = {}
     imported: dict[int, str] = {}
 
+    @classmethod
+    def of_hits(
+        cls,
+        partition: int,
+        ends: tuple[int, int],
+        hits: Batch,
+        positions: list[int],
+        visit: list[int],
+    ) -> Self:
+        """Return a run of hits, from and to these positions, with what they add."""
+        humans = [not bot for bot in hits.bot]
+        starts = [decided == _STARTS for decided in visit]
+        pages = list(zip(hits.site, hits.path, hits.day, strict=True))
+        views, visits = Counter(compress(pages, humans)), Counter(compress(pages, starts))
+        last_views = dict(compress(zip(pages, positions, strict=True), humans))
+        return cls(partition, *ends, hits, positions, visit, views, visits, last_views)
+
     def __len__(self) -> int:
         return len(self.position)
+
+    @property
+    def in_python(self) -> Self:
+        """This: other folds have one of it."""
+        return self
+
+    def page_names(self) -> Iterable[Hashable]:
+        """Return what tells the pages with views apart, the same in all runs of this process."""
+        return self.views
 
     def since(self, seen: Seen, after: int) -> tuple[int, int]:
         """Return the views and visits that the batches after a position add; see Added.pages."""
@@ -121,27 +147,13 @@ class PartitionFold:
         imported  position → producer, of those of imports
         """
         hits, positions, times, visit = self._see(run)
-        humans = [not bot for bot in hits.bot]
-        starts = [decided == _STARTS for decided in visit]
-        pages = list(zip(hits.site, hits.path, hits.day, strict=True))
-        views, visits = Counter(compress(pages, humans)), Counter(compress(pages, starts))
-        ends = dict(compress(zip(pages, positions, strict=True), humans))
-        first, last = run[0][0], run[-1][0]
-        repeated = sum(len(batch) for _, _, batch in run) - len(hits)
-        return Folded(
-            self.partition,
-            first,
-            last,
-            hits,
-            positions,
-            visit,
-            views,
-            visits,
-            ends,
-            repeated,
-            size,
-            Counter(times),
-            dict(imported or {}),
+        folded = Folded.of_hits(self.partition, (run[0][0], run[-1][0]), hits, positions, visit)
+        return msgspec.structs.replace(
+            folded,
+            repeated=sum(len(batch) for _, _, batch in run) - len(hits),
+            size=size,
+            arrived=Counter(times),
+            imported=dict(imported or {}),
         )
 
     def pack(self) -> PackedFold:
@@ -192,13 +204,20 @@ class PartitionFold:
         )
 
 
+class SinceRun(Protocol):
+    """A folded run, for a row that includes a part of it."""
+
+    def since(self, seen: Seen, after: int) -> tuple[int, int]:
+        """See Folded."""
+
+
 class Added(msgspec.Struct, frozen=True, gc=False):
     """What the runs of a flush add to a row.
 
     first   lowest position of the runs that add something
     last    position of the last view
     pages   the (site, path, day) that belong to the row; path '' is the whole site
-    runs    all runs of the flush
+    runs    all runs of the flush of the partition
     """
 
     first: int
@@ -206,7 +225,7 @@ class Added(msgspec.Struct, frozen=True, gc=False):
     views: int
     visits: int
     pages: tuple[Seen, ...]
-    runs: Sequence[Folded]
+    runs: Sequence[SinceRun]
 
     def and_(self, other: "Added") -> "Added":
         """Return the sum of both."""
@@ -222,7 +241,11 @@ class Added(msgspec.Struct, frozen=True, gc=False):
 
 def changes(runs: Sequence[Folded]) -> dict[CounterKey, Added]:
     """Return what runs of one partition, in their order, add to each row they touch."""
-    # Of each page: first, last, views and visits, as Added has them.
+    return rows_of_pages(sum_pages(runs), runs)
+
+
+def sum_pages(runs: Sequence[Folded]) -> dict[Seen, list[int]]:
+    """Return first, last, views and visits of each page, as Added has them."""
     by_page: dict[Seen, list[int]] = {}
     for run in runs:
         first, visits_of, ends = run.first, run.visits.get, run.ends
@@ -234,6 +257,13 @@ def changes(runs: Sequence[Folded]) -> dict[CounterKey, Added]:
                 so_far[1] = ends[page]
                 so_far[2] += views
                 so_far[3] += visits_of(page, 0)
+    return by_page
+
+
+def rows_of_pages(
+    by_page: Mapping[Seen, list[int]], runs: Sequence[SinceRun]
+) -> dict[CounterKey, Added]:
+    """Return what pages with first, last, views and visits add to each row they touch."""
     by_site: dict[Seen, list[int]] = {}
     for (site, _, day), (first, last, views, visits) in by_page.items():
         whole = (site, WHOLE_SITE, day)

@@ -12,12 +12,13 @@ import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
 
 import msgspec
 
 from services import __version__
 from services.aggregator import metrics
-from services.aggregator.fold import PackedFold, PartitionFold
+from services.aggregator.folding import AnyFold
 from services.aggregator.online_window import ONLINE_MS
 from services.aggregator.ownership import OwnedFolds
 from services.aggregator.repetitions import MOST_IDS, WINDOW_MS
@@ -46,14 +47,11 @@ UNAVAILABLE, NOTHING_KEPT = "unavailable", "nothing_kept"
 _FORM = 1
 """To be raised with each change of what a fold remembers, or of what follows from it."""
 
-_encode_fold = msgspec.msgpack.Encoder().encode
-_decode_fold = msgspec.msgpack.Decoder(PackedFold).decode
 
-
-def maker(partitions: int) -> str:
+def maker(partitions: int, folding: str) -> str:
     """Return what must be the same where a fold is kept and where it goes on."""
     lengths = (FORGET_MS, LATE_MS, UNIT_BITS, WINDOW_MS, MOST_IDS, ONLINE_MS)
-    return f"{__version__} {_FORM} {sys.byteorder} {partitions} {lengths}"
+    return f"{__version__} {_FORM} {sys.byteorder} {partitions} {lengths} {folding}"
 
 
 class TakenPartition(msgspec.Struct):
@@ -71,7 +69,7 @@ class TakenPartition(msgspec.Struct):
     server: ServerStart | None
     outcome: str
     start: int | None = None
-    fold: PartitionFold | None = None
+    fold: AnyFold | None = None
     read: int = -1
     whole: bool = False
     kept: int = -1
@@ -89,7 +87,7 @@ class FoldKeeper:
     ) -> None:
         self._state = State.open(settings.redis_url, seconds=ANSWER_SECONDS, retries=0)
         self._kept = KeptFolds(self._state, settings.group)
-        self._maker = maker(settings.partitions)
+        self._maker = maker(settings.partitions, folds.folding.name)
         self._store = store
         self._folds = folds
         self._log_identity = log_identity
@@ -152,7 +150,7 @@ class FoldKeeper:
 
     async def _find(
         self, broker: Broker, partition: int, positions: range, server: ServerStart | None
-    ) -> tuple[tuple[int, PartitionFold] | None, str]:
+    ) -> tuple[tuple[int, AnyFold] | None, str]:
         """Return position and fold of what is kept, if nothing speaks against it; the outcome.
 
         positions  at which it may be: committed, and not further back than would be read anyway
@@ -178,8 +176,8 @@ class FoldKeeper:
         if kept.position not in positions or not await broker.holds(partition, kept.position):
             return None, "position"
         try:
-            fold = PartitionFold.unpack(partition, _decode_fold(kept.state))
-        except (msgspec.DecodeError, ValueError):
+            fold = self._folds.folding.decode(partition, kept.state)
+        except ValueError:
             return None, "damaged"
         return (kept.position, fold), "kept"
 
@@ -233,9 +231,9 @@ class FoldKeeper:
             log.debug("the fold of partition %d is not kept: %s", partition, error)
 
     def _written(
-        self, packed: PackedFold, identity: str, server: ServerStart, position: int
+        self, packed: Any, identity: str, server: ServerStart, position: int
     ) -> bytes | None:
-        state = _encode_fold(packed)
+        state = self._folds.folding.encode(packed)
         return encode(KeptFold(self._maker, identity, server.host, server.at, position, state))
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 from services.aggregator import metrics
-from services.aggregator.fold import Folded
+from services.aggregator.folding import AnyFolded
 from services.log.errors import LogError
 
 
@@ -19,7 +19,7 @@ class Freshness:
         self._log_now = log_now
         self._clock = clock
 
-    async def observe(self, runs: Sequence[Folded]) -> None:
+    async def observe(self, runs: Sequence[AnyFolded]) -> None:
         """Observe the hits of runs whose rows have just been written for the first time."""
         arrived: Counter[int] = Counter()
         for run in runs:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from services.aggregator.fold import Folded
+from services.aggregator.folding import AnyFolded
 from services.model.hit import Visit
 from services.store import import_counts
 from services.store.interface import Store
@@ -24,7 +24,7 @@ class AddedPage(NamedTuple):
     path: str
 
 
-async def write(store: Store, fresh: Sequence[Folded], replayed: Sequence[Folded]) -> None:
+async def write(store: Store, fresh: Sequence[AnyFolded], replayed: Sequence[AnyFolded]) -> None:
     """Write what entries of imports add; of replayed ones, those that the store has lost."""
     views, visits = _added(replayed)
     if views:
@@ -38,16 +38,17 @@ async def write(store: Store, fresh: Sequence[Folded], replayed: Sequence[Folded
     await _write(store, views | more_views, visits | more_visits)
 
 
-def _added(runs: Iterable[Folded]) -> tuple[Counter[AddedPage], Counter[AddedPage]]:
+def _added(runs: Iterable[AnyFolded]) -> tuple[Counter[AddedPage], Counter[AddedPage]]:
     """Return the views and visits that entries of imports add, by page and day."""
     views: Counter[AddedPage] = Counter()
     visits: Counter[AddedPage] = Counter()
     for run in runs:
         if not run.imported:
             continue
-        hits = run.hits
+        folded = run.in_python
+        hits = folded.hits
         for position, site, path, day, bot, visit in zip(
-            run.position, hits.site, hits.path, hits.day, hits.bot, run.visit, strict=True
+            folded.position, hits.site, hits.path, hits.day, hits.bot, folded.visit, strict=True
         ):
             producer = run.imported.get(position)
             if producer is None or bot:

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Mapping
 
-from services.aggregator.fold import PartitionFold
+from services.aggregator.folding import AnyFold
 from services.runtime.outage import Outage
 from services.state.errors import StateError
 from services.state.online import OnlineCounts
@@ -25,7 +25,7 @@ class OnlineBoard:
         self._counts = OnlineCounts(self._state)
         self._outage = Outage(log, "cannot publish who is online", "who is online is published")
 
-    async def publish_forever(self, folds: Mapping[int, PartitionFold]) -> None:
+    async def publish_forever(self, folds: Mapping[int, AnyFold]) -> None:
         """Publish once a second; a failure is logged, and the next second tries again."""
         while True:
             now = time.time_ns() // 1_000_000

@@ -3,21 +3,22 @@
 from collections.abc import Collection
 from typing import Any
 
-from services.aggregator.fold import PartitionFold
+from services.aggregator.folding import AnyFold, Folding, PythonFolding
 from services.aggregator.online_window import DayPeak
 
 
 class OwnedFolds:
     """The fold of each assigned partition that has been read."""
 
-    def __init__(self) -> None:
-        self.by_partition: dict[int, PartitionFold] = {}
+    def __init__(self, folding: Folding | None = None) -> None:
+        self.folding = folding or PythonFolding()
+        self.by_partition: dict[int, AnyFold] = {}
 
-    def of(self, partition: int) -> PartitionFold:
+    def of(self, partition: int) -> AnyFold:
         """Return the fold of a partition, a new one for a newly assigned partition."""
         fold = self.by_partition.get(partition)
         if fold is None:
-            fold = self.by_partition[partition] = PartitionFold(partition)
+            fold = self.by_partition[partition] = self.folding.new(partition)
         return fold
 
     def forget(self, partitions: Collection[int]) -> None:

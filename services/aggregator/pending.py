@@ -1,12 +1,12 @@
 """What is folded and not yet written, within bounds: the backpressure of the aggregator."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 
 import msgspec
 from faust.types import EventT
 
-from services.aggregator.fold import Folded, Seen
+from services.aggregator.folding import AnyFolded
 
 FLUSH_PAGES = 15_000
 """Pages with views from which a flush is due at once: each is four counter rows."""
@@ -26,8 +26,8 @@ class Unflushed(msgspec.Struct):
     events    messages to acknowledge once their runs are in the store
     """
 
-    fresh: list[Folded] = []
-    replayed: list[Folded] = []
+    fresh: list[AnyFolded] = []
+    replayed: list[AnyFolded] = []
     events: list[EventT] = []
 
 
@@ -44,18 +44,18 @@ class Pending:
         self._runs = Unflushed()
         self._hits = 0
         self._bytes = 0
-        self._pages: set[Seen] = set()
+        self._pages: set[Hashable] = set()
         self.arrived = asyncio.Event()
         self.full = asyncio.Event()
         self.room = asyncio.Event()
         self.room.set()
 
-    def add(self, folded: Folded, *, replayed: bool) -> None:
+    def add(self, folded: AnyFolded, *, replayed: bool) -> None:
         """Add a folded run; its message follows."""
         (self._runs.replayed if replayed else self._runs.fresh).append(folded)
         self._hits += len(folded)
         self._bytes += _size(folded)
-        self._pages.update(folded.views)
+        self._pages.update(folded.page_names())
         # At 1 a flush is due; at 2, reading stops.
         load = max(
             self._hits / self._flush_hits,
@@ -93,7 +93,7 @@ class Pending:
         runs = (*self._runs.fresh, *self._runs.replayed)
         self._hits = sum(map(len, runs))
         self._bytes = sum(map(_size, runs))
-        self._pages = set().union(*(folded.views for folded in runs))
+        self._pages = set().union(*(folded.page_names() for folded in runs))
         self.full.clear()
         self.room.set()
 
@@ -107,6 +107,6 @@ class Pending:
         )
 
 
-def _size(folded: Folded) -> int:
+def _size(folded: AnyFolded) -> int:
     """Return the bytes of memory that a folded run takes, more or less."""
     return _BYTES_A_HIT * len(folded) + _BYTES_A_BYTE * folded.size

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
+from services.aggregator.folding import FoldName
 from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS
 from services.settings import TEN_YEARS, StoreSettings
 
@@ -42,6 +43,10 @@ class AggregatorSettings(StoreSettings, frozen=True, kw_only=True):
     drift_seconds: Annotated[
         float, Meta(ge=0, le=TEN_YEARS, description="how often raw hits are recounted; 0 is never")
     ] = 3600.0
+    fold: Annotated[
+        FoldName,
+        Meta(description="c or python: which fold runs; auto: that in C where it was compiled"),
+    ] = "auto"
     hits_days: Annotated[
         int, Meta(ge=32, description="days that raw hits are kept; counters are kept for good")
     ] = 400

@@ -5,6 +5,7 @@ as ClickHouse's Date and compared without a time zone.
 """
 
 from calendar import monthrange
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -112,3 +113,11 @@ def months_later(day: int, months: int) -> int:
     year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
     _, days = monthrange(year, month + 1)
     return to_day(date(year, month + 1, min(at.day, days)))
+
+
+def months(first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Yield the days from the first to the last by months: the first of each, and that after it."""
+    while first <= last:
+        end = min(period_end(period_start(first, Grain.MONTH), Grain.MONTH), last + 1)
+        yield first, end
+        first = end

@@ -4,8 +4,9 @@ import re
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
-from clickhouse_driver import Client
 from clickhouse_driver.compression import get_compressor_cls
+
+from services.store.driver_client import ColumnClient
 
 CONNECT_SECONDS = 5
 PING_SECONDS = 5.0
@@ -61,10 +62,10 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
             verify=_verify(parts),
         )
 
-    def client(self, database: str) -> Client:
+    def client(self, database: str) -> ColumnClient:
         """Return a client, not yet connected, that tries the hosts in turn."""
         (host, port), *others = self.hosts
-        return Client(
+        return ColumnClient(
             host,
             port=port,
             alt_hosts=",".join(f"{_bracketed(name)}:{number}" for name, number in others) or None,

@@ -94,9 +94,7 @@ class EmbeddedSession(StoreSession):
         finally:
             result.close()
 
-    def insert(
-        self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[list[Any]]
-    ) -> None:
+    def insert(self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[Any]) -> None:
         """Insert columns; they are used up."""
         self._attempt(lambda: self._insert(table, types, columns))
 
@@ -116,9 +114,7 @@ class EmbeddedSession(StoreSession):
     def _query(self, sql: str) -> list[Row]:
         return self._format.decode(self._engine.query(f"{self._mark} {sql}", "Native").bytes())
 
-    def _insert(
-        self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[list[Any]]
-    ) -> None:
+    def _insert(self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[Any]) -> None:
         block = self._format.encode(types, columns)
         names = ", ".join(name for name, _ in types)
         with self._engine.send_insert(f"INSERT INTO {table} ({names})", "Native") as stream:

@@ -127,9 +127,7 @@ class ServerSession(StoreSession):
             # Its own error has the statement, values and all.
             raise self._explain(error) from None
 
-    def insert(
-        self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[list[Any]]
-    ) -> None:
+    def insert(self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[Any]) -> None:
         """Insert columns; they are left as they are, for the case of a repetition."""
         sql = f"INSERT INTO {table} ({', '.join(name for name, _ in types)}) VALUES"
         self._call(lambda client: client.execute(sql, list(columns), columnar=True))

@@ -11,14 +11,39 @@ from clickhouse_driver.bufferedwriter import BufferedWriter
 from clickhouse_driver.columns import service
 from clickhouse_driver.columns.base import Column
 from clickhouse_driver.columns.datecolumn import DateColumn
+from clickhouse_driver.columns.intcolumn import UInt8Column, UInt16Column, UInt64Column
 from clickhouse_driver.columns.lowcardinalitycolumn import LowCardinalityColumn
 from clickhouse_driver.columns.service import column_by_type
 from clickhouse_driver.columns.stringcolumn import String
+
+from services.store.native_column import NativeColumn
 
 VISITORS = "AggregateFunction(uniqCombined, UInt64)"
 
 TEXT = "String"
 CODED_TEXT = "LowCardinality(String)"
+
+
+class NativeWriter(Column):  # type: ignore[misc]
+    """Writes a column that is in ClickHouse's format already as it is."""
+
+    def _write_data(self, items: Sequence[Any] | NativeColumn, buf: BufferedWriter) -> None:
+        if isinstance(items, NativeColumn):
+            buf.write(items.native(self.ch_type, getattr(self, "serialization_type", 0)))
+        else:
+            super()._write_data(items, buf)
+
+
+class NativeUInt8Column(NativeWriter, UInt8Column):  # type: ignore[misc]
+    """Numbers of one byte."""
+
+
+class NativeUInt16Column(NativeWriter, UInt16Column):  # type: ignore[misc]
+    """Numbers of two bytes."""
+
+
+class NativeUInt64Column(NativeWriter, UInt64Column):  # type: ignore[misc]
+    """Numbers of eight bytes."""
 
 
 class StateColumn(Column):  # type: ignore[misc]
@@ -35,7 +60,7 @@ class StateColumn(Column):  # type: ignore[misc]
         buf.write(b"".join(items))
 
 
-class DayColumn(DateColumn):  # type: ignore[misc]
+class DayColumn(NativeWriter, DateColumn):  # type: ignore[misc]
     """Dates that are inserted as days since 1970-01-01, which is how ClickHouse keeps them."""
 
     py_types = (int,)
@@ -45,7 +70,7 @@ class DayColumn(DateColumn):  # type: ignore[misc]
         return items
 
 
-class TextColumn(String):  # type: ignore[misc]
+class TextColumn(NativeWriter, String):  # type: ignore[misc]
     """Strings; a column without any, which is common, is written at once."""
 
     def write_items(self, items: Sequence[str], buf: BufferedWriter) -> None:
@@ -59,8 +84,11 @@ class TextColumn(String):  # type: ignore[misc]
 class CodedTextColumn(LowCardinalityColumn):  # type: ignore[misc]
     """Strings as the distinct ones and, for each value, the index of its own."""
 
-    def _write_data(self, items: Sequence[str], buf: BufferedWriter) -> None:
-        if not items:
+    def _write_data(self, items: Sequence[str] | NativeColumn, buf: BufferedWriter) -> None:
+        if not len(items):
+            return
+        if isinstance(items, NativeColumn):
+            buf.write(items.native(CODED_TEXT, self.serialization_type))
             return
         codes = _Codes()
         if _is_alike(items):
@@ -103,6 +131,8 @@ def register() -> None:
     """Teach the driver these columns."""
     column_by_type[VISITORS] = StateColumn
     column_by_type["Date"] = DayColumn
+    for column in (NativeUInt8Column, NativeUInt16Column, NativeUInt64Column):
+        column_by_type[column.ch_type] = column
     plain, coded = service.create_string_column, service.create_low_cardinality_column
 
     def text_column(spec: str, options: Mapping[str, Any]) -> Column:

@@ -5,7 +5,10 @@ from typing import Any
 
 from services.model.calendar import Grain, period_start, to_date
 from services.store import corrections
-from services.store.interface import Store
+from services.store.interface import InsertColumn, Store
+
+OLD_COLUMNS = ("site", "day", "visitor", "bot")
+"""What is counted of a hit that is too old to be stored."""
 
 _HELD = """
 SELECT site, position, uniqExact(idx)
@@ -40,10 +43,19 @@ async def write(store: Store, columns: Mapping[str, Sequence[Any]]) -> None:
     await _write_by_month(store, "hits", columns)
 
 
+async def write_month(store: Store, columns: Mapping[str, InsertColumn]) -> None:
+    """Write hits of one month; see `write`."""
+    await store.insert("hits", columns)
+
+
 async def count_visitors(store: Store, columns: Mapping[str, Sequence[Any]]) -> None:
     """Count the visitors of hits that are too old to be stored; twice is once."""
-    named = {name: columns[name] for name in ("site", "day", "visitor", "bot")}
-    await _write_by_month(store, "old_hits", named)
+    await _write_by_month(store, "old_hits", {name: columns[name] for name in OLD_COLUMNS})
+
+
+async def count_visitors_of_month(store: Store, columns: Mapping[str, InsertColumn]) -> None:
+    """Count the visitors of hits of one month, given by OLD_COLUMNS; see `count_visitors`."""
+    await store.insert("old_hits", columns)
 
 
 async def _write_by_month(store: Store, table: str, columns: Mapping[str, Sequence[Any]]) -> None:

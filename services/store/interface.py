@@ -4,7 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from services.store.native_column import NativeColumn
+
 Row = tuple[Any, ...]
+InsertColumn = Sequence[Any] | NativeColumn
 
 
 class StoreError(Exception):
@@ -88,7 +91,7 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def insert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+    async def insert(self, table: str, columns: Mapping[str, InsertColumn]) -> None:
         """Insert rows given as columns of one length; all are in the table when this returns.
 
         Dates may be given as datetime.date or as days since 1970-01-01. An insert into a

@@ -28,7 +28,7 @@ class NativeFormat:
         self._context = Client("").connection.context
         self._context.server_info = ServerInfo("", 0, 0, 0, 0, "UTC", "", _REVISION)
 
-    def encode(self, types: Sequence[tuple[str, str]], columns: Sequence[list[Any]]) -> bytes:
+    def encode(self, types: Sequence[tuple[str, str]], columns: Sequence[Any]) -> bytes:
         """Return one block; `types` are the columns' names and types. The columns are used up."""
         chunks = _Chunks()
         writer = CompressedBufferedWriter(chunks, _BUFFER_BYTES)

@@ -10,7 +10,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from services.store.interface import Limits, Row, Store, StoreError, StoreUnavailableError
+from services.store.interface import (
+    InsertColumn,
+    Limits,
+    Row,
+    Store,
+    StoreError,
+    StoreUnavailableError,
+)
 
 T = TypeVar("T")
 
@@ -56,7 +63,7 @@ class OneHostStore(Store):
             async for block in blocks:
                 yield block
 
-    async def insert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+    async def insert(self, table: str, columns: Mapping[str, InsertColumn]) -> None:
         """See Store."""
         await self._call(lambda host: host.insert(table, columns))
 

@@ -14,7 +14,8 @@ from services.model.calendar import to_day
 from services.runtime import tracing
 from services.store import column_types
 from services.store.faults import without_values
-from services.store.interface import Row, Store, StoreError
+from services.store.interface import InsertColumn, Row, Store, StoreError
+from services.store.native_column import NativeColumn
 from services.store.parameters import bind
 
 T = TypeVar("T")
@@ -49,9 +50,7 @@ class StoreSession(ABC):
         """Run one statement without parameters; its rows, as they come."""
 
     @abstractmethod
-    def insert(
-        self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[list[Any]]
-    ) -> None:
+    def insert(self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[Any]) -> None:
         """Insert columns; `types` are their names and types, in the same order."""
 
     @abstractmethod
@@ -113,7 +112,7 @@ class ThreadedStore(Store):
                 await run(blocks.close)
                 await run(session.close)
 
-    async def insert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+    async def insert(self, table: str, columns: Mapping[str, InsertColumn]) -> None:
         """Insert rows given as columns of one length; see Store."""
         rows = {name: len(values) for name, values in columns.items()}
         if len(set(rows.values())) != 1:
@@ -156,7 +155,7 @@ class ThreadedStore(Store):
             return call(session)
 
     def _insert(
-        self, session: StoreSession, table: str, columns: Mapping[str, Sequence[Any]]
+        self, session: StoreSession, table: str, columns: Mapping[str, InsertColumn]
     ) -> None:
         known = self._types.get(table)
         if known is None:
@@ -166,10 +165,7 @@ class ThreadedStore(Store):
             self._types.pop(table, None)
             raise StoreError(f"table {table} has no column {', '.join(sorted(unknown))}")
         types = [(name, known[name]) for name in columns]
-        values = [
-            _days(values, name) if known[name] == "Date" else _usable(values, known[name])
-            for name, values in columns.items()
-        ]
+        values = [_prepared(values, name, known[name]) for name, values in columns.items()]
         try:
             session.insert(table, types, values)
         except StoreError:
@@ -224,6 +220,12 @@ def _without_values(parameters: Mapping[str, Any] | None) -> Iterator[None]:
     except StoreError as error:
         error.args = (without_values(str(error), parameters),)
         raise
+
+
+def _prepared(values: InsertColumn, name: str, of_type: str) -> Any:
+    if isinstance(values, NativeColumn):
+        return values
+    return _days(values, name) if of_type == "Date" else _usable(values, of_type)
 
 
 def _usable(values: Sequence[Any], of_type: str) -> list[Any]:

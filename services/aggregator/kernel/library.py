@@ -1,0 +1,136 @@
+"""The library that build.py compiles, and the signatures of what is called in it."""
+
+import ctypes
+import secrets
+from collections.abc import Sequence
+from ctypes import (
+    POINTER,
+    byref,
+    c_char_p,
+    c_int,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+)
+from ctypes import c_void_p as pointer
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from services.aggregator.kernel.build import LIBRARY, source_digest
+
+REFUSED, NO_MEMORY, OUT_OF_ORDER = -1, -2, -3
+
+_BYTES = POINTER(c_uint8)
+_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "luot_seed": (None, (c_uint64, c_uint64)),
+    "luot_run": (pointer, ()),
+    "luot_end_run": (None, (pointer,)),
+    "luot_add": (c_int32, (pointer, c_int64, c_int64, c_char_p, c_size_t, c_uint32)),
+    "luot_hits": (c_uint32, (pointer,)),
+    "luot_repeated": (c_uint32, (pointer,)),
+    "luot_entries": (c_uint32, (pointer, pointer)),
+    "luot_days": (c_int, (pointer, pointer)),
+    "luot_page_names": (c_uint32, (pointer, pointer)),
+    "luot_text_count": (c_uint32, (pointer,)),
+    "luot_texts_at": (pointer, (pointer, pointer)),
+    "luot_text_numbers": (pointer, (pointer, c_int)),
+    "luot_state": (pointer, ()),
+    "luot_end_state": (None, (pointer,)),
+    "luot_see": (c_int, (pointer, pointer)),
+    "luot_position": (c_int64, (pointer,)),
+    "luot_remembered": (c_uint64, (pointer,)),
+    "luot_online": (c_uint32, (pointer, c_int64, pointer, c_uint32)),
+    "luot_peaks": (c_uint32, (pointer, pointer, c_uint32)),
+    "luot_site_count": (c_uint32, (pointer,)),
+    "luot_site_name": (pointer, (pointer, c_uint32, POINTER(c_uint32))),
+    "luot_pack": (c_int64, (pointer, POINTER(_BYTES))),
+    "luot_unpack": (c_int, (pointer, c_char_p, c_size_t)),
+    "luot_sum": (pointer, (pointer, c_uint32)),
+    "luot_end_sum": (None, (pointer,)),
+    "luot_sums": (c_uint32, (pointer, pointer)),
+    "luot_sum_text_count": (c_uint32, (pointer,)),
+    "luot_sum_texts": (pointer, (pointer, pointer)),
+    "luot_count": (c_uint64, (pointer, c_uint32, c_uint32, c_uint32)),
+    "luot_column": (
+        c_int64,
+        (pointer, c_uint32, c_uint32, c_uint32, c_int, c_int, c_uint64, POINTER(_BYTES)),
+    ),
+    "luot_free": (None, (pointer,)),
+    "luot_source": (c_char_p, ()),
+}
+_AMONG_THREADS = ("luot_column",)
+"""What takes long enough to let other threads of Python run meanwhile."""
+
+
+class KernelError(Exception):
+    """The library cannot be used; the message says why."""
+
+
+class Library:
+    """The functions of a library, by their names without the prefix."""
+
+    def __init__(self, path: Path) -> None:
+        """Load it. Raises KernelError."""
+        try:
+            keeping, releasing = ctypes.PyDLL(str(path)), ctypes.CDLL(str(path))
+        except OSError as error:
+            raise KernelError(str(error)) from error
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(releasing if name in _AMONG_THREADS else keeping, name, None)
+            if function is None:
+                raise KernelError(f"{path} has no {name}")
+            function.restype, function.argtypes = result, arguments
+            setattr(self, name.removeprefix("luot_"), function)
+        source = self.source().decode()
+        if source != source_digest():
+            raise KernelError(f"{path} was compiled from other sources: install Luot again")
+        self.seed(secrets.randbits(64), secrets.randbits(64))
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what type checkers have to believe: a function of the table above."""
+        raise AttributeError(name)
+
+    def taken(self, bytes_at: Any, size: int) -> bytes:
+        """Return bytes that the library has made, and give them back to it. Raises as `checked`."""
+        if checked(size) == 0:
+            return b""
+        taken = ctypes.string_at(bytes_at, size)
+        self.free(bytes_at)
+        return taken
+
+    def written_column(self, *what: Any) -> bytes:
+        """Return a column as ClickHouse takes it; see columns.c. Raises as `checked`."""
+        written = _BYTES()
+        return self.taken(written, self.column(*what, byref(written)))
+
+    def texts(self, count: int, write: Any, of: int) -> list[str]:
+        """Return texts of something, by their numbers."""
+        begins = (c_uint64 * (count + 1))()
+        at = write(of, begins)
+        whole = ctypes.string_at(at, begins[count]) if begins[count] else b""
+        return [whole[begin:end].decode() for begin, end in pairwise(begins)]
+
+
+def checked(result: int) -> int:
+    """Return a result that is none of the negative numbers. Raises MemoryError, ValueError."""
+    if result >= 0:
+        return result
+    if result == NO_MEMORY:
+        raise MemoryError("the fold has no memory")
+    raise ValueError(f"the fold refuses what it was given ({result})")
+
+
+def array_of(pointers: Sequence[int]) -> Any:
+    """Return an array of pointers."""
+    return (pointer * len(pointers))(*pointers)
+
+
+def load(path: Path = LIBRARY) -> Library:
+    """Return the library. Raises KernelError."""
+    if not path.exists():
+        raise KernelError(f"{path} was not compiled")
+    return Library(path)

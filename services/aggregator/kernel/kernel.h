@@ -77,6 +77,7 @@ int64_t texts_number_hashed(texts *of, const uint8_t *at, uint32_t length, uint6
 uint64_t mixed(uint64_t number, uint64_t with);
 int is_utf8(const uint8_t *at, size_t length);
 
+int buffer_room(buffer *to, size_t size);
 int buffer_put(buffer *to, const void *bytes, size_t size);
 int buffer_varint(buffer *to, uint64_t number);
 

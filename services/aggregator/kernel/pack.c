@@ -130,6 +130,7 @@ static int take_state(packed *from, state *into) {
     for (uint32_t site = 1; site < names; site++) {
         uint64_t length;
         if (take_varint(from, &length) || length > (uint64_t)(from->end - from->at)) return REFUSED;
+        if (!is_utf8(from->at, length)) return REFUSED;
         int64_t number = state_site(into, from->at, (uint32_t)length);
         if (number != site) return number < 0 ? NO_MEMORY : REFUSED;
         from->at += length;

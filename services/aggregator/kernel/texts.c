@@ -133,14 +133,19 @@ int is_utf8(const uint8_t *at, size_t length) {
     return 1;
 }
 
+/* See that so many more bytes fit. */
+int buffer_room(buffer *to, size_t size) {
+    if (to->at && to->size + size <= to->room) return 0;
+    size_t room = (to->size + size) * 3 / 2 + 256;
+    uint8_t *at = realloc(to->at, room);
+    if (!at) return NO_MEMORY;
+    to->at = at;
+    to->room = room;
+    return 0;
+}
+
 int buffer_put(buffer *to, const void *bytes, size_t size) {
-    if (to->size + size > to->room) {
-        size_t room = (to->size + size) * 2 + 256;
-        uint8_t *at = realloc(to->at, room);
-        if (!at) return NO_MEMORY;
-        to->at = at;
-        to->room = room;
-    }
+    if (buffer_room(to, size)) return NO_MEMORY;
     if (size) memcpy(to->at + to->size, bytes, size);
     to->size += size;
     return 0;

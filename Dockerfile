@@ -5,6 +5,10 @@ ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
+# They compile the fold in C, and stay behind.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
 # pip stays in a folder of its own, so the environment that ships has none.
 RUN python -m venv /pip && python -m venv --without-pip /opt/luot
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -13,7 +17,7 @@ ARG LOCK=service.lock
 COPY requirements/service.lock requirements/standalone.lock requirements/
 RUN /pip/bin/pip --python /opt/luot/bin/python install --require-hashes \
     --only-binary :all: -r requirements/$LOCK
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY services services
 # What only builds stays behind.
 RUN /pip/bin/pip --python /opt/luot/bin/python install --no-deps --no-build-isolation . \

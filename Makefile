@@ -128,6 +128,9 @@ dashboards: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
+# What the fold in C is compiled from, when Luot is installed.
+FOLD := hatch_build.py $(wildcard services/aggregator/kernel/*.[ch] services/aggregator/kernel/build.py)
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Luot needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version)" >&2; exit 1; }
@@ -137,7 +140,7 @@ $(BIN)/python:
 		{ echo "Python's venv module is missing: run 'sudo apt install python3-venv'" >&2; exit 1; }; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.standalone: requirements/standalone.lock pyproject.toml | $(BIN)/python
+$(VENV)/.standalone: requirements/standalone.lock pyproject.toml $(FOLD) | $(BIN)/python
 	@echo "installing into $(VENV) (once; about a minute)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
@@ -157,4 +160,4 @@ lock:
 	$(LOCK) --group build --extra standalone --extra tracing --group dev -c requirements/standalone.lock -o requirements/dev.lock
 
 clean:
-	rm -rf .venv .venv-* .coverage .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* services/aggregator/kernel/libluotfold.so .coverage .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -18,7 +18,7 @@ KEPT = ROOT / "build" / "stand-ins.tar"
 MIRROR = "http://deb.debian.org/debian"
 PACKAGES = (
     *("ca-certificates", "curl", "openssl", "wget"),
-    *("python3", "python3-venv", "redis-server", "nginx-light"),
+    *("python3", "python3-venv", "gcc", "libc6-dev", "redis-server", "nginx-light"),
     *("clickhouse-server", "clickhouse-client"),
 )
 BASE = "luot-stand-in/base:12"

@@ -11,6 +11,8 @@ import uvloop
 from starlette.applications import Starlette
 
 from services.aggregator.app import Aggregator
+from services.aggregator.folding import choose
+from services.aggregator.kernel.library import KernelError
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.watermarks import Watermarks
 from services.http import health, server
@@ -18,6 +20,7 @@ from services.http.request_metrics import RequestMetrics
 from services.log.open import log_of
 from services.runtime import gc_tuning, malloc_tuning
 from services.runtime.outage import Outage
+from services.settings import SettingsError
 from services.store.interface import Store, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
 from services.store.one_host import OneHostStore
@@ -34,6 +37,7 @@ collector takes a third of an aggregator's time to scan them, and finds nothing.
 
 def run(settings: AggregatorSettings) -> None:
     """Run until SIGTERM or SIGINT; raises the error that ended it otherwise."""
+    _check_fold(settings)
     malloc_tuning.tune()
     gc_tuning.tune(YOUNG_OBJECTS)
     uvloop.run(_run(settings))
@@ -62,6 +66,13 @@ async def _run(settings: AggregatorSettings) -> None:
     stop.set()
     await asyncio.gather(answering, return_exceptions=True)
     await work
+
+
+def _check_fold(settings: AggregatorSettings) -> None:
+    try:
+        choose(settings.fold)
+    except KernelError as error:
+        raise SettingsError(f"LUOT_FOLD is c, which cannot be had: {error}") from error
 
 
 def _stop_soon(stop: asyncio.Event) -> None:

@@ -95,18 +95,19 @@ def leave(redis: Redis) -> None:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("happens", "start"),
+    ("happens", "start", "fold"),
     [
-        pytest.param(leave, "kept", id="kept"),
-        pytest.param(damage, "damaged", id="damaged"),
-        pytest.param(changed(state=b"another"), "damaged", id="state"),
-        pytest.param(lose, "nothing_kept", id="lost"),
-        pytest.param(changed(maker="0.0.1"), "other_version", id="version"),
-        pytest.param(changed(log="another"), "other_log", id="log"),
-        pytest.param(changed(started=1_000_000_000), "store_restarted", id="restarted"),
-        pytest.param(changed(store="another"), "store_restarted", id="store"),
-        pytest.param(changed(position=1), "position", id="trimmed"),
-        pytest.param(changed(position=(1 << 63) - 1), "position", id="ahead"),
+        pytest.param(leave, "kept", "auto", id="kept"),
+        pytest.param(leave, "kept", "python", id="in_python"),
+        pytest.param(damage, "damaged", "auto", id="damaged"),
+        pytest.param(changed(state=b"another"), "damaged", "auto", id="state"),
+        pytest.param(lose, "nothing_kept", "auto", id="lost"),
+        pytest.param(changed(maker="0.0.1"), "other_version", "auto", id="version"),
+        pytest.param(changed(log="another"), "other_log", "auto", id="log"),
+        pytest.param(changed(started=1_000_000_000), "store_restarted", "auto", id="restarted"),
+        pytest.param(changed(store="another"), "store_restarted", "auto", id="store"),
+        pytest.param(changed(position=1), "position", "auto", id="trimmed"),
+        pytest.param(changed(position=(1 << 63) - 1), "position", "auto", id="ahead"),
     ],
 )
 def test_a_killed_aggregator_reads_two_windows_again_only_without_kept_folds(
@@ -115,6 +116,7 @@ def test_a_killed_aggregator_reads_two_windows_again_only_without_kept_folds(
     record_seed: Callable[[], int],
     happens: Callable[[Redis], None],
     start: str,
+    fold: str,
 ) -> None:
     books = Books(record_seed())
     redis = Redis.from_url(redis_server.url)
@@ -125,6 +127,7 @@ def test_a_killed_aggregator_reads_two_windows_again_only_without_kept_folds(
             LUOT_REDIS_URL=redis_server.url,
             LUOT_CLICKHOUSE_URL=server.url,
             LUOT_LEASE_SECONDS="1",
+            LUOT_FOLD=fold,
         ).start()
 
         async def run() -> tuple[int, int]:

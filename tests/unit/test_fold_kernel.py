@@ -1,6 +1,7 @@
 """The fold in C gives what the fold in Python gives: the same rows on any log, cut anyhow."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 from services.aggregator import fold as in_python
 from services.aggregator.flush import ALL_COLUMNS, hit_columns
 from services.aggregator.fold import Folded, PartitionFold
+from services.aggregator.folding import choose
+from services.aggregator.kernel import library
+from services.aggregator.kernel.build import CompilerError, compile_library, source_digest
 from services.aggregator.kernel.entries import (
     ALL_DAYS,
     KernelColumn,
@@ -19,6 +23,7 @@ from services.aggregator.kernel.entries import (
     columns_between,
 )
 from services.aggregator.kernel.fold import KernelFold, KernelFolded, sum_pages
+from services.aggregator.kernel.library import KernelError, Library
 from services.aggregator.repetitions import MOST_IDS
 from services.log import batch
 from services.log.batch import Batch, BatchError, encode
@@ -28,6 +33,7 @@ from services.store.column_types import register
 from services.store.native import NativeFormat
 from services.store.native_column import NativeColumn, UnwritableError
 from tests.kernel import kernel
+from tests.require import program
 from tests.unit.test_fold import DAY, MINUTE, START, Log, a_hit, at, batch_of, chances, logs, run
 
 register()
@@ -199,6 +205,32 @@ def test_an_entry_that_comes_too_late_changes_nothing() -> None:
         with pytest.raises(ValueError, match="was folded before"):
             fold.fold(run((where, batch_of(a_hit(0)))))
     assert fold.pack() == before
+
+
+def test_without_a_compiler_the_fold_is_that_in_python(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CompilerError, match="no compiler"):
+        compile_library(tmp_path / "fold.so")
+    monkeypatch.setattr(library.load, "__defaults__", (tmp_path / "fold.so",))
+    assert choose("auto").name == "python"
+    with pytest.raises(KernelError, match="not compiled"):
+        choose("c")
+
+
+def test_a_library_of_other_sources_is_not_used(tmp_path: Path) -> None:
+    program("cc", "gcc", "clang")
+    compiled = compile_library(tmp_path / "fold.so")
+    assert choose("python").name == "python"
+    assert Library(compiled).source().decode() == source_digest()
+    other = tmp_path / "other.so"
+    other.write_bytes(compiled.read_bytes().replace(source_digest().encode(), b"0" * 32))
+    with pytest.raises(KernelError, match="other sources"):
+        Library(other)
+    other.write_bytes(b"no library")
+    with pytest.raises(KernelError, match="other.so"):
+        Library(other)
 
 
 def damaged(payload: bytes, chance: Random) -> bytes:

@@ -1,5 +1,7 @@
 """The fold in C gives what the fold in Python gives: the same rows on any log, cut anyhow."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -205,6 +207,19 @@ def test_an_entry_that_comes_too_late_changes_nothing() -> None:
         with pytest.raises(ValueError, match="was folded before"):
             fold.fold(run((where, batch_of(a_hit(0)))))
     assert fold.pack() == before
+
+
+def test_a_fold_that_nobody_has_any_more_gives_its_memory_back_at_once() -> None:
+    fold = both()[1]
+    folded = fold.fold(run((at(0), batch_of(a_hit(0)))))
+    assert fold.online.counts(START) == {"mytho": 1}
+    gone = [weakref.ref(fold), weakref.ref(folded), weakref.ref(folded.entries)]
+    gc.disable()
+    try:
+        del fold, folded
+        assert [each() for each in gone] == [None, None, None]
+    finally:
+        gc.enable()
 
 
 def test_without_a_compiler_the_fold_is_that_in_python(

@@ -62,7 +62,6 @@ class KernelOnline:
 
     def __init__(self, fold: "KernelFold") -> None:
         self._fold = fold
-        self._room = _ROOM
 
     def counts(self, now: int) -> dict[str, int]:
         """See OnlineWindow."""
@@ -98,7 +97,6 @@ class KernelFold:
         if not self.at:
             raise MemoryError("the fold has no memory")
         self.partition = partition
-        self.online = KernelOnline(self)
         self._sites = [""]
 
     def __del__(self) -> None:
@@ -110,6 +108,11 @@ class KernelFold:
     def position(self) -> int:
         """The last position that was folded; -1 before the first."""
         return int(self.library.position(self.at))
+
+    @property
+    def online(self) -> KernelOnline:
+        """Who is online. Not kept: it would keep the fold, and its memory, from being freed."""
+        return KernelOnline(self)
 
     def site(self, number: int) -> str:
         """Return the name of a site by its number in the state."""

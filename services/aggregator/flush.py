@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain, compress, groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.aggregator import imported, metrics
 from services.aggregator.fold import Folded, apply, changes
@@ -32,6 +32,16 @@ COLUMNS = (
 )  # fmt: skip
 
 
+class FlushRows(NamedTuple):
+    """The rows that a flush goes on from.
+
+    taken  partitions whose owner before may have written to another host of the store
+    """
+
+    by_partition: dict[int, HotRows]
+    taken: set[int]
+
+
 class Flusher:
     """Writes folded runs. Every step is idempotent: repeating it counts nothing twice."""
 
@@ -53,6 +63,7 @@ class Flusher:
         self._watermarks = watermarks
         self._limit = hot_rows
         self._rows: dict[int, HotRows] = {}
+        self._taken: set[int] = set()
         self._outage = Outage(
             log, "the store is unavailable, hits wait in the log", "the store is available"
         )
@@ -63,6 +74,7 @@ class Flusher:
         """Drop the rows of partitions that another worker owns now."""
         for partition in partitions:
             self._rows.pop(partition, None)
+            self._taken.discard(partition)
 
     async def flush(
         self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[DayPeak]
@@ -76,9 +88,12 @@ class Flusher:
         """
         started = time.monotonic()
         pause = _FIRST_PAUSE
+        # Taken before anything is awaited: a partition that goes to another worker meanwhile, and
+        # comes back, must not find here the rows of before.
+        rows = self._rows_of({folded.partition for folded in (*fresh, *replayed)})
         while True:
             try:
-                changed = await self._flush(fresh, replayed, new_peaks)
+                changed = await self._flush(fresh, replayed, new_peaks, rows)
             except StoreUnavailableError as error:
                 self.unavailable = str(error)
                 metrics.flush_retries.inc()
@@ -93,8 +108,17 @@ class Flusher:
         metrics.hot_rows.set(sum(len(rows) for rows in self._rows.values()))
         return changed
 
+    def _rows_of(self, partitions: set[int]) -> FlushRows:
+        self._taken |= partitions - self._rows.keys()
+        rows = {number: self._rows.setdefault(number, HotRows()) for number in partitions}
+        return FlushRows(rows, self._taken & partitions)
+
     async def _flush(
-        self, fresh: Sequence[Folded], replayed: Sequence[Folded], new_peaks: Sequence[DayPeak]
+        self,
+        fresh: Sequence[Folded],
+        replayed: Sequence[Folded],
+        new_peaks: Sequence[DayPeak],
+        hot_rows: FlushRows,
     ) -> set[str]:
         await self._write_hits(fresh)
         await self._write_lost(replayed)
@@ -105,14 +129,15 @@ class Flusher:
             if runs and folded.first <= runs[-1].last:
                 raise ValueError(f"a run from {folded.first} comes after {runs[-1].last}")
             runs.append(folded)
-        if isinstance(self._store, OneHostStore) and by_partition.keys() - self._rows.keys():
-            # Whoever owned them before may have written to another host.
+        if isinstance(self._store, OneHostStore) and hot_rows.taken:
             await self._store.verify()
+        self._taken -= hot_rows.taken
+        hot_rows.taken.clear()
         changed: dict[int, dict[CounterKey, CounterRow]] = {}
         ends: dict[int, int] = {}
         sites = {peak.site for peak in new_peaks}
         for partition, runs in by_partition.items():
-            hot = self._rows.setdefault(partition, HotRows())
+            hot = hot_rows.by_partition[partition]
             by_row = changes(runs)
             # All of them, not those that differ: an attempt that failed here may have written some.
             sites.update(key[0] for key in by_row)
@@ -126,8 +151,7 @@ class Flusher:
             # Not of changed rows only: those of an attempt that failed here are in the store.
             await self._watermarks.note(ends)
         for partition, rows in changed.items():
-            if partition in self._rows:
-                self._rows[partition].put(rows, self._limit // len(self._rows))
+            hot_rows.by_partition[partition].put(rows, self._limit // max(1, len(self._rows)))
         if new_peaks:
             await peaks.write(self._store, [(p.site, p.day, p.online, p.at) for p in new_peaks])
         return sites

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain, compress, groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.aggregator import imported, metrics
 from services.aggregator.fold import Added, Folded, apply, changes, rows_of_pages
@@ -39,6 +39,16 @@ COLUMNS = (
 ALL_COLUMNS = (*COLUMNS, "visit", "position", "idx")
 
 
+class FlushRows(NamedTuple):
+    """The rows that a flush goes on from.
+
+    taken  partitions whose owner before may have written to another host of the store
+    """
+
+    by_partition: dict[int, HotRows]
+    taken: set[int]
+
+
 class Flusher:
     """Writes folded runs. Every step is idempotent: repeating it counts nothing twice."""
 
@@ -60,6 +70,7 @@ class Flusher:
         self._watermarks = watermarks
         self._limit = hot_rows
         self._rows: dict[int, HotRows] = {}
+        self._taken: set[int] = set()
         self._outage = Outage(
             log, "the store is unavailable, hits wait in the log", "the store is available"
         )
@@ -70,6 +81,7 @@ class Flusher:
         """Drop the rows of partitions that another worker owns now."""
         for partition in partitions:
             self._rows.pop(partition, None)
+            self._taken.discard(partition)
 
     async def flush(
         self,
@@ -86,9 +98,12 @@ class Flusher:
         """
         started = time.monotonic()
         pause = _FIRST_PAUSE
+        # Taken before anything is awaited: a partition that goes to another worker meanwhile, and
+        # comes back, must not find here the rows of before.
+        rows = self._rows_of({folded.partition for folded in (*fresh, *replayed)})
         while True:
             try:
-                changed = await self._flush(fresh, replayed, new_peaks)
+                changed = await self._flush(fresh, replayed, new_peaks, rows)
             except StoreUnavailableError as error:
                 self.unavailable = str(error)
                 metrics.flush_retries.inc()
@@ -103,11 +118,17 @@ class Flusher:
         metrics.hot_rows.set(sum(len(rows) for rows in self._rows.values()))
         return changed
 
+    def _rows_of(self, partitions: set[int]) -> FlushRows:
+        self._taken |= partitions - self._rows.keys()
+        rows = {number: self._rows.setdefault(number, HotRows()) for number in partitions}
+        return FlushRows(rows, self._taken & partitions)
+
     async def _flush(
         self,
         fresh: Sequence[AnyFolded],
         replayed: Sequence[AnyFolded],
         new_peaks: Sequence[DayPeak],
+        hot_rows: FlushRows,
     ) -> set[str]:
         await self._write_hits(fresh)
         await self._write_lost(replayed)
@@ -118,14 +139,15 @@ class Flusher:
             if runs and folded.first <= runs[-1].last:
                 raise ValueError(f"a run from {folded.first} comes after {runs[-1].last}")
             runs.append(folded)
-        if isinstance(self._store, OneHostStore) and by_partition.keys() - self._rows.keys():
-            # Whoever owned them before may have written to another host.
+        if isinstance(self._store, OneHostStore) and hot_rows.taken:
             await self._store.verify()
+        self._taken -= hot_rows.taken
+        hot_rows.taken.clear()
         changed: dict[int, dict[CounterKey, CounterRow]] = {}
         ends: dict[int, int] = {}
         sites = {peak.site for peak in new_peaks}
         for partition, runs in by_partition.items():
-            hot = self._rows.setdefault(partition, HotRows())
+            hot = hot_rows.by_partition[partition]
             by_row = _changes(runs)
             # All of them, not those that differ: an attempt that failed here may have written some.
             sites.update(key[0] for key in by_row)
@@ -139,8 +161,7 @@ class Flusher:
             # Not of changed rows only: those of an attempt that failed here are in the store.
             await self._watermarks.note(ends)
         for partition, rows in changed.items():
-            if partition in self._rows:
-                self._rows[partition].put(rows, self._limit // len(self._rows))
+            hot_rows.by_partition[partition].put(rows, self._limit // max(1, len(self._rows)))
         if new_peaks:
             await peaks.write(self._store, [(p.site, p.day, p.online, p.at) for p in new_peaks])
         return sites

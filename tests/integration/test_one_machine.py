@@ -52,6 +52,15 @@ def view(site: str, path: str, agent: str, address: str) -> PageView:
     return PageView(0.0, f"https://{site}.example{path}", "", agent, address)
 
 
+def refused_for_memory(system: System) -> int:
+    """Return how many commands Redis refused because it was full.
+
+    A hit may go to the spool on a machine that is slow; it must not because of that.
+    """
+    with system.redis.client() as redis:
+        return int(redis.info("errorstats").get("errorstat_OOM", {}).get("count", 0))
+
+
 def send(system: System, site: str, views: Sequence[PageView]) -> Summary:
     summary = asyncio.run(Sender(system.ingest.url, site).send(views))
     assert not summary.failed, summary.failures
@@ -117,7 +126,7 @@ def test_a_flood_of_bots_leaves_the_log_to_others(small: System) -> None:
             small.hit("mytho", "/", **{"X-Forwarded-For": f"192.0.2.{number}"})
         total = 20 * (1 + (part[0] is views[half]))
         small.counter_when("mytho", total=total, metric="views")
-    assert metric(small, "luot_spooled_hits_total") == 0
+    assert not refused_for_memory(small)
     written = metric(small, 'luot_hits_total{outcome="tagged"}')
     assert 1_000 <= written <= 1_000 + 100
     not_written = metric(small, 'luot_over_budget_hits_total{outcome="not_written"}')
@@ -166,7 +175,7 @@ def test_many_machines_fill_the_part_of_one_site_and_leave_the_rest_to_others(
     assert summary.accepted + refused == CROWD
     system.counter_when("victim", total=summary.accepted, metric="views")
     assert metric(system, 'luot_over_budget_hits_total{outcome="no_room"}') == refused
-    assert metric(system, "luot_spooled_hits_total") == 0
+    assert not refused_for_memory(system)
     notes = httpx.get(f"{system.ingest.url}/readyz").json()["notes"]
     assert any("took most of a log that is nearly full" in note for note in notes)
 

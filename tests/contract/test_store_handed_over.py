@@ -1,0 +1,69 @@
+"""A partition that goes to another worker and comes back is gone on from what is in the store."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, cast
+
+from services.aggregator.flush import Flusher
+from services.aggregator.fold import PartitionFold
+from services.log.batch import decode, encode
+from services.model.hit import Hit
+from services.model.partition import partition_of
+from services.store import counters
+from services.store.interface import Store
+
+AT = 1_790_000_000_000
+PARTITION = partition_of("mytho", 8)
+
+
+class SlowStore:
+    """Holds each insert up until it may go on."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.waits = asyncio.Event()
+        self.may_go_on = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def insert(self, table: str, columns: Mapping[str, Any]) -> None:
+        self.waits.set()
+        await self.may_go_on.wait()
+        await self._store.insert(table, columns)
+
+
+class Worker:
+    """Folds and writes the entries of one log, one a position."""
+
+    def __init__(self, store: Store) -> None:
+        self.flusher = Flusher(store, 1000)
+        self.fold = PartitionFold(PARTITION)
+
+    async def write(self, *positions: int) -> None:
+        await self.flusher.flush([self._folded(position) for position in positions], [], [])
+
+    def _folded(self, position: int) -> Any:
+        hit = Hit(site="mytho", path="/", at=AT + position, day=20_717, visitor=1)
+        return self.fold.fold([(position, AT + position, decode(encode([hit])))])
+
+    def lose(self) -> None:
+        self.flusher.forget({PARTITION})
+        self.fold = PartitionFold(PARTITION)
+
+
+async def test_a_flush_that_the_partition_went_away_from_leaves_no_rows_behind(
+    store: Store,
+) -> None:
+    slow = SlowStore(store)
+    one, other = Worker(cast("Store", slow)), Worker(store)
+    flushing = asyncio.create_task(one.write(1, 2))
+    await slow.waits.wait()
+    one.lose()
+    slow.may_go_on.set()
+    await flushing
+    await other.write(3, 4, 5)
+    await one.write(6)
+    key = ("mytho", "total", 0, "/")
+    views, _, position = (await counters.load(store, [key]))[key]
+    assert (views, position) == (6, 6)

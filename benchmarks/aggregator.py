@@ -42,6 +42,8 @@ def measure(*, quick: bool) -> Iterator[Result]:
             with stack() as running:
                 yield from _steady(running, kind, size, HITS // part, views)
         with stack() as running:
+            yield from _in_python(running, kind, HITS // part, views)
+        with stack() as running:
             yield from _behind(running, kind, BACKLOG // part, views)
 
 
@@ -51,18 +53,7 @@ def _steady(
     """Measure a worker that already owns its partitions, and its ceilings with the same log."""
     redis = running.redis()
     url, server = running.store(kind)
-    # It sleeps while the log is written, and must not lose its leases.
-    aggregator = start(running, redis, url, LUOT_LEASE_SECONDS="300")
-    wait_until(lambda: owned(redis) == DEFAULT_PARTITIONS)
-    with _asleep(aggregator.pid):
-        hits = asyncio.run(backlog.append(redis.url, count, size, views))
-        end = asyncio.run(backlog.ends(redis.url))
-        used, of_server = cpu_seconds(aggregator.pid), _cpu(server)
-        started = time.perf_counter()
-    wait_until(partial(is_committed, redis, end))
-    seconds = time.perf_counter() - started
-    cpu, server_cpu = cpu_seconds(aggregator.pid) - used, _cpu(server) - of_server
-    aggregator.stop()
+    hits, seconds, cpu, server_cpu = _folded(running, redis, url, server, size, count, views)
     ceilings = _ceilings(running, redis, kind, server)
     least = max(ceilings.decode.seconds, ceilings.insert.seconds)
     named = f"{kind}, {size} hits an entry"
@@ -80,6 +71,47 @@ def _steady(
         *([("server of ClickHouse", server_cpu)] if server else []),
     ):
         yield exact(f"{named}: processor time, {what}", value * 1e6 / hits, "µs/hit")
+
+
+def _in_python(
+    running: Stack, kind: str, count: int, views: list[portals.View]
+) -> Iterator[Result]:
+    """Measure the fold that runs where there is no compiler."""
+    redis = running.redis()
+    url, server = running.store(kind)
+    hits, seconds, cpu, _ = _folded(
+        running, redis, url, server, ORDINARY, count, views, LUOT_FOLD="python"
+    )
+    named = f"{kind}, {ORDINARY} hits an entry, fold in Python"
+    yield exact(f"{named}: committed", hits / seconds, "hits/s")
+    yield exact(f"{named}: processor time, aggregator", cpu * 1e6 / hits, "µs/hit")
+
+
+def _folded(
+    running: Stack,
+    redis: RedisServer,
+    url: str,
+    server: ClickHouseServer | None,
+    size: int,
+    count: int,
+    views: list[portals.View],
+    **environ: str,
+) -> tuple[int, float, float, float]:
+    """Return hits, seconds until they are committed, processor time of aggregator and server."""
+    # It sleeps while the log is written, and must not lose its leases.
+    environ["LUOT_LEASE_SECONDS"] = "300"
+    aggregator = start(running, redis, url, wait=True, **environ)
+    wait_until(lambda: owned(redis) == DEFAULT_PARTITIONS)
+    with _asleep(aggregator.pid):
+        hits = asyncio.run(backlog.append(redis.url, count, size, views))
+        end = asyncio.run(backlog.ends(redis.url))
+        used, of_server = cpu_seconds(aggregator.pid), _cpu(server)
+        started = time.perf_counter()
+    wait_until(partial(is_committed, redis, end))
+    seconds = time.perf_counter() - started
+    cpu, server_cpu = cpu_seconds(aggregator.pid) - used, _cpu(server) - of_server
+    aggregator.stop()
+    return hits, seconds, cpu, server_cpu
 
 
 def _behind(running: Stack, kind: str, count: int, views: list[portals.View]) -> Iterator[Result]:

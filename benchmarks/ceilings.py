@@ -1,7 +1,8 @@
 """`python -m benchmarks.ceilings REDIS STORE`: what nobody can do without to fold a log.
 
-Decodes the batches of a log, and inserts the rows that come of it, and nothing else. The rows are
-made in between, which is not measured. Prints the seconds of each as JSON.
+Decodes the batches of a log, and inserts the rows that come of it, with the code of the aggregator
+and nothing else. The rows are made in between, which is not measured. Prints the seconds of each as
+JSON.
 """
 
 import asyncio
@@ -9,13 +10,15 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
 
-from services.aggregator.flush import hit_columns
-from services.aggregator.fold import Folded, PartitionFold, apply, changes
+from services.aggregator.flush import ALL_COLUMNS, changes_of, hit_columns, in_c_only
+from services.aggregator.fold import apply
+from services.aggregator.folding import AnyFolded, choose
+from services.aggregator.kernel.entries import ALL_DAYS, columns_between
 from services.log import batch, keys
 from services.log.redis import entry_ids
 from services.model.partition import DEFAULT_PARTITIONS
@@ -54,15 +57,12 @@ class Ceilings(msgspec.Struct):
 
 async def measure(redis_url: str, store_url: str) -> Ceilings:
     """Measure with the whole log of a Redis, into an empty store."""
-    entries = await _entries(redis_url)
+    folding, entries = choose("auto"), await _entries(redis_url)
     decode, insert = Cost(), Cost()
     with decode.timed():
-        batches = [batch.decode(payload) for _, _, payload in entries]
-    folds = {partition: PartitionFold(partition) for partition in range(DEFAULT_PARTITIONS)}
-    folded = [
-        folds[partition].fold([(at, entry_ids.time_ms(at), decoded)])
-        for (partition, at, _), decoded in zip(entries, batches, strict=True)
-    ]
+        reads = [_read(folding.reads(), entry) for entry in entries]
+    folds = {partition: folding.new(partition) for partition in range(DEFAULT_PARTITIONS)}
+    folded = [folds[entry.partition].fold(read) for entry, read in zip(entries, reads, strict=True)]
     store = open_store(store_url)
     try:
         await store.prepare()
@@ -70,33 +70,55 @@ async def measure(redis_url: str, store_url: str) -> Ceilings:
         await _insert(store, folded, insert)
     finally:
         await store.close()
-    return Ceilings(sum(len(one) for one in batches), decode, insert)
+    return Ceilings(sum(map(len, folded)), decode, insert)
 
 
-async def _entries(url: str) -> list[tuple[int, int, bytes]]:
-    found: list[tuple[int, int, bytes]] = []
+class Entry(NamedTuple):
+    """An entry of the log."""
+
+    partition: int
+    position: int
+    hits: int
+    payload: bytes
+
+
+def _read(reads: Any, entry: Entry) -> Any:
+    time_ms = entry_ids.time_ms(entry.position)
+    reads.add(entry.position, time_ms, entry.payload, entry.hits, batch.SCHEMA_VERSION)
+    return reads
+
+
+async def _entries(url: str) -> list[Entry]:
+    found: list[Entry] = []
     async with Redis.from_url(url) as redis:
         for partition in range(DEFAULT_PARTITIONS):
             entries: Any = await redis.xrange(keys.stream(partition))
             found += [
-                (partition, entry_ids.of_entry(entry), fields[b"b"]) for entry, fields in entries
+                Entry(partition, entry_ids.of_entry(entry), int(fields[b"n"]), fields[b"b"])
+                for entry, fields in entries
             ]
-    found.sort(key=lambda entry: entry[1])
+    found.sort(key=lambda entry: entry.position)
     return found
 
 
-async def _insert(store: Store, folded: Sequence[Folded], cost: Cost) -> None:
+async def _insert(store: Store, folded: Sequence[AnyFolded], cost: Cost) -> None:
     rows: dict[CounterKey, CounterRow] = {}
     for flush in _flushes(folded):
-        columns, changed = hit_columns(flush), apply(rows, changes(flush))
+        changed = apply(rows, changes_of(flush))
         rows |= changed
+        in_c = in_c_only(flush)
+        columns = None if in_c else hit_columns([one.in_python for one in flush])
         with cost.timed():
-            await hits.write(store, columns)
+            if columns is None:
+                named = columns_between([one.entries for one in in_c], ALL_COLUMNS, ALL_DAYS)
+                await hits.write_month(store, named)
+            else:
+                await hits.write(store, columns)
             await counters.write(store, changed)
 
 
-def _flushes(folded: Sequence[Folded]) -> Iterator[list[Folded]]:
-    flush: list[Folded] = []
+def _flushes(folded: Sequence[AnyFolded]) -> Iterator[list[AnyFolded]]:
+    flush: list[AnyFolded] = []
     waiting = 0
     for one in folded:
         flush.append(one)

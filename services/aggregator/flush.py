@@ -148,7 +148,7 @@ class Flusher:
         sites = {peak.site for peak in new_peaks}
         for partition, runs in by_partition.items():
             hot = hot_rows.by_partition[partition]
-            by_row = _changes(runs)
+            by_row = changes_of(runs)
             # All of them, not those that differ: an attempt that failed here may have written some.
             sites.update(key[0] for key in by_row)
             if by_row:
@@ -170,7 +170,7 @@ class Flusher:
         """Write raw hits: all of them, or those of the batches at these positions."""
         if not runs:
             return
-        if not lost and (in_c := _in_c(runs)):
+        if not lost and (in_c := in_c_only(runs)):
             await self._write_kernel_hits(in_c)
             return
         columns = hit_columns([run.in_python for run in runs])
@@ -236,13 +236,14 @@ class Flusher:
         return {name: list(compress(values, is_kept)) for name, values in columns.items()}
 
 
-def _in_c(runs: Sequence[AnyFolded]) -> list[KernelFolded]:
+def in_c_only(runs: Sequence[AnyFolded]) -> list[KernelFolded]:
     """Return the runs if the fold in C has made them; one process has one kind."""
     return [run for run in runs if isinstance(run, KernelFolded)]
 
 
-def _changes(runs: Sequence[AnyFolded]) -> dict[CounterKey, Added]:
-    if in_c := _in_c(runs):
+def changes_of(runs: Sequence[AnyFolded]) -> dict[CounterKey, Added]:
+    """Return what runs of one partition, in their order, add to each row they touch."""
+    if in_c := in_c_only(runs):
         return rows_of_pages(sum_pages(in_c), in_c)
     return changes([run.in_python for run in runs])
 

@@ -213,7 +213,7 @@ def test_a_fold_that_nobody_has_any_more_gives_its_memory_back_at_once() -> None
     fold = both()[1]
     folded = fold.fold(run((at(0), batch_of(a_hit(0)))))
     assert fold.online.counts(START) == {"mytho": 1}
-    gone = [weakref.ref(fold), weakref.ref(folded), weakref.ref(folded.entries)]
+    gone: list[weakref.ref[Any]] = [weakref.ref(each) for each in (fold, folded, folded.entries)]
     gc.disable()
     try:
         del fold, folded

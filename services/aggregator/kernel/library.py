@@ -96,9 +96,7 @@ class Library:
 
     def taken(self, bytes_at: Any, size: int) -> bytes:
         """Return bytes that the library has made, and give them back to it. Raises as `checked`."""
-        if checked(size) == 0:
-            return b""
-        taken = ctypes.string_at(bytes_at, size)
+        taken = ctypes.string_at(bytes_at, checked(size))
         self.free(bytes_at)
         return taken
 

@@ -222,6 +222,18 @@ def test_a_fold_that_nobody_has_any_more_gives_its_memory_back_at_once() -> None
         gc.enable()
 
 
+def test_a_library_that_is_loaded_again_leaves_folds_as_they_are(tmp_path: Path) -> None:
+    program("cc", "gcc", "clang")
+    path = compile_library(tmp_path / "fold.so")
+    fold = KernelFold(Library(path), 0)
+    hits = [a_hit(0, visitor=number, view_id=number) for number in range(1, 400)]
+    fold.fold(run((at(0), batch_of(*hits))))
+    Library(path)
+    again = fold.fold(run((at(1), batch_of(*hits))))
+    assert (again.repeated, len(again)) == (len(hits), 0)
+    assert fold.online.counts(START) == {"mytho": len(hits)}
+
+
 def test_without_a_compiler_the_fold_is_that_in_python(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

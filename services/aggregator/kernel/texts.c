@@ -4,8 +4,11 @@
 
 static uint64_t secret[2] = {0x9E3779B97F4A7C15u, 0xD1B54A32D192ED03u};
 
-/* Set the secret; before anything else. */
+/* Set the secret, before anything else. A later one would lose what was hashed before. */
 EXPORT void luot_seed(uint64_t first, uint64_t second) {
+    static int is_set;
+    if (is_set) return;
+    is_set = 1;
     secret[0] = first | 1;
     secret[1] = second | 1;
 }

@@ -109,6 +109,10 @@ class RedisCluster:
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in known or self.nodes[:MASTERS])
         return f"redis+cluster://{user}{hosts}"
 
+    def client(self) -> redis.RedisCluster:
+        """Return a client of the tests, which sends each command where it belongs."""
+        return redis.RedisCluster("127.0.0.1", self.nodes[0].port)
+
     def masters(self) -> list[Node]:
         """Return the nodes that say they are masters."""
         return [node for node in self.nodes if node.role() == "master"]

@@ -25,8 +25,8 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from services.model.cluster_address import ClusterAddress
-from services.runtime.redis_client import Hold, Routed, RoutedRedis
-from services.runtime.redis_slots import Node, Slots
+from services.runtime.redis_routing import Hold, Routed, RoutedRedis
+from services.runtime.redis_slots import Node, Slots, to_any_node
 from services.runtime.redis_wire import Command, exchange
 
 MOVING_SECONDS = 2.0
@@ -64,7 +64,7 @@ class ClusterRedis(RoutedRedis):
         address = ClusterAddress.parse(url)
         self._slots = Slots(address, lambda node: connect(node, **options))
         pool = connect(address.node(*address.hosts[0]), **options).connection_pool
-        pool.connection_class = _to_any_node(pool.connection_class, self._slots.known)
+        pool.connection_class = to_any_node(pool.connection_class, self._slots.known)
         super().__init__(connection_pool=pool)
         self.auto_close_connection_pool = True
 
@@ -340,21 +340,3 @@ def _held(
     return hold.replicas, [
         _Sent(None, ("EVAL", hold.touch, 1, key), slot) for key, slot in keys.items()
     ]
-
-
-def _to_any_node(kind: type[Any], nodes: Callable[[], Iterable[Node]]) -> type[Any]:
-    """Return a class of connections that lead to whichever node can be reached."""
-
-    class AnyNodeConnection(kind):  # type: ignore[misc]
-        async def _connect(self) -> None:
-            failure: OSError | None = None
-            for self.host, self.port in nodes():
-                try:
-                    await super()._connect()
-                except OSError as error:
-                    failure = error
-                else:
-                    return
-            raise failure or OSError("the URL of the cluster names no node")
-
-    return AnyNodeConnection

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from redis.asyncio import Redis
@@ -140,6 +140,24 @@ class Slots:
         for node, client in self._clients.items():
             if node not in masters:
                 await client.connection_pool.disconnect(inuse_connections=False)
+
+
+def to_any_node(kind: type[Any], nodes: Callable[[], Iterable[Node]]) -> type[Any]:
+    """Return a class of connections that lead to whichever node can be reached."""
+
+    class AnyNodeConnection(kind):  # type: ignore[misc]
+        async def _connect(self) -> None:
+            failure: OSError | None = None
+            for self.host, self.port in nodes():
+                try:
+                    await super()._connect()
+                except OSError as error:
+                    failure = error
+                else:
+                    return
+            raise failure or OSError("the URL of the cluster names no node")
+
+    return AnyNodeConnection
 
 
 def _text(host: bytes | str | None) -> str:

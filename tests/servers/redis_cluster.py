@@ -10,7 +10,7 @@ import redis
 from redis.crc import key_slot
 
 from tests.patience import rounds
-from tests.servers.redis import free_port
+from tests.servers.redis import RedisServer, free_port
 from tests.servers.replicas import ReplicaServer
 
 SLOTS = 16384
@@ -42,6 +42,28 @@ class Node(ReplicaServer):
         with self.client() as client:
             answer: Any = client.execute_command("CLUSTER", *command)
         return answer.decode() if isinstance(answer, bytes) else answer
+
+    def wait_until_even(self, master: RedisServer) -> None:
+        """Return when it has received all that its master has."""
+        with self.client() as client, master.client() as of_master:
+            for _ in rounds(0.05):
+                sent = dict(of_master.info("replication"))["master_repl_offset"]
+                if dict(client.info("replication")).get("slave_repl_offset", -1) >= sent:
+                    return
+                time.sleep(0.05)
+        raise AssertionError("it does not catch up")
+
+    def cut(self) -> None:
+        """Lose the way to the master, as a replica: what it has is all that it will get."""
+        with self.client() as client:
+            client.config_set("masteruser", "nobody")
+            client.config_set("masterauth", "wrong")
+            client.execute_command("CLIENT", "KILL", "TYPE", "master")
+            for _ in rounds(0.05):
+                if dict(client.info("replication"))["master_link_status"] == "down":
+                    return
+                time.sleep(0.05)
+        raise AssertionError("it still has its master")
 
     def role(self) -> str:
         """Return `master` or `slave`; nothing where it does not answer."""
@@ -156,6 +178,15 @@ class RedisCluster:
         """Move the slot of a key, with all that is in it, as `redis-cli --cluster` does."""
         for _ in self.moving(key, to):
             pass
+
+    def replica(self, master: Node) -> Node:
+        """Return the replica of a master."""
+        for line in master.said("NODES").splitlines():
+            _, address, flags, of, *_ = line.split()
+            if "slave" in flags and of == master.id:
+                port = int(address.partition("@")[0].rpartition(":")[2])
+                return next(node for node in self.nodes if node.port == port)
+        raise AssertionError("it has no replica")
 
     def moving(self, key: str, to: Node) -> Iterator[str]:
         """Move the slot of a key; a step with every `next`, and what was done."""

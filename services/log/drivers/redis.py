@@ -26,7 +26,8 @@ from services.log.redis.replicas import Replicas
 from services.log.redis.replication import replication
 from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
-from services.runtime.redis_client import RoutedRedis, connect, reason_of, servers
+from services.runtime.redis_client import connect, reason_of, servers
+from services.runtime.redis_routing import RoutedRedis
 
 CONNECT_SECONDS = 1.0
 _PLUS_CLUSTER = "write redis+cluster:// in place of redis:// (rediss+cluster:// for TLS)"

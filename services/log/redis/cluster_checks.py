@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from services.log import keys
 from services.log.server_check import ServerCheck
-from services.runtime.redis_client import RoutedRedis, reason_of
+from services.runtime.redis_client import reason_of
+from services.runtime.redis_routing import RoutedRedis
 
 SLOTS = 16384
 PARTITIONS = 64
@@ -20,12 +20,16 @@ PARTITIONS = 64
 def merged(told: Mapping[str, Sequence[ServerCheck]]) -> list[ServerCheck]:
     """Return one check of each kind: of the first master that fails it, else of the first."""
     found: dict[str, ServerCheck] = {}
-    for master, checks in told.items():
-        for check in checks:
-            before = found.get(check.name)
-            if before is None or (check.ok is False and before.ok is not False):
-                shown = msgspec.structs.replace(check, value=f"{check.value} (master {master})")
-                found[check.name] = shown
+    for check in (check for checks in told.values() for check in checks):
+        before = found.get(check.name)
+        if before is None or (check.ok is False and before.ok is not False):
+            found[check.name] = check
+    wrong = [name for name, checks in told.items() if any(one.ok is False for one in checks)]
+    if wrong:
+        shown = ", ".join(wrong)
+        found["masters"] = ServerCheck(
+            "masters", False, f"what is wrong is on {shown}", "look at these masters"
+        )
     return list(found.values())
 
 
@@ -64,16 +68,12 @@ async def _coverage(masters: Mapping[str, Redis]) -> ServerCheck:
 
 async def _spread(redis: RoutedRedis, partitions: int) -> ServerCheck:
     owners = Counter([await redis.master_of(keys.stream(number)) for number in range(partitions)])
-    shares = ", ".join(f"{number} on {name}" for name, number in sorted(owners.items()))
     least = min((owners[name] for name in await redis.masters()), default=0)
-    most = max(owners.values())
+    shares = ", ".join(f"{number}: {name}" for name, number in sorted(owners.items()))
+    if max(owners.values()) <= 2 * least:
+        return ServerCheck("spread", True, f"partitions by master: {shares}")
     return ServerCheck(
         "spread",
-        True if most <= 2 * least else None,
-        f"partitions: {shares}"
-        + (
-            ""
-            if most <= 2 * least
-            else f"; a new log of LUOT_PARTITIONS={PARTITIONS} spreads more evenly"
-        ),
+        None,
+        f"partitions by master: {shares}; a new log of LUOT_PARTITIONS={PARTITIONS} spreads evenly",
     )

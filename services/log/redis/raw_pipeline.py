@@ -11,7 +11,7 @@ import hiredis
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from services.runtime.redis_client import RoutedRedis
+from services.runtime.redis_routing import RoutedRedis
 from services.runtime.redis_wire import exchange
 
 Command = tuple[str | int | bytes, ...]

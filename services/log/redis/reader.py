@@ -12,7 +12,8 @@ from services.log.interface import READ_BYTES, LogReader, Record
 from services.log.redis import entry_ids, raw_pipeline
 from services.log.redis.errors import translated
 from services.log.redis.replicas import Replicas
-from services.runtime.redis_client import RoutedRedis, servers
+from services.runtime.redis_client import servers
+from services.runtime.redis_routing import RoutedRedis
 
 _PAYLOAD = b"b"
 # One entry after the other: XREAD limits their number, and some are a thousand times as large as

@@ -1,5 +1,6 @@
 """A whole Luot on a Redis Cluster: slots move, masters die and freeze, and numbers are exact."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,17 +15,21 @@ from tests.patience import rounds
 from tests.require import program
 from tests.servers.metrics import Scrape
 from tests.servers.redis import RedisServer
-from tests.servers.redis_cluster import FAILING_MS, RedisCluster
+from tests.servers.redis_cluster import FAILING_MS, MASTERS, RedisCluster
 from tests.servers.system import System
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "redis-cluster.md"
 REPLICAS = DOCUMENT.with_name("redis-replicas.md")
 STREAMS = [log_keys.stream(number) for number in range(DEFAULT_PARTITIONS)]
-STREAM = log_keys.stream(partition_of("mytho", DEFAULT_PARTITIONS))
+SITES = ("mytho", "chogao", "caibe", "cailay")
 STATE = [
     *(keys.SITES, keys.NUMBERS, keys.ONLINE, keys.pages("mytho")),
     log_keys.commits("luot"),
 ]
+
+
+def stream_of(site: str) -> str:
+    return log_keys.stream(partition_of(site, DEFAULT_PARTITIONS))
 
 
 class ClusterSystem(System):
@@ -72,89 +77,104 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterSystem]:
     system = ClusterSystem(tmp_path_factory.mktemp("system"), LUOT_REDIS_REPLICAS="1")
     try:
         system.start()
-        system.add_site("mytho")
+        for site in SITES:
+            system.add_site(site)
         yield system
     finally:
         system.stop()
 
 
 @pytest.fixture(scope="module")
-def accepted() -> list[str]:
-    """All views that were accepted so far."""
-    return []
+def accepted() -> Counter[str]:
+    """How many views of each site were accepted so far."""
+    return Counter()
 
 
-def wait_until_logged(system: System, load: Load) -> None:
-    """Return when hits go straight into the log again, past the spool."""
-    for _ in rounds(1.0):
-        before = spooled(system)
-        load.wait_for(50)
-        if spooled(system) == before:
-            return
-    raise AssertionError(system.ingest.log.read_text()[-3000:])
+class Loads:
+    """Views of sites whose partitions are on different masters, so a group goes to all of them."""
+
+    def __init__(self, system: System, name: str) -> None:
+        self._system = system
+        self._loads = [Load(system.ingest.url, name, clients=1, site=site) for site in SITES]
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many more views of each site were accepted."""
+        for load in self._loads:
+            load.wait_for(count)
+
+    def wait_until_logged(self) -> None:
+        """Return when hits go straight into the log again, past the spool."""
+        for _ in rounds(1.0):
+            before = spooled(self._system)
+            self.wait_for(20)
+            if spooled(self._system) == before:
+                return
+        raise AssertionError(self._system.ingest.log.read_text()[-3000:])
+
+    def end(self, accepted: Counter[str]) -> None:
+        """See that each view counts once."""
+        for load in self._loads:
+            load.stop()
+            assert not load.refused
+            assert not load.unknown
+            accepted[load.site] += len(load.accepted)
+        for site, views in accepted.items():
+            self._system.counter_when(site, views, metric="views")
 
 
 def spooled(system: System) -> float:
     return Scrape(httpx.get(f"{system.ingest.url}/metrics").text).value("luot_spooled_hits_total")
 
 
-def ended(system: System, load: Load, accepted: list[str]) -> None:
-    """End a load, and see that each of its views counts once."""
-    load.stop()
-    assert not load.refused
-    assert not load.unknown
-    accepted += load.accepted
-    system.counter_when("mytho", len(accepted), metric="views")
-
-
 @pytest.mark.timeout(600)
-def test_views_count_once_while_slots_move(system: ClusterSystem, accepted: list[str]) -> None:
-    load = Load(system.ingest.url, "a", clients=2)
-    load.wait_for(100)
+def test_views_count_once_while_slots_move(system: ClusterSystem, accepted: Counter[str]) -> None:
+    loads = Loads(system, "a")
+    loads.wait_for(50)
+    assert len({system.cluster.owner(stream_of(site)).port for site in SITES}) == MASTERS
     for key in (*STREAMS, *STATE):
         owner = system.cluster.owner(key)
         others = [node for node in system.cluster.masters() if node is not owner]
         for _ in system.cluster.moving(key, others[0]):
-            load.wait_for(5)
-    wait_until_logged(system, load)
-    ended(system, load, accepted)
+            loads.wait_for(2)
+    loads.wait_until_logged()
+    loads.end(accepted)
 
 
 @pytest.mark.timeout(600)
 def test_views_count_once_though_a_master_dies_and_another_freezes(
-    system: ClusterSystem, accepted: list[str]
+    system: ClusterSystem, accepted: Counter[str]
 ) -> None:
-    load = Load(system.ingest.url, "b", clients=2)
-    load.wait_for(100)
-    dead = system.cluster.owner(STREAM)
+    loads = Loads(system, "b")
+    loads.wait_for(50)
+    dead = system.cluster.owner(stream_of("mytho"))
+    before = spooled(system)
     dead.kill()
-    load.wait_for(100)
-    system.cluster.master_after(dead, STREAM)
+    loads.wait_for(50)
+    system.cluster.master_after(dead, stream_of("mytho"))
     # The new master has no replica before this one is back.
     dead.start()
-    wait_until_logged(system, load)
+    loads.wait_until_logged()
+    assert spooled(system) > before, "no append met the dead master"
     frozen = system.cluster.owner(keys.SITES)
     frozen.freeze()
-    load.wait_for(100)
+    loads.wait_for(50)
     system.cluster.master_after(frozen, keys.SITES)
-    load.wait_for(100)
+    loads.wait_for(50)
     # It still takes itself for a master, until others say otherwise.
     frozen.thaw()
-    wait_until_logged(system, load)
-    ended(system, load, accepted)
+    loads.wait_until_logged()
+    loads.end(accepted)
 
 
 @pytest.mark.timeout(600)
 def test_views_count_once_though_services_are_killed(
-    system: ClusterSystem, accepted: list[str]
+    system: ClusterSystem, accepted: Counter[str]
 ) -> None:
-    load = Load(system.ingest.url, "c", clients=2)
-    load.wait_for(100)
-    system.aggregator.kill()
-    system.aggregator.start(wait=False)
-    system.api.kill()
-    system.api.start()
-    system.aggregator.wait_until_ready()
-    ended(system, load, accepted)
-    for service in (system.ingest, system.aggregator, system.api):
+    loads = Loads(system, "c")
+    loads.wait_for(50)
+    for service in (system.aggregator, system.api):
+        service.kill()
+        service.start(wait=False)
+    for service in (system.aggregator, system.api):
         service.wait_until_ready()
+    loads.end(accepted)

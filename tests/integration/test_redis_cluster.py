@@ -1,5 +1,8 @@
 """A whole Luot on a Redis Cluster: slots move, masters die and freeze, and numbers are exact."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +14,12 @@ from services.log import keys as log_keys
 from services.model.partition import DEFAULT_PARTITIONS, partition_of
 from services.state import keys
 from tests.integration.ingest.test_spool_process import Load
-from tests.patience import rounds
+from tests.patience import PATIENCE_SECONDS, rounds
 from tests.require import program
 from tests.servers.metrics import Scrape
 from tests.servers.redis import RedisServer
 from tests.servers.redis_cluster import FAILING_MS, MASTERS, RedisCluster
-from tests.servers.system import System
+from tests.servers.system import TOKEN, System
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "redis-cluster.md"
 REPLICAS = DOCUMENT.with_name("redis-replicas.md")
@@ -178,3 +181,22 @@ def test_views_count_once_though_services_are_killed(
     for service in (system.aggregator, system.api):
         service.wait_until_ready()
     loads.end(accepted)
+
+
+def test_doctor_looks_at_every_master(system: ClusterSystem) -> None:
+    own = {"LUOT_REDIS_URL": system.redis_url("luot"), "LUOT_REDIS_REPLICAS": "1"}
+    through_api = {"LUOT_URL": system.api.url, "LUOT_TOKEN": TOKEN}
+    for settings in (own | system.store_of("luot"), through_api):
+        said = subprocess.run(
+            [sys.executable, "-m", "services.cli.main", "doctor"],
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        ).stdout
+        assert "cluster: 3 masters serve all slots" in said
+        assert "spread: partitions by master: " in said
+        assert "replicas: 1 at work, 1 must hold a hit" in said
+        assert "aggregator: 1 at work, 8 of 8 partitions owned" in said
+        assert "could not be checked: " not in said

@@ -27,7 +27,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from services.model.cluster_address import ClusterAddress
 from services.runtime.redis_routing import Hold, Routed, RoutedRedis
 from services.runtime.redis_slots import Node, Slots, to_any_node
-from services.runtime.redis_wire import Command, exchange
+from services.runtime.redis_wire import Command, exchange, packed
 
 MOVING_SECONDS = 2.0
 """How long a call waits for keys that are just moved to another node."""
@@ -164,8 +164,7 @@ class ClusterRedis(RoutedRedis):
         try:
             connection = await pool.get_connection()  # type: ignore[no-untyped-call]
             try:
-                packed = [b"".join(connection.pack_command(*command)) for command in wire]
-                replies = await exchange(connection, packed)
+                replies = await exchange(connection, list(map(packed, wire)))
             finally:
                 await pool.release(connection)
         except BaseException:

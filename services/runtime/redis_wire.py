@@ -1,12 +1,22 @@
 """Commands to one Redis in one round trip, past the layers of its client."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
+import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 Command = tuple[Any, ...]
+
+# Its stub knows tuples of one length only.
+_pack: Callable[[Command], bytes] = cast("Any", hiredis.pack_command)
+
+
+def packed(command: Command) -> bytes:
+    """Return a command as it is sent; the client names some by two words."""
+    name = command[0]
+    return _pack((*name.split(), *command[1:]) if " " in name else command)
 
 
 async def exchange(connection: AbstractConnection, packed: Sequence[bytes]) -> list[Any]:

@@ -4,15 +4,14 @@ The pipeline of redis-py makes an object and passes several layers for each comm
 command some thousand times a second, that was most of the cost of an append.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any
 
-import hiredis
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from services.runtime.redis_routing import RoutedRedis
-from services.runtime.redis_wire import exchange
+from services.runtime.redis_wire import exchange, packed
 
 Command = tuple[str | int | bytes, ...]
 
@@ -27,20 +26,18 @@ async def send(redis: Redis, commands: Iterable[Command]) -> list[Any]:
     """
     if isinstance(redis, RoutedRedis):
         return checked((await redis.route(list(commands))).replies)
-    # Its stub knows tuples of one length only.
-    pack: Callable[[Command], bytes] = cast("Any", hiredis.pack_command)
-    packed = [pack(command) for command in commands]
-    if not packed:
+    wire = list(map(packed, commands))
+    if not wire:
         # An empty write would stay in asyncio's buffer, and the connection would never close.
         return []
     if redis.single_connection_client:
         await redis.initialize()
         assert redis.connection is not None, "initialize makes it"  # noqa: S101
-        return checked(await exchange(redis.connection, packed))
+        return checked(await exchange(redis.connection, wire))
     pool = redis.connection_pool
     connection = await pool.get_connection()  # type: ignore[no-untyped-call]
     try:
-        return checked(await exchange(connection, packed))
+        return checked(await exchange(connection, wire))
     finally:
         await pool.release(connection)
 

@@ -33,7 +33,6 @@ MOVING_SECONDS = 2.0
 """How long a call waits for keys that are just moved to another node."""
 _PAUSE_SECONDS = 0.02
 _ROUNDS_AT_ONCE = 3
-_IN_MOTION = ResponseError("its keys are being moved from one node of the cluster to another")
 _ANYWHERE = frozenset({"PING", "PUBLISH", "CLUSTER INFO"})
 _EVERYWHERE = frozenset({"SCRIPT LOAD", "SCRIPT EXISTS"})
 _OF_A_SERVER = frozenset({"INFO", "TIME", "CONFIG GET", "SCAN", "DBSIZE", "FLUSHALL", "SHUTDOWN"})
@@ -72,6 +71,8 @@ class ClusterRedis(RoutedRedis):
         """See RoutedRedis."""
         replies: list[Any] = [None] * len(commands)
         holding = 0 if hold is None else hold.replicas
+        if not commands:
+            return Routed(replies, holding)
         slots = [_slot(command) for command in commands]
         pending = [
             _Sent(place, command, slot)
@@ -95,7 +96,7 @@ class ClusterRedis(RoutedRedis):
                     if sent.place is None:
                         holding = 0 if isinstance(answer, ResponseError) else holding
                     else:
-                        replies[sent.place] = _IN_MOTION if again is not None else answer
+                        replies[sent.place] = _in_motion() if again is not None else answer
                     if not isinstance(answer, ResponseError):
                         done.append(sent)
                 if hold is not None and done:
@@ -201,7 +202,7 @@ class ClusterRedis(RoutedRedis):
             if not isinstance(error, AskError | TryAgainError):
                 raise error
             if asyncio.get_running_loop().time() > until:
-                raise _IN_MOTION
+                raise _in_motion()
             if isinstance(error, MovedError):
                 self._slots.moved(slot, (error.host or node[0], error.port))
             else:
@@ -307,6 +308,10 @@ class _ClusterPipeline(Pipeline):
             else:
                 parsed.append(await self._cluster.parsed(str(args[0]), answer, options))
         return parsed
+
+
+def _in_motion() -> ResponseError:
+    return ResponseError("its keys are being moved from one node of the cluster to another")
 
 
 def _key(command: Command) -> Any:

@@ -1,6 +1,7 @@
 """The log on a Redis Cluster, where masters die and slots move: in it once, or not accepted."""
 
 import asyncio
+import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -19,7 +20,9 @@ from services.model.partition import partition_of
 from services.state.errors import StateError
 from services.state.salts import SharedSalts
 from services.state.state import State
+from tests.integration.test_mailer import CERTIFICATE
 from tests.patience import rounds
+from tests.require import program
 from tests.servers.redis import RedisServer
 from tests.servers.redis_cluster import FAILING_MS, RedisCluster
 
@@ -304,3 +307,32 @@ async def test_doctor_tells_of_slots_that_nobody_serves(tmp_path: Path) -> None:
             assert "slots have no master at work" in found["cluster"].value
             assert "cluster-require-full-coverage" in found["cluster"].advice
             assert not found["master"].ok
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of this machine, beside its key."""
+    # The Valkey that stands in for Redis elsewhere has no TLS.
+    program("redis-server")
+    named = CERTIFICATE.replace("DNS:localhost", "IP:127.0.0.1")
+    command = [program("openssl"), *named.split()]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    return tmp_path / "cert.pem"
+
+
+@pytest.mark.timeout(300)
+async def test_every_node_is_reached_by_tls(tmp_path: Path, certificate: Path) -> None:
+    with RedisCluster(tmp_path / "cluster", tls=certificate.parent) as cluster:
+        hosts = f"127.0.0.1:{cluster.nodes[0].tls_port}"
+        url = f"rediss+cluster://{hosts}?ssl_ca_certs={certificate}"
+        entries = Entries()
+        async with opened(url) as (log, producer):
+            await producer.append(entries.next(*SITES))
+            await assert_once_and_in_order(log, entries)
+        state = State.open(url)
+        salts = {await SharedSalts(state).agree(site, 1, b"salt") for site in SITES}
+        assert salts == {b"salt"}
+        await state.close()
+        async with opened(url.partition("?")[0]) as (log, _):
+            with pytest.raises(LogError, match="certificate"):
+                await log.reader.ends()

@@ -23,8 +23,19 @@ FAILING_MS = 2_000
 class Node(ReplicaServer):
     """A server of a cluster."""
 
-    def __init__(self, directory: Path, timeout_ms: int, *options: str) -> None:
+    def __init__(
+        self, directory: Path, timeout_ms: int, *options: str, tls: Path | None = None
+    ) -> None:
+        """Prepare; `tls` is a folder with `cert.pem` and `key.pem`, for a port with TLS as well."""
         super().__init__(directory, None, *options)
+        self.tls_port = free_port()
+        self.meets_at = self.port if tls is None else self.tls_port
+        if tls is not None:
+            self.options = (
+                *(*self.options, "--tls-port", str(self.tls_port), "--tls-auth-clients", "no"),
+                *("--tls-cert-file", str(tls / "cert.pem"), "--tls-key-file", str(tls / "key.pem")),
+                *("--tls-ca-cert-file", str(tls / "cert.pem"), "--tls-cluster", "yes"),
+            )
         self.bus = free_port()
         self.options = (
             *self.options,
@@ -81,17 +92,20 @@ class RedisCluster:
         *options: str,
         replicas: bool = False,
         timeout_ms: int = STABLE_MS,
+        tls: Path | None = None,
     ) -> None:
-        """Prepare; `options` are those of each server."""
+        """Prepare; `options` are those of each server, and `tls` has their certificate."""
         number = 2 * MASTERS if replicas else MASTERS
-        self.nodes = [Node(directory / f"node-{n}", timeout_ms, *options) for n in range(number)]
+        self.nodes = [
+            Node(directory / f"node-{n}", timeout_ms, *options, tls=tls) for n in range(number)
+        ]
 
     def start(self) -> Self:
         for node in self.nodes:
             node.start()
         first, *others = self.nodes
         for node in others:
-            node.said("MEET", "127.0.0.1", str(first.port), str(first.bus))
+            node.said("MEET", "127.0.0.1", str(first.meets_at), str(first.bus))
         for number, node in enumerate(self.nodes[:MASTERS]):
             low, high = number * SLOTS // MASTERS, (number + 1) * SLOTS // MASTERS - 1
             node.said("ADDSLOTSRANGE", str(low), str(high))

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Self, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from services.model.cluster_address import ClusterAddress, is_cluster_url
 from services.model.partition import DEFAULT_PARTITIONS, MAX_PARTITIONS
 from services.model.sentinel_address import SentinelAddress, is_sentinel_url
 from services.runtime.reasons import reason
@@ -133,7 +134,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         # It may hold a password.
         Meta(
-            pattern=r"^(redis|rediss|unix|rediss?\+sentinel)://",
+            pattern=r"^(redis|rediss|unix|rediss?\+(sentinel|cluster))://",
             description="state that processes share, and the log where LUOT_LOG_URL is not set",
             extra={"hidden": True},
         ),
@@ -141,7 +142,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_url: Annotated[
         str,
         Meta(
-            pattern=r"^($|(redis|rediss|unix|rediss?\+sentinel|kafka|kafkas)://)",
+            pattern=r"^($|(redis|rediss|unix|rediss?\+(sentinel|cluster)|kafka|kafkas)://)",
             description="the log, where it is not in Redis: kafka://host:9092,host:9092/topic",
             extra={"hidden": True},
         ),
@@ -198,11 +199,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 shown = "(secret)" if _is_hidden(kind) else repr(values[name])
                 wrong.append(f"{PREFIX}{name.upper()}={shown}: {_expected(error)}")
         for name in ("redis_url", "log_url"):
-            if is_sentinel_url(read.get(name, "")):
-                try:
-                    SentinelAddress.parse(read[name])
-                except ValueError as error:
-                    wrong.append(f"{PREFIX}{name.upper()}: {error}")
+            address = str(read.get(name, ""))
+            try:
+                if is_sentinel_url(address):
+                    SentinelAddress.parse(address)
+                elif is_cluster_url(address):
+                    ClusterAddress.parse(address)
+            except ValueError as error:
+                wrong.append(f"{PREFIX}{name.upper()}: {error}")
         if wrong:
             raise SettingsError("\n".join(wrong))
         return cls(**read)

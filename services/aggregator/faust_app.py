@@ -6,10 +6,11 @@ from typing import Any
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.transport import faust_settings
 from services.aggregator.visits import FORGET_MS
+from services.model.cluster_address import is_cluster_url
 from services.model.sentinel_address import is_sentinel_url
 
 NOWHERE = "kafka://"
-"""What Faust is told of a log in Kafka or behind Sentinels: several hosts are no URL to it."""
+"""What Faust is told of a log at several hosts, which are no URL to it."""
 RUN_BYTES = 32 * 1024
 """Some 700 hits: a few milliseconds of folding."""
 
@@ -17,10 +18,10 @@ RUN_BYTES = 32 * 1024
 def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust_settings.App:
     """Return the app, without agents; `folder` is for the files that Faust writes."""
     in_kafka = broker.startswith(("kafka:", "kafkas:"))
-    behind_sentinels = is_sentinel_url(broker)
+    at_several = is_sentinel_url(broker) or is_cluster_url(broker)
     app = faust_settings.App(
         settings.group,
-        broker=NOWHERE if in_kafka or behind_sentinels else broker,
+        broker=NOWHERE if in_kafka or at_several else broker,
         datadir=folder,
         topic_disable_leader=True,
         topic_allow_declare=False,
@@ -31,7 +32,7 @@ def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust
         # `Pending` bounds what waits folded.
         stream_buffer_maxsize=16,
     )
-    app.sentinel_url = broker if behind_sentinels else ""
+    app.redis_url = broker if at_several else ""
     app.redis_replicas = settings.redis_replicas
     app.kafka_url = broker if in_kafka else ""
     app.partitions = settings.partitions

@@ -1,21 +1,29 @@
 """Clients of Redis that raise a Redis error whenever a connection is lost."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import MovedError, ReadOnlyError, RedisError, ResponseError
 
+from services.model.cluster_address import is_cluster_url
 from services.model.sentinel_address import is_sentinel_url
+from services.runtime.redis_routing import RoutedRedis
 
 _OF_A_REPLICA = "WAIT cannot be used with replica instances"
+_OF_A_CLUSTER = (
+    "this server is one of a Redis Cluster, and has only some of the keys; write redis+cluster://"
+    " (or rediss+cluster://) in the URL"
+)
 
 
 def connect(url: str, **options: Any) -> Redis:
     """Return a client, not yet connected; `options` are those of Redis.from_url.
 
     A new connection leads to whatever the host of the URL is then, or to the master that the
-    Sentinels of the URL name. Raises ValueError for a URL that cannot be used.
+    Sentinels of the URL name; a client of a cluster is a RoutedRedis. Raises ValueError for a URL
+    that cannot be used.
     """
     if is_sentinel_url(url):
         # Most Redis have none: their code is loaded where it is wanted.
@@ -24,6 +32,12 @@ def connect(url: str, **options: Any) -> Redis:
         alone = options.pop("single_connection_client", False)
         client = Redis(connection_pool=master_pool(url, **options), single_connection_client=alone)
         client.auto_close_connection_pool = True
+    elif is_cluster_url(url):
+        from services.runtime.redis_cluster import ClusterRedis
+
+        # It holds one connection to each master by itself.
+        options.pop("single_connection_client", None)
+        return ClusterRedis(url, connect, options)
     else:
         client = Redis.from_url(url, **options)
     pool = client.connection_pool
@@ -31,11 +45,26 @@ def connect(url: str, **options: Any) -> Redis:
     return client
 
 
+async def servers(redis: Redis) -> Mapping[str, Redis]:
+    """Return a client of each server that takes writes, by what it is called. Raises RedisError."""
+    return await redis.masters() if isinstance(redis, RoutedRedis) else {"": redis}
+
+
+async def disconnect(redis: Redis) -> None:
+    """Close every connection of a client; later calls make new ones."""
+    if isinstance(redis, RoutedRedis):
+        await redis.disconnect()
+    else:
+        await redis.connection_pool.disconnect()
+
+
 def reason_of(error: Exception) -> str:
     """Return the text of an error without the arguments of its command.
 
     Errors of a pipeline quote them, and so does the server's answer to an unknown command.
     """
+    if isinstance(error, MovedError):
+        return _OF_A_CLUSTER
     text = str(error).rpartition("of pipeline caused error: ")[2]
     return text.partition(", with args beginning with")[0] or type(error).__name__
 

@@ -4,6 +4,8 @@ from hashlib import blake2b
 
 SITES = "sites"
 """Hash of slug → the site as JSON; the API is its only writer."""
+SITES_BESIDE = "{sites}:beside"
+"""On a cluster, beside SITES since there were any: where it is gone, they may be gone with it."""
 SITE_READERS = "sites:readers"
 """Set of the ids of the ingest processes that have read the sites."""
 ONLINE = "online"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 from redis.asyncio.client import Pipeline
 
 from services.model.site import Metric
+from services.runtime.redis_routing import RoutedRedis
 from services.state import keys
 from services.state.errors import translated
 from services.state.state import State
@@ -95,8 +96,12 @@ class ShownNumbers:
         """
         with translated():
             async with self._redis.pipeline(transaction=True) as pipeline:
-                forget(pipeline, slug)
+                _forget_numbers(pipeline, slug)
                 pipeline.hset(keys.NUMBERS, keys.reset_field(slug), str(at_ms))
+                if isinstance(self._redis, RoutedRedis):
+                    # Pages of before do not count from here on, also if they stay.
+                    await pipeline.execute()
+                pipeline.delete(keys.pages(slug))
                 await pipeline.execute()
 
     async def _write_pages(self, bodies: Mapping[tuple[str, str], bytes]) -> None:
@@ -116,9 +121,13 @@ class ShownNumbers:
 
 def forget(pipeline: Pipeline, slug: str) -> None:
     """Add to a pipeline the commands that delete everything kept of a site."""
+    _forget_numbers(pipeline, slug)
+    pipeline.delete(keys.pages(slug))
+
+
+def _forget_numbers(pipeline: Pipeline, slug: str) -> None:
     fields = [keys.reset_field(slug), *(keys.numbers_field(slug, metric) for metric in Metric)]
     pipeline.hdel(keys.NUMBERS, *fields)
-    pipeline.delete(keys.pages(slug))
 
 
 def _encoded(

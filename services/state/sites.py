@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from services.runtime.redis_routing import RoutedRedis
 from services.state import keys, last_shown
 from services.state.errors import translated
 from services.state.state import State
@@ -48,7 +49,12 @@ class PublishedSites:
                 return await self._all()
 
     async def read_beside(self, log_key: str) -> SitesBesideLog:
-        """Return all sites, and whether a key of the log is there."""
+        """Return all sites, and whether a key of the log is there.
+
+        On a cluster the log may be on other masters than the sites, which have a key beside them.
+        """
+        if isinstance(self._redis, RoutedRedis):
+            log_key = keys.SITES_BESIDE
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 pipeline.hgetall(keys.SITES)
@@ -97,13 +103,23 @@ class PublishedSites:
             ended = set(map(_kept_as, gone, (published[slug] for slug in gone))) - kept
             if not changed and not gone:
                 return
+            routed = isinstance(self._redis, RoutedRedis)
+            if routed:
+                # Before the sites: what is cut off here is done again with the next attempt.
+                async with self._redis.pipeline(transaction=False) as pipeline:
+                    for name in ended:
+                        last_shown.forget(pipeline, name)
+                    await pipeline.execute()
             async with self._redis.pipeline(transaction=True) as pipeline:
                 if changed:
                     pipeline.hset(keys.SITES, mapping=changed)  # type: ignore[arg-type]
                 if gone:
                     pipeline.hdel(keys.SITES, *gone)
-                for name in ended:
-                    last_shown.forget(pipeline, name)
+                if routed:
+                    pipeline.set(keys.SITES_BESIDE, "")
+                else:
+                    for name in ended:
+                        last_shown.forget(pipeline, name)
                 await pipeline.execute()
 
     async def _all(self) -> dict[bytes, bytes]:

@@ -20,6 +20,7 @@ from services.model.sentinel_address import is_sentinel_url
 from tests.patience import rounds
 from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer, free_port
+from tests.servers.redis_cluster import RedisCluster
 from tests.servers.replicas import Watched
 
 PARTITIONS = 4
@@ -28,11 +29,18 @@ PARTITION = partition_of(SITE, PARTITIONS)
 DIGEST = "d" * 64
 VISIBLE_SECONDS = 1.0
 
-SERVED = {"redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "kafka", "kafkas"}
+HELD = "redis+cluster, held"
+"""A cluster whose replicas must hold each entry."""
+SERVED = {
+    *("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
+    *("redis+cluster", "rediss+cluster", "kafka", "kafkas"),
+}
 """Schemes of a driver that needs a server; all others are opened at a name of their own."""
 SCHEMES = [
     "redis",
     "redis+sentinel",
+    "redis+cluster",
+    HELD,
     "kafka",
     *(scheme for scheme in DRIVERS if scheme not in SERVED),
 ]
@@ -59,6 +67,12 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         watched.stop()
 
 
+@pytest.fixture(scope="module")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with RedisCluster(tmp_path_factory.mktemp("cluster"), replicas=True) as cluster:
+        yield cluster
+
+
 @pytest.fixture(params=SCHEMES)
 def url(request: pytest.FixtureRequest) -> str:
     """Where an empty log is."""
@@ -70,6 +84,10 @@ def url(request: pytest.FixtureRequest) -> str:
         with watched.master.client() as client:
             client.flushall()
         return watched.url()
+    if request.param in ("redis+cluster", HELD):
+        cluster: RedisCluster = request.getfixturevalue("redis_cluster")
+        cluster.flush()
+        return cluster.url()
     if request.param != "redis":
         return f"{request.param}://{secrets.token_hex(4)}"
     server: RedisServer = request.getfixturevalue("redis_server")
@@ -79,9 +97,9 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def log(url: str) -> AsyncIterator[Log]:
+async def log(url: str, request: pytest.FixtureRequest) -> AsyncIterator[Log]:
     log = open_log(url, partitions=PARTITIONS)
-    if is_sentinel_url(url):
+    if is_sentinel_url(url) or HELD in request.node.name:
         log.require_replicas(1)
     yield log
     await log.close()
@@ -461,7 +479,7 @@ async def test_a_log_reaches_back_to_the_oldest_entry_that_every_partition_still
     assert trimmed <= (await log.reader.now() - kept.time_ms) / 1000
 
 
-@pytest.mark.parametrize("scheme", ["redis", "kafka"])
+@pytest.mark.parametrize("scheme", ["redis", "redis+cluster", "kafka"])
 async def test_a_log_that_is_away_says_so_without_what_was_sent(scheme: str) -> None:
     log = open_log(f"{scheme}://127.0.0.1:{free_port()}", partitions=PARTITIONS)
     producer = log.producer(1.0)
@@ -473,7 +491,7 @@ async def test_a_log_that_is_away_says_so_without_what_was_sent(scheme: str) -> 
         lambda: log.positions.extents(),
         lambda: log.imports.begin("secret", DIGEST),
         lambda: log.examine(),
-        lambda: log.memory() if scheme == "redis" else log.dead_entries(),
+        lambda: log.memory() if scheme != "kafka" else log.dead_entries(),
     ):
         with pytest.raises(LogError) as caught:
             await call()

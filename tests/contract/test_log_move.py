@@ -20,6 +20,7 @@ from services.model.partition import partition_of
 from tests.patience import rounds
 from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer
+from tests.servers.redis_cluster import RedisCluster
 
 PARTITIONS = 2
 REPLAY_MS = 3_600_000
@@ -40,14 +41,27 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with RedisCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
 @pytest.fixture
-async def logs(redis: RedisServer, kafka: KafkaServer) -> AsyncIterator[tuple[Log, Log]]:
-    """An empty log on Redis, and one in Kafka that does not exist yet."""
+async def logs(
+    redis: RedisServer, request: pytest.FixtureRequest
+) -> AsyncIterator[tuple[Log, Log]]:
+    """An empty log on Redis, and one in Kafka or on a cluster that does not exist yet."""
     with redis.client() as client:
         client.flushall()
+    if getattr(request, "param", "kafka") == "kafka":
+        kafka: KafkaServer = request.getfixturevalue("kafka")
+        other = kafka.url(f"hits-{secrets.token_hex(4)}")
+    else:
+        other = request.getfixturevalue("cluster").url()
     async with AsyncExitStack() as stack:
         opened = []
-        for url in (redis.url, kafka.url(f"hits-{secrets.token_hex(4)}")):
+        for url in (redis.url, other):
             log = open_log(url, partitions=PARTITIONS)
             stack.push_async_callback(log.close)
             opened.append(log)
@@ -91,8 +105,9 @@ def places(records: list[Record]) -> list[int]:
     return [place(record.headers, record.position) for record in records]
 
 
-async def test_a_log_goes_from_redis_to_kafka_and_back(logs: tuple[Log, Log]) -> None:
-    redis, kafka = logs
+@pytest.mark.parametrize("logs", ["kafka", "redis+cluster"], indirect=True)
+async def test_a_log_goes_from_redis_to_another_one_and_back(logs: tuple[Log, Log]) -> None:
+    redis, other = logs
     await redis.check(unsafe_eviction=False)
     await redis.identify("the-log")
     await append(redis, "first", 1, 5)
@@ -106,7 +121,7 @@ async def test_a_log_goes_from_redis_to_kafka_and_back(logs: tuple[Log, Log]) ->
     await redis.positions.set_committed({PARTITION: first[3].position})
     times = {record.value: record.time_ms for record in first}
 
-    for source, target, producer in ((redis, kafka, "second"), (kafka, redis, "third")):
+    for source, target, producer in ((redis, other, "second"), (other, redis, "third")):
         before = await read(source, PARTITION)
         at = (await source.positions.committed())[PARTITION]
         waiting = [record.value for record in before if record.position >= at]

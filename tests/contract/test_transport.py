@@ -1,4 +1,4 @@
-"""One contract for the driver's logs: in memory, on Redis 7.0 and on Valkey."""
+"""One contract for the driver's logs: in memory, on Redis 7.0, on Valkey and on a cluster."""
 
 import asyncio
 import secrets
@@ -15,14 +15,19 @@ from tests import require
 from tests.contract.workers import MemoryLog, RedisLog, TestLog, Worker, eventually
 from tests.patience import PATIENCE_SECONDS
 from tests.servers.redis import RedisServer, valkey_program
+from tests.servers.redis_cluster import RedisCluster
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], RedisServer]]:
-    started: dict[str, RedisServer] = {}
+def servers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], RedisServer | RedisCluster]]:
+    started: dict[str, RedisServer | RedisCluster] = {}
 
-    def server(kind: str) -> RedisServer:
-        if kind not in started:
+    def server(kind: str) -> RedisServer | RedisCluster:
+        if kind == "redis+cluster" and kind not in started:
+            started[kind] = RedisCluster(tmp_path_factory.mktemp("cluster")).start()
+        elif kind not in started:
             program = valkey_program() if kind == "valkey" else require.program("redis-server")
             started[kind] = RedisServer(tmp_path_factory.mktemp(kind), program).start()
         return started[kind]
@@ -32,8 +37,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
         running.stop()
 
 
-@pytest.fixture(params=["memory", "redis", "valkey"])
-def log(request: pytest.FixtureRequest, servers: Callable[[str], RedisServer]) -> Iterator[TestLog]:
+@pytest.fixture(params=["memory", "redis", "valkey", "redis+cluster"])
+def log(
+    request: pytest.FixtureRequest, servers: Callable[[str], RedisServer | RedisCluster]
+) -> Iterator[TestLog]:
     if request.param == "memory":
         yield MemoryLog()
         return

@@ -8,9 +8,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import redis
 from faust.contrib.asgi import faust_app_running
 from faust.types import EventT, StreamT
 
+from services.aggregator.faust_app import NOWHERE
 from services.aggregator.transport import faust_settings, runs
 from services.aggregator.transport.broker import Broker
 from services.aggregator.transport.memory import MemoryBroker
@@ -18,7 +20,9 @@ from services.aggregator.transport.redis import RedisBroker
 from services.log import keys
 from services.log.memory.server import SERVERS, MemoryServer
 from services.log.redis import entry_ids
+from services.model.cluster_address import is_cluster_url
 from tests.servers.redis import RedisServer
+from tests.servers.redis_cluster import RedisCluster
 
 PARTITIONS = 2
 LEASE_SECONDS = 1.5
@@ -85,9 +89,9 @@ class MemoryLog(TestLog):
 
 
 class RedisLog(TestLog):
-    def __init__(self, server: RedisServer) -> None:
-        super().__init__(server.url)
-        self.client = server.client()
+    def __init__(self, server: RedisServer | RedisCluster) -> None:
+        super().__init__(server.url() if isinstance(server, RedisCluster) else server.url)
+        self.client: redis.Redis | redis.RedisCluster = server.client()
         self.client.flushall()
 
     def append(self, partition: int, value: bytes) -> int:
@@ -142,7 +146,7 @@ class Worker:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         self.app = faust_settings.App(
             group,
-            broker=url,
+            broker=NOWHERE if is_cluster_url(url) else url,
             datadir=Path(folder),
             topic_disable_leader=True,
             topic_allow_declare=False,
@@ -152,6 +156,7 @@ class Worker:
             broker_request_timeout=request_seconds,
             broker_commit_every=commit_every,
         )
+        self.app.redis_url = url if is_cluster_url(url) else ""
         self.app.partitions = PARTITIONS
         self.app.lease_seconds = lease_seconds
         self.app.run_bytes = run_bytes

@@ -30,6 +30,7 @@ OF_PROGRAMS = (
     "api/sites/tail.py",
     "api/stats/reports/mailer.py",  # a setting
     "api/stats/v2",
+    "model/cluster_address.py",  # a setting
     "model/sentinel_address.py",  # a setting
 )
 """What no page can be refused with."""

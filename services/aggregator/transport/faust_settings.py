@@ -30,7 +30,7 @@ class App(faust.App):
     partitions    how many partitions the topic has
     run_bytes     entries that follow one another come as one message of up to so many bytes;
                   0 is a message for each (see runs.py)
-    sentinel_url  where the Sentinels of the log are, if it has any; no URL to Faust, either
+    redis_url     where the log is, if at Sentinels or in a cluster: no URL to Faust
     redis_replicas  how many replicas of Redis must hold what is read
     kafka_url     where the log is, if it is in Kafka; else Faust knows it
     kept_starts   from where to read instead of `replay_ms` before; None: always from there
@@ -41,7 +41,7 @@ class App(faust.App):
     partitions: int = 8
     run_bytes: int = 0
     kafka_url: str = ""
-    sentinel_url: str = ""
+    redis_url: str = ""
     redis_replicas: int = 0
     kept_starts: KeptStarts | None = None
     lease_seconds: float = DEFAULT_LEASE_SECONDS
@@ -64,8 +64,8 @@ class App(faust.App):
         self.topics.beacon.add(agent)
 
     def _new_transport(self) -> Any:
-        if self.sentinel_url:
-            return self._behind_sentinels(self.conf.broker_consumer)
+        if self.redis_url:
+            return self._at_several_hosts(self.conf.broker_consumer)
         if not self.kafka_url:
             return super()._new_transport()
         # Its client is not loaded for a log in Redis.
@@ -74,12 +74,12 @@ class App(faust.App):
         return Transport(self.conf.broker_consumer, self)
 
     def _new_producer_transport(self) -> Any:
-        if self.sentinel_url:
-            return self._behind_sentinels(self.conf.broker_producer)
+        if self.redis_url:
+            return self._at_several_hosts(self.conf.broker_producer)
         # One transport has one member of the group, and closes it.
         return self.transport if self.kafka_url else super()._new_producer_transport()
 
-    def _behind_sentinels(self, conf_url: Any) -> Any:
+    def _at_several_hosts(self, conf_url: Any) -> Any:
         from services.aggregator.transport.redis import Transport
 
         return Transport(conf_url, self)

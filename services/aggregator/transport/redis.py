@@ -182,7 +182,7 @@ class Transport(faust_transport.Transport):
         """Return the log at the transport's URL."""
         app = self.app
         return RedisBroker(
-            app.sentinel_url or str(self.url[0]),
+            app.redis_url or str(self.url[0]),
             group=app.conf.id,
             partitions=app.partitions,
             replicas=app.redis_replicas,

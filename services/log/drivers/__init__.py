@@ -6,7 +6,8 @@ that every process holds for nothing.
 
 from pkgutil import iter_modules
 
-_OF_REDIS = ("rediss", "unix", "redis+sentinel", "rediss+sentinel")
+_OF_CLUSTERS = ("redis+cluster", "rediss+cluster")
+_OF_REDIS = ("rediss", "unix", "redis+sentinel", "rediss+sentinel", *_OF_CLUSTERS)
 _OTHER_NAMES = dict.fromkeys(_OF_REDIS, "redis") | {"kafkas": "kafka"}
 
 SCHEMES = {module.name: module.name for module in iter_modules(__path__)} | _OTHER_NAMES

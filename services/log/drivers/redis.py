@@ -15,6 +15,7 @@ from services.log.errors import LogError, LogRefusedError
 from services.log.interface import Log, LogProducer
 from services.log.moved import moved_check
 from services.log.redis.admin import RedisAdmin
+from services.log.redis.cluster_checks import cluster, merged
 from services.log.redis.errors import translated
 from services.log.redis.imports import RedisImportLog
 from services.log.redis.memory_headroom import memory_headroom
@@ -25,17 +26,23 @@ from services.log.redis.replicas import Replicas
 from services.log.redis.replication import replication
 from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
-from services.runtime.redis_client import connect
+from services.runtime.redis_client import connect, reason_of, servers
+from services.runtime.redis_routing import RoutedRedis
 
 CONNECT_SECONDS = 1.0
+_PLUS_CLUSTER = "write redis+cluster:// in place of redis:// (rediss+cluster:// for TLS)"
+_START = "start it, or see why no replica has taken its place"
 FULL = 0.7
 """Share of its memory above which a Redis that may not evict is close to refusing hits."""
 
 
 class RedisLog(Log):
-    """A log at `redis://`, `rediss://` or `unix://`, or where Sentinels say."""
+    """A log at `redis://`, `rediss://` or `unix://`, where Sentinels say, or on a cluster."""
 
-    schemes = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+    schemes = (
+        *("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
+        *("redis+cluster", "rediss+cluster"),
+    )
 
     def __init__(self, url: str, *, partitions: int, group: str, answer_seconds: float) -> None:
         super().__init__(url, partitions=partitions, group=group, answer_seconds=answer_seconds)
@@ -103,19 +110,20 @@ class RedisLog(Log):
 
     async def _check_eviction(self) -> None:
         """allkeys-* evicts streams; volatile-* evicts the sequences that make retries safe."""
-        try:
-            memory = await self._redis.info("memory")
-        except (AuthorizationError, ResponseError) as error:
-            raise LogRefusedError(
-                f"Redis does not tell its maxmemory-policy ({error}); allow the command INFO, or"
-                " set LUOT_UNSAFE_EVICTION=true if it is 'noeviction'"
-            ) from error
-        policy = str(memory.get("maxmemory_policy", ""))
-        if re.match("allkeys-|volatile-", policy):
-            raise LogRefusedError(
-                f"Redis has maxmemory-policy {policy!r} and may evict hits that were accepted;"
-                " expected 'noeviction' (or set LUOT_UNSAFE_EVICTION=true to take the loss)"
-            )
+        for server in (await servers(self._redis)).values():
+            try:
+                memory = await server.info("memory")
+            except (AuthorizationError, ResponseError) as error:
+                raise LogRefusedError(
+                    f"Redis does not tell its maxmemory-policy ({error}); allow the command INFO,"
+                    " or set LUOT_UNSAFE_EVICTION=true if it is 'noeviction'"
+                ) from error
+            policy = str(memory.get("maxmemory_policy", ""))
+            if re.match("allkeys-|volatile-", policy):
+                raise LogRefusedError(
+                    f"Redis has maxmemory-policy {policy!r} and may evict hits that were accepted;"
+                    " expected 'noeviction' (or set LUOT_UNSAFE_EVICTION=true to take the loss)"
+                )
 
     async def identity(self) -> str | None:
         """See Log."""
@@ -130,25 +138,34 @@ class RedisLog(Log):
 
     async def examine(self) -> list[ServerCheck]:
         """See Log."""
+        if isinstance(self._redis, RoutedRedis):
+            return await self._examine_cluster(self._redis)
         with translated():
             info = await self._redis.info()
+        if info.get("cluster_enabled"):
+            return [ServerCheck("Redis", False, "is one of a Redis Cluster", _PLUS_CLUSTER)]
         left = moved_check(await self.admin.mark())
-        copies = replication(info, self._replicas.needed)
-        return [*_server(info), await self._fsync(), *copies, *left]
+        return [*await self._of_server(self._redis, info), *left]
 
-    async def _fsync(self) -> ServerCheck:
+    async def _examine_cluster(self, redis: RoutedRedis) -> list[ServerCheck]:
+        told: dict[str, list[ServerCheck]] = {}
+        silent: list[ServerCheck] = []
+        with translated():
+            for name, master in (await redis.masters()).items():
+                try:
+                    told[name] = await self._of_server(master, await master.info())
+                except RedisConnectionError as error:
+                    lost = f"{name} does not answer: {reason_of(error)}"
+                    silent.append(ServerCheck("master", False, lost, _START))
+            checks = [*merged(told), *silent, *await cluster(redis, self.partitions)]
         try:
-            with translated():
-                settings = cast("dict[str, str]", await self._redis.config_get("appendfsync"))
+            return [*checks, *moved_check(await self.admin.mark())]
         except LogError as error:
-            return ServerCheck("fsync", None, f"could not be checked: {error}")
-        policy = settings.get("appendfsync", "unknown")
-        return ServerCheck(
-            "fsync",
-            policy == "always",
-            f"appendfsync {policy}",
-            "set appendfsync always: with everysec a power cut takes the last second of hits",
-        )
+            return [*checks, ServerCheck("moved", None, f"could not be checked: {error}")]
+
+    async def _of_server(self, redis: Redis, info: dict[str, Any]) -> list[ServerCheck]:
+        copies = replication(info, self._replicas.needed)
+        return [*_server(info), await _fsync(redis), *copies]
 
     async def memory(self) -> LogMemory:
         """See Log."""
@@ -163,6 +180,21 @@ class RedisLog(Log):
     async def close(self) -> None:
         """See Log."""
         await self._redis.aclose()
+
+
+async def _fsync(redis: Redis) -> ServerCheck:
+    try:
+        with translated():
+            settings = cast("dict[str, str]", await redis.config_get("appendfsync"))
+    except LogError as error:
+        return ServerCheck("fsync", None, f"could not be checked: {error}")
+    policy = settings.get("appendfsync", "unknown")
+    return ServerCheck(
+        "fsync",
+        policy == "always",
+        f"appendfsync {policy}",
+        "set appendfsync always: with everysec a power cut takes the last second of hits",
+    )
 
 
 def _server(info: dict[str, Any]) -> list[ServerCheck]:

@@ -16,7 +16,9 @@ from services.log.interface import REMEMBERED_SECONDS
 from services.log.redis import entry_ids, raw_pipeline
 from services.log.redis.errors import translated
 from services.log.redis.memory_headroom import WRITES_WHEN_FULL
+from services.log.redis.reader import clock_ms
 from services.log.redis.replicas import Replicas
+from services.runtime.redis_client import servers
 
 _LAST = "18446744073709551615-18446744073709551615"
 _CLOCK_SECONDS = 60
@@ -110,8 +112,9 @@ class RedisAdmin(LogAdmin):
 
     async def _keys(self, pattern: str) -> AsyncIterator[str]:
         with translated():
-            async for key in self._redis.scan_iter(pattern, count=1000):
-                yield key.decode()
+            for server in (await servers(self._redis)).values():
+                async for key in server.scan_iter(pattern, count=1000):
+                    yield key.decode()
 
     async def remember(self, producer_id: str, sequences: Mapping[int, int]) -> None:
         """See LogAdmin."""
@@ -175,8 +178,7 @@ class RedisAdmin(LogAdmin):
 
     async def _now_ms(self) -> int:
         with translated():
-            seconds, micros = await self._redis.time()
-        return int(seconds) * 1000 + int(micros) // 1000
+            return await clock_ms(self._redis)
 
     async def copy(self, partition: int, copies: Sequence[Copy]) -> int:
         """See LogAdmin."""

@@ -4,6 +4,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from services.log.server_memory import LogMemory
+from services.runtime.redis_client import servers
 
 WRITES_WHEN_FULL = "#!lua flags=allow-oom"
 """First line of scripts that run even when Redis is full: they write little, or make room."""
@@ -19,7 +20,12 @@ class MemoryHeadroom(LogMemory):
 
 
 async def memory_headroom(redis: Redis) -> MemoryHeadroom:
-    """Ask Redis for its memory. Raises RedisError."""
+    """Ask Redis for its memory; of a cluster, that of the fullest master. Raises RedisError."""
+    found = [await _of_server(server) for server in (await servers(redis)).values()]
+    return max(found, key=lambda memory: memory.share)
+
+
+async def _of_server(redis: Redis) -> MemoryHeadroom:
     try:
         memory = await redis.info("memory")
     except ResponseError:

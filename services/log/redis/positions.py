@@ -13,7 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 from services.log import keys
 from services.log.errors import HOLD_SECONDS, HOLDER, LogError, LogInUseError
 from services.log.interface import Extent, LogPositions
-from services.log.redis import entry_ids
+from services.log.redis import entry_ids, raw_pipeline
 from services.log.redis.errors import translated
 from services.log.redis.memory_headroom import WRITES_WHEN_FULL
 from services.log.redis.replicas import Replicas
@@ -34,13 +34,12 @@ for i = 1, #ARGV, 2 do
   end
 end
 """
-# Positions are longer than what Lua's numbers hold.
+# Positions are longer than what Lua's numbers hold. It writes in any case: replicas wait for that.
 _NOTE_WRITTEN = f"""{WRITES_WHEN_FULL}
 for i = 1, #ARGV, 2 do
   local held, new = redis.call('HGET', KEYS[1], ARGV[i]) or '', ARGV[i + 1]
-  if #new > #held or (#new == #held and new > held) then
-    redis.call('HSET', KEYS[1], ARGV[i], new)
-  end
+  if #new < #held or (#new == #held and new < held) then new = held end
+  redis.call('HSET', KEYS[1], ARGV[i], new)
 end
 """
 
@@ -101,7 +100,8 @@ class RedisPositions(LogPositions):
         key = keys.written(self._group, self._topic)
         with translated():
             # With less, a host of the store that lags could be taken after a failover.
-            await self._replicas.send(self._redis, [("EVAL", _NOTE_WRITTEN, 1, key, *arguments)])
+            note: raw_pipeline.Command = ("EVAL", _NOTE_WRITTEN, 1, key, *arguments)
+            await self._replicas.send(self._redis, [note], writing=True)
 
     async def forget_written(self) -> None:
         """See LogPositions."""

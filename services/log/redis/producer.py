@@ -12,6 +12,7 @@ from services.log.entries import LogEntry
 from services.log.interface import REMEMBERED_SECONDS, LogProducer
 from services.log.redis.errors import translated
 from services.log.redis.replicas import Replicas
+from services.runtime.redis_client import disconnect
 
 # Each entry is written before its sequence. Redis runs a script atomically, so both are written or
 # neither, and none follows an entry that fails.
@@ -38,7 +39,9 @@ _SHA = sha1(_APPEND.encode(), usedforsecurity=False).hexdigest()
 
 
 class RedisProducer(LogProducer):
-    """Appends by a script, all partitions in one round trip.
+    """Appends by a script, all partitions in one round trip, on a cluster one to each master.
+
+    Where a master fails, others may have appended: all is given again, and skipped there.
 
     A producer's last sequence is a key beside its partition's stream. It expires, except for ids
     that were opened: a drain that is retried after a crash finds it, however much later that is.
@@ -99,7 +102,7 @@ class RedisProducer(LogProducer):
     async def abandon(self) -> None:
         """See LogProducer."""
         with suppress(RedisError, OSError):
-            await self._redis.connection_pool.disconnect()
+            await disconnect(self._redis)
 
     async def forget(self) -> None:
         """See LogProducer."""

@@ -12,6 +12,8 @@ from services.log.interface import READ_BYTES, LogReader, Record
 from services.log.redis import entry_ids, raw_pipeline
 from services.log.redis.errors import translated
 from services.log.redis.replicas import Replicas
+from services.runtime.redis_client import servers
+from services.runtime.redis_routing import RoutedRedis
 
 _PAYLOAD = b"b"
 # One entry after the other: XREAD limits their number, and some are a thousand times as large as
@@ -29,6 +31,10 @@ while #found < limit do
 end
 return found
 """
+
+_ANY = "return #redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', 1)"
+_LOOK_SECONDS = 0.05
+"""How often the streams of a cluster are looked at: one blocking XREAD is for one slot only."""
 
 _Entry = tuple[bytes, Mapping[bytes, bytes]]
 
@@ -64,6 +70,9 @@ class RedisReader(LogReader):
             for stream, number in streams.items()
         }
         with translated():
+            if isinstance(self._redis, RoutedRedis):
+                found = await self._waiting_in_cluster(after, limit, wait)
+                return _records(streams, found)
             found = await self._waiting(after, limit)
             if not found and wait > 0:
                 # One of each: nobody knows how large the next ones are.
@@ -73,10 +82,32 @@ class RedisReader(LogReader):
                 if found and self._replicas.needed:
                     # Only now it is known what they must hold, and on which connection.
                     found = await self._waiting(after, limit)
-        return {
-            streams[stream]: [_record(streams[stream], *entry) for entry in entries]
-            for stream, entries in found.items()
-        }
+        return _records(streams, found)
+
+    async def _waiting_in_cluster(
+        self, after: Mapping[str, str], limit: int, wait: float
+    ) -> dict[str, list[_Entry]]:
+        """Return what is there as `_waiting` does, or what comes within so many seconds."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + wait
+        if not self._replicas.needed and (found := await self._waiting(after, limit)):
+            return found
+        while True:
+            look: list[raw_pipeline.Command] = [
+                ("EVAL", _ANY, 1, stream, entry) for stream, entry in after.items()
+            ]
+            there = await raw_pipeline.send(self._redis, look)
+            # Only in these is something that replicas can hold.
+            some = {
+                stream: entry
+                for (stream, entry), any_ in zip(after.items(), there, strict=True)
+                if any_
+            }
+            if some and (found := await self._waiting(some, limit)):
+                return found
+            if clock() >= until:
+                return {}
+            await asyncio.sleep(min(_LOOK_SECONDS, until - clock()))
 
     async def _waiting(self, after: Mapping[str, str], limit: int) -> dict[str, list[_Entry]]:
         """Return the entries that are there, at most `limit` and a share of READ_BYTES of each."""
@@ -84,10 +115,13 @@ class RedisReader(LogReader):
         reads: list[raw_pipeline.Command] = [
             ("EVAL", _READ, 1, stream, entry, limit, share) for stream, entry in after.items()
         ]
-        replies = await raw_pipeline.send(self._redis, [*reads, *self._replicas.commands])
-        answers = replies[: len(reads)]
-        if any(answers) and self._replicas.needed:
-            self._replicas.check(int(replies[-1]))
+        if isinstance(self._redis, RoutedRedis):
+            answers = await self._replicas.send(self._redis, reads)
+        else:
+            replies = await raw_pipeline.send(self._redis, [*reads, *self._replicas.commands])
+            answers = replies[: len(reads)]
+            if any(answers) and self._replicas.needed:
+                self._replicas.check(int(replies[-1]))
         return {
             stream: [
                 (entry, dict(zip(fields[::2], fields[1::2], strict=True)))
@@ -113,8 +147,25 @@ class RedisReader(LogReader):
     async def now(self) -> int:
         """See LogReader."""
         with translated():
-            seconds, micros = await self._redis.time()
-        return int(seconds) * 1000 + int(micros) // 1000
+            return await clock_ms(self._redis)
+
+
+async def clock_ms(redis: Redis) -> int:
+    """Return the time of Redis in ms; of a cluster, that of the master that is furthest behind.
+
+    No master gives an entry an earlier time. Raises RedisError.
+    """
+    times = [await server.time() for server in (await servers(redis)).values()]
+    return min(int(seconds) * 1000 + int(micros) // 1000 for seconds, micros in times)
+
+
+def _records(
+    streams: Mapping[str, int], found: Mapping[str, Sequence[_Entry]]
+) -> dict[int, Sequence[Record]]:
+    return {
+        streams[stream]: [_record(streams[stream], *entry) for entry in entries]
+        for stream, entries in found.items()
+    }
 
 
 def _record(partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Record:

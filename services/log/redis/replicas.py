@@ -12,9 +12,21 @@ from redis.asyncio import Redis
 from services.log import keys
 from services.log.errors import LogNotHeldError
 from services.log.redis import raw_pipeline
+from services.log.redis.memory_headroom import WRITES_WHEN_FULL
+from services.runtime.redis_routing import Hold, RoutedRedis
 
 WAIT_MS = 500
 """How long replicas may take to say what they hold; a visitor waits for it."""
+# Messages reach the replicas in a cluster by another way than what is written.
+_TOUCH = f"""{WRITES_WHEN_FULL}
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local about = redis.call('XINFO', 'STREAM', KEYS[1])
+redis.set_repl(redis.REPL_REPLICA)
+for i = 1, #about, 2 do
+  if about[i] == 'last-generated-id' then redis.call('XSETID', KEYS[1], about[i + 1]) end
+end
+return 1
+"""
 
 
 class Replicas:
@@ -29,7 +41,7 @@ class Replicas:
 
         WAIT is for what its connection wrote last, which an append that is repeated or a reader
         did not. A message to nobody is a write for replicas alone, which no file of the server
-        keeps. (Not on a Redis Cluster, where messages take another way.)
+        keeps.
         """
         if not self.needed:
             return []
@@ -43,12 +55,22 @@ class Replicas:
                 f" {self.needed} (LUOT_REDIS_REPLICAS)"
             )
 
-    async def send(self, redis: Redis, commands: list[raw_pipeline.Command]) -> list[Any]:
+    async def send(
+        self, redis: Redis, commands: list[raw_pipeline.Command], *, writing: bool = False
+    ) -> list[Any]:
         """Send commands as `raw_pipeline.send` does; return their replies once all is held.
 
-        Raises redis.exceptions.RedisError, and LogNotHeldError after all replies were read.
+        On a cluster the first key of each is a stream, unless they are `writing` for sure. Raises
+        redis.exceptions.RedisError, and LogNotHeldError after all replies were read.
         """
-        replies = await raw_pipeline.send(redis, [*commands, *self.commands] if commands else [])
-        if self.needed and commands:
-            self.check(int(replies[-1]))
+        if not (self.needed and commands):
+            return await raw_pipeline.send(redis, commands)
+        if isinstance(redis, RoutedRedis):
+            hold = Hold(self.needed, WAIT_MS, None if writing else _TOUCH)
+            routed = await redis.route(commands, hold)
+            replies = raw_pipeline.checked(routed.replies)
+            self.check(routed.holding)
+            return replies
+        replies = await raw_pipeline.send(redis, [*commands, *self.commands])
+        self.check(int(replies[-1]))
         return replies[: len(commands)]

@@ -41,7 +41,8 @@ def start(own_log: Log, tmp_path: Path) -> Iterator[Start]:
 class Load:
     """Views as fast as they are answered, each of a path of its own, until it is stopped."""
 
-    def __init__(self, url: str, name: str, clients: int = 4) -> None:
+    def __init__(self, url: str, name: str, clients: int = 4, site: str = "mytho") -> None:
+        self.site = site
         self.accepted: list[str] = []
         self.refused: list[str] = []
         self.unknown: list[str] = []
@@ -59,7 +60,8 @@ class Load:
             while not self._stopping.is_set():
                 number += 1
                 path = f"{prefix}/{number}"
-                body = f'{{"n":"pageview","u":"https://mytho.example{path}","d":"mytho"}}'
+                page = f"https://{self.site}.example{path}"
+                body = f'{{"n":"pageview","u":"{page}","d":"{self.site}"}}'
                 # An address for every 100 views: nobody reads faster than the rate allows.
                 address = f"203.0.{number // 100 % 250}.{len(prefix)}"
                 try:

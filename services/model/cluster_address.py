@@ -1,0 +1,72 @@
+"""The address of a Redis Cluster."""
+
+from typing import Self
+from urllib.parse import urlsplit
+
+import msgspec
+
+PORT = 6379
+"""Where a node listens unless the URL says otherwise."""
+_SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
+_EXAMPLE = "redis+cluster://user:password@host:6379,host:6379,host:6379"
+
+
+def is_cluster_url(url: str) -> bool:
+    """Tell whether a URL names nodes of a Redis Cluster."""
+    return url.partition("://")[0] in _SCHEMES
+
+
+class ClusterAddress(msgspec.Struct, frozen=True):
+    """Where some nodes of a cluster are, and how each of its nodes is reached.
+
+    hosts    nodes that are asked for all others, in any order
+    scheme   of a single node: redis or rediss
+    account  `user:password@`, or nothing
+    options  of the URL of a node, as it was given
+    """
+
+    hosts: tuple[tuple[str, int], ...]
+    scheme: str
+    account: str
+    options: str
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Read `redis+cluster://…`, or `rediss+cluster://…` for TLS to every node.
+
+        Raises ValueError, whose message does not hold the URL: there may be a password.
+        """
+        scheme, _, rest = url.partition("://")
+        if scheme not in _SCHEMES:
+            raise ValueError(f"no URL of a Redis Cluster; expected {_EXAMPLE}")
+        parts = urlsplit(f"//{rest}")
+        account, at, hosts = parts.netloc.rpartition("@")
+        if parts.path not in ("", "/", "/0"):
+            raise ValueError(
+                f"a Redis Cluster has database 0 only, not {parts.path[1:]!r}; expected {_EXAMPLE}"
+            )
+        return cls(
+            hosts=tuple(_host(host) for host in hosts.split(",")),
+            scheme=_SCHEMES[scheme],
+            account=f"{account}{at}",
+            options=parts.query,
+        )
+
+    def node(self, host: str, port: int) -> str:
+        """Return the URL of a node."""
+        shown = f"[{host}]" if ":" in host else host
+        return f"{self.scheme}://{self.account}{shown}:{port}/0?{self.options}"
+
+    def __str__(self) -> str:
+        return ", ".join(f"{host}:{port}" for host, port in self.hosts)
+
+
+def _host(text: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    try:
+        host, port = parts.hostname, parts.port or PORT
+    except ValueError:
+        raise ValueError(f"the node {text!r} has no port that is one; expected host:port") from None
+    if not host:
+        raise ValueError(f"a node of the cluster has no host; expected {_EXAMPLE}")
+    return host, port

@@ -85,7 +85,7 @@ async def tables(store: Store) -> list[str]:
     """Return the tables whose rows are portable as they are."""
     rows = await store.execute(
         "SELECT name FROM system.tables WHERE database = currentDatabase()"
-        " AND engine = 'ReplacingMergeTree' AND name != 'migrations' ORDER BY name"
+        " AND engine LIKE '%ReplacingMergeTree' AND name != 'migrations' ORDER BY name"
     )
     return [name for (name,) in rows]
 

@@ -9,12 +9,13 @@ from services.aggregator.watermarks import Watermarks
 from services.log.drivers.memory import MemoryLog
 from services.log.memory.server import SERVERS
 from services.model.partition import partition_of
-from services.store import counters, replication
+from services.store import counters, portable, replication
 from services.store.clickhouse import ClickHouseStore
 from services.store.counters import CounterKey
 from services.store.interface import StoreUnavailableError
 from services.store.migrations import Migration, migrate, migrations
 from services.store.one_host import OneHostStore
+from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.clickhouse_cluster import ClickHouseCluster, replicated
 
 PARTITIONS = 8
@@ -135,3 +136,12 @@ async def test_a_host_without_its_zookeeper_is_not_used(pair: Pair) -> None:
     assert await pair.lag() is not None
     pair.cluster.zookeeper.start()
     assert await replication.lacking(pair.second, 60) is None
+
+
+async def test_a_backup_of_a_replica_has_the_tables_that_one_of_a_server_has(
+    pair: Pair, clickhouse_server: ClickHouseServer
+) -> None:
+    alone = ClickHouseStore(clickhouse_server.url)
+    await migrate(alone)
+    assert await portable.tables(pair.first) == await portable.tables(alone) != []
+    await alone.close()

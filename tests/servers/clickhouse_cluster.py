@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import Self
 
-from tests.servers.clickhouse import ClickHouseServer
+from services.store.address import Address
+from tests.servers.clickhouse import DATABASE, ClickHouseServer
 from tests.servers.zookeeper import ZooKeeperServer
 
 NAME = "luot"
@@ -19,6 +20,12 @@ _CONFIG = """<yandex>
     <macros><shard>{shard}</shard><replica>{replica}</replica></macros>
     <remote_servers><{name}>{shards}</{name}></remote_servers>
 </yandex>
+"""
+# Views are made by the servers themselves, with the settings that they have.
+_PROFILE = """<yandex><profiles><default>
+    <distributed_product_mode>local</distributed_product_mode>
+    <replication_alter_partitions_sync>2</replication_alter_partitions_sync>
+</default></profiles></yandex>
 """
 _SHARD = "<shard><internal_replication>true</internal_replication>{replicas}</shard>"
 _REPLICA = "<replica><host>127.0.0.1</host><port>{port}</port></replica>"
@@ -41,6 +48,7 @@ class ClusterMember(ClickHouseServer):
     def _configure(self) -> None:
         super()._configure()
         (self.directory / "config.d" / "cluster.xml").write_text(self.settings)
+        (self.directory / "users.d" / "cluster.xml").write_text(_PROFILE)
 
 
 class ClickHouseCluster:
@@ -71,6 +79,12 @@ class ClickHouseCluster:
     @property
     def members(self) -> list[ClusterMember]:
         return [member for members in self.shards for member in members]
+
+    @property
+    def address(self) -> Address:
+        """Where its tables are, for the store; the first server is asked first."""
+        hosts = tuple(("127.0.0.1", member.port) for member in self.members)
+        return Address(hosts=hosts, database=DATABASE, cluster=NAME)
 
     def start(self) -> Self:
         """Start all that do not run."""

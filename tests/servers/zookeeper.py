@@ -36,7 +36,7 @@ class ZooKeeperServer(ServerProcess):
         path.write_text(
             f"tickTime=500\ndataDir={self.directory / 'data'}\nclientPort={self.port}\n"
             "clientPortAddress=127.0.0.1\nadmin.enableServer=false\nmaxClientCnxns=0\n"
-            "4lw.commands.whitelist=ruok\n"
+            "4lw.commands.whitelist=srvr\n"
         )
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -66,7 +66,9 @@ class ZooKeeperServer(ServerProcess):
     def _answers(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), 1) as asking:
-                asking.sendall(b"ruok")
-                return asking.recv(4) == b"imok"
+                asking.sendall(b"srvr")
+                # It answers before it takes sessions, and says so.
+                with asking.makefile("rb") as answer:
+                    return b"\nMode:" in answer.read()
         except OSError:
             return False

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from services.store import counters, hits, portable, replication
+from services.store import counters, erasures, hits, portable, replication
 from services.store.clickhouse import ClickHouseStore
 from services.store.interface import Store
 from services.store.migrations import fix_partitions, migrate
@@ -20,7 +20,7 @@ from tests.contract.test_store_balances import *  # noqa: F403
 from tests.contract.test_store_corrections import *  # noqa: F403
 from tests.contract.test_store_drift import *  # noqa: F403
 from tests.contract.test_store_erasures import *  # noqa: F403
-from tests.contract.test_store_erasures import write_everywhere
+from tests.contract.test_store_erasures import DAY, write_everywhere
 from tests.contract.test_store_limits import *  # noqa: F403
 from tests.contract.test_store_other_views import *  # type: ignore[assignment]  # noqa: F403
 from tests.contract.test_store_retention import *  # noqa: F403
@@ -76,6 +76,33 @@ async def test_every_server_holds_what_is_of_all_sites(
         assert await replication.lacking(host, 60) is None
         assert await host.execute("SELECT value FROM meta WHERE name = 'a'") == [("kept",)]
         await host.close()
+
+
+async def on_each(cluster: ClickHouseCluster, sql: str) -> list[int]:
+    """Return a number from each server, once it has all that the others of its shard have."""
+    found = []
+    for member in cluster.members:
+        host = ClickHouseStore(member.url)
+        assert await replication.lacking(host, 60) is None
+        ((number,),) = await host.execute(sql)
+        found.append(number)
+        await host.close()
+    return found
+
+
+async def test_months_go_and_sites_are_erased_on_every_server(
+    store: Store, cluster: ClickHouseCluster
+) -> None:
+    sites = tuple(f"site{number}" for number in range(20))
+    await write_everywhere(store, sites)
+    held = "SELECT count() FROM {}"
+    assert all(await on_each(cluster, held.format("counters_local")))
+    assert all(await on_each(cluster, held.format("hits_local")))
+    assert await hits.drop_months_before(store, DAY + 40) == [202506]
+    assert not any(await on_each(cluster, held.format("hits_local")))
+    await erasures.delete(store, sites)
+    for table in erasures.TABLES:
+        assert not any(await on_each(cluster, held.format(store.stored(table)))), table
 
 
 async def copy(of: Store, to: Store) -> dict[str, tuple[int, str]]:

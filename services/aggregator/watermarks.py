@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from services.log.errors import LogError
 from services.log.interface import LogPositions
 from services.model.partition import partition_of
-from services.store import counters
+from services.store import counters, replication
 from services.store.interface import Store, StoreError, StoreUnavailableError
 
 
@@ -29,7 +29,19 @@ class Watermarks:
             raise StoreUnavailableError(f"the log cannot note what was written: {error}") from error
 
     async def lag(self, host: Store, first: bool) -> str | None:
-        """Return what a host lacks; the first of the URL is trusted where nothing was noted."""
+        """Return what a host lacks; the first of the URL is trusted where nothing was noted.
+
+        The newest position of a partition says nothing of the rows before it, which may come
+        later where tables are replicated. So nothing may be on its way either.
+        """
+        try:
+            return await replication.lacking(host) or await self._behind(host, first)
+        except StoreUnavailableError as error:
+            return str(error)
+        except StoreError as error:
+            return f"it has no counters: {error}"
+
+    async def _behind(self, host: Store, first: bool) -> str | None:
         try:
             noted = await self._positions.written()
         except LogError as error:
@@ -40,12 +52,7 @@ class Watermarks:
         }
         if not written:
             return None if first else "nobody knows what it must hold; put it first in the URL"
-        try:
-            held = await counters.positions(host)
-        except StoreUnavailableError as error:
-            return str(error)
-        except StoreError as error:
-            return f"it has no counters: {error}"
+        held = await counters.positions(host)
         ends: dict[int, int] = {}
         for site, at in held.items():
             partition = partition_of(site, self._partitions)

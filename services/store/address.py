@@ -7,6 +7,7 @@ import msgspec
 from clickhouse_driver.compression import get_compressor_cls
 
 from services.store.driver_client import ColumnClient
+from services.store.shards import Shards
 
 CONNECT_SECONDS = 5
 PING_SECONDS = 5.0
@@ -29,6 +30,13 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     secure: bool = False
     verify: bool = True
     answer_seconds: float = ANSWER_SECONDS
+    cluster: str = ""
+    """What the servers call their shards; empty where there are none."""
+
+    @property
+    def shards(self) -> Shards | None:
+        """How tables are made on the cluster; None where there is none."""
+        return Shards(self.cluster, self.database) if self.cluster else None
 
     def __repr__(self) -> str:
         """Return the address without the password."""

@@ -41,6 +41,7 @@ class ClickHouseStore(ThreadedStore):
             limit = ANSWER_SECONDS if answer_seconds is None else answer_seconds
             url = msgspec.structs.replace(Address.parse(url), answer_seconds=limit)
         self.address = url
+        self._shards = url.shards
         self._settings = settings or {}
         super().__init__(threads, gives_up=gives_up)
 
@@ -67,6 +68,36 @@ class ClickHouseStore(ThreadedStore):
             self.address, limits.calls, settings=limits.settings(), gives_up=True
         )
 
+    def ddl(self, statement: str) -> tuple[str, ...]:
+        """Return the statements for all servers; see Store."""
+        return (statement,) if self._shards is None else self._shards.ddl(statement)
+
+    def stored(self, table: str) -> str:
+        """Return the name of a table where its rows are; see Store."""
+        return table if self._shards is None else self._shards.stored(table)
+
+    def shown(self, stored: str) -> str:
+        """Return the name that a stored table is read by; see Store."""
+        return stored if self._shards is None else self._shards.shown(stored)
+
+    def system(self, table: str) -> str:
+        """Return what reads a table of `system`; see Store."""
+        return super().system(table) if self._shards is None else self._shards.system(table)
+
+    async def clear(self, table: str) -> None:
+        """Remove all rows of a table; see Store."""
+        if self._shards is None:
+            await super().clear(table)
+            return
+        # In 18.16, TRUNCATE of a replicated table and a merge of it wait for each other for good.
+        rows = await self.execute(
+            f"SELECT DISTINCT partition FROM {self.system('parts')}"  # noqa: S608  # names of ours
+            " WHERE active AND table = %(table)s",
+            {"table": self.stored(table)},
+        )
+        for (partition,) in rows:
+            await self.execute_ddl(f"ALTER TABLE {table} DROP PARTITION {partition}")
+
     async def prepare(self) -> None:
         """Create the database, where it is missing."""
         await self._run(lambda _: self._create_database())
@@ -80,7 +111,8 @@ class ClickHouseStore(ThreadedStore):
         except UnknownDatabaseError:
             creator = ServerSession(self.address, database="default")
             try:
-                creator.execute(f"CREATE DATABASE IF NOT EXISTS {self.address.database}")
+                on = f" ON CLUSTER {self.address.cluster}" if self.address.cluster else ""
+                creator.execute(f"CREATE DATABASE IF NOT EXISTS {self.address.database}{on}")
             finally:
                 creator.close()
         finally:
@@ -172,7 +204,11 @@ class ServerSession(StoreSession):
         try:
             if not client.connection.connected:
                 client.connection.connect()
-                client.settings = _settings(client.connection.server_info) | dict(self._settings)
+                client.settings = (
+                    _settings(client.connection.server_info)
+                    | (_ON_SHARDS if self._address.cluster else {})
+                    | dict(self._settings)
+                )
             if self.is_interrupted():
                 raise StoreUnavailableError("nobody waits for this statement")
             result = call(client)
@@ -230,8 +266,18 @@ def _text(error: Exception) -> str:
     return str(getattr(error, "message", None) or error) or type(error).__name__
 
 
-def _settings(server: Any) -> dict[str, int]:
-    settings = {
+_ON_SHARDS: dict[str, int | str] = {
+    # The answer to an insert comes once the rows are on the shards.
+    "insert_distributed_sync": 1,
+    # All of a site is on one shard, so each shard answers for itself.
+    "distributed_product_mode": "local",
+    # What was written to a replica is read from it.
+    "load_balancing": "in_order",
+}
+
+
+def _settings(server: Any) -> dict[str, int | str]:
+    settings: dict[str, int | str] = {
         "max_query_size": MAX_QUERY_BYTES,
         "max_ast_elements": MAX_ELEMENTS,
         "max_expanded_ast_elements": MAX_ELEMENTS,

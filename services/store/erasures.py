@@ -54,7 +54,7 @@ ORDER BY name
 
 _RUNNING = """
 SELECT count()
-FROM system.mutations
+FROM {mutations}
 WHERE database = currentDatabase() AND table = %(table)s AND is_done = 0
 """
 
@@ -160,8 +160,9 @@ async def delete(store: Store, names: Collection[str]) -> None:
     for table in TABLES:
         # One that a process which was killed has begun.
         await _ended(store, table)
-        if await _held_in(store, table, sites):
-            await store.execute(_DELETE.format(table=table), {"sites": sites})
+        # A replica may not have heard yet of a deletion that another one of its shard has begun.
+        while await _held_in(store, table, sites):
+            await store.execute_ddl(_DELETE.format(table=table), {"sites": sites})
             await _ended(store, table)
 
 
@@ -191,6 +192,7 @@ async def _held_in(store: Store, table: str, sites: Sequence[str]) -> list[str]:
 async def _ended(store: Store, table: str) -> None:
     """Return once every deletion in a table has ended."""
     while True:
-        if not (await store.execute(_RUNNING, {"table": table}))[0][0]:
+        running = _RUNNING.format(mutations=store.system("mutations"))
+        if not (await store.execute(running, {"table": store.stored(table)}))[0][0]:
             return
         await asyncio.sleep(_LOOK_SECONDS)

@@ -30,7 +30,7 @@ _MARKS = ("corrected_hits", "moved_visits", "ended_visits", "ended_pages", "ende
 
 _MONTHS = """
 SELECT DISTINCT partition
-FROM system.parts
+FROM {parts}
 WHERE database = currentDatabase() AND table = %(table)s AND active
 """
 
@@ -114,8 +114,10 @@ async def drop_months_before(store: Store, day: int) -> list[int]:
     first_kept = oldest.year * 100 + oldest.month
     dropped = set()
     for table in ("hits", *_MARKS):
-        rows = await store.execute(_MONTHS, {"table": table})
+        rows = await store.execute(
+            _MONTHS.format(parts=store.system("parts")), {"table": store.stored(table)}
+        )
         for month in sorted(month for (text,) in rows if (month := int(text)) < first_kept):
-            await store.execute(f"ALTER TABLE {table} DROP PARTITION {month}")
+            await store.execute_ddl(f"ALTER TABLE {table} DROP PARTITION {month}")
             dropped.add(month)
     return sorted(dropped)

@@ -75,6 +75,31 @@ class Store(ABC):
         integers as int. Raises StoreUnavailableError or StoreError.
         """
 
+    def ddl(self, statement: str) -> tuple[str, ...]:
+        """Return the statements that make, change or empty a table wherever its rows are."""
+        return (statement,)
+
+    def stored(self, table: str) -> str:
+        """Return the name that a table has where its rows are."""
+        return table
+
+    def shown(self, stored: str) -> str:
+        """Return the name by which the rows of a stored table are read and written."""
+        return stored
+
+    def system(self, table: str) -> str:
+        """Return what stands behind FROM to read a table of `system`, of each shard."""
+        return f"system.{table}"
+
+    async def execute_ddl(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that makes, changes or empties a table, wherever its rows are."""
+        for statement in self.ddl(sql):
+            await self.execute(statement, parameters)
+
+    async def clear(self, table: str) -> None:
+        """Remove all rows of a table."""
+        await self.execute(f"TRUNCATE TABLE {table}")
+
     async def ping(self) -> None:
         """Return if the store answers. Raises StoreUnavailableError or StoreError."""
         await self.execute("SELECT 1")

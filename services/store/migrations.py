@@ -11,7 +11,9 @@ from services.store.interface import Store, StoreError
 _NAME = re.compile(r"(?P<number>\d{3})_[a-z0-9_]+\.sql")
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 # ClickHouse 18.16 has no IF NOT EXISTS for columns, so it is looked up here.
-_ADD_COLUMN = re.compile(r"(ALTER TABLE (\w+) ADD COLUMN) IF NOT EXISTS ((\w+) .+)", re.DOTALL)
+_ADD_COLUMN = re.compile(
+    r"(ALTER TABLE (\w+)(?: ON CLUSTER \w+)? ADD COLUMN) IF NOT EXISTS ((\w+) .+)", re.DOTALL
+)
 _PARTITIONS = "partitions"
 # In the table `meta` the highest version of a name wins, so the earliest writer has the highest.
 _FIRST_WINS = 1 << 62
@@ -62,7 +64,7 @@ async def migrate(store: Store, known: list[Migration] | None = None) -> list[st
     await store.prepare()
     ((recording,),) = await store.execute("EXISTS TABLE migrations")
     if not recording:
-        await store.execute(_RECORDS)
+        await store.execute_ddl(_RECORDS)
     rows = await store.execute("SELECT number, any(name) FROM migrations GROUP BY number")
     recorded: dict[int, str] = dict(rows)
     newest = max((migration.number for migration in known), default=0)
@@ -77,7 +79,8 @@ async def migrate(store: Store, known: list[Migration] | None = None) -> list[st
     for step in steps:
         for migration in step:
             for statement in migration.statements:
-                await _run(store, statement)
+                for one in store.ddl(statement):
+                    await _run(store, one)
         numbers = [migration.number for migration in step]
         names = [migration.name for migration in step]
         await store.insert("migrations", {"number": numbers, "name": names})

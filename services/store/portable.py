@@ -85,9 +85,9 @@ async def tables(store: Store) -> list[str]:
     """Return the tables whose rows are portable as they are."""
     rows = await store.execute(
         "SELECT name FROM system.tables WHERE database = currentDatabase()"
-        " AND engine = 'ReplacingMergeTree' AND name != 'migrations' ORDER BY name"
+        " AND engine LIKE '%ReplacingMergeTree' AND name != 'migrations' ORDER BY name"
     )
-    return [name for (name,) in rows]
+    return [store.shown(name) for (name,) in rows]
 
 
 async def dump(
@@ -247,7 +247,7 @@ async def filled(store: Store) -> list[str]:
 async def empty(store: Store) -> None:
     """Remove every row of every table; the schema stays."""
     for name in [*await tables(store), VISITORS]:
-        await store.execute(f"TRUNCATE TABLE {name}")
+        await store.clear(name)
 
 
 async def insert(store: Store, table: str, columns: Sequence[str], lines: bytes) -> None:

@@ -1,14 +1,20 @@
-"""The stores that the contract is tried on: a real server, and the engine in this process."""
+"""The stores that the contract is tried on: a real server, and the engine in this process.
+
+On a cluster it is tried by `test_store_cluster.py`.
+"""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
+from services.store.clickhouse import ClickHouseStore
 from services.store.interface import Store
 from services.store.migrations import migrate
 from services.store.open import open_store
-from tests.servers.clickhouse import ClickHouseServer
+from tests.servers.clickhouse import DATABASE, ClickHouseServer
+from tests.servers.clickhouse_cluster import NAME
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +29,12 @@ def embedded_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module", params=["clickhouse", "chdb"])
-def store_url(request: pytest.FixtureRequest) -> str:
+def open_another(request: pytest.FixtureRequest) -> Callable[[], Store]:
+    """Open one more store with the same tables."""
     if request.param == "chdb":
-        return str(request.getfixturevalue("embedded_url"))
+        return partial(open_store, str(request.getfixturevalue("embedded_url")))
     server: ClickHouseServer = request.getfixturevalue("clickhouse_server")
-    return server.url
+    return partial(open_store, server.url)
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +44,11 @@ def made() -> set[tuple[object, ...]]:
 
 
 @pytest.fixture(scope="module")
-def opened_store(store_url: str, made: set[tuple[object, ...]]) -> Iterator[Store]:
+def opened_store(
+    open_another: Callable[[], Store], made: set[tuple[object, ...]]
+) -> Iterator[Store]:
     """One store for the tests of a module; a store belongs to no event loop."""
-    store = open_store(store_url)
+    store = open_another()
     try:
         asyncio.run(_begin(store, made))
         yield store
@@ -50,15 +59,37 @@ def opened_store(store_url: str, made: set[tuple[object, ...]]) -> Iterator[Stor
 @pytest.fixture
 async def store(opened_store: Store) -> Store:
     """A store with the schema and without a row."""
-    await _clear(opened_store)
+    await clear(opened_store)
     return opened_store
 
 
 async def empty(store: Store) -> None:
     """Drop every table, whatever a test before has left."""
     await store.prepare()
+    if is_sharded(store):
+        # As many statements as there are tables would take minutes.
+        await store.execute(f"DROP DATABASE IF EXISTS {DATABASE} ON CLUSTER {NAME}")
+        await store.prepare()
+        return
     for (table,) in await store.execute("SHOW TABLES"):
         await store.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+def is_sharded(store: Store) -> bool:
+    return store.stored("hits") != "hits"
+
+
+async def merge(store: Store, table: str) -> None:
+    """Have the parts of a table merged, wherever they are."""
+    if not isinstance(store, ClickHouseStore) or not is_sharded(store):
+        await store.execute(f"OPTIMIZE TABLE {table} FINAL")
+        return
+    # Version 18.16 cannot wait for a merge that has nothing to do.
+    settings = {"replication_alter_partitions_sync": 0}
+    for address in [host.address for host in store.by_host()]:
+        host = ClickHouseStore(address, settings=settings)
+        await host.execute(f"OPTIMIZE TABLE {store.stored(table)} FINAL")
+        await host.close()
 
 
 async def _begin(store: Store, made: set[tuple[object, ...]]) -> None:
@@ -67,17 +98,17 @@ async def _begin(store: Store, made: set[tuple[object, ...]]) -> None:
         await empty(store)
         await migrate(store)
         made.add(await _schema(store))
-    await _clear(store)
+    await clear(store)
 
 
-async def _clear(store: Store) -> None:
+async def clear(store: Store) -> None:
     """Leave no row. To empty all forty tables takes longer than most tests; few have a row."""
     written = await store.execute(
-        "SELECT DISTINCT table FROM system.parts"
+        f"SELECT DISTINCT table FROM {store.system('parts')}"
         " WHERE database = currentDatabase() AND active AND table != 'migrations'"
     )
     for (table,) in written:
-        await store.execute(f"TRUNCATE TABLE {table}")
+        await store.clear(store.shown(table))
 
 
 async def _schema(store: Store) -> tuple[object, ...]:

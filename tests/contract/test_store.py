@@ -1,14 +1,14 @@
 """What both drivers promise of execute and insert."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime
 from typing import Any
 
 import pytest
 
 from services.store.interface import Store, StoreError, StoreUnavailableError
-from services.store.open import open_store
+from tests.contract.conftest import merge
 
 MAX_U64 = (1 << 64) - 1
 TEXTS = [
@@ -197,7 +197,7 @@ async def test_the_highest_version_of_a_row_is_read_with_argmax(store: Store) ->
         )
     newest = "SELECT name, argMax(value, version) FROM meta WHERE name = 'a' GROUP BY name"
     assert await store.execute(newest) == [("a", "value 3")]
-    await store.execute("OPTIMIZE TABLE meta FINAL")
+    await merge(store, "meta")
     assert await store.execute("SELECT name, version FROM meta WHERE name = 'a'") == [("a", 3)]
 
 
@@ -312,8 +312,8 @@ async def test_a_table_made_anew_with_other_columns_is_seen(values: Store) -> No
     assert await values.execute("SELECT other FROM values") == [("a",)]
 
 
-async def test_a_closed_store_says_so(store_url: str) -> None:
-    store = open_store(store_url)
+async def test_a_closed_store_says_so(open_another: Callable[[], Store]) -> None:
+    store = open_another()
     await store.close()
     with pytest.raises(StoreError, match="closed"):
         await store.execute("SELECT 1")

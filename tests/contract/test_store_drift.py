@@ -79,7 +79,7 @@ async def test_a_row_that_was_tampered_with_is_named_with_both_counts(
 
 
 async def test_a_counter_row_that_was_lost_is_named(store: Store, partition: Partition) -> None:
-    await store.execute("TRUNCATE TABLE counters")
+    await store.clear("counters")
     rest = {("mytho", "total", 0, ""): (7, 4, partition.ms << 20)}
     await counters.write(store, rest)
     assert {(row.start, row.views, row.counted_views) for row in await found(store)} >= {

@@ -77,7 +77,7 @@ async def test_raw_hits_that_are_too_old_are_counted_and_never_written(store: St
     visitors = "SELECT day, uniqCombinedMerge(visitors) FROM visitors GROUP BY day ORDER BY day"
     assert await store.execute(visitors) == [(date(2025, 9, 30), 2), (date(2025, 10, 1), 3)]
 
-    await store.execute("ALTER TABLE hits DROP PARTITION 202510")
+    await store.execute_ddl("ALTER TABLE hits DROP PARTITION 202510")
     await flush(replayed=True)
     assert await store.execute("SELECT day, count() FROM hits GROUP BY day") == [
         (date(2025, 10, 1), 3)

@@ -1,6 +1,7 @@
 """Migrations, and what is fixed when a store is made."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -12,8 +13,7 @@ from services.store.migrations import (
     migrate,
     migrations,
 )
-from services.store.open import open_store
-from tests.contract.conftest import empty
+from tests.contract.conftest import empty, merge
 
 TABLES = [
     "alert_events",
@@ -111,8 +111,10 @@ async def test_a_column_that_is_there_is_not_added_again(empty_store: Store) -> 
     assert [row[0] for row in await empty_store.execute("DESCRIBE TABLE wide")] == ["a", "b"]
 
 
-async def test_several_processes_may_migrate_at_once(empty_store: Store, store_url: str) -> None:
-    others = [open_store(store_url) for _ in range(3)]
+async def test_several_processes_may_migrate_at_once(
+    empty_store: Store, open_another: Callable[[], Store]
+) -> None:
+    others = [open_another() for _ in range(3)]
     try:
         await asyncio.gather(*(migrate(store) for store in (empty_store, *others)))
     finally:
@@ -133,7 +135,7 @@ async def test_the_first_number_of_partitions_is_kept(store: Store) -> None:
     await fix_partitions(store, 8)
     with pytest.raises(SchemaError, match=r"LUOT_PARTITIONS=16.*made for 8 partitions"):
         await fix_partitions(store, 16)
-    await store.execute("OPTIMIZE TABLE meta FINAL")
+    await merge(store, "meta")
     await fix_partitions(store, 8)
 
 

@@ -12,6 +12,7 @@ from services.model.site import Metric, Site
 from services.store import counters, hits, peaks, sites
 from services.store.counters import CounterKey, CounterRow
 from services.store.interface import Store
+from tests.contract.conftest import merge
 
 DAY = to_day(date(2026, 12, 31))
 POSITION = 1_790_000_000_000 << 20
@@ -60,7 +61,7 @@ async def test_of_the_rows_of_one_key_the_newest_position_counts(store: Store) -
     for views, position in ((20, 2), (30, 3), (10, 1)):
         await counters.write(store, {key: (views, views // 2, position)})
     assert await counters.load(store, [key]) == {key: (30, 15, 3)}
-    await store.execute("OPTIMIZE TABLE counters FINAL")
+    await merge(store, "counters")
     assert await counters.load(store, [key]) == {key: (30, 15, 3)}
 
 
@@ -101,7 +102,10 @@ async def test_hits_of_two_months_are_written_month_by_month(store: Store) -> No
         (DAY, "/c", 2),
         (DAY + 1, "/d", 3),
     ]
-    parts = "SELECT partition FROM system.parts WHERE active AND table = 'hits' ORDER BY partition"
+    parts = (
+        f"SELECT partition FROM {store.system('parts')}"
+        f" WHERE active AND table = '{store.stored('hits')}' ORDER BY partition"
+    )
     assert await store.execute(parts) == [("202612",), ("202701",)]
 
 
@@ -137,7 +141,7 @@ async def test_visitors_are_counted_once_a_day_however_often_hits_arrive(store: 
     await hits.write(store, columns(6, visitor=[7, 7, 8, 9, 9, 7], day=[DAY] * 4 + [DAY + 1] * 2))
     assert first == [(DAY, 3), (DAY + 1, 2)]
     assert await store.execute(VISITORS) == first
-    await store.execute("OPTIMIZE TABLE visitors FINAL")
+    await merge(store, "visitors")
     assert await store.execute(VISITORS) == first
 
 
@@ -162,7 +166,7 @@ async def test_the_highest_peak_of_a_day_stays(store: Store) -> None:
     await peaks.write(store, [])
     expected = [("danang", DAY, 1, 1), ("mytho", DAY, 9, 200)]
     assert await peaks.load(store, ["mytho", "danang", "nobody"], DAY) == expected
-    await store.execute("OPTIMIZE TABLE peaks FINAL")
+    await merge(store, "peaks")
     assert await peaks.load(store, ["mytho", "danang"], DAY) == expected
     assert await peaks.load(store, [], DAY) == []
 
@@ -188,7 +192,7 @@ async def test_a_removed_site_is_gone_until_it_is_saved_again(store: Store) -> N
     await sites.save(store, site, 1)
     await sites.remove(store, "mytho", 2)
     assert await sites.load(store) == []
-    await store.execute("OPTIMIZE TABLE sites FINAL")
+    await merge(store, "sites")
     assert await sites.load(store) == []
     await sites.save(store, site, 3)
     assert await sites.load(store) == [site]

@@ -121,4 +121,4 @@ async def clear(store: Store, site: str, before: int) -> None:
         old: Collection[int] = [row[0] for row in found]
         if old:
             clear = _CLEAR.format(table=table)
-            await store.execute(clear, {"site": site, "versions": old})
+            await store.execute_ddl(clear, {"site": site, "versions": old})

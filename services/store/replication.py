@@ -1,0 +1,87 @@
+"""What replication has not yet brought to a host: only what it holds in full may be built upon.
+
+Replicas fetch parts side by side, so a host can have the newest rows and lack some before them.
+`SYSTEM SYNC REPLICA` would say so, too, but it waits for merges as well, which can take hours.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection
+
+from services.store.interface import Store
+
+WAIT_SECONDS = 10.0
+"""How long a host may take to get what others have; usually that is a moment."""
+_PAUSE_SECONDS = 0.1
+
+_Entry = tuple[str, str]
+"""A table, and the number of an entry in the queue of its replica."""
+
+_REPLICAS = """
+SELECT table, zookeeper_path, log_max_index, log_pointer,
+       is_readonly OR is_session_expired OR total_replicas = 0
+FROM system.replicas
+WHERE database = currentDatabase()
+"""
+
+# An empty log and one with a single entry both have 0 as their highest number.
+_LOG = "SELECT count() FROM system.zookeeper WHERE path = %(path)s"
+
+# A merge makes nothing that is not there; whatever it lacks for that is an entry of its own.
+_QUEUE = """
+SELECT table, node_name
+FROM system.replication_queue
+WHERE database = currentDatabase() AND type != 'MERGE_PARTS'
+"""
+
+
+async def lacking(host: Store, wait_seconds: float = WAIT_SECONDS) -> str | None:
+    """Return what a host lacks of that which was written before the call, or None.
+
+    Waits a while for it to come. Tables that nothing replicates lack nothing. Raises
+    StoreError and StoreUnavailableError.
+    """
+    deadline = time.monotonic() + wait_seconds
+    ends: dict[str, int] = {}
+    queued: set[_Entry] | None = None
+    while True:
+        unknown, behind = await _read(host, ends)
+        if not unknown and not behind:
+            now = {(table, node) for table, node in await host.execute(_QUEUE)} if ends else set()
+            # Entries that came later tell of later rows.
+            queued = now if queued is None else queued & now
+            if not queued:
+                return None
+            behind = {table for table, _ in queued}
+        if time.monotonic() >= deadline:
+            break
+        await asyncio.sleep(_PAUSE_SECONDS)
+    if unknown:
+        return f"ZooKeeper does not say what must be in it: {_names(unknown)}"
+    return f"it lags: replication has not brought all of {_names(behind)}"
+
+
+async def _read(host: Store, ends: dict[str, int]) -> tuple[set[str], set[str]]:
+    """Return the tables that know nothing of their replicas, and those whose log is not read.
+
+    Puts the end that each log had when it was seen first into `ends`.
+    """
+    unknown, behind = set(), set()
+    for table, path, last, read, deaf in await host.execute(_REPLICAS):
+        if deaf:
+            unknown.add(table)
+            continue
+        if table not in ends:
+            ends[table] = last + 1 if last or read else await _length(host, path)
+        if read < ends[table]:
+            behind.add(table)
+    return unknown, behind
+
+
+async def _length(host: Store, path: str) -> int:
+    ((entries,),) = await host.execute(_LOG, {"path": f"{path}/log"})
+    return int(entries)
+
+
+def _names(tables: Collection[str]) -> str:
+    return ", ".join(sorted(tables))

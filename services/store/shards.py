@@ -1,0 +1,120 @@
+"""The tables of a cluster: what the statements of one server become where sites are on shards.
+
+A table X of sites is X_local on each server, replicated within the shard, and X, which is
+`Distributed` over them by site. The few tables of all sites are replicated to every server.
+"""
+
+import re
+
+import msgspec
+
+OF_ALL_SITES = frozenset(
+    {"audit", "erasures", "meta", "migrations", "site_groups", "sites", "tokens", "users"}
+)
+"""Tables that every server holds; all others are by their column `site`."""
+
+_CREATE_TABLE = re.compile(
+    r"CREATE TABLE IF NOT EXISTS (?P<name>\w+)\s*(?P<columns>\(.*\))\s*"
+    r"ENGINE = (?P<engine>\w+)(?:\((?P<arguments>[^()]*)\))?(?P<rest>.*)",
+    re.DOTALL,
+)
+_CREATE_MATERIALIZED = re.compile(
+    r"(?P<head>CREATE MATERIALIZED VIEW IF NOT EXISTS \w+) TO (?P<to>\w+) AS(?P<select>.*?)"
+    r"\bFROM (?P<of>\w+)(?P<rest>.*)",
+    re.DOTALL,
+)
+_CREATE_VIEW = re.compile(r"(?P<head>CREATE VIEW IF NOT EXISTS \w+) AS\b(?P<select>.*)", re.DOTALL)
+_OTHER = re.compile(
+    r"(?P<head>ALTER TABLE|DROP TABLE IF EXISTS|TRUNCATE TABLE(?: IF EXISTS)?)"
+    r" (?P<name>\w+)(?P<rest>.*)",
+    re.DOTALL,
+)
+_READ = re.compile(r"\bFROM (\w+)")
+_LOCAL = "_local"
+_UNREPLICATED = "Null"
+
+
+class Shards(msgspec.Struct, frozen=True):
+    """A cluster as its servers name it, and the database in which the tables are."""
+
+    cluster: str
+    database: str
+
+    def stored(self, table: str) -> str:
+        """Return the name of the table that holds the rows of a table."""
+        return table if table in OF_ALL_SITES else f"{table}{_LOCAL}"
+
+    def shown(self, stored: str) -> str:
+        """Return the table whose rows a table holds."""
+        return stored.removesuffix(_LOCAL)
+
+    def system(self, table: str) -> str:
+        """Return what reads a table of `system`, of our database, on one replica of each shard."""
+        of_all = f"cluster('{self.cluster}', system, {table})"
+        return f"(SELECT * FROM {of_all} WHERE database = '{self.database}')"  # noqa: S608
+
+    def ddl(self, statement: str) -> tuple[str, ...]:
+        """Return the statements that do on all servers what one does on a single server.
+
+        Each waits for all servers. Raises ValueError for a statement of another kind.
+        """
+        statement = statement.strip()
+        if match := _CREATE_TABLE.fullmatch(statement):
+            return self._table(match)
+        on = f"ON CLUSTER {self.cluster}"
+        # A server that gets one to run knows no database for what it selects from.
+        if match := _CREATE_MATERIALIZED.fullmatch(statement):
+            to, of = (f"{self.database}.{self.stored(match[name])}" for name in ("to", "of"))
+            return (f"{match['head']} {on} TO {to} AS{match['select']}FROM {of}{match['rest']}",)
+        if match := _CREATE_VIEW.fullmatch(statement):
+            select = _READ.sub(rf"FROM {self.database}.\1", match["select"])
+            return (f"{match['head']} {on} AS{select}",)
+        if match := _OTHER.fullmatch(statement):
+            return self._other(match["head"], match["name"], match["rest"])
+        raise ValueError(f"this is no statement for a cluster: {statement[:100]}")
+
+    def _table(self, match: re.Match[str]) -> tuple[str, ...]:
+        name, columns, engine, rest = (
+            match["name"],
+            match["columns"],
+            match["engine"],
+            match["rest"],
+        )
+        on = f"ON CLUSTER {self.cluster}"
+        if engine == _UNREPLICATED:
+            replicated = engine
+        else:
+            # A replica's name is one in its path, which the tables of all sites share.
+            of_all = name in OF_ALL_SITES
+            shard, replica = ("all", "{shard}-{replica}") if of_all else ("{shard}", "{replica}")
+            path = f"/clickhouse/tables/{self.cluster}/{shard}/{self.database}/{name}"
+            arguments = ", ".join(filter(None, (f"'{path}', '{replica}'", match["arguments"])))
+            replicated = f"Replicated{engine}({arguments})"
+        begin = f"CREATE TABLE IF NOT EXISTS {self.stored(name)} {on}"
+        stored = f"{begin}\n{columns}\nENGINE = {replicated}{rest}"
+        if name in OF_ALL_SITES:
+            return (stored,)
+        return (stored, self._distributed(name))
+
+    def _distributed(self, name: str) -> str:
+        stored = self.stored(name)
+        over = f"{self.cluster}, {self.database}, {stored}, cityHash64(site)"
+        return (
+            f"CREATE TABLE IF NOT EXISTS {name} ON CLUSTER {self.cluster}"
+            f" AS {self.database}.{stored} ENGINE = Distributed({over})"
+        )
+
+    def _other(self, head: str, name: str, rest: str) -> tuple[str, ...]:
+        on = f"ON CLUSTER {self.cluster}"
+        is_drop = head.startswith("DROP")
+        if name in OF_ALL_SITES:
+            # All its replicas follow one; a drop is of each for itself.
+            return (f"{head} {name} {on}{rest}" if is_drop else f"{head} {name}{rest}",)
+        stored = f"{head} {self.stored(name)} {on}{rest}"
+        if is_drop:
+            return (stored, f"{head} {name} {on}{rest}")
+        if rest.lstrip().startswith("ADD COLUMN"):
+            # Version 18.16 changes no `Distributed` table on a cluster. It holds nothing, so it is
+            # made anew, with the columns that the other has.
+            return (stored, f"DROP TABLE IF EXISTS {name} {on}", self._distributed(name))
+        return (stored,)

@@ -1,0 +1,121 @@
+"""Shards of replicas: several ClickHouse servers that know each other, and their ZooKeeper."""
+
+import re
+from pathlib import Path
+from typing import Self
+
+from services.store.address import Address
+from tests.servers.clickhouse import DATABASE, ClickHouseServer
+from tests.servers.zookeeper import ZooKeeperServer
+
+NAME = "luot"
+"""What the servers call the cluster."""
+
+_CONFIG = """<yandex>
+    <zookeeper>
+        <node><host>127.0.0.1</host><port>{zookeeper}</port></node>
+        <session_timeout_ms>5000</session_timeout_ms>
+    </zookeeper>
+    <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>
+    <macros><shard>{shard}</shard><replica>{replica}</replica></macros>
+    <remote_servers><{name}>{shards}</{name}></remote_servers>
+</yandex>
+"""
+# Views are made by the servers themselves, with the settings that they have.
+_PROFILE = """<yandex><profiles><default>
+    <distributed_product_mode>local</distributed_product_mode>
+    <replication_alter_partitions_sync>2</replication_alter_partitions_sync>
+</default></profiles></yandex>
+"""
+_SHARD = "<shard><internal_replication>true</internal_replication>{replicas}</shard>"
+_REPLICA = "<replica><host>127.0.0.1</host><port>{port}</port></replica>"
+
+
+class ClusterMember(ClickHouseServer):
+    """One replica of one shard."""
+
+    def __init__(self, directory: Path, shard: int, replica: int) -> None:
+        super().__init__(directory)
+        self.shard = shard
+        self.replica = replica
+        self.settings = ""
+        """Its part of the configuration; the cluster writes it."""
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    def _configure(self) -> None:
+        super()._configure()
+        (self.directory / "config.d" / "cluster.xml").write_text(self.settings)
+        (self.directory / "users.d" / "cluster.xml").write_text(_PROFILE)
+
+
+class ClickHouseCluster:
+    """Shards of replicas with one ZooKeeper; `shards[1][0]` is the first replica of the second."""
+
+    def __init__(self, directory: Path, shards: int = 2, replicas: int = 2) -> None:
+        self.zookeeper = ZooKeeperServer(directory / "zookeeper")
+        self.shards = [
+            [
+                ClusterMember(directory / f"shard-{shard}-replica-{replica}", shard, replica)
+                for replica in range(replicas)
+            ]
+            for shard in range(shards)
+        ]
+        known = "".join(
+            _SHARD.format(replicas="".join(_REPLICA.format(port=one.port) for one in members))
+            for members in self.shards
+        )
+        for member in self.members:
+            member.settings = _CONFIG.format(
+                zookeeper=self.zookeeper.port,
+                shard=f"shard-{member.shard}",
+                replica=f"replica-{member.shard}-{member.replica}",
+                name=NAME,
+                shards=known,
+            )
+
+    @property
+    def members(self) -> list[ClusterMember]:
+        return [member for members in self.shards for member in members]
+
+    @property
+    def address(self) -> Address:
+        """Where its tables are, for the store; the first server is asked first."""
+        hosts = tuple(("127.0.0.1", member.port) for member in self.members)
+        return Address(hosts=hosts, database=DATABASE, cluster=NAME)
+
+    def start(self) -> Self:
+        """Start all that do not run."""
+        servers: list[ZooKeeperServer | ClusterMember] = [self.zookeeper, *self.members]
+        for server in servers:
+            if not server.running:
+                server.start()
+        return self
+
+    def stop(self) -> None:
+        # Servers that have lost their ZooKeeper take long to end.
+        for member in self.members:
+            member.kill()
+        self.zookeeper.kill()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def replicated(statement: str) -> str:
+    """Return the statement of a migration for a table that the servers of a shard replicate."""
+    table = statement.split()[5] if statement.startswith("CREATE TABLE IF") else ""
+    return re.sub(
+        r"ENGINE = (\w+MergeTree)\((.*?)\)",
+        lambda match: (
+            f"ENGINE = Replicated{match[1]}("
+            + ", ".join(filter(None, (f"'/{NAME}/{{shard}}/{table}'", "'{replica}'", match[2])))
+            + ")"
+        ),
+        statement,
+    )

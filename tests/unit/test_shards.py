@@ -1,0 +1,127 @@
+"""What the statements of one server become on a cluster, and that they stay without one."""
+
+import re
+
+import msgspec
+import pytest
+
+from services.store.address import Address
+from services.store.clickhouse import ClickHouseStore
+from services.store.migrations import migrations
+from services.store.shards import OF_ALL_SITES, Shards
+
+SCHEMA = [statement for one in migrations() for statement in one.statements]
+SHARDS = Shards("luot", "stats")
+COLUMNS = "(\n    site String,\n    views UInt64\n)"
+
+
+def test_without_a_cluster_every_statement_stays_as_it_is() -> None:
+    store = ClickHouseStore("clickhouse://127.0.0.1/luot")
+    assert [store.ddl(statement) for statement in SCHEMA] == [(one,) for one in SCHEMA]
+    assert store.ddl("ALTER TABLE hits DROP PARTITION 202611") == (
+        "ALTER TABLE hits DROP PARTITION 202611",
+    )
+    assert (store.stored("hits"), store.shown("hits_local")) == ("hits", "hits_local")
+    assert store.system("parts") == "system.parts"
+
+
+def test_every_table_is_of_all_sites_or_has_a_site() -> None:
+    made = {
+        name: "\n    site String" in columns
+        for statement in SCHEMA
+        for name, columns in re.findall(
+            r"CREATE TABLE IF NOT EXISTS (\w+)(.*)", statement, re.DOTALL
+        )
+    }
+    # The audit log tells of people, and of some of them with a site.
+    without = {name for name, by_site in made.items() if not by_site} | {"audit"}
+    assert without | {"migrations"} == OF_ALL_SITES
+
+
+def test_a_table_of_sites_is_one_on_each_shard_and_one_over_them() -> None:
+    statement = (
+        f"CREATE TABLE IF NOT EXISTS counts\n{COLUMNS}\nENGINE = ReplacingMergeTree(views)\n"
+        "ORDER BY site\nSETTINGS index_granularity = 512"
+    )
+    assert SHARDS.ddl(statement) == (
+        (
+            f"CREATE TABLE IF NOT EXISTS counts_local ON CLUSTER luot\n{COLUMNS}\n"
+            "ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/luot/{shard}/stats/counts',"
+            " '{replica}', views)\nORDER BY site\nSETTINGS index_granularity = 512"
+        ),
+        (
+            "CREATE TABLE IF NOT EXISTS counts ON CLUSTER luot AS stats.counts_local"
+            " ENGINE = Distributed(luot, stats, counts_local, cityHash64(site))"
+        ),
+    )
+
+
+def test_a_table_of_all_sites_is_on_every_server() -> None:
+    (made,) = SHARDS.ddl(
+        "CREATE TABLE IF NOT EXISTS meta (name String)\nENGINE = ReplacingMergeTree()\n"
+        "ORDER BY name"
+    )
+    assert made.startswith("CREATE TABLE IF NOT EXISTS meta ON CLUSTER luot\n(name String)")
+    assert "('/clickhouse/tables/luot/all/stats/meta', '{shard}-{replica}')\nORDER" in made
+    # One of its replicas is changed; the others follow.
+    alter = "ALTER TABLE meta ADD COLUMN IF NOT EXISTS why String"
+    assert SHARDS.ddl(alter) == (alter,)
+    assert SHARDS.ddl("TRUNCATE TABLE IF EXISTS meta") == ("TRUNCATE TABLE IF EXISTS meta",)
+    assert SHARDS.ddl("DROP TABLE IF EXISTS meta") == ("DROP TABLE IF EXISTS meta ON CLUSTER luot",)
+
+
+def test_a_column_is_added_where_the_rows_are_and_the_table_over_them_is_made_anew() -> None:
+    assert SHARDS.ddl("ALTER TABLE hits ADD COLUMN IF NOT EXISTS region String") == (
+        "ALTER TABLE hits_local ON CLUSTER luot ADD COLUMN IF NOT EXISTS region String",
+        "DROP TABLE IF EXISTS hits ON CLUSTER luot",
+        (
+            "CREATE TABLE IF NOT EXISTS hits ON CLUSTER luot AS stats.hits_local"
+            " ENGINE = Distributed(luot, stats, hits_local, cityHash64(site))"
+        ),
+    )
+
+
+def test_rows_are_removed_where_they_are() -> None:
+    assert SHARDS.ddl("ALTER TABLE hits DELETE WHERE site IN %(sites)s") == (
+        "ALTER TABLE hits_local ON CLUSTER luot DELETE WHERE site IN %(sites)s",
+    )
+    assert SHARDS.ddl("TRUNCATE TABLE IF EXISTS ended_days") == (
+        "TRUNCATE TABLE IF EXISTS ended_days_local ON CLUSTER luot",
+    )
+
+
+def test_views_read_from_the_database_that_they_are_in() -> None:
+    (view,) = SHARDS.ddl(
+        "CREATE VIEW IF NOT EXISTS seen AS SELECT site FROM hits WHERE site IN (SELECT slug FROM"
+        " sites)"
+    )
+    assert view == (
+        "CREATE VIEW IF NOT EXISTS seen ON CLUSTER luot AS SELECT site FROM stats.hits WHERE site"
+        " IN (SELECT slug FROM stats.sites)"
+    )
+    (fed,) = SHARDS.ddl(
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS of_hits TO visitors AS\nSELECT site\nFROM hits\n"
+        "WHERE bot = 0"
+    )
+    assert fed == (
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS of_hits ON CLUSTER luot TO stats.visitors_local AS"
+        "\nSELECT site\nFROM stats.hits_local\nWHERE bot = 0"
+    )
+
+
+def test_every_statement_of_the_schema_has_its_form_for_a_cluster() -> None:
+    for statement in SCHEMA:
+        for made in SHARDS.ddl(statement):
+            name = re.findall(r"(?:EXISTS|TABLE) (\w+)", made)[0]
+            assert "ON CLUSTER luot" in made or name in OF_ALL_SITES
+
+
+def test_another_statement_is_refused() -> None:
+    with pytest.raises(ValueError, match="no statement for a cluster: RENAME TABLE a TO b"):
+        SHARDS.ddl("RENAME TABLE a TO b")
+
+
+def test_an_address_names_no_cluster_unless_it_is_given_one() -> None:
+    address = Address.parse("clickhouse://one,two/stats")
+    assert address.shards is None
+    assert msgspec.structs.replace(address, cluster="luot").shards == SHARDS

@@ -54,7 +54,7 @@ def compile_library(into: Path = LIBRARY, *flags: str) -> Path:
     except subprocess.CalledProcessError as error:
         raise CompilerError(f"{compiler} failed: {error.stderr.strip()[-500:]}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CompilerError(f"{compiler} failed: {error}") from error
+        raise CompilerError(f"{compiler} does not run, or takes too long") from error
     new.replace(into)
     return into
 

@@ -141,7 +141,7 @@ async def read(log: Log, at: int = 0) -> list[Record]:
 
 async def sequences(log: Log, last: int) -> list[int]:
     """Return the sequences in the log, as soon as the last is there, or none comes for a while."""
-    ends = asyncio.get_running_loop().time() + VISIBLE_SECONDS
+    ends = asyncio.get_running_loop().time() + 30 * VISIBLE_SECONDS
     while True:
         found = [int(record.headers["s"]) for record in await read(log)]
         if last in found or asyncio.get_running_loop().time() > ends:

@@ -128,11 +128,16 @@ class Honest:
             f"{self._target.api.url}/api/admin/sign-in",
             {"name": OWNER, "password": PASSWORD},
         )
+        again = False
         while not self._stopped.is_set():
             async with httpx.AsyncClient(timeout=30) as browser:
                 answer = await browser.post(url, json=body, headers=headers)
+            was_put_off, again = again, answer.status_code == 503
             if answer.status_code == 200:
                 self.sign_ins += 1
+            elif again and not was_put_off:
+                # Once, on a machine that is too busy for a moment; not again and again.
+                continue
             else:
                 self.problems.append(f"the administrator was answered {answer.status_code}")
             with contextlib.suppress(TimeoutError):

@@ -5,6 +5,8 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from services.widget.snippet import PinnedScript, Snippet
 from tests.browser.between import Between
 from tests.browser.engines.engine import WAIT_SECONDS, comes
@@ -134,6 +136,13 @@ class Place:
 
     def _call(self, method: str, path: str, **more: Any) -> Any:
         headers = {"Authorization": f"Bearer {self._token}"}
-        answer = self._up.http.request(method, path, headers=headers, **more)
-        assert answer.is_success, answer.text
-        return answer.json()
+        answers: list[httpx.Response] = []
+
+        def is_answered() -> bool:
+            answers.append(self._up.http.request(method, path, headers=headers, **more))
+            # "Not now", on a machine that is too busy.
+            return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+        comes(is_answered)
+        assert answers[-1].is_success, answers[-1].text
+        return answers[-1].json()

@@ -28,6 +28,7 @@ VIEWER = "nguoi-xem"
 PASSWORD = "bánh mì và cà phê sữa đá"
 ATTACKER = "198.51.100.7"
 SETTLE_SECONDS = 180.0
+_ATTEMPTS = 30
 OLD_PAGES = ("/tin-tuc/bai-hom-qua", "/tin-tuc/bai-tuan-truoc")
 """Read on earlier days, once each."""
 
@@ -73,9 +74,13 @@ class Target(System):
             group.remove()
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
-        """Ask the API as an owner; it must agree."""
+        """Ask the API as an owner; it must agree, once the machine has time for it."""
         url = f"{self.api.url}{path}"
-        answer = httpx.request(method, url, headers=self.api_headers, json=body, timeout=60)
+        for _ in range(_ATTEMPTS):
+            answer = httpx.request(method, url, headers=self.api_headers, json=body, timeout=60)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(1)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from benchmarks import goals, scaling, skew, svg
+from benchmarks import busy_hour, goals, scaling, skew, svg
 from benchmarks.plan import Costs
 from benchmarks.results import Report, read_all
 
@@ -65,6 +65,7 @@ BLOCKS: dict[str, Lines] = {
     "assumed": lambda _: scaling.assumed_table(),
     "plan": lambda reports: scaling.plan_table(Costs.of(reports)),
     "skew": lambda _: scaling.skew_table(skew.simulate()),
+    "busy_hour": busy_hour.table,
     "alone": lambda reports: scaling.alone_table(Costs.of(reports), skew.simulate()),
     **{
         name: subject(name)

@@ -187,6 +187,7 @@ def test_an_address_that_is_corrected_is_not_a_view(portal: Portal, page: Page) 
 
     page.evaluate("history.replaceState({}, '', '/trang-chu')")
     page.evaluate("history.pushState({}, '', '/trang-chu?tab=2')")
+    portal.wait(views=2)
     page.evaluate("history.pushState({}, '', '/lien-he')")
     portal.wait(views=3)
     assert portal.paths() == ["/", "/trang-chu", "/lien-he"]

@@ -121,6 +121,10 @@ async def test_a_backup_goes_from_a_server_into_a_cluster_and_back(
 ) -> None:
     sites = tuple(f"site{number}" for number in range(20))
     alone = ClickHouseStore(clickhouse_server.url)
+    for each in (alone, store):
+        # What tests before have left.
+        for table in ("numbers", "values"):
+            await each.execute(f"DROP TABLE IF EXISTS {table}")
     await migrate(alone)
     await clear(alone)
     await fix_partitions(alone, 8)

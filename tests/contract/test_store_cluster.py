@@ -121,12 +121,12 @@ async def test_a_backup_goes_from_a_server_into_a_cluster_and_back(
 ) -> None:
     sites = tuple(f"site{number}" for number in range(20))
     alone = ClickHouseStore(clickhouse_server.url)
+    await migrate(alone)
+    await clear(alone)
     for each in (alone, store):
         # What tests before have left.
         for table in ("numbers", "values"):
             await each.execute(f"DROP TABLE IF EXISTS {table}")
-    await migrate(alone)
-    await clear(alone)
     await fix_partitions(alone, 8)
     await write_everywhere(alone, sites)
     columns = {"day": [20_000] * len(sites), "visitor": [7] * len(sites), "bot": [0] * len(sites)}

@@ -194,13 +194,19 @@ class RedisCluster:
             pass
 
     def replica(self, master: Node) -> Node:
-        """Return the replica of a master."""
+        """Return the replica of a master, once it has one: a server that was away comes back."""
+        for _ in rounds(0.1):
+            if (found := self._replica(master)) is not None:
+                return found
+        raise AssertionError("it has no replica")
+
+    def _replica(self, master: Node) -> Node | None:
         for line in master.said("NODES").splitlines():
             _, address, flags, of, *_ = line.split()
-            if "slave" in flags and of == master.id:
+            if "slave" in flags.split(",") and "fail" not in flags and of == master.id:
                 port = int(address.partition("@")[0].rpartition(":")[2])
                 return next(node for node in self.nodes if node.port == port)
-        raise AssertionError("it has no replica")
+        return None
 
     def moving(self, key: str, to: Node) -> Iterator[str]:
         """Move the slot of a key; a step with every `next`, and what was done."""

@@ -36,6 +36,7 @@ from benchmarks import (
     steps,
     takeover,
     upgrade,
+    visitors,
 )
 from benchmarks.measure import Result
 from benchmarks.results import Report
@@ -70,6 +71,7 @@ SUBJECTS: dict[str, Measure] = {
     "replicas": replicas.measure,
     "takeover": takeover.measure,
     "upgrade": upgrade.measure,
+    "visitors": visitors.measure,
 }
 DEFAULT_FOLDER = Path("benchmarks/results")
 WIDTH = 110

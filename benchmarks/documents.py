@@ -71,7 +71,18 @@ BLOCKS: dict[str, Lines] = {
         name: subject(name)
         for name in (
             *("ingest", "aggregator", "api", "growth", "stats", "table", "reports"),
-            *("size", "memory", "page", "loading", "freshness", "kills", "replicas", "upgrade"),
+            *(
+                "size",
+                "memory",
+                "page",
+                "loading",
+                "freshness",
+                "kills",
+                "takeover",
+                "visitors",
+                "replicas",
+                "upgrade",
+            ),
         )
     },
 }

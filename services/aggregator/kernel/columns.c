@@ -161,18 +161,17 @@ static int coded_column(const chosen *of, int column, uint64_t hits, uint64_t fl
     return failed ? NO_MEMORY : 0;
 }
 
-/* Write one column of the hits of some days, from_day <= day < to_day, of which luot_count has told
-   how many there are; the bytes are the caller's.
+/* Write one column of the hits of some days, from_day <= day < to_day; the bytes are the caller's.
 
    Unlike everything else, this may run in any thread: it only reads. */
 EXPORT int64_t luot_column(
-    run **runs, uint32_t count, uint32_t from_day, uint32_t to_day, uint64_t hits, int column,
-    int how, uint64_t flags, uint8_t **bytes
+    run **runs, uint32_t count, uint32_t from_day, uint32_t to_day, int column, int how,
+    uint64_t flags, uint8_t **bytes
 ) {
     const chosen of = {runs, count, from_day, to_day};
     buffer to = {NULL, 0, 0};
     int failed;
-    if (luot_count(runs, count, from_day, to_day) != hits) return REFUSED;
+    const uint64_t hits = luot_count(runs, count, from_day, to_day);
     if (column < 0 || column >= COLUMNS || (column >= TEXTS && how != PLAIN)) return REFUSED;
     if (column >= TEXTS) failed = number_column(&of, column, hits, &to);
     else if (how == CODED) failed = coded_column(&of, column, hits, flags, &to);

@@ -139,7 +139,7 @@ class KernelColumn(NativeColumn):
         runs = array_of([of.at for of in self._entries])
         how = _TEXT_TYPES[of_type] if is_text else _PLAIN
         return library.written_column(
-            runs, len(runs), *self._days, self._size, COLUMNS.index(self._name), how, coding
+            runs, len(runs), *self._days, COLUMNS.index(self._name), how, coding
         )
 
 

@@ -70,6 +70,7 @@ typedef struct {
 /* Growing bytes. */
 typedef struct { uint8_t *at; size_t size, room; } buffer;
 
+int slots_grow(uint32_t **slots, uint32_t *mask, const void *list, size_t size, uint32_t count);
 int texts_init(texts *of);
 void texts_free(texts *of);
 int64_t texts_number(texts *of, const uint8_t *at, uint32_t length);

@@ -57,7 +57,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "luot_count": (c_uint64, (pointer, c_uint32, c_uint32, c_uint32)),
     "luot_column": (
         c_int64,
-        (pointer, c_uint32, c_uint32, c_uint32, c_uint64, c_int, c_int, c_uint64, POINTER(_BYTES)),
+        (pointer, c_uint32, c_uint32, c_uint32, c_int, c_int, c_uint64, POINTER(_BYTES)),
     ),
     "luot_free": (None, (pointer,)),
     "luot_source": (c_char_p, ()),

@@ -42,24 +42,11 @@ static int pages_init(pages *of, uint32_t expected) {
     return of->slots ? 0 : NO_MEMORY;
 }
 
-static int pages_grow(pages *of) {
-    uint32_t mask = of->mask * 2 + 1;
-    uint32_t *slots = calloc((size_t)mask + 1, sizeof *slots);
-    if (!slots) return NO_MEMORY;
-    for (uint32_t number = 0; number < of->count; number++) {
-        uint32_t place = (uint32_t)of->list[number].hash & mask;
-        while (slots[place]) place = (place + 1) & mask;
-        slots[place] = number + 1;
-    }
-    free(of->slots);
-    of->slots = slots;
-    of->mask = mask;
-    return 0;
-}
-
 /* Return the page of that name, made where it is missing; NULL without memory. */
 static page *pages_find(pages *of, uint64_t hash, uint32_t site, uint32_t path, uint32_t day) {
-    if (of->count > of->mask / 2 && pages_grow(of)) return NULL;
+    if (of->count > of->mask / 2 &&
+        slots_grow(&of->slots, &of->mask, of->list, sizeof *of->list, of->count))
+        return NULL;
     uint32_t place = (uint32_t)hash & of->mask;
     for (uint32_t found; (found = of->slots[place]); place = (place + 1) & of->mask) {
         page *one = of->list + found - 1;

@@ -49,22 +49,28 @@ void texts_free(texts *of) {
     free(of->bytes);
 }
 
-static int grow_slots(texts *of) {
-    uint32_t mask = of->mask * 2 + 1;
-    uint32_t *slots = calloc((size_t)mask + 1, sizeof *slots);
-    if (!slots) return NO_MEMORY;
-    for (uint32_t number = 0; number < of->count; number++) {
-        uint32_t place = (uint32_t)of->list[number].hash & mask;
-        while (slots[place]) place = (place + 1) & mask;
-        slots[place] = number + 1;
+/* Double the slots of a list whose things begin with their hash: number + 1, or 0 for none. */
+int slots_grow(uint32_t **slots, uint32_t *mask, const void *list, size_t size, uint32_t count) {
+    uint32_t wider = *mask * 2 + 1;
+    uint32_t *grown = calloc((size_t)wider + 1, sizeof *grown);
+    if (!grown) return NO_MEMORY;
+    for (uint32_t number = 0; number < count; number++) {
+        uint64_t hash;
+        memcpy(&hash, (const uint8_t *)list + number * size, sizeof hash);
+        uint32_t place = (uint32_t)hash & wider;
+        while (grown[place]) place = (place + 1) & wider;
+        grown[place] = number + 1;
     }
-    free(of->slots);
-    of->slots = slots;
-    of->mask = mask;
+    free(*slots);
+    *slots = grown;
+    *mask = wider;
     return 0;
 }
 
 int64_t texts_number_hashed(texts *of, const uint8_t *at, uint32_t length, uint64_t hash) {
+    if (of->count > of->mask / 2 &&
+        slots_grow(&of->slots, &of->mask, of->list, sizeof *of->list, of->count))
+        return NO_MEMORY;
     uint32_t place = (uint32_t)hash & of->mask;
     for (uint32_t found; (found = of->slots[place]); place = (place + 1) & of->mask) {
         const text *one = &of->list[found - 1];
@@ -90,13 +96,6 @@ int64_t texts_number_hashed(texts *of, const uint8_t *at, uint32_t length, uint6
     of->list[of->count] = (text){hash, of->size, length};
     of->size += length;
     of->slots[place] = ++of->count;
-    if (of->count > of->mask / 2 + 1 && grow_slots(of)) {
-        /* The last text is in no table yet that has room: take it back. */
-        of->slots[place] = 0;
-        of->size -= length;
-        of->count--;
-        return NO_MEMORY;
-    }
     return of->count - 1;
 }
 

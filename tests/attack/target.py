@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from tests.attack.limits import memory_limits, redis_memory
+from tests.patience import rounds
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.memory import peak
 from tests.servers.memory_group import MemoryGroup, memory_group
@@ -28,7 +29,6 @@ VIEWER = "nguoi-xem"
 PASSWORD = "bánh mì và cà phê sữa đá"
 ATTACKER = "198.51.100.7"
 SETTLE_SECONDS = 180.0
-_ATTEMPTS = 30
 OLD_PAGES = ("/tin-tuc/bai-hom-qua", "/tin-tuc/bai-tuan-truoc")
 """Read on earlier days, once each."""
 
@@ -76,7 +76,7 @@ class Target(System):
     def ask(self, method: str, path: str, **body: Any) -> Any:
         """Ask the API as an owner; it must agree, once the machine has time for it."""
         url = f"{self.api.url}{path}"
-        for _ in range(_ATTEMPTS):
+        for _ in rounds(1):
             answer = httpx.request(method, url, headers=self.api_headers, json=body, timeout=60)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break

@@ -198,6 +198,7 @@ class RedisCluster:
         for _ in rounds(0.1):
             if (found := self._replica(master)) is not None:
                 return found
+            time.sleep(0.1)
         raise AssertionError("it has no replica")
 
     def _replica(self, master: Node) -> Node | None:

@@ -194,9 +194,10 @@ class Folder:
         self._at = file.end
 
     async def _remove(self) -> None:
-        file = self._segments.popleft()
-        self._at = records.HEADER_BYTES
-        suffix = self._kept.pop(file, None)
+        """Take the first file out of the spool; after a cancellation it is still the first."""
+        file = self._segments[0]
+        file.seal()
+        suffix = self._kept.get(file)
         try:
             if suffix is None:
                 await asyncio.to_thread(file.remove)
@@ -205,6 +206,10 @@ class Folder:
                 _log.error("spool: %s is kept for you to look at; see above", path)
         except OSError as error:
             _log.warning("spool: %s cannot be deleted: %s", file.path, error)
+        # Only now: a cancellation may come before the thread has touched the file.
+        self._segments.popleft()
+        self._kept.pop(file, None)
+        self._at = records.HEADER_BYTES
 
     def close(self) -> None:
         """Release the lock, so that others can adopt the folder; an empty one is deleted."""

@@ -106,10 +106,17 @@ class Segment:
         self.path.unlink(missing_ok=True)
 
     def keep_as(self, suffix: str) -> Path:
-        """Take the file out of the spool under another name, for people to look at."""
+        """Take the file out of the spool under another name, for people to look at.
+
+        Does nothing the second time. Raises OSError.
+        """
         self.seal()
         path = self.path.with_suffix(suffix)
-        self.path.rename(path)
+        try:
+            self.path.rename(path)
+        except FileNotFoundError:
+            if not path.exists():
+                raise
         return path
 
 

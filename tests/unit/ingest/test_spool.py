@@ -5,7 +5,9 @@ import logging
 import resource
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -193,6 +195,35 @@ async def test_a_file_damaged_in_the_middle_is_kept_for_people(tmp_path: Path) -
     await folder.clear()
     folder.close()
     assert [file.name for file in path.iterdir()] == ["00000001.damaged"]
+
+
+@pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize("doubtful", [False, True])
+async def test_files_are_deleted_also_after_a_cancellation(
+    tmp_path: Path, started: bool, doubtful: bool
+) -> None:
+    """A process that stops cancels its drain, and drains once more."""
+    loop = asyncio.get_running_loop()
+    busy, go_on = ThreadPoolExecutor(1), threading.Event()
+    loop.set_default_executor(busy)
+    folder = Folder.create(tmp_path, PARTITIONS)
+    await folder.append(encoded(SpoolRecord(NOW, False, [entry(1)])), hits=1, written=NOW)
+    await drained(folder)
+    if doubtful:
+        folder.doubt()
+    if not started:
+        busy.submit(go_on.wait)
+    clearing = asyncio.create_task(folder.clear())
+    await asyncio.sleep(0)
+    if started:
+        await asyncio.to_thread(lambda: None)
+    clearing.cancel()
+    await asyncio.wait([clearing])
+    go_on.set()
+    await folder.clear()
+    folder.close()
+    left = await asyncio.to_thread(lambda: [file.name for file in tmp_path.glob("*/*")])
+    assert left == ["00000001.doubtful"] * doubtful
 
 
 @contextmanager

@@ -63,6 +63,7 @@ HITS = (
     Drill(faults.unknown_proxy, ("LuotProxyNotTrusted",)),
     Drill(faults.unknown_portal, ("LuotForeignHits",)),
     Drill(records.counters_changed, ("LuotDrift",)),
+    Drill(records.changes_untold, ("LuotChangesMissed",)),
     Drill(records.site_silent, ("LuotSitesSilent",)),
     Drill(records.backup_stopped, ("LuotBackupOld", "LuotBackupOutOfReach")),
     Drill(records.never_tried, ("LuotBackupUnverified",)),

@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import httpx
+
 from services.ingest.spool import records
 from services.ingest.spool.drain import DOUBT_MS
 from services.log.entries import Batcher
 from services.model.calendar import local_day
 from services.model.hit import Hit
 from services.model.partition import DEFAULT_PARTITIONS
+from services.runtime.tasks import end
 from services.store import counters, last_done
 from services.store.interface import Store, StoreError
 from services.store.open import open_store
@@ -24,6 +27,7 @@ DAY_MS = 86_400_000
 LONE = "lech"
 """A site that has hits once: nothing of it is written again."""
 SILENT = "im-lang"
+UNTOLD = "khong-bao"
 
 
 def _now_ms() -> int:
@@ -84,6 +88,32 @@ async def counters_changed(plant: Plant) -> AsyncIterator[None]:
         await counters.write(store, {key: (views + 5, visits, position + 1)})
         yield
         await counters.write(store, {key: (views, visits, position + 2)})
+
+
+@asynccontextmanager
+async def changes_untold(plant: Plant) -> AsyncIterator[None]:
+    """Something else than an aggregator writes counters, again and again."""
+    zone = zone_at_noon()
+    await asyncio.to_thread(plant.add_site, UNTOLD, timezone=zone)
+    await plant.send(3, site=UNTOLD)
+    await asyncio.to_thread(plant.counter_when, UNTOLD, 3, metric="views")
+    key = (UNTOLD, "day", local_day(_now_ms(), zone), "")
+    async with _store(plant) as store, httpx.AsyncClient(timeout=10) as client:
+        ((views, visits, first),) = (await counters.load(store, [key])).values()
+        position = first
+
+        async def write() -> None:
+            nonlocal position
+            while True:
+                position += 1
+                await counters.write(store, {key: (views + position - first, visits, position)})
+                await plant.read(UNTOLD, client)
+                await asyncio.sleep(0.5)
+
+        writing = asyncio.create_task(write())
+        yield
+        await end(writing)
+        await counters.write(store, {key: (views, visits, position + 1)})
 
 
 @asynccontextmanager

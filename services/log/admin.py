@@ -9,11 +9,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from services.log.errors import LogError
+from services.model.host_list import split_url
 
 PLACE = "o"
 """Header of a copy: the position of the entry where it was first appended."""
@@ -167,5 +167,5 @@ def copies_of(records: Collection[Any]) -> list[Copy]:
 
 def shown(url: str) -> str:
     """Return where a log is, without the user, the password and options."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    parts, netloc = split_url(url)
+    return f"{parts.scheme}://{netloc.rpartition('@')[2]}{parts.path}"

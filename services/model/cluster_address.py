@@ -1,9 +1,10 @@
 """The address of a Redis Cluster."""
 
 from typing import Self
-from urllib.parse import urlsplit
 
 import msgspec
+
+from services.model.host_list import host_port, hosts_of, split_url
 
 PORT = 6379
 """Where a node listens unless the URL says otherwise."""
@@ -36,37 +37,24 @@ class ClusterAddress(msgspec.Struct, frozen=True):
 
         Raises ValueError, whose message does not hold the URL: there may be a password.
         """
-        scheme, _, rest = url.partition("://")
-        if scheme not in _SCHEMES:
+        if not is_cluster_url(url):
             raise ValueError(f"no URL of a Redis Cluster; expected {_EXAMPLE}")
-        parts = urlsplit(f"//{rest}")
-        account, at, hosts = parts.netloc.rpartition("@")
+        parts, netloc = split_url(url)
+        account, at, hosts = netloc.rpartition("@")
         if parts.path not in ("", "/", "/0"):
             raise ValueError(
                 f"a Redis Cluster has database 0 only, not {parts.path[1:]!r}; expected {_EXAMPLE}"
             )
         return cls(
-            hosts=tuple(_host(host) for host in hosts.split(",")),
-            scheme=_SCHEMES[scheme],
+            hosts=hosts_of(hosts, PORT),
+            scheme=_SCHEMES[parts.scheme],
             account=f"{account}{at}",
             options=parts.query,
         )
 
     def node(self, host: str, port: int) -> str:
         """Return the URL of a node."""
-        shown = f"[{host}]" if ":" in host else host
-        return f"{self.scheme}://{self.account}{shown}:{port}/0?{self.options}"
+        return f"{self.scheme}://{self.account}{host_port(host, port)}/0?{self.options}"
 
     def __str__(self) -> str:
-        return ", ".join(f"{host}:{port}" for host, port in self.hosts)
-
-
-def _host(text: str) -> tuple[str, int]:
-    parts = urlsplit(f"//{text}")
-    try:
-        host, port = parts.hostname, parts.port or PORT
-    except ValueError:
-        raise ValueError(f"the node {text!r} has no port that is one; expected host:port") from None
-    if not host:
-        raise ValueError(f"a node of the cluster has no host; expected {_EXAMPLE}")
-    return host, port
+        return ", ".join(host_port(*host) for host in self.hosts)

@@ -1,9 +1,11 @@
 """The address of a Redis that Sentinels know by a name."""
 
 from typing import Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import msgspec
+
+from services.model.host_list import host_port, hosts_of, split_url
 
 PORT = 26379
 """Where a Sentinel listens unless the URL says otherwise."""
@@ -38,11 +40,10 @@ class SentinelAddress(msgspec.Struct, frozen=True):
 
         Raises ValueError, whose message does not hold the URL: there may be a password.
         """
-        scheme, _, rest = url.partition("://")
-        if scheme not in _SCHEMES:
+        if not is_sentinel_url(url):
             raise ValueError(f"no URL of Sentinels; expected {_EXAMPLE}")
-        parts = urlsplit(f"//{rest}")
-        user, at, hosts = parts.netloc.rpartition("@")
+        parts, netloc = split_url(url)
+        user, at, hosts = netloc.rpartition("@")
         name, _, database = parts.path.removeprefix("/").partition("/")
         if not name:
             raise ValueError(f"the URL of Sentinels has no name of a Redis; expected {_EXAMPLE}")
@@ -53,25 +54,12 @@ class SentinelAddress(msgspec.Struct, frozen=True):
         own = {key: unquote(value) for key, _, value in options if key in _OWN}
         others = "&".join("".join(option) for option in options if option[0] not in _OWN)
         return cls(
-            hosts=tuple(_host(host) for host in hosts.split(",")),
+            hosts=hosts_of(hosts, PORT),
             name=unquote(name),
-            server=f"{_SCHEMES[scheme]}://{user}{at}sentinel/{database or 0}?{others}",
+            server=f"{_SCHEMES[parts.scheme]}://{user}{at}sentinel/{database or 0}?{others}",
             username=own.get(_OWN[0]),
             password=own.get(_OWN[1]),
         )
 
     def __str__(self) -> str:
-        return f"{self.name!r} at " + ", ".join(f"{host}:{port}" for host, port in self.hosts)
-
-
-def _host(text: str) -> tuple[str, int]:
-    parts = urlsplit(f"//{text}")
-    try:
-        host, port = parts.hostname, parts.port or PORT
-    except ValueError:
-        raise ValueError(
-            f"the Sentinel {text!r} has no port that is one; expected host:port"
-        ) from None
-    if not host:
-        raise ValueError(f"a Sentinel has no host; expected {_EXAMPLE}")
-    return host, port
+        return f"{self.name!r} at " + ", ".join(host_port(*host) for host in self.hosts)

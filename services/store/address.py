@@ -1,11 +1,12 @@
 """The address of a ClickHouse server, as a URL names it."""
 
 import re
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote
 
 import msgspec
 from clickhouse_driver.compression import get_compressor_cls
 
+from services.model.host_list import host_port, hosts_of, split_url
 from services.store.driver_client import ColumnClient
 from services.store.shards import Shards
 
@@ -17,7 +18,6 @@ ANSWER_SECONDS = 60.0
 DEFAULT_DATABASE = "luot"
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::(?P<port>\d{1,5}))?")
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """Return hosts and database."""
-        return f"{','.join(f'{name}:{port}' for name, port in self.hosts)}/{self.database}"
+        return f"{','.join(host_port(*host) for host in self.hosts)}/{self.database}"
 
     @classmethod
     def parse(cls, url: str) -> "Address":
@@ -53,7 +53,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         `clickhouses://` is the same over TLS (port 9440), with `?verify=0` for a certificate that
         nobody signed. Raises ValueError; its message never holds the password.
         """
-        parts, netloc = _split(url)
+        parts, netloc = split_url(url)
         secure = parts.scheme == "clickhouses"
         user, _, password = netloc.rpartition("@")[0].partition(":")
         database = parts.path.strip("/") or DEFAULT_DATABASE
@@ -62,7 +62,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
                 f"{database!r} is not the name of a database; expected letters, digits and _"
             )
         return cls(
-            hosts=_hosts(netloc, 9440 if secure else 9000),
+            hosts=hosts_of(netloc, 9440 if secure else 9000),
             user=unquote(user) or "default",
             password=unquote(password),
             database=database,
@@ -76,7 +76,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         return ColumnClient(
             host,
             port=port,
-            alt_hosts=",".join(f"{_bracketed(name)}:{number}" for name, number in others) or None,
+            alt_hosts=",".join(host_port(*other) for other in others) or None,
             user=self.user,
             password=self.password,
             database=database,
@@ -97,31 +97,6 @@ def _compression() -> str | bool:
     except (ImportError, RuntimeError):
         return False
     return "lz4"
-
-
-def _bracketed(name: str) -> str:
-    return f"[{name}]" if ":" in name else name
-
-
-def _split(url: str) -> tuple[SplitResult, str]:
-    """Return the parts of a URL, and its netloc, which may name several hosts.
-
-    urlsplit refuses brackets behind a comma in some versions of Python, so it is not shown them.
-    """
-    scheme, _, rest = url.partition("://")
-    netloc = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    return urlsplit(f"{scheme}://host{rest.removeprefix(netloc)}"), netloc
-
-
-def _hosts(netloc: str, default_port: int) -> tuple[tuple[str, int], ...]:
-    hosts = []
-    for host in netloc.rpartition("@")[2].split(","):
-        match = _HOST.fullmatch(host)
-        port = int(match["port"] or default_port) if match else 0
-        if match is None or not 0 < port < 1 << 16:
-            raise ValueError(f"{host!r} is not a host; expected host or host:port")
-        hosts.append((match["name"].strip("[]"), port))
-    return tuple(hosts)
 
 
 def _verify(parts: SplitResult) -> bool:

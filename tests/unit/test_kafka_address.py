@@ -29,8 +29,8 @@ def test_a_url_names_brokers_topic_and_credentials() -> None:
     ("url", "said"),
     [
         ("kafka:///hits", "names no broker"),
-        ("kafka://h1:port/hits", "'h1:port' is no broker"),
-        ("kafka://h1:70000/hits", "'h1:70000' is no broker"),
+        ("kafka://h1:port/hits", "'h1:port' is not a host"),
+        ("kafka://h1:70000/hits", "'h1:70000' is not a host"),
         ("kafka://h1/two/topics", "'two/topics' is no topic"),
         ("kafka://h1/hits?acks=0", "'acks' is no option .* expected ca, certificate, key"),
         ("kafka://luot:hush@h1/hits?mechanism=GSSAPI", "mechanism=GSSAPI: expected one of PLAIN"),

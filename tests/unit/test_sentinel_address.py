@@ -18,7 +18,7 @@ def test_an_address_has_hosts_a_name_and_what_a_server_needs() -> None:
     assert address.name == "luot"
     assert (address.username, address.password) == (None, "a&b")
     assert address.server == "rediss://ingest:p%40ss@sentinel/5?ssl_ca_certs=/etc/ca.pem"
-    assert str(address) == "'luot' at one:1, ::1:2, three:26379"
+    assert str(address) == "'luot' at one:1, [::1]:2, three:26379"
     assert SentinelAddress.parse("redis+sentinel://one/luot").server == "redis://sentinel/0?"
     assert not is_sentinel_url("redis://one/0")
 
@@ -41,8 +41,8 @@ async def test_a_client_signs_in_to_servers_and_sentinels_apart() -> None:
     [
         ("redis+sentinel://u:secret@one:1", "has no name of a Redis"),
         ("redis+sentinel://u:secret@one:1/luot/first", "database 'first' is no number"),
-        ("redis+sentinel://u:secret@one:port/luot", "'one:port' has no port that is one"),
-        ("redis+sentinel://u:secret@one:1,,two:1/luot", "a Sentinel has no host"),
+        ("redis+sentinel://u:secret@one:port/luot", "'one:port' is not a host"),
+        ("redis+sentinel://u:secret@one:1,,two:1/luot", "'' is not a host"),
     ],
 )
 @pytest.mark.parametrize("name", ["LUOT_REDIS_URL", "LUOT_LOG_URL"])

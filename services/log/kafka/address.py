@@ -3,10 +3,11 @@
 import re
 import ssl
 from typing import Any, Self
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 import msgspec
 
+from services.model.host_list import host_port, hosts_of, split_url
 from services.runtime.reasons import reason
 
 DEFAULT_TOPIC = "hits"
@@ -41,12 +42,12 @@ class KafkaAddress(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, url: str) -> Self:
         """Read a URL. Raises ValueError, whose text has no password in it."""
-        parts = urlsplit(url)
-        credentials, _, hosts = parts.netloc.rpartition("@")
+        parts, netloc = split_url(url)
+        credentials, _, hosts = netloc.rpartition("@")
         user, _, password = credentials.partition(":")
-        brokers = tuple(_broker(host) for host in hosts.split(",") if host)
-        if not brokers:
+        if not hosts:
             raise ValueError(f"a log at {parts.scheme}://… names no broker; expected host:port")
+        brokers = tuple(host_port(*host) for host in hosts_of(hosts, DEFAULT_PORT))
         topic = parts.path.strip("/") or DEFAULT_TOPIC
         if not _TOPIC.fullmatch(topic):
             raise ValueError(
@@ -113,12 +114,3 @@ class KafkaAddress(msgspec.Struct, frozen=True):
                     " expected files in PEM that belong together, the key without a password"
                 ) from None
         return context
-
-
-def _broker(host: str) -> str:
-    name, colon, port = host.rpartition(":")
-    if not colon or name.endswith(":") or port.endswith("]"):
-        return f"{host}:{DEFAULT_PORT}"
-    if not name or not port.isdecimal() or not 0 < int(port) < 1 << 16:
-        raise ValueError(f"{host!r} is no broker; expected host:port")
-    return host

@@ -49,6 +49,11 @@ def _run(name: str, *command: str, seconds: float = PATIENCE_SECONDS) -> None:
         raise RuntimeError(f"{name} ended with {done.returncode}:\n{said}")
 
 
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def new_id() -> str:
     """Return an id as Kafka gives them to clusters and folders: none that looks like an option."""
     while (made := urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
@@ -168,19 +173,17 @@ class KafkaServer(ServerProcess):
         return self
 
     def wait_until_open(self) -> None:
-        """Return when it takes connections."""
+        """Return when it takes connections at each of its ports: they open one after the other."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            if (
-                self._process is None
-                or self._process.poll() is not None
-                or time.monotonic() > deadline
-            ):
-                raise RuntimeError((self.directory / "log").read_text()[-2000:])
-            time.sleep(0.05)
+        for port in filter(None, (self.port, self.secured_port)):
+            while not _is_open(port):
+                if (
+                    self._process is None
+                    or self._process.poll() is not None
+                    or time.monotonic() > deadline
+                ):
+                    raise RuntimeError((self.directory / "log").read_text()[-2000:])
+                time.sleep(0.05)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -75,6 +75,7 @@ async def append(url: str, count: int, hits_an_entry: int, views: list[portals.V
     producer = secrets.token_hex(8)
     total, written = 0, 0
     log = open_log(url)
+    await log.check(unsafe_eviction=False)
     writer = log.producer()
     while total < count:
         for start in range(0, len(groups), ENTRIES_AT_ONCE):

@@ -20,7 +20,7 @@ from services.aggregator.fold import apply
 from services.aggregator.folding import AnyFolded, choose
 from services.aggregator.kernel.entries import ALL_DAYS, columns_between
 from services.log import batch, keys
-from services.log.redis import entry_ids
+from services.log.redis import entry_fields, entry_ids
 from services.model.partition import DEFAULT_PARTITIONS
 from services.store import counters, hits
 from services.store.counters import CounterKey, CounterRow
@@ -94,11 +94,15 @@ async def _entries(url: str) -> list[Entry]:
         for partition in range(DEFAULT_PARTITIONS):
             entries: Any = await redis.xrange(keys.stream(partition))
             found += [
-                Entry(partition, entry_ids.of_entry(entry), int(fields[b"n"]), fields[b"b"])
+                _entry(partition, entry_ids.of_entry(entry), *entry_fields.read(fields))
                 for entry, fields in entries
             ]
     found.sort(key=lambda entry: entry.position)
     return found
+
+
+def _entry(partition: int, position: int, headers: dict[str, bytes], payload: bytes) -> Entry:
+    return Entry(partition, position, int(headers["n"]), payload)
 
 
 async def _insert(store: Store, folded: Sequence[AnyFolded], cost: Cost) -> None:

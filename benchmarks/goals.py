@@ -189,7 +189,7 @@ GOALS = (
         "kills", "three Kafka brokers: partitions taken over, worst", UNDER, 10, "s",
     ),
     Goal("Redis, under load", "ingest", "memory of Redis", UNDER, 100, "bytes/hit"),
-    Goal("Redis, one hit an entry", "size", "Redis, 1 hits an entry", UNDER, 100, "bytes/hit"),
+    Goal("Redis, one hit an entry", "size", "Redis, 1 hits an entry", UNDER, 120, "bytes/hit"),
     Goal("raw table, server", "size", "server, table hits", UNDER, 40, "bytes/hit"),
     Goal("raw table, embedded", "size", "embedded, table hits", UNDER, 40, "bytes/hit"),
     Goal("memory of `luot up`, idle", "memory", "luot up, idle", UNDER, 600, "MB"),

@@ -9,6 +9,7 @@ from benchmarks.portals import View
 from benchmarks.processes import SERVER_CORE, cpu_seconds, pin
 from benchmarks.stack import publish, stack
 from services.log import keys
+from services.log.redis import entry_fields
 from services.model.partition import DEFAULT_PARTITIONS
 from tests.servers.redis import RedisServer
 
@@ -63,7 +64,8 @@ def _log(redis: RedisServer, answered: int) -> Iterator[Result]:
             stream = keys.stream(partition)
             used += client.memory_usage(stream, samples=0) or 0
             for _, fields in client.xrange(stream):
-                hits += int(fields[b"n"])
+                headers, _ = entry_fields.read(fields)
+                hits += int(headers["n"])
                 entries += 1
     # What was under way when the client stopped was appended, too.
     yield exact("accepted hits that are not in the log", max(0, answered - hits), "hits")

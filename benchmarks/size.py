@@ -43,7 +43,7 @@ def _redis(running: Stack, count: int) -> Iterator[Result]:
     views = portals.views(backlog.DISTINCT)[:count]
     for size in ENTRIES:
         with redis.client() as client:
-            client.flushall()
+            client.delete(*map(keys.stream, range(DEFAULT_PARTITIONS)))
         total = asyncio.run(backlog.append(redis.url, count, size, views))
         with redis.client() as client:
             used = sum(

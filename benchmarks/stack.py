@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from benchmarks.processes import CLIENT_CORE, SERVER_CORE, pin, spread
+from services.log import keys as log_keys
 from services.model.site import Site
 from services.state import keys
 from tests.require import installed
@@ -31,9 +32,14 @@ class Stack:
         self._running.close()
 
     def redis(self) -> RedisServer:
-        """Start Redis (Valkey where it is not installed), syncing every append to the disk."""
+        """Start Redis (Valkey where it is not installed), syncing every append to the disk.
+
+        Entries are short in it, as they are anywhere after the first minute.
+        """
         server = RedisServer(self.folder / "redis").start()
         self._running.callback(server.stop)
+        with server.client() as client:
+            client.set(log_keys.SHORT, 1)
         pin(server.pid, CLIENT_CORE)
         return server
 

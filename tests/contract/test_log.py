@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from pkgutil import iter_modules
 
 import pytest
+from redis.asyncio import Redis
 
-from services.log import drivers
+from services.log import drivers, keys
 from services.log.drivers import SCHEMES as DRIVERS
 from services.log.entries import Batcher, LogEntry
 from services.log.errors import LogError, LogInUseError, LogRefusedError
@@ -31,6 +32,8 @@ VISIBLE_SECONDS = 1.0
 
 HELD = "redis+cluster, held"
 """A cluster whose replicas must hold each entry."""
+SHORT = "redis, short"
+"""A log all of whose readers know short entries."""
 SERVED = {
     *("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
     *("redis+cluster", "rediss+cluster", "kafka", "kafkas"),
@@ -41,6 +44,7 @@ SCHEMES = [
     "redis+sentinel",
     "redis+cluster",
     HELD,
+    SHORT,
     "kafka",
     *(scheme for scheme in DRIVERS if scheme not in SERVED),
 ]
@@ -88,7 +92,7 @@ def url(request: pytest.FixtureRequest) -> str:
         cluster: RedisCluster = request.getfixturevalue("redis_cluster")
         cluster.flush()
         return cluster.url()
-    if request.param != "redis":
+    if request.param not in ("redis", SHORT):
         return f"{request.param}://{secrets.token_hex(4)}"
     server: RedisServer = request.getfixturevalue("redis_server")
     with server.client() as client:
@@ -101,6 +105,11 @@ async def log(url: str, request: pytest.FixtureRequest) -> AsyncIterator[Log]:
     log = open_log(url, partitions=PARTITIONS)
     if is_sentinel_url(url) or HELD in request.node.name:
         log.require_replicas(1)
+    if SHORT in request.node.name:
+        async with Redis.from_url(url) as client:
+            await client.set(keys.SHORT, 1)
+            await log.check(unsafe_eviction=False)
+            await client.delete(keys.PARTITIONS)
     yield log
     await log.close()
 

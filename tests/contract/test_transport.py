@@ -9,6 +9,7 @@ import pytest
 
 from services.aggregator.transport import driver, runs
 from services.aggregator.transport.broker import Broker
+from services.aggregator.transport.faust_settings import NoTables
 from services.log import keys
 from services.log.redis import entry_ids
 from tests import require
@@ -80,6 +81,22 @@ async def test_entries_of_a_partition_arrive_in_order_whatever_the_gaps(
     log.append(1, b"elsewhere")
     await eventually(lambda: len(worker.values) == 302)
     assert sorted(worker.values[300:]) == [b"elsewhere", b"later"]
+
+
+async def test_a_worker_waits_for_no_tables_of_faust(
+    log: TestLog, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(_: NoTables, seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(NoTables, "sleep", sleep)
+    log.append(0, b"first")
+    worker = await start()
+    assert isinstance(worker.app.tables, NoTables)
+    await worker.until(b"first")
+    assert pauses == []
 
 
 async def test_small_entries_come_as_runs_and_are_committed_with_their_last(

@@ -41,11 +41,13 @@ MAY: dict[str, list[Command]] = {
         ("SET", PRODUCER, "1"),
         ("SET", SALT, "s", "NX"),
         ("HGETALL", state_keys.SITES),
+        ("EXISTS", log_keys.SHORT),
     ],
     "aggregator": [
         *HELD,
         ("EVAL", READ, "1", STREAM),
         ("XTRIM", STREAM, "MINID", "0"),
+        ("SET", log_keys.SHORT, "1"),
         ("EVAL", "return redis.call('HSET', KEYS[1], '0', '1')", "1", COMMITS),
         ("HSET", state_keys.ONLINE, "mytho", "1:1"),
     ],
@@ -74,6 +76,7 @@ MAY_NOT: dict[str, list[Command]] = {
         *[("HSET", state_keys.SITES, "mytho", "{}"), ("DEL", state_keys.SITES)],
         *[("HGETALL", NUMBERS), ("GET", SESSION), ("HSET", state_keys.SEND_TOKENS, "a", "b")],
         *[("HGETALL", state_keys.TOKENS_USED), ("HSET", state_keys.ONLINE, "mytho", "9:9")],
+        ("SET", log_keys.SHORT, "1"),
     ],
     # It counts hits and invents none; it sees no salt and no person.
     "aggregator": [

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks import backlog, empty, portals, processes, wrk
 from services.log import batch, keys
+from services.log.redis import entry_fields
 from services.model.partition import DEFAULT_PARTITIONS, partition_of
 from tests.patience import PATIENCE_SECONDS
 from tests.require import program
@@ -96,7 +97,8 @@ def test_a_backlog_is_a_log_as_ingest_writes_it(tmp_path: Path) -> None:
         with server.client() as client:
             for partition in range(DEFAULT_PARTITIONS):
                 for entry, fields in client.xrange(keys.stream(partition)):
-                    decoded = batch.decode(fields[b"b"], hits=int(fields[b"n"]))
+                    headers, value = entry_fields.read(fields)
+                    decoded = batch.decode(value, hits=int(headers["n"]))
                     found += len(decoded)
                     assert {partition_of(s, DEFAULT_PARTITIONS) for s in decoded.site} == {
                         partition

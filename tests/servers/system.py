@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from services.log import keys
 from services.model.partition import DEFAULT_PARTITIONS
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
@@ -68,7 +69,10 @@ class System:
         return RedisServer(directory / "redis", None, *options)
 
     def start_redis(self) -> None:
+        """Start it, with the log as it is after a minute: entries are short."""
         self.redis.start()
+        with self.redis.client() as client:
+            client.set(keys.SHORT, 1)
 
     def stop_redis(self) -> None:
         self.redis.stop()

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import faust
+from faust.tables.manager import TableManager
 
 from services.aggregator.transport.broker import Broker
 from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS
@@ -20,6 +21,16 @@ class KeptStarts(Protocol):
 
     def accept(self, found: Mapping[int, Any]) -> None:
         """Go on from what `look` returned of partitions: they are read from there now."""
+
+
+class NoTables(TableManager):
+    """Faust's manager of tables, of which there are none; it also begins each recovery."""
+
+    async def on_start(self) -> None:
+        """Begin at once; Faust waits a second for tables that modules may still define."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
 
 
 class App(faust.App):
@@ -45,6 +56,9 @@ class App(faust.App):
     redis_replicas: int = 0
     kept_starts: KeptStarts | None = None
     lease_seconds: float = DEFAULT_LEASE_SECONDS
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, TableManager=NoTables, **named)
 
     def add_agent(self, name: str, topic: Any, read: Callable[[Any], Awaitable[None]]) -> None:
         """Let a function read a topic, as what the decorator `agent` makes of it.

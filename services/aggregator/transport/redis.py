@@ -14,6 +14,7 @@ from services.log.redis.memory_headroom import WRITES_WHEN_FULL, memory_headroom
 from services.log.redis.positions import RedisPositions
 from services.log.redis.reader import RedisReader
 from services.log.redis.replicas import Replicas
+from services.log.redis.short_form import ReadersOfShort, marked, plain
 from services.model.partition import DEFAULT_PARTITIONS
 from services.runtime.redis_client import connect
 
@@ -90,6 +91,7 @@ class RedisBroker(Broker):
             RedisReader(self._redis, partitions, Replicas(replicas), topic),
             RedisPositions(self._redis, group, partitions, topic),
         )
+        self._readers_of_short = ReadersOfShort(self._redis)
         self._group = group
         self._topic = topic
         self._short = False
@@ -124,8 +126,10 @@ class RedisBroker(Broker):
         # Who was alive after now was so by the clock of another master, which was ahead.
         times = (str(at) for at in (now, now - lives, now + lives))
         with translated():
-            alive: Any = await self._redis.eval(_WORKERS, 1, key, worker, *times)
-        return sorted(name.decode() for name in alive)
+            alive: Any = await self._redis.eval(_WORKERS, 1, key, marked(worker), *times)
+            names = sorted(name.decode() for name in alive)
+            await self._readers_of_short.see(names, now)
+        return list(map(plain, names))
 
     async def owners(self, partitions: Collection[int]) -> dict[int, str]:
         """See Broker."""
@@ -152,7 +156,7 @@ class RedisBroker(Broker):
         await self._each(_RELEASE, partitions, worker)
         if leave:
             with translated():
-                await self._redis.zrem(keys.workers(self._group, self._topic), worker)
+                await self._redis.zrem(keys.workers(self._group, self._topic), marked(worker))
 
     async def _each(self, script: str, partitions: Collection[int], *arguments: Any) -> set[int]:
         """Run a script on the lease of each partition; return those for which it said 1."""

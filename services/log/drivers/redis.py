@@ -24,6 +24,7 @@ from services.log.redis.producer import RedisProducer
 from services.log.redis.reader import RedisReader
 from services.log.redis.replicas import Replicas
 from services.log.redis.replication import replication
+from services.log.redis.short_form import ShortForm
 from services.log.server_check import ServerCheck
 from services.log.server_memory import LogMemory
 from services.runtime.redis_client import connect, reason_of, servers
@@ -49,6 +50,7 @@ class RedisLog(Log):
         # After a restart of Redis, pooled connections are dead: one immediate retry.
         self._redis = self._client(retries=1, answer_seconds=answer_seconds)
         self._replicas = Replicas()
+        self._short = ShortForm(self._redis)
         self.reader = RedisReader(self._redis, partitions, self._replicas)
         self.positions = RedisPositions(self._redis, group, partitions, replicas=self._replicas)
         self.imports = RedisImportLog(
@@ -76,7 +78,7 @@ class RedisLog(Log):
             client = self._client(retries=0, answer_seconds=None, alone=True)
         else:
             client = self._client(retries=1, answer_seconds=answer_seconds)
-        return RedisProducer(client, self.partitions, self._replicas)
+        return RedisProducer(client, self.partitions, self._replicas, self._short)
 
     async def create(self) -> None:
         """See Log."""
@@ -93,6 +95,7 @@ class RedisLog(Log):
         """See Log."""
         refuse_moved(await self.admin.mark())
         await self._fits(unsafe_eviction=unsafe_eviction)
+        await self._short.ask()
 
     async def _fits(self, *, unsafe_eviction: bool = False) -> None:
         if not unsafe_eviction:
@@ -179,6 +182,7 @@ class RedisLog(Log):
 
     async def close(self) -> None:
         """See Log."""
+        await self._short.close()
         await self._redis.aclose()
 
 

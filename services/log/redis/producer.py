@@ -10,8 +10,10 @@ from redis.exceptions import NoScriptError, RedisError
 from services.log import keys
 from services.log.entries import LogEntry
 from services.log.interface import REMEMBERED_SECONDS, LogProducer
+from services.log.redis import entry_fields
 from services.log.redis.errors import translated
 from services.log.redis.replicas import Replicas
+from services.log.redis.short_form import ShortForm
 from services.runtime.redis_client import disconnect
 
 # Each entry is written before its sequence. Redis runs a script atomically, so both are written or
@@ -19,15 +21,15 @@ from services.runtime.redis_client import disconnect
 _APPEND = """
 local last = tonumber(redis.call('GET', KEYS[2]) or 0)
 local appended = 0
-for i = 3, #ARGV, 4 do
-  local sequence = tonumber(ARGV[i + 2])
+local step = 1 + tonumber(ARGV[2])
+for i = 3, #ARGV, step do
+  local sequence = tonumber(ARGV[i])
   if sequence > last then
-    redis.call('XADD', KEYS[1], '*', 'v', ARGV[i], 'n', ARGV[i + 1], 'p', ARGV[1],
-               's', ARGV[i + 2], 'b', ARGV[i + 3])
-    if ARGV[2] == '0' then
-      redis.call('SET', KEYS[2], ARGV[i + 2])
+    redis.call('XADD', KEYS[1], '*', unpack(ARGV, i + 1, i + step - 1))
+    if ARGV[1] == '0' then
+      redis.call('SET', KEYS[2], ARGV[i])
     else
-      redis.call('SET', KEYS[2], ARGV[i + 2], 'EX', ARGV[2])
+      redis.call('SET', KEYS[2], ARGV[i], 'EX', ARGV[1])
     end
     last = sequence
     appended = appended + 1
@@ -47,8 +49,9 @@ class RedisProducer(LogProducer):
     that were opened: a drain that is retried after a crash finds it, however much later that is.
     """
 
-    def __init__(self, redis: Redis, partitions: int, replicas: Replicas) -> None:
+    def __init__(self, redis: Redis, partitions: int, replicas: Replicas, short: ShortForm) -> None:
         self._redis = redis
+        self._short = short
         self._partitions = partitions
         self._replicas = replicas
         self._opened: set[str] = set()
@@ -78,10 +81,14 @@ class RedisProducer(LogProducer):
                 await self._append(entries)
 
     async def _append(self, entries: Sequence[LogEntry]) -> None:
-        runs: dict[tuple[int, str], list[int | bytes]] = {}
+        fields_of = entry_fields.short_form if self._short.allowed() else entry_fields.long_form
+        size = 0
+        runs: dict[tuple[int, str], list[str | int | bytes]] = {}
         for entry in entries:
+            fields = fields_of(entry)
+            size = len(fields)
             run = runs.setdefault((entry.partition, entry.producer), [])
-            run += (entry.version, entry.hits, entry.sequence, entry.payload)
+            run += (entry.sequence, *fields)
         await self._replicas.send(
             self._redis,
             [
@@ -91,8 +98,8 @@ class RedisProducer(LogProducer):
                     2,
                     keys.stream(partition),
                     keys.producer(partition, producer),
-                    producer,
                     0 if producer in self._opened else REMEMBERED_SECONDS,
+                    size,
                     *run,
                 )
                 for (partition, producer), run in runs.items()

@@ -9,13 +9,12 @@ from redis.asyncio import Redis
 from services.log import keys
 from services.log.admin import time_of
 from services.log.interface import READ_BYTES, LogReader, Record
-from services.log.redis import entry_ids, raw_pipeline
+from services.log.redis import entry_fields, entry_ids, raw_pipeline
 from services.log.redis.errors import translated
 from services.log.redis.replicas import Replicas
 from services.runtime.redis_client import servers
 from services.runtime.redis_routing import RoutedRedis
 
-_PAYLOAD = b"b"
 # One entry after the other: XREAD limits their number, and some are a thousand times as large as
 # others.
 _READ = """
@@ -170,6 +169,6 @@ def _records(
 
 def _record(partition: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Record:
     at = entry_ids.of_entry(entry_id)
-    headers = {name.decode(): value for name, value in fields.items() if name != _PAYLOAD}
+    headers, value = entry_fields.read(fields)
     ms = time_of(headers, entry_ids.time_ms(at))
-    return Record(partition, at, ms, fields.get(_PAYLOAD, b""), headers)
+    return Record(partition, at, ms, value, headers)

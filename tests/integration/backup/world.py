@@ -23,7 +23,7 @@ from services.log import keys
 from services.log.batch import decode
 from services.log.entries import Batcher
 from services.log.open import open_log
-from services.log.redis import entry_ids
+from services.log.redis import entry_fields, entry_ids
 from services.log.redis.positions import RedisPositions
 from services.model.calendar import local_day, to_day
 from services.model.hit import Hit
@@ -322,7 +322,7 @@ async def recount_log(redis_url: str, positions: dict[int, int]) -> tuple[Counte
             for entry_id, fields in entries:
                 if entry_ids.of_entry(entry_id) >= positions.get(partition, 0):
                     continue
-                batch = decode(fields[b"b"])
+                batch = decode(entry_fields.read(fields)[1])
                 hits += len(batch)
                 for site, path, bot in zip(batch.site, batch.path, batch.bot, strict=True):
                     views[site, path] += not bot

@@ -13,6 +13,7 @@ import redis
 from services.ingest.app import Ingest
 from services.ingest.settings import IngestSettings
 from services.log import batch
+from services.log.redis import entry_fields
 from services.model.hit import Hit
 from services.model.site import Site
 from services.state import keys as state_keys
@@ -53,7 +54,8 @@ class Log:
         for stream in self.redis.scan_iter("hits:{*}"):
             entries: Any = self.redis.xrange(stream)
             for _, fields in entries:
-                found += batch.decode(fields[b"b"], hits=int(fields[b"n"])).hits()
+                headers, value = entry_fields.read(fields)
+                found += batch.decode(value, hits=int(headers["n"])).hits()
         return sorted(found, key=lambda hit: hit.at)
 
 

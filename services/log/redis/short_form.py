@@ -1,0 +1,85 @@
+"""Whether entries may be written in their short form: once all who read the log know it.
+
+An aggregator of before would take a short entry for none and put it aside. So each aggregator that
+knows the form says so in its name among the workers. When for a minute there was no other one, it
+is noted for good, and ingest, which looks now and then, begins.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from services.log import keys
+from services.runtime.tasks import end
+
+SETTLED_MS = 60_000
+"""How long there was no worker of before; one that crashed has started again by then."""
+LOOK_SECONDS = 10.0
+_MARK = "+short"
+
+
+def marked(worker: str) -> str:
+    """Return the name of a worker that reads short entries, as the others see it."""
+    return worker + _MARK
+
+
+def plain(worker: str) -> str:
+    """Return the name of a worker without the mark."""
+    return worker.removesuffix(_MARK)
+
+
+class ReadersOfShort:
+    """An aggregator's view: it notes that all workers read short entries."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._noted = False
+        self._since: int | None = None
+
+    async def see(self, workers: Sequence[str], now: int) -> None:
+        """Take the names of all workers that are alive, and the log's time. Raises RedisError."""
+        if self._noted:
+            return
+        if not all(worker.endswith(_MARK) for worker in workers):
+            self._since = None
+            return
+        if self._since is None:
+            self._since = now
+        if now - self._since >= SETTLED_MS:
+            # An account of before may not write it, and a full server does not.
+            self._since = now
+            with suppress(ResponseError):
+                await self._redis.set(keys.SHORT, 1)
+                self._noted = True
+
+
+class ShortForm:
+    """A producer's view: whether entries may be written in their short form."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._known = False
+        self._next = 0.0
+        self._asking: asyncio.Task[None] | None = None
+
+    def allowed(self) -> bool:
+        """Tell whether they may; until then, ask again in the background."""
+        if not self._known and (now := time.monotonic()) >= self._next:
+            self._next = now + LOOK_SECONDS
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self.ask(), name="form of entries")
+        return self._known
+
+    async def ask(self) -> None:
+        """Ask now; nothing is known while Redis does not say."""
+        with suppress(RedisError, OSError):
+            self._known = bool(await self._redis.exists(keys.SHORT))
+
+    async def close(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            await end(self._asking)

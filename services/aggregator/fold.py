@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, compress, repeat
-from typing import Protocol, Self
+from typing import Self
 
 import msgspec
 
@@ -204,13 +204,6 @@ class PartitionFold:
         )
 
 
-class SinceRun(Protocol):
-    """A folded run, for a row that includes a part of it."""
-
-    def since(self, seen: Seen, after: int) -> tuple[int, int]:
-        """See Folded."""
-
-
 class Added(msgspec.Struct, frozen=True, gc=False):
     """What the runs of a flush add to a row.
 
@@ -225,7 +218,7 @@ class Added(msgspec.Struct, frozen=True, gc=False):
     views: int
     visits: int
     pages: tuple[Seen, ...]
-    runs: Sequence[SinceRun]
+    runs: Sequence[Folded]
 
     def and_(self, other: "Added") -> "Added":
         """Return the sum of both."""
@@ -241,29 +234,7 @@ class Added(msgspec.Struct, frozen=True, gc=False):
 
 def changes(runs: Sequence[Folded]) -> dict[CounterKey, Added]:
     """Return what runs of one partition, in their order, add to each row they touch."""
-    return rows_of_pages(sum_pages(runs), runs)
-
-
-def sum_pages(runs: Sequence[Folded]) -> dict[Seen, list[int]]:
-    """Return first, last, views and visits of each page, as Added has them."""
-    by_page: dict[Seen, list[int]] = {}
-    for run in runs:
-        first, visits_of, ends = run.first, run.visits.get, run.ends
-        for page, views in run.views.items():
-            so_far = by_page.get(page)
-            if so_far is None:
-                by_page[page] = [first, ends[page], views, visits_of(page, 0)]
-            else:
-                so_far[1] = ends[page]
-                so_far[2] += views
-                so_far[3] += visits_of(page, 0)
-    return by_page
-
-
-def rows_of_pages(
-    by_page: Mapping[Seen, list[int]], runs: Sequence[SinceRun]
-) -> dict[CounterKey, Added]:
-    """Return what pages with first, last, views and visits add to each row they touch."""
+    by_page = _sum_pages(runs)
     by_site: dict[Seen, list[int]] = {}
     for (site, _, day), (first, last, views, visits) in by_page.items():
         whole = (site, WHOLE_SITE, day)
@@ -285,6 +256,22 @@ def rows_of_pages(
             # Several days in one flush share the rows of month, year and total.
             by_row[key] = added if other is None else other.and_(added)
     return by_row
+
+
+def _sum_pages(runs: Sequence[Folded]) -> dict[Seen, list[int]]:
+    """Return first, last, views and visits of each page, as Added has them."""
+    by_page: dict[Seen, list[int]] = {}
+    for run in runs:
+        first, visits_of, ends = run.first, run.visits.get, run.ends
+        for page, views in run.views.items():
+            so_far = by_page.get(page)
+            if so_far is None:
+                by_page[page] = [first, ends[page], views, visits_of(page, 0)]
+            else:
+                so_far[1] = ends[page]
+                so_far[2] += views
+                so_far[3] += visits_of(page, 0)
+    return by_page
 
 
 @lru_cache(maxsize=1024)

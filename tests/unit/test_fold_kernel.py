@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aggregator import fold as in_python
 from services.aggregator.flush import ALL_COLUMNS, hit_columns
 from services.aggregator.fold import Folded, PartitionFold
 from services.aggregator.folding import choose
@@ -24,7 +23,7 @@ from services.aggregator.kernel.entries import (
     KernelEntries,
     columns_between,
 )
-from services.aggregator.kernel.fold import KernelFold, KernelFolded, sum_pages
+from services.aggregator.kernel.fold import KernelFold, KernelFolded
 from services.aggregator.kernel.library import KernelError, Library
 from services.aggregator.repetitions import MOST_IDS
 from services.log import batch
@@ -93,24 +92,6 @@ def test_the_same_comes_out_of_any_log(log: Log, chance: Random, minutes: int) -
         assert one.online.counts(now) == other.online.counts(now)
         assert one.position == other.position
     assert peaks(one) == peaks(other)
-    ones, others = [each for each, _ in runs], [each for _, each in runs]
-    assert in_python.sum_pages(ones) == sum_pages(others)
-
-
-@settings(max_examples=100, deadline=None)
-@given(log=logs, chance=chances)
-def test_a_row_that_includes_a_part_of_a_run_gets_the_rest(log: Log, chance: Random) -> None:
-    one, other = both()
-    pairs = [(one.fold(run(*part)), other.fold(run(*part))) for part in cuts(log, chance)]
-    ones, others = [each for each, _ in pairs], [each for _, each in pairs]
-    by_row = in_python.changes(ones)
-    held = {
-        key: (7, 3, chance.choice([-1, *(where for where, _ in log)]))
-        for key in by_row
-        if chance.random() < 0.7
-    }
-    rows = in_python.rows_of_pages(sum_pages(others), others)
-    assert in_python.apply(held, rows) == in_python.apply(held, by_row)
 
 
 @settings(max_examples=100, deadline=None)

@@ -138,9 +138,8 @@ class KernelColumn(NativeColumn):
         library = self._entries[0].library
         runs = array_of([of.at for of in self._entries])
         how = _TEXT_TYPES[of_type] if is_text else _PLAIN
-        return library.written_column(
-            runs, len(runs), *self._days, COLUMNS.index(self._name), how, coding
-        )
+        what = (runs, len(runs), *self._days, COLUMNS.index(self._name), how, coding)
+        return library.written(library.column, *what)
 
 
 _TEXT_TYPES = {"String": _PLAIN, "LowCardinality(String)": _CODED}

@@ -4,11 +4,11 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from ctypes import POINTER, byref, c_int64, c_uint8, c_uint32
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
-from services.aggregator.fold import Folded, Read, Seen
+from services.aggregator.fold import Folded, Read
 from services.aggregator.kernel.entries import KernelEntries
-from services.aggregator.kernel.library import OUT_OF_ORDER, Library, array_of, checked
+from services.aggregator.kernel.library import OUT_OF_ORDER, Library, checked
 from services.aggregator.online_window import DayPeak
 from services.state.online import bots_of
 
@@ -51,10 +51,6 @@ class KernelFolded:
         entries = self.entries
         hits, position = entries.batch(), entries.numbers("position")
         return Folded.of_hits(self.partition, (self.first, self.last), hits, position, hits.visit)
-
-    def since(self, seen: Seen, after: int) -> tuple[int, int]:
-        """See Folded."""
-        return self.in_python.since(seen, after)
 
 
 class KernelOnline:
@@ -161,23 +157,3 @@ class KernelFold:
         fold = cls(library, partition)
         checked(library.unpack(fold.at, packed, len(packed)))
         return fold
-
-
-def sum_pages(runs: Sequence[KernelFolded]) -> dict[Seen, list[int]]:
-    """Return first, last, views and visits of each page of one partition; see Added."""
-    library = runs[0].entries.library
-    at = library.sum(array_of([run.entries.at for run in runs]), len(runs))
-    if not at:
-        raise MemoryError("the fold has no memory")
-    try:
-        values = (c_int64 * (7 * library.sums(at, None)))()
-        library.sums(at, values)
-        texts = library.texts(library.sum_text_count(at), library.sum_texts, at)
-    finally:
-        library.end_sum(at)
-    plain: list[Any] = list(values)
-    columns = [plain[column::7] for column in range(7)]
-    return {
-        (texts[site], texts[path], day): [first, last, views, visits]
-        for site, path, day, views, visits, first, last in zip(*columns, strict=True)
-    }

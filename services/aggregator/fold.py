@@ -4,7 +4,7 @@ A pure function of the log: it reads no clock and does not know where a flush be
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, compress, repeat
 from typing import Self
@@ -83,9 +83,9 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
         """This: other folds have one of it."""
         return self
 
-    def page_names(self) -> Iterable[Hashable]:
-        """Return what tells the pages with views apart, the same in all runs of this process."""
-        return self.views
+    def no_pages(self) -> "Pages":
+        """Return no pages, to which those of runs like this one can be added."""
+        return Pages()
 
     def since(self, seen: Seen, after: int) -> tuple[int, int]:
         """Return the views and visits that the batches after a position add; see Added.pages."""
@@ -117,6 +117,20 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
             for (of_site, _, of_day), count in counts.items()
             if of_site == site and of_day == day
         )
+
+
+class Pages:
+    """Distinct pages with views, of several runs: a (site, path, day) each."""
+
+    def __init__(self) -> None:
+        self._seen: set[Seen] = set()
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def add(self, run: Folded) -> None:
+        """Add the pages of a run."""
+        self._seen.update(run.views)
 
 
 class PackedFold(msgspec.Struct, frozen=True, array_like=True, gc=False):

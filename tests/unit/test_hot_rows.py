@@ -7,11 +7,11 @@ import pytest
 
 from services.aggregator import rows as in_python
 from services.aggregator.flush import AnyRows, no_rows
-from services.aggregator.folding import Folding, KernelFolding, PythonFolding
+from services.aggregator.folding import Folding
 from services.aggregator.kernel import rows as in_c
 from services.model.calendar import Grain
 from services.store.interface import Row, Store
-from tests.kernel import kernel
+from tests.kernel import FOLDS, folding
 from tests.unit.test_fold import a_hit, at, batch_of, run
 
 GRAINS = len(Grain)
@@ -58,9 +58,9 @@ class Held:
         return self._fold.fold(run((at(self._flushes), batch_of(*hits))))
 
 
-@pytest.fixture(params=["python", "c"])
+@pytest.fixture(params=FOLDS)
 def held(request: pytest.FixtureRequest) -> Held:
-    return Held(PythonFolding() if request.param == "python" else KernelFolding(kernel()))
+    return Held(folding(request.param))
 
 
 def pages(numbers: Iterable[int], length: int = 40) -> list[str]:

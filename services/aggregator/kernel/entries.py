@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
-from ctypes import c_int64, c_uint32, c_uint64, memmove, sizeof
+from ctypes import c_int64, c_uint32, memmove, sizeof
 from typing import Any, Literal
 
 from services.aggregator.kernel.library import Library, array_of, checked
@@ -80,12 +80,6 @@ class KernelEntries:
         """Return the first and the last day of the hits; None where there are none."""
         days = (c_uint32 * 2)()
         return (days[0], days[1]) if self.library.days(self.at, days) else None
-
-    def page_names(self) -> list[int]:
-        """Return a number for each page with views, the same in all entries of this process."""
-        names = (c_uint64 * self.library.page_names(self.at, None))()
-        self.library.page_names(self.at, names)
-        return list(names)
 
     def numbers(self, name: str) -> list[int]:
         """Return a column that holds no texts."""

@@ -41,9 +41,9 @@ class KernelFolded:
     def __len__(self) -> int:
         return self._hits
 
-    def page_names(self) -> list[int]:
+    def no_pages(self) -> "KernelPages":
         """See Folded."""
-        return self.entries.page_names()
+        return KernelPages(self.entries.library)
 
     @cached_property
     def in_python(self) -> Folded:
@@ -51,6 +51,29 @@ class KernelFolded:
         entries = self.entries
         hits, position = entries.batch(), entries.numbers("position")
         return Folded.of_hits(self.partition, (self.first, self.last), hits, position, hits.visit)
+
+
+class KernelPages:
+    """Distinct pages of runs: see Pages."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._at = library.page_set()
+        if not self._at:
+            raise MemoryError("the fold has no memory")
+        self._count = 0
+
+    def __del__(self) -> None:
+        """Give the memory back."""
+        if getattr(self, "_at", None):
+            self._library.end_page_set(self._at)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, run: KernelFolded) -> None:
+        """See Pages."""
+        self._count = checked(self._library.add_pages(self._at, run.entries.at))
 
 
 class KernelOnline:

@@ -1,6 +1,6 @@
 /* What a run adds to the counters, by page. */
 
-#include "kernel.h"
+#include "state.h"
 
 /* Drop the hits that are not kept: repetitions. */
 int run_keep(run *of, const uint8_t *kept) {
@@ -105,9 +105,17 @@ EXPORT const uint8_t *luot_texts_at(const run *of, uint64_t *begins) {
     return of->texts.bytes;
 }
 
-/* Write a name of each page that is the same in all runs; return how many there are. */
-EXPORT uint32_t luot_page_names(const run *of, uint64_t *into) {
-    for (uint32_t index = 0; into && index < of->page_count; index++)
-        into[index] = of->pages[index].hash;
-    return of->page_count;
+/* Distinct pages of several runs, by their hashes. */
+EXPORT numbers *luot_page_set(void) { return calloc(1, sizeof(numbers)); }
+
+EXPORT void luot_end_page_set(numbers *of) {
+    free(of->places);
+    free(of);
+}
+
+/* Add the pages of a run; return how many there are. */
+EXPORT int64_t luot_add_pages(numbers *to, const run *of) {
+    for (uint32_t index = 0; index < of->page_count; index++)
+        if (numbers_add(to, of->pages[index].hash | 1) < 0) return NO_MEMORY;
+    return (int64_t)to->used;
 }

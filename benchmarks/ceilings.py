@@ -15,21 +15,21 @@ from typing import Any, NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
-from services.aggregator.flush import ALL_COLUMNS, changes_of, hit_columns, in_c_only
-from services.aggregator.fold import apply
+from services.aggregator.flush import ALL_COLUMNS, AnyRows, hit_columns, in_c_only, no_rows
 from services.aggregator.folding import AnyFolded, choose
 from services.aggregator.kernel.entries import ALL_DAYS, columns_between
 from services.log import batch, keys
 from services.log.redis import entry_fields, entry_ids
 from services.model.partition import DEFAULT_PARTITIONS
 from services.store import counters, hits
-from services.store.counters import CounterKey, CounterRow
 from services.store.interface import Store
 from services.store.migrations import migrate
 from services.store.open import open_store
 
 FLUSH_HITS = 100_000
 """As many as the aggregator writes at once when it is behind."""
+ROWS = 1_000_000
+"""More than there are of a partition: none is loaded twice."""
 
 
 class Cost(msgspec.Struct):
@@ -106,10 +106,16 @@ def _entry(partition: int, position: int, headers: dict[str, bytes], payload: by
 
 
 async def _insert(store: Store, folded: Sequence[AnyFolded], cost: Cost) -> None:
-    rows: dict[CounterKey, CounterRow] = {}
+    by_partition: dict[int, AnyRows] = {}
     for flush in _flushes(folded):
-        changed = apply(rows, changes_of(flush))
-        rows |= changed
+        runs: dict[int, list[AnyFolded]] = {}
+        for one in flush:
+            runs.setdefault(one.partition, []).append(one)
+        changed = []
+        for partition, some in runs.items():
+            rows = by_partition.setdefault(partition, no_rows(some[0]))
+            changed.append(await rows.changed(store, some))
+            rows.put(changed[-1], ROWS)
         in_c = in_c_only(flush)
         columns = None if in_c else hit_columns([one.in_python for one in flush])
         with cost.timed():
@@ -118,7 +124,8 @@ async def _insert(store: Store, folded: Sequence[AnyFolded], cost: Cost) -> None
                 await hits.write_month(store, named)
             else:
                 await hits.write(store, columns)
-            await counters.write(store, changed)
+            first, *others = changed
+            await counters.write_columns(store, first.columns_with(others))
 
 
 def _flushes(folded: Sequence[AnyFolded]) -> Iterator[list[AnyFolded]]:

@@ -4,6 +4,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from services.aggregator.folding import Folding, KernelFolding, PythonFolding
 from services.aggregator.kernel.build import LIBRARY, CompilerError, compile_library
 from services.aggregator.kernel.library import KernelError, Library, load
 from tests.require import missing
@@ -28,3 +29,11 @@ def kernel() -> Library:
     if library is None:
         missing("a compiler for C")
     return library
+
+
+FOLDS = ("python", "c")
+
+
+def folding(name: str) -> Folding:
+    """Return the folds of one of these names."""
+    return KernelFolding(kernel()) if name == "c" else PythonFolding()

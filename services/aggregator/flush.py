@@ -4,23 +4,23 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain, compress, groupby
 from typing import Any, NamedTuple
 
 from services.aggregator import imported, metrics
-from services.aggregator.fold import Added, Folded, apply, changes, rows_of_pages
+from services.aggregator.fold import Folded
 from services.aggregator.folding import AnyFolded
 from services.aggregator.kernel.entries import columns_between
-from services.aggregator.kernel.fold import KernelFolded, sum_pages
+from services.aggregator.kernel.fold import KernelFolded
+from services.aggregator.kernel.rows import KernelRows
 from services.aggregator.online_window import DayPeak
-from services.aggregator.rows import HotRows
+from services.aggregator.rows import ChangedRows, HeldRows, HotRows
 from services.aggregator.watermarks import Watermarks
 from services.log.batch import joined
 from services.model.calendar import months
 from services.runtime.outage import Outage
 from services.store import counters, hits, peaks
-from services.store.counters import CounterKey, CounterRow
 from services.store.interface import Store, StoreUnavailableError
 from services.store.one_host import OneHostStore
 
@@ -39,13 +39,16 @@ COLUMNS = (
 ALL_COLUMNS = (*COLUMNS, "visit", "position", "idx")
 
 
+AnyRows = HeldRows[Any, Any]
+
+
 class FlushRows(NamedTuple):
     """The rows that a flush goes on from.
 
     taken  partitions whose owner before may have written to another host of the store
     """
 
-    by_partition: dict[int, HotRows]
+    by_partition: dict[int, AnyRows]
     taken: set[int]
 
 
@@ -69,7 +72,7 @@ class Flusher:
         self._store = store
         self._watermarks = watermarks
         self._limit = hot_rows
-        self._rows: dict[int, HotRows] = {}
+        self._rows: dict[int, AnyRows] = {}
         self._taken: set[int] = set()
         self._outage = Outage(
             log, "the store is unavailable, hits wait in the log", "the store is available"
@@ -100,7 +103,7 @@ class Flusher:
         pause = _FIRST_PAUSE
         # Taken before anything is awaited: a partition that goes to another worker meanwhile, and
         # comes back, must not find here the rows of before.
-        rows = self._rows_of({folded.partition for folded in (*fresh, *replayed)})
+        rows = self._rows_of({folded.partition: folded for folded in (*fresh, *replayed)})
         while True:
             try:
                 changed = await self._flush(fresh, replayed, new_peaks, rows)
@@ -118,10 +121,14 @@ class Flusher:
         metrics.hot_rows.set(sum(len(rows) for rows in self._rows.values()))
         return changed
 
-    def _rows_of(self, partitions: set[int]) -> FlushRows:
-        self._taken |= partitions - self._rows.keys()
-        rows = {number: self._rows.setdefault(number, HotRows()) for number in partitions}
-        return FlushRows(rows, self._taken & partitions)
+    def _rows_of(self, runs: Mapping[int, AnyFolded]) -> FlushRows:
+        """Return the rows of partitions, of each of which a run is given."""
+        for partition, run in runs.items():
+            if partition not in self._rows:
+                self._taken.add(partition)
+                self._rows[partition] = no_rows(run)
+        rows = {partition: self._rows[partition] for partition in runs}
+        return FlushRows(rows, self._taken & runs.keys())
 
     async def _flush(
         self,
@@ -143,20 +150,20 @@ class Flusher:
             await self._store.verify()
         self._taken -= hot_rows.taken
         hot_rows.taken.clear()
-        changed: dict[int, dict[CounterKey, CounterRow]] = {}
+        changed: dict[int, ChangedRows] = {}
         ends: dict[int, int] = {}
         sites = {peak.site for peak in new_peaks}
         for partition, runs in by_partition.items():
-            hot = hot_rows.by_partition[partition]
-            by_row = changes_of(runs)
+            rows = await hot_rows.by_partition[partition].changed(self._store, runs)
             # All of them, not those that differ: an attempt that failed here may have written some.
-            sites.update(key[0] for key in by_row)
-            if by_row:
-                ends[partition] = max(added.last for added in by_row.values())
-            changed[partition] = apply(await hot.holding(self._store, by_row), by_row)
-        if written := {key: row for rows in changed.values() for key, row in rows.items()}:
-            await counters.write(self._store, written)
-            metrics.flushed_counters.inc(len(written))
+            sites |= rows.sites
+            if rows.end >= 0:
+                ends[partition] = rows.end
+            changed[partition] = rows
+        if written := sum(map(len, changed.values())):
+            first, *others = changed.values()
+            await counters.write_columns(self._store, first.columns_with(others))
+            metrics.flushed_counters.inc(written)
         if self._watermarks is not None:
             # Not of changed rows only: those of an attempt that failed here are in the store.
             await self._watermarks.note(ends)
@@ -241,11 +248,9 @@ def in_c_only(runs: Sequence[AnyFolded]) -> list[KernelFolded]:
     return [run for run in runs if isinstance(run, KernelFolded)]
 
 
-def changes_of(runs: Sequence[AnyFolded]) -> dict[CounterKey, Added]:
-    """Return what runs of one partition, in their order, add to each row they touch."""
-    if in_c := in_c_only(runs):
-        return rows_of_pages(sum_pages(in_c), in_c)
-    return changes([run.in_python for run in runs])
+def no_rows(run: AnyFolded) -> AnyRows:
+    """Return rows in memory, still none, for runs of the fold that has made this one."""
+    return KernelRows(run.entries.library) if isinstance(run, KernelFolded) else HotRows()
 
 
 def hit_columns(runs: Sequence[Folded]) -> dict[str, list[Any]]:

@@ -4,10 +4,10 @@ A pure function of the log: it reads no clock and does not know where a flush be
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, compress, repeat
-from typing import Protocol, Self
+from typing import Self
 
 import msgspec
 
@@ -83,9 +83,9 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
         """This: other folds have one of it."""
         return self
 
-    def page_names(self) -> Iterable[Hashable]:
-        """Return what tells the pages with views apart, the same in all runs of this process."""
-        return self.views
+    def no_pages(self) -> "Pages":
+        """Return no pages, to which those of runs like this one can be added."""
+        return Pages()
 
     def since(self, seen: Seen, after: int) -> tuple[int, int]:
         """Return the views and visits that the batches after a position add; see Added.pages."""
@@ -117,6 +117,20 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
             for (of_site, _, of_day), count in counts.items()
             if of_site == site and of_day == day
         )
+
+
+class Pages:
+    """Distinct pages with views, of several runs: a (site, path, day) each."""
+
+    def __init__(self) -> None:
+        self._seen: set[Seen] = set()
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def add(self, run: Folded) -> None:
+        """Add the pages of a run."""
+        self._seen.update(run.views)
 
 
 class PackedFold(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -204,13 +218,6 @@ class PartitionFold:
         )
 
 
-class SinceRun(Protocol):
-    """A folded run, for a row that includes a part of it."""
-
-    def since(self, seen: Seen, after: int) -> tuple[int, int]:
-        """See Folded."""
-
-
 class Added(msgspec.Struct, frozen=True, gc=False):
     """What the runs of a flush add to a row.
 
@@ -225,7 +232,7 @@ class Added(msgspec.Struct, frozen=True, gc=False):
     views: int
     visits: int
     pages: tuple[Seen, ...]
-    runs: Sequence[SinceRun]
+    runs: Sequence[Folded]
 
     def and_(self, other: "Added") -> "Added":
         """Return the sum of both."""
@@ -241,29 +248,7 @@ class Added(msgspec.Struct, frozen=True, gc=False):
 
 def changes(runs: Sequence[Folded]) -> dict[CounterKey, Added]:
     """Return what runs of one partition, in their order, add to each row they touch."""
-    return rows_of_pages(sum_pages(runs), runs)
-
-
-def sum_pages(runs: Sequence[Folded]) -> dict[Seen, list[int]]:
-    """Return first, last, views and visits of each page, as Added has them."""
-    by_page: dict[Seen, list[int]] = {}
-    for run in runs:
-        first, visits_of, ends = run.first, run.visits.get, run.ends
-        for page, views in run.views.items():
-            so_far = by_page.get(page)
-            if so_far is None:
-                by_page[page] = [first, ends[page], views, visits_of(page, 0)]
-            else:
-                so_far[1] = ends[page]
-                so_far[2] += views
-                so_far[3] += visits_of(page, 0)
-    return by_page
-
-
-def rows_of_pages(
-    by_page: Mapping[Seen, list[int]], runs: Sequence[SinceRun]
-) -> dict[CounterKey, Added]:
-    """Return what pages with first, last, views and visits add to each row they touch."""
+    by_page = _sum_pages(runs)
     by_site: dict[Seen, list[int]] = {}
     for (site, _, day), (first, last, views, visits) in by_page.items():
         whole = (site, WHOLE_SITE, day)
@@ -285,6 +270,22 @@ def rows_of_pages(
             # Several days in one flush share the rows of month, year and total.
             by_row[key] = added if other is None else other.and_(added)
     return by_row
+
+
+def _sum_pages(runs: Sequence[Folded]) -> dict[Seen, list[int]]:
+    """Return first, last, views and visits of each page, as Added has them."""
+    by_page: dict[Seen, list[int]] = {}
+    for run in runs:
+        first, visits_of, ends = run.first, run.visits.get, run.ends
+        for page, views in run.views.items():
+            so_far = by_page.get(page)
+            if so_far is None:
+                by_page[page] = [first, ends[page], views, visits_of(page, 0)]
+            else:
+                so_far[1] = ends[page]
+                so_far[2] += views
+                so_far[3] += visits_of(page, 0)
+    return by_page
 
 
 @lru_cache(maxsize=1024)

@@ -1,7 +1,8 @@
 """What is folded and not yet written, within bounds: the backpressure of the aggregator."""
 
 import asyncio
-from collections.abc import Collection, Hashable
+from collections.abc import Collection
+from typing import Any
 
 import msgspec
 from faust.types import EventT
@@ -44,7 +45,7 @@ class Pending:
         self._runs = Unflushed()
         self._hits = 0
         self._bytes = 0
-        self._pages: set[Hashable] = set()
+        self._pages: Any = None
         self.arrived = asyncio.Event()
         self.full = asyncio.Event()
         self.room = asyncio.Event()
@@ -55,7 +56,7 @@ class Pending:
         (self._runs.replayed if replayed else self._runs.fresh).append(folded)
         self._hits += len(folded)
         self._bytes += _size(folded)
-        self._pages.update(folded.page_names())
+        self._add_pages(folded)
         # At 1 a flush is due; at 2, reading stops.
         load = max(
             self._hits / self._flush_hits,
@@ -93,9 +94,16 @@ class Pending:
         runs = (*self._runs.fresh, *self._runs.replayed)
         self._hits = sum(map(len, runs))
         self._bytes = sum(map(_size, runs))
-        self._pages = set().union(*(folded.page_names() for folded in runs))
+        self._pages = None
+        for folded in runs:
+            self._add_pages(folded)
         self.full.clear()
         self.room.set()
+
+    def _add_pages(self, folded: AnyFolded) -> None:
+        if self._pages is None:
+            self._pages = folded.no_pages()
+        self._pages.add(folded)
 
     def forget(self, partitions: Collection[int]) -> None:
         """Drop the runs and messages of partitions that another worker owns now."""

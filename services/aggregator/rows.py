@@ -1,20 +1,101 @@
 """The hot counter rows of one partition, cached in memory."""
 
-from collections.abc import Collection, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
 from sys import getsizeof
+from typing import Generic, Self, TypeVar
 
+from services.aggregator.fold import Added, Folded, apply, changes
 from services.model.calendar import Grain
 from services.store import counters
 from services.store.counters import ABSENT, CounterKey, CounterRow
-from services.store.interface import Store
+from services.store.interface import InsertColumn, Store
 
 BYTES_A_ROW = 400
 """What a row of a page with an ordinary name takes; those with long names count for several."""
 _BYTES_BESIDE_PATH = 300
 
 
-class HotRows:
-    """Rows as stored; the least recently changed are evicted first."""
+class ChangedRows(ABC):
+    """The rows of one partition that a flush touches, as they become."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return how many are others than before."""
+
+    @property
+    @abstractmethod
+    def sites(self) -> set[str]:
+        """The sites of all that are touched, others than before or not."""
+
+    @property
+    @abstractmethod
+    def end(self) -> int:
+        """The position of the last view; -1 without any."""
+
+    @abstractmethod
+    def columns_with(self, others: Sequence[Self]) -> Mapping[str, InsertColumn]:
+        """Return the columns of the table `counters`, of these rows and of those of others."""
+
+
+RunT = TypeVar("RunT")
+ChangedT = TypeVar("ChangedT", bound=ChangedRows)
+
+
+class HeldRows(ABC, Generic[RunT, ChangedT]):
+    """Rows of one partition as stored; the least recently changed are evicted first."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    @abstractmethod
+    async def changed(self, store: Store, runs: Sequence[RunT]) -> ChangedT:
+        """Return what runs, in their order, make of the rows; those missing are loaded.
+
+        The rows held stay as they are. Raises StoreUnavailableError.
+        """
+
+    @abstractmethod
+    def put(self, changed: ChangedT, limit: int) -> None:
+        """Hold rows that were just written, and evict the oldest over the limit.
+
+        limit  ordinary rows
+        """
+
+
+class HotChanges(ChangedRows):
+    """See ChangedRows."""
+
+    def __init__(
+        self, rows: Mapping[CounterKey, CounterRow], by_row: Mapping[CounterKey, Added]
+    ) -> None:
+        self.rows = apply(rows, by_row)
+        self._by_row = by_row
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def sites(self) -> set[str]:
+        """See ChangedRows."""
+        return {site for site, _, _, _ in self._by_row}
+
+    @property
+    def end(self) -> int:
+        """See ChangedRows."""
+        return max((added.last for added in self._by_row.values()), default=-1)
+
+    def columns_with(self, others: Sequence[Self]) -> Mapping[str, InsertColumn]:
+        """See ChangedRows."""
+        rows = dict(self.rows)
+        for other in others:
+            rows |= other.rows
+        return counters.columns(rows)
+
+
+class HotRows(HeldRows[Folded, HotChanges]):
+    """See HeldRows."""
 
     def __init__(self) -> None:
         self._rows: dict[CounterKey, CounterRow] = {}
@@ -23,13 +104,15 @@ class HotRows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    async def holding(
+    async def changed(self, store: Store, runs: Sequence[Folded]) -> HotChanges:
+        """See HeldRows."""
+        by_row = changes(runs)
+        return HotChanges(await self._holding(store, by_row), by_row)
+
+    async def _holding(
         self, store: Store, keys: Collection[CounterKey]
     ) -> Mapping[CounterKey, CounterRow]:
-        """Load what is missing of these keys, and return the rows in memory.
-
-        Raises StoreUnavailableError.
-        """
+        """Load what is missing of these keys, and return the rows in memory."""
         rows = self._rows
         if missing := [key for key in keys if key not in rows]:
             loaded = await counters.load(store, missing)
@@ -38,13 +121,10 @@ class HotRows:
             self._bytes += sum(map(_size, missing))
         return rows
 
-    def put(self, changed: Mapping[CounterKey, CounterRow], limit: int) -> None:
-        """Cache rows that were just written, and evict the oldest over the limit.
-
-        limit  ordinary rows, of BYTES_A_ROW
-        """
+    def put(self, changed: HotChanges, limit: int) -> None:
+        """See HeldRows; a limit of ordinary rows is one of BYTES_A_ROW each, too."""
         rows = self._rows
-        for key, row in changed.items():
+        for key, row in changed.rows.items():
             if rows.pop(key, None) is None:
                 self._bytes += _size(key)
             rows[key] = row

@@ -11,6 +11,7 @@ from clickhouse_driver.bufferedwriter import BufferedWriter
 from clickhouse_driver.columns import service
 from clickhouse_driver.columns.base import Column
 from clickhouse_driver.columns.datecolumn import DateColumn
+from clickhouse_driver.columns.enumcolumn import Enum8Column
 from clickhouse_driver.columns.intcolumn import UInt8Column, UInt16Column, UInt64Column
 from clickhouse_driver.columns.lowcardinalitycolumn import LowCardinalityColumn
 from clickhouse_driver.columns.service import column_by_type
@@ -29,9 +30,22 @@ class NativeWriter(Column):  # type: ignore[misc]
 
     def _write_data(self, items: Sequence[Any] | NativeColumn, buf: BufferedWriter) -> None:
         if isinstance(items, NativeColumn):
-            buf.write(items.native(self.ch_type, getattr(self, "serialization_type", 0)))
+            buf.write(items.native(self.written_as(), getattr(self, "serialization_type", 0)))
         else:
             super()._write_data(items, buf)
+
+    def written_as(self) -> str:
+        """Return the type as ClickHouse calls it."""
+        return str(self.ch_type)
+
+
+class NativeEnum8Column(NativeWriter, Enum8Column):  # type: ignore[misc]
+    """Names as numbers of one byte."""
+
+    def written_as(self) -> str:
+        """Return the type with its names."""
+        names = (f"'{name}' = {value}" for name, value in self.value_by_name.items())
+        return f"{self.ch_type}({', '.join(names)})"
 
 
 class NativeUInt8Column(NativeWriter, UInt8Column):  # type: ignore[misc]
@@ -134,6 +148,7 @@ def register() -> None:
     for column in (NativeUInt8Column, NativeUInt16Column, NativeUInt64Column):
         column_by_type[column.ch_type] = column
     plain, coded = service.create_string_column, service.create_low_cardinality_column
+    named = service.create_enum_column
 
     def text_column(spec: str, options: Mapping[str, Any]) -> Column:
         if spec != TEXT or options["context"].client_settings["strings_as_bytes"]:
@@ -145,5 +160,12 @@ def register() -> None:
             return coded(spec, by_spec, options)
         return CodedTextColumn(text_column(TEXT, options), **options)
 
+    def enum_column(spec: str, options: Mapping[str, Any]) -> Column:
+        column = named(spec, options)
+        if not isinstance(column, Enum8Column):
+            return column
+        return NativeEnum8Column(column.name_by_value, column.value_by_name, **options)
+
+    service.create_enum_column = enum_column
     service.create_string_column = text_column
     service.create_low_cardinality_column = coded_column

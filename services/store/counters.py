@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
+from typing import Any
 
 from services.model.calendar import to_date, to_day
-from services.store.interface import Store
+from services.store.interface import InsertColumn, Store
 
 _POSITIONS = """
 SELECT site, max(position)
@@ -52,26 +53,32 @@ async def positions(store: Store) -> dict[str, int]:
 
 
 async def write(store: Store, rows: Mapping[CounterKey, CounterRow]) -> None:
-    """Write rows; of the rows of one key the one with the highest position counts.
+    """Write rows; of the rows of one key the one with the highest position counts."""
+    if rows:
+        await write_columns(store, columns(rows))
+
+
+async def write_columns(store: Store, values: Mapping[str, InsertColumn]) -> None:
+    """Write rows that are given as columns.
 
     In one insert: whoever reads the table meanwhile sees all of a flush or nothing of it. Backups
     and recounts rely on that.
     """
-    if not rows:
-        return
+    await store.insert("counters", values)
+
+
+def columns(rows: Mapping[CounterKey, CounterRow]) -> dict[str, list[Any]]:
+    """Return rows as columns of the table."""
     keys, counts = rows.keys(), rows.values()
-    await store.insert(
-        "counters",
-        {
-            "site": [site for site, _, _, _ in keys],
-            "grain": [grain for _, grain, _, _ in keys],
-            "start": [start for _, _, start, _ in keys],
-            "path": [path for _, _, _, path in keys],
-            "views": [views for views, _, _ in counts],
-            "visits": [visits for _, visits, _ in counts],
-            "position": [position for _, _, position in counts],
-        },
-    )
+    return {
+        "site": [site for site, _, _, _ in keys],
+        "grain": [grain for _, grain, _, _ in keys],
+        "start": [start for _, _, start, _ in keys],
+        "path": [path for _, _, _, path in keys],
+        "views": [views for views, _, _ in counts],
+        "visits": [visits for _, visits, _ in counts],
+        "position": [position for _, _, position in counts],
+    }
 
 
 def _chunks(keys: Collection[CounterKey]) -> Iterator[list[CounterKey]]:

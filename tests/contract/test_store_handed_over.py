@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
+import pytest
+
 from services.aggregator.flush import Flusher
-from services.aggregator.fold import PartitionFold
+from services.aggregator.folding import Folding
 from services.log.batch import decode, encode
 from services.model.hit import Hit
 from services.model.partition import partition_of
 from services.store import counters
 from services.store.interface import Store
+from tests.kernel import FOLDS, folding
 
 AT = 1_790_000_000_000
 PARTITION = partition_of("mytho", 8)
@@ -36,9 +39,10 @@ class SlowStore:
 class Worker:
     """Folds and writes the entries of one log, one a position."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, folding: Folding) -> None:
         self.flusher = Flusher(store, 1000)
-        self.fold = PartitionFold(PARTITION)
+        self.folding = folding
+        self.fold = folding.new(PARTITION)
 
     async def write(self, *positions: int) -> None:
         await self.flusher.flush([self._folded(position) for position in positions], [], [])
@@ -49,14 +53,15 @@ class Worker:
 
     def lose(self) -> None:
         self.flusher.forget({PARTITION})
-        self.fold = PartitionFold(PARTITION)
+        self.fold = self.folding.new(PARTITION)
 
 
+@pytest.mark.parametrize("fold", FOLDS)
 async def test_a_flush_that_the_partition_went_away_from_leaves_no_rows_behind(
-    store: Store,
+    store: Store, fold: str
 ) -> None:
     slow = SlowStore(store)
-    one, other = Worker(cast("Store", slow)), Worker(store)
+    one, other = (Worker(each, folding(fold)) for each in (cast("Store", slow), store))
     flushing = asyncio.create_task(one.write(1, 2))
     await slow.waits.wait()
     one.lose()

@@ -22,7 +22,7 @@ async def flush(store: Store, watermarks: Watermarks) -> None:
     hit = Hit(site="mytho", path="/", at=1_790_000_000_000, day=20_717, visitor=1)
     folded = fold.fold([(POSITION, 1_790_000_000_000, decode(encode([hit])))])
     flusher = Flusher(store, 1000, watermarks)
-    await flusher._flush([folded], [], [], flusher._rows_of({PARTITION}))
+    await flusher._flush([folded], [], [], flusher._rows_of({PARTITION: folded}))
 
 
 async def test_rows_are_noted_that_a_worker_wrote_and_could_not_note(store: Store) -> None:

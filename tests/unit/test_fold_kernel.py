@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.aggregator import fold as in_python
 from services.aggregator.flush import ALL_COLUMNS, hit_columns
-from services.aggregator.fold import Folded, PartitionFold
+from services.aggregator.fold import Folded, Pages, PartitionFold
 from services.aggregator.folding import choose
 from services.aggregator.kernel import library
 from services.aggregator.kernel.build import CompilerError, compile_library, source_digest
@@ -24,7 +23,7 @@ from services.aggregator.kernel.entries import (
     KernelEntries,
     columns_between,
 )
-from services.aggregator.kernel.fold import KernelFold, KernelFolded, sum_pages
+from services.aggregator.kernel.fold import KernelFold, KernelFolded, KernelPages
 from services.aggregator.kernel.library import KernelError, Library
 from services.aggregator.repetitions import MOST_IDS
 from services.log import batch
@@ -68,7 +67,6 @@ def assert_equal(one: Folded, other: KernelFolded) -> None:
     assert columns == {name: getattr(python.hits, name) for name in columns}
     assert (one.views, one.visits, one.ends) == (python.views, python.visits, python.ends)
     assert (one.repeated, one.arrived, len(one)) == (other.repeated, other.arrived, len(other))
-    assert len(list(one.page_names())) == len(set(other.page_names()))
 
 
 def peaks(fold: PartitionFold | KernelFold) -> set[Any]:
@@ -85,32 +83,18 @@ def as_stored(columns: dict[str, list[Any]] | dict[str, KernelColumn]) -> list[A
 @given(log=logs, chance=chances, minutes=st.integers(0, 10))
 def test_the_same_comes_out_of_any_log(log: Log, chance: Random, minutes: int) -> None:
     one, other = both()
-    runs: list[tuple[Folded, KernelFolded]] = []
+    pages: tuple[Pages, KernelPages] | None = None
     for part in cuts(log, chance):
-        runs.append((one.fold(run(*part)), other.fold(run(*part))))
-        assert_equal(*runs[-1])
+        folded = one.fold(run(*part)), other.fold(run(*part))
+        assert_equal(*folded)
+        pages = pages or (folded[0].no_pages(), folded[1].no_pages())
+        pages[0].add(folded[0])
+        pages[1].add(folded[1])
+        assert len(pages[0]) == len(pages[1])
         now = entry_ids.time_ms(part[-1][0]) + minutes * MINUTE
         assert one.online.counts(now) == other.online.counts(now)
         assert one.position == other.position
     assert peaks(one) == peaks(other)
-    ones, others = [each for each, _ in runs], [each for _, each in runs]
-    assert in_python.sum_pages(ones) == sum_pages(others)
-
-
-@settings(max_examples=100, deadline=None)
-@given(log=logs, chance=chances)
-def test_a_row_that_includes_a_part_of_a_run_gets_the_rest(log: Log, chance: Random) -> None:
-    one, other = both()
-    pairs = [(one.fold(run(*part)), other.fold(run(*part))) for part in cuts(log, chance)]
-    ones, others = [each for each, _ in pairs], [each for _, each in pairs]
-    by_row = in_python.changes(ones)
-    held = {
-        key: (7, 3, chance.choice([-1, *(where for where, _ in log)]))
-        for key in by_row
-        if chance.random() < 0.7
-    }
-    rows = in_python.rows_of_pages(sum_pages(others), others)
-    assert in_python.apply(held, rows) == in_python.apply(held, by_row)
 
 
 @settings(max_examples=100, deadline=None)

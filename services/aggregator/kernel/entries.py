@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
-from ctypes import c_int64, c_uint32, c_uint64, memmove, sizeof
+from ctypes import c_int64, c_uint32, memmove, sizeof
 from typing import Any, Literal
 
 from services.aggregator.kernel.library import Library, array_of, checked
@@ -81,12 +81,6 @@ class KernelEntries:
         days = (c_uint32 * 2)()
         return (days[0], days[1]) if self.library.days(self.at, days) else None
 
-    def page_names(self) -> list[int]:
-        """Return a number for each page with views, the same in all entries of this process."""
-        names = (c_uint64 * self.library.page_names(self.at, None))()
-        self.library.page_names(self.at, names)
-        return list(names)
-
     def numbers(self, name: str) -> list[int]:
         """Return a column that holds no texts."""
         of_type, code = NUMBERS[name]
@@ -138,9 +132,8 @@ class KernelColumn(NativeColumn):
         library = self._entries[0].library
         runs = array_of([of.at for of in self._entries])
         how = _TEXT_TYPES[of_type] if is_text else _PLAIN
-        return library.written_column(
-            runs, len(runs), *self._days, COLUMNS.index(self._name), how, coding
-        )
+        what = (runs, len(runs), *self._days, COLUMNS.index(self._name), how, coding)
+        return library.written(library.column, *what)
 
 
 _TEXT_TYPES = {"String": _PLAIN, "LowCardinality(String)": _CODED}

@@ -4,11 +4,11 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from ctypes import POINTER, byref, c_int64, c_uint8, c_uint32
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
-from services.aggregator.fold import Folded, Read, Seen
+from services.aggregator.fold import Folded, Read
 from services.aggregator.kernel.entries import KernelEntries
-from services.aggregator.kernel.library import OUT_OF_ORDER, Library, array_of, checked
+from services.aggregator.kernel.library import OUT_OF_ORDER, Library, checked
 from services.aggregator.online_window import DayPeak
 from services.state.online import bots_of
 
@@ -41,9 +41,9 @@ class KernelFolded:
     def __len__(self) -> int:
         return self._hits
 
-    def page_names(self) -> list[int]:
+    def no_pages(self) -> "KernelPages":
         """See Folded."""
-        return self.entries.page_names()
+        return KernelPages(self.entries.library)
 
     @cached_property
     def in_python(self) -> Folded:
@@ -52,9 +52,28 @@ class KernelFolded:
         hits, position = entries.batch(), entries.numbers("position")
         return Folded.of_hits(self.partition, (self.first, self.last), hits, position, hits.visit)
 
-    def since(self, seen: Seen, after: int) -> tuple[int, int]:
-        """See Folded."""
-        return self.in_python.since(seen, after)
+
+class KernelPages:
+    """Distinct pages of runs: see Pages."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._at = library.page_set()
+        if not self._at:
+            raise MemoryError("the fold has no memory")
+        self._count = 0
+
+    def __del__(self) -> None:
+        """Give the memory back."""
+        if getattr(self, "_at", None):
+            self._library.end_page_set(self._at)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, run: KernelFolded) -> None:
+        """See Pages."""
+        self._count = checked(self._library.add_pages(self._at, run.entries.at))
 
 
 class KernelOnline:
@@ -161,23 +180,3 @@ class KernelFold:
         fold = cls(library, partition)
         checked(library.unpack(fold.at, packed, len(packed)))
         return fold
-
-
-def sum_pages(runs: Sequence[KernelFolded]) -> dict[Seen, list[int]]:
-    """Return first, last, views and visits of each page of one partition; see Added."""
-    library = runs[0].entries.library
-    at = library.sum(array_of([run.entries.at for run in runs]), len(runs))
-    if not at:
-        raise MemoryError("the fold has no memory")
-    try:
-        values = (c_int64 * (7 * library.sums(at, None)))()
-        library.sums(at, values)
-        texts = library.texts(library.sum_text_count(at), library.sum_texts, at)
-    finally:
-        library.end_sum(at)
-    plain: list[Any] = list(values)
-    columns = [plain[column::7] for column in range(7)]
-    return {
-        (texts[site], texts[path], day): [first, last, views, visits]
-        for site, path, day, views, visits, first, last in zip(*columns, strict=True)
-    }

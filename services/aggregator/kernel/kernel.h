@@ -2,7 +2,8 @@
 
    The Python is the specification; a test holds both against each other on random logs. Functions
    that can fail return a negative number: NO_MEMORY; REFUSED for an entry that the Python decoder has
-   to look at; OUT_OF_ORDER. Nothing here is called by two threads at once but `luot_column`, which only reads. */
+   to look at; OUT_OF_ORDER. Nothing here is called by two threads at once but `luot_column` and `luot_changed_column`, which only
+   read. */
 
 #ifndef LUOT_KERNEL_H
 #define LUOT_KERNEL_H
@@ -43,12 +44,16 @@ typedef struct {
 /* One entry of the log in a run. */
 typedef struct { int64_t position, time; uint32_t first, hits; } entry;
 
-/* What a run adds to one page: a (site, path, day). */
+/* What a run, or a flush, adds to one page: a (site, path, day). */
 typedef struct {
     uint64_t hash;
     uint32_t site, path, day, views, visits;
-    int64_t end; /* position of the last view */
+    int64_t first; /* position of the first entry of the first run that has it */
+    int64_t end;   /* position of the last view */
 } page;
+
+/* Distinct pages with an index: number + 1, or 0. */
+typedef struct { page *list; uint32_t count, room, *slots, mask; } pages;
 
 /* The hits of consecutive entries, column by column. */
 typedef struct {
@@ -81,6 +86,11 @@ int is_utf8(const uint8_t *at, size_t length);
 int buffer_room(buffer *to, size_t size);
 int buffer_put(buffer *to, const void *bytes, size_t size);
 int buffer_varint(buffer *to, uint64_t number);
+
+uint64_t page_hash(const text *site, const text *path, uint32_t day);
+int pages_init(pages *of, uint32_t expected);
+page *pages_find(pages *of, uint64_t hash, uint32_t site, uint32_t path, uint32_t day);
+void pages_free(pages *of);
 
 int run_count_pages(run *of);
 int run_keep(run *of, const uint8_t *kept);

@@ -34,7 +34,9 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "luot_repeated": (c_uint32, (pointer,)),
     "luot_entries": (c_uint32, (pointer, pointer)),
     "luot_days": (c_int, (pointer, pointer)),
-    "luot_page_names": (c_uint32, (pointer, pointer)),
+    "luot_page_set": (pointer, ()),
+    "luot_end_page_set": (None, (pointer,)),
+    "luot_add_pages": (c_int64, (pointer, pointer)),
     "luot_text_count": (c_uint32, (pointer,)),
     "luot_texts_at": (pointer, (pointer, pointer)),
     "luot_text_numbers": (pointer, (pointer, c_int)),
@@ -49,11 +51,20 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "luot_site_name": (pointer, (pointer, c_uint32, POINTER(c_uint32))),
     "luot_pack": (c_int64, (pointer, POINTER(_BYTES))),
     "luot_unpack": (c_int, (pointer, c_char_p, c_size_t)),
-    "luot_sum": (pointer, (pointer, c_uint32)),
-    "luot_end_sum": (None, (pointer,)),
-    "luot_sums": (c_uint32, (pointer, pointer)),
-    "luot_sum_text_count": (c_uint32, (pointer,)),
-    "luot_sum_texts": (pointer, (pointer, pointer)),
+    "luot_changes": (pointer, (pointer, c_uint32)),
+    "luot_end_changes": (None, (pointer,)),
+    "luot_missing_rows": (None, (pointer, pointer)),
+    "luot_apply": (c_int64, (pointer, pointer)),
+    "luot_changes_end": (c_int64, (pointer,)),
+    "luot_changed_sites": (c_uint32, (pointer, pointer)),
+    "luot_changes_text": (pointer, (pointer, c_uint32, POINTER(c_uint32))),
+    "luot_changed_column": (c_int64, (pointer, c_uint32, c_int, POINTER(_BYTES))),
+    "luot_rows": (pointer, ()),
+    "luot_end_rows": (None, (pointer,)),
+    "luot_rows_held": (c_uint32, (pointer,)),
+    "luot_find_rows": (c_int64, (pointer, pointer)),
+    "luot_hold": (c_int, (pointer, pointer, pointer)),
+    "luot_put": (c_int, (pointer, pointer, c_uint64, c_uint64, c_uint64)),
     "luot_count": (c_uint64, (pointer, c_uint32, c_uint32, c_uint32)),
     "luot_column": (
         c_int64,
@@ -62,7 +73,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "luot_free": (None, (pointer,)),
     "luot_source": (c_char_p, ()),
 }
-_AMONG_THREADS = ("luot_column",)
+_AMONG_THREADS = ("luot_column", "luot_changed_column")
 """What takes long enough to let other threads of Python run meanwhile."""
 
 
@@ -100,10 +111,10 @@ class Library:
         self.free(bytes_at)
         return taken
 
-    def written_column(self, *what: Any) -> bytes:
-        """Return a column as ClickHouse takes it; see columns.c. Raises as `checked`."""
-        written = _BYTES()
-        return self.taken(written, self.column(*what, byref(written)))
+    def written(self, write: Any, *what: Any) -> bytes:
+        """Return a column as ClickHouse takes it, as a function writes it. Raises as `checked`."""
+        bytes_at = _BYTES()
+        return self.taken(bytes_at, write(*what, byref(bytes_at)))
 
     def texts(self, count: int, write: Any, of: int) -> list[str]:
         """Return texts of something, by their numbers."""

@@ -1,6 +1,6 @@
-/* What runs add to the counters: by run, and by flush. */
+/* What a run adds to the counters, by page. */
 
-#include "kernel.h"
+#include "state.h"
 
 /* Drop the hits that are not kept: repetitions. */
 int run_keep(run *of, const uint8_t *kept) {
@@ -31,10 +31,11 @@ int run_keep(run *of, const uint8_t *kept) {
     return 0;
 }
 
-/* Distinct pages with an index: number + 1, or 0. */
-typedef struct { page *list; uint32_t count, room, *slots, mask; } pages;
+uint64_t page_hash(const text *site, const text *path, uint32_t day) {
+    return mixed(site->hash + day, path->hash);
+}
 
-static int pages_init(pages *of, uint32_t expected) {
+int pages_init(pages *of, uint32_t expected) {
     memset(of, 0, sizeof *of);
     of->mask = 63;
     while (of->mask < expected) of->mask = of->mask * 2 + 1;
@@ -43,7 +44,7 @@ static int pages_init(pages *of, uint32_t expected) {
 }
 
 /* Return the page of that name, made where it is missing; NULL without memory. */
-static page *pages_find(pages *of, uint64_t hash, uint32_t site, uint32_t path, uint32_t day) {
+page *pages_find(pages *of, uint64_t hash, uint32_t site, uint32_t path, uint32_t day) {
     if (of->count > of->mask / 2 &&
         slots_grow(&of->slots, &of->mask, of->list, sizeof *of->list, of->count))
         return NULL;
@@ -60,9 +61,14 @@ static page *pages_find(pages *of, uint64_t hash, uint32_t site, uint32_t path, 
         of->list = list;
         of->room = room;
     }
-    of->list[of->count] = (page){hash, site, path, day, 0, 0, -1};
+    of->list[of->count] = (page){hash, site, path, day, 0, 0, INT64_MAX, -1};
     of->slots[place] = ++of->count;
     return of->list + of->count - 1;
+}
+
+void pages_free(pages *of) {
+    free(of->list);
+    free(of->slots);
 }
 
 /* Count views and visits of each page of a run. */
@@ -72,16 +78,15 @@ int run_count_pages(run *of) {
     for (uint32_t hit = 0; hit < of->hits; hit++) {
         if (of->bot[hit]) continue;
         uint32_t site = of->text[SITE][hit], path = of->text[PATH][hit], day = of->day[hit];
-        uint64_t hash =
-            mixed(of->texts.list[site].hash + day, of->texts.list[path].hash);
+        uint64_t hash = page_hash(of->texts.list + site, of->texts.list + path, day);
         page *one = pages_find(&found, hash, site, path, day);
         if (!one) {
-            free(found.slots);
-            free(found.list);
+            pages_free(&found);
             return NO_MEMORY;
         }
         one->views++;
         one->visits += of->visit[hit] == STARTS;
+        one->first = of->entries[0].position;
         one->end = of->position[hit];
     }
     free(found.slots);
@@ -90,105 +95,27 @@ int run_count_pages(run *of) {
     return 0;
 }
 
-/* The pages of all runs of one partition, in their order. */
-typedef struct {
-    texts texts;
-    pages pages;
-    int64_t *first; /* of each page: the first position of the first run that has it */
-    uint32_t first_room;
-} summed;
+EXPORT uint32_t luot_text_count(const run *of) { return of->texts.count; }
 
-static int sum_run(summed *into, const run *of) {
-    uint32_t *known = malloc((of->texts.count + 1) * sizeof *known);
-    if (!known) return NO_MEMORY;
-    memset(known, 0xFF, of->texts.count * sizeof *known);
-    int failed = 0;
-    for (uint32_t index = 0; index < of->page_count && !failed; index++) {
-        const page *add = of->pages + index;
-        const uint32_t named[2] = {add->site, add->path};
-        for (int which = 0; which < 2; which++) {
-            const text *name = of->texts.list + named[which];
-            if (known[named[which]] != UINT32_MAX) continue;
-            int64_t number = texts_number_hashed(
-                &into->texts, of->texts.bytes + name->at, name->length, name->hash);
-            if (number < 0) failed = NO_MEMORY;
-            else known[named[which]] = (uint32_t)number;
-        }
-        if (failed) break;
-        uint32_t before = into->pages.count;
-        page *one =
-            pages_find(&into->pages, add->hash, known[add->site], known[add->path], add->day);
-        if (!one) {
-            failed = NO_MEMORY;
-            break;
-        }
-        if (into->pages.count > into->first_room) {
-            int64_t *first = realloc(into->first, into->pages.room * sizeof *first);
-            if (!first) {
-                failed = NO_MEMORY;
-                break;
-            }
-            into->first = first;
-            into->first_room = into->pages.room;
-        }
-        if (into->pages.count > before) into->first[before] = of->entries[0].position;
-        one->views += add->views;
-        one->visits += add->visits;
-        one->end = add->end;
-    }
-    free(known);
-    return failed;
+/* The texts of a run: where each begins in the bytes, and their end. */
+EXPORT const uint8_t *luot_texts_at(const run *of, uint64_t *begins) {
+    for (uint32_t number = 0; number < of->texts.count; number++)
+        begins[number] = of->texts.list[number].at;
+    begins[of->texts.count] = of->texts.size;
+    return of->texts.bytes;
 }
 
-EXPORT void luot_end_sum(summed *of) {
-    texts_free(&of->texts);
-    free(of->pages.list);
-    free(of->pages.slots);
-    free(of->first);
+/* Distinct pages of several runs, by their hashes. */
+EXPORT numbers *luot_page_set(void) { return calloc(1, sizeof(numbers)); }
+
+EXPORT void luot_end_page_set(numbers *of) {
+    free(of->places);
     free(of);
 }
 
-/* Sum the pages of runs; NULL without memory. */
-EXPORT summed *luot_sum(run **runs, uint32_t count) {
-    summed *of = calloc(1, sizeof *of);
-    if (!of) return NULL;
-    int failed = texts_init(&of->texts) || pages_init(&of->pages, 64);
-    for (uint32_t index = 0; index < count && !failed; index++) failed = sum_run(of, runs[index]);
-    if (!failed) return of;
-    luot_end_sum(of);
-    return NULL;
-}
-
-/* Write (site, path, day, views, visits, first, end) of each page; see luot_sum_texts. */
-EXPORT uint32_t luot_sums(const summed *of, int64_t *into) {
-    for (uint32_t index = 0; into && index < of->pages.count; index++) {
-        const page *one = of->pages.list + index;
-        int64_t values[7] = {
-            one->site, one->path, one->day, one->views, one->visits, of->first[index], one->end};
-        memcpy(into + 7 * index, values, sizeof values);
-    }
-    return of->pages.count;
-}
-
-/* The texts of a sum or of a run: where each begins in the bytes, and their end. */
-static const uint8_t *texts_of(const texts *of, uint64_t *begins) {
-    for (uint32_t number = 0; number < of->count; number++) begins[number] = of->list[number].at;
-    begins[of->count] = of->size;
-    return of->bytes;
-}
-
-EXPORT uint32_t luot_sum_text_count(const summed *of) { return of->texts.count; }
-EXPORT const uint8_t *luot_sum_texts(const summed *of, uint64_t *begins) {
-    return texts_of(&of->texts, begins);
-}
-EXPORT uint32_t luot_text_count(const run *of) { return of->texts.count; }
-EXPORT const uint8_t *luot_texts_at(const run *of, uint64_t *begins) {
-    return texts_of(&of->texts, begins);
-}
-
-/* Write a name of each page that is the same in all runs; return how many there are. */
-EXPORT uint32_t luot_page_names(const run *of, uint64_t *into) {
-    for (uint32_t index = 0; into && index < of->page_count; index++)
-        into[index] = of->pages[index].hash;
-    return of->page_count;
+/* Add the pages of a run; return how many there are. */
+EXPORT int64_t luot_add_pages(numbers *to, const run *of) {
+    for (uint32_t index = 0; index < of->page_count; index++)
+        if (numbers_add(to, of->pages[index].hash | 1) < 0) return NO_MEMORY;
+    return (int64_t)to->used;
 }

@@ -31,6 +31,7 @@ OF_PROGRAMS = (
     "api/stats/reports/mailer.py",  # a setting
     "api/stats/v2",
     "model/cluster_address.py",  # a setting
+    "model/host_list.py",  # settings
     "model/sentinel_address.py",  # a setting
 )
 """What no page can be refused with."""

@@ -86,8 +86,11 @@ async def test_short_entries_are_noted_after_a_minute_with_workers_that_read_the
     assert await broker.workers("new", TTL) == ["new"]
     assert not noted(server)
     monkeypatch.setattr(short_form, "SETTLED_MS", 0)
-    assert await broker.workers("new", TTL) == ["new"]
-    assert noted(server)
+    for _ in range(2):
+        assert await broker.workers("new", TTL) == ["new"]
+        assert noted(server)
+        with server.client() as client:
+            client.delete(keys.SHORT)
 
 
 async def test_they_are_not_noted_while_a_worker_of_before_is_alive(

@@ -27,6 +27,8 @@ READ_LIMIT = 100
 """Entries a partition and read; one holds up to 500 hits."""
 TICK_SECONDS = 0.5
 """How often leases are checked; a clean hand-over takes half of this on average."""
+SUBSCRIBED_SECONDS = 0.02
+"""How often it is looked whether there is a topic yet: a start waits for its first leases."""
 
 SEEK_SHARE = 1 / 3
 """Of the time that Faust gives a seek: how long it may take."""
@@ -79,9 +81,11 @@ class Consumer(GenerationConsumer):
     @Service.task
     async def _keep_leases(self) -> None:
         while not self.should_stop:
-            if self._topic:
-                async with self._lease_lock:
-                    await self._tick()
+            if not self._topic:
+                await self.sleep(SUBSCRIBED_SECONDS)
+                continue
+            async with self._lease_lock:
+                await self._tick()
             await self.sleep(TICK_SECONDS)
 
     async def _tick(self) -> None:

@@ -119,7 +119,7 @@ def _opened(field: bytes) -> tuple[dict[str, bytes], bytes] | None:
             producer = producer.hex().encode()
         if short.form & _DEFLATED:
             whole = zlib.decompressobj(_WINDOW, zdict=_DICTIONARY)
-            payload = whole.decompress(payload, _LONGEST)
+            payload = whole.decompress(payload, _LONGEST + 1)
             if not whole.eof:
                 return None
     except (msgspec.DecodeError, zlib.error):

@@ -2,7 +2,7 @@
 
 An aggregator of before would take a short entry for none and put it aside. So each aggregator that
 knows the form says so in its name among the workers. When for a minute there was no other one, it
-is noted for good, and ingest, which looks now and then, begins.
+is noted, and ingest, which looks now and then, begins, never to stop again.
 """
 
 import asyncio
@@ -37,24 +37,21 @@ class ReadersOfShort:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._noted = False
         self._since: int | None = None
 
     async def see(self, workers: Sequence[str], now: int) -> None:
         """Take the names of all workers that are alive, and the log's time. Raises RedisError."""
-        if self._noted:
-            return
-        if not all(worker.endswith(_MARK) for worker in workers):
+        if not workers or not all(worker.endswith(_MARK) for worker in workers):
             self._since = None
             return
         if self._since is None:
             self._since = now
         if now - self._since >= SETTLED_MS:
-            # An account of before may not write it, and a full server does not.
+            # Again each minute: the server may have lost it.
             self._since = now
+            # An account of before may not write it, and a full server does not.
             with suppress(ResponseError):
                 await self._redis.set(keys.SHORT, 1)
-                self._noted = True
 
 
 class ShortForm:

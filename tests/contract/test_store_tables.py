@@ -7,15 +7,20 @@ from typing import Any
 import msgspec
 import pytest
 
+from services.aggregator.flush import Flusher
+from services.log.batch import decode, encode
 from services.model.calendar import to_day
+from services.model.hit import Hit
 from services.model.site import Metric, Site
 from services.store import counters, hits, peaks, sites
 from services.store.counters import CounterKey, CounterRow
 from services.store.interface import Store
 from tests.contract.conftest import merge
+from tests.kernel import FOLDS, folding
 
 DAY = to_day(date(2026, 12, 31))
-POSITION = 1_790_000_000_000 << 20
+AT = 1_790_000_000_000
+POSITION = AT << 20
 
 VISITORS = """
 SELECT toUInt16(day), uniqCombinedMerge(visitors) FROM visitors
@@ -53,6 +58,22 @@ async def test_a_counter_row_is_loaded_as_it_was_written(store: Store) -> None:
         ("nghean", "year", 0, "a\\b"): (0, 0, 0),
     }
     await counters.write(store, rows)
+    assert await counters.load(store, rows.keys()) == rows
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+async def test_rows_of_several_partitions_are_written_at_once(store: Store, fold: str) -> None:
+    runs = []
+    for partition, site in enumerate(("mytho", "nghean")):
+        batch = encode([Hit(site=site, path=path, at=AT, day=DAY) for path in ("/", "/ă'")])
+        runs.append(folding(fold).new(partition).fold([(POSITION, AT, decode(batch))]))
+    assert await Flusher(store, 1000).flush(runs, [], []) == {"mytho", "nghean"}
+    rows = {
+        (site, grain, start, path): (views, 0, POSITION)
+        for site in ("mytho", "nghean")
+        for path, views in (("", 2), ("/", 1), ("/ă'", 1))
+        for grain, start in (("day", DAY), ("month", DAY - 30), ("year", DAY - 364), ("total", 0))
+    }
     assert await counters.load(store, rows.keys()) == rows
 
 

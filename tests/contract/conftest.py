@@ -117,7 +117,9 @@ async def clear_table(store: Store, table: str) -> None:
     for _ in rounds(0.5):
         try:
             await store.clear(table)
-        except StoreUnavailableError:
+        except StoreUnavailableError as error:
+            if "code 292" not in str(error):
+                raise
             await asyncio.sleep(0.5)
         else:
             return

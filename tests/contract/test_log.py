@@ -15,10 +15,11 @@ from services.log.errors import LogError, LogInUseError, LogRefusedError
 from services.log.interface import READ_BYTES, ImportOutcome, Log, Record
 from services.log.open import log_driver, open_log
 from services.log.reach import reach_seconds
+from services.log.redis import replicas
 from services.model.hit import Hit
 from services.model.partition import partition_of
 from services.model.sentinel_address import is_sentinel_url
-from tests.patience import rounds
+from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer, free_port
 from tests.servers.redis_cluster import RedisCluster
@@ -101,8 +102,12 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def log(url: str, request: pytest.FixtureRequest) -> AsyncIterator[Log]:
-    log = open_log(url, partitions=PARTITIONS)
+async def log(
+    url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Log]:
+    # On a busy machine a replica may need long; who would repeat a call is not here.
+    monkeypatch.setattr(replicas, "WAIT_MS", round(PATIENCE_SECONDS * 1000))
+    log = open_log(url, partitions=PARTITIONS, answer_seconds=2 * PATIENCE_SECONDS)
     if is_sentinel_url(url) or HELD in request.node.name:
         log.require_replicas(1)
     if SHORT in request.node.name:

@@ -4,25 +4,31 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain, compress, groupby
 from typing import Any, NamedTuple
 
 from services.aggregator import imported, metrics
-from services.aggregator.fold import Added, Folded, apply, changes, rows_of_pages
+from services.aggregator.fold import (
+    WHOLE_SITE,
+    Added,
+    Folded,
+    apply,
+    changes,
+    rows_of_pages,
+)
 from services.aggregator.folding import AnyFolded
 from services.aggregator.kernel.entries import columns_between
 from services.aggregator.kernel.fold import KernelFolded, sum_pages
 from services.aggregator.online_window import DayPeak
 from services.aggregator.rows import HotRows
-from services.aggregator.watermarks import Watermarks
+from services.aggregator.watermarks import NotesSites
 from services.log.batch import joined
-from services.model.calendar import months
+from services.model.calendar import Grain, months
 from services.runtime.outage import Outage
 from services.store import counters, hits, peaks
 from services.store.counters import CounterKey, CounterRow
 from services.store.interface import Store, StoreUnavailableError
-from services.store.one_host import OneHostStore
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +62,7 @@ class Flusher:
         self,
         store: Store,
         hot_rows: int,
-        watermarks: Watermarks | None = None,
+        watermarks: NotesSites | None = None,
         first_kept: Callable[[], int] = lambda: 0,
     ) -> None:
         """Prepare.
@@ -139,27 +145,27 @@ class Flusher:
             if runs and folded.first <= runs[-1].last:
                 raise ValueError(f"a run from {folded.first} comes after {runs[-1].last}")
             runs.append(folded)
-        if isinstance(self._store, OneHostStore) and hot_rows.taken:
+        if hot_rows.taken:
             await self._store.verify()
         self._taken -= hot_rows.taken
         hot_rows.taken.clear()
         changed: dict[int, dict[CounterKey, CounterRow]] = {}
-        ends: dict[int, int] = {}
+        reached: dict[str, int] = {}
         sites = {peak.site for peak in new_peaks}
         for partition, runs in by_partition.items():
             hot = hot_rows.by_partition[partition]
             by_row = changes_of(runs)
             # All of them, not those that differ: an attempt that failed here may have written some.
             sites.update(key[0] for key in by_row)
-            if by_row:
-                ends[partition] = max(added.last for added in by_row.values())
+            if self._watermarks is not None:
+                reached |= _reached(by_row)
             changed[partition] = apply(await hot.holding(self._store, by_row), by_row)
         if written := {key: row for rows in changed.values() for key, row in rows.items()}:
             await counters.write(self._store, written)
             metrics.flushed_counters.inc(len(written))
         if self._watermarks is not None:
             # Not of changed rows only: those of an attempt that failed here are in the store.
-            await self._watermarks.note(ends)
+            await self._watermarks.note_sites(reached)
         for partition, rows in changed.items():
             hot_rows.by_partition[partition].put(rows, self._limit // max(1, len(self._rows)))
         if new_peaks:
@@ -170,7 +176,7 @@ class Flusher:
         """Write raw hits: all of them, or those of the batches at these positions."""
         if not runs:
             return
-        if not lost and (in_c := in_c_only(runs)):
+        if not lost and self._store.takes_native and (in_c := in_c_only(runs)):
             await self._write_kernel_hits(in_c)
             return
         columns = hit_columns([run.in_python for run in runs])
@@ -246,6 +252,15 @@ def changes_of(runs: Sequence[AnyFolded]) -> dict[CounterKey, Added]:
     if in_c := in_c_only(runs):
         return rows_of_pages(sum_pages(in_c), in_c)
     return changes([run.in_python for run in runs])
+
+
+def _reached(by_row: Mapping[CounterKey, Added]) -> dict[str, int]:
+    """Return the position of the last view of each site among these rows."""
+    return {
+        key[0]: added.last
+        for key, added in by_row.items()
+        if key[1] == Grain.TOTAL and key[3] == WHOLE_SITE
+    }
 
 
 def hit_columns(runs: Sequence[Folded]) -> dict[str, list[Any]]:

@@ -147,6 +147,19 @@ class LogReader(ABC):
         """Return the log's own time in ms since 1970."""
 
 
+_SHARD_BITS = 16
+
+
+def written_number(partition: int, shard: int) -> int:
+    """Return the number under which is noted what one shard of the store must hold."""
+    return shard << _SHARD_BITS | partition
+
+
+def partition_and_shard(number: int) -> tuple[int, int]:
+    """Return what the number of `written_number` is of."""
+    return number & (1 << _SHARD_BITS) - 1, number >> _SHARD_BITS
+
+
 class LogPositions(ABC):
     """How far one group of readers has read, and what positions mean."""
 
@@ -159,15 +172,21 @@ class LogPositions(ABC):
         """Set committed positions, backwards too; None is the very beginning. `hold` them first."""
 
     @abstractmethod
-    async def written(self) -> dict[int, int]:
-        """Return the newest position of each partition that was noted with `note_written`."""
+    async def written(self, shards: int = 1) -> dict[int, int]:
+        """Return the newest position of each partition that was noted with `note_written`.
+
+        shards  of the store; see `written_number`
+        """
 
     @abstractmethod
     async def note_written(self, positions: Mapping[int, int]) -> None:
-        """Note up to which position a store must hold the counters; it never goes back."""
+        """Note up to which position a store must hold the counters; it never goes back.
+
+        By partition, or by `written_number` where the store has shards.
+        """
 
     @abstractmethod
-    async def forget_written(self) -> None:
+    async def forget_written(self, shards: int = 1) -> None:
         """Forget what was noted: the store was put back to an earlier state."""
 
     @abstractmethod

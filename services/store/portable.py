@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from services.model.partition import partition_of
-from services.store import column_types, last_done, log_identity
+from services.store import column_types, last_done, layout, log_identity
 from services.store.interface import Row, Store, StoreError
 from services.store.migrations import partitions_of, schema_of
 
@@ -30,7 +30,9 @@ RESTORE = "restore"
 _FINGERPRINT_BITS = 64
 # The earliest entry of an id counts, and the ids of a store that were never merged may repeat.
 _FIRST_BY = {"opening_balances": ("at", "site, id")}
-_OF_THE_MACHINE = ", ".join(f"'{name}'" for name in (RESTORE, log_identity.NAME, *last_done.NAMES))
+_OF_THE_MACHINE = ", ".join(
+    f"'{name}'" for name in (RESTORE, log_identity.NAME, layout.NAME, *last_done.NAMES)
+)
 _WITHOUT = {"meta": f"name NOT IN ({_OF_THE_MACHINE})"}
 
 _decoder = msgspec.json.Decoder(list[Any])

@@ -86,6 +86,12 @@ class ClickHouseCluster:
         hosts = tuple(("127.0.0.1", member.port) for member in self.members)
         return Address(hosts=hosts, database=DATABASE, cluster=NAME)
 
+    @property
+    def url(self) -> str:
+        """The same as the URL that an operator writes."""
+        hosts = ",".join(f"{name}:{port}" for name, port in self.address.hosts)
+        return f"clickhouse://{hosts}/{DATABASE}?cluster={NAME}"
+
     def start(self) -> Self:
         """Start all that do not run."""
         servers: list[ZooKeeperServer | ClusterMember] = [self.zookeeper, *self.members]

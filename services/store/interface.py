@@ -97,6 +97,10 @@ class Store(ABC):
         """Return a store for each shard, of its sites alone; this one where there are none."""
         return (self,)
 
+    async def servers(self) -> "Sequence[Store]":
+        """Return a store for each server, to ask it for itself; they are closed with this one."""
+        return (self,)
+
     async def verify(self) -> None:  # noqa: B027  # one server has all that was written to it
         """Make sure that what will be read is all that was ever written. Raises StoreError."""
 

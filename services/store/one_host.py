@@ -100,10 +100,17 @@ class OneHostStore(Store):
                 self._current = await self._choose()
             return self._current
 
+    async def states(self) -> list[tuple[Store, str | None]]:
+        """Return why each host cannot be used; None of one that can."""
+        return [(host, await self._problem(host)) for host in self._hosts]
+
+    async def _problem(self, host: Store) -> str | None:
+        return await _silence(host) or await self._lag(host, host is self._hosts[0])
+
     async def _choose(self) -> Store:
         problems = []
         for host in self._hosts:
-            problem = await _silence(host) or await self._lag(host, host is self._hosts[0])
+            problem = await self._problem(host)
             if problem is None:
                 log.warning("the store is read and written at %r", host)
                 return host

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from services.store.interface import Store
+from services.store.interface import Store, StoreError
 
 if TYPE_CHECKING:
     from services.store.sharded import LagOf, ShardedStore
@@ -66,6 +66,25 @@ def open_sharded(url: str, lag_of: "LagOf") -> "ShardedStore":
     from services.store.sharded import ShardedStore
 
     return ShardedStore(ClickHouseStore(url), lag_of)
+
+
+def open_whole(url: str) -> Store:
+    """Return the store of a URL for whoever reads all of it, such as a backup.
+
+    Of a cluster it reads of each shard a replica that lacks nothing, or none: what reads through
+    `Distributed` tables may meet one that lags. Raises ValueError; see `open_store`.
+    """
+    if not cluster_of(url):
+        return open_store(url)
+    from services.store.replication import lacking
+
+    async def lag(host: Store, _: bool) -> str | None:
+        try:
+            return await lacking(host)
+        except StoreError as error:
+            return str(error)
+
+    return open_sharded(url, lambda _layout, _shard: lag)
 
 
 def open_hosts(url: str) -> list[Store]:

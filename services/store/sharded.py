@@ -32,6 +32,14 @@ LagOf = Callable[[Layout, int], Lag]
 """Returns what says of a replica of a shard what it lacks."""
 
 
+class ReplicaState(NamedTuple):
+    """A server of a shard, counted from 0, and why it is not used; None where it could be."""
+
+    shard: int
+    server: str
+    problem: str | None
+
+
 class _Opened(NamedTuple):
     layout: Layout
     shards: tuple[OneHostStore, ...]
@@ -122,6 +130,15 @@ class ShardedStore(Store):
         self._paths = known
         await self.verify()
 
+    async def replicas(self) -> list[ReplicaState]:
+        """Return the state of every server. Raises StoreError where none tells of the cluster."""
+        opened = await self._open()
+        return [
+            ReplicaState(number, str(cast("ShardReplica", host).whole.address), problem)
+            for number, shard in enumerate(opened.shards)
+            for host, problem in await shard.states()
+        ]
+
     async def verify(self) -> None:
         """Make sure that the server in use of each shard lacks nothing; see OneHostStore."""
         await _together([shard.verify() for shard in await self.shards()])
@@ -129,6 +146,10 @@ class ShardedStore(Store):
     async def shards(self) -> Sequence[OneHostStore]:
         """See Store."""
         return (await self._open()).shards
+
+    async def servers(self) -> Sequence[ClickHouseStore]:
+        """See Store."""
+        return await self._entry.servers()
 
     # Statements
 

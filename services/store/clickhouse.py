@@ -261,6 +261,11 @@ class ServerSession(StoreSession):
                 )
             case errors.ServerException(code=errors.ErrorCodes.READONLY):
                 return _RightsError(str(fault(error.code, error.message)))
+            case errors.ServerException(code=errors.ErrorCodes.UNKNOWN_TABLE) if (
+                self._address.cluster
+            ):
+                # A migration makes it anew at this moment; see Shards.
+                return StoreUnavailableError(str(fault(error.code, error.message)))
             case errors.ServerException():
                 return fault(error.code, error.message)
             case _:

@@ -1,30 +1,31 @@
 """One server of each shard is read and written; a flush that reached one shard is made whole."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 
 import pytest
 
 from services.aggregator.flush import Flusher
 from services.aggregator.fold import Folded, PartitionFold
 from services.aggregator.watermarks import ShardWatermarks
+from services.doctor import store as doctor
+from services.doctor.check import Findings
 from services.log.batch import decode, encode
 from services.log.drivers.memory import MemoryLog
 from services.log.interface import written_number
 from services.log.memory.server import SERVERS
 from services.model.hit import Hit
 from services.model.partition import partition_of
-from services.store import counters, drift, hits, layout, replication
+from services.store import counters, drift, hits, layout, portable, replication
 from services.store.clickhouse import ClickHouseStore
 from services.store.counters import CounterKey
 from services.store.interface import StoreError, StoreUnavailableError
 from services.store.layout import Layout, LayoutError
-from services.store.migrations import fix_partitions, migrate
-from services.store.open import open_sharded, open_store
+from services.store.migrations import fix_partitions
+from services.store.open import open_sharded, open_store, open_whole
 from services.store.sharded import ShardedStore
 from tests.contract.conftest import clear
-from tests.patience import rounds
 from tests.servers.clickhouse_cluster import ClickHouseCluster, ClusterMember
 
 PARTITIONS = 8
@@ -53,19 +54,8 @@ def key(site: str) -> CounterKey:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseCluster]:
     with ClickHouseCluster(tmp_path_factory.mktemp("sharded")) as cluster:
-        asyncio.run(_make(cluster))
+        asyncio.run(cluster.migrate())
         yield cluster
-
-
-async def _make(cluster: ClickHouseCluster) -> None:
-    store = open_store(cluster.url)
-    for _ in rounds(0.5):
-        # Each statement waits for all servers: on a busy machine, one may take too long.
-        with contextlib.suppress(StoreUnavailableError):
-            await migrate(store)
-            break
-        await asyncio.sleep(0.5)
-    await store.close()
 
 
 class Worker:
@@ -175,10 +165,8 @@ async def test_a_flush_that_reached_one_shard_adds_what_the_other_lacks(
     await other.store.close()
 
 
-async def test_counters_that_reached_one_shard_are_not_added_twice(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await worker.flush(1)
+async def reach_one_shard(worker: Worker, position: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flush, and lose the connection to the second shard before its counters are written."""
     _, second = await worker.store.shards()
     insert = second.insert
 
@@ -187,10 +175,17 @@ async def test_counters_that_reached_one_shard_are_not_added_twice(
             raise StoreUnavailableError("the connection is lost")
         await insert(table, columns)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(second, "insert", lost)
-    with pytest.raises(StoreUnavailableError, match="the connection is lost"):
-        await worker.flush(2)
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(second, "insert", lost)
+        with pytest.raises(StoreUnavailableError, match="the connection is lost"):
+            await worker.flush(position)
+
+
+async def test_counters_that_reached_one_shard_are_not_added_twice(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await worker.flush(1)
+    await reach_one_shard(worker, 2, monkeypatch)
     assert await worker.views() == [2, 1]
     # In between: on one shard all hits up to its own position are counted, on the other one, too.
     assert await drift.recount(worker.store, PARTITIONS, DAY) == []
@@ -198,6 +193,32 @@ async def test_counters_that_reached_one_shard_are_not_added_twice(
         written_number(3, 0): 1,
         written_number(3, 1): 1,
     }
+
+
+async def test_a_backup_is_as_of_what_is_on_all_shards(
+    worker: Worker, cluster: ClickHouseCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await worker.flush(1)
+    await reach_one_shard(worker, 2, monkeypatch)
+    whole = open_whole(cluster.url)
+    async with aclosing(portable.dump(whole, {3: 2})) as messages:
+        pieces = [message async for message in messages]
+    end = pieces.pop()
+    assert isinstance(end, portable.End)
+    # The second entry is on the first shard only, so it is read again from the log.
+    assert end.positions == {3: 2}
+    await portable.empty(whole)
+    for piece in pieces:
+        if isinstance(piece, portable.Piece):
+            await portable.insert(whole, piece.table, piece.columns, piece.lines)
+    other = Worker(cluster)
+    await other.store.fix_shards()
+    assert await other.views() == [2, 1]
+    await other.flush(2)
+    assert await other.views() == [2, 2]
+    assert await drift.recount(other.store, PARTITIONS, DAY) == []
+    await other.store.close()
+    await whole.close()
 
 
 async def test_a_replica_that_lacks_rows_of_its_shard_is_not_used(
@@ -210,6 +231,13 @@ async def test_a_replica_that_lacks_rows_of_its_shard_is_not_used(
     await host.execute("SYSTEM STOP FETCHES")
     await worker.flush(2)
     first.kill()
+    problems = {one.server: one.problem for one in await worker.store.replicas()}
+    assert [bool(problem) for problem in problems.values()] == [False, False, True, True]
+    checks = Findings("store")
+    await doctor._shards(checks, worker.store)
+    (check,) = checks.checks
+    assert (check.ok, check.found) == (False, "2 of 4 servers cannot be used")
+    assert "replication has not brought all of" in check.advice
     for _ in range(2):
         with pytest.raises(StoreUnavailableError):
             await worker.flush(3)

@@ -1,10 +1,16 @@
 """Shards of replicas: several ClickHouse servers that know each other, and their ZooKeeper."""
 
+import asyncio
+import contextlib
 import re
 from pathlib import Path
 from typing import Self
 
 from services.store.address import Address
+from services.store.interface import StoreUnavailableError
+from services.store.migrations import migrate
+from services.store.open import open_store
+from tests.patience import rounds
 from tests.servers.clickhouse import DATABASE, ClickHouseServer
 from tests.servers.zookeeper import ZooKeeperServer
 
@@ -99,6 +105,19 @@ class ClickHouseCluster:
             if not server.running:
                 server.start()
         return self
+
+    async def migrate(self) -> None:
+        """Make the tables. Each statement waits for all servers, on a busy machine too long."""
+        store = open_store(self.url)
+        try:
+            for _ in rounds(0.5):
+                with contextlib.suppress(StoreUnavailableError):
+                    await migrate(store)
+                    return
+                await asyncio.sleep(0.5)
+        finally:
+            await store.close()
+        raise AssertionError("the tables could not be made")
 
     def stop(self) -> None:
         # Servers that have lost their ZooKeeper take long to end.

@@ -32,6 +32,7 @@ class ShardsWorld(World):
     async def start_clickhouse(self) -> None:
         """See World."""
         await asyncio.to_thread(self.cluster.start)
+        await self.cluster.migrate()
 
     def clickhouse_url(self, luot: Luot) -> str:
         """See World."""

@@ -20,11 +20,11 @@ from services.model.partition import partition_of
 from services.store import counters, drift, hits, layout, portable, replication
 from services.store.clickhouse import ClickHouseStore
 from services.store.counters import CounterKey
-from services.store.interface import StoreError, StoreUnavailableError
+from services.store.interface import Store, StoreError, StoreUnavailableError
 from services.store.layout import Layout, LayoutError
 from services.store.migrations import fix_partitions
 from services.store.open import open_sharded, open_store, open_whole
-from services.store.sharded import ShardedStore
+from services.store.sharded import LagOf, ShardedStore
 from tests.contract.conftest import clear
 from tests.servers.clickhouse_cluster import ClickHouseCluster, ClusterMember
 
@@ -61,11 +61,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseClus
 class Worker:
     """An aggregator's store, and its flusher; another one has the same log."""
 
-    def __init__(self, cluster: ClickHouseCluster) -> None:
+    def __init__(self, cluster: ClickHouseCluster, lag_of: LagOf | None = None) -> None:
         log = MemoryLog("memory://sharded", partitions=PARTITIONS, group="luot", answer_seconds=1)
         self.positions = log.positions
         self.marks = ShardWatermarks(log.positions, PARTITIONS)
-        self.store: ShardedStore = open_sharded(cluster.url, self.marks.lag_of)
+        self.store: ShardedStore = open_sharded(cluster.url, lag_of or self.marks.lag_of)
         self._flusher = Flusher(self.store, 1000, self.marks)
         self._fold = PartitionFold(partition_of(SITES[0], PARTITIONS))
         self._folded: dict[int, Folded] = {}
@@ -247,6 +247,31 @@ async def test_a_replica_that_lacks_rows_of_its_shard_is_not_used(
     first.start()
     await worker.flush(3)
     assert await worker.views() == [3, 3]
+    await host.close()
+
+
+async def test_a_replica_that_is_taken_unchecked_loses_rows_for_good(
+    worker: Worker, cluster: ClickHouseCluster
+) -> None:
+    """The experiment beside the test above: what the check is for."""
+
+    async def unchecked(host: Store, first: bool) -> str | None:
+        return None
+
+    await worker.flush(1)
+    first, second = cluster.shards[1]
+    host = ClickHouseStore(second.url)
+    assert await replication.lacking(host, 60) is None
+    await host.execute("SYSTEM STOP FETCHES")
+    await worker.flush(2)
+    first.kill()
+    other = Worker(cluster, lambda _layout, _shard: unchecked)
+    await other.flush(3)
+    await host.execute("SYSTEM START FETCHES")
+    first.start()
+    assert await replication.lacking(host, 60) is None
+    assert await other.views() == [3, 2]
+    await other.store.close()
     await host.close()
 
 

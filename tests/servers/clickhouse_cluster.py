@@ -20,7 +20,7 @@ NAME = "luot"
 _CONFIG = """<yandex>
     <zookeeper>
         <node><host>127.0.0.1</host><port>{zookeeper}</port></node>
-        <session_timeout_ms>5000</session_timeout_ms>
+        <session_timeout_ms>10000</session_timeout_ms>
     </zookeeper>
     <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>
     <macros><shard>{shard}</shard><replica>{replica}</replica></macros>

@@ -1,12 +1,14 @@
 """The world of the other chaos runs, with its store on two shards of two replicas each."""
 
 import asyncio
+import time
 from pathlib import Path
 
-from services.store import replication
+from services.store import drift, replication
 from services.store.clickhouse import ClickHouseStore
 from services.store.interface import StoreError
-from tests.chaos.world import OURS, Luot, World
+from services.store.open import open_whole
+from tests.chaos.world import OURS, PARTITIONS, Luot, World
 from tests.patience import rounds
 from tests.servers.clickhouse_cluster import ClickHouseCluster
 from tests.servers.services import Service
@@ -55,12 +57,12 @@ class ShardsWorld(World):
         await super().heal()
 
     async def differing(self) -> list[str]:
-        """Return which replicas of a shard hold other counters than the first."""
+        """Return what a recount finds, and which replicas of a shard hold other counters."""
         sums = (
             "SELECT count(), sum(cityHash64(site, grain, start, path, views, visits, position))"
             " FROM counters_local FINAL"
         )
-        found = []
+        found = await self._recounted()
         for number, members in enumerate(self.cluster.shards):
             held = []
             for member in members:
@@ -70,6 +72,19 @@ class ShardsWorld(World):
             if len(set(held)) > 1:
                 found.append(f"the replicas of shard {number} differ: {held}")
         return found
+
+    async def _recounted(self) -> list[str]:
+        store = open_whole(self.cluster.url)
+        try:
+            first_day = int(time.time()) // 86_400 - 2
+            differ = [
+                *await drift.recount(store, PARTITIONS, first_day),
+                *await drift.pages(store, first_day),
+                *await drift.periods(store),
+            ]
+        finally:
+            await store.close()
+        return [f"a recount finds {row}" for row in differ]
 
 
 async def _until_whole(host: ClickHouseStore) -> None:

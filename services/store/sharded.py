@@ -123,7 +123,7 @@ class ShardedStore(Store):
         known = [path for path in paths if path is not None]
         if len(known) < len(paths) or len(set(known)) < len(known):
             raise LayoutError(
-                "each shard must have a macro {shard} of its own, the same on all its replicas;"
+                "each shard must have a macro `shard` of its own, the same on all its replicas;"
                 f" the counters of the shards are at {', '.join(map(str, paths))} in ZooKeeper"
             )
         await layout.fix(self, opened.layout, known)

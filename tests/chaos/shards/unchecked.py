@@ -7,6 +7,7 @@ for good.
 from services.aggregator.watermarks import Watermarks
 from services.cli.main import main
 from services.store.interface import Store
+from tests.chaos.shards.forgetful import forget
 
 
 async def _nothing(self: Watermarks, host: Store, first: bool) -> str | None:
@@ -14,5 +15,6 @@ async def _nothing(self: Watermarks, host: Store, first: bool) -> str | None:
 
 
 if __name__ == "__main__":
+    forget()
     Watermarks.lag = _nothing  # type: ignore[method-assign]
     main()

@@ -27,8 +27,9 @@ class ShardsWorld(World):
     def add_service(self, name: str, luot: Luot = OURS) -> Service:
         """See World."""
         service = super().add_service(name, luot)
-        if service.name == "aggregator" and self._unchecked:
-            service.module = "tests.chaos.shards.unchecked"
+        if service.name == "aggregator":
+            module = "unchecked" if self._unchecked else "forgetful"
+            service.module = f"tests.chaos.shards.{module}"
         return service
 
     async def start_clickhouse(self) -> None:

@@ -262,14 +262,18 @@ class ServerSession(StoreSession):
             case errors.ServerException(code=errors.ErrorCodes.READONLY):
                 return _RightsError(str(fault(error.code, error.message)))
             case errors.ServerException(code=errors.ErrorCodes.UNKNOWN_TABLE) if (
-                self._address.cluster
+                _ON_A_SERVER in error.message
             ):
-                # A migration makes it anew at this moment; see Shards.
+                # Another migration makes it anew at this moment; see Shards.
                 return StoreUnavailableError(str(fault(error.code, error.message)))
             case errors.ServerException():
                 return fault(error.code, error.message)
             case _:
                 return misfit(error) if isinstance(error, MISFIT) else error
+
+
+_ON_A_SERVER = "There was an error on ["
+"""What the answer to a statement for a whole cluster begins with, where it failed."""
 
 
 class _ConnectionLostError(StoreUnavailableError):

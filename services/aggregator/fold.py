@@ -83,9 +83,9 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
         """This: other folds have one of it."""
         return self
 
-    def no_pages(self) -> "Pages":
+    def no_pages(self) -> "FoldedPages":
         """Return no pages, to which those of runs like this one can be added."""
-        return Pages()
+        return FoldedPages()
 
     def since(self, seen: Seen, after: int) -> tuple[int, int]:
         """Return the views and visits that the batches after a position add; see Added.pages."""
@@ -119,7 +119,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-class Pages:
+class FoldedPages:
     """Distinct pages with views, of several runs: a (site, path, day) each."""
 
     def __init__(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from clickhouse_driver import Client, errors
 
+from services.store import layout
 from services.store.address import ANSWER_SECONDS, Address
 from services.store.faults import MISFIT, fault, misfit
 from services.store.interface import Limits, Row, StoreError, StoreUnavailableError
@@ -43,6 +44,7 @@ class ClickHouseStore(ThreadedStore):
         self.address = url
         self._shards = url.shards
         self._settings = settings or {}
+        self._servers: list[ClickHouseStore] = []
         super().__init__(threads, gives_up=gives_up)
 
     def __repr__(self) -> str:
@@ -61,6 +63,26 @@ class ClickHouseStore(ThreadedStore):
             )
             for host in self.address.hosts
         ]
+
+    async def servers(self) -> "Sequence[ClickHouseStore]":
+        """Return a store for each server of the cluster; see Store."""
+        if self._shards is None:
+            return (self,)
+        if not self._servers:
+            known = await layout.load(self, self.address.cluster)
+            addresses = (
+                msgspec.structs.replace(self.address, hosts=(host,))
+                for of_shard in known.servers
+                for host in of_shard
+            )
+            self._servers = [ClickHouseStore(one, settings=self._settings) for one in addresses]
+        return self._servers
+
+    async def close(self) -> None:
+        """Close every connection; see Store."""
+        await super().close()
+        while self._servers:
+            await self._servers.pop().close()
 
     def limited(self, limits: Limits) -> "ClickHouseStore":
         """Return the same server with limits; see Store."""
@@ -239,10 +261,19 @@ class ServerSession(StoreSession):
                 )
             case errors.ServerException(code=errors.ErrorCodes.READONLY):
                 return _RightsError(str(fault(error.code, error.message)))
+            case errors.ServerException(code=errors.ErrorCodes.UNKNOWN_TABLE) if (
+                _ON_A_SERVER in error.message
+            ):
+                # Another migration makes it anew at this moment; see Shards.
+                return StoreUnavailableError(str(fault(error.code, error.message)))
             case errors.ServerException():
                 return fault(error.code, error.message)
             case _:
                 return misfit(error) if isinstance(error, MISFIT) else error
+
+
+_ON_A_SERVER = "There was an error on ["
+"""What the answer to a statement for a whole cluster begins with, where it failed."""
 
 
 class _ConnectionLostError(StoreUnavailableError):
@@ -273,6 +304,8 @@ _ON_SHARDS: dict[str, int | str] = {
     "distributed_product_mode": "local",
     # What was written to a replica is read from it.
     "load_balancing": "in_order",
+    # Rather from another one, where it has not had anything new for so many seconds.
+    "max_replica_delay_for_distributed_queries": 10,
 }
 
 

@@ -61,6 +61,11 @@ class Store(ABC):
     So every statement must be idempotent; all of Luot's are.
     """
 
+    is_one_server: bool = True
+    """Whether the same server is read and written, for as long as the store is open."""
+    takes_native: bool = True
+    """Whether an insert of a table by site may have a NativeColumn."""
+
     @abstractmethod
     async def prepare(self) -> None:
         """Create the database that the tables live in, where it is missing."""
@@ -74,6 +79,33 @@ class Store(ABC):
         written `%%` when there are parameters. Dates come back as datetime.date, strings as str,
         integers as int. Raises StoreUnavailableError or StoreError.
         """
+
+    async def execute_by_site(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, keys: str = ""
+    ) -> list[Row]:
+        """Run a statement each of whose rows is of one site, where rows of that site are written.
+
+        Of tables by site it may read by name only: no view, and none in another database. The
+        order of the rows is that of the statement on each shard.
+
+        keys  the parameter that names all sites it asks for: a list of them, or of tuples that
+              begin with one
+        """
+        return await self.execute(sql, parameters)
+
+    async def shards(self) -> "Sequence[Store]":
+        """Return a store for each shard, of its sites alone; this one where there are none."""
+        return (self,)
+
+    async def servers(self) -> "Sequence[Store]":
+        """Return a store for each server, to ask it for itself; they are closed with this one."""
+        return (self,)
+
+    async def verify(self) -> None:  # noqa: B027  # one server has all that was written to it
+        """Make sure that what will be read is all that was ever written. Raises StoreError."""
+
+    async def fix_shards(self) -> None:  # noqa: B027  # one server has none
+        """Make sure that the shards are those over which rows were spread. Raises StoreError."""
 
     def ddl(self, statement: str) -> tuple[str, ...]:
         """Return the statements that make, change or empty a table wherever its rows are."""

@@ -30,6 +30,7 @@ _OTHER = re.compile(
     re.DOTALL,
 )
 _READ = re.compile(r"\bFROM (\w+)")
+_TABLE_READ = re.compile(r"\b(FROM|JOIN)(\s+)([a-z_]+)\b(?![.(])")
 _LOCAL = "_local"
 _UNREPLICATED = "Null"
 
@@ -47,6 +48,12 @@ class Shards(msgspec.Struct, frozen=True):
     def shown(self, stored: str) -> str:
         """Return the table whose rows a table holds."""
         return stored.removesuffix(_LOCAL)
+
+    def local(self, statement: str) -> str:
+        """Return the statement that reads of tables by site what one server holds of them."""
+        return _TABLE_READ.sub(
+            lambda match: f"{match[1]}{match[2]}{self.stored(match[3])}", statement
+        )
 
     def system(self, table: str) -> str:
         """Return what reads a table of `system`, of our database, on one replica of each shard."""

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.flush import ALL_COLUMNS, hit_columns
-from services.aggregator.fold import Folded, Pages, PartitionFold
+from services.aggregator.fold import Folded, FoldedPages, PartitionFold
 from services.aggregator.folding import choose
 from services.aggregator.kernel import library
 from services.aggregator.kernel.build import CompilerError, compile_library, source_digest
@@ -83,7 +83,7 @@ def as_stored(columns: dict[str, list[Any]] | dict[str, KernelColumn]) -> list[A
 @given(log=logs, chance=chances, minutes=st.integers(0, 10))
 def test_the_same_comes_out_of_any_log(log: Log, chance: Random, minutes: int) -> None:
     one, other = both()
-    pages: tuple[Pages, KernelPages] | None = None
+    pages: tuple[FoldedPages, KernelPages] | None = None
     for part in cuts(log, chance):
         folded = one.fold(run(*part)), other.fold(run(*part))
         assert_equal(*folded)

@@ -2,11 +2,12 @@
 
 import re
 
-import msgspec
 import pytest
 
+from services.log.written_number import partition_and_shard, written_number
 from services.store.address import Address
 from services.store.clickhouse import ClickHouseStore
+from services.store.layout import ShardLayout
 from services.store.migrations import migrations
 from services.store.shards import OF_ALL_SITES, Shards
 
@@ -121,7 +122,56 @@ def test_another_statement_is_refused() -> None:
         SHARDS.ddl("RENAME TABLE a TO b")
 
 
-def test_an_address_names_no_cluster_unless_it_is_given_one() -> None:
-    address = Address.parse("clickhouse://one,two/stats")
-    assert address.shards is None
-    assert msgspec.structs.replace(address, cluster="luot").shards == SHARDS
+def test_an_address_names_a_cluster_where_the_url_does() -> None:
+    alone = Address.parse("clickhouse://h1,h2/stats")
+    assert (alone.cluster, alone.shards) == ("", None)
+    address = Address.parse("clickhouses://u:p@h1,h2/stats?cluster=luot&verify=0")
+    assert (address.cluster, address.verify, address.secure) == ("luot", False, True)
+    assert address.shards == SHARDS
+    assert [name for name, _ in address.hosts] == ["h1", "h2"]
+
+
+def test_what_one_server_holds_of_tables_by_site_is_read_there() -> None:
+    assert SHARDS.local(
+        "SELECT site FROM counters AS c\nJOIN  hits USING (site)"
+        " WHERE a IN (SELECT name FROM erasures) AND b IN (SELECT x FROM (SELECT x FROM peaks))"
+    ) == (
+        "SELECT site FROM counters_local AS c\nJOIN  hits_local USING (site)"
+        " WHERE a IN (SELECT name FROM erasures)"
+        " AND b IN (SELECT x FROM (SELECT x FROM peaks_local))"
+    )
+    assert SHARDS.local("SELECT 1 FROM system.replicas") == "SELECT 1 FROM system.replicas"
+    assert SHARDS.local("SELECT 1 FROM cluster(a, b)") == "SELECT 1 FROM cluster(a, b)"
+
+
+def test_a_site_is_on_the_shard_where_the_servers_look_for_it() -> None:
+    # What ClickHouse says of cityHash64(site).
+    hashes = {
+        "mytho": 10051810904975227248,
+        "phường-1": 6935658906084850878,
+        "": 11160318154034397263,
+    }
+    for weights in ((1, 1), (1, 2, 4), (3,)):
+        layout = ShardLayout(weights, ((),) * len(weights))
+        for site, hashed in hashes.items():
+            owners = [shard for shard, weight in enumerate(weights) for _ in range(weight)]
+            assert layout.shard_of(site) == owners[hashed % sum(weights)]
+
+
+def test_values_are_spread_in_their_order() -> None:
+    layout = ShardLayout((1, 1), ((), ()))
+    sites = [f"site{number}" for number in range(50)]
+    spread = layout.spread(sites, str)
+    assert set(spread) == {0, 1}
+    assert sorted([*spread[0], *spread[1]], key=sites.index) == sites
+    assert all(spread[shard] == sorted(spread[shard], key=sites.index) for shard in spread)
+    assert ShardLayout((1,), ((),)).spread(sites, str) == {0: sites}
+    heavy = ShardLayout((1, 9), ((), ())).spread(sites, str)
+    assert len(heavy[0]) < 15 < len(heavy[1])
+
+
+def test_written_positions_of_shards_have_numbers_of_their_own() -> None:
+    numbers = {written_number(partition, shard) for partition in range(1024) for shard in range(9)}
+    assert len(numbers) == 1024 * 9
+    assert written_number(7, 0) == 7
+    assert partition_and_shard(written_number(1023, 8)) == (1023, 8)

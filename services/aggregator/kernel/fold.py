@@ -54,7 +54,7 @@ class KernelFolded:
 
 
 class KernelPages:
-    """Distinct pages of runs: see Pages."""
+    """Distinct pages of runs: see FoldedPages."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
@@ -72,7 +72,7 @@ class KernelPages:
         return self._count
 
     def add(self, run: KernelFolded) -> None:
-        """See Pages."""
+        """See FoldedPages."""
         self._count = checked(self._library.add_pages(self._at, run.entries.at))
 
 

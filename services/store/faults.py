@@ -57,6 +57,8 @@ TRANSIENT = frozenset(
         ErrorCodes.UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE,
         ErrorCodes.QUERY_WAS_CANCELLED,
         ErrorCodes.KEEPER_EXCEPTION,
+        # A replica that has just lost, or won, the lead of a table.
+        ErrorCodes.LEADERSHIP_CHANGED,
         _CANNOT_SCHEDULE_TASK,
         _SERVER_OVERLOADED,
     }

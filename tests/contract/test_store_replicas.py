@@ -15,6 +15,7 @@ from services.store.counters import CounterKey
 from services.store.interface import StoreUnavailableError
 from services.store.migrations import Migration, migrate, migrations
 from services.store.one_host import OneHostStore
+from tests.contract.conftest import clear_table
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.clickhouse_cluster import ClickHouseCluster, replicated
 
@@ -69,7 +70,7 @@ class Pair:
             await store.execute("SYSTEM START FETCHES")
         assert await replication.lacking(self.second, 60) is None
         for table in ("counters", "erasures"):
-            await self.first.execute(f"TRUNCATE TABLE {table}")
+            await clear_table(self.first, table)
         assert await replication.lacking(self.second, 60) is None
 
     async def write(self, store: ClickHouseStore, site: str, views: int, position: int) -> None:

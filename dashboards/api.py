@@ -130,7 +130,7 @@ def dashboard() -> Dashboard:
                             f"sum by (instance) (rate(luot_missed_changes_total{{{OF}}}[{RATE}]))",
                             "{{instance}}",
                         ),
-                        alerts=["LuotChangesMissed"],
+                        also=["LuotChangesMissed"],
                     ),
                     graph(
                         "Partitions told of",

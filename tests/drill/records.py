@@ -17,6 +17,7 @@ from services.model.hit import Hit
 from services.model.partition import DEFAULT_PARTITIONS
 from services.runtime.tasks import end
 from services.store import counters, last_done
+from services.store.counters import CounterKey
 from services.store.interface import Store, StoreError
 from services.store.open import open_store
 from tests.drill.plant import SITE, Plant
@@ -75,14 +76,19 @@ def _leave_behind(folder: Path, *, written: int, tail: bytes) -> None:
 # Numbers
 
 
+async def _seen_today(plant: Plant, site: str) -> CounterKey:
+    """Make a site with three views, and return the key of its day."""
+    zone = zone_at_noon()
+    await asyncio.to_thread(plant.add_site, site, timezone=zone)
+    await plant.send(3, site=site)
+    await asyncio.to_thread(plant.counter_when, site, 3, metric="views")
+    return site, "day", local_day(_now_ms(), zone), ""
+
+
 @asynccontextmanager
 async def counters_changed(plant: Plant) -> AsyncIterator[None]:
     """Somebody adds five views to a day in ClickHouse by hand."""
-    zone = zone_at_noon()
-    await asyncio.to_thread(plant.add_site, LONE, timezone=zone)
-    await plant.send(3, site=LONE)
-    await asyncio.to_thread(plant.counter_when, LONE, 3, metric="views")
-    key = (LONE, "day", local_day(_now_ms(), zone), "")
+    key = await _seen_today(plant, LONE)
     async with _store(plant) as store:
         ((views, visits, position),) = (await counters.load(store, [key])).values()
         await counters.write(store, {key: (views + 5, visits, position + 1)})
@@ -93,11 +99,7 @@ async def counters_changed(plant: Plant) -> AsyncIterator[None]:
 @asynccontextmanager
 async def changes_untold(plant: Plant) -> AsyncIterator[None]:
     """Something else than an aggregator writes counters, again and again."""
-    zone = zone_at_noon()
-    await asyncio.to_thread(plant.add_site, UNTOLD, timezone=zone)
-    await plant.send(3, site=UNTOLD)
-    await asyncio.to_thread(plant.counter_when, UNTOLD, 3, metric="views")
-    key = (UNTOLD, "day", local_day(_now_ms(), zone), "")
+    key = await _seen_today(plant, UNTOLD)
     async with _store(plant) as store, httpx.AsyncClient(timeout=10) as client:
         ((views, visits, first),) = (await counters.load(store, [key])).values()
         position = first

@@ -54,6 +54,13 @@ class Limits(NamedTuple):
         }
 
 
+class Ddl(NamedTuple):
+    """A statement that makes, changes or empties a table, for a server or for one of each shard."""
+
+    sql: str
+    by_shard: bool = False
+
+
 class Store(ABC):
     """Prepare, execute, insert columns, close. Every call may be made from any task of a loop.
 
@@ -107,9 +114,13 @@ class Store(ABC):
     async def fix_shards(self) -> None:  # noqa: B027  # one server has none
         """Make sure that the shards are those over which rows were spread. Raises StoreError."""
 
-    def ddl(self, statement: str) -> tuple[str, ...]:
+    def ddl(self, statement: str) -> tuple[Ddl, ...]:
         """Return the statements that make, change or empty a table wherever its rows are."""
-        return (statement,)
+        return (Ddl(statement),)
+
+    async def owners(self, statement: Ddl) -> "Sequence[Store]":
+        """Return the stores that have to run a statement of `ddl`; all of one schema."""
+        return (self,)
 
     def stored(self, table: str) -> str:
         """Return the name that a table has where its rows are."""
@@ -126,7 +137,8 @@ class Store(ABC):
     async def execute_ddl(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that makes, changes or empties a table, wherever its rows are."""
         for statement in self.ddl(sql):
-            await self.execute(statement, parameters)
+            for owner in await self.owners(statement):
+                await owner.execute(statement.sql, parameters)
 
     async def clear(self, table: str) -> None:
         """Remove all rows of a table."""

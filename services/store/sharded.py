@@ -13,6 +13,7 @@ import msgspec
 from services.store import layout
 from services.store.clickhouse import ClickHouseStore
 from services.store.interface import (
+    Ddl,
     InsertColumn,
     Limits,
     Row,
@@ -209,9 +210,13 @@ class ShardedStore(Store):
             ]
         )
 
-    def ddl(self, statement: str) -> tuple[str, ...]:
+    def ddl(self, statement: str) -> tuple[Ddl, ...]:
         """See Store."""
         return self._names.ddl(statement)
+
+    async def owners(self, statement: Ddl) -> Sequence[Store]:
+        """See Store."""
+        return await self._entry.owners(statement) if statement.by_shard else (self,)
 
     def stored(self, table: str) -> str:
         """See Store."""

@@ -30,7 +30,6 @@ _CONFIG = """<yandex>
 # Views are made by the servers themselves, with the settings that they have.
 _PROFILE = """<yandex><profiles><default>
     <distributed_product_mode>local</distributed_product_mode>
-    <replication_alter_partitions_sync>2</replication_alter_partitions_sync>
 </default></profiles></yandex>
 """
 _SHARD = "<shard><internal_replication>true</internal_replication>{replicas}</shard>"

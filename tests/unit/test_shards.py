@@ -7,6 +7,7 @@ import pytest
 from services.log.written_number import partition_and_shard, written_number
 from services.store.address import Address
 from services.store.clickhouse import ClickHouseStore
+from services.store.interface import Ddl
 from services.store.layout import ShardLayout
 from services.store.migrations import migrations
 from services.store.shards import OF_ALL_SITES, Shards
@@ -18,10 +19,9 @@ COLUMNS = "(\n    site String,\n    views UInt64\n)"
 
 def test_without_a_cluster_every_statement_stays_as_it_is() -> None:
     store = ClickHouseStore("clickhouse://127.0.0.1/luot")
-    assert [store.ddl(statement) for statement in SCHEMA] == [(one,) for one in SCHEMA]
-    assert store.ddl("ALTER TABLE hits DROP PARTITION 202611") == (
-        "ALTER TABLE hits DROP PARTITION 202611",
-    )
+    assert [store.ddl(statement) for statement in SCHEMA] == [(Ddl(one),) for one in SCHEMA]
+    drop = "ALTER TABLE hits DROP PARTITION 202611"
+    assert store.ddl(drop) == (Ddl(drop),)
     assert (store.stored("hits"), store.shown("hits_local")) == ("hits", "hits_local")
     assert store.system("parts") == "system.parts"
 
@@ -45,12 +45,12 @@ def test_a_table_of_sites_is_one_on_each_shard_and_one_over_them() -> None:
         "ORDER BY site\nSETTINGS index_granularity = 512"
     )
     assert SHARDS.ddl(statement) == (
-        (
+        Ddl(
             f"CREATE TABLE IF NOT EXISTS counts_local ON CLUSTER luot\n{COLUMNS}\n"
             "ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/luot/{shard}/stats/counts',"
             " '{replica}', views)\nORDER BY site\nSETTINGS index_granularity = 512"
         ),
-        (
+        Ddl(
             "CREATE TABLE IF NOT EXISTS counts ON CLUSTER luot AS stats.counts_local"
             " ENGINE = Distributed(luot, stats, counts_local, cityHash64(site))"
         ),
@@ -62,20 +62,23 @@ def test_a_table_of_all_sites_is_on_every_server() -> None:
         "CREATE TABLE IF NOT EXISTS meta (name String)\nENGINE = ReplacingMergeTree()\n"
         "ORDER BY name"
     )
-    assert made.startswith("CREATE TABLE IF NOT EXISTS meta ON CLUSTER luot\n(name String)")
-    assert "('/clickhouse/tables/luot/all/stats/meta', '{shard}-{replica}')\nORDER" in made
+    assert made.sql.startswith("CREATE TABLE IF NOT EXISTS meta ON CLUSTER luot\n(name String)")
+    assert "('/clickhouse/tables/luot/all/stats/meta', '{shard}-{replica}')\nORDER" in made.sql
     # One of its replicas is changed; the others follow.
-    alter = "ALTER TABLE meta ADD COLUMN IF NOT EXISTS why String"
-    assert SHARDS.ddl(alter) == (alter,)
-    assert SHARDS.ddl("TRUNCATE TABLE IF EXISTS meta") == ("TRUNCATE TABLE IF EXISTS meta",)
-    assert SHARDS.ddl("DROP TABLE IF EXISTS meta") == ("DROP TABLE IF EXISTS meta ON CLUSTER luot",)
+    for change in (
+        "ALTER TABLE meta ADD COLUMN IF NOT EXISTS why String",
+        "TRUNCATE TABLE IF EXISTS meta",
+    ):
+        assert SHARDS.ddl(change) == (Ddl(change),)
+    drop = "DROP TABLE IF EXISTS meta"
+    assert SHARDS.ddl(drop) == (Ddl(f"{drop} ON CLUSTER luot"),)
 
 
 def test_a_column_is_added_where_the_rows_are_and_the_table_over_them_is_made_anew() -> None:
     assert SHARDS.ddl("ALTER TABLE hits ADD COLUMN IF NOT EXISTS region String") == (
-        "ALTER TABLE hits_local ON CLUSTER luot ADD COLUMN IF NOT EXISTS region String",
-        "DROP TABLE IF EXISTS hits ON CLUSTER luot",
-        (
+        Ddl("ALTER TABLE hits_local ADD COLUMN IF NOT EXISTS region String", by_shard=True),
+        Ddl("DROP TABLE IF EXISTS hits ON CLUSTER luot"),
+        Ddl(
             "CREATE TABLE IF NOT EXISTS hits ON CLUSTER luot AS stats.hits_local"
             " ENGINE = Distributed(luot, stats, hits_local, cityHash64(site))"
         ),
@@ -84,10 +87,10 @@ def test_a_column_is_added_where_the_rows_are_and_the_table_over_them_is_made_an
 
 def test_rows_are_removed_where_they_are() -> None:
     assert SHARDS.ddl("ALTER TABLE hits DELETE WHERE site IN %(sites)s") == (
-        "ALTER TABLE hits_local ON CLUSTER luot DELETE WHERE site IN %(sites)s",
+        Ddl("ALTER TABLE hits_local DELETE WHERE site IN %(sites)s", by_shard=True),
     )
     assert SHARDS.ddl("TRUNCATE TABLE IF EXISTS ended_days") == (
-        "TRUNCATE TABLE IF EXISTS ended_days_local ON CLUSTER luot",
+        Ddl("TRUNCATE TABLE IF EXISTS ended_days_local", by_shard=True),
     )
 
 
@@ -96,7 +99,7 @@ def test_views_read_from_the_database_that_they_are_in() -> None:
         "CREATE VIEW IF NOT EXISTS seen AS SELECT site FROM hits WHERE site IN (SELECT slug FROM"
         " sites)"
     )
-    assert view == (
+    assert view.sql == (
         "CREATE VIEW IF NOT EXISTS seen ON CLUSTER luot AS SELECT site FROM stats.hits WHERE site"
         " IN (SELECT slug FROM stats.sites)"
     )
@@ -104,7 +107,7 @@ def test_views_read_from_the_database_that_they_are_in() -> None:
         "CREATE MATERIALIZED VIEW IF NOT EXISTS of_hits TO visitors AS\nSELECT site\nFROM hits\n"
         "WHERE bot = 0"
     )
-    assert fed == (
+    assert fed.sql == (
         "CREATE MATERIALIZED VIEW IF NOT EXISTS of_hits ON CLUSTER luot TO stats.visitors_local AS"
         "\nSELECT site\nFROM stats.hits_local\nWHERE bot = 0"
     )
@@ -113,8 +116,11 @@ def test_views_read_from_the_database_that_they_are_in() -> None:
 def test_every_statement_of_the_schema_has_its_form_for_a_cluster() -> None:
     for statement in SCHEMA:
         for made in SHARDS.ddl(statement):
-            name = re.findall(r"(?:EXISTS|TABLE) (\w+)", made)[0]
-            assert "ON CLUSTER luot" in made or name in OF_ALL_SITES
+            name = re.findall(r"(?:EXISTS|TABLE) (\w+)", made.sql)[0]
+            for_all = "ON CLUSTER luot" in made.sql
+            # One that changes a table is never for the whole cluster: see Shards._other.
+            assert made.by_shard + for_all + (name in OF_ALL_SITES and not for_all) == 1
+            assert not (for_all and made.sql.startswith("ALTER"))
 
 
 def test_another_statement_is_refused() -> None:

@@ -29,7 +29,7 @@ from services.aggregator.settings import AggregatorSettings
 from services.aggregator.supervisor import Supervisor
 from services.aggregator.transport import driver, runs
 from services.aggregator.upkeep import Upkeep
-from services.aggregator.watermarks import Watermarks
+from services.aggregator.watermarks import NotesSites
 from services.log import keys
 from services.log.import_names import is_import
 from services.metrics import announce
@@ -56,7 +56,7 @@ class Aggregator:
         store: Store,
         *,
         broker: str = "",
-        watermarks: Watermarks | None = None,
+        watermarks: NotesSites | None = None,
     ) -> None:
         self._settings = settings
         since = retention.kept_since(settings.hits_days)

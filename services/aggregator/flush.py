@@ -16,13 +16,12 @@ from services.aggregator.kernel.fold import KernelFolded
 from services.aggregator.kernel.rows import KernelRows
 from services.aggregator.online_window import DayPeak
 from services.aggregator.rows import ChangedRows, HeldRows, HotRows
-from services.aggregator.watermarks import Watermarks
+from services.aggregator.watermarks import NotesSites
 from services.log.batch import joined
 from services.model.calendar import months
 from services.runtime.outage import Outage
 from services.store import counters, hits, peaks
 from services.store.interface import Store, StoreUnavailableError
-from services.store.one_host import OneHostStore
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ class Flusher:
         self,
         store: Store,
         hot_rows: int,
-        watermarks: Watermarks | None = None,
+        watermarks: NotesSites | None = None,
         first_kept: Callable[[], int] = lambda: 0,
     ) -> None:
         """Prepare.
@@ -126,7 +125,7 @@ class Flusher:
         for partition, run in runs.items():
             if partition not in self._rows:
                 self._taken.add(partition)
-                self._rows[partition] = no_rows(run)
+                self._rows[partition] = no_rows(run, native=self._store.takes_native)
         rows = {partition: self._rows[partition] for partition in runs}
         return FlushRows(rows, self._taken & runs.keys())
 
@@ -146,19 +145,21 @@ class Flusher:
             if runs and folded.first <= runs[-1].last:
                 raise ValueError(f"a run from {folded.first} comes after {runs[-1].last}")
             runs.append(folded)
-        if isinstance(self._store, OneHostStore) and hot_rows.taken:
+        if hot_rows.taken:
             await self._store.verify()
         self._taken -= hot_rows.taken
         hot_rows.taken.clear()
         changed: dict[int, ChangedRows] = {}
-        ends: dict[int, int] = {}
+        reached: dict[str, int] = {}
         sites = {peak.site for peak in new_peaks}
         for partition, runs in by_partition.items():
+            if not self._store.takes_native:
+                runs = [run.in_python for run in runs]
             rows = await hot_rows.by_partition[partition].changed(self._store, runs)
             # All of them, not those that differ: an attempt that failed here may have written some.
             sites |= rows.sites
-            if rows.end >= 0:
-                ends[partition] = rows.end
+            if self._watermarks is not None:
+                reached |= rows.reached
             changed[partition] = rows
         if written := sum(map(len, changed.values())):
             first, *others = changed.values()
@@ -166,7 +167,7 @@ class Flusher:
             metrics.flushed_counters.inc(written)
         if self._watermarks is not None:
             # Not of changed rows only: those of an attempt that failed here are in the store.
-            await self._watermarks.note(ends)
+            await self._watermarks.note_sites(reached)
         for partition, rows in changed.items():
             hot_rows.by_partition[partition].put(rows, self._limit // max(1, len(self._rows)))
         if new_peaks:
@@ -177,7 +178,7 @@ class Flusher:
         """Write raw hits: all of them, or those of the batches at these positions."""
         if not runs:
             return
-        if not lost and (in_c := in_c_only(runs)):
+        if not lost and self._store.takes_native and (in_c := in_c_only(runs)):
             await self._write_kernel_hits(in_c)
             return
         columns = hit_columns([run.in_python for run in runs])
@@ -248,9 +249,14 @@ def in_c_only(runs: Sequence[AnyFolded]) -> list[KernelFolded]:
     return [run for run in runs if isinstance(run, KernelFolded)]
 
 
-def no_rows(run: AnyFolded) -> AnyRows:
-    """Return rows in memory, still none, for runs of the fold that has made this one."""
-    return KernelRows(run.entries.library) if isinstance(run, KernelFolded) else HotRows()
+def no_rows(run: AnyFolded, *, native: bool = True) -> AnyRows:
+    """Return rows in memory, still none, for runs of the fold that has made this one.
+
+    native  whether the store takes columns that C has written
+    """
+    if isinstance(run, KernelFolded) and native:
+        return KernelRows(run.entries.library)
+    return HotRows()
 
 
 def hit_columns(runs: Sequence[Folded]) -> dict[str, list[Any]]:

@@ -30,7 +30,6 @@ from services.state.errors import StateError
 from services.state.kept_folds import KeptFold, KeptFolds, decode, encode
 from services.state.state import State
 from services.store.interface import Store, StoreError
-from services.store.one_host import OneHostStore
 from services.store.server_info import ServerStart, started
 
 log = logging.getLogger(__name__)
@@ -131,7 +130,7 @@ class FoldKeeper:
 
     async def _server(self) -> ServerStart | None:
         """Return the server of the store; None where it is not known, or not always the same."""
-        if isinstance(self._store, OneHostStore) or time.monotonic() < self._ask_again:
+        if not self._store.is_one_server or time.monotonic() < self._ask_again:
             return None
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

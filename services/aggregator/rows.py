@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sys import getsizeof
 from typing import Generic, Self, TypeVar
 
-from services.aggregator.fold import Added, Folded, apply, changes
+from services.aggregator.fold import WHOLE_SITE, Added, Folded, apply, changes
 from services.model.calendar import Grain
 from services.store import counters
 from services.store.counters import ABSENT, CounterKey, CounterRow
@@ -30,8 +30,11 @@ class ChangedRows(ABC):
 
     @property
     @abstractmethod
-    def end(self) -> int:
-        """The position of the last view; -1 without any."""
+    def reached(self) -> Mapping[str, int]:
+        """The position of the last view of each site that has any.
+
+        Where all rows go to one server, it may be that of the last view of all these sites.
+        """
 
     @abstractmethod
     def columns_with(self, others: Sequence[Self]) -> Mapping[str, InsertColumn]:
@@ -82,9 +85,13 @@ class HotChanges(ChangedRows):
         return {site for site, _, _, _ in self._by_row}
 
     @property
-    def end(self) -> int:
+    def reached(self) -> Mapping[str, int]:
         """See ChangedRows."""
-        return max((added.last for added in self._by_row.values()), default=-1)
+        return {
+            site: added.last
+            for (site, grain, _, path), added in self._by_row.items()
+            if grain == Grain.TOTAL and path == WHOLE_SITE
+        }
 
     def columns_with(self, others: Sequence[Self]) -> Mapping[str, InsertColumn]:
         """See ChangedRows."""

@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 from services.aggregator.app import Aggregator
 from services.aggregator.folding import choose
 from services.aggregator.kernel.library import KernelError
+from services.aggregator.record import open_of_record
 from services.aggregator.settings import AggregatorSettings
-from services.aggregator.watermarks import Watermarks
 from services.http import health, server
 from services.http.request_metrics import RequestMetrics
 from services.log.open import log_of
@@ -23,8 +23,6 @@ from services.runtime.outage import Outage
 from services.settings import SettingsError
 from services.store.interface import Store, StoreUnavailableError
 from services.store.migrations import fix_partitions, migrate
-from services.store.one_host import OneHostStore
-from services.store.open import open_hosts
 
 log = logging.getLogger(__name__)
 
@@ -114,9 +112,8 @@ async def _aggregate(
 ) -> None:
     hits = log_of(settings)
     opened.push_async_callback(hits.close)
-    hosts = open_hosts(settings.clickhouse_url.get_secret_value())
-    watermarks = Watermarks(hits.positions, settings.partitions) if len(hosts) > 1 else None
-    store = hosts[0] if watermarks is None else OneHostStore(hosts, watermarks.lag)
+    url = settings.clickhouse_url.get_secret_value()
+    store, watermarks = open_of_record(url, hits.positions, settings.partitions)
     opened.push_async_callback(store.close)
     if await _prepared(store, settings, state, stop):
         aggregator = state.aggregator = Aggregator(settings, store, watermarks=watermarks)
@@ -142,6 +139,7 @@ async def _prepared(
         try:
             await migrate(store)
             await fix_partitions(store, settings.partitions)
+            await store.fix_shards()
         except StoreUnavailableError as error:
             state.problem = f"the store is unavailable: {error}"
             outage.begins(error)

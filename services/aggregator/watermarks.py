@@ -1,21 +1,51 @@
 """What a host of the store must hold before it is used: all that was ever written of counters."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from services.log.errors import LogError
 from services.log.interface import LogPositions
+from services.log.written_number import partition_and_shard, written_number
 from services.model.partition import partition_of
 from services.store import counters, replication
 from services.store.interface import Store, StoreError, StoreUnavailableError
+from services.store.layout import ShardLayout
+from services.store.one_host import Lag
+
+
+class NotesSites(Protocol):
+    """Keeps how far the counters of sites were written."""
+
+    async def note_sites(self, reached: Mapping[str, int]) -> None:
+        """Note the position of the newest rows of sites, before it is committed.
+
+        Raises StoreUnavailableError.
+        """
 
 
 class Watermarks:
-    """The position of the newest counter row of each partition, kept in the log."""
+    """The position of the newest counter row of each partition, kept in the log.
 
-    def __init__(self, positions: LogPositions, partitions: int) -> None:
+    Of one shard, if the store has some: a flush reaches them at different moments, so the highest
+    position of a partition on all of them would hide one that lags.
+    """
+
+    def __init__(
+        self,
+        positions: LogPositions,
+        partitions: int,
+        shard: int = 0,
+        layout: ShardLayout | None = None,
+    ) -> None:
         self._positions = positions
         self._partitions = partitions
+        self._shard = shard
+        self._layout = layout
         self._written: dict[int, int] = {}
+
+    async def note_sites(self, reached: Mapping[str, int]) -> None:
+        """See NotesSites."""
+        await self.note(self._ends(reached))
 
     async def note(self, positions: Mapping[int, int]) -> None:
         """Note what was written, before it is committed. Raises StoreUnavailableError."""
@@ -23,8 +53,9 @@ class Watermarks:
             return
         for partition, at in positions.items():
             self._written[partition] = max(at, self._written.get(partition, -1))
+        numbers = {written_number(number, self._shard): at for number, at in positions.items()}
         try:
-            await self._positions.note_written(positions)
+            await self._positions.note_written(numbers)
         except LogError as error:
             raise StoreUnavailableError(f"the log cannot note what was written: {error}") from error
 
@@ -43,7 +74,7 @@ class Watermarks:
 
     async def _behind(self, host: Store, first: bool) -> str | None:
         try:
-            noted = await self._positions.written()
+            noted = await self._noted()
         except LogError as error:
             return f"the log cannot say what it must hold: {error}"
         written = {
@@ -51,14 +82,56 @@ class Watermarks:
             for partition in noted.keys() | self._written.keys()
         }
         if not written:
-            return None if first else "nobody knows what it must hold; put it first in the URL"
-        held = await counters.positions(host)
-        ends: dict[int, int] = {}
-        for site, at in held.items():
-            partition = partition_of(site, self._partitions)
-            ends[partition] = max(at, ends.get(partition, -1))
+            return None if first else f"nobody knows what it must hold; {self._remedy}"
+        ends = self._ends(await counters.positions(host))
         behind = sorted(number for number, at in written.items() if ends.get(number, -1) < at)
         if not behind:
             return None
         numbers = ", ".join(map(str, behind))
         return f"it lags: counters of partitions {numbers} that were written are not in it"
+
+    async def _noted(self) -> dict[int, int]:
+        noted = await self._positions.written(1 if self._layout is None else len(self._layout))
+        pairs = [(*partition_and_shard(number), at) for number, at in noted.items()]
+        return {partition: at for partition, shard, at in pairs if shard == self._shard}
+
+    def _ends(self, reached: Mapping[str, int]) -> dict[int, int]:
+        """Return the highest position of each partition, of the sites that are on this shard.
+
+        Others may be among them: what is known of erased sites is on every server.
+        """
+        ends: dict[int, int] = {}
+        for site, at in reached.items():
+            if self._layout is None or self._layout.shard_of(site) == self._shard:
+                partition = partition_of(site, self._partitions)
+                ends[partition] = max(at, ends.get(partition, -1))
+        return ends
+
+    @property
+    def _remedy(self) -> str:
+        if self._layout is None:
+            return "put it first in the URL"
+        return "start the first replica of its shard, in the order of remote_servers"
+
+
+class ShardWatermarks:
+    """The watermarks of all shards of a cluster; made as the store finds out which it has."""
+
+    def __init__(self, positions: LogPositions, partitions: int) -> None:
+        self._positions = positions
+        self._partitions = partitions
+        self._of_shards: dict[int, Watermarks] = {}
+
+    def lag_of(self, layout: ShardLayout, shard: int) -> Lag:
+        """Return what says of a replica of a shard what it lacks."""
+        known = self._of_shards.get(shard)
+        if known is None:
+            known = self._of_shards[shard] = Watermarks(
+                self._positions, self._partitions, shard, layout
+            )
+        return known.lag
+
+    async def note_sites(self, reached: Mapping[str, int]) -> None:
+        """See NotesSites."""
+        for of_shard in self._of_shards.values():
+            await of_shard.note_sites(reached)

@@ -43,7 +43,7 @@ from services.runtime.contact import Contact
 from services.state.recent_hits import HitsOfForeignHosts, UntrustedForwards
 from services.state.state import State
 from services.store.interface import Store, StoreError
-from services.store.open import has_several_hosts, open_store
+from services.store.open import cluster_of, has_several_hosts, open_store, open_whole
 
 REDIS_SECONDS = 2.0
 STORE_SECONDS = 10.0
@@ -63,9 +63,11 @@ class Components:
     ) -> None:
         self._owned_store = store is None
         self._owned_state = state is None
-        self.store = store or open_store(
-            settings.clickhouse_url.get_secret_value(), answer_seconds=STORE_SECONDS
-        )
+        url = settings.clickhouse_url.get_secret_value()
+        self.store = store or open_store(url, answer_seconds=STORE_SECONDS)
+        is_cluster = store is None and bool(cluster_of(url))
+        self.whole = open_whole(url) if is_cluster else self.store
+        """The store for what reads all of it: of a cluster, no replica that lags."""
         self.state = state or State.open(settings.redis_url, seconds=REDIS_SECONDS)
         self.registry = Registry(self.store, self.state, clock)
         self.access = Access(settings, self.store, self.state, self.registry, clock, monotonic)
@@ -95,7 +97,7 @@ class Components:
         )
         self.imports = Imports(self.store, self.log.imports, clock, monotonic)
         self.tails = Tails(self.log)
-        several_hosts = has_several_hosts(settings.clickhouse_url.get_secret_value())
+        several_hosts = has_several_hosts(url)
         settle = SETTLE_SECONDS if several_hosts else 0.0
         changes = Changes(
             self.registry,
@@ -249,3 +251,5 @@ class Components:
             await self.state.close()
         if self._owned_store:
             await self.store.close()
+        if self.whole is not self.store:
+            await self.whole.close()

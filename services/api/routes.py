@@ -56,7 +56,7 @@ def add_routes(
         return now().registry
 
     def stores() -> Stores:
-        return Stores(now().store, now().log, now().state)
+        return Stores(now().whole, now().log, now().state)
 
     app.router.routes[:0] = [
         MeasuredRoute(counter_routes.PATH, counter, methods=["GET", "OPTIONS"]),

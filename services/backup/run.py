@@ -81,7 +81,7 @@ async def restore_all(
     positions = stores.log.positions
     async with positions.hold():
         await restore(stores.store, path, manifest, progress)
-        await positions.forget_written()
+        await positions.forget_written(len(await stores.store.shards()))
         # A restored store has older tokens than those that its API published last.
         await SendTokens(stores.state).forget()
         await positions.set_committed(

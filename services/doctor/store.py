@@ -10,6 +10,7 @@ from services.state.state import State
 from services.store import drift, portable, server_info, sites
 from services.store.interface import Store, StoreError
 from services.store.migrations import migrations, partitions_of, schema_of
+from services.store.sharded import ShardedStore
 
 SERVER = "ClickHouse"
 """The check that there is a store at all."""
@@ -39,6 +40,7 @@ async def examine(
         return findings.checks
     findings.add(SERVER, True, version)
     for name, look in (
+        ("shards", lambda: _shards(findings, store)),
         ("clock", lambda: _clock(findings, store, clock)),
         ("schema", lambda: _schema(findings, store)),
         ("partitions", lambda: _partitions(findings, store, settings.partitions)),
@@ -51,6 +53,25 @@ async def examine(
     ):
         await findings.attempt(name, look, StoreError, StateError)
     return findings.checks
+
+
+async def _shards(findings: Findings, store: Store) -> None:
+    """Say which servers of a cluster cannot be used; a single server has no such check."""
+    if not isinstance(store, ShardedStore):
+        return
+    replicas = await store.replicas()
+    gone = [
+        f"{one.server} of shard {one.shard + 1}: {one.problem}" for one in replicas if one.problem
+    ]
+    findings.add(
+        "shards",
+        not gone,
+        f"{len(gone)} of {len(replicas)} servers cannot be used"
+        if gone
+        else f"{len(replicas)} servers have all that was written to their shards",
+        "start them, or see what keeps them from their replicas (system.replication_queue):"
+        f" {_some(gone)}",
+    )
 
 
 async def _clock(findings: Findings, store: Store, clock: Callable[[], float]) -> None:

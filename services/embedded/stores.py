@@ -11,7 +11,7 @@ from services.log.open import log_of
 from services.settings import StoreSettings
 from services.state.state import State
 from services.store.interface import Store
-from services.store.open import open_store
+from services.store.open import open_whole
 
 REDIS_SECONDS = 10.0
 
@@ -35,7 +35,7 @@ async def open_stores(settings: StoreSettings, data: Path | None) -> AsyncIterat
             clickhouse_url, redis_url = settings.clickhouse_url.get_secret_value(), None
         else:
             clickhouse_url, redis_url = await _embedded(stack, data)
-        store = open_store(clickhouse_url)
+        store = open_whole(clickhouse_url)
         stack.push_async_callback(store.close)
         log = log_of(settings, url=redis_url or "", answer_seconds=REDIS_SECONDS)
         stack.push_async_callback(log.close)

@@ -159,15 +159,21 @@ class LogPositions(ABC):
         """Set committed positions, backwards too; None is the very beginning. `hold` them first."""
 
     @abstractmethod
-    async def written(self) -> dict[int, int]:
-        """Return the newest position of each partition that was noted with `note_written`."""
+    async def written(self, shards: int = 1) -> dict[int, int]:
+        """Return the newest position of each partition that was noted with `note_written`.
+
+        shards  of the store; see written_number.py
+        """
 
     @abstractmethod
     async def note_written(self, positions: Mapping[int, int]) -> None:
-        """Note up to which position a store must hold the counters; it never goes back."""
+        """Note up to which position a store must hold the counters; it never goes back.
+
+        By partition, or by `written_number` where the store has shards.
+        """
 
     @abstractmethod
-    async def forget_written(self) -> None:
+    async def forget_written(self, shards: int = 1) -> None:
         """Forget what was noted: the store was put back to an earlier state."""
 
     @abstractmethod

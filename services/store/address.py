@@ -51,12 +51,14 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         """Read clickhouse://user:password@host:9000,host2:9000/database.
 
         `clickhouses://` is the same over TLS (port 9440), with `?verify=0` for a certificate that
-        nobody signed. Raises ValueError; its message never holds the password.
+        nobody signed. `?cluster=name` says that the hosts are of a cluster, which has more. Raises
+        ValueError; its message never holds the password.
         """
         parts, netloc = split_url(url)
         secure = parts.scheme == "clickhouses"
         user, _, password = netloc.rpartition("@")[0].partition(":")
         database = parts.path.strip("/") or DEFAULT_DATABASE
+        verify, cluster = _options(parts)
         if not _IDENTIFIER.fullmatch(database):
             raise ValueError(
                 f"{database!r} is not the name of a database; expected letters, digits and _"
@@ -67,7 +69,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
             password=unquote(password),
             database=database,
             secure=secure,
-            verify=_verify(parts),
+            verify=verify,
+            cluster=cluster,
         )
 
     def client(self, database: str) -> ColumnClient:
@@ -99,14 +102,19 @@ def _compression() -> str | bool:
     return "lz4"
 
 
-def _verify(parts: SplitResult) -> bool:
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if "cluster" in options:
+def _options(parts: SplitResult) -> tuple[bool, str]:
+    """Return whether certificates are verified, and the name of the cluster or ''."""
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    known = dict(options)
+    verify = known.pop("verify", "1")
+    cluster = known.pop("cluster", None)
+    if known or verify not in {"0", "1"} or len(options) > len(dict(options)):
         raise ValueError(
-            "?cluster= is not supported: Luot does not run on shards yet; leave it out, and name"
-            " one server, or several that replicate each other (docs/clickhouse-cluster.md)"
+            f"?{parts.query} is not understood; expected ?verify=0, ?cluster=name or nothing"
         )
-    verify = options.pop("verify", "1")
-    if options or verify not in {"0", "1"}:
-        raise ValueError(f"?{parts.query} is not understood; expected ?verify=0 or nothing")
-    return verify == "1"
+    if cluster is not None and not _IDENTIFIER.fullmatch(cluster):
+        raise ValueError(
+            f"?cluster={cluster} is not the name of a cluster; expected the one that the servers"
+            " have in remote_servers, of letters, digits and _"
+        )
+    return verify == "1", cluster or ""

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import msgspec
 from clickhouse_driver import Client, errors
 
+from services.store import layout
 from services.store.address import ANSWER_SECONDS, Address
 from services.store.faults import MISFIT, fault, misfit
-from services.store.interface import Limits, Row, StoreError, StoreUnavailableError
+from services.store.interface import Ddl, Limits, Row, StoreError, StoreUnavailableError
 from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, StoreSession, ThreadedStore
 
 T = TypeVar("T")
@@ -43,6 +44,8 @@ class ClickHouseStore(ThreadedStore):
         self.address = url
         self._shards = url.shards
         self._settings = settings or {}
+        self._servers: list[ClickHouseStore] = []
+        self._of_shards: list[ClickHouseStore] = []
         super().__init__(threads, gives_up=gives_up)
 
     def __repr__(self) -> str:
@@ -55,12 +58,23 @@ class ClickHouseStore(ThreadedStore):
 
     def by_host(self) -> "list[ClickHouseStore]":
         """Return a store for each host."""
-        return [
-            ClickHouseStore(
-                msgspec.structs.replace(self.address, hosts=(host,)), settings=self._settings
-            )
-            for host in self.address.hosts
-        ]
+        return [self._at([host]) for host in self.address.hosts]
+
+    async def servers(self) -> "Sequence[ClickHouseStore]":
+        """Return a store for each server of the cluster; see Store."""
+        if self._shards is None:
+            return (self,)
+        if not self._servers:
+            known = await layout.load(self, self.address.cluster)
+            self._servers = [self._at([host]) for of_shard in known.servers for host in of_shard]
+        return self._servers
+
+    async def close(self) -> None:
+        """Close every connection; see Store."""
+        await super().close()
+        for opened in (self._servers, self._of_shards):
+            while opened:
+                await opened.pop().close()
 
     def limited(self, limits: Limits) -> "ClickHouseStore":
         """Return the same server with limits; see Store."""
@@ -68,9 +82,22 @@ class ClickHouseStore(ThreadedStore):
             self.address, limits.calls, settings=limits.settings(), gives_up=True
         )
 
-    def ddl(self, statement: str) -> tuple[str, ...]:
+    def ddl(self, statement: str) -> tuple[Ddl, ...]:
         """Return the statements for all servers; see Store."""
-        return (statement,) if self._shards is None else self._shards.ddl(statement)
+        return super().ddl(statement) if self._shards is None else self._shards.ddl(statement)
+
+    async def owners(self, statement: Ddl) -> "Sequence[ClickHouseStore]":
+        """Return a store for each shard, of whose replicas one answers; see Store."""
+        if self._shards is None or not statement.by_shard:
+            return (self,)
+        if not self._of_shards:
+            known = await layout.load(self, self.address.cluster)
+            self._of_shards = [self._at(of_shard) for of_shard in known.servers]
+        return self._of_shards
+
+    def _at(self, hosts: Sequence[layout.Host]) -> "ClickHouseStore":
+        address = msgspec.structs.replace(self.address, hosts=tuple(hosts))
+        return ClickHouseStore(address, settings=self._settings)
 
     def stored(self, table: str) -> str:
         """Return the name of a table where its rows are; see Store."""
@@ -239,10 +266,19 @@ class ServerSession(StoreSession):
                 )
             case errors.ServerException(code=errors.ErrorCodes.READONLY):
                 return _RightsError(str(fault(error.code, error.message)))
+            case errors.ServerException(code=errors.ErrorCodes.UNKNOWN_TABLE) if (
+                _ON_A_SERVER in error.message
+            ):
+                # Another migration makes it anew at this moment; see Shards.
+                return StoreUnavailableError(str(fault(error.code, error.message)))
             case errors.ServerException():
                 return fault(error.code, error.message)
             case _:
                 return misfit(error) if isinstance(error, MISFIT) else error
+
+
+_ON_A_SERVER = "There was an error on ["
+"""What the answer to a statement for a whole cluster begins with, where it failed."""
 
 
 class _ConnectionLostError(StoreUnavailableError):
@@ -273,6 +309,10 @@ _ON_SHARDS: dict[str, int | str] = {
     "distributed_product_mode": "local",
     # What was written to a replica is read from it.
     "load_balancing": "in_order",
+    # Rather from another one, where it has not had anything new for so many seconds.
+    "max_replica_delay_for_distributed_queries": 10,
+    # A partition that is dropped is gone on every replica.
+    "replication_alter_partitions_sync": 2,
 }
 
 

@@ -41,7 +41,9 @@ async def load(store: Store, keys: Collection[CounterKey]) -> dict[CounterKey, C
     rows: dict[CounterKey, CounterRow] = {}
     for chunk in _chunks(keys):
         named = [(site, grain, to_date(start), path) for site, grain, start, path in chunk]
-        for site, grain, start, path, *row in await store.execute(_LOAD, {"keys": named}):
+        for site, grain, start, path, *row in await store.execute_by_site(
+            _LOAD, {"keys": named}, keys="keys"
+        ):
             views, visits, position = row
             rows[site, grain, to_day(start), path] = (views, visits, position)
     return rows

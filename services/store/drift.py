@@ -117,6 +117,17 @@ def _off(row: Difference) -> Counts:
 async def _recount(
     store: Store, partitions: int, first_day: int, chosen: Collection[int]
 ) -> list[Difference]:
+    # A flush reaches shards at different moments: each has a highest position of its own.
+    return [
+        row
+        for shard in await store.shards()
+        for row in await _recount_shard(shard, partitions, first_day, chosen)
+    ]
+
+
+async def _recount_shard(
+    store: Store, partitions: int, first_day: int, chosen: Collection[int]
+) -> list[Difference]:
     since = {"first": to_date(first_day)}
     ends: dict[int, int] = {}
     rows: dict[_Day, Counts] = {}

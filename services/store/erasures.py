@@ -139,7 +139,7 @@ async def positions(store: Store, names: Collection[str]) -> dict[str, int]:
     if not names:
         return {}
     newest: dict[str, int] = {}
-    rows = await store.execute(_NEWEST, {"sites": all_names(names)})
+    rows = await store.execute_by_site(_NEWEST, {"sites": all_names(names)}, keys="sites")
     for site, position in rows:
         newest[site_of(site)] = max(position, newest.get(site_of(site), 0))
     return newest
@@ -185,7 +185,9 @@ async def kept(store: Store, names: Collection[str]) -> KeptCounts:
 
 
 async def _held_in(store: Store, table: str, sites: Sequence[str]) -> list[str]:
-    rows = await store.execute(_HELD.format(table=table), {"sites": list(sites)})
+    rows = await store.execute_by_site(
+        _HELD.format(table=table), {"sites": list(sites)}, keys="sites"
+    )
     return [site for (site,) in rows]
 
 

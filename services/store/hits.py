@@ -81,7 +81,7 @@ async def held(
     """
     if not sites:
         return {}
-    rows = await store.execute(
+    rows = await store.execute_by_site(
         _HELD,
         {
             "sites": sorted(sites),
@@ -90,6 +90,7 @@ async def held(
             "first": first,
             "last": last,
         },
+        keys="sites",
     )
     return {(site, position): hits for site, position, hits in rows}
 

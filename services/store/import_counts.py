@@ -116,7 +116,7 @@ async def held(
     """
     sites, names = ({pair[part] for pair in producers} for part in (0, 1))
     parameters = {"sites": sorted(sites), "producers": sorted(names), "first": first, "last": last}
-    rows = await store.execute(_HELD, parameters)
+    rows = await store.execute_by_site(_HELD, parameters, keys="sites")
     return {(site, position) for site, position in rows}
 
 

@@ -54,12 +54,24 @@ class Limits(NamedTuple):
         }
 
 
+class Ddl(NamedTuple):
+    """A statement that makes, changes or empties a table, for a server or for one of each shard."""
+
+    sql: str
+    by_shard: bool = False
+
+
 class Store(ABC):
     """Prepare, execute, insert columns, close. Every call may be made from any task of a loop.
 
     A driver reconnects and retries a call once if its connection was lost; nothing else retries.
     So every statement must be idempotent; all of Luot's are.
     """
+
+    is_one_server: bool = True
+    """Whether the same server is read and written, for as long as the store is open."""
+    takes_native: bool = True
+    """Whether an insert of a table by site may have a NativeColumn."""
 
     @abstractmethod
     async def prepare(self) -> None:
@@ -75,9 +87,40 @@ class Store(ABC):
         integers as int. Raises StoreUnavailableError or StoreError.
         """
 
-    def ddl(self, statement: str) -> tuple[str, ...]:
+    async def execute_by_site(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, keys: str = ""
+    ) -> list[Row]:
+        """Run a statement each of whose rows is of one site, where rows of that site are written.
+
+        Of tables by site it may read by name only: no view, and none in another database. The
+        order of the rows is that of the statement on each shard.
+
+        keys  the parameter that names all sites it asks for: a list of them, or of tuples that
+              begin with one
+        """
+        return await self.execute(sql, parameters)
+
+    async def shards(self) -> "Sequence[Store]":
+        """Return a store for each shard, of its sites alone; this one where there are none."""
+        return (self,)
+
+    async def servers(self) -> "Sequence[Store]":
+        """Return a store for each server, to ask it for itself; they are closed with this one."""
+        return (self,)
+
+    async def verify(self) -> None:  # noqa: B027  # one server has all that was written to it
+        """Make sure that what will be read is all that was ever written. Raises StoreError."""
+
+    async def fix_shards(self) -> None:  # noqa: B027  # one server has none
+        """Make sure that the shards are those over which rows were spread. Raises StoreError."""
+
+    def ddl(self, statement: str) -> tuple[Ddl, ...]:
         """Return the statements that make, change or empty a table wherever its rows are."""
-        return (statement,)
+        return (Ddl(statement),)
+
+    async def owners(self, statement: Ddl) -> "Sequence[Store]":
+        """Return the stores that have to run a statement of `ddl`; all of one schema."""
+        return (self,)
 
     def stored(self, table: str) -> str:
         """Return the name that a table has where its rows are."""
@@ -94,7 +137,8 @@ class Store(ABC):
     async def execute_ddl(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that makes, changes or empties a table, wherever its rows are."""
         for statement in self.ddl(sql):
-            await self.execute(statement, parameters)
+            for owner in await self.owners(statement):
+                await owner.execute(statement.sql, parameters)
 
     async def clear(self, table: str) -> None:
         """Remove all rows of a table."""

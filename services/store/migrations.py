@@ -80,7 +80,8 @@ async def migrate(store: Store, known: list[Migration] | None = None) -> list[st
         for migration in step:
             for statement in migration.statements:
                 for one in store.ddl(statement):
-                    await _run(store, one)
+                    for owner in await store.owners(one):
+                        await _run(owner, one.sql)
         numbers = [migration.number for migration in step]
         names = [migration.name for migration in step]
         await store.insert("migrations", {"number": numbers, "name": names})

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 class OneHostStore(Store):
     """The first host that answers and lacks nothing; another one only when that does not answer."""
 
+    is_one_server = False
+
     def __init__(self, hosts: Sequence[Store], lag: Lag) -> None:
         self._hosts = hosts
         self._lag = lag
@@ -42,30 +44,30 @@ class OneHostStore(Store):
 
         One that does is left; the next call looks for another.
         """
-        current = await self._chosen()
+        current = await self.chosen()
         if problem := await self._lag(current, current is self._hosts[0]):
             self._current = None
             raise StoreUnavailableError(f"{current!r}: {problem}")
 
     async def prepare(self) -> None:
         """See Store."""
-        await self._call(lambda host: host.prepare())
+        await self.call(lambda host: host.prepare())
 
     async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """See Store."""
-        return await self._call(lambda host: host.execute(sql, parameters))
+        return await self.call(lambda host: host.execute(sql, parameters))
 
     async def stream(
         self, sql: str, parameters: Mapping[str, Any] | None = None
     ) -> AsyncGenerator[list[Row], None]:
         """See Store."""
-        async with aclosing((await self._chosen()).stream(sql, parameters)) as blocks:
+        async with aclosing((await self.chosen()).stream(sql, parameters)) as blocks:
             async for block in blocks:
                 yield block
 
     async def insert(self, table: str, columns: Mapping[str, InsertColumn]) -> None:
         """See Store."""
-        await self._call(lambda host: host.insert(table, columns))
+        await self.call(lambda host: host.insert(table, columns))
 
     def limited(self, limits: Limits) -> "OneHostStore":
         """See Store."""
@@ -75,15 +77,17 @@ class OneHostStore(Store):
         """See Store."""
         await asyncio.gather(*(host.close() for host in self._hosts))
 
-    async def _call(self, call: Callable[[Store], Awaitable[T]]) -> T:
-        host = await self._chosen()
+    async def call(self, call: Callable[[Store], Awaitable[T]]) -> T:
+        """Call the host in use; one that does not answer is doubted."""
+        host = await self.chosen()
         try:
             return await call(host)
         except StoreUnavailableError:
             self._doubted = True
             raise
 
-    async def _chosen(self) -> Store:
+    async def chosen(self) -> Store:
+        """Return the host in use; choose one where there is none. Raises StoreUnavailableError."""
         async with self._choosing:
             if self._current is not None and self._doubted:
                 problem = await _silence(self._current)
@@ -96,10 +100,17 @@ class OneHostStore(Store):
                 self._current = await self._choose()
             return self._current
 
+    async def states(self) -> list[tuple[Store, str | None]]:
+        """Return why each host cannot be used; None of one that can."""
+        return [(host, await self._problem(host)) for host in self._hosts]
+
+    async def _problem(self, host: Store) -> str | None:
+        return await _silence(host) or await self._lag(host, host is self._hosts[0])
+
     async def _choose(self) -> Store:
         problems = []
         for host in self._hosts:
-            problem = await _silence(host) or await self._lag(host, host is self._hosts[0])
+            problem = await self._problem(host)
             if problem is None:
                 log.warning("the store is read and written at %r", host)
                 return host

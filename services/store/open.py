@@ -1,9 +1,13 @@
 """Opens the store that a URL names."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from services.store.interface import Store
+from services.store.interface import Store, StoreError
+
+if TYPE_CHECKING:
+    from services.store.sharded import LagOf, ShardedStore
 
 EXPECTED = "expected clickhouse://user:password@host:9000/luot or chdb:///path"
 
@@ -33,12 +37,54 @@ def open_store(url: str, *, answer_seconds: float | None = None) -> Store:
 
 
 def has_several_hosts(url: str) -> bool:
-    """Tell whether a URL names more than one host, of which one may lag behind the other."""
+    """Tell whether there is more than one host, of which one may lag behind the other."""
     if not url.lower().startswith("clickhouse"):
         return False
     from services.store.address import Address
 
-    return len(Address.parse(url).hosts) > 1
+    address = Address.parse(url)
+    return len(address.hosts) > 1 or bool(address.cluster)
+
+
+def cluster_of(url: str) -> str:
+    """Return the name of the cluster that a URL names; '' where it names none."""
+    if not url.lower().startswith("clickhouse"):
+        return ""
+    from services.store.address import Address
+
+    return Address.parse(url).cluster
+
+
+def open_sharded(url: str, lag_of: "LagOf") -> "ShardedStore":
+    """Return the cluster of a URL, of whose shards each has one server that is used.
+
+    lag_of  what a replica of a shard must hold
+
+    Raises ValueError for a URL that names none.
+    """
+    from services.store.clickhouse import ClickHouseStore
+    from services.store.sharded import ShardedStore
+
+    return ShardedStore(ClickHouseStore(url), lag_of)
+
+
+def open_whole(url: str) -> Store:
+    """Return the store of a URL for whoever reads all of it, such as a backup.
+
+    Of a cluster it reads of each shard a replica that lacks nothing, or none: what reads through
+    `Distributed` tables may meet one that lags. Raises ValueError; see `open_store`.
+    """
+    if not cluster_of(url):
+        return open_store(url)
+    from services.store.replication import lacking
+
+    async def lag(host: Store, _: bool) -> str | None:
+        try:
+            return await lacking(host)
+        except StoreError as error:
+            return str(error)
+
+    return open_sharded(url, lambda _layout, _shard: lag)
 
 
 def open_hosts(url: str) -> list[Store]:

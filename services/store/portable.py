@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 
 from services.model.partition import partition_of
-from services.store import column_types, last_done, log_identity
+from services.store import column_types, last_done, layout, log_identity
 from services.store.interface import Row, Store, StoreError
 from services.store.migrations import partitions_of, schema_of
+from services.store.shards import OF_ALL_SITES
 
 COUNTERS = "counters"
 HITS = "hits"
@@ -30,7 +31,9 @@ RESTORE = "restore"
 _FINGERPRINT_BITS = 64
 # The earliest entry of an id counts, and the ids of a store that were never merged may repeat.
 _FIRST_BY = {"opening_balances": ("at", "site, id")}
-_OF_THE_MACHINE = ", ".join(f"'{name}'" for name in (RESTORE, log_identity.NAME, *last_done.NAMES))
+_OF_THE_MACHINE = ", ".join(
+    f"'{name}'" for name in (RESTORE, log_identity.NAME, layout.NAME, *last_done.NAMES)
+)
 _WITHOUT = {"meta": f"name NOT IN ({_OF_THE_MACHINE})"}
 
 _decoder = msgspec.json.Decoder(list[Any])
@@ -99,10 +102,14 @@ async def dump(
     the counters sees whole flushes; the highest position it sees tells how far each partition
     was, and raw hits beyond it are left out. `committed` are the positions committed to the log
     before this began; they may be higher where a partition had only bots. Raises StoreError.
+
+    Shards are read one after the other, so each has rows up to another position. What was
+    committed is on all of them: from there the log is read again, and rows skip what they hold.
     """
     partitions = await partitions_of(store)
     if partitions is None:
         raise StoreError("the store is empty: it was never opened by the API or `luot migrate`")
+    await store.verify()
     names = await tables(store)
     yield Begin(await _count(store, names))
     # First of all: then what a correction takes is among the hits and the entries that follow.
@@ -130,7 +137,9 @@ async def dump(
     async with aclosing(_read(store, VISITORS, VISITORS, _states(months))) as pieces:
         async for piece, _ in pieces:
             yield piece
-    yield End(await schema_of(store), partitions, limits.next)
+    is_sharded = len(await store.shards()) > 1
+    reached = limits.committed if is_sharded else limits.next
+    yield End(await schema_of(store), partitions, dict(reached))
 
 
 class _Limits:
@@ -139,6 +148,7 @@ class _Limits:
     def __init__(self, partitions: int, committed: Mapping[int, int]) -> None:
         self._partitions = partitions
         self._of_site: dict[str, int] = {}
+        self.committed = committed
         self.next = dict(committed)
 
     def _partition(self, site: str) -> int:
@@ -179,12 +189,13 @@ async def _read(
         listed = "site, day, hex(CAST(visitors AS String))"
     # The backup includes files without rows: they say that there were none.
     yield Piece(file, table, columns, 0, b""), ()
-    async with aclosing(store.stream(sql.format(columns=listed))) as blocks:
-        async for block in blocks:
-            # In a thread: the process may have others to answer meanwhile.
-            rows, lines = await asyncio.to_thread(_encode, block, columns, limits)
-            if rows:
-                yield Piece(file, table, columns, len(rows), lines), rows
+    for shard in (store,) if table in OF_ALL_SITES else await store.shards():
+        async with aclosing(shard.stream(sql.format(columns=listed))) as blocks:
+            async for block in blocks:
+                # In a thread: the process may have others to answer meanwhile.
+                rows, lines = await asyncio.to_thread(_encode, block, columns, limits)
+                if rows:
+                    yield Piece(file, table, columns, len(rows), lines), rows
 
 
 def _encode(

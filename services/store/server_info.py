@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from services.store.interface import Store, StoreError
+from services.store.interface import Row, Store, StoreError, StoreUnavailableError
 
 _CLOCK_SECONDS = 2
 
@@ -51,9 +51,9 @@ async def started(store: Store) -> ServerStart:
 
 
 async def disks(store: Store) -> list[Disk]:
-    """Return the disks; none if the server is too old to tell, or denies it."""
+    """Return the disks; none if a server is too old to tell, or denies it."""
     try:
-        rows = await store.execute("SELECT free_space, total_space FROM system.disks")
+        rows = await _of_servers(store, "SELECT free_space, total_space FROM system.disks")
     except StoreError:
         return []
     return [Disk(*row) for row in rows if row[1]]
@@ -61,8 +61,23 @@ async def disks(store: Store) -> list[Disk]:
 
 async def most_parts(store: Store) -> int:
     """Return the number of active parts of the partition that has the most."""
-    ((most,),) = await store.execute(
+    rows = await _of_servers(
+        store,
         "SELECT max(parts) FROM (SELECT count() AS parts FROM system.parts"
-        " WHERE active AND database = currentDatabase() GROUP BY table, partition)"
+        " WHERE active AND database = currentDatabase() GROUP BY table, partition)",
     )
-    return int(most)
+    return max(int(most) for (most,) in rows)
+
+
+async def _of_servers(store: Store, sql: str) -> list[Row]:
+    """Return the rows of all servers that answer. Raises StoreError where none does."""
+    rows: list[Row] = []
+    silent: StoreUnavailableError | None = None
+    for server in await store.servers():
+        try:
+            rows += await server.execute(sql)
+        except StoreUnavailableError as error:
+            silent = error
+    if silent is not None and not rows:
+        raise silent
+    return rows

@@ -8,6 +8,8 @@ import re
 
 import msgspec
 
+from services.store.interface import Ddl
+
 OF_ALL_SITES = frozenset(
     {"audit", "erasures", "meta", "migrations", "site_groups", "sites", "tokens", "users"}
 )
@@ -30,6 +32,7 @@ _OTHER = re.compile(
     re.DOTALL,
 )
 _READ = re.compile(r"\bFROM (\w+)")
+_TABLE_READ = re.compile(r"\b(FROM|JOIN)(\s+)([a-z_]+)\b(?![.(])")
 _LOCAL = "_local"
 _UNREPLICATED = "Null"
 
@@ -48,15 +51,22 @@ class Shards(msgspec.Struct, frozen=True):
         """Return the table whose rows a table holds."""
         return stored.removesuffix(_LOCAL)
 
+    def local(self, statement: str) -> str:
+        """Return the statement that reads of tables by site what one server holds of them."""
+        return _TABLE_READ.sub(
+            lambda match: f"{match[1]}{match[2]}{self.stored(match[3])}", statement
+        )
+
     def system(self, table: str) -> str:
         """Return what reads a table of `system`, of our database, on one replica of each shard."""
         of_all = f"cluster('{self.cluster}', system, {table})"
         return f"(SELECT * FROM {of_all} WHERE database = '{self.database}')"  # noqa: S608
 
-    def ddl(self, statement: str) -> tuple[str, ...]:
+    def ddl(self, statement: str) -> tuple[Ddl, ...]:
         """Return the statements that do on all servers what one does on a single server.
 
-        Each waits for all servers. Raises ValueError for a statement of another kind.
+        Tables are made and dropped by each server for itself; what changes or empties one is for
+        one replica of each shard, and the others follow. Raises ValueError for another statement.
         """
         statement = statement.strip()
         if match := _CREATE_TABLE.fullmatch(statement):
@@ -65,15 +75,16 @@ class Shards(msgspec.Struct, frozen=True):
         # A server that gets one to run knows no database for what it selects from.
         if match := _CREATE_MATERIALIZED.fullmatch(statement):
             to, of = (f"{self.database}.{self.stored(match[name])}" for name in ("to", "of"))
-            return (f"{match['head']} {on} TO {to} AS{match['select']}FROM {of}{match['rest']}",)
+            select = f"AS{match['select']}FROM {of}{match['rest']}"
+            return (Ddl(f"{match['head']} {on} TO {to} {select}"),)
         if match := _CREATE_VIEW.fullmatch(statement):
             select = _READ.sub(rf"FROM {self.database}.\1", match["select"])
-            return (f"{match['head']} {on} AS{select}",)
+            return (Ddl(f"{match['head']} {on} AS{select}"),)
         if match := _OTHER.fullmatch(statement):
             return self._other(match["head"], match["name"], match["rest"])
         raise ValueError(f"this is no statement for a cluster: {statement[:100]}")
 
-    def _table(self, match: re.Match[str]) -> tuple[str, ...]:
+    def _table(self, match: re.Match[str]) -> tuple[Ddl, ...]:
         name, columns, engine, rest = (
             match["name"],
             match["columns"],
@@ -91,30 +102,30 @@ class Shards(msgspec.Struct, frozen=True):
             arguments = ", ".join(filter(None, (f"'{path}', '{replica}'", match["arguments"])))
             replicated = f"Replicated{engine}({arguments})"
         begin = f"CREATE TABLE IF NOT EXISTS {self.stored(name)} {on}"
-        stored = f"{begin}\n{columns}\nENGINE = {replicated}{rest}"
+        stored = Ddl(f"{begin}\n{columns}\nENGINE = {replicated}{rest}")
         if name in OF_ALL_SITES:
             return (stored,)
         return (stored, self._distributed(name))
 
-    def _distributed(self, name: str) -> str:
+    def _distributed(self, name: str) -> Ddl:
         stored = self.stored(name)
         over = f"{self.cluster}, {self.database}, {stored}, cityHash64(site)"
-        return (
+        return Ddl(
             f"CREATE TABLE IF NOT EXISTS {name} ON CLUSTER {self.cluster}"
             f" AS {self.database}.{stored} ENGINE = Distributed({over})"
         )
 
-    def _other(self, head: str, name: str, rest: str) -> tuple[str, ...]:
-        on = f"ON CLUSTER {self.cluster}"
-        is_drop = head.startswith("DROP")
-        if name in OF_ALL_SITES:
-            # All its replicas follow one; a drop is of each for itself.
-            return (f"{head} {name} {on}{rest}" if is_drop else f"{head} {name}{rest}",)
-        stored = f"{head} {self.stored(name)} {on}{rest}"
-        if is_drop:
-            return (stored, f"{head} {name} {on}{rest}")
-        if rest.lstrip().startswith("ADD COLUMN"):
+    def _other(self, head: str, name: str, rest: str) -> tuple[Ddl, ...]:
+        stored = self.stored(name)
+        drop = Ddl(f"DROP TABLE IF EXISTS {name} ON CLUSTER {self.cluster}")
+        if head.startswith("DROP"):
+            of_rows = Ddl(f"{head} {stored} ON CLUSTER {self.cluster}{rest}")
+            return (of_rows,) if stored == name else (of_rows, drop)
+        # Not ON CLUSTER: in version 18.16 two replicas of a shard may both run it, and the second
+        # one then runs no statement for the whole cluster any more, until it is started again.
+        change = Ddl(f"{head} {stored}{rest}", by_shard=stored != name)
+        if change.by_shard and rest.lstrip().startswith("ADD COLUMN"):
             # Version 18.16 changes no `Distributed` table on a cluster. It holds nothing, so it is
             # made anew, with the columns that the other has.
-            return (stored, f"DROP TABLE IF EXISTS {name} {on}", self._distributed(name))
-        return (stored,)
+            return (change, drop, self._distributed(name))
+        return (change,)

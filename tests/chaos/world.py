@@ -107,7 +107,7 @@ class World:
         if self.faults:
             self.disk.mount()
         await self.start_redis()
-        await asyncio.to_thread(self.clickhouse.start)
+        await self.start_clickhouse()
         self.clickhouse_proxy.target = self.clickhouse.port
         await self.redis_proxy.start()
         await self.clickhouse_proxy.start()
@@ -125,6 +125,14 @@ class World:
         """Start whatever services take for Redis."""
         await asyncio.to_thread(self.redis.start)
 
+    async def start_clickhouse(self) -> None:
+        """Start what the store is on."""
+        await asyncio.to_thread(self.clickhouse.start)
+
+    def clickhouse_url(self, luot: Luot) -> str:
+        """Return where services are told that the store is."""
+        return f"clickhouse://default@127.0.0.1:{self.clickhouse_proxy.port}/{luot.store}"
+
     def add_service(self, name: str, luot: Luot = OURS) -> Service:
         """Return a service, not yet started; its name begins with that of the command."""
         command = name.partition("-")[0]
@@ -141,8 +149,7 @@ class World:
             environ |= {"LUOT_ADDRESS_HITS": unbounded, "LUOT_ADDRESS_BYTES": unbounded}
             environ |= {"LUOT_ADDRESS_VISITORS": unbounded}
         else:
-            store = f"clickhouse://default@127.0.0.1:{self.clickhouse_proxy.port}/{luot.store}"
-            environ |= {"LUOT_CLICKHOUSE_URL": store}
+            environ |= {"LUOT_CLICKHOUSE_URL": self.clickhouse_url(luot)}
         if command == "aggregator" and self.faults:
             environ |= {"LUOT_FLUSH_HITS": "5000"}
         if command == "api":

@@ -117,9 +117,7 @@ async def clear_table(store: Store, table: str) -> None:
     for _ in rounds(0.5):
         try:
             await store.clear(table)
-        except StoreUnavailableError as error:
-            if "code 292" not in str(error):
-                raise
+        except StoreUnavailableError:
             await asyncio.sleep(0.5)
         else:
             return

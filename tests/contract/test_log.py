@@ -16,6 +16,7 @@ from services.log.interface import READ_BYTES, ImportOutcome, Log, Record
 from services.log.open import log_driver, open_log
 from services.log.reach import reach_seconds
 from services.log.redis import replicas
+from services.log.written_number import written_number
 from services.model.hit import Hit
 from services.model.partition import partition_of
 from services.model.sentinel_address import is_sentinel_url
@@ -195,6 +196,16 @@ async def test_what_was_written_never_goes_back_until_it_is_forgotten(log: Log) 
     assert await positions.written() == {0: 10, 1: high + 1, 2: 5}
     await positions.forget_written()
     assert await positions.written() == {}
+
+
+async def test_what_was_written_to_shards_is_known_of_each(log: Log) -> None:
+    positions = log.positions
+    first, second = written_number(1, 0), written_number(1, 1)
+    await positions.note_written({first: 7, second: 5})
+    await positions.note_written({first: 6, second: 9, written_number(0, 1): 3})
+    assert await positions.written(2) == {first: 7, second: 9, written_number(0, 1): 3}
+    await positions.forget_written(2)
+    assert await positions.written(2) == {}
 
 
 # Producer

@@ -1,10 +1,16 @@
 """Shards of replicas: several ClickHouse servers that know each other, and their ZooKeeper."""
 
+import asyncio
+import contextlib
 import re
 from pathlib import Path
 from typing import Self
 
 from services.store.address import Address
+from services.store.interface import StoreUnavailableError
+from services.store.migrations import migrate
+from services.store.open import open_store
+from tests.patience import rounds
 from tests.servers.clickhouse import DATABASE, ClickHouseServer
 from tests.servers.zookeeper import ZooKeeperServer
 
@@ -14,7 +20,7 @@ NAME = "luot"
 _CONFIG = """<yandex>
     <zookeeper>
         <node><host>127.0.0.1</host><port>{zookeeper}</port></node>
-        <session_timeout_ms>5000</session_timeout_ms>
+        <session_timeout_ms>10000</session_timeout_ms>
     </zookeeper>
     <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>
     <macros><shard>{shard}</shard><replica>{replica}</replica></macros>
@@ -24,7 +30,6 @@ _CONFIG = """<yandex>
 # Views are made by the servers themselves, with the settings that they have.
 _PROFILE = """<yandex><profiles><default>
     <distributed_product_mode>local</distributed_product_mode>
-    <replication_alter_partitions_sync>2</replication_alter_partitions_sync>
 </default></profiles></yandex>
 """
 _SHARD = "<shard><internal_replication>true</internal_replication>{replicas}</shard>"
@@ -86,6 +91,12 @@ class ClickHouseCluster:
         hosts = tuple(("127.0.0.1", member.port) for member in self.members)
         return Address(hosts=hosts, database=DATABASE, cluster=NAME)
 
+    @property
+    def url(self) -> str:
+        """The same as the URL that an operator writes."""
+        hosts = ",".join(f"{name}:{port}" for name, port in self.address.hosts)
+        return f"clickhouse://{hosts}/{DATABASE}?cluster={NAME}"
+
     def start(self) -> Self:
         """Start all that do not run."""
         servers: list[ZooKeeperServer | ClusterMember] = [self.zookeeper, *self.members]
@@ -93,6 +104,19 @@ class ClickHouseCluster:
             if not server.running:
                 server.start()
         return self
+
+    async def migrate(self) -> None:
+        """Make the tables. Each statement waits for all servers, on a busy machine too long."""
+        store = open_store(self.url)
+        try:
+            for _ in rounds(0.5):
+                with contextlib.suppress(StoreUnavailableError):
+                    await migrate(store)
+                    return
+                await asyncio.sleep(0.5)
+        finally:
+            await store.close()
+        raise AssertionError("the tables could not be made")
 
     def stop(self) -> None:
         # Servers that have lost their ZooKeeper take long to end.

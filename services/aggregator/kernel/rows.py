@@ -58,9 +58,10 @@ class KernelChanges(ChangedRows):
         return {self._text(number) for number in set(numbers)}
 
     @property
-    def end(self) -> int:
+    def reached(self) -> dict[str, int]:
         """See ChangedRows."""
-        return int(self.library.changes_end(self.at))
+        end = int(self.library.changes_end(self.at))
+        return dict.fromkeys(self.sites, end) if end >= 0 else {}
 
     def columns_with(self, others: Sequence[Self]) -> dict[str, NativeColumn]:
         """See ChangedRows."""

@@ -12,6 +12,7 @@ from services.log.kafka.errors import translated
 from services.log.kafka.holding import Holding
 from services.log.kafka.reader import KafkaReader
 from services.log.kafka.topic import KafkaTopic, TopicOrigin, time_of_base
+from services.log.written_number import partition_and_shard, written_number
 
 
 class KafkaPositions(LogPositions):
@@ -43,24 +44,42 @@ class KafkaPositions(LogPositions):
         offsets = {number: at or 0 for number, at in positions.items()}
         await self._holding.commit(offsets)
 
-    async def written(self) -> dict[int, int]:
+    async def written(self, shards: int = 1) -> dict[int, int]:
         """See LogPositions."""
-        return _some(await self._cluster.committed(self._written, self._topic.name), None)
+        found: dict[int, int] = {}
+        for shard in range(shards):
+            noted = await self._cluster.committed(self._written_of(shard), self._topic.name)
+            found |= {
+                written_number(partition, shard): at for partition, at in _some(noted, None).items()
+            }
+        return found
 
     async def note_written(self, positions: Mapping[int, int]) -> None:
         """See LogPositions."""
         await self._topic.created()
-        before = await self.written()
-        await self._cluster.commit(
-            self._written,
-            self._topic.name,
-            {number: at for number, at in positions.items() if at > before.get(number, 0)},
-        )
+        of_shards: dict[int, dict[int, int]] = {}
+        for number, at in positions.items():
+            partition, shard = partition_and_shard(number)
+            of_shards.setdefault(shard, {})[partition] = at
+        for shard, of_shard in of_shards.items():
+            group = self._written_of(shard)
+            before = _some(await self._cluster.committed(group, self._topic.name), None)
+            await self._cluster.commit(
+                group,
+                self._topic.name,
+                {number: at for number, at in of_shard.items() if at > before.get(number, 0)},
+            )
 
-    async def forget_written(self) -> None:
+    async def forget_written(self, shards: int = 1) -> None:
         """See LogPositions."""
-        before = await self.written()
-        await self._cluster.commit(self._written, self._topic.name, dict.fromkeys(before, 0))
+        for shard in range(shards):
+            group = self._written_of(shard)
+            before = _some(await self._cluster.committed(group, self._topic.name), None)
+            await self._cluster.commit(group, self._topic.name, dict.fromkeys(before, 0))
+
+    def _written_of(self, shard: int) -> str:
+        # Kafka commits offsets of partitions that the topic has, and of no other numbers.
+        return f"{self._written}-shard-{shard}" if shard else self._written
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:

@@ -248,6 +248,9 @@ async def test_backups_and_doctors_are_absent_until_there_was_one(store: Store) 
 
 async def test_a_store_that_is_away_tells_nothing_that_may_have_changed(store: Store) -> None:
     class Away:
+        async def servers(self) -> "list[Away]":
+            return [self]
+
         async def execute(self, *_: object) -> list[object]:
             raise StoreUnavailableError("away")
 

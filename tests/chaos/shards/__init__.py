@@ -1,0 +1,1 @@
+"""A cluster of ClickHouse, of which servers go while hits are counted."""

@@ -1,5 +1,6 @@
 """Puts parameters into a statement as literals, so that no value can become SQL."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -9,6 +10,8 @@ from clickhouse_driver.util.escape import escape_chars_map
 from services.store.interface import StoreError
 
 ESCAPES = str.maketrans(escape_chars_map)
+_SEQUENCES = (list, tuple)
+_ESCAPED = re.compile(f"[{re.escape(''.join(escape_chars_map))}]")
 
 
 def bind(sql: str, parameters: Mapping[str, Any] | None) -> str:
@@ -28,17 +31,18 @@ def bind(sql: str, parameters: Mapping[str, Any] | None) -> str:
 
 
 def _literal(value: object, name: str) -> str:
-    # bool is an int, and datetime a date, but the two ages of server read them differently.
     if isinstance(value, str):
-        return f"'{value.translate(ESCAPES)}'"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return repr(+value)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return f"'{value.isoformat()}'"
-    if isinstance(value, list | tuple):
+        # Hardly any has one of these, and looking costs a sixth of translating.
+        return f"'{value.translate(ESCAPES) if _ESCAPED.search(value) else value}'"
+    if isinstance(value, _SEQUENCES):
         if not value:
             raise StoreError(f"parameter {name} is empty; expected at least one value")
         return f"({', '.join([_literal(item, name) for item in value])})"
+    # bool is an int, and datetime a date, but the two ages of server read them differently.
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return f"'{value.isoformat()}'"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(+value)
     raise StoreError(
         f"parameter {name} is {value!r} of type {type(value).__name__};"
         " expected str, int, float, date, or a list or tuple of them"

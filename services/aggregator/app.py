@@ -24,6 +24,7 @@ from services.aggregator.freshness import Freshness
 from services.aggregator.online import OnlineBoard
 from services.aggregator.online_window import DayPeak
 from services.aggregator.ownership import OwnedFolds, assigned
+from services.aggregator.pace import flush_period
 from services.aggregator.pending import Pending
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.supervisor import Supervisor
@@ -152,13 +153,17 @@ class Aggregator:
         begun = -math.inf
         while True:
             await self._pending.arrived.wait()
-            rest = begun + self._settings.flush_seconds - time.monotonic()
+            rest = begun + self._flush_period() - time.monotonic()
             if rest > 0:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._pending.full.wait(), rest)
             begun = time.monotonic()
             self._pending.arrived.clear()
             await self.flush()
+
+    def _flush_period(self) -> float:
+        owned = len(assigned(self.app.consumer))
+        return flush_period(self._settings.flush_seconds, owned, self._settings.partitions)
 
     async def flush(self) -> None:
         """Write what has been folded, then acknowledge and commit it."""

@@ -19,7 +19,8 @@ class AggregatorSettings(StoreSettings, frozen=True, kw_only=True):
         Meta(
             gt=0,
             le=3600,
-            description="time from one flush to the next; a hit after a pause is written at once",
+            description="time from one flush to the next, up to 1.5 s where more than four workers"
+            " share the store; a hit after a pause is written at once",
         ),
     ] = 1.0
     flush_hits: Annotated[

@@ -13,7 +13,7 @@ from services.log.drivers import SCHEMES as DRIVERS
 from services.log.entries import Batcher, LogEntry
 from services.log.errors import LogError, LogInUseError, LogRefusedError
 from services.log.interface import READ_BYTES, ImportOutcome, Log, Record
-from services.log.open import log_driver, open_log
+from services.log.open import DEFAULT_GROUP, log_driver, open_log
 from services.log.reach import reach_seconds
 from services.log.redis import replicas
 from services.log.written_number import written_number
@@ -102,13 +102,18 @@ def url(request: pytest.FixtureRequest) -> str:
     return server.url
 
 
+def opened(url: str, *, partitions: int = PARTITIONS, group: str = DEFAULT_GROUP) -> Log:
+    """Return the log of a URL, which may take as long as a busy machine needs."""
+    return open_log(url, partitions=partitions, group=group, answer_seconds=2 * PATIENCE_SECONDS)
+
+
 @pytest.fixture
 async def log(
     url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Log]:
     # On a busy machine a replica may need long; who would repeat a call is not here.
     monkeypatch.setattr(replicas, "WAIT_MS", round(PATIENCE_SECONDS * 1000))
-    log = open_log(url, partitions=PARTITIONS, answer_seconds=2 * PATIENCE_SECONDS)
+    log = opened(url)
     if is_sentinel_url(url) or HELD in request.node.name:
         log.require_replicas(1)
     if SHORT in request.node.name:
@@ -172,7 +177,7 @@ async def test_a_log_knows_which_it_is_once_it_was_told(log: Log) -> None:
 
 
 async def test_a_log_that_several_make_at_once_is_made_once(url: str) -> None:
-    logs = [open_log(url, partitions=PARTITIONS) for _ in range(3)]
+    logs = [opened(url) for _ in range(3)]
     try:
         async with asyncio.TaskGroup() as together:
             for log in logs:
@@ -345,13 +350,13 @@ async def test_what_is_committed_can_be_set_back_and_is_a_groups_own(log: Log, u
     assert await positions.committed([1, 2]) == {1: 7}
     await positions.set_committed({0: 3, 1: None})
     assert await positions.committed() == {0: 3}
-    other = open_log(url, partitions=PARTITIONS, group="other")
+    other = opened(url, group="other")
     assert await other.positions.committed() == {}
     await other.close()
 
 
 async def test_nobody_else_holds_the_partitions_meanwhile(log: Log, url: str) -> None:
-    other = open_log(url, partitions=PARTITIONS)
+    other = opened(url)
     async with log.positions.hold():
         assert set(await other.positions.owners()) == set(range(PARTITIONS))
         await log.positions.set_committed({0: 8, 1: None})
@@ -461,7 +466,7 @@ async def test_a_log_has_the_partitions_it_was_created_with(log: Log, url: str) 
     await log.check(unsafe_eviction=False)
     await log.create()
     assert await log.created_with() == PARTITIONS
-    other = open_log(url, partitions=PARTITIONS + 1)
+    other = opened(url, partitions=PARTITIONS + 1)
     with pytest.raises(LogRefusedError, match=f"LUOT_PARTITIONS={PARTITIONS + 1}: .* {PARTITIONS}"):
         await other.check(unsafe_eviction=False)
     assert await other.created_with() == PARTITIONS

@@ -17,6 +17,7 @@ from services.log.open import open_log
 from tests.contract import test_log
 from tests.contract.test_log import PARTITIONS
 from tests.integration.test_kafka_log import refusal
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.kafka_cluster import KafkaCluster
 
 SOME = (
@@ -52,7 +53,7 @@ def url(cluster: KafkaCluster) -> str:
 async def test_a_topic_has_three_copies_of_which_two_must_have_a_hit(
     cluster: KafkaCluster, url: str
 ) -> None:
-    log = open_log(url, partitions=PARTITIONS)
+    log = open_log(url, partitions=PARTITIONS, answer_seconds=2 * PATIENCE_SECONDS)
     await log.check(unsafe_eviction=False)
     topic = url.rpartition("/")[2]
     checks = {check.name: check for check in await log.examine()}

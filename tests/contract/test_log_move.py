@@ -17,7 +17,7 @@ from services.log.kafka.address import KafkaAddress
 from services.log.moving import MoveReport, move
 from services.log.open import open_log
 from services.model.partition import partition_of
-from tests.patience import rounds
+from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer
 from tests.servers.redis_cluster import RedisCluster
@@ -62,7 +62,7 @@ async def logs(
     async with AsyncExitStack() as stack:
         opened = []
         for url in (redis.url, other):
-            log = open_log(url, partitions=PARTITIONS)
+            log = open_log(url, partitions=PARTITIONS, answer_seconds=2 * PATIENCE_SECONDS)
             stack.push_async_callback(log.close)
             opened.append(log)
         yield opened[0], opened[1]

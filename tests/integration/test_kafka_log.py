@@ -127,6 +127,19 @@ async def test_a_topic_that_deletes_hits_is_refused(
     await log.close()
 
 
+async def test_a_new_topic_that_brokers_do_not_tell_of_in_time_is_an_error_of_the_log(
+    kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def topics(_: KafkaCluster) -> dict[str, int]:
+        return {}
+
+    log = open_log(kafka.url("late"), partitions=PARTITIONS, answer_seconds=2.0)
+    monkeypatch.setattr(KafkaCluster, "topics", topics)
+    with pytest.raises(LogError, match="Kafka does not answer in time"):
+        await log.check(unsafe_eviction=False)
+    await log.close()
+
+
 async def test_brokers_of_kafka_4_2_are_told_from_later_ones(kafka: KafkaServer) -> None:
     cluster = KafkaCluster(KafkaAddress.parse(kafka.url("hits")), 5.0)
     _, brokers = await cluster.brokers()

@@ -165,11 +165,10 @@ class KafkaTopic:
 
     async def _settle(self, name: str) -> None:
         """Wait until every broker that is asked knows a new topic."""
-        async with asyncio.timeout(self._cluster.answer_seconds):
-            known = await self._cluster.topics()
-            while name not in known:
-                await asyncio.sleep(0.05)
-                known = await self._cluster.topics()
+        with translated():
+            async with self._cluster.in_time():
+                while name not in await self._cluster.topics():  # noqa: ASYNC110 - a broker tells nobody
+                    await asyncio.sleep(0.05)
 
     def position(self, origin: TopicOrigin, offset: int) -> int:
         """Return the position of an offset."""

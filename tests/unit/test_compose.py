@@ -5,9 +5,7 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,6 +24,8 @@ from tests.unit.compose_file import (
     DOCKERFILE,
     ROOT,
     TEXT,
+    always_there,
+    composed,
     environment,
     filled,
     made,
@@ -41,13 +41,6 @@ SERVICES: dict[str, type[Settings]] = {
 # Of the image of Luot: those that serve, that run once, and that are started by hand.
 OURS = {*SERVICES, "setup", "migrate", "luot", "backup", "verify", "probe"}
 each_service = pytest.mark.parametrize("name", SERVICES)
-
-
-def always_there() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the containers that run whatever profile is asked for."""
-    for name, container in CONTAINERS.items():
-        if "profiles" not in container and container["restart"] != "no":
-            yield name, container
 
 
 @pytest.fixture(scope="module")
@@ -274,18 +267,6 @@ def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
     done = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
-
-
-def composed(*options: str, command: str = "") -> str:
-    """Return what Compose makes of its file."""
-    compose = program("docker-compose")
-    done = subprocess.run(
-        [compose, "-f", ROOT / "docker-compose.yml", *options, "config", *command.split()],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_docker_compose_understands_the_file() -> None:

@@ -135,7 +135,7 @@ def test_each_container_sees_its_own_secrets_only() -> None:
             "setup": [""],
             "clickhouse": ["/clickhouse/config.d", "/clickhouse/users.d"],
             "zookeeper": [],
-            **dict.fromkeys(("log-create", "migrate", "backup", "verify"), ["/luot"]),
+            **{job: ["/luot"] for job in ("log-create", "migrate", "backup", "verify")},
         }.get(role, [f"/{role}"])
         assert shown == expected, name
 

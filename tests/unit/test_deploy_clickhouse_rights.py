@@ -14,8 +14,8 @@ MADE = FOLDER / "cluster/users.d/luot-rights.xml"
 SHARDS = Shards("luot", "luot")
 HEAD = """\
 <?xml version="1.0"?>
-<!-- What the accounts of accounts.xml may do on a cluster, in place of the file of this name for one
-     server. Made from that by `python -m tests.unit.test_deploy_clickhouse_rights`. -->
+<!-- What the accounts of accounts.xml may do on a cluster, in place of the file of this name for a
+     single server. Made from it by `python -m tests.unit.test_deploy_clickhouse_rights`. -->
 """
 # What is read of all servers at once, and which there are.
 OF_SERVERS = ("GRANT REMOTE, CREATE TEMPORARY TABLE ON *.*",)
@@ -62,7 +62,9 @@ def test_the_rights_on_a_cluster_are_those_on_one_server() -> None:
 def test_rows_of_sites_are_written_and_deleted_where_they_are() -> None:
     of_sites = on_cluster("GRANT INSERT ON luot.hits")
     assert of_sites == ["GRANT INSERT ON luot.hits", "GRANT INSERT ON luot.hits_local"]
-    assert on_cluster("GRANT ALTER DELETE ON luot.hits") == ["GRANT ALTER DELETE ON luot.hits_local"]
+    assert on_cluster("GRANT ALTER DELETE ON luot.hits") == [
+        "GRANT ALTER DELETE ON luot.hits_local"
+    ]
     assert on_cluster("GRANT INSERT ON luot.meta") == ["GRANT INSERT ON luot.meta"]
     assert on_cluster("GRANT SELECT, SHOW ON luot.*") == ["GRANT SELECT, SHOW ON luot.*"]
 

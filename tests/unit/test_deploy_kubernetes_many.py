@@ -1,6 +1,7 @@
 """The overlay of many processes: its stores know each other, and nobody else reaches them."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -210,41 +211,32 @@ def test_both_sides_of_each_way_to_a_store_are_open_and_no_other() -> None:
 
 
 def test_the_secrets_of_the_page_are_those_that_are_mounted(tmp_path: Path) -> None:
-    [line] = re.findall(r"^(?:\w+=(?:\S+|'[^']*') )+deploy/make-secrets \S+$", PAGE, re.MULTILINE)
-    written = dict(re.findall(r"(\w+)=(?:'([^']*)'|\S+)", line))
-    hosts = {name: value for name, value in written.items() if value}
-    said = re.search(r"REDIS_HOST=(\S+)", line)
-    assert said
-    made(tmp_path, REDIS_HOST=said[1], **hosts)
+    [line] = re.findall(r"^(.+) deploy/make-secrets /root/luot-secrets$", PAGE, re.MULTILINE)
+    hosts = dict(word.split("=", 1) for word in shlex.split(line))
+    made(tmp_path, **hosts)
     for role in ("ingest", "aggregator", "api", "luot"):
-        text = (tmp_path / role / "log_url").read_text().strip()
-        assert KafkaAddress.parse(text).brokers == ("luot-kafka:9092",)
-        assert f"@{said[1]}/0" in (tmp_path / role / "redis_url").read_text()
+        log = KafkaAddress.parse((tmp_path / role / "log_url").read_text().strip())
+        assert log.brokers == ("luot-kafka:9092",)
+        assert f"@{hosts['REDIS_HOST']}/0" in (tmp_path / role / "redis_url").read_text()
         if role != "ingest":
             store = Address.parse((tmp_path / role / "clickhouse_url").read_text().strip())
             assert store.hosts == tuple((server, 9000) for server in SERVERS)
             assert store.cluster == "luot"
-    folders = {"operator": "luot"}
-    for secret in ("ingest", "aggregator", "api", "operator", "kafka", "clickhouse"):
-        [command] = re.findall(
-            rf"^cd (\S+) && kubectl .* generic luot-{secret} (.*)$", PAGE, re.MULTILINE
-        )
-        folder = (tmp_path / "ingest" / command[0]).resolve()
-        assert folder.name == folders.get(secret, secret)
-        for file in re.findall(r"--from-file=(\S+)", command[1]):
-            assert (folder / file).is_file(), file
-    mounted = {
+    given = {}
+    commands = re.findall(r"^cd (\S+) && .* generic luot-(\w+) (.*)$", PAGE, re.MULTILINE)
+    for folder, secret, options in commands:
+        files = [word.removeprefix("--from-file=") for word in options.split()]
+        assert all((tmp_path / Path(folder).name / file).is_file() for file in files), secret
+        given[secret] = {Path(file).name for file in files}
+    assert given.keys() == {"ingest", "aggregator", "api", "operator", "kafka", "clickhouse"}
+    assert given["clickhouse"] == {
         item["key"]
         for volume in pod("many", "clickhouse")["volumes"]
         for source in volume.get("projected", {}).get("sources", ())
         for item in source.get("secret", {}).get("items", ())
     }
-    assert mounted == {Path(file).name for file in re.findall(r"--from-file=(\S+\.xml)", PAGE)}
     script = (ROOT / "deploy/kafka/run").read_text("utf-8")
-    of_kafka = re.search(r"luot-kafka ((?:--from-file=\S+ ?)+)", PAGE)
-    assert of_kafka
-    files = re.findall(r"--from-file=(\S+)", of_kafka[1])
-    assert set(files) == set(re.findall(r"\$secrets/(\w[\w.]*)", script))
+    assert given["kafka"] == set(re.findall(r"\$secrets/(\w[\w.]*)", script))
 
 
 def test_the_topics_are_made_by_a_job_of_this_version(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from tests.servers.process import ServerProcess
 from tests.servers.redis import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+# What runs for seconds is not worth what would make it fast.
+_SOON = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}
 
 
 class ShippedServer(ServerProcess):
@@ -82,6 +84,7 @@ def brokers(
         "HEAP": "256m",
         "SECRETS": str(secrets / "kafka"),
         "CLASSES": classes,
+        **_SOON,
     }
     made = []
     for address in addresses:
@@ -103,7 +106,8 @@ def zookeepers(
     environ = {
         "SERVERS": " ".join(addresses),
         "PATH": f"{folder}:{os.environ['PATH']}",
-        "SERVER_JVMFLAGS": "-Xmx64m -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+        "SERVER_JVMFLAGS": "-Xmx64m -XX:+UseSerialGC",
+        **_SOON,
     }
     made = []
     for address in addresses:

@@ -61,7 +61,7 @@ class ShippedServer(ServerProcess):
         """Tell what its own check says. Raises RuntimeError where it has ended."""
         if self._process is not None and self._process.poll() is not None:
             raise RuntimeError((self.directory / "log").read_text("utf-8", "replace")[-2000:])
-        command = [self._shell, self.files / "ready"]
+        command = [self._shell, str(self.files / "ready")]
         done = subprocess.run(command, capture_output=True, env=self._environ)
         return done.returncode == 0
 

@@ -315,6 +315,6 @@ async def test_a_cluster_that_no_server_knows_is_named(cluster: ClickHouseCluste
         MemoryLog("memory://x", partitions=8, group="luot", answer_seconds=1).positions, 8
     )
     store = open_sharded(cluster.url.replace("cluster=luot", "cluster=other"), marks.lag_of)
-    with pytest.raises(StoreError, match=r"knows no cluster 'other'; .cluster= in LUOT_CLICKHOUSE"):
+    with pytest.raises(StoreError, match=r"knows no cluster 'other'; .cluster= in LUOT_"):
         await store.execute("SELECT 1")
     await store.close()

@@ -22,6 +22,7 @@ from tests.unit.compose_file import (
     CONTAINERS,
     DEPLOY,
     DOCKERFILE,
+    MANY,
     ROOT,
     TEXT,
     always_there,
@@ -171,7 +172,8 @@ def test_the_image_says_what_it_is() -> None:
     assert (labels["source"], labels["revision"]) == ("${SOURCE}", "${REVISION}")
 
 
-def test_images_are_fixed_by_their_digests(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["docker-compose.yml", MANY])
+def test_images_are_fixed_by_their_digests(tmp_path: Path, file: str) -> None:
     # What a registry would say; the tests ask none.
     docker = tmp_path / "docker"
     docker.write_text(
@@ -182,7 +184,10 @@ def test_images_are_fixed_by_their_digests(tmp_path: Path) -> None:
     )
     docker.chmod(0o755)
     env = tmp_path / ".env"
-    env.write_text("FRONT_NETWORK=10.83.80\nVALKEY_IMAGE=valkey/valkey@sha256:old\n")
+    env.write_text(
+        f"COMPOSE_FILE={file}\nFRONT_NETWORK=10.83.80\nVALKEY_IMAGE=valkey/valkey@sha256:old\n"
+    )
+    text = (ROOT / file).read_text("utf-8")
     path = f"{tmp_path}:{os.environ['PATH']}"
     for _ in range(2):
         subprocess.run(
@@ -192,11 +197,12 @@ def test_images_are_fixed_by_their_digests(tmp_path: Path) -> None:
             env={**os.environ, "PATH": path},
         )
         pinned = dict(line.split("=", 1) for line in env.read_text().splitlines())
+        assert pinned.pop("COMPOSE_FILE") == file
         assert pinned.pop("FRONT_NETWORK") == "10.83.80"
-        assert pinned.keys() == set(re.findall(r"\$\{(\w+_IMAGE):-", TEXT))
+        assert pinned.keys() == set(re.findall(r"\$\{(\w+_IMAGE):-", text))
         assert all(re.fullmatch(r"[\w/-]+@sha256:[0-9a-f]{64}", one) for one in pinned.values())
 
-    shown = composed("--env-file", str(env), "--profile", "monitoring")
+    shown = composed("--env-file", str(env), "--profile", "monitoring", file=file)
     assert set(re.findall(r"\S+@sha256:\w+", shown)) == set(pinned.values())
 
 

@@ -4,9 +4,12 @@ After a change of rights, `python -m tests.unit.test_deploy_clickhouse_rights` w
 """
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from services.store.shards import OF_ALL_SITES, Shards
+from tests.require import package
 
 FOLDER = Path(__file__).parents[2] / "deploy/clickhouse"
 SINGLE = FOLDER / "current/users.d/luot-rights.xml"
@@ -67,6 +70,17 @@ def test_rows_of_sites_are_written_and_deleted_where_they_are() -> None:
     ]
     assert on_cluster("GRANT INSERT ON luot.meta") == ["GRANT INSERT ON luot.meta"]
     assert on_cluster("GRANT SELECT, SHOW ON luot.*") == ["GRANT SELECT, SHOW ON luot.*"]
+
+
+def test_a_current_engine_reads_every_grant() -> None:
+    package("chdb")
+    grants = re.findall(r"<query>(.+)</query>", MADE.read_text("utf-8"))
+    listed = ", ".join(f"'{grant} TO somebody'" for grant in grants)
+    # One that is wrong is an error; the sum keeps the engine from leaving the texts unread.
+    query = f"SELECT sum(length(formatQuerySingleLine(arrayJoin([{listed}]))) > 0)"
+    read = "import sys, chdb; print(chdb.query(sys.argv[1], 'TSV'))"
+    done = subprocess.run([sys.executable, "-c", read, query], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, str(len(grants))), done.stderr
 
 
 if __name__ == "__main__":

@@ -156,10 +156,21 @@ def test_the_servers_of_the_cluster_are_those_that_run() -> None:
 def test_brokers_and_zookeepers_know_each_other() -> None:
     for name in BROKERS:
         given = SERVED[name]["environment"]
-        assert (given["NAME"], given["KAFKA_BROKERS"].split()) == (name, BROKERS)
+        assert (given["NAME"], given["BROKERS"].split()) == (name, BROKERS)
     for name in ZOOKEEPERS:
         given = SERVED[name]["environment"]
         assert (given["NAME"], given["SERVERS"].split()) == (name, ZOOKEEPERS)
+
+
+@pytest.mark.parametrize("store", ["kafka", "zookeeper"])
+def test_a_store_is_given_what_its_scripts_read(store: str) -> None:
+    text = "".join((DEPLOY / store / script).read_text("utf-8") for script in ("run", "ready"))
+    without_default = set(re.findall(r"\$\{?([A-Z][A-Z_]+)(?!:-)\b", text))
+    optional = set(re.findall(r"\$\{([A-Z_]+):-", text))
+    given = SERVED[f"{store}-1"]["environment"].keys()
+    assert {"NAME"} < without_default - optional <= given
+    pods = (DEPLOY / f"kubernetes/stores/{store}.yaml").read_text("utf-8")
+    assert without_default - optional <= set(re.findall(r"name: ([A-Z_]+)\b", pods))
 
 
 def test_nothing_is_counted_before_all_brokers_and_servers_were_there() -> None:
@@ -259,6 +270,15 @@ def test_everything_that_is_mounted_exists_or_is_made() -> None:
             elif not source.startswith((".", "/")):
                 kept.add(source)
     assert kept == FILE["volumes"].keys()
+
+
+def test_jobs_wait_for_all_brokers_and_servers() -> None:
+    for job, variable, names in (
+        ("log-create", "KAFKA_BROKERS", BROKERS),
+        ("migrate", "CLICKHOUSE_SERVERS", SERVERS),
+    ):
+        assert SERVED[job]["environment"][variable].split() == names
+        assert f"in $${variable};" in SERVED[job]["entrypoint"][2]
 
 
 def test_each_of_many_has_a_disk_of_its_own() -> None:

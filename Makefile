@@ -96,7 +96,7 @@ install-test: $(VENV)/.dev
 	$(BIN)/python -m tests.install
 
 kube-check: $(VENV)/.dev
-	for overlay in small production; do \
+	for overlay in small production many; do \
 		$(BIN)/kubectl kustomize deploy/kubernetes/overlays/$$overlay | kube-score score - || exit 1; \
 	done
 

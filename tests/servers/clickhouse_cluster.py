@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import shutil
 from pathlib import Path
 from typing import Self
 
@@ -11,7 +12,7 @@ from services.store.interface import StoreUnavailableError
 from services.store.migrations import migrate
 from services.store.open import open_store
 from tests.patience import rounds
-from tests.servers.clickhouse import DATABASE, ClickHouseServer
+from tests.servers.clickhouse import DATABASE, DEPLOY, ClickHouseServer
 from tests.servers.zookeeper import ZooKeeperServer
 
 NAME = "luot"
@@ -27,11 +28,9 @@ _CONFIG = """<yandex>
     <remote_servers><{name}>{shards}</{name}></remote_servers>
 </yandex>
 """
-# Views are made by the servers themselves, with the settings that they have.
-_PROFILE = """<yandex><profiles><default>
-    <distributed_product_mode>local</distributed_product_mode>
-</default></profiles></yandex>
-"""
+_SHIPPED_USERS = DEPLOY / "cluster" / "users.d"
+# Those are for newer servers.
+_RIGHTS = shutil.ignore_patterns("luot-rights.xml")
 _SHARD = "<shard><internal_replication>true</internal_replication>{replicas}</shard>"
 _REPLICA = "<replica><host>127.0.0.1</host><port>{port}</port></replica>"
 
@@ -53,7 +52,9 @@ class ClusterMember(ClickHouseServer):
     def _configure(self) -> None:
         super()._configure()
         (self.directory / "config.d" / "cluster.xml").write_text(self.settings)
-        (self.directory / "users.d" / "cluster.xml").write_text(_PROFILE)
+        shutil.copytree(
+            _SHIPPED_USERS, self.directory / "users.d", dirs_exist_ok=True, ignore=_RIGHTS
+        )
 
 
 class ClickHouseCluster:

@@ -5,9 +5,7 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,8 +22,11 @@ from tests.unit.compose_file import (
     CONTAINERS,
     DEPLOY,
     DOCKERFILE,
+    MANY,
     ROOT,
     TEXT,
+    always_there,
+    composed,
     environment,
     filled,
     made,
@@ -41,13 +42,6 @@ SERVICES: dict[str, type[Settings]] = {
 # Of the image of Luot: those that serve, that run once, and that are started by hand.
 OURS = {*SERVICES, "setup", "migrate", "luot", "backup", "verify", "probe"}
 each_service = pytest.mark.parametrize("name", SERVICES)
-
-
-def always_there() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the containers that run whatever profile is asked for."""
-    for name, container in CONTAINERS.items():
-        if "profiles" not in container and container["restart"] != "no":
-            yield name, container
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +172,8 @@ def test_the_image_says_what_it_is() -> None:
     assert (labels["source"], labels["revision"]) == ("${SOURCE}", "${REVISION}")
 
 
-def test_images_are_fixed_by_their_digests(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["docker-compose.yml", MANY])
+def test_images_are_fixed_by_their_digests(tmp_path: Path, file: str) -> None:
     # What a registry would say; the tests ask none.
     docker = tmp_path / "docker"
     docker.write_text(
@@ -189,7 +184,10 @@ def test_images_are_fixed_by_their_digests(tmp_path: Path) -> None:
     )
     docker.chmod(0o755)
     env = tmp_path / ".env"
-    env.write_text("FRONT_NETWORK=10.83.80\nVALKEY_IMAGE=valkey/valkey@sha256:old\n")
+    env.write_text(
+        f"COMPOSE_FILE={file}\nFRONT_NETWORK=10.83.80\nVALKEY_IMAGE=valkey/valkey@sha256:old\n"
+    )
+    text = (ROOT / file).read_text("utf-8")
     path = f"{tmp_path}:{os.environ['PATH']}"
     for _ in range(2):
         subprocess.run(
@@ -199,11 +197,12 @@ def test_images_are_fixed_by_their_digests(tmp_path: Path) -> None:
             env={**os.environ, "PATH": path},
         )
         pinned = dict(line.split("=", 1) for line in env.read_text().splitlines())
+        assert pinned.pop("COMPOSE_FILE") == file
         assert pinned.pop("FRONT_NETWORK") == "10.83.80"
-        assert pinned.keys() == set(re.findall(r"\$\{(\w+_IMAGE):-", TEXT))
+        assert pinned.keys() == set(re.findall(r"\$\{(\w+_IMAGE):-", text))
         assert all(re.fullmatch(r"[\w/-]+@sha256:[0-9a-f]{64}", one) for one in pinned.values())
 
-    shown = composed("--env-file", str(env), "--profile", "monitoring")
+    shown = composed("--env-file", str(env), "--profile", "monitoring", file=file)
     assert set(re.findall(r"\S+@sha256:\w+", shown)) == set(pinned.values())
 
 
@@ -274,18 +273,6 @@ def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
     done = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
-
-
-def composed(*options: str, command: str = "") -> str:
-    """Return what Compose makes of its file."""
-    compose = program("docker-compose")
-    done = subprocess.run(
-        [compose, "-f", ROOT / "docker-compose.yml", *options, "config", *command.split()],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_docker_compose_understands_the_file() -> None:

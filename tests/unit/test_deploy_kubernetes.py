@@ -4,8 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import sysconfig
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,88 +21,34 @@ from services.ingest.app import PATHS
 from services.ingest.settings import IngestSettings
 from services.metrics import CATALOGUE
 from services.settings import Settings, StoreSettings
-from tests.require import installed, missing, package, program
+from tests.require import installed, missing, package
+from tests.unit.kubernetes_files import (
+    FOLDER,
+    OVERLAYS,
+    ROOT,
+    container,
+    environment,
+    kustomized,
+    mebibytes,
+    objects,
+    pod,
+    pods,
+    rendered,
+    settings_of,
+    the,
+)
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "deploy/kubernetes"
-OVERLAYS = ("small", "production")
 SERVICES: dict[str, type[Settings]] = {
     "ingest": IngestSettings,
     "aggregator": AggregatorSettings,
     "api": ApiSettings,
 }
 JOBS = ("migrate", "backup", "doctor")
+STORES = ("kafka", "zookeeper", "clickhouse")
 # Of the Prometheus operator: Kubernetes has no schema of them, the operator's own is in the test.
 OPERATOR = "monitoring.coreos.com/v1"
-DOCUMENTS = re.compile(r"^---$", re.MULTILINE)
-
 each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 each_service = pytest.mark.parametrize("name", SERVICES)
-
-
-@cache
-def rendered(overlay: str) -> str:
-    """Return what `kubectl kustomize` makes of an overlay."""
-    return kustomized(FOLDER / "overlays" / overlay)
-
-
-def kustomized(folder: Path) -> str:
-    """Return what `kubectl kustomize` makes of a folder, without a word of warning."""
-    # The one that pip installed is beside the Python of the tests.
-    beside = Path(sysconfig.get_path("scripts")) / "kubectl"
-    kubectl = str(beside) if beside.exists() else program("kubectl")
-    done = subprocess.run(
-        [kubectl, "kustomize", folder], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-@cache
-def _read(overlay: str) -> str:
-    """Return the objects as JSON: to read YAML takes a hundred times as long."""
-    return json.dumps([one for one in yaml.safe_load_all(rendered(overlay)) if one])
-
-
-def objects(overlay: str, kind: str | None = None) -> list[dict[str, Any]]:
-    found = json.loads(_read(overlay))
-    return [one for one in found if kind in (None, one["kind"])]
-
-
-def the(overlay: str, kind: str, name: str) -> dict[str, Any]:
-    [one] = [one for one in objects(overlay, kind) if one["metadata"]["name"] == name]
-    return one
-
-
-def pods(overlay: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the component and the specification of every kind of pod."""
-    for one in objects(overlay):
-        spec = one.get("spec", {})
-        spec = spec.get("jobTemplate", {}).get("spec", spec)
-        if "template" in spec:
-            component = spec["template"]["metadata"]["labels"]["app.kubernetes.io/component"]
-            yield component, spec["template"]["spec"]
-
-
-def pod(overlay: str, component: str) -> dict[str, Any]:
-    return dict(pods(overlay))[component]
-
-
-def container(overlay: str, component: str) -> dict[str, Any]:
-    [only] = pod(overlay, component)["containers"]
-    return dict(only)
-
-
-def environment(overlay: str, component: str, folder: Path) -> dict[str, str]:
-    """Return the LUOT_* of a container, with secrets in a folder of ours."""
-    [settings] = objects(overlay, "ConfigMap")
-    run = container(overlay, component)
-    assert run["envFrom"] == [{"configMapRef": {"name": settings["metadata"]["name"]}}]
-    own = {one["name"]: one["value"] for one in run["env"]}
-    return {
-        name: value.replace("/run/secrets/luot", str(folder))
-        for name, value in {**settings["data"], **own}.items()
-    }
 
 
 @pytest.fixture
@@ -114,6 +58,7 @@ def secrets(tmp_path: Path) -> Path:
         ("redis_url", "rediss://ingest:secret@redis.example:6379/0"),
         ("clickhouse_url", "clickhouse://luot:secret@clickhouse.example:9000/luot"),
         ("admin_token", "0123456789abcdef0123"),
+        ("log_url", "kafka://luot:secret@luot-kafka:9092/hits"),
     ):
         (tmp_path / name).write_text(f"{value}\n")
     return tmp_path
@@ -174,15 +119,15 @@ def test_every_pod_is_restricted_and_limited(overlay: str) -> None:
     labels = namespace["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     found = dict(pods(overlay))
-    probe = {"probe"} if overlay == "production" else set()
-    assert set(found) == {*SERVICES, *JOBS, *probe}
-    for spec in found.values():
+    more = {"small": (), "production": ("probe",), "many": ("probe", "log", *STORES)}
+    assert set(found) == {*SERVICES, *JOBS, *more[overlay]}
+    for component, spec in pods(overlay):
         assert spec["automountServiceAccountToken"] is False
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["runAsUser"] > 10000
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         [only] = spec["containers"]
-        assert only["image"] == f"luot:{__version__}"
+        assert component in STORES or only["image"] == f"luot:{__version__}"
         assert only["securityContext"] == {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -238,14 +183,14 @@ def test_a_pod_has_the_secrets_of_its_service_and_no_other(overlay: str, name: s
     ]
     assert named == [f"luot-{secret}"]
     page = (ROOT / "docs/kubernetes.md").read_text("utf-8")
+    before, _, after = page.partition("## Many processes")
+    page = after if overlay == "many" else before
     made = re.search(rf"create secret generic luot-{secret}((?: --from-file=\w+)+)", page)
     assert made
     keys = set(re.findall(r"--from-file=(\w+)", made[1]))
-    read = {
-        one["value"].rpartition("/")[2]
-        for one in container(overlay, name)["env"]
-        if one["name"].endswith("_FILE")
-    }
+    given = {one["name"]: one["value"] for one in container(overlay, name)["env"]}
+    given |= settings_of(overlay)["data"]
+    read = {value.rpartition("/")[2] for key, value in given.items() if key.endswith("_FILE")}
     assert read == keys
 
 
@@ -294,7 +239,7 @@ def test_browsers_reach_what_is_theirs_and_no_metrics(overlay: str) -> None:
     hits = dict.fromkeys(PATHS, ("Exact", "luot-ingest"))
     assert to == {**hits, **nobody, "/": ("Prefix", "luot-api")}
     assert "selector" not in the(overlay, "Service", "luot-nobody")["spec"]
-    [settings] = objects(overlay, "ConfigMap")
+    settings = settings_of(overlay)
     assert settings["data"]["LUOT_PUBLIC_URL"] == f"https://{rule['host']}"
 
 
@@ -306,7 +251,9 @@ def test_every_pod_is_closed_but_for_what_it_needs(overlay: str) -> None:
     assert "ingress" not in closed
     assert "egress" not in closed
     [keys] = policies["luot-to-clickhouse"]["podSelector"]["matchExpressions"]
-    assert (keys["operator"], keys["values"]) == ("NotIn", ["ingest", "probe"])
+    assert keys["operator"] == "NotIn"
+    more = ["log", *STORES] if overlay == "many" else []
+    assert keys["values"] == ["ingest", "probe", *more]
 
 
 @each_overlay
@@ -325,11 +272,6 @@ def test_what_is_requested_is_what_was_measured(overlay: str, name: str) -> None
     )
     assert int(row[1]) * 1_000_000 < requested
     assert 1.5 * requested <= limit
-
-
-def mebibytes(quantity: str) -> int:
-    number, unit = int(quantity[:-2]), quantity[-2:]
-    return number * {"Mi": 1, "Gi": 1024}[unit]
 
 
 def test_production_survives_the_loss_of_a_machine() -> None:
@@ -370,7 +312,7 @@ def test_the_operator_reads_the_metrics_of_every_service_once() -> None:
 
 def test_the_probe_sends_to_the_public_address() -> None:
     [variable] = container("production", "probe")["env"]
-    [settings] = objects("production", "ConfigMap")
+    settings = settings_of("production")
     key = {"name": settings["metadata"]["name"], "key": "LUOT_PUBLIC_URL"}
     assert variable == {"name": "LUOT_URL", "valueFrom": {"configMapKeyRef": key}}
     assert ProbeSettings.read({"LUOT_URL": settings["data"]["LUOT_PUBLIC_URL"]}).listen_port == 8004

@@ -1,12 +1,14 @@
 """deploy/check finds what a machine lacks; deploy/certificate takes no wrong pair of files."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 
 from tests.require import program
 
@@ -165,3 +167,51 @@ def test_a_certificate_is_taken_with_its_key_only(machine: Machine) -> None:
     assert "CN = a" in taken.stdout
     assert (placed / "fullchain.pem").read_bytes() == certificate.read_bytes()
     assert (placed / "privkey.pem").read_bytes() == key.read_bytes()
+
+
+def test_many_processes_need_a_larger_machine(machine: Machine) -> None:
+    (machine.folder / ".env").write_text("COMPOSE_FILE=docker-compose.many.yml\n")
+    status, said = machine.check()
+    assert status == 1
+    assert "16 GB are needed; the limits of docker-compose.many.yml add up to 13 GB" in said
+
+
+UPGRADED = """#!/bin/sh
+case "$*" in
+    "compose version") ;;
+    "compose config --services") tr ' ' '\\n' <"$TEST_SERVICES" ;;
+    "compose up -d --no-deps "*) echo "${*##* }" >>"$TEST_UPGRADED" ;;
+    "compose ps -q "*) grep -c "^${*##* }\\$" "$TEST_UPGRADED" || true ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("file", ["docker-compose.yml", "docker-compose.many.yml"])
+def test_an_upgrade_replaces_the_stores_then_the_services_one_after_the_other(
+    machine: Machine, tmp_path: Path, file: str
+) -> None:
+    shutil.copy2(ROOT / "deploy/upgrade", machine.folder / "deploy")
+    programs = machine.folder / "bin"
+    (programs / "docker").write_text(UPGRADED)
+    (programs / "sleep").write_text("#!/bin/sh\n")
+    (programs / "sleep").chmod(0o755)
+    containers = yaml.safe_load((ROOT / file).read_text("utf-8"))["services"]
+    always = [name for name, one in containers.items() if "profiles" not in one]
+    names, upgraded = tmp_path / "names", tmp_path / "upgraded"
+    names.write_text(" ".join(always))
+    upgraded.touch()
+    environ = {"TEST_SERVICES": str(names), "TEST_UPGRADED": str(upgraded)}
+    done = subprocess.run(
+        [machine.folder / "deploy/upgrade"],
+        capture_output=True,
+        text=True,
+        env={**machine.environ, **environ},
+    )
+    assert done.returncode == 0, done.stderr
+    found = upgraded.read_text().split()
+    kinds = [re.sub(r"(-\d)+$", "", name) for name in found]
+    stores = ["redis", "zookeeper", "clickhouse", "kafka"]
+    order = [*stores, "ingest", "api", "aggregator", "backup", "proxy"]
+    assert kinds == sorted(kinds, key=order.index)
+    jobs = {"setup", "migrate", "log-create"}
+    assert sorted(found) == sorted(set(always) - jobs)

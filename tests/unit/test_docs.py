@@ -33,7 +33,8 @@ _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href|srcset)=\"([^\"]+)\"")
 _PATH = re.compile(
     r"(?:services|tests|deploy|docs|benchmarks|dashboards|requirements|\.ci)/[\w./*-]*"
-    r"|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|SECURITY\.md|Makefile|pyproject\.toml|docker-compose\.yml"
+    r"|README\.md|CONTRIBUTING\.md|CHANGELOG\.md|SECURITY\.md|Makefile|pyproject\.toml"
+    r"|docker-compose(?:\.many)?\.yml"
 )
 
 
@@ -174,7 +175,7 @@ def test_every_metric_named_is_in_the_catalogue(document: Path) -> None:
 
 def test_no_address_that_operators_are_shown_is_on_a_blocklist() -> None:
     """Documents, the examples of web servers, and what the code names."""
-    files = [*DOCUMENTS, *(ROOT / "deploy").rglob("*"), ROOT / "docker-compose.yml"]
+    files = [*DOCUMENTS, *(ROOT / "deploy").rglob("*"), *ROOT.glob("docker-compose*.yml")]
     files += [path for kind in ("py", "js") for path in (ROOT / "services").rglob(f"*.{kind}")]
     hosts = {
         name

@@ -14,7 +14,7 @@ from services.settings import NAMES, PREFIX, Settings, settings_of
 
 ROOT = Path(__file__).parents[2]
 NAME = re.compile(rf"\b{PREFIX}([A-Z][A-Z_]*[A-Z])\b")
-DEPLOYED = ("docker-compose.yml", "Dockerfile", "Makefile", "deploy")
+DEPLOYED = ("docker-compose.yml", "docker-compose.many.yml", "Dockerfile", "Makefile", "deploy")
 CODE = ("services", "benchmarks", "tests")
 # Of the tests, of the shell's completion, of ClickHouse; then names that tests mistype on purpose.
 NO_SETTINGS = {

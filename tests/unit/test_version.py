@@ -36,7 +36,8 @@ def test_the_newest_changes_are_those_of_the_version() -> None:
 
 
 def test_no_page_names_another_version() -> None:
-    pages = [ROOT / "README.md", ROOT / "docker-compose.yml", *(ROOT / "docs").glob("*.md")]
+    compose = ROOT.glob("docker-compose*.yml")
+    pages = [ROOT / "README.md", *compose, *(ROOT / "docs").glob("*.md")]
     named = {
         (page.name, number)
         for page in pages

@@ -2,9 +2,17 @@
 
 import typer
 
-from services.cli.terminal import clear_errors, say
+from services.cli.terminal import clear_errors, note, say
 
 app = typer.Typer()
+
+
+def _begin(migrations: int, servers: int) -> None:
+    if servers > 1:
+        note(
+            f"{migrations} migrations for {servers} servers; each statement waits for all of them,"
+            " so a new store takes half a minute, on slow disks some minutes"
+        )
 
 
 @app.command()
@@ -21,7 +29,7 @@ def migrate() -> None:
 
         store = open_store(settings.clickhouse_url.get_secret_value())
         try:
-            applied = await migrate(store)
+            applied = await migrate(store, begin=_begin)
             await fix_partitions(store, settings.partitions)
         finally:
             await store.close()

@@ -7,12 +7,9 @@ from services.cli.terminal import clear_errors, note, say
 app = typer.Typer()
 
 
-def _begin(migrations: int, servers: int) -> None:
+def _begin(name: str, servers: int) -> None:
     if servers > 1:
-        note(
-            f"{migrations} migrations for {servers} servers; each statement waits for all of them,"
-            " so a new store takes half a minute, on slow disks some minutes"
-        )
+        note(f"{name}: {servers} servers have to run it, and each statement waits for all of them")
 
 
 @app.command()

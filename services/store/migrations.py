@@ -58,11 +58,11 @@ async def migrate(
     store: Store,
     known: list[Migration] | None = None,
     *,
-    begin: Callable[[int, int], None] = lambda _migrations, _servers: None,
+    begin: Callable[[str, int], None] = lambda _name, _servers: None,
 ) -> list[str]:
     """Apply what the store lacks, in order, and return the names of what was applied.
 
-    begin  is told, where something is lacking, how many migrations and for how many servers
+    begin  is told which migration begins, and how many servers have to run it
 
     May run in several processes at once, and again after a crash in the middle: every statement
     makes only what is missing. Where nothing is missing, an account that may only read will do.
@@ -85,14 +85,13 @@ async def migrate(
     # Also where nothing is lacking: this knows whether there is a cluster of that name.
     servers = await store.servers()
     lacking = [migration for migration in known if migration.number not in recorded]
-    if lacking:
-        if recording:
-            await store.check_servers()
-        begin(len(lacking), len(servers))
+    if lacking and recording:
+        await store.check_servers()
     # A new store records them all at once: each record is a part on the disk.
     steps = [[migration] for migration in lacking] if recorded else [lacking]
     for step in steps:
         for migration in step:
+            begin(migration.name, len(servers))
             for statement in migration.statements:
                 for one in store.ddl(statement):
                     for owner in await store.owners(one):

@@ -40,7 +40,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 def counted(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Leave out `stale`: it says, too, whether it is known now who is online."""
+    """Leave out `stale`, which a busy machine says of any answer that comes late."""
     return {
         name: {key: value for key, value in of_site.items() if key != "stale"}
         for name, of_site in numbers.items()

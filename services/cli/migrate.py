@@ -2,9 +2,14 @@
 
 import typer
 
-from services.cli.terminal import clear_errors, say
+from services.cli.terminal import clear_errors, note, say
 
 app = typer.Typer()
+
+
+def _begin(name: str, servers: int) -> None:
+    if servers > 1:
+        note(f"{name}: {servers} servers have to run it, and each statement waits for all of them")
 
 
 @app.command()
@@ -21,7 +26,7 @@ def migrate() -> None:
 
         store = open_store(settings.clickhouse_url.get_secret_value())
         try:
-            applied = await migrate(store)
+            applied = await migrate(store, begin=_begin)
             await fix_partitions(store, settings.partitions)
         finally:
             await store.close()

@@ -7,7 +7,7 @@ from services.settings import StoreSettings
 from services.state.errors import StateError
 from services.state.sites import PublishedSites
 from services.state.state import State
-from services.store import drift, portable, server_info, sites
+from services.store import drift, portable, server_info, server_tables, sites
 from services.store.interface import Store, StoreError
 from services.store.migrations import migrations, partitions_of, schema_of
 from services.store.sharded import ShardedStore
@@ -37,10 +37,13 @@ async def examine(
             f"cannot be used: {error}",
             "start it, or set LUOT_CLICKHOUSE_URL; `luot migrate` makes the database",
         )
+        if isinstance(store, ShardedStore):
+            await findings.attempt("shards", lambda: _shards(findings, store), StoreError)
         return findings.checks
     findings.add(SERVER, True, version)
     for name, look in (
         ("shards", lambda: _shards(findings, store)),
+        ("tables", lambda: _tables(findings, store)),
         ("clock", lambda: _clock(findings, store, clock)),
         ("schema", lambda: _schema(findings, store)),
         ("partitions", lambda: _partitions(findings, store, settings.partitions)),
@@ -71,6 +74,23 @@ async def _shards(findings: Findings, store: Store) -> None:
         else f"{len(replicas)} servers have all that was written to their shards",
         "start them, or see what keeps them from their replicas (system.replication_queue):"
         f" {_some(gone)}",
+    )
+
+
+async def _tables(findings: Findings, store: Store) -> None:
+    """Say which servers of a cluster lack tables; a single server has no such check."""
+    if not isinstance(store, ShardedStore):
+        return
+    lacking = await server_tables.lacking(store)
+    lacks = [f"{server} lacks {', '.join(names)}" for server, names in lacking.items()]
+    findings.add(
+        "tables",
+        not lacking,
+        f"{len(lacking)} servers lack tables or columns that others have"
+        if lacking
+        else "all servers that answer have the same tables",
+        "make them there as SHOW CREATE TABLE has them on a replica of its shard, then restart the"
+        f" services: {_some(lacks)}",
     )
 
 

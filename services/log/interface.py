@@ -159,10 +159,10 @@ class LogPositions(ABC):
         """Set committed positions, backwards too; None is the very beginning. `hold` them first."""
 
     @abstractmethod
-    async def written(self, shards: int = 1) -> dict[int, int]:
+    async def written(self, shards: int | None = 1) -> dict[int, int]:
         """Return the newest position of each partition that was noted with `note_written`.
 
-        shards  of the store; see written_number.py
+        shards  of the store, see written_number.py; None for all of which something was noted
         """
 
     @abstractmethod
@@ -173,8 +173,8 @@ class LogPositions(ABC):
         """
 
     @abstractmethod
-    async def forget_written(self, shards: int = 1) -> None:
-        """Forget what was noted: the store was put back to an earlier state."""
+    async def forget_written(self, shards: int | None = 1) -> None:
+        """Forget what was noted: the store was put back to an earlier state; see `written`."""
 
     @abstractmethod
     def hold(self) -> AbstractAsyncContextManager[None]:

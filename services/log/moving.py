@@ -169,7 +169,7 @@ class _Mover:
     async def run(self) -> MoveReport:
         source, target = self._source, self._target
         committed = await source.positions.committed()
-        written = await source.positions.written()
+        written = await source.positions.written(None)
         ends = await source.reader.ends()
         await target.admin.clear(max(0, *committed.values(), *written.values(), *ends.values()))
         resumed: dict[int, int | None] = {}
@@ -187,7 +187,7 @@ class _Mover:
         if (identity := await source.identity()) is not None:
             await target.identify(identity)
         await target.positions.set_committed(resumed)
-        await target.positions.forget_written()
+        await target.positions.forget_written(None)
         await target.positions.note_written(written)
         return MoveReport(self._copied, waiting, producers)
 

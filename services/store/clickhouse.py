@@ -9,18 +9,19 @@ from typing import Any, TypeVar
 import msgspec
 from clickhouse_driver import Client, errors
 
-from services.store import layout
+from services.store import cluster_check, layout, session_settings
 from services.store.address import ANSWER_SECONDS, Address
 from services.store.faults import MISFIT, fault, misfit
 from services.store.interface import Ddl, Limits, Row, StoreError, StoreUnavailableError
-from services.store.threaded import MAX_ELEMENTS, MAX_QUERY_BYTES, StoreSession, ThreadedStore
+from services.store.parameters import bind
+from services.store.threaded import StoreSession, ThreadedStore
 
 T = TypeVar("T")
 
 THREADS = 4
 STREAM_ROWS = 50_000
-
-_ASYNC_INSERT_SINCE = (21, 11)
+CHECK_SECONDS = 10.0
+"""How long a server may say nothing before it counts as away, where all have to do something."""
 
 # Its warnings repeat, with a traceback, what our errors say.
 logging.getLogger("clickhouse_driver").setLevel(logging.ERROR)
@@ -96,8 +97,10 @@ class ClickHouseStore(ThreadedStore):
         return self._of_shards
 
     def _at(self, hosts: Sequence[layout.Host]) -> "ClickHouseStore":
-        address = msgspec.structs.replace(self.address, hosts=tuple(hosts))
-        return ClickHouseStore(address, settings=self._settings)
+        return ClickHouseStore(self._at_address(hosts), settings=self._settings)
+
+    def _at_address(self, hosts: Sequence[layout.Host]) -> Address:
+        return msgspec.structs.replace(self.address, hosts=tuple(hosts))
 
     def stored(self, table: str) -> str:
         """Return the name of a table where its rows are; see Store."""
@@ -125,6 +128,30 @@ class ClickHouseStore(ThreadedStore):
         for (partition,) in rows:
             await self.execute_ddl(f"ALTER TABLE {table} DROP PARTITION {partition}")
 
+    async def check_servers(self) -> None:
+        """Make sure that all servers of the cluster can make tables; see Store."""
+        if self._shards is not None:
+            await self._run(lambda _: self._check_servers())
+
+    def _check_servers(self) -> None:
+        # All servers have a database `system`, which every account may ask.
+        asking = ServerSession(self.address, database="system")
+        try:
+            rows = asking.execute(bind(layout.CLUSTER, {"cluster": self.address.cluster}))
+        finally:
+            asking.close()
+        found = layout.of_rows(rows, self, self.address.cluster)
+        cluster_check.refuse_unfit(self.address.cluster, found, self._ask)
+
+    def _ask(self, host: layout.Host, sql: str) -> list[Row]:
+        seconds = min(CHECK_SECONDS, self.address.answer_seconds)
+        address = msgspec.structs.replace(self._at_address([host]), answer_seconds=seconds)
+        session = ServerSession(address, database="system")
+        try:
+            return session.execute(sql)
+        finally:
+            session.close()
+
     async def prepare(self) -> None:
         """Create the database, where it is missing."""
         await self._run(lambda _: self._create_database())
@@ -136,6 +163,8 @@ class ClickHouseStore(ThreadedStore):
         try:
             probe.execute("SELECT 1")
         except UnknownDatabaseError:
+            if self.address.cluster:
+                self._check_servers()
             creator = ServerSession(self.address, database="default")
             try:
                 on = f" ON CLUSTER {self.address.cluster}" if self.address.cluster else ""
@@ -231,11 +260,9 @@ class ServerSession(StoreSession):
         try:
             if not client.connection.connected:
                 client.connection.connect()
-                client.settings = (
-                    _settings(client.connection.server_info)
-                    | (_ON_SHARDS if self._address.cluster else {})
-                    | dict(self._settings)
-                )
+                client.settings = session_settings.of(
+                    client.connection.server_info, on_shards=bool(self._address.cluster)
+                ) | dict(self._settings)
             if self.is_interrupted():
                 raise StoreUnavailableError("nobody waits for this statement")
             result = call(client)
@@ -300,32 +327,3 @@ def _disconnect(client: Client) -> None:
 
 def _text(error: Exception) -> str:
     return str(getattr(error, "message", None) or error) or type(error).__name__
-
-
-_ON_SHARDS: dict[str, int | str] = {
-    # The answer to an insert comes once the rows are on the shards.
-    "insert_distributed_sync": 1,
-    # All of a site is on one shard, so each shard answers for itself.
-    "distributed_product_mode": "local",
-    # What was written to a replica is read from it.
-    "load_balancing": "in_order",
-    # Rather from another one, where it has not had anything new for so many seconds.
-    "max_replica_delay_for_distributed_queries": 10,
-    # A partition that is dropped is gone on every replica.
-    "replication_alter_partitions_sync": 2,
-}
-
-
-def _settings(server: Any) -> dict[str, int | str]:
-    settings: dict[str, int | str] = {
-        "max_query_size": MAX_QUERY_BYTES,
-        "max_ast_elements": MAX_ELEMENTS,
-        "max_expanded_ast_elements": MAX_ELEMENTS,
-        # A replicated table would take the repetition of an insert for done, and never push it to
-        # the views that failed the first time. Our rows may be inserted twice.
-        "insert_deduplicate": 0,
-    }
-    # An old server warns of every setting that it does not know.
-    if (server.version_major, server.version_minor) >= _ASYNC_INSERT_SINCE:
-        return settings | {"async_insert": 0}
-    return settings | {"allow_experimental_low_cardinality_type": 1}

@@ -65,6 +65,9 @@ TRANSIENT = frozenset(
 )
 """Codes after which the same statement may work later."""
 
+_WAITED_FOR_SERVERS = "distributed_ddl_task_timeout"
+"""The setting that ends a statement for a whole cluster, not a limit of ours."""
+
 _SYNTAX = re.compile(r"^(?:Syntax error[^:]*|Max query size exceeded)(?:: failed at position \d+)?")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _SECRET_LENGTH = 6
@@ -86,6 +89,8 @@ def fault(code: int, message: str) -> StoreError:
     text = f"{text} (code {code})"
     if code in _SIGN_IN:
         text += "; LUOT_CLICKHOUSE_URL names user and password"
+    if _WAITED_FOR_SERVERS in text:
+        return StoreUnavailableError(f"{text}; start those that are away, and repeat it")
     if code in LIMITS:
         return LimitError(text)
     return StoreUnavailableError(text) if code in TRANSIENT else StoreError(text)

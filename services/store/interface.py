@@ -111,6 +111,12 @@ class Store(ABC):
     async def verify(self) -> None:  # noqa: B027  # one server has all that was written to it
         """Make sure that what will be read is all that was ever written. Raises StoreError."""
 
+    async def check_servers(self) -> None:  # noqa: B027  # one server says itself what it lacks
+        """Make sure that a statement of `ddl` reaches all servers, rather than wait for them.
+
+        Raises StoreUnavailableError, or StoreError where a server is not configured for it.
+        """
+
     async def fix_shards(self) -> None:  # noqa: B027  # one server has none
         """Make sure that the shards are those over which rows were spread. Raises StoreError."""
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 from clickhouse_cityhash.cityhash import CityHash64
 
-from services.store.interface import Store, StoreError
+from services.store.interface import Row, Store, StoreError
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ NAME = "shards"
 _FIRST_WINS = 1 << 62
 
 # Names and ports as the servers know each other.
-_CLUSTER = """
+CLUSTER = """
 SELECT shard_num, shard_weight, host_name, port
 FROM system.clusters
 WHERE cluster = %(cluster)s
@@ -67,7 +67,11 @@ class ShardLayout(msgspec.Struct, frozen=True):
 
 async def load(store: Store, cluster: str) -> ShardLayout:
     """Return the layout as a server knows it. Raises LayoutError where it knows none."""
-    rows = await store.execute(_CLUSTER, {"cluster": cluster})
+    return of_rows(await store.execute(CLUSTER, {"cluster": cluster}), store, cluster)
+
+
+def of_rows(rows: Sequence[Row], store: Store, cluster: str) -> ShardLayout:
+    """Return the layout of what CLUSTER asks. Raises LayoutError where it says nothing."""
     if not rows:
         raise LayoutError(
             f"{store!r} knows no cluster {cluster!r}; ?cluster= in LUOT_CLICKHOUSE_URL is the name"

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from importlib.resources import files
 
 import msgspec
@@ -53,8 +54,15 @@ def statements(script: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-async def migrate(store: Store, known: list[Migration] | None = None) -> list[str]:
+async def migrate(
+    store: Store,
+    known: list[Migration] | None = None,
+    *,
+    begin: Callable[[str, int], None] = lambda _name, _servers: None,
+) -> list[str]:
     """Apply what the store lacks, in order, and return the names of what was applied.
+
+    begin  is told which migration begins, and how many servers have to run it
 
     May run in several processes at once, and again after a crash in the middle: every statement
     makes only what is missing. Where nothing is missing, an account that may only read will do.
@@ -64,6 +72,7 @@ async def migrate(store: Store, known: list[Migration] | None = None) -> list[st
     await store.prepare()
     ((recording,),) = await store.execute("EXISTS TABLE migrations")
     if not recording:
+        await store.check_servers()
         await store.execute_ddl(_RECORDS)
     rows = await store.execute("SELECT number, any(name) FROM migrations GROUP BY number")
     recorded: dict[int, str] = dict(rows)
@@ -73,11 +82,16 @@ async def migrate(store: Store, known: list[Migration] | None = None) -> list[st
             f"the store has the schema of a newer Luot ({', '.join(newer)}); this one knows it up"
             f" to number {newest}: run the newer version, or restore a backup made before it"
         )
+    # Also where nothing is lacking: this knows whether there is a cluster of that name.
+    servers = await store.servers()
     lacking = [migration for migration in known if migration.number not in recorded]
+    if lacking and recording:
+        await store.check_servers()
     # A new store records them all at once: each record is a part on the disk.
     steps = [[migration] for migration in lacking] if recorded else [lacking]
     for step in steps:
         for migration in step:
+            begin(migration.name, len(servers))
             for statement in migration.statements:
                 for one in store.ddl(statement):
                     for owner in await store.owners(one):

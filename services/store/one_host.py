@@ -32,8 +32,10 @@ class OneHostStore(Store):
 
     is_one_server = False
 
-    def __init__(self, hosts: Sequence[Store], lag: Lag) -> None:
+    def __init__(self, hosts: Sequence[Store], lag: Lag, name: str = "") -> None:
+        """Prepare; `name` is what they are hosts of, for people."""
         self._hosts = hosts
+        self._name = name
         self._lag = lag
         self._current: Store | None = None
         self._doubted = False
@@ -71,7 +73,8 @@ class OneHostStore(Store):
 
     def limited(self, limits: Limits) -> "OneHostStore":
         """See Store."""
-        return OneHostStore([host.limited(limits) for host in self._hosts], self._lag)
+        hosts = [host.limited(limits) for host in self._hosts]
+        return OneHostStore(hosts, self._lag, self._name)
 
     async def close(self) -> None:
         """See Store."""
@@ -102,7 +105,8 @@ class OneHostStore(Store):
 
     async def states(self) -> list[tuple[Store, str | None]]:
         """Return why each host cannot be used; None of one that can."""
-        return [(host, await self._problem(host)) for host in self._hosts]
+        problems = await asyncio.gather(*map(self._problem, self._hosts))
+        return list(zip(self._hosts, problems, strict=True))
 
     async def _problem(self, host: Store) -> str | None:
         return await _silence(host) or await self._lag(host, host is self._hosts[0])
@@ -115,6 +119,10 @@ class OneHostStore(Store):
                 log.warning("the store is read and written at %r", host)
                 return host
             problems.append(f"{host!r}: {problem}")
+        if self._name:
+            raise StoreUnavailableError(
+                f"no server of {self._name} can be used: {'; '.join(problems)}"
+            )
         raise StoreUnavailableError(f"no host can be used: {'; '.join(problems)}")
 
 

@@ -82,7 +82,11 @@ class ShardedStore(Store):
             if self._opened is None:
                 found = await layout.load(self._entry, self._names.cluster)
                 shards = tuple(
-                    OneHostStore(list(map(self._replica, servers)), self._lag(found, shard))
+                    OneHostStore(
+                        list(map(self._replica, servers)),
+                        self._lag(found, shard),
+                        f"shard {shard + 1}",
+                    )
                     for shard, servers in enumerate(found.servers)
                 )
                 self._opened = _Opened(found, shards)
@@ -133,11 +137,12 @@ class ShardedStore(Store):
 
     async def replicas(self) -> list[ReplicaState]:
         """Return the state of every server. Raises StoreError where none tells of the cluster."""
-        opened = await self._open()
+        shards = await self.shards()
+        states = await _together([shard.states() for shard in shards])
         return [
             ReplicaState(number, str(cast("ShardReplica", host).whole.address), problem)
-            for number, shard in enumerate(opened.shards)
-            for host, problem in await shard.states()
+            for number, of_shard in enumerate(states)
+            for host, problem in of_shard
         ]
 
     async def verify(self) -> None:
@@ -157,6 +162,10 @@ class ShardedStore(Store):
     async def prepare(self) -> None:
         """See Store."""
         await self._entry.prepare()
+
+    async def check_servers(self) -> None:
+        """See Store."""
+        await self._entry.check_servers()
 
     async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """See Store."""

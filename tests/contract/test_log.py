@@ -208,9 +208,17 @@ async def test_what_was_written_to_shards_is_known_of_each(log: Log) -> None:
     first, second = written_number(1, 0), written_number(1, 1)
     await positions.note_written({first: 7, second: 5})
     await positions.note_written({first: 6, second: 9, written_number(0, 1): 3})
-    assert await positions.written(2) == {first: 7, second: 9, written_number(0, 1): 3}
+    known = {first: 7, second: 9, written_number(0, 1): 3}
+    assert await positions.written(2) == known
+    assert await positions.written(None) == known
     await positions.forget_written(2)
     assert await positions.written(2) == {}
+    # Shards of which nothing is noted, as of no sites, hide none that follow.
+    eleventh = written_number(0, 10)
+    await positions.note_written({eleventh: 3})
+    assert await positions.written(None) == {eleventh: 3}
+    await positions.forget_written(None)
+    assert await positions.written(None) == {}
 
 
 # Producer

@@ -16,6 +16,7 @@ from services.log.interface import ImportOutcome, Log, LogProducer, Record
 from services.log.kafka.address import KafkaAddress
 from services.log.moving import MoveReport, move
 from services.log.open import open_log
+from services.log.written_number import written_number
 from services.model.partition import partition_of
 from tests.patience import PATIENCE_SECONDS, rounds
 from tests.servers.kafka import KafkaServer
@@ -119,6 +120,9 @@ async def test_a_log_goes_from_redis_to_another_one_and_back(logs: tuple[Log, Lo
     first = await read(redis, PARTITION)
     # Three are counted, two and the import are not.
     await redis.positions.set_committed({PARTITION: first[3].position})
+    # What each shard of the store must hold.
+    noted = {written_number(PARTITION, shard): first[2].position + shard for shard in (0, 2)}
+    await redis.positions.note_written(noted)
     times = {record.value: record.time_ms for record in first}
 
     for source, target, producer in ((redis, other, "second"), (other, redis, "third")):
@@ -142,6 +146,7 @@ async def test_a_log_goes_from_redis_to_another_one_and_back(logs: tuple[Log, Lo
         at = (await target.positions.committed())[PARTITION]
         assert [r.value for r in after if r.position >= at] == waiting
         assert await target.identity() == "the-log"
+        assert await target.positions.written(None) == noted
 
         # What was appended is not appended again; what was not is.
         await append(target, doubtful, 1, 2)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from services.store.interface import StoreUnavailableError
 from services.store.migrations import migrate
 from services.store.open import open_store
 from tests.patience import rounds
+from tests.servers.accounts import Accounts
 from tests.servers.clickhouse import DATABASE, DEPLOY, ClickHouseServer
 from tests.servers.zookeeper import ZooKeeperServer
 
@@ -31,15 +33,23 @@ _CONFIG = """<yandex>
 _SHIPPED_USERS = DEPLOY / "cluster" / "users.d"
 # Those are for newer servers.
 _RIGHTS = shutil.ignore_patterns("luot-rights.xml")
+_ACCOUNTS = DEPLOY / "cluster" / "servers.xml"
+_INTERNAL = "tests-from-server-to-server"
+"""Password of the account by which servers ask each other."""
 _SHARD = "<shard><internal_replication>true</internal_replication>{replicas}</shard>"
-_REPLICA = "<replica><host>127.0.0.1</host><port>{port}</port></replica>"
+_REPLICA = "<replica><host>127.0.0.1</host><port>{port}</port>{account}</replica>"
+_ACCOUNT = f"<user>luot_servers</user><password>{_INTERNAL}</password>"
 
 
 class ClusterMember(ClickHouseServer):
     """One replica of one shard."""
 
-    def __init__(self, directory: Path, shard: int, replica: int) -> None:
-        super().__init__(directory)
+    def __init__(
+        self, directory: Path, shard: int, replica: int, accounts: Accounts | None
+    ) -> None:
+        # With accounts, nobody else asks another server: that of the tests has a password there.
+        password, folder = ("tests", accounts.clickhouse) if accounts else ("", None)
+        super().__init__(directory, password, folder)
         self.shard = shard
         self.replica = replica
         self.settings = ""
@@ -55,22 +65,40 @@ class ClusterMember(ClickHouseServer):
         shutil.copytree(
             _SHIPPED_USERS, self.directory / "users.d", dirs_exist_ok=True, ignore=_RIGHTS
         )
+        digest = hashlib.sha256(_INTERNAL.encode()).hexdigest()
+        users = _ACCOUNTS.read_text("utf-8").replace("@servers@", digest)
+        (self.directory / "users.d" / _ACCOUNTS.name).write_text(users)
 
 
 class ClickHouseCluster:
     """Shards of replicas with one ZooKeeper; `shards[1][0]` is the first replica of the second."""
 
-    def __init__(self, directory: Path, shards: int = 2, replicas: int = 2) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        shards: int = 2,
+        replicas: int = 2,
+        accounts: Accounts | None = None,
+    ) -> None:
+        """Prepare; with `accounts`, services have those that are shipped, and so have servers."""
+        self._accounts = accounts
         self.zookeeper = ZooKeeperServer(directory / "zookeeper")
         self.shards = [
             [
-                ClusterMember(directory / f"shard-{shard}-replica-{replica}", shard, replica)
+                ClusterMember(
+                    directory / f"shard-{shard}-replica-{replica}", shard, replica, accounts
+                )
                 for replica in range(replicas)
             ]
             for shard in range(shards)
         ]
         known = "".join(
-            _SHARD.format(replicas="".join(_REPLICA.format(port=one.port) for one in members))
+            _SHARD.format(
+                replicas="".join(
+                    _REPLICA.format(port=one.port, account=_ACCOUNT if accounts else "")
+                    for one in members
+                )
+            )
             for members in self.shards
         )
         for member in self.members:
@@ -97,6 +125,14 @@ class ClickHouseCluster:
         """The same as the URL that an operator writes."""
         hosts = ",".join(f"{name}:{port}" for name, port in self.address.hosts)
         return f"clickhouse://{hosts}/{DATABASE}?cluster={NAME}"
+
+    def url_of(self, role: str) -> str:
+        """Return the URL for one of the accounts: luot, aggregator or api."""
+        assert self._accounts is not None
+        shipped = self._accounts.clickhouse_url(role, self.members[0].port)
+        (name, port), *others = self.address.hosts
+        hosts = ",".join([f"{name}:{port}", *(f"{name}:{port}" for name, port in others)])
+        return f"{shipped.replace(f'{name}:{port}', hosts)}?cluster={NAME}"
 
     def start(self) -> Self:
         """Start all that do not run."""

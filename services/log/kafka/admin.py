@@ -138,15 +138,10 @@ class KafkaAdmin(LogAdmin):
     async def producers(self) -> set[str]:
         """See LogAdmin. Kafka lists them for all logs in it."""
         prefix = producer_group("")
-        with translated():
-            async with self._cluster.in_time():
-                admin = await self._cluster.admin()
-                groups = await self._cluster.of_groups(admin.list_consumer_groups)
-        names = [name for name, *_ in groups if name.startswith(prefix)]
         return {
             name.removeprefix(prefix)
-            for name in names
-            if await self._cluster.committed(name, self._topic.name)
+            for name in await self._cluster.groups()
+            if name.startswith(prefix) and await self._cluster.committed(name, self._topic.name)
         }
 
     async def remember(self, producer_id: str, sequences: Mapping[int, int]) -> None:

@@ -137,6 +137,13 @@ class KafkaCluster:
         admin = await self.admin()
         return dict(await self.of_groups(lambda: admin.list_consumer_group_offsets(group)))
 
+    async def groups(self) -> list[str]:
+        """Return the names of all groups, of every log in these brokers."""
+        with translated():
+            async with self.in_time():
+                admin = await self.admin()
+                return [name for name, *_ in await self.of_groups(admin.list_consumer_groups)]
+
     async def of_groups(self, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
         """Return what is said of groups, as soon as brokers know; the caller limits the time."""
         while True:

@@ -1,7 +1,7 @@
 """How far the topic of hits reaches, and how far it was read."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 from aiokafka.admin import RecordsToDelete
@@ -31,6 +31,7 @@ class KafkaPositions(LogPositions):
         self._reader = reader
         self._group = group_of(topic, group)
         self._written = f"luot-{topic.name}-written-{group}"
+        self._of_shard = f"{self._written}-shard-"
         self._partitions = partitions
         self._holding = Holding(cluster, topic, self._group)
 
@@ -44,10 +45,10 @@ class KafkaPositions(LogPositions):
         offsets = {number: at or 0 for number, at in positions.items()}
         await self._holding.commit(offsets)
 
-    async def written(self, shards: int = 1) -> dict[int, int]:
+    async def written(self, shards: int | None = 1) -> dict[int, int]:
         """See LogPositions."""
         found: dict[int, int] = {}
-        for shard in range(shards):
+        for shard in await self._shards(shards):
             noted = await self._cluster.committed(self._written_of(shard), self._topic.name)
             found |= {
                 written_number(partition, shard): at for partition, at in _some(noted, None).items()
@@ -70,16 +71,27 @@ class KafkaPositions(LogPositions):
                 {number: at for number, at in of_shard.items() if at > before.get(number, 0)},
             )
 
-    async def forget_written(self, shards: int = 1) -> None:
+    async def forget_written(self, shards: int | None = 1) -> None:
         """See LogPositions."""
-        for shard in range(shards):
+        for shard in await self._shards(shards):
             group = self._written_of(shard)
             before = _some(await self._cluster.committed(group, self._topic.name), None)
             await self._cluster.commit(group, self._topic.name, dict.fromkeys(before, 0))
 
     def _written_of(self, shard: int) -> str:
         # Kafka commits offsets of partitions that the topic has, and of no other numbers.
-        return f"{self._written}-shard-{shard}" if shard else self._written
+        return f"{self._of_shard}{shard}" if shard else self._written
+
+    async def _shards(self, shards: int | None) -> Iterable[int]:
+        """Return the numbers of so many shards, or of those of which a group was ever made."""
+        if shards is not None:
+            return range(shards)
+        numbers = (
+            name.removeprefix(self._of_shard)
+            for name in await self._cluster.groups()
+            if name.startswith(self._of_shard)
+        )
+        return [0, *sorted(int(number) for number in numbers if number.isdecimal())]
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[None]:

@@ -145,7 +145,7 @@ class MemoryPositions(LogPositions):
             else:
                 commits[partition] = at
 
-    async def written(self, shards: int = 1) -> dict[int, int]:
+    async def written(self, shards: int | None = 1) -> dict[int, int]:
         """See LogPositions."""
         self._server.check()
         return dict(self._server.written.get(self._group, {}))
@@ -157,7 +157,7 @@ class MemoryPositions(LogPositions):
         for partition, at in positions.items():
             written[partition] = max(at, written.get(partition, -1))
 
-    async def forget_written(self, shards: int = 1) -> None:
+    async def forget_written(self, shards: int | None = 1) -> None:
         """See LogPositions."""
         self._server.check()
         self._server.written.pop(self._group, None)

@@ -86,7 +86,7 @@ class RedisPositions(LogPositions):
         with translated():
             await self._run(_SET_COMMITTED, keys.commits(self._group, self._topic), *arguments)
 
-    async def written(self, shards: int = 1) -> dict[int, int]:
+    async def written(self, shards: int | None = 1) -> dict[int, int]:
         """See LogPositions."""
         with translated():
             positions = await cast(
@@ -103,7 +103,7 @@ class RedisPositions(LogPositions):
             note: raw_pipeline.Command = ("EVAL", _NOTE_WRITTEN, 1, key, *arguments)
             await self._replicas.send(self._redis, [note], writing=True)
 
-    async def forget_written(self, shards: int = 1) -> None:
+    async def forget_written(self, shards: int | None = 1) -> None:
         """See LogPositions."""
         with translated():
             await self._redis.delete(keys.written(self._group, self._topic))

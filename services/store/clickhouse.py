@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from clickhouse_driver import Client, errors
 
-from services.store import cluster_check, layout, session_settings
+from services.store import cluster_check, layout, replication, session_settings
 from services.store.address import ANSWER_SECONDS, Address
 from services.store.faults import MISFIT, fault, misfit
 from services.store.interface import Ddl, Limits, Row, StoreError, StoreUnavailableError
@@ -45,8 +45,7 @@ class ClickHouseStore(ThreadedStore):
         self.address = url
         self._shards = url.shards
         self._settings = settings or {}
-        self._servers: list[ClickHouseStore] = []
-        self._of_shards: list[ClickHouseStore] = []
+        self._of_shards: list[list[ClickHouseStore]] = []
         super().__init__(threads, gives_up=gives_up)
 
     def __repr__(self) -> str:
@@ -65,17 +64,14 @@ class ClickHouseStore(ThreadedStore):
         """Return a store for each server of the cluster; see Store."""
         if self._shards is None:
             return (self,)
-        if not self._servers:
-            known = await layout.load(self, self.address.cluster)
-            self._servers = [self._at([host]) for of_shard in known.servers for host in of_shard]
-        return self._servers
+        return [host for of_shard in await self._by_shard() for host in of_shard]
 
     async def close(self) -> None:
         """Close every connection; see Store."""
         await super().close()
-        for opened in (self._servers, self._of_shards):
-            while opened:
-                await opened.pop().close()
+        while self._of_shards:
+            for host in self._of_shards.pop():
+                await host.close()
 
     def limited(self, limits: Limits) -> "ClickHouseStore":
         """Return the same server with limits; see Store."""
@@ -88,12 +84,18 @@ class ClickHouseStore(ThreadedStore):
         return super().ddl(statement) if self._shards is None else self._shards.ddl(statement)
 
     async def owners(self, statement: Ddl) -> "Sequence[ClickHouseStore]":
-        """Return a store for each shard, of whose replicas one answers; see Store."""
-        if self._shards is None or not statement.by_shard:
+        """Return the servers that lead the table that is changed, one of each shard; see Store."""
+        if self._shards is None or not statement.changes:
             return (self,)
+        of_shards = await self._by_shard()
+        if not statement.by_shard:
+            of_shards = [[host for of_shard in of_shards for host in of_shard]]
+        return [await replication.leader(hosts, statement.changes) for hosts in of_shards]
+
+    async def _by_shard(self) -> "Sequence[Sequence[ClickHouseStore]]":
         if not self._of_shards:
             known = await layout.load(self, self.address.cluster)
-            self._of_shards = [self._at(of_shard) for of_shard in known.servers]
+            self._of_shards = [[self._at([host]) for host in hosts] for hosts in known.servers]
         return self._of_shards
 
     def _at(self, hosts: Sequence[layout.Host]) -> "ClickHouseStore":

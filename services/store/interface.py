@@ -55,9 +55,14 @@ class Limits(NamedTuple):
 
 
 class Ddl(NamedTuple):
-    """A statement that makes, changes or empties a table, for a server or for one of each shard."""
+    """A statement that makes, changes or empties a table.
+
+    changes   the stored table that it changes or empties, if it makes or drops none
+    by_shard  whether it is for a server of each shard, and not for one alone
+    """
 
     sql: str
+    changes: str = ""
     by_shard: bool = False
 
 

@@ -6,9 +6,12 @@ Replicas fetch parts side by side, so a host can have the newest rows and lack s
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import TypeVar
 
-from services.store.interface import Store
+from services.store.interface import Store, StoreUnavailableError
+
+StoreT = TypeVar("StoreT", bound=Store)
 
 WAIT_SECONDS = 10.0
 """How long a host may take to get what others have; usually that is a moment."""
@@ -33,6 +36,35 @@ SELECT table, node_name
 FROM system.replication_queue
 WHERE database = currentDatabase() AND type != 'MERGE_PARTS'
 """
+
+
+_LEADS = """
+SELECT is_leader
+FROM system.replicas
+WHERE database = currentDatabase() AND table = %(table)s
+"""
+
+
+async def leader(replicas: Sequence[StoreT], table: str) -> StoreT:
+    """Return the replica that leads a table; the first that answers where none says so.
+
+    Of version 18.16, another one passes on what drops rows to it, as `default` and without a
+    password. Newer ones all lead. Raises StoreError, and StoreUnavailableError where none answers.
+    """
+    answering: StoreT | None = None
+    silent: StoreUnavailableError | None = None
+    for replica in replicas:
+        try:
+            rows = await replica.execute(_LEADS, {"table": table})
+        except StoreUnavailableError as error:
+            silent = error
+            continue
+        if rows and rows[0][0]:
+            return replica
+        answering = answering or replica
+    if answering is None:
+        raise silent or StoreUnavailableError(f"no replica of {table} is known")
+    return answering
 
 
 async def lacking(host: Store, wait_seconds: float = WAIT_SECONDS) -> str | None:

@@ -225,7 +225,7 @@ class ShardedStore(Store):
 
     async def owners(self, statement: Ddl) -> Sequence[Store]:
         """See Store."""
-        return await self._entry.owners(statement) if statement.by_shard else (self,)
+        return await self._entry.owners(statement) if statement.changes else (self,)
 
     def stored(self, table: str) -> str:
         """See Store."""

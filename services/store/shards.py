@@ -123,7 +123,7 @@ class Shards(msgspec.Struct, frozen=True):
             return (of_rows,) if stored == name else (of_rows, drop)
         # Not ON CLUSTER: in version 18.16 two replicas of a shard may both run it, and the second
         # one then runs no statement for the whole cluster any more, until it is started again.
-        change = Ddl(f"{head} {stored}{rest}", by_shard=stored != name)
+        change = Ddl(f"{head} {stored}{rest}", stored, stored != name)
         if change.by_shard and rest.lstrip().startswith("ADD COLUMN"):
             # Version 18.16 changes no `Distributed` table on a cluster. It holds nothing, so it is
             # made anew, with the columns that the other has.

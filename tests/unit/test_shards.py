@@ -69,14 +69,18 @@ def test_a_table_of_all_sites_is_on_every_server() -> None:
         "ALTER TABLE meta ADD COLUMN IF NOT EXISTS why String",
         "TRUNCATE TABLE IF EXISTS meta",
     ):
-        assert SHARDS.ddl(change) == (Ddl(change),)
+        assert SHARDS.ddl(change) == (Ddl(change, changes="meta"),)
     drop = "DROP TABLE IF EXISTS meta"
     assert SHARDS.ddl(drop) == (Ddl(f"{drop} ON CLUSTER luot"),)
 
 
 def test_a_column_is_added_where_the_rows_are_and_the_table_over_them_is_made_anew() -> None:
     assert SHARDS.ddl("ALTER TABLE hits ADD COLUMN IF NOT EXISTS region String") == (
-        Ddl("ALTER TABLE hits_local ADD COLUMN IF NOT EXISTS region String", by_shard=True),
+        Ddl(
+            "ALTER TABLE hits_local ADD COLUMN IF NOT EXISTS region String",
+            changes="hits_local",
+            by_shard=True,
+        ),
         Ddl("DROP TABLE IF EXISTS hits ON CLUSTER luot"),
         Ddl(
             "CREATE TABLE IF NOT EXISTS hits ON CLUSTER luot AS stats.hits_local"
@@ -87,10 +91,10 @@ def test_a_column_is_added_where_the_rows_are_and_the_table_over_them_is_made_an
 
 def test_rows_are_removed_where_they_are() -> None:
     assert SHARDS.ddl("ALTER TABLE hits DELETE WHERE site IN %(sites)s") == (
-        Ddl("ALTER TABLE hits_local DELETE WHERE site IN %(sites)s", by_shard=True),
+        Ddl("ALTER TABLE hits_local DELETE WHERE site IN %(sites)s", "hits_local", by_shard=True),
     )
     assert SHARDS.ddl("TRUNCATE TABLE IF EXISTS ended_days") == (
-        Ddl("TRUNCATE TABLE IF EXISTS ended_days_local", by_shard=True),
+        Ddl("TRUNCATE TABLE IF EXISTS ended_days_local", "ended_days_local", by_shard=True),
     )
 
 

@@ -37,6 +37,7 @@ from benchmarks import (
     takeover,
     upgrade,
     visitors,
+    year,
 )
 from benchmarks.measure import Result
 from benchmarks.results import Report
@@ -72,6 +73,7 @@ SUBJECTS: dict[str, Measure] = {
     "takeover": takeover.measure,
     "upgrade": upgrade.measure,
     "visitors": visitors.measure,
+    "year": year.measure,
 }
 DEFAULT_FOLDER = Path("benchmarks/results")
 WIDTH = 110

@@ -7,10 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
+import msgspec
 from redis import Redis
 
 from benchmarks.processes import cpu_seconds
-from benchmarks.province import EARLIER_DAYS, SITES, Province
+from benchmarks.province import EARLIER_DAYS, Province
 from benchmarks.simulation import Clock, Simulation, Used
 from benchmarks.stack import TOKEN, Stack
 from benchmarks.stats import FILTER, asked
@@ -25,7 +26,7 @@ from services.model.partition import DEFAULT_PARTITIONS
 from services.model.site import Metric
 from services.state import keys
 from services.state.state import State
-from services.store import drift, sites
+from services.store import drift
 from services.store.interface import Store
 from services.store.migrations import fix_partitions, migrate
 from services.store.open import open_store
@@ -33,6 +34,7 @@ from services.store.portable import COUNTERS, Piece, dump
 from tests.servers.redis import RedisServer
 
 PAGES_A_READ = 10
+SITES_READ = 5
 ANSWER_SECONDS = 600.0
 _START_SECONDS = 120.0
 
@@ -71,8 +73,11 @@ class AgedStore:
         await self.store.prepare()
         await migrate(self.store)
         await fix_partitions(self.store, DEFAULT_PARTITIONS)
-        for number, site in enumerate(self.province.sites):
-            await sites.save(self.store, site, number + 1)
+        known = self.province.sites
+        bodies = [msgspec.json.encode(site).decode() for site in known]
+        none = [0] * len(known)
+        columns = {"slug": [site.slug for site in known], "version": none, "deleted": none}
+        await self.store.insert("sites", {**columns, "body": bodies})
 
     async def sizes(self) -> dict[str, tuple[int, int, int]]:
         """Return rows, bytes on the disk and active parts of each table that has any."""
@@ -89,7 +94,7 @@ class AgedStore:
         pause = HISTORY_SECONDS + 1 if metric is Metric.VISITORS else FRESH_SECONDS + 1
         state = State.open(self._redis)
         reader = CounterReader(self.store, state, lambda: self.simulation.now, clock)
-        by_name = {site.kept_as: site for site in self.province.sites}
+        by_name = {site.kept_as: site for site in self.province.sites[:SITES_READ]}
         try:
             await reader.read(by_name, [(name, metric) for name in by_name])
             measured = Clock(self._server)
@@ -107,14 +112,15 @@ class AgedStore:
         reader = PageReader(self.store, state, lambda: self.simulation.now)
         try:
             measured = Clock(self._server)
-            for site, share in zip(self.province.sites, self.province.shares(), strict=True):
+            shares = self.province.shares()
+            for site, share in zip(self.province.sites[:SITES_READ], shares, strict=False):
                 last = self.province.pages_of(share, self.simulation.day - self._before)
                 paths = [
                     f"/tin-tuc/{site.slug}-bai-viet-so-{max(0, last - number)}.html"
                     for number in range(1, PAGES_A_READ + 1)
                 ]
                 await reader.read({site.kept_as: site}, [(site.kept_as, path) for path in paths])
-            return _each(measured.used(), SITES)
+            return _each(measured.used(), SITES_READ)
         finally:
             await state.redis.aclose()
 

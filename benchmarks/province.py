@@ -22,6 +22,7 @@ PAGES = 1_500_000
 """Of all sites at the end of it."""
 EARLIER_DAYS = 2 * DAYS
 FLUSHES_A_DAY = 12
+"""A quiet aggregator flushes with every hit or two; so many would take the year that they say."""
 NEWS = 500
 """So many newest pages of a site share half of its views, one the more the newer it is."""
 
@@ -32,7 +33,7 @@ _PAUSE_MS = 40_000
 _SOURCES = ("", "", "", "google.com", "facebook.com", "zalo.me")
 _COUNTRIES = ("VN", "VN", "VN", "VN", "VN", "VN", "VN", "US", "JP", "FR")
 _SEED = 2026
-_DAYS_AT_ONCE = 30
+_DRAWN_AT_ONCE = 1_000_000
 
 # Half of the views are of the newest pages, half of any page, as those are that a search finds.
 _EARLIER = f"""
@@ -59,14 +60,14 @@ _WHOLE_SITE = """
 INSERT INTO counters (site, grain, start, path, views, visits, position)
 SELECT site, 'day' AS grain, start, '' AS path, sum(views), sum(visits), max(position)
 FROM counters FINAL
-WHERE site = %(site)s AND grain = 'day' AND path != '' AND start < %(end)s
+WHERE site IN %(sites)s AND grain = 'day' AND path != '' AND start < %(end)s
 GROUP BY site, start
 """
 _LONGER = """
 INSERT INTO counters (site, grain, start, path, views, visits, position)
 SELECT site, '{grain}' AS grain, {begin} AS period, path, sum(views), sum(visits), max(position)
 FROM counters FINAL
-WHERE site = %(site)s AND grain = 'day' AND start < %(end)s
+WHERE site IN %(sites)s AND grain = 'day' AND start < %(end)s
 GROUP BY site, period, path
 """
 _BEGINS = {
@@ -81,10 +82,15 @@ class Province(msgspec.Struct, frozen=True, kw_only=True):
 
     hits: int = HITS
     pages: int = PAGES
+    flushes_a_day: int = FLUSHES_A_DAY
 
     def times(self, share: float) -> "Province":
-        """Return one of so many times the hits and pages; sites and days stay."""
-        return Province(hits=int(self.hits * share), pages=int(self.pages * share))
+        """Return one of so many times the hits, pages and flushes; sites and days stay."""
+        return Province(
+            hits=int(self.hits * share),
+            pages=int(self.pages * share),
+            flushes_a_day=max(1, int(self.flushes_a_day * share)),
+        )
 
     @property
     def sites(self) -> list[Site]:
@@ -94,7 +100,7 @@ class Province(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def hits_a_flush(self) -> int:
         """Hits that the aggregator has folded when it writes them."""
-        return self.hits // DAYS // FLUSHES_A_DAY
+        return self.hits // DAYS // self.flushes_a_day
 
     def shares(self) -> list[float]:
         """Return which part of the hits, and of the pages, each site has."""
@@ -170,25 +176,30 @@ async def write_earlier_years(
 
     No raw hits: those of so long ago are dropped by then.
     """
-    end = to_date(first_day)
-    before = first_day - EARLIER_DAYS
+    before, end = first_day - EARLIER_DAYS, to_date(first_day)
+    names: list[str] = []
+    drawn = 0
     for number, (site, share) in enumerate(zip(province.sites, province.shares(), strict=True)):
         a_day = max(1, int(province.hits * share / DAYS))
-        for passed in range(0, EARLIER_DAYS, _DAYS_AT_ONCE):
-            days = min(_DAYS_AT_ONCE, EARLIER_DAYS - passed)
+        at_once = max(1, min(EARLIER_DAYS, _DRAWN_AT_ONCE // a_day))
+        for passed in range(0, EARLIER_DAYS, at_once):
             parameters = {
                 "site": site.slug,
                 "first": before + passed,
                 "a_day": a_day,
-                "count": days * a_day,
+                "count": min(at_once, EARLIER_DAYS - passed) * a_day,
                 "seed": passed * a_day + number * 100_000_000,
                 "pages": province.pages * share,
                 "growth": _GROWTH,
                 "passed": passed,
             }
             await store.execute(_EARLIER, parameters)
-        of_site = {"site": site.slug, "end": end}
-        await store.execute(_WHOLE_SITE, of_site)
-        for grain, begin in _BEGINS.items():
-            await store.execute(_LONGER.format(grain=grain.value, begin=begin), of_site)
+        names.append(site.slug)
+        drawn += a_day * EARLIER_DAYS
+        if drawn >= _DRAWN_AT_ONCE or number + 1 == SITES:
+            of_sites = {"sites": names, "end": end}
+            await store.execute(_WHOLE_SITE, of_sites)
+            for grain, begin in _BEGINS.items():
+                await store.execute(_LONGER.format(grain=grain.value, begin=begin), of_sites)
+            names, drawn = [], 0
         yield (number + 1) / SITES

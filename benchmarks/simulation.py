@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from benchmarks.processes import cpu_seconds
-from benchmarks.province import FLUSHES_A_DAY, Province, Traffic
+from benchmarks.province import Province, Traffic
 from services.aggregator import retention
 from services.aggregator.flush import Flusher
 from services.aggregator.folding import AnyFolded, choose
@@ -19,7 +19,7 @@ from services.model.site import DEFAULT_TIMEZONE
 from services.store.interface import Store
 
 HITS_AN_ENTRY = 50
-_SPAN_MS = 86_400_000 // FLUSHES_A_DAY
+_DAY_MS = 86_400_000
 
 
 class Used(NamedTuple):
@@ -66,6 +66,8 @@ class Simulation:
         self._server = server
         self._traffic = Traffic(province, year)
         self._hits_a_flush = province.hits_a_flush
+        self._a_day = province.flushes_a_day
+        self._span_ms = _DAY_MS // self._a_day
         self._settings = AggregatorSettings()
         self._folding = choose("auto")
         self._flushes = 0
@@ -82,7 +84,7 @@ class Simulation:
     @property
     def day(self) -> int:
         """The day of the next flush."""
-        return self._first_day + self._flushes // FLUSHES_A_DAY
+        return self._first_day + self._flushes // self._a_day
 
     @property
     def now(self) -> float:
@@ -93,16 +95,14 @@ class Simulation:
         """Go on until a day begins; return what the flushes used, merges meanwhile included."""
         used = Used()
         while self.day < day:
-            before = self.day
             used = used.plus(await self.flush())
-            if self.day > before:
-                await retention.enforce(self._store, self._settings.hits_days, self.now)
+        await retention.enforce(self._store, self._settings.hits_days, self.now)
         return used
 
     async def flush(self) -> Used:
         """Fold and write the hits of the next hours; return what writing them used."""
         first_ms = self._first_ms(self._flushes)
-        end_ms = first_ms + _SPAN_MS
+        end_ms = first_ms + self._span_ms
         hits = self._traffic.hits(self.day, first_ms, end_ms, self._hits_a_flush)
         runs = [self._fold(number, of_one) for number, of_one in sorted(hits.items())]
         peaks = self._folds.take_peaks()
@@ -124,5 +124,5 @@ class Simulation:
         return folded
 
     def _first_ms(self, flushes: int) -> int:
-        day, number = divmod(flushes, FLUSHES_A_DAY)
-        return day_start_ms(self._first_day + day, DEFAULT_TIMEZONE) + number * _SPAN_MS
+        day, number = divmod(flushes, self._a_day)
+        return day_start_ms(self._first_day + day, DEFAULT_TIMEZONE) + number * self._span_ms

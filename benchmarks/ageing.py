@@ -10,7 +10,7 @@ import httpx
 import msgspec
 from redis import Redis
 
-from benchmarks.processes import cpu_seconds
+from benchmarks.processes import cpu_clock
 from benchmarks.province import EARLIER_DAYS, Province
 from benchmarks.simulation import Clock, Simulation, Used
 from benchmarks.stack import TOKEN, Stack
@@ -202,7 +202,7 @@ def restart(
     """Start an aggregator, until it is ready and has published the paths of these sites."""
     with redis.client() as client:
         client.flushall()
-        before = cpu_seconds(server)
+        before = cpu_clock(server)
         service = running.service(
             "aggregator", LUOT_REDIS_URL=redis.url, LUOT_CLICKHOUSE_URL=url, LUOT_HITS_DAYS="3650"
         )
@@ -211,7 +211,7 @@ def restart(
             if time.monotonic() > deadline:
                 raise RuntimeError(f"no paths were published: {service.log.read_text()[-2000:]}")
             time.sleep(0.05)
-        used = Used(cpu_seconds(service.pid), cpu_seconds(server) - before)
+        used = Used(cpu_clock(service.pid), cpu_clock(server) - before)
         service.stop()
     return used
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from benchmarks.processes import cpu_seconds
+from benchmarks.processes import cpu_clock
 from benchmarks.province import Province, Traffic
 from services.aggregator import retention
 from services.aggregator.flush import Flusher
@@ -43,11 +43,11 @@ class Clock:
 
     def __init__(self, server: int) -> None:
         self._pid = server
-        self._own, self._server = time.process_time(), cpu_seconds(server)
+        self._own, self._server = time.process_time(), cpu_clock(server)
 
     def used(self) -> Used:
         """Return what they have used."""
-        return Used(time.process_time() - self._own, cpu_seconds(self._pid) - self._server)
+        return Used(time.process_time() - self._own, cpu_clock(self._pid) - self._server)
 
 
 class Simulation:

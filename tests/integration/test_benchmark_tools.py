@@ -39,6 +39,8 @@ def test_processor_time_is_that_of_the_process_that_works(
         time.sleep(0.02)
     assert processes.cpu_seconds(os.getpid()) - before < 0.2
     assert processes.cpu_seconds(spinning.pid, os.getpid()) > 0.2
+    least, ticks = processes.cpu_clock(spinning.pid), processes.cpu_seconds(spinning.pid)
+    assert least - 0.05 <= ticks <= processes.cpu_clock(spinning.pid) + 0.05
 
 
 def test_a_process_is_found_with_its_children_and_kept_on_a_core(

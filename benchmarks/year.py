@@ -132,7 +132,7 @@ class Year:
         finally:
             self._run(empty.store.execute(f"DROP DATABASE empty_{self._month}"))
             self._run(empty.close())
-        rows = int(BACKED_UP_ROWS * min(1, 10 * self._share))
+        rows = int(BACKED_UP_ROWS * min(1, 4 * self._share))
         self._tell("a backup")
         used, done = self._run(self.aged.back_up(rows))
         yield self._result("backup, a million counter rows", used.both * 1e6 / done, "s")

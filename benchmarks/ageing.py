@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
 import msgspec
@@ -74,14 +75,20 @@ class AgedStore:
         await migrate(self.store)
         await fix_partitions(self.store, DEFAULT_PARTITIONS)
         known = self.province.sites
-        bodies = [msgspec.json.encode(site).decode() for site in known]
-        none = [0] * len(known)
-        columns = {"slug": [site.slug for site in known], "version": none, "deleted": none}
-        await self.store.insert("sites", {**columns, "body": bodies})
+        columns: dict[str, list[Any]] = {
+            "slug": [site.slug for site in known],
+            "version": [1] * len(known),
+            "deleted": [0] * len(known),
+            "body": [msgspec.json.encode(site).decode() for site in known],
+        }
+        await self.store.insert("sites", columns)
 
     async def sizes(self) -> dict[str, tuple[int, int, int]]:
         """Return rows, bytes on the disk and active parts of each table that has any."""
-        return {name: tuple(numbers) for name, *numbers in await self.store.execute(_SIZES)}
+        return {
+            name: (rows, size, parts)
+            for name, rows, size, parts in await self.store.execute(_SIZES)
+        }
 
     async def events(self) -> dict[str, int]:
         """Return what the server counts from its start on."""

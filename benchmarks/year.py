@@ -8,8 +8,9 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import msgspec
 import pytest
@@ -43,7 +44,7 @@ TABLES = ("hits", "counters", "visitors")
 YEAR = 2025
 FIRST_DAY = to_day(date(YEAR, 1, 1))
 
-Work = Callable[[AgedStore], Awaitable[Used]]
+Work = Callable[[AgedStore], Coroutine[Any, Any, Used]]
 WORKS: Mapping[str, Work] = {
     "counter read": lambda store: store.read(Metric.VISITS),
     "counter read, of visitors": lambda store: store.read(Metric.VISITORS),

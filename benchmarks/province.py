@@ -56,19 +56,27 @@ FROM (
 )
 GROUP BY day, page
 """
+# Constants stand outside: within, their names would hide the columns that are compared.
 _WHOLE_SITE = """
 INSERT INTO counters (site, grain, start, path, views, visits, position)
-SELECT site, 'day' AS grain, start, '' AS path, sum(views), sum(visits), max(position)
-FROM counters FINAL
-WHERE site IN %(sites)s AND grain = 'day' AND path != '' AND start < %(end)s
-GROUP BY site, start
+SELECT site, 'day' AS grain, start, '' AS path, of_all, begun, newest
+FROM (
+    SELECT site, start, sum(views) AS of_all, sum(visits) AS begun, max(position) AS newest
+    FROM counters FINAL
+    WHERE site IN %(sites)s AND grain = 'day' AND path != '' AND start < %(end)s
+    GROUP BY site, start
+)
 """
 _LONGER = """
 INSERT INTO counters (site, grain, start, path, views, visits, position)
-SELECT site, '{grain}' AS grain, {begin} AS period, path, sum(views), sum(visits), max(position)
-FROM counters FINAL
-WHERE site IN %(sites)s AND grain = 'day' AND start < %(end)s
-GROUP BY site, period, path
+SELECT site, '{grain}' AS grain, period, path, of_all, begun, newest
+FROM (
+    SELECT site, {begin} AS period, path,
+        sum(views) AS of_all, sum(visits) AS begun, max(position) AS newest
+    FROM counters FINAL
+    WHERE site IN %(sites)s AND grain = 'day' AND start < %(end)s
+    GROUP BY site, period, path
+)
 """
 _BEGINS = {
     Grain.MONTH: "toStartOfMonth(start)",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from benchmarks import busy_hour, goals, scaling, skew, svg
+from benchmarks import busy_hour, goals, scaling, skew, svg, year_page
 from benchmarks.plan import Costs
 from benchmarks.results import Report, read_all
 
@@ -66,6 +66,7 @@ BLOCKS: dict[str, Lines] = {
     "plan": lambda reports: scaling.plan_table(Costs.of(reports)),
     "skew": lambda _: scaling.skew_table(skew.simulate()),
     "busy_hour": busy_hour.table,
+    "year": year_page.table,
     "alone": lambda reports: scaling.alone_table(Costs.of(reports), skew.simulate()),
     **{
         name: subject(name)
@@ -125,7 +126,7 @@ def plots(reports: Reports) -> dict[str, str]:
             svg.Axis("ms"),
             {"API and store": points},
         )
-    return drawn
+    return drawn | dict(year_page.plots(reports))
 
 
 def _curves(reports: Reports, name: str) -> dict[str, list[tuple[float, float]]]:

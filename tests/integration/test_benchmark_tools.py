@@ -11,11 +11,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks import backlog, empty, portals, processes, wrk
+from benchmarks.ageing import AgedStore
+from benchmarks.province import Province, write_earlier_years
 from services.log import batch, keys
 from services.log.redis import entry_fields
 from services.model.partition import DEFAULT_PARTITIONS, partition_of
+from services.model.site import Metric
+from services.store import drift
 from tests.patience import PATIENCE_SECONDS
 from tests.require import program
+from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer
 
 SPIN = "import time\nwhile time.process_time() < 60: pass"
@@ -39,6 +44,8 @@ def test_processor_time_is_that_of_the_process_that_works(
         time.sleep(0.02)
     assert processes.cpu_seconds(os.getpid()) - before < 0.2
     assert processes.cpu_seconds(spinning.pid, os.getpid()) > 0.2
+    least, ticks = processes.cpu_clock(spinning.pid), processes.cpu_seconds(spinning.pid)
+    assert least - 0.05 <= ticks <= processes.cpu_clock(spinning.pid) + 0.05
 
 
 def test_a_process_is_found_with_its_children_and_kept_on_a_core(
@@ -119,3 +126,49 @@ def test_the_traffic_of_the_portals_is_as_varied_as_it_says() -> None:
     assert len({view.agent for view in views}) > 990
     largest = max(sum(view.site == site.slug for view in views) for site in portals.sites(3))
     assert largest > 0.1 * len(views)
+
+
+def test_a_simulated_year_leaves_what_an_aggregator_leaves(tmp_path: Path) -> None:
+    first_day, days = 20_089, 3
+    province = Province(hits=40_000, pages=2_000, flushes_a_day=2)
+    redis = RedisServer(tmp_path / "redis").start()
+    try:
+        with ClickHouseServer(tmp_path) as server:
+            asyncio.run(
+                _simulate(AgedStore(server.url, server.pid, redis.url, province, first_day), days)
+            )
+    finally:
+        redis.stop()
+
+
+async def _simulate(aged: AgedStore, days: int) -> None:
+    province, store, first_day = aged.province, aged.store, aged.simulation.day
+    try:
+        await aged.prepare()
+        parts = [part async for part in write_earlier_years(store, province, first_day)]
+        assert parts[-1] == 1
+        before = (await aged.sizes())["counters"][0]
+        assert before > province.hits / 2
+        assert await drift.periods(store) == []
+        assert await drift.pages(store, 0) == []
+        used = await aged.simulation.until(first_day + days)
+        assert min(used) > 0
+        assert aged.simulation.hits == days * 2 * province.hits_a_flush
+        ((counted,),) = await store.execute("SELECT count() FROM hits")
+        assert counted == aged.simulation.hits
+        assert (await aged.sizes())["counters"][0] > before
+        assert await drift.pages(store, 0) == []
+        assert await drift.periods(store) == []
+        for work in (
+            aged.read(Metric.VISITS),
+            aged.read(Metric.VISITORS),
+            aged.read_pages(),
+            aged.flush(first=True),
+            aged.recount(),
+            aged.publish_paths(),
+        ):
+            assert (await work).both > 0
+        _, rows = await aged.back_up(1_000)
+        assert rows >= 1_000
+    finally:
+        await aged.close()

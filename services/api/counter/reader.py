@@ -15,7 +15,7 @@ from services.api.counter.online import OnlineReader
 from services.api.counter.peaks import PeakReader
 from services.api.counter.periods import Key, Periods
 from services.api.counter.reading import Reading, Rows
-from services.model.calendar import Grain, to_date
+from services.model.calendar import Grain, period_start, previous_month, to_date
 from services.model.site import Metric, Site
 from services.state.state import State
 from services.store import corrections
@@ -24,6 +24,8 @@ from services.store.interface import Store
 
 ITEMS_A_YIELD = 16
 HISTORY_SECONDS = 60.0
+PAST_SECONDS = 600.0
+"""Hits of months that are over come with an import, if at all."""
 FIRST_DAY_SECONDS = 600.0
 RECALL_SECONDS = 5.0
 """How long numbers shown last may take to come: without them, there are none."""
@@ -56,6 +58,9 @@ class CounterReader:
         self._history = StaleIfErrorCache(
             self._read_histories, ttl=HISTORY_SECONDS, size=_history_size, clock=monotonic
         )
+        self._past = StaleIfErrorCache(
+            self._read_past, ttl=PAST_SECONDS, size=_history_size, clock=monotonic
+        )
         self._first_days = StaleIfErrorCache(
             self._read_first_days, ttl=FIRST_DAY_SECONDS, clock=monotonic
         )
@@ -65,6 +70,7 @@ class CounterReader:
         await self._online.close()
         await self._peaks.close()
         await self._history.close()
+        await self._past.close()
         await self._first_days.close()
 
     async def read(
@@ -141,6 +147,7 @@ class CounterReader:
         self._first_days.forget(site.kept_as)
         for day in (today - 2, today - 1, today):
             self._history.forget((site.kept_as, day))
+            self._past.forget((site.kept_as, previous_month(day)))
 
     async def recall(
         self, sites: Mapping[str, Site], counters: Sequence[CounterKey]
@@ -197,15 +204,19 @@ class CounterReader:
         }
 
     async def _visitors(self, today: Mapping[str, int]) -> dict[str, Rows]:
-        # Longer periods are sums of days: a visitor means nothing after the site's midnight.
+        # Longer periods are sums of days: a visitor means nothing after the site's midnight. Those
+        # before the month before are only in years and in the total, and grow with the store's age.
         until = [(slug, day - 1) for slug, day in today.items()]
-        histories, recent = await asyncio.gather(
+        histories, past, recent = await asyncio.gather(
             self._history.get_all(until),
+            self._past.get_all([(slug, previous_month(day)) for slug, day in until]),
             queries.visitors(self._store, today, min(today.values()) - 1, max(today.values()) + 2),
         )
         counted = {}
         for slug, first in until:
             counted[slug] = rows = dict(histories[slug, first].value)
+            for key, count in past[slug, previous_month(first)].value.items():
+                rows[key] = rows.get(key, 0) + count
             for day, count in recent.get(slug, {}).items():
                 if first <= day <= first + 2:
                     periods.add(rows, Grain.DAY, day, count)
@@ -217,14 +228,26 @@ class CounterReader:
             # Today is the day after, of which there is no history yet.
             needed = Periods.around(end + 1).keys()
             slugs = [slug for slug, until in keys if until == end]
-            visitors = await queries.visitors(self._store, slugs, 0, end)
+            visitors = await queries.visitors(self._store, slugs, previous_month(end), end)
             for slug in slugs:
                 rows: Rows = {}
                 for day, count in visitors.get(slug, {}).items():
                     periods.add(rows, Grain.DAY, day, count)
-                # All days of ten years would fill the memory.
                 histories[slug, end] = {key: rows[key] for key in rows.keys() & needed}
         return histories
+
+    async def _read_past(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Rows]:
+        past: dict[tuple[str, int], Rows] = {}
+        for end in {end for _, end in keys}:
+            slugs = [slug for slug, until in keys if until == end]
+            visitors = await queries.visitors(self._store, slugs, 0, end)
+            for slug in slugs:
+                rows: Rows = {}
+                for day, count in visitors.get(slug, {}).items():
+                    periods.add(rows, Grain.YEAR, period_start(day, Grain.YEAR), count)
+                # All days of ten years would fill the memory.
+                past[slug, end] = rows
+        return past
 
     async def _since(self, sites: Mapping[str, Site]) -> dict[str, str]:
         self._first_days.refresh(sites)

@@ -8,9 +8,14 @@ import pytest
 
 from services.api.counter import queries
 from services.api.counter.periods import Periods
+from services.api.counter.reader import HISTORY_SECONDS, PAST_SECONDS, CounterReader
 from services.model.calendar import Grain, period_start, to_day
-from services.store import counters
+from services.model.site import Metric
+from services.state.state import State
+from services.store import counters, hits
 from services.store.interface import Row, Store
+from tests.integration.test_api.world import SITE
+from tests.servers.redis import RedisServer
 
 TODAY = to_day(date(2024, 1, 3))
 GRANULE = 512
@@ -72,3 +77,58 @@ async def test_a_reading_looks_at_a_few_granules_however_much_there_is(
     assert first == {"site-1": TODAY - days + 1}
 
     assert max(read.values()) <= 12 * GRANULE, (read, written)
+
+
+class Noted:
+    """A store that notes from which day on visitors are read."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.since: list[date] = []
+
+    async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        if "FROM visitors" in sql and parameters is not None:
+            self.since.append(parameters["first"])
+        return await self.store.execute(sql, parameters)
+
+
+async def test_a_reading_of_visitors_leaves_out_days_of_long_ago_that_were_just_read(
+    store: Store, redis_server: RedisServer
+) -> None:
+    days = [TODAY - 1500, TODAY - 400, TODAY - 40, TODAY - 20, TODAY - 1, TODAY]
+    await hits.count_visitors(
+        store,
+        {
+            "site": [SITE.slug] * len(days),
+            "day": days,
+            "visitor": list(range(1, len(days) + 1)),
+            "bot": [0] * len(days),
+        },
+    )
+    noted: Any = Noted(store)
+    state = State.open(redis_server.url)
+    passed = 0.0
+    reader = CounterReader(
+        noted, state, lambda: (TODAY + 0.3) * 86_400 + passed, lambda: 1000 + passed
+    )
+
+    async def numbers() -> dict[str, int]:
+        noted.since.clear()
+        counter = (SITE.slug, Metric.VISITORS)
+        reading = (await reader.read({SITE.slug: SITE}, [counter]))[counter].reading
+        return Periods.around(TODAY).numbers(reading.counted)
+
+    try:
+        first = await numbers()
+        assert min(noted.since) == date(1970, 1, 1)
+        passed = HISTORY_SECONDS + 1
+        again = await numbers()
+        assert min(noted.since) == date(2023, 12, 1), "days that hits still come for"
+        passed = PAST_SECONDS + 1
+        assert await numbers() == again == first
+        assert min(noted.since) == date(1970, 1, 1)
+    finally:
+        await reader.close()
+        await state.redis.aclose()
+    expected = {"total": 6, "this_year": 2, "last_year": 2, "this_month": 2, "last_month": 1}
+    assert {name: first[name] for name in expected} == expected

@@ -9,7 +9,7 @@ import pytest
 from tests.servers.redis import free_port
 from tests.servers.services import Service
 from tests.servers.system import TOKEN, System
-from tests.unit.test_deploy_kubernetes import container
+from tests.unit.kubernetes_files import container
 
 
 def probe(service: Service, kind: str) -> int:

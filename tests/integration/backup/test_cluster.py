@@ -115,7 +115,7 @@ def test_a_backup_of_a_cluster_gives_the_same_numbers_anywhere(
     assert "Restored and compared" in done("restore", str(folder), **alone)
     assert counted(public_numbers(tmp_path, server_url, other_redis)) == counted(before)
     assert "the store is not empty" in refused("restore", str(folder), **owner)
-    assert "Restored and compared" in done("restore", str(folder), "--replace", **owner)
+    assert "Restored and compared" in done("restore", str(folder), "--replace", "--yes", **owner)
     assert asyncio.run(differences(cluster.url_of("luot"))) == []
 
 

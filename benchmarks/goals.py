@@ -245,5 +245,5 @@ def table(reports: Mapping[str, Report]) -> Iterator[str]:
 
 def number(value: float, unit: str) -> str:
     """Return a value with as many digits as mean something."""
-    whole = value >= 100 or value == int(value)
+    whole = value >= 99.5 or value == int(value)
     return f"{value:,.0f} {unit}" if whole else f"{value:.2g} {unit}"

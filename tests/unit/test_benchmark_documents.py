@@ -140,3 +140,11 @@ def test_a_chart_is_an_image_with_a_line_for_each_curve() -> None:
     assert len(lines) == 2
     assert float(first.split(",")[0]) < float(last.split(",")[0])
     assert float(first.split(",")[1]) > float(last.split(",")[1]), "more is higher up"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0 ms"), (0.123, "0.12 ms"), (99.4, "99 ms"), (99.7, "100 ms"), (1234.5, "1,234 ms")],
+)
+def test_a_number_has_as_many_digits_as_mean_something(value: float, shown: str) -> None:
+    assert goals.number(value, "ms") == shown

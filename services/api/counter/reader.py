@@ -224,30 +224,37 @@ class CounterReader:
 
     async def _read_histories(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Rows]:
         histories: dict[tuple[str, int], Rows] = {}
-        for end in {end for _, end in keys}:
+        async for end, visitors in self._visitors_until(keys, previous_month):
             # Today is the day after, of which there is no history yet.
             needed = Periods.around(end + 1).keys()
-            slugs = [slug for slug, until in keys if until == end]
-            visitors = await queries.visitors(self._store, slugs, previous_month(end), end)
-            for slug in slugs:
+            for slug, days in visitors.items():
                 rows: Rows = {}
-                for day, count in visitors.get(slug, {}).items():
+                for day, count in days.items():
                     periods.add(rows, Grain.DAY, day, count)
                 histories[slug, end] = {key: rows[key] for key in rows.keys() & needed}
         return histories
 
     async def _read_past(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Rows]:
         past: dict[tuple[str, int], Rows] = {}
+        async for end, visitors in self._visitors_until(keys, lambda _: 0):
+            for slug, days in visitors.items():
+                # All days of ten years would fill the memory.
+                rows = past[slug, end] = {}
+                for day, count in days.items():
+                    periods.add(rows, Grain.YEAR, period_start(day, Grain.YEAR), count)
+        return past
+
+    async def _visitors_until(
+        self, keys: Sequence[tuple[str, int]], first: Callable[[int], int]
+    ) -> AsyncIterator[tuple[int, dict[str, dict[int, int]]]]:
+        """Yield each day that ends a key, and for its sites the visitors of each day before it.
+
+        first  of the end: the first day that is read
+        """
         for end in {end for _, end in keys}:
             slugs = [slug for slug, until in keys if until == end]
-            visitors = await queries.visitors(self._store, slugs, 0, end)
-            for slug in slugs:
-                rows: Rows = {}
-                for day, count in visitors.get(slug, {}).items():
-                    periods.add(rows, Grain.YEAR, period_start(day, Grain.YEAR), count)
-                # All days of ten years would fill the memory.
-                past[slug, end] = rows
-        return past
+            visitors = await queries.visitors(self._store, slugs, first(end), end)
+            yield end, {slug: visitors.get(slug, {}) for slug in slugs}
 
     async def _since(self, sites: Mapping[str, Site]) -> dict[str, str]:
         self._first_days.refresh(sites)

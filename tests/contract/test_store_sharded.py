@@ -221,9 +221,13 @@ async def test_a_backup_is_as_of_what_is_on_all_shards(
     await whole.close()
 
 
-async def test_a_replica_that_lacks_rows_of_its_shard_is_not_used(
+async def leave_behind(
     worker: Worker, cluster: ClickHouseCluster
-) -> None:
+) -> tuple[ClusterMember, ClickHouseStore]:
+    """Kill the first replica of the second shard once the other one lacks a flush.
+
+    Return both; the other one fetches nothing until it is told to.
+    """
     await worker.flush(1)
     first, second = cluster.shards[1]
     host = ClickHouseStore(second.url)
@@ -231,6 +235,13 @@ async def test_a_replica_that_lacks_rows_of_its_shard_is_not_used(
     await host.execute("SYSTEM STOP FETCHES")
     await worker.flush(2)
     first.kill()
+    return first, host
+
+
+async def test_a_replica_that_lacks_rows_of_its_shard_is_not_used(
+    worker: Worker, cluster: ClickHouseCluster
+) -> None:
+    first, host = await leave_behind(worker, cluster)
     problems = {one.server: one.problem for one in await worker.store.replicas()}
     assert [bool(problem) for problem in problems.values()] == [False, False, True, True]
     checks = Findings("store")
@@ -258,13 +269,7 @@ async def test_a_replica_that_is_taken_unchecked_loses_rows_for_good(
     async def unchecked(host: Store, first: bool) -> str | None:
         return None
 
-    await worker.flush(1)
-    first, second = cluster.shards[1]
-    host = ClickHouseStore(second.url)
-    assert await replication.lacking(host, 60) is None
-    await host.execute("SYSTEM STOP FETCHES")
-    await worker.flush(2)
-    first.kill()
+    first, host = await leave_behind(worker, cluster)
     other = Worker(cluster, lambda _layout, _shard: unchecked)
     await other.flush(3)
     await host.execute("SYSTEM START FETCHES")

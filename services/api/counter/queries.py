@@ -6,7 +6,7 @@ from datetime import date
 from typing import NamedTuple
 
 from services.api.counter.periods import Key
-from services.model.calendar import EPOCH, Grain, period_start, to_date, to_day
+from services.model.calendar import Grain, period_start, to_date, to_day
 from services.store import corrections
 from services.store.interface import Store
 
@@ -15,23 +15,19 @@ _LAST_DAY = (1 << 16) - 1
 _PARTS = {Grain.YEAR: (Grain.MONTH, 366), Grain.MONTH: (Grain.DAY, 31)}
 """The next shorter grain, and the most days of a period."""
 
-# The key columns are compared as they are, without functions, so that the index is used.
+# The key columns are compared as they are, without functions, so that the index is used: by one set
+# of pairs, as each branch of an OR makes the analysis of each part of the table dearer.
 _ROWS = """
 SELECT site, toString(grain), toUInt16(start), argMax(views, position), argMax(visits, position)
 FROM counters
-WHERE site IN %(sites)s AND path = '' AND (
-    (grain = 'day' AND start IN %(days)s)
-    OR (grain = 'month' AND start IN %(months)s)
-    OR (grain = 'year' AND start IN %(years)s)
-    OR (grain = 'total' AND start = %(epoch)s))
+WHERE site IN %(sites)s AND path = '' AND (grain, start) IN %(periods)s
 GROUP BY site, grain, start
 """
 
 _PATHS = """
 SELECT site, path, toString(grain), toUInt16(start), argMax(views, position)
 FROM counters
-WHERE site IN %(sites)s AND path IN %(paths)s AND (
-    (grain = 'day' AND start IN %(days)s) OR (grain = 'total' AND start = %(epoch)s))
+WHERE site IN %(sites)s AND path IN %(paths)s AND (grain, start) IN %(periods)s
 GROUP BY site, path, grain, start
 """
 
@@ -134,20 +130,8 @@ async def rows(
     store: Store, sites: Collection[str], keys: Collection[Key]
 ) -> dict[str, dict[Key, Count]]:
     """Return, by site, those counter rows of whole sites that exist."""
-
-    def starts(grain: Grain) -> list[date]:
-        return [to_date(start) for of, start in sorted(keys) if of == grain]
-
-    counted = await store.execute(
-        _ROWS,
-        {
-            "sites": sorted(sites),
-            "days": starts(Grain.DAY),
-            "months": starts(Grain.MONTH),
-            "years": starts(Grain.YEAR),
-            "epoch": EPOCH,
-        },
-    )
+    parameters = {"sites": sorted(sites), "periods": _periods(keys)}
+    counted = await store.execute(_ROWS, parameters)
     counts: dict[str, dict[Key, Count]] = {}
     for site, grain, start, views, visits in counted:
         counts.setdefault(site, {})[_GRAINS[grain], start] = Count(views, visits)
@@ -164,8 +148,7 @@ async def path_views(
     parameters = {
         "sites": sorted({site for site, _ in pages}),
         "paths": sorted({path for _, path in pages}),
-        "days": [to_date(day) for day in days],
-        "epoch": EPOCH,
+        "periods": _periods([(Grain.DAY, day) for day in days] + [(Grain.TOTAL, 0)]),
     }
     views: dict[tuple[str, str], dict[Key, int]] = {}
     for site, path, grain, start, count in await store.execute(_PATHS, parameters):
@@ -246,3 +229,8 @@ async def first_shown_days(store: Store, sites: Collection[str]) -> dict[str, in
         left: dict[str, int] = dict(await store.execute(_FIRST_LEFT, {"sites": sorted(undone)}))
         first = {site: day for site, day in first.items() if site not in undone} | left
     return first
+
+
+def _periods(keys: Collection[Key]) -> list[tuple[str, date]]:
+    """Return the grain and the first day of each period, as the key of a counter row has them."""
+    return [(grain.value, to_date(start)) for grain, start in sorted(keys)]

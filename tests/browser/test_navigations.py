@@ -290,12 +290,8 @@ def test_two_hundred_navigations_are_as_many_views_as_pages_seen(
         reader.step()
 
     up.wait_for_total(len(reader.seen))
-    counted = {
-        path: numbers["views"]
-        for path, numbers in up.http.get("/api/counter/demo", params={"path": PAGES})
-        .json()["paths"]
-        .items()
-    }
+    pages = up.counter(path=PAGES)["paths"]
+    counted = {path: numbers["views"] for path, numbers in pages.items()}
     assert counted == {path: reader.seen.count(path) for path in PAGES}
     assert len(reader.made) == len(Reader.WAYS), reader.made
     assert reader.returned > 0

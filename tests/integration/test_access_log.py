@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.integration.access_log import access_log, lines_of, pages
@@ -53,7 +52,6 @@ def test_the_counters_equal_a_recount_of_the_file(luot: System, name: str, tmp_p
     counted: dict[str, int] = {}
     paths = sorted(views)
     for start in range(0, len(paths), 100):
-        query = {"path": paths[start : start + 100]}
-        answer = httpx.get(f"{luot.api.url}/api/counter/{name}", params=query).json()
+        answer = luot.counter(name, path=paths[start : start + 100])
         counted |= {path: count["views"] for path, count in answer["paths"].items()}
     assert counted == dict(views)

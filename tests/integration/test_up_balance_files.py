@@ -70,7 +70,7 @@ def shows(up: Up, expected: list[int]) -> None:
     paths = ["/bai-1", "/bai-2500", f"/bai-{LINES}"]
     found: list[int] = []
     for _ in rounds(0.05):
-        answer = up.http.get("/api/counter/demo", params={"path": paths}).json()["paths"]
+        answer = up.counter(path=paths)["paths"]
         if (found := [answer[path]["views"] for path in paths]) == expected:
             return
         time.sleep(0.05)

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,21 @@ BROWSER = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
     " Chrome/142.0.0.0 Safari/537.36"
 )
+
+
+def whole_numbers(ask: Callable[[], httpx.Response]) -> Any:
+    """Return the public numbers once every page that is asked for is among them.
+
+    One of which nothing is known yet is left out where the store takes longer than a reader waits.
+    """
+    for _ in rounds(0.1):
+        answer = ask()
+        assert answer.status_code == 200, answer.text
+        numbers = answer.json()
+        if numbers.get("paths", {}).keys() >= {*answer.request.url.params.get_list("path")}:
+            return numbers
+        time.sleep(0.1)
+    raise AssertionError(f"pages are left out: {answer.text}")
 
 
 def wait_until_known(ingest: str, slug: str) -> None:
@@ -156,10 +171,9 @@ class System:
         )
 
     def counter(self, site: str, **query: Any) -> dict[str, Any]:
-        answer = httpx.get(f"{self.api.url}/api/counter/{site}", params=query)
-        assert answer.status_code == 200, answer.text
-        body: dict[str, Any] = answer.json()
-        return body
+        address = f"{self.api.url}/api/counter/{site}"
+        numbers: dict[str, Any] = whole_numbers(lambda: httpx.get(address, params=query))
+        return numbers
 
     def online_when(self, site: str, visitors: int, who: str = "online") -> None:
         """Return as soon as so many are online: that is published once a second."""

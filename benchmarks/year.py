@@ -56,6 +56,7 @@ WORKS: Mapping[str, Work] = {
     "publishing the paths": lambda store: store.publish_paths(),
 }
 """What is compared with an empty store."""
+MERGED = "counter read, with one part a table"
 RESTART = "start of an aggregator"
 
 
@@ -134,27 +135,34 @@ class Year:
         empty = self._opened(self._server.url.replace("/luot", f"/empty_{self._month}"), 2)
         self._run(empty.prepare())
         try:
-            yield from self._compared(empty)
+            for name, work in WORKS.items():
+                yield self._compared(name, work, empty)
             if last_day is None or is_last:
                 yield from self._restarts(empty)
+            yield self._backup()
+            if last_day is not None:
+                yield from self._panels(last_day)
+            if is_last:
+                self._tell("merging all parts")
+                self._run(self.aged.merge())
+                yield self._compared(MERGED, WORKS[READ], empty)
         finally:
             self._run(empty.store.execute(f"DROP DATABASE empty_{self._month}"))
             self._run(empty.close())
+
+    def _backup(self) -> Result:
         rows = int(BACKED_UP_ROWS * min(1, 4 * self._share))
         self._tell("a backup")
         used, done = self._run(self.aged.back_up(rows))
-        yield self._result("backup, a million counter rows", used.both * 1e6 / done, "s")
-        if last_day is not None:
-            yield from self._panels(last_day)
+        return self._result("backup, a million counter rows", used.both * 1e6 / done, "s")
 
-    def _compared(self, empty: AgedStore) -> Iterator[Result]:
-        for name, work in WORKS.items():
-            self._tell(name)
-            pairs = [
-                (self._used(work, empty), self._used(work, self.aged))
-                for _ in range(self._times(READS if name == READ else ROUNDS))
-            ]
-            yield self._against(name, pairs)
+    def _compared(self, name: str, work: Work, empty: AgedStore) -> Result:
+        self._tell(name)
+        pairs = [
+            (self._used(work, empty), self._used(work, self.aged))
+            for _ in range(self._times(READS if work is WORKS[READ] else ROUNDS))
+        ]
+        return self._against(name, pairs)
 
     def _used(self, work: Work, store: AgedStore) -> Used:
         """Return what a work uses; tried again where a machine was too busy to answer in time."""

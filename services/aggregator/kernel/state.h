@@ -35,7 +35,11 @@ typedef struct {
 } state;
 
 int table_put(table *of, seen now, uint32_t remembered, seen *before);
+seen table_get(const table *of, uint64_t who, uint32_t site);
+int numbers_has(const numbers *of, uint64_t number);
 int numbers_add(numbers *of, uint64_t number);
+int note_online(
+    state *of, const run *hits, uint32_t hit, uint32_t site, int64_t time, int decided);
 int64_t state_site(state *of, const uint8_t *name, uint32_t length);
 
 #endif

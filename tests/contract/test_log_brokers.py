@@ -71,3 +71,23 @@ async def test_a_topic_has_three_copies_of_which_two_must_have_a_hit(
     said = await refusal(url, PARTITIONS)
     assert f"Kafka's topic {topic}: min.insync.replicas is 1 of 3 copies. Set min.insync" in said
     await log.close()
+
+
+async def test_a_log_that_is_made_while_a_broker_is_away_is_safe_with_two_copies(
+    cluster: KafkaCluster, url: str
+) -> None:
+    away = cluster.brokers[-1]
+    away.kill()
+    try:
+        log = open_log(url, partitions=PARTITIONS, answer_seconds=2 * PATIENCE_SECONDS)
+        await cluster.until_known(len(cluster.brokers) - 1)
+        await log.check(unsafe_eviction=False)
+        checks = {check.name: check for check in await log.examine()}
+        topic = url.rpartition("/")[2]
+        for name in (topic, f"{topic}-notes"):
+            assert checks[f"topic {name}"].ok
+            assert "2 copies of each entry" in checks[f"topic {name}"].value
+        await log.close()
+    finally:
+        away.start()
+        await cluster.until_complete()

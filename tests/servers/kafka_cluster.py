@@ -1,6 +1,7 @@
 """A real cluster of three Kafka brokers, each of which can be killed, frozen and started again."""
 
 import asyncio
+import contextlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -127,6 +128,15 @@ class KafkaCluster:
                 return
             await asyncio.sleep(0.1)
         raise AssertionError(f"the brokers are not complete: {said}")
+
+    async def until_known(self, count: int) -> None:
+        """Return once the cluster knows of so many brokers, those that were killed no more."""
+        for _ in rounds(0.1):
+            with contextlib.suppress(LogError, RuntimeError):
+                if len((await self._ask("describe_cluster"))["brokers"]) == count:
+                    return
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"the cluster does not know of {count} brokers")
 
     async def _missing(self, topic: str) -> list[str]:
         brokers = (await self._ask("describe_cluster"))["brokers"]

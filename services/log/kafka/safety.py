@@ -35,7 +35,8 @@ _WHY = {
     "max.message.bytes": "a group of hits with long addresses is refused",
 }
 _IN_SYNC = "min.insync.replicas"
-
+LEAST_COPIES = 2
+"""Of how many copies a topic has, so many must take a write."""
 
 DESCRIBE_LOG_DIRS = 35
 """The number of a request whose newest version tells Kafka 4.3 from those before."""
@@ -98,12 +99,12 @@ def _copies(name: str, in_sync: int, replicas: int, brokers: int) -> Iterator[Se
             f"{_IN_SYNC} is {in_sync}, but there are {replicas} copies",
             f"Give it more replicas, or lower {_IN_SYNC}: as it is, it takes no hit",
         )
-    elif replicas > 1 and in_sync < 2:
+    elif replicas > 1 and in_sync < LEAST_COPIES:
         yield ServerCheck(
             name,
             False,
             f"{_IN_SYNC} is {in_sync} of {replicas} copies",
-            f"Set {_IN_SYNC}=2: a hit that one broker alone has is lost with it",
+            f"Set {_IN_SYNC}={LEAST_COPIES}: a hit that one broker alone has is lost with it",
         )
     elif replicas == 1:
         kept = "one copy of each entry: the disk of one broker is all that keeps hits"

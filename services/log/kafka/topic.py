@@ -14,7 +14,7 @@ from services.log.errors import LogError, LogRefusedError
 from services.log.kafka.cluster import KafkaCluster, notes_topic
 from services.log.kafka.errors import translated
 from services.log.kafka.notes import KafkaNotes, NotesChange
-from services.log.kafka.safety import HITS, NOTES_MADE
+from services.log.kafka.safety import HITS, LEAST_COPIES, NOTES_MADE
 
 _NOTE = "log"
 _REACHED = "reached"
@@ -23,7 +23,7 @@ _TIME_BITS = 20
 TopicOffsets = tuple[Mapping[int, int], Mapping[int, int]]
 """The first offset of each partition, and that after its last one."""
 REPLICAS = 3
-"""How many a new topic has, where there are so many brokers; two of three must take a write."""
+"""How many a new topic has, where there are so many brokers."""
 
 
 class TopicOrigin(msgspec.Struct, frozen=True):
@@ -153,7 +153,7 @@ class KafkaTopic:
             return
         _, brokers = await self._cluster.brokers()
         replicas = min(REPLICAS, len(brokers))
-        safe = {"min.insync.replicas": str(max(1, replicas - 1))}
+        safe = {"min.insync.replicas": str(min(LEAST_COPIES, replicas))}
         topic = NewTopic(name, partitions, replicas, topic_configs=dict(settings) | safe)
         admin = await self._cluster.admin()
         with translated():

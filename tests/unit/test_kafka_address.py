@@ -93,10 +93,23 @@ def test_a_topic_that_would_lose_hits_is_told(
     assert said is None or check.advice
 
 
-def test_a_single_copy_is_said_but_not_refused() -> None:
-    [check] = unsafe("hits", HITS, {**SAFE, "min.insync.replicas": "1"}, 1, brokers=1)
+@pytest.mark.parametrize(
+    ("copies", "brokers", "said", "advice"),
+    [
+        (1, 1, "the disk of one broker", "Have three brokers, and three replicas"),
+        (1, 3, "the disk of one broker", "Give it three replicas"),
+        (2, 2, "hits wait in the spool", "Have three brokers, and three replicas"),
+        (2, 3, "hits wait in the spool", "Give it three replicas"),
+    ],
+)
+def test_fewer_than_three_copies_are_said_but_not_refused(
+    copies: int, brokers: int, said: str, advice: str
+) -> None:
+    safe = {**SAFE, "min.insync.replicas": str(copies)}
+    [check] = unsafe("hits", HITS, safe, copies, brokers)
     assert check.ok is None
-    assert "one broker" in check.value
+    assert said in check.value
+    assert check.advice == advice
 
 
 @pytest.mark.parametrize(("newest", "said"), [(-1, 0), (4, 0), (5, 1), (6, 1)])

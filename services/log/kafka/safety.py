@@ -35,8 +35,10 @@ _WHY = {
     "max.message.bytes": "a group of hits with long addresses is refused",
 }
 _IN_SYNC = "min.insync.replicas"
+COPIES = 3
+"""So many a topic has of each entry, where there are so many brokers when it is made."""
 LEAST_COPIES = 2
-"""Of how many copies a topic has, so many must take a write."""
+"""So many must have an entry before it is taken, where there are so many."""
 
 DESCRIBE_LOG_DIRS = 35
 """The number of a request whose newest version tells Kafka 4.3 from those before."""
@@ -69,8 +71,8 @@ def unsafe(
 ) -> list[ServerCheck]:
     """Check a topic's settings, its least number of replicas, and what the cluster allows.
 
-    One check says that all is well; else there is one for each thing that is wrong. A single copy
-    on a single broker is not wrong, but said: `ok` is None.
+    One check says that all is well; else there is one for each thing that is wrong. Fewer than
+    three copies are not wrong, but said: `ok` is None.
     """
     name = f"topic {topic}"
     wrong = [
@@ -104,9 +106,16 @@ def _copies(name: str, in_sync: int, replicas: int, brokers: int) -> Iterator[Se
             name,
             False,
             f"{_IN_SYNC} is {in_sync} of {replicas} copies",
-            f"Set {_IN_SYNC}={LEAST_COPIES}: a hit that one broker alone has is lost with it",
+            f"Set {_IN_SYNC}=2: a hit that one broker alone has is lost with it",
         )
-    elif replicas == 1:
-        kept = "one copy of each entry: the disk of one broker is all that keeps hits"
-        more = "Give it three replicas" if brokers > 2 else "Have three brokers, and three replicas"
-        yield ServerCheck(name, None, kept, more)
+    elif replicas < COPIES:
+        yield ServerCheck(
+            name,
+            None,
+            "one copy of each entry: the disk of one broker is all that keeps hits"
+            if replicas == 1
+            else "two copies of each entry: while a broker of them is away, hits wait in the spool",
+            "Give it three replicas"
+            if brokers >= COPIES
+            else "Have three brokers, and three replicas",
+        )

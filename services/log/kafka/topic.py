@@ -14,7 +14,7 @@ from services.log.errors import LogError, LogRefusedError
 from services.log.kafka.cluster import KafkaCluster, notes_topic
 from services.log.kafka.errors import translated
 from services.log.kafka.notes import KafkaNotes, NotesChange
-from services.log.kafka.safety import HITS, LEAST_COPIES, NOTES_MADE
+from services.log.kafka.safety import COPIES, HITS, LEAST_COPIES, NOTES_MADE
 
 _NOTE = "log"
 _REACHED = "reached"
@@ -22,8 +22,6 @@ _MADE_AGAIN = "made-again"
 _TIME_BITS = 20
 TopicOffsets = tuple[Mapping[int, int], Mapping[int, int]]
 """The first offset of each partition, and that after its last one."""
-REPLICAS = 3
-"""How many a new topic has, where there are so many brokers."""
 
 
 class TopicOrigin(msgspec.Struct, frozen=True):
@@ -152,7 +150,7 @@ class KafkaTopic:
         if name in await self._cluster.topics():
             return
         _, brokers = await self._cluster.brokers()
-        replicas = min(REPLICAS, len(brokers))
+        replicas = min(COPIES, len(brokers))
         safe = {"min.insync.replicas": str(min(LEAST_COPIES, replicas))}
         topic = NewTopic(name, partitions, replicas, topic_configs=dict(settings) | safe)
         admin = await self._cluster.admin()

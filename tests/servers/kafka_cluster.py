@@ -151,8 +151,9 @@ class KafkaCluster:
     async def leader(self, topic: str, partition: int) -> ClusterBroker:
         """Return who leads a partition. Raises LogError."""
         for each in await self._partitions(topic):
-            if each["partition"] == partition:
-                return next(one for one in self.brokers if one.node == each["leader"])
+            for one in self.brokers:
+                if (each["partition"], each["leader"]) == (partition, one.node):
+                    return one
         raise LogError(f"nobody leads {partition} of {topic}")
 
     def controller(self) -> ClusterBroker:

@@ -57,24 +57,30 @@ def _hit(view: portals.View, now: int, day: int) -> Hit:
     )
 
 
-def by_partition(made: list[Hit]) -> dict[int, list[Hit]]:
+def by_partition(made: list[Hit], partitions: int = DEFAULT_PARTITIONS) -> dict[int, list[Hit]]:
     """Sort hits into the partitions of their sites."""
     found: dict[int, list[Hit]] = {}
     for hit in made:
-        found.setdefault(partition_of(hit.site, DEFAULT_PARTITIONS), []).append(hit)
+        found.setdefault(partition_of(hit.site, partitions), []).append(hit)
     return found
 
 
-async def append(url: str, count: int, hits_an_entry: int, views: list[portals.View]) -> int:
+async def append(
+    url: str,
+    count: int,
+    hits_an_entry: int,
+    views: list[portals.View],
+    partitions: int = DEFAULT_PARTITIONS,
+) -> int:
     """Append at least `count` hits; return how many there are.
 
     Each entry has the time of its append: older hits would count as drained from a spool.
     """
-    groups = list(_groups(views, hits_an_entry))
+    groups = list(_groups(views, hits_an_entry, partitions))
     # A log that exists goes on: entries of the same producer would be repetitions.
     producer = secrets.token_hex(8)
     total, written = 0, 0
-    log = open_log(url)
+    log = open_log(url, partitions=partitions)
     await log.check(unsafe_eviction=False)
     writer = log.producer()
     while total < count:
@@ -94,11 +100,15 @@ async def append(url: str, count: int, hits_an_entry: int, views: list[portals.V
     return total
 
 
-def _groups(views: list[portals.View], size: int) -> Iterator[tuple[int, int, list[object]]]:
+def _groups(
+    views: list[portals.View], size: int, partitions: int
+) -> Iterator[tuple[int, int, list[object]]]:
     """Return (partition, hits, payload in its parts), in a random order."""
     groups = [
         (partition, found[start : start + size])
-        for partition, found in by_partition(hits(int(time.time() * 1000), views)).items()
+        for partition, found in by_partition(
+            hits(int(time.time() * 1000), views), partitions
+        ).items()
         for start in range(0, len(found), size)
     ]
     random.Random(portals.SEED).shuffle(groups)

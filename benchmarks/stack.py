@@ -15,6 +15,7 @@ from services.model.site import Site
 from services.state import keys
 from tests.require import installed
 from tests.servers.clickhouse import ClickHouseServer
+from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer
 from tests.servers.replicas import ReplicaServer
 from tests.servers.services import Service
@@ -52,6 +53,13 @@ class Stack:
             pin(server.pid, CLIENT_CORE)
         replica.follow(master)
         return master
+
+    def kafka(self) -> KafkaServer:
+        """Start one broker of Kafka."""
+        server = KafkaServer(self.folder / "kafka").start()
+        self._running.callback(server.kill)
+        pin(server.pid, CLIENT_CORE)
+        return server
 
     def clickhouse(self) -> ClickHouseServer:
         """Start the server of ClickHouse."""

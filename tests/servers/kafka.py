@@ -154,6 +154,11 @@ class KafkaServer(ServerProcess):
         )
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process is not None
 

@@ -27,11 +27,11 @@ def free_port() -> int:
     """Return a TCP port of the loopback interface that nobody listens on.
 
     It is none of those that the system gives away by itself (from 32768 on): a connection or
-    another server could get it before ours listens, or while ours is stopped. Test processes that
-    run side by side have ports of their own.
+    another server could get it before ours listens, or while ours is stopped. Workers of one run
+    have ports of their own; runs side by side seldom have the same.
     """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SHARES
-    mine = range(_PORTS.start + worker, _PORTS.stop, _SHARES)
+    worker = os.environ.get("PYTEST_XDIST_WORKER", f"gw{os.getpid()}").removeprefix("gw")
+    mine = range(_PORTS.start + int(worker) % _SHARES, _PORTS.stop, _SHARES)
     for _ in mine:
         port = mine[next(_next_port) % len(mine)]
         with socket.socket() as probe, suppress(OSError):

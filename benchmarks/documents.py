@@ -79,6 +79,7 @@ BLOCKS: dict[str, Lines] = {
                 "loading",
                 "freshness",
                 "kills",
+                "logs",
                 "takeover",
                 "visitors",
                 "replicas",

@@ -194,6 +194,10 @@ GOALS = (
         "partitions of a killed aggregator taken over, worst, three Kafka brokers",
         "kills", "three Kafka brokers: partitions taken over, worst", UNDER, 10, "s",
     ),
+    Goal(
+        "an aggregator on one core with the log in Kafka, of what it commits with Redis",
+        "logs", "Kafka, 1 aggregator", AT_LEAST, 0.8, "×", "times",
+    ),
     Goal("Redis, under load", "ingest", "memory of Redis", UNDER, 100, "bytes/hit"),
     Goal("Redis, one hit an entry", "size", "Redis, 1 hits an entry", UNDER, 120, "bytes/hit"),
     Goal("raw table, server", "size", "server, table hits", UNDER, 40, "bytes/hit"),

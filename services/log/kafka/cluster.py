@@ -14,6 +14,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from services.log.errors import LogError
 from services.log.interface import READ_BYTES
+from services.log.kafka import groups
 from services.log.kafka.address import KafkaAddress
 from services.log.kafka.errors import translated
 from services.runtime.tasks import end
@@ -126,16 +127,13 @@ class KafkaCluster:
         """Return the numbers that are committed for a group, by partition of a topic."""
         with translated():
             async with asyncio.timeout(self.answer_seconds):
-                offsets = await self._committed(group)
+                admin = await self.admin()
+                offsets = await self.of_groups(lambda: groups.committed(admin, group))
         return {
-            partition.partition: at.offset
-            for partition, at in offsets.items()
-            if partition.topic == topic and at.offset >= 0
+            partition.partition: offset
+            for partition, offset in offsets.items()
+            if partition.topic == topic and offset >= 0
         }
-
-    async def _committed(self, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
-        admin = await self.admin()
-        return dict(await self.of_groups(lambda: admin.list_consumer_group_offsets(group)))
 
     async def groups(self) -> list[str]:
         """Return the names of all groups, of every log in these brokers."""
@@ -150,7 +148,8 @@ class KafkaCluster:
             try:
                 return await ask()
             except KafkaError as error:
-                # A new cluster makes the topic of the groups when it is first asked.
+                # A new cluster makes the topic of the groups when it is first asked, and after a
+                # failover another broker reads what is in it.
                 if not error.retriable:
                     raise
                 await asyncio.sleep(_RETRY_SECONDS)

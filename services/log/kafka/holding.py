@@ -13,6 +13,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from services.log.errors import HOLD_SECONDS, HOLDER, LogInUseError
+from services.log.kafka import groups
 from services.log.kafka.cluster import KafkaCluster, stop_reading
 from services.log.kafka.errors import translated
 from services.log.kafka.member import NEVER_MS
@@ -110,16 +111,8 @@ class Holding:
     async def _members(self) -> list[tuple[str, str, list[int]]]:
         """Return the id, the client and the partitions of each member."""
         admin = await self._cluster.admin()
-        members: list[tuple[str, str, list[int]]] = []
-        for reply in await self._cluster.of_groups(
-            lambda: admin.describe_consumer_groups([self._group])
-        ):
-            for _, _, _, _, _, present, *_ in reply.groups:
-                members += [
-                    (member, client, self._assigned(assignment))
-                    for member, client, _, _, assignment, *_ in present
-                ]
-        return members
+        members = await self._cluster.of_groups(lambda: groups.members(admin, self._group))
+        return [(one.id, one.client, self._assigned(one.assignment)) for one in members]
 
     def _assigned(self, assignment: Any) -> list[int]:
         if not assignment:

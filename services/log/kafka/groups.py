@@ -1,0 +1,51 @@
+"""What brokers say of groups, with every error that they say it with.
+
+The client's own methods do not look at the errors of a whole answer. A broker that has just become
+the coordinator of a group and still reads what it knows, or is none any more, would seem to say
+that nothing is committed and that nobody is a member: entries would be appended twice.
+"""
+
+from typing import NamedTuple
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupIdNotFound, for_code
+from aiokafka.protocol.commit import OffsetFetchRequest
+
+
+class Member(NamedTuple):
+    """Who is in a group, and what it was given, as it stands in the answer."""
+
+    id: str
+    client: str
+    assignment: bytes
+
+
+async def committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, int]:
+    """Return all offsets that are committed for a group. Raises KafkaError."""
+    coordinator = await admin.find_coordinator(group)
+    request = OffsetFetchRequest(group, None)
+    answer = await admin._send_request(request, coordinator)  # noqa: SLF001
+    _refuse(answer.error_code)
+    offsets = {}
+    for topic, partitions in answer.topics:
+        for number, offset, _, error_code in partitions:
+            _refuse(error_code)
+            offsets[TopicPartition(topic, number)] = offset
+    return offsets
+
+
+async def members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
+    """Return the members of a group, none of one that nobody knows. Raises KafkaError."""
+    found: list[Member] = []
+    for answer in await admin.describe_consumer_groups([group]):
+        for error_code, _, _, _, _, present, *_ in answer.groups:
+            if error_code != GroupIdNotFound.errno:
+                _refuse(error_code)
+            found += [Member(id_, client, given) for id_, client, _, _, given, *_ in present]
+    return found
+
+
+def _refuse(error_code: int) -> None:
+    if error_code:
+        raise for_code(error_code)()

@@ -4,6 +4,8 @@ With `LUOT_TEST_THREE_BROKERS=1` all of it. What is different from one broker is
 copies, and that groups, transactions and partitions are led by different brokers.
 """
 
+import asyncio
+import contextlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from services.log.errors import LogError
 from services.log.kafka.safety import HITS
 from services.log.open import open_log
 from tests.contract import test_log
@@ -91,3 +94,31 @@ async def test_a_log_that_is_made_while_a_broker_is_away_is_safe_with_two_copies
     finally:
         away.start()
         await cluster.until_complete()
+
+
+async def test_what_is_committed_is_never_unknown_while_other_brokers_take_over(
+    cluster: KafkaCluster, url: str
+) -> None:
+    log = open_log(url, partitions=PARTITIONS, answer_seconds=2 * PATIENCE_SECONDS)
+    await log.check(unsafe_eviction=False)
+    committed = {0: (1 << 60) + 5, 1: 7}
+    await log.positions.set_committed(committed)
+    seen: list[dict[int, int]] = []
+    over = asyncio.Event()
+
+    async def look() -> None:
+        while not over.is_set():
+            with contextlib.suppress(LogError):
+                seen.append(await log.positions.committed())
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(look())
+        for broker in cluster.brokers:
+            await asyncio.to_thread(broker.stop)
+            await cluster.until_known(len(cluster.brokers) - 1)
+            await asyncio.to_thread(broker.start)
+            await cluster.until_complete(url.rpartition("/")[2])
+        over.set()
+    assert seen
+    assert [found for found in seen if found != committed] == []
+    await log.close()

@@ -182,12 +182,13 @@ class KafkaCluster:
                 admin = await self.admin()
                 resource = ConfigResource(ConfigResourceType.TOPIC, topic)
                 replies = await admin.describe_configs([resource])
-        return [
-            entry
-            for reply in replies
-            for _, _, _, _, entries in reply.resources
-            for entry in entries
-        ]
+        described: list[tuple[Any, ...]] = []
+        for reply in replies:
+            for code, message, _, _, entries in reply.resources:
+                if code:
+                    raise LogError(f"Kafka does not tell of the topic {topic}: {message or code}")
+                described += entries
+        return described
 
     async def change_settings(self, topic: str, changes: Mapping[str, str]) -> None:
         """Change settings of a topic. Brokers obey a moment after this has returned."""

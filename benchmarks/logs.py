@@ -46,10 +46,9 @@ LONGEST_SECONDS = 180.0
 
 
 class Place(NamedTuple):
-    """A log of so many partitions, and the settings of services that use it."""
+    """A log, and the settings of services that use it."""
 
     url: str
-    partitions: int
     environ: dict[str, str]
 
 
@@ -140,7 +139,7 @@ def _log(kind: str, partitions: int = DEFAULT_PARTITIONS) -> Iterator[tuple[Stac
             **named,
         }
         publish(redis, portals.sites())
-        yield running, Place(url, partitions, environ)
+        yield running, Place(url, environ)
 
 
 def _folded(

@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -15,11 +13,10 @@ import msgspec
 from benchmarks import backlog, portals
 from benchmarks.ceilings import Ceilings
 from benchmarks.measure import Result, exact
-from benchmarks.processes import SERVER_CORE, cpu_seconds, memory
+from benchmarks.processes import cpu_seconds, memory, run_pinned
 from benchmarks.stack import Stack, stack, stores
 from services.log import keys
 from services.model.partition import DEFAULT_PARTITIONS
-from tests.require import program
 from tests.servers.clickhouse import ClickHouseServer
 from tests.servers.redis import RedisServer
 from tests.servers.services import Service
@@ -184,15 +181,5 @@ def _ceilings(
     url = (
         server.url.replace("/luot", "/ceiling") if server else f"chdb://{running.folder / 'other'}"
     )
-    done = subprocess.run(
-        [
-            *(program("taskset"), "--cpu-list", str(SERVER_CORE)),
-            *(sys.executable, "-m", "benchmarks.ceilings", redis.url, url),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"the ceilings were not measured: {done.stderr}")
-    return msgspec.json.decode(done.stdout, type=Ceilings)
+    said = run_pinned("benchmarks.ceilings", redis.url, url)
+    return msgspec.json.decode(said, type=Ceilings)

@@ -5,8 +5,6 @@ share two cores; what counts is what stands beside it in the same run.
 """
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,12 +21,12 @@ from benchmarks.ceilings import Cost
 from benchmarks.ingest import VIEWS, request
 from benchmarks.measure import Result, summary
 from benchmarks.portals import View
-from benchmarks.processes import SERVER_CORE, cpu_seconds, spread
+from benchmarks.processes import cpu_seconds, run_pinned, spread
 from benchmarks.stack import SERVER, Stack, publish, stack, stores
 from services.model.partition import DEFAULT_PARTITIONS
 from services.store.interface import Store, StoreError
 from services.store.open import open_store
-from tests.require import installed, program
+from tests.require import installed
 
 REDIS, KAFKA = "Redis", "Kafka"
 HITS = 600_000
@@ -194,18 +192,8 @@ def _bare(views: list[View], count: int) -> Speed:
     """Measure the ceiling of who reads Kafka, on the core of an aggregator."""
     with _log(KAFKA) as (_, log):
         hits = asyncio.run(backlog.append(log.url, count, ORDINARY, views))
-        done = subprocess.run(
-            [
-                *(program("taskset"), "--cpu-list", str(SERVER_CORE)),
-                *(sys.executable, "-m", "benchmarks.bare_consumer", log.url, str(hits)),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        raise RuntimeError(f"the ceiling was not measured: {done.stderr}")
-    cost = msgspec.json.decode(done.stdout, type=Cost)
+        said = run_pinned("benchmarks.bare_consumer", log.url, str(hits))
+    cost = msgspec.json.decode(said, type=Cost)
     return Speed(hits / cost.seconds, cost.cpu * 1e6 / hits)
 
 

@@ -1,10 +1,14 @@
 """What processes cost: processor time and memory, read from /proc; and the core they run on."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import msgspec
+
+from tests.require import program
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
@@ -81,6 +85,22 @@ def pin(pid: int, core: int) -> None:
     cores = sorted(os.sched_getaffinity(0))
     for task in (_PROC / str(pid) / "task").iterdir():
         os.sched_setaffinity(int(task.name), {cores[core % len(cores)]})
+
+
+def run_pinned(module: str, *arguments: str) -> str:
+    """Run a module on the core that is measured; return what it printed. Raises RuntimeError."""
+    done = subprocess.run(
+        [
+            *(program("taskset"), "--cpu-list", str(SERVER_CORE)),
+            *(sys.executable, "-m", module, *arguments),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{module} failed: {done.stderr}")
+    return done.stdout
 
 
 def spread(pid: int) -> None:

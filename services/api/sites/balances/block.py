@@ -16,8 +16,6 @@ from services.model.lines import PERIODS, Line
 from services.model.site import Metric
 
 KIND = "block"
-_WEEKS = (Line.THIS_WEEK, Line.LAST_WEEK)
-_DAYS = (Line.TODAY, Line.YESTERDAY)
 
 
 class BlockEntries(NamedTuple):
@@ -61,23 +59,26 @@ def block_entries(typed: Mapping[Line, int], reading: Reading, metric: Metric) -
 
     reading  what it shows now
 
-    A week has no entry of its own: what is typed of it and is not of today or yesterday is
-    divided among its other days. Raises ApiError, 400, where it has none.
+    A period of several rows, such as a week, has no entry of its own: what is typed of it and is
+    not in rows that another line shows is divided among the rest that have begun. Raises ApiError,
+    400, where there are none.
     """
     today = reading.day
+    rows = {line: list(of(today)) for line, of in PERIODS.items()}
+    taken = {keys[0] for keys in rows.values() if len(keys) == 1}
     counted = dict(reading.counted)
     for key, count in reading.ledger.items():
         counted[key] = counted.get(key, 0) + count
     added: dict[Key, int] = {}
-    for line, count in typed.items():
-        if line not in _WEEKS:
-            (key,) = PERIODS[line](today)
-            added[key] = count - counted.get(key, 0)
-    for line in _WEEKS:
-        if line in typed:
-            days = list(PERIODS[line](today))
-            rest = typed[line] - sum(counted.get(key, 0) + added.get(key, 0) for key in days)
-            added |= _divided(line, rest, [key for key in days if key[1] < today - 1])
+    for line, keys in rows.items():
+        if line in typed and len(keys) == 1:
+            added[keys[0]] = typed[line] - counted.get(keys[0], 0)
+    for line, keys in rows.items():
+        if line in typed and len(keys) > 1:
+            rest = typed[line] - sum(counted.get(key, 0) + added.get(key, 0) for key in keys)
+            free = [key for key in keys if key[1] <= today and key not in taken]
+            added |= _divided(line, rest, free)
+            taken.update(keys)
     added = {key: count for key, count in added.items() if count}
     said = ",".join(f"{line}={count}" for line, count in sorted(typed.items()))
     digest = blake2b(f"{metric} {said}".encode(), digest_size=6).hexdigest()
@@ -119,19 +120,19 @@ def table_of(added: Mapping[Key, int], metric: Metric) -> OldNumbers:
     return table
 
 
-def _divided(line: Line, rest: int, days: list[Key]) -> dict[Key, int]:
-    """Return what is left of a week, by day; the first day has what cannot be divided."""
+def _divided(line: Line, rest: int, free: list[Key]) -> dict[Key, int]:
+    """Return what is left of a period, by row; the first row has what cannot be divided."""
     if not rest:
         return {}
-    if not days:
+    if not free:
         raise bad_request(
             line.value,
             Told(
-                f"the week so far is today and yesterday, and {abs(rest)} are"
+                f"all of it is in other lines, and {abs(rest)} are"
                 f" {'left over' if rest > 0 else 'missing'}",
-                "balances.week",
+                "balances.divided",
                 count=abs(rest),
             ),
         )
-    each, odd = divmod(rest, len(days))
-    return {key: each + (odd if place == 0 else 0) for place, key in enumerate(days)}
+    each, odd = divmod(rest, len(free))
+    return {key: each + (odd if place == 0 else 0) for place, key in enumerate(free)}

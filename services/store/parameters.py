@@ -11,6 +11,7 @@ from services.store.interface import StoreError
 
 ESCAPES = str.maketrans(escape_chars_map)
 _SEQUENCES = (list, tuple)
+_QUOTED = frozenset((str, date))
 _ESCAPED = re.compile(f"[{re.escape(''.join(escape_chars_map))}]")
 
 
@@ -21,7 +22,8 @@ def bind(sql: str, parameters: Mapping[str, Any] | None) -> str:
     """
     if parameters is None:
         return sql
-    literals = {name: _literal(value, name) for name, value in parameters.items()}
+    known = _Literals()
+    literals = {name: _literal(value, name, known) for name, value in parameters.items()}
     try:
         return sql % literals
     except KeyError as error:
@@ -30,20 +32,34 @@ def bind(sql: str, parameters: Mapping[str, Any] | None) -> str:
         raise StoreError(f"{error}; a literal percent sign is written %%: {sql}") from None
 
 
-def _literal(value: object, name: str) -> str:
-    if isinstance(value, str):
-        # Hardly any has one of these, and looking costs a sixth of translating.
-        return f"'{value.translate(ESCAPES) if _ESCAPED.search(value) else value}'"
+class _Literals(dict[object, str]):
+    """Literals by the text or day that they are of: keys of rows name the same again and again."""
+
+    def __missing__(self, value: str | date) -> str:
+        literal = self[value] = _quoted(value)
+        return literal
+
+
+def _literal(value: object, name: str, known: _Literals) -> str:
     if isinstance(value, _SEQUENCES):
         if not value:
             raise StoreError(f"parameter {name} is empty; expected at least one value")
-        return f"({', '.join([_literal(item, name) for item in value])})"
+        if _QUOTED.issuperset(map(type, value)):
+            return f"({', '.join(map(known.__getitem__, value))})"
+        return f"({', '.join([_literal(item, name, known) for item in value])})"
     # bool is an int, and datetime a date, but the two ages of server read them differently.
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return f"'{value.isoformat()}'"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(+value)
+    if isinstance(value, str) or (isinstance(value, date) and not isinstance(value, datetime)):
+        return _quoted(value)
     raise StoreError(
         f"parameter {name} is {value!r} of type {type(value).__name__};"
         " expected str, int, float, date, or a list or tuple of them"
     )
+
+
+def _quoted(value: str | date) -> str:
+    if isinstance(value, date):
+        return f"'{value.isoformat()}'"
+    # Hardly any has one of these, and looking costs a sixth of translating.
+    return f"'{value.translate(ESCAPES) if _ESCAPED.search(value) else value}'"

@@ -261,6 +261,7 @@ async def test_a_value_that_does_not_fit_is_refused_and_nothing_is_written(
         ({"x": None}, "parameter x is None"),
         ({"x": b"1"}, "parameter x is b'1'"),
         ({"x": True}, "parameter x is True"),
+        ({"x": [("a", 1), ("a", True)]}, "parameter x is True"),
         ({"x": {"a": 1}}, "of type dict"),
         ({"x": datetime(2026, 1, 1)}, "of type datetime"),  # noqa: DTZ001
     ],

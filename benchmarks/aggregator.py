@@ -68,6 +68,8 @@ def _steady(
         *([("server of ClickHouse", server_cpu)] if server else []),
     ):
         yield exact(f"{named}: processor time, {what}", value * 1e6 / hits, "µs/hit")
+    alone = ceilings.decode.cpu + ceilings.insert.cpu
+    yield exact(f"{named}: decode and insert alone, of the aggregator", alone / cpu, "×")
 
 
 def _in_python(

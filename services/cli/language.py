@@ -12,10 +12,13 @@ from importlib.resources import files
 from typing import Any
 
 from services.model.display import Lang
+from services.model.lines import Line
 from services.runtime.phrases import Phrases
 
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 """The first that is set decides (POSIX, Base Definitions, section 8.2)."""
+_LABELS = {line.value: line.vi[0].lower() + line.vi[1:] for line in Line}
+"""What a line of a block is called within a sentence, but for those in `words`."""
 
 
 def spoken(environ: Mapping[str, str] | None = None) -> Lang:
@@ -34,6 +37,8 @@ def said(text: str) -> str:
         return str(word)
     if (message := _phrases().said(text)) is not None:
         return message
+    if (label := _LABELS.get(text)) is not None:
+        return label
     from services.api.dashboard import refusals
 
     return refusals.translated(text, Lang.VI) or text

@@ -6,7 +6,7 @@ from services.enrich.links import linking_page, target_of
 from services.enrich.sender_host import sender_host
 from services.enrich.urls import PageUrl, read_page
 from services.ingest import event
-from services.ingest.context import Outcome, PipelineContext
+from services.ingest.context import Outcome, PipelineContext, Step
 from services.ingest.draft import Draft
 from services.ingest.drops import DropReason
 from services.ingest.event import EventError
@@ -164,3 +164,17 @@ def _words_before(draft: Draft, url: str | None) -> str:
     if before is None or before.host != draft.page.host:
         return ""
     return draft.site.searched(before.path, before.query)
+
+
+ADMISSION: tuple[Step, ...] = (
+    only_what_counts,
+    read_url,
+    find_site,
+    allow_host,
+    refuse_foreign_page,
+    refuse_prefetch,
+    tell_apart,
+    leave_out_excluded,
+    refuse_same_page,
+)
+"""The first steps of a hit, in their order."""

@@ -1,23 +1,14 @@
 """The path of one hit, from what the browser sent to what is written in the log.
 
-Read `STEPS` from top to bottom. What came before it: the body was read and was not too large
-(http.py), and it was an event (event.py). What comes after: the group commit (commit.py).
+Read `STEPS` from top to bottom; the first ones are in admission.py. What came before it: the body
+was read and was not too large (http.py), and it was an event (event.py). What comes after: the
+group commit (commit.py).
 """
 
 from services.enrich.agents import cuts_referer, read_agent
 from services.enrich.urls import comes_from_site, referring_host, source_of
 from services.enrich.visitor_hash import hashed_part, visitor_hash
-from services.ingest.admission import (
-    allow_host,
-    find_site,
-    leave_out_excluded,
-    only_what_counts,
-    read_url,
-    refuse_foreign_page,
-    refuse_prefetch,
-    refuse_same_page,
-    tell_apart,
-)
+from services.ingest.admission import ADMISSION
 from services.ingest.context import Outcome, PipelineContext, Step
 from services.ingest.draft import Draft
 from services.ingest.drops import DropReason
@@ -170,15 +161,7 @@ def name_place(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 STEPS: tuple[Step, ...] = (
-    only_what_counts,
-    read_url,
-    find_site,
-    allow_host,
-    refuse_foreign_page,
-    refuse_prefetch,
-    tell_apart,
-    leave_out_excluded,
-    refuse_same_page,
+    *ADMISSION,
     open_day,
     find_address,
     tag_bot,

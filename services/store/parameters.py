@@ -32,7 +32,7 @@ def bind(sql: str, parameters: Mapping[str, Any] | None) -> str:
 
 def _literal(value: object, name: str) -> str:
     if isinstance(value, str):
-        # Hardly any has one of these, and looking costs a sixth of translating.
+        # Hardly any value has one of these, and checking costs a sixth of translating.
         return f"'{value.translate(ESCAPES) if _ESCAPED.search(value) else value}'"
     if isinstance(value, _SEQUENCES):
         if not value:

@@ -80,7 +80,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def in_python(self) -> Self:
-        """This itself: the counterpart in C converts."""
+        """Itself; the counterpart in C converts."""
         return self
 
     def no_pages(self) -> "FoldedPages":

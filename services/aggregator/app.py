@@ -38,17 +38,17 @@ from services.runtime import tracing
 from services.store.interface import Store, StoreError
 
 STOP_SECONDS = 5.0
-"""How long a stop tries to flush what was folded."""
+"""How long a shutdown tries to flush what was folded."""
 KEEP_SECONDS = 2.0
-"""How long a stop tries to keep the folds for the next owner."""
+"""How long a shutdown tries to save the folds for the next owner."""
 LEAVE_SECONDS = 2.0
-"""How long a stop tries to release the leases."""
+"""How long a shutdown tries to release the leases."""
 
 
 class Aggregator:
     """Folds the partitions it owns into the store, exactly once.
 
-    Everything happens on one event loop; only the store works in threads of its own.
+    Everything happens on one event loop; only the store uses its own threads.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Aggregator:
         self._pending = Pending(settings.flush_hits)
         self._peaks: list[DayPeak] = []
         self._batches: list[Any] = []
-        """The spans of the batches that wait for a flush, where there are spans."""
+        """The spans of the batches that wait for a flush, if tracing is on."""
         self._flush_lock = asyncio.Lock()
         self._supervisor = Supervisor()
         self._running = contextlib.AsyncExitStack()
@@ -116,7 +116,7 @@ class Aggregator:
                     self._batches.append(tracing.of_batch(entry.value))
                     del self._batches[: -tracing.MOST_LINKS]
         if message.generation_id != self.app.consumer_generation_id:
-            # While a dead letter was copied, the partition may have gone to another worker.
+            # While a dead letter was being copied, another worker may have taken the partition.
             return
         # Faust keeps both until the flush is acknowledged; nobody reads them again.
         event.value = message.value = None
@@ -149,7 +149,7 @@ class Aggregator:
     # Flush
 
     async def _flush_forever(self) -> None:
-        """Flush once a period, or when full; the first hits after a pause are flushed at once."""
+        """Flush once per period, or when full; the first hits after a pause are flushed at once."""
         begun = -math.inf
         while True:
             await self._pending.arrived.wait()
@@ -169,7 +169,7 @@ class Aggregator:
         """Write what has been folded, then acknowledge and commit it."""
         async with self._flush_lock:
             if self._pending.is_empty:
-                # If all of it went to another owner, nothing else would make room.
+                # If all of it went to another owner, nothing else would free up room.
                 self._pending.make_room()
                 return
             taken = self._pending.take()
@@ -198,7 +198,7 @@ class Aggregator:
     # Ownership
 
     async def _on_revoked(self, app: Any, revoked: Any = (), **_: Any) -> None:
-        """Drop partitions that go to another worker, which reads again what was not committed."""
+        """Drop partitions that go to another worker, which rereads what was not committed."""
         partitions = {tp.partition for tp in revoked}
         self._folds.forget(partitions)
         self._keeper.forget(partitions)
@@ -230,7 +230,7 @@ class Aggregator:
         await self._supervisor.end_tasks()
         if self.app.started:
             consumer = self.app.consumer
-            # A store that is down must not hold up the stop: the next owner reads the log again,
+            # A store that is down must not delay the shutdown: the next owner rereads the log,
             # and a lease that is not released expires.
             with contextlib.suppress(TimeoutError, StoreError):
                 await asyncio.wait_for(self.flush(), STOP_SECONDS)

@@ -1,4 +1,4 @@
-"""Tells the API, right after a flush, which sites' numbers may be others now."""
+"""Tells the API, right after a flush, which sites' numbers may have changed."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,11 @@ from services.state.state import State
 log = logging.getLogger(__name__)
 
 TELL_SECONDS = 1.0
-"""It tells at least so often, if only that nothing changed: who hears it need not look."""
+"""It publishes at least so often, if only that nothing changed: then the API need not poll."""
 
 
 class ChangeTeller:
-    """Tells them on a connection of its own, so that a flush never waits for it."""
+    """Publishes them on its own connection, so that a flush never waits for it."""
 
     def __init__(self, redis_url: str) -> None:
         self._state = State.open(redis_url, protocol=2)
@@ -29,19 +29,19 @@ class ChangeTeller:
         self._name = secrets.token_hex(8)
 
     def add(self, sites: Collection[str]) -> None:
-        """Tell of sites as soon as may be, by the names of their counters."""
+        """Publish sites as soon as possible, by the names of their counters."""
         self._changed.update(sites)
         self._arrived.set()
 
     async def tell_forever(self, owned: Callable[[], Collection[int]]) -> None:
-        """Tell what changes in the partitions that this worker owns."""
+        """Publish the changes in the partitions that this worker owns."""
         while True:
             self._arrived.clear()
             changed, self._changed = self._changed, set()
             try:
                 await self._notices.tell(self._name, owned(), changed)
             except StateError as error:
-                # What was not told is kept by nobody: another name says that something is missing.
+                # Lost messages are not kept: another name shows that something is missing.
                 self._name = secrets.token_hex(8)
                 self._outage.begins(repr(error))
                 await asyncio.sleep(TELL_SECONDS)
@@ -51,7 +51,7 @@ class ChangeTeller:
                     await asyncio.wait_for(self._arrived.wait(), TELL_SECONDS)
 
     async def close(self) -> None:
-        """Tell of the last flush, if that can be, and close the connection."""
+        """Publish the last flush, if possible, and close the connection."""
         if self._changed:
             with contextlib.suppress(StateError):
                 await self._notices.tell(self._name, (), self._changed)

@@ -1,8 +1,8 @@
 """Sets and maps of 64-bit numbers, in some ten and twenty bytes each: floods bring millions.
 
-Python's own take many times as much. Numbers are mixed, by a secret, so that whoever chooses them
-cannot choose where they go; the highest bits of the result choose one of many small sorted arrays,
-in which finding and inserting take about a microsecond.
+Python's own take many times as much. Numbers are mixed with a secret, so that whoever chooses them
+cannot choose where they go; the highest bits of the result select one of many small sorted arrays,
+in which lookup and insertion take about a microsecond.
 """
 
 from array import array
@@ -17,9 +17,9 @@ import msgspec
 _BITS = 64
 _MASK = (1 << _BITS) - 1
 _ODD = randbits(_BITS) | 1
-"""What is odd has an inverse: different numbers stay different."""
+"""An odd multiplier has an inverse: different numbers stay different."""
 _MOST = 512
-"""Numbers of one array, on average, from which all are split: longer ones are moved for too long"""
+"""Average numbers per array above which all are split: inserting into longer ones is too slow"""
 
 
 class PackedNumbers(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -27,7 +27,7 @@ class PackedNumbers(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     odd     what its numbers are mixed by
     keys    the mixed numbers, ascending, 8 bytes each
-    values  that of each number, 8 bytes each; b'' for a set
+    values  the value of each number, 8 bytes each; b'' for a set
     """
 
     odd: int
@@ -57,7 +57,7 @@ class CompactSet:
         return index < len(keys) and keys[index] == key
 
     def add(self, number: int) -> bool:
-        """Add a number; tell whether it is a new one."""
+        """Add a number; tell whether it is new."""
         key = number * self._odd & _MASK
         keys = self._keys[key >> self._shift]
         index = bisect_left(keys, key)
@@ -75,13 +75,13 @@ class CompactSet:
 
     @classmethod
     def unpack(cls, packed: PackedNumbers) -> Self:
-        """Return what was packed, mixed as it was there."""
+        """Return what was packed, mixed with the same secret."""
         numbers = cls()
         numbers._fill(packed)
         return numbers
 
     def _fill(self, packed: PackedNumbers) -> list[int]:
-        """Take the numbers that were packed; return where the arrays were cut."""
+        """Load the packed numbers; return where the arrays were cut."""
         keys = array("Q", packed.keys)
         self._odd = packed.odd
         self._size = len(keys)
@@ -120,7 +120,7 @@ def unpack_sites(packed: Mapping[str, PackedNumbers]) -> "dict[str, CompactMap]"
 
 
 class CompactMap(CompactSet):
-    """Numbers with a value each, from 0 to 2^64 - 1; that of an unknown number is 0."""
+    """Maps numbers to values, from 0 to 2^64 - 1; that of an unknown number is 0."""
 
     __slots__ = ("_values",)
 
@@ -137,7 +137,7 @@ class CompactMap(CompactSet):
         return self._values[place][index] if index < len(keys) and keys[index] == key else 0
 
     def put(self, number: int, value: int) -> int:
-        """Set the value of a number; return the one before."""
+        """Set the value of a number; return the previous one."""
         key = number * self._odd & _MASK
         place = key >> self._shift
         keys = self._keys[place]
@@ -171,7 +171,7 @@ class CompactMap(CompactSet):
 
 
 def _halves(arrays: "list[array[int]]", cuts: list[int]) -> "list[array[int]]":
-    """Cut each array in two. One after the other is given up: there is no copy of all of them."""
+    """Cut each array in two. Each is freed at once, so there is never a copy of all of them."""
     arrays.reverse()
     halves: list[array[int]] = []
     for cut in cuts:

@@ -1,4 +1,4 @@
-"""Dead letters: entries that hold no batch go to a stream of their own, for an operator to see."""
+"""Dead letters: entries without a valid batch go to a separate stream, for operators to see."""
 
 import logging
 from typing import Any
@@ -20,9 +20,9 @@ class DeadLetters:
     async def read(
         self, partition: int, entry: RunEntry, into: AnyReads, *, replayed: bool
     ) -> bool:
-        """Add an entry to those that were read; tell whether it is none of the dead.
+        """Add an entry to those that were read; tell whether it could be decoded.
 
-        Those are copied, unless replayed.
+        If not, it is copied, unless replayed.
         """
         headers = entry.headers
         try:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 async def watch_forever(
     store: Store, partitions: int, owned: Callable[[], Collection[int]], seconds: float
 ) -> None:
-    """Recount at this interval, for the first time soon after the start; 0 is never."""
+    """Recount at this interval, first soon after the start; 0 is never."""
     pause = min(seconds, FIRST_SECONDS)
     outage = Outage(log, "cannot recount raw hits", "raw hits are recounted")
     while seconds:

@@ -1,7 +1,7 @@
-"""Deletes what is kept of sites that were erased, and whatever comes of them later.
+"""Deletes what is kept of erased sites, and whatever arrives for them later.
 
 Late hits come from the spool of an ingest that was cut off, or from a replay of the log. They are
-counted as any others, and nobody reads them: no site has the same name again.
+counted like any others, and nobody reads them: no site gets the same name again.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from services.store.interface import Store, StoreError
 
 PERIOD_SECONDS = 2.0
 LATE_SECONDS = 15.0
-"""How often it looks for what came late."""
+"""How often it looks for late arrivals."""
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +38,9 @@ async def delete_forever(store: Store) -> None:
 
 
 async def delete(store: Store, *, late: bool) -> None:
-    """Delete all of what was erased and is not deleted yet; `late` also looks for what came since.
+    """Delete everything erased that is not deleted yet; `late` also looks for what came since.
 
-    May be killed anywhere, and done by several workers at once. Raises StoreError.
+    Safe to kill at any point, and to run in several workers at once. Raises StoreError.
     """
     known = await erasures.load(store)
     if taken := [one for one in known if one.state == ErasureState.TAKEN]:
@@ -54,7 +54,7 @@ async def delete(store: Store, *, late: bool) -> None:
 
 
 async def _delete(store: Store, known: Sequence[Erasure]) -> None:
-    """Delete all of names; how far their counters reached stays known from before on."""
+    """Delete all rows of these names; how far their counters reached is recorded first."""
     names = [one.name for one in known]
     newest = await erasures.positions(store, names)
     reached = [one._replace(position=max(one.position, newest.get(one.name, 0))) for one in known]

@@ -10,7 +10,7 @@ from services.model.cluster_address import is_cluster_url
 from services.model.sentinel_address import is_sentinel_url
 
 NOWHERE = "kafka://"
-"""What Faust is told of a log at several hosts, which are no URL to it."""
+"""Stands in for the URL of a log at several hosts, which Faust cannot parse."""
 RUN_BYTES = 32 * 1024
 """Some 700 hits: a few milliseconds of folding."""
 
@@ -28,7 +28,7 @@ def create_app(settings: AggregatorSettings, broker: str, folder: Path) -> faust
         topic_partitions=settings.partitions,
         web_enabled=False,
         stream_wait_empty=False,
-        # Bounds what waits undecoded: messages of RUN_BYTES, or of one entry that is larger.
+        # Bounds what waits undecoded: messages of RUN_BYTES, or of one larger entry.
         # `Pending` bounds what waits folded.
         stream_buffer_maxsize=16,
     )

@@ -42,9 +42,9 @@ AnyRows = HeldRows[Any, Any]
 
 
 class FlushRows(NamedTuple):
-    """The rows that a flush goes on from.
+    """The rows that a flush continues from.
 
-    taken  partitions whose owner before may have written to another host of the store
+    taken  partitions whose previous owner may have written to another host of the store
     """
 
     by_partition: dict[int, AnyRows]
@@ -63,9 +63,9 @@ class Flusher:
     ) -> None:
         """Prepare.
 
-        watermarks  kept where the store has several hosts
-        first_kept  says the first day whose raw hits are kept; those of days before are not
-                    written, only their visitors are counted
+        watermarks  kept if the store has several hosts
+        first_kept  returns the first day whose raw hits are kept; those of earlier days are
+                    not written, only their visitors are counted
         """
         self._first_kept = first_kept
         self._store = store
@@ -77,7 +77,7 @@ class Flusher:
             log, "the store is unavailable, hits wait in the log", "the store is available"
         )
         self.unavailable: str | None = None
-        """Why the flush under way is being retried; None when it is not."""
+        """Why the current flush is being retried; None when it is not."""
 
     def forget(self, partitions: Collection[int]) -> None:
         """Drop the rows of partitions that another worker owns now."""
@@ -93,15 +93,15 @@ class Flusher:
     ) -> set[str]:
         """Write raw hits, counter rows and peaks; all are in the store when this returns.
 
-        Return the names of the sites whose numbers may be others now.
+        Return the names of the sites whose numbers may have changed.
 
-        Of replayed batches, only raw hits that the store lacks are written. Retries until the store
-        takes them: until this returns, the log is the durable copy.
+        For replayed batches, only raw hits missing from the store are written. Retries until the
+        store accepts them: until this returns, the log is the durable copy.
         """
         started = time.monotonic()
         pause = _FIRST_PAUSE
-        # Taken before anything is awaited: a partition that goes to another worker meanwhile, and
-        # comes back, must not find here the rows of before.
+        # Taken before anything is awaited: a partition that goes to another worker and comes back
+        # in the meantime must not find its old rows here.
         rows = self._rows_of({folded.partition: folded for folded in (*fresh, *replayed)})
         while True:
             try:
@@ -121,7 +121,7 @@ class Flusher:
         return changed
 
     def _rows_of(self, runs: Mapping[int, AnyFolded]) -> FlushRows:
-        """Return the rows of partitions, of each of which a run is given."""
+        """Return the rows of partitions, given a run of each."""
         for partition, run in runs.items():
             if partition not in self._rows:
                 self._taken.add(partition)
@@ -156,7 +156,7 @@ class Flusher:
             if not self._store.takes_native:
                 runs = [run.in_python for run in runs]
             rows = await hot_rows.by_partition[partition].changed(self._store, runs)
-            # All of them, not those that differ: an attempt that failed here may have written some.
+            # All of them, not just those that differ: a failed attempt may have written some.
             sites |= rows.sites
             if self._watermarks is not None:
                 reached |= rows.reached
@@ -166,7 +166,7 @@ class Flusher:
             await counters.write_columns(self._store, first.columns_with(others))
             metrics.flushed_counters.inc(written)
         if self._watermarks is not None:
-            # Not of changed rows only: those of an attempt that failed here are in the store.
+            # Not of changed rows only: those of a failed attempt may be in the store.
             await self._watermarks.note_sites(reached)
         for partition, rows in changed.items():
             hot_rows.by_partition[partition].put(rows, self._limit // max(1, len(self._rows)))
@@ -192,7 +192,7 @@ class Flusher:
         metrics.flushed_hits.inc(len(columns["idx"]))
 
     async def _write_kernel_hits(self, runs: Sequence[KernelFolded]) -> None:
-        """Write raw hits of the fold in C, one insert a month; count the visitors of older ones."""
+        """Write raw hits of the fold in C, one insert a month; count visitors of older ones."""
         entries = [run.entries for run in runs]
         ends = [days for of in entries if (days := of.days()) is not None]
         if not ends:
@@ -233,7 +233,7 @@ class Flusher:
             metrics.repaired_batches.inc(len(lost))
 
     async def _without_old(self, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """Return the raw hits that are kept, once the visitors of the others are counted."""
+        """Count the visitors of raw hits that are not kept, and return those that are."""
         first = self._first_kept()
         is_old = [day < first for day in columns["day"]]
         if not any(is_old):
@@ -245,14 +245,14 @@ class Flusher:
 
 
 def in_c_only(runs: Sequence[AnyFolded]) -> list[KernelFolded]:
-    """Return the runs if the fold in C has made them; one process has one kind."""
+    """Return the runs if they come from the fold in C; a process has only one kind."""
     return [run for run in runs if isinstance(run, KernelFolded)]
 
 
 def no_rows(run: AnyFolded, *, native: bool = True) -> AnyRows:
-    """Return rows in memory, still none, for runs of the fold that has made this one.
+    """Return an empty row cache for runs of the fold that made this one.
 
-    native  whether the store takes columns that C has written
+    native  whether the store accepts columns written in C
     """
     if isinstance(run, KernelFolded) and native:
         return KernelRows(run.entries.library)

@@ -29,16 +29,16 @@ Read = tuple[int, int, Batch]
 
 
 class Folded(msgspec.Struct, frozen=True, gc=False):
-    """A run of batches with what they add to the counters.
+    """A run of batches and what they add to the counters.
 
     first, last  lowest and highest position of the run
-    hits         the columns of the batches, one after the other, without repetitions
+    hits         the columns of the batches, concatenated, without duplicates
     position     of each hit
     visit        a Visit for each hit; UNDECIDED for bots and hits without a visitor
-    views        (site, path, day) → views of a page; those of a site are the sum of its pages
+    views        (site, path, day) → views of a page; a site's are the sum over its pages
     visits       the same for visits, without those that have none
     ends         the same for the position of the last view
-    repeated     how many hits were repetitions of others
+    repeated     how many hits were duplicates of others
     size         bytes of the entries of the log
     arrived      hits by the log time of their entries, in ms
     imported     position → producer, of the entries of imports
@@ -80,11 +80,11 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def in_python(self) -> Self:
-        """This: other folds have one of it."""
+        """Itself; the counterpart in C converts."""
         return self
 
     def no_pages(self) -> "FoldedPages":
-        """Return no pages, to which those of runs like this one can be added."""
+        """Return an empty set of pages, to which those of runs like this one can be added."""
         return FoldedPages()
 
     def since(self, seen: Seen, after: int) -> tuple[int, int]:
@@ -134,7 +134,7 @@ class FoldedPages:
 
 
 class PackedFold(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A PartitionFold as bytes: all that the fold of later entries depends on."""
+    """A PartitionFold as bytes: everything that folding later entries depends on."""
 
     position: int
     repetitions: PackedRepetitions
@@ -178,7 +178,7 @@ class PartitionFold:
 
     @classmethod
     def unpack(cls, partition: int, packed: PackedFold) -> Self:
-        """Return the fold that was packed: it folds what follows as that one does."""
+        """Return the packed fold: it folds what follows as the original would."""
         fold = cls(partition)
         fold.position = packed.position
         fold.repetitions = Repetitions.unpack(packed.repetitions)
@@ -204,8 +204,8 @@ class PartitionFold:
             is_first = self.repetitions.first(now, batch.view_id) if any(batch.view_id) else None
             is_counted += repeat(True, len(batch)) if is_first is None else is_first
         hits = Batch.join([batch for _, _, batch in run])
-        # Repetitions touch their visitor, too. So it does not matter for later hits whether one was
-        # known as such, by a reader that began after the first hit.
+        # Duplicates touch their visitor, too. So for later hits it does not matter whether one was
+        # recognised, even to a reader that began after the first hit.
         visit, ago = self.visits.see(hits, times)
         self.online.touch(hits, times, ago)
         if all(is_counted):

@@ -1,9 +1,9 @@
-"""Keeps the folds of owned partitions, and goes on from what the owner before has kept.
+"""Saves the folds of owned partitions, and resumes from what the previous owner saved.
 
-Whoever takes a partition over reads two windows of the log again, before new hits count, for two
-reasons: to know who is in the middle of a visit, and to write again what the store acknowledged and
-then lost. The first is known from a kept fold. The second can be left out where the server of the
-store has not started again since such a reading: only a crash of its machine takes anything away.
+Whoever takes over a partition rereads two windows of the log before new hits count, for two
+reasons: to know who is in the middle of a visit, and to rewrite what the store acknowledged and
+then lost. A saved fold has the first. The second can be skipped if the store's server has not
+restarted since the last such reread: only a crash of its machine loses anything.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from services.store.server_info import ServerStart, started
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 20.0
-"""Each owned partition is kept so often, one after the other: what is read again after a kill."""
+"""How often each owned partition is saved, in turn; after a kill, so much is reread."""
 ANSWER_SECONDS = 2.0
 PATIENCE_SECONDS = 10.0
 _COMMIT_TRIES = 20
@@ -44,11 +44,11 @@ _COMMIT_PAUSE = 0.5
 UNAVAILABLE, NOTHING_KEPT = "unavailable", "nothing_kept"
 
 _FORM = 1
-"""To be raised with each change of what a fold remembers, or of what follows from it."""
+"""To be incremented with each change of what a fold remembers, or of what follows from it."""
 
 
 def maker(partitions: int, folding: str) -> str:
-    """Return what must be the same where a fold is kept and where it goes on."""
+    """Return what must match between saving a fold and resuming from it."""
     lengths = (FORGET_MS, LATE_MS, UNIT_BITS, WINDOW_MS, MOST_IDS, ONLINE_MS)
     return f"{__version__} {_FORM} {sys.byteorder} {partitions} {lengths} {folding}"
 
@@ -56,9 +56,9 @@ def maker(partitions: int, folding: str) -> str:
 class TakenPartition(msgspec.Struct):
     """A partition since it was taken.
 
-    server   the server of the store when reading began; None when that is not known
-    outcome  how reading began, as the metric has it
-    start    the next position to read then, if it goes on from a kept fold
+    server   the server of the store when reading began; None when unknown
+    outcome  how reading began, as in the metric
+    start    the next position to read then, if it resumes from a saved fold
     fold     that fold, until it is accepted
     read     the last position of the log that is in the fold
     whole    whether the fold knows all that a reader of the whole log knows
@@ -75,7 +75,7 @@ class TakenPartition(msgspec.Struct):
 
 
 class FoldKeeper:
-    """Keeps and finds folds. Nothing that fails here holds up or changes a count."""
+    """Saves and loads folds. No failure here delays or changes a count."""
 
     def __init__(
         self,
@@ -101,12 +101,12 @@ class FoldKeeper:
         """See KeptStarts. Raises LogError."""
         taken = self._taken.get(partition)
         if taken is not None and partition in self._folds.by_partition:
-            # Nothing is acknowledged yet: what was handed over comes again, and is known.
+            # Nothing is acknowledged yet: what was delivered comes again, and is recognised.
             return taken
         server = await self._server()
         kept, outcome = await self._find(broker, partition, range(far, committed), server)
         if kept is None and outcome not in (UNAVAILABLE, NOTHING_KEPT):
-            # What is in doubt now must not be believed later, when the commit has passed it.
+            # What is in doubt now must not be trusted later, when the commit has passed it.
             await self._forget_kept(partition)
         taken = TakenPartition(server, outcome)
         if kept is not None:
@@ -129,7 +129,7 @@ class FoldKeeper:
             self._taken.pop(partition, None)
 
     async def _server(self) -> ServerStart | None:
-        """Return the server of the store; None where it is not known, or not always the same."""
+        """Return the server of the store; None if unknown, or not always the same."""
         if not self._store.is_one_server or time.monotonic() < self._ask_again:
             return None
         try:
@@ -140,7 +140,7 @@ class FoldKeeper:
             return None
 
     def _give_up(self) -> None:
-        """Ask nobody for a while: a seek has little time, for all partitions together."""
+        """Ask nothing for a while: a seek has little time for all partitions together."""
         self._ask_again = time.monotonic() + PATIENCE_SECONDS
 
     async def _forget_kept(self, partition: int) -> None:
@@ -150,9 +150,9 @@ class FoldKeeper:
     async def _find(
         self, broker: Broker, partition: int, positions: range, server: ServerStart | None
     ) -> tuple[tuple[int, AnyFold] | None, str]:
-        """Return position and fold of what is kept, if nothing speaks against it; the outcome.
+        """Return position and fold of what is saved, if it is usable, and the outcome.
 
-        positions  at which it may be: committed, and not further back than would be read anyway
+        positions  allowed range: committed, and no further back than would be read anyway
         """
         if server is None:
             return None, UNAVAILABLE
@@ -183,14 +183,14 @@ class FoldKeeper:
     # Keep
 
     def read(self, partition: int, position: int, *, replayed: bool) -> None:
-        """Note that a message up to this position is in the fold; right after it was folded."""
+        """Record that a message up to this position is in the fold, right after folding it."""
         taken = self._taken.get(partition)
         if taken is not None:
             taken.read = max(taken.read, position)
             taken.whole = taken.whole or not replayed
 
     async def keep_forever(self, broker: Broker) -> None:
-        """Keep each partition now and then."""
+        """Save each partition now and then."""
         while True:
             partitions = sorted(self._taken)
             for partition in partitions:
@@ -200,12 +200,12 @@ class FoldKeeper:
                 await asyncio.sleep(1.0)
 
     async def keep_all(self, broker: Broker) -> None:
-        """Keep all partitions of which everything is committed, before they are released."""
+        """Save all fully committed partitions, before they are released."""
         for partition in sorted(self._taken):
             await self._keep(broker, partition, 1)
 
     async def _keep(self, broker: Broker, partition: int, tries: int) -> None:
-        """Keep the fold of a partition as it is now, once that much is committed."""
+        """Save the current fold of a partition, once it is committed that far."""
         taken, fold = self._taken.get(partition), self._folds.by_partition.get(partition)
         if taken is None or fold is None or not taken.whole or taken.server is None:
             return
@@ -241,7 +241,7 @@ class FoldKeeper:
 
 
 async def _committed(broker: Broker, partition: int, position: int, tries: int) -> bool:
-    """Wait until a position is committed, that many times; tell whether it is."""
+    """Poll that many times until a position is committed; tell whether it is."""
     for attempt in range(tries):
         if attempt:
             await asyncio.sleep(_COMMIT_PAUSE)

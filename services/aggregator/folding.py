@@ -1,6 +1,6 @@
-"""Which fold an aggregator runs: the one in C where it was compiled, else the one in Python.
+"""Which fold an aggregator runs: the one in C if it was compiled, otherwise the one in Python.
 
-Both give the same rows. What one keeps of a fold, the other does not read.
+Both give the same rows. Neither reads state saved by the other.
 """
 
 import logging
@@ -43,7 +43,7 @@ class Folding(ABC):
 
     @abstractmethod
     def reads(self) -> Any:
-        """Return no entries, to which some can be added for a fold of this kind."""
+        """Return an empty container of entries for a fold of this kind."""
 
     @abstractmethod
     def new(self, partition: int) -> Any:
@@ -55,7 +55,7 @@ class Folding(ABC):
 
     @abstractmethod
     def decode(self, partition: int, packed: bytes) -> Any:
-        """Return the fold of these bytes. Raises ValueError where they are of none."""
+        """Return the fold of these bytes. Raises ValueError if they are not one."""
 
 
 class PythonFolding(Folding):
@@ -109,7 +109,7 @@ class KernelFolding(Folding):
 
 
 def choose(name: FoldName) -> Folding:
-    """Return the folds of that name. Raises KernelError where that in C is asked for by name."""
+    """Return the kind of that name. Raises KernelError if `c` is requested but unavailable."""
     if name == "python":
         return PythonFolding()
     try:

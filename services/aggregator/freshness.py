@@ -15,7 +15,7 @@ class Freshness:
     def __init__(
         self, log_now: Callable[[], Awaitable[int]], clock: Callable[[], float] = time.time
     ) -> None:
-        """`log_now` asks the log for its time in ms; our own clock stands in while it is silent."""
+        """`log_now` asks the log for its time in ms; our own clock is the fallback."""
         self._log_now = log_now
         self._clock = clock
 

@@ -1,7 +1,7 @@
-"""What the entries of imports add, written apart, so that an import can be taken back as a whole.
+"""What entries of imports add, written separately, so that an import can be undone as a whole.
 
-A function of the log like everything that the fold makes: an entry's rows are the same whenever it
-is read, and stand in the table before the counters count it.
+A function of the log like all results of the fold: an entry's rows are the same whenever it is
+read, and are in the table before the counters count it.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from services.store.interface import Store
 
 
 class AddedPage(NamedTuple):
-    """A page of a day, as one entry of an import adds to it."""
+    """What one entry of an import adds to a page and day."""
 
     site: str
     producer: str
@@ -25,7 +25,7 @@ class AddedPage(NamedTuple):
 
 
 async def write(store: Store, fresh: Sequence[AnyFolded], replayed: Sequence[AnyFolded]) -> None:
-    """Write what entries of imports add; of replayed ones, those that the store has lost."""
+    """Write what entries of imports add; of replayed ones, only what the store has lost."""
     views, visits = _added(replayed)
     if views:
         producers = {(page.site, page.producer) for page in views}

@@ -13,7 +13,7 @@ PERIOD_SECONDS = 2
 
 
 async def measure_forever(consumer: Any) -> None:
-    """Set the metrics of lag and ownership; what the log does not say in time is in none."""
+    """Set the metrics of lag and ownership, except for what the log does not answer in time."""
     while True:
         await asyncio.sleep(PERIOD_SECONDS)
         owned = assigned(consumer)

@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 async def publish_forever(store: Store, log: Log) -> None:
-    """Publish now and then, so that a log that was wiped knows again which it is."""
+    """Publish now and then, so that a wiped log gets its identity back."""
     identity = None
     while True:
         try:
@@ -31,7 +31,7 @@ async def publish_forever(store: Store, log: Log) -> None:
 
 
 async def _agreed(store: Store, log: Log) -> str:
-    """Return what the store holds; a store that holds nothing takes what the log is called."""
+    """Return the store's identity of the log; a store without one adopts the log's."""
     identity = await log_identity.load(store)
     if identity is None:
         proposed = await log.identity() or secrets.token_hex(8)

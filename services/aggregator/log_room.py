@@ -12,7 +12,7 @@ PERIOD_SECONDS = 15.0
 
 
 async def measure_forever(log: Log) -> None:
-    """Set the metrics of the log now and again; what it does not say is in none."""
+    """Set the metrics of the log periodically, except for what it does not answer."""
     while True:
         try:
             await measure(log)

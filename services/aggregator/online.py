@@ -26,7 +26,7 @@ class OnlineBoard:
         self._outage = Outage(log, "cannot publish who is online", "who is online is published")
 
     async def publish_forever(self, folds: Mapping[int, AnyFold]) -> None:
-        """Publish once a second; a failure is logged, and the next second tries again."""
+        """Publish once a second; a failure is logged and retried the next second."""
         while True:
             now = time.time_ns() // 1_000_000
             counts: dict[str, int] = {}

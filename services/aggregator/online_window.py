@@ -1,7 +1,7 @@
 """Who is online in one partition, as a function of the last five minutes of its log.
 
-Nobody is remembered here but by when: for each visitor, it is known when that one was seen before,
-so there are only counts, by unit of log time, of those who were last seen in it.
+No visitor is remembered here: the caller knows when each was seen before, so there are only
+counts, by unit of log time, of those who were last seen in it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from services.state.online import bots_of
 
 ONLINE_MS = 5 * 60_000
 _UNITS = (ONLINE_MS >> UNIT_BITS) + 1
-"""Who was seen in one of so many units is online: five minutes, to the second."""
+"""Whoever was seen within so many units is online: five minutes, to the second."""
 
 
 class DayPeak(msgspec.Struct, frozen=True, gc=False):
@@ -48,7 +48,7 @@ class _Online:
     def __init__(self) -> None:
         self._seen: dict[int, int] = {}
         self.total = 0
-        """Of all units that are remembered; who is not online any more may be among them."""
+        """Over all units remembered; may include some who are no longer online."""
 
     def pack(self) -> dict[int, int]:
         return self._seen.copy()
@@ -60,7 +60,7 @@ class _Online:
         return online
 
     def touch(self, unit: int, ago: int) -> None:
-        """Count somebody who was last seen so many units ago; NEVER for who was not."""
+        """Count somebody who was last seen so many units ago, or NEVER."""
         seen = self._seen
         if 0 <= ago < _UNITS:
             if not ago:
@@ -71,7 +71,7 @@ class _Online:
         seen[unit] = seen.get(unit, 0) + 1
 
     def expire(self, unit: int) -> int:
-        """Forget who is not online any more at a unit of log time; return how many are."""
+        """Forget those no longer online at a unit of log time; return how many are online."""
         for old in list(self._gone(unit)):
             self.total -= self._seen.pop(old)
         return self.total
@@ -88,7 +88,7 @@ class _Online:
 
 
 def _ago(seen: LastSeen, site: str, who: int, unit: int) -> int:
-    """Remember somebody; return how many units ago that one was seen, or NEVER."""
+    """Remember somebody; return how many units ago they were last seen, or NEVER."""
     seen.turn(unit)
     before = seen.put(site, who, unit)
     return unit - before if before else NEVER
@@ -100,20 +100,21 @@ class OnlineWindow:
     def __init__(self) -> None:
         self._sites: dict[str, _Online] = {}
         self._bots: dict[str, _Online] = {}
-        # Whom Visits does not remember: of sites that count views only, the views by their numbers,
-        # each of which is somebody; of all others, the bots by their hashes.
+        # Those that Visits does not remember: for sites that count views only, the views by number,
+        # each of which is somebody; for all others, the bots by hash.
         self._seen = LastSeen(_UNITS)
         self._now = 0
         self._peaks: dict[tuple[str, int], int] = {}
         self._new_peaks: dict[tuple[str, int], DayPeak] = {}
 
     def touch(self, batch: Batch, times: Sequence[int], ago: Sequence[int]) -> None:
-        """Count who was seen at these log times, one a hit, in ms, ascending.
+        """Count who was seen at these log times, one per hit, in ms, ascending.
 
         ago  how long ago the visitors of these hits were seen before; see Visits.see
 
         Hits of readers who ask not to be tracked and hits from a spool say nothing about who is
-        online; bots are counted apart. On a site that counts views only, each view is somebody.
+        online; bots are counted separately. On a site that counts views only, each view is
+        somebody.
         """
         sites, peaks = self._sites, self._peaks
         self._now = times[-1]
@@ -137,19 +138,19 @@ class OnlineWindow:
             if online is None:
                 online = sites[site] = _Online()
             online.touch(unit, since)
-            # Who is gone is removed only when counting them would make a new peak.
+            # Those gone are removed only when counting them would make a new peak.
             highest = peaks.get((site, day), 0)
             if online.total > highest and (number := online.expire(unit)) > highest:
                 peaks[site, day] = number
                 self._new_peaks[site, day] = DayPeak(site, day, number, now)
 
     def counts(self, now: int) -> dict[str, int]:
-        """Return who is online at a time given by a clock, of each site that has any.
+        """Return how many are online at a wall-clock time, for each site that has any.
 
-        By slug the visitors, by `bots_of` it the bots.
+        Visitors are under the slug, bots under `bots_of` the slug.
 
-        Visitors are dropped by log time only: where the fold lags behind the clock, peaks must
-        not depend on when this is called.
+        Visitors are dropped by log time only: when the fold lags behind the clock, peaks must not
+        depend on when this is called.
         """
         counts: dict[str, int] = {}
         for sites in (self._sites, self._bots):
@@ -161,7 +162,7 @@ class OnlineWindow:
         return counts
 
     def pack(self) -> PackedOnline:
-        """Return a copy of all that is remembered, but the peaks."""
+        """Return a copy of all that is remembered, except the peaks."""
         return PackedOnline(
             {site: online.pack() for site, online in self._sites.items()},
             {site: online.pack() for site, online in self._bots.items()},
@@ -171,7 +172,7 @@ class OnlineWindow:
 
     @classmethod
     def unpack(cls, packed: PackedOnline) -> Self:
-        """Return what was packed. Peaks begin anew, as at every start."""
+        """Return what was packed. Peaks start over, as at every start."""
         window = cls()
         window._sites = {site: _Online.unpack(online) for site, online in packed.sites.items()}
         window._bots = {site: _Online.unpack(online) for site, online in packed.bots.items()}

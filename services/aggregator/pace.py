@@ -1,7 +1,7 @@
-"""How often a worker flushes: less often where many share one store."""
+"""How often a worker flushes: less often when many share one store."""
 
 WRITERS = 4
-"""So many workers flush as often as is set; more of them take turns as long as they can."""
+"""Up to so many workers flush as often as is set; more slow down, up to the limit below."""
 LONGEST_SECONDS = 1.5
 """With the flush itself and the read after it, a number is still public 2.5 s after its hit."""
 
@@ -9,12 +9,12 @@ LONGEST_SECONDS = 1.5
 def flush_period(set_seconds: float, owned: int, partitions: int) -> float:
     """Return the seconds from one flush of a worker to the next.
 
-    set_seconds  what one worker alone takes; it is never less
+    set_seconds  for one worker alone; the minimum
     owned        partitions of this worker; the others have about as many each
 
-    Every flush is an insert into several tables, whose replicas agree about it and whose parts are
-    merged, however few rows it has. So the store gets as many flushes from 6 workers as from 4, and
-    no worker has to ask how many there are.
+    Every flush inserts into several tables, costing consensus among replicas and merges of parts,
+    however few rows it has. So the store gets as many flushes from 6 workers as from 4, and no
+    worker has to ask how many there are.
     """
     writers = partitions / max(1, owned)
     return max(set_seconds, min(LONGEST_SECONDS, set_seconds * writers / WRITERS))

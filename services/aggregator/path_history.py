@@ -1,8 +1,8 @@
-"""Publishes which paths have counters, for ingest: a page with a history is always itself.
+"""Publishes which paths have counters, for ingest: a page with a history always counts as itself.
 
-Each aggregator publishes the sites of the partitions that it owns, soon after it owns them and then
-each hour, and again what shared state has lost. Ingest knows the new pages of today and yesterday
-by itself, so an hour is soon enough.
+Each aggregator publishes the sites of the partitions that it owns, soon after taking them and then
+hourly, and republishes what shared state has lost. Ingest itself knows the new pages of today and
+yesterday, so an hour is soon enough.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from services.store.interface import Limits, Store, StoreError
 LOOK_SECONDS = 5.0
 """How often what is owned is compared with what is published."""
 FAULT_SECONDS = 30.0
-"""After a fault, it is tried again."""
+"""Delay before a retry after a failure."""
 PUBLISH_SECONDS = 3600.0
 _ROUNDS = int(PUBLISH_SECONDS / LOOK_SECONDS)
 _ANSWER_SECONDS = 5.0
-# Numbers of pages are estimates: what is left makes up for that.
+# Page counts are estimates: the rest is a margin for that.
 _MOST_PATHS = MOST_BYTES // DIGEST_BYTES * 7 // 8
 _LIMITS = Limits(calls=1, threads=1, seconds=30, bytes=400_000_000)
 
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class HistoryPublisher:
-    """Publishes the histories of sites; remembers only of which partitions."""
+    """Publishes the histories of sites; remembers only for which partitions."""
 
     def __init__(self, store: Store, redis_url: str, partitions: int) -> None:
         self._store = store.limited(_LIMITS)
@@ -45,7 +45,7 @@ class HistoryPublisher:
         self._last: tuple[str, bytes] | None = None
 
     async def publish_forever(self, owned: Callable[[], Collection[int]]) -> None:
-        """Publish for what is owned; a failure is logged, and tried again."""
+        """Publish for what is owned; a failure is logged and retried."""
         rounds = 0
         outage = Outage(
             log,

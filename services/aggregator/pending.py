@@ -1,4 +1,4 @@
-"""What is folded and not yet written, within bounds: the backpressure of the aggregator."""
+"""What is folded and not yet written, within bounds: the back-pressure of the aggregator."""
 
 import asyncio
 from collections.abc import Collection
@@ -10,20 +10,20 @@ from faust.types import EventT
 from services.aggregator.folding import AnyFolded
 
 FLUSH_PAGES = 15_000
-"""Pages with views from which a flush is due at once: each is four counter rows."""
+"""Viewed pages at which a flush is due at once: each is four counter rows."""
 FLUSH_BYTES = 32 << 20
-"""Memory of folded runs from which a flush is due at once."""
+"""Memory of folded runs at which a flush is due at once."""
 _BYTES_A_HIT = 300
-"""Its places in the columns of a batch, and its numbers."""
+"""Bytes of a hit: its slots in the columns of a batch, and its numbers."""
 _BYTES_A_BYTE = 2
-"""What the texts of an entry take in memory for each byte in the log, more or less."""
+"""Approximate bytes in memory of an entry's strings for each byte in the log."""
 
 
 class Unflushed(msgspec.Struct):
     """Folded runs with the messages that they arrived in.
 
     fresh     runs that were never written
-    replayed  runs that were read again after a start: written before, or lost with the store
+    replayed  runs reread after a start: written before, or lost by the store
     events    messages to acknowledge once their runs are in the store
     """
 
@@ -84,7 +84,7 @@ class Pending:
         return taken
 
     def put_back(self, taken: Unflushed) -> None:
-        """Put back what could not be flushed: nothing later may be committed without it."""
+        """Put back what could not be flushed: nothing after it may be committed without it."""
         self._runs.fresh[:0] = taken.fresh
         self._runs.replayed[:0] = taken.replayed
         self._runs.events[:0] = taken.events
@@ -116,5 +116,5 @@ class Pending:
 
 
 def _size(folded: AnyFolded) -> int:
-    """Return the bytes of memory that a folded run takes, more or less."""
+    """Return the approximate memory of a folded run, in bytes."""
     return _BYTES_A_HIT * len(folded) + _BYTES_A_BYTE * folded.size

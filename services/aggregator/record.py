@@ -10,7 +10,7 @@ from services.store.open import cluster_of, open_hosts, open_sharded
 def open_of_record(
     url: str, positions: LogPositions, partitions: int
 ) -> tuple[Store, NotesSites | None]:
-    """Return the store of a URL, and what notes how far it was written, if it has several hosts.
+    """Return the store of a URL, and what records how far it was written, if it has several hosts.
 
     Raises ValueError for a URL that names no store.
     """

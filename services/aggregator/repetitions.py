@@ -1,7 +1,7 @@
 """Views that a browser sent twice, because it did not see the answer to the first request.
 
-The script names each view by a random number, which a repetition has as well. Whether a hit is a
-repetition is a function of the last two windows of the log: windows lie fixed in log time, so it
+The script identifies each view by a random number, which a duplicate shares. Whether a hit is a
+duplicate is a function of the last two windows of the log: windows are fixed in log time, so it
 does not matter where a reader begins, as long as it has read both.
 """
 
@@ -13,14 +13,14 @@ import msgspec
 from services.aggregator.compact import CompactSet, PackedNumbers
 
 WINDOW_MS = 10 * 60_000
-"""A repetition is known when it reaches the log one window after the first hit, or sooner."""
+"""A duplicate is recognised if it reaches the log within one window after the first hit."""
 
 MOST_IDS = 150_000
-"""Of one window: about 1.5 MB. When more views come, the further ones are not remembered."""
+"""Per window: about 1.5 MB. Views beyond that are not remembered."""
 
 
 class PackedRepetitions(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Repetitions as bytes: the number of the window, its ids and those of the one before."""
+    """Repetitions as bytes: the number of the window, its ids and those of the previous one."""
 
     window: int
     ids: PackedNumbers
@@ -28,7 +28,7 @@ class PackedRepetitions(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Repetitions:
-    """The numbers of the views of one partition, in this window and the one before."""
+    """The ids of the views of one partition, in this window and the previous one."""
 
     def __init__(self) -> None:
         self._window = 0
@@ -39,9 +39,9 @@ class Repetitions:
         return len(self._ids) + len(self._before)
 
     def first(self, now: int, ids: Sequence[int]) -> list[bool] | None:
-        """Tell of the hits of the next entry which are no repetitions; None when all are.
+        """Tell for each hit of the next entry whether it is not a duplicate; None when none is one.
 
-        `now` is the log time of the entry in ms. An id of 0 is none: such a hit is never repeated.
+        `now` is the log time of the entry in ms. An id of 0 is no id: such a hit has no duplicate.
         """
         self._turn(now // WINDOW_MS)
         known, before = self._ids, self._before

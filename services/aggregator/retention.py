@@ -35,7 +35,7 @@ def first_kept(days: int, now: float) -> int:
 
 
 def kept_since(days: int, clock: Callable[[], float] = time.time) -> Callable[[], int]:
-    """Return what tells the first day whose raw hits are kept now; `clock` is in seconds."""
+    """Return a function for the first day whose raw hits are kept; `clock` is in seconds."""
     return lambda: first_kept(days, clock())
 
 

@@ -12,33 +12,33 @@ from services.store.counters import ABSENT, CounterKey, CounterRow
 from services.store.interface import InsertColumn, Store
 
 BYTES_A_ROW = 400
-"""What a row of a page with an ordinary name takes; those with long names count for several."""
+"""Size of a row of a page with an ordinary name; those with long names count for several."""
 _BYTES_BESIDE_PATH = 300
 
 
 class ChangedRows(ABC):
-    """The rows of one partition that a flush touches, as they become."""
+    """The rows of one partition that a flush touches, with their new values."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """Return how many are others than before."""
+        """Return how many have changed."""
 
     @property
     @abstractmethod
     def sites(self) -> set[str]:
-        """The sites of all that are touched, others than before or not."""
+        """The sites of all touched rows, changed or not."""
 
     @property
     @abstractmethod
     def reached(self) -> Mapping[str, int]:
         """The position of the last view of each site that has any.
 
-        Where all rows go to one server, it may be that of the last view of all these sites.
+        If all rows go to one server, it may be that of the last view over all these sites.
         """
 
     @abstractmethod
     def columns_with(self, others: Sequence[Self]) -> Mapping[str, InsertColumn]:
-        """Return the columns of the table `counters`, of these rows and of those of others."""
+        """Return the columns of the table `counters`, for these rows and those of others."""
 
 
 RunT = TypeVar("RunT")
@@ -54,14 +54,14 @@ class HeldRows(ABC, Generic[RunT, ChangedT]):
 
     @abstractmethod
     async def changed(self, store: Store, runs: Sequence[RunT]) -> ChangedT:
-        """Return what runs, in their order, make of the rows; those missing are loaded.
+        """Return the rows as changed by runs, in order; missing ones are loaded.
 
-        The rows held stay as they are. Raises StoreUnavailableError.
+        The rows held are not modified. Raises StoreUnavailableError.
         """
 
     @abstractmethod
     def put(self, changed: ChangedT, limit: int) -> None:
-        """Hold rows that were just written, and evict the oldest over the limit.
+        """Hold rows that were just written, and evict the oldest beyond the limit.
 
         limit  ordinary rows
         """
@@ -129,7 +129,7 @@ class HotRows(HeldRows[Folded, HotChanges]):
         return rows
 
     def put(self, changed: HotChanges, limit: int) -> None:
-        """See HeldRows; a limit of ordinary rows is one of BYTES_A_ROW each, too."""
+        """See HeldRows; the limit also applies in bytes, at BYTES_A_ROW per row."""
         rows = self._rows
         for key, row in changed.rows.items():
             if rows.pop(key, None) is None:

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 STOP_LIMIT_SECONDS = 20.0
 YOUNG_OBJECTS = 100_000
-"""About as many lists and dicts wait for a flush. With default thresholds, Python's garbage
+"""About so many lists and dicts wait for a flush. With default thresholds, Python's garbage
 collector takes a third of an aggregator's time to scan them, and finds nothing."""
 
 
@@ -133,7 +133,7 @@ async def _aggregate(
 async def _prepared(
     store: Store, settings: AggregatorSettings, state: _State, stop: asyncio.Event
 ) -> bool:
-    """Migrate the schema, waiting for an unavailable store; False when stopped meanwhile."""
+    """Migrate the schema, waiting for an unavailable store; False when stopped while waiting."""
     outage = Outage(log, "waiting for the store", "the store is available")
     while not stop.is_set():
         try:

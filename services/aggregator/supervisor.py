@@ -37,7 +37,7 @@ class Supervisor:
         self._failure = asyncio.get_running_loop().create_future()
 
     def run(self, *work: Coroutine[Any, Any, None]) -> None:
-        """Run each coroutine in a task of its own."""
+        """Run each coroutine in its own task."""
         self._tasks += [asyncio.create_task(self._guard(one)) for one in work]
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
@@ -48,7 +48,7 @@ class Supervisor:
 
     def fail(self, error: Exception) -> None:
         """Log an unrecoverable error; `failed` raises the first one."""
-        # What is expected says all in its text; of anything else, where it came from helps.
+        # The message of an expected error suffices; for any other, the traceback helps.
         expected = isinstance(error, StoreError | LogError)
         log.critical(
             "the aggregator cannot go on: %s: %s",

@@ -1,4 +1,4 @@
-"""What runs beside the fold: contacts, lag, drift, histories of paths, retention, identity."""
+"""What runs beside the fold: health, lag, drift, histories of paths, retention, identity."""
 
 from collections.abc import Coroutine
 from typing import Any
@@ -18,7 +18,7 @@ ANSWER_SECONDS = 2.0
 
 
 class Upkeep:
-    """Looks after log and store, on a connection of its own, and sets their metrics."""
+    """Maintains log and store, on its own connection, and sets their metrics."""
 
     def __init__(self, settings: AggregatorSettings, log_url: str, store: Store) -> None:
         self._log = log_of(settings, url=log_url, answer_seconds=ANSWER_SECONDS)
@@ -34,7 +34,7 @@ class Upkeep:
         metrics.uncounted_age.set_function(uncounted.age)
 
     def tasks(self, consumer: Any) -> tuple[Coroutine[Any, Any, None], ...]:
-        """Return what is to run for as long as the aggregator does, with Faust's consumer."""
+        """Return the coroutines to run as long as the aggregator does, with Faust's consumer."""
         settings = self._settings
         return (
             lag.measure_forever(consumer),
@@ -55,11 +55,11 @@ class Upkeep:
         return await self._log.reader.now()
 
     async def log_identity(self) -> str | None:
-        """Return which log this is; None until that was said. Raises LogError."""
+        """Return the log's identity; None until it is set. Raises LogError."""
         return await self._log.identity()
 
     def problem(self, unavailable: str | None) -> str | None:
-        """Return who does not answer, and since when; and why the last flush failed, if it did."""
+        """Return what does not answer, and since when; and why the last flush failed, if it did."""
         problems = [self._log_contact.problem(), self._store_contact.problem()]
         if unavailable:
             problems.append(f"the store is unavailable: {unavailable}")

@@ -2,7 +2,7 @@
 
 Nothing here reads a clock: `now` is always the log time of the current entry. What is known of a
 visitor depends on the last entry that touched it, and is forgotten one window and a minute later.
-So whoever reads that much of the log decides the same as a reader of all of it.
+So a reader of that much of the log makes the same decisions as a reader of all of it.
 """
 
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from services.log.batch import Batch
 from services.model.hit import VISIT_WINDOW_MS, Visit
 
 LATE_MS = 60_000
-"""A hit that is appended later than this after it was received came from a spool."""
+"""A hit appended later than this after it was received came from a spool."""
 
 FORGET_MS = VISIT_WINDOW_MS + LATE_MS
 """Log time after which a visitor is forgotten."""
 
-# When a visitor was last seen is packed into one number: when that hit was received, in ms, and in
-# the low bits the log time, in units of about a second.
+# The last sighting of a visitor is packed into one number: when the hit was received, in ms, and
+# in the low bits the log time, in units of about a second.
 _TIME_BITS = 22
 _TIME_MASK = (1 << _TIME_BITS) - 1
 UNIT_BITS = 10
 """A unit is 1,024 ms."""
 _KNOWN_UNITS = FORGET_MS >> UNIT_BITS
-"""So many units of log time later, a visitor is forgotten."""
+"""After so many units of log time, a visitor is forgotten."""
 
 NEVER = -1
 NOT_LIVE = -2
@@ -37,7 +37,7 @@ _Sites = dict[str, CompactMap]
 
 
 class PackedSeen(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Two generations of what was seen, as bytes, and since when the younger one is."""
+    """Two generations of sightings, as bytes, and the start of the younger one."""
 
     young: PackedSites
     old: PackedSites
@@ -55,12 +55,12 @@ class LastSeen:
     """When each visitor of each site was last seen.
 
     Visitors are dropped by generation, not one by one: those not touched for a whole generation are
-    dropped with it. Whether a time still counts is decided for each visitor, so it does not matter
-    when generations change.
+    dropped with it. Whether a time is still valid is decided for each visitor, so it does not
+    matter when generations change.
     """
 
     def __init__(self, length: int) -> None:
-        """`length` is that of a generation, in whatever unit `turn` is told the time."""
+        """`length` is that of a generation, in the unit of the time passed to `turn`."""
         self.young: _Sites = {}
         self.old: _Sites = {}
         self._length = length
@@ -91,7 +91,7 @@ class LastSeen:
         return _of(self.young, site, visitor) or _of(self.old, site, visitor)
 
     def put(self, site: str, visitor: int, seen: int) -> int:
-        """Remember when a visitor is seen; return when that was last; 0 for an unknown one."""
+        """Record a sighting of a visitor; return the previous one; 0 for an unknown visitor."""
         visitors = self.young.get(site)
         if visitors is None:
             visitors = self.young[site] = CompactMap()
@@ -106,8 +106,8 @@ def _of(sites: _Sites, site: str, visitor: int) -> int:
 class Visits:
     """Decides which views start a visit.
 
-    Late hits, from a spool, have a last-seen time of their own, so that they can neither end nor
-    extend a visit that is going on live.
+    Late hits, from a spool, have a separate last-seen time, so that they can neither end nor extend
+    a live visit.
     """
 
     def __init__(self) -> None:
@@ -133,16 +133,16 @@ class Visits:
     def decide(self, batch: Batch, times: Sequence[int]) -> list[int]:
         """Decide for each hit whether it starts a visit, and remember its visitor.
 
-        `times` are the log times of the hits' entries, in ms, ascending. Returns one Visit a hit:
-        UNDECIDED for bots and for hits without a visitor, and what was decided elsewhere as it is.
+        `times` are the log times of the hits' entries, in ms, ascending. Returns one Visit per hit:
+        UNDECIDED for bots and for hits without a visitor; earlier decisions are kept.
         """
         return self.see(batch, times)[0]
 
     def see(self, batch: Batch, times: Sequence[int]) -> tuple[list[int], list[int]]:
-        """Decide, and tell as well for each hit how long ago its visitor was seen live.
+        """Decide, and also return for each hit how long ago its visitor was seen live.
 
-        In units of log time, less than 2^22; NEVER for who was not, and NOT_LIVE for hits that say
-        nothing of that: those of bots, of a spool, without a visitor.
+        In units of log time, less than 2^22; NEVER if it was not, and NOT_LIVE for hits that say
+        nothing about that: those of bots, from a spool, or without a visitor.
         """
         live, late = self._live, self._late
         live.turn(times[0])
@@ -161,7 +161,7 @@ class Visits:
                 visits.append(undecided)
                 continue
             if decided or not visitor:
-                # Decided already (by an import): its visitors need no memory here.
+                # Decided already (by an import): its visitors need not be remembered here.
                 visits.append(decided)
                 continue
             seen = at << _TIME_BITS | (time >> UNIT_BITS & _TIME_MASK)
@@ -190,7 +190,7 @@ class Visits:
 
 
 def _continues(before: int, seen: int) -> bool:
-    """Tell whether a hit goes on with the visit of one that its visitor was last seen with."""
+    """Tell whether a hit continues the visit of its visitor's previous hit."""
     return (
         before != 0
         and (seen - before & _TIME_MASK) < _KNOWN_UNITS

@@ -1,4 +1,4 @@
-"""What a host of the store must hold before it is used: all that was ever written of counters."""
+"""What a host of the store must hold before it is used: all counters ever written."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -14,10 +14,10 @@ from services.store.one_host import Lag
 
 
 class NotesSites(Protocol):
-    """Keeps how far the counters of sites were written."""
+    """Records how far the counters of sites were written."""
 
     async def note_sites(self, reached: Mapping[str, int]) -> None:
-        """Note the position of the newest rows of sites, before it is committed.
+        """Record the position of the newest rows of sites, before it is committed.
 
         Raises StoreUnavailableError.
         """
@@ -26,8 +26,8 @@ class NotesSites(Protocol):
 class Watermarks:
     """The position of the newest counter row of each partition, kept in the log.
 
-    Of one shard, if the store has some: a flush reaches them at different moments, so the highest
-    position of a partition on all of them would hide one that lags.
+    For one shard, if the store has several: a flush reaches them at different moments, so the
+    highest position of a partition over all of them would hide one that lags.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Watermarks:
         await self.note(self._ends(reached))
 
     async def note(self, positions: Mapping[int, int]) -> None:
-        """Note what was written, before it is committed. Raises StoreUnavailableError."""
+        """Record what was written, before it is committed. Raises StoreUnavailableError."""
         if not positions:
             return
         for partition, at in positions.items():
@@ -60,10 +60,10 @@ class Watermarks:
             raise StoreUnavailableError(f"the log cannot note what was written: {error}") from error
 
     async def lag(self, host: Store, first: bool) -> str | None:
-        """Return what a host lacks; the first of the URL is trusted where nothing was noted.
+        """Return what a host lacks; the first of the URL is trusted if nothing was recorded.
 
-        The newest position of a partition says nothing of the rows before it, which may come
-        later where tables are replicated. So nothing may be on its way either.
+        The newest position of a partition says nothing about earlier rows, which may arrive later
+        when tables are replicated. So nothing may be pending replication either.
         """
         try:
             return await replication.lacking(host) or await self._behind(host, first)
@@ -96,9 +96,9 @@ class Watermarks:
         return {partition: at for partition, shard, at in pairs if shard == self._shard}
 
     def _ends(self, reached: Mapping[str, int]) -> dict[int, int]:
-        """Return the highest position of each partition, of the sites that are on this shard.
+        """Return the highest position of each partition, over the sites on this shard.
 
-        Others may be among them: what is known of erased sites is on every server.
+        May include others: the records of erased sites are on every server.
         """
         ends: dict[int, int] = {}
         for site, at in reached.items():
@@ -115,7 +115,7 @@ class Watermarks:
 
 
 class ShardWatermarks:
-    """The watermarks of all shards of a cluster; made as the store finds out which it has."""
+    """The watermarks of all shards of a cluster; created as the store discovers them."""
 
     def __init__(self, positions: LogPositions, partitions: int) -> None:
         self._positions = positions
@@ -123,7 +123,7 @@ class ShardWatermarks:
         self._of_shards: dict[int, Watermarks] = {}
 
     def lag_of(self, layout: ShardLayout, shard: int) -> Lag:
-        """Return what says of a replica of a shard what it lacks."""
+        """Return a function that tells what a replica of a shard lacks."""
         known = self._of_shards.get(shard)
         if known is None:
             known = self._of_shards[shard] = Watermarks(

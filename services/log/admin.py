@@ -1,8 +1,8 @@
-"""What is done with a log as a whole: it is made, and it is moved to another one.
+"""Operations on a log as a whole: creating it, and moving it to another one.
 
-A log that is moved is sealed: it takes no entry any more, and what was in doubt is decided. Its
-entries are copied with the place that they had, so that counters, which know their position, skip
-what they hold. Whoever reads a copy takes that place for its position, except to commit.
+A log that is moved is sealed: it accepts no more entries, and what was in doubt is decided. Its
+entries are copied with their original position, so that counters, which know their position, skip
+what they hold. Readers use that as the position of a copy, except to commit.
 """
 
 from abc import ABC, abstractmethod
@@ -32,8 +32,8 @@ class MoveMark(msgspec.Struct, frozen=True):
     """What a log knows of its last move.
 
     id     the same in both logs
-    other  where the other one is, without a password
-    done   whether the new log is the log from now on
+    other  URL of the other one, without a password
+    done   whether the new log is now the log
     """
 
     id: str
@@ -54,7 +54,7 @@ class KnownImport(msgspec.Struct, frozen=True):
 
     key        which import: the producer of its entries
     partition  where its entries are; None where that is not known
-    seconds    how long it may be forgotten no sooner; None is for good
+    seconds    how long it must be remembered at least; None is for good
     """
 
     key: str
@@ -79,11 +79,11 @@ class LogAdmin(ABC):
 
     @abstractmethod
     async def make(self) -> list[str]:
-        """Make what the log needs on its server; return the names of what was made now."""
+        """Create what the log needs on its server; return the names of what was created."""
 
     @abstractmethod
     async def fits(self) -> None:
-        """Make the log; raise LogRefusedError when this server must not hold it."""
+        """Create the log; raise LogRefusedError when this server must not hold it."""
 
     @abstractmethod
     async def mark(self) -> MoveMark | None:
@@ -91,15 +91,15 @@ class LogAdmin(ABC):
 
     @abstractmethod
     async def set_mark(self, mark: MoveMark | None) -> None:
-        """Note what is known of a move."""
+        """Record the state of a move."""
 
     @abstractmethod
     async def seal(self) -> None:
-        """Take no entry any more; when this returns, all that ever will be in the log are."""
+        """Accept no more entries; when this returns, none that was in doubt can still arrive."""
 
     @abstractmethod
     async def unseal(self) -> None:
-        """Take entries again."""
+        """Accept entries again."""
 
     @abstractmethod
     async def producers(self) -> set[str]:
@@ -107,7 +107,7 @@ class LogAdmin(ABC):
 
     @abstractmethod
     async def remember(self, producer_id: str, sequences: Mapping[int, int]) -> None:
-        """Remember a producer's last sequence in each partition; none goes back."""
+        """Remember a producer's last sequence in each partition; none decreases."""
 
     @abstractmethod
     async def imports(self) -> KnownImports:
@@ -115,11 +115,11 @@ class LogAdmin(ABC):
 
     @abstractmethod
     async def take_imports(self, known: KnownImports) -> None:
-        """Know of imports what another log knew."""
+        """Take over what another log knew of imports."""
 
     @abstractmethod
     async def clear(self, after: int) -> None:
-        """Drop every entry and take new ones, all at positions after the given one."""
+        """Drop every entry; new ones get positions after the given one."""
 
     @abstractmethod
     async def copy(self, partition: int, copies: Sequence[Copy]) -> int:
@@ -127,7 +127,7 @@ class LogAdmin(ABC):
 
 
 def refuse_moved(mark: MoveMark | None) -> None:
-    """Raise LogError while a log takes nothing because of a move: hits wait in the spool."""
+    """Raise LogError while a log accepts nothing because of a move: hits wait in the spool."""
     if mark is None:
         return
     if mark.way is Way.OUT and mark.done:
@@ -151,7 +151,7 @@ def time_of(headers: Mapping[str, bytes], ms: int) -> int:
 
 
 def copies_of(records: Collection[Any]) -> list[Copy]:
-    """Return copies of entries of a log, themselves copies or not."""
+    """Return copies of entries of a log, which may themselves be copies."""
     return [
         Copy(
             record.value,
@@ -166,6 +166,6 @@ def copies_of(records: Collection[Any]) -> list[Copy]:
 
 
 def shown(url: str) -> str:
-    """Return where a log is, without the user, the password and options."""
+    """Return the URL of a log, without the user, the password and options."""
     parts, netloc = split_url(url)
     return f"{parts.scheme}://{netloc.rpartition('@')[2]}{parts.path}"

@@ -16,7 +16,7 @@ from services.model.hit import Hit, Visit
 SCHEMA_VERSION = 1
 MAX_HITS = 500
 MAX_BYTES = 4 << 20
-"""More than 500 hits can take: ingest cuts every string that it writes."""
+"""More than 500 hits can take: ingest truncates every string that it writes."""
 
 
 class BatchError(ValueError):
@@ -28,7 +28,7 @@ class Blank(list[Any]):
 
 
 def joined(columns: Sequence[list[Any]]) -> list[Any]:
-    """Return columns of one name, each of which has a value or more, one after the other."""
+    """Return columns of one name, none of them empty, concatenated."""
     if columns and all(type(column) is Blank for column in columns):
         return Blank(columns[0][:1] * sum(map(len, columns)))
     return list(chain.from_iterable(columns))
@@ -67,7 +67,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @staticmethod
     def join(batches: Sequence["Batch"]) -> "Batch":
-        """Return batches as one, in their order."""
+        """Return batches concatenated, in order."""
         if len(batches) == 1:
             return batches[0]
         return Batch(
@@ -105,7 +105,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             )
 
     def only(self, chosen: Sequence[bool]) -> "Batch":
-        """Return the hits that are chosen, one bool a hit."""
+        """Return the chosen hits; `chosen` has one bool per hit."""
         return Batch(
             **{
                 name: list(compress(getattr(self, name), chosen))
@@ -147,7 +147,7 @@ class _Wire(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class _WireWithMore(_Wire, frozen=True, gc=False):
     """With columns that are left out, or empty, where no hit has a value.
 
-    They stand at the end, in the order in which they came: who does not know one skips it.
+    They come last, in the order of their introduction: older readers skip what they do not know.
     """
 
     view_id: list[_U64] = []

@@ -1,4 +1,4 @@
-"""Entries on their way into the log: batches that have a producer and a sequence number."""
+"""Entries to be appended to the log: batches with a producer and a sequence number."""
 
 import secrets
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from services.model.partition import partition_of
 
 
 class LogEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One batch on its way into the log; appending it again changes nothing."""
+    """One batch to be appended to the log; appending it again changes nothing."""
 
     partition: int
     producer: str
@@ -26,7 +26,7 @@ class Batcher:
 
     Entries of one partition must reach the log in the order of their sequence, one append at a
     time: an entry with a smaller sequence than the last one appended counts as a duplicate. So
-    a caller has one append in flight, and retries it or gives it up before the next.
+    a caller has one append in flight, and retries or abandons it before the next.
     """
 
     def __init__(self, partitions: int, producer: str | None = None) -> None:

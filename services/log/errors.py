@@ -2,15 +2,15 @@
 
 
 class LogError(Exception):
-    """The log cannot be read or written now; the message is the server's, or the connection's."""
+    """The log cannot be read or written now; the message comes from the server or connection."""
 
 
 class LogDisconnectedError(LogError):
-    """The connection was dead, or led to a server that takes no writes: a new one may work."""
+    """The connection was dead, or led to a server that accepts no writes: a new one may work."""
 
 
 class LogNotHeldError(LogError):
-    """The server has it, but too few of its replicas: it may be lost yet, or may stay."""
+    """The server has it, but too few of its replicas do: it may still be lost, or may stay."""
 
 
 class LogRefusedError(Exception):
@@ -18,9 +18,9 @@ class LogRefusedError(Exception):
 
 
 HOLDER = "held-"
-"""How the owner of a partition begins that is a command, not an aggregator."""
+"""Prefix of the names of owners that are commands, not aggregators."""
 HOLD_SECONDS = 30
-"""How long a command that was killed goes on holding."""
+"""How long a killed command still holds its partitions."""
 
 
 class LogInUseError(Exception):

@@ -1,4 +1,4 @@
-"""What every log does alike with imports: their producer ids, and the salts of their visitors."""
+"""What all logs have in common for imports: their producer ids, and their visitors' salts."""
 
 from hashlib import sha256
 

@@ -44,7 +44,7 @@ class Extent(msgspec.Struct, frozen=True):
 
     first      position of its first entry; None when it is empty
     end        position after its last entry; 0 when it is empty
-    entries    how many there are; a log may count ends of transactions, too
+    entries    how many there are; a log may count transaction end markers, too
     trimmed    whether there were older ones
     committed  next position to read; None when nothing was read
     """
@@ -58,7 +58,7 @@ class Extent(msgspec.Struct, frozen=True):
 
 
 class ImportOutcome(IntEnum):
-    """What became of a chunk of an import."""
+    """The outcome of appending a chunk of an import."""
 
     APPENDED = 1
     REPEATED = 0
@@ -68,7 +68,7 @@ class ImportOutcome(IntEnum):
     OUT_OF_ORDER = -2
     """The chunk does not continue where the log is: it leaves a gap, or overlaps."""
     SEALED = -3
-    """The import is being undone: nothing more of it is taken."""
+    """The import is being undone: nothing more of it is accepted."""
 
 
 class ImportProgress(msgspec.Struct, frozen=True):
@@ -121,7 +121,7 @@ class LogProducer(ABC):
 
 
 READ_BYTES = 4 << 20
-"""What one read takes: entries of a flood, with long paths, would fill the memory."""
+"""Limit of one read: a flood of entries with long paths could otherwise fill the memory."""
 
 
 class LogReader(ABC):
@@ -134,8 +134,8 @@ class LogReader(ABC):
         """Return entries at or after the given position of each partition, in order.
 
         At most `limit` a partition, and about READ_BYTES in all, but at least the next entry of
-        each partition that has one, unless it waited for it. Waits up to `wait` seconds for the
-        first one; partitions without an entry are left out.
+        each partition that has one, unless it had to wait. Waits up to `wait` seconds for the first
+        one; partitions without an entry are left out.
         """
 
     @abstractmethod
@@ -160,21 +160,21 @@ class LogPositions(ABC):
 
     @abstractmethod
     async def written(self, shards: int | None = 1) -> dict[int, int]:
-        """Return the newest position of each partition that was noted with `note_written`.
+        """Return the newest position of each partition that was recorded with `note_written`.
 
-        shards  of the store, see written_number.py; None for all of which something was noted
+        shards  of the store, see written_number.py; None for all that have a record
         """
 
     @abstractmethod
     async def note_written(self, positions: Mapping[int, int]) -> None:
-        """Note up to which position a store must hold the counters; it never goes back.
+        """Record up to which position a store must hold the counters; it never decreases.
 
         By partition, or by `written_number` where the store has shards.
         """
 
     @abstractmethod
     async def forget_written(self, shards: int | None = 1) -> None:
-        """Forget what was noted: the store was put back to an earlier state; see `written`."""
+        """Forget these records: the store was restored to an earlier state; see `written`."""
 
     @abstractmethod
     def hold(self) -> AbstractAsyncContextManager[None]:
@@ -189,7 +189,7 @@ class LogPositions(ABC):
 
     @abstractmethod
     async def disown(self) -> None:
-        """Release every lease at once: the caller knows that no owner is alive."""
+        """Release every lease at once; the caller must know that no owner is alive."""
 
     @abstractmethod
     async def extents(self, partitions: Collection[int] | None = None) -> list[Extent]:
@@ -206,7 +206,7 @@ class LogPositions(ABC):
     async def time_of(self, partition: int, position: int) -> int:
         """Return the log time of the entry at a position, in ms.
 
-        Where none is, that of the last one before it, as far as the log can tell.
+        If there is none, that of the last one before it, as far as the log can tell.
         """
 
     @abstractmethod
@@ -241,7 +241,7 @@ class ImportLog(ABC):
     ) -> tuple[ImportOutcome, int]:
         """Append the pages of the lines after `after`, up to `upto`; return the outcome.
 
-        The second value is the line up to which the log has all pages now.
+        The second value is the line up to which the log now has all pages.
         """
 
     @abstractmethod
@@ -257,7 +257,7 @@ class ImportLog(ABC):
 
     @abstractmethod
     async def seal(self, site: str, digest: str) -> ImportProgress | None:
-        """Take nothing more of an import, for good; return how far it got, None if unknown.
+        """Accept nothing more of an import, ever; return how far it got, None if unknown.
 
         The next import of the site does not recognise visitors of those before.
         """
@@ -268,13 +268,13 @@ class ImportLog(ABC):
 
 
 class Log(ABC):
-    """One log, connected on first use; the way to its producers, reader, positions and imports.
+    """One log, connected on first use, with its producers, reader, positions and imports.
 
     A driver is a module of `services/log/drivers` with a subclass of this; see `open_log`.
 
     schemes      URL schemes that the driver serves
     server_name  what the server is called
-    tells_time   whether the server tells its time; else `reader.now()` is this machine's
+    tells_time   whether the server tells its time; if not, `reader.now()` is this machine's
     partitions   how many partitions the log has
     group        the group of readers whose committed positions and owners these are
     """
@@ -295,9 +295,9 @@ class Log(ABC):
     admin: LogAdmin
 
     def require_replicas(self, number: int) -> None:  # noqa: B027 - most have nothing to do
-        """Let an entry count as in the log only once so many replicas hold it, from now on.
+        """From now on, count an entry as in the log only once so many replicas hold it.
 
-        A log that copies its entries by itself need not be told.
+        Does nothing for a log that replicates synchronously by itself.
         """
 
     @abstractmethod
@@ -305,12 +305,12 @@ class Log(ABC):
         """Return a producer with a connection of its own, which the caller closes.
 
         With `answer_seconds`, a call times out, and is retried once if the connection was dead.
-        Without, neither: timeouts and retries are the caller's.
+        Without it, timeouts and retries are up to the caller.
         """
 
     @abstractmethod
     async def create(self) -> None:
-        """Record how many partitions the log has, unless that is recorded already."""
+        """Record how many partitions the log has, unless already recorded."""
 
     @abstractmethod
     async def created_with(self) -> int | None:
@@ -326,11 +326,11 @@ class Log(ABC):
 
     @abstractmethod
     async def identity(self) -> str | None:
-        """Return which log this is; None until an aggregator has said it."""
+        """Return the log's identity; None until an aggregator has set it."""
 
     @abstractmethod
     async def identify(self, identity: str) -> None:
-        """Say which log this is; ingest adopts the spools of this log only."""
+        """Set the log's identity; ingest adopts only spools of this log."""
 
     @abstractmethod
     async def examine(self) -> list[ServerCheck]:
@@ -338,7 +338,7 @@ class Log(ABC):
 
     @abstractmethod
     async def memory(self) -> LogMemory:
-        """Return the memory that the server uses, and may use."""
+        """Return the memory that the server uses, and its limit."""
 
     @abstractmethod
     async def dead_entries(self) -> int:
@@ -346,4 +346,4 @@ class Log(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Close every connection but those of producers."""
+        """Close every connection except those of producers."""

@@ -8,19 +8,19 @@ TOPIC = "hits"
 DEAD = "hits:dead"
 """Stream of entries that could not be decoded, with the reason."""
 HELD = "hits:held"
-"""Channel of messages to nobody, which replicas receive after all that was written before."""
+"""Channel without subscribers; replicas receive its messages after all earlier writes."""
 PARTITIONS = "hits:partitions"
 """How many partitions the log has; written once."""
 IDENTITY = "hits:identity"
-"""Which log this is; the aggregator writes here what the store holds."""
+"""The log's identity; the aggregator writes here what the store holds."""
 SHORT = "hits:short"
-"""Set once all who read the log know short entries, and never taken back."""
+"""Set once all readers of the log understand short entries, and never unset."""
 MOVE = "hits:move"
 """What the log knows of its last move to or from another one."""
 PRODUCERS = "hits:{*}:producer:*"
 IMPORTS = "hits:{*}:import:*"
 IMPORT_SALTS = "salt:*:import"
-"""Patterns of keys below; how to read one is said by `parts`."""
+"""Patterns of keys below; `parts` parses one."""
 
 
 def stream(partition: int, topic: str = TOPIC) -> str:
@@ -41,7 +41,7 @@ def parts(key: str) -> tuple[int, str]:
 
 
 def imported(partition: int, producer_id: str) -> str:
-    """Return the hash that says how far an import into a partition has got, and has its salt."""
+    """Return the hash with the progress of an import into a partition, and its salt."""
     return f"{stream(partition)}:import:{producer_id}"
 
 

@@ -1,4 +1,4 @@
-"""What doctor says of a log that is moved, or was."""
+"""What doctor says of a log that is being moved, or was."""
 
 from services.log.admin import MoveMark, refuse_moved
 from services.log.errors import LogError
@@ -6,7 +6,7 @@ from services.log.server_check import ServerCheck
 
 
 def moved_check(mark: MoveMark | None) -> list[ServerCheck]:
-    """Return a check that fails where a log takes nothing because of a move; else none."""
+    """Return a check that fails if a log accepts nothing because of a move; otherwise none."""
     try:
         refuse_moved(mark)
     except LogError as error:

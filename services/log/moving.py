@@ -1,11 +1,11 @@
 """Moves a log to another one: nothing is lost, nothing is counted twice.
 
-1. Both are held, so that no aggregator reads. Hits are still taken.
+1. Both are held, so that no aggregator reads. Hits are still accepted.
 2. The old one is sealed. Ingest spools from now on.
-3. The new one is emptied, and gets copies of what is not counted, and of what an aggregator reads
-   again when it starts; then how far that is counted, which producers appended what, the imports,
-   and which log it is.
-4. The new one is marked as the log. Up to here, the whole is begun anew when it was interrupted.
+3. The new one is emptied, and gets copies of what is not counted, and of what an aggregator
+   rereads when it starts; then the committed positions, the producers' sequences, the imports,
+   and the log's identity.
+4. The new one is marked as the log. If interrupted before this, the move starts over.
 5. The old one is marked as left, and emptied.
 
 Ingest, started again with the new log, drains its spools there: the sequences of their producers
@@ -34,7 +34,7 @@ class MoveReport(msgspec.Struct, frozen=True):
     entries    copies of entries
     waiting    how many of those are not counted yet
     producers  how many ids of producers have their sequences there
-    before     whether a move before had done it
+    before     whether an earlier move had done it
     """
 
     entries: int = 0
@@ -44,12 +44,12 @@ class MoveReport(msgspec.Struct, frozen=True):
 
 
 async def move(source: Log, target: Log, replay_ms: int, sealing: Callable[[], None]) -> MoveReport:
-    """Move a log, or finish a move; `replay_ms` of log time is read again by an aggregator.
+    """Move a log, or finish a move; an aggregator rereads `replay_ms` of log time.
 
-    `sealing` is called before the old log stops taking hits.
+    `sealing` is called before the old log stops accepting hits.
 
     Raises LogInUseError while an aggregator runs, LogRefusedError for a target that must not or
-    cannot be the log, and LogError when either is out of reach: repeat it then.
+    cannot be the log, and LogError when either is out of reach: then run it again.
     """
     mark = await _agreed(source, target)
     if await _is_done(target, mark):
@@ -74,7 +74,7 @@ async def move(source: Log, target: Log, replay_ms: int, sealing: Callable[[], N
 
 
 async def cancel(source: Log, target: Log) -> None:
-    """Let the old log take hits again. Raises LogRefusedError where the move is done."""
+    """Let the old log accept hits again. Raises LogRefusedError if the move is done."""
     mark = await source.admin.mark()
     if mark is None or mark.way is Way.IN:
         raise LogRefusedError("no move from this log was begun")
@@ -89,7 +89,7 @@ async def cancel(source: Log, target: Log) -> None:
 
 
 async def _agreed(source: Log, target: Log) -> MoveMark:
-    """Return the mark of a move that goes on, or of a new one."""
+    """Return the mark of an unfinished move, or of a new one."""
     mark = await source.admin.mark()
     if mark is not None and mark.way is Way.OUT:
         if mark.other != shown(target.url):
@@ -155,7 +155,7 @@ async def _leave(source: Log, mark: MoveMark) -> None:
 
 
 class _Mover:
-    """Fills an empty log with what another one, which is sealed and held, has."""
+    """Fills an empty log from another one that is sealed and held."""
 
     def __init__(self, source: Log, target: Log, replay_ms: int) -> None:
         self._source = source
@@ -209,15 +209,15 @@ class _Mover:
         for record in records:
             producer = record.headers.get(_PRODUCER, b"").decode("ascii", "replace")
             if is_import(producer):
-                # Later than its copy by less than a read: it is counted a moment later, or sooner.
+                # After its copy by less than one read: it is counted a moment later, or sooner.
                 self._imported[producer] = after - 1
             elif producer:
                 self._ids.add(producer)
 
     async def _sequences(self) -> int:
-        """Let the new log remember which entries of each producer there were.
+        """Copy the last sequences of each producer to the new log.
 
-        Those of entries that were read are among them, should the server list them late.
+        Includes the producers of the entries that were read, should the server list them late.
         """
         ids = self._ids | await self._source.admin.producers()
         producer = self._source.producer(_ANSWER_SECONDS)
@@ -238,7 +238,7 @@ class _Mover:
 
 
 async def _sequences_of(producer: LogProducer, producer_id: str) -> dict[int, int]:
-    """Ask for a producer's sequences, which decides what was in doubt."""
+    """Get a producer's sequences, which decides what was in doubt."""
     try:
         return await producer.open(producer_id)
     finally:

@@ -14,7 +14,7 @@ ANSWER_SECONDS = 10.0
 
 @cache
 def log_driver(scheme: str) -> type[Log]:
-    """Return the subclass of Log that serves a scheme. Raises KeyError for one of no driver."""
+    """Return the subclass of Log that serves a scheme. Raises KeyError for an unknown one."""
     module = import_module(f"{drivers.__name__}.{drivers.SCHEMES[scheme]}")
     return next(
         value
@@ -35,8 +35,8 @@ def open_log(
 ) -> Log:
     """Return the log at a URL; nothing is connected yet.
 
-    A call to the log fails after `answer_seconds`. Raises ValueError for a URL of no driver, and
-    one that its driver cannot use; the message does not hold it, since there may be a password.
+    A call to the log fails after `answer_seconds`. Raises ValueError for a URL without a driver, or
+    one that its driver cannot use; the message omits the URL, which may contain a password.
     """
     scheme = url.partition(":")[0]
     if scheme not in drivers.SCHEMES:

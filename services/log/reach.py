@@ -8,7 +8,7 @@ from services.log.interface import Extent, Log
 async def reach_seconds(log: Log, extents: Sequence[Extent], now_ms: int) -> float | None:
     """Return the age of the oldest entry that every partition still has; None without entries.
 
-    A partition that never lost an entry reaches back to its beginning, and limits nothing.
+    A partition that was never trimmed reaches back to its beginning, and limits nothing.
     """
     begins = {
         extent: await log.positions.time_of(extent.partition, extent.first)

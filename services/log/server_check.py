@@ -1,4 +1,4 @@
-"""What is found where the server of a log is looked at."""
+"""Findings about the server of a log."""
 
 import msgspec
 

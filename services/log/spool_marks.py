@@ -28,7 +28,7 @@ def read(path: Path) -> str | None:
 
 
 def write(path: Path, identity: str) -> None:
-    """Let a file name a log, durably: wholly or not at all. Raises OSError."""
+    """Write the name of a log to a file, durably and atomically. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -49,7 +49,7 @@ def write(path: Path, identity: str) -> None:
 
 
 def others(root: Path, identity: str) -> dict[Path, str]:
-    """Return the folders of a spool that belong to other logs, with those. Raises OSError."""
+    """Return the folders of a spool that belong to other logs, with those logs. Raises OSError."""
     return {
         path: log
         for path in root.iterdir()

@@ -15,7 +15,7 @@ MAX_TAILS_OF_ONE = 2
 WAIT_SECONDS = 1.0
 """How long a read waits for entries; shorter than the idle timeout of a connection."""
 ENTRIES = 50
-"""Entries that one read takes of each partition."""
+"""Entries that one read takes from each partition."""
 
 
 class TailRead(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class Tails:
         self.partitions = log.partitions
 
     def close(self) -> None:
-        """End every follower."""
+        """Stop every follower."""
         self._closed.set()
 
     def refusal(self, who: str) -> str | None:
@@ -48,13 +48,13 @@ class Tails:
         return None
 
     def enter(self, who: str) -> None:
-        """Note that somebody follows the log from now on."""
+        """Count one more follower."""
         self._counts[who] += 1
 
     def leave(self, who: str) -> None:
-        """Note that somebody follows the log once less."""
+        """Count one follower less."""
         self._counts[who] -= 1
-        self._counts += Counter()  # drops those who follow no more
+        self._counts += Counter()  # drops those without followers
 
     async def now(self) -> int:
         """Return the log's time, in ms. Raises LogError."""
@@ -65,8 +65,8 @@ class Tails:
     ) -> AsyncGenerator[TailRead, None]:
         """Yield entries as they arrive, and an empty TailRead after a second without any.
 
-        Starts at `after`, positions by partition, or else at a time. Entries that are no batch are
-        left out. Ends when this is closed. Raises LogError.
+        Starts at `after`, positions by partition, or else at a time. Entries that are not batches
+        are skipped. Ends when this is closed. Raises LogError.
         """
         log = self._log
         at = {
@@ -82,7 +82,7 @@ class Tails:
                 at[number] = entries[-1].position + 1
                 for record in entries:
                     if admin.PLACE in record.headers:
-                        # A copy of what passed already, in the log before this one.
+                        # A copy of what already passed in the previous log.
                         continue
                     try:
                         batches.append(batch.decode(record.value))

@@ -1,4 +1,4 @@
-"""Since when the oldest hit of the log waits that is not in the counters yet."""
+"""How long the oldest hit of the log that is not in the counters yet has waited."""
 
 import math
 import time
@@ -9,14 +9,14 @@ import msgspec
 from services.log.interface import Log
 
 FRESH_SECONDS = 5.0
-"""For so long an empty log is believed to be empty still."""
+"""For so long an empty log is assumed to be still empty."""
 
 
 class _Late(msgspec.Struct, eq=False):
     """Hits that were appended long after they were accepted.
 
-    accepted  when the oldest of them was, on the monotonic clock
-    ends      positions that they are before; None until they are known
+    accepted  when the oldest was accepted, on the monotonic clock
+    ends      positions before which they are; None until known
     """
 
     accepted: float
@@ -24,10 +24,10 @@ class _Late(msgspec.Struct, eq=False):
 
 
 class Uncounted:
-    """The age of the oldest hit behind the committed positions of a group.
+    """The age of the oldest hit beyond the committed positions of a group.
 
-    What was measured last is not forgotten while the log is silent: a hit that waited goes on
-    waiting, and of a log that was empty nothing is known any more.
+    The last measurement stands while the log does not answer: a hit that waited goes on waiting;
+    whether a log that was empty still is, becomes unknown.
     """
 
     def __init__(self, log: Log, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -38,11 +38,11 @@ class Uncounted:
         self._late: list[_Late] = []
 
     def appended_late(self, seconds: float) -> None:
-        """Note that hits accepted so long ago have just come into the log, as from a spool."""
+        """Record that hits accepted so long ago have just been appended, as from a spool."""
         self._late.append(_Late(self._monotonic() - seconds))
 
     async def measure(self) -> None:
-        """Ask the log. Raises LogError, and what was known stays."""
+        """Query the log. Raises LogError, and keeps what was known."""
         asked = self._monotonic()
         if new := [late for late in self._late if late.ends is None]:
             ends = await self._log.reader.ends()
@@ -58,7 +58,7 @@ class Uncounted:
         self._measured = asked
 
     def age(self) -> float:
-        """Return the age in seconds; 0 when nothing waits, NaN when that is not known."""
+        """Return the age in seconds; 0 when nothing waits, NaN when unknown."""
         now = self._monotonic()
         waits = [late.accepted for late in self._late]
         if self._oldest is not None:

@@ -28,7 +28,7 @@ class AccountRows(NamedTuple, Generic[T]):
 
 
 class Table(Generic[T]):
-    """A table of things of one kind, by their key."""
+    """A table of objects of one kind, by key."""
 
     def __init__(self, name: str, key: str, kind: type[T]) -> None:
         self._name = name
@@ -37,7 +37,7 @@ class Table(Generic[T]):
         self._rows = _ROWS.format(key=key, table=name)
 
     async def load(self, store: Store) -> AccountRows[T]:
-        """Return all that there are; what this version cannot read is logged and left out."""
+        """Return all of them; what this version cannot read is logged and skipped."""
         rows = await store.execute(self._rows)
         bodies = {key: body for key, _, deleted, body in rows if not deleted}
         values = {key: self._decode(key, body) for key, body in bodies.items()}

@@ -1,4 +1,4 @@
-"""The address of a ClickHouse server, as a URL names it."""
+"""The address of a ClickHouse server, from a URL."""
 
 import re
 from urllib.parse import SplitResult, parse_qsl, unquote
@@ -14,14 +14,14 @@ CONNECT_SECONDS = 5
 PING_SECONDS = 5.0
 """How long the ping before each call may take."""
 ANSWER_SECONDS = 60.0
-"""How long a server may say nothing; it tells its progress ten times a second while it reads."""
+"""How long a server may be silent; it reports progress ten times a second while it reads."""
 DEFAULT_DATABASE = "luot"
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a server is and who asks; the password is in no text that this class makes."""
+    """Server address and credentials; no text that this class makes contains the password."""
 
     hosts: tuple[tuple[str, int], ...]
     user: str = "default"
@@ -31,11 +31,11 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     verify: bool = True
     answer_seconds: float = ANSWER_SECONDS
     cluster: str = ""
-    """What the servers call their shards; empty where there are none."""
+    """The servers' name for the cluster; empty if there is none."""
 
     @property
     def shards(self) -> Shards | None:
-        """How tables are made on the cluster; None where there is none."""
+        """How tables are created on the cluster; None if there is none."""
         return Shards(self.cluster, self.database) if self.cluster else None
 
     def __repr__(self) -> str:
@@ -50,9 +50,9 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     def parse(cls, url: str) -> "Address":
         """Read clickhouse://user:password@host:9000,host2:9000/database.
 
-        `clickhouses://` is the same over TLS (port 9440), with `?verify=0` for a certificate that
-        nobody signed. `?cluster=name` says that the hosts are of a cluster, which has more. Raises
-        ValueError; its message never holds the password.
+        `clickhouses://` is the same over TLS (port 9440), with `?verify=0` for a self-signed
+        certificate. `?cluster=name` says that the hosts belong to a cluster, which may have more.
+        Raises ValueError; its message never contains the password.
         """
         parts, netloc = split_url(url)
         secure = parts.scheme == "clickhouses"

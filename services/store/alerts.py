@@ -9,13 +9,13 @@ _SEPARATOR = "\n"
 
 
 class AlertRule(NamedTuple):
-    """What the editors of a site want to be told of, and where; the newest version counts.
+    """What the editors of a site want to be notified of, and where; the newest version counts.
 
     site           the name that the site is kept under
     version        the time in ms is a good one
-    addresses      to whom; nobody is told, and nothing watched, where there is none
-    silent_hours   hours of the day without a view; 0 where silence is not told
-    spike_percent  above what is usual, and `drop_percent` below it; 0 where that is not told
+    addresses      recipients; without any, nothing is watched
+    silent_hours   hours of the day without a view; 0 for no alert on silence
+    spike_percent  above the usual, and `drop_percent` below it; 0 for no alert
     """
 
     site: str
@@ -32,13 +32,13 @@ class AlertEvent(NamedTuple):
     """Something that happened to a site; the newest version of it counts. Times in ms since 1970.
 
     kind       silent, spike or drop
-    noticed    when, and `ended` when it was noticed to be over; 0 while it is not
-    since      the hours that show it, up to `until`; of a silence, the last view before
-    seen       views of these hours, and `usual` those of the same hours of the weeks before
-    told       when the message of its beginning went out, and `end_told` that of its end; or 0
-    end_since  the hours that show its end, and so on; of a silence, the first view known after it
-    dismissed  1 where nobody is to be told of its end any more
-    failures   how often the next message could not be sent, and the last problem
+    noticed    when it was noticed, and `ended` when its end was; 0 while it is not over
+    since      start of the hours that show it, up to `until`; for a silence, the last view before
+    seen       views in these hours, and `usual` those in the same hours of previous weeks
+    told       when the message about its start was sent, and `end_told` that about its end; or 0
+    end_since  the hours that show its end, and so on; for a silence, the first known view after it
+    dismissed  1 if no message about its end is to be sent any more
+    failures   how often sending the next message failed, and the last problem
     """
 
     site: str
@@ -97,7 +97,7 @@ async def rules(store: Store) -> list[AlertRule]:
 
 
 async def rule_of(store: Store, site: str) -> AlertRule | None:
-    """Return the rules of a site; None where it has none. Raises StoreError."""
+    """Return the rules of a site; None if it has none. Raises StoreError."""
     statement = _RULES.format(where="WHERE site = %(site)s")
     return next((_rule(*row) for row in await store.execute(statement, {"site": site})), None)
 
@@ -109,21 +109,21 @@ async def save_rule(store: Store, rule: AlertRule) -> None:
 
 
 async def unfinished(store: Store, since: int) -> list[AlertEvent]:
-    """Return what goes on, or whose end nobody was told of, the oldest first. Raises StoreError.
+    """Return open events, and those whose end was not notified, oldest first. Raises StoreError.
 
-    since  what was noticed earlier is left out, in ms since 1970
+    since  events noticed earlier are left out, in ms since 1970
     """
     return [AlertEvent(*row) for row in await store.execute(_UNFINISHED, {"since": since})]
 
 
 async def recent(store: Store, site: str, limit: int) -> list[AlertEvent]:
-    """Return the last events of a site, the newest first. Raises StoreError."""
+    """Return the last events of a site, newest first. Raises StoreError."""
     parameters = {"site": site, "limit": limit}
     return [AlertEvent(*row) for row in await store.execute(_RECENT, parameters)]
 
 
 async def save_events(store: Store, events: Sequence[AlertEvent]) -> None:
-    """Write events, or what changed of them. Raises StoreError."""
+    """Write events, new or changed. Raises StoreError."""
     if events:
         columns = zip(*events, strict=True)
         await store.insert(

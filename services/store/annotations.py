@@ -1,4 +1,4 @@
-"""Annotations: what people write on the days of a site."""
+"""Annotations: notes that people attach to the days of a site."""
 
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ async def load(store: Store, site: str, first: int, last: int, limit: int) -> li
 
 
 async def save(store: Store, annotation: Annotation) -> None:
-    """Write an annotation, or that it is gone. Raises StoreError."""
+    """Write an annotation, or its deletion. Raises StoreError."""
     await store.insert(
         "annotations", {name: [value] for name, value in annotation._asdict().items()}
     )

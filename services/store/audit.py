@@ -41,7 +41,7 @@ LIMIT %(limit)s
 
 
 async def add(store: Store, entry: AuditEntry) -> None:
-    """Write an entry; written again with `failed`, it is a change that failed."""
+    """Write an entry; written again with `failed`, it marks a failed change."""
     await store.insert("audit", {name: [value] for name, value in entry._asdict().items()})
 
 
@@ -54,7 +54,7 @@ async def newest(
     action: str | None = None,
     subject: str | None = None,
 ) -> list[AuditEntry]:
-    """Return the newest entries, from `before` back; of some sites, or with these values, only."""
+    """Return the newest entries, from `before` back; only of some sites, or with these values."""
     conditions = ["1 = 1"]
     parameters: dict[str, object] = {"limit": limit}
     if before is not None:

@@ -7,7 +7,7 @@ from services.model.calendar import Grain, to_day
 from services.store.interface import Row, Store
 
 MARK = "/"
-"""Divides the id of a bulk entry from the number of a line; no id that people choose has it."""
+"""Separates the id of a bulk entry from a line number; ids chosen by people never contain it."""
 
 Period = tuple[str, Grain, int]
 """Path ('' for the whole site), grain, first day in days since 1970-01-01 (0 for the total)."""
@@ -31,15 +31,15 @@ class BalanceEntry(NamedTuple):
 
     @property
     def period(self) -> Period:
-        """The period that the entry counts in, and in no other."""
+        """The only period in which the entry counts."""
         return (self.path, self.grain, self.start)
 
 
 class LedgerLine(NamedTuple):
-    """A line in the list of the ledger: a single entry, or a bulk entry with all that is in it.
+    """A line in the list of the ledger: a single entry, or a bulk entry with all its lines.
 
-    entry  of a bulk entry: its own id, the sums of its views and visits, path and start of one
-    lines  of a bulk entry; 0 of a single one
+    entry  for a bulk entry: its own id, the sums of its views and visits, path and start of one
+    lines  of a bulk entry; 0 for a single one
     last   the last start in it
     """
 
@@ -49,7 +49,7 @@ class LedgerLine(NamedTuple):
 
 
 def line_id(bulk: str, number: int, lines: int) -> str:
-    """Return the id of one line of a bulk entry, which also says how many there are."""
+    """Return the id of one line of a bulk entry, which also encodes how many there are."""
     return f"{bulk}{MARK}{number}{MARK}{lines}"
 
 
@@ -132,7 +132,7 @@ async def add(store: Store, site: str, entries: Sequence[BalanceEntry]) -> None:
 
 
 async def find(store: Store, site: str, ids: Collection[str]) -> dict[str, BalanceEntry]:
-    """Return the entries of these ids, of those that exist."""
+    """Return the entries with these ids, as far as they exist."""
     if not ids:
         return {}
     rows = await store.execute(_OF_IDS, {"site": site, "ids": sorted(ids)})
@@ -140,20 +140,20 @@ async def find(store: Store, site: str, ids: Collection[str]) -> dict[str, Balan
 
 
 async def of_bulk(store: Store, site: str, bulk: str) -> dict[str, BalanceEntry]:
-    """Return the entries of a bulk entry by their ids; none where there is no such."""
+    """Return the entries of a bulk entry by id; none if it does not exist."""
     bounds = {"first": bulk + MARK, "end": bulk + chr(ord(MARK) + 1)}
     rows = await store.execute(_OF_BULK, {"site": site, **bounds})
     return {row[0]: _entry(row) for row in rows}
 
 
 async def page(store: Store, site: str, offset: int, limit: int) -> list[LedgerLine]:
-    """Return lines of the list, the oldest first: `limit` of them after the first `offset`."""
+    """Return lines of the list, oldest first: `limit` of them after the first `offset`."""
     rows = await store.execute(_PAGE, {"site": site, "offset": offset, "limit": limit})
     return [LedgerLine(_entry(row), lines, to_day(last)) for *row, lines, last in rows]
 
 
 async def count(store: Store, site: str) -> int:
-    """Return the number of lines of the list of a site; a bulk entry is one."""
+    """Return the number of lines in the list of a site; a bulk entry is one."""
     ((entries,),) = await store.execute(_COUNT, {"site": site})
     return int(entries)
 

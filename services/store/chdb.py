@@ -1,4 +1,4 @@
-"""The store embedded in the process: the same engine as the server, on a folder."""
+"""The store embedded in the process: the same engine as the server, on a local folder."""
 
 import re
 import sys
@@ -24,7 +24,7 @@ _CODE = re.compile(r"Code: (\d+)\. (.*)", re.DOTALL)
 
 
 class ChdbStore(ThreadedStore):
-    """A store on a folder, which one process at a time can open, and one folder a process."""
+    """A store in a folder, open in one process at a time; a process can open only one folder."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class ChdbStore(ThreadedStore):
         return f"<ChdbStore {self.path}>"
 
     def connect(self) -> StoreSession:
-        """Open the folder for the calling thread, made where it is missing."""
+        """Open the folder for the calling thread, creating it if missing."""
         return EmbeddedSession(self.path, self._settings)
 
     def limited(self, limits: Limits) -> "ChdbStore":
@@ -65,7 +65,7 @@ class EmbeddedSession(StoreSession):
         session = _engine()
         self._path = path
         self._format = NativeFormat()
-        # A comment before each statement, by which it can be found and ended.
+        # A comment before each statement, by which it can be found and cancelled.
         self._mark = f"/* {uuid4().hex} */"
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -86,7 +86,7 @@ class EmbeddedSession(StoreSession):
         return self._attempt(lambda: self._query(sql))
 
     def blocks(self, sql: str) -> Generator[list[Row], None, None]:
-        """Run one statement without parameters; its rows, as they come."""
+        """Run one statement without parameters; yields its rows as they arrive."""
         result = self._attempt(lambda: self._engine.send_query(sql, "Native"))
         try:
             while (chunk := self._attempt(result.fetch)) is not None:
@@ -95,11 +95,11 @@ class EmbeddedSession(StoreSession):
             result.close()
 
     def insert(self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[Any]) -> None:
-        """Insert columns; they are used up."""
+        """Insert columns; they are consumed."""
         self._attempt(lambda: self._insert(table, types, columns))
 
     def interrupt(self) -> None:
-        """End the statement under way, from another thread; later ones go on."""
+        """Cancel the running statement, from another thread; later ones are not affected."""
         super().interrupt()
         other = EmbeddedSession(self._path, {})
         try:
@@ -126,17 +126,17 @@ class EmbeddedSession(StoreSession):
             return call()
         except RuntimeError as error:
             match = _CODE.search(str(error))
-            # Its own error has the statement, values and all.
+            # The engine's own error contains the statement, values included.
             raise (fault(int(match[1]), match[2]) if match else StoreError(str(error))) from None
         except MISFIT as error:
             raise misfit(error) from None
 
 
 def _engine() -> Any:
-    """Import the engine. It takes 240 MB, so only who opens an embedded store does so.
+    """Import the engine. It takes 240 MB, so it is done only when opening an embedded store.
 
-    With it comes pyarrow where it is installed, for results as tables of Arrow: 44 MB and a third
-    of the time, and nothing here asks for them. It is kept away meanwhile, by any thread.
+    It imports pyarrow if installed, for Arrow tables as results: 44 MB and a third of the time,
+    and nothing here uses them. That import is blocked in the meantime, for all threads.
     """
     modules: dict[str, Any] = sys.modules
     modules.setdefault("pyarrow", None)

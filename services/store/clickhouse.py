@@ -21,7 +21,7 @@ T = TypeVar("T")
 THREADS = 4
 STREAM_ROWS = 50_000
 CHECK_SECONDS = 10.0
-"""How long a server may say nothing before it counts as away, where all have to do something."""
+"""How long a server may be silent before it counts as down, in statements for all servers."""
 
 # Its warnings repeat, with a traceback, what our errors say.
 logging.getLogger("clickhouse_driver").setLevel(logging.ERROR)
@@ -84,7 +84,7 @@ class ClickHouseStore(ThreadedStore):
         return super().ddl(statement) if self._shards is None else self._shards.ddl(statement)
 
     async def owners(self, statement: Ddl) -> "Sequence[ClickHouseStore]":
-        """Return the servers that lead the table that is changed, one of each shard; see Store."""
+        """Return the leader of the changed table in each shard; see Store."""
         if self._shards is None or not statement.changes:
             return (self,)
         of_shards = await self._by_shard()
@@ -105,15 +105,15 @@ class ClickHouseStore(ThreadedStore):
         return msgspec.structs.replace(self.address, hosts=tuple(hosts))
 
     def stored(self, table: str) -> str:
-        """Return the name of a table where its rows are; see Store."""
+        """Return the name of the table that stores the rows; see Store."""
         return table if self._shards is None else self._shards.stored(table)
 
     def shown(self, stored: str) -> str:
-        """Return the name that a stored table is read by; see Store."""
+        """Return the name by which a stored table is read; see Store."""
         return stored if self._shards is None else self._shards.shown(stored)
 
     def system(self, table: str) -> str:
-        """Return what reads a table of `system`; see Store."""
+        """Return the expression that reads a table of `system`; see Store."""
         return super().system(table) if self._shards is None else self._shards.system(table)
 
     async def clear(self, table: str) -> None:
@@ -121,7 +121,7 @@ class ClickHouseStore(ThreadedStore):
         if self._shards is None:
             await super().clear(table)
             return
-        # In 18.16, TRUNCATE of a replicated table and a merge of it wait for each other for good.
+        # In 18.16, TRUNCATE of a replicated table and a merge of it deadlock.
         rows = await self.execute(
             f"SELECT DISTINCT partition FROM {self.system('parts')}"  # noqa: S608  # names of ours
             " WHERE active AND table = %(table)s",
@@ -131,12 +131,12 @@ class ClickHouseStore(ThreadedStore):
             await self.execute_ddl(f"ALTER TABLE {table} DROP PARTITION {partition}")
 
     async def check_servers(self) -> None:
-        """Make sure that all servers of the cluster can make tables; see Store."""
+        """Make sure that all servers of the cluster can create tables; see Store."""
         if self._shards is not None:
             await self._run(lambda _: self._check_servers())
 
     def _check_servers(self) -> None:
-        # All servers have a database `system`, which every account may ask.
+        # All servers have a database `system`, which every account may query.
         asking = ServerSession(self.address, database="system")
         try:
             rows = asking.execute(bind(layout.CLUSTER, {"cluster": self.address.cluster}))
@@ -155,11 +155,11 @@ class ClickHouseStore(ThreadedStore):
             session.close()
 
     async def prepare(self) -> None:
-        """Create the database, where it is missing."""
+        """Create the database if it is missing."""
         await self._run(lambda _: self._create_database())
 
     def _create_database(self) -> None:
-        # Creating needs a right that the account of a running service may well lack.
+        # Creating needs a right that the account of a running service may lack.
         probe = ServerSession(self.address)
         self._sessions.append(probe)
         try:
@@ -183,7 +183,7 @@ class UnknownDatabaseError(StoreError):
 
 
 class ServerSession(StoreSession):
-    """One connection to the server; connects when it must."""
+    """One connection to the server; connects when needed."""
 
     def __init__(
         self,
@@ -201,9 +201,9 @@ class ServerSession(StoreSession):
         return self._call(lambda client: list(client.execute(sql)))
 
     def blocks(self, sql: str) -> Generator[list[Row], None, None]:
-        """Run one statement without parameters; its rows, as they come.
+        """Run one statement without parameters; yields its rows as they arrive.
 
-        Closing the session ends it early. What was lost in the middle is not repeated.
+        Closing the session ends it early. If the connection is lost halfway, it is not retried.
         """
         yield from self._explained(
             self._call(lambda client: client.execute_iter(sql, chunk_size=STREAM_ROWS))
@@ -214,11 +214,11 @@ class ServerSession(StoreSession):
             yield from blocks
         except Exception as error:
             _disconnect(self._client)
-            # Its own error has the statement, values and all.
+            # The driver's own error contains the statement, values included.
             raise self._explain(error) from None
 
     def insert(self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[Any]) -> None:
-        """Insert columns; they are left as they are, for the case of a repetition."""
+        """Insert columns; they are not modified, in case of a retry."""
         sql = f"INSERT INTO {table} ({', '.join(name for name, _ in types)}) VALUES"
         self._call(lambda client: client.execute(sql, list(columns), columnar=True))
 
@@ -227,9 +227,9 @@ class ServerSession(StoreSession):
         _disconnect(self._client)
 
     def interrupt(self) -> None:
-        """End the statement under way, from another thread; later ones connect again.
+        """Cancel the running statement, from another thread; later ones reconnect.
 
-        Hanging up would not do: version 18.16 goes on for a client that has left.
+        Disconnecting does not suffice: version 18.16 keeps working for a client that has left.
         """
         super().interrupt()
         connection = self._client.connection
@@ -238,7 +238,7 @@ class ServerSession(StoreSession):
                 connection.send_cancel()
 
     def cut_off(self) -> None:
-        """Make the call under way fail, from another thread, and every later one."""
+        """Make the running call fail, from another thread, and every later one."""
         self._cut_off = True
         connected = self._client.connection.socket
         if connected is not None:
@@ -246,7 +246,7 @@ class ServerSession(StoreSession):
                 connected.shutdown(socket.SHUT_RDWR)
 
     def _call(self, call: Callable[[Client], T]) -> T:
-        # A call may have reached the server before its connection was lost. Repeating it is safe
+        # A call may have reached the server before its connection was lost. Retrying it is safe
         # nevertheless: rows inserted twice are one row, and statements create only what is missing.
         try:
             return self._attempt(call)
@@ -270,10 +270,10 @@ class ServerSession(StoreSession):
             result = call(client)
         except Exception as error:
             _disconnect(client)
-            # Its own error has the statement, values and all.
+            # The driver's own error contains the statement, values included.
             raise self._explain(error) from None
         if self.is_interrupted():
-            # The server may read what was sent to it as the beginning of the next call.
+            # The server may take what was sent for the beginning of the next call.
             _disconnect(client)
         return result
 
@@ -298,7 +298,7 @@ class ServerSession(StoreSession):
             case errors.ServerException(code=errors.ErrorCodes.UNKNOWN_TABLE) if (
                 _ON_A_SERVER in error.message
             ):
-                # Another migration makes it anew at this moment; see Shards.
+                # Another migration is recreating it right now; see Shards.
                 return StoreUnavailableError(str(fault(error.code, error.message)))
             case errors.ServerException():
                 return fault(error.code, error.message)
@@ -307,7 +307,7 @@ class ServerSession(StoreSession):
 
 
 _ON_A_SERVER = "There was an error on ["
-"""What the answer to a statement for a whole cluster begins with, where it failed."""
+"""Prefix of the answer to a statement for a whole cluster that failed."""
 
 
 class _ConnectionLostError(StoreUnavailableError):
@@ -315,12 +315,12 @@ class _ConnectionLostError(StoreUnavailableError):
 
 
 class _RightsError(StoreUnavailableError):
-    """What the account may do is what it might when its connection was made: a new one may do."""
+    """Rights are those at the time of connecting: a new connection may have more."""
 
 
 def _disconnect(client: Client) -> None:
-    # The driver's reader of blocks refers to itself, and to a megabyte of buffer; a service that
-    # collects cycles seldom would keep that for every connection that it has ever had.
+    # The driver's block reader refers to itself, and to a megabyte of buffer; a service that rarely
+    # collects cycles would keep that for every connection that it has ever had.
     blocks = client.connection.block_in
     client.disconnect()
     if blocks is not None:

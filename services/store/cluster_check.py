@@ -1,7 +1,7 @@
 """Whether the servers of a cluster can run statements for all of them.
 
-Such a statement waits for every server, three minutes long where one does not run it. So this is
-asked before, of each, and tells what is wrong with which.
+Such a statement waits for every server, for three minutes if one does not run it. So each is
+checked first, and problems are reported by server.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from services.store.layout import Host, LayoutError, ShardLayout
 Ask = Callable[[Host, str], list[Row]]
 """Runs a statement on one server. Raises StoreError."""
 
-# On version 18.16 a server calls all replicas of its own shard local.
+# In version 18.16 a server reports all replicas of its own shard as local.
 _KNOWN = (
     "SELECT shard_num, any(shard_weight), max(is_local) FROM system.clusters"
     " WHERE cluster = '{cluster}' GROUP BY shard_num ORDER BY shard_num"
@@ -25,10 +25,10 @@ _ZOOKEEPER = "SELECT count() FROM system.zookeeper WHERE path = '/'"
 
 
 def refuse_unfit(cluster: str, layout: ShardLayout, ask: Ask) -> None:
-    """Ask every server; it may have no database yet.
+    """Check every server; it may have no database yet.
 
-    Raises StoreUnavailableError where some do not answer, LayoutError where some are configured so
-    that a statement for the cluster does not reach them, or that they would mix up their rows.
+    Raises StoreUnavailableError if some do not answer, LayoutError if some are configured so that
+    a statement for the cluster would not reach them, or that they would mix up their rows.
     """
     away: list[str] = []
     wrong: list[str] = []
@@ -83,7 +83,7 @@ def _misfits(cluster: str, layout: ShardLayout, shard: int, host: Host, ask: Ask
 
 
 def _mixed_up(macros: list[tuple[int, Host, str, str]]) -> Iterator[str]:
-    """Yield what is wrong with macros, of which shards and replicas have their places."""
+    """Yield what is wrong with the macros that give shards and replicas their paths."""
     of_shards: dict[str, set[int]] = {}
     for number, of_shard in groupby(macros, key=lambda one: one[0]):
         servers = list(of_shard)

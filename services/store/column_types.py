@@ -1,4 +1,4 @@
-"""Columns that the driver does not know, not as they are used here, or writes value by value.
+"""Column types that the driver lacks, supports differently, or writes value by value.
 
 Both drivers write through these: to a server, and to the embedded engine.
 """
@@ -26,7 +26,7 @@ CODED_TEXT = "LowCardinality(String)"
 
 
 class NativeWriter(Column):  # type: ignore[misc]
-    """Writes a column that is in ClickHouse's format already as it is."""
+    """Writes a column that is already in ClickHouse's format unchanged."""
 
     def _write_data(self, items: Sequence[Any] | NativeColumn, buf: BufferedWriter) -> None:
         if isinstance(items, NativeColumn):
@@ -35,7 +35,7 @@ class NativeWriter(Column):  # type: ignore[misc]
             super()._write_data(items, buf)
 
     def written_as(self) -> str:
-        """Return the type as ClickHouse calls it."""
+        """Return ClickHouse's name of the type."""
         return str(self.ch_type)
 
 
@@ -63,7 +63,7 @@ class NativeUInt64Column(NativeWriter, UInt64Column):  # type: ignore[misc]
 class StateColumn(Column):  # type: ignore[misc]
     """States as ClickHouse wrote them (`CAST(state AS String)`), for inserts only.
 
-    Where one state ends and the next begins, only ClickHouse can tell.
+    Only ClickHouse can tell where one state ends and the next begins.
     """
 
     ch_type = VISITORS
@@ -75,20 +75,20 @@ class StateColumn(Column):  # type: ignore[misc]
 
 
 class DayColumn(NativeWriter, DateColumn):  # type: ignore[misc]
-    """Dates that are inserted as days since 1970-01-01, which is how ClickHouse keeps them."""
+    """Dates inserted as days since 1970-01-01, which is how ClickHouse stores them."""
 
     py_types = (int,)
 
     def prepare_items(self, items: Sequence[int]) -> Sequence[int]:
-        """Leave the days as they are; the caller has checked them."""
+        """Return the days unchanged; the caller has checked them."""
         return items
 
 
 class TextColumn(NativeWriter, String):  # type: ignore[misc]
-    """Strings; a column without any, which is common, is written at once."""
+    """Strings; a column of empty ones, which is common, is written at once."""
 
     def write_items(self, items: Sequence[str], buf: BufferedWriter) -> None:
-        """Write strings one after another, each behind its length."""
+        """Write strings one after another, each preceded by its length."""
         if _is_alike(items) and items[0] == "":
             buf.write(bytes(len(items)))
         else:
@@ -96,7 +96,7 @@ class TextColumn(NativeWriter, String):  # type: ignore[misc]
 
 
 class CodedTextColumn(LowCardinalityColumn):  # type: ignore[misc]
-    """Strings as the distinct ones and, for each value, the index of its own."""
+    """Strings as a dictionary of distinct ones and, for each value, its index."""
 
     def _write_data(self, items: Sequence[str] | NativeColumn, buf: BufferedWriter) -> None:
         if not len(items):
@@ -118,7 +118,7 @@ class CodedTextColumn(LowCardinalityColumn):  # type: ignore[misc]
 
 
 _WIDTHS = (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32))
-"""What `struct` calls an index of each width of the format, and how many of it there are."""
+"""`struct`'s code for each index width of the format, and how many values that has."""
 
 
 def _packed(indices: Sequence[int], of_one: str) -> bytes:
@@ -126,7 +126,7 @@ def _packed(indices: Sequence[int], of_one: str) -> bytes:
 
 
 class _Codes(dict[str, int]):
-    """Distinct strings, numbered as they come; a loop in C numbers a whole column."""
+    """Distinct strings, numbered in order of appearance; a loop in C numbers a whole column."""
 
     def __missing__(self, text: str) -> int:
         code = self[text] = len(self)
@@ -134,7 +134,7 @@ class _Codes(dict[str, int]):
 
 
 def _is_alike(items: Sequence[object]) -> bool:
-    """Tell whether all items are one object; some that are merely equal are told apart."""
+    """Tell whether all items are the same object; merely equal ones count as different."""
     first = items[0] if items else None
     if not (items and first is items[-1] and first is items[len(items) // 2]):
         return False

@@ -1,4 +1,4 @@
-"""The ledger of corrections: what people have taken back, added to and never edited.
+"""The ledger of corrections: what people have taken back; append-only.
 
 A run is one correction or one reversal. Its entries and its hits are written first, its row in the
 table `corrections` last; what has no row there does not count.
@@ -13,17 +13,17 @@ from services.store.interface import Store
 
 WHOLE_SITE = ""
 IMPORT = "import:"
-"""Ids of runs that take back an import begin with this, and no others do."""
+"""Prefix of the ids of runs that take back an import, and of no others."""
 
 
 class Correction(NamedTuple):
     """One row of the ledger: a correction, or the reversal of one.
 
-    run       what its entries and hits are found by
+    run       the id of its entries and hits
     reverses  the id of the correction that it takes back, '' for a correction
     first     first day that it touches, in days since 1970-01-01; so is `last`
-    until     position behind the last batch that it looked at
-    views     taken away, below zero for a reversal; so are `visits` and `visitors`
+    until     position after the last batch that it considered
+    views     taken away, negative for a reversal; so are `visits` and `visitors`
     query     JSON
     at        milliseconds since 1970
     """
@@ -53,7 +53,7 @@ class Correction(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What is taken away, of a page or a site, on some day."""
+    """What is taken away from a page or a site on some day."""
 
     views: int = 0
     visits: int = 0
@@ -71,7 +71,7 @@ class Taken(NamedTuple):
         return taken
 
     def negated(self) -> "Taken":
-        """Return what gives the same back."""
+        """Return the inverse, which gives the same back."""
         return Taken(-self.views, -self.visits, -self.visitors)
 
 
@@ -134,8 +134,8 @@ GROUP BY path
 """
 
 HIT = "cityHash64(position, idx)"
-"""What tells a hit from any other of its site, as 64 bits: a set of millions of them is made in a
-second, and one of tuples takes ten times as long."""
+"""A 64-bit key of a hit within its site: a set of millions of them is built in a second, and one
+of tuples takes ten times as long."""
 
 # %(site)s, %(first)s and %(last)s are parameters of every statement about hits of some days.
 _IS_TAKEN = f"""{HIT} {{of}} (
@@ -153,17 +153,17 @@ WHERE site = %(site)s AND reverses = '' AND first <= %(last)s AND last >= %(firs
 
 
 def is_taken(runs: Sequence[str], *, within: bool = True) -> str:
-    """Return the condition of a hit that one of these runs takes, or of one that none does."""
+    """Return the condition for hits that one of these runs takes, or for those that none does."""
     return _IS_TAKEN.format(of="IN" if within else "NOT IN", runs=quoted(runs))
 
 
 def quoted(runs: Sequence[str]) -> str:
-    """Return runs as literals; each is a number in hex that was made here."""
+    """Return runs as literals; each is a hexadecimal number generated here."""
     return ", ".join(f"'{run}'" for run in runs)
 
 
 async def left(store: Store, parameters: Mapping[str, object]) -> str:
-    """Return what a statement adds to leave out hits of `site`, `first` to `last`, that are taken.
+    """Return a condition that excludes hits of `site`, `first` to `last`, that are taken.
 
     Raises StoreError.
     """
@@ -177,7 +177,7 @@ async def in_force(store: Store, parameters: Mapping[str, object]) -> list[str]:
 
 
 async def ledger(store: Store, site: str) -> list[Correction]:
-    """Return every correction and reversal of a site, the oldest first. Raises StoreError."""
+    """Return every correction and reversal of a site, oldest first. Raises StoreError."""
     rows = await store.execute(_LEDGER, {"site": site})
     return [
         Correction(name, run, reverses, to_day(first), to_day(last), *rest)
@@ -249,7 +249,7 @@ async def write_entries(store: Store, site: str, run: str, of_run: Entries) -> N
 
 
 async def write_moved(store: Store, site: str, run: str, moved: Sequence[Moved]) -> None:
-    """Write which views begin a visit now, or no longer do. Raises StoreError."""
+    """Write which views now begin a visit, or no longer do. Raises StoreError."""
     if not moved:
         return
     day, position, idx, begins = map(list, zip(*moved, strict=True))

@@ -23,11 +23,11 @@ CounterRow = tuple[int, int, int]
 """Views, visits, and the position of the last batch that is counted in them."""
 
 ABSENT: CounterRow = (0, 0, -1)
-"""The row of a key that has none."""
+"""The row for a key that has none."""
 
 KEYS_A_QUERY = 4_000
 
-# The key columns are compared as they are, without functions, so that the index is used.
+# The key columns are compared directly, without functions, so that the index is used.
 _LOAD = """
 SELECT site, grain, start, path, argMax(views, position), argMax(visits, position), max(position)
 FROM counters
@@ -50,21 +50,21 @@ async def load(store: Store, keys: Collection[CounterKey]) -> dict[CounterKey, C
 
 
 async def positions(store: Store) -> dict[str, int]:
-    """Return the position of the newest counter row of each site, also of those erased."""
+    """Return the position of the newest counter row of each site, erased ones included."""
     return dict(await store.execute(_POSITIONS))
 
 
 async def write(store: Store, rows: Mapping[CounterKey, CounterRow]) -> None:
-    """Write rows; of the rows of one key the one with the highest position counts."""
+    """Write rows; among rows with the same key the one with the highest position counts."""
     if rows:
         await write_columns(store, columns(rows))
 
 
 async def write_columns(store: Store, values: Mapping[str, InsertColumn]) -> None:
-    """Write rows that are given as columns.
+    """Write rows given as columns.
 
-    In one insert: whoever reads the table meanwhile sees all of a flush or nothing of it. Backups
-    and recounts rely on that.
+    In one insert: concurrent readers see all of a flush or nothing of it. Backups and recounts
+    rely on that.
     """
     await store.insert("counters", values)
 
@@ -84,7 +84,7 @@ def columns(rows: Mapping[CounterKey, CounterRow]) -> dict[str, list[Any]]:
 
 
 def _chunks(keys: Collection[CounterKey]) -> Iterator[list[CounterKey]]:
-    # Sorted, so that the keys of one query lie close together in the table.
+    # Sorted, so that the keys of one query are close together in the table.
     rest = iter(sorted(set(keys)))
     while chunk := list(islice(rest, KEYS_A_QUERY)):
         yield chunk

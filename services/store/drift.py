@@ -10,7 +10,7 @@ from services.model.partition import partition_of
 from services.store import erasures
 from services.store.interface import Store
 
-# One statement, so that it sees whole flushes: the highest position is where a partition was.
+# One statement, so that it sees whole flushes: the highest position is that of the partition.
 _ROWS = """
 SELECT site, toString(grain), start, argMax(views, position), argMax(visits, position),
     max(position)
@@ -52,7 +52,7 @@ GROUP BY site, grain, start
 
 
 class Difference(NamedTuple):
-    """A row of the counters that is not what it should be.
+    """A counter row with wrong values.
 
     start     first day of its period, in days since 1970-01-01
     views, visits                    what the row says
@@ -84,15 +84,15 @@ async def recount(
 ) -> list[Difference]:
     """Compare the days from `first_day` on with their raw hits, for the partitions `of`, or all.
 
-    What is in the counters of a partition is compared with the raw hits up to the same position,
-    so flushes meanwhile do no harm. A row is named only when it differs by the same twice.
+    The counters of a partition are compared with the raw hits up to the same position, so
+    concurrent flushes do no harm. A row is reported only if it differs by the same amount twice.
     Raises StoreError.
     """
     chosen = range(partitions) if of is None else of
     differ = await _recount(store, partitions, first_day, chosen)
     if not differ:
         return []
-    # A flush of more rows than fit one insert could be seen in half.
+    # A flush with more rows than fit into one insert could be seen halfway.
     again = await _recount(
         store, partitions, first_day, {partition_of(row.site, partitions) for row in differ}
     )
@@ -117,7 +117,7 @@ def _off(row: Difference) -> Counts:
 async def _recount(
     store: Store, partitions: int, first_day: int, chosen: Collection[int]
 ) -> list[Difference]:
-    # A flush reaches shards at different moments: each has a highest position of its own.
+    # A flush reaches shards at different moments: each has its own highest position.
     return [
         row
         for shard in await store.shards()

@@ -1,4 +1,4 @@
-"""The driver's client, which also sends columns that write themselves."""
+"""The driver's client, extended to send columns that serialise themselves."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from services.store.native_column import NativeColumn
 
 
 class ColumnClient(Client):  # type: ignore[misc]
-    """The driver cuts what it sends into blocks, and takes lists only; these are one block."""
+    """The driver splits data into blocks, and accepts only lists; these are one block."""
 
     def send_data(
         self,

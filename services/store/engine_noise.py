@@ -1,4 +1,4 @@
-"""Keeps a stack trace of the embedded engine off stderr, which would bury what matters."""
+"""Keeps a stack trace of the embedded engine off stderr, where it would bury other output."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
-# It is no error: the engine goes on without. No option of the engine turns it off.
+# It is not an error: the engine goes on without. No option of the engine turns it off.
 _TRACE = re.compile(rb"Cannot use cgroups reader: .*?\n \(version [^\n]*\)\n?", re.DOTALL)
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -22,7 +22,7 @@ _opened = False
 
 @contextmanager
 def without_cgroup_trace() -> Iterator[None]:
-    """Open the engine for the first time in a process; what else it writes meanwhile is shown."""
+    """Open the engine for the first time in a process; all its other output is shown."""
     global _opened
     with _lock:
         if _opened or has_cgroups():
@@ -46,7 +46,7 @@ def without_cgroup_trace() -> Iterator[None]:
 
 
 def has_cgroups(root: Path = _CGROUPS, own: Path = Path("/proc/self/cgroup")) -> bool:
-    """Tell whether the kernel says how much memory a group of processes has, in v1 or v2."""
+    """Tell whether the kernel reports the memory use of a control group, in v1 or v2."""
     try:
         groups = own.read_text().splitlines()
     except OSError:

@@ -1,7 +1,7 @@
 """Which sites were erased, and the deletion of all that is kept of a name.
 
-Names are never used again, so a deletion may be repeated at any time: what comes late of a name
-that was erased, from a spool or a replay of the log, goes as well.
+Names are never reused, so a deletion may be repeated at any time: what arrives late for an erased
+name, from a spool or a replay of the log, is deleted as well.
 """
 
 import asyncio
@@ -78,23 +78,23 @@ FROM (
 
 
 class ErasureState(IntEnum):
-    """How far an erasure is."""
+    """The state of an erasure."""
 
     BEGUN = 0
-    """Its settings and its members are being taken away, by the API."""
+    """The API is removing its settings and its members."""
     TAKEN = 1
-    """Nobody sees it or sends it any more; its rows are being deleted, by the aggregator."""
+    """Nobody sees it or sends hits for it any more; the aggregator is deleting its rows."""
     DONE = 2
 
 
 class Erasure(NamedTuple):
-    """One name that was erased.
+    """One erased name.
 
     name    that hits and counters had
     slug    of the site
     state   an ErasureState
-    position  of the newest counter row that was deleted, or is about to be
-    author  who erased it, and at when, in ms since 1970
+    position  of the newest counter row that was, or is about to be, deleted
+    author  who erased it, and `at` when, in ms since 1970
     """
 
     name: str
@@ -106,7 +106,7 @@ class Erasure(NamedTuple):
 
     @property
     def version(self) -> int:
-        """Which of two rows of a name wins: the one that is further."""
+        """The rank of a row: of two for one name, the more advanced one wins."""
         return self.state << _POSITION_BITS | self.position
 
 
@@ -129,7 +129,7 @@ async def load(store: Store) -> list[Erasure]:
 
 
 async def write(store: Store, erasures: Sequence[Erasure]) -> None:
-    """Write what is erased, and how far that is; it never goes back."""
+    """Write erasures and their states; a state never goes back."""
     columns = {field: [getattr(one, field) for one in erasures] for field in Erasure._fields}
     await store.insert("erasures", {**columns, "version": [one.version for one in erasures]})
 
@@ -155,12 +155,12 @@ async def held(store: Store, names: Collection[str]) -> set[str]:
 
 
 async def delete(store: Store, names: Collection[str]) -> None:
-    """Delete all that is kept of names, also apart from views; it is gone when this returns."""
+    """Delete all that is kept of names, not only views; it is gone when this returns."""
     sites = all_names(names)
     for table in TABLES:
-        # One that a process which was killed has begun.
+        # One begun by a process that was killed.
         await _ended(store, table)
-        # A replica may not have heard yet of a deletion that another one of its shard has begun.
+        # A replica may not know yet of a deletion that another one of its shard has begun.
         while await _held_in(store, table, sites):
             await store.execute_ddl(_DELETE.format(table=table), {"sites": sites})
             await _ended(store, table)

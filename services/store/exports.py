@@ -27,7 +27,7 @@ FROM hits
 WHERE site = %(site)s AND day > %(day)s AND day <= %(last)s
 """
 
-# The rows of a flood of pages are many: those of one period are grouped at a time.
+# A flood of pages has many rows: they are grouped one period at a time.
 _COUNTERS = """
 SELECT path, argMax(views, position), argMax(visits, position)
 FROM counters
@@ -45,7 +45,7 @@ WHERE site = %(site)s AND grain = %(grain)s AND start >= %(start)s
 
 
 class HitKey(NamedTuple):
-    """Where a page of hits begins: day in days since 1970-01-01, position, place in its batch."""
+    """Where a page of hits begins: day in days since 1970-01-01, position, index in its batch."""
 
     day: int
     position: int = 0
@@ -65,7 +65,7 @@ async def hits(
 ) -> tuple[list[Row], HitKey | None]:
     """Return at most so many hits, as HIT_COLUMNS, and where the next page begins, if there is one.
 
-    All of a page are of one day; a page may be empty although there is a next one.
+    A page has hits of only one day, and may be empty although there is a next one.
     """
     if first.day > last_day:
         return [], None
@@ -94,7 +94,7 @@ async def counters(
 ) -> tuple[list[Row], PeriodKey | None]:
     """Return at most so many counters, as COUNTER_COLUMNS, and where the next page begins.
 
-    All of a page are of one period; a page may be empty although there is a next one.
+    A page has counters of only one period, and may be empty although there is a next one.
     """
     grain, start, path = first
     found = await store.execute(

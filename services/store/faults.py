@@ -1,4 +1,4 @@
-"""Sorts errors of server and driver into those that pass and those that stay."""
+"""Classifies errors of server and driver as temporary or permanent."""
 
 import re
 import struct
@@ -11,7 +11,7 @@ from clickhouse_driver.errors import Error, ErrorCodes
 from services.store.interface import LimitError, StoreError, StoreUnavailableError
 from services.store.parameters import ESCAPES
 
-# Codes that clickhouse-driver has no name for, as ClickHouse's ErrorCodes.cpp names them.
+# Codes without a name in clickhouse-driver, as in ClickHouse's ErrorCodes.cpp.
 _CANNOT_SCHEDULE_TASK = 439
 _SERVER_OVERLOADED = 745
 
@@ -53,11 +53,11 @@ TRANSIENT = frozenset(
         ErrorCodes.ALL_CONNECTION_TRIES_FAILED,
         ErrorCodes.TOO_LESS_LIVE_REPLICAS,
         ErrorCodes.UNKNOWN_STATUS_OF_INSERT,
-        # Two writers of a quorum refuse each other.
+        # Two quorum writers exclude each other.
         ErrorCodes.UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE,
         ErrorCodes.QUERY_WAS_CANCELLED,
         ErrorCodes.KEEPER_EXCEPTION,
-        # A replica that has just lost, or won, the lead of a table.
+        # A replica that has just lost or gained leadership of a table.
         ErrorCodes.LEADERSHIP_CHANGED,
         _CANNOT_SCHEDULE_TASK,
         _SERVER_OVERLOADED,
@@ -76,15 +76,15 @@ _SECRET_LENGTH = 6
 LIMITS = frozenset(
     {ErrorCodes.TIMEOUT_EXCEEDED, ErrorCodes.TOO_SLOW, ErrorCodes.MEMORY_LIMIT_EXCEEDED}
 )
-"""Those of them that say that the statement took too much."""
+"""Codes for statements that exceeded a limit."""
 
 
 def fault(code: int, message: str) -> StoreError:
-    """Return the error of a server's error code, with the text that matters of its message."""
+    """Return the error for a server's error code, with the relevant part of its message."""
     text = message.partition("Stack trace:")[0].strip().rstrip(",. ")
     text = text.removeprefix("DB::Exception: ")
     if code == ErrorCodes.SYNTAX_ERROR:
-        # The rest is a piece of the statement, with whatever values it has.
+        # The rest quotes the statement, with whatever values it has.
         text = "".join(_SYNTAX.findall(text)) or "Syntax error"
     text = f"{text} (code {code})"
     if code in _SIGN_IN:
@@ -111,7 +111,7 @@ def misfit(error: Exception) -> StoreError:
 
 
 def without_values(text: str, parameters: Mapping[str, Any] | None) -> str:
-    """Return a message without the values that its statement was given: servers quote them."""
+    """Return a message without the statement's values, which servers quote."""
     for value in set(_texts((parameters or {}).values())):
         if len(value) >= _SECRET_LENGTH:
             for form in (value, value.translate(ESCAPES), repr(value)[1:-1]):

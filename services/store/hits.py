@@ -8,7 +8,7 @@ from services.store import corrections
 from services.store.interface import InsertColumn, Store
 
 OLD_COLUMNS = ("site", "day", "visitor", "bot")
-"""What is counted of a hit that is too old to be stored."""
+"""What is counted for a hit that is too old to be stored."""
 
 _HELD = """
 SELECT site, position, uniqExact(idx)
@@ -26,7 +26,7 @@ WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND bot = 0 {left
 """
 
 _MARKS = ("corrected_hits", "moved_visits", "ended_visits", "ended_pages", "ended_days")
-"""Tables that say something of single hits or are made from them, and go with them."""
+"""Tables about single hits or derived from them, which are dropped with them."""
 
 _MONTHS = """
 SELECT DISTINCT partition
@@ -36,7 +36,7 @@ WHERE database = currentDatabase() AND table = %(table)s AND active
 
 
 async def write(store: Store, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write hits given as columns, `day` in days since 1970-01-01; one insert a month.
+    """Write hits given as columns, `day` in days since 1970-01-01; one insert per month.
 
     An insert of one month is one part of the table: it is there as a whole or not at all.
     """
@@ -49,7 +49,7 @@ async def write_month(store: Store, columns: Mapping[str, InsertColumn]) -> None
 
 
 async def count_visitors(store: Store, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Count the visitors of hits that are too old to be stored; twice is once."""
+    """Count the visitors of hits that are too old to be stored; idempotent."""
     await _write_by_month(store, "old_hits", {name: columns[name] for name in OLD_COLUMNS})
 
 
@@ -76,8 +76,8 @@ async def held(
 ) -> dict[tuple[str, int], int]:
     """Return how many hits of each batch the table holds, as (site, position) → hits.
 
-    Looks at positions first..last and at days days[0]..days[1], all inclusive; a batch of which
-    nothing is held is left out. A hit written twice is one hit.
+    Looks at positions first..last and at days days[0]..days[1], all inclusive; a batch without
+    any hit in the table is left out. A hit written twice is one hit.
     """
     if not sites:
         return {}
@@ -96,9 +96,9 @@ async def held(
 
 
 async def last_view(store: Store, site: str, first: int, last: int) -> int | None:
-    """Return when the last view of some days was that no correction takes, in ms since 1970.
+    """Return when the last view of some days that no correction takes was, in ms since 1970.
 
-    None where there is none. Raises StoreError.
+    None if there is none. Raises StoreError.
     """
     parameters = {"site": site, "first": to_date(first), "last": to_date(last)}
     statement = _LAST_VIEW.format(left=await corrections.left(store, parameters))
@@ -109,7 +109,7 @@ async def last_view(store: Store, site: str, first: int, last: int) -> int | Non
 async def drop_months_before(store: Store, day: int) -> list[int]:
     """Drop every month that ends before a day; return the months dropped, as YYYYMM.
 
-    A partition goes at once and as a whole. Dropping it again does no harm.
+    A partition is dropped at once and as a whole. Dropping it again does no harm.
     """
     oldest = to_date(day)
     first_kept = oldest.year * 100 + oldest.month

@@ -1,4 +1,4 @@
-"""What imports added, by entry of the log, day and page: so each can be taken back as a whole.
+"""What imports added, by entry of the log, day and page, so that each can be undone as a whole.
 
 Written by the aggregator before the counters, like raw hits; a row written twice is one row. So
 once an import is counted, its rows are exactly what it added to the counters.
@@ -112,7 +112,8 @@ async def held(
 ) -> set[tuple[str, int]]:
     """Return the entries, as (site, position), between two positions that the table has.
 
-    `producers` are pairs of site and producer. An entry is there as a whole. Raises StoreError.
+    `producers` are pairs of site and producer. An entry is there as a whole or not at all. Raises
+    StoreError.
     """
     sites, names = ({pair[part] for pair in producers} for part in (0, 1))
     parameters = {"sites": sorted(sites), "producers": sorted(names), "first": first, "last": last}
@@ -121,7 +122,7 @@ async def held(
 
 
 async def of_imports(store: Store, entries: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
-    """Return which entries of the log, as (site, position), are of imports. Raises StoreError."""
+    """Return which entries of the log, as (site, position), are from imports. Raises StoreError."""
     rest, found = iter(sorted(entries)), set[tuple[str, int]]()
     while chunk := list(islice(rest, ENTRIES_A_QUERY)):
         rows = await store.execute(_OF_IMPORTS, {"entries": chunk})
@@ -136,7 +137,7 @@ async def days(store: Store, site: str, producer: str) -> list[ImportedDay]:
 
 
 async def pages(store: Store, site: str, producer: str, most: int) -> list[tuple[str, int]]:
-    """Return the pages with the most views of an import, and the views. Raises StoreError."""
+    """Return the pages with the most views from an import, and the views. Raises StoreError."""
     rows = await store.execute(_PAGES, {"site": site, "producer": producer, "most": most})
     return [(path, views) for path, views in rows]
 

@@ -8,17 +8,17 @@ from services.store.interface import Row, Store
 
 _DONE_VERSION = 1 << 62
 _GENERATION_VERSIONS = 1 << 52
-"""So many versions a generation has: more than lines, and one for each further state."""
+"""Versions per generation: more than there are lines, plus one for each further state."""
 MAX_GENERATION = 1000
 
 
 class ImportState(IntEnum):
-    """How far an import is."""
+    """The state of an import."""
 
     BEGUN = 0
     DONE = 1
     UNDOING = 2
-    """No more of it is taken into the log; it is taken back once all that is there is counted."""
+    """No more of it goes into the log; it is undone once all that is there is counted."""
     UNDONE = 3
 
 
@@ -34,7 +34,7 @@ class Import(NamedTuple):
     until       lines of that time and later are left out, ms since 1970; 0 for none
     lines       how many it has
     first_at    time of its first line, ms since 1970; so is last_at
-    author      who began it, and begun_at when
+    author      who started it, and begun_at when
     at          when this was written
     generation  how often it was undone before
     kept_apart  1 when the store knows what it added, so that it can be undone
@@ -61,7 +61,7 @@ class Import(NamedTuple):
 
     @property
     def state(self) -> ImportState:
-        """Return how far it is."""
+        """Return its state."""
         return ImportState(self.done)
 
     @property
@@ -71,12 +71,12 @@ class Import(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What the log knows it by: another one each time that it is made again."""
+        """Its key in the log: a different one each time the import is repeated."""
         return f"{self.digest}.{self.generation}" if self.generation else self.digest
 
     @property
     def version(self) -> int:
-        """Orders writes: a later state outranks one before, and more lines outrank fewer."""
+        """Orders writes: later states outrank earlier ones, and more lines outrank fewer."""
         first = _DONE_VERSION + self.generation * _GENERATION_VERSIONS if self.generation else 0
         if self.state is ImportState.BEGUN:
             return first + self.taken
@@ -109,7 +109,7 @@ async def find(store: Store, site: str, digest: str) -> Import | None:
 
 
 async def of_site(store: Store, site: str) -> list[Import]:
-    """Return every import of a site, the oldest first. Raises StoreError."""
+    """Return every import of a site, oldest first. Raises StoreError."""
     return _read(await store.execute(_ALL, {"site": site}))
 
 

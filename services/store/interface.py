@@ -40,9 +40,9 @@ class Limits(NamedTuple):
     bytes: int
 
     def settings(self) -> dict[str, int]:
-        """Return them as settings of a session; what can be put on the disk is, half-way.
+        """Return them as settings of a session; beyond half the memory, what can spills to disk.
 
-        Groups of more than a few megabytes are gone through a part at a time.
+        Groups of more than a few megabytes are processed a part at a time.
         """
         return {
             "max_threads": self.threads,
@@ -55,10 +55,10 @@ class Limits(NamedTuple):
 
 
 class Ddl(NamedTuple):
-    """A statement that makes, changes or empties a table.
+    """A statement that creates, alters or empties a table.
 
-    changes   the stored table that it changes or empties, if it makes or drops none
-    by_shard  whether it is for a server of each shard, and not for one alone
+    changes   the stored table that it alters or empties; none if it creates or drops one
+    by_shard  whether it is for one server of each shard, not for a single one
     """
 
     sql: str
@@ -76,11 +76,11 @@ class Store(ABC):
     is_one_server: bool = True
     """Whether the same server is read and written, for as long as the store is open."""
     takes_native: bool = True
-    """Whether an insert of a table by site may have a NativeColumn."""
+    """Whether an insert into a table by site may have a NativeColumn."""
 
     @abstractmethod
     async def prepare(self) -> None:
-        """Create the database that the tables live in, where it is missing."""
+        """Create the database of the tables if it is missing."""
 
     @abstractmethod
     async def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
@@ -95,22 +95,22 @@ class Store(ABC):
     async def execute_by_site(
         self, sql: str, parameters: Mapping[str, Any] | None = None, *, keys: str = ""
     ) -> list[Row]:
-        """Run a statement each of whose rows is of one site, where rows of that site are written.
+        """Run a statement each of whose rows is of one site, where that site's rows are written.
 
-        Of tables by site it may read by name only: no view, and none in another database. The
-        order of the rows is that of the statement on each shard.
+        It may read tables by site only by name: no view, and none in another database. The rows
+        are in the statement's order within each shard.
 
-        keys  the parameter that names all sites it asks for: a list of them, or of tuples that
+        keys  the parameter that names all requested sites: a list of them, or of tuples that
               begin with one
         """
         return await self.execute(sql, parameters)
 
     async def shards(self) -> "Sequence[Store]":
-        """Return a store for each shard, of its sites alone; this one where there are none."""
+        """Return a store for each shard, with its sites only; this one if there are no shards."""
         return (self,)
 
     async def servers(self) -> "Sequence[Store]":
-        """Return a store for each server, to ask it for itself; they are closed with this one."""
+        """Return a store for each server, to query it directly; they are closed with this one."""
         return (self,)
 
     async def verify(self) -> None:  # noqa: B027  # one server has all that was written to it
@@ -119,22 +119,22 @@ class Store(ABC):
     async def check_servers(self) -> None:  # noqa: B027  # one server says itself what it lacks
         """Make sure that a statement of `ddl` reaches all servers, rather than wait for them.
 
-        Raises StoreUnavailableError, or StoreError where a server is not configured for it.
+        Raises StoreUnavailableError, or StoreError if a server is not configured for it.
         """
 
     async def fix_shards(self) -> None:  # noqa: B027  # one server has none
         """Make sure that the shards are those over which rows were spread. Raises StoreError."""
 
     def ddl(self, statement: str) -> tuple[Ddl, ...]:
-        """Return the statements that make, change or empty a table wherever its rows are."""
+        """Return the statements that create, alter or empty a table wherever its rows are."""
         return (Ddl(statement),)
 
     async def owners(self, statement: Ddl) -> "Sequence[Store]":
-        """Return the stores that have to run a statement of `ddl`; all of one schema."""
+        """Return the stores that have to run a statement of `ddl`; all have the same schema."""
         return (self,)
 
     def stored(self, table: str) -> str:
-        """Return the name that a table has where its rows are."""
+        """Return the name of the table that stores the rows of a table."""
         return table
 
     def shown(self, stored: str) -> str:
@@ -142,11 +142,11 @@ class Store(ABC):
         return stored
 
     def system(self, table: str) -> str:
-        """Return what stands behind FROM to read a table of `system`, of each shard."""
+        """Return the FROM expression for a table of `system`, over all shards."""
         return f"system.{table}"
 
     async def execute_ddl(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
-        """Run a statement that makes, changes or empties a table, wherever its rows are."""
+        """Run a statement that creates, alters or empties a table, wherever its rows are."""
         for statement in self.ddl(sql):
             for owner in await self.owners(statement):
                 await owner.execute(statement.sql, parameters)
@@ -165,9 +165,9 @@ class Store(ABC):
     ) -> AsyncGenerator[list[Row], None]:
         """Run one statement and return its rows in blocks, as `execute` would return them.
 
-        For results that do not fit memory. A statement sees each table as it is when it begins,
-        however long it takes. Who does not read to the end must close the generator. Raises
-        StoreUnavailableError or StoreError, also in the middle.
+        For results that do not fit in memory. A statement sees each table as it is when it begins,
+        however long it takes. A caller that does not read to the end must close the generator.
+        Raises StoreUnavailableError or StoreError, also halfway.
         """
 
     @abstractmethod
@@ -180,12 +180,12 @@ class Store(ABC):
 
     @abstractmethod
     def limited(self, limits: Limits) -> "Store":
-        """Return the same store with sessions of its own, whose statements have limits.
+        """Return the same store with its own sessions, whose statements have limits.
 
-        It holds up nobody else, and is closed for itself. A statement that reaches a limit raises
+        It blocks nobody else, and is closed separately. A statement that exceeds a limit raises
         LimitError.
         """
 
     @abstractmethod
     async def close(self) -> None:
-        """Close every connection; calls under way end first."""
+        """Close every connection; running calls finish first."""

@@ -1,6 +1,6 @@
 """When this installation was last backed up and examined: numbers in the table `meta`.
 
-A backup does not hold them: they are about the machine, not about its numbers.
+A backup does not include them: they are about the machine, not about its numbers.
 """
 
 import time
@@ -24,11 +24,11 @@ NAMES = (
 
 
 async def note(store: Store, values: Mapping[str, int]) -> None:
-    """Write numbers under names of NAMES; what is not given stays. Raises StoreError."""
+    """Write numbers under names from NAMES; others stay. Raises StoreError."""
     ((newest,),) = await store.execute(
         "SELECT max(version) FROM meta WHERE name IN %(names)s", {"names": NAMES}
     )
-    # What is written last counts, also where the clock was set back meanwhile.
+    # The last write counts, even if the clock was set back in between.
     version = max(time.time_ns(), int(newest) + 1)
     await store.insert(
         "meta",

@@ -1,4 +1,4 @@
-"""Which servers a cluster has, and on which shard of it a site is."""
+"""Which servers a cluster has, and on which of its shards a site is."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +15,7 @@ T = TypeVar("T")
 Host = tuple[str, int]
 
 NAME = "shards"
-"""Name in the table `meta`. A backup does not hold it: it may be restored into other shards."""
+"""Name in the table `meta`. Not in backups: they may be restored to other shards."""
 # In the table `meta` the highest version of a name wins, so the earliest writer has the highest.
 _FIRST_WINS = 1 << 62
 
@@ -35,11 +35,11 @@ WHERE database = currentDatabase() AND table = %(table)s
 
 
 class LayoutError(StoreError):
-    """The servers do not make up the cluster that the rows were spread over."""
+    """The servers do not form the cluster that the rows were spread over."""
 
 
 class ShardLayout(msgspec.Struct, frozen=True):
-    """The shards of a cluster in their order: weight and servers of each, the first to be tried."""
+    """The shards of a cluster in order: weight and servers of each, in the order to try them."""
 
     weights: tuple[int, ...]
     servers: tuple[tuple[Host, ...], ...]
@@ -53,7 +53,7 @@ class ShardLayout(msgspec.Struct, frozen=True):
         return next(shard for shard, end in enumerate(accumulate(self.weights)) if slot < end)
 
     def spread(self, values: Iterable[T], site: Callable[[T], str]) -> dict[int, list[T]]:
-        """Return the values of the sites of each shard that has any, in their order."""
+        """Return the values for the sites of each shard that has any, in order."""
         shards: dict[str, int] = {}
         of_shards: dict[int, list[T]] = {}
         for value in values:
@@ -66,12 +66,12 @@ class ShardLayout(msgspec.Struct, frozen=True):
 
 
 async def load(store: Store, cluster: str) -> ShardLayout:
-    """Return the layout as a server knows it. Raises LayoutError where it knows none."""
+    """Return the layout as a server knows it. Raises LayoutError if it knows none."""
     return of_rows(await store.execute(CLUSTER, {"cluster": cluster}), store, cluster)
 
 
 def of_rows(rows: Sequence[Row], store: Store, cluster: str) -> ShardLayout:
-    """Return the layout of what CLUSTER asks. Raises LayoutError where it says nothing."""
+    """Return the layout from the result of CLUSTER. Raises LayoutError if it is empty."""
     if not rows:
         raise LayoutError(
             f"{store!r} knows no cluster {cluster!r}; ?cluster= in LUOT_CLICKHOUSE_URL is the name"
@@ -85,7 +85,7 @@ def of_rows(rows: Sequence[Row], store: Store, cluster: str) -> ShardLayout:
 
 
 async def path_of(host: Store) -> str | None:
-    """Return where in ZooKeeper the counters of a server's shard are; None where it has none."""
+    """Return the ZooKeeper path of the counters of a server's shard; None if it has none."""
     rows = await host.execute(_PATH, {"table": host.stored(_TABLE)})
     return str(rows[0][0]) if rows else None
 
@@ -93,9 +93,9 @@ async def path_of(host: Store) -> str | None:
 async def fix(store: Store, layout: ShardLayout, paths: Sequence[str]) -> None:
     """Fix shards and their order to those that the store was first filled with.
 
-    paths  where in ZooKeeper the counters of each shard are
+    paths  ZooKeeper path of the counters of each shard
 
-    Raises LayoutError where they are others: sites would be looked for where they are not.
+    Raises LayoutError if they differ: sites would be looked up where they are not.
     """
     found = [list(pair) for pair in zip(paths, layout.weights, strict=True)]
     fixed = await fixed_shards(store)

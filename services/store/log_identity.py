@@ -1,6 +1,6 @@
-"""Which log the store is filled from: one name for good, in the table `meta`.
+"""Which log the store is filled from: one permanent name, in the table `meta`.
 
-A backup does not hold it: a copy of the numbers is not the owner of the log.
+A backup does not include it: a copy of the numbers does not own the log.
 """
 
 import time
@@ -13,7 +13,7 @@ _FIRST_WINS = 1 << 62
 
 
 async def load(store: Store) -> str | None:
-    """Return the identity of the log; None when none was written. Raises StoreError."""
+    """Return the identity of the log; None if none was written. Raises StoreError."""
     rows = await store.execute(
         "SELECT argMax(value, version) FROM meta WHERE name = %(name)s HAVING count() > 0",
         {"name": NAME},
@@ -22,7 +22,7 @@ async def load(store: Store) -> str | None:
 
 
 async def fix(store: Store, identity: str) -> str:
-    """Write the identity of the log; return the one that counts. Raises StoreError."""
+    """Write the identity of the log; return the one in force. Raises StoreError."""
     version = _FIRST_WINS - time.time_ns()
     await store.insert("meta", {"name": [NAME], "version": [version], "value": [identity]})
     return await load(store) or identity

@@ -11,7 +11,7 @@ from services.store.interface import Store, StoreError
 
 _NAME = re.compile(r"(?P<number>\d{3})_[a-z0-9_]+\.sql")
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
-# ClickHouse 18.16 has no IF NOT EXISTS for columns, so it is looked up here.
+# ClickHouse 18.16 has no IF NOT EXISTS for columns, so it is checked here.
 _ADD_COLUMN = re.compile(
     r"(ALTER TABLE (\w+)(?: ON CLUSTER \w+)? ADD COLUMN) IF NOT EXISTS ((\w+) .+)", re.DOTALL
 )
@@ -49,7 +49,7 @@ def migrations() -> list[Migration]:
 
 
 def statements(script: str) -> tuple[str, ...]:
-    """Split a script at each semicolon that ends a line; comments are left out."""
+    """Split a script at each semicolon that ends a line; comments are dropped."""
     parts = re.split(r";\s*$", _COMMENT.sub("", script), flags=re.MULTILINE)
     return tuple(part.strip() for part in parts if part.strip())
 
@@ -62,11 +62,11 @@ async def migrate(
 ) -> list[str]:
     """Apply what the store lacks, in order, and return the names of what was applied.
 
-    begin  is told which migration begins, and how many servers have to run it
+    begin  called with each migration that begins, and the number of servers that have to run it
 
-    May run in several processes at once, and again after a crash in the middle: every statement
-    makes only what is missing. Where nothing is missing, an account that may only read will do.
-    Raises SchemaError when the store's schema is newer than `known`.
+    May run in several processes at once, and again after a crash halfway: every statement creates
+    only what is missing. If nothing is missing, a read-only account suffices. Raises SchemaError
+    when the store's schema is newer than `known`.
     """
     known = migrations() if known is None else known
     await store.prepare()
@@ -82,12 +82,12 @@ async def migrate(
             f"the store has the schema of a newer Luot ({', '.join(newer)}); this one knows it up"
             f" to number {newest}: run the newer version, or restore a backup made before it"
         )
-    # Also where nothing is lacking: this knows whether there is a cluster of that name.
+    # Even if nothing is lacking: this verifies that there is a cluster of that name.
     servers = await store.servers()
     lacking = [migration for migration in known if migration.number not in recorded]
     if lacking and recording:
         await store.check_servers()
-    # A new store records them all at once: each record is a part on the disk.
+    # A new store records them all at once: each record is a part on disk.
     steps = [[migration] for migration in lacking] if recorded else [lacking]
     for step in steps:
         for migration in step:
@@ -138,7 +138,7 @@ async def fix_partitions(store: Store, partitions: int) -> None:
     """Fix the store's number of partitions to the one it was first opened with.
 
     Positions of different partitions are not comparable, so a site must stay in its own. Raises
-    SchemaError with both numbers when the store was made for another.
+    SchemaError with both numbers when the store was created for another.
     """
     values = await _partitions(store)
     if not values:
@@ -147,7 +147,7 @@ async def fix_partitions(store: Store, partitions: int) -> None:
             "meta", {"name": [_PARTITIONS], "version": [version], "value": [str(partitions)]}
         )
         # Of two processes that do this at once for different numbers, the one that reads last
-        # sees both: so never do both go on.
+        # sees both: so at most one goes on.
         values = await _partitions(store)
         if len(values) > 1:
             raise SchemaError(
@@ -164,7 +164,7 @@ async def fix_partitions(store: Store, partitions: int) -> None:
 
 
 async def _partitions(store: Store) -> list[int]:
-    """Return every number that was written, the one that counts first."""
+    """Return every number that was written, the one in force first."""
     rows = await store.execute(
         "SELECT value, max(version) AS newest FROM meta WHERE name = %(name)s"
         " GROUP BY value ORDER BY newest DESC, value",

@@ -1,6 +1,6 @@
 """The Native format, read and written by the same code as the native protocol.
 
-So a type that comes out of one driver as it went in does so of the other.
+So a type that round-trips through one driver does so through the other.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from clickhouse_driver.streams.native import BlockInputStream, BlockOutputStream
 from services.store.interface import Row
 
 _BUFFER_BYTES = 1 << 20
-# Files in this format are written for a client of revision 0: no block info, no extras.
+# Files in this format are written as for a client of revision 0: no block info, no extras.
 _REVISION = 0
 
 
@@ -29,7 +29,7 @@ class NativeFormat:
         self._context.server_info = ServerInfo("", 0, 0, 0, 0, "UTC", "", _REVISION)
 
     def encode(self, types: Sequence[tuple[str, str]], columns: Sequence[Any]) -> bytes:
-        """Return one block; `types` are the columns' names and types. The columns are used up."""
+        """Return one block; `types` are the columns' names and types. The columns are consumed."""
         chunks = _Chunks()
         writer = CompressedBufferedWriter(chunks, _BUFFER_BYTES)
         block = ColumnOrientedBlock(list(types), list(columns))

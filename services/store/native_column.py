@@ -1,4 +1,4 @@
-"""A column that an insert takes as bytes, where a list of values would be made for it alone."""
+"""A column that an insert takes as bytes, to avoid building a list of values just for that."""
 
 from abc import ABC, abstractmethod
 
@@ -8,7 +8,7 @@ class UnwritableError(TypeError):
 
 
 class NativeColumn(ABC):
-    """Writes itself as ClickHouse's native format has it. May be written twice, by any thread."""
+    """Writes itself in ClickHouse's native format. May be written twice, by any thread."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -18,7 +18,7 @@ class NativeColumn(ABC):
     def native(self, of_type: str, coding: int) -> bytes:
         """Return the values as a type of ClickHouse.
 
-        coding  for LowCardinality, the flags of the format but for the width of the indices
+        coding  for LowCardinality, the flags of the format except the width of the indices
 
         Raises UnwritableError.
         """

@@ -1,7 +1,6 @@
 """Several hosts, of which one is used: rows are read where they are written.
 
-A row that was loaded from a host that lags, and written back with a higher position, would be too
-low for good.
+A row loaded from a lagging host and written back with a higher position would be too low for good.
 """
 
 import asyncio
@@ -22,13 +21,13 @@ from services.store.interface import (
 T = TypeVar("T")
 
 Lag = Callable[[Store, bool], Awaitable[str | None]]
-"""Says what a host lacks that must be in it, or None; the flag tells the first host of the URL."""
+"""Returns what a host lacks, or None; the flag is true for the first host of the URL."""
 
 log = logging.getLogger(__name__)
 
 
 class OneHostStore(Store):
-    """The first host that answers and lacks nothing; another one only when that does not answer."""
+    """The first host that answers and lacks nothing; fails over only when it does not answer."""
 
     is_one_server = False
 
@@ -44,7 +43,7 @@ class OneHostStore(Store):
     async def verify(self) -> None:
         """Make sure that the host in use lacks nothing. Raises StoreError.
 
-        One that does is left; the next call looks for another.
+        If it does, it is dropped; the next call looks for another.
         """
         current = await self.chosen()
         if problem := await self._lag(current, current is self._hosts[0]):
@@ -81,7 +80,7 @@ class OneHostStore(Store):
         await asyncio.gather(*(host.close() for host in self._hosts))
 
     async def call(self, call: Callable[[Store], Awaitable[T]]) -> T:
-        """Call the host in use; one that does not answer is doubted."""
+        """Call the host in use; one that does not answer becomes suspect."""
         host = await self.chosen()
         try:
             return await call(host)
@@ -90,7 +89,7 @@ class OneHostStore(Store):
             raise
 
     async def chosen(self) -> Store:
-        """Return the host in use; choose one where there is none. Raises StoreUnavailableError."""
+        """Return the host in use; choose one if there is none. Raises StoreUnavailableError."""
         async with self._choosing:
             if self._current is not None and self._doubted:
                 problem = await _silence(self._current)
@@ -104,7 +103,7 @@ class OneHostStore(Store):
             return self._current
 
     async def states(self) -> list[tuple[Store, str | None]]:
-        """Return why each host cannot be used; None of one that can."""
+        """Return why each host cannot be used; None for one that can."""
         problems = await asyncio.gather(*map(self._problem, self._hosts))
         return list(zip(self._hosts, problems, strict=True))
 

@@ -1,4 +1,4 @@
-"""Opens the store that a URL names."""
+"""Opens the store at a URL."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +15,10 @@ EXPECTED = "expected clickhouse://user:password@host:9000/luot or chdb:///path"
 def open_store(url: str, *, answer_seconds: float | None = None) -> Store:
     """Return the store of a URL; it connects with its first call.
 
-    A call whose server says nothing for `answer_seconds` (a minute) fails as unavailable; an
-    insert is silent until it is done, a statement that reads is not.
+    A call whose server is silent for `answer_seconds` (a minute) fails as unavailable; inserts
+    are silent until done, reads report progress.
 
-    Raises ValueError for a URL that names none, without telling the password that may be in it.
+    Raises ValueError for a URL that names none, without the password that may be in it.
     """
     match url.partition(":")[0].lower():
         case "clickhouse" | "clickhouses":
@@ -37,7 +37,7 @@ def open_store(url: str, *, answer_seconds: float | None = None) -> Store:
 
 
 def has_several_hosts(url: str) -> bool:
-    """Tell whether there is more than one host, of which one may lag behind the other."""
+    """Tell whether there is more than one host, so that one may lag behind another."""
     if not url.lower().startswith("clickhouse"):
         return False
     from services.store.address import Address
@@ -47,7 +47,7 @@ def has_several_hosts(url: str) -> bool:
 
 
 def cluster_of(url: str) -> str:
-    """Return the name of the cluster that a URL names; '' where it names none."""
+    """Return the name of the cluster that a URL names; '' if it names none."""
     if not url.lower().startswith("clickhouse"):
         return ""
     from services.store.address import Address
@@ -56,7 +56,7 @@ def cluster_of(url: str) -> str:
 
 
 def open_sharded(url: str, lag_of: "LagOf") -> "ShardedStore":
-    """Return the cluster of a URL, of whose shards each has one server that is used.
+    """Return the cluster of a URL, using one server of each shard.
 
     lag_of  what a replica of a shard must hold
 
@@ -69,10 +69,10 @@ def open_sharded(url: str, lag_of: "LagOf") -> "ShardedStore":
 
 
 def open_whole(url: str) -> Store:
-    """Return the store of a URL for whoever reads all of it, such as a backup.
+    """Return the store of a URL for reading all of it, as for a backup.
 
-    Of a cluster it reads of each shard a replica that lacks nothing, or none: what reads through
-    `Distributed` tables may meet one that lags. Raises ValueError; see `open_store`.
+    On a cluster it reads, from each shard, only a replica that lacks nothing: reading through
+    `Distributed` tables may hit one that lags. Raises ValueError; see `open_store`.
     """
     if not cluster_of(url):
         return open_store(url)

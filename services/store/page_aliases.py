@@ -8,7 +8,7 @@ from services.model.page_aliases import BELOW, PageAlias, PageAliases
 def page_column(
     aliases: Sequence[PageAlias], column: str = "path"
 ) -> tuple[str, dict[str, object]]:
-    """Return what stands for the page of a path in a statement, and its parameters."""
+    """Return the SQL expression for the page of a path, and its parameters."""
     ready = PageAliases(aliases).ordered
     single = [one for one in ready if not one.address.endswith(BELOW)]
     below = [one for one in ready if one.address.endswith(BELOW)]

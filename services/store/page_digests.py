@@ -7,7 +7,7 @@ from services.store.interface import Store
 
 _NO_PAGES = ["", OTHER_PATH, UNKNOWN_PATH]
 
-# An estimate: exact for few pages, and in little memory for many.
+# An estimate: exact for few pages, and small in memory for many.
 _COUNTS = """
 SELECT site, toUInt64(uniqCombined(path))
 FROM counters
@@ -15,7 +15,7 @@ WHERE grain = 'total' AND path NOT IN %(no_pages)s
 GROUP BY site
 """
 
-# Of pages with as many views, those that were viewed last.
+# Among pages with equal views, those viewed last.
 _DIGESTS = """
 SELECT halfMD5(path) AS digest
 FROM (
@@ -31,11 +31,11 @@ ORDER BY digest
 
 
 async def page_counts(store: Store) -> dict[str, int]:
-    """Return about how many pages with counters each site has, of those that have any."""
+    """Return about how many pages with counters each site has, if it has any."""
     return dict(await store.execute(_COUNTS, {"no_pages": _NO_PAGES}))
 
 
 async def most_viewed(store: Store, site: str, most: int) -> "array[int]":
-    """Return the digests (`path_digest`) of a site's pages with the most views, in their order."""
+    """Return the digests (`path_digest`) of a site's pages with the most views, in order."""
     rows = await store.execute(_DIGESTS, {"site": site, "no_pages": _NO_PAGES, "most": most})
     return array("Q", [digest for (digest,) in rows])

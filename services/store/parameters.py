@@ -33,7 +33,7 @@ def bind(sql: str, parameters: Mapping[str, Any] | None) -> str:
 
 
 class _Literals(dict[object, str]):
-    """Literals by the text or day that they are of: keys of rows name the same again and again."""
+    """Literals by text or day: keys of rows repeat the same ones again and again."""
 
     def __missing__(self, value: str | date) -> str:
         literal = self[value] = _quoted(value)
@@ -61,5 +61,5 @@ def _literal(value: object, name: str, known: _Literals) -> str:
 def _quoted(value: str | date) -> str:
     if isinstance(value, date):
         return f"'{value.isoformat()}'"
-    # Hardly any has one of these, and looking costs a sixth of translating.
+    # Hardly any value has one of these, and checking costs a sixth of translating.
     return f"'{value.translate(ESCAPES) if _ESCAPED.search(value) else value}'"

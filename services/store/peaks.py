@@ -1,7 +1,7 @@
-"""Peaks: the most visitors that a site had online at once, a day.
+"""Peaks: the most visitors that a site had online at once on each day.
 
-A peak that was reset is counted again from raw hits, without those that corrections take back: the
-most visitors of five minutes, to the minute.
+A peak that was reset is recounted from raw hits, without those that corrections take back: the
+most visitors within five minutes, to the minute.
 """
 
 from collections.abc import Collection
@@ -18,7 +18,7 @@ _MINUTE_MS = 60_000
 _ONLINE_MINUTES = 5
 
 # On a site that counts views only, each view is somebody; readers who ask not to be tracked have
-# a decision about their visit, and are nobody.
+# a decision about their visit, and do not count.
 _RECOUNT = """
 SELECT toUInt64(max(online)), argMax(minute, online)
 FROM (
@@ -36,10 +36,10 @@ FROM (
 
 
 class PeakReset(NamedTuple):
-    """That the peak of a day is counted again, or no longer.
+    """Whether the peak of a day is recounted.
 
-    version   the highest of a day counts; the time in ms is a good one
-    is_reset  0 where the peak that was measured counts again
+    version   the highest for a day counts; the time in ms is a good one
+    is_reset  0 if the measured peak counts again
     """
 
     day: int
@@ -50,7 +50,7 @@ class PeakReset(NamedTuple):
 
 
 async def reset(store: Store, site: str, change: PeakReset) -> None:
-    """Write that a peak was reset, or is as it was. Raises StoreError."""
+    """Write that a peak was reset, or restored. Raises StoreError."""
     columns: dict[str, list[object]] = {name: [value] for name, value in change._asdict().items()}
     await store.insert("peak_resets", {"site": [site], **columns})
 
@@ -58,7 +58,7 @@ async def reset(store: Store, site: str, change: PeakReset) -> None:
 async def recount(store: Store, site: str, day: int) -> tuple[int, int] | None:
     """Return the most visitors at once by the raw hits of a day, and when, in ms since 1970.
 
-    None where no hits are left. Raises StoreError.
+    None if no hits are left. Raises StoreError.
     """
     parameters = {
         "site": site,
@@ -73,7 +73,7 @@ async def recount(store: Store, site: str, day: int) -> tuple[int, int] | None:
 
 
 async def write(store: Store, peaks: Collection[Peak]) -> None:
-    """Write peaks; the highest of a site's day stays."""
+    """Write peaks; the highest for a site and day wins."""
     if not peaks:
         return
     site, day, online, at = zip(*peaks, strict=True)
@@ -81,7 +81,7 @@ async def write(store: Store, peaks: Collection[Peak]) -> None:
 
 
 async def load(store: Store, sites: Collection[str], day: int) -> list[Peak]:
-    """Return the peaks of a day, of the sites that have one, by site."""
+    """Return the peaks of a day by site, for the sites that have one."""
     if not sites:
         return []
     rows = await store.execute(

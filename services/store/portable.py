@@ -26,10 +26,10 @@ IMPORT_COUNTS = "import_counts"
 CORRECTIONS = "corrections"
 VISITORS = "visitors"
 RESTORE = "restore"
-"""Name in the table `meta` that tells of a restore: 'unfinished' until it is done."""
+"""Name in the table `meta` of the state of a restore: 'unfinished' until it is done."""
 
 _FINGERPRINT_BITS = 64
-# The earliest entry of an id counts, and the ids of a store that were never merged may repeat.
+# The earliest entry of an id counts, and ids may repeat in parts that were never merged.
 _FIRST_BY = {"opening_balances": ("at", "site, id")}
 _OF_THE_MACHINE = ", ".join(
     f"'{name}'" for name in (RESTORE, log_identity.NAME, layout.NAME, *last_done.NAMES)
@@ -40,7 +40,7 @@ _decoder = msgspec.json.Decoder(list[Any])
 
 
 class Piece(msgspec.Struct, frozen=True, tag="piece"):
-    """Some rows of one table; the pieces of one file follow one another."""
+    """Some rows of one table; the pieces of one file are consecutive."""
 
     file: str
     table: str
@@ -50,7 +50,7 @@ class Piece(msgspec.Struct, frozen=True, tag="piece"):
 
 
 class Begin(msgspec.Struct, frozen=True, tag="begin"):
-    """How many rows there are, about, for a progress bar."""
+    """Approximately how many rows there are, for a progress bar."""
 
     rows: int
 
@@ -59,7 +59,7 @@ class End(msgspec.Struct, frozen=True, tag="end"):
     """The totals of all pieces.
 
     schema      number of the newest migration
-    positions   partition → position; everything before it is in the rows, nothing from it on
+    positions   partition → position; everything before it is in the rows, nothing at or after it
     """
 
     schema: int
@@ -85,7 +85,7 @@ class Fingerprint:
 
 
 async def tables(store: Store) -> list[str]:
-    """Return the tables whose rows are portable as they are."""
+    """Return the tables whose rows are portable without conversion."""
     rows = await store.execute(
         "SELECT name FROM system.tables WHERE database = currentDatabase()"
         " AND engine LIKE '%ReplacingMergeTree' AND name != 'migrations' ORDER BY name"
@@ -96,15 +96,15 @@ async def tables(store: Store) -> list[str]:
 async def dump(
     store: Store, committed: Mapping[int, int] | None = None
 ) -> AsyncGenerator[Begin | Piece | End, None]:
-    """Read everything, consistent at one position a partition, while the aggregator goes on.
+    """Read everything, consistent at one position per partition, while the aggregator goes on.
 
     A flush writes its counter rows in one insert, after their raw hits. So one statement over
-    the counters sees whole flushes; the highest position it sees tells how far each partition
-    was, and raw hits beyond it are left out. `committed` are the positions committed to the log
-    before this began; they may be higher where a partition had only bots. Raises StoreError.
+    the counters sees whole flushes; the highest position it sees is that of the partition, and
+    raw hits beyond it are left out. `committed` are the positions committed to the log before
+    this began; they may be higher if a partition had only bots. Raises StoreError.
 
-    Shards are read one after the other, so each has rows up to another position. What was
-    committed is on all of them: from there the log is read again, and rows skip what they hold.
+    Shards are read one after the other, so each has rows up to a different position. What was
+    committed is on all of them: the log is reread from there, and rows skip what they hold.
     """
     partitions = await partitions_of(store)
     if partitions is None:
@@ -112,7 +112,7 @@ async def dump(
     await store.verify()
     names = await tables(store)
     yield Begin(await _count(store, names))
-    # First of all: then what a correction takes is among the hits and the entries that follow.
+    # First, so that what a correction takes is among the hits and the entries that follow.
     async with aclosing(_read(store, CORRECTIONS, CORRECTIONS, _select(CORRECTIONS))) as pieces:
         async for piece, _ in pieces:
             yield piece
@@ -192,7 +192,7 @@ async def _read(
     for shard in (store,) if table in OF_ALL_SITES else await store.shards():
         async with aclosing(shard.stream(sql.format(columns=listed))) as blocks:
             async for block in blocks:
-                # In a thread: the process may have others to answer meanwhile.
+                # In a thread: the process may have other requests to answer in the meantime.
                 rows, lines = await asyncio.to_thread(_encode, block, columns, limits)
                 if rows:
                     yield Piece(file, table, columns, len(rows), lines), rows
@@ -220,7 +220,7 @@ def _select(table: str) -> str:
 
 
 def _states(months: Sequence[int]) -> str:
-    """Select the visitors whose raw hits are gone; those of the others follow from the hits."""
+    """Select the visitors whose raw hits are gone; the others can be derived from the hits."""
     known = ", ".join(str(month) for month in months) or "0"
     return (
         "SELECT {columns} FROM"  # noqa: S608  # numbers of ours
@@ -247,7 +247,7 @@ async def _count(store: Store, names: Sequence[str]) -> int:
 
 
 async def filled(store: Store) -> list[str]:
-    """Return the tables that hold a row, apart from what every new store holds."""
+    """Return the tables that have rows beyond those of every new store."""
     return [
         name
         for name in [*await tables(store), VISITORS]

@@ -1,7 +1,7 @@
-"""What replication has not yet brought to a host: only what it holds in full may be built upon.
+"""What replication has not yet delivered to a host: it is used only once it lacks nothing.
 
-Replicas fetch parts side by side, so a host can have the newest rows and lack some before them.
-`SYSTEM SYNC REPLICA` would say so, too, but it waits for merges as well, which can take hours.
+Replicas fetch parts in parallel, so a host can have the newest rows and lack some before them.
+`SYSTEM SYNC REPLICA` would show that, too, but it also waits for merges, which can take hours.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from services.store.interface import Store, StoreUnavailableError
 StoreT = TypeVar("StoreT", bound=Store)
 
 WAIT_SECONDS = 10.0
-"""How long a host may take to get what others have; usually that is a moment."""
+"""How long a host may take to catch up with others; usually that is a moment."""
 _PAUSE_SECONDS = 0.1
 
 _Entry = tuple[str, str]
@@ -30,7 +30,7 @@ WHERE database = currentDatabase()
 # An empty log and one with a single entry both have 0 as their highest number.
 _LOG = "SELECT count() FROM system.zookeeper WHERE path = %(path)s"
 
-# A merge makes nothing that is not there; whatever it lacks for that is an entry of its own.
+# A merge creates no new data; whatever it still lacks has its own entry in the queue.
 _QUEUE = """
 SELECT table, node_name
 FROM system.replication_queue
@@ -46,10 +46,10 @@ WHERE database = currentDatabase() AND table = %(table)s
 
 
 async def leader(replicas: Sequence[StoreT], table: str) -> StoreT:
-    """Return the replica that leads a table; the first that answers where none says so.
+    """Return the leader replica of a table; the first that answers if none says so.
 
-    Of version 18.16, another one passes on what drops rows to it, as `default` and without a
-    password. Newer ones all lead. Raises StoreError, and StoreUnavailableError where none answers.
+    In version 18.16, the others forward statements that drop rows to it, as `default` without a
+    password. In newer ones all lead. Raises StoreError, and StoreUnavailableError if none answers.
     """
     answering: StoreT | None = None
     silent: StoreUnavailableError | None = None
@@ -68,10 +68,10 @@ async def leader(replicas: Sequence[StoreT], table: str) -> StoreT:
 
 
 async def lacking(host: Store, wait_seconds: float = WAIT_SECONDS) -> str | None:
-    """Return what a host lacks of that which was written before the call, or None.
+    """Return what a host lacks of what was written before the call, or None.
 
-    Waits a while for it to come. Tables that nothing replicates lack nothing. Raises
-    StoreError and StoreUnavailableError.
+    Waits a while for it to arrive. Tables that are not replicated lack nothing. Raises StoreError
+    and StoreUnavailableError.
     """
     deadline = time.monotonic() + wait_seconds
     ends: dict[str, int] = {}
@@ -80,7 +80,7 @@ async def lacking(host: Store, wait_seconds: float = WAIT_SECONDS) -> str | None
         unknown, behind = await _read(host, ends)
         if not unknown and not behind:
             now = {(table, node) for table, node in await host.execute(_QUEUE)} if ends else set()
-            # Entries that came later tell of later rows.
+            # Later entries are about later rows.
             queued = now if queued is None else queued & now
             if not queued:
                 return None
@@ -96,7 +96,7 @@ async def lacking(host: Store, wait_seconds: float = WAIT_SECONDS) -> str | None
 async def _read(host: Store, ends: dict[str, int]) -> tuple[set[str], set[str]]:
     """Return the tables that know nothing of their replicas, and those whose log is not read.
 
-    Puts the end that each log had when it was seen first into `ends`.
+    Stores in `ends` the end that each log had when first seen.
     """
     unknown, behind = set(), set()
     for table, path, last, read, deaf in await host.execute(_REPLICAS):

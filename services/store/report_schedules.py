@@ -1,4 +1,4 @@
-"""Which reports go out by e-mail, and how far they are."""
+"""Which reports are sent by e-mail, and their state."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,11 +10,11 @@ _SEPARATOR = "\n"
 
 
 class ReportSchedule(NamedTuple):
-    """A report that goes out when its period is over; the newest version of it counts.
+    """A report that is sent when its period is over; the newest version of it counts.
 
     site       the name that the site, or the group, is kept under
     version    the time in ms is a good one
-    addresses  to whom
+    addresses  recipients
     author     who made it, and `at` when, in ms since 1970
     """
 
@@ -31,12 +31,12 @@ class ReportSchedule(NamedTuple):
 
 
 class ReportSending(NamedTuple):
-    """How far a schedule is.
+    """The state of a schedule.
 
     sent      the last day of the newest period that was sent, in days since 1970-01-01
-    sent_at   when, in ms since 1970; 0 where none was
-    failures  how often the next one could not be sent
-    problem   why; without failures, to whom the last one was not sent, and why
+    sent_at   when, in ms since 1970; 0 if none was
+    failures  how often sending the next one failed
+    problem   why; without failures, who did not get the last one, and why
     """
 
     site: str
@@ -67,7 +67,7 @@ GROUP BY site, id
 
 
 async def load(store: Store) -> list[ReportSchedule]:
-    """Return every schedule that was not removed, the oldest of a site first. Raises StoreError."""
+    """Return every schedule that was not removed, oldest first per site. Raises StoreError."""
     rows = await store.execute(_SCHEDULES)
     return [
         ReportSchedule(
@@ -84,7 +84,7 @@ async def save(store: Store, schedule: ReportSchedule) -> None:
 
 
 async def sendings(store: Store) -> dict[tuple[str, str], ReportSending]:
-    """Return how far each schedule is, by site and id. Raises StoreError."""
+    """Return the state of each schedule, by site and id. Raises StoreError."""
     rows = await store.execute(_SENDINGS)
     return {
         (site, id_): ReportSending(site, id_, version, to_day(sent), *rest)
@@ -93,7 +93,7 @@ async def sendings(store: Store) -> dict[tuple[str, str], ReportSending]:
 
 
 async def mark(store: Store, sending: ReportSending) -> None:
-    """Write how far a schedule is. Raises StoreError."""
+    """Write the state of a schedule. Raises StoreError."""
     await store.insert(
         "report_sendings", {name: [value] for name, value in sending._asdict().items()}
     )

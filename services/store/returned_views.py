@@ -1,9 +1,9 @@
 """Views that were counted under `(other)` and are given back to their pages.
 
-For each page and day a number that is absolute: all views of the page that raw hits have as
-`(other)`, up to a position. So the same repair twice changes nothing, and the rows of the counters,
-which are the aggregator's, stay as they are. The raw hits get the page's path as well, by a newer
-version of their rows. What a correction has taken back stays under the path that it was taken from.
+For each page and day an absolute number: all views of the page that raw hits have as `(other)`, up
+to a position. So the repair is idempotent, and the counter rows, which belong to the aggregator,
+stay unchanged. The raw hits get the page's path as well, in a newer version of their rows. What a
+correction has taken back stays under the path that it was taken from.
 """
 
 import time
@@ -18,7 +18,7 @@ from services.store.interface import Store
 _KNOWN = "own_path IN (SELECT path FROM counters WHERE site = %(site)s AND grain = 'total')"
 _NAMED = "own_path IN %(paths)s"
 
-# A condition on a column that differs between versions of a row must not be looked at before FINAL.
+# A condition on a column that differs between versions of a row must not be applied before FINAL.
 _WAITING = """
 SELECT own_path, count() AS views, countIf(visit = 1), uniqExactIf(visitor, visitor != 0),
     countIf(path != own_path)
@@ -76,7 +76,7 @@ SELECT max(position) FROM counters WHERE site = %(site)s AND grain = 'total' AND
 class WaitingPage(NamedTuple):
     """A page with views of one day under `(other)`.
 
-    readers  how many visitors they are of
+    readers  how many visitors they come from
     waiting  how many of the views are not given back
     """
 
@@ -92,7 +92,7 @@ async def waiting(
 ) -> list[WaitingPage]:
     """Return pages of a day with views under `(other)`, those with the most views first.
 
-    The pages named, or else those that have counters by now.
+    The given pages, or else those that have counters by now.
     """
     parameters = {**await _moment(store, site, day), "most": most}
     statement = _WAITING.format(
@@ -104,7 +104,7 @@ async def waiting(
 
 
 async def give_back(store: Store, site: str, day: int, paths: Collection[str]) -> dict[str, int]:
-    """Count the views of a day under their own paths; return how many of each path there are."""
+    """Count the views of a day under their own paths; return how many there are for each path."""
     if not paths:
         return {}
     parameters = {**await _moment(store, site, day), "paths": sorted(paths)}
@@ -144,14 +144,14 @@ async def by_day(
 
 
 async def _moment(store: Store, site: str, day: int) -> dict[str, object]:
-    """Return the parameters of one day, as far as the counters are: raw hits are written before."""
+    """Return the parameters of one day, up to the counters: raw hits are ahead of them."""
     ((position,),) = await store.execute(_POSITION, {"site": site})
     of_day = to_date(day)
     return {"site": site, "day": of_day, "first": of_day, "last": of_day, "position": position}
 
 
 async def _taken(store: Store, parameters: dict[str, object]) -> str:
-    """Return the expression of a hit that a correction takes."""
+    """Return the expression for a hit that a correction takes."""
     runs = await corrections.in_force(store, parameters)
     return corrections.is_taken(runs) if runs else "0"
 

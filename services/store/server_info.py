@@ -27,9 +27,9 @@ async def now(store: Store) -> int:
 
 
 class ServerStart(NamedTuple):
-    """What may be lost with a store: since when its server runs, and which store it is.
+    """Identifies a run of a store's server: since when it runs, and which store it is.
 
-    host  the host of the server, and what tells this store from one that was made anew there
+    host  the host of the server, and an id that differs if the store is recreated there
     at    when the server started, in seconds since 1970 by its own clock
     """
 
@@ -37,7 +37,7 @@ class ServerStart(NamedTuple):
     at: int
 
     def is_same(self, other: "ServerStart") -> bool:
-        """Tell whether it has not started again since; the clock may be a second or two off."""
+        """Tell whether it has not restarted since; the clock may be a second or two off."""
         return self.host == other.host and abs(self.at - other.at) <= _CLOCK_SECONDS
 
 
@@ -51,7 +51,7 @@ async def started(store: Store) -> ServerStart:
 
 
 async def disks(store: Store) -> list[Disk]:
-    """Return the disks; none if a server is too old to tell, or denies it."""
+    """Return the disks; none if the server is too old to report them, or denies it."""
     try:
         rows = await _of_servers(store, "SELECT free_space, total_space FROM system.disks")
     except StoreError:
@@ -70,7 +70,7 @@ async def most_parts(store: Store) -> int:
 
 
 async def _of_servers(store: Store, sql: str) -> list[Row]:
-    """Return the rows of all servers that answer. Raises StoreError where none does."""
+    """Return the rows of all servers that answer. Raises StoreError if none does."""
     rows: list[Row] = []
     silent: StoreUnavailableError | None = None
     for server in await store.servers():

@@ -10,7 +10,7 @@ _COLUMNS = "SELECT table, name FROM system.columns WHERE database = currentDatab
 async def lacking(store: ShardedStore) -> dict[str, list[str]]:
     """Return the tables, and columns as table.column, that a server lacks, by its address.
 
-    Servers that cannot be asked are left out. Raises StoreError where none tells of the cluster.
+    Unreachable servers are left out. Raises StoreError if none knows the cluster.
     """
     held: dict[str, set[tuple[str, str]]] = {}
     for server in await store.servers():

@@ -1,4 +1,4 @@
-"""One server of a cluster, as the store of what it holds of its shard."""
+"""One server of a cluster, as a store of its local rows only."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -10,9 +10,9 @@ from services.store.shards import Shards
 
 
 class ShardReplica(Store):
-    """Reads and writes only what this server holds of tables by site; see Shards.local.
+    """Reads and writes only the local rows of tables by site; see Shards.local.
 
-    whole  the same server as one of the cluster: it reaches the rows of all shards
+    whole  the same server as part of the cluster: it reaches the rows of all shards
     """
 
     def __init__(self, whole: ClickHouseStore, shards: Shards) -> None:

@@ -1,6 +1,6 @@
-"""A cluster, of whose shards each has one server that is read and written.
+"""A cluster with one server in use, for reads and writes, in each shard.
 
-Not through a `Distributed` table: that takes whichever replica answers, also one that lags.
+Not through a `Distributed` table: that uses whichever replica answers, even one that lags.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ from services.store.shards import OF_ALL_SITES, Shards
 T = TypeVar("T")
 
 LagOf = Callable[[ShardLayout, int], Lag]
-"""Returns what says of a replica of a shard what it lacks."""
+"""Returns a function that tells what a replica of a shard lacks."""
 
 
 class ReplicaState(NamedTuple):
-    """A server of a shard, counted from 0, and why it is not used; None where it could be."""
+    """A server of a shard, counted from 0, and why it is not used; None if it could be."""
 
     shard: int
     server: str
@@ -49,7 +49,7 @@ class _Opened(NamedTuple):
 class ShardedStore(Store):
     """Rows by site are read and written at one replica of each shard, chosen as by OneHostStore.
 
-    Everything else, and statements over all shards, are asked of the server in use of the first.
+    Everything else, and statements over all shards, go to the server in use in the first shard.
     """
 
     is_one_server = False
@@ -58,7 +58,7 @@ class ShardedStore(Store):
     def __init__(self, entry: ClickHouseStore, lag_of: LagOf) -> None:
         """Prepare.
 
-        entry   the hosts of the URL, which tell what servers there are
+        entry   the hosts of the URL, from which the servers are discovered
         lag_of  what a replica must hold before it is used
         """
         if entry.address.shards is None:
@@ -121,7 +121,7 @@ class ShardedStore(Store):
     async def fix_shards(self) -> None:
         """See Store, and layout.fix: a new store is fixed to the shards that it has.
 
-        Raises LayoutError, or StoreUnavailableError where a shard has no server to be asked.
+        Raises LayoutError, or StoreUnavailableError if a shard has no reachable server.
         """
         opened = await self._open()
         paths = [await shard.call(layout.path_of) for shard in opened.shards]
@@ -136,7 +136,7 @@ class ShardedStore(Store):
         await self.verify()
 
     async def replicas(self) -> list[ReplicaState]:
-        """Return the state of every server. Raises StoreError where none tells of the cluster."""
+        """Return the state of every server. Raises StoreError if none knows the cluster."""
         shards = await self.shards()
         states = await _together([shard.states() for shard in shards])
         return [
@@ -198,7 +198,7 @@ class ShardedStore(Store):
                 yield block
 
     async def insert(self, table: str, columns: Mapping[str, InsertColumn]) -> None:
-        """See Store. Rows by site are on some shards, all or none of each, when this fails."""
+        """See Store. If this fails, rows by site may be on some shards, all or none on each."""
         if table in OF_ALL_SITES:
             await self._at_first(lambda host: host.insert(table, columns))
             return
@@ -266,7 +266,7 @@ def _site(key: str | Sequence[Any]) -> str:
 
 
 def _only(columns: Mapping[str, InsertColumn], rows: Sequence[int]) -> dict[str, InsertColumn]:
-    """Return columns with these rows alone."""
+    """Return columns with only these rows."""
     return {
         name: [cast("Sequence[Any]", values)[row] for row in rows]
         for name, values in columns.items()
@@ -274,10 +274,10 @@ def _only(columns: Mapping[str, InsertColumn], rows: Sequence[int]) -> dict[str,
 
 
 async def _together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Wait for all calls, and raise the error of one that failed: none is left under way."""
+    """Wait for all calls, and raise the error of one that failed: none is left running."""
     results = await asyncio.gather(*calls, return_exceptions=True)
     failures = [result for result in results if isinstance(result, BaseException)]
-    # One that would fail again says more than one that passes.
+    # A permanent error says more than a temporary one.
     for failure in sorted(failures, key=lambda one: isinstance(one, StoreUnavailableError)):
         raise failure
     return cast("list[T]", results)

@@ -1,7 +1,7 @@
-"""The tables of a cluster: what the statements of one server become where sites are on shards.
+"""The tables of a cluster: translates statements for one server if sites are on shards.
 
-A table X of sites is X_local on each server, replicated within the shard, and X, which is
-`Distributed` over them by site. The few tables of all sites are replicated to every server.
+A table X by site is X_local on each server, replicated within the shard, and X, a `Distributed`
+table over them by site. The few tables for all sites are replicated to every server.
 """
 
 import re
@@ -13,7 +13,7 @@ from services.store.interface import Ddl
 OF_ALL_SITES = frozenset(
     {"audit", "erasures", "meta", "migrations", "site_groups", "sites", "tokens", "users"}
 )
-"""Tables that every server holds; all others are by their column `site`."""
+"""Tables that every server has in full; all others are sharded by their column `site`."""
 
 _CREATE_TABLE = re.compile(
     r"CREATE TABLE IF NOT EXISTS (?P<name>\w+)\s*(?P<columns>\(.*\))\s*"
@@ -38,7 +38,7 @@ _UNREPLICATED = "Null"
 
 
 class Shards(msgspec.Struct, frozen=True):
-    """A cluster as its servers name it, and the database in which the tables are."""
+    """A cluster by its servers' name for it, and the database of the tables."""
 
     cluster: str
     database: str
@@ -52,27 +52,27 @@ class Shards(msgspec.Struct, frozen=True):
         return stored.removesuffix(_LOCAL)
 
     def local(self, statement: str) -> str:
-        """Return the statement that reads of tables by site what one server holds of them."""
+        """Return the statement restricted to one server's local rows of tables by site."""
         return _TABLE_READ.sub(
             lambda match: f"{match[1]}{match[2]}{self.stored(match[3])}", statement
         )
 
     def system(self, table: str) -> str:
-        """Return what reads a table of `system`, of our database, on one replica of each shard."""
+        """Return the expression that reads a table of `system`, for our database, in each shard."""
         of_all = f"cluster('{self.cluster}', system, {table})"
         return f"(SELECT * FROM {of_all} WHERE database = '{self.database}')"  # noqa: S608
 
     def ddl(self, statement: str) -> tuple[Ddl, ...]:
         """Return the statements that do on all servers what one does on a single server.
 
-        Tables are made and dropped by each server for itself; what changes or empties one is for
-        one replica of each shard, and the others follow. Raises ValueError for another statement.
+        Each server creates and drops its own tables; altering or emptying one is done on one
+        replica of each shard, and the others follow. Raises ValueError for another statement.
         """
         statement = statement.strip()
         if match := _CREATE_TABLE.fullmatch(statement):
             return self._table(match)
         on = f"ON CLUSTER {self.cluster}"
-        # A server that gets one to run knows no database for what it selects from.
+        # A server that runs a forwarded one has no default database for its SELECT.
         if match := _CREATE_MATERIALIZED.fullmatch(statement):
             to, of = (f"{self.database}.{self.stored(match[name])}" for name in ("to", "of"))
             select = f"AS{match['select']}FROM {of}{match['rest']}"
@@ -95,7 +95,7 @@ class Shards(msgspec.Struct, frozen=True):
         if engine == _UNREPLICATED:
             replicated = engine
         else:
-            # A replica's name is one in its path, which the tables of all sites share.
+            # A replica's name must be unique within its path, which tables for all sites share.
             of_all = name in OF_ALL_SITES
             shard, replica = ("all", "{shard}-{replica}") if of_all else ("{shard}", "{replica}")
             path = f"/clickhouse/tables/{self.cluster}/{shard}/{self.database}/{name}"
@@ -122,10 +122,10 @@ class Shards(msgspec.Struct, frozen=True):
             of_rows = Ddl(f"{head} {stored} ON CLUSTER {self.cluster}{rest}")
             return (of_rows,) if stored == name else (of_rows, drop)
         # Not ON CLUSTER: in version 18.16 two replicas of a shard may both run it, and the second
-        # one then runs no statement for the whole cluster any more, until it is started again.
+        # one then runs no more statements for the whole cluster until it is restarted.
         change = Ddl(f"{head} {stored}{rest}", stored, stored != name)
         if change.by_shard and rest.lstrip().startswith("ADD COLUMN"):
-            # Version 18.16 changes no `Distributed` table on a cluster. It holds nothing, so it is
-            # made anew, with the columns that the other has.
+            # Version 18.16 cannot alter a `Distributed` table on a cluster. It holds no data, so it
+            # is recreated with the columns of the other.
             return (change, drop, self._distributed(name))
         return (change,)

@@ -1,4 +1,4 @@
-"""Links by which a site's traffic, or a report, is read without signing in."""
+"""Links that show a site's traffic, or a report, without signing in."""
 
 from typing import NamedTuple
 
@@ -10,10 +10,10 @@ class ShareLink(NamedTuple):
 
     site      the name that the site, or the group of a report, is kept under
     version   the time in ms is a good one
-    digest    SHA-256 of what the address has, in hex; that itself is not stored
+    digest    SHA-256 of the secret in the address, in hex; the secret itself is not stored
     author    who made it, and `at` when, in ms since 1970
-    period    of a link to a report, which is that of `dates`, with or without `opening`; '' for
-              one to the traffic of a site
+    period    for a link to a report: that of `dates`, with or without `opening`; '' for a link to
+              the traffic of a site
     """
 
     site: str
@@ -41,10 +41,10 @@ ORDER BY site, made, id
 
 
 async def load(store: Store) -> list[ShareLink]:
-    """Return every link that was not withdrawn, the oldest of a site first. Raises StoreError."""
+    """Return every link that was not withdrawn, oldest first per site. Raises StoreError."""
     return [ShareLink(*row) for row in await store.execute(_VALID)]
 
 
 async def save(store: Store, link: ShareLink) -> None:
-    """Write a link, or that it was withdrawn. Raises StoreError."""
+    """Write a link, or its withdrawal. Raises StoreError."""
     await store.insert("share_links", {name: [value] for name, value in link._asdict().items()})

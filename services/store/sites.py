@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 _REMOVED_ITSELF = 1
 _RENAMED = 2
-"""What `deleted` says of a slug whose site has another one now."""
+"""Value of `deleted` for a slug whose site has another one now."""
 
 _REMOVED = """
 SELECT argMax(deleted, version), argMax(body, version)
@@ -25,9 +25,9 @@ GROUP BY slug
 class RemovedSite(NamedTuple):
     """A site that was removed, or got another slug.
 
-    site   its settings, where they are kept: it was not erased
-    names  that its hits and counters have, and those of sites of this slug before it; none where
-           the site is still there
+    site   its settings, if they are kept: it was not erased
+    names  of its hits and counters, and those of earlier sites with this slug; none if the site
+           still exists
     """
 
     site: Site | None
@@ -35,7 +35,7 @@ class RemovedSite(NamedTuple):
 
 
 async def load(store: Store) -> list[Site]:
-    """Return every site, by slug; one that this version cannot read is told and left out."""
+    """Return every site, by slug; one that this version cannot read is reported and skipped."""
     rows = await store.execute(
         """
         SELECT slug, argMax(body, version)
@@ -54,7 +54,7 @@ async def save(store: Store, site: Site, version: int) -> None:
 
 
 async def remove(store: Store, slug: str, version: int, removed: Site | None = None) -> None:
-    """Take a site from the registry; what was counted for it stays.
+    """Remove a site from the registry; what was counted for it stays.
 
     removed  its settings, for as long as it may be brought back
     """
@@ -63,7 +63,7 @@ async def remove(store: Store, slug: str, version: int, removed: Site | None = N
 
 
 async def rename(store: Store, old: str, site: Site, version: int) -> None:
-    """Give a site another slug, at once."""
+    """Give a site another slug, atomically."""
     await store.insert(
         "sites",
         {
@@ -76,7 +76,7 @@ async def rename(store: Store, old: str, site: Site, version: int) -> None:
 
 
 async def removed(store: Store, slug: str) -> RemovedSite | None:
-    """Return what is left of the site that had a slug last; None where no site ever had it."""
+    """Return what is left of the last site with a slug; None if no site ever had it."""
     for deleted, body in await store.execute(_REMOVED, {"slug": slug}):
         site = _decode(slug, body) if body else None
         if deleted != _REMOVED_ITSELF:

@@ -1,4 +1,4 @@
-"""What both drivers share: blocking sessions, one per thread of a small pool, behind asyncio."""
+"""Common to both drivers: blocking sessions, one per thread of a small pool, behind asyncio."""
 
 import asyncio
 import re
@@ -21,14 +21,14 @@ from services.store.parameters import bind
 T = TypeVar("T")
 
 MAX_QUERY_BYTES = 16 << 20
-"""Longest statement; the server's own limit of 256 KiB is too small for long lists of keys."""
+"""Longest statement; the server's default limit of 256 KiB is too small for long lists of keys."""
 MAX_ELEMENTS = 2_000_000
-"""Most syntax elements of a statement; a value of a list is one, and old servers count each."""
+"""Most syntax elements of a statement; old servers count each value of a list."""
 _TABLE = re.compile(r"\b(?:FROM|INTO|TABLE)\s+(\w+)")
 _LAST_DAY = (1 << 16) - 1
 _LEFT_AS_THEY_ARE = ("String", "LowCardinality", "UInt")
 CLOSE_SECONDS = 5.0
-"""How long calls under way may take to end when the store is closed; then they are cut off."""
+"""How long running calls may take to finish when the store is closed; then they are cut off."""
 
 column_types.register()
 
@@ -36,7 +36,7 @@ column_types.register()
 class StoreSession(ABC):
     """One blocking connection; used by one thread only.
 
-    interrupted  whether nobody waits any more for the call under way
+    interrupted  whether nobody waits for the running call any more
     """
 
     interrupted = False
@@ -47,7 +47,7 @@ class StoreSession(ABC):
 
     @abstractmethod
     def blocks(self, sql: str) -> Generator[list[Row], None, None]:
-        """Run one statement without parameters; its rows, as they come."""
+        """Run one statement without parameters; yields its rows as they arrive."""
 
     @abstractmethod
     def insert(self, table: str, types: Sequence[tuple[str, str]], columns: Sequence[Any]) -> None:
@@ -58,22 +58,22 @@ class StoreSession(ABC):
         """Release the connection."""
 
     def is_interrupted(self) -> bool:
-        """Tell what `interrupted` is now: another thread may have set it meanwhile."""
+        """Return the current value of `interrupted`: another thread may have set it."""
         return self.interrupted
 
     def interrupt(self) -> None:
-        """Make the call under way fail, from another thread; later ones go on."""
+        """Make the running call fail, from another thread; later ones are not affected."""
         self.interrupted = True
 
     def cut_off(self) -> None:  # noqa: B027  # an engine in this process always answers
-        """Make the call under way fail, from another thread, and every later one."""
+        """Make the running call fail, from another thread, and every later one."""
 
 
 class ThreadedStore(Store):
-    """A store that runs each call on a session of its own thread."""
+    """A store that runs each call in a thread with its own session."""
 
     def __init__(self, threads: int, *, gives_up: bool = False) -> None:
-        """Prepare; `gives_up` ends statements in the store, too, for which nobody waits."""
+        """Prepare; `gives_up` also cancels abandoned statements in the store."""
         self._gives_up = gives_up
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="store")
         self._local = threading.local()
@@ -93,7 +93,7 @@ class ThreadedStore(Store):
         self, sql: str, parameters: Mapping[str, Any] | None = None
     ) -> AsyncGenerator[list[Row], None]:
         """Run one statement and return its rows in blocks; see Store."""
-        # A thread and a session of its own: the result occupies both until its end.
+        # Its own thread and session: the result occupies both until its end.
         with ThreadPoolExecutor(1, thread_name_prefix="store-stream") as thread:
 
             def run(call: Callable[[], T]) -> asyncio.Future[T]:
@@ -122,8 +122,8 @@ class ThreadedStore(Store):
                 await self._run(lambda session: self._insert(session, table, columns))
 
     async def close(self) -> None:
-        """Close every session; calls under way end first, or are cut off after a while."""
-        # A server that hangs would otherwise hold up the end of the process for a minute.
+        """Close every session; running calls finish first, or are cut off after a while."""
+        # A hanging server would otherwise delay the end of the process by a minute.
         ending = asyncio.create_task(asyncio.to_thread(self._pool.shutdown))
         await asyncio.wait({ending}, timeout=CLOSE_SECONDS)
         if not ending.done():
@@ -174,7 +174,7 @@ class ThreadedStore(Store):
 
 
 class _UnderWay:
-    """A call and, while it runs, its session: an interruption meets no later call."""
+    """A call and, while it runs, its session: an interruption never hits a later call."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -182,7 +182,7 @@ class _UnderWay:
 
     @contextmanager
     def on(self, session: StoreSession) -> Iterator[None]:
-        """Say on which session the call runs."""
+        """Set the session on which the call runs."""
         with self._lock:
             session.interrupted = False
             self._session = session
@@ -229,7 +229,7 @@ def _prepared(values: InsertColumn, name: str, of_type: str) -> Any:
 
 
 def _usable(values: Sequence[Any], of_type: str) -> list[Any]:
-    """Return values that a session may use up, copied only where the driver would change them."""
+    """Return values that a session may consume, copied only if the driver would modify them."""
     if isinstance(values, list) and of_type.startswith(_LEFT_AS_THEY_ARE):
         return values
     return list(values)

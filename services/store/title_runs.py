@@ -1,4 +1,4 @@
-"""Where titles of a site come from, and the last reading of its portal."""
+"""Where titles of a site come from, and the last crawl of its portal."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,10 @@ from services.store.interface import Store
 
 
 class TitlePlan(NamedTuple):
-    """What people say about the titles of a site; the newest version counts.
+    """Settings for the titles of a site; the newest version counts.
 
     sitemap  its address, '' for the one that the portal names itself
-    daily    whether the portal is read once a day
+    daily    whether the portal is crawled once a day
     in_top   whether the public list of most read pages has titles
     """
 
@@ -22,17 +22,17 @@ class TitlePlan(NamedTuple):
 
 
 class TitleRun(NamedTuple):
-    """A reading of a portal; the newest version counts.
+    """A crawl of a portal; the newest version counts.
 
     state       running, done, cancelled or failed
-    author      who began it; '' where it began by itself
+    author      who started it; '' if it started automatically
     started     in ms since 1970, like `ended`, which is 0 while it runs
     sitemaps    that were read, or had not changed
     named       pages that the sitemaps named for the first time
-    asked       pages whose title was asked for
-    found       titles that are new or were changed
-    problem     what went wrong, of a page or of all
-    validators  what the portal said of its sitemaps, as JSON: [etag, modified] by address
+    asked       pages whose title was requested
+    found       titles that are new or have changed
+    problem     what went wrong, with a page or with everything
+    validators  HTTP validators of its sitemaps, as JSON: [etag, modified] by address
     """
 
     site: str
@@ -77,27 +77,27 @@ GROUP BY site
 
 
 async def plan(store: Store, site: str) -> TitlePlan:
-    """Return what is said about the titles of a site. Raises StoreError."""
+    """Return the settings for the titles of a site. Raises StoreError."""
     rows = await store.execute(_PLAN, {"site": site})
     return TitlePlan(*rows[0]) if rows else TitlePlan(site)
 
 
 async def run(store: Store, site: str) -> TitleRun:
-    """Return the last reading of a portal, one without a state for none. Raises StoreError."""
+    """Return the last crawl of a portal; without a state if there was none. Raises StoreError."""
     rows = await store.execute(_RUN, {"site": site})
     return TitleRun(*rows[0]) if rows else TitleRun(site)
 
 
 async def daily(store: Store) -> list[str]:
-    """Return the sites whose portals are read once a day. Raises StoreError."""
+    """Return the sites whose portals are crawled once a day. Raises StoreError."""
     return [site for (site,) in await store.execute(_DAILY)]
 
 
 async def save_plan(store: Store, one: TitlePlan) -> None:
-    """Write what is said about the titles of a site. Raises StoreError."""
+    """Write the settings for the titles of a site. Raises StoreError."""
     await store.insert("title_plans", {name: [value] for name, value in one._asdict().items()})
 
 
 async def save_run(store: Store, one: TitleRun) -> None:
-    """Write how far a reading is. Raises StoreError."""
+    """Write the state of a crawl. Raises StoreError."""
     await store.insert("title_runs", {name: [value] for name, value in one._asdict().items()})

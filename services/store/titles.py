@@ -6,19 +6,19 @@ from typing import Any, NamedTuple
 from services.store.interface import Store
 
 BY_HAND = 1 << 60
-"""In the version of what people write: it wins over all that was read in a portal."""
+"""Added to the version of what people write: it wins over all that was read from a portal."""
 
 
 class PageTitle(NamedTuple):
-    """A page that a sitemap or a person names; the newest version of it counts.
+    """A page named by a sitemap or a person; the newest version of it counts.
 
     site      the name that the site is kept under
-    version   the time in ms, with BY_HAND where a person wrote it
-    gone      whether its title was taken away
-    title     '' while it is not known
-    url       where it is read, '' where a person named the page
-    read_at   when it was read last, in ms since 1970; 0 for never
-    etag, modified  what the portal said of that version of the page
+    version   the time in ms, with BY_HAND if a person wrote it
+    gone      whether its title was removed
+    title     '' while unknown
+    url       where it is read, '' if a person named the page
+    read_at   when it was last read, in ms since 1970; 0 for never
+    etag, modified  HTTP validators of that version of the page
     """
 
     site: str
@@ -34,7 +34,7 @@ class PageTitle(NamedTuple):
 
 
 _STATEMENT_BYTES = 60_000
-"""Of paths in a statement; ClickHouse takes 256 KiB, and an escape is twice as long."""
+"""Limit for paths in a statement; ClickHouse takes 256 KiB, and escapes double the length."""
 
 _COLUMNS = """
 site, path, max(version), argMax(gone, version), argMax(title, version) AS named,
@@ -99,7 +99,7 @@ FROM (
 class TitleCounts(NamedTuple):
     """How many pages of a site are named.
 
-    pages    all, also those whose title was taken away
+    pages    all, including those whose title was removed
     titles   those with a title
     waiting  those whose title is not known yet
     """
@@ -110,13 +110,13 @@ class TitleCounts(NamedTuple):
 
 
 async def load(store: Store, site: str, limit: int) -> list[PageTitle]:
-    """Return every page of a site that is named, in no order. Raises StoreError."""
+    """Return every named page of a site, unordered. Raises StoreError."""
     rows = await store.execute(_ALL, {"site": site, "limit": limit})
     return [PageTitle(*row) for row in rows]
 
 
 async def some(store: Store, site: str, paths: Sequence[str]) -> dict[str, PageTitle]:
-    """Return what is known of some pages, also of those that are gone. Raises StoreError."""
+    """Return what is known of some pages, including those that are gone. Raises StoreError."""
     rows: list[Any] = []
     for some_paths in _in_pieces(paths):
         rows += await store.execute(_ONE, {"site": site, "paths": some_paths})
@@ -136,7 +136,7 @@ async def listed(store: Store, site: str, pattern: str, skip: int, limit: int) -
 
 
 async def of_paths(store: Store, sites: Sequence[str], paths: Sequence[str]) -> dict[str, str]:
-    """Return the titles of pages; of several sites that of the first. Raises StoreError."""
+    """Return the titles of pages; of several sites the first wins. Raises StoreError."""
     known = await by_name(store, sites, paths)
     return {path: title for path in paths if (title := first_of(known, sites, path))}
 
@@ -144,7 +144,7 @@ async def of_paths(store: Store, sites: Sequence[str], paths: Sequence[str]) -> 
 async def by_name(
     store: Store, sites: Sequence[str], paths: Sequence[str]
 ) -> dict[tuple[str, str], str]:
-    """Return the titles that pages have, by the name of the site and the path. Raises StoreError.
+    """Return the titles of pages, by the name of the site and the path. Raises StoreError.
 
     sites  names that sites are kept under
     """
@@ -155,12 +155,12 @@ async def by_name(
 
 
 def first_of(known: Mapping[tuple[str, str], str], sites: Sequence[str], path: str) -> str:
-    """Return the title that the first of several sites has for a page; '' for none."""
+    """Return the title of a page from the first of several sites that has one; '' for none."""
     return next((known[site, path] for site in sites if (site, path) in known), "")
 
 
 def matching(sites: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """Return the statement of the paths whose title matches the parameter `search`."""
+    """Return the statement for the paths whose title matches the parameter `search`."""
     return _MATCHING, {"sites_of_titles": list(sites)}
 
 

@@ -1,1 +1,1 @@
-"""The fold in C, over arrays: the same rows as in Python. Optional: folding.py chooses."""
+"""The fold in C, on arrays: the same rows as in Python. Optional: folding.py chooses."""

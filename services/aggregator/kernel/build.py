@@ -1,4 +1,4 @@
-"""`python services/aggregator/kernel/build.py`: compile the fold, where there is a compiler for C.
+"""`python services/aggregator/kernel/build.py`: compile the fold, if there is a C compiler.
 
 Also called when Luot is installed. Without a compiler Luot folds in Python, with the same result.
 """
@@ -22,7 +22,7 @@ class CompilerError(Exception):
 
 
 def source_digest() -> str:
-    """Return what tells the sources of one library from those of another."""
+    """Return an identifier of the sources of a library."""
     digest = hashlib.sha256()
     for path in sources():
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -30,7 +30,7 @@ def source_digest() -> str:
 
 
 def sources() -> list[Path]:
-    """Return the files that a library is made from."""
+    """Return the files that a library is built from."""
     return sorted(path for path in FOLDER.iterdir() if path.suffix in (".c", ".h"))
 
 
@@ -39,7 +39,7 @@ def compile_library(into: Path = LIBRARY, *flags: str) -> Path:
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     if compiler is None:
         raise CompilerError("there is no compiler for C (cc, gcc or clang)")
-    # Whoever has the old one open keeps it.
+    # Processes that have the old one open keep it.
     new = into.with_name(f"{into.name}.new")
     named = f'-DLUOT_SOURCE="{source_digest()}"'
     code = [str(path) for path in sources() if path.suffix == ".c"]

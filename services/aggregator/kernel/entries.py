@@ -1,4 +1,4 @@
-"""Entries of the log as the library has read them: columns, and texts by their numbers."""
+"""Entries of the log as decoded by the library: columns, with strings by number."""
 
 from array import array
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _PLAIN, _CODED = 0, 1
 
 
 class KernelEntries:
-    """The hits of consecutive entries of one partition. Once folded, without repetitions."""
+    """The hits of consecutive entries of one partition. Once folded, without duplicates."""
 
     def __init__(self, library: Library) -> None:
         self.library = library
@@ -42,7 +42,7 @@ class KernelEntries:
         return self._entries
 
     def __del__(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         if getattr(self, "at", None):
             self.library.end_run(self.at)
 
@@ -55,11 +55,11 @@ class KernelEntries:
                 return
             if added != -1:
                 checked(added)
-        # Python decides, and says what is wrong; what is only written in another way is right.
+        # Python decides, and reports what is wrong; merely another encoding is accepted.
         self.add_batch(position, time_ms, batch.decode(payload, hits=hits, version=version))
 
     def add_batch(self, position: int, time_ms: int, decoded: Batch) -> None:
-        """Add an entry that was decoded already."""
+        """Add an already decoded entry."""
         payload = batch.encode(list(decoded.hits()))
         size = len(decoded)
         checked(self.library.add(self.at, position, time_ms, payload, len(payload), size))
@@ -82,12 +82,12 @@ class KernelEntries:
         return (days[0], days[1]) if self.library.days(self.at, days) else None
 
     def numbers(self, name: str) -> list[int]:
-        """Return a column that holds no texts."""
+        """Return a column without strings."""
         of_type, code = NUMBERS[name]
         return array(code, KernelColumn([self], name).native(of_type, 0)).tolist()
 
     def batch(self) -> Batch:
-        """Return the hits as the Python fold has them."""
+        """Return the hits in the form of the Python fold."""
         library, size = self.library, self.hits()
         texts = library.texts(library.text_count(self.at), library.texts_at, self.at)
         columns: dict[str, list[Any]] = {name: self.numbers(name) for name in _OF_BATCH}
@@ -104,7 +104,7 @@ _OF_BATCH = ("at", "day", "visitor", "visit", "bot", "view_id")
 
 
 class KernelColumn(NativeColumn):
-    """A column of raw hits, of the days from the first to before the second."""
+    """A column of raw hits, from the first day up to but not including the second."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class KernelColumn(NativeColumn):
         self._size = _count(entries, days) if size is None else size
 
     def __len__(self) -> int:
-        """Return how many hits it has a value of."""
+        """Return how many hits it has a value for."""
         return self._size
 
     def native(self, of_type: str, coding: int) -> bytes:
@@ -149,6 +149,6 @@ def _count(entries: Sequence[KernelEntries], days: tuple[int, int]) -> int:
 def columns_between(
     entries: Sequence[KernelEntries], names: Sequence[str], days: tuple[int, int]
 ) -> dict[str, KernelColumn]:
-    """Return columns of raw hits of the days from the first to before the second."""
+    """Return columns of raw hits from the first day up to but not including the second."""
     size = _count(entries, days)
     return {name: KernelColumn(entries, name, days, size) for name in names}

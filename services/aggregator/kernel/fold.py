@@ -1,4 +1,4 @@
-"""The state of one partition in the library: PartitionFold, over arrays."""
+"""The state of one partition in the library: PartitionFold, on arrays."""
 
 import ctypes
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ _ROOM = 256
 
 
 class KernelFolded:
-    """Entries with what they add to the counters: see Folded, whose parts are made on demand."""
+    """Entries and what they add to the counters: see Folded; its parts are computed on demand."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class KernelFolded:
 
     @cached_property
     def in_python(self) -> Folded:
-        """The same as Python has it, for what is seldom needed."""
+        """The same in the form of the Python fold, for rare needs."""
         entries = self.entries
         hits, position = entries.batch(), entries.numbers("position")
         return Folded.of_hits(self.partition, (self.first, self.last), hits, position, hits.visit)
@@ -130,7 +130,7 @@ class KernelFold:
 
     @property
     def online(self) -> KernelOnline:
-        """Who is online. Not kept: it would keep the fold, and its memory, from being freed."""
+        """Who is online. Not cached: a reference would keep the fold and its memory alive."""
         return KernelOnline(self)
 
     def site(self, number: int) -> str:
@@ -176,7 +176,7 @@ class KernelFold:
 
     @classmethod
     def unpack(cls, library: Library, partition: int, packed: bytes) -> Self:
-        """Return the fold that was packed. Raises ValueError."""
+        """Return the packed fold. Raises ValueError."""
         fold = cls(library, partition)
         checked(library.unpack(fold.at, packed, len(packed)))
         return fold

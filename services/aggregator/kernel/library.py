@@ -1,4 +1,4 @@
-"""The library that build.py compiles, and the signatures of what is called in it."""
+"""The library that build.py compiles, and the signatures of its functions."""
 
 import ctypes
 import secrets
@@ -74,7 +74,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "luot_source": (c_char_p, ()),
 }
 _AMONG_THREADS = ("luot_column", "luot_changed_column")
-"""What takes long enough to let other threads of Python run meanwhile."""
+"""Functions slow enough to release the GIL for."""
 
 
 class KernelError(Exception):
@@ -102,22 +102,22 @@ class Library:
         self.seed(secrets.randbits(64), secrets.randbits(64))
 
     def __getattr__(self, name: str) -> Any:
-        """Say what type checkers have to believe: a function of the table above."""
+        """For type checkers only: a function of the table above."""
         raise AttributeError(name)
 
     def taken(self, bytes_at: Any, size: int) -> bytes:
-        """Return bytes that the library has made, and give them back to it. Raises as `checked`."""
+        """Return a copy of bytes that the library made, and free them. Raises as `checked`."""
         taken = ctypes.string_at(bytes_at, checked(size))
         self.free(bytes_at)
         return taken
 
     def written(self, write: Any, *what: Any) -> bytes:
-        """Return a column as ClickHouse takes it, as a function writes it. Raises as `checked`."""
+        """Return a column in ClickHouse's native format, from a function. Raises as `checked`."""
         bytes_at = _BYTES()
         return self.taken(bytes_at, write(*what, byref(bytes_at)))
 
     def texts(self, count: int, write: Any, of: int) -> list[str]:
-        """Return texts of something, by their numbers."""
+        """Return strings of an object, by their numbers."""
         begins = (c_uint64 * (count + 1))()
         at = write(of, begins)
         whole = ctypes.string_at(at, begins[count]) if begins[count] else b""
@@ -125,7 +125,7 @@ class Library:
 
 
 def checked(result: int) -> int:
-    """Return a result that is none of the negative numbers. Raises MemoryError, ValueError."""
+    """Return a non-negative result. Raises MemoryError or ValueError for negative ones."""
     if result >= 0:
         return result
     if result == NO_MEMORY:

@@ -1,4 +1,4 @@
-"""The counter rows of one partition in the library: HotRows, over arrays."""
+"""The counter rows of one partition in the library: HotRows, on arrays."""
 
 import ctypes
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from services.store.interface import Store
 from services.store.native_column import NativeColumn, UnwritableError
 
 BYTES_A_ROW = 100
-"""What a row of a page with an ordinary name takes; those with long names count for several."""
+"""Size of a row of a page with an ordinary name; those with long names count for several."""
 _BYTES_BESIDE_PATH = 72
 
 _GRAINS = tuple(grain.value for grain in Grain)
@@ -28,11 +28,11 @@ _TYPES = {
     "visits": "UInt64",
     "position": "UInt64",
 }
-"""The columns of the table, in the order of changes.c, and the types that they are written as."""
+"""The columns of the table, in the order of changes.c, with the types they are written as."""
 
 
 class KernelChanges(ChangedRows):
-    """What runs of one partition, in their order, change; see ChangedRows."""
+    """What runs of one partition, in order, change; see ChangedRows."""
 
     def __init__(self, library: Library, runs: Sequence[KernelFolded]) -> None:
         self.library = library
@@ -69,7 +69,7 @@ class KernelChanges(ChangedRows):
         return {name: KernelRowColumn(parts, name) for name in _TYPES}
 
     def missing(self, count: int) -> list[CounterKey]:
-        """Return the keys of rows that are not held, of which there are so many."""
+        """Return the keys of the rows not held, so many of them."""
         values = (c_uint32 * (4 * count))()
         self.library.missing_rows(self.at, values)
         plain = list(values)
@@ -82,7 +82,7 @@ class KernelChanges(ChangedRows):
         ]
 
     def apply(self, held: int) -> None:
-        """Make of what is added what the rows become, given those held."""
+        """Compute the new rows from what is added and the rows held."""
         self._changed = checked(self.library.apply(self.at, held))
         self._runs = ()
 
@@ -128,7 +128,7 @@ class KernelRows(HeldRows[KernelFolded, KernelChanges]):
 
 
 class KernelRowColumn(NativeColumn):
-    """A column of the rows that change, of several partitions."""
+    """A column of the changed rows of several partitions."""
 
     def __init__(self, parts: Sequence[KernelChanges], name: str) -> None:
         self._parts = parts
@@ -136,7 +136,7 @@ class KernelRowColumn(NativeColumn):
         self._size = sum(map(len, parts))
 
     def __len__(self) -> int:
-        """Return how many rows it has a value of."""
+        """Return how many rows it has a value for."""
         return self._size
 
     def native(self, of_type: str, coding: int) -> bytes:

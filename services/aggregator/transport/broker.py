@@ -64,7 +64,7 @@ class Broker(ABC):
         return await self._positions.rewound(partition, position, ms)
 
     async def holds(self, partition: int, position: int) -> bool:
-        """Tell whether an entry, and all that came after it, is still in the log."""
+        """Tell whether an entry, and all that followed it, is still in the log."""
         (extent,) = await self._positions.extents([partition])
         return extent.first is not None and extent.first <= position < extent.end
 

@@ -24,17 +24,17 @@ from services.log.interface import Record
 from services.runtime.outage import Outage
 
 READ_LIMIT = 100
-"""Entries a partition and read; one holds up to 500 hits."""
+"""Entries per partition and read; one holds up to 500 hits."""
 TICK_SECONDS = 0.5
 """How often leases are checked; a clean hand-over takes half of this on average."""
 SUBSCRIBED_SECONDS = 0.02
-"""How often it is looked whether there is a topic yet: a start waits for its first leases."""
+"""How often to check whether there is a topic yet: a start waits for its first leases."""
 
 SEEK_SHARE = 1 / 3
-"""Of the time that Faust gives a seek: how long it may take."""
+"""Share of the time that Faust allows for a seek."""
 
 REPLAY = "replay"
-"""Header of a message that was committed before; its value says why it is read again."""
+"""Header of a message that was committed before; its value says why it is reread."""
 REBUILD = b"rebuild"
 REPAIR = b"repair"
 
@@ -113,8 +113,8 @@ class Consumer(GenerationConsumer):
         """Assign and revoke partitions, in the order that Faust needs.
 
         The generation changes before the revocation, so that messages in flight are stale at once,
-        and again after it, so that any that slipped through are, too. Recovery resumes nothing when
-        its generation is not the app's.
+        and again after it, so that any that slipped through are stale, too. A recovery resumes
+        nothing when its generation is not the app's.
         """
         app = self.app
         self.log.info("owns partitions %s", sorted(tp.partition for tp in assigned) or "(none)")
@@ -140,7 +140,7 @@ class Consumer(GenerationConsumer):
             await self.leases.leave()
 
     def assignment(self) -> set[TP]:
-        """Return the partitions that are read here."""
+        """Return the partitions read here."""
         return self._assignment
 
     # Positions
@@ -150,7 +150,7 @@ class Consumer(GenerationConsumer):
 
         What was delivered but not acknowledged is delivered again: from the last acknowledged
         message of this assignment, or, on a partition just taken, from `replay_ms` before the
-        committed position. Where the log does not say in time, nothing is read before the next
+        committed position. If the log does not answer in time, nothing is read until the next
         tick has changed the generation, and this is called again: Faust would wait for its
         `broker_request_timeout` and then never read again.
         """
@@ -168,7 +168,7 @@ class Consumer(GenerationConsumer):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek; return the committed positions of the assigned partitions that have one.
 
-        Nothing is sought where the generation has changed since its recovery began.
+        Does not seek if the generation has changed since its recovery began.
         """
         generation = self._recovering
         by_number = {tp.partition: tp for tp in self._assignment}
@@ -201,7 +201,7 @@ class Consumer(GenerationConsumer):
         return {by_number[number]: position for number, position in committed.items()}
 
     def _stands_still(self) -> bool:
-        """Tell whether nothing is read and nothing under way will change that."""
+        """Tell whether nothing is read and nothing in progress will change that."""
         under_way = self._seeks or self.app.rebalancing
         return bool(self._assignment) and not (self.flow_active or under_way)
 
@@ -245,7 +245,7 @@ class Consumer(GenerationConsumer):
         result: dict[TP, Sequence[Record]] = {}
         for number, entries in records.items():
             tp = by_number[number]
-            # A seek during the read wins, and nothing counts as read that is not handed over.
+            # A seek during the read wins, and only what is delivered counts as read.
             unmoved = self._next.get(tp) == starts[number]
             if entries and unmoved and self.flows(generation):
                 self._next[tp] = self._ends[tp] = entries[-1].position + 1
@@ -258,7 +258,7 @@ class Consumer(GenerationConsumer):
         return entries
 
     def _replayed(self, tp: TP, record: Record) -> bytes | None:
-        """Return why a record that was committed before is read again; None for a new one."""
+        """Return why a previously committed record is reread; None for a new one."""
         middle, end = self._replay.get(tp, (0, 0))
         if record.position >= end:
             return None
@@ -323,9 +323,9 @@ class Consumer(GenerationConsumer):
         return True
 
     async def _commit_late(self) -> None:
-        """Commit what is acknowledged and was not committed in its time: the log was away.
+        """Commit what is acknowledged but could not be committed while the log was down.
 
-        Faust takes it for committed. The next message of the partition would make up for that, but
+        Faust considers it committed. The next message of the partition would make up for that, but
         there may be none: an import waits for this commit before it sends more.
         """
         late = {tp: at for tp, at in self._done.items() if at > self._committed.get(tp, 0)}
@@ -336,7 +336,7 @@ class Consumer(GenerationConsumer):
 
     @Service.task
     async def _keep_trimmed(self) -> None:
-        # Not only after a commit: there are none while the log is full and takes nothing.
+        # Not only after a commit: there are none while the log is full.
         while not self.should_stop:
             await self.sleep(self._trimmer.pause_seconds)
             await self._trimmer.trim([tp.partition for tp in self._assignment])

@@ -1,4 +1,4 @@
-"""What the driver needs to know beyond Kafka's settings."""
+"""The driver's settings beyond Kafka's."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from services.aggregator.transport.leases import DEFAULT_LEASE_SECONDS
 
 
 class KeptStarts(Protocol):
-    """Knows from where partitions that were just taken may be read, when not from far back."""
+    """Knows from where newly taken partitions may be read, if not from far back."""
 
     async def look(self, broker: Broker, partition: int, committed: int, far: int) -> Any:
         """Return what is known of a partition.
@@ -20,14 +20,14 @@ class KeptStarts(Protocol):
         """
 
     def accept(self, found: Mapping[int, Any]) -> None:
-        """Go on from what `look` returned of partitions: they are read from there now."""
+        """Accept what `look` returned for partitions: they are now read from there."""
 
 
 class NoTables(TableManager):
-    """Faust's manager of tables, of which there are none; it also begins each recovery."""
+    """Faust's manager of tables, of which there are none; it also starts each recovery."""
 
     async def on_start(self) -> None:
-        """Begin at once; Faust waits a second for tables that modules may still define."""
+        """Start at once; Faust waits a second for tables that modules may still define."""
         if not self.should_stop:
             await self._update_channels()
             await self.recovery.start()
@@ -36,15 +36,15 @@ class NoTables(TableManager):
 class App(faust.App):
     """A Faust app with the settings of the driver.
 
-    replay_ms     log time to read again before the committed position, when a partition is taken
+    replay_ms     log time to reread before the committed position, when a partition is taken
     retention_ms  log time that stays in the log after it was committed
     partitions    how many partitions the topic has
-    run_bytes     entries that follow one another come as one message of up to so many bytes;
+    run_bytes     consecutive entries are delivered as one message of up to so many bytes;
                   0 is a message for each (see runs.py)
-    redis_url     where the log is, if at Sentinels or in a cluster: no URL to Faust
+    redis_url     URL of a log behind Sentinels or in a cluster, which Faust cannot parse
     redis_replicas  how many replicas of Redis must hold what is read
-    kafka_url     where the log is, if it is in Kafka; else Faust knows it
-    kept_starts   from where to read instead of `replay_ms` before; None: always from there
+    kafka_url     URL of a log in Kafka; any other log's is the app's own
+    kept_starts   where to resume instead of `replay_ms` before; None: always there
     """
 
     replay_ms: int = 0
@@ -61,10 +61,10 @@ class App(faust.App):
         super().__init__(*given, TableManager=NoTables, **named)
 
     def add_agent(self, name: str, topic: Any, read: Callable[[Any], Awaitable[None]]) -> None:
-        """Let a function read a topic, as what the decorator `agent` makes of it.
+        """Let a function read a topic, as the decorator `agent` would.
 
-        That one tells a scanner, which nobody runs, in which line it stands, and to find this out
-        looks up the file of every module there is: 0.1 s.
+        The decorator records its source line for a scanner that nobody runs, and to find it looks
+        up the file of every loaded module: 0.1 s.
         """
         agent = self.conf.Agent(
             read,
@@ -82,7 +82,7 @@ class App(faust.App):
             return self._at_several_hosts(self.conf.broker_consumer)
         if not self.kafka_url:
             return super()._new_transport()
-        # Its client is not loaded for a log in Redis.
+        # Kafka's client is not loaded for a log in Redis.
         from services.aggregator.transport.kafka import Transport
 
         return Transport(self.conf.broker_consumer, self)

@@ -1,4 +1,4 @@
-"""When Faust's consumer reads: within a generation, after its seek, and nowhere else."""
+"""When Faust's consumer reads: within a generation, after its seek, and at no other time."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
@@ -8,35 +8,35 @@ from faust.types import TP, Message
 from services.aggregator.transport.plain_consumer import PlainConsumer
 
 STILL_TICKS = 240
-"""Renewals of the leases, two a second, without a read or a seek: then something is broken."""
+"""Lease renewals, two a second, without a read or a seek, after which something is broken."""
 
 
 class NothingRead(dict[TP, int | None]):
-    """Faust's notes of what it has read, which stay empty.
+    """Faust's record of what it has read, which stays empty.
 
-    Faust drops what comes before the message noted last, and notes one after it was handed over:
-    also after a seek to before it, if it committed in between. Positions only grow here.
+    Faust drops messages before the last recorded one, and records a message after delivering it:
+    even after a seek to before it, if it committed in between. Positions only grow here.
     """
 
     def __missing__(self, tp: TP) -> None:
         """Return that nothing was read."""
 
     def __setitem__(self, tp: TP, offset: int | None) -> None:
-        """Note nothing."""
+        """Record nothing."""
 
 
 class GenerationConsumer(PlainConsumer):
-    """Hands over what is read in one generation, in order, from where its recovery has sought.
+    """Delivers what is read in one generation, in order, from where its recovery did its seek.
 
     Each change of ownership begins a generation (the app's `consumer_generation_id`) and stops the
     flow. It resumes at the end of the recovery of that same generation, once that has sought.
-    Faust 0.15.3 is content with less:
+    Faust 0.15.3 is less strict:
 
-    - It stops nothing where nothing was owned before, reads as soon as the partitions are resumed,
+    - It stops nothing if nothing was owned before, reads as soon as the partitions are resumed,
       and some steps after the seek it empties the queues of the agents: what was in them by then is
-      never handed over, and lost with the next commit.
+      never delivered, and lost with the next commit.
     - The end of a recovery whose generation is over resumes the flow of the next one.
-    - It drops what a read brings into a stopped flow, and goes back by a seek of its own, beside
+    - It drops what a read returns into a stopped flow, and goes back with its own seek, besides
       that of the recovery.
     """
 
@@ -44,9 +44,9 @@ class GenerationConsumer(PlainConsumer):
         super().__init__(*args, **kwargs)
         self._read_offset = NothingRead()
         self._recovering: int | None = None
-        """The generation whose recovery runs, or ran last."""
+        """The generation whose recovery is running, or ran last."""
         self._sought: int | None = None
-        """The generation of which it is known where to read."""
+        """The generation for which the seek is done."""
         self._handing_over = False
         self._still = 0
 
@@ -56,20 +56,20 @@ class GenerationConsumer(PlainConsumer):
         self.stop_flow()
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
-        """Note which recovery this is: it has just found its generation to be the app's."""
+        """Record which recovery this is: it has just found its generation to be the app's."""
         super().resume_partitions(tps)
         self._recovering = self.app.consumer_generation_id
 
     def resume_flow(self) -> None:
         """Let messages pass, unless the generation has changed or the seek has failed.
 
-        Recoveries follow one another: after a seek of this generation it is its own that ends.
+        Recoveries are sequential: after a seek of this generation, the one that ends is its own.
         """
         if self._sought == self.app.consumer_generation_id:
             super().resume_flow()
 
     def flows(self, generation: int) -> bool:
-        """Return whether what was asked for in a generation may be handed over."""
+        """Return whether what was requested in a generation may be delivered."""
         return bool(self.flow_active and generation == self.app.consumer_generation_id)
 
     async def getmany(
@@ -94,9 +94,9 @@ class GenerationConsumer(PlainConsumer):
             self._handing_over = False
 
     def watch_reading(self) -> None:
-        """Raise RuntimeError where partitions are owned and nothing asks the log for them any more.
+        """Raise RuntimeError if partitions are owned but no longer read.
 
-        To be called with each renewal of the leases: time that passes without any is no sign. The
+        To be called with each lease renewal: time that passes without any proves nothing. The
         error ends the process, and the next one reads from what was committed.
         """
         if self._handing_over or not self.assignment():

@@ -1,4 +1,4 @@
-"""The log in Kafka as the driver reads it. Leases are what Kafka's own group assigns."""
+"""The log in Kafka as the driver reads it. Leases are the assignments of Kafka's own group."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
@@ -15,10 +15,10 @@ ANOTHER = "another worker"
 
 
 class KafkaBroker(Broker):
-    """One worker of a group that Kafka keeps.
+    """One worker of a group that Kafka coordinates.
 
-    Kafka shares the partitions among its members, so this worker counts itself alone and holds
-    what it is given: to acquire a partition is to see that it is assigned.
+    Kafka shares the partitions among its members, so this worker counts only itself and holds what
+    it is assigned: acquiring a partition is seeing that it is assigned.
     """
 
     def __init__(self, log: KafkaLog) -> None:
@@ -40,7 +40,7 @@ class KafkaBroker(Broker):
         return None
 
     async def append(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
-        """See Broker. There is one topic for all: the log's own of dead entries."""
+        """See Broker. There is one topic for all: the log's topic of dead entries."""
         await self._log.dead.append(value, headers)
 
     async def workers(self, worker: str, ttl: float) -> list[str]:
@@ -71,9 +71,9 @@ class KafkaBroker(Broker):
 
 
 class Transport(faust_transport.Transport):
-    """Faust's transport for a log in Kafka; Faust's own of that name knows no positions.
+    """Faust's transport for a log in Kafka; Faust's own of that name has no positions.
 
-    The URL is the app's: what Faust makes of one has a single host.
+    The URL is the app's: Faust's parsed URL has a single host.
     """
 
     default_port: ClassVar[int] = 9092

@@ -1,4 +1,4 @@
-"""Who owns which partition: leases, shared evenly among the workers that are alive."""
+"""Who owns which partition: leases, shared evenly among the live workers."""
 
 from collections.abc import Callable
 
@@ -18,9 +18,9 @@ def share(workers: list[str], worker: str, partitions: int) -> int:
 class Leases:
     """The partitions of one worker.
 
-    A lease that cannot be renewed within its time is lost, even if the log is unreachable: another
-    worker may have it by then. Two owners for a moment do no harm (the fold is a function of the
-    log); they only do the work twice.
+    A lease that cannot be renewed in time is lost, even if the log is unreachable: another worker
+    may have it by then. Two owners for a moment do no harm (the fold is a function of the log);
+    they only do the work twice.
     """
 
     def __init__(
@@ -38,8 +38,8 @@ class Leases:
     async def tick(self) -> frozenset[int]:
         """Renew leases, mark those over the share, take free ones; return what is held now.
 
-        Partitions over the share are no longer held, but their leases are not given up before
-        `release`, so that their work can be stopped first.
+        Partitions over the share are no longer held, but their leases are kept until `release`, so
+        that work on them can stop first.
         """
         started = self._clock()
         try:

@@ -1,4 +1,4 @@
-"""What Faust's consumer asks that has one answer where the log is not Kafka."""
+"""The parts of Faust's consumer that are trivial for a log other than Kafka."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +8,10 @@ from faust.types import TP
 
 
 class PlainConsumer(consumer.Consumer):
-    """A consumer of partitions that are known beforehand, whose positions have gaps."""
+    """A consumer of partitions known beforehand, whose positions have gaps."""
 
     async def create_topic(self, *args: Any, **kwargs: Any) -> None:
-        """Streams come into being with their first entry."""
+        """Streams are created by their first entry."""
 
     def _new_topicpartition(self, topic: str, partition: int) -> TP:
         return TP(topic, partition)
@@ -21,7 +21,7 @@ class PlainConsumer(consumer.Consumer):
         return int(self.app.partitions)
 
     def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> int:
-        """Return the partition that was asked for: keys say nothing here."""
+        """Return the requested partition: keys mean nothing here."""
         return partition or 0
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:

@@ -43,8 +43,8 @@ class Producer(producer.Producer):
         await self.buffer.flush()
 
     async def create_topic(self, *args: Any, **kwargs: Any) -> None:
-        """Streams come into being with their first entry."""
+        """Streams are created by their first entry."""
 
     def key_partition(self, topic: str, key: bytes) -> TP:
-        """A topic that is written here has one stream."""
+        """A topic written here has one stream."""
         return TP(topic, 0)

@@ -58,14 +58,14 @@ return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 2))
 
 _KEPT_ENTRIES = 10_000
 FULL = 0.65
-"""Share of Redis's memory above which the log is trimmed below its retention.
+"""Redis memory usage above which the log is trimmed below its retention.
 
 Lower than the share at which imports wait, so that they can resume."""
 ROOMY = 0.6
-"""Share below which early trimming stops."""
+"""Usage below which early trimming stops."""
 ANSWER_SECONDS = 10.0
 CONNECT_SECONDS = 2.0
-"""How long Redis may take to answer, and a connection to it to be made."""
+"""Timeout for an answer of Redis, and for connecting to it."""
 
 
 class RedisBroker(Broker):
@@ -79,7 +79,7 @@ class RedisBroker(Broker):
         partitions: int = DEFAULT_PARTITIONS,
         replicas: int = 0,
     ) -> None:
-        # A machine that is gone says nothing any more, also not that a connection is lost.
+        # A machine that is gone does not even report that a connection is lost.
         self._redis: Redis = connect(
             url,
             protocol=2,
@@ -123,7 +123,7 @@ class RedisBroker(Broker):
         key = keys.workers(self._group, self._topic)
         now = await self._reader.now()
         lives = int(ttl * 1000)
-        # Who was alive after now was so by the clock of another master, which was ahead.
+        # Workers last seen in the future were recorded by another master, whose clock was ahead.
         times = (str(at) for at in (now, now - lives, now + lives))
         with translated():
             alive: Any = await self._redis.eval(_WORKERS, 1, key, marked(worker), *times)
@@ -159,7 +159,7 @@ class RedisBroker(Broker):
                 await self._redis.zrem(keys.workers(self._group, self._topic), marked(worker))
 
     async def _each(self, script: str, partitions: Collection[int], *arguments: Any) -> set[int]:
-        """Run a script on the lease of each partition; return those for which it said 1."""
+        """Run a script on the lease of each partition; return those for which it returned 1."""
         if not partitions:
             return set()
         order = list(partitions)

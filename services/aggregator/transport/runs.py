@@ -1,7 +1,7 @@
 """Runs: consecutive entries of the log in one Faust message.
 
-Faust spends some 70 µs on a message, whatever is in it. An ingest process with few connections
-writes entries of a few hits; a run of them costs what one costs.
+Faust spends some 70 µs on a message, whatever its content. An ingest process with few connections
+writes entries of a few hits; a run of them costs as much as one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ RUN = "run"
 class RunEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One entry of the log as an agent sees it; see Record.
 
-    position  where it was first appended, also where it is a copy from another log
+    position  where it was first appended, even if this is a copy from another log
     """
 
     position: int
@@ -40,7 +40,7 @@ def gather(
     """Yield the records of one partition, neighbours merged into runs of up to `limit` bytes.
 
     Only records of the same kind are merged. A run has the position of its last record, so
-    acknowledging it covers all of them.
+    acknowledging it acknowledges all of them.
     """
     for _, alike in groupby(records, kind):
         run: list[Record] = []
@@ -65,7 +65,7 @@ def _one(run: Sequence[Record]) -> Record:
 
 
 def entries(message: Message) -> list[RunEntry]:
-    """Return the entries of a message, in order; a single one when it is no run."""
+    """Return the entries of a message, in order; a single one if it is not a run."""
     headers = dict(message.headers or {})
     if RUN in headers:
         return _decode(message.value)

@@ -1,4 +1,4 @@
-"""Drops entries that were counted: when they are old, or early when memory is short."""
+"""Drops counted entries: when they are old, or earlier when memory is short."""
 
 from collections.abc import Collection
 from typing import Any
@@ -29,7 +29,7 @@ class Trimmer:
         return SHORT_TRIM_SECONDS if self._short else TRIM_SECONDS
 
     async def trim(self, partitions: Collection[int]) -> None:
-        """Trim partitions; after an error, the next round tries again."""
+        """Trim partitions; after an error, the next round retries."""
         try:
             await self._trim(partitions)
         except self._broker.unavailable as error:

@@ -1,7 +1,7 @@
-"""The drivers of the log, a module each, named as the scheme of its URL: another is one more file.
+"""The drivers of the log, one module each, named after its URL scheme: a new one is one more file.
 
-Only the driver of the log that is opened is imported: the client of another one would be memory
-that every process holds for nothing.
+Only the driver of the log that is opened is imported: the client library of another one would
+waste memory in every process.
 """
 
 from pkgutil import iter_modules

@@ -40,7 +40,7 @@ class KafkaLog(Log):
         self.imports: KafkaImportLog = KafkaImportLog(
             self._topic, self._notes, self.reader, self.positions, partitions
         )
-        # What an aggregator needs beyond that; nothing is connected before it is used.
+        # What an aggregator needs in addition; nothing connects before it is used.
         self.follower = KafkaFollower(self._cluster, self._topic)
         self.dead = KafkaDeadEntries(self._cluster, self._topic)
         parts = KafkaParts(self._cluster, self._topic, self._notes, self.imports, self.dead)
@@ -110,7 +110,7 @@ class KafkaLog(Log):
         checks = [ServerCheck("Kafka", True, f"{named} of {cluster}")]
         checks += lost_markers(await self._cluster.newest_version(DESCRIBE_LOG_DIRS, brokers))
         if left := moved_check(await self.admin.mark()):
-            # Its settings are those of a log that takes nothing.
+            # Its settings are those of a sealed log.
             return checks + left
         if await self._topic.origin() is not None:
             checks += await self._safety(len(brokers))

@@ -34,11 +34,11 @@ CONNECT_SECONDS = 1.0
 _PLUS_CLUSTER = "write redis+cluster:// in place of redis:// (rediss+cluster:// for TLS)"
 _START = "start it, or see why no replica has taken its place"
 FULL = 0.7
-"""Share of its memory above which a Redis that may not evict is close to refusing hits."""
+"""Memory usage above which a Redis that does not evict is close to refusing hits."""
 
 
 class RedisLog(Log):
-    """A log at `redis://`, `rediss://` or `unix://`, where Sentinels say, or on a cluster."""
+    """A log at `redis://`, `rediss://` or `unix://`, found through Sentinels, or on a cluster."""
 
     schemes = (
         *("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),

@@ -15,19 +15,19 @@ DEFAULT_PORT = 9092
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 OPTIONS = ("ca", "certificate", "key", "mechanism")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,200}")
-"""What Kafka allows, shorter by what is added for the topics beside it."""
+"""Kafka's limit, less the longest suffix of the additional topics."""
 
 
 class KafkaAddress(msgspec.Struct, frozen=True):
     """Brokers, topic and credentials of `kafkas://user:password@h1:9092,h2:9092/hits?ca=…`.
 
-    brokers    host:port of those to ask first
-    topic      the topic of the hits; beside it are `<topic>-notes` and `<topic>-dead`
+    brokers    host:port of the bootstrap brokers
+    topic      the topic of the hits; there are also `<topic>-notes` and `<topic>-dead`
     tls        whether the scheme was `kafkas`
     user       '' without SASL
     mechanism  of SASL, one of MECHANISMS
-    ca         file of the authorities that brokers are certified by; '' is those of the system
-    pair       files of our own certificate and its key, where brokers ask for one
+    ca         file of the CAs of the brokers' certificates; '' for the system's
+    pair       files of our client certificate and its key, if brokers require one
     """
 
     brokers: tuple[str, ...]
@@ -41,7 +41,7 @@ class KafkaAddress(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Read a URL. Raises ValueError, whose text has no password in it."""
+        """Read a URL. Raises ValueError, whose message contains no password."""
         parts, netloc = split_url(url)
         credentials, _, hosts = netloc.rpartition("@")
         user, _, password = credentials.partition(":")
@@ -80,7 +80,7 @@ class KafkaAddress(msgspec.Struct, frozen=True):
         )
 
     def options(self) -> dict[str, Any]:
-        """Return what every client of aiokafka is made with.
+        """Return the arguments common to all aiokafka clients.
 
         Raises ValueError for files that cannot be used.
         """

@@ -1,4 +1,4 @@
-"""A log in Kafka as a whole: made, sealed, left, and moved into."""
+"""Operations on a log in Kafka as a whole: creating, sealing, leaving, and moving into it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -25,10 +25,10 @@ from services.log.kafka.topic import KafkaTopic
 _MOVE = "move"
 _SIZE = "max.message.bytes"
 _SEALED_BYTES = 78
-"""As large as the end of a transaction; the headers of an entry alone make a batch larger."""
+"""The size of a transaction end marker; the headers of an entry alone make a batch larger."""
 _PROBE = bytes(2 * _SEALED_BYTES)
 _OBEY_SECONDS = 30.0
-"""How long brokers may take to obey a setting, or transactions to end when they are left."""
+"""How long brokers may take to apply a setting, or abandoned transactions to end."""
 _LOOK_SECONDS = 0.05
 _TO_END = -1
 
@@ -46,11 +46,10 @@ class KafkaParts(NamedTuple):
 class KafkaAdmin(LogAdmin):
     """See LogAdmin.
 
-    A topic whose batches may have 78 bytes at most is sealed: those of entries have 84 with nothing
-    but their headers, but the marks that end transactions just fit, and are appended. Kafka looks
-    at a batch as it arrives, before it compresses it in its own way. Where a broker leads a
-    partition it obeys from one append to the next, and another one leads it only after it has heard
-    the same.
+    A topic whose batches may have at most 78 bytes is sealed: those of entries have 84 with nothing
+    but their headers, while transaction end markers just fit, and are appended. Kafka checks the
+    size of a batch as it arrives, before recompressing it. The leader of a partition applies the
+    limit from one append to the next, and another broker becomes leader only once it knows it, too.
     """
 
     def __init__(
@@ -90,7 +89,7 @@ class KafkaAdmin(LogAdmin):
         await self._cluster.change_settings(self._topic.name, {_SIZE: str(_SEALED_BYTES)})
         for number in range(self._partitions):
             await self._until(partial(self._refuses, number), _OBEY_SECONDS)
-        # What is in a transaction that is open now becomes an entry, or never does.
+        # Entries of a transaction that is open now are committed, or never will be.
         await self._until(self._is_decided, _OBEY_SECONDS + TRANSACTION_MS / 1000)
 
     async def _until(self, seen: Callable[[], Awaitable[bool]], seconds: float) -> None:
@@ -100,7 +99,7 @@ class KafkaAdmin(LogAdmin):
                     await asyncio.sleep(_LOOK_SECONDS)
 
     async def _refuses(self, number: int) -> bool:
-        """Tell whether a partition takes no batch; one that it takes is never an entry."""
+        """Tell whether a partition rejects batches; one that it accepts is never an entry."""
         probe = AIOKafkaProducer(
             **self._cluster.options,
             transactional_id=f"luot-{self._topic.name}-seal",
@@ -136,7 +135,7 @@ class KafkaAdmin(LogAdmin):
         await self._cluster.change_settings(self._topic.name, {_SIZE: HITS[_SIZE]})
 
     async def producers(self) -> set[str]:
-        """See LogAdmin. Kafka lists them for all logs in it."""
+        """See LogAdmin. Kafka lists them for all logs in the cluster."""
         prefix = producer_group("")
         return {
             name.removeprefix(prefix)
@@ -177,7 +176,7 @@ class KafkaAdmin(LogAdmin):
         await self._topic.created()
         await self._cluster.change_settings(self._topic.name, HITS)
         for number in range(self._partitions):
-            # It goes with the others: a reader is told that the log does not reach back to it.
+            # It is trimmed with the others: readers see that the log does not reach back to it.
             await self._until(partial(self._takes, number), _OBEY_SECONDS)
         with translated():
             async with self._cluster.in_time():

@@ -1,4 +1,4 @@
-"""The clients that everything of one Kafka log shares."""
+"""The clients shared by everything that uses one Kafka log."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -20,22 +20,22 @@ from services.log.kafka.errors import translated
 from services.runtime.tasks import end
 
 LEAST_SECONDS = 5.0
-"""A call to Kafka is several requests to several brokers, the first one of connections, too."""
+"""A call takes several requests to several brokers, and the first one also connects."""
 MOST_BYTES = 32 << 20
 """The largest entry, and the largest request that appends some."""
 LEAVE_SECONDS = 1.0
-"""How long requests under way are waited for when a producer is left."""
+"""How long to wait for requests in flight when a producer is abandoned."""
 _RETRY_SECONDS = 0.1
 _Answer = TypeVar("_Answer")
 _OF_TOPIC = 1
-"""Where Kafka says that a setting comes from: the topic's own."""
+"""Kafka's source of a setting: the topic itself."""
 
 
 class KafkaCluster:
     """Opens clients of a cluster when they are first used, and closes them.
 
-    Nothing here is taken by a group of consumers: partitions are assigned by hand, and positions
-    of groups are read and written as the numbers that they are.
+    Nothing here uses Kafka's consumer groups: partitions are assigned manually, and a group's
+    offsets are read and written as plain numbers.
     """
 
     def __init__(self, address: KafkaAddress, answer_seconds: float) -> None:
@@ -53,16 +53,16 @@ class KafkaCluster:
         return int(self.answer_seconds * 1000)
 
     def in_time(self) -> asyncio.Timeout:
-        """Return what ends a call that is not answered, with TimeoutError."""
+        """Return a timeout that ends an unanswered call with TimeoutError."""
         return asyncio.timeout(self.answer_seconds)
 
     @property
     def options(self) -> dict[str, Any]:
-        """Return what every client is made with."""
+        """Return the arguments common to all clients."""
         return self._options
 
     async def admin(self) -> AIOKafkaAdminClient:
-        """Return the client that knows of topics and groups."""
+        """Return the admin client, for topics and groups."""
         async with self._opening:
             if self._admin is None:
                 admin = AIOKafkaAdminClient(**self._options, request_timeout_ms=self.milliseconds)
@@ -76,21 +76,21 @@ class KafkaCluster:
 
     @asynccontextmanager
     async def consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        """Lend a consumer of no group that sees what is committed; one reader has it at a time."""
+        """Lend a read-committed consumer without a group; one reader has it at a time."""
         consumer = self._idle.pop() if self._idle else await self.open_consumer()
         try:
             yield consumer
         except BaseException:
             await stop_reading(consumer)
             raise
-        # Whoever has it next assigns anew; it must not fetch in the meantime.
+        # The next reader assigns its own; it must not fetch in the meantime.
         consumer.pause(*consumer.assignment())
         self._idle.append(consumer)
 
     async def open_consumer(
         self, group: str | None = None, isolation: str = "read_committed"
     ) -> AIOKafkaConsumer:
-        """Return a consumer, usually of what is committed, which the caller stops."""
+        """Return a consumer, usually a read-committed one, which the caller stops."""
         consumer = AIOKafkaConsumer(
             **self._options,
             group_id=group,
@@ -124,7 +124,7 @@ class KafkaCluster:
         return producer
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
-        """Return the numbers that are committed for a group, by partition of a topic."""
+        """Return the offsets committed for a group, by partition of a topic."""
         with translated():
             async with asyncio.timeout(self.answer_seconds):
                 admin = await self.admin()
@@ -143,13 +143,13 @@ class KafkaCluster:
                 return [name for name, *_ in await self.of_groups(admin.list_consumer_groups)]
 
     async def of_groups(self, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        """Return what is said of groups, as soon as brokers know; the caller limits the time."""
+        """Return what brokers say of groups, once they know; the caller sets the time limit."""
         while True:
             try:
                 return await ask()
             except KafkaError as error:
-                # A new cluster makes the topic of the groups when it is first asked, and after a
-                # failover another broker reads what is in it.
+                # A new cluster creates the topic of the groups on first use, and after a failover
+                # another broker loads it.
                 if not error.retriable:
                     raise
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -173,7 +173,7 @@ class KafkaCluster:
                     )
 
     async def settings(self, topic: str) -> dict[str, str]:
-        """Return the settings of a topic that exists."""
+        """Return the settings of an existing topic."""
         return {name: value for name, value, *_ in await self._described(topic)}
 
     async def _described(self, topic: str) -> list[tuple[Any, ...]]:
@@ -191,9 +191,9 @@ class KafkaCluster:
         return described
 
     async def change_settings(self, topic: str, changes: Mapping[str, str]) -> None:
-        """Change settings of a topic. Brokers obey a moment after this has returned."""
+        """Change settings of a topic. Brokers apply them a moment after this has returned."""
         described = await self._described(topic)
-        # What is not said goes back to its default.
+        # Settings that are left out revert to their defaults.
         own = {name: value for name, value, _, source, *_ in described if source == _OF_TOPIC}
         resource = ConfigResource(ConfigResourceType.TOPIC, topic, {**own, **changes})
         with translated():
@@ -204,14 +204,14 @@ class KafkaCluster:
                 raise LogError(f"Kafka does not set up the topic {topic}: {message or code}")
 
     async def brokers(self) -> tuple[str, list[int]]:
-        """Return the id of the cluster, and the numbers of the brokers that are there."""
+        """Return the id of the cluster, and the ids of the brokers that are up."""
         with translated():
             async with asyncio.timeout(self.answer_seconds):
                 cluster: dict[str, Any] = await (await self.admin()).describe_cluster()
         return str(cluster["cluster_id"]), [broker["node_id"] for broker in cluster["brokers"]]
 
     async def newest_version(self, api_key: int, brokers: Iterable[int]) -> int:
-        """Return the newest version of a request that one of them takes; -1 where none knows it."""
+        """Return the newest version of a request that one of them accepts; -1 if none knows it."""
         with translated():
             async with asyncio.timeout(self.answer_seconds):
                 client = (await self.admin())._client  # noqa: SLF001
@@ -222,7 +222,7 @@ class KafkaCluster:
         return max(versions, default=-1)
 
     async def replicas(self, topic: str) -> int:
-        """Return how many copies a topic that exists has, of the partition with the fewest."""
+        """Return the lowest replication factor among the partitions of an existing topic."""
         with translated():
             async with asyncio.timeout(self.answer_seconds):
                 [described] = await (await self.admin()).describe_topics([topic])
@@ -247,7 +247,7 @@ class KafkaCluster:
         with translated():
             async with asyncio.timeout(self.answer_seconds):
                 admin = await self.admin()
-                # Only names that exist are asked for: to ask for another one may make it.
+                # Only existing names are requested: asking for another one may create it.
                 present = set(await admin.list_topics()) & {
                     mine,
                     notes_topic(mine),
@@ -272,16 +272,16 @@ class KafkaCluster:
 async def stop_reading(consumer: AIOKafkaConsumer) -> None:
     """Close a consumer.
 
-    Its fetcher swallows a cancellation that comes while it gives up an earlier assignment, and
-    would be waited for without end.
+    Its fetcher swallows a cancellation that arrives while it drops an earlier assignment, and would
+    be waited for forever.
     """
     await _stopped(consumer.stop())
 
 
 async def stop_now(producer: AIOKafkaProducer) -> None:
-    """Close a producer without waiting for brokers that do not take what it still has.
+    """Close a producer without waiting for brokers to accept what it still has.
 
-    What was not sent is never sent: futures of it stay undone, and are the caller's to cancel.
+    What was not sent is never sent: its futures stay pending, for the caller to cancel.
     """
     # Otherwise it would try to send that first, for as long as a request may take.
     await _stopped(producer._sender.close())  # noqa: SLF001
@@ -290,9 +290,9 @@ async def stop_now(producer: AIOKafkaProducer) -> None:
 
 
 def _hear_failures(producer: AIOKafkaProducer) -> None:
-    """Take what a producer still has to say of a failure that its user has heard of already.
+    """Retrieve a producer's remaining exceptions after a failure that its user already knows of.
 
-    asyncio would log each as an error that nobody has looked at.
+    asyncio would log each as never retrieved.
     """
     transaction = getattr(producer._txn_manager, "_transaction_waiter", None)  # noqa: SLF001
     batches = producer._message_accumulator._batches.values()  # noqa: SLF001
@@ -303,7 +303,7 @@ def _hear_failures(producer: AIOKafkaProducer) -> None:
 
 
 async def _stopped(stopping: Coroutine[Any, Any, None]) -> None:
-    """Wait for what closes a client, but not for long; a cancellation that is lost is repeated."""
+    """Wait for a client to close, but not for long; a lost cancellation is repeated."""
     task = asyncio.ensure_future(stopping)
     try:
         await asyncio.wait({task}, timeout=LEAVE_SECONDS)
@@ -314,7 +314,7 @@ async def _stopped(stopping: Coroutine[Any, Any, None]) -> None:
 
 
 def notes_topic(topic: str) -> str:
-    """Return the topic beside that of the hits, for what a log knows of itself."""
+    """Return the topic for what a log knows of itself, beside that of the hits."""
     return f"{topic}-notes"
 
 

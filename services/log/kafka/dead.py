@@ -14,11 +14,11 @@ SETTINGS = {
     "retention.bytes": str(1 << 30),
     "max.message.bytes": str(MOST_BYTES),
 }
-"""Strangers cannot make such entries, but a fault could make many."""
+"""Outsiders cannot cause such entries, but a fault could cause many."""
 
 
 class KafkaDeadEntries:
-    """Appends them, and says how many there are."""
+    """Appends and counts them."""
 
     def __init__(self, cluster: KafkaCluster, topic: KafkaTopic) -> None:
         self._cluster = cluster
@@ -27,7 +27,7 @@ class KafkaDeadEntries:
         self._producer: AIOKafkaProducer | None = None
 
     async def make(self) -> None:
-        """Make the topic where it does not exist yet. Raises LogError."""
+        """Create the topic if it does not exist yet. Raises LogError."""
         await self._topic.make(self._name, 1, SETTINGS)
 
     async def append(self, value: bytes, headers: Mapping[str, bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Turns what a Kafka client raises into errors of the log."""
+"""Turns errors of a Kafka client into errors of the log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ def translated() -> Iterator[None]:
     except KafkaError as error:
         raise LogError(f"Kafka: {type(error).__name__}: {_said(error)}") from error
     except AssertionError as error:
-        # The client asserts in which state its transaction is; after a failure it is in none.
+        # The client asserts the state of its transaction; after a failure it has none.
         raise LogError(f"Kafka: the transaction has failed: {error}") from error
     except OSError as error:
         raise LogError(f"Kafka: {reason(error)}") from error

@@ -1,4 +1,4 @@
-"""Reads the topic of hits on and on, as an aggregator does."""
+"""Reads the topic of hits continuously, as an aggregator does."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from services.log.kafka.topic import KafkaTopic, TopicOrigin
 
 
 class KafkaFollower:
-    """One consumer that stays where it is: a read that goes on from the last one seeks nothing.
+    """One consumer that keeps its place: a read that continues the last one needs no seek.
 
     One read at a time.
     """
@@ -40,7 +40,7 @@ class KafkaFollower:
                 async with asyncio.timeout(self._cluster.answer_seconds + wait):
                     return await self._read(origin, positions, wait, limit)
         except BaseException:
-            # A consumer that was cancelled in the middle is where nobody knows.
+            # The place of a consumer that was cancelled halfway is unknown.
             await self.close()
             raise
 
@@ -64,7 +64,7 @@ class KafkaFollower:
             number = here[partition]
             found[number] = [record_of(origin, record) for record in records]
             if found[number][0].position < positions[number]:
-                # The client begins anew where there is nothing at an offset.
+                # The client resets where there is nothing at an offset.
                 raise self._topic.made_again()
             self._next[number] = found[number][-1].position + 1
         return found

@@ -1,8 +1,8 @@
-"""What brokers say of groups, with every error that they say it with.
+"""What brokers say of groups, with every error checked.
 
-The client's own methods do not look at the errors of a whole answer. A broker that has just become
-the coordinator of a group and still reads what it knows, or is none any more, would seem to say
-that nothing is committed and that nobody is a member: entries would be appended twice.
+The client's own methods ignore top-level errors of a response. A broker that has just become the
+coordinator of a group and is still loading, or no longer is one, would seem to say that nothing is
+committed and that the group has no members: entries would be appended twice.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from aiokafka.protocol.commit import OffsetFetchRequest
 
 
 class Member(NamedTuple):
-    """Who is in a group, and what it was given, as it stands in the answer."""
+    """A member of a group, and its assignment, as in the response."""
 
     id: str
     client: str
@@ -22,7 +22,7 @@ class Member(NamedTuple):
 
 
 async def committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, int]:
-    """Return all offsets that are committed for a group. Raises KafkaError."""
+    """Return all offsets committed for a group. Raises KafkaError."""
     coordinator = await admin.find_coordinator(group)
     request = OffsetFetchRequest(group, None)
     answer = await admin._send_request(request, coordinator)  # noqa: SLF001
@@ -36,7 +36,7 @@ async def committed(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartiti
 
 
 async def members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
-    """Return the members of a group, none of one that nobody knows. Raises KafkaError."""
+    """Return the members of a group, none if it is unknown. Raises KafkaError."""
     found: list[Member] = []
     for answer in await admin.describe_consumer_groups([group]):
         for error_code, _, _, _, _, present, *_ in answer.groups:

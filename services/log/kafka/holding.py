@@ -23,9 +23,9 @@ SESSION_MS = HOLD_SECONDS * 1000
 
 
 class HoldingAssignor(RangePartitionAssignor):
-    """Gives all to whoever holds the partitions.
+    """Assigns all partitions to whoever holds them.
 
-    Kafka refuses members of a group that know no way of assigning in common, so an aggregator
+    Kafka refuses members of a group that have no assignment strategy in common, so an aggregator
     cannot join while somebody holds them.
     """
 
@@ -43,7 +43,7 @@ class Holding:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Be the only member meanwhile. Raises LogInUseError when there is one."""
+        """Be the only member in the meantime. Raises LogInUseError when there is another one."""
         with translated():
             async with asyncio.timeout(self._cluster.answer_seconds):
                 await self._refuse_where_owned()
@@ -56,7 +56,7 @@ class Holding:
                     partition_assignment_strategy=(HoldingAssignor,),
                     session_timeout_ms=SESSION_MS,
                     heartbeat_interval_ms=SESSION_MS // 10,
-                    # It reads nothing, however long it holds them.
+                    # It never polls, however long it holds them.
                     max_poll_interval_ms=NEVER_MS,
                 )
         try:
@@ -73,7 +73,7 @@ class Holding:
             await stop_reading(holder)
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
-        """Commit numbers for the group: as its member while it is held, for it has no other."""
+        """Commit offsets for the group: while it is held, as its only member."""
         if self._holder is None:
             await self._cluster.commit(self._group, self._topic.name, offsets)
         elif offsets:
@@ -105,7 +105,7 @@ class Holding:
                 coordinator = await admin.find_coordinator(self._group)
                 for member, _, _ in await self._members():
                     leave = LeaveGroupRequest(self._group, member)
-                    # It has no method for this request.
+                    # The client has no method for this request.
                     await admin._send_request(leave, coordinator)  # noqa: SLF001
 
     async def _members(self) -> list[tuple[str, str, list[int]]]:

@@ -1,4 +1,4 @@
-"""The state of imports in Kafka: a note that is written in the transaction of the chunk."""
+"""The state of imports in Kafka: a note written in the same transaction as the chunk."""
 
 import secrets
 import time
@@ -32,7 +32,7 @@ _SALT = "import-salt:"
 
 
 class _Import(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is noted of an import; `until` is when it may be forgotten, seconds since 1970."""
+    """The note of an import; `until` is when it may be forgotten, seconds since 1970."""
 
     taken: int = 0
     hits: int = 0
@@ -175,7 +175,7 @@ class KafkaImportLog(ImportLog):
         await self._notes.change(f"import-{site}", change)
 
     async def known(self) -> KnownImports:
-        """Return all imports that are noted. Raises LogError."""
+        """Return all imports that have notes. Raises LogError."""
         notes, now = await self._notes.read(), time.time()
         imports: list[KnownImport] = []
         salts: dict[str, str] = {}
@@ -187,7 +187,7 @@ class KafkaImportLog(ImportLog):
         return KnownImports(imports, salts)
 
     async def take(self, known: KnownImports) -> None:
-        """Note imports that another log knew. Raises LogError."""
+        """Write notes of imports that another log knew. Raises LogError."""
         now = time.time()
         noted: dict[str, str | None] = {
             f"{_IMPORT}{each.key}": _text(_taken(each, now)) for each in known.imports

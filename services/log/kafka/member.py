@@ -14,16 +14,16 @@ from services.log.kafka.errors import translated
 from services.log.kafka.topic import KafkaTopic
 
 LEAST_SESSION_MS = 6_000
-"""Brokers refuse shorter sessions, unless they are set up otherwise."""
+"""Brokers refuse shorter sessions by default."""
 SHARING_MS = 2_500
-"""How long the members that are left need to hear of it, to share and to begin to read."""
+"""How long the remaining members need to notice, to rebalance and to begin reading."""
 NEVER_MS = (1 << 31) - 1
 
 
 class KafkaMember:
-    """Owns partitions as long as its process lives, and commits what it has read of them.
+    """Owns partitions as long as its process lives, and commits what was read of them.
 
-    It reads nothing: what a member would read begins at an offset, and commits are positions.
+    It reads nothing itself: a member would start reading at an offset, but commits are positions.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class KafkaMember:
         self._positions = positions
         self._consumer: AIOKafkaConsumer | None = None
         self._top: dict[int, int] = {}
-        """What is committed of each partition, since it is owned."""
+        """What is committed for each partition since it has been owned."""
 
     async def join(self, worker: str, seconds: float) -> None:
-        """Be a member, if this is none yet; others take over `seconds` after its process died.
+        """Join unless already a member; others take over `seconds` after its process died.
 
         Raises LogError, also while another command holds the partitions.
         """
@@ -47,7 +47,7 @@ class KafkaMember:
                 return
             await self.leave()
         await self._topic.created()
-        # The group needs a moment to share anew, once it has forgotten who died.
+        # The group needs a moment to rebalance once it has forgotten dead members.
         session_ms = max(LEAST_SESSION_MS, int(seconds * 1000) - SHARING_MS)
         consumer = AIOKafkaConsumer(
             **self._cluster.options,
@@ -65,7 +65,7 @@ class KafkaMember:
         consumer.subscribe([self._topic.name], listener=_Quiet(self, consumer))
         try:
             with translated():
-                # Kafka lets nobody in before a member that was killed is forgotten.
+                # Kafka admits nobody before a killed member's session has expired.
                 async with asyncio.timeout(self._cluster.answer_seconds + session_ms / 1000):
                     await consumer.start()
         except BaseException:
@@ -75,17 +75,17 @@ class KafkaMember:
 
     @property
     def owned(self) -> set[int]:
-        """Return the partitions that are this member's right now."""
+        """Return the partitions that this member owns right now."""
         if self._consumer is None or _has_died(self._consumer):
             return set()
         return {each.partition for each in self._consumer.assignment()}
 
     def changed(self) -> None:
-        """Forget what was committed: the partitions are owned anew."""
+        """Forget what was committed: the partitions are newly owned."""
         self._top.clear()
 
     async def commit(self, positions: Mapping[int, int]) -> None:
-        """Commit positions of partitions that are owned; none goes back. Raises LogError."""
+        """Commit positions of owned partitions; none decreases. Raises LogError."""
         consumer = self._consumer
         mine = {number: at for number, at in positions.items() if number in self.owned}
         if consumer is None or not mine:
@@ -107,16 +107,16 @@ class KafkaMember:
         self._top |= ahead
 
     async def leave(self) -> None:
-        """Give up every partition, now."""
+        """Give up every partition at once."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await stop_reading(consumer)
 
 
 def _has_died(consumer: AIOKafkaConsumer) -> bool:
-    """Tell whether what keeps a consumer in its group has ended, or waits for somebody to ask.
+    """Tell whether the task that keeps a consumer in its group has ended, or waits to be polled.
 
-    It would say so to whoever reads. Others own the partitions by now, or soon.
+    It would tell a reader. Others own the partitions by now, or soon.
     """
     keeper: Any = consumer._coordinator  # noqa: SLF001
     return bool(keeper._coordination_task.done() or keeper._pending_exception)  # noqa: SLF001

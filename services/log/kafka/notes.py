@@ -1,9 +1,9 @@
 """What a log in Kafka knows of itself, in a compacted topic: partitions, identity, imports.
 
-A note is a key and a value, and the last value of a key is in force. Notes that depend on each
-other have a scope: whoever changes one fences everybody else who is about to, reads all notes,
-and writes in one transaction. So a change sees every change of its scope before it, and an entry
-of the log that is written with a note is in the log exactly when the note is.
+A note is a key and a value, and the last value of a key counts. Notes that depend on each other
+have a scope: whoever changes one fences all concurrent writers, reads all notes, and writes in one
+transaction. So a change sees every earlier change of its scope, and an entry of the log written
+with a note is in the log exactly when the note is.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ from services.log.kafka.cluster import MOST_BYTES, KafkaCluster, notes_topic, st
 from services.log.kafka.errors import translated
 
 TRIES = 5
-"""How often a change begins again because another process changed the same scope."""
+"""How often a change is retried because another process changed the same scope."""
 TRANSACTION_MS = 30_000
 _PAUSE_SECONDS = 0.3
 _LOOK_SECONDS = 0.005
 KNOWN_SECONDS = 12 * 3600
-"""How long what was read is read on from; Kafka shows for a day that a note was taken back."""
+"""How long reading continues from what was read; Kafka keeps tombstones for a day."""
 
 
 class Written(NamedTuple):
-    """An entry that is written together with notes."""
+    """An entry written together with notes."""
 
     partition: int
     value: bytes
@@ -40,7 +40,7 @@ class Written(NamedTuple):
 class NotesChange(NamedTuple):
     """What to write.
 
-    notes    returns the notes, by key, for the offsets of the entries; None forgets one
+    notes    returns the notes, by key, for the offsets of the entries; None deletes one
     entries  entries of the log
     """
 
@@ -49,12 +49,12 @@ class NotesChange(NamedTuple):
 
     @classmethod
     def of(cls, **notes: str | None) -> "NotesChange":
-        """Return a change of notes alone."""
+        """Return a change of notes only."""
         return cls(lambda _: notes)
 
 
 class KafkaNotes:
-    """Reads the notes of a log, and changes them."""
+    """Reads and changes the notes of a log."""
 
     def __init__(self, cluster: KafkaCluster) -> None:
         self._cluster = cluster
@@ -65,7 +65,7 @@ class KafkaNotes:
         self._reading = asyncio.Lock()
 
     async def read(self) -> Mapping[str, str]:
-        """Return all notes as they are now; none where the log does not exist yet."""
+        """Return the current notes; none if the log does not exist yet."""
         async with self._reading:
             with translated():
                 async with asyncio.timeout(self._cluster.answer_seconds):
@@ -81,7 +81,7 @@ class KafkaNotes:
             end = (await consumer.end_offsets([here]))[here]
             now = time.monotonic()
             if end < self._read_to or now - self._read_at > KNOWN_SECONDS:
-                # The topic was made again, or something may be gone from it.
+                # The topic was recreated, or something may have been deleted from it.
                 self._notes, self._read_to = {}, 0
             consumer.seek(here, self._read_to)
             while (at := await consumer.position(here)) < end:
@@ -97,9 +97,9 @@ class KafkaNotes:
     async def change(
         self, scope: str, change: Callable[[Mapping[str, str]], NotesChange | None]
     ) -> Mapping[str, str]:
-        """Write what `change` returns for the notes as they are; None changes nothing.
+        """Write what `change` returns for the current notes; None changes nothing.
 
-        Returns the notes before. Raises LogError, also where other processes are always first.
+        Returns the previous notes. Raises LogError, also if other processes always win the race.
         """
         for _ in range(TRIES):
             try:
@@ -109,7 +109,7 @@ class KafkaNotes:
             except LogError as error:
                 if not _may_begin_again(error):
                     raise
-            # Whoever begins again at once would fence the other one, in turns.
+            # Without a pause, two processes would keep fencing each other.
             await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311
         raise LogError(f"other processes change {scope} at the same time")
 
@@ -125,7 +125,7 @@ class KafkaNotes:
         )
         try:
             await producer.start()
-            # This fences others, and ends what they had begun.
+            # This fences others, and aborts what they had begun.
             await producer.begin_transaction()
             before = await self.read()
             wanted = change(before)
@@ -135,7 +135,7 @@ class KafkaNotes:
             try:
                 last = await self._send(producer, wanted)
             except KafkaError:
-                # A client that was fenced has nothing to abort, and asserts that.
+                # A fenced client has nothing to abort, and asserts that.
                 with suppress(KafkaError, AssertionError):
                     await producer.abort_transaction()
                 raise
@@ -146,7 +146,7 @@ class KafkaNotes:
             await stop_now(producer)
 
     async def _see(self, offset: int) -> None:
-        """Wait until whoever reads sees what was committed, a moment later."""
+        """Wait until readers see what was committed, a moment later."""
         here = TopicPartition(self._topic, 0)
         async with self._cluster.consumer() as consumer:
             seen = await consumer.end_offsets([here])
@@ -178,9 +178,9 @@ class KafkaNotes:
 
 
 def _may_begin_again(error: LogError) -> bool:
-    """Tell whether a change that failed may be made anew: it reads first what has become of it.
+    """Tell whether a failed change may be retried: a retry first reads what became of it.
 
-    A coordinator that is fenced in the midst of a commit has no name for what it failed of.
+    A coordinator that is fenced during a commit has no specific error for it.
     """
     cause = error.__cause__
     unnamed = isinstance(cause, KafkaError) and isinstance(cause.__cause__, UnknownError)

@@ -79,11 +79,11 @@ class KafkaPositions(LogPositions):
             await self._cluster.commit(group, self._topic.name, dict.fromkeys(before, 0))
 
     def _written_of(self, shard: int) -> str:
-        # Kafka commits offsets of partitions that the topic has, and of no other numbers.
+        # Kafka commits offsets only for partitions that the topic has.
         return f"{self._of_shard}{shard}" if shard else self._written
 
     async def _shards(self, shards: int | None) -> Iterable[int]:
-        """Return the numbers of so many shards, or of those of which a group was ever made."""
+        """Return the numbers of so many shards, or of all that ever had a group."""
         if shards is not None:
             return range(shards)
         numbers = (
@@ -179,12 +179,12 @@ class KafkaPositions(LogPositions):
 
 
 def group_of(topic: KafkaTopic, group: str) -> str:
-    """Return what Kafka calls a group of readers of a topic."""
+    """Return Kafka's name for a group of readers of a topic."""
     return f"luot-{topic.name}-{group}"
 
 
 def _some(numbers: Mapping[int, int], partitions: Collection[int] | None) -> dict[int, int]:
-    """Return the positions that are asked for; 0 says that there is none."""
+    """Return the requested positions; 0 stands for none."""
     return {
         number: at
         for number, at in numbers.items()

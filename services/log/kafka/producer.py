@@ -1,9 +1,9 @@
 """Appends batches to Kafka in transactions, so that a retry cannot count twice.
 
 The id of a producer is its transactional id. One transaction holds the entries of one append, of
-all partitions, and the sequence of each partition as a committed offset of a group of the
-producer's own. Whoever opens an id again ends what was in doubt, and reads which sequences are in
-the log. Idempotence of Kafka's own producer alone would not do: it knows nothing after a restart.
+all partitions, and the sequence of each partition as a committed offset of the producer's own
+group. Whoever reopens an id resolves what was in doubt, and reads which sequences are in the log.
+Kafka's idempotent producer alone would not suffice: it knows nothing after a restart.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from services.log.kafka.errors import translated
 from services.log.kafka.topic import KafkaTopic
 
 TRANSACTION_MS = 10_000
-"""How long the open transaction of a killed producer holds up readers, unless its id comes back."""
+"""How long the open transaction of a killed producer blocks readers, unless its id is reopened."""
 
 
 class _Opened(NamedTuple):
     """A client with the id of a producer.
 
     last     the last sequence in each partition
-    offsets  where the last entry of each partition stands that was appended before the next one
+    offsets  of the last entry in each partition before this client's next append
     """
 
     client: AIOKafkaProducer
@@ -36,7 +36,7 @@ class _Opened(NamedTuple):
 
 
 class KafkaProducer(LogProducer):
-    """Appends in one transaction for each producer of the entries."""
+    """Appends entries in one transaction per producer."""
 
     def __init__(
         self, cluster: KafkaCluster, topic: KafkaTopic, answer_seconds: float | None
@@ -83,7 +83,7 @@ class KafkaProducer(LogProducer):
                     partition=entry.partition,
                     headers=entry_headers(entry),
                 )
-                # One at a time: of what was sent before a failure, nothing is left unawaited.
+                # One at a time: nothing that was sent before a failure is left unawaited.
                 sent.append(await record)
             sequences = {
                 self._topic.partition(number): OffsetAndMetadata(reached[number], "")
@@ -93,8 +93,8 @@ class KafkaProducer(LogProducer):
             self._topic.follow(offsets, await asyncio.gather(*sent))
             await client.commit_transaction()
         except BaseException:
-            # After a failure a client is good for nothing; what is in doubt is decided by the next
-            # one with its id.
+            # After a failure a client is unusable; the next one with its id decides what is in
+            # doubt.
             self._opened.pop(producer_id, None)
             await stop_now(client)
             for each in sent:
@@ -117,7 +117,7 @@ class KafkaProducer(LogProducer):
             )
             try:
                 await client.start()
-                # Only now nothing of this id is in doubt any more.
+                # Only now is nothing of this id in doubt any more.
                 await client.begin_transaction()
                 await client.abort_transaction()
                 group = producer_group(producer_id)
@@ -140,7 +140,7 @@ class KafkaProducer(LogProducer):
             await stop_now(each.client)
 
     async def forget(self) -> None:
-        """See LogProducer. Kafka forgets the sequences of a group by itself."""
+        """See LogProducer. Kafka expires the sequences of a group by itself."""
 
     async def close(self) -> None:
         """See LogProducer."""
@@ -153,7 +153,7 @@ def producer_group(producer_id: str) -> str:
 
 
 def entry_headers(entry: LogEntry) -> list[tuple[str, bytes]]:
-    """Return the headers of an entry as they stand in the log."""
+    """Return the headers of an entry as they are in the log."""
     return [
         ("v", str(entry.version).encode()),
         ("n", str(entry.hits).encode()),

@@ -13,12 +13,12 @@ from services.log.kafka.errors import translated
 from services.log.kafka.topic import KafkaTopic, TopicOrigin
 
 _LOOK_SECONDS = 0.1
-"""How often a reader that waits looks whether the log was made."""
+"""How often a waiting reader checks whether the log has been created."""
 _POLL_SECONDS = 1.0
 
 
 class KafkaReader(LogReader):
-    """Reads what is committed, from offsets of its own."""
+    """Reads committed entries, from its own offsets."""
 
     def __init__(self, cluster: KafkaCluster, topic: KafkaTopic, partitions: int) -> None:
         self._cluster = cluster
@@ -99,7 +99,7 @@ class KafkaReader(LogReader):
     ) -> dict[int, int]:
         """Return the offset after the last entry of each partition; its first one if it is empty.
 
-        The end of a partition is behind the end of a transaction, which is no entry.
+        The end of a partition is after a transaction end marker, which is not an entry.
         """
         for number, end in ends.items():
             if self._last.get(number, (-1, -1))[0] != end:
@@ -117,7 +117,7 @@ class KafkaReader(LogReader):
                 self._cluster.consumer() as consumer,
             ):
                 consumer.assign([here])
-                # An entry, the end of its transaction, and of one that came to nothing.
+                # An entry, its end marker, and that of an aborted transaction.
                 back, last = 4, None
                 while last is None and end > begin:
                     start = max(begin, end - back)
@@ -125,7 +125,7 @@ class KafkaReader(LogReader):
                     while await consumer.position(here) < end:
                         for record in (await consumer.getmany(here, timeout_ms=100)).get(here, ()):
                             last = record if record.offset < end else last
-                    # There were only ends of transactions, and entries of aborted ones.
+                    # There were only end markers, and entries of aborted transactions.
                     end, back = start, back * 4
                 return last
 
@@ -172,7 +172,7 @@ def _by_number(offsets: Mapping[TopicPartition, int]) -> dict[int, int]:
 
 
 def record_of(origin: TopicOrigin, record: ConsumerRecord) -> Record:
-    """Return what a consumer read as an entry of the log."""
+    """Convert what a consumer read to an entry of the log."""
     headers = dict(record.headers)
     return Record(
         partition=record.partition,

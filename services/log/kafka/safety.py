@@ -8,21 +8,21 @@ from services.log.server_check import ServerCheck
 HITS = {
     # The log's own time, so that positions and times belong together.
     "message.timestamp.type": "LogAppendTime",
-    # What nobody has read yet must not be deleted; the aggregator trims.
+    # What has not been read yet must not be deleted; the aggregator trims.
     "retention.ms": "-1",
     "retention.bytes": "-1",
     "cleanup.policy": "delete",
-    # A broker that missed entries must not become the one that everybody follows.
+    # A broker that missed entries must not become leader.
     "unclean.leader.election.enable": "false",
     # An entry is as large as a group commit of hits with long addresses.
     "max.message.bytes": str(MOST_BYTES),
 }
-"""Settings of the topic of hits that must be so; it is made with them."""
+"""Required settings of the topic of hits; it is created with them."""
 NOTES = {"cleanup.policy": "compact", "unclean.leader.election.enable": "false"}
-"""Settings of the topic of notes that must be so."""
+"""Required settings of the topic of notes."""
 NOTES_MADE = {
     **NOTES,
-    # A note that was taken back, such as the salt of an import, is off the disks within two days.
+    # A deleted note, such as the salt of an import, is off the disks within two days.
     "segment.ms": str(3_600_000),
     "max.compaction.lag.ms": str(24 * 3_600_000),
 }
@@ -36,22 +36,22 @@ _WHY = {
 }
 _IN_SYNC = "min.insync.replicas"
 COPIES = 3
-"""So many a topic has of each entry, where there are so many brokers when it is made."""
+"""Replication factor of a topic, if there are as many brokers when it is created."""
 LEAST_COPIES = 2
-"""So many must have an entry before it is taken, where there are so many."""
+"""In-sync replicas that must have an entry, if there are as many."""
 
 DESCRIBE_LOG_DIRS = 35
-"""The number of a request whose newest version tells Kafka 4.3 from those before."""
+"""The number of a request whose newest version tells Kafka 4.3 from earlier ones."""
 _MARKERS_LOST_SINCE = 5
 
 
 def lost_markers(describe_log_dirs: int) -> list[ServerCheck]:
-    """Say that brokers are of a Kafka that loses ends of transactions (KAFKA-20734).
+    """Report that brokers run a Kafka that loses transaction end markers (KAFKA-20734).
 
-    It takes the end of a transaction for written in a partition that has no leader at the moment,
-    as all have where the only broker comes back after it was killed. Entries of it are then in the
-    log or not, as the next transaction of the producer ends, and may be there twice; readers wait
-    until then. Brokers do not tell their version; what requests they take does.
+    It takes an end marker for written in a partition that has no leader at the moment, as none has
+    when the only broker comes back after it was killed. Whether its entries are in the log then
+    depends on how the producer's next transaction ends, and they may be there twice; readers wait
+    until then. Brokers do not tell their version, but which requests they accept shows it.
     """
     if describe_log_dirs < _MARKERS_LOST_SINCE:
         return []
@@ -69,10 +69,10 @@ def lost_markers(describe_log_dirs: int) -> list[ServerCheck]:
 def unsafe(
     topic: str, wanted: Mapping[str, str], present: Mapping[str, str], replicas: int, brokers: int
 ) -> list[ServerCheck]:
-    """Check a topic's settings, its least number of replicas, and what the cluster allows.
+    """Check a topic's settings, its lowest number of replicas, and the limits of the cluster.
 
-    One check says that all is well; else there is one for each thing that is wrong. Fewer than
-    three copies are not wrong, but said: `ok` is None.
+    One check says that all is well; otherwise there is one for each problem. Fewer than three
+    replicas are not an error, but reported: `ok` is None.
     """
     name = f"topic {topic}"
     wrong = [

@@ -1,4 +1,4 @@
-"""The topic of the hits: how it is made, and what its offsets mean as positions."""
+"""The topic of the hits: how it is created, and how its offsets map to positions."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ TopicOffsets = tuple[Mapping[int, int], Mapping[int, int]]
 
 
 class TopicOrigin(msgspec.Struct, frozen=True):
-    """What was noted when the log was made.
+    """What was recorded when the log was created.
 
     partitions  how many it has
     base        the position of offset 0: later than every position of a log before this one
@@ -36,7 +36,7 @@ class TopicOrigin(msgspec.Struct, frozen=True):
 
 
 class KafkaTopic:
-    """A position is an offset added to the base of the log, which is noted in the log itself."""
+    """A position is an offset plus the base of the log, which is recorded in the log itself."""
 
     def __init__(self, cluster: KafkaCluster, notes: KafkaNotes, partitions: int) -> None:
         self._cluster = cluster
@@ -45,7 +45,7 @@ class KafkaTopic:
         self._origin: TopicOrigin | None = None
         self._was_made_again = False
         self.highest: dict[int, int] = {}
-        """By partition: the highest offset that this process has appended an entry at."""
+        """By partition: the highest offset at which this process has appended an entry."""
 
     @property
     def name(self) -> str:
@@ -57,7 +57,7 @@ class KafkaTopic:
         return TopicPartition(self.name, number)
 
     async def origin(self) -> TopicOrigin | None:
-        """Return what was noted when the log was made; None while it does not exist."""
+        """Return what was recorded when the log was created; None while it does not exist."""
         if self._origin is None:
             noted = (await self._notes.read()).get(_NOTE)
             if noted is not None:
@@ -65,7 +65,7 @@ class KafkaTopic:
         return self._origin
 
     async def created(self) -> TopicOrigin:
-        """Return what was noted when the log was made, which may be now."""
+        """Return what was recorded when the log was created, creating it if needed."""
         origin = await self.origin()
         if origin is not None:
             return origin
@@ -91,16 +91,16 @@ class KafkaTopic:
         self._origin = None
 
     async def refuse_if_made_again(self, offsets: TopicOffsets) -> None:
-        """Note how far the topic reaches. Raises LogRefusedError if it reached further before.
+        """Record how far the topic reaches. Raises LogRefusedError if it reached further before.
 
-        Then it was deleted and made again by somebody: its positions would be those of hits that
+        Then it was deleted and recreated by somebody: its positions would be those of hits that
         were counted already.
         """
         _, ends = offsets
         notes = await self._notes.read()
         before = msgspec.json.decode(notes.get(_REACHED, "{}"), type=dict[int, int])
         if self._was_made_again and _MADE_AGAIN not in notes:
-            # What is noted of how far it reaches is older: it would be reached again some day.
+            # The recorded reach is older: it would be reached again some day.
             await self._notes.change(_MADE_AGAIN, lambda _: NotesChange.of(**{_MADE_AGAIN: "yes"}))
         if (
             self._was_made_again
@@ -113,11 +113,11 @@ class KafkaTopic:
             await self._notes.change(_REACHED, lambda _: NotesChange.of(**{_REACHED: reached}))
 
     def follow(self, offsets: dict[int, int], sent: Iterable[RecordMetadata]) -> None:
-        """Note where entries came to stand that are not committed yet.
+        """Record the offsets of entries that are not committed yet.
 
         offsets  of entries that were appended before; those of each partition must be lower
 
-        Raises LogError where they are not: this is not the topic that was appended to before.
+        Raises LogError if they are not: this is not the topic that was appended to before.
         """
         for each in sent:
             if 0 <= each.offset <= offsets.get(each.partition, -1):
@@ -146,7 +146,7 @@ class KafkaTopic:
             await self.make(name, partitions, settings)
 
     async def make(self, name: str, partitions: int, settings: Mapping[str, str]) -> None:
-        """Make a topic of this log where it does not exist yet, as safe as the cluster allows."""
+        """Create a topic of this log if it does not exist yet, as safe as the cluster allows."""
         if name in await self._cluster.topics():
             return
         _, brokers = await self._cluster.brokers()
@@ -178,5 +178,5 @@ class KafkaTopic:
 
 
 def time_of_base(origin: TopicOrigin) -> int:
-    """Return when the log was made, in ms since 1970."""
+    """Return when the log was created, in ms since 1970."""
     return origin.base >> _TIME_BITS

@@ -10,7 +10,7 @@ from services.log.errors import LogError
 from services.log.interface import ImportProgress, Record
 
 GAP = 3
-"""Between two positions: nothing may rely on consecutive ones."""
+"""Gap between two positions: nothing may rely on consecutive ones."""
 
 
 def _wall_clock_ms() -> int:
@@ -89,7 +89,7 @@ class MemoryServer:
         """Delete a stream; the next entry comes after a position."""
         self.wipe(partition)
         at, last_ms = self.last(partition)
-        # As if there had been entries: a reader is told that they are gone.
+        # As if there had been entries: readers see that they are gone.
         self._last[partition] = (max(at + GAP, after), last_ms)
 
     async def changed(self, wait: float) -> None:

@@ -1,4 +1,4 @@
-"""A log on Redis as a whole: sealed, left, and moved into."""
+"""Operations on a log on Redis as a whole: sealing, leaving, and moving into it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -22,13 +22,13 @@ from services.runtime.redis_client import servers
 
 _LAST = "18446744073709551615-18446744073709551615"
 _CLOCK_SECONDS = 60
-"""How far the clock of this server may be behind the log before it."""
+"""How far the clock of this server may be behind the previous log."""
 
-# A log is moved also because it has filled Redis.
+# Having filled Redis may be the reason for the move.
 _MARK = f"""{WRITES_WHEN_FULL}
 return redis.call('SET', KEYS[1], ARGV[1])
 """
-# After the greatest id, XADD finds none; what is in the stream can be read and trimmed.
+# After the greatest id XADD fails; what is in the stream can still be read and trimmed.
 _SEAL = f"""{WRITES_WHEN_FULL}
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('XADD', KEYS[1], ARGV[1], 'x', '')
@@ -45,7 +45,7 @@ else
   redis.call('DEL', KEYS[1])
 end
 """
-# One entry that comes and goes: a reader is told that the log does not reach to its beginning.
+# One entry, added and removed: readers see that the log does not reach to its beginning.
 _CLEAR = f"""{WRITES_WHEN_FULL}
 redis.call('DEL', KEYS[1])
 redis.call('XDEL', KEYS[1], redis.call('XADD', KEYS[1], '*', 'x', ''))
@@ -68,7 +68,7 @@ class RedisAdmin(LogAdmin):
         self._fits = fits
 
     async def make(self) -> list[str]:
-        """See LogAdmin. A stream is made by its first entry."""
+        """See LogAdmin. A stream is created by its first entry."""
         return []
 
     async def fits(self) -> None:
@@ -76,7 +76,7 @@ class RedisAdmin(LogAdmin):
         await self._fits()
 
     async def mark(self) -> MoveMark | None:
-        """See LogAdmin. Accounts of before this was noted may not ask."""
+        """See LogAdmin. Accounts from before this key existed may not read it."""
         with translated():
             try:
                 noted = cast("bytes | None", await self._redis.get(keys.MOVE))
@@ -94,7 +94,7 @@ class RedisAdmin(LogAdmin):
                 await self._redis.eval(_MARK, 1, keys.MOVE, text)
 
     async def seal(self) -> None:
-        """See LogAdmin. A script that appends is over before this one, or finds no id."""
+        """See LogAdmin. An appending script has finished before this one, or finds no id."""
         await self._each(_SEAL, _LAST)
 
     async def unseal(self) -> None:

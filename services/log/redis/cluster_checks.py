@@ -1,4 +1,4 @@
-"""Checks of a Redis Cluster, of what its masters say."""
+"""Checks of a Redis Cluster, from what its masters report."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from services.runtime.redis_routing import RoutedRedis
 
 SLOTS = 16384
 PARTITIONS = 64
-"""So many are spread evenly over a few masters; eight may be as 2, 4 and 2 on three."""
+"""So many are spread evenly over a few masters; eight may end up as 2, 4 and 2 on three."""
 
 
 def merged(told: Mapping[str, Sequence[ServerCheck]]) -> list[ServerCheck]:
-    """Return one check of each kind: of the first master that fails it, else of the first."""
+    """Return one check of each kind: from the first master that fails it, else from the first."""
     found: dict[str, ServerCheck] = {}
     for check in (check for checks in told.values() for check in checks):
         before = found.get(check.name)
@@ -34,7 +34,7 @@ def merged(told: Mapping[str, Sequence[ServerCheck]]) -> list[ServerCheck]:
 
 
 async def cluster(redis: RoutedRedis, partitions: int) -> list[ServerCheck]:
-    """Check the slots, and how the partitions are spread. Raises RedisError."""
+    """Check the slots, and the distribution of partitions. Raises RedisError."""
     masters = await redis.masters()
     return [await _coverage(masters), await _spread(redis, partitions)]
 

@@ -3,10 +3,9 @@
     long   v, n, p, s and b: version, hits, producer, sequence and payload
     short  e: all of them in one, and the payload of a few hits deflated
 
-Streams keep names once a node of some 4 KiB, but each field takes two bytes beside its value. A
-lone hit is mostly texts that all hits have (Chrome, Windows, desktop): with a dictionary that both
-sides know, half of it is left. Both forms are read; when the short one is written is said by
-short_form.py.
+Streams store names once per node of some 4 KiB, but each field takes two bytes besides its value.
+A lone hit is mostly strings common to all hits (Chrome, Windows, desktop): a shared dictionary
+halves it. Both forms are read; short_form.py decides when the short one is written.
 """
 
 import re
@@ -20,17 +19,17 @@ from services.log.entries import LogEntry
 Fields = tuple[str | int | bytes, ...]
 
 DEFLATED_HITS = 4
-"""Up to so many hits are deflated. With more, ingest is busy, and texts are shared already."""
+"""Up to so many hits are deflated. With more, ingest is busy, and strings are shared already."""
 _PAYLOAD, _SHORT = b"b", b"e"
 _LONGEST = 1 << 16
-"""Bytes that a deflated batch may have; so few hits have fewer."""
+"""Size limit of an inflated batch; so few hits stay below it."""
 
 _WINDOW = -12
-"""Raw deflate, 4 KiB back: dictionary and batch fit in. More of it would be cleared each time."""
+"""Raw deflate, 4 KiB window: dictionary and batch fit. A larger one costs more to clear."""
 _MEMORY = 5
 _LEVEL = 6
-# Never changed, or what is in a log could not be read. What is most frequent stands last, and as
-# msgpack has it: 0xa7 begins a text of seven bytes, 0x91 a column of one hit.
+# Never changed, or existing entries could not be read. The most frequent strings are last, in
+# msgpack's form: 0xa7 begins a string of seven bytes, 0x91 a column of one hit.
 _DICTIONARY = (
     b"utm_newsletter\xa5email\xa3cpc\xa7organic\xa6social\xa6banner\xa8referral"
     b"Google\xa4Zalo\xa8Facebook\xa9Messenger\xa6TikTok\xaaDuckDuckGo\xb1Internet Explorer"
@@ -59,7 +58,7 @@ _HEXADECIMAL = 2
 class _Short(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The field of the short form. `form` is a sum of the two numbers above.
 
-    A producer of hexadecimal digits, as all of ingest are, takes half as many bytes.
+    A producer id in hexadecimal, as all of ingest's are, takes half as many bytes.
     """
 
     form: int
@@ -84,7 +83,7 @@ def long_form(entry: LogEntry) -> Fields:
 
 
 def short_form(entry: LogEntry) -> Fields:
-    """Return name and value of an entry's only field."""
+    """Return name and value of a short entry's only field."""
     form, producer, payload = 0, entry.producer.encode(), entry.payload
     if _is_hexadecimal(entry.producer):
         form, producer = _HEXADECIMAL, bytes.fromhex(entry.producer)
@@ -100,7 +99,7 @@ def short_form(entry: LogEntry) -> Fields:
 def read(fields: Mapping[bytes, bytes]) -> tuple[dict[str, bytes], bytes]:
     """Return headers and payload of an entry in either form.
 
-    Fields of neither are headers as they are: the aggregator misses what it needs in them.
+    Fields of neither form become headers unchanged: the aggregator will miss those it needs.
     """
     field = fields.get(_SHORT)
     if field is not None and (found := _opened(field)) is not None:

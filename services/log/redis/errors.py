@@ -10,12 +10,12 @@ from services.log.errors import LogDisconnectedError, LogError
 from services.runtime.redis_client import reason_of
 
 _SEALED = "The stream has exhausted the last possible ID"
-"""What Redis says of a stream whose last id is set to the greatest."""
+"""Redis's error for a stream whose last id is the greatest possible."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise LogError where the server or the connection to it fails."""
+    """Raise LogError when the server or the connection to it fails."""
     try:
         yield
     except (RedisConnectionError, ReadOnlyError) as error:

@@ -1,7 +1,7 @@
 """The state of imports in Redis.
 
 The progress of an import is a hash beside the stream, updated by the script that appends. So the
-hash says exactly what is in the log, and a log that was lost has lost the hash too.
+hash says exactly what is in the log, and is lost with it.
 """
 
 import secrets
@@ -33,7 +33,7 @@ from services.log.redis.replicas import Replicas
 from services.model.partition import partition_of
 
 FULL = 0.75
-"""Share of Redis's memory above which an import waits; live hits need the rest."""
+"""Redis memory usage above which an import waits; live hits need the rest."""
 
 _APPEND = """
 local taken = redis.call('HGET', KEYS[2], 'taken')

@@ -7,9 +7,9 @@ from services.log.server_memory import LogMemory
 from services.runtime.redis_client import servers
 
 WRITES_WHEN_FULL = "#!lua flags=allow-oom"
-"""First line of scripts that run even when Redis is full: they write little, or make room."""
+"""First line of scripts that run even when Redis is full: they write little, or free memory."""
 MACHINE_SHARE = 2 / 3
-"""Of the machine's memory, for a Redis without maxmemory: other processes need some, too."""
+"""Share of the machine's memory for a Redis without maxmemory: other processes need some, too."""
 
 
 class MemoryHeadroom(LogMemory):
@@ -20,7 +20,7 @@ class MemoryHeadroom(LogMemory):
 
 
 async def memory_headroom(redis: Redis) -> MemoryHeadroom:
-    """Ask Redis for its memory; of a cluster, that of the fullest master. Raises RedisError."""
+    """Query Redis's memory; for a cluster, that of the fullest master. Raises RedisError."""
     found = [await _of_server(server) for server in (await servers(redis)).values()]
     return max(found, key=lambda memory: memory.share)
 

@@ -19,7 +19,7 @@ from services.log.redis.memory_headroom import WRITES_WHEN_FULL
 from services.log.redis.replicas import Replicas
 
 _TRIMMED_ENTRIES = 100_000
-"""How many are trimmed at a time, which keeps Redis busy for some milliseconds."""
+"""How many are trimmed at a time, which blocks Redis for some milliseconds."""
 
 # Rewinding must work even when the log has filled Redis.
 _HOLD = f"""{WRITES_WHEN_FULL}
@@ -34,7 +34,7 @@ for i = 1, #ARGV, 2 do
   end
 end
 """
-# Positions are longer than what Lua's numbers hold. It writes in any case: replicas wait for that.
+# Positions exceed Lua's numbers. It always writes: waiting for replicas requires a write.
 _NOTE_WRITTEN = f"""{WRITES_WHEN_FULL}
 for i = 1, #ARGV, 2 do
   local held, new = redis.call('HGET', KEYS[1], ARGV[i]) or '', ARGV[i + 1]
@@ -99,7 +99,7 @@ class RedisPositions(LogPositions):
         arguments = [str(number) for pair in positions.items() for number in pair]
         key = keys.written(self._group, self._topic)
         with translated():
-            # With less, a host of the store that lags could be taken after a failover.
+            # Without that, a lagging host of the store could be chosen after a failover.
             note: raw_pipeline.Command = ("EVAL", _NOTE_WRITTEN, 1, key, *arguments)
             await self._replicas.send(self._redis, [note], writing=True)
 
@@ -202,7 +202,7 @@ class RedisPositions(LogPositions):
         return entry_ids.time_ms(position)
 
     async def trim(self, partition: int, before: int) -> bool:
-        """See LogPositions. Redis drops whole nodes: one that reaches further keeps its entries."""
+        """See LogPositions. Redis drops whole nodes: one that extends past the position stays."""
         if before <= 0:
             return False
         with translated():

@@ -41,12 +41,12 @@ _SHA = sha1(_APPEND.encode(), usedforsecurity=False).hexdigest()
 
 
 class RedisProducer(LogProducer):
-    """Appends by a script, all partitions in one round trip, on a cluster one to each master.
+    """Appends with a script, all partitions in one round trip, on a cluster one to each master.
 
-    Where a master fails, others may have appended: all is given again, and skipped there.
+    If a master fails, others may have appended: a retry sends all again, and they skip it.
 
     A producer's last sequence is a key beside its partition's stream. It expires, except for ids
-    that were opened: a drain that is retried after a crash finds it, however much later that is.
+    that were opened: a drain retried after a crash finds it, however much later.
     """
 
     def __init__(self, redis: Redis, partitions: int, replicas: Replicas, short: ShortForm) -> None:

@@ -1,7 +1,7 @@
-"""Commands to Redis in one round trip, at the cost of their bytes.
+"""Commands to Redis in one round trip, with little overhead.
 
-The pipeline of redis-py makes an object and passes several layers for each command. For the same
-command some thousand times a second, that was most of the cost of an append.
+The pipeline of redis-py creates an object and passes several layers for each command. At some
+thousand commands a second, that was most of the cost of an append.
 """
 
 from collections.abc import Iterable
@@ -20,9 +20,9 @@ async def send(redis: Redis, commands: Iterable[Command]) -> list[Any]:
     """Send commands together and return their replies, as Redis writes them.
 
     A client made with `single_connection_client` keeps its connection from one call to the next,
-    and is used by one call at a time. On a cluster each master gets those of its keys, all of them
-    at once. Raises redis.exceptions.RedisError: the first error reply, after all replies were read,
-    or the reason why there was none.
+    and is used by one call at a time. On a cluster each master gets the commands for its keys, in
+    parallel. Raises redis.exceptions.RedisError: the first error reply, after all replies were
+    read, or the reason why there was none.
     """
     if isinstance(redis, RoutedRedis):
         return checked((await redis.route(list(commands))).replies)
@@ -43,7 +43,7 @@ async def send(redis: Redis, commands: Iterable[Command]) -> list[Any]:
 
 
 def checked(replies: list[Any]) -> list[Any]:
-    """Return replies without an error. Raises the first error among them."""
+    """Return the replies if none is an error. Raises the first error among them."""
     for reply in replies:
         if isinstance(reply, ResponseError):
             raise reply

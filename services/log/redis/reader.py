@@ -15,8 +15,8 @@ from services.log.redis.replicas import Replicas
 from services.runtime.redis_client import servers
 from services.runtime.redis_routing import RoutedRedis
 
-# One entry after the other: XREAD limits their number, and some are a thousand times as large as
-# others.
+# Entry by entry: XREAD limits their number, not their size, and some are a thousand times as
+# large as others.
 _READ = """
 local after, limit, left = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local found = {}
@@ -33,19 +33,19 @@ return found
 
 _ANY = "return #redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', 1)"
 _LOOK_SECONDS = 0.05
-"""How often the streams of a cluster are looked at: one blocking XREAD is for one slot only."""
+"""How often the streams of a cluster are polled: a blocking XREAD covers only one slot."""
 
 _Entry = tuple[bytes, Mapping[bytes, bytes]]
 
 
 class RedisReader(LogReader):
-    """Plain reads from a position of our own.
+    """Plain reads from our own positions.
 
     A consumer group costs 84 bytes per entry and 40% of the read speed, and a partition with a
     single owner does not need one.
 
-    Where replicas must hold an entry, it is not seen before they do: it would be counted, lost with
-    the master, and appended again from a spool.
+    If replicas must hold an entry, it is not returned before they do: it could be counted, lost
+    with the master, and appended again from a spool.
     """
 
     def __init__(
@@ -74,19 +74,19 @@ class RedisReader(LogReader):
                 return _records(streams, found)
             found = await self._waiting(after, limit)
             if not found and wait > 0:
-                # One of each: nobody knows how large the next ones are.
+                # One of each: the size of the next ones is unknown.
                 blocking = max(1, int(wait * 1000))
                 reply: Any = await self._redis.xread(cast("Any", after), count=1, block=blocking)
                 found = {stream.decode(): entries for stream, entries in reply}
                 if found and self._replicas.needed:
-                    # Only now it is known what they must hold, and on which connection.
+                    # Only now is it known what they must hold, and on which connection.
                     found = await self._waiting(after, limit)
         return _records(streams, found)
 
     async def _waiting_in_cluster(
         self, after: Mapping[str, str], limit: int, wait: float
     ) -> dict[str, list[_Entry]]:
-        """Return what is there as `_waiting` does, or what comes within so many seconds."""
+        """Return what is there as `_waiting` does, or what arrives within so many seconds."""
         clock = asyncio.get_running_loop().time
         until = clock() + wait
         if not self._replicas.needed and (found := await self._waiting(after, limit)):
@@ -109,7 +109,7 @@ class RedisReader(LogReader):
             await asyncio.sleep(min(_LOOK_SECONDS, until - clock()))
 
     async def _waiting(self, after: Mapping[str, str], limit: int) -> dict[str, list[_Entry]]:
-        """Return the entries that are there, at most `limit` and a share of READ_BYTES of each."""
+        """Return the entries there, at most `limit` and a share of READ_BYTES of each stream."""
         share = READ_BYTES // len(after)
         reads: list[raw_pipeline.Command] = [
             ("EVAL", _READ, 1, stream, entry, limit, share) for stream, entry in after.items()
@@ -150,9 +150,9 @@ class RedisReader(LogReader):
 
 
 async def clock_ms(redis: Redis) -> int:
-    """Return the time of Redis in ms; of a cluster, that of the master that is furthest behind.
+    """Return the time of Redis in ms; for a cluster, that of the master furthest behind.
 
-    No master gives an entry an earlier time. Raises RedisError.
+    No master will give an entry an earlier time. Raises RedisError.
     """
     times = [await server.time() for server in (await servers(redis)).values()]
     return min(int(seconds) * 1000 + int(micros) // 1000 for seconds, micros in times)

@@ -1,8 +1,8 @@
-"""What is in the log is held by replicas, too, where that is asked for.
+"""Waits until replicas hold what is in the log, if configured.
 
-A master that fails over loses whatever its replica has not received yet. So an append counts, and
-an entry is read, only once enough replicas hold all that the master had at that moment. What was
-appended and is not held may be lost: it must be appended again, and nobody may have seen it.
+A failover loses whatever the replica has not received yet. So an append counts, and an entry is
+read, only once enough replicas hold all that the master had at that moment. What was appended but
+is not held may be lost: it must be appended again, and nobody may have seen it.
 """
 
 from typing import Any
@@ -16,8 +16,8 @@ from services.log.redis.memory_headroom import WRITES_WHEN_FULL
 from services.runtime.redis_routing import Hold, RoutedRedis
 
 WAIT_MS = 500
-"""How long replicas may take to say what they hold; a visitor waits for it."""
-# Messages reach the replicas in a cluster by another way than what is written.
+"""How long replicas may take to acknowledge; a visitor waits for it."""
+# In a cluster, published messages do not go through replication.
 _TOUCH = f"""{WRITES_WHEN_FULL}
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local about = redis.call('XINFO', 'STREAM', KEYS[1])
@@ -30,7 +30,7 @@ return 1
 
 
 class Replicas:
-    """How many replicas must hold an entry, and how a master is asked whether they do."""
+    """How many replicas must hold an entry, and how to ask a master whether they do."""
 
     def __init__(self, needed: int = 0) -> None:
         self.needed = needed
@@ -39,16 +39,16 @@ class Replicas:
     def commands(self) -> list[raw_pipeline.Command]:
         """The commands to send after others, on the same connection; their last reply counts.
 
-        WAIT is for what its connection wrote last, which an append that is repeated or a reader
-        did not. A message to nobody is a write for replicas alone, which no file of the server
-        keeps.
+        WAIT covers the last write of its connection, and a repeated append or a reader has none. A
+        message without subscribers is a write for the replicas only, which does not go to the
+        server's append-only file.
         """
         if not self.needed:
             return []
         return [("PUBLISH", keys.HELD, ""), ("WAIT", self.needed, WAIT_MS)]
 
     def check(self, holding: int) -> None:
-        """Take the reply to the last of the commands. Raises LogNotHeldError."""
+        """Check the reply to the last of the commands. Raises LogNotHeldError."""
         if holding < self.needed:
             raise LogNotHeldError(
                 f"{holding} replicas hold what is in the log, after {WAIT_MS} ms; expected"
@@ -60,7 +60,7 @@ class Replicas:
     ) -> list[Any]:
         """Send commands as `raw_pipeline.send` does; return their replies once all is held.
 
-        On a cluster the first key of each is a stream, unless they are `writing` for sure. Raises
+        On a cluster the first key of each is a stream, unless all are `writing`. Raises
         redis.exceptions.RedisError, and LogNotHeldError after all replies were read.
         """
         if not (self.needed and commands):

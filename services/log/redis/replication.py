@@ -1,4 +1,4 @@
-"""Checks of the replicas of a Redis, of what it says of itself."""
+"""Checks of the replicas of a Redis, from what it reports."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from services.log.server_check import ServerCheck
 
 
 def replication(info: Mapping[str, Any], needed: int) -> list[ServerCheck]:
-    """Check what INFO says; `needed` replicas must hold a hit. Nothing where there are none."""
+    """Check what INFO says; `needed` replicas must hold a hit. No checks without replicas."""
     if info.get("role") == "slave":
         master = f"{info.get('master_host')}:{info.get('master_port')}"
         return [

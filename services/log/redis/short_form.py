@@ -1,8 +1,8 @@
-"""Whether entries may be written in their short form: once all who read the log know it.
+"""Whether entries may be written in their short form: once all readers of the log know it.
 
-An aggregator of before would take a short entry for none and put it aside. So each aggregator that
-knows the form says so in its name among the workers. When for a minute there was no other one, it
-is noted, and ingest, which looks now and then, begins, never to stop again.
+An older aggregator would treat a short entry as invalid and set it aside. So each aggregator that
+knows the form says so in its worker name. When there has been no other kind for a minute, a key is
+set, and ingest, which polls for it, begins, never to stop again.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from services.log import keys
 from services.runtime.tasks import end
 
 SETTLED_MS = 60_000
-"""How long there was no worker of before; one that crashed has started again by then."""
+"""How long there must be no older worker; a crashed one has restarted by then."""
 LOOK_SECONDS = 10.0
 _MARK = "+short"
 
@@ -33,14 +33,14 @@ def plain(worker: str) -> str:
 
 
 class ReadersOfShort:
-    """An aggregator's view: it notes that all workers read short entries."""
+    """An aggregator's view: it records that all workers read short entries."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._since: int | None = None
 
     async def see(self, workers: Sequence[str], now: int) -> None:
-        """Take the names of all workers that are alive, and the log's time. Raises RedisError."""
+        """Process the names of all live workers, and the log's time. Raises RedisError."""
         if not workers or not all(worker.endswith(_MARK) for worker in workers):
             self._since = None
             return
@@ -49,7 +49,7 @@ class ReadersOfShort:
         if now - self._since >= SETTLED_MS:
             # Again each minute: the server may have lost it.
             self._since = now
-            # An account of before may not write it, and a full server does not.
+            # An older account may not write it, and a full server does not.
             with suppress(ResponseError):
                 await self._redis.set(keys.SHORT, 1)
 
@@ -64,7 +64,7 @@ class ShortForm:
         self._asking: asyncio.Task[None] | None = None
 
     def allowed(self) -> bool:
-        """Tell whether they may; until then, ask again in the background."""
+        """Tell whether they may; until then, poll in the background."""
         if not self._known and (now := time.monotonic()) >= self._next:
             self._next = now + LOOK_SECONDS
             if self._asking is None or self._asking.done():
@@ -72,11 +72,11 @@ class ShortForm:
         return self._known
 
     async def ask(self) -> None:
-        """Ask now; nothing is known while Redis does not say."""
+        """Ask now; unknown while Redis does not answer."""
         with suppress(RedisError, OSError):
             self._known = bool(await self._redis.exists(keys.SHORT))
 
     async def close(self) -> None:
-        """Ask no more."""
+        """Stop polling."""
         if self._asking is not None:
             await end(self._asking)

@@ -160,12 +160,17 @@ class RedisCluster:
                 client.flushall()
 
     def owner(self, key: str) -> Node:
-        """Return the master of a key, as the first node that answers says."""
+        """Return the master of a key, as the first node that answers says.
+
+        For a moment, a node that was away may know of no owner of a slot that was moved.
+        """
         slot = key_slot(key.encode())
-        for first, last, master, *_ in self._slots():
-            if first <= slot <= last:
-                return next(node for node in self.nodes if node.port == master[1])
-        raise AssertionError(f"nobody has slot {slot}")
+        for _ in rounds(0.1):
+            for first, last, master, *_ in self._slots():
+                if first <= slot <= last:
+                    return next(node for node in self.nodes if node.port == master[1])
+            time.sleep(0.1)
+        raise AssertionError(f"nobody has slot {slot}: {self._slots()}")
 
     def _slots(self) -> list[Any]:
         for node in self.nodes:

@@ -105,7 +105,7 @@ class Api:
         return self.problem
 
     def notes(self) -> list[str]:
-        """Return since when log or store say nothing, although the service does its work."""
+        """Return since when the log or store has been silent, although the service works."""
         running = self._running
         if running is None:
             return []

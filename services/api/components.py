@@ -67,7 +67,7 @@ class Components:
         self.store = store or open_store(url, answer_seconds=STORE_SECONDS)
         is_cluster = store is None and bool(cluster_of(url))
         self.whole = open_whole(url) if is_cluster else self.store
-        """The store for what reads all of it: of a cluster, no replica that lags."""
+        """The store for what reads all of it: on a cluster, never a lagging replica."""
         self.state = state or State.open(settings.redis_url, seconds=REDIS_SECONDS)
         self.registry = Registry(self.store, self.state, clock)
         self.access = Access(settings, self.store, self.state, self.registry, clock, monotonic)
@@ -124,7 +124,7 @@ class Components:
         )
         self.top = top.TopPages(self.counters.site, self.registry, self.store, clock, monotonic)
         self.stats = stats.Stats(self.registry, self.store, self.state, clock, monotonic)
-        # Of its own: a preview must not wait for those who only look.
+        # A separate one: a preview must not wait for those who only look.
         self._correcting = StatsReader(self.store)
         self.corrections = Corrections(
             self.store, self.state, self._correcting, self.counters, self.access.audit, clock
@@ -161,7 +161,7 @@ class Components:
             editors_publish=settings.editors_publish,
         )
         self.report_schedules = ReportSchedules(self.store, self.access.audit, clock)
-        # Of its own: what goes out at night must not keep those who look waiting.
+        # A separate one: reports sent at night must not keep those who look waiting.
         self._reporting = StatsReader(self.store, parts=self.registry.parts)
         mailer = Mailer(settings.smtp_url, settings.mail_from)
         self.report_sender = ReportSender(

@@ -1,1 +1,1 @@
-"""What ingest and imports make of a request: bots, agents, country, URLs, the visitor hash."""
+"""What ingest and imports derive from a request: bots, agents, country, URLs, visitor hash."""

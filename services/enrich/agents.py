@@ -15,7 +15,7 @@ from services.model.bounded_cache import BoundedCache
 
 OTHER = "Other"
 MAX_USER_AGENT = 512
-"""Characters of a User-Agent that are looked at."""
+"""How many characters of a User-Agent are looked at."""
 _CACHE_BYTES = 4 << 20
 
 
@@ -27,8 +27,8 @@ class Agent(msgspec.Struct, frozen=True, gc=False):
     os: str
 
 
-# Applications that show pages within themselves, by what they add to the User-Agent of the system.
-# In this order: those of one company name each other.
+# Apps with a built-in browser, by what they add to the system's User-Agent. The order matters:
+# those of one company name each other.
 _IN_APP = {
     "Zalo": r"\bZalo[ /]",
     "Messenger": r"\bFBAN/Messenger|\bFB_IAB/(?:Orca|MESSENGER)|\bMetaIAB Messenger",
@@ -54,7 +54,7 @@ _APPLICATIONS = tuple(_IN_APP)
 
 
 def _application(user_agent: str) -> str | None:
-    """Return the application that shows the page; None when it is a browser of its own."""
+    """Return the app that shows the page; None when it is a browser."""
     names = {int(match.lastgroup[1:]) for match in _in_app.finditer(user_agent) if match.lastgroup}
     return _APPLICATIONS[min(names)] if names else None
 
@@ -162,7 +162,7 @@ _known: BoundedCache[str, Agent] = BoundedCache(
 
 
 def cuts_referer(user_agent: str) -> bool:
-    """Tell whether a browser names no more than the origin of a page to other sites.
+    """Tell whether a browser sends only the origin of a page to other sites.
 
     Those of Firefox and WebKit, whatever the page's policy says; Chromium's do as the page says.
     """

@@ -1,9 +1,9 @@
 """Which User-Agents are not people.
 
-Two kinds of mistakes are not alike: a crawler that counts is one view too many, an application
-whose readers do not count is a group of people who are in no number. So a list is believed only
-where it speaks of the program: what stands for the telephone is not looked at, and an application
-that shows a page within itself is a person unless it says otherwise.
+The two kinds of mistakes are not equally bad: a crawler that counts is one view too many, but an
+app whose readers do not count is a whole group of people missing. So a list is applied only to the
+part that names the program: the phone model is not looked at, and an app with a built-in browser is
+a person unless it says otherwise.
 """
 
 import re
@@ -22,7 +22,7 @@ _HEADERS_BYTES = 6 << 20
 
 _LETTER = re.compile(r"[A-Za-z]")
 
-# (Linux; Android 15; CPH2581 Build/AP3A.240617.008; wv): after the version comes the telephone.
+# (Linux; Android 15; CPH2581 Build/AP3A.240617.008; wv): after the version comes the phone model.
 _TELEPHONE = re.compile(r"(\(Linux;[^()]*?Android [^;()]*)(?:;(?:[^()]|\([^()]*\))*)?\)")
 # Comments of Internet Explorer name what is installed beside it: Outlook, download managers.
 _INTERNET_EXPLORER = re.compile(
@@ -45,7 +45,7 @@ _INTRODUCTION = re.compile(
     re.IGNORECASE,
 )
 _URL = re.compile(r"https?://|\bwww\.\w", re.IGNORECASE)
-# Cubot makes telephones.
+# Cubot makes phones.
 _NAME = re.compile(r"(?<!cu)bots?(?![a-z])|crawl|spider", re.IGNORECASE)
 # Tools and libraries that begin with their name, and words that no browser sends.
 _LEADING = """
@@ -73,7 +73,7 @@ _tools = crawler_lists.PatternSet(enumerate(_TOOLS), any_case=True)
 
 
 class Reason(StrEnum):
-    """What tells a person from a program."""
+    """What decided whether it is a person or a program."""
 
     DENIED = "denied by the operator"
     ALLOWED = "allowed by the operator"
@@ -93,7 +93,7 @@ class Reason(StrEnum):
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What a User-Agent is taken for, and why.
 
-    evidence  the text in it, or the pattern of a list, that decided; '' where nothing did
+    evidence  the text in it, or the list pattern, that decided; '' if nothing did
     """
 
     bot: bool
@@ -134,7 +134,7 @@ def judge(user_agent: str, lists: crawler_lists.CrawlerLists = _lists) -> Verdic
 
 
 class Bots:
-    """Tells people from programs, and remembers what was told."""
+    """Tells people from programs, and caches the results."""
 
     def __init__(self) -> None:
         self._operator = OperatorPatterns()
@@ -151,14 +151,14 @@ class Bots:
         )
 
     def use(self, operator: OperatorPatterns) -> None:
-        """Take other patterns of the operator's from now on."""
+        """Use new operator patterns from now on."""
         self._operator = operator
         self.knows_spam = bool(operator.referrers)
         self._verdicts.clear()
         self._headers.clear()
 
     def is_spam(self, referring_host: str) -> bool:
-        """Tell whether the operator lists a referring host as one of referrer spam."""
+        """Tell whether the operator lists a referring host as referrer spam."""
         return self._operator.is_spam(referring_host)
 
     def read_sender(self, user_agent: bytes) -> tuple[str, bool]:

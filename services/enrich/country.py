@@ -34,7 +34,7 @@ class Countries:
     """Looks addresses up; without a file every place is unknown."""
 
     def __init__(self, path: Path | None) -> None:
-        """Open the database; one that is not there yet is waited for, where its folder is.
+        """Open the database; if only its folder exists yet, wait for the file.
 
         Raises SettingsError when the file cannot be used.
         """
@@ -61,7 +61,7 @@ class Countries:
         return self.place(address).country
 
     def refresh(self) -> None:
-        """Open the file again when it was replaced; a file that cannot be used changes nothing."""
+        """Reopen the file when it was replaced; an unusable file changes nothing."""
         if self._path is None or (self._reader is None and not self._path.exists()):
             return
         try:
@@ -92,7 +92,7 @@ class Countries:
 
 
 def is_to_come(path: Path) -> bool:
-    """Tell whether a file is not there yet, but its folder is: it is waited for."""
+    """Tell whether a file does not exist yet, but its folder does."""
     return not path.exists() and path.parent.is_dir()
 
 

@@ -14,9 +14,9 @@ from services.enrich.country import place_of
 from services.runtime.reasons import reason
 
 MAX_BYTES = 200_000_000
-"""Of a file: it is read into the memory of each process of ingest."""
+"""The limit of a file: it is read into the memory of each ingest process."""
 _LOOKED_AT = 10_000
-"""Networks in which a country and a province are looked for."""
+"""How many networks are searched for a country and a province."""
 
 
 class CountryFileError(Exception):
@@ -69,7 +69,7 @@ def check(file: Path) -> CountryFile:
 
 
 def install(file: Path, target: Path) -> CountryFile:
-    """Check a file and put a copy in the place of another, whole or not at all.
+    """Check a file and atomically replace another one with a copy of it.
 
     Raises CountryFileError; then the file in use stays.
     """

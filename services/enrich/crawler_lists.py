@@ -1,4 +1,4 @@
-"""The lists of crawlers that others keep, less the patterns that are switched off here.
+"""Lists of crawlers maintained by others, minus the patterns that are switched off here.
 
 Neither package is used as it is: one would keep examples of every crawler in memory, the other
 joins its patterns into one expression that takes a hundred times as long.
@@ -90,9 +90,9 @@ class CrawlerLists:
 
 
 class PatternSet:
-    """Regular expressions in Rust's syntax as one set; the few it has not are tried one by one.
+    """Regular expressions in Rust's syntax as one set; the few it lacks are tried one by one.
 
-    any_case  small and capital letters are the same
+    any_case  ignore case
     """
 
     def __init__(self, numbered: Iterable[tuple[int, str]], *, any_case: bool = False) -> None:
@@ -103,7 +103,7 @@ class PatternSet:
             if "(?!" in regex or "(?=" in regex or "(?<" in regex:
                 self._others.append((number, re.compile(regex, re.IGNORECASE * any_case)))
             else:
-                # Small letters in small text: with (?i) it takes eight times as long to compile.
+                # Lower case in lower-case text: with (?i), compiling takes eight times as long.
                 wanted = _small(regex) if any_case else regex
                 # The "family" of a match is the number of its pattern.
                 in_set.append((wanted, str(number), None, None, None, None))

@@ -1,4 +1,4 @@
-"""The two ends of a link, as they are kept: where it leads, and which page it stands on."""
+"""The two ends of a link, as they are stored: where it leads, and which page it is on."""
 
 from services.enrich.urls import PageUrl, read_page
 from services.model.paths import MAX_BYTES, normalise
@@ -6,7 +6,7 @@ from services.model.site import Site
 
 
 def target_of(page: PageUrl) -> str:
-    """Return host and path of a page elsewhere, at most 512 bytes; its query is nobody's."""
+    """Return host and path of a page elsewhere, at most 512 bytes, without its query string."""
     path = normalise(page.path)
     return _cut(page.host.removeprefix("www.") + ("" if path == "/" else path))
 

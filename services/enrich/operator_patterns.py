@@ -16,10 +16,10 @@ _EXPECTED = "'allow <pattern>' or 'deny <pattern>', or 'referrer <host>'"
 
 
 class OperatorPatterns(msgspec.Struct, frozen=True):
-    """What an operator says before anything else is asked.
+    """An operator's patterns, which take precedence over everything else.
 
     allow, deny  regular expressions of User-Agents, any case
-    referrers    hosts of referrer spam: what comes from them, or from a host below, is a bot's
+    referrers    hosts of referrer spam: hits from them, or from a subdomain, are a bot's
     """
 
     allow: tuple[re.Pattern[str], ...] = ()
@@ -41,7 +41,7 @@ class PatternsError(ValueError):
 
 
 def read_patterns(text: str) -> OperatorPatterns:
-    """Read lines of patterns; # begins a remark.
+    """Read lines of patterns; # begins a comment.
 
     `allow <regular expression>`, `deny <regular expression>`, `referrer <host>`.
 
@@ -96,7 +96,7 @@ class PatternsFile:
                 ) from None
 
     def refresh(self) -> None:
-        """Read the file again when it was changed; one that cannot be used changes nothing."""
+        """Read the file again when it was changed; an unusable one changes nothing."""
         if self._path is None:
             return
         try:
@@ -109,6 +109,6 @@ class PatternsFile:
         changed = path.stat().st_mtime_ns
         if changed == self._changed:
             return
-        # Also of a file that cannot be used: it is complained of once.
+        # Even if the file cannot be used, so that it is reported only once.
         self._changed = changed
         self._use(read_patterns(path.read_text("utf-8")))

@@ -1,4 +1,4 @@
-"""The province that a record of a file of places names, whatever maker the file is of.
+"""The province that a record of a location file names, whoever made the file.
 
 GeoLite2 and GeoIP2 City have a code of ISO 3166-2 (`subdivisions[0].iso_code`), DB-IP City Lite
 and IP2Location in MMDB a name alone (`subdivisions[0].names.en`). What is finer, such as a city, is
@@ -17,7 +17,7 @@ _PART = re.compile(r"[A-Z0-9]{1,3}")
 
 
 def region_of(country: str, record: Mapping[object, object]) -> str:
-    """Return the region of a record of a country, '' where it names none.
+    """Return the region in a record of a country, '' if it names none.
 
     That is its code of ISO 3166-2 where the record has it, or the name is that of a province of
     Viet Nam; else the country, a hyphen and the name.

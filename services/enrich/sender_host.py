@@ -1,4 +1,4 @@
-"""Whose page sent a request, as its browser says by `Origin` or `Referer`."""
+"""Whose page sent a request, according to the browser's `Origin` or `Referer`."""
 
 import re
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ _DASHES = re.compile(r"--?")
 
 
 def sender_host(headers: Mapping[bytes, bytes]) -> str:
-    """Return the host of the page that sent a request, without `www.`; '' where none is named.
+    """Return the host of the page that sent a request, without `www.`; '' if none is named.
 
-    `Origin` is what counts. It is `null` where a page hides where it is (`Referrer-Policy:
-    no-referrer` or `same-origin`, a sandbox, a file), which says nothing about whose page it is;
-    then `Referer` may. Of a page that Google's translation or an AMP cache serves, it is the host
-    of the page's owner.
+    `Origin` takes precedence. It is `null` when a page hides its location (`Referrer-Policy:
+    no-referrer` or `same-origin`, a sandbox, a file), which does not say whose page it is; then
+    `Referer` may. For a page served by Google Translate or an AMP cache, it is the host of the
+    page's owner.
     """
     sent = headers.get(b"origin", b"null")
     if sent == b"null":

@@ -14,7 +14,7 @@ from services.model.site import ANY_HOST, Site
 
 MAX_SOURCE = 100
 MAX_CACHED = 1024
-"""Characters of a URL that is remembered; longer ones would push out many others."""
+"""The longest URL that is cached, in characters; longer ones would push out many others."""
 _PAGES_BYTES = 4 << 20
 _HOSTS_BYTES = 2 << 20
 _HOST = re.compile(r"[^\s/?#@\\\x00-\x20\x7f]{1,253}")
@@ -23,7 +23,7 @@ _GUESSED = ("source", "ref")
 
 
 class Utm(NamedTuple):
-    """What a URL has as utm_medium, utm_campaign and so on, at most MAX_SOURCE characters each."""
+    """A URL's utm_medium, utm_campaign and so on, at most MAX_SOURCE characters each."""
 
     medium: str = ""
     campaign: str = ""
@@ -38,10 +38,10 @@ NO_UTM = Utm()
 class PageUrl(msgspec.Struct, frozen=True, gc=False):
     """A page's URL in parts, as they came; the host is in lower case.
 
-    query     with the fragment, where that is a route
+    query     with the fragment, if that is a route
     campaign  what the URL itself names as its source, '' when it names none
     campaign_is_guessed  named by a parameter that may mean something else, too
-    utm       what else it says of its campaign
+    utm       what else it says about its campaign
     """
 
     host: str
@@ -115,7 +115,7 @@ def source_of(page: PageUrl, referrer: str, site: Site) -> str:
     """Return where a view came from: a campaign, another host, or '' for the site itself."""
     host = referring_host(referrer) if referrer else ""
     own = _is_of_site(host, page, site)
-    # Portals have parameters of these names of their own; on their own links, they are no campaign.
+    # Portals use parameters of these names themselves; on their own links, they are no campaign.
     if page.campaign and not (own and page.campaign_is_guessed):
         return page.campaign
     return "" if own else host
@@ -141,7 +141,7 @@ def _split(url: str) -> SplitResult | None:
 
 def _host(parts: SplitResult) -> str:
     host = (parts.hostname or "").rstrip(".")
-    # Browsers send ASCII; what programs send may hold letters, and characters that nobody sees.
+    # Browsers send ASCII; programs may send other letters, and invisible characters.
     host = host if host.isascii() else fold(host)
     return host if _HOST.fullmatch(host) else ""
 

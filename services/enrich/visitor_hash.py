@@ -6,9 +6,9 @@ from ipaddress import IPv6Network, ip_address
 
 SALT_BYTES = 16
 _PREFIX = 64
-"""Bits of an IPv6 address that the network assigns; a device changes the others by itself."""
+"""Bits of an IPv6 address assigned by the network; a device may change the others by itself."""
 _MAX_CACHED = 64
-"""Characters; no address is longer, and what is longer must not fill the cache."""
+"""Characters; no address is longer, and longer strings must not fill the cache."""
 
 
 def visitor_hash(salt: bytes, site: str, address: str, user_agent: str) -> int:
@@ -23,7 +23,7 @@ def visitor_hash(salt: bytes, site: str, address: str, user_agent: str) -> int:
 
 
 def hashed_part(address: str) -> str:
-    """Return what of an address tells visitors apart.
+    """Return the part of an address that distinguishes visitors.
 
     The /64 of an IPv6 address ('2001:db8::/64'), the IPv4 address of an IPv4-mapped one, and
     anything else as it is.

@@ -58,10 +58,10 @@ class Addresses:
         return find(peer, forwarded)
 
     def vouched(self, peer: str, forwarded: str) -> str:
-        """Return the reader for whom a server sent a request; '' where it names none.
+        """Return the reader on whose behalf a server sent a request; '' if it names none.
 
-        The server is the peer, or whom a trusted proxy names; it is not the reader, so the reader
-        is the next address before it that is not a trusted proxy.
+        The server is the peer, or whoever a trusted proxy names; the reader is the next address
+        before it that is not a trusted proxy.
         """
         is_server = True
         for text in (peer, *reversed(forwarded.rsplit(",", _MAX_HOPS)[-_MAX_HOPS:])):
@@ -86,9 +86,9 @@ class Addresses:
         peer       address at the other end of the connection, '' for a local socket
         forwarded  every X-Forwarded-For of the request, joined with commas, in their order
 
-        An untrusted peer is the client, whatever it claims. Otherwise the right-most address
-        that is not a trusted proxy is; where an entry cannot be parsed, the last address before it
-        is, as in nginx (`real_ip_recursive`).
+        An untrusted peer is the client, whatever it claims. Otherwise it is the right-most address
+        that is not a trusted proxy; if an entry cannot be parsed, it is the address read just
+        before that one, as in nginx (`real_ip_recursive`).
         """
         known = parse(peer)
         if known is None and peer:

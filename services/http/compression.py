@@ -1,7 +1,7 @@
-"""Compressed answers (RFC 9110, section 12.5.3): gzip, for clients that take it.
+"""Compressed answers (RFC 9110, section 12.5.3): gzip, for clients that accept it.
 
-Only for answers that are the same for everybody. One that held a secret beside what a stranger may
-choose would give the secret away by its length.
+Only for answers that are the same for everybody. If one held a secret next to text that an attacker
+can choose, its length would leak the secret.
 """
 
 import gzip
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from services.http import etag
 
 MIN_BYTES = 1024
-"""A shorter body fits the first packet as it is."""
+"""A shorter body fits into the first packet uncompressed."""
 
 VARIES = {"Vary": "Accept-Encoding"}
 GZIP = {"Content-Encoding": "gzip"}
@@ -23,7 +23,7 @@ _REFUSED = ("q=0", "q=0.0", "q=0.00", "q=0.000")
 
 
 def accepts_gzip(accepted: str) -> bool:
-    """Tell whether a client that sends this Accept-Encoding takes gzip."""
+    """Tell whether a client that sends this Accept-Encoding accepts gzip."""
     codings = {}
     for coding in accepted.lower().split(","):
         name, _, weight = coding.partition(";")

@@ -1,4 +1,4 @@
-"""Work for a client that may leave: it ends then."""
+"""Work for a client that may disconnect: it is cancelled then."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -11,13 +11,13 @@ from services.http.errors import ApiError
 T = TypeVar("T")
 
 CLIENT_LEFT = 499
-"""What nginx writes in its log for such a request; nobody hears it."""
+"""The status that nginx logs for such a request; no client receives it."""
 
 
 async def unless_gone(request: Request, work: Awaitable[T]) -> T:
-    """Return the result of work; cancel it, and raise ApiError, when the client leaves.
+    """Return the result of work; cancel it, and raise ApiError, when the client disconnects.
 
-    For requests whose body was read, or that have none.
+    For requests whose body has been read, or that have none.
     """
     working = asyncio.ensure_future(work)
     leaving = asyncio.create_task(_left(request))

@@ -1,4 +1,4 @@
-"""What holds for every response to a browser: under which names, and what may be kept of it."""
+"""What applies to every response to a browser: allowed host names, and what may be cached."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from services.http.response import Header
 from services.model.hosts import fold
 
 ABOUT_THE_PROCESS = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Asked by programs beside it, under whatever name they know it by."""
+"""Requested by programs next to it, under whatever name they know it by."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """The command line, on the same machine."""
 HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
@@ -41,7 +41,7 @@ class HostNames(tuple[str, ...]):
 
 
 class Edge:
-    """Refuses requests to names that are not ours, and adds headers: plain ASGI."""
+    """Refuses requests for host names that are not ours, and adds headers: plain ASGI."""
 
     def __init__(
         self,
@@ -52,9 +52,9 @@ class Edge:
     ) -> None:
         """Wrap an application.
 
-        public_url  where browsers reach it; without one every name is taken
-        more_names  other names under which they do
-        private     paths, and all below them, of which nobody may keep anything
+        public_url  where browsers reach it; without one, any name is accepted
+        more_names  other names under which they reach it
+        private     paths that, with all below them, nobody may store
         """
         self._app = app
         public = urlsplit(public_url) if public_url else None
@@ -103,7 +103,7 @@ def hostname(host: str) -> str | None:
 
 
 def _adding(headers: Iterable[Header], send: Send) -> Send:
-    """Return a `send` that adds headers to the response where it does not have them."""
+    """Return a `send` that adds the headers that a response lacks."""
 
     async def add(message: Message) -> None:
         if message["type"] == "http.response.start":

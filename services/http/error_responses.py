@@ -1,7 +1,7 @@
-"""What an application of FastAPI answers where a request is refused or fails.
+"""What a FastAPI application answers when a request is refused or fails.
 
-Apart from the errors themselves, which services without FastAPI have as well: to import it takes as
-long as all else that ingest does at its start.
+Separate from the errors themselves, which services without FastAPI use as well: importing FastAPI
+takes as long as everything else that ingest does at its start.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,9 +30,9 @@ async def no_page(_: Request, __: ApiError) -> Response | None:
 def install(app: FastAPI, text_under: str | tuple[str, ...], page_of: Page = no_page) -> None:
     """Make every error response of the application have this shape.
 
-    text_under  the prefixes of addresses whose responses also have `error`, a text, which clients
-                of Plausible's API read
-    page_of     returns the page that says to people that nothing is at an address; None for JSON
+    text_under  path prefixes whose responses also have `error`, a text, which clients of
+                Plausible's API read
+    page_of     returns the page that tells people that nothing is at an address; None for JSON
     """
 
     def respond(request: Request, error: ApiError) -> Response:
@@ -74,7 +74,7 @@ def install(app: FastAPI, text_under: str | tuple[str, ...], page_of: Page = no_
 
 
 def _methods_of(request: Request) -> list[str]:
-    """Return the methods of an address: each has a route of its own, which knows only itself."""
+    """Return the methods of a path: each has a route of its own, which knows only that method."""
     routes = request.app.router.routes
     return [
         method

@@ -18,13 +18,13 @@ _HEADERS = {
 
 
 class Told(str):
-    """A message that pages say in their reader's language: by a key, with values filled in."""
+    """A message that pages show in their reader's language: a key, with values filled in."""
 
     key: str
     values: dict[str, object]
 
     def __new__(cls, text: str, key: str, **values: object) -> Self:
-        """Return a message; as a text, it is what programs and logs are told."""
+        """Return a message; as a string, it is the text for programs and logs."""
         told = super().__new__(cls, text)
         told.key = key
         told.values = values
@@ -43,7 +43,7 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
     def response(self, *, text_too: bool = False) -> Response:
-        """Return the response; `text_too`: with `error`, all that was wrong as one text."""
+        """Return the response; `text_too` adds `error`, all that was wrong as one text."""
         body: dict[str, object] = {
             "errors": {field: [str(text)] for field, text in self.errors.items()}
         }
@@ -63,7 +63,7 @@ def bad_request(what: str, message: str) -> ApiError:
 
 
 def unknown_site(slug: str, field: str = "site") -> ApiError:
-    """Return the refusal of a slug that no site has."""
+    """Return the refusal of an unknown slug."""
     text = f"{shown(slug)} is not a site of this server"
     told = Told(text, "error.unknown_site", slug=shown(slug))
     return ApiError(HTTPStatus.NOT_FOUND, {field: told})

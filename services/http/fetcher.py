@@ -1,7 +1,7 @@
 """Fetches pages of named hosts over http and https, and never reaches into a private network.
 
 Every address of a name is checked, and the connection goes to a checked address itself: a name that
-has another address a moment later changes nothing. A redirect is a new request, with all checks.
+resolves differently a moment later changes nothing. A redirect is a new request, with all checks.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ from services.runtime.reasons import reason
 MAX_REDIRECTS = 5
 MAX_URL = 2048
 SECONDS = 20.0
-"""For a whole answer, with all its redirects."""
+"""For a whole answer, including all redirects."""
 CONNECT_SECONDS = 10.0
 PORTS = {"http": 80, "https": 443}
 MOST_ADDRESSES = 4
-"""Of a name, so many are tried."""
+"""How many addresses of a name are tried."""
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 class FetchError(Exception):
-    """A page that was not fetched; says which and why. `status` is that of an answer, or 0."""
+    """A page could not be fetched; says which and why. `status` is that of the answer, or 0."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class FetchedPage:
     """An answer whose body is still to be read.
 
     url     where it came from in the end
-    status  200, or 304 where what is known is still right
+    status  200, or 304 when the known copy is still current
     """
 
     def __init__(self, url: str, answer: httpx.Response) -> None:
@@ -56,20 +56,20 @@ class FetchedPage:
         self._answer = answer
 
     def header(self, name: str) -> str:
-        """Return a header, '' where there is none."""
+        """Return a header, '' when there is none."""
         return str(self._answer.headers.get(name, ""))
 
     async def pieces(self, most: int) -> AsyncGenerator[bytes, None]:
         """Yield the body, unpacked, in pieces of at most 64 KiB.
 
-        most  bytes after which it is an error, packed or not
+        most  more bytes than this are an error, compressed or not
 
         Raises FetchError.
         """
         coding = self.header("content-encoding").lower()
         if coding not in ("", "identity", "gzip", "x-gzip"):
             raise FetchError(f"{shown(self.url)} is packed as {shown(coding)}; expected gzip")
-        # A file.xml.gz may be sent packed once more.
+        # A file.xml.gz may be sent compressed once more.
         outer, inner = Gunzip(), Gunzip()
         received, given = 0, 0
         try:
@@ -81,7 +81,7 @@ class FetchedPage:
                         if max(received, given) > most:
                             raise FetchError(f"{shown(self.url)} has more than {most} bytes")
                         yield piece
-                # Unpacking much must not hold up everybody else.
+                # Unpacking a lot must not block other work.
                 await asyncio.sleep(0)
         except httpx.HTTPError as error:
             why = str(error) or type(error).__name__
@@ -103,7 +103,7 @@ class FetchedPage:
 
 
 class Fetcher:
-    """Fetches from the hosts that `allows` knows, a context manager."""
+    """Fetches from the hosts that `allows` accepts; a context manager."""
 
     def __init__(
         self,
@@ -112,12 +112,12 @@ class Fetcher:
         resolve: Resolve | None = None,
         about: str = "",
     ) -> None:
-        """Prepare it; nothing is asked yet.
+        """Prepare it; nothing is requested yet.
 
         allows   tells whether pages of a host may be fetched, by its name as `hosts.fold` makes it
-        private  hosts that may have private addresses, and may be asked on any port
-        resolve  returns the addresses of a host; by default those that the system knows
-        about    an address with more about who fetches, for who reads the portal's log
+        private  hosts that may have private addresses, and may be fetched from on any port
+        resolve  returns the addresses of a host; by default, those of the system's resolver
+        about    a URL that says who is fetching, for whoever reads the portal's log
         """
         self._allows = allows
         self._private = frozenset(map(fold, private))
@@ -125,11 +125,11 @@ class Fetcher:
         more = f"; +{about}" if about else ""
         self.agent = f"Luot/{__version__} (titles of pages; bot{more})"
         self._client = httpx.AsyncClient(
-            # No environment: a proxy would look names up by itself.
+            # No environment: a proxy would resolve names by itself.
             trust_env=False,
             timeout=httpx.Timeout(SECONDS, connect=CONNECT_SECONDS),
             follow_redirects=False,
-            # A connection belongs to an address and not to a name: none serves two names.
+            # A connection belongs to an address, not to a name: it must not serve two names.
             limits=httpx.Limits(max_keepalive_connections=0, max_connections=4),
         )
 
@@ -149,7 +149,7 @@ class Fetcher:
     async def fetching(
         self, url: str, headers: Mapping[str, str] | None = None, seconds: float = SECONDS
     ) -> AsyncIterator[FetchedPage]:
-        """Ask for a page; what is done with it counts into the seconds that it may take.
+        """Request a page; processing it counts towards the seconds that it may take.
 
         Raises FetchError for anything but 200 and 304.
         """
@@ -184,7 +184,7 @@ class Fetcher:
                     "User-Agent": self.agent,
                     "Host": host if port in PORTS.values() else f"{host}:{port}",
                 },
-                # The certificate must be that of the name.
+                # The certificate must be for the name.
                 extensions={"sni_hostname": host},
             )
             try:

@@ -1,4 +1,4 @@
-"""Unpacks gzip as it arrives, in pieces of a bounded size: what unpacks to much takes no memory."""
+"""Unpacks gzip as it arrives, in pieces of bounded size, so a zip bomb takes no memory."""
 
 import zlib
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 PIECE_BYTES = 64 * 1024
 _MAGIC = b"\x1f\x8b"
 _WITH_HEADER = 31
-"""Of zlib: the largest window, in a gzip header."""
+"""For zlib: the largest window, with a gzip header."""
 
 
 class Gunzip:
@@ -36,7 +36,7 @@ class Gunzip:
                 yield piece
             chunk = self._unpacked.unconsumed_tail
             if self._unpacked.eof:
-                # A file may be several, one after another, with zeros at the end.
+                # A file may hold several members, one after another, with zeros at the end.
                 chunk = self._unpacked.unused_data.lstrip(b"\0")
                 if not chunk:
                     return
@@ -45,5 +45,5 @@ class Gunzip:
                 return
 
     def rest(self) -> bytes:
-        """Return what was held back, of a text of one byte."""
+        """Return what was held back: the only byte of a one-byte text."""
         return self._head

@@ -23,8 +23,8 @@ def routes(
 ) -> list[BaseRoute]:
     """Return /healthz, /readyz and /metrics.
 
-    `problem` returns why it is not ready, `notes` what an operator should know all the same.
-    Both tell what is known already: who asks whether a process is ready does not wait for others.
+    `problem` returns why it is not ready, `notes` what an operator should know even so. Both report
+    what is known already: a readiness check does not wait for other services.
     """
 
     async def healthz(_: Request) -> Response:

@@ -75,7 +75,7 @@ class InlineCycle:
     def __init__(
         self, connection: InlineConnection, work: Work, given_id: bytes | None = None
     ) -> None:
-        """`given_id` is the request id of a proxy, which the response repeats."""
+        """`given_id` is the request id from a proxy, which the response repeats."""
         self._connection = connection
         self._request_id = given_id
         self._work = work
@@ -90,12 +90,12 @@ class InlineCycle:
         except StopIteration as done:
             self._respond(done.value)
         except Exception:
-            # Bound only now: an ordinary request is not logged, and needs none.
+            # Bound only now: an ordinary request is not logged, and needs no id.
             with request_id.bound(self._request_id) as self._request_id:
                 _log.exception("a request could not be answered")
             self._respond(_BROKEN)
         else:
-            # As a task does with the future that its coroutine awaits.
+            # As a task does to the future that its coroutine awaits.
             waits_for._asyncio_future_blocking = False  # noqa: SLF001
             waits_for.add_done_callback(self.step)
 

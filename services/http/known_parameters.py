@@ -1,4 +1,4 @@
-"""Refuses parameters that nobody reads: a misspelt one would otherwise change nothing, silently."""
+"""Refuses unknown parameters: a misspelt one would otherwise be ignored silently."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -10,11 +10,11 @@ from fastapi.params import Query
 from services.http.errors import bad_request, shown
 
 MAX_NAME = 80
-"""Characters of a name that is held against the known ones."""
+"""Characters of a name that are compared with the known ones."""
 
 
 def query_parameters(dependant: Dependant) -> frozenset[str]:
-    """Return the names that a route, and what it depends on, reads from the address."""
+    """Return the names that a route and its dependencies read from the query string."""
     fields = get_flat_params(dependant)
     return frozenset(field.alias for field in fields if isinstance(field.field_info, Query))
 
@@ -22,9 +22,9 @@ def query_parameters(dependant: Dependant) -> frozenset[str]:
 def refuse_unknown(
     given: Iterable[str], known: Collection[str], ignored: Collection[str] = ()
 ) -> None:
-    """Raise ApiError, 400, for the first name that is not known; it says which one is near.
+    """Raise ApiError, 400, for the first unknown name; it suggests a similar one.
 
-    ignored  names that are taken and change nothing
+    ignored  names that are accepted and have no effect
     """
     for name in given:
         if name not in known and name not in ignored:

@@ -1,4 +1,4 @@
-"""A plain route that requests are measured by."""
+"""A plain route by which requests are measured."""
 
 from starlette.routing import Match, Route
 from starlette.types import Scope

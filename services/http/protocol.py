@@ -1,7 +1,7 @@
 """The HTTP protocol with limits on how much a client may send, and how slowly.
 
 uvicorn's own protocol accepts heads of any size and waits for them forever, so 500 connections
-that send a byte a minute would stay open as long as they like. A proxy in front limits this too;
+that send a byte a minute could stay open as long as they like. A proxy in front limits this, too;
 these limits work without one.
 """
 
@@ -24,7 +24,7 @@ from services.http.response import Header, PrebuiltResponse
 from services.runtime import request_id
 
 MAX_HEAD_BYTES = 48 * 1024
-"""Request line and headers; the longest query that is answered has 32 KiB."""
+"""Request line and headers; the longest query accepted has 32 KiB."""
 HEAD_SECONDS = 10.0
 """How long a head may take; also how long a new connection may stay silent."""
 BODY_BYTES_PER_TICK = 10 * 1024
@@ -52,7 +52,7 @@ _NOISE = (
     "Invalid HTTP request",
     "Unsupported upgrade",
     "No supported WebSocket",
-    # Of a start that failed: the application has said why, in one line.
+    # From a failed start: the application has said why, in one line.
     "Traceback (most recent call last)",
 )
 
@@ -152,7 +152,7 @@ class LimitedHttp(HttpToolsProtocol):
         if self._since_begin > MAX_HEAD_BYTES and self._head_size() > MAX_HEAD_BYTES:
             self._refusal = (431, "head_too_large", f"the head is over {MAX_HEAD_BYTES} bytes")
             raise ValueError(self._refusal)
-        # RFC 9112, section 3.2: two parties that each take another host are deceived easily.
+        # RFC 9112, section 3.2: two parties that pick different hosts are easily deceived.
         if self._hosts != 1 and (self._hosts or self.parser.get_http_version() == "1.1"):
             expected = f"{self._hosts} headers Host; expected one"
             self._refusal = (400, "host", expected)
@@ -199,11 +199,11 @@ class LimitedHttp(HttpToolsProtocol):
         self._refuse(*self._refusal)
 
     def default_headers(self) -> list[Header]:
-        """Return what the server adds to every answer; a new list once a second."""
+        """Return the headers added to every answer; a new list once a second."""
         return self.server_state.default_headers
 
     def _is_inline(self, app: InlineApp) -> bool:
-        """Tell whether a request is an ordinary one of those that are answered inline."""
+        """Tell whether this is an ordinary request of the kind that is answered inline."""
         return (
             self.url in app.inline_targets
             and self.parser.get_method() == b"POST"
@@ -231,7 +231,7 @@ class LimitedHttp(HttpToolsProtocol):
             super().on_body(body)
 
     def _pass_on(self) -> None:
-        """Pass a head to uvicorn, which has not seen it so far."""
+        """Pass a head to uvicorn, which has not seen it yet."""
         if self._inline is not None:
             url, headers, expect = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
@@ -270,7 +270,7 @@ class LimitedHttp(HttpToolsProtocol):
         self._slow = None
         seconds = f"{self.head_seconds:g} seconds"
         if self.flow.read_paused or self._asked:
-            # It is the service that does not read, or what is now began after a whole request.
+            # The service itself is not reading, or this began after a complete request.
             self._watch()
         elif not self._in_message:
             _REFUSED["silent"].inc()
@@ -291,7 +291,7 @@ class LimitedHttp(HttpToolsProtocol):
     def _refuse(self, status: int, reason: str, message: str) -> None:
         _REFUSED[reason].inc()
         body = msgspec.json.encode({"errors": {"request": [message]}})
-        if self._is_idle():  # or else it would stand in the middle of another answer
+        if self._is_idle():  # otherwise it would land in the middle of another answer
             self.transport.write(
                 b"%bcontent-type: application/json\r\ncontent-length: %d\r\n"
                 b"connection: close\r\n\r\n%b" % (STATUS_LINE[status], len(body), body)
@@ -301,7 +301,7 @@ class LimitedHttp(HttpToolsProtocol):
 
 
 class _DropNoise(logging.Filter):
-    """Drops log lines that clients can cause at will, which a metric counts, and repetitions."""
+    """Drops repeated log lines, and those that clients can cause at will, which a metric counts."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not str(record.msg).startswith(_NOISE)

@@ -1,4 +1,4 @@
-"""Which addresses of the network are public: a server that fetches must not reach into its own."""
+"""Which IP addresses are public: a server that fetches must not reach into its own network."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ _REFUSED_V4 = tuple(
         ),
     )
 )
-"""Those that IANA's registry of special addresses has, and everything from multicast on."""
+"""Those in IANA's registry of special-purpose addresses, and everything from multicast on."""
 _PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
-"""All that IANA has given out; what maps or tunnels addresses of version 4 is outside, or below."""
+"""All that IANA has allocated; what maps or tunnels IPv4 is outside of it, or refused below."""
 _REFUSED_V6 = tuple(
     map(
         ipaddress.IPv6Network,
@@ -40,9 +40,9 @@ _REFUSED_V6 = tuple(
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address is one of a server that anybody can reach.
+    """Tell whether an IP address is publicly reachable.
 
-    Addresses of version 6 that stand for one of version 4 are not. Raises ValueError for none.
+    IPv6 addresses that stand for an IPv4 one are not. Raises ValueError if it is not an address.
     """
     found = ipaddress.ip_address(address)
     if isinstance(found, ipaddress.IPv4Address):
@@ -51,5 +51,5 @@ def is_public(address: str) -> bool:
 
 
 def first_not_public(addresses: Sequence[str]) -> str | None:
-    """Return the first address that is not public, None where all are."""
+    """Return the first address that is not public, None when all are."""
     return next((one for one in addresses if not is_public(one)), None)

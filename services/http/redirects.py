@@ -1,4 +1,4 @@
-"""Addresses with a needless slash at their end."""
+"""Paths with a needless trailing slash."""
 
 from http import HTTPStatus
 from urllib.parse import quote
@@ -9,11 +9,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 def without_last_slash(router: Router) -> ASGIApp:
-    """Return a router's answer to addresses that none of its routes knows.
+    """Return a router's handler for paths that none of its routes matches.
 
-    Where one knows the address without its last slash, that is a redirect to it. The router's own
-    would go to the scheme of the connection, which is not the browser's behind a proxy, and to the
-    host that the request names.
+    If one matches the path without its trailing slash, it redirects there. The router's own
+    redirect would use the scheme of the connection, which is not the browser's behind a proxy, and
+    the host that the request names.
     """
     unknown = router.default
 
@@ -22,7 +22,7 @@ def without_last_slash(router: Router) -> ASGIApp:
         known = shorter != scope["path"] and any(
             route.matches({**scope, "path": shorter})[0] is Match.FULL for route in router.routes
         )
-        # A browser takes what begins with two slashes for the name of a host.
+        # A browser takes what follows two leading slashes for a host name.
         if not known or shorter.startswith(("//", "/\\")):
             await unknown(scope, receive, send)
             return

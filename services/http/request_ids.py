@@ -6,7 +6,7 @@ from services.runtime import request_id
 
 
 class RequestIds:
-    """Takes the id of a proxy, or makes one: plain ASGI."""
+    """Takes the id from a proxy, or makes one: plain ASGI."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

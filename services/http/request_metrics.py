@@ -10,19 +10,19 @@ from services import metrics
 from services.http.edge import ABOUT_THE_PROCESS
 
 UNKNOWN = "other"
-"""The route of every path that does not exist, and the method that nobody knows."""
+"""The route of every path that does not exist, and any unknown method."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
 
 _SECONDS = metrics.REQUEST_SECONDS.create()
 
 
 def observe(route: str, method: str, status: int, seconds: float) -> None:
-    """Observe one answer. `route` is one of the code's own, never a path as it was sent."""
+    """Observe one answer. `route` is a route of the code, never a path as it was sent."""
     _histogram(route, method if method in _METHODS else UNKNOWN, status).observe(seconds)
 
 
 def expect(route: str, method: str, *statuses: int) -> None:
-    """Serve a route from the start on, so that the first answer of a kind is seen as one."""
+    """Export a route from the start, so that its first answer shows as an increase."""
     for status in statuses:
         _histogram(route, method, status)
 
@@ -33,12 +33,12 @@ def _histogram(route: str, method: str, status: int) -> Histogram:
 
 
 def route_of(scope: Scope) -> str:
-    """Return the path of a request as its route has it: known once the request was routed."""
+    """Return the path template of a request's route, known once the request was routed."""
     return str(getattr(scope.get("route"), "path_format", None) or UNKNOWN)
 
 
 class RequestMetrics:
-    """Observes each request but those of programs about the process: plain ASGI.
+    """Observes every request except those about the process itself: plain ASGI.
 
     The route is known after the answer, from what routing left in the scope.
     """

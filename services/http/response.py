@@ -1,6 +1,6 @@
 """Prebuilt responses, sent as they are through an ASGI extension of our protocol.
 
-uvicorn checks and joins the headers of every response anew and writes head and body one by one. A
+uvicorn checks and joins the headers of every response anew and writes head and body separately. A
 response that is the same for thousands of requests is built once and written at once.
 """
 
@@ -49,7 +49,7 @@ class PrebuiltResponse:
     def encode(self, default_headers: list[Header], given_id: bytes | None = None) -> bytes:
         """Return it with the headers that the server adds to every response.
 
-        `given_id` is the request id of a proxy; without one, none is made.
+        `given_id` is the request id from a proxy; without one, none is made.
         """
         own = _encoded(default_headers)
         if given_id is not None:
@@ -60,8 +60,8 @@ class PrebuiltResponse:
 def write(cycle: RequestResponseCycle, response: PrebuiltResponse) -> bool:
     """Answer the request of a cycle; False when it must be sent in the ordinary way.
 
-    That is: the connection ends with this response or is gone, the client does not read, or it
-    asked for the head only.
+    That is when the connection ends with this response or is gone, the client does not read, or it
+    sent a HEAD request.
     """
     if (
         response.closes

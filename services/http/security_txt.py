@@ -1,4 +1,4 @@
-"""`/.well-known/security.txt` (RFC 9116): whom to tell about a hole in this installation."""
+"""`/.well-known/security.txt` (RFC 9116): whom to tell about a vulnerability here."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -11,11 +11,11 @@ from services.http.measured_route import MeasuredRoute
 
 PATH = "/.well-known/security.txt"
 VALID = timedelta(days=90)
-"""From each request on: the file is as true as the setting it is made of."""
+"""From each request on: the file is as current as the setting it is made from."""
 
 
 def routes(contact: str | None, public_url: str | None) -> list[MeasuredRoute]:
-    """Return the route; it answers 404 where the operator has named nobody."""
+    """Return the route; it answers 404 if the operator has named nobody."""
 
     async def answer(_: Request) -> Response:
         if contact is None:

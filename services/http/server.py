@@ -33,7 +33,7 @@ def config(
         server_header=False,
         # An access log would contain visitors' addresses.
         access_log=False,
-        # Its lines go where all others go.
+        # Its log lines go where all others go.
         log_config=None,
         log_level=log_level,
         timeout_graceful_shutdown=shutdown_seconds,

@@ -1,4 +1,4 @@
-"""A span for each request: plain ASGI, put around a service only where traces are made."""
+"""A span for each request: plain ASGI, wrapped around a service only when tracing is on."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -6,14 +6,14 @@ from services.runtime import tracing
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNROUTED = "unrouted"
-"""The route of what no router saw: addresses that are none, and answers that were ready."""
+"""The route of requests that no router matched or saw: unknown paths and prebuilt answers."""
 _PARENT = b"traceparent"
 
 
 class Traced:
-    """Traces requests by route. Spans of strangers are linked to, never continued.
+    """Traces requests by route. Spans from outside are linked to, never continued.
 
-    Otherwise whoever sends the header `traceparent` would decide what is sampled.
+    Otherwise, whoever sends the header `traceparent` would decide what is sampled.
     """
 
     def __init__(self, app: ASGIApp, routes: frozenset[str] = frozenset()) -> None:
@@ -40,7 +40,7 @@ class Traced:
                     span.set_attribute("http.response.status_code", message["status"])
                 await send(message)
 
-            # Ready responses go past `send`, and would have no status.
+            # Prebuilt responses bypass `send`, and would have no status.
             scope.pop("extensions", None)
             await self._app(scope, receive, observed)
             if span is not None:

@@ -1,4 +1,4 @@
-"""The first steps of pipeline.py: whether it is a view of a known site, or counted apart."""
+"""The first steps of pipeline.py: is it a view of a known site, or something counted apart?"""
 
 from urllib.parse import urljoin
 
@@ -17,7 +17,7 @@ _COUNTED = frozenset({event.PAGEVIEW, event.NOT_FOUND, event.DOWNLOAD, event.OUT
 
 
 def only_what_counts(draft: Draft, context: PipelineContext) -> Outcome:
-    """Events of other names are not counted."""
+    """Drop events whose name is not one that is counted."""
     return None if draft.event.name in _COUNTED else DropReason.NOT_A_PAGEVIEW
 
 
@@ -82,7 +82,7 @@ def refuse_prefetch(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def tell_apart(draft: Draft, context: PipelineContext) -> Outcome:
-    """What is no view is kept apart from them, with the page that led to it."""
+    """Keep what is not a view apart from the views, with the page that led to it."""
     match draft.event.name:
         case event.DOWNLOAD:
             return _download(draft, _linked(draft))
@@ -93,13 +93,13 @@ def tell_apart(draft: Draft, context: PipelineContext) -> Outcome:
             return None
     if draft.site.search_parameters:
         words = draft.site.searched(draft.page.path, draft.page.query)
-        # The next page of the results, and the way back to them, are no other search.
+        # Paging through the results, or going back to them, is not another search.
         draft.words = words if words != _words_before(draft, draft.event.referrer) else ""
     return None
 
 
 def keep_apart(draft: Draft, kind: Apart) -> None:
-    """Keep a draft as one of a kind, with the page that it comes from."""
+    """Mark a draft as one of a kind kept apart, with the page that it comes from."""
     draft.apart = kind
     draft.kept_as = name_of(draft.site.kept_as, kind)
     page, site = draft.page, draft.site
@@ -110,7 +110,7 @@ def keep_apart(draft: Draft, kind: Apart) -> None:
 
 
 def _linked(draft: Draft) -> PageUrl | None:
-    """Return where a link of the page leads; None where that is no page."""
+    """Return where a link of the page leads; None when that is not a page."""
     page = draft.page
     try:
         return read_page(urljoin(f"https://{page.host}{page.path}", draft.event.link))
@@ -119,7 +119,7 @@ def _linked(draft: Draft) -> PageUrl | None:
 
 
 def _download(draft: Draft, file: PageUrl | None) -> Outcome:
-    """A download is one of a file on the site's hosts."""
+    """Count a download only if the file is on one of the site's hosts."""
     site = draft.site
     if file is None or not site.allows(file.host) or not site.counts_download(file.path):
         return DropReason.NOT_A_DOWNLOAD
@@ -129,7 +129,7 @@ def _download(draft: Draft, file: PageUrl | None) -> Outcome:
 
 
 def _outbound(draft: Draft, linked: PageUrl | None) -> Outcome:
-    """A file on another host of the site is a download: a script knows one of its hosts alone."""
+    """Treat a file on another host of the site as a download: the script knows only one host."""
     if linked is None:
         return DropReason.NOT_OUTBOUND
     site, here = draft.site, draft.page.host.removeprefix("www.")
@@ -141,9 +141,9 @@ def _outbound(draft: Draft, linked: PageUrl | None) -> Outcome:
 
 
 def refuse_same_page(draft: Draft, context: PipelineContext) -> Outcome:
-    """A change of the query is a view only where it leads to another page of the site.
+    """Drop a change of the query string that does not lead to another page of the site.
 
-    Where it has other words to search for, it is a search.
+    If it changes the search terms, it counts as a search.
     """
     before = read_page(draft.event.before) if draft.event.before else None
     if before is None:
@@ -159,7 +159,7 @@ def refuse_same_page(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def _words_before(draft: Draft, url: str | None) -> str:
-    """Return what was searched on the page before, by its URL."""
+    """Return the search terms of the previous page, from its URL."""
     before = read_page(url) if url else None
     if before is None or before.host != draft.page.host:
         return ""
@@ -177,4 +177,4 @@ ADMISSION: tuple[Step, ...] = (
     leave_out_excluded,
     refuse_same_page,
 )
-"""The first steps of a hit, in their order."""
+"""The first steps of a hit, in order."""

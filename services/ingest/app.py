@@ -92,7 +92,7 @@ class Ingest:
         try:
             answer = await self._answer(scope, receive)
         except Exception:
-            # For the line that the server logs of it.
+            # For the line that the server logs about it.
             request_id.use(scope.get(request_id.SCOPE))
             raise
         if answer is not None:
@@ -146,7 +146,7 @@ class Ingest:
         return None if body is None else await self._event(body, headers, scope.get("client"))
 
     def _limit(self, headers: Sequence[Header]) -> int:
-        """Return how many bytes a body may have; of those with a token, more."""
+        """Return how many bytes a body may have; more for requests with a token."""
         try:
             token = self._intake.senders.of(authorization_of(headers))
         except (UnknownSenderError, UnavailableError):
@@ -264,7 +264,7 @@ def run(settings: IngestSettings) -> None:
     Raises SystemExit with a message when the start is refused or the port is taken.
     """
     ingest = Ingest(settings)
-    # Spans take a task for each request: none is answered inline.
+    # Spans need a task per request, so none is answered inline.
     app = ingest if tracing.tracer is None else Traced(ingest, PATHS)
     try:
         server.run(

@@ -1,13 +1,13 @@
-"""How much of the log bots may take, whatever addresses they have."""
+"""Limits how much of the log bots may take, whatever their addresses."""
 
 from services.ingest.budgets import HOUR_MS
 
 ONE_SITE = 4
-"""One site may have one part in so many."""
+"""One site may take 1/ONE_SITE of it."""
 
 
 class BotRoom:
-    """Bytes of this hour that bots have taken, in all and by site. Times are in ms since 1970."""
+    """Bytes that bots have taken this hour, in all and by site. Times are in ms since 1970."""
 
     def __init__(self, octets: int) -> None:
         """`octets` is what bots may take in an hour."""
@@ -16,7 +16,7 @@ class BotRoom:
         self._taken = 0
         self._by_site: dict[str, int] = {}
         self.closed = False
-        """Whether the log is so full that bots have no room at all."""
+        """Whether the log is so full that bots get no room at all."""
 
     def take(self, site: str, at: int, octets: int) -> bool:
         """Take room for a hit of a known site; False when there is none."""

@@ -1,12 +1,12 @@
-"""What one address may do in an hour and in a day: hits, new visitors, bots, bytes of the log.
+"""What one address may send in an hour and in a day: hits, new visitors, bots, bytes of the log.
 
-Most addresses send little, and of them nothing is known but a small number that they may share
-with others, in a table that never grows: `FREE` hits in an hour are not looked at. From then on an
-address has counts of its own, in all and by site. Of IPv6 there are those of the /64 and, WIDER
-times as large, those of the /48, since one machine can have as many /64s as it likes.
+Most addresses send little. For them there is only a small counter, possibly shared with other
+addresses, in a table of fixed size: the first `FREE` hits of an hour are not looked at. Above that,
+an address has counts of its own, in all and by site. IPv6 has budgets for the /64 and, WIDER times
+as large, for the /48, since one machine can have as many /64s as it likes.
 
-Whoever invents addresses is forgotten before those who send much: when there are MOST_COUNTS, the
-half that has sent least is dropped.
+Made-up addresses are forgotten before those that send much: above MOST_COUNTS, the half that has
+sent least is dropped.
 """
 
 from enum import IntEnum
@@ -17,15 +17,15 @@ from services.runtime.clock import DAY_MS
 HOUR_MS = 3600 * 1000
 FREE = 100
 ALL_SITES = 4
-"""How many times as much one address may send to all sites as to one."""
+"""An address may send this many times as much to all sites together as to one."""
 WIDER = 4
 DAY = 8
-"""How many times as much one address may send in a day as in an hour."""
+"""An address may send this many times as much in a day as in an hour."""
 MOST_COUNTS = 65_536
 """About 16 MB."""
 _CELLS = 1 << 20
 _MASK = _CELLS - 1
-"""A byte each. An hour at full speed, some 60 million hits, is less than FREE in each."""
+"""One byte each. An hour at full speed, some 60 million hits, is less than FREE per cell."""
 
 
 class Ruling(IntEnum):
@@ -33,12 +33,12 @@ class Ruling(IntEnum):
 
     WITHIN = 0
     NO_VISIT = 1
-    """A view that neither starts a visit nor is of a visitor."""
+    """A view that neither starts a visit nor belongs to a visitor."""
     NOT_WRITTEN = 2
-    """A bot of which only the count is kept."""
+    """A bot's hit that is only counted, not logged."""
     REFUSED = 3
     NO_ROOM = 4
-    """Refused, because its site has taken its part of the log."""
+    """Refused, because its site has used up its share of the log."""
 
 
 _HIT, _VISITOR, _BOT, _OCTET = map(one, Field)
@@ -54,7 +54,7 @@ class AddressBudgets:
         self._anywhere = PackedLimits(limits.times(ALL_SITES))
         self._wide_here = PackedLimits(limits.times(WIDER))
         self._wide_anywhere = PackedLimits(limits.times(ALL_SITES * WIDER))
-        # What is free must be little beside the limits.
+        # What is free must be small compared with the limits.
         self._free = min(FREE, min(limits.hits, limits.visitors, limits.bots) // 10)
         self._most = most
         self._hour = -1
@@ -66,7 +66,7 @@ class AddressBudgets:
         return len(self._counts)
 
     def is_free(self, network: int, block: int, at: int) -> bool:
-        """Count a hit of an address; tell whether that is all that has to be done.
+        """Count a hit of an address; tell whether it is free, so that no budget is charged.
 
         network, block  what stands for the address; see AddressHash
         """
@@ -89,9 +89,9 @@ class AddressBudgets:
     def spend(
         self, network: int, block: int, site: str, octets: int, *, bot: bool, newcomer: bool
     ) -> Ruling:
-        """Take a hit that is not free from the budgets of its address; say what is left for it.
+        """Charge a hit that is not free to the budgets of its address; return what to do with it.
 
-        octets    what it takes in the log
+        octets    its size in the log
         newcomer  whether its visitor was not seen lately, or it starts a visit by itself
         """
         rooms = []
@@ -121,7 +121,7 @@ class AddressBudgets:
         return ruling
 
     def _forget_half(self) -> None:
-        # The highest field is what was sent in a day, in bytes.
+        # The highest field holds the bytes sent that day.
         most = sorted(self._counts.items(), key=lambda item: item[1], reverse=True)
         self._counts = dict(most[: self._most // 2])
 

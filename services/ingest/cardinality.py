@@ -1,10 +1,11 @@
 """Limits the cardinality of paths: how many new ones a site gets on a day, and from whom.
 
-A path with a history, or that was new yesterday, is always itself. A new one is opened within the
-budget of one address or by several addresses (new_paths.py), while the day has room; a part of the
-room is kept for those that several have seen. What is opened is shared among all processes, 8
-bytes a path; each appends what it opens every second or two, and reads what the others did. In
-between, each process may open paths that the others do not know of; a few hundred more do no harm.
+A path with a history, or one that was new yesterday, always counts under its own name. A new one is
+opened within the budget of one address or by several addresses (new_paths.py), while the day has
+room; part of the room is reserved for paths that several addresses have seen. All processes share
+what is opened, 8 bytes a path: every second or two, each appends what it opened and reads what the
+others did. In between, a process may open paths that the others do not know of; a few hundred too
+many do no harm.
 """
 
 from array import array
@@ -22,20 +23,20 @@ from services.state.daily_paths import Appended, DailyPaths, DayTail, SiteDay
 from services.state.state import State
 
 MOST_OPENED = 1_000_000
-"""New paths that one process holds, of all sites and days: 8 MB, and as much while they wait."""
+"""New paths that one process holds, of all sites and days: 8 MB, twice that while unshared."""
 MOST_HOT = 65_536
-"""Paths that are known without looking further: about 6 MB. Then they are forgotten."""
+"""Recently looked-up paths that are cached: about 6 MB. When full, the cache is cleared."""
 FREE_PART = 10
-"""Of what is no page, a site has a tenth of the new paths of a day."""
+"""What is not a page gets 1/FREE_PART of a site's new paths of a day."""
 LOOK_MS = 30_000
-"""How often a day is read in which nothing was opened here."""
+"""How often a day is read when this process opened nothing in it."""
 
 
 class WhyOther(StrEnum):
     """Why a view counts under `(other)`."""
 
     ADDRESS = "address"
-    """Its address opened as many new pages as it may, and too few others have seen the page."""
+    """Its address has opened all the new pages it may, and too few others have seen this one."""
     SITE = "site"
     """The day of the site has no room for more new pages."""
 
@@ -45,8 +46,8 @@ class _Day:
 
     opened  their digests, sorted, whichever process opened them
     fresh   those of them that are not shared yet
-    hot     hashes, of this process, of paths that were looked up lately, also of known ones
-    read    up to which byte the shared day was read
+    hot     this process's hashes of paths looked up lately, including known ones
+    read    the byte offset up to which the shared day was read
     """
 
     __slots__ = ("fresh", "hot", "opened", "read")
@@ -58,7 +59,7 @@ class _Day:
         self.read = 0
 
     def take(self, tail: DayTail, limit: int) -> None:
-        """Learn what others appended, up to a limit, and that the shared day was lost."""
+        """Take over what others appended, up to a limit; share all again if Redis lost the day."""
         if tail.length < self.read:
             self.fresh = array("Q", self.opened)
             self.read = 0
@@ -77,9 +78,9 @@ class CardinalityLimiter:
     def __init__(
         self, state: State, memory: PathMemory, new: NewPaths, limit: int, clock: Clock
     ) -> None:
-        """Prepare; `limit` is how many new paths a site has on a day at most.
+        """Prepare; `limit` is the most new paths a site may have on a day.
 
-        What anybody may invent and is no page (searched words, say) has a part of that.
+        What anybody can make up and is not a page (search terms, say) gets a fraction of that.
         """
         self._shared = DailyPaths(state)
         self._memory = memory
@@ -107,15 +108,15 @@ class CardinalityLimiter:
             self._days.setdefault(key, of_day)
 
     async def improvise(self, site: str, day: int) -> None:
-        """Open a day with the history on this disk and what is in memory; `share` catches up."""
+        """Open a day from the history on disk and what is in memory; `share` catches up."""
         await self._memory.recall(site)
         for key in ((site, day - 1), (site, day)):
             self._days.setdefault(key, _Day())
 
     def admit(self, site: str, day: int, path: str, address: AddressHash) -> WhyOther | None:
-        """Return None where hits may be counted under this path; the day is open.
+        """Return None if hits may be counted under this path; the day must be open.
 
-        `address` stands for the one that the hit comes from.
+        `address` is the hash of the address that the hit comes from.
         """
         paths = self._days[site, day]
         key = hash(path)
@@ -165,7 +166,7 @@ class CardinalityLimiter:
         self._hot += 1
 
     async def share(self) -> None:
-        """Share new paths, learn those of other processes, and forget days long over.
+        """Share new paths, learn those of other processes, and forget past days.
 
         Raises StateError; paths that could not be shared are shared the next time.
         """
@@ -193,7 +194,7 @@ class CardinalityLimiter:
         self._opened += len(day.opened) - before
 
     def _forget(self) -> None:
-        # The day before the oldest that is going on anywhere on Earth is still looked at.
+        # The day before the oldest one still current anywhere on Earth is needed, too.
         oldest = self._clock() // DAY_MS - 2
         for key in [key for key in self._days if key[1] < oldest]:
             day = self._days.pop(key)

@@ -35,9 +35,9 @@ class CircuitBreaker:
         self.slow = False
         """Whether it is open for slowness: the log still answers."""
         self.closed_since = -math.inf
-        """When it was closed last, on the clock that was given."""
+        """When it last closed, on the clock that was given."""
         self.opened_since = -math.inf
-        """When it was opened last, on that clock."""
+        """When it last opened, on that clock."""
         self.opened = asyncio.Event()
 
     @property
@@ -51,7 +51,7 @@ class CircuitBreaker:
         return not self.closed and self._monotonic() >= self._back_off_until
 
     def note(self) -> str | None:
-        """Return since when hits go to the spool, and why; None while they do not."""
+        """Return how long hits have been going to the spool, and why; None while they do not."""
         if self.fault is None:
             return None
         seconds = self._monotonic() - self.opened_since

@@ -44,8 +44,8 @@ class GroupCommit:
 
     The first append that fails opens the circuit breaker, and so does a hit that has waited too
     long for its turn. Those entries and all later ones go to the spool, until it is drained and the
-    breaker closes. So the entries of a producer reach the log in the order of their sequences,
-    whichever way they take.
+    breaker closes. So a producer's entries reach the log in sequence order, whichever way they
+    take.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class GroupCommit:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._requests: dict[asyncio.Future[None], Any] = {}
-        """Of each hit that waits, the span of its request, where there are spans."""
+        """For each waiting hit, the span of its request, when tracing is on."""
         self._refusing = Outage(_log, "hits are refused, answered with 503", "hits are taken")
         self.fault: str | None = None
         """Why the last group was refused; None while hits are taken."""
@@ -141,7 +141,7 @@ class GroupCommit:
             except SpoolError as error:
                 self._give_up(group, str(error))
             except Exception:
-                # Unexpected: these hits are refused, and later ones have a chance.
+                # Unexpected: refuse these hits; later ones may still get through.
                 _log.exception("a group of hits could not be written")
                 self._give_up(group, "see the log of ingest")
             else:
@@ -164,7 +164,7 @@ class GroupCommit:
         """Wait for more hits, but no longer than the window.
 
         A group is due when the window has passed since the previous one, so that a lone hit does
-        not wait, or earlier once it is worth an append. It takes along all that is being read now.
+        not wait, or earlier once it is worth an append. It includes whatever is being read now.
         """
         now = time.monotonic()
         due = self._last_group + self._window
@@ -236,7 +236,7 @@ class GroupCommit:
             await self._producer.append(entries)
 
     def _give_up(self, group: Sequence[_Waiting], why: str) -> None:
-        """Fail everybody who waits: those of this group and those behind it."""
+        """Fail all waiting hits: those of this group and those queued behind it."""
         self._refusing.begins(why, logging.ERROR)
         self.fault = f"hits cannot be taken: {why}"
         failed = [*group, *self._waiting]

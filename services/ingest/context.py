@@ -1,4 +1,4 @@
-"""What the steps of pipeline.py depend on, and what a step is."""
+"""The dependencies of the steps of pipeline.py, and the type of a step."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""Opens a site's day: its salt and its paths are read once, before its first hit."""
+"""Opens a site's day: reads its salt and its paths once, before its first hit."""
 
 import asyncio
 import logging
@@ -36,11 +36,11 @@ class Days:
         return True
 
     def forget(self) -> None:
-        """Ask salts and paths again: they may have forgotten days."""
+        """Forget which days are open: salts and paths may have dropped some."""
         self._open_days.clear()
 
     async def open(self, site: str, day: int) -> None:
-        """Open a day, with Redis, or without it while it is down."""
+        """Open a day, from Redis, or without it while it is down."""
         key = (site, day)
         task = self._opening.get(key)
         if task is None:

@@ -21,16 +21,16 @@ class Draft(msgspec.Struct, kw_only=True, gc=False):
     at         when it was received, in milliseconds since 1970
     image      whether it was sent by loading the image
     token      of the server that vouches for `forwarded` and `at`; None for a browser
-    apart      what it is instead of a view; None of a view
-    file       what was downloaded; None of anything else
-    words      what was searched on the site, of a view of the results, or of a search alone
+    apart      what it is instead of a view; None for a view
+    file       what was downloaded; None for anything else
+    words      search terms, for a view of search results or a search by itself
     target     where a link to another site leads
-    kept_as    the name under which it is kept: that of the site, or of what it is apart
-    network    stands for the address in budgets: of an IPv6 address, for its /64
-    block      the same for an IPv4 address; of an IPv6 address, for its /48
+    kept_as    the name under which it is kept: that of the site, or of its kind kept apart
+    network    hash of the address for budgets; for IPv6, of its /64
+    block      the same number for IPv4; for IPv6, the hash of its /48
     sender     for the rate limit: the visitor's hash, logged only for those who allow it; on a site
-               that counts views only, a number of this process
-    own_path   the page's path, of a hit that counts as `(other)`
+               that counts views only, a hash known only to this process
+    own_path   the page's path, for a hit that counts as `(other)`
     newcomer   whether that sender was not seen lately
     """
 

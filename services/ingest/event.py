@@ -25,7 +25,7 @@ Errors = dict[str, list[str]]
 
 
 class EventError(ValueError):
-    """Something that is not an event; `errors` says what is wrong, field by field."""
+    """Not a valid event; `errors` says what is wrong, field by field."""
 
     def __init__(self, errors: Errors) -> None:
         super().__init__(str(errors))
@@ -35,11 +35,11 @@ class EventError(ValueError):
 class Event(msgspec.Struct, frozen=True, gc=False):
     """One event as it came. `domain` may be a slug, a host, or several with commas.
 
-    `url` may be a path, for a page that is known by its site only. `referrer` is '' where there
-    was no previous page, and None where none was sent. `origin_only` tells of a URL that is all
-    that a header Referer says, and no more than the origin of a page. `view_id` is a
-    random number of the view, 0 for none. `before` is the URL of which an application changed no
-    more than the query; '' for any other view. `link` is the URL that a click leads to.
+    `url` may be a path, when `domain` says which site it is on. `referrer` is '' when there was no
+    previous page, and None when none was sent. `origin_only` means that the URL comes from the
+    Referer header alone, and is only the origin of a page. `view_id` is a random number of the
+    view, 0 for none. `before` is the previous URL when an application changed only the query
+    string; '' for any other view. `link` is the URL that a click leads to.
     """
 
     name: str
@@ -113,8 +113,8 @@ def event_of(raw: Body) -> Event:
 def from_query(query: bytes, referer: str) -> Event:
     """Read an event from the query of an image; the page defaults to the header Referer.
 
-    A page given as a path is completed by that header, where there is one. What is neither a URL
-    nor a path, such as the code of a template that nothing has run, is as if not given.
+    A page given as a path is resolved against that header, if there is one. Then anything that is
+    neither a URL nor a path, such as an unrendered template placeholder, is ignored.
 
     Raises EventError.
     """
@@ -150,7 +150,7 @@ def from_query(query: bytes, referer: str) -> Event:
 
 
 def _link(properties: Any) -> str:
-    """Return the URL that the properties of a click name: an object, JSON of one, or the URL."""
+    """Return the URL in the properties of a click: an object, one as JSON, or the URL itself."""
     if isinstance(properties, str):
         try:
             properties = msgspec.json.decode(properties)
@@ -161,7 +161,7 @@ def _link(properties: Any) -> str:
 
 
 def _view_id(value: Any) -> int:
-    """Return the number that the script drew by Math.random(), as an integer; 0 for any other."""
+    """Return the script's Math.random() number as an integer; 0 for anything else."""
     try:
         drawn = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""What an event came with: the headers of its request, its peer, and whose token."""
+"""What an event came with: the headers of its request, its peer, and its token."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ Client = tuple[str, int] | None
 
 
 class EventRequest(NamedTuple):
-    """A request that holds an event or several; the fields are those of a draft."""
+    """A request with one or more events; the fields are those of a draft."""
 
     headers: Mapping[bytes, bytes]
     peer: str
@@ -21,7 +21,7 @@ class EventRequest(NamedTuple):
     token: SendToken | None = None
 
     def draft(self, event: Event, at: int, *, image: bool = False) -> Draft:
-        """Return an event of it, for the pipeline."""
+        """Return a draft of one of its events, for the pipeline."""
         return Draft(
             event=event,
             headers=self.headers,
@@ -39,7 +39,7 @@ def event_request(headers: Sequence[Header], client: Client) -> EventRequest:
     last = named.get(b"x-forwarded-for")
     forwarded = ""
     if last is not None:
-        # Nearly always, no header comes twice.
+        # Nearly always, no header is repeated.
         once = len(named) == len(headers)
         forwarded = last.decode("latin-1") if once else _forwarded(headers)
     return EventRequest(named, client[0] if client else "", forwarded)

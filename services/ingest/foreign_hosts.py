@@ -1,4 +1,4 @@
-"""Hits of pages whose host is not one of the site: its people learn of them in the dashboard."""
+"""Hits from pages on a host that is not the site's, shown to its users in the dashboard."""
 
 from services.ingest.drops import DropReason
 from services.ingest.noticed import SharedHits
@@ -9,7 +9,7 @@ from services.state.state import State
 
 
 class ForeignHosts(SharedHits):
-    """Counts them by site. Anybody can send such hits, so they are nothing to warn operators of."""
+    """Counts them by site. Anybody can send such hits, so operators are not warned of them."""
 
     def __init__(self, state: State, clock: Clock) -> None:
         super().__init__(HitsOfForeignHosts(state), clock)

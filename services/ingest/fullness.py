@@ -1,4 +1,4 @@
-"""How full the log is, and who gets no more room in it because of that."""
+"""How full the log is, and who therefore gets no more room in it."""
 
 from services.ingest.bot_room import BotRoom
 from services.ingest.site_room import SiteRoom
@@ -7,11 +7,11 @@ from services.log.interface import Log
 from services.runtime.clock import Clock
 
 FULL = 0.8
-"""How full the log is when bots have no room in it any more; it is trimmed from 0.65 on."""
+"""How full the log is when bots get no more room in it; it is trimmed from 0.65 on."""
 
 
 class Fullness:
-    """Knows it of the log, and of the spool that stands in for it."""
+    """Knows how full the log is, and the spool that stands in for it."""
 
     def __init__(
         self, log: Log, spool: Spool, bots: BotRoom, sites: SiteRoom, clock: Clock
@@ -29,6 +29,6 @@ class Fullness:
         self.look()
 
     def look(self) -> None:
-        """Open or close the rooms by what is known."""
+        """Open or close the rooms according to what is known."""
         self._bots.closed = self._of_log > FULL
         self._sites.look(max(self._of_log, self._spool.fullness()), self._clock())

@@ -17,7 +17,7 @@ Send = Callable[[Message], Awaitable[None]]
 MAX_BODY = 8 * 1024
 """Bytes of a body, or of an image's query."""
 MAX_SENT_BODY = 512 * 1024
-"""Bytes of a body that comes with a token."""
+"""Bytes of the body of a request with a token."""
 BODY_SECONDS = 10.0
 RETRY_AFTER_SECONDS = 5
 
@@ -34,11 +34,11 @@ PIXEL = bytes.fromhex(
 
 
 class TooLargeError(Exception):
-    """A body over MAX_BODY."""
+    """A body over its limit."""
 
 
 class IngestResponse(PrebuiltResponse):
-    """A response of ingest, with the headers that all of them have."""
+    """A response of ingest, with the headers common to all of them."""
 
     __slots__ = ()
 
@@ -82,7 +82,7 @@ OK = _ok()
 OK_DROPPED = {reason: _ok(_dropped(reason)) for reason in DropReason}
 GIF = _pixel(200)
 GIF_DROPPED = {reason: _pixel(200, _dropped(reason)) for reason in DropReason}
-# An error is an image too: a broken one would be visible on the portal's page.
+# An error is an image, too: a broken one would be visible on the portal's page.
 GIF_UNREADABLE = _pixel(400, _dropped(DropReason.UNREADABLE))
 GIF_TOO_LARGE = _pixel(413, _dropped(DropReason.UNREADABLE))
 GIF_UNAVAILABLE = _pixel(503, LATER)
@@ -114,7 +114,7 @@ NOT_FOUND = errors(404, {"request": ["no such path"]})
 
 
 def wrong_method(method: str, *allowed: str) -> IngestResponse:
-    """Return the answer to a method that the path does not know."""
+    """Return the answer to a method that the path does not support."""
     expected = ", ".join(allowed)
     return errors(
         405,
@@ -130,7 +130,7 @@ def unknown_sender(reason: str) -> IngestResponse:
 
 
 def unavailable(reason: str) -> IngestResponse:
-    """Return 503 with the reason, and when to come back."""
+    """Return 503 with the reason, and when to retry."""
     return errors(503, {"request": [reason]}, (LATER,))
 
 
@@ -148,7 +148,7 @@ async def read_body(
     try:
         waits_for = reading.send(None)
     except StopIteration as done:
-        # Nearly always, the body came with the head. A timer would cost more than all of this.
+        # Nearly always, the body came with the headers. A timer would cost more than all of this.
         body: bytes | None = done.value
     else:
         async with asyncio.timeout(BODY_SECONDS):

@@ -1,4 +1,4 @@
-"""Takes hits into the log: everything of ingest but HTTP."""
+"""Takes hits into the log: everything in ingest except HTTP."""
 
 import asyncio
 import logging
@@ -58,12 +58,12 @@ from services.state.state import State
 _log = logging.getLogger(__name__)
 
 MAINTENANCE_SECONDS = 2.0
-"""How old the copy of the sites may be, and how long a fault of Redis may go unnoticed."""
+"""How old the copy of the sites may be, and how long a Redis fault may go unnoticed."""
 _REDIS_SECONDS = 1.0
 
 
 class Intake:
-    """The parts of ingest, wired together; it has the clock and the connections."""
+    """The parts of ingest, wired together; owns the clock and the connections."""
 
     def __init__(self, settings: IngestSettings, clock: Clock) -> None:
         """Prepare; opens only the country database.
@@ -161,7 +161,7 @@ class Intake:
         await asyncio.to_thread(agents.warm)
         try:
             await self._spool.open()
-            # Whoever adopts the spool, even an empty one, knows whose appends may be in doubt.
+            # Whoever adopts the spool, even an empty one, knows which producer may be in doubt.
             self._batcher.producer = self._spool.own.path.name
             await self._open()
         except SpoolError as error:
@@ -215,7 +215,7 @@ class Intake:
         return [note for note in notes if note is not None]
 
     async def _ask_log(self) -> None:
-        """Ask what the log knows of itself. Raises LogError."""
+        """Ask the log how old its uncounted entries are and how full it is. Raises LogError."""
         await self._uncounted.measure()
         await self._fullness.ask()
 
@@ -283,7 +283,7 @@ class Intake:
             try:
                 await self.maintain()
             except Exception:
-                # Whatever it is, hits are taken without it, and the next attempt is soon.
+                # Whatever it is, hits are taken without it, and the next attempt comes soon.
                 _log.exception("ingest could not look after itself")
 
     async def maintain(self) -> None:
@@ -300,7 +300,7 @@ class Intake:
 
     async def _look(self) -> None:
         self._fullness.look()
-        # First of all: a full server refuses most of what follows.
+        # This comes first: a full server refuses most of what follows.
         with suppress(StateError):
             waits = Spooled(self._spool.hits, int(self._spool.age() * 1000))
             await self._spooled.tell(self._process, waits, self._clock())

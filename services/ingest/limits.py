@@ -9,12 +9,12 @@ from services.ingest.token_bucket import FIRST
 from services.model.hit import OTHER_PATH, UNKNOWN_PATH, Visit
 
 HIT_OCTETS = 120
-"""What a hit takes in the log beside its texts, when few come at once."""
+"""Bytes a hit takes in the log besides its strings, when few arrive at once."""
 
 
 def limit_rate(draft: Draft, context: PipelineContext) -> Outcome:
-    """No reader turns pages this fast."""
-    # What a server sends may be an hour old; how fast it sends is told by the clock.
+    """Drop hits that come faster than any reader turns pages."""
+    # What a server sends may be an hour old: its rate is measured by the clock.
     now = draft.at if draft.token is None else context.clock()
     turn = context.rates.take(draft.sender, now)
     draft.newcomer = turn is FIRST and draft.apart is None
@@ -22,9 +22,9 @@ def limit_rate(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def spend_budget(draft: Draft, context: PipelineContext) -> Outcome:
-    """What one address sends is bounded; of bots above it, only the count is kept.
+    """Bound what one address sends; of bots above the limit, only the count is kept.
 
-    A visitor too many is a view that starts no visit and is nobody who is online.
+    A hit of one visitor too many is a view that starts no visit and has no visitor online.
     """
     budgets, bot = context.budgets, draft.bot
     free = budgets.is_free(draft.network, draft.block, draft.at)
@@ -51,7 +51,7 @@ _DROPS = {Ruling.NOT_WRITTEN: DropReason.BOT, Ruling.REFUSED: DropReason.RATE}
 
 
 def share_log(draft: Draft, context: PipelineContext) -> Outcome:
-    """No site keeps the others out of the log; bots have a room of their own."""
+    """Keep one site from crowding the others out of the log; bots have a room of their own."""
     if draft.bot:
         return None
     slug = draft.site.slug
@@ -65,7 +65,7 @@ def share_log(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def limit_paths(draft: Draft, context: PipelineContext) -> Outcome:
-    """New paths over the limits count as `(other)`; bots are exempt: they create no counters."""
+    """Count new paths over the limits as `(other)`; bots are exempt: they create no counters."""
     if draft.bot or draft.path == UNKNOWN_PATH:
         return None
     address = draft.network, draft.block

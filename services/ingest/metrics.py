@@ -14,7 +14,7 @@ TAGGED = _hits.labels("tagged")
 """Durable, tagged as a bot's, and not counted."""
 DROPPED = _hits.labels("dropped")
 UNREADABLE = _hits.labels("unreadable")
-"""Answered 400, 408 or 413."""
+"""Answered 400, 401, 408 or 413."""
 UNAVAILABLE = _hits.labels("unavailable")
 """Answered 503: neither the log nor the spool could take it."""
 

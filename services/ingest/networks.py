@@ -1,4 +1,4 @@
-"""What stands for an address in budgets: numbers that mean nothing outside this process."""
+"""Hashes of addresses for budgets: numbers that mean nothing outside this process."""
 
 import secrets
 from functools import lru_cache
@@ -7,19 +7,19 @@ from ipaddress import IPv6Network
 from services.enrich.visitor_hash import hashed_part
 
 _BLOCK = 48
-"""Bits of an IPv6 network that one customer can have to themselves, with 65,536 /64s in it."""
+"""Prefix length of an IPv6 network that one customer can have, with 65,536 /64s in it."""
 _MAX_CACHED = 64
-"""Characters; no address is longer, and what is longer must not fill the cache."""
+"""Characters; no address is longer, and longer strings must not fill the cache."""
 
 
 AddressHash = tuple[int, int]
-"""The same number twice for an IPv4 address; of an IPv6 address its /64 and its /48."""
+"""The same number twice for an IPv4 address; for an IPv6 address, those of its /64 and /48."""
 
 
 class AddressHashes:
-    """Hashes addresses under a secret that ends with the process.
+    """Hashes addresses under a secret that lives as long as the process.
 
-    It is kept from everybody, so nobody can look for addresses that share a budget with another.
+    Nobody else knows it, so nobody can search for addresses that share a budget with another.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class AddressHashes:
         self._cached = lru_cache(maxsize=8192)(self._wide)
 
     def of(self, address: str) -> AddressHash:
-        """Return what stands for an address."""
+        """Return the hash of an address."""
         if ":" not in address:
             one = hash(self._secret + address)
             return one, one

@@ -1,11 +1,12 @@
 """Who may open a page that was never seen: an address by itself, or several addresses together.
 
-Each address opens so many new pages of a site by itself on a day. Above that, a page is opened once
-a few different addresses have seen it; and for that, too, an address counts so many times a day
-only. So one address can neither use up the paths of a day, nor push out of memory what others saw.
+Each address may open a limited number of a site's new pages by itself per day. Above that, a page
+is opened once a few different addresses have seen it; for that, too, an address counts only so many
+times a day. So one address can neither use up the paths of a day, nor push what others saw out of
+memory.
 
-An address is a number here, a hash that only this process can make; of IPv6 there are two of them,
-for the /64 and for the /48.
+An address is a number here, a hash that only this process can compute; IPv6 has two of them, for
+the /64 and for the /48.
 """
 
 from collections import defaultdict
@@ -14,13 +15,13 @@ from itertools import islice
 from services.ingest.networks import AddressHash
 
 MOST_BUDGETS = 50_000
-"""Of a day: about 7 MB. When there are more, the half that is used least is forgotten."""
+"""Per day: about 7 MB. When there are more, the least used half is forgotten."""
 MOST_SEEN = 20_000
-"""Pages of a day that too few addresses have seen: about 5 MB. Then the first are forgotten."""
+"""Pages of a day that too few addresses have seen: about 5 MB. Above, the oldest are dropped."""
 SITES = 10
-"""On all sites together, an address may open so many times what it may on one."""
+"""An address may open this many times as much on all sites together as on one."""
 WIDER = 4
-"""A /48 of IPv6, which one machine can have to itself, may open so many times what a /64 may."""
+"""An IPv6 /48, which one machine can have to itself, may open this many times what a /64 may."""
 
 _EVERYWHERE = ""
 
@@ -36,7 +37,7 @@ class _Day:
 
 
 class NewPaths:
-    """The budgets of addresses, in memory only: a restart begins them again."""
+    """The budgets of addresses, in memory only: a restart resets them."""
 
     def __init__(self, each: int, readers: int, most: int) -> None:
         """Prepare.
@@ -57,9 +58,9 @@ class NewPaths:
         return _spend(self._days[day].used, rooms)
 
     def vouch(self, address: AddressHash, site: str, day: int, digest: int) -> bool:
-        """See a page that is not open; True when enough different addresses have by now.
+        """Note that an address saw a page that is not open; True once enough others have.
 
-        Addresses of one /48 are the same here.
+        Addresses in one /48 count as one here.
         """
         of_day = self._days[day]
         page, (_, block) = hash((site, digest)), address
@@ -73,7 +74,7 @@ class NewPaths:
         return False
 
     def _rooms(self, address: AddressHash, *of: str) -> list[tuple[int, int]]:
-        """Return the budgets of an address, by what they are kept under, and how large they are."""
+        """Return the budgets of an address: the key of each, and its limit."""
         network, block = address
         rooms = [(hash((network, of)), self._each)]
         if block != network:

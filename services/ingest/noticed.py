@@ -1,4 +1,4 @@
-"""Something about hits that an operator should know: said in the log, in /readyz and to doctor."""
+"""Reports of unusual hits to the operator: in the log, in /readyz and through doctor."""
 
 import logging
 import time
@@ -25,7 +25,7 @@ class SharedHits:
         self._unshared: Counter[str] = Counter()
 
     async def share(self) -> None:
-        """Tell doctor and the API. Raises StateError."""
+        """Share the counts with doctor and the API. Raises StateError."""
         if not self._unshared:
             return
         new, self._unshared = self._unshared, Counter()
@@ -37,7 +37,7 @@ class SharedHits:
 
 
 class Noticed(SharedHits, ABC):
-    """Counts such hits by site, and says so not more than once a minute."""
+    """Counts such hits by site, and warns at most once a minute."""
 
     def __init__(
         self, shared: RecentHits, clock: Clock, monotonic: Callable[[], float] = time.monotonic
@@ -50,17 +50,17 @@ class Noticed(SharedHits, ABC):
 
     @abstractmethod
     def _take_message(self, hits: int) -> str:
-        """Return what is to be said of these hits, and begin to count afresh."""
+        """Return the warning about these hits, and reset the counts."""
 
     def _count(self, site: str) -> None:
-        """Count a hit of a known site, about which everything else is known already."""
+        """Count a hit of a known site; the caller has noted everything else about it."""
         self._unshared[site] += 1
         self._hits += 1
         if self._last is None:
             self._warn()
 
     def look(self) -> None:
-        """Say what was noticed since the last warning, not more than once a minute."""
+        """Warn of what was noticed since the last warning, at most once a minute."""
         if self._hits and self._monotonic() >= self._since + WARN_SECONDS:
             self._warn()
 
@@ -72,7 +72,7 @@ class Noticed(SharedHits, ABC):
         self._hits, self._since = 0, now
 
     def problem(self) -> str | None:
-        """Return what was said last, for a while; None when there was nothing."""
+        """Return the last warning, for REMEMBERED_SECONDS; None when there is none."""
         if self._last is None:
             return None
         said, at = self._last

@@ -1,4 +1,4 @@
-"""Fills the drop reasons into the description of ingest: `python -m services.ingest.openapi`.
+"""Fills the drop reasons into the OpenAPI of ingest: `python -m services.ingest.openapi`.
 
 The rest of `docs/ingest.openapi.json` is written by hand: ingest has no framework to ask.
 """

@@ -1,4 +1,4 @@
-"""Hits of addresses that send more than one address may."""
+"""Hits from addresses that are over their budget."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ ADVICE = (
 
 
 class OverBudget(Noticed):
-    """Counts them, by what became of them; says so, but of bots, which are in no number anyway."""
+    """Counts them by what became of them; warns, except of bots, which are never counted anyway."""
 
     def __init__(
         self, state: State, clock: Clock, monotonic: Callable[[], float] = time.monotonic

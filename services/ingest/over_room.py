@@ -1,4 +1,4 @@
-"""Hits of sites that take more than their part of a log that is nearly full."""
+"""Hits of sites that take more than their share of a log that is nearly full."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from services.state.state import State
 
 
 class OverRoom(Noticed):
-    """Counts them, and says so: who reads a portal on its best day must not be lost in silence."""
+    """Counts them, and warns: readers of a portal on its best day must not be lost silently."""
 
     def __init__(
         self, state: State, clock: Clock, monotonic: Callable[[], float] = time.monotonic

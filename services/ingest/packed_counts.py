@@ -1,9 +1,9 @@
-"""Counts of an hour and of a day with their limits, in one integer.
+"""Counts of an hour and of a day, packed into one integer, and their limits.
 
-An address that sends much has such an integer in all, and one a site; there are many, so they are
-small. Counting is one addition, and one more tells what would be over its limit: each field is
-wider than its limit by a bit, and where limits are added to make them all 2^39, that bit is set by
-what is over.
+An address that sends much has one such integer for all sites and one per site; there are many, so
+they are small. Counting is one addition, and one more tells which limits are exceeded: each field
+has a spare top bit, 2^39, and adding 2^39 - 1 - limit to a field sets it exactly when the count is
+over the limit.
 """
 
 from enum import IntEnum
@@ -15,7 +15,7 @@ _TOP = 1 << (_BITS - 1)
 
 
 class Field(IntEnum):
-    """What is counted, and where it stands in the half of the hour, and in that of the day."""
+    """What is counted, and its position within the hour's half and the day's half."""
 
     HITS = 0
     VISITORS = 1
@@ -31,9 +31,9 @@ class AddressLimits(msgspec.Struct, frozen=True):
     """How much may come in an hour; in a day, `day` times as much.
 
     hits      of people, counted or not
-    visitors  who were not seen lately, and visits of those who are not to be told apart
+    visitors  who were not seen lately, and visits of those who cannot be told apart
     bots      hits of bots
-    octets    of the log, for all of these
+    octets    in the log, for all of these
     """
 
     hits: int
@@ -43,7 +43,7 @@ class AddressLimits(msgspec.Struct, frozen=True):
     day: int
 
     def times(self, factor: int) -> "AddressLimits":
-        """Return limits so many times as wide."""
+        """Return these limits times a factor."""
         return AddressLimits(
             self.hits * factor,
             self.visitors * factor,
@@ -54,7 +54,7 @@ class AddressLimits(msgspec.Struct, frozen=True):
 
 
 def one(field: Field) -> int:
-    """Return what a single one of these adds to packed counts."""
+    """Return what one of these adds to packed counts."""
     return 1 << (_BITS * field) | 1 << (_BITS * (field + _DAY))
 
 
@@ -64,15 +64,15 @@ def over(*fields: Field) -> int:
 
 
 def next_hour(counts: int) -> int:
-    """Return counts as an hour begins."""
+    """Return counts with those of the hour reset."""
     return counts & ~_HOUR_MASK
 
 
 class PackedLimits:
-    """The limits of counts that are packed the same way."""
+    """Limits, packed in the same way as the counts."""
 
     def __init__(self, limits: AddressLimits) -> None:
-        """Raises ValueError where a limit is too large for its field."""
+        """Raises ValueError when a limit is too large for its field."""
         hour = (limits.hits, limits.visitors, limits.bots, limits.octets)
         values = (*hour, *(limit * limits.day for limit in hour))
         if max(values) >= _TOP:
@@ -82,7 +82,7 @@ class PackedLimits:
         )
 
     def exceeded(self, counts: int) -> int:
-        """Return a bit for each limit that the counts are over; see `over`."""
+        """Return a bit for each limit that the counts exceed; see `over`."""
         return (counts + self._room) & _OVER
 
 

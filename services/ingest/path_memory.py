@@ -1,7 +1,7 @@
 """Which paths of a site have a history: read from shared state, with copies in memory and on disk.
 
-So a page that was ever counted is known from the first hit of a process on, also while Redis is
-down. What is here is a copy of what the aggregator publishes, and may be lost at any time.
+So a page that was ever counted is known from a process's first hit, even while Redis is down. What
+is here is a copy of what the aggregator publishes, and may be lost at any time.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class PathMemory:
 
     def __init__(self, state: State, spool: Path, log_url: str, clock: Clock) -> None:
         self._shared = PathHistories(state)
-        # Several Luots may share a folder: each has one of its own, as with the copy of the sites.
+        # Several Luots may share a folder: each has its own, as with the copy of the sites.
         name = blake2b(log_url.encode(), digest_size=8).hexdigest()
         self._folder = spool / f"histories-{name}"
         self._clock = clock
@@ -53,7 +53,7 @@ class PathMemory:
         return holds(self._digests.get(site, _NONE), digest)
 
     async def open(self, site: str) -> None:
-        """Have the history of a site in memory, if there is one. Raises StateError."""
+        """Load the history of a site into memory, if there is one. Raises StateError."""
         if site not in self._digests:
             await self._take(site, await self._shared.read(site))
             await self.recall(site)
@@ -74,7 +74,7 @@ class PathMemory:
         if not sites:
             return
         for site, version in (await self._shared.versions(sites)).items():
-            # A server that has lost it is no reason to forget it.
+            # That the server has lost it is no reason to forget it.
             if version and version != self._versions.get(site):
                 await self._take(site, await self._shared.read(site))
 
@@ -89,7 +89,7 @@ class PathMemory:
             await asyncio.to_thread(self._write, site, published)
 
     def _keep(self, site: str, published: bytes) -> bool:
-        """Hold a history in memory; tell whether it is one, and there is room."""
+        """Hold a history in memory; False when it is not one, or there is no room."""
         self._versions.setdefault(site, b"")
         digests = path_history.decode(published) if len(published) <= _LARGEST_BYTES else None
         if not published or digests is None:
@@ -115,7 +115,7 @@ class PathMemory:
             return b""
 
     def _write(self, site: str, published: bytes) -> None:
-        """Replace the copy of a site. One that is torn by a crash is not taken for a history."""
+        """Replace the copy of a site. One torn by a crash does not decode as a history."""
         temporary = self._folder / f".{site}.{token_hex(4)}"
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)

@@ -55,7 +55,7 @@ async def process(draft: Draft, context: PipelineContext) -> Hit | DropReason:
 
 
 def open_day(draft: Draft, context: PipelineContext) -> Outcome:
-    """The hit falls on a day of the site's own calendar; the first of a day waits for Redis."""
+    """Find the day in the site's own time zone; the first hit of a day waits for Redis."""
     draft.day = draft.site.day_of(draft.at)
     if context.days.is_open(draft.kept_as, draft.day):
         return None
@@ -63,7 +63,7 @@ def open_day(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def find_address(draft: Draft, context: PipelineContext) -> Outcome:
-    """Who sent it: the peer, or whom a trusted proxy names, or a server that has a token."""
+    """Find the sender: the peer, or whomever a trusted proxy or a server with a token names."""
     if draft.token is not None:
         draft.address = draft.address or context.addresses.vouched(draft.peer, draft.forwarded)
         if not draft.address:
@@ -86,12 +86,12 @@ def tag_bot(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def hash_visitor(draft: Draft, context: PipelineContext) -> Outcome:
-    """A visitor who asks not to be tracked is logged without a hash, if the site honours that.
+    """Hash the visitor; one who asks not to be tracked gets no hash, if the site honours that.
 
-    So is whatever is kept apart from views, which has a salt of its own, too.
+    Nor does whatever is kept apart from views, which also has a salt of its own.
     """
     if draft.site.views_only:
-        # Of this process and its memory: what limits the rate of one reader has to tell them apart.
+        # Known only to this process's memory: the rate limit has to tell readers apart.
         draft.sender = hash((draft.kept_as, hashed_part(draft.address), draft.user_agent))
         return None
     salt = context.salts.known(draft.kept_as, draft.day)
@@ -106,9 +106,9 @@ def hash_visitor(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def begin_visit(draft: Draft, context: PipelineContext) -> Outcome:
-    """Without a visitor, a view that does not come from the site itself starts a visit.
+    """Without a visitor hash, start a visit at a view that does not come from the site itself.
 
-    An image alone says nothing about where its reader was before. What is no view starts none.
+    An image alone says nothing about where its reader was before. What is not a view starts none.
     """
     if draft.apart is not None:
         draft.visit = Visit.CONTINUES
@@ -124,7 +124,7 @@ def begin_visit(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def fold_path(draft: Draft, context: PipelineContext) -> Outcome:
-    """One page, one path; what a browser hides is not taken for the home page."""
+    """Give each page one path; one that the browser hides is not taken for the home page."""
     if draft.apart is Apart.SEARCHES or draft.target:
         draft.path = draft.target or draft.words
         return None
@@ -136,26 +136,26 @@ def fold_path(draft: Draft, context: PipelineContext) -> Outcome:
 
 
 def _hides_page(draft: Draft) -> bool:
-    """Tell whether the browser names the origin of a page only, as some do to other sites."""
+    """Tell whether the browser sends only the origin of a page, as some do to other sites."""
     near = draft.headers.get(b"sec-fetch-site") in (b"same-origin", b"same-site")
     return not near and cuts_referer(draft.user_agent)
 
 
 def name_source(draft: Draft, context: PipelineContext) -> Outcome:
-    """Where the visitor came from; of what is kept apart, the page is known already."""
+    """Name where the visitor came from; for what is kept apart, the page is known already."""
     if draft.apart in (None, Apart.DOWNLOADS):
         draft.source = source_of(draft.page, draft.event.referrer or "", draft.site)
     return None
 
 
 def name_agent(draft: Draft, context: PipelineContext) -> Outcome:
-    """Device, browser and system, by family; the User-Agent ends here."""
+    """Name device, browser and system, by family; the User-Agent goes no further."""
     draft.agent = read_agent(draft.user_agent)
     return None
 
 
 def name_place(draft: Draft, context: PipelineContext) -> Outcome:
-    """Country and province; the address ends here."""
+    """Name country and province; the address goes no further."""
     draft.country, draft.region = context.countries.place(draft.address)
     return None
 

@@ -1,4 +1,4 @@
-"""Salts that outlive the process, in the memory of the machine and never on a disk."""
+"""Salts that outlive the process, in the machine's memory and never on disk."""
 
 import logging
 import os
@@ -12,12 +12,12 @@ from services.runtime.outage import Outage
 _log = logging.getLogger(__name__)
 
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
-# Of this process: /proc/mounts is not there where systemd shows processes only (ProcSubset=pid).
+# Of this process: /proc/mounts is missing where systemd shows only processes (ProcSubset=pid).
 _MOUNTS = Path("/proc/self/mounts")
 
 
 def default_folder() -> Path:
-    """Return the folder of this user in the machine's shared memory."""
+    """Return this user's folder in the machine's shared memory."""
     return Path(f"/dev/shm/luot-{os.getuid()}")  # noqa: S108 - made for us alone, mode 0700
 
 

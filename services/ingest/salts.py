@@ -14,9 +14,9 @@ class Salts:
 
     All ingest processes share them, so that a visitor is one visitor whichever process takes the
     hit. While Redis is down, the processes of one machine use the salt in its memory, or a new one,
-    and offer it when Redis is back; of several machines, the first offer is shared from then on. A
-    visitor who was seen under another salt is a second visitor of that day: visits and visitors
-    are inexact then, views are not.
+    and offer it when Redis is back; if several machines do, the first offer wins. A visitor who was
+    seen under another salt counts as a second visitor of that day: visits and visitors are then
+    inexact, views are not.
     """
 
     def __init__(self, state: State, memory: SaltMemory, clock: Clock) -> None:
@@ -28,7 +28,7 @@ class Salts:
         self._offers: dict[tuple[str, int], bytes] = {}
 
     def known(self, site: str, day: int) -> bytes | None:
-        """Return a day's salt when it is in memory."""
+        """Return a day's salt if it is in memory."""
         return self._salts.get((site, day))
 
     async def load(self, site: str, day: int) -> bytes:
@@ -36,7 +36,7 @@ class Salts:
 
         Raises StateError.
         """
-        # Redis may store it although its reply is lost, so the offer must stay the same.
+        # Redis may store it even if its reply is lost, so the offer must stay the same.
         offered = self._salts.get((site, day)) or self._offer(site, day)
         salt = await self._shared.agree(site, day, offered)
         self._salts[site, day] = salt
@@ -60,7 +60,7 @@ class Salts:
         return offer
 
     async def share(self) -> None:
-        """Replace improvised salts by shared ones. Raises StateError."""
+        """Replace improvised salts with shared ones. Raises StateError."""
         for site, day in list(self._own):
             await self.load(site, day)
 

@@ -1,4 +1,4 @@
-"""A search beside the view of its results: one event, two hits."""
+"""A search counted besides the view of its results: one event, two hits."""
 
 from msgspec import structs
 
@@ -11,15 +11,15 @@ from services.model.hit import Hit, Visit
 from services.model.kept_apart import Apart
 
 _OWN_NUMBER = 0x5EA_2C4E_D0F0
-"""Makes another number of that of a view, the same in a repetition: both are in one partition."""
+"""Turns a view's id into another one, the same on a retry: both are in one partition."""
 
 _STEPS: tuple[Step, ...] = (open_day, fold_path, spend_budget, share_log, limit_paths)
 
 
 async def search_of(draft: Draft, view: Hit, context: PipelineContext) -> Hit | None:
-    """Return the search that a counted view is the result of; None where that does not count.
+    """Return the search whose results a counted view shows; None when that does not count.
 
-    A bot's search is not kept. The same words as on the page before are no search (admission.py).
+    A bot's search is not kept. The same terms as on the previous page are no search (admission.py).
     """
     if view.bot or draft.apart is not None:
         return None

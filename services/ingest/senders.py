@@ -17,15 +17,15 @@ _log = logging.getLogger(__name__)
 _decoder = msgspec.json.Decoder(SendToken)
 
 _NOTE_MS = 600_000
-"""How exactly it is kept when a token was used."""
+"""Resolution of the time at which a token was last used."""
 
 
 class UnknownSenderError(Exception):
-    """No token that may send hits; the message says why."""
+    """Not a token that may send hits; the message says why."""
 
 
 class Senders:
-    """Finds who sends by the digest of a token. What was read last stays while Redis is away."""
+    """Looks senders up by the digest of a token; keeps the last copy read while Redis is away."""
 
     def __init__(self, state: State, clock: Clock) -> None:
         self._published = SendTokens(state)
@@ -37,7 +37,7 @@ class Senders:
         self._noted: dict[str, int] = {}
 
     async def refresh(self) -> None:
-        """Read the tokens again. Raises StateError and keeps what it has."""
+        """Read the tokens again. On StateError, keeps what it has."""
         published = await self._published.read()
         if published is None or published.bodies == self._bodies:
             return
@@ -50,14 +50,14 @@ class Senders:
         self._bodies, self._tokens = published.bodies, tokens
 
     def of(self, authorization: bytes | None) -> SendToken | None:
-        """Return whose bearer token a header has; None where it has none.
+        """Return the sender of the bearer token in a header; None when it has none.
 
         Raises UnknownSenderError, or UnavailableError while no tokens are known yet.
         """
         if authorization is None:
             return None
         scheme, _, secret = authorization.partition(b" ")
-        # What another scheme says is for a proxy in front.
+        # Other schemes are for a proxy in front.
         if scheme.lower() != b"bearer":
             return None
         token = self._tokens.get(sha256(secret.strip()).hexdigest())
@@ -84,5 +84,5 @@ class Senders:
 
 
 def may_send(token: SendToken, slugs: Iterable[str]) -> bool:
-    """Tell whether a token may send hits of a site, by the slugs that it has and had."""
+    """Tell whether a token may send hits of a site, by its current and former slugs."""
     return ALL_SITES in token.sites or any(slug in token.sites for slug in slugs)

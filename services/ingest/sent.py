@@ -1,4 +1,4 @@
-"""What a server sends for its readers: one event or an array of them, each with whose it was."""
+"""What a server sends for its readers: one event or an array, each saying whose it is."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,17 +13,17 @@ from services.ingest.event import Body, Errors, Event, EventError, decoded, even
 from services.ingest.http import IngestResponse
 
 MAX_EVENTS = 500
-"""Events of one array."""
+"""Events in one array."""
 OLDEST_MS = 3600 * 1000
-"""How old an event may be that comes with its own time."""
+"""How old an event with its own timestamp may be."""
 AHEAD_MS = 60 * 1000
-"""How far the clock of a server may be ahead; such an event is of now."""
+"""How far a server's clock may be ahead; such an event is dated now."""
 
 
 class SentEvent(msgspec.Struct, frozen=True, gc=False):
     """An event with what its sender vouches for.
 
-    address     of the reader; '' means what X-Forwarded-For of the request says
+    address     of the reader; '' means that in X-Forwarded-For of the request
     user_agent  of the reader; None means that of the request
     at          when the page was seen, in ms since 1970; None means now
     """
@@ -35,7 +35,7 @@ class SentEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Result(msgspec.Struct, omit_defaults=True):
-    """What became of one event of an array, in the order in which they were sent."""
+    """The outcome of one event of an array; in the order sent."""
 
     status: str
     reason: DropReason | None = None
@@ -53,7 +53,7 @@ _array_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def is_array(body: bytes) -> bool:
-    """Tell whether a body is an array, of whatever."""
+    """Tell whether a body is an array, whatever it holds."""
     return body.lstrip()[:1] == b"["
 
 
@@ -71,7 +71,7 @@ def read_one(body: bytes | msgspec.Raw, now_ms: int) -> SentEvent:
 
 
 def read_array(body: bytes) -> list[msgspec.Raw]:
-    """Return the events of an array, each still to be read. Raises EventError."""
+    """Return the events of an array, each not decoded yet. Raises EventError."""
     events = decoded(_array_decoder, body)
     if len(events) > MAX_EVENTS:
         raise EventError(
@@ -121,7 +121,7 @@ def headers_of(sent: SentEvent, request: Mapping[bytes, bytes]) -> Mapping[bytes
 
 
 def answer(results: list[Result]) -> IngestResponse:
-    """Return the answer to an array; 503 where some of it has to be sent again."""
+    """Return the answer to an array; 503 when some of it has to be sent again."""
     again = any(result.status == "unavailable" for result in results)
     later: tuple[Header, ...] = (http.LATER,) if again else ()
     return http.json(503 if again else 202, {"results": results}, later)

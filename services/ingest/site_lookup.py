@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 _decoder = msgspec.json.Decoder(Site)
 
 MAX_NAMES = 20
-"""Names of one event that are looked up: folding thousands would hold up other hits."""
+"""How many names of one event are looked up: folding thousands would hold up other hits."""
 
 
 class SiteLookup:
@@ -40,7 +40,7 @@ class SiteLookup:
         return self._bodies is not None
 
     def completed(self, path: str, domain: str) -> str:
-        """Return the URL of a page that is known by its path, on the first host of its site."""
+        """Return the URL of a page given by its path, on the first host of its site; '' if none."""
         site = self.find(domain)
         hosts = () if site is None or path.startswith("//") else site.hosts
         host = next((host for host in hosts if ANY_HOST not in host), "")
@@ -59,7 +59,7 @@ class SiteLookup:
             await asyncio.to_thread(self._file.write, bodies)
 
     async def acknowledge(self) -> None:
-        """Say in the state which sites are known here. Raises StateError."""
+        """Publish which sites are known here. Raises StateError."""
         if self._bodies is not None:
             await self._published.acknowledge(self._reader, self._bodies)
 
@@ -115,9 +115,9 @@ class SiteLookup:
 
 
 def _with_hosts(sites: Mapping[str, Site]) -> dict[str, Site]:
-    """Return sites that are merged, each with the hosts of those that it is merged with.
+    """Return merged sites, each with the hosts of those that it is merged with.
 
-    Portals that are made one have pages with the old snippet on the new host, and the other way.
+    Merged portals have pages with the old snippet on the new host, and vice versa.
     """
     merged = [site for site in sites.values() if site.merged_into]
     by_name = {site.kept_as: site for site in sites.values()} if merged else {}

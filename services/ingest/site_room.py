@@ -1,7 +1,7 @@
-"""How much of the log the readers of one site may take, from however many addresses they come.
+"""How much of the log the readers of one site may take, from however many addresses.
 
-While the log has room, that is as much as they like: the best day of a portal looks like this. When
-it fills, those sites are refused first that took most of it lately, so that the others go on.
+While the log has room, they may take any amount: a portal's best day looks like this. When it fills
+up, the sites that took most of it lately are refused first, so that the others go on.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from services.ingest.budgets import HOUR_MS
 
 FREE_OCTETS = 256 << 10
-"""Of an hour: less than this says nothing about a site, and fills nothing."""
+"""Per hour: less than this says nothing about a site, and does not fill the log."""
 
 
 class SiteRoom:
@@ -19,10 +19,10 @@ class SiteRoom:
     """
 
     def __init__(self, from_fullness: float, most: int) -> None:
-        """Give each site all of the log, up to a point.
+        """Let each site take all of the log, up to a point.
 
-        from_fullness  how full the log is when parts are looked at, from 0 to 1, which is never
-        most           what a site may take in an hour, however empty the log is; 0 is anything
+        from_fullness  how full the log is when shares start to apply, from 0 to 1 (never)
+        most           what a site may take in an hour, however empty the log is; 0 is no limit
         """
         self._from = from_fullness
         self._most = most
@@ -44,10 +44,10 @@ class SiteRoom:
         return True
 
     def look(self, fullness: float, now: int) -> None:
-        """Find the sites that took more than their part; `fullness` is from 0 to 1 and more.
+        """Find the sites that took more than their share; `fullness` is from 0 to 1 and above.
 
-        A part is all while the log is just as full as it may be, and an equal one for each site
-        when it is full. A site that is alone has all of it, whatever happens.
+        The share shrinks from everything, at the fullness where shares start to apply, to an equal
+        one per site when the log is full. A single site always has all of it.
         """
         if now >= self._until:
             self._turn(now)
@@ -69,5 +69,5 @@ class SiteRoom:
 
 
 def _equal(taken: Iterable[int]) -> float:
-    """Return an equal part for each site that takes anything at all."""
+    """Return an equal share for each site that takes anything at all."""
     return 1 / max(1, sum(octets > 0 for octets in taken))

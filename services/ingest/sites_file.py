@@ -28,7 +28,7 @@ class SitesFile:
     """A small file; all processes that share a spool and a log write the same content.
 
     Several Luots may share a folder: each has a file, named by a hash of the URL of its log. In
-    older versions all had one, `sites.json`.
+    older versions they all shared one, `sites.json`.
     """
 
     def __init__(self, folder: Path, partitions: int, log_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Limits the rate of each visitor: a token bucket each, in bounded memory."""
+"""Limits the rate of each visitor with a token bucket, in bounded memory."""
 
 from enum import IntEnum
 
@@ -11,11 +11,11 @@ class Turn(IntEnum):
 
     REFUSED = 0
     FIRST = 1
-    """Taken, of a visitor who was not seen lately."""
+    """Taken, from a visitor who was not seen lately."""
     NEXT = 2
 
 
-# Python looks members up slowly.
+# Looking enum members up is slow.
 FIRST, _NEXT = Turn.FIRST, Turn.NEXT
 
 
@@ -23,7 +23,7 @@ class TokenBuckets:
     """Token buckets, stored as the time at which each will be full again (GCRA).
 
     An unknown visitor has a full bucket. Visitors are forgotten by generation: when the younger one
-    has half of `capacity`, the older one is dropped. So who is seen again is remembered.
+    holds half of `capacity`, the older one is dropped. So visitors seen again are remembered.
     """
 
     def __init__(self, per_minute: int, burst: int, capacity: int = CAPACITY) -> None:
@@ -52,6 +52,6 @@ class TokenBuckets:
         return FIRST if known is None else _NEXT
 
     def forget(self, visitor: int) -> None:
-        """Forget a visitor: whoever is not counted as one must not push out others."""
+        """Forget a visitor: one who is not counted as such must not push out others."""
         self._young.pop(visitor, None)
         self._old.pop(visitor, None)

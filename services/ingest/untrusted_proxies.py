@@ -1,4 +1,4 @@
-"""Proxies that nobody told ingest to trust: all readers behind one look like one reader."""
+"""Proxies that ingest was not told to trust: all readers behind one look like one reader."""
 
 import secrets
 import time
@@ -11,17 +11,17 @@ from services.state.recent_hits import UntrustedForwards
 from services.state.state import State
 
 _MAX_PEERS = 1000
-"""Peers that are told apart; more are many."""
+"""How many peers are told apart; above that, they are reported as 'over' this many."""
 
 ADVICE = "all readers behind one of them count as one reader; if they are your proxies, add them"
 SETTING = "LUOT_TRUSTED_PROXIES"
 
 
 class UntrustedProxies(Noticed):
-    """Counts hits with X-Forwarded-For whose peer is not trusted, by site; says so.
+    """Counts hits with X-Forwarded-For whose peer is not trusted, by site, and warns of them.
 
-    A peer may be a reader who made the header up, so its address is nowhere: peers are told apart
-    by hashes under a key that changes every minute and stays in memory.
+    A peer may be a reader who made the header up, so its address is stored nowhere: peers are told
+    apart by hashes under a key that changes at every warning and stays in memory.
     """
 
     def __init__(

@@ -6,25 +6,25 @@ from services.ingest.spool.spool import Spool
 from services.log.uncounted import Uncounted
 
 LATE_SECONDS = 60.0
-"""How long an accepted hit may wait to be counted before that is said."""
+"""How long an accepted hit may wait to be counted before that is reported."""
 
 
 class WaitingHits:
-    """Those in the log and in the spool that are not in the counters."""
+    """Hits in the log and in the spool that are not in the counters yet."""
 
     def __init__(self, uncounted: Uncounted, spool: Spool) -> None:
         self._uncounted = uncounted
         self._spool = spool
 
     def age(self) -> float:
-        """Return the age of the oldest in seconds; NaN where that is not known."""
+        """Return the age of the oldest in seconds; NaN when that is not known."""
         in_log, in_spool = self._uncounted.age(), self._spool.age()
         if math.isnan(in_log):
             return in_spool or in_log
         return max(in_log, in_spool)
 
     def problem(self) -> str | None:
-        """Return what an operator should know of them."""
+        """Return what an operator should know about them, or None."""
         age = self.age()
         if not age > LATE_SECONDS:
             return None

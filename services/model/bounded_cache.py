@@ -10,18 +10,18 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 ENTRY_BYTES = 120
-"""What a dictionary of CPython takes for an entry, just after it has grown."""
+"""What CPython's dict takes per entry, just after it has grown."""
 
 
 class BoundedCache(Generic[K, V]):
-    """Remembers what was used lately, in two generations.
+    """Caches what was used recently, in two generations.
 
-    When the younger one has half of the bytes, it becomes the older one, and what was the older
-    one is forgotten; what is found in the older one is young again. So something that is asked for
-    often stays.
+    When the younger one holds half of the bytes, it becomes the older one, and the previous older
+    one is dropped; an entry found in the older one moves to the younger. So what is looked up often
+    stays.
 
-    young  looks into the younger one only, and costs what a lookup in a dictionary costs: for hot
-           paths, which ask `get` for what is not there
+    young  looks into the younger one only, at the cost of a dict lookup: for hot paths, which fall
+           back to `get`
     """
 
     __slots__ = ("_filled", "_half", "_old", "_size", "_young", "young")
@@ -48,7 +48,7 @@ class BoundedCache(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Remember the value of a key; what is larger than half of the cache is not kept."""
+        """Cache the value of a key, unless it is larger than half of the cache."""
         size = self._size(key, value) + ENTRY_BYTES
         if size > self._half:
             return

@@ -1,4 +1,4 @@
-"""The three colours that a portal may give to a badge or a frame, as it may to an element."""
+"""The three colours that a portal may set for a badge or a frame, as for an element."""
 
 import re
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Colours(NamedTuple):
 
 
 def hexadecimal(text: str) -> str:
-    """Return a colour as `#aabbcc`; ValueError for what is none."""
+    """Return a colour as `#aabbcc`; ValueError if it is not one."""
     found = _HEX.fullmatch(text)
     if found is None:
         raise ValueError("expected a colour of 3 or 6 hexadecimal digits, such as b3140c")

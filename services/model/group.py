@@ -10,12 +10,12 @@ from services.model.default_period import DefaultPeriod
 from services.model.site import Slug
 
 GROUP_PLACE = "group/"
-"""What the slug of a group has before it where sites may be named as well, as in rights."""
+"""Prefix of a group's slug where sites may be named as well, as in rights."""
 MAX_GROUPS = 1_000
 MAX_DEPTH = 6
 """Groups from the top of the tree down to the lowest, both included."""
 MAX_SITES = 1_000
-"""Of one group, those of the groups below it not included."""
+"""The limit per group, not including sites of the groups below it."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,9 +50,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupTree:
-    """Every group; made anew with every change of one.
+    """Every group; rebuilt with every change of one.
 
-    A group whose parent is not there is at the top. No walk goes in a circle, whatever is stored.
+    A group whose parent is missing is at the top. No walk loops forever, whatever is stored.
     """
 
     def __init__(self, groups: Iterable[Group] = ()) -> None:
@@ -113,7 +113,7 @@ class GroupTree:
         return tuple(sorted({name for one in self.below(group) for name in one.sites}))
 
     def check(self, group: Group) -> None:
-        """Raise ValueError where a group, new or changed, would not fit into the tree."""
+        """Raise ValueError if a group, new or changed, would not fit into the tree."""
         tree = GroupTree({**self.by_slug, group.slug: group}.values())
         if group.parent and group.parent not in self.by_slug:
             raise ValueError(f"{group.parent!r} is not a group; expected the slug of one, or ''")

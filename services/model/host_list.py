@@ -1,4 +1,4 @@
-"""Several hosts in the place of one, as URLs of stores and logs have them: `host:1,[::1]:2`."""
+"""Several hosts in place of one, as in URLs of stores and logs: `host:1,[::1]:2`."""
 
 import re
 from urllib.parse import SplitResult, urlsplit
@@ -9,8 +9,8 @@ _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::(?P<port>\d{1,5})
 def split_url(url: str) -> tuple[SplitResult, str]:
     """Return the parts of a URL, and its netloc, which may name several hosts.
 
-    urlsplit refuses brackets behind a comma in some versions of Python, so it is not shown them;
-    the netloc of the parts means nothing. Raises ValueError.
+    Some versions of Python's urlsplit refuse brackets after a comma, so it never sees them; the
+    netloc of the parts is meaningless. Raises ValueError.
     """
     scheme, _, rest = url.partition("://")
     netloc = re.split(r"[/?#]", rest, maxsplit=1)[0]

@@ -1,4 +1,4 @@
-"""Host names, folded: one host has one name, however it was written."""
+"""Host names in canonical form: one host has one name, however it was written."""
 
 import re
 
@@ -13,7 +13,7 @@ _PORT = re.compile(r":[0-9]{1,5}$")
 def fold(host: str) -> str:
     """Return a host name in lower case and as DNS has it, without a port or a last dot.
 
-    A name that is none comes back as it is, but for its case: who takes it checks it.
+    An invalid name is returned unchanged except for its case: callers must check it.
     """
     bare = _PORT.sub("", clean(host).strip()).lower().rstrip(".")
     if bare.isascii() or len(bare) > MAX_LENGTH:

@@ -1,6 +1,6 @@
-"""Addresses that are the same page: an article that moved, a page in another language.
+"""Paths that are the same page: an article that moved, a page in another language.
 
-What was counted stays where it was counted; who reads adds it up, also of all the years before.
+What was counted stays where it was counted; it is added up when read, for all previous years, too.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +11,7 @@ import msgspec
 MAX_ALIASES = 200
 MAX_BELOW = 20
 MAX_BYTES = 40_000
-"""Of all paths together: they stand in statements."""
+"""The limit for all paths together: they are part of statements."""
 BELOW = "/*"
 """At the end of both: every page below."""
 

@@ -1,4 +1,4 @@
-"""What stands for a path where texts would take too much memory: 64 bits, sorted in arrays."""
+"""Represents paths where strings would take too much memory: 64-bit digests in sorted arrays."""
 
 import sys
 from array import array
@@ -11,14 +11,14 @@ DIGEST_BYTES = 8
 def path_digest(path: str) -> int:
     """Return the first 8 bytes of a path's MD5 (RFC 1321), the highest first.
 
-    `halfMD5` of ClickHouse is the same number, so the store can make many at once. Somebody who
-    makes two paths of one digest gets one of them counted as if it were known, and nothing else.
+    ClickHouse's `halfMD5` is the same number, so the store can compute many at once. Somebody who
+    finds a collision gets one of the paths counted as if it were known, and nothing else.
     """
     return int.from_bytes(md5(path.encode(), usedforsecurity=False).digest()[:8], "big")
 
 
 def holds(digests: "array[int]", digest: int) -> bool:
-    """Tell whether sorted digests have this one."""
+    """Tell whether sorted digests contain this one."""
     at = bisect_left(digests, digest)
     return at < len(digests) and digests[at] == digest
 

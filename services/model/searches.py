@@ -1,4 +1,4 @@
-"""Words that were searched on a site, read from the address of the page of results."""
+"""Search terms on a site, read from the URL of the results page."""
 
 import re
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from services.model.paths import clean
 
 MAX_PARAMETERS = 10
 MAX_WORDS = 100
-"""Characters that are kept of what was searched."""
+"""How many characters of a search are kept."""
 PRIVATE = "(private)"
-"""Stands for what may tell of a person: an e-mail address, or a number as long as that of a
-telephone, an account or an identity card."""
+"""Replaces what may identify a person: an e-mail address, or a number as long as that of a phone,
+an account or an identity card."""
 
 _PERSONAL = re.compile(r"\S@\S|\d(?:[ .-]?\d){8}")
 

@@ -1,4 +1,4 @@
-"""Maps that hold so many bytes and no more: for whatever strangers can fill."""
+"""Maps bounded in bytes, for whatever strangers can fill."""
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
@@ -52,5 +52,5 @@ class BoundedMap(Generic[K, V]):
 
 
 def size_of(*texts: str | bytes) -> int:
-    """Return the bytes that texts take in memory: one emoji makes it four a character."""
+    """Return the bytes that strings take in memory: one emoji makes it four per character."""
     return sum(map(getsizeof, texts))

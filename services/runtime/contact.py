@@ -1,4 +1,4 @@
-"""What a process knows of a server that it needs, so that nobody has to wait for the answer."""
+"""Monitors a server that a process needs, so that nobody has to wait for its answer."""
 
 import asyncio
 import logging
@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable
 _log = logging.getLogger(__name__)
 
 PERIOD_SECONDS = 1.0
-"""From one answer to the next question."""
+"""The pause between an answer and the next request."""
 SILENT_SECONDS = 3.0
-"""A server that says nothing for so long is taken for one that is away."""
+"""A server that is silent for this long is considered down."""
 
 
 class Contact:
-    """Asks a server now and then in the background; what it says last is known at once.
+    """Polls a server in the background, so that its last answer is available at once.
 
-    A question that is never answered, as by a process that was stopped, needs no time limit here:
-    the clock tells that nothing was heard.
+    A request that is never answered, as by a stopped process, needs no timeout here: the clock
+    shows that nothing was heard.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Contact:
         except self._failures as error:
             self._fault = str(error) or type(error).__name__
         except Exception as error:
-            # Whatever it is: that nobody looks any more must not pass for an answer.
+            # Whatever it is: the end of polling must not be taken for an answer.
             if self._fault is None:
                 _log.exception("%s could not be asked", self._name)
             self._fault = type(error).__name__

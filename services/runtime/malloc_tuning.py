@@ -13,11 +13,11 @@ _ARENAS = 2
 
 
 def tune() -> None:
-    """Give large pieces back to the system as soon as they are free.
+    """Return large blocks to the system as soon as they are freed.
 
-    By itself, glibc raises the size from which it does so whenever a large piece is freed: the
-    lists of a flush would then be cut from one heap, which holes soon make several times as large
-    as what is in it. Called once, before there are threads.
+    By default, glibc raises the threshold for this whenever a large block is freed: the lists of a
+    flush would then come from one heap, which fragmentation soon makes several times as large as
+    its content. Called once, before there are threads.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt

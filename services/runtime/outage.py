@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 REMIND_SECONDS = 300.0
-"""An outage that lasts is told again so often."""
+"""How often an outage that lasts is logged again."""
 
 
 class Outage:
@@ -32,7 +32,7 @@ class Outage:
         return self._since is not None
 
     def begins(self, why: object, level: int = logging.WARNING) -> None:
-        """Take that it failed; logged the first time, and from time to time while it lasts."""
+        """Note that it failed; logged the first time, and from time to time while it lasts."""
         now = self._monotonic()
         if self._since is None:
             self._since = self._told = now
@@ -42,11 +42,11 @@ class Outage:
             self._log.log(level, "%s, for %s now: %s", self._fails, span(now - self._since), why)
 
     def ends(self) -> None:
-        """Take that it works; logged if it failed before."""
+        """Note that it works; logged if it failed before."""
         if self._since is None:
             return
         lasted, self._since = self._monotonic() - self._since, None
-        # A warning as its beginning: whoever sees one must see the other.
+        # A warning like its beginning: whoever sees one must see the other.
         self._log.warning("%s again, after %s", self._works, span(lasted))
 
 

@@ -75,17 +75,17 @@ class Slots:
         return client
 
     def moved(self, slot: int, node: Node) -> None:
-        """Take in that another node serves a slot."""
+        """Note that another node serves a slot."""
         self._moved[slot] = node
         self._stale = True
 
     def doubt(self, node: Node) -> None:
-        """Take in that a node did not answer: others may have taken its place."""
+        """Note that a node did not answer: others may have taken its place."""
         self._doubted.add(node)
         self._stale = True
 
     def trust(self, node: Node) -> None:
-        """Take in that a node answers."""
+        """Note that a node answers."""
         self._doubted.discard(node)
 
     async def disconnect(self) -> None:

@@ -1,7 +1,7 @@
 """The id of the request that is being answered, for log lines and the header X-Request-Id.
 
-A proxy may give one; else it is made when it is first asked for, so a request that nobody logs
-anything of costs no id.
+A proxy may give one; otherwise it is made when first needed, so a request that logs nothing costs
+no id.
 """
 
 import re

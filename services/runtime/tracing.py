@@ -1,4 +1,4 @@
-"""Traces for OpenTelemetry, where somebody takes them; else nothing of it is even imported.
+"""OpenTelemetry traces, if there is a receiver; otherwise none of it is even imported.
 
 Switched on by the variables of OpenTelemetry itself, OTEL_EXPORTER_OTLP_ENDPOINT first of all.
 No span has an address, a User-Agent, a path of a page or a value of a statement in it.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SWITCHES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 EXTRA = "tracing"
 MOST_LINKS = 128
-"""What a span keeps; it is the default of OpenTelemetry."""
+"""The most links of a span; OpenTelemetry's default."""
 
 tracer: "Tracer | None" = None
 """Makes spans; None while nobody takes them. Hot paths look at it before they do anything."""

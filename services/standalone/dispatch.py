@@ -39,7 +39,7 @@ class Dispatch:
     ) -> None:
         """`ready` asks each part why it cannot do its work; None means that it can.
 
-        `notes` asks each part what an operator should know all the same.
+        `notes` asks each part what an operator should know even so.
         """
         self._addresses = Addresses(settings.trusted_proxies)
         self._is_open = settings.open_metrics

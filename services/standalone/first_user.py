@@ -14,7 +14,7 @@ NAME = "admin"
 
 
 async def make(store: Store) -> str | None:
-    """Make an owner where there was never a user, and return the password; else None."""
+    """Create an owner if there was never a user, and return the password; else None."""
     if (await USERS.load(store)).version:
         return None
     password = generate_password()

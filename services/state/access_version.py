@@ -24,7 +24,7 @@ class AccessVersion:
     async def read(self) -> bytes:
         """Return the version, empty before the first change. Raises StateError; takes 1 s at most.
 
-        It says only whether something changed: one that is not the one of before.
+        Compare it only for equality: a different version means that something changed.
         """
         with translated():
             async with asyncio.timeout(_READ_SECONDS):
@@ -32,7 +32,7 @@ class AccessVersion:
         return version or b""
 
     async def increase(self) -> None:
-        """Tell every process of a change. Raises StateError."""
+        """Tell every process that something changed. Raises StateError."""
         with translated():
             await self._redis.incr(keys.ACCESS)
 

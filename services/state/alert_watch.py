@@ -1,4 +1,4 @@
-"""Which API process looks for what to alert of, and since when that was done without a pause."""
+"""Which API process checks for alerts, and since when this was done without a pause."""
 
 from typing import cast
 
@@ -8,19 +8,19 @@ from services.state.lock import StateLock
 from services.state.state import State
 
 LOCK_SECONDS = 600.0
-"""Longer than a round takes; a round ends before."""
+"""Longer than a round may take; a round ends before."""
 PAUSE_MS = 30 * 60_000
-"""After so long without a round, Luot itself may have been away, and not the readers."""
+"""After this long without a round, Luot itself may have been down, rather than readers gone."""
 _KEPT_SECONDS = 86_400
 
 
 def alert_lock(state: State) -> StateLock:
-    """Return the lock, not yet acquired; who does not get it at once does not wait."""
+    """Return the lock, not yet acquired; a process that does not get it at once does not wait."""
     return StateLock(state, keys.WATCHING_ALERTS, seconds=LOCK_SECONDS, wait_seconds=0.1)
 
 
 async def watched_since(state: State, now_ms: int) -> int:
-    """Note a round, and return since when there were rounds without a pause, in ms since 1970.
+    """Note a round, and return since when rounds have run without a pause, in ms since 1970.
 
     Raises StateError.
     """

@@ -1,6 +1,6 @@
-"""Notices of which sites' numbers may have changed: said to whoever listens, kept nowhere.
+"""Notices of which sites' numbers may have changed: broadcast to listeners, stored nowhere.
 
-Nothing of it is needed for a right number. Whoever hears nothing reads more often.
+Correct numbers do not depend on them. A listener that hears nothing reads more often.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from services.state.errors import translated
 from services.state.state import State
 
 SILENCE_SECONDS = 10.0
-"""A connection on which nothing was heard for so long is not trusted any more."""
+"""A connection that was silent for this long is no longer trusted."""
 SITES_A_NOTICE = 500
 MAX_BYTES = 256 << 10
-"""A longer notice is none: 500 sites with the longest names take less."""
+"""A longer message is ignored: 500 sites with the longest names take less."""
 _PAUSE_SECONDS = 0.01
-"""Between two notices, so that a flood of them takes no more than a share of the listener."""
+"""Between two notices, so that a flood of them takes only a share of the listener's time."""
 _TELL_SECONDS = 1.0
 
 _encoder = msgspec.msgpack.Encoder()
@@ -28,11 +28,11 @@ _Name = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Notice(msgspec.Struct, frozen=True, array_like=True):
-    """What one process tells.
+    """What one process announces.
 
-    teller      a name that it has for as long as it tells everything; another one otherwise
-    partitions  the partitions whose changes it tells, from its first notice on
-    sites       the names that the counters have whose numbers may have changed
+    teller      its name, which changes whenever a notice of its may have been lost
+    partitions  the partitions whose changes it announces, from its first notice on
+    sites       the counters' names of the sites whose numbers may have changed
     """
 
     teller: _Name
@@ -44,7 +44,7 @@ _decoder = msgspec.msgpack.Decoder(Notice)
 
 
 class Notices:
-    """Tells and hears them, by the publish/subscribe of Redis, which writes nothing to the disk."""
+    """Sends and receives notices through Redis publish/subscribe, which writes nothing to disk."""
 
     def __init__(self, state: State) -> None:
         self._redis = state.redis
@@ -52,7 +52,7 @@ class Notices:
         self._channel = keys.changes(database)
 
     async def tell(self, teller: str, partitions: Collection[int], sites: Collection[str]) -> None:
-        """Tell it all, also where no site has changed. Raises StateError; takes 1 s at most."""
+        """Publish them, even if no site has changed. Raises StateError; takes 1 s at most."""
         bodies = [
             _encoder.encode(Notice(teller, tuple(partitions), some)) for some in _some(list(sites))
         ]
@@ -62,9 +62,9 @@ class Notices:
                     await self._done(self._redis.publish(self._channel, body))
 
     async def heard(self) -> AsyncGenerator[Notice | None, None]:
-        """Yield what is told; None whenever something before it may have been missed.
+        """Yield notices; None whenever earlier ones may have been missed.
 
-        Ends where nothing is heard for long: who goes on listening begins anew. Raises StateError.
+        Ends after SILENCE_SECONDS of silence: call it again to go on. Raises StateError.
         """
         pubsub = self._redis.pubsub()
         try:
@@ -72,7 +72,7 @@ class Notices:
                 await pubsub.subscribe(self._channel)
             while True:
                 with translated():
-                    # The client connects again by itself, and subscribes again: that is said.
+                    # The client reconnects and resubscribes by itself; a message says so.
                     message = await pubsub.get_message(timeout=SILENCE_SECONDS)
                 if message is None:
                     return
@@ -91,13 +91,13 @@ class Notices:
 
 
 def _some(sites: list[str]) -> Iterator[tuple[str, ...]]:
-    """Yield sites in notices' worths; one without any where there are none."""
+    """Yield the sites in chunks that fit a notice; one empty chunk when there are none."""
     for first in range(0, max(1, len(sites)), SITES_A_NOTICE):
         yield tuple(sites[first : first + SITES_A_NOTICE])
 
 
 def _decoded(body: object) -> Notice | None:
-    """Return a notice; None for what is none: anybody who reaches Redis can say anything."""
+    """Return a notice; None if it is not one: anybody who reaches Redis can publish anything."""
     if not isinstance(body, bytes) or len(body) > MAX_BYTES:
         return None
     try:

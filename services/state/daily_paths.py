@@ -1,6 +1,6 @@
 """The paths that were new on a site's day, as 8-byte digests, across all ingest processes.
 
-A string that only grows, 8 bytes a path: each process appends what it opens, and reads what was
+A string that only grows, 8 bytes a path: each process appends what it opens, and reads what others
 appended since. Two processes may append the same path.
 """
 
@@ -13,21 +13,21 @@ from services.state.errors import translated
 from services.state.state import State
 
 EXPIRY_SECONDS = 72 * 3600
-"""A day's new paths are known on the day after as well, wherever on Earth the site is."""
+"""A day's new paths are still known on the next day, wherever on Earth the site is."""
 
 SiteDay = tuple[str, int]
-"""Slug, and day of the site's calendar since 1970."""
+"""Slug, and day in the site's calendar, counted from 1970."""
 
 
 class Appended(NamedTuple):
-    """What a process has to append to a day, and up to which byte it has read it."""
+    """What a process has to append to a day, and up to which byte it has read that day."""
 
     digests: bytes
     read: int
 
 
 class DayTail(NamedTuple):
-    """How long a day is in bytes by now, and what stands behind that byte."""
+    """The length of a day in bytes now, and what follows the byte read up to."""
 
     length: int
     tail: bytes
@@ -42,8 +42,8 @@ class DailyPaths:
     async def exchange(self, days: Mapping[SiteDay, Appended]) -> dict[SiteDay, DayTail]:
         """Append to days, and read what is new in them, in one round trip.
 
-        A length below what was read before says that the server has lost the day. What was
-        appended may be there although this raises.
+        A length below what was read before means that the server has lost the day. What was
+        appended may be stored even if this raises.
         """
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:

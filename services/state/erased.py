@@ -1,4 +1,4 @@
-"""Takes away what shared state keeps of a site that was erased.
+"""Deletes what shared state keeps of a site that was erased.
 
 Only what was shown: the salts and new pages of a day, and the digests of pages that have counters,
 are ingest's and the aggregator's, say nothing by themselves, and expire within days.

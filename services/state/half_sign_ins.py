@@ -1,4 +1,4 @@
-"""Sign-ins that wait for the code of the second factor: the password was right."""
+"""Sign-ins that have passed the password and wait for the code of the second factor."""
 
 import secrets
 from hashlib import sha256
@@ -12,12 +12,12 @@ from services.state.errors import translated
 from services.state.state import State, put
 
 WAIT_SECONDS = 300
-"""How long a code may be waited for; then the password is asked for again."""
+"""How long to wait for the code; then the password is asked for again."""
 _SECRET_BYTES = 32
 
 
 class HalfSignIn(msgspec.Struct, frozen=True, array_like=True):
-    """Whose password was right, and which one it was."""
+    """Whose password was right, and the stamp of that password."""
 
     user: str
     stamp: str
@@ -30,7 +30,7 @@ class HalfSignIns:
         self._redis = state.redis
 
     async def begin(self, user: User) -> str:
-        """Keep that the password of a user was right, and return the id of it."""
+        """Record that a user's password was right, and return the id of this sign-in."""
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         body = msgspec.json.encode(HalfSignIn(user.name, user.stamp))
         with translated():
@@ -38,7 +38,7 @@ class HalfSignIns:
         return secret
 
     async def find(self, secret: str) -> HalfSignIn | None:
-        """Return the one of an id, if it has not expired."""
+        """Return the sign-in with an id, if it has not expired."""
         with translated():
             body = await _done(self._redis.get(_key(secret)))
         return None if body is None else msgspec.json.decode(body, type=HalfSignIn)

@@ -1,7 +1,7 @@
 """The state of a partition's fold at a position, kept for whoever takes the partition over.
 
-It is never needed for a right number: whoever finds none, or one to doubt, reads the log again.
-One string a partition: a digest, and behind it, packed, what it is of and the state.
+Correct numbers never depend on it: whoever finds none, or a doubtful one, reads the log again. One
+string per partition: a digest, then, compressed, the state and what it belongs to.
 """
 
 from hashlib import blake2b
@@ -15,10 +15,10 @@ from services.state.errors import translated
 from services.state.state import State
 
 MOST_BYTES = 4 << 20
-"""Of one partition, packed: some 300,000 remembered visitors. What is more is not kept."""
+"""Per partition, compressed: some 300,000 remembered visitors. A larger state is not kept."""
 MOST_UNPACKED = 64 << 20
 EXPIRY_SECONDS = 2 * 3600
-"""Later the state is of no use: all that it remembers is forgotten by then."""
+"""After that the state is of no use: all that it remembers has expired by then."""
 
 _DIGEST_BYTES = 16
 _LEVEL = 1
@@ -29,7 +29,7 @@ class KeptFold(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     maker     what folded it: the version of the code and all that the fold depends on
     log       the identity of the log
-    store     the server of the store as it was when the partition was last read again
+    store     the store's server at the time when the partition was last read again
     started   when that server had started, in seconds since 1970
     position  the last position that was read, as the log numbers it; committed before this is kept
     state     the fold, as its maker writes it
@@ -48,7 +48,7 @@ _decode = msgspec.msgpack.Decoder(KeptFold).decode
 
 
 def encode(kept: KeptFold) -> bytes | None:
-    """Return it as it is kept; None when it is too large for that. Takes 10 ms a megabyte."""
+    """Return it as it is stored; None when it is too large. Takes 10 ms per megabyte."""
     body = _encode(kept)
     if len(body) > MOST_UNPACKED:
         return None
@@ -57,7 +57,7 @@ def encode(kept: KeptFold) -> bytes | None:
 
 
 def decode(written: bytes) -> KeptFold | None:
-    """Return what was kept; None for what is damaged, too large or of another form."""
+    """Return what was kept; None if it is damaged, too large or in another format."""
     digest, packed = written[:_DIGEST_BYTES], written[_DIGEST_BYTES:]
     if len(packed) > MOST_BYTES or digest != _digest(packed):
         return None

@@ -5,7 +5,7 @@ from hashlib import blake2b
 SITES = "sites"
 """Hash of slug → the site as JSON; the API is its only writer."""
 SITES_BESIDE = "{sites}:beside"
-"""On a cluster, beside SITES since there were any: where it is gone, they may be gone with it."""
+"""On a cluster, a key beside SITES: if it is gone, the sites may be lost with it."""
 SITE_READERS = "sites:readers"
 """Set of the ids of the ingest processes that have read the sites."""
 ONLINE = "online"
@@ -22,23 +22,23 @@ CHANGING_ACCESS = "access:changing"
 SENDING_REPORTS = "reports:sending"
 """Lock of the API process that sends reports by e-mail."""
 WATCHING_ALERTS = "alerts:watching"
-"""Lock of the API process that looks for what to alert of."""
+"""Lock of the API process that checks for alerts."""
 ALERTS_WATCHED = "alerts:watched"
-"""Since when, and until when, that was looked for without a pause: `ms ms`."""
+"""Since when, and until when, alerts were checked for without a pause: `ms ms`."""
 TOKENS_USED = "tokens:used"
 """Hash of a token's id → when it was last used, in ms, to a few minutes."""
 SEND_TOKENS = "tokens:send"
 """Hash of a token's digest → whose it is as JSON, and '' → the version of all of it; the API is its
 only writer."""
 SPOOLED = "spooled"
-"""Hash of an ingest process' id → when it told, how many hits its spool holds, and since how many
-ms the oldest waits."""
+"""Hash of an ingest process's id → when it reported, how many hits its spool holds, and for how
+many ms the oldest has waited."""
 SIGN_IN_SALT = "sign-in:salt"
 """Random salt for hashing the names and addresses of failed sign-ins."""
 
 
 def changes(database: int) -> str:
-    """Return the channel of notices of what changed; all databases of a server share channels."""
+    """Return the channel for notices of changes; all databases of a server share channels."""
     return f"changes:{database}"
 
 
@@ -73,12 +73,12 @@ def untrusted(window: int) -> str:
 
 
 def foreign_hosts(window: int) -> str:
-    """Return the hash of slug → hits of pages of other hosts, of one window of time."""
+    """Return the hash of slug → hits from pages on other hosts, of one window of time."""
     return f"foreign-hosts:{window}"
 
 
 def over_budget(window: int) -> str:
-    """Return the hash of slug → hits of addresses that sent too much, of one window of time."""
+    """Return the hash of slug → hits from addresses that sent too much, of one window of time."""
     return f"over-budget:{window}"
 
 
@@ -93,7 +93,7 @@ def numbers_field(site: str, metric: str) -> str:
 
 
 def reset_field(site: str) -> str:
-    """Return the field of NUMBERS that says since when the numbers of a site count."""
+    """Return the field of NUMBERS that says since when a site's numbers are valid."""
     return site
 
 
@@ -113,7 +113,7 @@ def reading_titles(site: str) -> str:
 
 
 def page_field(path: str) -> bytes:
-    """Return the field of a page: a digest, because anybody can view pages with long names."""
+    """Return the field of a page: a digest, since anybody can request pages with long names."""
     return blake2b(path.encode(), digest_size=16).digest()
 
 
@@ -130,7 +130,7 @@ def sessions(user: str) -> str:
 def sign_ins(what: str, digest: str) -> str:
     """Return the count of failed sign-ins for a hashed name, address or browser.
 
-    One script looks at several of them: by what is in braces they are on one node of a cluster.
+    One script reads several of them: the hash tag in braces puts them on one node of a cluster.
     """
     return f"sign-in:{{failed}}:{what}:{digest}"
 

@@ -1,4 +1,4 @@
-"""The numbers shown last, encoded: for other processes, and for after a restart.
+"""The numbers shown last, encoded, for other processes and for after a restart.
 
 A site takes a few hundred bytes for each measure in use, and about 100 bytes for each page,
 whatever its name, at most MAX_PAGES of them. They are deleted with the site.
@@ -17,7 +17,7 @@ from services.state.errors import translated
 from services.state.state import State
 
 MAX_PAGES = 2_000
-"""Pages kept of a site; beyond that, arbitrary ones are dropped, and come back when read."""
+"""Pages kept per site; above that, arbitrary ones are dropped, and come back when read."""
 _TRIM = 100
 SECONDS = 1.0
 """How long a call takes at most, unless more is allowed."""
@@ -89,17 +89,17 @@ class ShownNumbers:
                 await self._write_pages(bodies)
 
     async def reset(self, slug: str, at_ms: int) -> None:
-        """Forget what was shown of a site, in every process: the store alone counts from now on.
+        """Forget what was shown of a site, in every process: only the store counts from now on.
 
-        For an operator who has put back an older state of the store on purpose: until then, the
-        higher numbers of before stay.
+        For an operator who has restored an older state of the store on purpose: until this is
+        called, the higher numbers from before stay.
         """
         with translated():
             async with self._redis.pipeline(transaction=True) as pipeline:
                 _forget_numbers(pipeline, slug)
                 pipeline.hset(keys.NUMBERS, keys.reset_field(slug), str(at_ms))
                 if isinstance(self._redis, RoutedRedis):
-                    # Pages of before do not count from here on, also if they stay.
+                    # From here on, pages from before do not count even if they stay.
                     await pipeline.execute()
                 pipeline.delete(keys.pages(slug))
                 await pipeline.execute()

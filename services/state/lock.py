@@ -14,7 +14,7 @@ class StateLock:
     """Held by one process; expires by itself."""
 
     def __init__(self, state: State, name: str, *, seconds: float, wait_seconds: float) -> None:
-        """Name a lock, not yet acquired: held, and waited for, so many seconds at most."""
+        """Name a lock, not yet acquired; held and waited for at most these many seconds."""
         self._lock: Lock = state.redis.lock(name, timeout=seconds, blocking_timeout=wait_seconds)
 
     async def acquire(self) -> bool:
@@ -23,7 +23,7 @@ class StateLock:
             return bool(await self._lock.acquire())
 
     async def renew(self) -> None:
-        """Hold it for as long again. Raises StateError, also if it has expired meanwhile."""
+        """Extend it by its full time. Raises StateError, also if it has expired meanwhile."""
         with translated():
             await self._lock.reacquire()
 
@@ -37,8 +37,8 @@ class StateLock:
 async def renewed(lock: StateLock, seconds: float) -> AsyncIterator[bool]:
     """Hold a lock, renewed every so many seconds, and tell whether it is held.
 
-    It is free soon after its holder dies: for what does no harm if two do it at once. Raises
-    StateError.
+    It is free soon after its holder dies; so use it only where two holders at once do no harm.
+    Raises StateError.
     """
     if not await lock.acquire():
         yield False

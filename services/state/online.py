@@ -12,7 +12,7 @@ _READ_SECONDS = 1.0
 
 
 def bots_of(slug: str) -> str:
-    """Return the name that the bots of a site are counted under: none that a slug can be."""
+    """Return the name that a site's bots are counted under; it can never be a slug."""
     return slug + "#bots"
 
 
@@ -41,7 +41,7 @@ class OnlineCounts:
     async def read(self, names: Sequence[str]) -> dict[str, OnlineCount]:
         """Return counts by name; what was never counted is left out. Takes 1 s at most.
 
-        Whether a count is too old to be believed is for the caller to say.
+        The caller decides whether a count is too old to be believed.
         """
         with translated():
             async with asyncio.timeout(_READ_SECONDS):

@@ -1,7 +1,7 @@
 """Which paths of a site have counters: published by the aggregator, read by ingest.
 
-For each site the digests in their order, 8 bytes a path, behind 8 bytes that tell one version from
-another: a number of the format and a digest of all that follows.
+For each site the sorted digests, 8 bytes a path, after 8 bytes that identify the version: the
+format's number and a digest of all that follows.
 """
 
 from array import array
@@ -17,7 +17,7 @@ from services.state.state import State
 MOST_A_SITE = 100_000
 """Paths of one site: 800 kB."""
 MOST_BYTES = 16 << 20
-"""Of the histories of all sites together, 2 million paths: the bound in Redis and in ingest."""
+"""The histories of all sites together, 2 million paths: the limit in Redis and in ingest."""
 EXPIRY_SECONDS = 7 * 86_400
 
 _FORMAT = b"\x01"
@@ -25,19 +25,19 @@ _VERSION_BYTES = 8
 
 
 def encode(digests: "array[int]") -> bytes:
-    """Return digests, which are sorted, as they are published."""
+    """Return sorted digests in the form in which they are published."""
     body = packed(digests)
     return _version(body) + body
 
 
 def decode(published: bytes) -> "array[int] | None":
-    """Return the digests that were published; None for what is of another format or damaged."""
+    """Return the published digests; None if the format is another or the data is damaged."""
     version, body = published[:_VERSION_BYTES], published[_VERSION_BYTES:]
     return unpacked(body) if version == _version(body) else None
 
 
 def version_of(published: bytes) -> bytes:
-    """Return what tells this version from others."""
+    """Return the bytes that identify this version."""
     return published[:_VERSION_BYTES]
 
 
@@ -48,7 +48,7 @@ class PathHistories:
         self._redis = state.redis
 
     async def has(self, site: str, version: bytes) -> bool:
-        """Tell whether this version is published, and let it live on."""
+        """Tell whether this version is published, and renew the expiry of what is."""
         key = keys.path_history(site)
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:

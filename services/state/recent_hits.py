@@ -1,4 +1,4 @@
-"""Hits of the last minutes that something was noticed about, by site: for doctor and the API."""
+"""Recent hits with something noteworthy about them, by site: for doctor and the API."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -8,12 +8,12 @@ from services.state.errors import translated
 from services.state.state import State
 
 WINDOW_MS = 10 * 60 * 1000
-"""They are counted by windows of so long; the last two are what is told."""
+"""The length of the windows in which they are counted; the last two are reported."""
 _EXPIRE_SECONDS = 3 * WINDOW_MS // 1000
 
 
 class RecentHits:
-    """How many hits of each site came so lately. All calls raise StateError."""
+    """How many such hits each site had lately. All calls raise StateError."""
 
     def __init__(self, state: State, key: Callable[[int], str]) -> None:
         """`key` names the hash of a window."""
@@ -57,21 +57,21 @@ class RecentHits:
 
 
 class UntrustedForwards(RecentHits):
-    """Hits that came through proxies which ingest does not trust."""
+    """Hits that came through proxies that ingest does not trust."""
 
     def __init__(self, state: State) -> None:
         super().__init__(state, keys.untrusted)
 
 
 class HitsOfForeignHosts(RecentHits):
-    """Hits that name a site, of pages whose host is not one of it: refused."""
+    """Hits that name a site but come from a page on a host that is not the site's: refused."""
 
     def __init__(self, state: State) -> None:
         super().__init__(state, keys.foreign_hosts)
 
 
 class HitsOverBudget(RecentHits):
-    """Hits of addresses that sent more than one address may: refused, or views without a visit."""
+    """Hits from addresses over their budget: refused, or views without a visit."""
 
     def __init__(self, state: State) -> None:
         super().__init__(state, keys.over_budget)

@@ -11,7 +11,7 @@ SALT_SECONDS = 48 * 3600
 
 
 class SharedSalts:
-    """One salt per site and day (since 1970, of its calendar); expires after SALT_SECONDS."""
+    """One salt per site and day (counted from 1970, in its calendar); expires in SALT_SECONDS."""
 
     def __init__(self, state: State) -> None:
         self._redis = state.redis
@@ -19,7 +19,7 @@ class SharedSalts:
     async def agree(self, site: str, day: int, offered: bytes) -> bytes:
         """Return the salt of a day: the one offered here, unless another process was first.
 
-        Raises StateError; what was offered may be the salt of the day even so.
+        Raises StateError; even then, what was offered may have become the salt of the day.
         """
         key = keys.salt(site, to_date(day).isoformat())
         with translated():

@@ -28,7 +28,7 @@ class SendTokens:
         self._redis = state.redis
 
     async def read(self) -> PublishedTokens | None:
-        """Return what is published; None where nothing is, as after the loss of all state."""
+        """Return what is published; None when nothing is, as after the loss of all state."""
         with translated():
             fields = await cast(
                 "Awaitable[dict[bytes, bytes]]", self._redis.hgetall(keys.SEND_TOKENS)
@@ -37,9 +37,9 @@ class SendTokens:
         return None if version is None else PublishedTokens(int(version), fields)
 
     async def publish(self, tokens: PublishedTokens) -> None:
-        """Make these all that there are, unless newer ones are published.
+        """Replace all published tokens with these, unless newer ones are published.
 
-        A process that did not hear of a change must not bring a revoked token back.
+        A process that missed a change must not bring a revoked token back.
         """
         published = await self.read()
         if published is not None and (
@@ -55,6 +55,6 @@ class SendTokens:
                 await pipeline.execute()
 
     async def forget(self) -> None:
-        """Take what is published away: the store holds an older state, on purpose."""
+        """Delete what is published: the store was restored to an older state on purpose."""
         with translated():
             await self._redis.delete(keys.SEND_TOKENS)

@@ -34,10 +34,10 @@ redis.call('EXPIRE', KEYS[1], ARGV[2])
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
-    """Who signed in, with which password, when, and when they last came (seconds since 1970).
+    """Who signed in, with which password, when, and when last seen (seconds since 1970).
 
-    browser, system, country  where they are, for the user's list, as far as it is known; no more
-                              of User-Agent and address is kept
+    browser, system, country  for the user's list of sessions, as far as known; nothing else of
+                              User-Agent and address is kept
     proved                    when the password was last given
     """
 
@@ -57,7 +57,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ListedSession(NamedTuple):
-    """A session under the name that its user knows it by; nobody comes in with that."""
+    """A session under the name shown to its user, which does not give access."""
 
     id: str
     session: Session
@@ -114,7 +114,7 @@ class Sessions:
             await self._keep(digest, msgspec.structs.replace(session, proved=now, seen=now))
 
     async def of_user(self, user: str) -> list[ListedSession]:
-        """Return the sessions of a user, the one that was used last first."""
+        """Return the sessions of a user, the most recently used first."""
         now = self._clock()
         return [
             ListedSession(digest[:_ID_LENGTH], session)
@@ -133,7 +133,7 @@ class Sessions:
     async def end_some(self, user: str, *, only: str | None = None, but: str | None = None) -> int:
         """End sessions of a user, in every process at once; return how many there were.
 
-        only, but  the name of the one that ends, or stays, as `of_user` lists it; else all end
+        only, but  the name of the one to end, or to keep, as `of_user` lists it; else all end
         """
         ended = [
             digest
@@ -149,7 +149,7 @@ class Sessions:
         return sum(answers[::2])
 
     async def _read(self, user: str) -> dict[str, Session | None]:
-        """Return every session of a user by its digest, those that are gone last."""
+        """Return every session of a user by its digest, the last used first, gone ones last."""
         with translated():
             members: set[bytes] = await _done(self._redis.smembers(keys.sessions(user)))
             digests = [member.decode() for member in members]

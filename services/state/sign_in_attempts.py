@@ -11,8 +11,8 @@ from services.state.state import EVEN_WHEN_FULL, State
 
 _SALT_SECONDS = 86_400
 
-# All are looked at before one is counted: what is refused counts for nobody, so whoever guesses on
-# after a refusal uses up nothing of a name that belongs to somebody else.
+# All limits are checked before any is counted: a refused attempt counts for nobody, so guessing on
+# after a refusal uses up nothing of somebody else's name.
 _COUNT = (
     EVEN_WHEN_FULL
     + """
@@ -69,20 +69,20 @@ class AttemptLimit(NamedTuple):
 
 
 class CountedAttempt(NamedTuple):
-    """An attempt: either it may be made, and is counted under `keys`, or it has to wait."""
+    """An attempt: either allowed and counted under `keys`, or it has to wait."""
 
     keys: Sequence[str]
     seconds_to_wait: int
 
 
 class SignInAttempts:
-    """A count a subject. All calls raise StateError."""
+    """One count per subject. All calls raise StateError."""
 
     def __init__(self, state: State) -> None:
         self._redis = state.redis
 
     async def count(self, limits: Sequence[AttemptLimit]) -> CountedAttempt:
-        """Count an attempt of all subjects, unless one of them has had too many: then of none."""
+        """Count an attempt for all subjects, or for none if one of them has had too many."""
         with translated():
             salt = await self._salt()
             counted = [keys.sign_ins(one.kind, _digest(salt, one.subject)) for one in limits]

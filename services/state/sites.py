@@ -14,15 +14,15 @@ from services.state.errors import translated
 from services.state.state import State
 
 READ_SECONDS = 5.0
-"""An API whose store is away waits so long: without the sites, no number is shown."""
+"""How long an API whose store is down waits: without the sites, no number is shown."""
 READER_SECONDS = 10
-"""How long a process that has read the sites is taken for one that runs; it reads every two."""
+"""How long a process that has read the sites is assumed to run; it reads every two seconds."""
 
 
 class SitesBesideLog(NamedTuple):
     """The published sites, and whether the server still holds what the log wrote to it.
 
-    Without a log beside it, a server that knows no sites has lost everything.
+    A server with neither a log nor sites has lost everything.
     """
 
     bodies: dict[bytes, bytes]
@@ -30,7 +30,7 @@ class SitesBesideLog(NamedTuple):
 
 
 class SiteReaders(NamedTuple):
-    """How many ingest processes run, and how many of them know the sites as they are published."""
+    """How many ingest processes run, and how many of them know the sites as now published."""
 
     running: int
     current: int
@@ -49,9 +49,9 @@ class PublishedSites:
                 return await self._all()
 
     async def read_beside(self, log_key: str) -> SitesBesideLog:
-        """Return all sites, and whether a key of the log is there.
+        """Return all sites, and whether a key of the log exists.
 
-        On a cluster the log may be on other masters than the sites, which have a key beside them.
+        On a cluster, the log may be on other masters than the sites, which have a key beside them.
         """
         if isinstance(self._redis, RoutedRedis):
             log_key = keys.SITES_BESIDE
@@ -69,7 +69,7 @@ class PublishedSites:
         return {slug.decode(errors="replace") for slug in slugs}
 
     async def acknowledge(self, reader: str, bodies: Mapping[bytes, bytes]) -> None:
-        """Say which sites an ingest process knows; said again before READER_SECONDS are over."""
+        """Record which sites an ingest process knows; repeat it within READER_SECONDS."""
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 pipeline.sadd(keys.SITE_READERS, reader)
@@ -77,7 +77,7 @@ class PublishedSites:
                 await pipeline.execute()
 
     async def readers(self) -> SiteReaders:
-        """Return who knows the sites; processes that ended are forgotten."""
+        """Return how many processes run and know the sites; those that ended are forgotten."""
         with translated():
             readers = await cast("Awaitable[set[bytes]]", self._redis.smembers(keys.SITE_READERS))
             if not readers:
@@ -91,7 +91,7 @@ class PublishedSites:
             return SiteReaders(len(names) - len(gone), known.count(published))
 
     async def publish(self, bodies: Mapping[bytes, bytes]) -> None:
-        """Make these all the sites that are published; only what changed is written.
+        """Replace all published sites with these; only what changed is written.
 
         Removing a site also deletes the numbers it showed last.
         """
@@ -105,7 +105,7 @@ class PublishedSites:
                 return
             routed = isinstance(self._redis, RoutedRedis)
             if routed:
-                # Before the sites: what is cut off here is done again with the next attempt.
+                # Before the sites: if interrupted here, the next attempt does it again.
                 async with self._redis.pipeline(transaction=False) as pipeline:
                     for name in ended:
                         last_shown.forget(pipeline, name)

@@ -1,4 +1,4 @@
-"""Hits that ingest has accepted and keeps in its spool: told by each process, for doctor."""
+"""Hits that ingest has accepted and keeps in its spool: reported by each process, for doctor."""
 
 from typing import Any, NamedTuple, cast
 
@@ -7,8 +7,8 @@ from services.state.errors import translated
 from services.state.state import State
 
 BELIEVED_MS = 60_000
-"""For so long a process is believed: it tells every few seconds."""
-# Redis is full just when hits are in spools; what is written here is small, and expires.
+"""How long a report is believed: a process reports every few seconds."""
+# Redis may be full exactly when hits are in spools; what is written here is small, and expires.
 _TELL = """#!lua flags=allow-oom
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
@@ -16,20 +16,20 @@ redis.call('EXPIRE', KEYS[1], ARGV[3])
 
 
 class Spooled(NamedTuple):
-    """How many hits wait in spools, and since when the oldest does, in ms."""
+    """How many hits wait in spools, and how long the oldest has waited, in ms."""
 
     hits: int
     waits_ms: int
 
 
 class SpooledHits:
-    """What ingest processes have told lately. All calls raise StateError."""
+    """What ingest processes have reported lately. All calls raise StateError."""
 
     def __init__(self, state: State) -> None:
         self._redis = state.redis
 
     async def tell(self, process: str, spooled: Spooled, at_ms: int) -> None:
-        """Tell of the spool of one process; nothing is kept of one that is empty."""
+        """Report the spool of one process; nothing is kept for an empty one."""
         with translated():
             if not spooled.hits:
                 await _done(self._redis.hdel(keys.SPOOLED, process))
@@ -39,7 +39,7 @@ class SpooledHits:
             await _done(self._redis.eval(_TELL, 1, keys.SPOOLED, process, told, seconds))
 
     async def read(self, at_ms: int) -> Spooled:
-        """Return the sum of what processes tell that are alive, and the longest wait."""
+        """Return the sum over live processes, and the longest wait."""
         with translated():
             told = cast("dict[bytes, bytes]", await _done(self._redis.hgetall(keys.SPOOLED)))
         hits = waits = 0

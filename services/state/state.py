@@ -1,4 +1,4 @@
-"""The one way to shared state: what all processes share and may lose at any time.
+"""The only access to shared state: what all processes share and may lose at any time.
 
 Each kind of it (salts, sessions, last shown numbers, …) has a module beside this one.
 """
@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as ConnectionLostError
 from services.runtime.redis_client import connect
 
 EVEN_WHEN_FULL = "#!lua flags=allow-oom\n"
-"""Begins scripts that a Redis without free memory runs, too: they write little, and rarely."""
+"""Begins scripts that run even on a Redis out of memory: they write little, and rarely."""
 
 _PUT = (
     EVEN_WHEN_FULL
@@ -29,7 +29,7 @@ return 1
 
 
 async def put(redis: Redis, key: str, value: bytes, seconds: int, when: str = "always") -> None:
-    """Keep a value for so many seconds, also on a full Redis; `if there` only in place of one."""
+    """Set a value that expires, even on a full Redis; `if there` only replaces an existing one."""
     await cast("Awaitable[str]", redis.eval(_PUT, 1, key, value, str(seconds), when))
 
 
@@ -52,8 +52,8 @@ class State:
         """Return the state at a URL.
 
         seconds  how long connecting and each answer may take; without a limit if None
-        retries  how often a call is repeated, at once, on a connection that was lost; as the
-                 client does by itself if None
+        retries  how often a call is retried, at once, after a lost connection; the client's default
+                 if None
         options  those of `Redis.from_url`
         """
         if seconds is not None:

@@ -1,4 +1,4 @@
-"""The lock for reading the titles of a portal: one API process at a time asks it."""
+"""The lock for reading the titles of a portal: only one API process at a time does so."""
 
 from contextlib import AbstractAsyncContextManager
 

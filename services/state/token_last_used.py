@@ -9,7 +9,7 @@ from services.state.state import State
 
 
 class TokenTimes:
-    """A time a token, by its id, in ms since 1970. All calls raise StateError."""
+    """One time per token, by its id, in ms since 1970. All calls raise StateError."""
 
     def __init__(self, state: State) -> None:
         self._redis = state.redis

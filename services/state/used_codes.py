@@ -1,4 +1,4 @@
-"""The last code of the second factor that each user signed in with, so that none serves twice."""
+"""The last second-factor code that each user signed in with, so that none works twice."""
 
 from collections.abc import Awaitable
 from typing import cast
@@ -30,9 +30,9 @@ class UsedCodes:
         self._redis = state.redis
 
     async def use(self, user: str, step: int) -> bool:
-        """Use the code of a time step; tell whether neither it nor a later one was used before.
+        """Use the code of a time step; True if neither it nor a later one was used before.
 
-        Of two requests at once with the same code, one is told so. Raises StateError.
+        Of two simultaneous requests with the same code, only one gets True. Raises StateError.
         """
         with translated():
             evaluated = self._redis.eval(
@@ -41,6 +41,6 @@ class UsedCodes:
             return int(await cast("Awaitable[str]", evaluated)) == 1
 
     async def forget(self, user: str) -> None:
-        """Forget the last code, for a second factor that is no more. Raises StateError."""
+        """Forget the last code, when the second factor is removed. Raises StateError."""
         with translated():
             await self._redis.delete(keys.code_step(user))

@@ -24,7 +24,7 @@ BUILT = HERE / "static" / VERSIONED.removeprefix("/")
 CHANGES = HERE.parents[1] / "CHANGELOG.md"
 LICENCE = "/*!Luot, Apache-2.0*/"
 
-# One `try` around everything: what fails here, the portal's page does not hear.
+# One `try` around everything: failures here must not affect the portal's page.
 _BEFORE = LICENCE + "(()=>{try{"
 _AFTER = "}catch(e){}})();"
 

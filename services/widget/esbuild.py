@@ -46,7 +46,7 @@ CACHE = Path(sys.prefix) / "share" / "luot"
 
 
 class EsbuildError(Exception):
-    """esbuild cannot be had or run; the message says why."""
+    """esbuild cannot be obtained or run; the message says why."""
 
 
 def find(cache: Path = CACHE) -> str:
@@ -90,7 +90,7 @@ def run(command: list[str], folder: Path | None = None, stdin: str | None = None
 
 
 def unpacked(package: bytes, integrity: str) -> bytes:
-    """Return the program in a package; raises EsbuildError where the hash is another."""
+    """Return the program in a package; raises EsbuildError if the hash differs."""
     verify(package, integrity)
     with tarfile.open(fileobj=io.BytesIO(package)) as archive:
         if _PROGRAM not in archive.getnames() or not (program := archive.extractfile(_PROGRAM)):
@@ -99,7 +99,7 @@ def unpacked(package: bytes, integrity: str) -> bytes:
 
 
 def verify(package: bytes, integrity: str) -> None:
-    """Raise EsbuildError where the hash of a package is another."""
+    """Raise EsbuildError if the hash of a package differs."""
     digest = "sha512-" + base64.b64encode(hashlib.sha512(package).digest()).decode()
     if digest != integrity:
         raise EsbuildError(f"the package has the hash {digest}; expected {integrity}")

@@ -1,7 +1,7 @@
 """Estimates the width of text in a badge: an image cannot measure its reader's fonts.
 
-The widths are those of DejaVu Sans, measured; Verdana's are nearly the same. In both,
-the marks of Vietnamese make no letter wider, and all digits have the same width.
+The widths are those measured for DejaVu Sans; Verdana's are nearly the same. In both, Vietnamese
+diacritics make no letter wider, and all digits have the same width.
 """
 
 import unicodedata

@@ -1,1 +1,1 @@
-"""Who asks, and what they may do: users, tokens, sessions, roles, and the audit log."""
+"""Who is calling, and what they may do: users, tokens, sessions, roles, and the audit log."""

@@ -27,9 +27,9 @@ CHECK_SECONDS = 0.5
 RELOAD_SECONDS = 5.0
 """How often everything is reloaded regardless: the shared version may have been lost."""
 PUBLISH_SECONDS = 2.0
-"""How often ingest is told which tokens may send hits; besides at once with every change."""
+"""How often ingest is told which tokens may send hits, besides at once after every change."""
 WAIT_SECONDS = 1.0
-"""How long requests wait for a reload, all together; then the cached accounts count."""
+"""How long requests wait for a reload in total; after that, the cached accounts are used."""
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +68,11 @@ class Accounts:
         self.loaded = False
 
     def token(self, digest: str) -> Token | None:
-        """Return the token of a digest, expired or not."""
+        """Return the token with a digest, expired or not."""
         return self._by_digest.get(digest)
 
     async def fresh(self) -> None:
-        """Take in what other processes changed, as far as stores answer; else keep what is."""
+        """Load what other processes changed, as far as the stores answer; else change nothing."""
         if self._monotonic() < self._checked + CHECK_SECONDS:
             return
         if self._refreshing is None or self._refreshing.done():
@@ -84,10 +84,10 @@ class Accounts:
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[None]:
-        """Be the only one of all processes to change users, tokens, or groups of sites.
+        """Be the only process to change users, tokens, or groups of sites.
 
-        What is known is what the store holds; other processes learn of the change at the end.
-        Raises ApiError, 503, when Redis does not give the lock or the store takes no change.
+        Inside, the cache matches the store; other processes learn of the change at the end. Raises
+        ApiError, 503, when the lock cannot be acquired or the store cannot be written.
         """
         lock = self._shared_version.lock()
         async with self._changing:
@@ -139,8 +139,8 @@ class Accounts:
         self.rights.take(GroupTree(group for group in groups if group.slug != slug))
 
     async def publish_senders(self) -> None:
-        """Let ingest know which tokens may send hits. Raises StateError."""
-        # Before the sites are known, a right for a group would seem to reach none.
+        """Tell ingest which tokens may send hits. Raises StateError."""
+        # Before the sites are known, a right to a group would seem to cover no sites.
         if not self.loaded or not self._registry.loaded:
             return
         bodies = {
@@ -154,10 +154,10 @@ class Accounts:
         await self._send_tokens.publish(PublishedTokens(self._version, bodies))
 
     async def keep_published(self) -> None:
-        """Publish again and again, so that a Redis that was wiped heals by itself."""
+        """Publish periodically, so that a wiped Redis is filled again."""
         while True:
             try:
-                # Not by `fresh`: what it asks is left to requests.
+                # Without `fresh`: checking for changes is left to requests.
                 with suppress(StateError, StoreError):
                     if not self.loaded:
                         async with self._changing:
@@ -211,7 +211,7 @@ class Accounts:
         return self._version
 
     async def _published(self) -> bytes | None:
-        """Return what Redis says of the last change; None while it says nothing."""
+        """Return the version of the last change in Redis; None while it does not answer."""
         try:
             return await self._shared_version.read()
         except StateError:

@@ -17,14 +17,14 @@ Fields = Mapping[str, Any]
 
 
 class Audit:
-    """Writes down who changes what."""
+    """Records who changes what."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
         self._last_at = 0
         self.after: Callable[[str], None] = lambda _: None
-        """Called with the slug of a site, if it was one, after a change of it."""
+        """Called after a change with the slug of the site, if any."""
 
     @asynccontextmanager
     async def recorded(
@@ -37,9 +37,9 @@ class Audit:
         before: Fields | None = None,
         after: Fields | None = None,
     ) -> AsyncIterator[None]:
-        """Make a change in this context: it is in the log first, so none is ever missing there.
+        """Make a change in this context: it is logged first, so that none is ever missing.
 
-        Of `before` and `after` only what differs is kept; they must hold no secrets. A change
+        Of `before` and `after`, only what differs is kept; they must hold no secrets. A change
         that raises is marked as failed. Raises ApiError, 503, when the log cannot be written.
         """
         was, is_ = _difference(before, after)
@@ -68,7 +68,7 @@ class Audit:
         before: Fields | None = None,
         after: Fields | None = None,
     ) -> log.AuditEntry:
-        """Return a new entry, of now."""
+        """Return a new entry, dated now."""
         return log.AuditEntry(
             at=self._at(),
             id=secrets.token_hex(8),
@@ -82,11 +82,11 @@ class Audit:
         )
 
     async def add(self, entry: log.AuditEntry) -> None:
-        """Write an entry; again, for one that has failed. Raises StoreError."""
+        """Write an entry, or write it again if it has failed. Raises StoreError."""
         await log.add(self._store, entry)
 
     def _at(self) -> int:
-        """Return the time in ms, a later one each time, so that changes keep their order."""
+        """Return the time in ms, strictly increasing, so that changes keep their order."""
         self._last_at = max(self._last_at + 1, int(self._clock() * 1000))
         return self._last_at
 

@@ -68,11 +68,11 @@ def router(store: Callable[[], Store], registry: Callable[[], Registry]) -> APIR
 
 
 def sites_of(asking: Principal, site: str | None, registry: Registry) -> list[str] | None:
-    """Return the sites to read of; None is everything."""
+    """Return the sites whose entries to read; None is everything."""
     if site is not None:
         if not asking.has(site):
             raise unknown_site(site)
-        # Also what was done while it had another name.
+        # Including what was done while it had another name.
         return sorted(registry.slugs([site]))
     if asking.is_owner:
         return None

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class MustEnrolError(ApiError):
-    """Whoever asks has to turn on a second factor first."""
+    """The caller has to turn on a second factor first."""
 
     def __init__(self) -> None:
         text = "an owner asks you for a second factor; turn it on: PUT /api/admin/second-factor"
@@ -41,7 +41,7 @@ class MustEnrolError(ApiError):
 
 
 class Authenticator:
-    """Tells who asks: by the admin token, a token, or the session of a browser."""
+    """Identifies callers: by the admin token, a token, or a browser session."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Authenticator:
     async def authenticate(
         self, request: Request, csrf: str | None = None, *, enrolling: bool = False
     ) -> Principal | None:
-        """Return who asks; see `authenticate`.
+        """Return the caller; see `authenticate`.
 
         csrf  what a form sent as its CSRF token; scripts send it in the header X-CSRF-Token
         """
@@ -76,17 +76,17 @@ class Authenticator:
         return who
 
     async def sender(self, request: Request) -> Principal | None:
-        """Return whose token or session a request has, before anything of its body is read.
+        """Return the owner of a request's token or session, before any of its body is read.
 
-        A page of another site may have sent it: that is for `authenticate` to say.
+        A page of another site may have sent it: only `authenticate` checks that.
         """
         who, _ = await self._whose(request)
         return who
 
     async def _whose(self, request: Request) -> tuple[Principal | None, str | None]:
-        """Return who asks, and the id of their session where it is one."""
+        """Return the caller, and the id of their session, if any."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        # What another scheme says is for a proxy in front, which may have passwords of its own.
+        # Other schemes are for a proxy in front, which may have passwords of its own.
         if scheme.lower() == "bearer":
             return await self._of_token(token.strip()), None
         secret = self.secret(request)
@@ -101,7 +101,7 @@ class Authenticator:
             raise unavailable(f"sessions cannot be read now: {error}") from error
 
     def secret(self, request: Request) -> str | None:
-        """Return the id of the session that a browser says it has."""
+        """Return the session id that a browser sends."""
         return cookies.read(request, self.clients.is_secure(request))
 
     def stranger(self, request: Request) -> ApiError:
@@ -150,11 +150,11 @@ class Authenticator:
         return self.of_user(user)
 
     def _is_vouched(self, request: Request, user: User) -> bool:
-        """Tell whether the proxy says that this request is of the user of its session, too."""
+        """Tell whether the proxy confirms that this request is from the user of its session."""
         return self.header is not None and self.header.identity(request) == user.identity
 
     def of_user(self, user: User) -> Principal:
-        """Return a user as who asks."""
+        """Return the principal for a user."""
         slugs, groups = self.accounts.rights.reach(user.sites)
         return Principal(user.name, user.role, slugs, must_enrol=user.must_enrol, groups=groups)
 
@@ -189,7 +189,7 @@ async def authenticate(
 ) -> Principal | None:
     """Return the caller, by bearer token or session; None without credentials.
 
-    Whoever must turn on a second factor first is refused, but where they are just `enrolling`.
+    Whoever must turn on a second factor first is refused, except when `enrolling`.
 
     A request of a session that changes something needs the session's CSRF token, in the header
     X-CSRF-Token or, read from a form, in `csrf`. Raises ApiError: 401 for a token that is wrong,

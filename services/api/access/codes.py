@@ -1,4 +1,4 @@
-"""Codes of the second factor: those of an application (RFC 6238), and those on paper."""
+"""Codes of the second factor: from an app (RFC 6238), and recovery codes on paper."""
 
 import hmac
 import re
@@ -13,12 +13,12 @@ SECRET_LENGTH = 32
 """Characters in base 32: 160 bits, as RFC 4226, section 4, recommends."""
 RECOVERY_CODES = 10
 MAX_LENGTH = 40
-"""Of what is typed as a code."""
+"""The most characters of a typed code."""
 
 _SECRET = re.compile(rf"[A-Z2-7]{{{SECRET_LENGTH}}}")
 _LEAST_DISTINCT = 8
 _NEAR = (0, -1, 1)
-"""Steps around the present one whose codes are taken, for clocks that are not quite right."""
+"""Steps around the current one whose codes are accepted, for clocks that are slightly off."""
 
 
 def new_secret() -> str:
@@ -32,12 +32,12 @@ def is_secret(text: str) -> bool:
 
 
 def address(secret: str, name: str, host: str) -> str:
-    """Return the address by which applications take a secret: `otpauth://…`."""
+    """Return the URI from which apps read a secret: `otpauth://…`."""
     return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=f"Luot {host}".strip())
 
 
 def step_of(secret: str, code: str, now: float) -> int | None:
-    """Return the time step whose code this is, of those around now; None when it is none."""
+    """Return the time step around now whose code this is; None when there is none."""
     totp = pyotp.TOTP(secret)
     present = int(now) // STEP_SECONDS
     given = _plain(code).encode()
@@ -50,12 +50,12 @@ def step_of(secret: str, code: str, now: float) -> int | None:
 
 
 def new_recovery_codes() -> list[str]:
-    """Return codes for whoever has lost the application."""
+    """Return codes for a user who has lost the app."""
     return [generate_code() for _ in range(RECOVERY_CODES)]
 
 
 def digest(name: str, code: str) -> str:
-    """Return what is kept of a recovery code: it has too many bits to be found by trying."""
+    """Return the digest to store for a recovery code, which has too many bits to brute-force."""
     return sha256(f"recovery code\0{name}\0{_plain(code)}".encode("utf-8", "replace")).hexdigest()
 
 

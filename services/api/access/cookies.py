@@ -10,7 +10,7 @@ from services.state.sessions import LONGEST_SECONDS
 
 PLAIN = "luot"
 SECURE = f"__Host-{PLAIN}"
-"""A browser takes this name only over TLS, without a domain, for the whole host (RFC 6265bis)."""
+"""A browser accepts this name only over TLS, without a domain, for the whole host (RFC 6265bis)."""
 CSRF_HEADER = "X-CSRF-Token"
 
 
@@ -25,7 +25,7 @@ def read(request: Request, secure: bool) -> str | None:
 
 
 def write(response: Response, secret: str, secure: bool) -> None:
-    """Let the browser keep the id of a session."""
+    """Set the session cookie."""
     response.set_cookie(
         name(secure),
         secret,
@@ -38,14 +38,14 @@ def write(response: Response, secret: str, secure: bool) -> None:
 
 
 def forget(response: Response, secure: bool) -> None:
-    """Let the browser forget it."""
+    """Delete the session cookie."""
     response.delete_cookie(name(secure), path="/", secure=secure, httponly=True, samesite="lax")
 
 
 def csrf(secret: str) -> str:
     """Return the token that pages of a session send back with every change.
 
-    It follows from the session's id, so nothing is kept, and another site cannot know it.
+    It is derived from the session's id, so nothing is stored, and another site cannot know it.
     """
     return hmac.new(secret.encode("utf-8", "surrogatepass"), b"csrf", sha256).hexdigest()
 

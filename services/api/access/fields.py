@@ -1,4 +1,4 @@
-"""What users and tokens have in common in requests: a role, and what it is for."""
+"""Fields that users and tokens share in requests: a role, and the sites that it is for."""
 
 from typing import Annotated
 
@@ -28,4 +28,4 @@ def _flag(given: object) -> object:
 
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
-"""Yes or no in an address: `true` or `false`, and no other word."""
+"""A boolean in a query string: only `true` or `false`."""

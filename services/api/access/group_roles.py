@@ -1,4 +1,4 @@
-"""Which role, and on which sites, people have by the groups that somebody else says they are in."""
+"""Which role people have, on which sites, by the groups that a provider or proxy puts them in."""
 
 from collections.abc import Collection
 from typing import Literal, NamedTuple, Self
@@ -13,19 +13,19 @@ _EXPECTED = (
 
 
 class Granted(NamedTuple):
-    """What somebody may do by their groups: a role, and what for, as `User.sites` has it."""
+    """What somebody may do by their groups: a role, and on what, as in `User.sites`."""
 
     role: Role
     sites: tuple[str, ...]
 
 
 class OutsidePerson(NamedTuple):
-    """Somebody who is known elsewhere.
+    """Somebody with an account elsewhere.
 
     by        who vouches for them
-    identity  by which they are known again, whatever they are called: unique, and never reused
-    name      of the account that is made for them
-    granted   what their groups give them; None for nothing
+    identity  by which they are recognised, whatever their name: unique, and never reused
+    name      of the account that is created for them
+    granted   what their groups grant them; None for nothing
     """
 
     by: Means
@@ -47,8 +47,8 @@ class GroupRoles(tuple[tuple[str, Granted], ...]):
     def of(self, groups: Collection[str]) -> Granted | None:
         """Return what the groups of a person grant; None for nothing.
 
-        The highest role counts, on the sites of the groups that give it: no group gives a right
-        on the sites of another.
+        The highest role counts, on the sites of the groups that grant it: no group grants a right
+        to the sites of another.
         """
         theirs = frozenset(groups)
         granted = [grant for group, grant in self if group in theirs]
@@ -60,7 +60,7 @@ class GroupRoles(tuple[tuple[str, Granted], ...]):
 
 
 def _entry(text: str) -> tuple[str, Granted]:
-    # The name of a group may be that of a directory, cn=luot,ou=groups: the last sign counts.
+    # A group may have a directory name, cn=luot,ou=groups: the last = is the separator.
     group, sign, given = text.rpartition("=")
     word, _, listed = given.partition(":")
     role = next((one for one in USER_ROLES if one == word.strip()), None)

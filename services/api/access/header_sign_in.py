@@ -1,4 +1,4 @@
-"""Signing in by a header that a reverse proxy sets, which has asked for the password itself."""
+"""Signing in by a header from a reverse proxy that has authenticated the user itself."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ from services.http.errors import ApiError, Told
 from services.runtime.outage import Outage
 
 PREFIX = "header "
-"""Of the identity of an account: what follows is the name in the header."""
+"""Prefix of an account's identity, followed by the name in the header."""
 MAX_NAME = 100
 MAX_GROUPS = 2000
 _UNTRUSTED = metrics.REFUSED_REQUESTS.create().labels("untrusted_header")
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class HeaderSettings(NamedTuple):
-    """Which headers a proxy sets, and what the groups in the second give.
+    """Which headers a proxy sets, and what the groups in the second grant.
 
     user    the header with the name of the person
-    groups  the header with their groups, divided by commas
+    groups  the header with their groups, separated by commas
     """
 
     user: str
@@ -36,7 +36,7 @@ class HeaderSettings(NamedTuple):
 
 
 class HeaderSignIn:
-    """Reads who a request is of, as the proxy in front says; nobody else may say it."""
+    """Reads from whom a request is, according to the proxy in front, and nobody else."""
 
     def __init__(
         self,
@@ -51,17 +51,17 @@ class HeaderSignIn:
         )
 
     def identity(self, request: Request) -> str | None:
-        """Return whose request it is; None where the proxy says nothing, or may say nothing."""
+        """Return whose request it is; None if there is no header, or the peer is not trusted."""
         name = self._name(request)
         if not name or not self._clients.trusts(request):
             return None
         return f"{PREFIX}{name}"
 
     def person(self, request: Request) -> OutsidePerson | None:
-        """Return who signs in; None where there is no header.
+        """Return who signs in; None if there is no header.
 
         Raises ApiError, 403, for a header from a peer that is not a trusted proxy, and 400 for a
-        header that is there twice: then not only the proxy has set it.
+        repeated header: then not only the proxy has set it.
         """
         settings = self._settings
         if not request.headers.getlist(settings.user):
@@ -93,7 +93,7 @@ class HeaderSignIn:
 
     @staticmethod
     def _one(request: Request, header: str) -> str | None:
-        """Return the value of a header; None where there are several, or none."""
+        """Return the value of a header; None when there are several, or none."""
         values = request.headers.getlist(header)
         if len(values) != 1:
             return None

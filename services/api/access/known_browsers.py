@@ -1,7 +1,7 @@
 """Browsers that have signed in to an account before: each proves it with a signed cookie.
 
-Nothing is kept of them: the key follows from the user's password hash, which nobody outside has,
-so another password makes strangers of them all.
+Nothing is stored about them: the key is derived from the user's password hash, which nobody outside
+has, so a new password makes all of them unknown again.
 """
 
 import hmac
@@ -18,7 +18,7 @@ SECURE = f"__Host-{PLAIN}"
 KEPT_SECONDS = 365 * 86_400
 """From the last sign-in; browsers keep no cookie for much longer."""
 MAX_ACCOUNTS = 5
-"""How many accounts one browser is known to, as where colleagues share a desk."""
+"""How many accounts one browser can be known to, for colleagues who share a desk."""
 
 _NOBODY = User(name="-", password="", role=Role.VIEWER, stamp="")
 _ID_BYTES = 12
@@ -28,7 +28,7 @@ _BETWEEN = "~"
 def known(request: Request, secure: bool, user: User | None, now: float) -> str | None:
     """Return the id of a browser that has signed in to this account, else None.
 
-    For a name that nobody has, the work is the same.
+    For an unknown name, it does the same work.
     """
     found = None
     for proof in _proofs(request, secure):
@@ -38,7 +38,7 @@ def known(request: Request, secure: bool, user: User | None, now: float) -> str 
 
 
 def remember(request: Request, response: Response, secure: bool, user: User, now: float) -> None:
-    """Let a browser that has just signed in prove it the next time; other accounts stay."""
+    """Give a browser that has just signed in a proof for the next time; keep other accounts."""
     others = [
         proof for proof in _proofs(request, secure) if _checked(proof, user, now) is None and proof
     ]

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class TokenLastUsed:
-    """Notes that tokens are used, rarely enough to cost nothing."""
+    """Records when tokens are used, rarely enough to cost nothing."""
 
     def __init__(self, state: State, clock: Callable[[], float] = time.time) -> None:
         self._times = TokenTimes(state)
@@ -39,7 +39,7 @@ class TokenLastUsed:
             self._outage.ends()
 
     async def all(self) -> dict[str, int]:
-        """Return when tokens were last used, in ms since 1970; of none while the state is away."""
+        """Return when tokens were last used, in ms since 1970; empty while the state is down."""
         try:
             return await self._times.read()
         except StateError:

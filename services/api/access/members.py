@@ -1,4 +1,4 @@
-"""Who has a part in a site or a group: users and tokens that it is one of the sites of."""
+"""Who has access to a site or a group: the users and tokens that list it among their sites."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from services.api.access.accounts import Accounts
 
 
 class Members:
-    """Takes a site from everybody who had it, or gives it its other name."""
+    """Takes a site away from everybody who has access to it, or renames it for them."""
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
@@ -16,28 +16,28 @@ class Members:
     async def forget(self, slug: str) -> None:
         """Take a site from its users, and revoke tokens for it alone. Raises ApiError, 503.
 
-        Users without a site stay, and see none.
+        Users left without a site stay, and see none.
         """
         async with self._accounts.changing():
             await take(self._accounts, slug)
 
     async def rename(self, slug: str, to: str) -> None:
-        """Let everybody who has a site have it under its new slug. Raises ApiError, 503."""
+        """Rename a site for everybody who has access to it. Raises ApiError, 503."""
         async with self._accounts.changing():
             await take(self._accounts, slug, (to,))
 
 
 def having(accounts: Accounts, place: str) -> list[str]:
-    """Return who has a site or a group by its own name: users, and the ids of tokens."""
+    """Return the users, and ids of tokens, that list a site or group by its own name."""
     users = [user.name for user in accounts.users.values() if place in user.sites]
     tokens = [f"token:{one.id}" for one in accounts.tokens.values() if place in one.sites]
     return sorted(users) + sorted(tokens)
 
 
 async def take(accounts: Accounts, place: str, by: tuple[str, ...] = ()) -> None:
-    """Give everybody who has a site or a group others for it, while accounts are `changing`.
+    """Replace a site or group for everybody who has it, while accounts are `changing`.
 
-    A token that would have none is revoked. Raises StoreError.
+    A token that would be left with none is revoked. Raises StoreError.
     """
 
     def left(sites: Iterable[str]) -> tuple[str, ...]:

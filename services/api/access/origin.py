@@ -1,4 +1,4 @@
-"""Where a sign-in comes from, in so few words that it is nobody: browser, system, country."""
+"""Where a sign-in comes from, too coarse to identify anybody: browser, system, country."""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +11,7 @@ from services.enrich.country import Countries
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Families of browser and system, and the country of an address, '' where it is unknown."""
+    """Families of browser and system, and the country of an address, '' if unknown."""
 
     browser: str = ""
     system: str = ""
@@ -24,7 +24,7 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Origins:
-    """Reads requests; addresses and User-Agents are kept nowhere."""
+    """Reads requests; addresses and User-Agents are not stored."""
 
     def __init__(self, clients: ClientAddresses, country_database: Path | None) -> None:
         """Raises SettingsError for a database that cannot be used."""
@@ -41,7 +41,7 @@ class Origins:
         self._countries.close()
 
     def _read(self, address: str, user_agent: str) -> Origin:
-        # The parser takes memory, which a process in which nobody signs in does without.
+        # The parser takes memory, which a process in which nobody signs in saves.
         from services.enrich.agents import MAX_USER_AGENT, read_agent
 
         self._countries.refresh()

@@ -1,4 +1,4 @@
-"""Accounts of people whom a provider or a proxy vouches for: made and changed as they come."""
+"""Accounts of people vouched for by a provider or proxy: created and updated when they sign in."""
 
 import re
 import secrets
@@ -20,7 +20,7 @@ from services.state.errors import StateError
 
 
 class OutsideAccounts:
-    """Their role follows their groups each time they sign in; all of it is in the audit log."""
+    """Updates their role from their groups at every sign-in; all of it is in the audit log."""
 
     def __init__(
         self,
@@ -35,10 +35,10 @@ class OutsideAccounts:
         self._clock = clock
 
     async def admit(self, person: OutsidePerson) -> User:
-        """Return the account of a person, made or changed as their groups say.
+        """Return the account of a person, created or updated according to their groups.
 
-        Raises ApiError: 403 where no group gives them a role, or a site that there is; 409 where
-        the name is that of an account which is not theirs; 503 while the store takes no change.
+        Raises ApiError: 403 if no group gives them a role, or an existing site; 409 if the name
+        belongs to an account that is not theirs; 503 while the store cannot be written.
         """
         accounts = self._authenticator.accounts
         await accounts.fresh()
@@ -64,7 +64,7 @@ class OutsideAccounts:
         return next((user for user in users if user.identity == identity), None)
 
     def _existing(self, granted: Granted | None) -> Granted | None:
-        """Return what is granted on sites and groups that there are, by the slugs they have now."""
+        """Return what is granted on existing sites and groups, by their current slugs."""
         if granted is None or ALL_SITES in granted.sites:
             return granted
         sites = self._authenticator.accounts.rights.existing(granted.sites)

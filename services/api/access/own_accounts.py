@@ -1,4 +1,4 @@
-"""What a user is shown of their own account: sessions, and who else tried to sign in."""
+"""What users see of their own account: sessions, and other attempts to sign in."""
 
 from typing import NamedTuple
 
@@ -49,7 +49,7 @@ class OwnAccounts:
         self._store = store
 
     async def read(self, request: Request, name: str) -> OwnAccount:
-        """Return the account of whoever asks. Raises ApiError."""
+        """Return the caller's account. Raises ApiError."""
         user = self.user(name)
         try:
             sessions = await self._authenticator.sessions.of_user(name)
@@ -64,7 +64,7 @@ class OwnAccounts:
         return OwnAccount(user, sessions, current, last, refused)
 
     def user(self, name: str) -> User:
-        """Return the user who asks. Raises ApiError."""
+        """Return the calling user. Raises ApiError."""
         user = self._authenticator.accounts.users.get(name)
         if user is None:
             raise unavailable("the users are not loaded yet")
@@ -78,7 +78,7 @@ class OwnAccounts:
             raise unavailable(f"the session cannot be ended now: {error}") from error
 
     async def end_others(self, request: Request, name: str) -> int:
-        """End every session of a user but the one that asks. Raises ApiError."""
+        """End every session of a user except the one of the request. Raises ApiError."""
         current = session_id(self._authenticator.secret(request) or "")
         try:
             return await self._authenticator.sessions.end_some(name, but=current)

@@ -15,11 +15,11 @@ MIN_LENGTH = 10
 MAX_LENGTH = 200
 
 AT_ONCE = 2
-"""How many are hashed at the same time; each takes MEMORY_KIB and a core."""
+"""How many are hashed concurrently; each takes MEMORY_KIB and a core."""
 WAITING = 32
-"""How many may wait for that; the next one is told to come back."""
+"""How many may wait for that; the next one is told to retry."""
 RESERVED = 16
-"""How many more may wait, of browsers that signed in before: strangers cannot take their place."""
+"""How many more may wait from browsers that signed in before: strangers cannot crowd them out."""
 MEMORY_KIB = 32 * 1024
 PASSES = 3
 
@@ -32,9 +32,9 @@ _NOBODY = (
 
 
 def check(name: str, password: str, sites: Iterable[str] = ()) -> Told | None:
-    """Return why a user may not have a password, without the password; None if they may.
+    """Return why a password is not allowed, without quoting it; None if it is allowed.
 
-    sites  names and hosts of their sites, which others try first
+    sites  names and hosts of the user's sites, which attackers try first
     """
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         number = len(password)
@@ -58,7 +58,7 @@ def hashed(password: str) -> str:
 
 
 class Passwords:
-    """Hashes and checks passwords beside the event loop, a few at a time."""
+    """Hashes and checks passwords in threads, a few at a time."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="password")
@@ -69,12 +69,12 @@ class Passwords:
         return str(await self._run(hashed, password, reserved=True))
 
     async def verify(self, stored: str | None, password: str, *, reserved: bool = False) -> bool:
-        """Tell whether it is the password of a hash; None, of nobody, takes as long."""
+        """Tell whether a password matches a hash; with None, for nobody, it takes as long."""
         right = await self._run(_verified, stored or _NOBODY, password, reserved=reserved)
         return bool(right) and stored is not None
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Stop the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, work: object, *given: str, reserved: bool = False) -> object:
@@ -96,5 +96,5 @@ def _verified(stored: str, password: str) -> bool:
 
 
 def _normal(password: str) -> bytes:
-    """Return what is hashed: the same for every way to type the same letters (Unicode, NFC)."""
+    """Return what is hashed: the same however the same letters are typed (Unicode, NFC)."""
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""Who asks: what every route that is not public decides by."""
+"""The caller, on whom every route that is not public bases its decision."""
 
 from typing import Literal
 
@@ -11,12 +11,12 @@ Kind = Literal["user", "token", "admin token"]
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Somebody who has proved who they are.
+    """An authenticated caller.
 
     name   as the audit log names them
     sites  the slugs of their sites; '*' stands for every one
     must_enrol  they may do nothing but turn on their second factor
-    groups  the slugs of groups of sites that are theirs, with those below them
+    groups  the slugs of their groups of sites, with those below them
     """
 
     name: str

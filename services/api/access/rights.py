@@ -1,4 +1,4 @@
-"""Which sites and groups somebody has, by what was given to them: read in memory, as it is now."""
+"""Which sites and groups somebody's rights cover, resolved in memory against the current state."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -11,9 +11,9 @@ from services.model.group import GROUP_PLACE, GroupTree
 
 
 class Reach(NamedTuple):
-    """What a right reaches.
+    """What a right covers.
 
-    slugs   of sites, with every other one that they have or had; '*' stands for every site
+    slugs   of sites, with all others that they have or had; '*' stands for every site
     groups  slugs of groups, those below them included
     """
 
@@ -42,14 +42,14 @@ class Rights:
         return self._tree
 
     def take(self, tree: GroupTree) -> None:
-        """Go by these groups from now on."""
+        """Use these groups from now on."""
         self._tree = tree
         self._of_groups.clear()
 
     def reach(self, places: Iterable[str]) -> Reach:
-        """Return what rights for places reach.
+        """Return what rights to places cover.
 
-        Raises ApiError, 503, where that takes sites of groups and no site is known yet.
+        Raises ApiError, 503, if that needs the sites of groups and no site is known yet.
         """
         given = frozenset(places)
         groups = [place for place in given if place.startswith(GROUP_PLACE)]
@@ -80,7 +80,7 @@ class Rights:
         return self.existing(places)
 
     def existing(self, places: Iterable[str]) -> tuple[str, ...]:
-        """Return the places that there are, sorted, sites by the slugs that they have now."""
+        """Return the existing places, sorted, with sites by their current slugs."""
         kept = map(self._kept, places)
         return tuple(sorted({place for place in kept if place is not None}))
 
@@ -91,7 +91,7 @@ class Rights:
         return None if site is None else site.slug
 
     def _of_group(self, slug: str) -> Reach:
-        # Not for each request anew: a group may have a thousand sites.
+        # Cached between requests: a group may have a thousand sites.
         if self._index is not self._registry.index:
             self._index = self._registry.index
             self._of_groups.clear()

@@ -28,11 +28,11 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
 class Needed(NamedTuple):
-    """What it takes to use a route.
+    """What is required to use a route.
 
-    role       at least; on the site, where the address names one
-    also       a role that may use it, too, and hardly anything else
-    enrolling  also for those who have to turn on their second factor first
+    role       at least this; on the site, if the path names one
+    also       another role that may use it, and hardly anything else
+    enrolling  allowed even for those who have to turn on their second factor first
     body       the most bytes of a body
     """
 
@@ -49,7 +49,7 @@ def needs(
     enrolling: bool = False,
     body: int = MAX_BODY_BYTES,
 ) -> Callable[[Endpoint], Endpoint]:
-    """Say what it takes to use a route, see Needed."""
+    """Declare what is required to use a route, see Needed."""
 
     def note(endpoint: Endpoint) -> Endpoint:
         setattr(endpoint, _NEEDED, Needed(role, also, enrolling, body))
@@ -64,7 +64,7 @@ class LimitedRoute(APIRoute):
     max_body = MAX_BODY_BYTES
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of the route, behind the refusals."""
+        """Return the handler of the route, after the checks."""
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Everything that accounts, sessions and tokens are asked for over HTTP."""
+"""All routes for accounts, sessions and tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The second factor of users: turned on, asked for at the sign-in, turned off, reset."""
+"""The second factor of users: turned on, checked at sign-in, turned off, reset."""
 
 import time
 from collections.abc import Callable
@@ -39,9 +39,9 @@ class SecondFactors:
         self._clock = clock
 
     async def proof(self, user: User, code: str) -> Proof | None:
-        """Take a code of a user, which then serves no more; None if it is none, or has served.
+        """Use up a code of a user; None if it is invalid, or was used before.
 
-        Raises StateError, or ApiError while the store takes no change.
+        Raises StateError, or ApiError while the store cannot be written.
         """
         step = codes.step_of(user.second_factor, code, self._clock())
         if step is not None:
@@ -58,9 +58,9 @@ class SecondFactors:
         return "recovery code"
 
     async def turn_on(self, who: Principal, secret: str, code: str) -> list[str]:
-        """Turn it on for oneself, with a code that shows that the application has the secret.
+        """Turn it on for the caller, with a code that proves that the app has the secret.
 
-        Returns the recovery codes, which are kept only as digests. Raises ApiError.
+        Returns the recovery codes, which are stored only as digests. Raises ApiError.
         """
         if not codes.is_secret(secret):
             raise bad_request("secret", f"expected {codes.SECRET_LENGTH} letters of base 32")
@@ -82,13 +82,13 @@ class SecondFactors:
             async with self._audit.recorded(who, "second_factor.on", who.name):
                 await self._accounts.save_user(changed)
         with suppress(StateError):
-            # The code that turned it on does not sign in, too.
+            # The code that turned it on must not sign in, too.
             await self._used.forget(who.name)
             await self._used.use(who.name, step)
         return recovery
 
     async def turn_off(self, who: Principal) -> None:
-        """Turn it off for oneself. Raises ApiError, 403 where an owner asks for it."""
+        """Turn it off for the caller. Raises ApiError, 403 if an owner requires it."""
         async with self._accounts.changing():
             user = self._enrolled(who.name)
             if user.second_factor_required:
@@ -98,7 +98,7 @@ class SecondFactors:
                 await self._accounts.save_user(_without(user))
 
     async def renew_recovery_codes(self, who: Principal) -> list[str]:
-        """Make new recovery codes for oneself; those of before serve no more. Raises ApiError."""
+        """Make new recovery codes for the caller; the old ones stop working. Raises ApiError."""
         recovery = codes.new_recovery_codes()
         async with self._accounts.changing():
             user = self._enrolled(who.name)
@@ -108,10 +108,10 @@ class SecondFactors:
         return recovery
 
     async def reset(self, who: Principal, name: str) -> None:
-        """Take the second factor of a user away, as for a lost telephone. Raises ApiError.
+        """Remove the second factor of a user, for example after losing a phone. Raises ApiError.
 
-        Their sessions end; where it is required, they turn it on again when they sign in. One's
-        own takes the password: `turn_off`.
+        Their sessions end; if it is required, they turn it on again when they sign in. Removing
+        one's own needs the password: `turn_off`.
         """
         if who.kind == "user" and who.name == name:
             text = "this is yours; turn it off with your password"

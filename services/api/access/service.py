@@ -1,4 +1,4 @@
-"""Everything that decides who may do what, put together."""
+"""Everything that decides who may do what, wired together."""
 
 from collections.abc import Callable
 
@@ -71,11 +71,11 @@ class Access:
             )
 
     async def keep_published(self) -> None:
-        """Let ingest know which tokens may send hits, for as long as this runs."""
+        """Tell ingest which tokens may send hits, for as long as this runs."""
         await self.accounts.keep_published()
 
     async def keep_written(self) -> None:
-        """Write down who signed in and who was refused, for as long as this runs."""
+        """Record who signed in and who was refused, for as long as this runs."""
         await self.trail.keep_written()
 
     async def close(self) -> None:

@@ -47,13 +47,13 @@ class SignedIn(msgspec.Struct, frozen=True):
         return cookies.csrf(self.secret)
 
     def write(self, request: Request, response: Response) -> None:
-        """Let the browser keep the session, and prove the next time that it was here."""
+        """Set the session cookie, and the proof by which the browser is recognised next time."""
         cookies.write(response, self.secret, self.secure)
         known_browsers.remember(request, response, self.secure, self.user, self.at)
 
 
 class CodeNeededError(ApiError):
-    """The password is right, and the account has a second factor; `half` goes on from there."""
+    """The password is right, and the account has a second factor; continue with `half`."""
 
     def __init__(self, half: str) -> None:
         text = "this account has a second factor; expected a code of it as well"
@@ -85,9 +85,9 @@ class SignInService:
     async def sign_in(self, request: Request, name: str, password: str, code: str = "") -> SignedIn:
         """Begin a session.
 
-        Raises ApiError: 401 when name or password is wrong, or CodeNeededError where both are
-        right and a code is missing; 403 when another site's page asks; 429 with Retry-After after
-        too many attempts; 503 while the store or the state is away.
+        Raises ApiError: 401 when name or password is wrong, or CodeNeededError when both are right
+        and a code is missing; 403 for a request from another site's page; 429 with Retry-After
+        after too many attempts; 503 while the store or the state is down.
         """
         if self._authenticator.clients.is_foreign(request):
             raise foreign()
@@ -105,7 +105,7 @@ class SignInService:
             raise unavailable(f"nobody can sign in now: {error}") from error
 
     async def finish(self, request: Request, half: str, code: str) -> SignedIn:
-        """Begin a session where only the code was missing. Raises ApiError, see `sign_in`."""
+        """Begin a session when only the code was missing. Raises ApiError, see `sign_in`."""
         authenticator = self._authenticator
         if authenticator.clients.is_foreign(request):
             raise foreign()
@@ -123,9 +123,9 @@ class SignInService:
             raise unavailable(f"nobody can sign in now: {error}") from error
 
     async def begin_outside(self, request: Request, user: User, by: str) -> SignedIn:
-        """Begin a session of a user whom somebody else vouches for. Raises ApiError, 503.
+        """Begin a session of a user authenticated elsewhere. Raises ApiError, 503.
 
-        by  who does, for the audit log
+        by  who authenticated them, for the audit log
         """
         try:
             return await self._begin(request, user, None, by)
@@ -133,7 +133,7 @@ class SignInService:
             raise unavailable(f"nobody can sign in now: {error}") from error
 
     async def sign_out(self, request: Request, response: Response) -> None:
-        """End the session of a request; `response` lets the browser forget it.
+        """End the session of a request, and delete its cookie with `response`.
 
         The request must have passed `principal`, which checks its CSRF token.
         """
@@ -161,16 +161,16 @@ class SignInService:
             raise unavailable(f"passwords cannot be checked now: {error}") from error
 
     def remember(self, request: Request, response: Response, user: User) -> None:
-        """Let the browser of a user who has just set another password stay one that is known."""
+        """Keep the browser of a user known after they have set another password."""
         secure = self._authenticator.clients.is_secure(request)
         known_browsers.remember(request, response, secure, user, self._clock())
 
     def close(self) -> None:
-        """End the threads that hash passwords."""
+        """Stop the threads that hash passwords."""
         self.passwords.close()
 
     async def _checked(self, request: Request, name: str, password: str) -> User:
-        """Return the user of a name and a password. Raises ApiError."""
+        """Return the user with a name and a password. Raises ApiError."""
         accounts = self._authenticator.accounts
         await accounts.fresh()
         user = accounts.users.get(name)
@@ -184,7 +184,7 @@ class SignInService:
         except ApiError:
             self._refuse(user, "throttled")
             raise
-        # Who signs in elsewhere has no password here.
+        # Users who sign in elsewhere have no password here.
         hashed = user.password or None if user and len(password) <= MAX_LENGTH else None
         right = await self.passwords.verify(
             hashed, password[:MAX_LENGTH], reserved=who.browser is not None
@@ -239,7 +239,7 @@ class SignInService:
         return Guesser(name, clients.network(request), browser)
 
     def _refuse(self, user: User | None, why: str) -> None:
-        """Count a refusal; of a name that nobody has, not the name: it may be a password."""
+        """Count a refusal, without an unknown name: it may be a password."""
         _SIGN_INS["throttled" if why == "throttled" else "refused"].inc()
         self._trail.count(Occasion(UNKNOWN, REFUSED, UNKNOWN if user is None else user.name), why)
 

@@ -1,4 +1,4 @@
-"""Slows down guessing, without locking out the user who knows the password."""
+"""Slows down guessing, without locking out users who know their password."""
 
 from http import HTTPStatus
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class Guesser(NamedTuple):
     """Who tries: a name, from an address.
 
     name     of the account, whether it exists or not
-    browser  the id of the browser, where it has signed in to this account before
+    browser  the id of the browser, if it has signed in to this account before
     """
 
     name: str
@@ -48,7 +48,7 @@ class Throttle:
     async def attempt(self, who: Guesser) -> CountedAttempt:
         """Count an attempt as if it had failed; `succeeded` takes it back.
 
-        Counted first, so that attempts at the same moment are not one. Raises ApiError, 429,
+        It is counted first, so that simultaneous attempts are all counted. Raises ApiError, 429,
         after too many.
         """
         if who.browser is not None:
@@ -69,7 +69,7 @@ class Throttle:
     async def attempt_code(self, who: Guesser, stamp: str) -> CountedAttempt:
         """Count a code of the second factor, as `attempt` does a password.
 
-        stamp  of the user's password: with another one, the day begins again
+        stamp  of the user's password: a new one resets the day's count
         """
         if who.browser is not None:
             kind = "code, known browser"
@@ -85,7 +85,7 @@ class Throttle:
         return await self._count(limits)
 
     async def succeeded(self, counted: CountedAttempt) -> None:
-        """Take an attempt back, and forget those of this guesser before: it did not fail."""
+        """Take back a successful attempt, and forget this guesser's earlier ones."""
         await self._attempts.take_back(counted.keys, forgotten=1)
 
     async def _count(self, limits: list[AttemptLimit]) -> CountedAttempt:

@@ -1,4 +1,4 @@
-"""Makes and revokes what programs show instead of a password."""
+"""Creates and revokes the tokens that programs use instead of a password."""
 
 import datetime
 import secrets
@@ -44,7 +44,7 @@ class Tokens:
         return sorted(accounts.tokens.values(), key=lambda token: (token.created_at, token.id))
 
     async def used(self) -> dict[str, int]:
-        """Return when tokens were last used, in ms since 1970, as far as that is known."""
+        """Return when tokens were last used, in ms since 1970, as far as known."""
         return await self._authenticator.last_used.all()
 
     async def add(
@@ -55,7 +55,7 @@ class Tokens:
         note: str,
         expires_at: datetime.datetime | None,
     ) -> tuple[Token, str]:
-        """Make a token; return it and what is secret of it. Raises ApiError."""
+        """Make a token; return it and its secret. Raises ApiError."""
         now = self._now()
         expires = None if expires_at is None else int(expires_at.timestamp() * 1000)
         if expires is not None and expires <= now:
@@ -90,7 +90,7 @@ class Tokens:
         await self._authenticator.last_used.forget(name)
 
     def is_expired(self, token: Token) -> bool:
-        """Tell whether the time of a token is over."""
+        """Tell whether a token has expired."""
         return token.is_expired(self._now())
 
     def _now(self) -> int:
@@ -98,6 +98,6 @@ class Tokens:
 
 
 def public_fields(token: Token) -> dict[str, Any]:
-    """Return what is said of a token: nothing that would open the door."""
+    """Return what may be shown of a token: nothing that gives access."""
     everything: dict[str, Any] = msgspec.to_builtins(token)
     return {name: everything[name] for name in ("id", "role", "sites", "note", "expires_at")}

@@ -19,16 +19,16 @@ from services.store.interface import StoreError
 UNKNOWN = "(unknown)"
 """Who did it, where nobody has proved who they are."""
 EACH_SECONDS = 3600.0
-"""How often one occasion is written at most, in one process; the first time soon."""
+"""How often one process writes an occasion at most; the first time, soon."""
 MOST_OCCASIONS = 2000
 MOST_WAITING = 1000
 CHECK_SECONDS = 2.0
 _WRITE_SECONDS = 2.0
-"""How long somebody waits for an entry to be written; it is written all the same."""
+"""How long a caller waits for an entry to be written; it is written even after that."""
 
 
 class Occasion(NamedTuple):
-    """What is written once in a while, with how often it happened meanwhile."""
+    """What is written periodically, with how often it happened meanwhile."""
 
     who: str
     action: str
@@ -43,7 +43,7 @@ class _Tally(msgspec.Struct):
 
 
 class Trail:
-    """Writes into the audit log what has happened already; nothing waits for it."""
+    """Writes to the audit log what has happened already, without holding anything up."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Trail:
         await self._write()
 
     def count(self, occasion: Occasion, what: str) -> None:
-        """Count what has happened once more; it is written soon, and then once in an hour."""
+        """Count an occurrence; it is written soon, and after that once an hour."""
         if occasion not in self._occasions and len(self._occasions) >= MOST_OCCASIONS:
             occasion = occasion._replace(subject=UNKNOWN, site="")
         tally = self._occasions.setdefault(occasion, _Tally(self._monotonic()))

@@ -22,7 +22,7 @@ from services.model.account import ALL_SITES, Role, User
 from services.state.errors import StateError
 
 MOST_SITES = 200
-"""Of how many sites the names and hosts are held against a password; of all, the slugs are."""
+"""How many sites' names and hosts a password is checked against; slugs are checked for all."""
 
 
 class Users:
@@ -50,9 +50,9 @@ class Users:
         return sorted(self._accounts.users.values(), key=lambda user: user.name)
 
     def groups(self) -> dict[str, str]:
-        """Return every group that a right can be for, as `group/slug`, by its names from the top.
+        """Return every group that a right can be for, `group/slug` → its path of names.
 
-        In the order of the tree. Raises ApiError until they are loaded.
+        In tree order. Raises ApiError until they are loaded.
         """
         tree = self._accounts.rights.tree
         paths = ((group.place, tree.path(group)) for group in tree.by_slug.values())
@@ -98,7 +98,7 @@ class Users:
         sites: list[str] | None,
         second_factor_required: bool | None = None,
     ) -> User:
-        """Change role, sites and what is asked of them, as far as given. Raises ApiError."""
+        """Change role, sites and second-factor requirement, if given. Raises ApiError."""
         async with self._accounts.changing():
             user = self._known(name)
             new_role = user.role if role is None else role
@@ -173,7 +173,7 @@ class Users:
         return user
 
     def _check_owner_left(self, name: str, edited: User | None) -> None:
-        """Refuse a change that would leave nobody who may change users."""
+        """Refuse a change that would leave no owner."""
         users = {**self._accounts.users, name: edited}
         if any(user is not None and user.role is Role.OWNER for user in users.values()):
             return
@@ -182,7 +182,7 @@ class Users:
             raise ApiError(HTTPStatus.CONFLICT, {"name": message})
 
     async def _end_sessions(self, name: str) -> None:
-        # If Redis is down, they end all the same: their stamp is no longer the user's.
+        # If Redis is down, they end even so: their stamp is no longer the user's.
         with suppress(StateError):
             await self._authenticator.sessions.end_some(name)
 
@@ -191,7 +191,7 @@ class Users:
 
 
 def public_fields(user: User) -> dict[str, Any]:
-    """Return the fields of a user that may be shown: none of the password."""
+    """Return the fields of a user that may be shown: nothing of the password."""
     return {
         "name": user.name,
         "role": user.role,

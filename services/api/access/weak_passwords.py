@@ -1,4 +1,4 @@
-"""Which passwords are soon guessed, by the lists of zxcvbn and by words of Vietnam."""
+"""Which passwords are easily guessed, by zxcvbn's lists and Vietnamese words."""
 
 import re
 import unicodedata
@@ -7,11 +7,11 @@ from functools import lru_cache
 from importlib.resources import files
 
 LEAST_GUESSES = 100_000_000
-"""Here begins the class 3 of 4 of zxcvbn. The throttle lets 3.5 million guesses a year through."""
+"""Where zxcvbn's class 3 of 4 begins. The throttle lets 3.5 million guesses a year through."""
 EXAMINED = 64
-"""Characters that are looked at: what is weak so far gets no better, and the time is bounded."""
+"""How many characters are looked at: a weak start gets no better, and the time is bounded."""
 _FREE_SIGNS = 2
-"""Signs that everybody adds; each further one makes a password as much harder as a letter."""
+"""Symbols that everybody adds; each further one makes a password as much harder as a letter."""
 _OF_A_SIGN = 30
 _LEAST_DIGITS = 16
 
@@ -20,9 +20,9 @@ _SEPARATORS = re.compile(r"[^0-9a-z]+")
 
 
 def is_weak(password: str, known: Iterable[str]) -> bool:
-    """Tell whether a password is one of those that are tried first; takes some milliseconds.
+    """Tell whether a password is among those tried first; takes some milliseconds.
 
-    known  what somebody who guesses knows: the name of the user, and of their sites
+    known  what an attacker knows: the name of the user, and of their sites
     """
     plain = unicodedata.normalize("NFC", password)[:EXAMINED]
     folded = _folded(plain)
@@ -42,14 +42,14 @@ def is_weak(password: str, known: Iterable[str]) -> bool:
 
 
 def _guesses(password: str, inputs: Sequence[str]) -> int:
-    # Its lists are some megabytes, which a process that sets no password does without.
+    # Its lists take some megabytes, which a process that sets no password saves.
     from zxcvbn import zxcvbn
 
     return int(zxcvbn(password, list(inputs))["guesses"]) if password else 0
 
 
 def _inputs(known: Iterable[str]) -> list[str]:
-    """Return what is known in the forms in which it comes into passwords."""
+    """Return what is known, in the forms in which it appears in passwords."""
     found: dict[str, None] = {}
     for text in known:
         folded = _folded(text)

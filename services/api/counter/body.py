@@ -16,7 +16,7 @@ _json = msgspec.json.Encoder()
 
 
 class OnlineNow(NamedTuple):
-    """Visitors and bots online, and whether that could be read now."""
+    """Visitors and bots online, and whether that could just be read."""
 
     visitors: int
     is_current: bool
@@ -70,9 +70,9 @@ class SiteNumbers:
         )
 
     def as_set(self, site: Site) -> "SiteNumbers":
-        """Return the numbers with the name and the display that the site has by now.
+        """Return the numbers with the site's current name and display settings.
 
-        They may have been read, or be refreshed, with settings that were changed meanwhile.
+        They may have been read, or be refreshed, with settings that have changed since.
         """
         if site == self.site:
             return self
@@ -80,7 +80,7 @@ class SiteNumbers:
         return SiteNumbers(named, self.metric, self.reading, self.online)
 
     def now(self, online: OnlineNow) -> TaggedBody:
-        """Return the body with those who are online by now."""
+        """Return the body with who is online now."""
         if online == self.online:
             return self.current
         if self._now is None or self._now[0] != online:
@@ -110,7 +110,7 @@ class SiteNumbers:
                 "since": reading.since,
                 "online": online.visitors,
                 "bots": online.bots,
-                # Luot does not know who has an account on the portal: whoever is no bot is a guest.
+                # Luot does not know who has an account on the portal: all but bots are guests.
                 "guests": online.visitors,
                 **reading.numbers(today),
                 "peak": {
@@ -123,5 +123,5 @@ class SiteNumbers:
 
 
 def iso(at_ms: int, timezone: str) -> str:
-    """Return a time as the site's clocks show it, to the second, with its offset."""
+    """Return a time in the site's time zone, to the second, with its offset."""
     return datetime.fromtimestamp(at_ms // 1000, zone(timezone)).isoformat()

@@ -19,9 +19,9 @@ V = TypeVar("V")
 log = logging.getLogger(__name__)
 
 GIVE_UP_SECONDS = 10.0
-"""Nobody waits longer for one load, so that the next one can find a store that is back."""
+"""Nobody waits longer for one load, so that the next one may find the store up again."""
 PATIENCE_SECONDS = 30.0
-"""How long to wait for a value of which nothing is known, through several loads if need be."""
+"""How long to wait for a value that was never loaded, through several loads if need be."""
 OVERTAKE_SECONDS = 0.25
 """How long a load waits for the previous one, collecting more keys meanwhile."""
 RETRY_SECONDS = 1.0
@@ -30,7 +30,7 @@ REFRESH_AFTER = 0.7
 """The share of its TTL after which a popular value is refreshed ahead of expiry."""
 MAX_BYTES = 16 << 20
 BYTES_A_VALUE = 500
-"""About what a small value takes with all that is kept about it."""
+"""Roughly what a small value takes with its bookkeeping."""
 
 
 class NothingCachedError(Exception):
@@ -38,7 +38,7 @@ class NothingCachedError(Exception):
 
 
 class TooManyWaitingError(Exception):
-    """So many unknown values are waited for already that no further one is looked for."""
+    """Too many unknown values are being waited for already to look for another one."""
 
 
 class Cached(NamedTuple, Generic[V]):
@@ -54,14 +54,13 @@ class StaleIfErrorCache(Generic[K, V]):
     Expiry. A value is fresh for `ttl` seconds, or until the time that `expiry` gives for it, and
     for `grace` seconds more while it is refreshed in the background.
 
-    Memory. Values are kept until they are the least recently loaded of `max_bytes`, by `size`.
-    Those that have no `worth` have a quarter of that for themselves, so that they push out none of
-    the others.
+    Memory. Above `max_bytes`, by `size`, the least recently loaded values are dropped. Those
+    without `worth` have a quarter of that for themselves, so that they push out none of the others.
 
     Coalescing. All requests for a value that is not fresh wait for the same load. Keys that are
     requested during a load, or less than `pause` seconds after its start, are loaded together after
     it, at most `batch` at a time. Keys of different groups, by `group`, do not wait for each other.
-    At most `waiting` keys wait; then those that nothing is known of raise TooManyWaitingError.
+    At most `waiting` keys wait; above that, unknown ones raise TooManyWaitingError.
 
     Errors. Nobody waits longer than `budget` seconds after the start of a load: then, or when it
     fails, the last good value is returned, marked as stale. If there is none, `fallback` may supply
@@ -69,9 +68,9 @@ class StaleIfErrorCache(Generic[K, V]):
     one second if that is sooner. `load` may leave out a key that cannot be read; the others are
     still good.
 
-    Slowness. A load that takes too long counts as failed, but goes on: a store whose disk is slow
-    and cold would otherwise be asked again and again, and never heard. One such load goes on at a
-    time; what it returns is used unless something newer is known by then.
+    Slowness. A load that takes too long counts as failed, but continues: a store with a slow, cold
+    disk would otherwise be queried again and again without ever getting to answer. Only one such
+    load continues at a time; its result is used unless something newer is known by then.
     """
 
     def __init__(
@@ -111,7 +110,7 @@ class StaleIfErrorCache(Generic[K, V]):
         self._failed_at: BoundedMap[K, float] = BoundedMap(max_bytes // 4)
         self._failing, self._failing_since = False, 0.0
         self._late: LoadBatch[K] | None = None
-        """The load that goes on although it was given up."""
+        """The load that continues although it was given up on."""
 
     def fresh(self, key: K) -> V | None:
         """Return the value if it is fresh, else None."""
@@ -119,7 +118,7 @@ class StaleIfErrorCache(Generic[K, V]):
         return entry.value if entry is not None and self._is_fresh(key, self._clock()) else None
 
     def expires_at(self, key: K) -> float:
-        """Return until when, by the clock, the value is fresh, without any grace."""
+        """Return the time, by the clock, until which the value is fresh, without grace."""
         entry = self.loaded(key)
         return -math.inf if entry is None else self._expiry(key, entry)
 
@@ -133,17 +132,17 @@ class StaleIfErrorCache(Generic[K, V]):
         return batch is not None and batch.in_background
 
     def refresh(self, keys: Iterable[K]) -> None:
-        """Refresh, in the background, those values that expire soon."""
+        """Refresh in the background those values that expire soon."""
         now = self._clock()
         due = now + self._ttl * (1 - REFRESH_AFTER)
         expiring = [key for key in dict.fromkeys(keys) if self.expires_at(key) <= due]
-        # In a batch of their own: requests must not wait for these.
+        # In a separate batch: requests must not wait for these.
         self._schedule(
             [key for key in expiring if self._may_load(key, now)], now, in_background=True
         )
 
     def forget(self, key: K) -> None:
-        """Drop a value that is known to be wrong by now."""
+        """Drop a value that is known to be outdated."""
         self._values.pop(key)
 
     async def get(self, key: K) -> Cached[V]:
@@ -199,7 +198,7 @@ class StaleIfErrorCache(Generic[K, V]):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _loads_of(self, keys: Iterable[K]) -> set[asyncio.Task[None]]:
-        """Return the loads under way of any of these keys."""
+        """Return the running loads that include any of these keys."""
         loads = {self._batches[key].task for key in keys if key in self._batches}
         if self._late is not None and not set(self._late.keys).isdisjoint(keys):
             loads.add(self._late.task)
@@ -282,7 +281,7 @@ class StaleIfErrorCache(Generic[K, V]):
             lasted = span(time.monotonic() - self._failing_since)
             log.warning("values can be read again, after %s", lasted)
         if self._late is batch:
-            # It may be older than what is known; for who has nothing it is as good as new.
+            # It may be older than what is known; if nothing is known, it is as good as new.
             older = {key: value for key, value in values.items() if self._is_older(key, began)}
             self._store(older, began, began)
         else:

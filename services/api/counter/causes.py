@@ -16,13 +16,13 @@ V = TypeVar("V", SiteNumbers, PageReading)
 
 
 class Causes:
-    """Counts reads by their causes, and finds what had changed without a notice."""
+    """Counts reads by cause, and detects changes that came without a notice."""
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
 
     def count(self, cache: StaleIfErrorCache[K, V], keys: Sequence[K]) -> dict[K, Loaded[V]]:
-        """Count the reads of keys; return what is known of those that are read by the net."""
+        """Count the reads of keys; return the known values of those due by the periodic read."""
         by_net = {}
         for key in keys:
             known = cache.loaded(key)
@@ -36,7 +36,7 @@ class Causes:
         return by_net
 
     def compare(self, before: Mapping[K, Loaded[V]], now: Mapping[K, V]) -> None:
-        """Count which of those that were read by the net had changed untold."""
+        """Count the values from the periodic read that had changed without a notice."""
         for key, known in before.items():
             read = now.get(key)
             untold = self._changes.of(site_of(key[0])).at <= known.began

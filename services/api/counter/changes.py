@@ -1,7 +1,7 @@
-"""How long what was read of a site holds: until it is said to have changed, or for a while.
+"""How long what was read of a site stays valid: until a notice of a change, or for a while.
 
-Where somebody tells of every change in the partition of a site, numbers hold until one is told of,
-or until the net of a periodic read; where nobody does, for a second, as ever.
+While every change in a site's partition is announced, numbers are valid until a notice, or until
+the periodic read that serves as a safety net; otherwise, for a second.
 """
 
 import time
@@ -18,22 +18,23 @@ from services.model.site import Site
 from services.state.changes import Notice
 
 UNTOLD_SECONDS = 1.0
-"""How long numbers hold whose changes nobody tells."""
+"""How long numbers are valid whose changes are not announced."""
 SETTLE_SECONDS = 5.0
-"""How long after a change numbers are read each second where the store has several hosts: the one
-that is read may get rows later than the one they were written to, of which the notice tells."""
+"""How long after a change numbers are read every second when the store has several hosts: the host
+read from may get rows later than the one written to, which the notice is about."""
 NET_SECONDS = 15.0
-"""How long they hold at most where changes are told, in case one was not; half of that at least."""
+"""How long numbers whose changes are announced are valid, in case one was missed: half of this to
+all of it, by site."""
 TELLER_SECONDS = 3.0
-"""Who was not heard for so long, three times its period, tells nothing any more."""
+"""A sender of notices that was silent this long, three times its period, no longer counts."""
 REST_SECONDS = 0.5
-"""Changes make nobody read a site more often than this, whoever invents them."""
+"""Changes cause a site to be read at most this often, even if somebody makes them up."""
 
 CHANGED, NET, SETTLING, UNTOLD = "changed", "net", "settling", "untold"
 
 
 class ToldPartition:
-    """Since when all changes of one partition were told, and until when that is believed."""
+    """Since when all changes in one partition were announced, and until when that is believed."""
 
     __slots__ = ("since", "teller", "until")
 
@@ -42,40 +43,40 @@ class ToldPartition:
         self.since, self.until = inf, -inf
 
     def by(self, teller: str, now: float) -> None:
-        """Hear a teller: what was read before its first word may have changed without one."""
+        """Hear a sender: what was read before its first notice may have changed unannounced."""
         if teller != self.teller or now >= self.until:
             self.teller, self.since = teller, now
         self.until = now + TELLER_SECONDS
 
     def doubt(self) -> None:
-        """Take that something may have been missed."""
+        """Note that something may have been missed."""
         self.until = -inf
 
 
 class SiteChanges:
-    """Until when what was read of a site holds; those merged into it are parts of it."""
+    """How long what was read of a site is valid; sites merged into it are its parts."""
 
     __slots__ = ("_net", "_settle", "at", "days", "epoch", "minute", "parts", "told")
 
     def __init__(self, name: str, settle: float = 0.0) -> None:
         self._settle = settle
         self.at = -inf
-        """When the numbers changed last; a moment to come where that was only just before."""
+        """When the numbers last changed; in the near future if the one before is too recent."""
         self.parts: tuple[Site, ...] = ()
         self.told: tuple[ToldPartition, ...] = ()
         self.days: tuple[int, ...] = ()
         self.minute = -1
         self.epoch = -1
-        # Sites that were read together come again one by one.
+        # Spreads out sites that were read together.
         self._net = 0.5 + partition_of(name, 512) / 1024
 
     def touch(self, now: float) -> None:
-        """Take that the numbers may be others from now on."""
+        """Note that the numbers may differ from now on."""
         if self.at <= now:
             self.at = max(now, self.at + REST_SECONDS)
 
     def expires_at(self, began: float, loaded_at: float) -> float:
-        """Return until when a value holds that was read from `began` to `loaded_at`."""
+        """Return until when a value that was read from `began` to `loaded_at` is valid."""
         until = loaded_at + UNTOLD_SECONDS
         heard = self._heard(began)
         if heard > until and not self._is_settling(began):
@@ -83,7 +84,7 @@ class SiteChanges:
         return min(until, self.at) if self.at > began else until
 
     def why(self, began: float, now: float) -> str:
-        """Return why a value whose reading began then is read again."""
+        """Return why a value whose reading began at `began` is read again."""
         if began < self.at:
             return CHANGED
         if self._heard(began) <= now:
@@ -94,14 +95,14 @@ class SiteChanges:
         return began < self.at + self._settle
 
     def _heard(self, began: float) -> float:
-        """Return until when it is believed that every change since then was told of."""
+        """Return until when it is believed that every change since then was announced."""
         if not self.told or any(told.since > began for told in self.told):
             return -inf
         return min([told.until for told in self.told])
 
 
 class Changes:
-    """The changes of every site, by what is told of them, by its settings, and by its midnight."""
+    """The changes of every site: from notices, from its settings, and at its midnight."""
 
     def __init__(
         self,
@@ -112,10 +113,10 @@ class Changes:
         settle: float = 0.0,
         readable: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Hear of so many partitions of the log; numbers settle for a while after each change.
+        """Follow this many partitions of the log; numbers settle for a while after each change.
 
-        While the store is not `readable`, what is told is not enough: numbers are read each second,
-        to find that they cannot be, and to say so.
+        While the store is not `readable`, notices are ignored and numbers are read every second, so
+        that the outage is noticed and reported.
         """
         self._readable = readable
         self._settle = settle
@@ -128,7 +129,7 @@ class Changes:
         self._epoch = 0
 
     def hear(self, notice: Notice | None) -> bool:
-        """Take what was told, None where something was missed; tell whether a site changed."""
+        """Take a notice, None when some may have been missed; tell whether a site changed."""
         now = self._monotonic()
         believed = notice is not None and self._readable()
         if not believed:
@@ -147,7 +148,7 @@ class Changes:
         return changed
 
     def expect(self, names: Iterable[str]) -> None:
-        """Take in changes of these from now on: they are about to be read, maybe the first time.
+        """Follow changes of these from now on: they are about to be read, maybe for the first time.
 
         names  those of their counters
         """
@@ -155,11 +156,11 @@ class Changes:
             self.of(site_of(name))
 
     def touch(self, name: str) -> None:
-        """Take that the numbers of a site may be others from now on."""
+        """Note that the numbers of a site may differ from now on."""
         self.of(name).touch(self._monotonic())
 
     def expiry(self, key: tuple[str, str], entry: Loaded[Any]) -> float:
-        """Return until when a value holds whose key begins with the name of a counter."""
+        """Return until when a value, whose key begins with a counter's name, is valid."""
         return self.of(site_of(key[0])).expires_at(entry.began, entry.loaded_at)
 
     def why(self, key: tuple[str, str], entry: Loaded[Any]) -> str:
@@ -167,12 +168,12 @@ class Changes:
         return self.of(site_of(key[0])).why(entry.began, self._monotonic())
 
     def told_partitions(self) -> int:
-        """Return the changes of how many partitions are told."""
+        """Return the number of partitions whose changes are announced."""
         now = self._monotonic()
         return sum(told.until > now for told in self._told)
 
     def of(self, name: str) -> SiteChanges:
-        """Return what is known of the changes of a site, by the name that it is kept as."""
+        """Return what is known about the changes of a site, by the name it is kept under."""
         index = self._registry.index
         if index is not self._index:
             self._index, self._epoch = index, self._epoch + 1
@@ -184,7 +185,7 @@ class Changes:
             known = self._found(name, index)
         now = self._clock()
         if known.minute != (minute := int(now // 60)):
-            # Days begin with a minute; wherever one does, other rows make up the periods.
+            # Days begin on a full minute; when one does, the periods are made up of other rows.
             known.minute = minute
             days = tuple([part.day_of(int(now * 1000)) for part in known.parts])
             if known.days and days != known.days:
@@ -208,9 +209,9 @@ class Changes:
         return known
 
     def _showing(self, name: str) -> Iterable[SiteChanges]:
-        """Yield what is known of those whose numbers have a counter in them; few, and maybe none.
+        """Yield the known sites whose numbers include a counter; few, and maybe none.
 
-        What was never read of needs no change.
+        A site that was never read needs no update.
         """
         seen: set[str] = set()
         site = self._registry.kept(site_of(name))

@@ -32,7 +32,7 @@ class EmbedOptions(NamedTuple):
     """The parsed query.
 
     path     of the page whose views are shown instead of the block: as given, and as counted
-    heading  as given in the query, None where it is not
+    heading  as given in the query, None when it is not
     """
 
     look: Look

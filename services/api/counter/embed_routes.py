@@ -25,7 +25,7 @@ TXT = "/counter/{site}.txt"
 
 
 class Drawn(NamedTuple):
-    """A rendered block, with its Content-Security-Policy where it needs one."""
+    """A rendered block, with its Content-Security-Policy if it needs one."""
 
     text: str
     media_type: str
@@ -38,7 +38,7 @@ Draw = Callable[[EmbedOptions, Block], Drawn]
 def routes(counters: Callable[[], Counters]) -> list[BaseRoute]:
     """Return the routes; `counters` is called with every request.
 
-    A response is cached by its address with all options, for as long as its numbers are fresh.
+    A response is cached by its URL with all options, for as long as its numbers are fresh.
     """
 
     def route(path: str, draw: Draw) -> MeasuredRoute:

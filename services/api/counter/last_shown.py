@@ -1,8 +1,8 @@
-"""The numbers shown last, in shared state: for other processes, and for after a restart.
+"""The numbers shown last, in shared state, for other processes and for after a restart.
 
-Readings are written before they are shown and read with every reading of the store, so the number
-that was shown last is known to an API that has just started, even to one whose store has lost
-rows. Shared state may lose them at any time: then they are written again with the next readings.
+Readings are saved before they are shown, and fetched whenever the store is read, so an API that has
+just started knows the number shown last, even if its store has lost rows. Shared state may lose
+them at any time: then they are written again with the next readings.
 """
 
 import logging
@@ -49,7 +49,7 @@ class LastShown(ABC, Generic[R]):
         self._decoder: msgspec.msgpack.Decoder[R] = msgspec.msgpack.Decoder(kind)
 
     async def read(self, names: Sequence[tuple[str, N]], seconds: float = SECONDS) -> Shown[R]:
-        """Return the readings of those names that have any."""
+        """Return the last readings of those names that have one."""
         try:
             encoded = await self._read(names, seconds)
         except StateError:

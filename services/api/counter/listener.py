@@ -1,4 +1,4 @@
-"""Hears which sites changed, and tells other processes of the API what was changed here."""
+"""Hears which sites changed, and tells other API processes what was changed here."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ AGAIN_SECONDS = 1.0
 
 
 class ChangeListener:
-    """Listens for as long as `listen_forever` runs; what it misses is read by the net."""
+    """Listens for as long as `listen_forever` runs; the periodic read covers what it misses."""
 
     def __init__(self, state: State, changes: Changes) -> None:
         self._notices = Notices(state)
@@ -30,7 +30,7 @@ class ChangeListener:
         """Set whenever a site has changed."""
 
     async def listen_forever(self) -> None:
-        """Hear what aggregators and other processes tell, on a new connection after each loss."""
+        """Hear notices of aggregators and other processes; reconnect after each loss."""
         while True:
             try:
                 async with aclosing(self._notices.heard()) as notices:
@@ -45,14 +45,14 @@ class ChangeListener:
                 self._changes.hear(None)
 
     def changed(self, name: str) -> None:
-        """Take that a person changed what is shown of a site, by the name it is kept as."""
+        """Note that a user changed what is shown of a site, by the name it is kept under."""
         self._changes.touch(name)
         self.heard.set()
         self._to_tell.add(name)
         self._telling.set()
 
     async def tell_forever(self) -> None:
-        """Tell others of such changes; where they cannot hear it, their net has it."""
+        """Tell others of such changes; if a notice is lost, their periodic read makes up for it."""
         while True:
             await self._telling.wait()
             self._telling.clear()

@@ -1,4 +1,4 @@
-"""What the cache of values is made of: values with the times of their loads, and batches."""
+"""The parts of the value cache: values with their load times, and batches."""
 
 import asyncio
 from collections.abc import Callable, Hashable
@@ -19,7 +19,7 @@ class Loaded(NamedTuple, Generic[V]):
 
 
 class LoadBatch(Generic[K]):
-    """Keys that are loaded together; until it is closed, more may join."""
+    """Keys that are loaded together; more may join until it is closed."""
 
     def __init__(self, started: float, *, in_background: bool) -> None:
         self.started = started
@@ -41,11 +41,11 @@ class Values(Generic[K, V]):
         self._worthless: BoundedMap[K, Loaded[V]] = BoundedMap(max_bytes // 4)
 
     def get(self, key: K) -> Loaded[V] | None:
-        """Return what is known of a key, None for nothing."""
+        """Return the value of a key, None when there is none."""
         return self._worthy.get(key) or self._worthless.get(key)
 
     def put(self, key: K, loaded: Loaded[V]) -> None:
-        """Keep a value; the least recently loaded make room for it."""
+        """Keep a value, evicting the least recently loaded if needed."""
         kept, other = self._worthy, self._worthless
         if not self._worth(loaded.value):
             kept, other = other, kept

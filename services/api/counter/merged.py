@@ -1,7 +1,7 @@
-"""Numbers of sites that others are merged into, and of pages that have several addresses.
+"""Numbers of sites that others are merged into, and of pages that have several paths.
 
-Each part is read, kept on its own floor, and remembered as what was shown last for itself. They are
-added up afterwards: so to merge and to part again changes nothing that is kept.
+Each part is read, kept on its own floor, and remembered as last shown by itself. They are added up
+only afterwards, so merging and undoing it changes nothing that is stored.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ Read = Callable[[dict[str, Site], Sequence[K]], Awaitable[dict[K, V]]]
 
 
 class _Parts(NamedTuple, Generic[K]):
-    """What a number is made of: the keys of its parts, and the sites of their names."""
+    """What a number is made of: the keys of its parts, and their sites by name."""
 
     site: Site
     keys: tuple[K, ...]
@@ -32,7 +32,7 @@ class _Parts(NamedTuple, Generic[K]):
 
 
 class Merged:
-    """Reads parts, and adds them up; what has a part that may not be shown is left out."""
+    """Reads parts and adds them up; leaves out what has a part that may not be shown."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -64,7 +64,7 @@ class Merged:
         }
 
     def online_of(self, site: Site) -> list[Site]:
-        """Return the sites whose readers are online on a site."""
+        """Return the sites whose readers count as online on a site."""
         return list(self._registry.parts(site))
 
     def _of_sites(self, keys: Sequence[CounterKey]) -> dict[CounterKey, _Parts[CounterKey]]:
@@ -94,7 +94,7 @@ class Merged:
 
 
 async def _read(parts: Mapping[K, _Parts[K]], read: Read[K, V]) -> dict[K, V]:
-    """Read every part once; nothing where there is none."""
+    """Read every part once; read nothing when there are none."""
     if not parts:
         return {}
     sites: dict[str, Site] = {}

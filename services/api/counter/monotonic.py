@@ -3,8 +3,8 @@
 A store that lost its last rows in a power cut, or a lagging replica, returns less than was shown
 before; until it has caught up, the number shown before stays. This module remembers what this
 process has read and shown; what other processes have shown, or this one before its restart, comes
-from shared state (`last_shown.py`). The ledger is added on top of the floor: what a person takes
-back, by a reversal or a correction, is meant to be seen.
+from shared state (`last_shown.py`). The ledger is added on top of the floor: what somebody takes
+back, by a reversal or a correction, is meant to show.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,12 +23,12 @@ from services.store.interface import StoreUnavailableError
 KEEP_SECONDS = 60.0
 """Unchanged numbers are written to shared state again after this time."""
 MAX_BYTES = 20 << 20
-"""Limit for sites, and for pages: some 25,000 of them."""
+"""Limit for sites, and again for pages: some 25,000 of them."""
 _BYTES_A_NAME = 350
 _BYTES_A_ROW = 200
 _DIGEST_BYTES = 16
 _SPARE_ROWS = 8
-"""Rows of a site or page that are remembered although they are no longer read."""
+"""How many rows of a site or page are remembered although they are no longer read."""
 
 R = TypeVar("R", Reading, PageReading)
 N = TypeVar("N", bound=str)
@@ -42,7 +42,7 @@ class _Highest(msgspec.Struct):
 
 
 _Digested = tuple[str, str | bytes]
-"""A name with a digest in the place of a path, which may be long."""
+"""A name with a digest in place of the path, which may be long."""
 
 
 class Floor(Generic[R]):
@@ -76,7 +76,7 @@ class Floor(Generic[R]):
     async def recall(
         self, names: Sequence[tuple[str, N]], seconds: float = SECONDS
     ) -> dict[tuple[str, N], R]:
-        """Return what was last shown, for those names where it is known."""
+        """Return what was last shown, for the names for which it is known."""
         shown = await self.last_shown(names, seconds)
         recalled = {name: shown.readings[name] for name in names if name in shown.readings}
         for name, reading in recalled.items():
@@ -112,7 +112,7 @@ class Floor(Generic[R]):
         """Save readings in shared state; return those that may be shown.
 
         These are the ones that are saved, and those that were never shown before. If others were
-        shown, an API that restarts while the store is down would fall back on less than was shown.
+        shown, an API restarted while the store is down would fall back to less than was shown.
         Nothing is lost by this: while Redis is down, no new hits are counted. Raises
         StoreUnavailableError when none is left.
         """
@@ -145,7 +145,7 @@ class Floor(Generic[R]):
 
     def _remember(self, name: Name, highest: _Highest) -> None:
         size = _BYTES_A_NAME + _BYTES_A_ROW * len(highest.rows)
-        # Names that count nothing are evicted first: invented pages evict no counted ones.
+        # Names without counts are evicted first: made-up pages evict no counted ones.
         self._highest.put(_digested(name), highest, size, first=not highest.rows)
 
     def _reset(self, slug: str, at: int) -> None:
@@ -164,7 +164,7 @@ def _digested(name: Name) -> _Digested:
 
 
 def _is_news(reading: R, shown: R | None) -> bool:
-    """Tell whether a reading differs from what is saved, or that is getting old."""
+    """Tell whether a reading differs from what is saved, or what is saved is getting old."""
     return (
         shown is None
         or reading.as_of - shown.as_of > KEEP_SECONDS * 1000

@@ -1,4 +1,4 @@
-"""How many visitors are online, as the aggregator publishes it each second."""
+"""How many visitors are online, as published by the aggregator every second."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -13,10 +13,10 @@ from services.store.interface import StoreUnavailableError
 VALID_SECONDS = 15
 """How long a number is valid after the aggregator published it."""
 REMEMBERED_SECONDS = 300
-"""How long the last number is shown while Redis is down; by then, all of them have left."""
+"""How long the last number is shown while Redis is down; after that, all have left."""
 REDIS_SECONDS = 1.0
 FRESH_SECONDS = 1.0
-"""As often as it is published."""
+"""The interval at which it is published."""
 SITES_A_READING = 200
 
 
@@ -54,11 +54,11 @@ class OnlineReader:
         return online
 
     def refresh(self, slugs: Iterable[str]) -> None:
-        """Read those numbers, in the background, that are a second old soon."""
+        """Refresh in the background the numbers that will soon be a second old."""
         self._counts.refresh(slugs)
 
     def known(self, slugs: Sequence[str]) -> tuple[dict[str, OnlineNow], float]:
-        """Return who is online where that is fresh, and until when, by the clock, all of it is."""
+        """Return the fresh counts, and the time, by the clock, until which all counts are fresh."""
         known = {}
         for slug in slugs:
             if (count := self._counts.fresh(slug)) is not None:

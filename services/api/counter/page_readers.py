@@ -1,8 +1,8 @@
-"""Which pages have enough readers for a list that is public.
+"""Which pages have enough readers for a public list.
 
-One machine can make up as many views of a page as it likes, under an address that is a sentence.
-So a page needs some visitors. They are counted in raw hits, which takes a while on a large site; a
-page that has them is not asked about again for ten minutes, one that has not for one.
+One machine can make up any number of views of a page, under a path that spells out a message. So a
+page needs some visitors. They are counted in raw hits, which takes a while on a large site; a page
+that has enough is not checked again for ten minutes, one that has not for one minute.
 """
 
 import time
@@ -20,7 +20,7 @@ REMEMBERED = 20_000
 """Pages, each a digest of 16 bytes: some 5 MB."""
 PAGES_A_LOOK = 100
 MAX_LOOKED_AT = 1_000
-"""Pages of a list that are looked at, at most: beyond the first pages nobody has read much."""
+"""How many pages of a list are looked at: beyond these, pages have few readers anyway."""
 
 _Views = tuple[str, int]
 
@@ -42,7 +42,7 @@ class PublicPages:
         most: int,
         aliases: Sequence[PageAlias] = (),
     ) -> tuple[list[_Views], int]:
-        """Return the first pages with enough visitors, and how many before those have too few.
+        """Return the first pages with enough visitors, and how many were skipped with too few.
 
         Raises StoreError.
         """
@@ -70,7 +70,7 @@ class PublicPages:
     ) -> set[str]:
         now = self._monotonic()
         length = days[1] - days[0]
-        # A page has no more visitors than views.
+        # A page cannot have more visitors than views.
         views = {path: of_page for path, of_page in pages if of_page >= min_visitors}
         keys = {path: _key(" ".join(sites), length, min_visitors, path) for path in views}
         enough, asked = set(), []
@@ -84,7 +84,7 @@ class PublicPages:
             found = await queries_top.readers(self._store, sites, days, asked, aliases)
             for path in asked:
                 visitors, held = found.get(path, queries_top.PageReaders(0, 0))
-                # Of views whose raw hits are no longer kept nobody can tell; they are not held
+                # Views whose raw hits are no longer kept cannot be checked; they are not held
                 # against the page.
                 is_enough = visitors + max(0, views[path] - held) >= min_visitors
                 self._remember(keys[path], is_enough, now)

@@ -32,7 +32,7 @@ class PageReader:
     async def read(
         self, sites: Mapping[str, Site], pages: Sequence[PageKey]
     ) -> dict[PageKey, PageReading]:
-        """Return the views of pages; `sites` are theirs, by the names that the keys have.
+        """Return the views of pages; `sites` are their sites, by the names in the keys.
 
         A page that may not be shown is left out. Raises StoreError.
         """

@@ -1,4 +1,4 @@
-"""Parses the query string of a public address."""
+"""Parses the query string of a public URL."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -12,11 +12,11 @@ from services.model.site import Metric, Site
 MAX_BYTES = 32 * 1024
 _PATHS = {"path": "paths", "download": "files"}
 MAX_FIELDS = 201
-"""As many pages and files as may be asked for, and the measure."""
+"""The most pages and files that may be requested, plus the measure."""
 
 
 def fields(query: bytes) -> list[tuple[str, str]]:
-    """Return names and values in their order. Raises ApiError for what is not UTF-8 or too much."""
+    """Return names and values in order. Raises ApiError when it is not UTF-8 or too long."""
     if len(query) > MAX_BYTES:
         raise ApiError(
             HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -37,7 +37,7 @@ def metric(value: str) -> Metric:
 
 
 def one_of(name: str, value: str, known: Sequence[str]) -> str:
-    """Return a value that is known. Raises ApiError for another."""
+    """Return the value if it is a known one. Raises ApiError otherwise."""
     if value not in known:
         raise bad_request(name, f"{shown(value)}; expected one of {', '.join(known)}")
     return value

@@ -1,4 +1,4 @@
-"""The paths that a caller asks for, as they are counted."""
+"""Maps the paths that a caller asks for to those under which they are counted."""
 
 from services.http.errors import bad_request, shown
 from services.model.site import Site
@@ -8,7 +8,7 @@ MAX_LENGTH = 2048
 
 
 def counted(path: str, site: Site) -> str:
-    """Return the path under which a page is counted, given its address from the path on.
+    """Return the path under which a page is counted, given the path and query of its URL.
 
     Raises ApiError when the text cannot be the path of a page.
     """

@@ -1,4 +1,4 @@
-"""The peaks of days; one that was reset is counted again from raw hits."""
+"""The daily peaks; one that was reset is recounted from raw hits."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -16,7 +16,7 @@ _Reset = tuple[str, int, int]
 
 
 class PeakReader:
-    """Reads peaks; a recount, which goes through the day's raw hits, is made once a minute."""
+    """Reads peaks; recounts, which scan the day's raw hits, at most once a minute."""
 
     def __init__(self, store: Store, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""How counter rows of day, month, year and total add up to the periods of the list of lines."""
+"""How counter rows per day, month, year and in total add up to the periods of the block's lines."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -14,14 +14,14 @@ GRAINS = tuple(Grain)
 
 
 class Periods(NamedTuple):
-    """The rows that each period adds up on one day of a site's calendar."""
+    """The rows that each period sums up, as of one day of a site's calendar."""
 
     rows: tuple[tuple[str, tuple[Key, ...]], ...]
 
     @staticmethod
     @lru_cache(maxsize=64)
     def around(today: int) -> "Periods":
-        """Return the periods as they are on this day."""
+        """Return the periods as of this day."""
         return Periods(tuple((line.value, tuple(rows(today))) for line, rows in PERIODS.items()))
 
     def keys(self) -> frozenset[Key]:

@@ -15,8 +15,8 @@ _LAST_DAY = (1 << 16) - 1
 _PARTS = {Grain.YEAR: (Grain.MONTH, 366), Grain.MONTH: (Grain.DAY, 31)}
 """The next shorter grain, and the most days of a period."""
 
-# The key columns are compared as they are, without functions, so that the index is used: by one set
-# of pairs, as each branch of an OR makes the analysis of each part of the table dearer.
+# The key columns are compared as they are, without functions, so that the index is used; and with
+# one set of pairs, since each branch of an OR makes the analysis of every part more expensive.
 _ROWS = """
 SELECT site, toString(grain), toUInt16(start), argMax(views, position), argMax(visits, position)
 FROM counters
@@ -120,7 +120,7 @@ class Balance(NamedTuple):
 
 
 class OnlinePeak(NamedTuple):
-    """The most visitors online at one time, and when, in ms since 1970."""
+    """The most visitors online at once, and when, in ms since 1970."""
 
     online: int
     at: int
@@ -129,7 +129,7 @@ class OnlinePeak(NamedTuple):
 async def rows(
     store: Store, sites: Collection[str], keys: Collection[Key]
 ) -> dict[str, dict[Key, Count]]:
-    """Return, by site, those counter rows of whole sites that exist."""
+    """Return, by site, the existing counter rows of whole sites."""
     parameters = {"sites": sorted(sites), "periods": _periods(keys)}
     counted = await store.execute(_ROWS, parameters)
     counts: dict[str, dict[Key, Count]] = {}
@@ -141,7 +141,7 @@ async def rows(
 async def path_views(
     store: Store, pages: Collection[tuple[str, str]], days: Collection[int]
 ) -> dict[tuple[str, str], dict[Key, int]]:
-    """Return the views of pages (site and path), of the days and in total, for those ever viewed.
+    """Return the views of pages (site and path), on the days and in total, for those ever viewed.
 
     May include pages that were not requested.
     """
@@ -232,5 +232,5 @@ async def first_shown_days(store: Store, sites: Collection[str]) -> dict[str, in
 
 
 def _periods(keys: Collection[Key]) -> list[tuple[str, date]]:
-    """Return the grain and the first day of each period, as the key of a counter row has them."""
+    """Return the grain and the first day of each period, as in the key of a counter row."""
     return [(grain.value, to_date(start)) for grain, start in sorted(keys)]

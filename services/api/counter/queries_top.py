@@ -13,8 +13,8 @@ from services.store.interface import Store
 from services.store.page_aliases import page_column
 
 # Only key columns are compared, so FINAL sees every version of a row, and reads no more than the
-# requested days. What corrections take, views that were under `(other)`, and opening balances
-# are read beside it, and are few. Of balances, the first entry of an id counts.
+# requested days. What corrections subtract, views that were under `(other)`, and opening balances
+# are read in addition, and are few. Of balances, the first entry of an id counts.
 _TOP = """
 SELECT {page} AS page, sum(of_day) AS of_all
 FROM (
@@ -47,7 +47,7 @@ LIMIT %(limit)s
 _OF_DAYS = "grain = 'day' AND start >= %(first)s AND start <= %(last)s"
 _OF_ALL_TIME = "grain = 'total' AND start = %(epoch)s"
 
-# A hit may stand in the table twice until it is merged away.
+# A hit may be in the table twice until duplicates are merged away.
 _READERS = """
 SELECT {page} AS page, uniqExactIf(visitor, visitor != 0), uniqExact(position, idx)
 FROM hits
@@ -58,11 +58,11 @@ GROUP BY page
 
 
 ALL_TIME = 0
-"""The first day of a period that has everything."""
+"""The first day of the period that covers everything."""
 
 
 class PageReaders(NamedTuple):
-    """What the raw hits of a page say: its visitors, one of two days twice, and its views."""
+    """What the raw hits of a page say: its visitors, counted once per day, and its views."""
 
     visitors: int
     views: int
@@ -78,9 +78,9 @@ async def top_pages(
 ) -> list[tuple[str, int]]:
     """Return the pages with the most views from days[0] to days[1], and the views.
 
-    Pages of one path on several sites are one. Opening balances of these days are included; from
-    ALL_TIME on, those of the total instead. `hidden` are pages to leave out, with * at the end for
-    all that begin so. Raises StoreError.
+    The same path on several sites counts as one page. Opening balances of these days are included;
+    from ALL_TIME on, those of the total instead. `hidden` are pages to leave out; a trailing *
+    matches any ending. Raises StoreError.
     """
     rows = await store.execute(*statement_of_top(sites, days, limit, hidden, aliases))
     return [(path, views) for path, views in rows]
@@ -117,7 +117,7 @@ async def readers(
 ) -> dict[str, PageReaders]:
     """Return what the raw hits of pages say, without those taken back. Raises StoreError.
 
-    A reader of pages of two sites is one of each.
+    A reader of pages on two sites counts once for each.
     """
     page, of_aliases = page_column(aliases)
     ready = PageAliases(aliases)

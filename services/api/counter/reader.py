@@ -25,10 +25,10 @@ from services.store.interface import Store
 ITEMS_A_YIELD = 16
 HISTORY_SECONDS = 60.0
 PAST_SECONDS = 600.0
-"""Hits of months that are over come with an import, if at all."""
+"""Hits of past months only ever arrive with an import."""
 FIRST_DAY_SECONDS = 600.0
 RECALL_SECONDS = 5.0
-"""How long numbers shown last may take to come: without them, there are none."""
+"""How long reading the numbers shown last may take: without them, there are none at all."""
 _BYTES_A_ROW = 200
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ CounterKey = tuple[str, Metric]
 class CounterReader:
     """Reads many sites together, from the store and from Redis, with one statement of each kind.
 
-    Remembers only what makes the next reading cheaper, and the floor.
+    Keeps only what makes the next reading cheaper, and the floor.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class CounterReader:
     async def read(
         self, sites: Mapping[str, Site], counters: Sequence[CounterKey]
     ) -> dict[CounterKey, SiteNumbers]:
-        """Return the numbers of counters, ledger included; `sites` are theirs, by slug.
+        """Return the numbers of counters, ledger included; `sites` are their sites, by slug.
 
         Numbers that may not be shown are left out. Raises StoreError.
         """
@@ -116,9 +116,9 @@ class CounterReader:
         }
 
     async def views(self, sites: Mapping[str, Site]) -> dict[str, dict[str, int]]:
-        """Return the views of sites by period, ledger included, off the floor. Raises StoreError.
+        """Return the views of sites by period, ledger included, without the floor.
 
-        Leaves no trace in what is remembered here.
+        Changes nothing that is remembered here. Raises StoreError.
         """
         now_ms = int(self._clock() * 1000)
         around = {slug: Periods.around(site.day_of(now_ms)) for slug, site in sites.items()}
@@ -142,7 +142,7 @@ class CounterReader:
         return views
 
     def forget(self, site: Site) -> None:
-        """Read everything of a site again: days of long ago were changed, too."""
+        """Forget everything of a site, so that it is read again: old days were changed, too."""
         today = self.today(site)
         self._first_days.forget(site.kept_as)
         for day in (today - 2, today - 1, today):
@@ -152,7 +152,7 @@ class CounterReader:
     async def recall(
         self, sites: Mapping[str, Site], counters: Sequence[CounterKey]
     ) -> dict[CounterKey, SiteNumbers]:
-        """Return the numbers that were shown last, of those sites that have any."""
+        """Return the numbers that were shown last, for those sites that have any."""
         recalled = await self._floor.recall(counters, RECALL_SECONDS)
         online = await self._online.now(list(sites))
         return {
@@ -161,22 +161,22 @@ class CounterReader:
         }
 
     async def online(self, sites: Iterable[Site]) -> OnlineNow:
-        """Return who is online on sites, as far as is known."""
+        """Return who is online on sites, as far as known."""
         online = await self._online.now([site.kept_as for site in sites])
         return reduce(OnlineNow.plus, online.values())
 
     def online_known(self, sites: Sequence[Site]) -> tuple[OnlineNow | None, float]:
-        """Return who is online on sites if that is fresh, and until when, by the clock, it is."""
+        """Return who is online on sites if fresh, and until when, by the clock, it is fresh."""
         names = [site.kept_as for site in sites]
         known, until = self._online.known(names)
         return reduce(OnlineNow.plus, known.values()) if len(known) == len(names) else None, until
 
     def refresh_online(self, names: Iterable[str]) -> None:
-        """Read again, in the background, who is online where that is old soon."""
+        """Refresh in the background who is online where that will soon be outdated."""
         self._online.refresh(names)
 
     def today(self, site: Site) -> int:
-        """Return the site's day of this moment."""
+        """Return the site's current day."""
         return site.day_of(int(self._clock() * 1000))
 
     async def _ledger(
@@ -204,8 +204,8 @@ class CounterReader:
         }
 
     async def _visitors(self, today: Mapping[str, int]) -> dict[str, Rows]:
-        # Longer periods are sums of days: a visitor means nothing after the site's midnight. Those
-        # before the month before are only in years and in the total, and grow with the store's age.
+        # Longer periods are sums of days: a visitor is unknown after the site's midnight. Days
+        # before last month are only in years and the total, and grow with the store's age.
         until = [(slug, day - 1) for slug, day in today.items()]
         histories, past, recent = await asyncio.gather(
             self._history.get_all(until),
@@ -225,7 +225,7 @@ class CounterReader:
     async def _read_histories(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Rows]:
         histories: dict[tuple[str, int], Rows] = {}
         async for end, visitors in self._visitors_until(keys, previous_month):
-            # Today is the day after, of which there is no history yet.
+            # Today is the day after, which has no history yet.
             needed = Periods.around(end + 1).keys()
             for slug, days in visitors.items():
                 rows: Rows = {}
@@ -247,9 +247,9 @@ class CounterReader:
     async def _visitors_until(
         self, keys: Sequence[tuple[str, int]], first: Callable[[int], int]
     ) -> AsyncIterator[tuple[int, dict[str, dict[int, int]]]]:
-        """Yield each day that ends a key, and for its sites the visitors of each day before it.
+        """Yield each end day of the keys, with its sites' visitors on each day before it.
 
-        first  of the end: the first day that is read
+        first  returns the first day to read, given the end
         """
         for end in {end for _, end in keys}:
             slugs = [slug for slug, until in keys if until == end]
@@ -276,7 +276,7 @@ def _history_size(_: tuple[str, int], rows: Rows) -> int:
 
 
 async def cooperatively(items: Iterable[T]) -> AsyncIterator[T]:
-    """Yield items, and every few items yield to the event loop, so that requests are answered."""
+    """Yield items, and let the event loop run every few items, so that requests are answered."""
     for number, item in enumerate(items, 1):
         yield item
         if number % ITEMS_A_YIELD == 0:
@@ -293,9 +293,9 @@ def _added(
     metric: Metric,
     keys: frozenset[Key],
 ) -> Rows:
-    """Return what the ledger adds to each row, and takes from it."""
+    """Return what the ledger adds to each row, or subtracts."""
     rows: Rows = {}
-    # An old counter showed independent numbers: an entry adds only to its own period.
+    # An old counter showed independent numbers: an entry counts only for its own period.
     if metric is not Metric.VISITORS:
         for balance in balances:
             key = (balance.grain, balance.start)

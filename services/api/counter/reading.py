@@ -1,7 +1,7 @@
 """The numbers of a site or a page as read once, valid on that day and on later ones.
 
-Rows are keyed by the period they count, not by its name: what is `today` when it is read is
-`yesterday` on the next day, and likewise for weeks, months and years.
+Rows are keyed by the period that they count, not by its name: what is `today` when read becomes
+`yesterday` the next day, and likewise for weeks, months and years.
 """
 
 import msgspec
@@ -19,11 +19,11 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     """The numbers of a site in one measure.
 
     as_of     when they were read, ms since 1970
-    day       the site's day of that moment
+    day       the site's day at that moment
     since     first day that was counted, ISO date
     peak      the day's peak
     counted   rows as counted, on the floor: never lower than shown before
-    ledger    what the ledger adds to those rows: opening balances, less what corrections take
+    ledger    what the ledger adds to those rows: opening balances minus corrections
     """
 
     as_of: int
@@ -67,7 +67,7 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PageReading(msgspec.Struct, frozen=True, array_like=True):
-    """The views of a page, as counted, and what the ledger adds: of all time and of a day."""
+    """The views of a page, as counted, and what the ledger adds: in total and on one day."""
 
     as_of: int
     day: int
@@ -95,13 +95,13 @@ class PageReading(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def is_counted(self) -> bool:
-        """Whether there is a number of the page at all: pages can be invented."""
+        """Whether the page has any count at all: pages can be made up."""
         return bool(self.views or self.ledger)
 
     def numbers(self, today: int, field: str = "paths") -> dict[str, int]:
-        """Return the views of all time, and those of a day; of a file, its downloads.
+        """Return the views in total and of a day; for a file, its downloads.
 
-        `field` is the one of the answer that they are for.
+        `field` is the field of the answer that they are for.
         """
         of_day = self.today + self.ledger_today if today == self.day else 0
         name = "views" if field == "paths" else field

@@ -26,7 +26,7 @@ from services.runtime.bounded import BoundedMap, size_of
 
 MAX_BYTES = 16 << 20
 _BYTES_A_RESPONSE = 4000
-"""What it takes beside its body, its address and the names of its pages."""
+"""What it takes besides its body, its URL and the names of its pages."""
 _BYTES_A_FORM = 1000
 """What the headers of a compressed form take."""
 _BYTES_A_PAGE = 100
@@ -37,7 +37,7 @@ class Inputs(NamedTuple):
 
     began    when the first of them began to be read
     made_at  when the response was made
-    changes  by which it ends sooner
+    changes  of the site, which may make it expire sooner
     online   who was online
     """
 
@@ -52,7 +52,7 @@ class Inputs(NamedTuple):
 
     @property
     def ends_at(self) -> float:
-        """When it is fresh no more."""
+        """When it stops being fresh."""
         changes = self.changes
         if changes is not None and self.began < changes.at < self.expires_at:
             return changes.at
@@ -60,7 +60,7 @@ class Inputs(NamedTuple):
 
 
 class Forms(NamedTuple):
-    """The forms of a response: in full, compressed where that is worth it, and the 304."""
+    """The forms of a response: in full, compressed if that is worth it, and the 304."""
 
     whole: Response
     packed: Response | None
@@ -68,7 +68,7 @@ class Forms(NamedTuple):
 
     @classmethod
     def of(cls, body: bytes, tag: str, headers: Mapping[str, str], media_type: str) -> Self:
-        """Make them of a body; `tag` is weak, and names it in either form."""
+        """Build them from a body; `tag` is weak, and identifies it in either form."""
         packed = None
         if len(body) >= compression.MIN_BYTES:
             headers = {**headers, **compression.VARIES}
@@ -125,7 +125,7 @@ class CachedResponse:
 class ResponseCache:
     """Caches responses by path and query until they expire, within a limit of bytes.
 
-    The first that expire make room for others.
+    The first to expire make room for others.
     """
 
     def __init__(
@@ -139,8 +139,8 @@ class ResponseCache:
     ) -> None:
         """`site` returns the current site of a slug.
 
-        While its inputs are `refreshing`, a response is fresh for `grace` seconds more. Where it
-        would be made of the very same values again, `renewed` says until when it is fresh.
+        While its inputs are `refreshing`, a response is fresh for `grace` seconds more. If it would
+        be made of the very same values again, `renewed` returns until when it is fresh.
         """
         self._site = site
         self._clock = clock
@@ -154,7 +154,7 @@ class ResponseCache:
         return len(self._responses)
 
     def find(self, path: str, query: bytes) -> CachedResponse | None:
-        """Return the response of an address, if it is fresh and its site is unchanged."""
+        """Return the response for a URL, if it is fresh and its site is unchanged."""
         cached = self._responses.get((path, query))
         if cached is None:
             return None
@@ -185,7 +185,7 @@ class ResponseCache:
         return compression.respond(request, body, tag, headers, media_type)
 
     def _renew(self, cached: CachedResponse, late: float) -> bool:
-        """Tell whether a response that has ended so long ago may be sent all the same."""
+        """Tell whether a response that expired `late` seconds ago may be sent even so."""
         until = self._renewed(cached.inputs)
         if until > self._clock():
             cached.inputs = cached.inputs._replace(expires_at=until)
@@ -231,7 +231,7 @@ class ResponseCacheMiddleware:
             status = 304
         else:
             start, body = cached.start, cached.body
-            # Most are short, have one form, and ask nothing of the request.
+            # Most are short and have one form, so that the request does not matter.
             if cached.packed is not None and _takes_gzip(scope["headers"]):
                 start, body = cached.packed
             await send(_with_id(scope, start))

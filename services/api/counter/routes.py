@@ -36,10 +36,10 @@ from services.store.interface import Store
 PATH = "/api/counter/{site}"
 REFRESH_SECONDS = 0.2
 REST_SECONDS = 0.05
-"""Between two refreshes, however often something changes."""
+"""The pause between two refreshes, however often something changes."""
 EXPIRING_SECONDS = 0.3
 POPULAR_SECONDS = 5.0
-"""How long numbers that were requested twice within this time are refreshed ahead of expiry."""
+"""Numbers requested twice within this time are popular: refreshed before they expire."""
 
 HEADERS = {
     "Access-Control-Allow-Origin": "*",
@@ -97,7 +97,7 @@ class Counters:
         await self._reader.close()
 
     async def keep_fresh(self) -> None:
-        """Refresh popular numbers for as long as this runs: at once those that have changed."""
+        """Refresh popular numbers for as long as this runs; those that changed, at once."""
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.listener.heard.wait(), REFRESH_SECONDS)
@@ -119,11 +119,11 @@ class Counters:
             for name in {name for name, _ in self._requested_again_at}
             for part in self.changes.of(name).parts
         )
-        # A page must be requested twice: pages can be invented.
+        # A page must be requested twice: pages can be made up.
         self._pages.refresh(page for inputs in expiring for page in inputs.pages)
 
     def changed(self, slug: str) -> None:
-        """Take that somebody changed what is shown of a site."""
+        """Note that somebody changed what is shown of a site."""
         if (site := self._registry.get(slug)) is not None:
             self.listener.changed(site.kept_as)
 
@@ -147,7 +147,7 @@ class Counters:
     ) -> tuple[TaggedBody, Inputs | None]:
         """Return the numbers of a site with the views of pages, and the downloads of files.
 
-        Both are given as path as given → as counted.
+        Both map each path as given to the path as counted.
 
         The second value is what they were made of, None unless all of it is fresh.
         Raises ApiError when the store cannot be read and no earlier numbers are known.
@@ -187,16 +187,16 @@ class Counters:
         )
 
     async def read_all_now(self, site: Site, paths: Sequence[str]) -> None:
-        """Read as `read_now` does, and days of long ago again, too. Raises StoreError."""
+        """Read as `read_now` does, and re-read old days, too. Raises StoreError."""
         self._reader.forget(site)
         await self.read_now(site, paths)
 
     async def read_now(
         self, site: Site, paths: Sequence[str]
     ) -> tuple[dict[Metric, Reading], dict[str, PageReading]]:
-        """Read a site in each of its measures, and pages, past the caches. Raises StoreError.
+        """Read a site in each of its measures, and pages, bypassing the caches. Raises StoreError.
 
-        What was read is kept as what was shown last, also where nobody asks for it.
+        What was read is kept as last shown, even if nobody requests it.
         """
         measures = dict.fromkeys(map(site.measure, Metric))
         sites = {site.kept_as: site}
@@ -209,16 +209,16 @@ class Counters:
         )
 
     async def views_of(self, sites: Iterable[Site]) -> dict[str, dict[str, int]]:
-        """Return the views of many sites, by slug and period, past the caches. Raises StoreError.
+        """Return the views of many sites, by name and period, bypassing the caches.
 
-        What was read is not kept as shown: nobody sees it on a page.
+        What was read is not kept as shown: nobody sees it on a page. Raises StoreError.
         """
         return await self._reader.views({site.kept_as: site for site in sites})
 
     async def _last_good(
         self, numbers: SiteNumbers, pages: Cached[dict[PageKey, PageReading]]
     ) -> TaggedBody:
-        """Return the last good numbers as of today; their time is that of the oldest part."""
+        """Return the last good numbers as of today, dated by their oldest part."""
         today = self._reader.today(numbers.site)
         online = await self._reader.online(self._merged.online_of(numbers.site))
         readings = (numbers.reading, *(pages.value.values() if pages.stale else ()))
@@ -250,7 +250,7 @@ class Counters:
         return cached
 
     async def _cached_pages(self, keys: Sequence[PageKey]) -> Cached[dict[PageKey, PageReading]]:
-        """Return the requested pages; those of which nothing is known are left out."""
+        """Return the requested pages; unknown ones are left out."""
         try:
             cached = await self._pages.get_many(keys)
         except TooManyWaitingError:

@@ -1,4 +1,4 @@
-"""The most read pages of a site, for anybody, where the site allows it."""
+"""The most read pages of a site, for anybody, if the site allows it."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ DEFAULT_LIMIT = 10
 FRESH_SECONDS = 15.0
 """The TTL of a list: reading 30 days of many pages takes a while."""
 MAX_BYTES = 8 << 20
-"""Of all lists that are remembered."""
+"""The limit for all lists that are remembered."""
 _BYTES_A_PAGE = 150
 
 _HEADERS = routes.HEADERS | {
@@ -64,7 +64,7 @@ class _Reading(NamedTuple):
 
 
 class _List(NamedTuple):
-    """What is asked for; a site whose settings change has another list at once."""
+    """What is asked for; a change of the site's settings makes it another list at once."""
 
     site: str
     parts: tuple[str, ...]
@@ -164,7 +164,7 @@ class TopPages:
         return readings
 
     async def _titles(self, key: _List, paths: Sequence[str]) -> dict[str, str]:
-        """Return the titles of pages, where the site says that this list has them."""
+        """Return the titles of pages, if the site shows them in this list."""
         if not (await title_runs.plan(self._store, key.site)).in_top:
             return {}
         return await titles.of_paths(self._store, key.parts, paths)

@@ -1,4 +1,4 @@
-"""The numbers of sites and pages that are known, and until when what was made of them holds."""
+"""The cached numbers of sites and pages, and how long what was made of them is valid."""
 
 from collections.abc import Callable, Sequence
 from math import inf
@@ -17,9 +17,9 @@ from services.model.site import Metric, Site
 from services.runtime.bounded import size_of
 
 PAGE_BYTES = 12 << 20
-"""Of all pages that are remembered: some 20,000 with ordinary names."""
+"""The limit for all remembered pages: some 20,000 with ordinary names."""
 PATHS_PAUSE_SECONDS = 0.05
-"""Pages are read twenty times a second at most, however many are invented."""
+"""Pages are read twenty times a second at most, however many are made up."""
 GRACE_SECONDS = 0.5
 """How much longer numbers are fresh while being refreshed: nobody waits for a busy store."""
 SITES_A_READING = 100
@@ -29,7 +29,7 @@ PATHS_WAITING = 10 * PATHS_A_READING
 
 
 class CounterValues:
-    """Both caches of values: `numbers` of sites, `pages` of any."""
+    """Both caches of values: `numbers` of sites, and `pages` of any site."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class CounterValues:
             expiry=changes.expiry,
             clock=monotonic,
         )
-        # Pages are read one batch at a time, however many are requested, or invented.
+        # Pages are read one batch at a time, however many are requested, or made up.
         self.pages: StaleIfErrorCache[PageKey, PageReading] = StaleIfErrorCache(
             self._read_pages,
             fallback=self._recall_pages,
@@ -78,7 +78,7 @@ class CounterValues:
     def inputs(
         self, site: Site, numbers: SiteNumbers, pages: tuple[PageKey, ...], online: OnlineNow
     ) -> Inputs | None:
-        """Return what a response is made of; None where any of it is fresh no more."""
+        """Return what a response is made of; None if any of it is no longer fresh."""
         counter, now = (site.kept_as, numbers.metric), self._monotonic()
         if self.numbers.fresh(counter) is not numbers:
             return None  # expired or refreshed while the pages were read
@@ -94,7 +94,7 @@ class CounterValues:
         return inputs._replace(expires_at=min(until, self._expires_at(inputs)), began=began)
 
     def renewed(self, inputs: Inputs) -> float:
-        """Return until when the same response would be made again; -inf where it would not."""
+        """Return until when the same response would be made again; -inf if it would not."""
         times = self._times(inputs)
         if times is None or any(loaded_at >= inputs.made_at for _, loaded_at in times):
             return -inf
@@ -114,7 +114,7 @@ class CounterValues:
         return min(self.numbers.expires_at(inputs.counter), *pages, inf)
 
     def _times(self, inputs: Inputs) -> list[tuple[float, float]] | None:
-        """Return when each value began to be read, and was; None where one is not known."""
+        """Return when each value's read began and ended; None if one is not cached."""
         loaded = [self.numbers.loaded(inputs.counter), *map(self.pages.loaded, inputs.pages)]
         times = [(one.began, one.loaded_at) for one in loaded if one is not None]
         return times if len(times) == len(loaded) else None

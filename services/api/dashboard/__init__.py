@@ -1,1 +1,1 @@
-"""The dashboard under /admin: pages made on the server, which need no JavaScript to be read."""
+"""The dashboard under /admin: server-rendered pages that can be read without JavaScript."""

@@ -19,7 +19,7 @@ class AlertComposer:
         self._home = f"{public_url.rstrip('/')}{HOME}/sites" if public_url else ""
 
     def __call__(self, notice: AlertNotice) -> EmailMessage:
-        """Return a message, without sender and receivers."""
+        """Return a message, without sender and recipients."""
         t, site, event = Language(Lang(notice.rule.lang)), notice.site, notice.event
         message = EmailMessage()
         message["Auto-Submitted"] = "auto-generated"
@@ -28,7 +28,7 @@ class AlertComposer:
         else:
             key = f"alerts.mail.{event.kind}{'.over' if notice.is_over else ''}"
             values = _values(event, site, t, is_over=notice.is_over)
-        # A name may have separators of lines that a header must not have.
+        # A name may contain line separators, which a header must not.
         message["Subject"] = " ".join(t(key, site=site.name or site.slug, **values).split())
         lines = [t(f"{key}.text", site=site.name or site.slug, **values)]
         if self._home:
@@ -39,7 +39,7 @@ class AlertComposer:
 
 
 def _days(notice: AlertNotice) -> str:
-    """Return the parameters that show the day of which a message tells, on the site's page."""
+    """Return the parameters that show the day of a message on the site's page."""
     event, site = notice.event, notice.site
     if event is None:
         return ""

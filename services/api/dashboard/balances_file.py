@@ -1,4 +1,4 @@
-"""`/admin/sites/{slug}/balances/file`: the numbers of a file, looked at and then entered as one."""
+"""`/admin/sites/{slug}/balances/file`: the numbers of a file, previewed, then entered as one."""
 
 import base64
 import binascii
@@ -122,7 +122,7 @@ def _entered_before(page: PageRequest, bulk: Bulk) -> ApiError:
 
 
 def _id_of(content: bytes) -> str:
-    """Return the id that the command line gives the same file, too: once is once."""
+    """Return the id that the command line gives the same file, too, so that it counts once."""
     return f"file:{blake2b(content, digest_size=8).hexdigest()}"
 
 

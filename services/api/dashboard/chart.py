@@ -1,4 +1,4 @@
-"""Charts as SVG without script or style of its own: leather gives scales, ticks and lines."""
+"""Charts as SVG without inline script or style: leather provides scales, ticks and lines."""
 
 import re
 from collections.abc import Sequence
@@ -92,7 +92,7 @@ def sparkline(values: Sequence[int], name: str) -> Markup:
     root = _element("svg", viewBox=f"0 -3 {width} 36", class_="spark", role="img")
     root.set("preserveAspectRatio", "none")
     root.set("aria-label", name)
-    # Without the scales of leather, which look for ticks: a table has hundreds of these.
+    # Without leather's scales, which compute ticks: a table has hundreds of these.
     step = width / max(1, len(values) - 1)
     path = "L".join(
         f"{place * step:.1f} {height - value * height / top:.1f}"

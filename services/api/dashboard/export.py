@@ -22,7 +22,7 @@ async def csv(page: PageRequest) -> Response:
             Occasion(page.signed_in.name, "export", panel, page.site.slug), "files"
         )
     return Response(
-        # Spreadsheets take a file without the mark for Latin-1.
+        # Spreadsheets take a file without a byte order mark for Latin-1.
         "\ufeff" + file.text,
         media_type="text/csv; charset=utf-8",
         headers={**file.headers, "Content-Disposition": f'attachment; filename="{file.name}"'},

@@ -1,4 +1,4 @@
-"""Forms as browsers send them, also with a file."""
+"""Forms as browsers send them, possibly with a file."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -46,7 +46,7 @@ class Form:
         self.file = file
 
     def get(self, name: str, default: str = "") -> str:
-        """Return the first value of a field, without space around it."""
+        """Return the first value of a field, stripped of whitespace."""
         return self._fields.get(name, [default])[0].strip()
 
     def raw(self, name: str) -> str:
@@ -77,7 +77,7 @@ class _InMemory(MultiPartParser):
 
 
 async def read(request: Request) -> Form:
-    """Read a form. Raises ApiError for what is none, or too large."""
+    """Read a form. Raises ApiError if it is not a form, or too large."""
     body = await _body(request, MEDIA_TYPE, MAX_BYTES)
     try:
         text = body.decode()
@@ -89,7 +89,7 @@ async def read(request: Request) -> Form:
 
 
 async def read_with_file(request: Request) -> Form:
-    """Read a form that may have a file. Raises ApiError for what is none, or too large."""
+    """Read a form that may have a file. Raises ApiError if it is not a form, or too large."""
     body = await _body(request, WITH_FILE, MAX_FILE_BYTES)
     parser = _InMemory(
         request.headers, _pieces(body), max_files=1, max_fields=20, max_part_size=MAX_FILE_BYTES

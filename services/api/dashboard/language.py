@@ -59,7 +59,7 @@ def preferred(request: Request) -> Lang:
 
 
 def _accepted(header: str) -> Lang:
-    """Return the one that weighs most (RFC 9110, section 12.5.4); the first where none does."""
+    """Return the one with the highest weight (RFC 9110, section 12.5.4); by default, the first."""
     weights = dict.fromkeys(Lang, 0.0)
     for part in header.lower().split(","):
         name, _, weight = part.strip().partition(";q=")
@@ -94,7 +94,7 @@ class Language:
         return text.format(**values) if values else text
 
     def told(self, text: str) -> str:
-        """Return a message in this language, where it is one that pages can say."""
+        """Return a message in this language, if there is a translation."""
         if isinstance(text, Told):
             return self(text.key, **text.values)
         return refusals.translated(text, self.lang) or text
@@ -171,7 +171,7 @@ class Language:
         return " · ".join(part for part in parts if part) or "–"
 
     def number(self, value: float | None) -> str:
-        """Return a number with its thousands parted; a dash where there is none."""
+        """Return a number with thousands separators; a dash for None."""
         if value is None:
             return "–"
         if isinstance(value, int):

@@ -15,19 +15,19 @@ from services.api.stats.reports.traffic_report import (
 from services.api.stats.reports.workbook import XLSX, workbook
 from services.model.display import Lang
 
-# Programs for mail know no style sheets, or half of them: each cell says how it looks.
+# Mail clients support style sheets partly or not at all: each cell has its own style.
 _BODY = "font: 15px/1.5 sans-serif; max-width: 640px"
 _CELL = "padding: 6px 10px 6px 0; border-bottom: 1px solid #ccc; vertical-align: top"
 
 
 def compose(report: TrafficReport, lang: Lang) -> EmailMessage:
-    """Return the message, without sender and receivers."""
+    """Return the message, without sender and recipients."""
     t = Language(lang)
     title, unit = report_sheets.title(report, t), report_sheets.unit(report)
     days = report_sheets.days(report.days, t)
     notes = [report_sheets.compared(report, t), *report_sheets.notes(report, t)]
     message = EmailMessage()
-    # A name may have separators of lines that a header must not have.
+    # A name may contain line separators, which a header must not.
     message["Subject"] = " ".join(f"{title}: {unit}".split())
     message["Auto-Submitted"] = "auto-generated"
     figures = [_figure(one, t) for one in report.figures]

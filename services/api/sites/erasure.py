@@ -1,9 +1,9 @@
-"""Erases a site: all that was counted for it, its ledger, its imports, and who had a part in it.
+"""Erases a site: all that was counted for it, its ledger, its imports, and its memberships.
 
-First it stands in the table of erasures, which cannot be taken back. Everything from there on is
-repeated until it is done, also after a kill: the API takes the site away from everybody, then the
-aggregator deletes its rows (`services/aggregator/erasing.py`). What comes of the name after that,
-as hits that waited in a spool, is deleted, too: no site has the same name again.
+First it is entered in the table of erasures, which cannot be undone. Everything from there on is
+repeated until it is done, even after a kill: the API takes the site away from everybody, then the
+aggregator deletes its rows (`services/aggregator/erasing.py`). Whatever still arrives under the
+name, such as hits waiting in a spool, is deleted, too: no site ever has the same name again.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ from services.store.interface import Store, StoreError
 
 PERIOD_SECONDS = 10.0
 FIRST_SECONDS = 1.0
-"""An API that starts goes on soon with what one that was killed has begun."""
+"""How soon after its start an API resumes what a killed one had begun."""
 ANSWER_SECONDS = 10.0
-"""How long one request waits for the deletion; the next one waits again."""
+"""How long a request waits for the deletion; the next one waits again."""
 _LOOK_SECONDS = 0.2
 _DAY_MS = 86_400_000
 _STATE_DAYS = 4
-"""Shared state that other processes may still write expires within these days."""
+"""Shared state that other processes may still write expires within this many days."""
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Erasures:
         self._taking = asyncio.Lock()
 
     async def preview(self, slug: str) -> KeptCounts:
-        """Return what would go, of a site or of what is left of one. Raises ApiError."""
+        """Return what would be erased of a site, or of what is left of one. Raises ApiError."""
         try:
             names = await self._names(slug)
             return await erasures.kept(self._store, names)
@@ -74,9 +74,9 @@ class Erasures:
             raise unavailable(f"the store cannot be read: {error}") from error
 
     async def erase(self, who: Principal, slug: str, confirm: str) -> bool:
-        """Erase a site, or what is left of one that was removed; tell whether all of it is gone.
+        """Erase a site, or what is left of a removed one; tell whether all of it is gone.
 
-        Where it is not it goes on by itself, and may be asked for again. Raises ApiError.
+        If it is not, erasing continues by itself, and may be requested again. Raises ApiError.
         """
         site = self._registry.require_loaded().get(slug)
         slug = slug if site is None else site.slug
@@ -102,7 +102,7 @@ class Erasures:
             return False
 
     async def keep_erased(self) -> None:
-        """Go on with what was begun, for as long as this runs."""
+        """Finish erasures that were begun, for as long as this runs."""
         await asyncio.sleep(FIRST_SECONDS)
         while True:
             try:
@@ -114,7 +114,7 @@ class Erasures:
             await asyncio.sleep(PERIOD_SECONDS)
 
     async def sweep(self) -> None:
-        """Take away what there is of sites that were erased. Raises what stores and state raise."""
+        """Delete what exists of erased sites. Raises what the store and the state raise."""
         known = await erasures.load(self._store)
         await self._take_away([one for one in known if one.state == ErasureState.BEGUN])
         recent = self._now() - _STATE_DAYS * _DAY_MS
@@ -127,7 +127,7 @@ class Erasures:
     async def _names(self, slug: str) -> tuple[str, ...]:
         """Return the names that anything of a slug is kept under. Raises ApiError and StoreError.
 
-        A site that was erased has none left, and is known all the same.
+        An erased site has none left, but is still known.
         """
         site = self._registry.require_loaded().get(slug)
         if site is not None:
@@ -146,7 +146,7 @@ class Erasures:
         return fresh
 
     async def _take_away(self, begun: Sequence[Erasure]) -> None:
-        """Take sites away from everybody, in an order that may be killed anywhere and repeated."""
+        """Take sites away from everybody, in an order that can be interrupted and repeated."""
         if not begun:
             return
         async with self._taking:
@@ -160,7 +160,7 @@ class Erasures:
             )
 
     async def _unregister(self, one: Erasure) -> None:
-        """Take a site from the registry, its settings with it, and from everybody who had it."""
+        """Remove a site with its settings from the registry, and from all who had access."""
         site, slug = self._registry.kept(one.name), one.slug
         if site is not None:
             slug = site.slug

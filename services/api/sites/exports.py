@@ -1,4 +1,4 @@
-"""What a site has, to be taken elsewhere: raw hits and counters as CSV, page by page."""
+"""Exports what a site has: raw hits and counters as CSV, page by page."""
 
 import csv
 import datetime
@@ -22,7 +22,7 @@ from services.store.interface import Limits, Store
 
 NEXT = "X-Luot-Next"
 MOST_ROWS = 50_000
-"""Of one answer; it is made in memory."""
+"""The limit of one answer; it is built in memory."""
 LIMITS = Limits(calls=1, threads=2, seconds=25, bytes=400_000_000)
 _LAST_DAY = to_day(datetime.date(2105, 12, 31))
 

@@ -1,4 +1,4 @@
-"""Every site by the names that it has: its slug, its hosts, and the name it is kept under."""
+"""Finds sites by their names: slug, hosts, and the name they are kept under."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from services.model.site import Site
 
 
 class SiteIndex:
-    """Finds sites; made anew with every change of one."""
+    """Finds sites; rebuilt with every change of one."""
 
     def __init__(self, sites: Iterable[Site] = ()) -> None:
         self.all = sorted(sites, key=lambda site: site.slug)
@@ -25,7 +25,7 @@ class SiteIndex:
         }
 
     def get(self, slug: str) -> Site | None:
-        """Return the site of a slug, also of one that it had before."""
+        """Return the site with a slug, or with a former one."""
         return self._by_slug.get(slug)
 
     def kept(self, name: str) -> Site | None:
@@ -33,7 +33,7 @@ class SiteIndex:
         return self._by_name.get(name)
 
     def shown(self, site: Site) -> Site:
-        """Return the site whose numbers the public sees under the names of a site."""
+        """Return the site whose numbers the public sees for a site."""
         seen = {site.kept_as}
         while (into := self._by_name.get(site.merged_into)) and into.kept_as not in seen:
             seen.add(into.kept_as)
@@ -41,7 +41,7 @@ class SiteIndex:
         return site
 
     def parts(self, site: Site) -> tuple[Site, ...]:
-        """Return the sites whose numbers are those of a site: itself, and those merged into it."""
+        """Return the sites whose numbers make up a site's: itself, and those merged into it."""
         if site.kept_as not in self._merged:
             return (site,)
         parts, names = [site], {site.kept_as}
@@ -53,15 +53,15 @@ class SiteIndex:
         return tuple(parts)
 
     def slugs(self, slugs: Iterable[str]) -> frozenset[str]:
-        """Return slugs, and every other one that the same sites have or had."""
+        """Return these slugs, and all others that the same sites have or had."""
         known = frozenset(slugs)
         of_sites = (site.slugs for slug in known if (site := self.get(slug)) is not None)
         return known.union(*of_sites)
 
     def named(self, name: str) -> Site | None:
-        """Return the site of a slug or of a host; of two sites with one host, the older one.
+        """Return the site with a slug or a host; of two sites with one host, the older one.
 
-        Where that is merged into another one, that one.
+        If it is merged into another one, return that one.
         """
         site = self.get(name) or self._by_host.get(fold(name).removeprefix("www."))
         return None if site is None else self.shown(site)

@@ -1,4 +1,4 @@
-"""When each site had its last view, of many sites together."""
+"""When each of many sites had its last view."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,15 +11,15 @@ from services.store import counters, hits, import_counts
 from services.store.interface import Store
 
 REMEMBERED_DAYS = 31
-"""Imported views that are older than so many days are no site's last ones."""
+"""Imported views older than this many days do not count as last views."""
 REREAD_SECONDS = 600.0
-"""An import is taken back without an entry of the log."""
+"""Imported views are read again after this time: undoing an import leaves no log entry."""
 _DAY_MS = 86_400_000
 _WHOLE_SITE = ""
 
 
 class _Found(NamedTuple):
-    """What was found of a name at a position, and when, by a clock that never steps back."""
+    """What was found for a name at a position, and when, by a monotonic clock."""
 
     position: int
     at_ms: float | None
@@ -27,7 +27,7 @@ class _Found(NamedTuple):
 
 
 class LastViews:
-    """Reads when views were; those of access logs when they were, and not when they came."""
+    """Reads the times of views; those from access logs by when they happened, not arrived."""
 
     def __init__(
         self, store: Store, log: Log, monotonic: Callable[[], float] = time.monotonic
@@ -38,7 +38,7 @@ class LastViews:
         self._imported: dict[str, _Found] = {}
 
     async def of(self, parts: Mapping[str, Iterable[str]]) -> dict[str, float]:
-        """Return when each site had its last counted view, in ms since 1970, where it had one.
+        """Return when each site had its last counted view, in ms since 1970, if it had one.
 
         parts  name that a site is kept under → the names whose views are those of the site
 
@@ -68,10 +68,10 @@ class LastViews:
         return {name: at_ms for name, at_ms in found.items() if at_ms is not None}
 
     async def _before(self, name: str, position: int, came_ms: float) -> float | None:
-        """Return when the last view was of a name of which an import came last."""
+        """Return the time of the last view under a name whose newest batch is an import."""
         known, now = self._imported.get(name), self._monotonic()
         if known is None or known.position != position or now - known.looked >= REREAD_SECONDS:
-            # A day of any time zone begins at most a day from that of UTC.
+            # In any time zone, a day begins at most a day away from the UTC day.
             last = int(came_ms // _DAY_MS) + 1
             at_ms = await hits.last_view(self._store, name, last - REMEMBERED_DAYS - 1, last)
             known = self._imported[name] = _Found(position, at_ms, now)

@@ -1,4 +1,4 @@
-"""The store for what is in no hurry: one use of it at a time, with limits."""
+"""The store for work that is not urgent: one use at a time, with limits."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,10 +9,10 @@ from services.store.interface import Limits, Store, StoreError
 
 
 class LimitedStore:
-    """Opens the store for one at a time."""
+    """Opens the store for one caller at a time."""
 
     def __init__(self, store: Callable[[], Store], limits: Limits, refusal: str) -> None:
-        """`store` is called for every use; `refusal` begins what is said where it fails."""
+        """`store` is called for every use; `refusal` begins the message of a failure."""
         self._store = store
         self._limits = limits
         self._refusal = refusal
@@ -20,7 +20,7 @@ class LimitedStore:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Store]:
-        """Wait for the turn; gives the store with its limits. Raises ApiError, 503."""
+        """Wait for a turn; yields the store with its limits. Raises ApiError, 503."""
         async with self._turn:
             limited = self._store().limited(self._limits)
             try:

@@ -1,4 +1,4 @@
-"""Backup and doctor over HTTP: the only way to stores that are embedded in a running Luot."""
+"""Backup and doctor over HTTP: the only access to stores embedded in a running Luot."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from http import HTTPStatus
@@ -43,7 +43,7 @@ def router(
         `POST /api/admin/prove` less than ten minutes ago.
         """
         await backup_right.check(request, who, access().authenticator, clock())
-        # In the log of the backup, too.
+        # Recorded before, so that the backup's audit log has it, too.
         async with access().audit.recorded(who, "backup", "everything"):
             messages = dump_of(stores())
             try:
@@ -57,7 +57,7 @@ def router(
     async def backed_up(record: BackupRecord) -> None:
         """Take note of what became of a backup, so that metrics say how old the last one is."""
         now = int(clock() * 1000)
-        # Of a clock that is ahead, no more than ours is believed.
+        # If that clock is ahead, ours is used.
         values = {
             name: min(value, now) if name.endswith("_ms") else value
             for name, value in record.model_dump(exclude_none=True).items()
@@ -78,7 +78,7 @@ def router(
         checks = await run.examine(
             stores(), settings, days, country_database=settings.country_database
         )
-        # A store that takes no record is one of the checks that failed.
+        # If the store cannot be written, one of the checks has failed anyway.
         await run.record(stores().store, checks, clock)
         return [CheckResult(**msgspec.to_builtins(check)) for check in checks]
 

@@ -1,7 +1,7 @@
-"""Merges sites, and parts them again: two portals that are made one.
+"""Merges sites, for two portals that become one, and splits them again.
 
-Each is counted and kept as before. Who reads adds them up (`services/api/counter/merged.py`,
-`services/api/stats/reader.py`), so the sum holds all years before, and parting them is exact.
+Each is counted and kept as before. They are added up when read (`services/api/counter/merged.py`,
+`services/api/stats/reader.py`), so the sum includes all previous years, and splitting is exact.
 """
 
 import time
@@ -29,7 +29,7 @@ class Merging:
         self._clock = clock
 
     async def merge(self, who: Principal, site: Site, into: str) -> Site:
-        """Let the numbers of a site be part of another one's, until they are parted.
+        """Make a site's numbers part of another one's, until they are split again.
 
         Both are counted as before. Raises ApiError.
         """
@@ -52,7 +52,7 @@ class Merging:
         return await self._save_merged(who, "site.merge", merged, {"into": target.slug})
 
     async def part(self, who: Principal, site: Site) -> Site:
-        """Take a site out of the one that it was merged into, as if it had never been."""
+        """Split a site from the one that it was merged into, as if they had never been merged."""
         if not site.merged_into:
             return site
         target = self._registry.require_loaded().kept(site.merged_into)
@@ -71,7 +71,7 @@ class Merging:
         return site
 
     def refuse(self, site: Site, field: str) -> None:
-        """Raise ApiError, 409, where the numbers of another site depend on a site, or its own."""
+        """Raise ApiError, 409, if a site is merged with another one, either way."""
         parts = [part.slug for part in self._registry.parts(site) if part is not site]
         if parts or site.merged_into:
             others = ", ".join(parts) or self._registry.shown(site).slug

@@ -1,4 +1,4 @@
-"""The slug of a site that is new, or gets another one."""
+"""The slug of a site that is new or renamed."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from services.http.errors import shown
 from services.model.site import SLUG_PATTERN
 
 TAKEN = frozenset({"groups"})
-"""What stands in addresses where slugs of sites do: `/public/groups/…` are those of groups."""
+"""Words in paths where site slugs are, too: `/public/groups/…` is for groups."""
 
 
 def _is_free(slug: str) -> str:

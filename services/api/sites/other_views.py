@@ -1,4 +1,4 @@
-"""Views under `(other)`: which pages they were of, and how they are given back to them."""
+"""Views under `(other)`: which pages they belong to, and giving them back to these."""
 
 import datetime
 import logging
@@ -21,9 +21,9 @@ from services.store import returned_views
 from services.store.interface import Limits, Store
 
 MOST_PAGES = 1_000
-"""Pages that are listed at once."""
+"""The most pages listed at once."""
 MOST_AT_ONCE = 100
-"""Pages of one repair: the rows of a flood must not come into the store by a slip."""
+"""The most pages of one repair: the rows of a flood must not get into the store by mistake."""
 LIMITS = Limits(calls=1, threads=2, seconds=25, bytes=400_000_000)
 _LAST_DAY = (1 << 16) - 1
 

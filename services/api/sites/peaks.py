@@ -1,4 +1,4 @@
-"""The peak of a day can be reset: then it is counted again from the views that are left."""
+"""The peak of a day, which can be reset: then it is recounted from the views that are left."""
 
 import asyncio
 import datetime
@@ -37,7 +37,7 @@ class PeakOut(BaseModel):
 
 
 class Peaks:
-    """The peaks of every site, as those who may can reset them."""
+    """Reads and resets the peaks of every site."""
 
     def __init__(self, store: Store, audit: Audit, clock: Callable[[], float] = time.time) -> None:
         self._store = store
@@ -45,7 +45,7 @@ class Peaks:
         self._clock = clock
 
     def today(self, site: Site) -> int:
-        """Return the site's day of this moment."""
+        """Return the site's current day."""
         return site.day_of(int(self._clock() * 1000))
 
     async def read(self, site: Site, day: int) -> PeakOut:
@@ -67,7 +67,7 @@ class Peaks:
     async def change(
         self, who: Principal, site: Site, day: int, reason: str, *, reset: bool
     ) -> PeakOut:
-        """Reset a peak, or let the one that was measured count again. Raises ApiError."""
+        """Reset a peak, or return to the measured one. Raises ApiError."""
         before = await self.read(site, day)
         if before.reset == reset:
             return before

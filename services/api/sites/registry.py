@@ -1,4 +1,4 @@
-"""The sites: kept in the store, known here, and published to Redis, where ingest reads them."""
+"""The sites: kept in the store, cached here, and published to Redis, where ingest reads them."""
 
 import asyncio
 import logging
@@ -53,7 +53,7 @@ class Registry:
 
     @property
     def index(self) -> SiteIndex:
-        """Every site as it is now; another one whenever something may have changed."""
+        """Every site as it is now; a new object whenever something may have changed."""
         return self._index
 
     def get(self, slug: str) -> Site | None:
@@ -72,7 +72,7 @@ class Registry:
         return self._index.named(name)
 
     def site(self, slug: str) -> Site:
-        """Return the site of a slug. Raises ApiError: 404, or 503 until the sites are loaded."""
+        """Return the site with a slug. Raises ApiError: 404, or 503 until the sites are loaded."""
         site = self.get(slug)
         if site is None:
             self.require_loaded()
@@ -105,8 +105,7 @@ class Registry:
     async def remove(self, slug: str, removed: Site | None = None) -> None:
         """Remove a site. Raises StoreError.
 
-        Its counters stay in the store, and so do its settings where they are given: then it can be
-        brought back.
+        Its counters stay in the store, and so do its settings if given: then it can be restored.
         """
         async with self._changing:
             await repository.remove(self._store, slug, self._version(), removed)
@@ -122,7 +121,7 @@ class Registry:
             await self._publish()
 
     def parts(self, site: Site) -> tuple[Site, ...]:
-        """Return the sites whose numbers are those of a site: itself, and those merged into it."""
+        """Return the sites whose numbers make up a site's: itself, and those merged into it."""
         return self._index.parts(site)
 
     def shown(self, site: Site) -> Site:
@@ -130,17 +129,17 @@ class Registry:
         return self._index.shown(site)
 
     def slugs(self, slugs: Iterable[str]) -> frozenset[str]:
-        """Return slugs, and every other one that the same sites have or had."""
+        """Return these slugs, and all others that the same sites have or had."""
         return self._index.slugs(slugs)
 
     async def removed(self, slug: str) -> RemovedSite | None:
-        """Return what is left of a site that was removed; None where there was none."""
+        """Return what is left of a removed site; None if there was none."""
         return await repository.removed(self._store, slug)
 
     async def unused_name(self, slug: str, at_ms: int) -> tuple[str, tuple[str, ...]]:
-        """Return the name to keep a new site under, and those that sites of its slug had before.
+        """Return the name to keep a new site under, and those of earlier sites with its slug.
 
-        What was counted for them stays theirs, also what is still in the log. Raises StoreError.
+        What was counted for these stays theirs, even what is still in the log. Raises StoreError.
         """
         removed = await self.removed(slug)
         gone = {one.name for one in await erasures.load(self._store)}
@@ -156,9 +155,9 @@ class Registry:
         return site.kept_as in await first_days(self._store, [site.kept_as])
 
     async def ingest_status(self, seconds: float = 0.0) -> SiteReaders:
-        """Return how many ingest processes know the sites as they are; wait until all do.
+        """Return how many ingest processes know the current sites; wait until all do.
 
-        Waits `seconds` at most, and not at all where none runs. Raises StateError.
+        Waits `seconds` at most, and not at all if none runs. Raises StateError.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -168,7 +167,7 @@ class Registry:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def forget_shown(self, site: Site) -> None:
-        """Let the numbers of a site go down to what the store says. Raises StateError."""
+        """Let a site's numbers drop to what the store says. Raises StateError."""
         await self._shown.reset(site.kept_as, int(self._clock() * 1000))
 
     async def refresh(self) -> None:
@@ -192,7 +191,7 @@ class Registry:
                 await self._publish()
 
     async def recall(self) -> None:
-        """Read back what was last published to Redis, while the store cannot be asked."""
+        """Read back what was last published to Redis, while the store cannot be reached."""
         try:
             published = await self._published.read()
         except StateError as error:
@@ -204,7 +203,7 @@ class Registry:
                 self._index = SiteIndex(site for site in sites if site is not None)
 
     async def keep_fresh(self) -> None:
-        """Refresh for as long as this runs, so that a Redis that was wiped heals by itself."""
+        """Refresh for as long as this runs, so that a wiped Redis is filled again."""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:

@@ -52,9 +52,9 @@ class DisplayFields(BaseModel):
 
 
 def merged(display: Display, changes: DisplayFields | None) -> dict[str, Any]:
-    """Return a display with the fields that are given changed, and no other; None clears all.
+    """Return a display with only the given fields changed; None clears all.
 
-    As plain values: what the fields cannot say is checked where they become a Display.
+    As plain values: what the fields cannot express is checked where they become a Display.
     """
     if changes is None:
         return {}

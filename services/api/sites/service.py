@@ -1,4 +1,4 @@
-"""Makes, changes and removes sites; every change is in the audit log."""
+"""Creates, changes and removes sites; every change is in the audit log."""
 
 import time
 from collections.abc import Callable, Coroutine
@@ -145,7 +145,7 @@ class NewSite(SiteFields):
 
 
 class Sites:
-    """Every site, as those who may can change it."""
+    """Creates, changes and removes sites."""
 
     def __init__(
         self,
@@ -168,8 +168,8 @@ class Sites:
     async def create(self, who: Principal, new: NewSite) -> Site:
         """Create a site. Raises ApiError, 409 when its slug is taken.
 
-        So it is where a site had it before it was renamed. Its numbers begin at zero, also where a
-        site of this slug was removed before: nobody who had a part in that one has one in this.
+        It also is if a renamed site had it before. The numbers begin at zero, even if a site with
+        this slug was removed before: those with access to that one have none to this one.
         """
         now = int(self._clock() * 1000)
         fields = {**new.model_dump(), "display": merged(Display(), new.display)}
@@ -188,7 +188,7 @@ class Sites:
         return site
 
     async def edit(self, who: Principal, site: Site, changes: SiteFields) -> Site:
-        """Change the fields that are given, and no other. Raises ApiError, see also `tenancy`."""
+        """Change only the fields that are given. Raises ApiError, see also `tenancy`."""
         given = changes.model_dump(exclude_unset=True)
         if "display" in given:
             given["display"] = merged(site.display, changes.display)
@@ -214,9 +214,9 @@ class Sites:
         return edited
 
     async def zone_change(self, site: Site, zone: str) -> ZoneChange | None:
-        """Return what becomes of the days of a site that gets another time zone.
+        """Return what happens to a site's days when it gets another time zone.
 
-        None where it holds at once: the site was never counted, or has that zone now. Raises
+        None if it applies at once: the site was never counted, or has that zone already. Raises
         ApiError.
         """
         _site({**msgspec.to_builtins(site), "timezone": zone})
@@ -249,9 +249,9 @@ class Sites:
             await _saved(self._registry.require_loaded().remove(site.slug, site))
 
     async def rename(self, who: Principal, site: Site, to: str) -> Site:
-        """Give a site another slug; snippets and addresses with the old one still work.
+        """Give a site another slug, or a former one; snippets and URLs with the old one still work.
 
-        Back to a slug that it had before as well. Raises ApiError, 409 where another site has it.
+        Raises ApiError, 409 if another site has it.
         """
         sites = self._registry.require_loaded()
         if to == site.slug:
@@ -274,16 +274,16 @@ class Sites:
         return await self._rename_for_members(renamed)
 
     async def _rename_for_members(self, site: Site) -> Site:
-        """Let users and tokens name a site by its slug; by those of before, they have it as well.
+        """Replace former slugs of a site for users and tokens; they have access by these as well.
 
-        Raises ApiError; then the site is renamed all the same, and to rename it again does this.
+        Raises ApiError; then the site is renamed even so, and renaming it again repeats this.
         """
         for slug in site.former:
             await self._members.rename(slug, site.slug)
         return site
 
     async def restore(self, who: Principal, slug: str) -> Site:
-        """Bring a site back that was removed and not erased, as it was. Raises ApiError."""
+        """Restore a site that was removed and not erased, as it was. Raises ApiError."""
         sites = self._registry.require_loaded()
         if sites.get(slug) is not None:
             raise ApiError(HTTPStatus.CONFLICT, {"slug": f"{shown(slug)} exists"})
@@ -291,7 +291,7 @@ class Sites:
         if removed is None or removed.site is None:
             message = f"{shown(slug)} is no site that was removed and can be brought back"
             raise ApiError(HTTPStatus.NOT_FOUND, {"slug": message})
-        # A slug that it had before may be another site's by now.
+        # A former slug may belong to another site by now.
         former = tuple(slug for slug in removed.site.former if sites.get(slug) is None)
         site = msgspec.structs.replace(removed.site, former=former)
         async with self._audit.recorded(who, "site.restore", slug, site=slug, after=_fields(site)):

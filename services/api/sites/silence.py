@@ -1,4 +1,4 @@
-"""Finds sites that fell silent: that had views every day, and have none for some hours."""
+"""Finds sites that fell silent: they had views every day, and now none for some hours."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from services.store.interface import Store
 
 WEEK_DAYS = 7
 REMEMBERED_DAYS = 30
-"""For so long a site is missed; what is silent for longer was switched off."""
+"""How long a silent site is reported; after that it was probably switched off."""
 FIRST_HOUR, LAST_HOUR = 7, 22
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -19,7 +19,7 @@ _WHOLE_SITE = ""
 
 
 class Silence:
-    """Knows which sites have views every day, and looks at each of their weeks once."""
+    """Knows which sites have views every day, and reads each of their weeks once."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Silence:
         clock: Callable[[], float] = time.time,
         parts: Callable[[Site], Sequence[Site]] = lambda site: (site,),
     ) -> None:
-        """`silent_ms` returns for how long each site may have no view in the daytime.
+        """`silent_ms` returns how long each site may be without views in the daytime.
 
         `parts` returns the sites whose views are those of a site.
         """
@@ -82,7 +82,7 @@ class Silence:
 
 
 def daytime_ms(site: Site, since_ms: int, now_ms: int) -> int:
-    """Return how much of a span lies in the hours in which a portal has readers."""
+    """Return how much of a span is within the hours in which a portal has readers."""
     passed = 0
     for day in range(site.day_of(since_ms), site.day_of(now_ms) + 1):
         midnight = site.start_of(day)

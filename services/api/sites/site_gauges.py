@@ -1,4 +1,4 @@
-"""Measures sites now and then, all of them with the same few statements."""
+"""Measures sites periodically, all of them with the same few statements."""
 
 import asyncio
 import logging
@@ -22,10 +22,10 @@ from services.store.counters import CounterKey
 from services.store.interface import Store, StoreError
 
 FIRST_SECONDS = 2.0
-"""Not while the service starts."""
+"""The delay before the first measurement, so as not to slow down the start."""
 PERIOD_SECONDS = 15.0
 CHOOSE_SECONDS = 600.0
-"""How often the sites that have metrics are chosen again, where there are more than those."""
+"""How often to choose again which sites have metrics, when there are too many for all."""
 _WHOLE_SITE = ""
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class SiteGauges:
         self._registry = registry
         self._counters = counters
         self._store = store
-        # Of its own: what is measured is not what a page is served from.
+        # A separate one: measuring must not affect what pages are served from.
         self._online = OnlineReader(state, clock, monotonic)
         self._last_views = LastViews(store, hits, monotonic)
         self._clock = clock
@@ -84,7 +84,7 @@ class SiteGauges:
         await self._online.close()
 
     async def measure(self) -> None:
-        """Set the metrics. Raises StoreError or LogError once what can be told is told."""
+        """Set the metrics. Raises StoreError or LogError after setting what can be set."""
         sites = self._registry.all()
         try:
             parts = {
@@ -128,7 +128,7 @@ class SiteGauges:
     async def _show(self, sites: list[Site], last_ms: Mapping[str, float]) -> None:
         views = await self._counters.views_of(sites) if sites else {}
         online = await self._online.now([site.kept_as for site in sites])
-        # From here on without a pause: whoever scrapes sees all or nothing of it.
+        # From here on without awaiting: a scrape sees all or nothing of it.
         for gauge in (metrics.SITE_ONLINE, metrics.SITE_VIEWS, metrics.SITE_LAST_HIT):
             gauge.clear()
         for site in sites:

@@ -1,4 +1,4 @@
-"""Measures the store now and then, and what it knows of the last backup and the last doctor."""
+"""Measures the store periodically, and what it knows about the last backup and doctor run."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from services.store import last_done, server_info
 from services.store.interface import Store, StoreError
 
 FIRST_SECONDS = 2.0
-"""Not while the service starts."""
+"""The delay before the first measurement, so as not to slow down the start."""
 PERIOD_SECONDS = 15.0
 
 log = logging.getLogger(__name__)
@@ -34,12 +34,12 @@ async def measure_forever(store: Store) -> None:
 
 
 async def measure(store: Store) -> None:
-    """Set the metrics of the store; what it does not tell now is in none."""
+    """Set the metrics of the store; those it cannot tell now are removed."""
     for look in (_room, _parts, _last_done):
         try:
             await look(store)
         except StoreError:
-            # What is known of the past stays.
+            # What is known about the past stays.
             metrics.STORE_PARTS.forget()
         except Exception:
             log.exception("the store cannot be measured")

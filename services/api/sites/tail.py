@@ -29,18 +29,18 @@ from services.model.site import Site
 
 MAX_SINCE_SECONDS = 7 * 86_400
 LONGEST_SECONDS = 600.0
-"""A follower has to come again after this, and is asked again who it is."""
+"""A client has to reconnect after this, and is authenticated again."""
 RETRY_SECONDS = 5
 
 
 class Passed(msgspec.Struct, frozen=True):
-    """A hit as a person may see it; the address and the User-Agent were never kept.
+    """A hit as a user may see it; the address and the User-Agent were never stored.
 
-    time      when it was received, on the site's own clock
-    apart     what it is instead of a view: downloads, not_found, searches, outbound_links; '' of a
-              view. Then `path` is the file, the page, the words or the link, and `source`, but of a
+    time      when it was received, in the site's time zone
+    apart     what it is instead of a view: downloads, not_found, searches, outbound_links; '' for a
+              view. Then `path` is the file, page, search terms or link, and `source`, except for a
               download, the page that led to it
-    own_path  of a hit that counts under `(other)`, the path of its page; else ''
+    own_path  for a hit that counts under `(other)`, the path of its page; else ''
     visit     whether it starts a visit; None while the aggregator has not decided
     """
 
@@ -113,7 +113,7 @@ def router(registry: Callable[[], Registry], tails: Callable[[], Tails]) -> APIR
 
 
 class _Followed(StreamingResponse):
-    """A stream that says when it has ended, however that came."""
+    """A stream that reports its end, however it ended."""
 
     def __init__(self, ended: Callable[[], None], *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -147,7 +147,7 @@ def _seen(registry: Registry, who: Principal, only: str | None, kept_as: str) ->
 async def _body(
     reads: AsyncGenerator[TailRead, None], seen: Callable[[str], Site | None]
 ) -> AsyncIterator[bytes]:
-    """Write reads as events. A client that does not read them is cut off by its connection."""
+    """Write reads as events. The connection cuts off a client that does not read them."""
     ends = time.monotonic() + LONGEST_SECONDS
     yield b": hits follow\n\n"
     with suppress(LogError):
@@ -174,7 +174,7 @@ def _events(read: TailRead, seen: Callable[[str], Site | None]) -> Iterable[byte
 
 
 def passed(hit: Hit, site: Site) -> Passed:
-    """Return a hit of a site as a person may see it."""
+    """Return a hit of a site as a user may see it."""
     at = datetime.fromtimestamp(hit.at / 1000, UTC).astimezone(zone(site.zone_at(hit.at)))
     visit = None if hit.visit is Visit.UNDECIDED else hit.visit is Visit.STARTS
     return Passed(

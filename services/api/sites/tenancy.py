@@ -1,6 +1,6 @@
-"""What an editor may not do alone, because it concerns others than their site.
+"""What an editor may not do, because it affects more than their site.
 
-A host that another site has, every host, and what everybody may read: these take an owner.
+A host of another site, a wildcard for every host, and making data public: these need an owner.
 """
 
 from collections.abc import Iterable
@@ -14,13 +14,13 @@ from services.model.site import ANY_HOST, Site
 def check(
     who: Principal, before: Site, after: Site, others: Iterable[Site], editors_publish: bool
 ) -> None:
-    """Return if somebody may make this change of a site.
+    """Return if somebody may make this change to a site.
 
     others           the other sites
     editors_publish  the operator lets editors publish the traffic of their sites
 
-    What the site has already is no change, and may be taken back by everybody. Raises ApiError:
-    409 for a host of another site, 403 for what an owner does.
+    What the site has already is not a change, and any editor may take it back. Raises ApiError:
+    409 for a host of another site, 403 for what needs an owner.
     """
     if who.is_owner:
         return
@@ -31,7 +31,7 @@ def check(
     others = list(others)
     for host in added:
         if any(overlap(host, theirs) for other in others for theirs in other.hosts):
-            # Not whose: an editor sees no sites of others.
+            # Without saying whose: an editor does not see others' sites.
             text = f"{shown(host)} belongs to another site; ask an owner of this server"
             raise ApiError(
                 HTTPStatus.CONFLICT, {"hosts": Told(text, "error.host_taken", host=host)}
@@ -42,7 +42,7 @@ def check(
 
 
 def overlap(one: str, other: str) -> bool:
-    """Tell whether any host is named by both; `*`, which names all, is left out."""
+    """Tell whether any host matches both; `*`, which matches all, is ignored."""
     if ANY_HOST in (one, other):
         return False
     one, other = one.removeprefix("www."), other.removeprefix("www.")

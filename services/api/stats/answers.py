@@ -13,8 +13,8 @@ from services.api.stats.results import Row, StatsResult
 CSV = "text/csv"
 JSON = "application/json"
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a cell that a spreadsheet may run begins with, by OWASP's page on CSV injection; the last
-four are the wide forms of the first four."""
+"""The first characters of cells that a spreadsheet may run (OWASP, CSV injection); the last four
+are the full-width forms of the first four."""
 HEADERS = {
     "Cache-Control": "private, no-store",
     "Vary": "Accept, Authorization, Cookie",
@@ -27,7 +27,7 @@ Cell = Value | str
 def aggregate(
     measures: Sequence[Measure], result: StatsResult, before: StatsResult | None
 ) -> dict[str, Any]:
-    """Return one value a measure, and its change where there is something to compare with."""
+    """Return one value per measure, and its change when there is something to compare with."""
     now = result.total()
     results: dict[str, dict[str, Value]] = {}
     for measure in measures:
@@ -39,7 +39,7 @@ def aggregate(
 
 
 def rows(measures: Sequence[Measure], named: str, counted: Iterable[Row]) -> list[dict[str, Cell]]:
-    """Return a row each, with its name under `named`."""
+    """Return the rows as dicts, each with its name under `named`."""
     return [
         {named: name, **{measure.value: counts.value(measure) for measure in measures}}
         for name, counts in counted
@@ -47,7 +47,7 @@ def rows(measures: Sequence[Measure], named: str, counted: Iterable[Row]) -> lis
 
 
 def with_title(row: Mapping[str, Cell], named: str, titles: Mapping[str, str]) -> dict[str, Cell]:
-    """Return a row with the title of its page, '' for none, after the name of it."""
+    """Return a row with the title of its page, '' for none, after its name."""
     name = row[named]
     return {named: name, "title": titles.get(str(name), ""), **row}
 
@@ -59,9 +59,9 @@ def respond(
     name: str,
     columns: Sequence[str] = (),
 ) -> Response:
-    """Return results as JSON, or as CSV where the client prefers it.
+    """Return results as JSON, or as CSV if the client prefers it.
 
-    name     that of the file
+    name     of the file
     columns  those of `table`
     """
     if not prefers_csv(request.headers.get("accept", "")):
@@ -93,8 +93,8 @@ def table(
 
     Every text is quoted, and no number is.
 
-    heading  gives the words over a column
-    columns  what a file without a row has words over
+    heading  returns the heading of a column
+    columns  those of a file without rows
     """
     names: Iterable[str] = results[0] if results else columns
     lines: list[Iterable[Cell]] = [[heading(name) for name in names]] if names else []

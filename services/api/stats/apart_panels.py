@@ -1,4 +1,4 @@
-"""The panels of what is counted apart from views: files, pages not found, words, links outwards."""
+"""The panels of what is counted apart from views: files, missing pages, searches, outbound."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -18,26 +18,26 @@ from services.model.site import Site
 PANELS: Mapping[str, Apart] = {
     kind.value: kind for kind in (Apart.NOT_FOUND, Apart.SEARCHES, Apart.OUTBOUND, Apart.DOWNLOADS)
 }
-"""By name, in their order on the page."""
+"""By name, in page order."""
 NAMED: Mapping[Apart, str] = {
     Apart.DOWNLOADS: "file",
     Apart.NOT_FOUND: "page",
     Apart.SEARCHES: "words",
     Apart.OUTBOUND: "link",
 }
-"""What the rows of each are named by."""
+"""What the rows of each panel are named by."""
 ROWS = 10
 
 
 def shown_to(*, is_public: bool) -> tuple[str, ...]:
-    """Return the panels that strangers see, or everybody who is signed in to the site."""
+    """Return the panels that the public sees, or those for everybody with access to the site."""
     return tuple(name for name, kind in PANELS.items() if not (is_public and kind in FREE))
 
 
 def question_of_kind(
     site: Site, scope: Scope, kind: Apart, by: Property = Property.PAGE, *, is_public: bool = False
 ) -> StatsQuery:
-    """Return a question about a kind, on the days of the scope; its filters are about views."""
+    """Return a query for a kind, on the days of the scope; its filters, for views, do not apply."""
     question = StatsQuery(
         apart(site, kind), scope.elapsed, (Measure(kind.value),), today=scope.today
     )
@@ -49,7 +49,7 @@ async def first_rows(
 ) -> PanelResult[dict[str, PanelResult[list[BreakdownRow]]]]:
     """Return the first rows of each panel that has any, by name. Raises ApiError.
 
-    None where filters or opening balances are asked for, which are about views.
+    None when filters or opening balances are asked for, which apply to views only.
     """
     if scope.filters or scope.opening is Opening.ONLY:
         return PanelResult({})
@@ -63,7 +63,7 @@ async def first_rows(
 
 
 async def _counted(reader: StatsReader, site: Site, scope: Scope) -> Collection[Apart]:
-    """Return the kinds of which the site had any by the end of the period."""
+    """Return the kinds that the site had any of by the end of the period."""
     names = [part.kept_as for kind in Apart for part in reader.parts(apart(site, kind))]
     async with reader.turn() as store:
         first = await queries.first_days(store, names)

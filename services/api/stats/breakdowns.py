@@ -1,4 +1,4 @@
-"""The panels that break the traffic down, and the questions that panels ask."""
+"""The panels that break the traffic down, and the queries that panels make."""
 
 from collections.abc import Mapping
 
@@ -26,13 +26,13 @@ BREAKDOWNS: Mapping[str, Property] = {
         Property.OS,
     )
 }
-"""The panels that break the traffic down, by name, in their order on the page."""
+"""The panels that break the traffic down, by name, in page order."""
 _OF_ALL_COUNTRIES = {name: by for name, by in BREAKDOWNS.items() if by is not Property.REGION}
 _WITHIN_COUNTRY = (Property.COUNTRY, Property.REGION)
 
 
 def shown_breakdowns(scope: Scope) -> Mapping[str, Property]:
-    """Return the panels on the page: provinces are those of one country."""
+    """Return the panels on the page: provinces only when it is filtered to one country."""
     within = any(one.is_one_value for one in scope.filters if one.by in _WITHIN_COUNTRY)
     return BREAKDOWNS if within else _OF_ALL_COUNTRIES
 
@@ -43,19 +43,19 @@ def ordered_by(by: Property) -> Measure:
 
 
 def filtered_by(by: Property) -> Property:
-    """Return what the rows of a panel narrow the page to."""
+    """Return the property that a click on a panel's row filters the page by."""
     return Property.PAGE if by in OF_VISITS else by
 
 
 def measured_by(by: Property) -> tuple[Measure, ...]:
-    """Return the measures of the rows of a panel, the one that they are ordered by first."""
+    """Return the measures of a panel's rows, the one they are ordered by first."""
     first = ordered_by(by)
     known = MEASURED_AT.get(by, CHARTED)
     return (first, *(one for one in CHARTED if one is not first and one in known))
 
 
 def question_of(site: Site, scope: Scope, measures: tuple[Measure, ...]) -> StatsQuery:
-    """Return a question about the days of the scope that have come."""
+    """Return a query about the days of the scope so far."""
     return StatsQuery(
         site,
         scope.elapsed,

@@ -1,4 +1,4 @@
-"""A query and the same one about the days that it is compared with, as of one moment."""
+"""A query, and the same query for the days to compare with, as of one moment."""
 
 from typing import NamedTuple
 
@@ -12,21 +12,21 @@ from services.api.stats.spans import Span
 
 
 class BothQueries(NamedTuple):
-    """A query, the earlier one, and what is not known of its days, in words; '' for nothing."""
+    """A query, the earlier one, and what is not known about its days, in words; '' for nothing."""
 
     now: StatsQuery
     before: StatsQuery
     missing: str
 
     def told(self, before: StatsResult) -> StatsResult:
-        """Return the result of the earlier one with what is missing."""
+        """Return the result of the earlier one with a note of what is missing."""
         return before.missing(self.missing) if self.missing else before
 
 
 async def both(reader: StatsReader, query: StatsQuery, compared: Span, at_ms: int) -> BothQueries:
-    """Return both queries, to be answered of one position of the log.
+    """Return both queries, to be answered at one log position.
 
-    at_ms  the moment of the request: today is compared with a day up to the same time
+    at_ms  the time of the request: today is compared with a day up to the same time
     """
     first_day = await reader.first_day(query.site)
     with_opening = query.opening is not Opening.EXCLUDE

@@ -1,9 +1,9 @@
-"""Which days a period is compared with, as people mean it.
+"""Which days a period is compared with, as people expect it.
 
-Months are compared with as many months, whichever days these have: March with February, a
-quarter with the quarter before. What has not ended yet is compared with the same days: 1 to 27
-November with 1 to 27 October. Only the last 7 days and their like are compared with as many. Today
-alone is compared with the other day up to the same time by the site's clocks.
+Months are compared with as many months, however many days these have: March with February, a
+quarter with the quarter before. A period that has not ended is compared with the same days: 1 to 27
+November with 1 to 27 October. Only the last 7 days and the like are compared with as many days.
+Today alone is compared with the other day up to the same local time.
 """
 
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ class Comparison(StrEnum):
 
 
 def against(compare: str | None, period: str, span: Span, today: int) -> Span | None:
-    """Return the days that a period is compared with, as far as it has come; None for none.
+    """Return the days that a period so far is compared with; None for none.
 
     compare  one of Comparison, or two dates
 
@@ -55,11 +55,11 @@ def against(compare: str | None, period: str, span: Span, today: int) -> Span | 
 
 
 def until(site: Site, span: Span, before: Span | None, at_ms: int) -> int | None:
-    """Return the moment up to which the day to compare with counts, in ms since 1970.
+    """Return the time up to which the day to compare with counts, in ms since 1970.
 
-    None where all of it counts: it is compared with more than today, or is itself several days.
+    None when all of it counts: the period is not today alone, or the other is several days.
 
-    at_ms  the moment of the request, in ms since 1970
+    at_ms  the time of the request, in ms since 1970
     """
     if before is None or before.days > 1 or span.first != site.day_of(at_ms):
         return None
@@ -70,7 +70,7 @@ def until(site: Site, span: Span, before: Span | None, at_ms: int) -> int | None
 
 
 def _step(period: str, span: Span) -> int:
-    # Nine months begin with the year: those before are of the year before.
+    # Nine months begin with the year: the previous ones are those of the year before.
     nine = (Period.NINE_MONTHS, Period.REPORT_NINE_MONTHS)
     return _YEAR if period in nine else span.months
 
@@ -79,5 +79,5 @@ def _months_before(span: Span, elapsed: Span, months: int) -> Span:
     first = months_later(span.first, -months)
     if elapsed.last >= span.last:
         return Span(first, months_later(span.last + 1, -months) - 1)
-    # Where the month before has no such day, its last one.
+    # If the month before has no such day, its last one.
     return Span(first, months_later(elapsed.last, -months))

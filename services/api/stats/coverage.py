@@ -1,4 +1,4 @@
-"""Which raw hits the table has of what was counted."""
+"""Which raw hits the table still has for what was counted."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -7,14 +7,14 @@ from services.api.stats.spans import Span
 
 
 class Coverage(NamedTuple):
-    """Which raw hits the table has of a span of days.
+    """Which raw hits the table has for a span of days.
 
     months   first days of the months that have hits
     doubled  days on which hits may be there twice
-    end      position behind the last batch that is counted; views from it on are left out
+    end      position after the last counted batch; views from it on are left out
     taken    runs of the corrections whose hits are left out
     moved    runs that say which views begin a visit instead of others
-    ended    days of which the visits were put together before, each with the version of these
+    ended    days whose visits were precomputed, each with the version of these
     """
 
     months: frozenset[int]
@@ -26,11 +26,11 @@ class Coverage(NamedTuple):
 
 
 class FoundHits(NamedTuple):
-    """What was found of a span of days.
+    """What was found for a span of days.
 
     held     how many views of each day are there
-    digests  of the hits of each day that may be among `coverage.ended`; none where there are few
-    at       when, in seconds of a clock that is never set
+    digests  of the hits of each day that may be among `coverage.ended`; none when there are few
+    at       when, in seconds of a monotonic clock
     """
 
     coverage: Coverage
@@ -39,9 +39,9 @@ class FoundHits(NamedTuple):
     at: float
 
     def gone(self, counted: Mapping[int, tuple[int, int]]) -> tuple[str, str]:
-        """Return what must be said where hits of days are missing, and how much of them is left.
+        """Return the warning about days with missing hits, and how much of them is left.
 
-        Both are '' where none is: a day is held when its raw views are as many as its counter says.
+        Both are '' when none is missing: a day is held when its raw views match its counter.
 
         counted  views and visits of each day that has any
         """

@@ -1,10 +1,10 @@
-"""Puts visits and pages of days that are over together once, for sites of which it takes long.
+"""Precomputes visits and pages of past days, once, for sites where that takes long.
 
-Somebody has to ask first; it is done after the answer, a few days at a time, with little memory. A
-day is taken for good when its visits, read back, say what its raw hits say, and these are the ones
-they were before. Whatever changes them later (a late hit, a correction, an import that is undone,
-views that go back to their pages) gives the day another digest: then raw hits answer, until it was
-put together again.
+A query has to come first; the work is done after its answer, a few days at a time, with little
+memory. A day is accepted when its visits, read back, say what its raw hits say, and these have not
+changed meanwhile. Whatever changes them later (a late hit, a correction, an undone import, views
+returned to their pages) gives the day another digest: then raw hits answer until it has been
+precomputed again.
 """
 
 import asyncio
@@ -32,17 +32,17 @@ from services.store.interface import Limits, Store, StoreError
 
 LIMITS = Limits(calls=1, threads=1, seconds=60, bytes=300_000_000)
 QUIET_DAYS = 2
-"""A day that ended less than so many days ago may well get late hits."""
+"""A day that ended less than this many days ago may well get late hits."""
 VIEWS_AT_ONCE = 50_000
 DAYS_AT_ONCE = 31
 ONE_IN = 20
-"""With fewer than one view in so many of days to put together, that is not worth the work yet."""
+"""If fewer than one view in this many is on days to precompute, the work is not worth it yet."""
 PAUSE_SECONDS = 600.0
-"""How long a site is left alone after it."""
+"""How long a site is left alone afterwards."""
 MAX_WAITING = 100
-"""Sites that wait for their turn; whoever asks again later puts others in."""
+"""Sites that wait for their turn; others are queued when they are queried again later."""
 _GRACE_MS = 3_600_000
-"""Who reads an older version has found it this long ago at the most."""
+"""A reader of an older version found it this long ago at the most."""
 _DAY_MS = 86_400_000
 _VERSION_BITS = 20
 
@@ -50,9 +50,9 @@ log = logging.getLogger(__name__)
 
 
 class VisitsKeeper:
-    """Puts the visits of one site after another together, in a task that lives while there are any.
+    """Precomputes the visits of one site after another, in a task that lives while there are any.
 
-    Its sessions are its own: it keeps nobody waiting who asks.
+    It has its own sessions, so that queries never wait for it.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class VisitsKeeper:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` gives seconds since 1970, `monotonic` such of a clock that is never set."""
+        """`clock` returns seconds since 1970, `monotonic` those of a monotonic clock."""
         self._store = store.limited(LIMITS)
         self._clock = clock
         self._monotonic = monotonic
@@ -70,7 +70,7 @@ class VisitsKeeper:
         self._task: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """End the work under way, which does no harm, and close the sessions."""
+        """Cancel the work under way, which does no harm, and close the sessions."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -82,7 +82,7 @@ class VisitsKeeper:
             await self._task
 
     def offer(self, site: Site, span: Span, counted: Snapshot, found: FoundHits) -> None:
-        """Take what was found of a site, and put together later what is worth it."""
+        """Take what was found for a site, and later precompute what is worth it."""
         until = int(self._clock() * 1000) // _DAY_MS - QUIET_DAYS
         days = [day for day in found.digests if day < until and day not in found.coverage.ended]
         views = sum(found.held.get(day, 0) for day in days)
@@ -123,7 +123,7 @@ class VisitsKeeper:
         found: FoundHits,
         version: int,
     ) -> int:
-        """Return of how many of the days the visits are there now."""
+        """Return for how many of the days the visits are now precomputed."""
         name = query.site.kept_as
         span = Span(days[0], days[-1])
         spans = joined(Span(day, day) for day in days)
@@ -131,7 +131,7 @@ class VisitsKeeper:
         nothing = found.coverage._replace(ended={})
         await queries_ending.fill(self._store, name, spans, nothing, version)
         await queries_ended_pages.fill(self._store, name, spans, nothing, version)
-        # An insert may have been made twice, and anything may have happened to the hits meanwhile.
+        # An insert may have run twice, and anything may have happened to the hits meanwhile.
         of_days = query.about(span)
         written = nothing._replace(ended=versions)
         made = await queries_ended.by_day(self._store, of_days, written)
@@ -151,14 +151,14 @@ class VisitsKeeper:
         return len(good)
 
     def _version(self, later_ms: int = 0) -> int:
-        """Return the number of a run, to which days are added: the later, the higher."""
+        """Return the number of a run, to which a day is added: later runs have higher ones."""
         at = int(self._clock() * 1000) + later_ms
-        # Days have 17 bits. Two processes that begin at the same moment are told apart.
+        # Days take 17 bits. The random bits separate processes that begin at the same moment.
         return (at << _VERSION_BITS) + (secrets.randbelow(8) << 17)
 
 
 def _at_once(days: Sequence[int], views: Mapping[int, int]) -> list[list[int]]:
-    """Return days in parts that are put together at once, each in one month."""
+    """Return the days in parts to be precomputed at once, each within one month."""
     parts: list[list[int]] = []
     part: list[int] = []
     seen = 0

@@ -6,13 +6,13 @@ from services.api.stats.measures import Counts, Measure, Value, change
 from services.api.stats.panel_results import Figure, PanelResult
 
 ComparedTotals = tuple[Counts | None, Counts | None]
-"""What was counted in the period and in the one before; None where it is not known."""
+"""What was counted in the period and in the one before; None when not known."""
 
 
 def figures_of(
     measures: Sequence[Measure], result: PanelResult[ComparedTotals]
 ) -> PanelResult[list[Figure]]:
-    """Return each measure with its change; None where nothing tells it."""
+    """Return each measure with its change; None when not known."""
     if result.value is None:
         return PanelResult(None, result.refusal, gone=result.gone)
     now, before = result.value
@@ -24,7 +24,7 @@ def figures_of(
 
 
 def _value(measure: Measure, counts: Counts | None) -> Value:
-    """Return a measure; None where nothing tells it: no visit has no bounce rate."""
+    """Return a measure; None when not known: without visits there is no bounce rate."""
     if counts is None or (measure is Measure.BOUNCE_RATE and not counts.measured):
         return None
     return counts.value(measure)

@@ -1,7 +1,7 @@
 r"""The grammar of filters: `event:page==/blog/*;visit:country!=FR|DE`.
 
-`;` stands for and, `|` for or, `*` for any text. A backslash escapes the `;`, `|`, `*` or backslash
-after it; before anything else it is a backslash.
+`;` means and, `|` means or, `*` matches any text. A backslash escapes a following `;`, `|`, `*` or
+backslash; before anything else it stands for itself.
 """
 
 import re
@@ -17,7 +17,7 @@ from services.http.errors import bad_request, shown
 MAX_FILTERS = 20
 MAX_VALUES = 100
 MAX_WILDCARDS = 20
-"""Patterns with wildcards in all filters: each is held against every hit."""
+"""Patterns with wildcards in all filters together: each is matched against every hit."""
 MAX_STARS = 5
 """Wildcards of one pattern."""
 MAX_LENGTH = 512
@@ -25,7 +25,7 @@ MAX_LENGTH = 512
 MAX_TEXT = 16_000
 """Characters of all filters."""
 MAX_SOURCES = 2000
-"""Hosts and campaigns that all names of sources in filters stand for: all are in the statement."""
+"""Hosts and campaigns that the source names in filters expand to: all are in the statement."""
 
 
 class Property(StrEnum):
@@ -56,24 +56,24 @@ class Property(StrEnum):
 
     @property
     def unknown(self) -> str:
-        """What an answer says, and a filter takes, where nothing is known."""
+        """What answers and filters call an unknown value."""
         sources = (Property.SOURCE, Property.REFERRER)
         return "Direct / None" if self in sources else "(not set)"
 
     def shown(self, value: str) -> str:
-        """Return a value of the table as an answer has it."""
+        """Return a value of the table as answers show it."""
         return value or self.unknown
 
 
 OF_VISITS = frozenset({Property.ENTRY_PAGE, Property.EXIT_PAGE})
-"""What visits alone are broken down by; a single view does not know it, so nothing is filtered."""
+"""What only visits are broken down by; a single view does not know it, so it is not a filter."""
 OF_PATHS = frozenset({Property.PAGE, *OF_VISITS})
-"""Whose values are pages."""
+"""Properties whose values are pages."""
 FILTERED = tuple(by for by in Property if by not in OF_VISITS)
 """What a view can be filtered by."""
 
 Pattern = tuple[str, ...]
-"""Literal pieces with any text between them; one piece is the value itself."""
+"""Literal pieces with any text between them; a single piece is the value itself."""
 
 
 def _fits(pattern: Pattern, value: str) -> bool:
@@ -100,9 +100,9 @@ class Filter(msgspec.Struct, frozen=True):
 
     @property
     def values(self) -> list[str]:
-        """The patterns without wildcard, as the table has them; Plausible's words are taken.
+        """The patterns without wildcards, as the table has them; Plausible's words are accepted.
 
-        With the values whose words fit a wildcard.
+        Includes the values whose Plausible words match a wildcard.
         """
         pieces = [pattern[0] for pattern in self.patterns if len(pattern) == 1]
         words = names.WRITTEN.get(self.by, {}).items() if self.wildcards else ()
@@ -122,16 +122,16 @@ class Filter(msgspec.Struct, frozen=True):
 
     @property
     def is_one_value(self) -> bool:
-        """Whether all that passes has the same value, which is known."""
+        """Whether all that passes has one and the same known value."""
         is_one = len(self.patterns) == 1 and not self.wildcards
         return not self.negated and is_one and any(self.values)
 
     def names(self, value: str) -> bool:
-        """Tell whether a value fits one of the patterns, negated or not."""
+        """Tell whether a value matches one of the patterns, negated or not."""
         return any(_fits(pattern, value) for pattern in self.patterns)
 
     def takes(self, value: str) -> bool:
-        """Tell whether a value passes, as the statements of raw hits have it."""
+        """Tell whether a value passes, by the same rule as in statements about raw hits."""
         return self.names(value) is not self.negated
 
     def __str__(self) -> str:
@@ -144,7 +144,7 @@ _TOKEN = re.compile(r"\\([\\;|*])|([;|*])", re.DOTALL)
 
 
 def parse(text: str) -> tuple[Filter, ...]:
-    """Read filters. Raises ApiError, which names what could not be read, or is too much."""
+    """Parse filters. Raises ApiError, which names what could not be parsed, or is too much."""
     if len(text) > MAX_TEXT:
         raise bad_request("filters", f"{len(text)} characters; expected at most {MAX_TEXT}")
     terms = [term for term in _split(text, ";") if term.strip()]
@@ -190,7 +190,7 @@ def _filter(term: str) -> Filter:
 
 
 def property_of(name: str, field: str) -> Property:
-    """Return the property of a name. Raises ApiError for `field`."""
+    """Return the property with a name. Raises ApiError for `field`."""
     try:
         return Property(name)
     except ValueError:
@@ -199,7 +199,7 @@ def property_of(name: str, field: str) -> Property:
 
 
 def _split(text: str, at: str) -> list[str]:
-    """Split at a mark that is not escaped; escapes are left as they are."""
+    """Split at a character that is not escaped; escapes are left as they are."""
     parts, begin = [], 0
     for token in _TOKEN.finditer(text):
         if token[2] == at:

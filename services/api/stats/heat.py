@@ -1,4 +1,4 @@
-"""Reads how the views of a period spread over the hours of the week."""
+"""Reads how the views of a period are spread over the hours of the week."""
 
 from services.api.stats.opening import Opening
 from services.api.stats.panel_results import PanelResult
@@ -8,9 +8,9 @@ from services.api.stats.reader import StatsReader
 
 
 async def read(reader: StatsReader, query: StatsQuery) -> PanelResult[list[list[int]]]:
-    """Return the views of each hour, 24 for each weekday from Monday on. Raises ApiError.
+    """Return the views of each hour, 24 for each weekday from Monday. Raises ApiError.
 
-    Opening balances have no hours, so they are in none.
+    Opening balances have no hours, so they are not included.
     """
     week = [[0] * HOURS for _ in range(WEEKDAYS)]
     warnings: list[str] = []

@@ -1,7 +1,7 @@
-"""How much of a period its raw hits still tell: `kept_of`.
+"""How much of a period its raw hits still cover: `kept_of`.
 
-Counters are kept for good, raw hits for a time (`LUOT_HITS_DAYS`). What is read from hits is then
-of a part of the period, and its shares are shares of that part.
+Counters are kept for good, raw hits for a time (`LUOT_HITS_DAYS`). After that, what is read from
+hits covers only part of the period, and its percentages are of that part.
 """
 
 from msgspec import structs
@@ -15,7 +15,7 @@ from services.api.stats.reader import StatsReader
 
 
 async def kept_of(reader: StatsReader, query: StatsQuery) -> KeptHits:
-    """Return what is kept of the days of a query, whatever it filters. Raises ApiError."""
+    """Return what is kept of the days of a query, regardless of filters. Raises ApiError."""
     asked = structs.replace(query, filters=(), measures=(Measure.VISITS,), opening=Opening.EXCLUDE)
     asked = asked.as_of(query.snapshot or await reader.snapshot(query.site, query.span))
     first: list[int] = []

@@ -1,7 +1,7 @@
-"""Means of a day and of a month, by one rule for pages, reports and programs.
+"""Daily and monthly means, by one rule for pages, reports and programs.
 
-A mean is of days of which something is known, and that are over: what was not counted yet is no 0,
-and a day that is running is no day.
+A mean is over past days for which something is known: an uncounted day is not a 0, and the current
+day is not included.
 """
 
 from collections.abc import Iterable
@@ -15,9 +15,9 @@ from services.api.stats.spans import Span
 
 
 def known_days(scope: Scope, counted: CountedDays, entered: Iterable[OpeningNumbers]) -> int:
-    """Return how many of the days that have come anything is known of.
+    """Return for how many of the days so far anything is known.
 
-    entered  opening balances, which count where they are in the figures
+    entered  opening balances, which count if they are in the figures
     """
     days, opening = scope.elapsed, scope.opening
     known: set[int] = set()
@@ -31,7 +31,7 @@ def known_days(scope: Scope, counted: CountedDays, entered: Iterable[OpeningNumb
 def gaps_of(
     scope: Scope, span: Span, counted: CountedDays, entered: Iterable[OpeningNumbers]
 ) -> list[Span]:
-    """Return the gaps of days, but for what opening balances fill that are in the figures."""
+    """Return the gaps, except for days filled by opening balances that are in the figures."""
     if scope.opening is Opening.ONLY:
         return []
     filled: set[int] = set()
@@ -46,13 +46,13 @@ def means_of(
     """Return the means of a measure.
 
     known  the days of `known_days`
-    today  what was counted on the day that is running; nothing where none is
+    today  what was counted on the current day; nothing when it is not in the period
     """
     value, running = int(counts.value(measure) or 0), scope.is_running
     of_today = int(today.value(measure) or 0)
     over, days = value, known
     if running and (known > 1 or value == of_today):
-        # Of a site that is counted since today no day is over.
+        # For a site first counted today, no day is over.
         over, days = value - of_today, max(known - 1, 0)
     months = scope.span.months
     is_whole = months > 1 and known == scope.span.days and not running

@@ -19,7 +19,7 @@ class Measure(StrEnum):
     VISIT_DURATION = "visit_duration"
     BOTS = "bots"
     DOWNLOADS = "downloads"
-    """Asked for alone, as those after it: each is kept as the views of a site of its own."""
+    """Must be asked for alone, like those after it: each is kept as the views of its own site."""
     NOT_FOUND = "not_found"
     SEARCHES = "searches"
     OUTBOUND = "outbound_links"
@@ -28,20 +28,20 @@ class Measure(StrEnum):
 Value = int | float | None
 
 APART: Mapping[Measure, Apart] = {Measure(kind.value): kind for kind in Apart}
-"""Those of what is kept apart from views."""
+"""The measures of what is kept apart from views."""
 COUNTED = frozenset({Measure.PAGEVIEWS, Measure.VISITS, Measure.VIEWS_PER_VISIT, *APART})
-"""Those that follow from views and visits alone."""
+"""The measures that follow from views and visits alone."""
 LENGTHS = frozenset({Measure.BOUNCE_RATE, Measure.VISIT_DURATION})
-"""Those that need every visit put together from its hits."""
+"""The measures that need every visit to be reconstructed from its hits."""
 
 
 class Counts(msgspec.Struct, gc=False):
-    """What was counted of some hits; counts of different days add up.
+    """What was counted over some hits; counts of different days add up.
 
     bots       hits tagged as bots, in no other count
-    measured   visits of which the length is known
-    bounces    of these, those of a single view
-    ms         how long these lasted together, from first to last view
+    measured   visits whose length is known
+    bounces    of these, those with a single view
+    ms         how long these lasted in total, from first to last view
     """
 
     pageviews: int = 0
@@ -53,9 +53,9 @@ class Counts(msgspec.Struct, gc=False):
     ms: int = 0
 
     def add(self, other: "Counts") -> None:
-        """Add what was counted elsewhere."""
-        # Three years of a few sites are a hundred thousand of these: a loop over the names of the
-        # fields takes four times as long.
+        """Add other counts."""
+        # Three years of a few sites are a hundred thousand of these: a loop over the field names
+        # would take four times as long.
         self.pageviews += other.pageviews
         self.visits += other.visits
         self.visitors += other.visitors
@@ -65,7 +65,7 @@ class Counts(msgspec.Struct, gc=False):
         self.ms += other.ms
 
     def value(self, measure: Measure) -> Value:
-        """Return one measure; None where nothing says what it is."""
+        """Return one measure; None when it is not known."""
         match measure:
             case Measure.VIEWS_PER_VISIT:
                 return round(self.pageviews / self.visits, 2) if self.visits else 0
@@ -81,10 +81,10 @@ class Counts(msgspec.Struct, gc=False):
 
 
 def change(measure: Measure, now: Value, before: Value, digits: int | None = None) -> Value:
-    """Return the change in percent, or in points of a rate; None where there is none to tell.
+    """Return the change in percent, or in percentage points for a rate; None when there is none.
 
-    From nothing there is none, either: no percentage leads from 0 to 5. `digits` are those after
-    the point; None is a whole number.
+    There is none from zero, either: no percentage leads from 0 to 5. `digits` are those after the
+    decimal point; None is a whole number.
     """
     if now is None or before is None:
         return None

@@ -1,4 +1,4 @@
-"""How Plausible writes values that Luot keeps under other names: `Desktop` is `desktop` here."""
+"""How Plausible spells values that Luot stores differently: `Desktop` is `desktop` here."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ WRITTEN: Mapping[str, Mapping[str, str]] = {
     "visit:os": {"macOS": "Mac", "Linux": "GNU/Linux"},
     "visit:browser": {"Edge": "Microsoft Edge"},
 }
-"""By property: what the table has, and Plausible's word for it. What is not here is the same."""
+"""By property: the value in the table → Plausible's word. Others are the same in both."""
 
 _REGION = "visit:region"
 _KEPT = {by: {name.lower(): kept for kept, name in names.items()} for by, names in WRITTEN.items()}
@@ -27,9 +27,9 @@ def written(by: str, value: str) -> str:
 
 
 def kept(by: str, value: str) -> str:
-    """Return what the table has for a value.
+    """Return the table's spelling of a value.
 
-    That may be Plausible's word, in any case, or the name of a province of Viet Nam.
+    The value may be Plausible's word, in any case, or the name of a province of Viet Nam.
     """
     if by == _REGION:
         return provinces.code_of(value) or value

@@ -1,9 +1,9 @@
-"""The opening balances of a period: what a portal brought along, apart from what was measured.
+"""The opening balances of a period: what a portal brought along, besides what was measured.
 
-A balance is of a day, a month, a year or of all time, and each is a number by itself: that of a
-year is not the sum of its months. So a period takes a year that lies within it as one number, of
-what is left each month that has a number of its own, and of the rest the days. The total of all
-time lies within no period.
+A balance is for a day, a month, a year or all time, and each is a number by itself: that of a year
+is not the sum of its months. So a period takes a year that lies within it as one number, then from
+what is left each month that has its own number, and from the rest the days. The total of all time
+lies within no period.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,20 +29,20 @@ class Opening(StrEnum):
 
 
 class OpeningNumbers(msgspec.Struct, frozen=True):
-    """What the ledger holds of a site or a page, views and visits by period."""
+    """What the ledger holds for a site or a page: views and visits by period."""
 
     counts: Mapping[Key, tuple[int, int]] = {}
 
     def within(self, span: Span, today: int) -> tuple[int, int]:
         """Return the views and visits of a period.
 
-        today  the site's: a month or a year that has not ended lies within a period up to today
+        today  the site's: an unfinished month or year lies within a period up to today
         """
         taken = [self.counts[key] for key, _ in self._tiles(span, today)]
         return sum(views for views, _ in taken), sum(visits for _, visits in taken)
 
     def covered(self, span: Span, today: int) -> set[int]:
-        """Return the days of a period of which something was entered."""
+        """Return the days of a period for which something was entered."""
         return {
             day
             for _, days in self._tiles(span, today)
@@ -50,7 +50,7 @@ class OpeningNumbers(msgspec.Struct, frozen=True):
         }
 
     def _tiles(self, span: Span, today: int) -> Iterator[tuple[Key, Span]]:
-        """Yield what a period takes, and the days that this stands for."""
+        """Yield the entries that a period takes, each with the days that it covers."""
         held: set[int] = set()
         for grain in _LONGEST_FIRST:
             for start in self._starts(grain, span):
@@ -63,7 +63,7 @@ class OpeningNumbers(msgspec.Struct, frozen=True):
                     yield key, days
 
     def _starts(self, grain: Grain, span: Span) -> Iterable[int]:
-        """Return the days on which something of a grain may begin, in order."""
+        """Return the days on which an entry of a grain may begin, in order."""
         if len(self.counts) > span.days:
             return range(span.first, span.last + 1)
         return sorted(start for of, start in self.counts if of is grain and span.holds(start))
@@ -73,15 +73,15 @@ NO_OPENING = OpeningNumbers()
 
 
 async def of_site(store: Store, site: str) -> OpeningNumbers:
-    """Read what the ledger holds of a whole site. Raises StoreError."""
+    """Read what the ledger holds for a whole site. Raises StoreError."""
     sums = await balances.sums(store, site, [""])
     return OpeningNumbers({(grain, start): counts for (_, grain, start), counts in sums.items()})
 
 
 async def of_pages(store: Store, site: str, span: Span, today: int) -> dict[str, tuple[int, int]]:
-    """Return the views and visits in a period of each page that has any with a date.
+    """Return the views and visits in a period of each page with dated balances.
 
-    Of those with another date they are 0. Raises StoreError.
+    They are 0 for pages whose balances are for other dates. Raises StoreError.
     """
     pages: dict[str, dict[Key, tuple[int, int]]] = {}
     for (path, grain, start), counts in (await balances.all_sums(store, site)).items():
@@ -97,7 +97,7 @@ async def of_pages_of(
     span: Span,
     today: int,
 ) -> dict[str, tuple[int, int]]:
-    """Return the same of several sites together, by the page that each path is."""
+    """Return the same for several sites together, by the page that each path belongs to."""
     pages: dict[str, tuple[int, int]] = {}
     for site in sites:
         for path, (views, visits) in (await of_pages(store, site, span, today)).items():

@@ -1,4 +1,4 @@
-"""Reads the panels concurrently; each is available once it is read, and fails by itself."""
+"""Reads the panels concurrently; each is available as soon as it is read, and fails by itself."""
 
 import asyncio
 import contextlib
@@ -44,7 +44,7 @@ from services.model.calendar import zone
 from services.model.site import Site
 
 _OF_SOME = (Property.UTM_CAMPAIGN, Property.UTM_MEDIUM)
-"""What most visits do not have: then there is nothing to show."""
+"""Properties that most visits lack: shown only if there are any."""
 DETAILS = (*sorted(LENGTHS), Measure.BOTS)
 ROWS = 10
 
@@ -56,7 +56,7 @@ _ReadTotals = tuple[Counts, Counts | None]
 
 
 class PanelReading:
-    """Begins to read every panel; await each with the method of its name."""
+    """Starts reading every panel; await each with the method of its name."""
 
     def __init__(
         self,
@@ -68,10 +68,10 @@ class PanelReading:
         is_public: bool = False,
         first_day: int | None = None,
     ) -> None:
-        """Begin.
+        """Start reading.
 
-        at         the moment of the request, in seconds since 1970, see SitePanels
-        first_day  the first counted day, where it was read before
+        at         the time of the request, in seconds since 1970, see SitePanels
+        first_day  the first counted day, if it was read before
         """
         self._is_public = is_public
         self._reader = reader
@@ -89,7 +89,7 @@ class PanelReading:
         self._series = self._begin(self._timeseries())
         self._details = self._begin(self._compared(DETAILS))
         self._heat = self._begin(self._week())
-        # Read where something of it is missing.
+        # Read only when something is missing.
         self._kept: Callable[[], Awaitable[PanelResult[KeptHits]]] | None = None
         self._apart = self._begin(apart_panels.first_rows(reader, site, scope, is_public=is_public))
         self._breakdowns = {
@@ -115,7 +115,7 @@ class PanelReading:
         return figures_of(DETAILS, await self._known(await self._details()))
 
     async def means(self) -> Sequence[TrafficMeans]:
-        """Return the means of what the chart can show; none where raw hits are missing."""
+        """Return the means of what the chart can show; none when raw hits are missing."""
         now, today = await self._summary(), (await self._today()).value
         if now.value is None or now.partial or today is None:
             return []
@@ -127,7 +127,7 @@ class PanelReading:
         return [means_of(self._scope, days, one, now.value[0], today) for one in CHARTED]
 
     async def kept(self) -> KeptHits | None:
-        """Return what is kept of the raw hits of the period; None where that cannot be read."""
+        """Return what is kept of the raw hits of the period; None when that cannot be read."""
         if self._kept is None:
             self._kept = self._begin(self._kept_hits())
         return (await self._kept()).value
@@ -143,7 +143,7 @@ class PanelReading:
         most = max(counts, default=1)
         whole = 0 if summary.value is None else int(summary.value[0].value(measure) or 0)
         if result.partial and not self._scope.filters and (kept := await self.kept()):
-            # A share of what these rows are of, and not of days of which they know nothing.
+            # A share of what these rows cover, not of days for which there are no hits.
             whole = kept.visits
         total = max(whole, sum(counts), 1)
         rows = [
@@ -163,11 +163,11 @@ class PanelReading:
         return await self._heat()
 
     async def apart(self) -> Mapping[str, PanelResult[list[BreakdownRow]]]:
-        """Return the first rows of what is counted apart from views, where there are any."""
+        """Return the first rows of what is counted apart from views, if there are any."""
         return (await self._apart()).value or {}
 
     async def uncounted(self) -> UncountedDays:
-        """Return what was not counted, of this period and of the days to compare with."""
+        """Return what was not counted in this period and in the days to compare with."""
         try:
             return await self._missing()
         except ApiError:
@@ -203,7 +203,7 @@ class PanelReading:
         return lambda: asyncio.shield(task)
 
     async def _question(self, measures: tuple[Measure, ...]) -> StatsQuery:
-        """Return a question; all panels are of one moment."""
+        """Return a query; all panels are as of one moment."""
         snapshot = await asyncio.shield(self._moment)
         return question_of(self._site, self._scope, measures).as_of(snapshot)
 
@@ -216,7 +216,7 @@ class PanelReading:
 
     async def _missing(self) -> UncountedDays:
         scope, counted = self._scope, await self._counted()
-        # What is narrowed down holds no opening balances.
+        # Filtered numbers include no opening balances.
         opening = NO_OPENING
         if scope.opening is not Opening.EXCLUDE and not scope.filters:
             opening = (await asyncio.shield(self._moment)).opening
@@ -234,13 +234,13 @@ class PanelReading:
         return PanelResult((now.total(), then), partial=bool(now.warnings))
 
     async def _known(self, result: PanelResult[_ReadTotals]) -> PanelResult[ComparedTotals]:
-        """Return a result with nothing in it where no hit is kept that could tell."""
+        """Return the result, or an empty one when no hits are kept that could tell."""
         if result.partial and (kept := await self.kept()) and not kept.visits:
             return PanelResult((None, None), partial=True)
         return PanelResult(*result)
 
     async def _running_day(self) -> PanelResult[Counts]:
-        """Return what was counted today, where that is a day of the period that is not over."""
+        """Return what was counted today, if that is the unfinished last day of the period."""
         if not self._scope.is_running:
             return PanelResult(Counts())
         today = Span(self._scope.today, self._scope.today)
@@ -251,7 +251,7 @@ class PanelReading:
         return PanelResult(await kept_of(self._reader, await self._question((Measure.VISITS,))))
 
     async def _before(self, question: StatsQuery) -> Counts | None:
-        """Return what was counted on the days to compare with; None where a part is not known."""
+        """Return what was counted on the days to compare with; None when not all is known."""
         against = self._scope.before
         if against is None or (await self._missing()).before:
             return None
@@ -267,10 +267,10 @@ class PanelReading:
             whole = msgspec.structs.replace(elapsed, span=scope.span)
         now = await self._reader.timeseries(whole, interval)
         before: list[Row] = []
-        # Weeks begin with a Monday: those of two periods have not the same days.
+        # Weeks begin on Monday, so those of two periods do not line up.
         is_known = scope.before and not (await self._missing()).before
         if scope.before and is_known and interval is not Interval.WEEK:
-            # A rate of raw hits that are gone is no line, and no failure.
+            # A rate whose raw hits are gone has no line, which is not an error.
             with contextlib.suppress(ApiError):
                 asked = elapsed.about(scope.before)
                 before = (await self._reader.timeseries(asked, interval)).rows

@@ -13,7 +13,7 @@ class PanelResult(NamedTuple, Generic[T]):
     """What was read for a panel, or why there is nothing.
 
     partial  raw hits of some days are gone
-    gone     refused, as those of all days are
+    gone     refused, since those of all days are
     """
 
     value: T | None
@@ -23,7 +23,7 @@ class PanelResult(NamedTuple, Generic[T]):
 
 
 class TrafficMeans(NamedTuple):
-    """Means of one measure; None where there are no such days, or not all months are known."""
+    """Means of one measure; None when there are no such days, or not all months are known."""
 
     per_day: float | None
     per_month: float | None
@@ -32,8 +32,8 @@ class TrafficMeans(NamedTuple):
 class KeptHits(NamedTuple):
     """The raw hits of a period that are kept.
 
-    since   their first day, in days since 1970-01-01; where the period has none, the first day of
-            all; None where nothing is kept
+    since   their first day, in days since 1970-01-01; if the period has none, the first day of
+            all hits; None when nothing is kept
     visits  that began in them
     whole   visits that were counted in the period
     """
@@ -46,7 +46,7 @@ class KeptHits(NamedTuple):
 class Figure(NamedTuple):
     """A measure of the period.
 
-    change  from the period before, in percent, or in points of a rate; None without one
+    change  from the period before, in percent, or in percentage points; None without one
     """
 
     measure: str
@@ -55,10 +55,10 @@ class Figure(NamedTuple):
 
 
 class UncountedSpan(NamedTuple):
-    """Days that follow one another, of which nothing is known.
+    """Consecutive days about which nothing is known.
 
-    since  the first counted day, where these lie before it; None where nothing was ever counted
-    is_gap  whether others before them were counted
+    since  the first counted day, if these are before it; None when nothing was ever counted
+    is_gap  whether earlier days were counted
     """
 
     days: Span
@@ -66,7 +66,7 @@ class UncountedSpan(NamedTuple):
     is_gap: bool = False
 
     def told(self, of: Span) -> str:
-        """Say that a span cannot be compared with."""
+        """Return why a span cannot be compared with."""
         if self.is_gap:
             why = f"no view from {self.days}"
         elif self.since is None:
@@ -77,7 +77,7 @@ class UncountedSpan(NamedTuple):
 
 
 class UncountedDays(NamedTuple):
-    """What was not counted: of the days to compare with, and gaps of the period itself."""
+    """What was not counted: in the days to compare with, and gaps in the period itself."""
 
     before: UncountedSpan | None
     gaps: Sequence[Span]
@@ -94,8 +94,8 @@ class EnteredNumbers(NamedTuple):
 class SeriesPoint(NamedTuple):
     """A point of the chart.
 
-    at      2024-01-31, or 2024-01-31 13:00:00, on the site's clocks
-    now     None for what has not come yet
+    at      2024-01-31, or 2024-01-31 13:00:00, in the site's time zone
+    now     None for the future
     before  the same point of the period before; None without one
     """
 
@@ -107,8 +107,8 @@ class SeriesPoint(NamedTuple):
 class BreakdownRow(NamedTuple):
     """A row of a breakdown.
 
-    of_most  its part of the first row, 0 to 1
-    percent  its part of the whole
+    of_most  its share of the first row, 0 to 1
+    percent  its share of the whole
     filters  those of the query, narrowed to this row
     """
 

@@ -1,4 +1,4 @@
-"""What the dashboard shows of a site, by one call: `panels(site, query) -> SitePanels`."""
+"""What the dashboard shows of a site, in one call: `panels(site, query) -> SitePanels`."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -45,7 +45,7 @@ HEAT = "heat"
 CSV_ROWS = 1000
 _COLUMNS = ("date", *(measure.value for measure in CHARTED))
 _NO_DAY: Mapping[str, Cell] = dict.fromkeys(_COLUMNS, "")
-"""What stands beside a day to compare with for which the period has none: 31 January's."""
+"""The cells next to a day to compare with that has no counterpart in the period: 31 January's."""
 _NONE_BEFORE: Mapping[str, Cell] = dict.fromkeys([f"{name}_before" for name in _COLUMNS], "")
 """The same the other way round."""
 
@@ -71,8 +71,8 @@ class SitePanels:
     ) -> None:
         """Prepare the panels.
 
-        at         the moment of the request, in seconds since 1970
-        is_public  whether strangers see them: then hidden pages are no rows
+        at         the time of the request, in seconds since 1970
+        is_public  whether strangers see them: then hidden pages are left out
         """
         self.site = site
         self.scope = scope
@@ -89,7 +89,7 @@ class SitePanels:
         return {name: ordered_by(by).value for name, by in shown_breakdowns(self.scope).items()}
 
     async def online(self) -> int | None:
-        """Return how many visitors are online; None where that is not known."""
+        """Return how many visitors are online; None when not known."""
         online = (await self._online.now(self._names())).values()
         if not all(of_part.is_current for of_part in online):
             return None
@@ -110,7 +110,7 @@ class SitePanels:
 
     @property
     def rows(self) -> PanelRows:
-        """What reads all rows of a panel."""
+        """The reader of all rows of a panel."""
         return PanelRows(self._reader, self.site, self.scope, is_public=self._is_public)
 
     @asynccontextmanager
@@ -136,10 +136,10 @@ class SitePanels:
         titles: TitlesOf | None = None,
         weekdays: Sequence[str] = (),
     ) -> CsvFile:
-        """Return more of a panel than the page shows, with the words of `heading` over the columns.
+        """Return more of a panel than the page shows, with column headings from `heading`.
 
-        titles    returns the titles of pages; None where the values are no pages
-        weekdays  their names, from Monday on: the lines of HEAT
+        titles    returns the titles of pages; None when the values are not pages
+        weekdays  their names, from Monday: the lines of HEAT
 
         Raises ApiError, 404 for no panel.
         """
@@ -180,7 +180,7 @@ class SitePanels:
     async def _week(
         self, weekdays: Sequence[str]
     ) -> tuple[Sequence[Mapping[str, Cell]], Sequence[str]]:
-        """Return the views of a line for each weekday, by the hour, and what is missing of them."""
+        """Return a line of hourly views for each weekday, and what is missing from them."""
         week = await heat.read(
             self._reader, question_of(self.site, self.scope, (Measure.PAGEVIEWS,))
         )
@@ -191,19 +191,19 @@ class SitePanels:
         return table, ["the raw hits of some days are gone"] if week.partial else []
 
     async def _rows_before(self, question: StatsQuery) -> list[dict[str, Cell]]:
-        """Return what the chart has behind its line, row by row; [] where there is none."""
+        """Return the earlier period behind the chart's line, row by row; [] when there is none."""
         before, interval = self.scope.before, self.scope.interval
-        # Weeks begin with a Monday: those of two periods have not the same days.
+        # Weeks begin on Monday, so those of two periods do not line up.
         if before is None or interval is Interval.WEEK:
             return []
         days, today = self.scope.elapsed.with_those(before), self.scope.today
-        # What is narrowed down holds no opening balances.
+        # Filtered numbers include no opening balances.
         has_opening = question.opening is not Opening.EXCLUDE and not question.filters
         moment = await self._reader.snapshot(self.site, days, with_opening=has_opening)
         counted = CountedDays.of(await self._reader.first_day(self.site), moment, today)
         if counted.uncounted(before, moment.opening.covered(before, today)):
             return []
-        # A rate of raw hits that are gone is no line, and no failure.
+        # A rate whose raw hits are gone has no line, which is not an error.
         with suppress(ApiError):
             rows = (await self._reader.timeseries(question.about(before), interval)).rows
             return [
@@ -214,7 +214,7 @@ class SitePanels:
 
 
 class PanelSource:
-    """Where the dashboard has the traffic of sites from."""
+    """Where the dashboard gets the traffic of sites from."""
 
     def __init__(
         self, store: Store, readers: StatsReaders, online: OnlineReader, clock: Callable[[], float]
@@ -227,7 +227,7 @@ class PanelSource:
     async def panels(
         self, site: Site, query: SiteQuery, who: Principal | None, request: Request
     ) -> SitePanels:
-        """Return the panels of a site, for who asks. Raises ApiError, which names the parameter."""
+        """Return a site's panels for the caller. Raises ApiError, which names the parameter."""
         at = self._clock()
         at_ms = int(at * 1000)
         reader = self._readers.of(who, request)
@@ -239,7 +239,7 @@ class PanelSource:
     async def report(
         self, unit: ReportUnit, query: ReportQuery, who: Principal | None, request: Request
     ) -> TrafficReport:
-        """Return a report for who asks. Raises ApiError, which names the parameter."""
+        """Return a report for the caller. Raises ApiError, which names the parameter."""
         is_public = who is None or not unit.is_of(who)
         reader = self._readers.of(who, request)
         at_ms = int(self._clock() * 1000)
@@ -248,7 +248,7 @@ class PanelSource:
     async def many(
         self, sites: Sequence[Site], query: SiteQuery, who: Principal | None, request: Request
     ) -> ManySites:
-        """Return the numbers of many sites, for who asks. Raises ApiError, see `read_many`."""
+        """Return the numbers of many sites, for the caller. Raises ApiError, see `read_many`."""
         return await read_many(
             self._readers.of(who, request), sites, query, int(self._clock() * 1000)
         )

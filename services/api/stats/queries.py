@@ -4,7 +4,7 @@ from services.api.stats.spans import Span
 from services.model.calendar import Grain, to_date, to_day
 from services.store.interface import Store
 
-# One statement sees whole flushes: the newest row of the site tells how far all of its days are.
+# One statement sees whole flushes: a site's newest row tells up to where all of its days are.
 _COUNTERS = """
 SELECT toString(grain), start, argMax(views, position), argMax(visits, position), max(position)
 FROM counters
@@ -15,7 +15,7 @@ GROUP BY grain, start
 
 
 async def counters(store: Store, site: str, span: Span) -> tuple[dict[int, tuple[int, int]], int]:
-    """Return the views and visits of each day that has any, and up to which position; or -1."""
+    """Return the views and visits of each day that has any, and the position reached, or -1."""
     parameters = {"site": site, "first": to_date(span.first), "last": to_date(span.last)}
     days: dict[int, tuple[int, int]] = {}
     newest = -1

@@ -34,7 +34,7 @@ def columns_of(by: Property) -> list[str]:
 
 
 def expression(by: Property) -> str:
-    """Return what the rows of a breakdown are named by."""
+    """Return the expression that names the rows of a breakdown."""
     match by:
         case Property.SOURCE:
             return queries_sources.name()
@@ -70,7 +70,7 @@ def fitting(filters: Sequence[Filter], named: str = "") -> tuple[str, dict[str, 
 
 
 def earlier(until_ms: int | None) -> str:
-    """Return the condition on hits before a moment, to follow others; '' where there is none."""
+    """Return the condition for hits before a moment, to append to others; '' when there is none."""
     return "" if until_ms is None else f" AND at < {until_ms:d}"
 
 

@@ -1,6 +1,6 @@
-"""The statements that find out which raw hits there are, before others read them.
+"""The statements that find out which raw hits exist, before others read them.
 
-Where the positions of two parts of the table do not overlap, no hit of the site is in both.
+If the positions of two parts of the table do not overlap, no hit of the site is in both.
 """
 
 import time
@@ -20,13 +20,13 @@ from services.store import corrections
 from services.store.interface import Store
 
 GOOD_SECONDS = 10.0
-"""How long what was found is good for other questions as of the same moment.
+"""How long what was found is valid for other queries as of the same moment.
 
-A page of the dashboard asks a dozen, and for many of them this takes as long as the answer.
+A dashboard page makes a dozen, and for many of them this takes as long as the answer.
 """
 
 LEAST_VIEWS = 200_000
-"""Of fewer, visits are put together from raw hits at once."""
+"""With fewer views, visits are reconstructed from raw hits each time."""
 
 _COVERAGE = """
 SELECT _part_index, day, min(position), max(position), countIf({counts}), sumIf(position, {counts})
@@ -46,12 +46,12 @@ _VIEWS = "SELECT day, count() FROM ({hits}) GROUP BY day"
 
 
 async def coverage_of(store: Store, site: str, span: Span, counted: Snapshot) -> Coverage:
-    """Return what there is, of what was counted at a moment."""
+    """Return which of the hits counted at a moment exist."""
     return (await found(store, site, span, counted)).coverage
 
 
 async def found(store: Store, site: str, span: Span, counted: Snapshot) -> FoundHits:
-    """Return what there is, of what was counted at a moment, and how many views of each day."""
+    """Return which of the hits counted at a moment exist, and how many views of each day."""
     now = time.monotonic()
     known = counted.found.get((site, span))
     if known is None or now - known.at > GOOD_SECONDS:
@@ -63,9 +63,9 @@ async def found(store: Store, site: str, span: Span, counted: Snapshot) -> Found
 async def look(
     store: Store, site: str, span: Span, counted: Snapshot, *, least: int | None = None
 ) -> tuple[Coverage, dict[int, int], dict[int, int]]:
-    """Return what there is, how many views of each day, and digests, as FoundHits has them.
+    """Return which hits exist, how many views of each day, and digests, as in FoundHits.
 
-    least  with fewer views than these there are no digests; LEAST_VIEWS where it is None
+    least  with fewer views than this there are no digests; LEAST_VIEWS if None
     """
     end, taken = counted.position + 1, [row.run for row in counted.runs(span)]
     which = f" AND {corrections.is_taken(taken, within=False)}" if taken else ""
@@ -107,14 +107,14 @@ async def look(
 def parts_of(rows: Iterable[Sequence[Any]]) -> tuple[frozenset[int], Sequence[Span]]:
     """Return the months that have hits, and the days on which some may be there twice.
 
-    rows  of each part of the table: its lowest and highest position, its first and last day
+    rows  for each part of the table, its lowest and highest position, its first and last day
     """
     parts = defaultdict(list)
     for lowest, highest, first, last in rows:
-        # A part has hits of one month only.
+        # A part holds hits of one month only.
         month = period_start(to_day(first), Grain.MONTH)
         parts[month].append((lowest, highest, to_day(first), to_day(last)))
-    # What is there twice is in two parts, at the same position and on the same day.
+    # Duplicates are in two parts, at the same position and on the same day.
     twice = [
         Span(max(one[2], other[2]), min(one[3], other[3]))
         for of_month in parts.values()

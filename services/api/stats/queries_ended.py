@@ -1,7 +1,7 @@
-"""The statements that read visits of days that are over, which were put together before.
+"""The statements that read precomputed visits of past days.
 
-They say what those of `queries_visits` say, to the last digit, and have not to sort a view. Which
-days they may be read of is found with the raw hits: see `queries_coverage`.
+They return what those of `queries_visits` return, to the last digit, without sorting any views. For
+which days they may be used is found out with the raw hits: see `queries_coverage`.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from services.model.calendar import to_day
 from services.store.interface import Store
 
 MOST_PIECES = 200
-"""So many times days that are over and others may alternate: all that is in each statement."""
+"""How often past days and others may alternate: each piece is part of the statement."""
 _WHERE = "site = %(site)s AND day >= %(first)s AND day <= %(last)s AND ({made}) AND {fits}"
 _BY_DAY = """
 SELECT day, count(), toUInt64(sum(is_bounce)), toInt64(sum(ms))
@@ -36,8 +36,8 @@ FROM ended_visits
 WHERE {where}
 GROUP BY key
 """
-# To an old server, what is made of a column of low cardinality alone is of another type than what
-# is made of raw hits, and cannot stand below it; with another column, or aggregated, it can.
+# To an old server, an expression on a LowCardinality column alone has another type than one on raw
+# hits, so the two cannot be united; together with another column, or aggregated, they can.
 _ENDS = (
     "SELECT seen, cityHash64(toString(exit_path)) + 0 * seen AS name FROM ended_visits"
     " WHERE {where}"
@@ -48,7 +48,7 @@ FROM ended_visits
 WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s AND ({made})
 GROUP BY exit_path
 """
-# Of hits that go back to their pages only the path changes: neither number nor position tells.
+# Hits returned to their pages change only their path: neither their number nor positions show it.
 _KNOWN = """
 SELECT day, argMax(digest, version), max(version), toUInt64(0)
 FROM ended_days
@@ -65,7 +65,7 @@ GROUP BY day
 async def known(
     store: Store, site: str, span: Span
 ) -> tuple[dict[int, tuple[int, int]], dict[int, int]]:
-    """Return of each day the digest and the version of its visits, and of its returned views."""
+    """Return, by day, the digest and version of its visits, and the version of returned views."""
     ended: dict[int, tuple[int, int]] = {}
     returned: dict[int, int] = {}
     for date, digest, version, returned_version in await store.execute(
@@ -79,12 +79,12 @@ async def known(
 
 
 def digest_of(views: int, positions: int, day: int, counted: Snapshot, returned: int) -> int:
-    """Return what changes when the visits of a day may be others, as 64 bits, never 0.
+    """Return a 64-bit digest, never 0, that changes whenever a day's visits may have changed.
 
-    Hits come, and are taken back by corrections; none ever leaves alone.
+    Hits are added, and taken back by corrections; they never disappear otherwise.
 
-    positions  the sum of those of its views
-    returned   the version of what was given back to its pages; 0 where nothing was
+    positions  the sum of the positions of its views
+    returned   the version of the views returned to their pages; 0 when there are none
     """
     runs = sorted(row.run for row in counted.ledger if row.touches(day, day))
     text = " ".join([str(views), str(positions % 2**64), str(returned), *runs])
@@ -92,13 +92,13 @@ def digest_of(views: int, positions: int, day: int, counted: Snapshot, returned:
 
 
 def other_days(coverage: Coverage, span: Span) -> list[Span]:
-    """Return the days of a span of which raw hits alone tell the visits, in order."""
+    """Return the days of a span whose visits must be read from raw hits, in order."""
     ended = coverage.ended
     return joined(Span(day, day) for day in range(span.first, span.last + 1) if day not in ended)
 
 
 async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[int, Counts]:
-    """Return how long the visits were that began on each of the days that are over."""
+    """Return how long the visits that began on each past day were."""
     rows = await _read(store, query, coverage, _BY_DAY.format(where=_where(query, coverage)))
     return {to_day(day): counts for day, counts in rows}
 
@@ -106,13 +106,13 @@ async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[in
 async def of_values(
     store: Store, query: StatsQuery, coverage: Coverage, by: Property
 ) -> dict[str, Counts]:
-    """Return how long the visits were, by what their first view has of a property."""
+    """Return how long the visits were, by their first view's value of a property."""
     statement = _BY_KEY.format(name=expression(by), where=_where(query, coverage))
     return dict(await _read(store, query, coverage, statement))
 
 
 def ends(query: StatsQuery, coverage: Coverage) -> str:
-    """Return the statement of a row a visit: who it was, and the hash of the page it ended on."""
+    """Return the statement with a row per visit: who it was, and the hash of its last page."""
     return _ENDS.format(where=_where(query, coverage))
 
 
@@ -127,7 +127,7 @@ def _where(query: StatsQuery, coverage: Coverage) -> str:
 
 
 def made(coverage: Coverage) -> str:
-    """Return the condition of what was put together: of each day one version."""
+    """Return the condition that selects one precomputed version of each day."""
     return " OR ".join(
         f"(version - toUInt64(day) = {run} AND ({within(days)}))"
         for run, days in _by_run(coverage.ended).items()
@@ -135,9 +135,9 @@ def made(coverage: Coverage) -> str:
 
 
 def _by_run(ended: Mapping[int, int]) -> dict[int, list[Span]]:
-    """Return which days each run put together: what it made of a day has its number plus the day.
+    """Return the days precomputed by each run: a day's version is the run's number plus the day.
 
-    So all statements are short: most days were put together at once.
+    So statements stay short: most days were precomputed together.
     """
     runs: dict[int, list[Span]] = defaultdict(list)
     for day, version in ended.items():
@@ -146,7 +146,7 @@ def _by_run(ended: Mapping[int, int]) -> dict[int, list[Span]]:
 
 
 def few_pieces(ended: Mapping[int, int]) -> Mapping[int, int]:
-    """Return the same days; none where they are in more than MOST_PIECES."""
+    """Return the same days, or none if they are in more than MOST_PIECES pieces."""
     pieces = sum(len(days) for days in _by_run(ended).values())
     return ended if pieces <= MOST_PIECES else {}
 

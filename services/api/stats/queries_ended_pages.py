@@ -1,7 +1,7 @@
-"""The statements about pages of days that are over, which were put together with their visits.
+"""The statements about precomputed pages of past days.
 
-A visitor is another one on the next day, so the visitors of a page add up from day to day; what raw
-hits of other days say is added to them.
+A visitor counts anew on the next day, so a page's visitors add up over days; those from the raw
+hits of other days are added to them.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ GROUP BY path
 
 
 def are_there(query: StatsQuery, coverage: Coverage) -> bool:
-    """Tell whether a query about pages can be answered with them."""
+    """Tell whether a query about pages can be answered from precomputed ones."""
     return (
         bool(coverage.ended)
         and query.until_ms is None
@@ -69,7 +69,7 @@ def are_there(query: StatsQuery, coverage: Coverage) -> bool:
 
 
 def grouped(query: StatsQuery, coverage: Coverage) -> str:
-    """Return the statement of a row for each page, with the parameters of those of raw hits."""
+    """Return the statement with a row per page, with the parameters of those for raw hits."""
     fits, _ = fitting(query.filters)
     days = [_ENDED.format(made=made(coverage), fits=fits)]
     if others := other_days(coverage, query.span):
@@ -92,7 +92,7 @@ async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[in
 async def fill(
     store: Store, site: str, days: Sequence[Span], coverage: Coverage, version: int
 ) -> None:
-    """Put the pages of days together, which lie in one month; see queries_ending.fill."""
+    """Precompute the pages of days within one month; see queries_ending.fill."""
     statement = _FILL.format(hits=_hits(coverage, days))
     whole = Span(days[0].first, days[-1].last)
     await store.execute(statement, {**hits.days(site, whole), "version": version})

@@ -1,4 +1,4 @@
-"""The statements that put the visits of days together for good, and clear away older ones."""
+"""The statements that precompute the visits of past days, and delete older versions."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -12,9 +12,9 @@ _NAMES = (
     *("path", "host", "source", "device", "browser", "os", "country", "region"),
     *("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"),
 )
-"""What the first view of a visit says of it."""
+"""What the first view of a visit says about it."""
 
-# As many arrays as there are names, each put in the order of the moments.
+# One array per name, each sorted by the moments.
 _FILL = """
 INSERT INTO ended_visits (site, day, version, seen, is_bounce, ms, exit_path, {names})
 SELECT
@@ -64,7 +64,7 @@ _CLEAR = "ALTER TABLE {table} DELETE WHERE site = %(site)s AND version IN %(vers
 async def fill(
     store: Store, site: str, days: Sequence[Span], coverage: Coverage, version: int
 ) -> None:
-    """Put the visits of days together, which lie in one month; of each with a version of its own.
+    """Precompute the visits of days within one month, each day with its own version.
 
     version  to which the day is added, in days since 1970-01-01
     """
@@ -100,7 +100,7 @@ async def fill(
 async def record(
     store: Store, site: str, digests: Mapping[int, int], versions: Mapping[int, int]
 ) -> None:
-    """Say of which days the visits are there, with the digests of their hits."""
+    """Record for which days visits are precomputed, with the digests of their hits."""
     days = list(digests)
     await store.insert(
         "ended_days",
@@ -114,7 +114,7 @@ async def record(
 
 
 async def clear(store: Store, site: str, before: int) -> None:
-    """Delete what nobody reads any more: versions before one that are not the newest of a day."""
+    """Delete what is no longer read: versions before one that are not the newest of a day."""
     parameters = {"site": site, "before": before}
     for table in _TABLES:
         found = await store.execute(_OLD.format(table=table), parameters)

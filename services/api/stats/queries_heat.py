@@ -1,4 +1,4 @@
-"""The statement that counts views by weekday and hour, on the site's own clocks."""
+"""The statement that counts views by weekday and hour, in the site's time zone."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -27,7 +27,7 @@ GROUP BY weekday, hour
 
 
 class ClockChange(NamedTuple):
-    """From when on, in ms since 1970, clocks of a site differ from UTC by so many ms."""
+    """From when, in ms since 1970, local time differs from UTC by how many ms."""
 
     at: int
     offset: int
@@ -49,7 +49,7 @@ async def heat(store: Store, query: StatsQuery, coverage: Coverage) -> list[list
 
 
 def clock_changes(site: Site, span: Span) -> list[ClockChange]:
-    """Return the difference from UTC at the begin of a span, and each later one."""
+    """Return the UTC offset at the start of a span, and each later change."""
     at = site.start_of(span.first)
     changes = [ClockChange(at, _offset_at(site, at))]
     for day in range(span.first, span.last + 1):

@@ -1,11 +1,11 @@
 """The statements that read raw hits.
 
-A hit may stand in the table twice until ClickHouse merges it away: after a crash the aggregator
-inserts again what was lost. FINAL is exact but slow on old servers, so it is used only where it is
-needed: see `queries_coverage`.
+A hit may be in the table twice until ClickHouse merges duplicates away: after a crash, the
+aggregator inserts again what may have been lost. FINAL is exact but slow on old servers, so it is
+used only where needed: see `queries_coverage`.
 
-What corrections take back is left out, hit by hit, and a visit whose first view is among it begins
-with the next one.
+Hits taken back by corrections are left out one by one, and a visit whose first view is among them
+begins with the next one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ WHERE site = %(site)s AND day >= %(first)s AND day <= %(last)s
     AND (bot = 1 OR position < {end}){which}
 """
 
-# One that was inserted twice counts once.
+# A hit that was inserted twice counts once.
 _MOVED = f"""{corrections.HIT} IN (
     SELECT {corrections.HIT}
     FROM (
@@ -45,7 +45,7 @@ _MOVED = f"""{corrections.HIT} IN (
 
 _BY_DAY = "SELECT day, {counts} FROM ({hits}) GROUP BY day"
 
-# Elements of an array are found by their index at once, however many there are.
+# Array lookup by index takes constant time, however many elements there are.
 HOUR = (
     "arrayElement(array%(quarters)s, least(greatest("
     "intDiv(toInt64({at}) - %(start_ms)s, %(quarter_ms)s), 0), %(last_quarter)s) + 1)"
@@ -72,7 +72,7 @@ _BROUGHT = """name IN (
 
 
 async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[int, Counts]:
-    """Return what was counted on each day that has hits."""
+    """Return the counts of each day that has hits."""
     statement = _BY_DAY.format(counts=_counts(query), hits=_hits(query, coverage))
     rows = await store.execute(statement, parameters(query))
     return {to_day(day): Counts(*counts) for day, *counts in rows}
@@ -98,10 +98,10 @@ async def breakdown(
     *,
     more: int = 0,
 ) -> dict[str, Counts]:
-    """Return the rows of a statement such as `grouped`, in the order of the first measure.
+    """Return the rows of a statement such as `grouped`, ordered by the first measure.
 
-    more  so many pages have opening balances: these come first, and after them all rows up to
-          the last one that is asked for
+    more  how many pages have opening balances: these come first, then all rows up to the last one
+          requested
     """
     order = query.measures[0]
     first = f"{_BROUGHT if more else ''}{_ORDER.get(order, 'visitors')}"
@@ -116,10 +116,10 @@ async def breakdown(
 def grouped(
     query: StatsQuery, coverage: Coverage, by: Property, column: str = "", where: str = ""
 ) -> str:
-    """Return the statement of a row for each value of a property, in no order.
+    """Return the statement with a row per value of a property, unordered.
 
-    column  what stands for the value instead, in terms of the column of the property
-    where   which rows alone
+    column  an expression of the property's column to use in place of the value
+    where   restricts the rows
     """
     of_property, shown = COLUMNS[by], expression(by)
     is_looked_up = shown != of_property
@@ -153,15 +153,14 @@ _BEGINNERS = f"{_SEEN} AND visit = 1"
 def _counts(query: StatsQuery, by: Property | None = None, *, merged: bool = False) -> str:
     """Return the columns of Counts that come from single hits; 0 for what is not needed.
 
-    A visit belongs to its first view, and so does its visitor: so these are never more than
-    visits, and visits never more than views. A page has all visitors that see it; of one that
-    began no visit on it, one visit counts there. What an estimate of visitors is too high is cut
-    off.
+    A visit belongs to its first view, and so does its visitor: so there are never more visitors
+    than visits, nor more visits than views. A page has all visitors that see it; for one who began
+    no visit on it, one visit counts there. Estimates of visitors that are too high are capped.
 
     merged  from the rows of _by_columns
     """
     views, visits, bots = _VIEWS_OF, _BEGUN_OF, _BOTS_OF
-    # As the sketches of whole days do, so that the same hits are the same number of visitors.
+    # The same function as the sketches of whole days, so that the same hits give the same number.
     seen, beginners = (f"toUInt64(uniqCombinedIf({which}))" for which in (_SEEN, _BEGINNERS))
     if merged:
         views, visits, bots = "sum(part_views)", "sum(part_visits)", "sum(part_bots)"
@@ -192,7 +191,7 @@ def visits_of_page(views: str, begun: str, seen: str, beginners: str) -> tuple[s
 def _by_columns(query: StatsQuery, coverage: Coverage, columns: Sequence[str]) -> str:
     """Return the statement that counts hits by columns of the table.
 
-    What rows are called by a look-up is looked up once for each different value, not for each hit.
+    Names that need a look-up are looked up once per distinct value, not once per hit.
     """
     named = ", ".join(columns)
     sketches = ""
@@ -245,14 +244,14 @@ def _hits(query: StatsQuery, coverage: Coverage, columns: Sequence[str] = ()) ->
 
 
 def within(days: Sequence[Span]) -> str:
-    """Return the condition that a hit is of one of these days."""
+    """Return the condition that a hit is on one of these days."""
     return " OR ".join(
         f"(day >= '{to_date(span.first)}' AND day <= '{to_date(span.last)}')" for span in days
     )
 
 
 def parameters(query: StatsQuery) -> dict[str, Any]:
-    """Return the parameters that every statement about hits has."""
+    """Return the parameters common to all statements about hits."""
     return days(query.site.kept_as, query.span) | fitting(query.filters)[1]
 
 

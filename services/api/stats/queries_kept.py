@@ -9,6 +9,6 @@ _FIRST_KEPT = "SELECT count(), min(day) FROM hits WHERE site IN %(sites)s"
 
 
 async def first_kept(store: Store, sites: Sequence[str]) -> int | None:
-    """Return the first day of which raw hits of any of the sites are kept; None where none are."""
+    """Return the first day with raw hits of any of the sites; None when there are none."""
     ((hits, day),) = await store.execute(_FIRST_KEPT, {"sites": list(sites)})
     return to_day(day) if hits else None

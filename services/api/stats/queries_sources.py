@@ -1,7 +1,7 @@
-"""What sources are called, and their channels, as expressions of statements about hits.
+"""The names and channels of sources, as expressions in statements about hits.
 
-The list stands in the statement itself, some 50 kB: that is far below what a server parses
-(256 KiB). The column holds each source once in a part of the table, and it is looked up there.
+The list is part of the statement itself, some 50 kB, far below what a server parses (256 KiB). The
+column stores each source once per part of the table, and it is looked up there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ _LOWER = "lower(source)"
 
 @cache
 def name() -> str:
-    """Return the expression of what the source of a hit is called."""
+    """Return the expression for the name of a hit's source."""
     known = traffic_sources()
     exact = _looked_up(_LOWER, {source: _quoted(of.name) for source, of in known.exact.items()})
     below = _looked_up(_host(), {host: _quoted(of.name) for host, of in known.below.items()})
@@ -44,24 +44,24 @@ def _channel_number() -> str:
 
 
 def _looked_up(key: str, values: Mapping[str, str], missing: str = "''") -> str:
-    """Return the expression of a look-up: of constants alone, so once for each different key."""
+    """Return the expression of a look-up in constants, done once per distinct key."""
     return f"transform({key}, [{_list(values)}], [{','.join(values.values())}], {missing})"
 
 
 def _host() -> str:
-    """Return the expression of the host of `below` under which a source is, '' where under none."""
+    """Return the expression for the host in `below` that a source is under, '' for none."""
     hosts = "|".join(host.replace(".", "[.]") for host in traffic_sources().below)
     return f"extract({_LOWER}, '[.]({hosts})$')"
 
 
 @cache
 def channel() -> str:
-    """Return the expression of the channel of a hit."""
+    """Return the expression for the channel of a hit."""
     return f"arrayElement([{_list(_CHANNELS)}], {_channel_number()})"
 
 
 def named(of: Filter, place: str) -> tuple[list[str], dict[str, Any]]:
-    """Return what a filter by source takes beyond what the log itself has, and its parameters."""
+    """Return what a filter by source matches besides the log's own values, and its parameters."""
     list_ = traffic_sources().of_names(of.names)
     tests: list[str] = []
     parameters: dict[str, Any] = {}
@@ -99,6 +99,6 @@ def _list(texts: Iterable[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a literal; a percent sign would be one of a parameter."""
+    """Return a literal; percent signs are doubled, as they mark parameters."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("%", "%%")
     return f"'{escaped}'"

@@ -1,4 +1,4 @@
-"""The statement that puts visits together from their views, for how long they are.
+"""The statement that reconstructs visits from their views, for their length.
 
 A visit belongs to the day, the page, the source… of its first view. The visitor's hash changes at
 the site's midnight, so a visit ends there at the latest.
@@ -19,19 +19,19 @@ from services.api.stats.spans import Hours, Span, joined
 from services.model.calendar import to_day
 from services.store.interface import Store
 
-# Each view is one number, a `moment`: who it was, the time, whether it goes on with a visit, and
-# whether it fits the filters. In their order, a visit ends where the next one begins or the visitor
-# changes; what stands before the first visit of a visitor is of a day before, and does not count. A
-# group for each visitor of a day would be millions, and take most of the time; so visitors share a
-# few groups. An array more beside the moments takes half as long again: so who it was is as much of
-# the visitor's hash as has room, with the group 40 bits; of 100,000 visitors of a day, two are one
-# here every 200 days. Lambdas take arrays as arguments only, because ClickHouse 18.16 does not see
-# the columns that they would capture.
+# Each view is one number, a `moment`: the visitor, the time, whether it continues a visit, and
+# whether it passes the filters. In sorted order, a visit ends where the next one begins or the
+# visitor changes; views before a visitor's first visit belong to the day before, and do not count.
+# One group per visitor of a day would be millions of groups, and take most of the time; so visitors
+# share a few groups. Another array besides the moments would take half as long again: so the
+# visitor is as much of the hash as fits, 40 bits with the group; of 100,000 visitors a day, two
+# collide every 200 days. Lambdas take arrays as arguments only, because ClickHouse 18.16 does not
+# see the columns that they would capture.
 GROUPS = 64
-"""Of the visitors of a day, a power of two: the more, the less there is to sort in each."""
+"""Groups of a day's visitors, a power of two: the more groups, the less to sort in each."""
 _DAY_MS = 86_400_000
 _NEAR = f"(toUInt64(day) * {_DAY_MS} - {_DAY_MS})"
-"""A midnight in ms that is before the day in every zone, and less than 28 bits before its end."""
+"""A midnight in ms that is before the day in every time zone, and under 2^28 ms before its end."""
 _TIME = (1 << 28) - 1
 WHO = 1 << 30
 """The place of the visitor, left of the time, which is left of 2 bits."""
@@ -40,7 +40,7 @@ MOMENT = (
     f" + bitAnd(toUInt64(at - {_NEAR}), {_TIME}) * 4 + (visit != 1) * 2 + fits"
 )
 SEEN = f"cityHash64(day, shared, intDiv(began, {WHO}))"
-"""Who it was that began a visit."""
+"""Identifies the visitor who began a visit."""
 _AT = f"(bitAnd(intDiv({{moment}}, 4), {_TIME}) + {_NEAR})"
 
 BEGUN = """
@@ -60,7 +60,7 @@ FROM (
     FROM ({moments})
 )
 """
-"""Of moments in order, which of them begin a visit and which end one; the columns `passed` too."""
+"""From sorted moments, those that begin a visit and those that end one; passes on `passed`."""
 
 _BEGUN = """
 SELECT
@@ -86,7 +86,7 @@ FROM (
 """
 
 _TAIL = {
-    # A first view that begins a visit and fits the filters.
+    # A first view that begins a visit and passes the filters.
     "counts": "bitAnd(began, 3) = 1",
     "ms": "toInt64(intDiv(ended, 4)) - toInt64(intDiv(began, 4))",
 }
@@ -123,8 +123,8 @@ GROUP BY key
 """
 
 
-# Each page is known by a hash while visits are put together: that is little to sort and to keep.
-# Its path is added after that, as a row without visits.
+# Each page is represented by a hash while visits are reconstructed: that is little to sort and
+# keep. Its path is added afterwards, as a row without visits.
 _PAGE_HASH = "cityHash64(path) AS page_hash"
 _ENDS = """
 SELECT {who} AS seen, name
@@ -163,7 +163,7 @@ WHERE {shown}
 
 
 def ended(query: StatsQuery, coverage: Coverage) -> str:
-    """Return the statement of a row for each page that visits ended on, as those of hits have it.
+    """Return the statement with a row per page that visits ended on, in the shape of those of hits.
 
     Its parameters are those of `ended_parameters`.
     """
@@ -192,7 +192,7 @@ def ended_parameters(query: StatsQuery) -> dict[str, Any]:
 
 
 async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[int, Counts]:
-    """Return how long the visits were that began on each day."""
+    """Return how long the visits that began on each day were."""
     coverage = _read_before(query, coverage)
     lengths = await queries_ended.by_day(store, query, coverage)
     if begun := _begun(query, coverage):
@@ -204,9 +204,9 @@ async def by_day(store: Store, query: StatsQuery, coverage: Coverage) -> dict[in
 async def by_hour(
     store: Store, query: StatsQuery, coverage: Coverage, hours: Hours
 ) -> dict[int, Counts]:
-    """Return how long the visits were that began in each hour, by its index."""
+    """Return how long the visits that began in each hour were, by its index."""
     key = hits.HOUR.format(at=_AT.format(moment="began"))
-    # What was put together before knows no hours, and these are of a few days.
+    # Precomputed visits have no hours, and these are only a few days.
     begun = _begun(query, coverage._replace(ended={}))
     statement = _BY_KEY.format(**_TAIL, key=key, begun=begun)
     return await _read(store, query, statement, hits.clock(hours))
@@ -215,7 +215,7 @@ async def by_hour(
 async def of_values(
     store: Store, query: StatsQuery, coverage: Coverage, by: Property, names: Collection[str]
 ) -> dict[str, Counts]:
-    """Return how long the visits were whose first view has one of these values."""
+    """Return how long the visits were, by their first view's value of a property."""
     if not names:
         return {}
     coverage = _read_before(query, coverage)
@@ -227,12 +227,12 @@ async def of_values(
 
 
 def _begun(query: StatsQuery, coverage: Coverage, by: Property | None = None) -> str:
-    """Return the statement that finds the visits, and with each its value of a property, if any.
+    """Return the statement that finds the visits, each with its value of a property, if any.
 
-    It is of the days of which raw hits alone tell them; '' where there is none. That of EXIT_PAGE
-    is the hash of the page of its last view, of others that of its first view. A server of version
-    18.16 sorts with one thread what one statement has grouped: so there is one for each half of the
-    days.
+    It covers the days whose visits must be read from raw hits; '' when there are none. For
+    EXIT_PAGE, the value is the hash of the last view's page; for others, it is the first view's.
+    ClickHouse 18.16 sorts what one statement has grouped in one thread: so there is one statement
+    for each half of the days.
     """
     others = queries_ended.other_days(coverage, query.span)
     days = [day for span in others for day in range(span.first, span.last + 1)]
@@ -242,7 +242,7 @@ def _begun(query: StatsQuery, coverage: Coverage, by: Property | None = None) ->
 
 
 def _read_before(query: StatsQuery, coverage: Coverage) -> Coverage:
-    """Return what there is for a query: of a part of a day, nothing was put together before."""
+    """Return the coverage for a query: nothing is precomputed for part of a day."""
     return coverage if query.until_ms is None else coverage._replace(ended={})
 
 
@@ -257,13 +257,13 @@ def _begun_in(
         "visitor",
         "at",
         "visit",
-        # An old server takes no constant from one half of hits that are read in two ways.
+        # An old server rejects a constant in one half of hits that are read in two ways.
         f"materialize({fits}) AS fits",
         *([_PAGE_HASH] if is_at_end else columns_of(by) if by else []),
     ]
     collected, names, named = "0", "collected", "begun"
     if by:
-        # Only the first view of a visit gives it a name: the others need not be kept.
+        # Only the first view of a visit names it: the names of others need not be kept.
         collected = f"groupArray(if(visit = 1, toString({expression(by)}), ''))"
         names = "arraySort((name, moment) -> moment, collected, unsorted)"
         named = "arrayFilter((name, first) -> first, names, firsts)"

@@ -30,15 +30,15 @@ MEASURED_AT = {
     Property.ENTRY_PAGE: (Measure.VISITORS, Measure.VISITS, *sorted(LENGTHS)),
     Property.EXIT_PAGE: (Measure.VISITORS, Measure.VISITS),
 }
-"""What is known of visits by the page that they began and ended on."""
+"""What is known about visits by the page that they began or ended on."""
 
 
 class StatsQuery(msgspec.Struct, frozen=True):
-    """Measures of the hits of a site, on some days, that pass the filters.
+    """Measures of a site's hits on some days that pass the filters.
 
-    site      which is kept as what is asked for, where that is kept apart from views
-    snapshot  as of which moment; of that of the reading where there is none
-    opening   whether opening balances are in it
+    site      with its `kept_as` set to what is asked for, if that is kept apart from views
+    snapshot  as of which moment; that of the reading if None
+    opening   whether opening balances are included
     today     the site's
     hides     whether rows are for strangers, see `of_shown_pages`
     until_ms  only what was counted before that moment, in ms since 1970; None for whole days
@@ -56,7 +56,7 @@ class StatsQuery(msgspec.Struct, frozen=True):
 
     @property
     def is_of_hits(self) -> bool:
-        """Whether views and visits are those of single hits: counters know whole days alone."""
+        """Whether views and visits must come from single hits: counters only know whole days."""
         return bool(self.filters) or self.until_ms is not None
 
     def wants(self, measures: frozenset[Measure]) -> bool:
@@ -64,19 +64,19 @@ class StatsQuery(msgspec.Struct, frozen=True):
         return not measures.isdisjoint(self.measures)
 
     def not_entered(self, *, is_told_apart: bool = False) -> list[str]:
-        """Return what must be said where opening balances are asked for, and cannot be shown."""
+        """Return the warning when opening balances are asked for and cannot be shown."""
         if self.opening is Opening.EXCLUDE or not (self.filters or is_told_apart):
             return []
         return ["opening balances are not told apart like this, so they are not in the numbers"]
 
     @property
     def is_apart(self) -> bool:
-        """Whether it is about what is kept apart from views: counters say as much as raw hits."""
+        """Whether it is about what is kept apart from views: counters know as much as raw hits."""
         return not APART.keys().isdisjoint(self.measures)
 
     @property
     def of_pages(self) -> bool:
-        """Whether views are told apart by their pages: a visit may have views of several."""
+        """Whether views are filtered by page: a visit may have views of several pages."""
         return any(of.by is Property.PAGE for of in self.filters)
 
     def as_of(self, snapshot: Snapshot | None) -> "StatsQuery":
@@ -84,7 +84,7 @@ class StatsQuery(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, snapshot=snapshot)
 
     def of_shown_pages(self, by: Property) -> "StatsQuery":
-        """Return the query whose rows by a property are for strangers, without hidden pages."""
+        """Return the query with rows by a property as strangers may see them: no hidden pages."""
         if by not in OF_PATHS or not self.site.hidden_pages:
             return self
         if by is Property.EXIT_PAGE:
@@ -94,12 +94,12 @@ class StatsQuery(msgspec.Struct, frozen=True):
 
     @property
     def shown_pages(self) -> tuple[Filter, ...]:
-        """The filter that leaves the hidden pages out; () where there are none."""
+        """The filter that leaves the hidden pages out; () when there are none."""
         patterns = tuple(tuple(page.split(ANY_TEXT)) for page in self.site.hidden_pages)
         return (Filter(Property.PAGE, patterns, negated=True),) if patterns else ()
 
     def of_addresses(self) -> "StatsQuery":
-        """Return the query with each page that it filters by as all addresses of that page."""
+        """Return the query with each page in its filters expanded to all paths of that page."""
         site = self.site
         if not site.page_aliases or not self.of_pages:
             return self
@@ -112,7 +112,7 @@ class StatsQuery(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, filters=filters)
 
     def about(self, span: Span, until_ms: int | None = None) -> "StatsQuery":
-        """Return the same query about other days; up to a moment, where one is given."""
+        """Return the same query about other days, up to a moment if given."""
         return msgspec.structs.replace(self, span=span, until_ms=until_ms)
 
 
@@ -137,7 +137,7 @@ def parse_query(
 ) -> StatsQuery:
     """Return the query of a request. Raises ApiError, which names the parameter.
 
-    since  the first day that was counted, where the period may be all days
+    since  the first day that was counted, for a period of all days
     """
     measures = _measures(metrics)
     for measure in APART.keys() & set(measures):
@@ -160,7 +160,7 @@ def parse_query(
 
 
 def apart(site: Site, kind: Apart) -> Site:
-    """Return a site as it is kept of a kind; addresses of pages are those of files alone."""
+    """Return a site as kept for a kind; page aliases apply to files only."""
     aliases = site.page_aliases if kind is Apart.DOWNLOADS else ()
     return msgspec.structs.replace(site, kept_as=name_of(site.kept_as, kind), page_aliases=aliases)
 
@@ -195,7 +195,7 @@ def _addresses(site: Site, patterns: Iterable[Pattern]) -> Iterator[Pattern]:
 
 
 def whole(name: str, text: str | None, default: int, most: int) -> int:
-    """Return a number of a query, 1 to `most`. Raises ApiError, which names it."""
+    """Return a number from a query, 1 to `most`. Raises ApiError, which names it."""
     if text is None:
         return default
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 0 < int(text) <= most:
@@ -224,6 +224,6 @@ def _opening(text: str | None) -> Opening:
 
 
 def _refuse_ratio(query: StatsQuery, where: str) -> None:
-    # A visit belongs to the page it began on, a view to its own: their ratio would say nothing.
+    # A visit belongs to the page it began on, a view to its own: their ratio would be meaningless.
     if Measure.VIEWS_PER_VISIT in query.measures:
         raise bad_request("metrics", f"{Measure.VIEWS_PER_VISIT} says nothing {where}")

@@ -1,8 +1,7 @@
 """Where the result of a query comes from.
 
 Views and visits of whole days come from the counters and visitors from their sketches, as the
-public numbers do. What filters, hours, properties, bots or the length of visits need is counted
-from raw hits.
+public numbers do. Filters, hours, properties, bots and the length of visits need raw hits.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -46,16 +45,16 @@ from services.model.site import Site
 from services.store.interface import LimitError, Limits, Store, StoreError
 
 LIMITS = Limits(calls=2, threads=2, seconds=20, bytes=400_000_000)
-"""For each statement of each process; an old server takes no more than 512 MiB by its profile."""
+"""For each statement of each process; an old server's profile allows no more than 512 MiB."""
 WAIT_SECONDS = 20.0
 """How long a query waits for its turn."""
 MOST_WAITING = 256
 MOST_WAITING_OF_ONE = 32
-"""A page of the dashboard waits for a dozen turns at once."""
+"""A dashboard page waits for a dozen turns at once."""
 RETRY_SECONDS = 5
 OF_PART = 10
 MAX_OF_PART = 10_000
-"""So many times the rows that are asked for are read of each part of a site, so many at most."""
+"""From each part of a site, OF_PART times the requested rows are read, at most this many."""
 
 _BOTS = frozenset({Measure.BOTS})
 _RAW = LENGTHS | _BOTS
@@ -64,9 +63,9 @@ K = TypeVar("K")
 
 
 class StatsReader:
-    """Runs queries, a few at a time, with limits of time and memory.
+    """Runs queries, a few at a time, with limits on time and memory.
 
-    who  asks: nobody's many queries keep another's one waiting
+    who  is asking: one client's many queries do not keep another client's waiting
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class StatsReader:
         parts: Callable[[Site], Sequence[Site]] = lambda site: (site,),
         keeper: VisitsKeeper | None = None,
     ) -> None:
-        """`parts` returns a site and those that are merged into it; `keeper` gets what is found."""
+        """`parts` returns a site and those merged into it; `keeper` is offered what is found."""
         self._parts = parts
         self._keeper = keeper
         self._store = store.limited(limits)
@@ -85,7 +84,7 @@ class StatsReader:
         self.who = ""
 
     def asked_by(self, who: str) -> "StatsReader":
-        """Return the same reader for one client, whom it tells from others when they wait."""
+        """Return the same reader for one client, so that turns can be shared fairly."""
         reader = copy(self)
         reader.who = who
         return reader
@@ -95,9 +94,9 @@ class StatsReader:
         await self._store.close()
 
     async def snapshot(self, site: Site, span: Span, *, with_opening: bool = False) -> Snapshot:
-        """Return the moment as of which queries about these days can be answered.
+        """Return the snapshot from which queries about these days can be answered.
 
-        It knows which of these were counted, too, see CountedDays.
+        It also knows which of these were counted, see CountedDays.
         """
         async with self.turn():
             return await self._taken(site, span, with_opening=with_opening)
@@ -111,7 +110,7 @@ class StatsReader:
         return first._replace(parts=others)
 
     async def first_day(self, site: Site) -> int | None:
-        """Return the first day of a site that was counted; None where none was."""
+        """Return the first day of a site that was counted; None when none was."""
         async with self.turn():
             names = [part.kept_as for part in self.parts(site)]
             return min(
@@ -119,14 +118,14 @@ class StatsReader:
             )
 
     def parts(self, site: Site) -> list[Site]:
-        """Return a site and those that are merged into it; of what is kept apart, theirs."""
+        """Return a site and those merged into it, all of the kind of the site if kept apart."""
         if (kind := kind_of(site.kept_as)) is None:
             return list(self._parts(site))
         parts = self._parts(structs.replace(site, kept_as=site_of(site.kept_as)))
         return [structs.replace(part, kept_as=name_of(part.kept_as, kind)) for part in parts]
 
     def of_parts(self, query: StatsQuery) -> list[StatsQuery]:
-        """Return the query about each part of its site: what they count adds up."""
+        """Return the query for each part of its site: their counts add up."""
         asked = query.of_addresses()
         return [
             asked if part.slug == query.site.slug else structs.replace(asked, site=part)
@@ -134,7 +133,7 @@ class StatsReader:
         ]
 
     async def total(self, query: StatsQuery, *, partly: bool = False) -> StatsResult:
-        """Return one row, of all days; `partly` also where all raw hits that it needs are gone."""
+        """Return one row for all days; with `partly`, even when all raw hits it needs are gone."""
         async with self.turn():
             query = query.as_of(await self._moment(query))
             days, warnings = await self._measured(query, partly=partly)
@@ -145,7 +144,7 @@ class StatsReader:
         return StatsResult([Row("", total)], warnings)
 
     async def timeseries(self, query: StatsQuery, interval: Interval) -> StatsResult:
-        """Return a row for every interval of the span, also where there was nothing."""
+        """Return a row for every interval of the span, including empty ones."""
         async with self.turn():
             if interval is Interval.HOUR:
                 return await self._by_hour(query)
@@ -155,7 +154,7 @@ class StatsReader:
         return StatsResult(result.rows, [*warnings, *result.warnings])
 
     async def breakdown(self, query: StatsQuery, breakdown: BreakdownQuery) -> StatsResult:
-        """Return a row for each value of a property, as many as the breakdown says."""
+        """Return a row per value of a property, as many as the breakdown says."""
         async with self.turn():
             brought = await self.brought(query, breakdown.by)
             if query.opening is Opening.ONLY:
@@ -174,7 +173,7 @@ class StatsReader:
         )
 
     async def brought(self, query: StatsQuery, by: Property) -> dict[str, tuple[int, int]]:
-        """Return the opening balances of pages, in a breakdown by page that asks for them."""
+        """Return the opening balances of pages, for a breakdown by page that asks for them."""
         if query.opening is Opening.EXCLUDE or not queries_pages.are_counted(query, by):
             return {}
         names = [part.kept_as for part in self.parts(query.site)]
@@ -184,7 +183,7 @@ class StatsReader:
     async def _measured(
         self, query: StatsQuery, *, partly: bool = False
     ) -> tuple[dict[int, Counts], list[str]]:
-        """Return what was measured of each day, where that is asked for."""
+        """Return what was measured on each day, if that is asked for."""
         if query.opening is Opening.ONLY:
             return {}, []
         return await self._by_day(query, partly=partly)
@@ -192,10 +191,10 @@ class StatsReader:
     async def _broken_down_in_parts(
         self, parts: Sequence[StatsQuery], breakdown: BreakdownQuery, *, more: int = 0
     ) -> tuple[dict[str, Counts], list[str]]:
-        """Add up the rows of each part, as many of each as may be among those asked for.
+        """Add up the rows of each part, reading as many from each as may be among those requested.
 
-        A value that is a little below them in every part is missing, where it has that many.
-        With `more` rows that are wanted beside them, all that were read are returned.
+        If a part has more, a value that is just below the limit in every part is missed. With
+        `more` additional rows wanted, all that were read are returned.
         """
         rows: dict[str, Counts] = {}
         warnings: list[str] = []
@@ -244,7 +243,7 @@ class StatsReader:
     async def days_of_one(
         self, query: StatsQuery, *, partly: bool = False
     ) -> tuple[dict[int, Counts], list[str]]:
-        """Return the days of a site without those merged into it; whoever asks has the turn."""
+        """Return the days of a site without those merged into it; the caller holds a turn."""
         days: dict[int, Counts] = {}
         warnings: list[str] = []
         counted = await self.known(query)
@@ -287,23 +286,23 @@ class StatsReader:
         return StatsResult(hourly(hours, counts), warnings)
 
     async def _moment(self, query: StatsQuery) -> Snapshot:
-        """Return the moment of a query, of all parts of its site."""
+        """Return the snapshot of a query, for all parts of its site."""
         with_opening = query.opening is not Opening.EXCLUDE
         return query.snapshot or await self._taken(
             query.site, query.span, with_opening=with_opening
         )
 
     async def known(self, query: StatsQuery) -> Snapshot:
-        """Return the moment of a query, of its site alone."""
+        """Return the snapshot of a query, for its site alone."""
         known = query.snapshot and query.snapshot.of(query.site.kept_as)
         return known or await snapshot.take(self._store, query.site.kept_as, query.span)
 
     async def hits(
         self, query: StatsQuery, counted: Snapshot, *, partly: bool = False
     ) -> tuple[Coverage, list[str]]:
-        """Return which raw hits there are. Raises HitsGoneError when all counted ones are gone.
+        """Return which raw hits exist. Raises HitsGoneError when all counted ones are gone.
 
-        A day is held when its raw views are as many as its counter says.
+        A day is held when it has as many raw views as its counter says.
         """
         found = await queries_coverage.found(self._store, query.site.kept_as, query.span, counted)
         if self._keeper is not None:
@@ -315,7 +314,7 @@ class StatsReader:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Store]:
-        """Wait for a turn; gives the store with its limits. Raises ApiError for what it refuses."""
+        """Wait for a turn; yields the store with its limits. Raises ApiError when refused."""
         try:
             async with AsyncExitStack() as turn:
                 await self._begin(turn)

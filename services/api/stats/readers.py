@@ -1,4 +1,4 @@
-"""Who reads traffic: strangers, people who are signed in, and owners have turns of their own."""
+"""Who reads traffic: strangers, signed-in users and owners each have turns of their own."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from services.store.interface import Limits, Store
 
 
 class Audience(Enum):
-    """Those who share turns; none of them keeps another waiting."""
+    """Groups of clients that share turns; one group never keeps another waiting."""
 
     ANYBODY = "anybody"
     SIGNED_IN = "signed in"
@@ -23,7 +23,7 @@ class Audience(Enum):
 
 
 AUDIENCES: Mapping[Audience, Limits] = {
-    # What a public dashboard shows to strangers may be slow, and must not cost the others memory.
+    # What a public dashboard shows strangers may be slow, and must not take memory from the others.
     Audience.ANYBODY: Limits(calls=1, threads=2, seconds=10, bytes=200_000_000),
     Audience.SIGNED_IN: LIMITS,
     Audience.OWNERS: LIMITS,
@@ -31,7 +31,7 @@ AUDIENCES: Mapping[Audience, Limits] = {
 
 
 class StatsReaders:
-    """The readers of traffic of each audience, each with connections of its own."""
+    """The reader of traffic for each audience, each with its own connections."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class StatsReaders:
         }
 
     def of(self, who: Principal | None, request: Request) -> StatsReader:
-        """Return the reader for who asks; strangers are told apart by their network."""
+        """Return the reader for a caller; strangers are told apart by their network."""
         if who is None:
             network = authenticator(request).clients.network(request)
             return self._readers[Audience.ANYBODY].asked_by(network)

@@ -1,4 +1,4 @@
-"""The results of queries: rows with names, added up and put in order."""
+"""The results of queries: rows with names, added up and sorted."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
@@ -25,7 +25,7 @@ class HitsGoneError(ApiError):
     """A query whose raw hits, as many as were counted, are no longer kept."""
 
     def __init__(self, gone: str) -> None:
-        """`gone` says of which days."""
+        """`gone` says for which days."""
         super().__init__(422, {"date": f"{gone}; expected a later period, or no filter"})
 
 
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 class StatsResult(NamedTuple):
-    """What was counted, and what must be said about it."""
+    """What was counted, with warnings about it."""
 
     rows: list[Row]
     warnings: list[str]
@@ -47,7 +47,7 @@ class StatsResult(NamedTuple):
         return summed(row.counts for row in self.rows)
 
     def missing(self, what: str) -> "StatsResult":
-        """Return the same result, which lacks something."""
+        """Return the same result with a warning about what it lacks."""
         return StatsResult(self.rows, [*self.warnings, what])
 
 
@@ -78,7 +78,7 @@ def sliced(
 
 
 def in_intervals(query: StatsQuery, days: Mapping[int, Counts], interval: Interval) -> StatsResult:
-    """Return a row for each interval of the span, with what was entered of it."""
+    """Return a row for each interval of the span, opening balances included."""
     rows: dict[str, Counts] = {}
     spans: dict[str, Span] = {}
     for day in range(query.span.first, query.span.last + 1):
@@ -106,7 +106,7 @@ def merge_counts(into: dict[K, Counts], more: Mapping[K, Counts]) -> None:
 
 
 def summed(of: Iterable[Counts]) -> Counts:
-    """Return all counts together."""
+    """Return the sum of all counts."""
     total = Counts()
     for counts in of:
         total.add(counts)
@@ -114,7 +114,7 @@ def summed(of: Iterable[Counts]) -> Counts:
 
 
 def entered_of(query: StatsQuery, span: Span) -> Counts:
-    """Return what opening balances add to days of a query; nothing where it has filters."""
+    """Return what opening balances add to days of a query; nothing if it has filters."""
     if query.opening is Opening.EXCLUDE or query.filters or query.snapshot is None:
         return Counts()
     views, visits = query.snapshot.entered(span, query.today)
@@ -122,5 +122,5 @@ def entered_of(query: StatsQuery, span: Span) -> Counts:
 
 
 def has_aliases(site: Site, by: Property) -> bool:
-    """Tell whether several values of a property are one row."""
+    """Tell whether several values of a property may share a row."""
     return by in OF_PATHS and bool(site.page_aliases)

@@ -39,7 +39,7 @@ from services.store import titles as kept_titles
 from services.store.interface import Store, StoreError
 
 VERSION = "/api/v1/"
-"""Addresses below it are those of Plausible's API."""
+"""Paths below it are those of Plausible's API."""
 PREFIX = f"{VERSION}stats"
 
 SiteId = Annotated[str | None, Query(description="required: the site's slug, or one of its hosts")]
@@ -107,17 +107,17 @@ class Stats:
             raise unavailable(f"the store cannot be read: {error}") from error
 
     def today(self, site: Site) -> int:
-        """Return the site's own day of this moment."""
+        """Return the site's current day."""
         return site.day_of(self.now_ms())
 
     def now_ms(self) -> int:
-        """Return this moment, in ms since 1970."""
+        """Return the current time, in ms since 1970."""
         return int(self._clock() * 1000)
 
 
 def router(stats: Callable[[], Stats]) -> APIRouter:
     """Return the routes; `stats` is called for every request."""
-    # The site that is asked for decides who may read.
+    # Who may read depends on the requested site.
     routes = stats_router(PREFIX, route_class=KnownRoute)
 
     async def site_of(request: Request, site_id: SiteId = None) -> Site:

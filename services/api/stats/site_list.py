@@ -18,7 +18,7 @@ MAX_LIMIT = 1000
 
 class _ListRoute(AdminRoute):
     ignored = frozenset({"_", "team_id"})
-    """The sites of a team are asked for with its id, where there are teams."""
+    """Where there are teams, clients ask for a team's sites by its id."""
 
 
 class ReadableSite(BaseModel):
@@ -72,7 +72,7 @@ def router(registry: Callable[[], Registry]) -> APIRouter:
             for site in theirs
             if (after is None or site.slug > after) and (before is None or site.slug < before)
         ]
-        # Without `after`, what stands directly in front of `before`.
+        # Without `after`, what comes directly before `before`.
         shown = fitting[-most:] if before is not None and after is None else fitting[:most]
         return ReadableSites(
             sites=[

@@ -1,4 +1,4 @@
-"""What the page of a site asks: a period, filters, and the measure of its chart."""
+"""What the page of a site asks for: a period, filters, and the measure of its chart."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,23 +18,23 @@ from services.model.site import Site
 
 YESTERDAY = "yesterday"
 PERIODS = ("day", YESTERDAY, "7d", "30d", "month", "quarter", "year", "all")
-"""Those of every day."""
+"""The everyday ones."""
 LONG_PERIODS = ("12mo", "half", "nine_months")
 COMPARISONS = tuple(Comparison)
 OPENINGS = tuple(Opening)
 MEASURED = Opening.EXCLUDE
 """Only what was measured, without opening balances: what a page shows unless asked."""
 REPORTS = tuple(period.value for period in Period if period.startswith("report_"))
-"""Those of reports, from the 15th to the 14th."""
+"""Those for reports, from the 15th to the 14th."""
 DEFAULT_PERIOD = "30d"
 CUSTOM = "custom"
 CHARTED = (Measure.PAGEVIEWS, Measure.VISITS, Measure.VISITORS)
 
 FILTER_FIELDS = tuple((by.value, by.field) for by in FILTERED)
-"""What a view can be filtered by: the name in a filter, and that of its texts."""
+"""What a view can be filtered by: the name in a filter, and the key of its texts."""
 
 FIELDS = tuple(by.field for by in FILTERED)
-"""What a view can be found by, one field of a form each."""
+"""What a view can be searched by, each a field of a form."""
 
 _WEEKS_FROM_DAYS = 93
 _MONTHS_FROM_DAYS = 400
@@ -45,12 +45,12 @@ class SiteQuery(msgspec.Struct, frozen=True):
     """A query as text from a URL; checked when its panels are requested.
 
     period   one of PERIODS, or CUSTOM
-    dates    the day or month that is looked at; two, with a comma, of a custom period; '' is now
+    dates    the day or month to look at; two, with a comma, for a custom period; '' is now
     measure  one of CHARTED
-    filters  in their grammar, with ; between them
+    filters  in their grammar, separated by ;
     compare  one of Comparison, or two dates with a comma
     opening  one of Opening: whether opening balances are in the numbers
-    opens_with  the period where an address names none
+    opens_with  the period if a URL names none
     """
 
     period: str = DEFAULT_PERIOD
@@ -66,7 +66,7 @@ class AppliedFilter(NamedTuple):
     """One filter of a query.
 
     field   what it looks at: page, source, country…
-    values  those that it takes, or does not when it is negated; * is any text
+    values  those that it accepts, or rejects when negated; * is any text
     others  the query's filters without it
     """
 
@@ -77,16 +77,16 @@ class AppliedFilter(NamedTuple):
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """A query that was checked.
+    """A checked query.
 
-    query  the same, with filters written in the one way that compares equal
+    query  the same, with filters in canonical form
     span   all days of the period
     today  the site's
     before   the days that these are compared with; None for none
     opening  whether opening balances are in the numbers
     until_ms  the moment up to which today is compared with another day, in ms since 1970; None
-              where whole days are compared
-    until_time  the same by the site's clocks, as 14:05
+              when whole days are compared
+    until_time  the same in local time, as 14:05
     """
 
     query: SiteQuery
@@ -101,12 +101,12 @@ class Scope(msgspec.Struct, frozen=True):
 
     @property
     def elapsed(self) -> Span:
-        """The days of the period that have come."""
+        """The days of the period so far."""
         return Span(self.span.first, max(self.span.first, min(self.span.last, self.today)))
 
     @property
     def compared(self) -> Span:
-        """The days to compare with; where there are none, those of the period."""
+        """The days to compare with, or those of the period when there are none."""
         return self.before or self.span
 
     @property
@@ -120,16 +120,16 @@ class Scope(msgspec.Struct, frozen=True):
 
     @property
     def _is_long(self) -> bool:
-        # Of a calendar or of reports, and not of somebody's own dates.
+        # A calendar or report period, not custom dates.
         return self.query.period != CUSTOM and self.span.months >= _MONTHS_FROM
 
     @property
     def is_under_way(self) -> bool:
-        """Whether it is today alone, and compared with all of a day."""
+        """Whether it is today alone, and compared with a whole day."""
         return self.span.first == self.today and self.until_ms is None
 
     def by_the_clock(self, site: Site, at_ms: int) -> "Scope":
-        """Return the same, today compared with the other day up to the same time."""
+        """Return the same, with today compared with the other day up to the same time."""
         until_ms = until(site, self.span, self.before, at_ms)
         if until_ms is None:
             return self
@@ -140,7 +140,7 @@ class Scope(msgspec.Struct, frozen=True):
 
     @property
     def is_running(self) -> bool:
-        """Whether the last of several days that have come is today, which is not over."""
+        """Whether the last of several days so far is today, which is not over."""
         return self.elapsed.last == self.today and self.elapsed.days > 1
 
     @property
@@ -156,7 +156,7 @@ class Scope(msgspec.Struct, frozen=True):
 def scope_of(query: SiteQuery, today: int, since: int | None = None) -> Scope:
     """Check a query. Raises ApiError, which names the parameter.
 
-    since  the first day that was counted, where the period is all of them
+    since  the first day that was counted, for a period of all days
     """
     period = one_of("period", query.period, (*PERIODS, *LONG_PERIODS, *REPORTS, CUSTOM))
     if period == YESTERDAY:
@@ -188,18 +188,18 @@ def applied(filters: tuple[Filter, ...]) -> list[AppliedFilter]:
 
 
 def applied_of(text: str) -> list[AppliedFilter]:
-    """Return filters as a page shows them. Raises ApiError for text that is none."""
+    """Return filters as a page shows them. Raises ApiError for text that is not a filter."""
     return applied(parse(text))
 
 
 def filters_of(values: Mapping[str, str], other: str) -> str:
-    """Return what the fields of a form say, by their names, and `other` filters, as one text."""
+    """Return the filters in a form's fields, by their names, and `other` ones, as one text."""
     terms = [f"{by}=={_escaped(value)}" for by in FILTERED if (value := values.get(by.field, ""))]
     return ";".join([*terms, *([other] if other else [])])
 
 
 def values_of(text: str) -> tuple[dict[str, str], str]:
-    """Return what the fields of a form say, and the filters that none of them can say."""
+    """Return the values of a form's fields, and the filters that none of them can express."""
     try:
         filters = parse(text)
     except ApiError:
@@ -215,7 +215,7 @@ def values_of(text: str) -> tuple[dict[str, str], str]:
 
 
 def _escaped(value: str) -> str:
-    # The other marks of the grammar mean in a field what they mean there.
+    # The other special characters of the grammar mean the same in a field.
     return value.replace(";", "\\;")
 
 

@@ -16,10 +16,10 @@ _ASKING = "luot.asking"
 
 
 async def readable(request: Request, registry: Registry, name: str | None) -> Site:
-    """Return the site of a slug or of one of its hosts.
+    """Return the site with a slug or a host.
 
     Raises ApiError: 400 without a name, or for a host that several sites share; 401 for somebody
-    unknown; 404 for a site that is none of theirs.
+    unknown; 404 for a site that they may not read.
     """
     who = await authenticate(request)
     if not registry.known:
@@ -51,9 +51,9 @@ def asking(request: Request) -> Principal | None:
 
 
 def refuse_strangers(request: Request, site: Site) -> None:
-    """Refuse those who may not see what anybody may invent. Raises ApiError, 401 or 403.
+    """Refuse strangers what anybody can make up. Raises ApiError, 401 or 403.
 
-    site  as it is kept of what is asked for
+    site  as kept for what is requested
     """
     who, kind = asking(request), kind_of(site.kept_as)
     if kind not in FREE:
@@ -66,8 +66,8 @@ def refuse_strangers(request: Request, site: Site) -> None:
 
 
 def summed(site: Site, registry: Registry) -> list[str]:
-    """Return what must be said of numbers that are those of several sites, or not of all."""
-    # A query about what is kept apart has the name of that.
+    """Return warnings about numbers that are of several sites, or not of all of them."""
+    # A query about what is kept apart has that kind's name.
     parts = registry.parts(registry.kept(site_of(site.kept_as)) or site)
     notes = []
     if len(parts) > 1:

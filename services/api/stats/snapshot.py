@@ -1,4 +1,4 @@
-"""What the counters of a site held at one moment: all numbers of one answer are of it.
+"""What the counters of a site held at one moment, from which all numbers of an answer are taken.
 
 Raw hits are written before the counter rows that count them, and carry their position. So those up
 to the position of the counters are exactly the hits that are counted. What corrections take back is
@@ -23,13 +23,13 @@ class Snapshot(NamedTuple):
     """The counters of a span of days.
 
     counted   views and visits of each day that has any, without opening balances and without
-              what corrections take
-    position  of the newest batch that is counted; -1 where nothing is
-    found     which raw hits there were, by the name of the site and the days that were asked for
+              what corrections take back
+    position  of the newest counted batch; -1 when nothing is counted
+    found     which raw hits were found, by the name of the site and the days asked for
     ledger    every correction of the site as of this moment
-    taken     what they take of each day
-    opening   opening balances, where they were asked for; they are in none of the others
-    parts     the same of the sites that are merged into it
+    taken     what they take back of each day
+    opening   opening balances, if asked for; not included in the other fields
+    parts     the same for the sites that are merged into it
     """
 
     site: str
@@ -43,11 +43,11 @@ class Snapshot(NamedTuple):
     parts: Sequence["Snapshot"] = ()
 
     def of(self, site: str) -> "Snapshot | None":
-        """Return that of one of its sites, by the name it is kept under."""
+        """Return the snapshot of one of its sites, by the name it is kept under."""
         return next((one for one in (self, *self.parts) if one.site == site), None)
 
     def entered(self, span: Span, today: int) -> tuple[int, int]:
-        """Return the views and visits of opening balances in a period, of all of its sites."""
+        """Return the views and visits from opening balances in a period, for all of its sites."""
         of_sites = [one.opening.within(span, today) for one in (self, *self.parts)]
         return sum(views for views, _ in of_sites), sum(visits for _, visits in of_sites)
 
@@ -58,7 +58,7 @@ class Snapshot(NamedTuple):
     async def visitors(self, store: Store, span: Span) -> dict[int, int]:
         """Return the visitors of each day that has any; never more than visits.
 
-        Their sketches carry no position: what they are ahead of the counters is cut off.
+        Their sketches carry no position: they are capped where they are ahead of the counters.
         """
         seen = await counter_queries.visitors(store, [self.site], span.first, span.last + 1)
         return {
@@ -73,11 +73,11 @@ class Snapshot(NamedTuple):
         return [row for row in active(self.ledger) if row.touches(*span)]
 
     def taken_of(self, day: int) -> Taken:
-        """Return what corrections take of a day."""
+        """Return what corrections take back of a day."""
         return self.taken.get(day, Taken())
 
     def gross(self, day: int) -> tuple[int, int]:
-        """Return the views and visits of a day with what corrections take."""
+        """Return the views and visits of a day including what corrections take back."""
         views, visits = self.counted.get(day, (0, 0))
         return views + self.taken_of(day).views, visits + self.taken_of(day).visits
 
@@ -88,7 +88,7 @@ async def take(store: Store, site: str, span: Span, *, with_opening: bool = Fals
         queries.counters(store, site, span), corrections.ledger(store, site)
     )
     brought = await opening.of_site(store, site) if with_opening else NO_OPENING
-    # Of those corrections, and of none that is made meanwhile.
+    # Only of those corrections, not of any made meanwhile.
     taken = await corrections.of_days(store, site, [row.run for row in ledger], span)
     return Snapshot(
         site,

@@ -1,4 +1,4 @@
-"""Periods and intervals, on the site's own calendar."""
+"""Periods and intervals, in the site's own calendar."""
 
 import re
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ MAX_HOURLY_DAYS = 31
 FIRST_DAY = to_day(date(2000, 1, 1))
 LAST_DAY = to_day(date(2148, 12, 31))
 QUARTER_MS = 15 * 60 * 1000
-"""Clocks of this time differ from UTC by whole quarters of an hour."""
+"""Present-day UTC offsets are whole quarters of an hour."""
 
 
 class Period(StrEnum):
@@ -51,12 +51,12 @@ class Period(StrEnum):
 
 
 _MONTHS = {"month": 1, "quarter": 3, "half": 6, "nine_months": 9, "year": 12}
-"""How many months these have, and those of reports; counted from January on."""
+"""How many months these have, and those for reports; counted from January."""
 _HALF = 6
 _REPORT = "report_"
 _REPORT_DAY = 15
-"""Reports of Vietnamese offices end on the 14th (decree 09/2019/NĐ-CP): that of March has the days
-from 15 February to 14 March."""
+"""Reports of Vietnamese offices end on the 14th (decree 09/2019/NĐ-CP): the one for March covers 15
+February to 14 March."""
 _LAST = frozenset(
     {Period.DAY, Period.LAST_7_DAYS, Period.LAST_28_DAYS, Period.LAST_30_DAYS, Period.LAST_91_DAYS}
 )
@@ -89,7 +89,7 @@ class Span(NamedTuple):
 
     @property
     def months(self) -> int:
-        """How many months these are, from the 1st or, as reports have them, the 15th; else 0."""
+        """How many whole months these are, from the 1st or, as in reports, the 15th; else 0."""
         first, after = to_date(self.first), to_date(self.last + 1)
         if first.day not in (1, _REPORT_DAY) or after.day != first.day:
             return 0
@@ -100,7 +100,7 @@ class Span(NamedTuple):
         return Span(min(self.first, other.first), max(self.last, other.last))
 
     def widened(self, days: int) -> "Span":
-        """Return the days with as many more before and after them, none before 1970."""
+        """Return the span extended by `days` on either side, but not to before 1970."""
         return Span(max(0, self.first - days), self.last + days)
 
     def __str__(self) -> str:
@@ -110,7 +110,7 @@ class Span(NamedTuple):
 def span_of(period: str, dates: str | None, today: int, since: int | None = None) -> Span:
     """Return the days of a period around a date, which is today unless given. Raises ApiError.
 
-    since  the first day that was counted, from which all days are; None where none was
+    since  the first counted day, where a period of all days begins; None when there is none
     """
     try:
         kind = Period(period)
@@ -136,12 +136,12 @@ def span_of(period: str, dates: str | None, today: int, since: int | None = None
 
 
 def follows_calendar(period: str, span: Span) -> bool:
-    """Tell whether the days of a period are whole months, and not just so many days."""
+    """Tell whether a period consists of whole months, rather than a number of days."""
     return period not in (*_LAST, Period.ALL) and span.months > 0
 
 
 def interval_of(name: str | None, period: str, span: Span) -> Interval:
-    """Return the interval of a name, or that of the period where there is none."""
+    """Return the interval with a name, or the period's default if there is none."""
     if name is None:
         if period == Period.DAY:
             return Interval.HOUR
@@ -164,7 +164,7 @@ def label_of(day: int, interval: Interval, span: Span) -> str:
     """Return the date of the row to which a day belongs.
 
     A week begins on Monday, or with the span; a month is named by its first day, and begins on the
-    15th where the span does and is whole months.
+    15th if the span does and is whole months.
     """
     match interval:
         case Interval.WEEK:
@@ -176,9 +176,9 @@ def label_of(day: int, interval: Interval, span: Span) -> str:
 
 
 class Hours(NamedTuple):
-    """The hours of a span, as the site's clocks show them.
+    """The hours of a span, in the site's local time.
 
-    labels    one an hour; where clocks are set back, the same hour stands there twice
+    labels    one per hour; when clocks are set back, the same hour appears twice
     start_ms  when the first begins
     quarters  for each quarter of an hour from then on, the index of its hour
     """
@@ -189,7 +189,7 @@ class Hours(NamedTuple):
 
 
 def hours_of(span: Span, site: Site) -> Hours:
-    """Return the hours of a span, however many its days have: clocks and time zones change."""
+    """Return the hours of a span; a day may not have 24, since clocks and time zones change."""
     start, end = site.start_of(span.first), site.start_of(span.last + 1)
     hours: dict[tuple[str, object], int] = {}
     quarters = []
@@ -201,7 +201,7 @@ def hours_of(span: Span, site: Site) -> Hours:
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
-    """Return the days of spans, in order, those that overlap or touch as one."""
+    """Return the spans in order, with those that overlap or touch merged."""
     disjoint: list[Span] = []
     for span in sorted(spans):
         if disjoint and span.first <= disjoint[-1].last + 1:
@@ -227,7 +227,7 @@ def _custom(dates: str | None) -> Span:
 
 def _day(text: str) -> int:
     try:
-        # fromisoformat alone takes more forms than this one.
+        # fromisoformat alone accepts more forms than this one.
         day = to_day(date.fromisoformat(text)) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else -1
     except ValueError:
         day = -1
@@ -241,7 +241,7 @@ def _day(text: str) -> int:
 
 
 def _of_months(day: int, months: int, *, is_report: bool) -> Span:
-    """Return the months of the year in which a day lies: the first nine, or those together."""
+    """Return the group of months of the year that a day is in; of nine, always the first nine."""
     month = period_start(day, Grain.MONTH)
     if is_report and to_date(day).day >= _REPORT_DAY:
         month = months_later(month, 1)

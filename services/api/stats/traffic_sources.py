@@ -1,8 +1,8 @@
-"""Who a source is: one name for all hosts and campaigns of Google, of Facebook, of Zalo.
+"""Names of sources: one name for all hosts and campaigns of Google, of Facebook, of Zalo.
 
-The log keeps the host or the campaign that a visit came by. What it is called is looked up when
-numbers are read, so a better list holds for all of history. Most of the list is that of a package
-(`referrers.json`, taken over by `python -m tests.sources.take`); `referrers.toml` adds to it.
+The log keeps the host or campaign that a visit came from. Its name is looked up when numbers are
+read, so a better list applies to all of history. Most of the list comes from a package
+(`referrers.json`, imported by `python -m tests.sources.take`); `referrers.toml` adds to it.
 """
 
 import tomllib
@@ -42,8 +42,8 @@ class TrafficSources(NamedTuple):
     """The list.
 
     exact  sources in lower case: hosts without `www.`, apps, and campaigns
-    below  hosts whose own hosts count for them as well, where these are not in `exact`
-    mediums  channels that the utm_medium of a link names, in lower case
+    below  hosts whose subdomains count for them as well, unless these are in `exact`
+    mediums  channels by the utm_medium of a link, in lower case
     """
 
     exact: Mapping[str, Known]
@@ -51,7 +51,7 @@ class TrafficSources(NamedTuple):
     mediums: Mapping[str, Channel]
 
     def known(self, source: str) -> Known | None:
-        """Return who a source is; None where it is nobody of the list."""
+        """Return who a source is; None when it is not in the list."""
         source = source.lower()
         if source in self.exact:
             return self.exact[source]
@@ -59,12 +59,12 @@ class TrafficSources(NamedTuple):
         return next(ends, None)
 
     def called(self, source: str) -> str:
-        """Return what a source is called; its own name where it is nobody of the list."""
+        """Return the name of a source; the source itself when it is not in the list."""
         known = self.known(source)
         return known.name if known else source
 
     def channel_of(self, source: str, medium: str = "") -> Channel:
-        """Return the channel; a link names a campaign, whereas a host has a dot."""
+        """Return the channel; an unknown source with a dot is a host, others are campaigns."""
         if channel := self.mediums.get(medium.lower()):
             return channel
         if not source:

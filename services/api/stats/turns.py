@@ -1,4 +1,4 @@
-"""Turns: a few queries at a time, and nobody's many keep another's one waiting."""
+"""Turns: a few queries at a time, so that one client's many do not hold up another's."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 
 
 class NoTurnError(Exception):
-    """Somebody waits for so many turns already that no further one is noted."""
+    """A client, or all together, wait for too many turns already."""
 
 
 class Turns:
-    """So many turns at a time; those who wait are served in rotation, by who they are."""
+    """A limited number of turns at a time; waiting clients are served round-robin."""
 
     def __init__(self, calls: int, most: int, most_of_one: int) -> None:
         """Prepare.
@@ -51,7 +51,7 @@ class Turns:
                 await turn
         except BaseException:
             if turn.done() and not turn.cancelled():
-                self._release()  # it came in the same moment
+                self._release()  # it came at the same moment
             else:
                 self._forget(who, turn)
             raise

@@ -1,4 +1,4 @@
-"""Brings the spool into the log, in order, as soon as the log takes it again."""
+"""Drains the spool into the log, in order, as soon as the log accepts entries again."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 PROBE_SECONDS = 0.5
 """How long to wait before the log is probed again after a failure."""
 ADOPT_SECONDS = 2.0
-"""How often spools that others left are looked for: their last appends may hold up readers."""
+"""How often to look for spools that others left: their last appends may hold up readers."""
 ANSWER_SECONDS = 10.0
 """How long the log may take for one reply."""
 _APPEND_SECONDS = 10.0
@@ -62,8 +62,8 @@ class Drain:
     ) -> None:
         """Prepare.
 
-        `check` raises LogError or RefusedError while the log must not be given anything.
-        `appended` is told how many seconds ago hits were accepted that came into the log now.
+        `check` raises LogError or RefusedError while nothing must be appended to the log.
+        `appended` is told how many seconds ago the hits now appended were accepted.
         """
         self._own = _Sender(log.producer(answer_seconds))
         self._orphans = _Sender(log.producer(answer_seconds))

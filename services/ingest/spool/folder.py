@@ -29,7 +29,7 @@ _NAME = re.compile(r"[0-9a-f]{16}")
 
 
 class RecordRun(NamedTuple):
-    """Records that stand one after the other, and where the next one begins."""
+    """Consecutive records, and where the next one begins."""
 
     records: Sequence[SpoolRecord]
     end: int
@@ -72,7 +72,7 @@ class Folder:
 
     @classmethod
     def adopt(cls, path: Path, partitions: int, log: str | None = None) -> Self | None:
-        """Take over what a process that is gone has left; None when it is not gone.
+        """Take over what a dead process has left; None when it is still alive.
 
         Also None when it is marked as another log's. Torn tails are reported here. Raises OSError.
         """
@@ -119,7 +119,7 @@ class Folder:
         self.oldest = scan.written if self.oldest is None else self.oldest
 
     def mark(self, log: str) -> None:
-        """Say which log it belongs to. Raises OSError."""
+        """Record which log it belongs to. Raises OSError."""
         spool_marks.write(spool_marks.mark(self.path), log)
         self.log = log
 
@@ -224,7 +224,7 @@ class Folder:
 
 
 def folders(root: Path) -> list[Path]:
-    """Return the folders of all processes, the last changed at the end."""
+    """Return the folders of all processes, the most recently changed last."""
     changed = []
     with suppress(OSError):
         for path in root.iterdir():

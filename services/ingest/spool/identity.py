@@ -1,4 +1,4 @@
-"""Learns whose spool ours is, by the identity of the log that its hits are for."""
+"""Learns whose spool this is, from the identity of the log that its hits are for."""
 
 import logging
 

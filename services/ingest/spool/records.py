@@ -28,7 +28,7 @@ MAX_RECORD = MAX_BODY + _FRAME.size
 _MAX_WORK = 256 << 20
 """Bytes that may be checksummed in search of a whole record."""
 _LOOK = 4 << 10
-"""The cost of a candidate that is no record, in the same bytes."""
+"""The cost of a candidate that is not a record, in the same unit."""
 
 
 class SpoolRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -53,13 +53,13 @@ _decoder = msgspec.msgpack.Decoder(SpoolRecord)
 
 
 def header(partitions: int) -> bytes:
-    """Return the header of a segment of a log with so many partitions."""
+    """Return the header of a segment of a log with this many partitions."""
     start = struct.pack(">8sI", MAGIC, partitions)
     return start + struct.pack(">I", crc32(start))
 
 
 def read_header(buffer: bytes) -> int | None:
-    """Return the number of partitions, or None when this does not begin as a segment."""
+    """Return the number of partitions, or None when this is not the start of a segment."""
     if len(buffer) < HEADER_BYTES:
         return None
     magic, partitions, checksum = _HEADER.unpack_from(buffer)
@@ -96,7 +96,7 @@ def read(buffer: bytes, at: int) -> tuple[SpoolRecord, int] | None:
 
 
 def read_all(buffer: bytes, at: int = 0) -> Iterator[tuple[SpoolRecord, int]]:
-    """Yield the records from an offset on with their ends, up to the first that is not whole."""
+    """Yield the records from an offset with their ends, up to the first that is not whole."""
     while (record := read(buffer, at)) is not None:
         yield record
         at = record[1]

@@ -90,7 +90,7 @@ class Segment:
             self.seal()
 
     def read(self, at: int, size: int) -> bytes:
-        """Return up to so many bytes from an offset on."""
+        """Return up to `size` bytes from an offset."""
         with self.path.open("rb") as file:
             return os.pread(file.fileno(), min(size, self.end - at), at)
 

@@ -32,11 +32,11 @@ class Spool:
         self, root: Path, limit: int, partitions: int, clock: Clock, log_url: str = ""
     ) -> None:
         self.root = root
-        # Its name tells nothing of the address or password in the URL.
+        # Its name reveals neither the address nor the password in the URL.
         name = blake2b(log_url.encode(), digest_size=8).hexdigest()
         self._last_log = root / f"last-{name}"
         self.log: str | None = None
-        """Which log this spool is of; None until it is known."""
+        """Which log this spool belongs to; None until it is known."""
         self._limit = limit
         self._partitions = partitions
         self._clock = clock
@@ -49,14 +49,14 @@ class Spool:
 
     async def open(self) -> None:
         """Make the folder of this process. Raises SpoolError."""
-        # A segment is deleted only when it is drained: a single one must not fill the spool.
+        # A segment is deleted only when it is fully drained: one alone must not fill the spool.
         segment_bytes = min(SEGMENT_BYTES, self._limit // 4)
         try:
             await asyncio.to_thread(self.root.mkdir, 0o700, True, True)
             self._own = await asyncio.to_thread(
                 Folder.create, self.root, self._partitions, segment_bytes
             )
-            # The log may be away: then it is still the one that this URL led to last.
+            # If the log is down, it is still the one that this URL last led to.
             last = await asyncio.to_thread(spool_marks.read, self._last_log)
             if last is not None:
                 await self.belong_to(last)
@@ -90,7 +90,7 @@ class Spool:
         return max(0.0, (self._clock() - min(written)) / 1000) if written else 0.0
 
     def fullness(self) -> float:
-        """Return how full it is, from 0 to 1 and more."""
+        """Return how full it is, from 0 to 1 and above."""
         return self.size / self._limit if self._limit else 0.0
 
     def full(self) -> str | None:
@@ -106,7 +106,7 @@ class Spool:
         return None
 
     async def belong_to(self, log: str) -> None:
-        """Mark what this process spools as that log's. Raises OSError."""
+        """Mark this process's folder as that log's. Raises OSError."""
         if log == self.log and log == self.own.log:
             return
         await asyncio.to_thread(self.own.mark, log)
@@ -177,7 +177,7 @@ class Spool:
         return True
 
     def release(self, folder: Folder) -> None:
-        """Give an adopted folder back; drained, it is deleted, and never adopted again."""
+        """Give an adopted folder back; if drained, it is deleted and never adopted again."""
         self._adopted.remove(folder)
         if not folder.left:
             self._left_alone.add(folder.path.name)

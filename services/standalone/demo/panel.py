@@ -21,7 +21,7 @@ _LINE = 40
 
 
 class CodeSample(NamedTuple):
-    """Lines of a page that embed Luot, and what they are called."""
+    """Lines of a page that embed Luot, and their title."""
 
     title: str
     text: str

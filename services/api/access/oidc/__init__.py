@@ -1,1 +1,1 @@
-"""Signing in at a provider of OpenID Connect."""
+"""Signing in with an OpenID Connect provider."""

@@ -1,7 +1,7 @@
-"""A sign-in that has begun and is under way at the provider: kept by the browser, in a cookie.
+"""A sign-in under way at the provider, stored in a cookie of the browser.
 
-So strangers who begin sign-ins fill no memory of ours, and only the browser that began one can
-finish it.
+So strangers who begin sign-ins use no memory here, and only the browser that began one can finish
+it.
 """
 
 import hmac
@@ -19,12 +19,12 @@ SECURE = f"__Host-{PLAIN}"
 KEPT_SECONDS = 900
 """How long people may take at the provider."""
 MAX_NEXT = 1000
-"""Characters of the address to go on to; a longer one is forgotten."""
+"""The most characters of the URL to continue to; a longer one is dropped."""
 _BYTES = 32
 
 
 class BegunSignIn(msgspec.Struct, frozen=True, array_like=True):
-    """What the answer of the provider is held against.
+    """What the provider's answer is checked against.
 
     verifier  of PKCE (RFC 7636): who exchanges the code must know it
     next      where the browser goes once it is in
@@ -39,13 +39,13 @@ class BegunSignIn(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def challenge(self) -> str:
-        """What the provider is told of the verifier (RFC 7636, S256)."""
+        """The challenge sent to the provider for the verifier (RFC 7636, S256)."""
         digest = sha256(self.verifier.encode()).digest()
         return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def new(to: str, now: float) -> BegunSignIn:
-    """Return a new one, with secrets of its own."""
+    """Return a new one, with its own secrets."""
     state, nonce, verifier = (secrets.token_urlsafe(_BYTES) for _ in range(3))
     return BegunSignIn(state, nonce, verifier, to if len(to) <= MAX_NEXT else "", now)
 
@@ -57,7 +57,7 @@ class BegunCookie:
         self._key = sha256(f"begun sign-in\0{secret}".encode()).digest()
 
     def write(self, response: Response, begun: BegunSignIn, secure: bool) -> None:
-        """Let a browser keep it until it comes back."""
+        """Store it in the browser until it comes back."""
         body = urlsafe_b64encode(msgspec.json.encode(begun)).decode()
         response.set_cookie(
             SECURE if secure else PLAIN,
@@ -71,7 +71,7 @@ class BegunCookie:
         )
 
     def read(self, request: Request, secure: bool, now: float) -> BegunSignIn | None:
-        """Return what the browser began, if it did so lately."""
+        """Return what the browser began, if it did so recently."""
         body, _, mac = request.cookies.get(SECURE if secure else PLAIN, "").rpartition(".")
         if not hmac.compare_digest(self._mac(body).encode(), mac.encode()):
             return None
@@ -83,7 +83,7 @@ class BegunCookie:
 
     @staticmethod
     def forget(response: Response, secure: bool) -> None:
-        """Let the browser forget it: it serves once."""
+        """Delete it from the browser: it works once."""
         response.delete_cookie(
             SECURE if secure else PLAIN, path="/", secure=secure, httponly=True, samesite="lax"
         )

@@ -1,4 +1,4 @@
-"""An OpenID Connect provider: what it says of itself, its keys, and what it says of a person.
+"""An OpenID Connect provider: its metadata, its keys, and its claims about a person.
 
 OpenID Connect Core 1.0 and Discovery 1.0, the code flow with PKCE (RFC 7636).
 """
@@ -24,18 +24,18 @@ from services.http.errors import ApiError, Told, shown
 
 ANSWER_SECONDS = 10.0
 DESCRIBED_SECONDS = 3600.0
-"""How long what a provider says of itself is kept."""
+"""How long a provider's metadata is cached."""
 KEYS_SECONDS = 10.0
-"""How often its keys are asked for again at most, where a token has one that is not known."""
+"""The least time between fetching its keys again for tokens with an unknown key."""
 SKEW_SECONDS = 60
-"""How far its clock may be from ours."""
+"""How far its clock may differ from ours."""
 MAX_BYTES = 1_000_000
 """Of an answer."""
 AT_ONCE = 8
 """How many sign-ins talk to it at the same time; strangers can begin them."""
 MOST_WAITING = 64
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
-"""Signed with a key that only the provider has: never `none`, never by a shared secret."""
+"""Signed with a key that only the provider has: never `none`, never with a shared secret."""
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 class ProviderDescription(msgspec.Struct, frozen=True):
-    """What a provider says of itself (Discovery 1.0, section 3), as far as it is used here."""
+    """A provider's metadata (Discovery 1.0, section 3), as far as it is used here."""
 
     issuer: str
     authorization_endpoint: str
@@ -56,7 +56,7 @@ class ProviderDescription(msgspec.Struct, frozen=True):
 
 
 class Provider:
-    """The provider of the settings. All calls raise ApiError, 502, while it does not answer."""
+    """The provider in the settings. All calls raise ApiError, 502, while it does not answer."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Provider:
         self._waiting = 0
 
     async def described(self) -> ProviderDescription:
-        """Return what it says of itself; the last of it while it says nothing."""
+        """Return its metadata; the last known while it does not answer."""
         async with self._asking:
             if self._monotonic() < self._described_at + DESCRIBED_SECONDS and self._described:
                 return self._described
@@ -266,7 +266,7 @@ def _decoded(body: bytes, kind: type[T], url: str) -> T:
 
 
 def _away(why: str) -> ApiError:
-    """Return the error for a provider that cannot be used; the log says why, people do not."""
+    """Return the error for an unusable provider; only the log says why."""
     log.warning("nobody can sign in at the OIDC provider: %s", why)
     text = "the provider cannot be reached, or is not set up right; the log of Luot says why"
     return ApiError(HTTPStatus.BAD_GATEWAY, {"sign_in": Told(text, "oidc.away")})

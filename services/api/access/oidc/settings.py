@@ -1,4 +1,4 @@
-"""What has to be known of a provider before anybody can sign in there."""
+"""The settings that signing in with a provider needs."""
 
 from typing import Annotated, NamedTuple
 

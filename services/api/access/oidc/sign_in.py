@@ -1,4 +1,4 @@
-"""Signing in at a provider of OpenID Connect, from the button to the session."""
+"""Signing in with an OpenID Connect provider, from the button to the session."""
 
 import hmac
 import time
@@ -19,7 +19,7 @@ from services.api.access.sign_in import SignedIn, SignInService
 from services.http.errors import ApiError, Told, shown
 
 PREFIX = "oidc "
-"""Of the identity of an account: what follows is the issuer and its name for the person."""
+"""Prefix of an account's identity, followed by the issuer and its name for the person."""
 MAX_CODE = 4096
 """Characters of a code; providers send a few hundred at most."""
 MAX_GROUPS = 2000
@@ -28,14 +28,14 @@ _DENIED = "access_denied"
 
 
 class CameBack(NamedTuple):
-    """Somebody who is in, and where they wanted to go; '' for nowhere in particular."""
+    """Somebody who has signed in, and where they wanted to go; '' for nowhere in particular."""
 
     signed: SignedIn
     next: str
 
 
 class OidcSignIn:
-    """Sends browsers to the provider, and takes in those that come back."""
+    """Sends browsers to the provider, and signs in those that come back."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class OidcSignIn:
         self._accounts = accounts
         self._signing = signing
         self._clock = clock
-        # Its libraries take 15 MB, which an API without a provider does not spend.
+        # Its libraries take 15 MB, which an API without a provider saves.
         from services.api.access.oidc.provider import Provider
 
         self._provider = Provider(settings, clock, monotonic)
@@ -66,9 +66,9 @@ class OidcSignIn:
         return self._settings.name
 
     async def begin(self, request: Request, to: str) -> Response:
-        """Return a redirect to the provider; `to` is a path of ours to go on to. Raises ApiError.
+        """Return a redirect to the provider; `to` is a path to continue to. Raises ApiError.
 
-        The path must be one of this server already.
+        The caller must have checked that the path is on this server.
         """
         new = begun.new(to, self._clock())
         headers = {"Cache-Control": "no-store"}
@@ -81,8 +81,8 @@ class OidcSignIn:
     async def finish(self, request: Request) -> CameBack:
         """Begin the session of a browser that comes back. Raises ApiError.
 
-        400 where it did not begin here, or too long ago; 401 where the provider refused it or its
-        answer is not right; 403 where the person may do nothing here; see OutsideAccounts.
+        400 if it did not begin here, or too long ago; 401 if the provider refused it or its answer
+        is invalid; 403 if the person may do nothing here; see OutsideAccounts.
         """
         given = request.query_params
         found = self._cookie.read(request, self._is_secure(request), self._clock())
@@ -91,7 +91,7 @@ class OidcSignIn:
         ):
             text = "this sign-in did not begin in this browser, or too long ago; begin again"
             raise ApiError(HTTPStatus.BAD_REQUEST, {"sign_in": Told(text, "oidc.late")})
-        # RFC 9207: an answer of another provider must not be taken for one of this.
+        # RFC 9207: an answer from another provider must not be taken for one from this.
         if given.get("iss", self._settings.issuer) != self._settings.issuer:
             text = "the answer is of another provider"
             raise ApiError(HTTPStatus.UNAUTHORIZED, {"sign_in": Told(text, "oidc.refused")})
@@ -110,11 +110,11 @@ class OidcSignIn:
         return CameBack(await self._signing.begin_outside(request, user, "oidc"), found.next)
 
     def forget(self, request: Request, response: Response) -> None:
-        """Let a browser forget what it began: it serves once."""
+        """Delete what a browser began: it works once."""
         self._cookie.forget(response, self._is_secure(request))
 
     async def leaving(self) -> str | None:
-        """Return where one signs out of the provider, too; None where it has no such place."""
+        """Return the URL that signs out of the provider, too; None if it has none."""
         return await self._provider.leaving()
 
     async def close(self) -> None:

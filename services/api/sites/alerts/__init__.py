@@ -1,1 +1,1 @@
-"""Alerts by e-mail: what is far from usual on a site, and its end."""
+"""Alerts by e-mail when something far from usual begins on a site, and when it ends."""

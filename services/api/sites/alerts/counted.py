@@ -1,4 +1,4 @@
-"""Up to when the views of sites are counted: numbers that lag are not those of a quiet portal."""
+"""Up to when the views of sites are counted: lagging numbers do not mean a quiet portal."""
 
 import math
 from collections.abc import Iterable
@@ -9,14 +9,14 @@ from services.state.spooled_hits import SpooledHits
 from services.state.state import State
 
 STALE_MS = 5 * 60_000
-"""What lags by more is not looked at."""
+"""Sites that lag by more are not checked."""
 
 
 async def are_counted(log: Log, state: State, names: Iterable[str], now_ms: int) -> set[str]:
-    """Return those names that sites are kept under whose hits are counted up to now.
+    """Return those of the names that sites are kept under whose hits are counted up to now.
 
-    A partition lags where its oldest entry that is not in the store came minutes ago; every
-    partition does while hits wait in the spool of an ingest process. Raises LogError, StateError.
+    A partition lags if its oldest entry not in the store came minutes ago; every partition lags
+    while hits wait in the spool of an ingest process. Raises LogError, StateError.
     """
     spooled = await SpooledHits(state).read(now_ms)
     if spooled.hits and spooled.waits_ms > STALE_MS:

@@ -1,7 +1,7 @@
-"""Reads the views of some hours, and of the same hours of the weeks before.
+"""Reads the views of some hours, and of the same hours in previous weeks.
 
-First of all sites together, roughly, from their raw hits. Of the few that are far from usual then,
-each as the dashboard reads it: these numbers decide, and are the ones that people are told.
+First roughly, for all sites together, from their raw hits. Then the few that look far from usual
+are each read as on the dashboard: these numbers decide, and are the ones in the messages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class HourReader:
     async def roughly(
         self, names: Mapping[str, Sequence[str]], hours: SameHours
     ) -> dict[str, HourViews]:
-        """Return about the views of sites of one time zone, by the names they are kept under.
+        """Return the approximate views of sites in one time zone, by the names they are kept under.
 
         names  of each site, and of those merged into it
         """
@@ -44,10 +44,10 @@ class HourReader:
         }
 
     async def exactly(self, site: Site, hours: SameHours) -> HourViews | None:
-        """Return the views of a site; None where those of the last hours are not all known.
+        """Return the views of a site; None when those of the last hours are not all known.
 
-        A week counts where each of its days has views, and all of their raw hits: before that,
-        nothing was counted, and who compares with nothing finds no change but an error.
+        A week counts if each of its days has views, and all of their raw hits: otherwise it was
+        not counted, and comparing with nothing would be an error rather than a change.
         """
         seen = await self._views(site, hours.last, needs_days=False)
         if seen is None:

@@ -1,9 +1,9 @@
-"""Says whether the views of some hours are far from what is usual at these hours.
+"""Decides whether the views of some hours are far from what is usual at these hours.
 
-Usual is the median of the same hours of the weeks before, as far as these are known. Chance moves
-a count by about its square root. `LEAST` views are more than four times that of every number below
-625; above it a fifth is, which is the least percent that a rule may have. A week that was as high,
-or as low, shows that the number is not unheard of, whatever the median says.
+Usual is the median of the same hours in previous weeks, as far as these are known. Chance moves a
+count by about its square root. `LEAST` views are more than four times that for every number below
+625; above it a fifth is, which is the lowest percentage that a rule may have. A week that was as
+high, or as low, shows that the number is not unheard of, whatever the median says.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from statistics import median, median_high, median_low
 from typing import NamedTuple
 
 LEAST = 100
-"""So many views must lie between what is seen and what is usual."""
+"""The least difference in views between what is seen and what is usual."""
 LEAST_PERCENT = 20
 WEEKS_NEEDED = 2
-"""With fewer weeks that are known, nothing is usual."""
+"""With fewer known weeks, nothing is usual."""
 _EASE = 2
-"""What began is over when it is half of what it took to begin, so that nothing flutters."""
+"""An event ends at half the difference that it takes to begin (hysteresis)."""
 
 
 class AlertKind(StrEnum):
@@ -29,7 +29,7 @@ class AlertKind(StrEnum):
 
 
 class HourViews(NamedTuple):
-    """The views of some hours, and of the same hours of each week before; None where unknown."""
+    """The views of some hours, and of the same hours in each previous week; None when unknown."""
 
     seen: int
     weeks: Sequence[int | None]
@@ -41,13 +41,13 @@ class HourViews(NamedTuple):
 
     @property
     def usual(self) -> int | None:
-        """What is usual at these hours; None where too few weeks are known."""
+        """What is usual at these hours; None when too few weeks are known."""
         known = self.known
         return round(median(known)) if len(known) >= WEEKS_NEEDED else None
 
 
 def begins(views: HourViews, kind: AlertKind, percent: int) -> bool:
-    """Tell whether a spike or a drop begins, of a rule's percent; 0 is never."""
+    """Tell whether a spike or drop begins, by a rule's percentage; 0 is never."""
     usual = views.usual
     if usual is None or not percent:
         return False
@@ -58,10 +58,10 @@ def begins(views: HourViews, kind: AlertKind, percent: int) -> bool:
 
 
 def may_begin(roughly: HourViews, kind: AlertKind, percent: int) -> bool:
-    """Tell whether one may begin, by numbers that know nothing of corrections.
+    """Tell whether one may begin, judging by numbers without corrections.
 
-    A week may have been as high or as low because of what was taken back, so none of them
-    speaks against it here.
+    A week may have been as high or low because of hits that were taken back, so none of them rules
+    it out here.
     """
     known = roughly.known
     if len(known) < WEEKS_NEEDED or not percent:
@@ -71,7 +71,7 @@ def may_begin(roughly: HourViews, kind: AlertKind, percent: int) -> bool:
 
 
 def goes_on(views: HourViews, kind: AlertKind, percent: int) -> bool:
-    """Tell whether one that began is not over; it is not where nothing is known to be usual."""
+    """Tell whether one that began goes on; it does when it is unknown what is usual."""
     usual = views.usual
     if usual is None:
         return True

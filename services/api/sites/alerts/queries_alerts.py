@@ -1,7 +1,7 @@
-"""The statement that looks at the raw hits of many sites at once.
+"""The statement that scans the raw hits of many sites at once.
 
-It finds the few sites that are worth a look, and no number that anybody sees: it knows nothing of
-corrections, nor of hits that are there twice after a crash.
+It finds the few sites that are worth a closer look, and no numbers to show: it ignores corrections,
+and hits that are there twice after a crash.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from services.store.interface import Store
 SITES_A_QUERY = 200
 _WEEK_DAYS = 7
 
-# Elements of an array are found by their index: week 0 is the one of the last hours.
+# Array elements are found by their index: week 0 is the one with the last hours.
 _ROUGHLY = """
 SELECT site, intDiv(%(newest)s - toUInt32(day), 7) AS week,
     countIf(at >= arrayElement(array%(starts)s, week + 1)
@@ -41,7 +41,7 @@ class RoughViews(NamedTuple):
         )
 
     def views(self, hours: SameHours) -> HourViews:
-        """Return those of the hours, where the week has the hours and its days have views."""
+        """Return those of the hours, for weeks that have these hours and views on their days."""
         seen, *weeks = self.of_hours
         known = [
             views if span is not None and of_days else None
@@ -51,7 +51,7 @@ class RoughViews(NamedTuple):
 
 
 async def roughly(store: Store, names: Sequence[str], hours: SameHours) -> dict[str, RoughViews]:
-    """Return the views of names that sites of one time zone are kept under. Raises StoreError."""
+    """Return the views of sites in one time zone, by the names kept under. Raises StoreError."""
     spans = [hours.last, *hours.weeks]
     days = {
         day

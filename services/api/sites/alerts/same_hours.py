@@ -1,4 +1,4 @@
-"""The last hours of a site that are over, and the same hours of the weeks before, by its clocks."""
+"""The last complete hours of a site, and the same hours in previous weeks, in its local time."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,14 +10,14 @@ from services.model.site import Site
 HOURS = 3
 WEEKS = 4
 LATE_MS = 10 * 60_000
-"""So long after its end an hour is looked at: what came late is counted by then."""
+"""How long after its end an hour is checked: late hits are counted by then."""
 _LABEL = "%Y-%m-%d %H:00:00"
 
 
 class HourSpan(NamedTuple):
-    """Hours on end.
+    """Consecutive hours.
 
-    days    the site's days that they lie on
+    days    the site's days that they are on
     labels  the hours, as `hours_of` calls them
     start   when they begin and end, in ms since 1970
     """
@@ -29,9 +29,9 @@ class HourSpan(NamedTuple):
 
 
 class SameHours(NamedTuple):
-    """The last hours, and those of the weeks before, the latest first.
+    """The last hours, and those of previous weeks, the latest first.
 
-    None stands for a week in which clocks were changed in these hours.
+    None stands for a week in which the clocks changed during these hours.
     """
 
     last: HourSpan
@@ -39,7 +39,7 @@ class SameHours(NamedTuple):
 
 
 def same_hours(site: Site, now_ms: int) -> SameHours | None:
-    """Return the last hours that are over; None where clocks were changed in them."""
+    """Return the last complete hours; None if the clocks changed during them."""
     today = site.day_of(now_ms - LATE_MS)
     days = Span(today - 1, today)
     labels = [
@@ -75,7 +75,7 @@ def _weeks_before(site: Site, last: HourSpan, weeks: int) -> HourSpan | None:
 
 
 def _earlier(label: str, weeks: int) -> str:
-    # As the wall shows it, not as time passes: noon is noon in winter and in summer.
+    # Wall-clock time, not elapsed time: noon is noon in winter and in summer.
     wall = datetime.strptime(label, _LABEL) - timedelta(weeks=weeks)  # noqa: DTZ007
     return wall.strftime(_LABEL)
 

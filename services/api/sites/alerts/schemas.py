@@ -1,4 +1,4 @@
-"""What a site's editors say of its alerts, and what they are told, as the API has it."""
+"""The alert rules and events of a site, as the API takes and shows them."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -85,7 +85,7 @@ def alerts_out(
 ) -> AlertsOut:
     """Return them as the API shows them.
 
-    events  each with whether its next message is not tried again
+    events  each with whether its next message was given up
     """
     return AlertsOut(
         addresses=list(rule.addresses),

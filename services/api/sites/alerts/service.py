@@ -18,9 +18,9 @@ from services.store.interface import Store, StoreError
 
 SHOWN_EVENTS = 50
 SILENT_HOURS, SPIKE_PERCENT, DROP_PERCENT = 6, 200, 70
-"""What a form has at first; nobody is told anything before there is an address."""
+"""The initial values of the form; nothing is sent before there is an address."""
 TEST_SECONDS = 60
-"""Between two messages that only try whether messages arrive, of a site."""
+"""The pause between two test messages of a site."""
 
 
 class Alerts:
@@ -38,15 +38,15 @@ class Alerts:
         self._teller = teller
         self._clock = clock
         self._tested: dict[str, float] = {}
-        """Name that a site is kept under → when a message was last tried; of the last minute."""
+        """Name that a site is kept under → time of its last test message; of the last minute."""
 
     @property
     def is_mail_ready(self) -> bool:
-        """Whether settings name a server and a sender."""
+        """Whether the settings name a server and a sender."""
         return self._teller.mailer.is_ready
 
     async def of_site(self, site: Site) -> AlertRule:
-        """Return the rules of a site; those of a new form where none were set. Raises ApiError."""
+        """Return the rules of a site; the form's defaults if none were set. Raises ApiError."""
         try:
             rule = await alerts.rule_of(self._store, site.kept_as)
         except StoreError as error:
@@ -63,11 +63,11 @@ class Alerts:
             raise unavailable(f"the store cannot be read: {error}") from error
 
     def is_given_up(self, event: AlertEvent) -> bool:
-        """Tell whether the next message of an event is not tried again."""
+        """Tell whether the next message of an event was given up."""
         return is_given_up(event, int(self._clock() * 1000))
 
     async def change(self, who: Principal, site: Site, fields: AlertFields) -> AlertRule:
-        """Set the rules of a site. Raises ApiError, 400 for what is no address."""
+        """Set the rules of a site. Raises ApiError, 400 for an invalid address."""
         before = await self.of_site(site)
         after = AlertRule(
             site.kept_as,

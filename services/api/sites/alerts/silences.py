@@ -35,8 +35,8 @@ class Silences:
     ) -> list[AlertEvent]:
         """Return what begins and what is over. Raises StoreError and LogError.
 
-        since  from when on somebody looked, in ms since 1970; hours before do not count, because
-               Luot itself may have been away
+        since  start of the monitoring, in ms since 1970; hours before do not count, because Luot
+               itself may have been down
         """
         of_rules = {one.name: one for one in watched if one.rule.silent_hours}
         self._silent_ms = {name: one.rule.silent_hours * _HOUR_MS for name, one in of_rules.items()}

@@ -1,7 +1,7 @@
-"""Tells people what began and what is over, by e-mail: of each once.
+"""Tells people by e-mail what began and what is over, each once.
 
-A message is marked as sent right after the server has taken it. So it goes out once; twice only
-where a process dies, or the store is lost, between these two.
+A message is marked as sent right after the server has accepted it. So it goes out once; twice only
+if a process dies, or the store is lost, in between.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from services.store.alerts import AlertEvent, AlertRule
 from services.store.interface import Store
 
 OLD_MS = 2 * 86_400_000
-"""What could not be told for so long is not told any more."""
+"""Messages that could not be sent for this long are dropped."""
 MOST_FAILURES = 5
-"""After so many messages that failed, a round ends: it is the server, and not the addresses."""
+"""After this many failed messages a round ends: the problem is the server, not the addresses."""
 
 log = logging.getLogger(__name__)
 
 
 class AlertNotice(NamedTuple):
-    """What a message says: of an event of a site that it began, or with `is_over` that it ended.
+    """What a message says: that an event of a site began, or with `is_over`, that it ended.
 
-    event  None in a message that only tries whether messages arrive
+    event  None in a test message
     """
 
     site: Site
@@ -43,13 +43,13 @@ Compose = Callable[[AlertNotice], EmailMessage]
 
 
 def is_given_up(event: AlertEvent, now_ms: int) -> bool:
-    """Tell whether the next message of an event, which could not be sent, is not tried again."""
+    """Tell whether the next message of an event, which could not be sent, was given up."""
     is_old = now_ms - (event.ended or event.noticed) > OLD_MS
     return bool(event.problem) and (is_old or bool(event.dismissed))
 
 
 class AlertTeller:
-    """Sends what is due; what fails is tried again later, after longer and longer pauses."""
+    """Sends what is due; what fails is retried after longer and longer pauses."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class AlertTeller:
         compose: Compose,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`compose` makes a message, without those it goes to."""
+        """`compose` makes a message, without recipients."""
         self._registry = registry
         self._store = store
         self._compose = compose
@@ -82,7 +82,7 @@ class AlertTeller:
         return sent
 
     async def test(self, site: Site, rule: AlertRule) -> None:
-        """Send a message that says nothing but that messages arrive. Raises MailError."""
+        """Send a test message. Raises MailError."""
         await self._mail(AlertNotice(site, rule, None))
 
     def _is_due(self, event: AlertEvent) -> bool:

@@ -1,4 +1,4 @@
-"""Notices sites that have far more or far fewer views than usual, and when that is over."""
+"""Detects sites with far more or far fewer views than usual, and when that is over."""
 
 from collections.abc import AsyncIterator, Iterable
 
@@ -9,25 +9,25 @@ from services.api.sites.alerts.watched import WatchedSite, ended
 from services.store.alerts import AlertEvent
 
 MOST_LOOKS = 50
-"""So many sites are read as the dashboard does in one round; the others in the next ones."""
+"""How many sites are read exactly in one round; the others wait for the next ones."""
 _KINDS = (AlertKind.SPIKE, AlertKind.DROP)
 
 
 class UnusualHours:
-    """Looks at the last hours of each watched site once."""
+    """Checks the last hours of each watched site once."""
 
     def __init__(self, reader: HourReader) -> None:
         self._reader = reader
         self._looked: dict[str, int] = {}
-        """Name that a site is kept under → the end of the hours that were looked at."""
+        """Name that a site is kept under → the end of the hours that were checked."""
 
     async def changes(
         self, watched: Iterable[WatchedSite], since: int, now: int
     ) -> AsyncIterator[AlertEvent]:
         """Yield what begins and what is over, each as soon as it is known. Raises ApiError.
 
-        since  from when on somebody looked, in ms since 1970; hours before do not count, because
-               Luot itself may have been away
+        since  start of the monitoring, in ms since 1970; hours before do not count, because Luot
+               itself may have been down
         """
         zones: dict[tuple[str, str, int], list[WatchedSite]] = {}
         for one in watched:
@@ -66,7 +66,7 @@ def _is_worth_a_look(one: WatchedSite, views: HourViews) -> bool:
 
 
 def _is_new(one: WatchedSite, kind: AlertKind, views: HourViews) -> bool:
-    # Who is told that there is nothing need not be told that there is less.
+    # Whoever is told that there are no views need not be told that there are fewer.
     if kind is AlertKind.DROP and AlertKind.SILENT in one.going_on:
         return False
     return begins(views, kind, _percent(one, kind))

@@ -1,4 +1,4 @@
-"""The sites that are watched, what is to be told of them, and what goes on there."""
+"""The sites that are watched, their rules, and their unfinished events."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -10,10 +10,10 @@ from services.store.alerts import AlertEvent, AlertRule
 
 
 class WatchedSite(NamedTuple):
-    """A site of which somebody is to be told something.
+    """A site with alerts.
 
     names     that it and those merged into it are kept under
-    going_on  events that are not over and are to be told, by their kind
+    going_on  unfinished events to report, by their kind
     """
 
     site: Site
@@ -28,14 +28,14 @@ class WatchedSite(NamedTuple):
 
     def begun(self, kind: AlertKind, now: int, since: int, until: int) -> AlertEvent:
         """Return an event that begins, see `AlertEvent`."""
-        # Two processes that notice the same write the same row.
+        # Two processes that detect the same event write the same row.
         return AlertEvent(self.name, f"{kind}-{since}", now, kind.value, now, since, until)
 
 
 def watched_sites(
     registry: Registry, rules: Iterable[AlertRule], going_on: Iterable[AlertEvent]
 ) -> list[WatchedSite]:
-    """Return the sites that rules are of, as far as they exist."""
+    """Return the sites that have rules, as far as they exist."""
     events: dict[str, dict[str, AlertEvent]] = {}
     for event in going_on:
         events.setdefault(event.site, {})[event.kind] = event
@@ -52,7 +52,7 @@ def watched_sites(
 
 
 def is_wanted(event: AlertEvent, rule: AlertRule | None) -> bool:
-    """Tell whether somebody is to be told of an event."""
+    """Tell whether somebody is to be told about an event."""
     if rule is None:
         return False
     of_kinds = {
@@ -64,6 +64,6 @@ def is_wanted(event: AlertEvent, rule: AlertRule | None) -> bool:
 
 
 def ended(event: AlertEvent, now: int) -> AlertEvent:
-    """Return an event that is over."""
+    """Return the event as ended now."""
     version = max(event.version + 1, now)
     return event._replace(version=version, ended=now, failures=0, problem="")

@@ -1,4 +1,4 @@
-"""Watches the sites that have rules, one API process at a time: notices, writes down, tells."""
+"""Watches the sites that have rules, in one API process at a time: detects, records, notifies."""
 
 import asyncio
 import logging
@@ -26,14 +26,14 @@ from services.store.interface import Store, StoreError
 
 ROUND_SECONDS = 300.0
 FORGOTTEN_MS = 100 * 86_400_000
-"""What goes on for so long is not asked after any more."""
+"""Events that last this long are no longer followed."""
 _UNAVAILABLE = (StoreError, StateError, LogError, ApiError, TimeoutError)
 
 log = logging.getLogger(__name__)
 
 
 class AlertWatcher:
-    """Goes its rounds; what cannot be read now is no silence, and is looked at in the next one."""
+    """Runs in rounds; what cannot be read is not a silence, and is checked in the next round."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class AlertWatcher:
         self._clock = clock
 
     async def watch_forever(self) -> None:
-        """Go round after round."""
+        """Run round after round."""
         while True:
             await asyncio.sleep(ROUND_SECONDS)
             if not self._teller.mailer.is_ready:
@@ -68,16 +68,16 @@ class AlertWatcher:
                 log.exception("alerts cannot be looked for now")
 
     async def watch(self) -> int:
-        """Notice, and send what is due; return how many messages went out.
+        """Detect events, and send what is due; return how many messages went out.
 
-        Returns at once where another process is at it. Raises StoreError, StateError, LogError,
+        Returns at once if another process is doing it. Raises StoreError, StateError, LogError,
         ApiError and TimeoutError.
         """
         lock = alert_lock(self._state)
         if not await lock.acquire():
             return 0
         try:
-            # A round ends before the lock does.
+            # A round must end before the lock expires.
             async with asyncio.timeout(LOCK_SECONDS - 60):
                 return await self._round()
         finally:
@@ -102,9 +102,9 @@ class AlertWatcher:
             async for event in self._noticed(rules, wanted, now):
                 changed.append(event)  # noqa: PERF401  # what came before an error stays
         except _UNAVAILABLE as error:
-            # What was noticed before is told all the same.
+            # What was detected before is sent even so.
             unavailable = error
-        # Written before it is told: whoever comes after this process tells it, and once.
+        # Saved before it is sent: if this process dies, the next one sends it, and only once.
         await alerts.save_events(self._store, changed)
         events |= {(one.site, one.id): one for one in changed}
         sent = await self._teller.tell(_in_order(events.values()), of_sites)

@@ -1,4 +1,4 @@
-"""What an old block showed, as somebody types it, and the entries that make ours show the same."""
+"""What an old block showed, as typed in, and the entries that make ours show the same."""
 
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
@@ -21,8 +21,8 @@ KIND = "block"
 class BlockEntries(NamedTuple):
     """What is entered so that a block shows what was typed.
 
-    id      made of what was typed, the measure and the day: entered twice, it is one
-    added   what is added to each counter row; below zero where less was typed than is shown
+    id      derived from what was typed, the measure and the day: entered twice, it counts once
+    added   what is added to each counter row; negative if less was typed than is shown
     before  what the block shows without it, and `after` with it, by line
     """
 
@@ -37,9 +37,9 @@ class BlockEntries(NamedTuple):
 
 
 def typed_numbers(given: Mapping[str, str]) -> dict[Line, int]:
-    """Return the numbers that were typed, by line; a line that is empty stays as it is.
+    """Return the numbers that were typed, by line; an empty line stays as it is.
 
-    Raises ApiError, 400, for what is no number.
+    Raises ApiError, 400, for anything that is not a number.
     """
     typed: dict[Line, int] = {}
     errors: dict[str, str] = {}
@@ -59,9 +59,9 @@ def block_entries(typed: Mapping[Line, int], reading: Reading, metric: Metric) -
 
     reading  what it shows now
 
-    A period of several rows, such as a week, has no entry of its own: what is typed of it and is
-    not in rows that another line shows is divided among the rest that have begun. Raises ApiError,
-    400, where there are none.
+    A period of several rows, such as a week, has no entry of its own: what is typed for it, minus
+    the rows that other lines show, is divided among its remaining rows that have begun. Raises
+    ApiError, 400, when there are none.
     """
     today = reading.day
     rows = {line: list(of(today)) for line, of in PERIODS.items()}
@@ -87,7 +87,7 @@ def block_entries(typed: Mapping[Line, int], reading: Reading, metric: Metric) -
 
 
 def with_added(reading: Reading, added: Mapping[Key, int]) -> Reading:
-    """Return a reading as it will be once something is added to its rows."""
+    """Return a reading as it will be after additions to its rows."""
     both = dict(reading.ledger)
     for key, count in added.items():
         both[key] = both.get(key, 0) + count
@@ -113,7 +113,7 @@ def read_entries(written: Iterable[str], today: int) -> dict[Key, int]:
 
 
 def table_of(added: Mapping[Key, int], metric: Metric) -> OldNumbers:
-    """Return what is added to counter rows in a measure as a table of the ledger."""
+    """Return additions to counter rows, in one measure, as a table for the ledger."""
     table = OldNumbers(KIND, lines=len(added))
     for (grain, start), count in added.items():
         table.counts["", grain, start] = (count, 0) if metric is Metric.VIEWS else (0, count)
@@ -121,7 +121,7 @@ def table_of(added: Mapping[Key, int], metric: Metric) -> OldNumbers:
 
 
 def _divided(line: Line, rest: int, free: list[Key]) -> dict[Key, int]:
-    """Return what is left of a period, by row; the first row has what cannot be divided."""
+    """Divide the rest of a period among its free rows; the first row gets the remainder."""
     if not rest:
         return {}
     if not free:

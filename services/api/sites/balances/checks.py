@@ -1,4 +1,4 @@
-"""What an entry of the ledger may be, beside what is there."""
+"""Checks entries for the ledger against what is there."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from services.store.balances import LedgerLine
 
 
 def entry_of(new: NewEntry, place: int, site: Site, today: int, now_ms: int, author: str) -> Entry:
-    """Return an entry as the ledger holds it. Raises ApiError, 400, for what cannot be."""
+    """Return an entry as the ledger holds it. Raises ApiError, 400, for an impossible one."""
     try:
         path = paths.counted(new.path, site) if new.path else ""
     except ApiError as error:
@@ -75,7 +75,7 @@ def fresh(requested: Sequence[Entry], recorded: dict[str, Entry]) -> list[Entry]
 
 
 def check_sums(entries: Sequence[Entry], sums: dict[ledger.Period, tuple[int, int]]) -> None:
-    """Raise ApiError, 400, where a period would end below zero or above MAX_COUNT."""
+    """Raise ApiError, 400, if a period would end up below zero or above MAX_COUNT."""
     added: dict[ledger.Period, list[int]] = defaultdict(lambda: [0, 0])
     for entry in entries:
         added[entry.period][0] += entry.views

@@ -1,4 +1,4 @@
-"""The columns of a table of numbers, and what a cell says: recognised, or refused."""
+"""The columns of a table of numbers, and the values of its cells: recognised, or refused."""
 
 import datetime
 import re
@@ -39,7 +39,7 @@ _COLUMNS = {
     for name in names.split(",")
 }
 
-# All groups have the same mark: 8.307.145, 8,307,145, 8 307 145.
+# All groups have the same separator: 8.307.145, 8,307,145, 8 307 145.
 _GROUPED = re.compile(r"[0-9]{1,3}(?:([.,\u0020\u00a0\u202f])[0-9]{3})(?:\1[0-9]{3})*")
 _PLAIN = re.compile(r"[0-9]+")
 _ISO = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:[ T]00:00(?::00)?)?")
@@ -50,9 +50,9 @@ _DAY_FIRST = re.compile(r"([0-9]{1,2})([/.-])([0-9]{1,2})\2([0-9]{4})")
 
 
 def columns_of(cells: Sequence[Any]) -> tuple[dict[NumberColumn, int], list[str]]:
-    """Return where each column is, by the names in the first line, and the names of others.
+    """Return the place of each column, by the names in the first line, and the names of others.
 
-    Raises ApiError, 400, where they are not those of days or of pages.
+    Raises ApiError, 400, if they are not those of a table of days or of pages.
     """
     found: dict[NumberColumn, int] = {}
     others: list[str] = []
@@ -67,7 +67,7 @@ def columns_of(cells: Sequence[Any]) -> tuple[dict[NumberColumn, int], list[str]
             found[column] = place
     counts = found.keys() & {NumberColumn.VISITS, NumberColumn.VIEWS}
     if NumberColumn.PATH in found and NumberColumn.VIEWS in found:
-        # A page shows its views, and nothing else.
+        # A page shows only its views.
         if NumberColumn.VISITS in found:
             others.append(text_of(cells[found.pop(NumberColumn.VISITS)]))
         return found, others
@@ -84,7 +84,7 @@ def columns_of(cells: Sequence[Any]) -> tuple[dict[NumberColumn, int], list[str]
 
 
 def text_of(cell: Any) -> str:
-    """Return a cell as text, without space around it."""
+    """Return a cell as text, stripped of surrounding whitespace."""
     return "" if cell is None else str(cell).strip()
 
 
@@ -121,7 +121,7 @@ def day_of(cell: Any) -> datetime.date:
 def period_of(cell: Any) -> tuple[Grain, datetime.date]:
     """Return a period and its first day: total, 2019, 2020-01, or a day. Raises ValueError."""
     if isinstance(cell, datetime.datetime) and cell.day == 1:
-        # What looks like a month in Excel is its first day.
+        # Excel stores a month as its first day.
         month = f"{cell.year}-{cell.month:02}"
         raise ValueError(
             f"{cell.date()} is a date of Excel: the day, or the whole month? Expected {month} as"
@@ -147,7 +147,7 @@ def period_of(cell: Any) -> tuple[Grain, datetime.date]:
 
 
 def page_of(cell: Any, site: Site) -> str:
-    """Return a page as it is counted, given its path or its whole address. Raises ValueError."""
+    """Return a page as it is counted, given its path or full URL. Raises ValueError."""
     address = text_of(cell)
     if address.startswith("/") and not address.startswith("//"):
         path = address

@@ -31,7 +31,7 @@ from services.model.calendar import Grain, to_date
 from services.model.site import Site
 
 MAX_REFUSED = 100
-"""Refused lines that an answer lists."""
+"""The most refused lines that an answer lists."""
 
 _FILE = {
     "requestBody": {

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 class Bulk:
     """A bulk entry as the ledger has it, or would have it.
 
-    entries      by their ids
+    entries      by id
     is_new       this request added it
     is_reversed  it was taken back
     """
@@ -52,9 +52,9 @@ class Balances:
         self._store = store
         self._audit = audit
         self._clock = clock
-        # Check and insert are not one step in the store, so one request at a time does them.
+        # Check and insert are not atomic in the store, so only one request at a time does them.
         self._entering = asyncio.Lock()
-        # A workbook takes memory while it is read.
+        # Reading a workbook takes memory.
         self._reading = asyncio.Lock()
 
     async def page(self, site: Site, offset: int, limit: int) -> tuple[list[LedgerLine], int]:
@@ -102,7 +102,7 @@ class Balances:
         return [entered[name] for name in unique], len(fresh)
 
     async def read(self, site: Site, content: bytes) -> OldNumbers:
-        """Return what a file says. Raises ApiError, 400, for what is no table of numbers."""
+        """Return what a file says. Raises ApiError, 400, if it is not a table of numbers."""
 
         def table() -> tuple[str, list[TableRow]]:
             kind, rows = rows_of(content)
@@ -113,7 +113,7 @@ class Balances:
             return await understood(kind, rows, site, site.day_of(int(self._clock() * 1000)))
 
     async def bulk(self, site: Site, name: str) -> Bulk | None:
-        """Return a bulk entry; None where there is no such."""
+        """Return a bulk entry; None if there is none with this id."""
         entries, reversal = await asyncio.gather(
             answered(ledger.of_bulk(self._store, site.kept_as, name)),
             answered(ledger.of_bulk(self._store, site.kept_as, REVERSAL + name)),
@@ -123,7 +123,7 @@ class Balances:
         return Bulk(name, entries, is_new=False, is_reversed=bool(reversal))
 
     async def next_id(self, site: Site, name: str) -> str:
-        """Return an id: the name itself or, where it was taken back, one made of it."""
+        """Return an id: the name itself or, if it was taken back, one derived from it."""
         one, number = name, 1
         while (bulk := await self.bulk(site, one)) is not None and bulk.is_reversed:
             number += 1
@@ -186,7 +186,7 @@ class Balances:
         return Bulk(name, entries, is_new=True, is_reversed=False)
 
     async def reverse_bulk(self, who: Principal, site: Site, name: str, reason: str) -> Bulk:
-        """Take all of a bulk entry back, as one; done before, it changes nothing."""
+        """Take all of a bulk entry back, as one; doing so again changes nothing."""
         at = int(self._clock() * 1000)
         async with self._entering:
             bulk = await self.bulk(site, name)
@@ -219,9 +219,9 @@ class Balances:
         return Bulk(name, bulk.entries, is_new=bool(missing), is_reversed=True)
 
     async def reverse(self, who: Principal, site: Site, name: str, reason: str) -> None:
-        """Take an entry back, single or bulk; done before, it changes nothing.
+        """Take an entry back, single or bulk; doing so again changes nothing.
 
-        Raises ApiError, 404, where there is no such.
+        Raises ApiError, 404, if there is none with this id.
         """
         entry = await self.find(site, name)
         if entry is None or name.startswith(REVERSAL):
@@ -241,9 +241,9 @@ class Balances:
     async def inside(
         self, site: Site, lines: Sequence[LedgerLine], most: int
     ) -> tuple[dict[str, list[Entry]], set[str]]:
-        """Return what lines of the list hold, by id, and the ids of those that were taken back.
+        """Return the entries in lines of the list, by id, and the ids of those taken back.
 
-        Of a bulk entry with more than `most` entries, none of them.
+        A bulk entry with more than `most` entries has none of them here.
         """
         parts: dict[str, list[str]] = {}
         reversals: dict[str, str] = {}
@@ -279,7 +279,7 @@ class Balances:
 
 
 async def answered(work: Awaitable[T]) -> T:
-    """Return what the store answers. Raises ApiError, 503."""
+    """Return the answer of the store. Raises ApiError, 503."""
     try:
         return await work
     except StoreError as error:
@@ -287,7 +287,7 @@ async def answered(work: Awaitable[T]) -> T:
 
 
 def _check_same(name: str, entries: dict[str, Entry], before: dict[str, Entry]) -> None:
-    """Raise ApiError, 409, where a bulk entry holds anything that this table does not."""
+    """Raise ApiError, 409, if a bulk entry holds anything that this table does not."""
     for one, held in before.items():
         new = entries.get(one)
         if new is None:

@@ -1,4 +1,4 @@
-"""Tables as they are uploaded, CSV or XLSX, as rows of cells; bounded, whatever is in the file."""
+"""Reads uploaded tables, CSV or XLSX, as rows of cells, within limits whatever the file holds."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from services.http.errors import ApiError, bad_request
 MAX_LINES = 50_000
 MAX_BYTES = 8 * 1024 * 1024
 MAX_UNPACKED = 32 * 1024 * 1024
-"""The most that the parts of a workbook may unpack to, all together."""
+"""The most that the parts of a workbook may unpack to in total."""
 MAX_COLUMNS = 50
 MAX_ROWS = 20 * MAX_LINES
 MAX_CELL = 4096
@@ -23,14 +23,14 @@ _ZIP = b"PK\x03\x04"
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 TableRow = tuple[int, Sequence[Any]]
-"""The number of a line or of a row of a sheet, from 1, and its cells."""
+"""The number of a line, or of a sheet's row, from 1, and its cells."""
 
 
 def rows_of(content: bytes, *, of_texts: bool = False) -> tuple[str, Iterator[TableRow]]:
     """Return what a file is, and its rows that are not empty.
 
-    of_texts  its first line may be no heading, and its cells hold marks of their own: then what
-              stands in it first divides them
+    of_texts  its first line may not be a heading, and its cells may contain separators: then the
+              first one in it is the delimiter
 
     Raises ApiError, 400, now or while reading, for what is no table.
     """
@@ -72,7 +72,7 @@ def _text(content: bytes) -> str:
 
 
 def _delimiter(text: str, *, of_texts: bool) -> str:
-    """Return what divides the cells of the first line. Raises ApiError where it is not plain."""
+    """Return the delimiter of the first line's cells. Raises ApiError if it is ambiguous."""
     first = next((line for line in text.splitlines() if line.strip(' ,;\t"')), "")
     if not first:
         raise bad_request("file", "is empty; expected a line with the names of the columns first")
@@ -91,7 +91,7 @@ def _delimiter(text: str, *, of_texts: bool) -> str:
 
 
 def _of_text(text: str, delimiter: str) -> Iterator[TableRow]:
-    # A cell that is never closed would swallow the rest: it is over the limit, and refused.
+    # A quote that is never closed would swallow the rest: that exceeds the limit, and is refused.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     before = 0
     while True:
@@ -112,7 +112,7 @@ def _of_workbook(content: bytes) -> Iterator[TableRow]:
     import openpyxl
 
     try:
-        # zipfile gives no more of a part than its directory says, so this bounds all of it.
+        # zipfile returns no more of a part than its directory says, so this limits all of it.
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             unpacked = sum(part.file_size for part in archive.infolist())
     except zipfile.BadZipFile as error:
@@ -121,12 +121,12 @@ def _of_workbook(content: bytes) -> Iterator[TableRow]:
         raise bad_request(
             "file", f"unpacks to {unpacked} bytes; expected at most {MAX_UNPACKED}, or CSV"
         )
-    # About styles and forms that it leaves out.
+    # About styles and forms that it drops.
     warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         sheet = book.worksheets[0]
-        # The size that a sheet says it has may be wrong.
+        # The size that a sheet claims may be wrong.
         sheet.reset_dimensions()
         rows = sheet.iter_rows(max_col=MAX_COLUMNS, values_only=True)
         for number, cells in enumerate(rows, 1):
@@ -135,7 +135,7 @@ def _of_workbook(content: bytes) -> Iterator[TableRow]:
             yield number, cells
     except ApiError:
         raise
-    # Damaged or hostile, a workbook may raise anything.
+    # A damaged or hostile workbook may raise anything.
     except Exception as error:
         name = type(error).__name__
         raise bad_request(

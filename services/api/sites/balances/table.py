@@ -1,4 +1,4 @@
-"""What a table of old numbers says: entries of the ledger, and the lines that are refused."""
+"""What a table of old numbers says: entries for the ledger, and the lines that are refused."""
 
 import asyncio
 import datetime
@@ -31,10 +31,10 @@ class OldNumbers:
     """A table that was read.
 
     kind     its format
-    lines    below the names of the columns
+    lines    below the column names
     empty    lines without a count above 0: they change nothing
-    joined   lines whose page another line has, too, under another address: they add up
-    refused  numbers of lines, and why each is refused
+    joined   lines whose page is in another line, too, under another path: they add up
+    refused  line numbers, and why each is refused
     ignored  names of columns that are not used
     counts   views and visits by period, in the order of the file
     """
@@ -49,12 +49,12 @@ class OldNumbers:
 
     @property
     def views(self) -> int:
-        """The views of all lines together."""
+        """The sum of the views of all lines."""
         return sum(views for views, _ in self.counts.values())
 
     @property
     def visits(self) -> int:
-        """The visits of all lines together."""
+        """The sum of the visits of all lines."""
         return sum(visits for _, visits in self.counts.values())
 
     @property
@@ -65,7 +65,7 @@ class OldNumbers:
 
 
 async def understood(kind: str, rows: Iterable[TableRow], site: Site, today: int) -> OldNumbers:
-    """Return what a table says; other tasks run in between. Raises ApiError, 400."""
+    """Return what a table says; lets other tasks run in between. Raises ApiError, 400."""
     table = OldNumbers(kind)
     columns: dict[NumberColumn, int] | None = None
     seen: dict[tuple[str, ...], int] = {}
@@ -87,7 +87,7 @@ async def understood(kind: str, rows: Iterable[TableRow], site: Site, today: int
 
 
 def require_whole(table: OldNumbers, *, skip_refused: bool) -> None:
-    """Raise ApiError, 400, for a table with lines that are refused, or nothing to enter."""
+    """Raise ApiError, 400, for a table with refused lines, or nothing to enter."""
     if table.refused and not skip_refused:
         lines = {f"line {line}": why for line, why in table.refused[:_IN_MESSAGE]}
         count = f"{len(table.refused)} of {table.lines} lines are refused, so nothing was entered"

@@ -1,4 +1,4 @@
-"""What a correction takes away, or a reversal gives back: entries of the ledger by day and page."""
+"""What a correction subtracts, or a reversal gives back: ledger entries by day and page."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -21,14 +21,14 @@ from services.store.interface import Store
 
 MAX_VIEWS = 1_000_000
 MAX_ROWS = 100_000
-"""Pages of a day that one correction may touch."""
+"""How many rows of pages by day one correction may touch."""
 
 
 class Change(NamedTuple):
     """What a run does.
 
-    entries  for the ledger: of pages and, as path '', of the whole site
-    moved    views that begin a visit now, or no longer do
+    entries  for the ledger: for pages and, with path '', for the whole site
+    moved    views that now begin a visit, or no longer do
     unknown  how many of its views are of readers without a hash, whose visits are not recounted
     """
 
@@ -38,12 +38,12 @@ class Change(NamedTuple):
 
     @property
     def days(self) -> dict[int, Taken]:
-        """What is taken of the whole site, by day."""
+        """What is subtracted from the whole site, by day."""
         return {day: taken for (path, day), taken in self.entries.items() if path == WHOLE_SITE}
 
     @property
     def total(self) -> Taken:
-        """What is taken of the whole site."""
+        """What is subtracted from the whole site in total."""
         total = Taken()
         for of_day in self.days.values():
             total = total.plus(of_day)
@@ -51,7 +51,7 @@ class Change(NamedTuple):
 
     @property
     def pages(self) -> dict[str, Taken]:
-        """What is taken of each page, the most views first."""
+        """What is subtracted from each page, the most views first."""
         pages: dict[str, Taken] = defaultdict(Taken)
         for (path, _), taken in self.entries.items():
             if path != WHOLE_SITE:
@@ -61,7 +61,7 @@ class Change(NamedTuple):
 
 
 async def taking(store: Store, of: Selection, counted: Snapshot, until: int) -> Change:
-    """Return what a new correction takes away, of batches before `until`. Raises ApiError."""
+    """Return what a new correction subtracts, in batches before `until`. Raises ApiError."""
     found = await queries.by_page(store, of, MAX_ROWS + 1)
     _refuse_too_many(found)
     if not found:
@@ -77,7 +77,7 @@ async def giving_back(
 ) -> Change:
     """Return what the reversal of a correction gives back. Raises ApiError.
 
-    Of days whose raw hits are gone, it is what the correction took, as it stands in the ledger.
+    For days whose raw hits are gone, it is what the ledger says that the correction took.
     """
     of = queries.marked(counted.site, counted.span, coverage, active(counted.ledger), row)
     took = await ledger.entries(store, counted.site, row.run)
@@ -102,7 +102,7 @@ async def _back_of_ledger(
     """Return what a correction took on a day, to be given back without a recount."""
     others = [o for o in of.others if o.touches(day, day) and not o.undoes_import]
     if not others:
-        # Then nothing is left of that day, whatever was reversed in between, but for imports.
+        # Then nothing is left of that day except imports, whatever was reversed in between.
         runs = [each.run for each in counted.ledger if not each.undoes_import]
         sums = await ledger.of_pages(store, counted.site, runs, day)
         return {(path, day): taken.negated() for path, taken in sums.items()}
@@ -112,7 +112,7 @@ async def _back_of_ledger(
 
 
 async def days_held(store: Store, coverage: Coverage, counted: Snapshot) -> frozenset[int]:
-    """Return the days whose raw hits are all there; those without any view are, too."""
+    """Return the days whose raw hits all exist, including those without views."""
     bare = coverage._replace(taken=(), moved=())
     held = await queries_coverage.views(store, counted.site, counted.span, bare)
     span = counted.span
@@ -130,7 +130,7 @@ async def _change(
     *,
     gives_back: bool,
 ) -> Change:
-    """Return the entries of some views that change, with the visits and visitors that do."""
+    """Return the entries for changed views, with the visits and visitors that change."""
     if not found:
         return Change({}, [])
     of_days = {one.day for one in found}
@@ -161,10 +161,10 @@ async def _change(
 def _visitors(
     counted: Snapshot, day: int, seen: tuple[int, int], visits: int, is_corrected: bool
 ) -> int:
-    """Return how many visitors of a day fall away: from what is shown to those who are left.
+    """Return how many visitors of a day are dropped: the difference from shown to remaining ones.
 
-    Both are estimates of the same kind as the sketch of the day, which takes in all visitors: so
-    what is shown afterwards is the estimate of those left, however many were taken back.
+    Both are estimates of the same kind as the day's sketch, which includes all visitors: so what is
+    shown afterwards is the estimate of the remaining ones, however many were taken back.
     """
     every, left = seen
     if is_corrected:
@@ -173,13 +173,13 @@ def _visitors(
 
 
 async def _recounted(store: Store, of: Selection, until: int, *, gives_back: bool) -> Recount:
-    """Recount the visits of the visitors of whom only some views change."""
+    """Recount the visits of the visitors for whom only some views change."""
     result = Recount(Counter(), [])
     waiting: list[SeenView] = []
     async with aclosing(queries.views_in_part(store, of)) as blocks:
         async for block in blocks:
             waiting += block
-            # The views of the last visitor may go on in the next block.
+            # The views of the last visitor may continue in the next block.
             last = waiting[-1]
             whole = len(waiting)
             while whole and (waiting[whole - 1].day, waiting[whole - 1].visitor) == (
@@ -194,7 +194,7 @@ async def _recounted(store: Store, of: Selection, until: int, *, gives_back: boo
 
 
 async def _add(result: Recount, views: Sequence[SeenView], until: int, *, gives_back: bool) -> None:
-    # In a thread: the process has others to answer meanwhile.
+    # In a thread, so that the process can answer others meanwhile.
     more = await asyncio.to_thread(recount, views, until, gives_back=gives_back)
     for key, fallen in more.visits.items():
         result.visits[key] += fallen

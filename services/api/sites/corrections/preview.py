@@ -23,7 +23,7 @@ class BeforeAfter(NamedTuple):
 
 
 class PagePreview(NamedTuple):
-    """What is taken of a page, and its public numbers."""
+    """What is subtracted from a page, and its public numbers."""
 
     path: str
     views: int
@@ -40,7 +40,7 @@ class PublicPreview(NamedTuple):
 
 
 async def public_numbers(counters: Counters, site: Site, change: Change) -> PublicPreview:
-    """Read the public numbers, and work out what a change makes of them. Raises StoreError."""
+    """Read the public numbers, and compute what they would be after a change. Raises StoreError."""
     pages = list(change.pages.items())[:NAMED_PAGES]
     readings, of_pages = await counters.read_now(site, [path for path, _ in pages])
     return PublicPreview(

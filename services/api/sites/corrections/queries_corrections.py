@@ -1,6 +1,6 @@
 """The statements that find views to take back, and mark them.
 
-Each takes whatever fits the filters of the query (`match`), of the views that no correction takes.
+Each selects what matches the query's filters (`match`), among views that no correction takes.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -31,7 +31,7 @@ _OF_MANY = """cityHash64(day, visitor) IN (
     HAVING count() > %(more_than)s
 )"""
 
-# Visitors of whom all views are taken back need no recount: their visits go with them.
+# Visitors whose views are all taken back need no recount: their visits go with them.
 _IN_PART = """cityHash64(day, visitor) IN (
     SELECT cityHash64(day, visitor)
     FROM ({hits})
@@ -69,7 +69,7 @@ FROM (
 
 
 class PageChange(NamedTuple):
-    """Views of a page on a day; of them those that began a visit, and those of no visitor."""
+    """Views of a page on a day; those of them that began a visit, and those without a visitor."""
 
     day: int
     path: str
@@ -81,9 +81,9 @@ class PageChange(NamedTuple):
 class Selection(NamedTuple):
     """Views that a run changes.
 
-    coverage    the raw hits there are; what any run takes back is among them
+    coverage    the existing raw hits, including those that any run takes back
     others      the runs in force that stay in force
-    condition   of the views that change
+    condition   that selects the views that change
     parameters  of all of it
     """
 
@@ -93,7 +93,7 @@ class Selection(NamedTuple):
     parameters: Mapping[str, Any]
 
     def hits(self, columns: Sequence[str], condition: str) -> str:
-        """Return the statement that reads views of people, those that are taken back too."""
+        """Return the statement that reads views of people, including those taken back."""
         return hits.source(self.coverage, columns, f" AND bot = 0{condition}")
 
 
@@ -105,7 +105,7 @@ def matching(
     query: CorrectionQuery,
     until: int,
 ) -> Selection:
-    """Return the views that a query finds in batches before a position, and no run takes yet."""
+    """Return the views that a query finds in batches before a position and no run takes yet."""
     fits, values = fitting(query.filters)
     bounds = {
         "since": query.since,
@@ -135,18 +135,18 @@ def marked(
 
 
 async def by_page(store: Store, of: Selection, most: int) -> list[PageChange]:
-    """Return how many views change, by day and page; at most so many rows."""
+    """Return how many views change, by day and page; at most `most` rows."""
     found = of.hits(["day", "path", "visit", "visitor"], f" AND {of.condition}")
     rows = await store.execute(_BY_PAGE.format(hits=found), {**of.parameters, "most": most})
     return [PageChange(to_day(day), *rest) for day, *rest in rows]
 
 
 async def views_in_part(store: Store, of: Selection) -> AsyncGenerator[list[SeenView], None]:
-    """Return all views of the visitors of whom some views change and others do not."""
+    """Return all views of the visitors for whom some views change and others do not."""
     undone = [row.run for row in of.others if row.undoes_import]
     known = " AND visitor != 0"
     if undone:
-        # As if they had never been: what went on from them does not begin a visit instead.
+        # As if they had never existed: views that continued them do not begin a visit instead.
         known += f" AND {is_taken(undone, within=False)}"
     changed = _column(of.condition, "changed")
     concerned = _IN_PART.format(hits=of.hits(["day", "visitor", changed], known))
@@ -162,7 +162,7 @@ async def views_in_part(store: Store, of: Selection) -> AsyncGenerator[list[Seen
 
 
 async def visitors(store: Store, of: Selection, *, gives_back: bool) -> dict[int, tuple[int, int]]:
-    """Return the visitors of each day: of all views, and of those left after the run."""
+    """Return the visitors of each day: over all views, and over those left after the run."""
     away = [is_taken([row.run for row in of.others])] if of.others else []
     if not gives_back:
         away.append(f"({of.condition})")
@@ -181,5 +181,5 @@ async def mark(store: Store, of: Selection, site: str, run: str) -> int:
 
 
 def _column(expression: str, name: str) -> str:
-    # ClickHouse 18.16 takes an expression for constant in one part of a union, and fails.
+    # ClickHouse 18.16 considers an expression constant in one part of a union, and fails.
     return f"materialize({expression}) AS {name}"

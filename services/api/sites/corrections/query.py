@@ -1,4 +1,4 @@
-"""What a correction looks for: times, properties of views, visitors with many of them."""
+"""What a correction looks for: times, properties of views, visitors with many views."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -44,7 +44,7 @@ class QueryFields(BaseModel):
 
 
 class CorrectionQuery(msgspec.Struct, frozen=True):
-    """A query that was checked; times are in ms since 1970, the last one is not included."""
+    """A checked query; times are in ms since 1970, the last one exclusive."""
 
     since: int
     until: int
@@ -52,14 +52,14 @@ class CorrectionQuery(msgspec.Struct, frozen=True):
     more_than: int
 
     def span(self, site: Site) -> Span:
-        """Return the days that its views may be on, and one on either side.
+        """Return the days that its views may be on, and one more on either side.
 
-        A view keeps the day that it was counted on, also after a change of the time zone.
+        A view keeps the day on which it was counted, even after a change of the time zone.
         """
         return Span(max(0, site.day_of(self.since) - 1), site.day_of(self.until - 1) + 1)
 
     def written(self, site: Site) -> dict[str, str | int]:
-        """Return the query as it is taken, in one way that compares equal."""
+        """Return the query in canonical form."""
         return {
             "from": _moment(self.since, site),
             "to": _moment(self.until, site),

@@ -1,11 +1,11 @@
 """Which views begin a visit once others are taken back.
 
-A visit belongs to its first view. Where that is taken back and a later one is left, the visit
-begins with the later one. Who began a visit was decided when the views were folded; that stays, but
-for views whose visit went on from one that is taken back, which are decided again by the same rule:
-no pause of half an hour.
+A visit belongs to its first view. If that is taken back and a later one is left, the visit begins
+with the later one. Which views begin a visit was decided when they were folded. That stays, except
+for views that continued a visit from one that is taken back; these are decided again by the same
+rule: no pause of half an hour.
 
-What a run decides holds for views up to the position that it looked at, so that the sum of all
+What a run decides applies to views up to the position that it looked at, so that the sum of all
 runs is the same in whatever order they are made and reversed.
 """
 
@@ -18,15 +18,15 @@ from typing import NamedTuple
 from services.model.hit import VISIT_WINDOW_MS, Visit
 
 KEPT = 0
-"""Stands for the run of a view that none takes back."""
+"""Stands for the run of a view that no run takes back."""
 
 
 class SeenView(NamedTuple):
     """A view of a visitor.
 
-    visit    who begins a visit, as it was folded
-    until    position behind the last batch that the run looked at which takes it back, or KEPT
-    changed  whether the run that is being made takes it back, or gives it back
+    visit    whether it begins a visit, as it was folded
+    until    position after the last batch seen by the run that takes it back, or KEPT
+    changed  whether the run being made takes it back, or gives it back
     """
 
     day: int
@@ -43,9 +43,9 @@ class SeenView(NamedTuple):
 class Recount(NamedTuple):
     """What a run changes about the visits of some visitors.
 
-    visits  path and day → visits that fall away besides those that the views of the run began,
-            below zero for what is added
-    moved   day, position and index of views, and 1 where they begin a visit now, -1 where no longer
+    visits  path and day → visits dropped besides those that the views of the run began, negative
+            for added ones
+    moved   day, position and index of views, and 1 if they now begin a visit, -1 if no longer
     """
 
     visits: Counter[tuple[str, int]]
@@ -80,14 +80,14 @@ def _compare(views: list[SeenView], until: int, *, gives_back: bool, into: Recou
 
 
 class _Part(NamedTuple):
-    """The part of a view in a visit: whether it begins one, and only because of a correction."""
+    """The role of a view: whether it begins a visit, and whether only due to a correction."""
 
     begins: bool
     is_moved: bool
 
 
 def _begin(views: list[SeenView], gone: list[int]) -> Iterator[_Part]:
-    """Return whether each view begins a visit, where those with a run in `gone` are away."""
+    """Return whether each view begins a visit, without those whose run is in `gone`."""
     kept: list[int] = []
     away: dict[int, list[int]] = {}
     for view, until in zip(views, gone, strict=True):
@@ -108,6 +108,6 @@ def _begin(views: list[SeenView], gone: list[int]) -> Iterator[_Part]:
 
 
 def _is_near(times: list[int], at: int) -> bool:
-    """Tell whether one of these times, in order, is less than half an hour from another."""
+    """Tell whether one of the sorted times is less than half an hour from `at`."""
     place = bisect_left(times, at)
     return any(abs(at - near) < VISIT_WINDOW_MS for near in times[max(0, place - 1) : place + 1])

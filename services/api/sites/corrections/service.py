@@ -1,4 +1,4 @@
-"""Makes corrections and reverses them: looked at first, then entered in the ledger."""
+"""Makes corrections and reverses them: previewed first, then entered in the ledger."""
 
 import logging
 import secrets
@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 class CorrectionPreview(NamedTuple):
     """What a correction would take away.
 
-    id      under which it can be made: the same query finds the same views under it
-    until   position behind the last batch that it looks at
+    id      under which it can be made, with the same query and the same views
+    until   position after the last batch that it looks at
     public  the public numbers before and after
     """
 
@@ -52,9 +52,9 @@ class CorrectionPreview(NamedTuple):
 
 
 class NewCorrection(NamedTuple):
-    """A correction that is to be made.
+    """A correction to be made.
 
-    until  as its preview has it; None looks at everything that is counted now
+    until  as in its preview; None looks at everything that is counted now
     views  how many it is expected to take away; None is any number
     """
 
@@ -75,7 +75,7 @@ class _Looked(NamedTuple):
 
 
 class Corrections:
-    """The corrections of every site, as those who may can make them."""
+    """The corrections of every site."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Corrections:
     async def make(self, who: Principal, site: Site, new: NewCorrection) -> tuple[Correction, bool]:
         """Make a correction; tell whether it is new. Raises ApiError.
 
-        One with the id of another changes nothing if it is the same, and is refused otherwise.
+        If the id exists, an equal correction changes nothing, and another one is refused.
         """
         async with self._locked(site), self._reader.turn() as store:
             rows = await ledger.ledger(store, site.kept_as)
@@ -215,7 +215,7 @@ class Corrections:
         change: Change,
         selection: queries_corrections.Selection | None = None,
     ) -> None:
-        """Write what a run changes; its row, by which all of it counts, comes last."""
+        """Write what a run changes; its row, which puts it in force, comes last."""
         if selection is not None:
             marked = await queries_corrections.mark(store, selection, site.kept_as, row.run)
             if marked != row.views:
@@ -228,7 +228,7 @@ class Corrections:
         await ledger.add(store, site.kept_as, row)
 
     async def _show(self, site: Site, change: Change) -> None:
-        """Keep the corrected numbers as what was shown last, for a fault right after this."""
+        """Keep the corrected numbers as last shown, in case of a fault right after this."""
         with suppress(StoreError):
             await self._counters.read_now(site, list(change.pages)[:REREAD_PAGES])
 

@@ -1,1 +1,1 @@
-"""What people add to a site at their desks: share links and annotations."""
+"""What users add to a site: share links and annotations."""

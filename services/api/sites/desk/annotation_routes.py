@@ -1,4 +1,4 @@
-"""`/api/admin/sites/{slug}/annotations`: what people wrote on the days of a site."""
+"""`/api/admin/sites/{slug}/annotations`: what users noted about days of a site."""
 
 import csv
 import datetime
@@ -26,7 +26,7 @@ _OR_CSV: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {"content": {"text/csv": {"schema": {"type": "string"}}}}
 }
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+"""What a spreadsheet takes for the start of a formula."""
 
 Text = Annotated[
     str, Field(min_length=1, max_length=MAX_TEXT, pattern=TEXT_PATTERN, description="on one line")
@@ -134,7 +134,7 @@ def out(one: Annotation) -> AnnotationOut:
 
 
 def csv_file(site: Site, written: Iterable[Annotation], columns: Iterable[str]) -> Response:
-    """Return annotations as a file for spreadsheets, with these words over its columns."""
+    """Return annotations as a file for spreadsheets, with these column headings."""
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow(columns)
@@ -142,7 +142,7 @@ def csv_file(site: Site, written: Iterable[Annotation], columns: Iterable[str]) 
         writer.writerow([to_date(one.day).isoformat(), _plain(one.text), _plain(one.author)])
     name = f"{site.slug}-annotations.csv"
     return Response(
-        # Spreadsheets take a file without the mark for Latin-1.
+        # Spreadsheets take a file without a byte order mark for Latin-1.
         "\ufeff" + text.getvalue(),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},

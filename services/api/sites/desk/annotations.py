@@ -1,4 +1,4 @@
-"""Annotations: what happened on a day of a site, for who wonders about its numbers later."""
+"""Annotations: what happened on a day of a site, for whoever wonders about its numbers later."""
 
 import datetime
 import secrets
@@ -19,7 +19,7 @@ MAX_TEXT = 300
 MOST_OF_A_SITE = 2000
 FIRST_DAY = to_day(datetime.date(2000, 1, 1))
 DAYS_AHEAD = 366
-"""How far in the future a day may be: what is planned may be written down."""
+"""How far in the future a day may be: plans may be noted."""
 _ID_BYTES = 6
 
 
@@ -32,7 +32,7 @@ class Annotations:
         self._clock = clock
 
     async def between(self, site: Site, first: int, last: int) -> list[Annotation]:
-        """Return those of some days, in days since 1970, by day. Raises ApiError, 503."""
+        """Return those on some days, in days since 1970, by day. Raises ApiError, 503."""
         try:
             return await annotations.load(self._store, site.kept_as, first, last, MOST_OF_A_SITE)
         except StoreError as error:
@@ -43,7 +43,7 @@ class Annotations:
         return await self.between(site, FIRST_DAY, self._last_day(site))
 
     async def write(self, who: Principal, site: Site, day: int, text: str) -> Annotation:
-        """Write one. Raises ApiError: 400 for a day too far away, 409 at 2,000 of a site."""
+        """Write one. Raises ApiError: 400 for a day out of range, 409 at 2,000 per site."""
         self._check_day(site, day)
         if len(await self.all(site)) >= MOST_OF_A_SITE:
             message = f"{site.slug} has {MOST_OF_A_SITE} annotations; remove one first"
@@ -62,7 +62,7 @@ class Annotations:
     async def change(
         self, who: Principal, site: Site, id_: str, day: int | None, text: str | None
     ) -> Annotation:
-        """Change day or text, as far as given; its author stays. Raises ApiError, 404 for none."""
+        """Change day or text, if given; its author stays. Raises ApiError, 404 if unknown."""
         before = await self._known(site, id_)
         after = before._replace(
             day=before.day if day is None else day,
@@ -84,7 +84,7 @@ class Annotations:
         return after
 
     async def remove(self, who: Principal, site: Site, id_: str) -> None:
-        """Remove one. Raises ApiError, 404 for none of the site."""
+        """Remove one. Raises ApiError, 404 if the site has none with this id."""
         known = await self._known(site, id_)
         gone = known._replace(version=self._next(known), deleted=1, text="")
         async with self._audit.recorded(
@@ -120,7 +120,7 @@ class Annotations:
 
 
 def days_of(written: Sequence[Annotation], starts: Sequence[int], end: int) -> list[list[str]]:
-    """Return the texts within each step of a chart.
+    """Return the texts for each step of a chart.
 
     starts  the first day of each step, ascending
     end     the last day of the last one

@@ -19,9 +19,9 @@ from services.model.site import Site
 from services.store.share_links import ShareLink
 
 SHARE = "/share"
-"""What addresses begin with that a link opens."""
+"""What the paths of links begin with."""
 REPORT = "/report"
-"""What those end with that show a report."""
+"""What the paths of links to a report end with."""
 
 
 class SharedReportFields(BaseModel):

@@ -22,16 +22,16 @@ from services.store.share_links import ShareLink
 MOST_OF_A_SITE = 50
 MAX_NAME = 100
 RELOAD_SECONDS = 1.0
-"""How soon every API process knows of a link that was made or withdrawn."""
+"""How soon every API process knows about a link that was made or withdrawn."""
 WAIT_SECONDS = 2.0
-"""How long a reader waits for that; then the links of before count."""
+"""How long a reader waits for that; after that, the links known before are used."""
 _SECRET_BYTES = 32
 _SECRET = re.compile(r"[\w-]{43}")
 _ID_BYTES = 6
 
 
 class NewShareLink(NamedTuple):
-    """A link that was just made, and what its address has, which is shown once."""
+    """A link that was just made, and the secret in its URL, which is shown once."""
 
     link: ShareLink
     secret: str
@@ -45,7 +45,7 @@ class SharedReport(NamedTuple):
 
 
 class ShareLinks:
-    """The links of all sites, in memory: what strangers invent costs no query."""
+    """The links of all sites, in memory: made-up links cost no query."""
 
     def __init__(
         self,
@@ -69,14 +69,14 @@ class ShareLinks:
         self.editors_publish = editors_publish
 
     async def find(self, secret: str) -> Site:
-        """Return the site that a link shows. Raises ApiError, 404, for none of ours."""
+        """Return the site that a link shows. Raises ApiError, 404, for an unknown one."""
         link, unit = await self._found(secret)
         if link.period or unit.group is not None:
             raise _gone()
         return unit.sites[0]
 
     async def find_report(self, secret: str) -> SharedReport:
-        """Return the report that a link shows. Raises ApiError, 404, for none of ours."""
+        """Return the report that a link shows. Raises ApiError, 404, for an unknown one."""
         link, unit = await self._found(secret)
         query = report_of(link)
         if query is None:
@@ -106,7 +106,7 @@ class ShareLinks:
     ) -> NewShareLink:
         """Make a link. Raises ApiError: 403 for an editor who may not publish, 409 at 50.
 
-        report  what it shows; None for the traffic, which a group has not
+        report  what it shows; None for the traffic, which a group cannot share
         """
         if not self.may_make(who):
             text = "only an owner may publish the traffic of a site (or LUOT_EDITORS_PUBLISH)"
@@ -141,7 +141,7 @@ class ShareLinks:
         return NewShareLink(link, secret)
 
     async def withdraw(self, who: Principal, unit: ReportUnit, id_: str) -> None:
-        """Let a link show nothing from now on. Raises ApiError, 404 for none of the unit."""
+        """Withdraw a link at once. Raises ApiError, 404 if the unit has none with this id."""
         async with self._changing:
             known = next((link for link in await self.of(unit) if link.id == id_), None)
             if known is None:
@@ -156,7 +156,7 @@ class ShareLinks:
                 await self._save(gone)
 
     async def close(self) -> None:
-        """End what is under way."""
+        """Cancel the load under way."""
         if self._loading is not None:
             self._loading.cancel()
             await asyncio.gather(self._loading, return_exceptions=True)
@@ -179,7 +179,7 @@ class ShareLinks:
         try:
             await self._load()
         except ApiError:
-            # What was known counts, and the store is asked again in a while.
+            # Use what was known before, and ask the store again after a while.
             self._loaded_at = self._monotonic()
 
     async def _load(self) -> None:
@@ -193,7 +193,7 @@ class ShareLinks:
 
 
 def report_of(link: ShareLink) -> ReportQuery | None:
-    """Return the report that a link shows; None where it shows the traffic of a site."""
+    """Return the report that a link shows; None when it shows the traffic of a site."""
     return ReportQuery(link.period, link.dates, link.opening) if link.period else None
 
 

@@ -19,7 +19,7 @@ from services.model.site import Site
 
 
 class Groups:
-    """Every group of sites, known and changed with the users and tokens that may have them."""
+    """Every group of sites, loaded and changed with the users and tokens that have access."""
 
     def __init__(
         self,
@@ -39,25 +39,25 @@ class Groups:
         return self._tree
 
     async def group(self, slug: str, who: Principal | None = None) -> Group:
-        """Return the group of a slug. Raises ApiError, 404, also where it is not somebody's."""
+        """Return the group with a slug. Raises ApiError, 404, also if `who` has no access to it."""
         group = _known(await self.tree(), slug)
         if who is not None and not who.has_group(slug):
             raise no_group(slug)
         return group
 
     async def fresh(self) -> None:
-        """Take in what other processes changed, as far as stores answer."""
+        """Load what other processes changed, as far as the stores answer."""
         await self._accounts.fresh()
 
     def default_period(self, site: Site) -> DefaultPeriod:
-        """Return what the page of a site opens with, by the groups that are known now.
+        """Return the period that a site's page opens with, by the groups known now.
 
         Raises ApiError, 503, until they are loaded.
         """
         return site.default_period or self._tree.default_period(site.kept_as)
 
     def default_period_of(self, slug: str) -> DefaultPeriod:
-        """Return what the page of a group opens with, by the groups that are known now.
+        """Return the period that a group's page opens with, by the groups known now.
 
         Raises ApiError, 503, until they are loaded.
         """
@@ -65,11 +65,11 @@ class Groups:
         return DefaultPeriod.OF_GROUP if group is None else self._tree.period_of(group)
 
     async def sites_of(self, group: Group) -> list[Site]:
-        """Return the sites of a group and of all below it, each once, by slug. Raises ApiError."""
+        """Return the sites of a group and all below it, each once, by slug. Raises ApiError."""
         return self.sites((await self.tree()).sites_of(group))
 
     def sites(self, names: Iterable[str]) -> list[Site]:
-        """Return the sites that are kept under names, by slug; those that are removed are not."""
+        """Return the sites kept under these names, by slug, without removed ones."""
         found = (self._registry.kept(name) for name in names)
         return sorted((site for site in found if site), key=lambda site: site.slug)
 
@@ -83,7 +83,7 @@ class Groups:
         public: bool = False,
         default_period: DefaultPeriod = DefaultPeriod.OF_GROUP,
     ) -> Group:
-        """Create a group of slugs of sites. Raises ApiError: 409 when its slug is taken."""
+        """Create a group of sites, given by slug. Raises ApiError: 409 when its slug is taken."""
         group = Group(
             slug=slug,
             name=name,
@@ -115,9 +115,9 @@ class Groups:
         public: bool | None = None,
         default_period: DefaultPeriod | None = None,
     ) -> Group:
-        """Change what is given of a group, and nothing else. Raises ApiError.
+        """Change the given fields of a group, and nothing else. Raises ApiError.
 
-        `sites` replaces those that it has; those that are removed now stay, for their return.
+        `sites` replaces those that it has; currently removed sites stay, in case they are restored.
         """
         async with self._accounts.changing():
             tree = self._tree
@@ -142,9 +142,9 @@ class Groups:
         return group
 
     async def remove(self, who: Principal, slug: str) -> None:
-        """Remove a group, and every right for it; its sites stay.
+        """Remove a group, and all rights to it; its sites stay.
 
-        Raises ApiError: 409 where groups are below it.
+        Raises ApiError: 409 when there are groups below it.
         """
         async with self._accounts.changing():
             tree = self._tree
@@ -154,7 +154,7 @@ class Groups:
                 message = f"{names}: below {slug}; move or remove what is below it first"
                 raise ApiError(HTTPStatus.CONFLICT, {"group": message})
             before = self._told(group)
-            # Before the group: a new one of its slug must find no right that was for this one.
+            # Before the group: a new one with its slug must not inherit rights to this one.
             if having := members.having(self._accounts, group.place):
                 before["rights"] = having
             async with self._audit.recorded(who, "group.remove", slug, before=before):
@@ -162,7 +162,7 @@ class Groups:
                 await self._accounts.remove_group(slug)
 
     async def forget(self, name: str) -> None:
-        """Take a site that was erased from every group, by the name it was kept under.
+        """Remove an erased site from every group, by the name it was kept under.
 
         Raises ApiError, 503, and StoreError.
         """
@@ -177,7 +177,7 @@ class Groups:
         return self._accounts.rights.tree
 
     def _names(self, slugs: Sequence[str], removed: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return the names that sites are kept under, given by slug, with those of removed ones."""
+        """Return the names that sites, given by slug, are kept under, plus removed ones."""
         registry = self._registry.require_loaded()
         unknown = [slug for slug in slugs if registry.get(slug) is None]
         if unknown:
@@ -191,7 +191,7 @@ class Groups:
         return names_kept
 
     def _told(self, group: Group) -> dict[str, Any]:
-        """Return what the audit log tells of a group, its sites by slug."""
+        """Return what the audit log records about a group, with its sites by slug."""
         slugs = [site.slug for site in self.sites(group.sites)]
         return {
             "name": group.name,
@@ -210,7 +210,7 @@ def _known(tree: GroupTree, slug: str) -> Group:
 
 
 def no_group(slug: str) -> ApiError:
-    """Return the refusal of a slug that no group has."""
+    """Return the refusal of an unknown group."""
     told = Told(f"{shown(slug)} is no group", "error.unknown_group", slug=shown(slug))
     return ApiError(HTTPStatus.NOT_FOUND, {"group": told})
 

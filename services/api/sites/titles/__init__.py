@@ -1,1 +1,1 @@
-"""Titles of pages: what the portal's sitemaps and its people call them."""
+"""Titles of pages: from the portal's sitemaps and pages, or written by its people."""

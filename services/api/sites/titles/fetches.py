@@ -1,4 +1,4 @@
-"""Readings of portals, in the background: one of a site at a time, and one after another here."""
+"""Background readings of portals: one per site at a time, one after another in this process."""
 
 import asyncio
 import logging
@@ -24,15 +24,15 @@ from services.store.interface import Store, StoreError
 from services.store.title_runs import TitleRun
 
 RUN_SECONDS = 30 * 60.0
-"""How long a reading takes at most; what was read until then is kept."""
+"""How long a reading may take; what was read until then is kept."""
 MOST_WAITING = 20
-"""Readings that are begun here and wait for their turn."""
+"""The most readings that may wait for their turn in this process."""
 TOLD_SECONDS = 5.0
-"""How often a reading says how far it is."""
+"""How often a reading reports its progress."""
 LOST_SECONDS = 60.0
-"""A reading that says nothing for so long has ended with its process."""
+"""A reading that reports nothing for this long has ended with its process."""
 END_SECONDS = 10.0
-"""How long one who ends a reading waits for its end."""
+"""How long cancelling a reading waits for its end."""
 LOOK_SECONDS = 60.0
 DAY_MS = 86_400_000
 RUNNING, DONE, CANCELLED, FAILED, LOST = STATES = (
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 
 class TitleFetches:
-    """Begins readings, tells how far they are, and ends them."""
+    """Starts readings, reports their progress, and cancels them."""
 
     def __init__(
         self,
@@ -84,9 +84,9 @@ class TitleFetches:
         return run
 
     async def begin(self, who: Principal, site: Site, pages: int = PAGES_A_RUN) -> TitleRun:
-        """Begin to read a portal, and ask so many of its pages for their titles.
+        """Start reading a portal, and fetch the titles of up to `pages` of its pages.
 
-        Raises ApiError: 409 while it is read, 429 while many are.
+        Raises ApiError: 409 while it is being read, 429 when too many readings wait.
         """
         if site.kept_as in self._tasks or (await self.run(site)).state == RUNNING:
             told = Told(f"the portal of {site.slug} is being read", "titles.busy")
@@ -98,9 +98,9 @@ class TitleFetches:
             return await self._start(site, who.name, pages)
 
     async def cancel(self, who: Principal, site: Site) -> TitleRun:
-        """End a reading; what was read is kept. Raises ApiError, 409 where none runs.
+        """Cancel a reading; what was read is kept. Raises ApiError, 409 if none runs.
 
-        One of another process ends within seconds.
+        A reading in another process ends within seconds.
         """
         run = await self.run(site)
         task = self._tasks.get(site.kept_as)
@@ -117,7 +117,7 @@ class TitleFetches:
             return run
 
     async def read_daily(self) -> None:
-        """Begin the readings that are due each day, for as long as this runs."""
+        """Start the daily readings that are due, for as long as this runs."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
@@ -128,7 +128,7 @@ class TitleFetches:
                 log.exception("titles of portals cannot be read now")
 
     async def begin_due(self) -> int:
-        """Begin the readings of which the last one is a day ago; return how many.
+        """Start the readings whose last one was a day ago; return how many.
 
         Raises StoreError, StateError and ApiError.
         """
@@ -165,13 +165,13 @@ class TitleFetches:
         return run
 
     async def _read(self, site: Site, run: TitleRun, most: int) -> None:
-        """Read a portal in turn, and write how that ended, however it ends."""
+        """Read a portal when it is its turn, and record how that ended, whatever happens."""
         told = _Told(run)
         beating = asyncio.create_task(self._beat(told, asyncio.current_task()))
         try:
             async with self._turn, titles_lock(self._state, site.kept_as) as is_held:
                 if not is_held:
-                    # Another process has just begun to read it, and says how far it is.
+                    # Another process has just started reading it, and reports its progress.
                     told.state = ""
                     return
                 async with asyncio.timeout(RUN_SECONDS):
@@ -215,7 +215,7 @@ class TitleFetches:
                 await progress(reading.run)
 
     async def _beat(self, told: "_Told", reading: "asyncio.Task[None] | None") -> None:
-        """Write again and again how far a reading is, and end it where that was asked elsewhere."""
+        """Keep writing the progress of a reading, and end it if another process asked for that."""
         while True:
             await asyncio.sleep(TOLD_SECONDS)
             with suppress(StoreError, ApiError):
@@ -240,7 +240,7 @@ class TitleFetches:
 
 
 class _Told:
-    """What is told of a reading: `state` is how it ends, '' where another process tells that."""
+    """What is reported of a reading: `state` is how it ends, '' if another process reports it."""
 
     def __init__(self, run: TitleRun) -> None:
         self.run = run

@@ -1,4 +1,4 @@
-"""What people give for a page and its title, checked."""
+"""Checks pages and titles that users enter."""
 
 from services.api.counter import paths
 from services.api.sites.titles.named_pages import is_host_of
@@ -9,9 +9,9 @@ from services.model.site import Site
 
 
 def page_of(site: Site, page: str) -> str:
-    """Return the path under which a page is counted, by its path or address.
+    """Return the path under which a page is counted, given its path or URL.
 
-    Raises ApiError, 400, for what is no page of the site.
+    Raises ApiError, 400, if it is not a page of the site.
     """
     if page.startswith("/"):
         return paths.counted(page, site)
@@ -23,7 +23,7 @@ def page_of(site: Site, page: str) -> str:
 
 
 def title_of(given: str) -> str:
-    """Return a title as it is kept. Raises ApiError, 400, for none."""
+    """Return a title as it is stored. Raises ApiError, 400, for an empty one."""
     title = tidy(given)
     if not title:
         raise bad_request("title", f"{shown(given)}; expected a title")

@@ -1,4 +1,4 @@
-"""The pages of a site that are named, in memory while its portal is read."""
+"""The known pages of a site and their titles, in memory while its portal is read."""
 
 import time
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from services.store.interface import Store
 from services.store.titles import PageTitle
 
 MOST_PAGES = 50_000
-"""Of a site, that are named."""
+"""The most pages of a site that are known by name."""
 PAGES_A_RUN = 500
-"""So many pages at most are asked for their titles in one reading; the next one asks others."""
+"""The most pages fetched for their titles in one reading; the next one fetches others."""
 KEPT_DAYS = 30
-"""After so many days a page is asked again."""
+"""After this many days a page is fetched again."""
 _LOOKED_AT = 5000
 _ROWS_AT_ONCE = 1000
 _SAVED_FROM = 50
@@ -28,10 +28,10 @@ _DAY_MS = 86_400_000
 
 
 class NamedPages:
-    """What is known of the pages of a site, and what is new.
+    """What is known about the pages of a site, and what is new.
 
-    named  pages that are new
-    found  titles that are new, or others than before
+    named  how many pages are new
+    found  how many titles are new or changed
     """
 
     def __init__(self, store: Store, site: Site, clock: Callable[[], float] = time.time) -> None:
@@ -50,7 +50,7 @@ class NamedPages:
         self._known = {row.path: row for row in rows}
 
     def path_of(self, url: str) -> str | None:
-        """Return the path under which a page is counted; None where it is not one of the site."""
+        """Return the path under which a page is counted; None if it is not one of the site's."""
         page = read_page(url)
         if page is None or not is_host_of(self._site, page.host):
             return None
@@ -71,7 +71,7 @@ class NamedPages:
             return True
         row = known or PageTitle(self._site.kept_as, path, 0, url=entry.url)
         if title := tidy(entry.title):
-            # The sitemap says its title, so the page is not asked.
+            # The sitemap gives its title, so the page is not fetched.
             row = row._replace(title=title, url="", read_at=row.read_at or self.now())
         elif row.read_at and row.read_at < _instant(entry.changed):
             self._stale.add(path)
@@ -80,20 +80,20 @@ class NamedPages:
         return True
 
     def keep(self, row: PageTitle) -> None:
-        """Take what is known of a page now."""
+        """Take what is now known about a page."""
         before = self._known.get(row.path)
         self.found += row.title not in ("", before.title if before else "")
-        # A person may have written it meanwhile: that has a version above all of these.
+        # A user may have written it meanwhile: that has a version above all of these.
         row = row._replace(version=max(self.now(), row.version + 1))
         self._known[row.path] = self._changed[row.path] = row
 
     def asked(self, row: PageTitle, **more: object) -> None:
-        """Take that a page was asked just now, and what it said."""
+        """Note that a page was just fetched, and what it said."""
         self._stale.discard(row.path)
         self.keep(row._replace(read_at=self.now(), **more))  # type: ignore[arg-type]
 
     async def to_ask(self, most: int) -> list[PageTitle]:
-        """Return pages to ask: new ones before those asked long ago, the most read first.
+        """Return pages to fetch: new ones before those fetched long ago, the most read first.
 
         Raises StoreError.
         """
@@ -114,7 +114,7 @@ class NamedPages:
         return rows[:most]
 
     async def save(self, *, least: int = _SAVED_FROM) -> None:
-        """Write what is new, if there is so much of it. Raises StoreError."""
+        """Write what is new, if there is at least `least` of it. Raises StoreError."""
         if len(self._changed) < least:
             return
         changed, self._changed = list(self._changed.values()), {}
@@ -127,7 +127,7 @@ class NamedPages:
 
 
 def is_host_of(site: Site, host: str) -> bool:
-    """Tell whether a site names a host; that any host may send views names none."""
+    """Tell whether a site names a host; the wildcard for any host does not name one."""
     if ANY_HOST not in site.hosts:
         return site.allows(host)
     named = tuple(one for one in site.hosts if one != ANY_HOST)
@@ -135,7 +135,7 @@ def is_host_of(site: Site, host: str) -> bool:
 
 
 def _instant(written: str) -> int:
-    """Return a time of a sitemap in ms since 1970 (W3C's date and time); 0 where it is none."""
+    """Return a sitemap's time (W3C date and time) in ms since 1970; 0 if it is invalid."""
     try:
         at = datetime.fromisoformat(written)
     except ValueError:

@@ -6,12 +6,12 @@ from html.parser import HTMLParser
 from services.model.paths import clean
 
 MAX_BYTES = 128 * 1024
-"""So much of a page is looked at; a title stands at its beginning."""
+"""How much of a page is looked at; the title is near its beginning."""
 MAX_TITLE = 300
 """Characters that are kept."""
 
 _UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060"))
-"""What `clean` leaves, and nobody sees either: where a line may be broken."""
+"""Invisible characters that `clean` leaves: where a line may be broken."""
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}charset=["']?\s*([\w-]{1,40})""", re.IGNORECASE)
 _IN_HEADER = re.compile(r"""charset=["']?\s*([\w-]{1,40})""", re.IGNORECASE)
 _KNOWN = {
@@ -22,19 +22,19 @@ _KNOWN = {
     "windows-1258": "cp1258",
     "utf-16": "utf-16",
 }
-"""What pages say their bytes are; everything else is read as UTF-8, as nearly all is."""
+"""The charsets that pages may declare; everything else is read as UTF-8, as nearly all is."""
 
 
 def title_of(page: bytes, content_type: str) -> str:
-    """Return the title of a page: og:title, or else what stands in <title>; '' for none."""
+    """Return the title of a page: og:title, or else the content of <title>; '' for none."""
     parser = _Titles()
-    # Fed at once and never closed: so it takes time by the length alone, whatever is in it.
+    # Fed at once and never closed: so the time depends only on the length, whatever is in it.
     parser.feed(_decoded(page[:MAX_BYTES], content_type))
     return tidy(parser.shared) or tidy(parser.title if parser.is_closed else "")
 
 
 def tidy(title: str) -> str:
-    """Return a title on one line, without what nobody sees, of 300 characters at most."""
+    """Return a title on one line, without invisible characters, of 300 characters at most."""
     line = " ".join(clean(" ".join(title.translate(_UNSEEN).split())).split())
     return line if len(line) <= MAX_TITLE else f"{line[: MAX_TITLE - 1].rstrip()}…"
 
@@ -56,7 +56,7 @@ class _Titles(HTMLParser):
             if "og:title" in (of.get("property"), of.get("name")):
                 self.shared = of.get("content", "")
         elif tag in ("body", "svg"):
-            # What an image in the page calls itself is no title of the page.
+            # The title of an image in the page is not the title of the page.
             self._has_title = True
 
     def handle_endtag(self, tag: str) -> None:

@@ -1,4 +1,4 @@
-"""Reads the titles of a portal: its sitemaps, and then the pages that are read most."""
+"""Reads the titles of a portal: its sitemaps, and then the most read pages."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -20,22 +20,22 @@ from services.store.titles import PageTitle
 
 MOST_SITEMAPS = 200
 SITEMAPS_DEEP = 2
-"""Sitemaps below the first: of an index, and of an index in that."""
+"""Levels of sitemaps below the first: those in an index, and in an index in that."""
 SITEMAP_SECONDS = 120.0
 PAUSE_SECONDS = 1.0
-"""Between two requests, where the portal asks for no longer one."""
+"""The pause between two requests, unless the portal asks for a longer one."""
 MOST_FAILURES = 10
-"""After so many pages in a row that do not come the portal is left in peace."""
+"""After this many failed pages in a row, the portal is left alone."""
 _MOST_HOSTS = 5
 _MOST_VALIDATOR = 200
-"""Characters of an ETag or a date that is remembered."""
+"""The most characters of an ETag or date that are remembered."""
 
 Progress = Callable[[TitleRun], Awaitable[None]]
 Validators = dict[str, tuple[str, str]]
 
 
 class PortalReading:
-    """One reading of a portal. `run` says how far it is."""
+    """One reading of a portal. `run` has its progress."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class PortalReading:
     ) -> None:
         """Prepare it.
 
-        run       the one that begins, with the validators of the one before
+        run       the new one, with the validators of the previous one
         progress  is called at every step
         pause     seconds between two requests
         """
@@ -63,11 +63,11 @@ class PortalReading:
         self._failed: list[PageTitle] = []
 
     async def read(self, hosts: Iterable[str], sitemap: str, most: int) -> None:
-        """Read sitemaps and pages. Raises FetchError where nothing can be read, and StoreError.
+        """Read sitemaps and pages. Raises FetchError if nothing can be read, and StoreError.
 
-        hosts    of the site, such as may be asked for their sitemaps
-        sitemap  the address of the one to read, '' for those that the hosts name
-        most     pages that are asked for their titles
+        hosts    of the site, whose sitemaps may be fetched
+        sitemap  the URL of the one to read, '' for those that the hosts name
+        most     pages to fetch for their titles
         """
         await self._pages.load()
         try:
@@ -81,7 +81,7 @@ class PortalReading:
             self._count()
 
     async def _own(self, hosts: Iterable[str]) -> list[str]:
-        """Return the sitemaps that hosts name, or where they usually are."""
+        """Return the sitemaps that hosts name, or their usual locations."""
         found: list[str] = []
         problem = "the site names no host that can be asked for its sitemap"
         for host in [one for one in hosts if "*" not in one][:_MOST_HOSTS]:
@@ -113,7 +113,7 @@ class PortalReading:
             else:
                 await self._tell(sitemaps=self.run.sitemaps + 1)
                 if depth < SITEMAPS_DEEP:
-                    # Portals that have one a month name the newest last.
+                    # Portals with a sitemap per month list the newest last.
                     waiting += [(one, depth + 1) for one in reversed(below)]
         await self._pages.save(least=1)
         if not self.run.sitemaps:
@@ -122,7 +122,7 @@ class PortalReading:
         await self._tell(validators=validators)
 
     async def _read_sitemap(self, url: str) -> list[str]:
-        """Read one, and return the sitemaps that it names."""
+        """Read a sitemap, and return the sitemaps that it names."""
         await self._turn(url)
         known = self._validators.get(url)
         below: list[str] = []
@@ -137,7 +137,7 @@ class PortalReading:
                 await self._pages.save(least=1000)
             has_room &= self._take(reader.end(), below)
             if has_room and not below:
-                # Of one that names others, those must be asked in any case.
+                # If it names others, those must be fetched in any case.
                 self._still[url] = _validators(answer)
         if not has_room:
             await self._tell(problem=f"more than {MOST_PAGES} pages; further ones are left out")
@@ -154,7 +154,7 @@ class PortalReading:
         return has_room
 
     async def _ask(self, row: PageTitle) -> None:
-        """Ask a page for its title. Raises FetchError where the portal is to be left in peace."""
+        """Fetch a page for its title. Raises FetchError when the portal is to be left alone."""
         said: dict[str, str] = {}
         try:
             if problem := await self._robots.problem(row.url):
@@ -178,17 +178,17 @@ class PortalReading:
         await self._tell(asked=self.run.asked + 1)
 
     def _answered(self) -> None:
-        """Take that the portal answers: pages that did not come have been asked all the same.
+        """Note that the portal answers: pages that failed count as fetched even so.
 
-        Where it does not answer at all, the next reading asks them again.
+        If it does not answer at all, the next reading fetches them again.
         """
         for row in self._failed:
             self._pages.asked(row)
         self._failed.clear()
 
     async def _said(self, row: PageTitle, answer: FetchedPage) -> dict[str, str]:
-        """Return what a page says of itself."""
-        # Portals send who asks for a page that is gone to their home page.
+        """Return what a page says about itself."""
+        # Portals redirect requests for a page that is gone to their home page.
         if self._pages.path_of(answer.url) != row.path:
             return {}
         kind = answer.header("content-type")
@@ -208,7 +208,7 @@ class PortalReading:
         self.run = self.run._replace(named=self._pages.named, found=self._pages.found)
 
     async def _turn(self, url: str) -> None:
-        """Wait until the portal may be asked again."""
+        """Wait until the next request to the portal is allowed."""
         loop = asyncio.get_running_loop()
         ready = self._asked_at + self._robots.pause(url, self._pause)
         await asyncio.sleep(max(0.0, ready - loop.time()))
@@ -216,7 +216,7 @@ class PortalReading:
 
 
 def _conditions(known: tuple[str, str] | None) -> Mapping[str, str]:
-    """Return the headers by which an answer comes only where it is another one than before."""
+    """Return the headers for a conditional request, answered in full only if it has changed."""
     etag, modified = known or ("", "")
     names = {"If-None-Match": etag, "If-Modified-Since": modified}
     return {name: value for name, value in names.items() if value}

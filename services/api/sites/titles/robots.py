@@ -10,7 +10,7 @@ from services.http.fetcher import Fetcher, FetchError
 AGENT = "Luot"
 MAX_BYTES = 64 * 1024
 MOST_SECONDS = 10.0
-"""So long at most are the pauses that a portal asks for kept."""
+"""The longest pause that a portal may ask for."""
 
 
 class _File(NamedTuple):
@@ -19,23 +19,23 @@ class _File(NamedTuple):
 
 
 class Robots:
-    """The robots.txt of the hosts of a site, each asked for once."""
+    """The robots.txt of the hosts of a site, each fetched once."""
 
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
         self._known: dict[str, _File] = {}
 
     async def allows(self, url: str) -> bool:
-        """Tell whether a page may be fetched; none may of a host that does not answer."""
+        """Tell whether a page may be fetched; if its host does not answer, it may not."""
         file = await self._of(url)
         return not file.problem and file.rules.can_fetch(AGENT, url)
 
     async def sitemaps(self, url: str) -> list[str]:
-        """Return the sitemaps that the host of an address names."""
+        """Return the sitemaps that the host of a URL names."""
         return (await self._of(url)).rules.site_maps() or []
 
     async def problem(self, url: str) -> str:
-        """Return why the host of an address does not answer; '' where it does."""
+        """Return why the host of a URL does not answer; '' if it does."""
         return (await self._of(url)).problem
 
     def pause(self, url: str, least: float) -> float:
@@ -56,7 +56,7 @@ class Robots:
             async with self._fetcher.fetching(url) as answer:
                 text = (await answer.start_of(MAX_BYTES)).decode("utf-8", "replace")
         except FetchError as error:
-            # Where there is none, everything is allowed.
+            # Without one, everything is allowed.
             if not HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 problem = str(error)
         rules.parse(text.splitlines())

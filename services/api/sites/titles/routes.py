@@ -1,4 +1,4 @@
-"""`/api/admin/sites/{slug}/titles`: what pages of a site are called."""
+"""`/api/admin/sites/{slug}/titles`: the titles of a site's pages."""
 
 from collections.abc import Callable
 from http import HTTPStatus

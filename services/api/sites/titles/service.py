@@ -1,4 +1,4 @@
-"""The titles of pages: looked up for whoever shows pages, and written by people."""
+"""The titles of pages: looked up where pages are shown, and written by users."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ class TitleList(NamedTuple):
 
 
 class Titles:
-    """The titles of every site; every change by a person is in the audit log."""
+    """The titles of every site; every change by a user is in the audit log."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Titles:
             return {}
 
     async def listed(self, site: Site, search: str, page: int, limit: int) -> TitleList:
-        """Return titles, those in which words stand, or in whose path. Raises ApiError, 503."""
+        """Return titles that contain the words, or whose path does. Raises ApiError, 503."""
         pattern = pattern_of(search) if search.strip() else ""
         skip = (page - 1) * limit
         try:
@@ -79,9 +79,9 @@ class Titles:
             raise unavailable(f"the store cannot be read: {error}") from error
 
     async def write(self, who: Principal, site: Site, given: Sequence[tuple[str, str]]) -> int:
-        """Write titles of pages, and return how many are new or others than before.
+        """Write titles of pages, and return how many are new or changed.
 
-        given  path or address of a page, and its title
+        given  path or URL of a page, and its title
 
         Raises ApiError, 400 for what is no page of the site and for no title, 409 at 50,000 pages.
         """
@@ -94,7 +94,7 @@ class Titles:
             return await title_file.read(content, site)
 
     async def write_all(self, who: Principal, site: Site, named: Mapping[str, str]) -> int:
-        """Write titles by path, all or none, and return how many are new or others than before.
+        """Write titles by path, all or none, and return how many are new or changed.
 
         Raises ApiError, 409 at 50,000 pages.
         """
@@ -131,9 +131,9 @@ class Titles:
         return len(changed)
 
     async def remove(self, who: Principal, site: Site, page: str) -> None:
-        """Take the title of a page away, for good: reading the portal does not bring it back.
+        """Remove the title of a page for good: reading the portal does not bring it back.
 
-        Raises ApiError, 404 where it has none.
+        Raises ApiError, 404 if it has none.
         """
         path = page_of(site, page)
         known = (await self._some(site, [path])).get(path)
@@ -162,7 +162,7 @@ class Titles:
         daily: bool | None = None,
         in_top: bool | None = None,
     ) -> TitlePlan:
-        """Change what is given of the plan. Raises ApiError, 400 for a sitemap of another host."""
+        """Change the given fields of the plan. Raises ApiError, 400 for a sitemap elsewhere."""
         before = await self.plan(site)
         after = before._replace(
             sitemap=before.sitemap if sitemap is None else _sitemap(site, sitemap),
@@ -207,7 +207,7 @@ class Titles:
 
 
 def _sitemap(site: Site, given: str) -> str:
-    """Return the address of a sitemap. Raises ApiError for one on no host of the site."""
+    """Return the URL of a sitemap. Raises ApiError if it is not on a host of the site."""
     url = given.strip()
     address = read_page(url) if url else None
     if url and (address is None or not is_host_of(site, address.host)):

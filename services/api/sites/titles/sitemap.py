@@ -1,6 +1,6 @@
-"""Reads a sitemap as it arrives, a piece at a time: sitemaps.org's protocol, and Google News.
+"""Reads a sitemap as it arrives, piece by piece: sitemaps.org's protocol, and Google News.
 
-It is read by expat with no document type allowed, so that there are no entities to expand and
+It is parsed by expat with document types forbidden, so that there are no entities to expand and
 nothing else to load. Only what is kept of it is in memory.
 """
 
@@ -9,24 +9,24 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 MAX_BYTES = 50_000_000
-"""Unpacked, as the protocol has it."""
+"""Uncompressed, as in the protocol."""
 MAX_ADDRESS = 2048
 _MOST_OF_TITLE = 2000
 _MOST_BEHIND = 1_000_000
-"""Bytes of one tag or comment; expat keeps it until it ends."""
+"""The most bytes of one tag or comment; expat keeps it until it ends."""
 _MOST_DEEP = 32
 
 
 class SitemapError(Exception):
-    """Something that is no sitemap; says what is wrong."""
+    """Not a sitemap; says what is wrong."""
 
 
 class SitemapEntry(NamedTuple):
-    """An address that a sitemap names.
+    """A URL that a sitemap names.
 
-    is_sitemap  another sitemap and not a page
-    title       of a page of news, '' where it says none
-    changed     as it is written, '' where it is not
+    is_sitemap  another sitemap, not a page
+    title       of a news page, '' if none is given
+    changed     as written, '' if not given
     """
 
     url: str
@@ -36,7 +36,7 @@ class SitemapEntry(NamedTuple):
 
 
 class SitemapReader:
-    """Takes the pieces of a file, and gives what is complete in them."""
+    """Takes the pieces of a file, and yields the entries that are complete."""
 
     def __init__(self) -> None:
         self._parser = expat.ParserCreate(namespace_separator=" ")
@@ -59,7 +59,7 @@ class SitemapReader:
         yield from self._taken()
 
     def end(self) -> Iterator[SitemapEntry]:
-        """Yield what is left at the end of the file. Raises SitemapError, too, if there is none."""
+        """Yield what is left at the end of the file. Raises SitemapError."""
         self._parse(b"", is_last=True)
         yield from self._taken()
 

@@ -14,7 +14,7 @@ from services.store.titles import PageTitle
 
 _LINES_A_YIELD = 200
 _PAGES = ("/", "http://", "https://")
-"""What a line of a page begins with; a first line that does not is a heading."""
+"""What the line of a page begins with; a first line that does not is a heading."""
 
 
 @dataclass
@@ -22,7 +22,7 @@ class TitleFile:
     """A file that was read.
 
     titles   of pages, by the path under which they are counted
-    refused  numbers of lines, and why each is refused
+    refused  line numbers, and why each is refused
     """
 
     titles: dict[str, str] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class TitleFile:
 
 
 class TitleLine(NamedTuple):
-    """A line as it stands in a file: its number, and an address and a title, '' where one lacks."""
+    """A line of a file: its number, and a page and a title, '' if missing."""
 
     number: int
     page: str
@@ -38,14 +38,14 @@ class TitleLine(NamedTuple):
 
     @property
     def lacks(self) -> str:
-        """Why it is no title of a page, in words; '' where it may be one."""
+        """Why it is not a title of a page, in words; '' if it may be one."""
         return "" if self.page and self.title else "expected a path and a title"
 
 
 async def read(content: bytes, site: Site) -> TitleFile:
-    """Return what a file says, CSV or XLSX; other tasks run in between.
+    """Return what a file says, CSV or XLSX; lets other tasks run in between.
 
-    Raises ApiError, 400, for what is no table, or holds no titles.
+    Raises ApiError, 400, if it is not a table, or holds no titles.
     """
     rows = await asyncio.to_thread(lines_of, content)
     file, lines = TitleFile(), dict[str, int]()
@@ -64,7 +64,7 @@ async def read(content: bytes, site: Site) -> TitleFile:
 def lines_of(content: bytes) -> list[TitleLine]:
     """Return the lines of a file, CSV or XLSX, below its heading, if it has one.
 
-    Raises ApiError, 400, for what is no table, or holds no line.
+    Raises ApiError, 400, if it is not a table, or holds no lines.
     """
     if len(content) > MAX_BYTES:
         raise bad_request("file", f"too large; expected at most {MAX_BYTES} bytes")
@@ -78,8 +78,8 @@ def lines_of(content: bytes) -> list[TitleLine]:
 
 
 def text(rows: Iterable[PageTitle], page: str, title: str) -> str:
-    """Return titles as CSV, with these words over the columns; `read` reads the same."""
-    # Spreadsheets take a file without the mark for Latin-1.
+    """Return titles as CSV, with these column headings; `read` reads it back."""
+    # Spreadsheets take a file without a byte order mark for Latin-1.
     head = f'\ufeff"{page}","{title}"\r\n'
     lines = answers.table([{page: one.path, title: one.title} for one in rows])
     return head + lines.partition("\r\n")[2]
@@ -95,7 +95,7 @@ def _add(file: TitleFile, lines: dict[str, int], row: TitleLine, site: Site) -> 
 
 
 def _cell(row: TableRow, place: int) -> str:
-    """Return a cell as text, as it was before a file of ours kept it from being run."""
+    """Return a cell as text, without the apostrophe by which our files prevent formulas."""
     _, cells = row
     value = cells[place] if place < len(cells) else None
     cell = "" if value is None else str(value).strip()

@@ -1,1 +1,1 @@
-"""The numbers of many sites at once, by a few statements for all of them together."""
+"""The numbers of many sites at once, with a few statements for all of them together."""

@@ -13,9 +13,9 @@ from services.model.site import Site
 
 
 def csv_of(table: SitesTable, of: str, heading: Callable[[str], str]) -> CsvFile:
-    """Return the rows that were found, with those of the days to compare with where there are any.
+    """Return the rows found, with those of the days to compare with, if any.
 
-    of  what the name of the file begins with
+    of  what the file name begins with
     """
     compared = table.scope.before is not None
     rows = [_row(row, compared=compared) for row in table.rows]
@@ -26,7 +26,7 @@ def csv_of(table: SitesTable, of: str, heading: Callable[[str], str]) -> CsvFile
 
 
 def _columns(*, compared: bool) -> list[str]:
-    """Return the names of `_row`, for a file without a row."""
+    """Return the column names of `_row`, for a file without rows."""
     columns = ["rank", "site", "name"]
     for measure in CHARTED:
         columns.append(measure.value)
@@ -48,6 +48,6 @@ def _row(row: RankedSite, *, compared: bool) -> dict[str, Cell]:
 
 
 def _moment(at_ms: int, site: Site) -> str:
-    """Return a moment by the site's own clocks, as its page shows it."""
+    """Return a time in the site's time zone, as its page shows it."""
     local = datetime.fromtimestamp(at_ms / 1000, zone(site.zone_at(at_ms)))
     return local.isoformat(timespec="seconds")

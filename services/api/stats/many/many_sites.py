@@ -1,6 +1,6 @@
-"""The numbers of many sites in a period, and of the days that it is compared with.
+"""The numbers of many sites in a period, and in the days that it is compared with.
 
-Each is the number that the page of the site, the Stats API and its report have, by the same rules.
+Each is the same number as on the site's page, in the Stats API and in its report.
 """
 
 import asyncio
@@ -30,10 +30,10 @@ _WHOLE_SITE = ""
 class OwnNumbers(NamedTuple):
     """What was counted under one name, without the sites that are merged into it.
 
-    before   of the days to compare with; None where there are none, or they are not known
-    trend    what was counted of each few days of the period that have come, in their order
-    counted  which days were counted; without days to compare with, the first alone
-    entered  its opening balances, where they were asked for
+    before   of the days to compare with; None when there are none, or they are not known
+    trend    what was counted in each few days of the period so far, in order
+    counted  which days were counted; without days to compare with, only the first
+    entered  its opening balances, if they were asked for
     """
 
     now: Counts
@@ -44,27 +44,27 @@ class OwnNumbers(NamedTuple):
 
 
 class ComparedSites(NamedTuple):
-    """The sums of those of several sites of which both periods are known: how many, and both."""
+    """The sums over those sites for which both periods are known: how many sites, and both sums."""
 
     sites: int
     now: Counts
     before: Counts
 
     def change(self, measure: Measure, digits: int | None = None) -> Value:
-        """Return the change in percent; None where there is none to tell. See measures.change."""
+        """Return the change in percent; None when there is none. See measures.change."""
         return change(measure, self.now.value(measure), self.before.value(measure), digits)
 
 
 class SumOfSites(NamedTuple):
     """The numbers of one site, or of several together.
 
-    now      views, visits, visitors; of several sites, who reads two of them is two
-    before   those of the days to compare with; None where not all of these were counted
-    trend    the same as `now` for each few days of the period that have come
-    counted  which days were counted; without days to compare with, the first alone
-    uncounted  of one site, why `before` is not known
-    unknown  the sites for which `before` is not known, although something of them was counted
-    compared  the others, where some are unknown; None where all are known, or none
+    now      views, visits, visitors; whoever reads two of several sites counts twice
+    before   those of the days to compare with; None when not all of these were counted
+    trend    the same as `now` for each few days of the period so far
+    counted  which days were counted; without days to compare with, only the first
+    uncounted  for one site, why `before` is not known
+    unknown  the sites for which `before` is not known, although they were counted at some time
+    compared  the others, when some are unknown; None when all are known, or none
     """
 
     now: Counts
@@ -77,20 +77,20 @@ class SumOfSites(NamedTuple):
 
     @property
     def since(self) -> int | None:
-        """The first day that was counted; None where none was."""
+        """The first day that was counted; None when none was."""
         return self.counted.first
 
     @property
     def is_nothing(self) -> bool:
-        """Whether none of it was ever counted."""
+        """Whether nothing was ever counted."""
         return self.counted.first is None and self.now == Counts()
 
     def value(self, measure: Measure) -> Value:
-        """Return a number of now; None, and not 0, of what was never counted."""
+        """Return a current number; None, not 0, if nothing was ever counted."""
         return None if self.is_nothing else self.now.value(measure)
 
     def change(self, measure: Measure) -> Value:
-        """Return the change in percent; None where there is none to tell."""
+        """Return the change in percent; None when there is none."""
         before = None if self.before is None else self.before.value(measure)
         return change(measure, self.now.value(measure), before)
 
@@ -98,7 +98,7 @@ class SumOfSites(NamedTuple):
 class ManySites:
     """What was read of many sites at one time.
 
-    scope  the period as most of the sites have it: elsewhere it may be another day already
+    scope  the period as for most of the sites: in other time zones it may be another day already
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class ManySites:
         parts: Callable[[Site], Sequence[Site]],
         own: Mapping[str, OwnNumbers],
     ) -> None:
-        """`scopes` has the period by the day that is today; `own` the numbers by `kept_as`."""
+        """`scopes` has the period by what day is today; `own` the numbers by `kept_as`."""
         self.scope = scope
         self._scopes = scopes
         self._at_ms = at_ms
@@ -138,11 +138,11 @@ class ManySites:
         return SumOfSites(now, before, _together(known), counted, uncounted, unknown)
 
     def together(self, sites: Sequence[Site]) -> SumOfSites:
-        """Return the sums of some of the sites: what is counted under one name counts once.
+        """Return the sums over some of the sites: what is counted under one name counts once.
 
-        A site that is merged into another one is in that one's numbers, and in its own row: of
-        both together it counts once. There is a `before` where that of every site is known of
-        which anything was counted.
+        A site that is merged into another one is in that one's numbers and in its own row: in the
+        sum of both, it counts once. There is a `before` if it is known for every site that was
+        ever counted.
         """
         rows = {site.kept_as: self.of(site) for site in sites}
         unknown = tuple(site for row in rows.values() for site in row.unknown)
@@ -160,7 +160,7 @@ class ManySites:
         )
 
     def _compared(self, sites: Sequence[Site]) -> ComparedSites:
-        """Return the sums of sites of which both periods are known."""
+        """Return the sums over sites for which both periods are known."""
         names = {part.kept_as for site in sites for part in self._parts(site)}
         known = [self._own[name] for name in sorted(names)]
         before = summed(one.before for one in known if one.before)
@@ -175,11 +175,11 @@ async def read_many(
     *,
     of_whole_days: bool = False,
 ) -> ManySites:
-    """Read the views, visits and visitors of sites, by a few statements for all of them.
+    """Read the views, visits and visitors of sites, with a few statements for all of them.
 
-    query  its filters mean nothing here: what was counted of whole sites has no properties
-    at_ms  the moment, in ms since 1970: each site has its own day of it
-    of_whole_days  also today alone is compared with all of a day, as reports do
+    query  its filters are ignored: the counters of whole sites have no properties
+    at_ms  the current time, in ms since 1970: sites may be on different days
+    of_whole_days  compare even today alone with a whole day, as reports do
 
     Raises ApiError, which names the parameter; 422 where it is too much to read.
     """
@@ -210,7 +210,7 @@ async def read_many(
 
 
 def _moments(sites: Mapping[str, Site], scope: Scope, at_ms: int) -> dict[str, int]:
-    """Return up to when the day that today is compared with counts, by name; none for all of it."""
+    """Return the time up to which the day compared with today counts, by name, unless all of it."""
     known = {name: until(site, scope.span, scope.before, at_ms) for name, site in sites.items()}
     return {name: moment for name, moment in known.items() if moment is not None}
 
@@ -260,7 +260,7 @@ async def _before(store: Store, names: Sequence[str], scope: Scope) -> Mapping[s
 
 
 async def openings_of(store: Store, names: Sequence[str]) -> dict[str, OpeningNumbers]:
-    """Read what the ledger holds of whole sites, by the names that have any. Raises StoreError."""
+    """Read what the ledger holds for whole sites, by the names that have any. Raises StoreError."""
     entered = {}
     for name, entries in (await counter_queries.balances(store, names, [_WHOLE_SITE])).items():
         counts: dict[Key, tuple[int, int]] = {}
@@ -280,7 +280,7 @@ def _own(
     *,
     is_whole: bool,
 ) -> OwnNumbers:
-    """Return the numbers of a name, with what was entered where it is asked for."""
+    """Return the numbers of a name, with its opening balances if asked for."""
     is_measured = scope.opening is not Opening.ONLY
     now = summed(trend) if is_measured else Counts()
     now.add(_within(entered, scope.elapsed, scope.today))
@@ -289,7 +289,7 @@ def _own(
         of_before = _within(entered, scope.before, scope.today)
         before.add(of_before)
         if not is_whole and of_before != Counts():
-            before = None  # nothing says of which hours that is
+            before = None  # nothing says which hours that covers
     return OwnNumbers(now, before, tuple(trend), counted, entered)
 
 
@@ -303,7 +303,7 @@ def _first(days: Iterable[int | None]) -> int | None:
 
 
 def _together(known: Sequence[OwnNumbers]) -> tuple[Counts, ...]:
-    """Return the trends of several, the last day of each in the same place."""
+    """Return the sum of several trends, aligned by their last days."""
     size = max((len(one.trend) for one in known), default=0)
     sums = [Counts() for _ in range(size)]
     for one in known:

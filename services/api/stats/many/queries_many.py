@@ -10,10 +10,10 @@ from services.store.interface import Store
 
 _SITES = 1_000
 _DAYS = 60_000
-"""So many sites, and days of all of them together, in one statement."""
+"""The most sites, and site days in total, in one statement."""
 
-# What is left of each day is what a snapshot has of it, see `Snapshot`: corrections are taken away,
-# nothing is below zero, and there are no more visitors than visits.
+# The same numbers per day as in a `Snapshot`: corrections are subtracted, nothing is below zero,
+# and there are no more visitors than visits.
 _SUMS = """
 SELECT
     name,
@@ -52,9 +52,9 @@ FROM (
 GROUP BY name, piece
 """
 
-# A sketch is put together with others only on days of which some site has several, which are few:
-# it takes three times as long as reading off what a single one says. Of a second one that comes
-# between the two statements, what is more counts, and not the sum.
+# Sketches are merged only on the few days for which some site has several: that takes three times
+# as long as reading a single one. If a second one arrives between the two statements, the larger
+# counts, not the sum.
 _SKETCHES = """
 SELECT site AS name, day AS of_day, toInt64(0) AS of_views, toInt64(0) AS of_visits,
     toInt64({read}) AS of_seen, toInt64(0) AS of_visitors
@@ -103,7 +103,7 @@ GROUP BY name
 async def counted_days(
     store: Store, names: Collection[str], spans: Sequence[Span]
 ) -> dict[str, frozenset[int]]:
-    """Return the days of any of the spans on which something was counted of each site.
+    """Return, by site, the days of any of the spans on which something was counted.
 
     Days are since 1970-01-01. Raises StoreError.
     """
@@ -128,7 +128,7 @@ async def counted_days(
 async def sums(
     store: Store, names: Collection[str], span: Span, width: int
 ) -> dict[str, list[Counts]]:
-    """Return what was counted of each site, for every `width` days of a span, without balances.
+    """Return what each site counted in every `width` days of a span, without balances.
 
     names  those that the sites are kept under
 
@@ -158,7 +158,7 @@ async def sums(
 
 
 def _chunks(names: Collection[str], size: int) -> Iterator[list[str]]:
-    # Sorted, so that the rows of one statement lie close together in the table.
+    # Sorted, so that the rows of one statement are close together in the table.
     rest = iter(sorted(set(names)))
     while chunk := list(islice(rest, size)):
         yield chunk

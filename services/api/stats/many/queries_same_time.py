@@ -1,4 +1,4 @@
-"""The statement that counts a part of a day of many sites, from its begin to a moment."""
+"""The statement that counts part of a day for many sites, from its start to some moment."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from services.api.stats.reports import queries_group
 from services.api.stats.reports.queries_group import HitsOfSites
 from services.store.interface import Store
 
-# Visitors are those who began the visits, as where one site is asked about.
+# Visitors are those who began the visits, as for a single site.
 _UNTIL = f"""
 SELECT
     site,
@@ -25,7 +25,7 @@ GROUP BY site
 async def until(
     store: Store, hits: HitsOfSites, names: Iterable[str], until_ms: int
 ) -> dict[str, tuple[Counts, int]]:
-    """Return what was counted of each site before a moment, and the views of all days that it has.
+    """Return what each site counted before a moment, and the raw views it has of the whole day.
 
     until_ms  in ms since 1970
 

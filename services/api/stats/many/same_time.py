@@ -1,4 +1,4 @@
-"""What was counted of many sites on the day that today is compared with, up to the same time."""
+"""What many sites counted on the day that today is compared with, up to the same time."""
 
 from collections.abc import Mapping
 
@@ -22,13 +22,13 @@ async def read(
     day: Span,
     whole: Mapping[str, Counts],
 ) -> dict[str, Counts | None]:
-    """Return the counts by the names that sites are kept under; None where raw hits are gone.
+    """Return the counts by the names that sites are kept under; None when raw hits are gone.
 
-    moments  up to when each counts, in ms since 1970
+    moments  the time up to which each counts, in ms since 1970
     whole    what was counted on the whole day
 
-    One statement reads all sites that have the same moment; those of which something was taken
-    back are read one by one. Raises StoreError, ApiError.
+    One statement reads all sites with the same moment; those with corrections are read one by
+    one. Raises StoreError, ApiError.
     """
     hits = await queries_group.of_hits(store, sorted(sites), day)
     found: dict[str, Counts | None] = {}

@@ -20,9 +20,9 @@ class TableQuery(NamedTuple):
     """Which rows, and in which order.
 
     sort    one of SORTS; '' is the measure that the table is about
-    order   one of ORDERS; '' is the one that people expect of the column
-    search  text that stands in the name, the slug or a host, with or without diacritics
-    measure what ranks and changes are of; that of the period's query
+    order   one of ORDERS; '' is the usual one for the column
+    search  text in the name, the slug or a host, with or without diacritics
+    measure what ranks and changes refer to; that of the period's query
     """
 
     sort: str = ""
@@ -31,7 +31,7 @@ class TableQuery(NamedTuple):
     measure: Measure = Measure.PAGEVIEWS
 
     def checked(self, measure: Measure) -> "TableQuery":
-        """Return the same with nothing left open. Raises ApiError, which names the parameter."""
+        """Return it with all defaults filled in. Raises ApiError, which names the parameter."""
         sort = one_of("sort", self.sort or measure.value, SORTS)
         usual = ASCENDING if sort == NAME else DESCENDING
         order = one_of("order", self.order or usual, ORDERS)
@@ -41,9 +41,9 @@ class TableQuery(NamedTuple):
 class RankedSite(NamedTuple):
     """A site in the table.
 
-    rank    its place by the measure among all sites of the table, whatever is searched
-    online  visitors of now; None where that is not known
-    silent  when the last view was, in ms since 1970, of a site that fell silent; else None
+    rank    its place by the measure among all sites of the table, whatever is searched for
+    online  current visitors; None when not known
+    silent  for a site that fell silent, the time of its last view, in ms since 1970; else None
     """
 
     rank: int
@@ -56,9 +56,9 @@ class RankedSite(NamedTuple):
 class SitesTable(NamedTuple):
     """The table.
 
-    query  as it was checked
-    rows   all that were found, in their order
-    total  of those that were found together, each of their views once
+    query  as checked
+    rows   all that were found, in order
+    total  of those that were found, with each view counted once
     sites  how many there are, found or not
     """
 
@@ -93,7 +93,7 @@ def made(
 
 
 def called(site: Site) -> tuple[str, str]:
-    """Return what a site is sorted by where names are: first without diacritics."""
+    """Return the key by which sites are sorted by name: first without diacritics."""
     name = site.name or site.slug
     return folded(name), name
 
@@ -103,7 +103,7 @@ def _matches(site: Site, search: str) -> bool:
 
 
 def _ranked(rows: Iterable[RankedSite], measure: Measure) -> list[RankedSite]:
-    """Give each row its place; those that have as much as each other have the same one."""
+    """Give each row its rank; equal numbers have the same rank."""
     counted = sorted(rows, key=lambda row: -_number(row, measure))
     ranked: list[RankedSite] = []
     for place, row in enumerate(counted, 1):
@@ -118,7 +118,7 @@ def _number(row: RankedSite, measure: Measure) -> int:
 
 
 def _ordered(rows: Iterable[RankedSite], query: TableQuery) -> list[RankedSite]:
-    """Sort; what has no number is last in either order, and rows that are alike are by name."""
+    """Sort; rows without a number come last in either order, and equal rows are sorted by name."""
     is_descending = query.order == DESCENDING
     by_name = sorted(rows, key=lambda row: called(row.site))
     if query.sort == NAME:

@@ -1,4 +1,4 @@
-"""Where the table of sites comes from: for whom, of which group, and what is known of now."""
+"""Builds the table of sites: for whom, of which group, and with the current state of each."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -28,7 +28,7 @@ class SiteTables:
         online: OnlineReader,
         silent: Callable[[], Mapping[str, int]],
     ) -> None:
-        """`silent` returns when the last view of each site was that fell silent, by `kept_as`."""
+        """`silent` returns the time of the last view of sites that fell silent, by `kept_as`."""
         self._registry = registry
         self.groups = groups
         self._panels = panels
@@ -36,7 +36,7 @@ class SiteTables:
         self._silent = silent
 
     async def sites(self, who: Principal | None, group: Group | None = None) -> list[Site]:
-        """Return the sites that somebody has, of a group or all; a stranger has the public ones.
+        """Return the sites that somebody may read, of a group or all; a stranger, public ones.
 
         Raises ApiError, 503.
         """
@@ -46,7 +46,7 @@ class SiteTables:
         ]
 
     async def visible(self, who: Principal) -> list[Group]:
-        """Return the groups that somebody has a site of, and for owners every one, by slug."""
+        """Return the groups in which somebody may read a site, and all for owners, by slug."""
         tree = await self.groups.tree()
         return [
             group for group in tree.by_slug.values() if who.is_owner or await self.sites(who, group)
@@ -72,7 +72,7 @@ class SiteTables:
     async def table(
         self, sites: Sequence[Site], many: ManySites, asked: TableQuery, who: Principal | None
     ) -> SitesTable:
-        """Return the table of sites; who is online and what is silent, strangers are not told.
+        """Return the table of sites; for strangers, without who is online and what is silent.
 
         Raises ApiError, which names the parameter.
         """
@@ -80,7 +80,7 @@ class SiteTables:
         return table.made(sites, many, asked, online, {} if who is None else self._silent())
 
     async def _now(self, sites: Sequence[Site]) -> dict[str, int]:
-        """Return who is online, of the sites of which it is known."""
+        """Return who is online, for the sites for which it is known."""
         parts = {
             site.kept_as: [part.kept_as for part in self._registry.parts(site)] for site in sites
         }

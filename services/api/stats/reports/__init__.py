@@ -1,1 +1,1 @@
-"""Reports: the traffic of a period as an office hands it on."""
+"""Reports: the traffic of a period, as an office submits it."""

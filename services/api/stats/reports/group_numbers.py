@@ -1,7 +1,7 @@
-"""The numbers of many sites for a report, by a few statements for all of them together.
+"""The numbers of many sites for a report, with a few statements for all of them together.
 
-What is counted under one name counts once, see `ManySites.together`. What was taken back of a site,
-or may be in the table twice, is read of that site alone.
+What is counted under one name counts once, see `ManySites.together`. Sites with corrections or
+possible duplicates in the table are read one by one.
 """
 
 from collections import Counter
@@ -45,10 +45,10 @@ from services.model.site import Site
 
 
 class _Days(NamedTuple):
-    """What is read of all names together.
+    """What is read for all names together.
 
-    by_name    the views, visits and visitors of each day that has come, of each name
-    downloads  of the period and of those it is compared with, of all names
+    by_name    by name, the views, visits and visitors of each day so far
+    downloads  of all names, in the period and in those it is compared with
     """
 
     by_name: Mapping[str, Sequence[Counts]]
@@ -69,7 +69,7 @@ async def numbers_of_group(
 ) -> ReportedNumbers:
     """Read what a report of several sites needs. Raises ApiError.
 
-    is_public  whether strangers see it: then hidden pages are no rows
+    is_public  whether strangers see it: then hidden pages are left out
     """
     before = await read_many(reader, sites, scope.before.query, at_ms, of_whole_days=True)
     year_before = await read_many(reader, sites, scope.year_before.query, at_ms, of_whole_days=True)
@@ -78,7 +78,7 @@ async def numbers_of_group(
     lists = _Lists(reader, _counted_once(reader, sites), scope, days, is_public=is_public)
     together, of_year = before.together(sites), year_before.together(sites)
     entered = [days.entered.get(name, NO_OPENING) for name in names]
-    # All that a row of days needs of a moment is what was entered.
+    # All that a row of days needs from a snapshot are the opening balances.
     first, *others = [Snapshot("", scope.span, {}, -1, {}, opening=one) for one in entered]
     moment = first._replace(parts=others)
     whole = structs.replace(
@@ -117,7 +117,7 @@ def _site(site: Site, before: ManySites, year_before: ManySites) -> NumbersOfSit
 
 
 def _counted_once(reader: StatsReader, sites: Sequence[Site]) -> list[Site]:
-    """Return the sites without those that are in the numbers of another one."""
+    """Return the sites without those included in the numbers of another one."""
     within = {part.kept_as for site in sites for part in reader.parts(site)[1:]}
     return [site for site in sites if site.kept_as not in within]
 
@@ -134,7 +134,7 @@ async def _read(
 
     async def downloaded(many: ManySites, span: Span | None) -> Counts | None:
         counted = [of.counted for of in map(many.of, sites) if of.since is not None]
-        # Opening balances close no gap of downloads: there are none of these.
+        # Opening balances fill no gap in downloads: there are no balances of downloads.
         if span is None or any(one.uncounted(span) for one in counted):
             return None
         counts = await queries_many.sums(store, downloads, span, span.days)
@@ -160,7 +160,7 @@ async def _read(
 
 
 class _Lists:
-    """Reads what the traffic consists of: together what can be, the rest site by site."""
+    """Reads what the traffic consists of: together where possible, the rest site by site."""
 
     def __init__(
         self,
@@ -198,7 +198,7 @@ class _Lists:
         alone = [site for site in self._sites if not self._has_plain_pages(site)]
         plain = {site.kept_as: site.slug for site in self._sites if site not in alone}
         span, hits = self._scope.elapsed, self._days.hits
-        # Counters of single days are many times as many rows as those of months.
+        # Day counters are many times as many rows as month counters.
         by_hits = set() if _are_months(span) else {name for name in plain if self._is_held(name)}
         async with self._reader.turn() as store:
             found = [
@@ -211,7 +211,7 @@ class _Lists:
         return self._ranked(rows, [of for _, of in one_by_one])
 
     def _has_plain_pages(self, site: Site) -> bool:
-        """Tell whether the pages of a site are what its counters say, path by path."""
+        """Tell whether a site's pages can be read from its counters, path by path."""
         opening = self._scope.before.opening
         return not (
             opening is Opening.ONLY
@@ -241,7 +241,7 @@ class _Lists:
         return frozenset(part.kept_as for part in self._reader.parts(site))
 
     def _is_held(self, name: str) -> bool:
-        """Tell whether all raw hits that were counted of a name are there, each once."""
+        """Tell whether all counted raw hits of a name exist, each once."""
         first, held = self._scope.elapsed.first, self._days.held.get(name, {})
         of_days = enumerate(self._days.by_name[name], first)
         return name not in self._days.hits.alone and all(
@@ -255,7 +255,7 @@ class _Lists:
     def _ranked(
         self, rows: Iterable[ListedCount], read: Sequence[ListNumbers], *, partial: bool = False
     ) -> ListNumbers:
-        """Return the first of all rows; what could not be read of a site is missing in part."""
+        """Return the top rows; marked partial when some of a site's rows could not be read."""
         most = sorted(rows, key=lambda row: (-row.counted, row.site, row.name))[:ROWS]
         return ListNumbers(
             most, "", partial or any(one.partial or one.problem or one.gone for one in read)
@@ -263,5 +263,5 @@ class _Lists:
 
 
 def _are_months(span: Span) -> bool:
-    """Tell whether days are whole months of the calendar."""
+    """Tell whether days are whole calendar months."""
     return bool(span.months) and to_date(span.first).day == 1

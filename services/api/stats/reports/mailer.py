@@ -1,4 +1,4 @@
-"""Sends e-mail by the SMTP server of the settings."""
+"""Sends e-mail through the SMTP server in the settings."""
 
 import re
 import ssl
@@ -19,12 +19,12 @@ ADDRESS = re.compile(
 )
 _FIRST_PAUSE_MS = 5 * 60_000
 _LONGEST_PAUSE_MS = 6 * 3_600_000
-"""Between two attempts that fail."""
+"""Between two failed attempts."""
 _PORTS = {"smtp": 25, "starttls": 587, "smtps": 465}
 
 
 class MailError(Exception):
-    """A message that was not taken; says by which server and why, and never a password."""
+    """A message was not accepted; says by which server and why, never a password."""
 
 
 class SmtpUrl(Secret):
@@ -32,7 +32,7 @@ class SmtpUrl(Secret):
 
     @classmethod
     def of_setting(cls, value: str) -> Self:
-        """Return the server of a setting. Raises ValueError for one that will not do."""
+        """Return the server in a setting. Raises ValueError for an unusable one."""
         try:
             parts = urlsplit(value)
             fits = parts.scheme in _PORTS and parts.hostname and parts.port != 0
@@ -44,17 +44,17 @@ class SmtpUrl(Secret):
 
 
 def pause_ms(failures: int) -> int:
-    """Return how long to wait after so many attempts that failed, twice as long each time."""
+    """Return how long to wait after this many failed attempts, twice as long each time."""
     return min(_FIRST_PAUSE_MS * 2 ** min(failures - 1, 10), _LONGEST_PAUSE_MS) if failures else 0
 
 
 def addresses_of(text: str) -> list[str]:
-    """Return the addresses of a text, parted by commas or lines, unchecked."""
+    """Return the addresses in a text, separated by commas, semicolons or whitespace, unchecked."""
     return text.replace(",", " ").replace(";", " ").split()
 
 
 def checked_addresses(given: Iterable[str], least: int = 1) -> tuple[str, ...]:
-    """Return addresses, each once. Raises ApiError for what is none, too few and too many."""
+    """Return addresses without duplicates. Raises ApiError for invalid, too few or too many."""
     found = tuple(dict.fromkeys(given))
     for one in found:
         if not ADDRESS.fullmatch(one):
@@ -77,7 +77,7 @@ def checked_addresses(given: Iterable[str], least: int = 1) -> tuple[str, ...]:
 
 
 class Mailer:
-    """Where messages go out; `is_ready` tells whether settings name a server and a sender."""
+    """Sends messages; `is_ready` tells whether the settings name a server and a sender."""
 
     def __init__(self, server: SmtpUrl | None, sender: str | None) -> None:
         self._server = server
@@ -85,9 +85,9 @@ class Mailer:
         self.is_ready = bool(server and sender)
 
     async def send(self, message: EmailMessage) -> str:
-        """Send a message to those it names. Raises MailError where nobody has it.
+        """Send a message to its recipients. Raises MailError if nobody got it.
 
-        Returns whom the server refused while others have it, and why; '' for nobody.
+        Returns whom the server refused while others got it, and why; '' for nobody.
         """
         if self._server is None:
             raise MailError("LUOT_SMTP_URL and LUOT_MAIL_FROM are not set")
@@ -115,7 +115,7 @@ class Mailer:
             whom = {one.recipient: (one.code, one.message) for one in error.recipients}
             raise MailError(_not_taken(where, whom)) from error
         except aiosmtplib.SMTPAuthenticationError as error:
-            # What the server says of a password may repeat it.
+            # What the server says about a password may repeat it.
             raise MailError(f"{where} refused user and password ({error.code})") from None
         except (aiosmtplib.SMTPTimeoutError, TimeoutError) as error:
             raise MailError(f"{where} does not answer in time") from error

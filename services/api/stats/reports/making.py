@@ -49,8 +49,8 @@ async def make_report(
 ) -> TrafficReport:
     """Return the report of a site or a group. Raises ApiError, which names the parameter.
 
-    at_ms      the moment, in ms since 1970; the first site's day of it decides what is over
-    is_public  whether strangers see it: then hidden pages are no rows
+    at_ms      the time, in ms since 1970; the first site's day then decides what is over
+    is_public  whether strangers see it: then hidden pages are left out
     """
     sites = unit.require_sites()
     scope = report_scope(query, sites[0].day_of(at_ms))

@@ -1,4 +1,4 @@
-"""What the pages of a report are called."""
+"""The titles of a report's pages."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from services.model.site import Site
 from services.store import titles
 
 PageOfSite = tuple[str, str]
-"""The slug of a site, '' in the report of one, and a path."""
+"""The slug of a site, '' in the report of a single site, and a path."""
 
 
 async def titles_of(
     reader: StatsReader, sites: Sequence[Site], rows: Sequence[ListedCount]
 ) -> dict[PageOfSite, str]:
-    """Return the titles of listed pages that have one, by one statement. Raises ApiError."""
+    """Return the titles of listed pages that have one, with one statement. Raises ApiError."""
     if not rows:
         return {}
     by_slug = {site.slug: site for site in sites}

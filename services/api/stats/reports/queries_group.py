@@ -1,7 +1,7 @@
-"""The statements that read what the traffic of many sites consists of, of all of them together.
+"""The statements that read what the traffic of many sites consists of, all of them together.
 
-They hold for sites of which each hit is in the table once and none was taken back; `of_hits` tells
-which these are. Of the others, the reading of one site knows more.
+They are correct for sites whose hits are in the table once each and were not taken back; `of_hits`
+tells which these are. The others need the reader of a single site.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from services.model.hit import OTHER_PATH
 from services.store.interface import Store
 
 MOST_ROWS = 10_000
-"""Of a property, in one statement."""
+"""Rows per property in one statement."""
 
 _CORRECTED = """
 SELECT DISTINCT site
@@ -42,7 +42,7 @@ WHERE site IN %(sites)s AND path = ''
 GROUP BY site
 """
 
-# A hit that no counter has yet is left out, site by site.
+# Hits that are not in the counters yet are left out, site by site.
 HITS = """
 FROM hits
 WHERE site IN %(sites)s AND day >= %(first)s AND day <= %(last)s AND bot = 0
@@ -51,7 +51,7 @@ WHERE site IN %(sites)s AND day >= %(first)s AND day <= %(last)s AND bot = 0
 
 _HELD = f"SELECT site, day, count() {HITS} GROUP BY site, day"
 
-# What rows are called is looked up once for each different value, not for each hit.
+# Row names are looked up once per distinct value, not once per hit.
 _VISITS = """
 SELECT toString({name}) AS name, toUInt64(sum(begun)) AS visits
 FROM (SELECT {columns}, countIf(visit = 1) AS begun {hits} GROUP BY {columns})
@@ -100,9 +100,9 @@ WHERE site IN %(sites)s AND path != '' AND grain != 'total'
 class HitsOfSites(NamedTuple):
     """Which sites can be read together, by the names they are kept under.
 
-    newest   of each that was counted, the position of the newest batch
-    corrected  those of which something was taken back
-    doubled    those of which hits may be there twice
+    newest   for each that was counted, the position of the newest batch
+    corrected  those with hits that were taken back
+    doubled    those that may have hits twice
     """
 
     span: Span
@@ -116,7 +116,7 @@ class HitsOfSites(NamedTuple):
         return self.corrected | self.doubled
 
     def parameters(self, names: Iterable[str]) -> dict[str, Any]:
-        """Return what every statement about some of them needs; {} where none was counted."""
+        """Return what every statement about some of them needs; {} when none was counted."""
         counted = sorted(name for name in names if name in self.newest)
         if not counted:
             return {}
@@ -124,7 +124,7 @@ class HitsOfSites(NamedTuple):
 
 
 async def of_hits(store: Store, names: Sequence[str], span: Span) -> HitsOfSites:
-    """Return what there is of some days of sites. Raises StoreError."""
+    """Return which hits of some days exist for sites. Raises StoreError."""
     parameters = _days(names, span)
     parts = groupby(await store.execute(_PARTS, parameters), key=lambda row: row[0])
     return HitsOfSites(
@@ -147,7 +147,7 @@ async def held(store: Store, hits: HitsOfSites, names: Iterable[str]) -> dict[st
 async def visits_by(
     store: Store, hits: HitsOfSites, names: Iterable[str], by: Property
 ) -> dict[str, int]:
-    """Return the visits by each value of a property of hits, of all sites, the most first."""
+    """Return the visits by each value of a property of hits, for all sites, the most first."""
     parameters = hits.parameters(names)
     if not parameters:
         return {}
@@ -169,7 +169,7 @@ async def most_read(
 async def most_read_in(
     store: Store, hits: HitsOfSites, names: Iterable[str], most: int
 ) -> list[tuple[str, str, int]]:
-    """Return the same by the hits of sites that are all held."""
+    """Return the same from raw hits, for sites whose hits are all there."""
     parameters = hits.parameters(names)
     if not parameters:
         return []
@@ -178,7 +178,7 @@ async def most_read_in(
 
 
 async def with_balances_of_pages(store: Store, names: Sequence[str]) -> frozenset[str]:
-    """Return the sites that have opening balances of pages in some period."""
+    """Return the sites that have opening balances for pages."""
     rows = await store.execute(_WITH_PAGES, {"sites": sorted(names)})
     return frozenset(name for (name,) in rows)
 

@@ -1,4 +1,4 @@
-"""Which report is asked for: a period, opening balances or not, and what it is compared with."""
+"""Which report is requested: a period, opening balances or not, and what it is compared with."""
 
 from typing import NamedTuple
 
@@ -14,10 +14,10 @@ DEFAULT = "month"
 
 
 class ReportQuery(NamedTuple):
-    """A query as text from an address.
+    """A query as text from a URL.
 
     period   one of REPORT_PERIODS
-    dates    a day of the period, two with a comma of one's own; '' is the last that is over
+    dates    a day in the period, or for custom, two with a comma; '' is the last complete period
     opening  one of Opening: whether opening balances are in the figures
     """
 
@@ -27,7 +27,7 @@ class ReportQuery(NamedTuple):
 
 
 class ReportScope(NamedTuple):
-    """A query that was checked: against the period before, and against the year before."""
+    """A checked query: compared with the period before, and with the year before."""
 
     before: Scope
     year_before: Scope
@@ -39,22 +39,22 @@ class ReportScope(NamedTuple):
 
     @property
     def elapsed(self) -> Span:
-        """The days of the period that have come."""
+        """The days of the period so far."""
         return self.before.elapsed
 
     @property
     def all_days(self) -> Span:
-        """All days of which anything is read."""
+        """All days for which anything is read."""
         return self.span.with_those(self.before.compared).with_those(self.year_before.compared)
 
     @property
     def periods(self) -> tuple[Span, Span, Span]:
-        """The days that have come, those before, and those of the year before."""
+        """The days so far, those before, and those of the year before."""
         return self.elapsed, self.before.compared, self.year_before.compared
 
 
 def report_scope(query: ReportQuery, today: int) -> ReportScope:
-    """Check a query on a site's own day. Raises ApiError, which names the parameter."""
+    """Check a query as of a site's current day. Raises ApiError, which names the parameter."""
     period = one_of("period", query.period, REPORT_PERIODS)
     dates = query.dates or _last_over(period, today)
     scope = scope_of(SiteQuery(period, dates, opening=query.opening), today)
@@ -73,7 +73,7 @@ def report_scope(query: ReportQuery, today: int) -> ReportScope:
 
 
 def _last_over(period: str, today: int) -> str:
-    """Return a day of the last period that is over; '' of one's own dates, which are missing."""
+    """Return a day in the last complete period; '' for custom dates, which are missing."""
     if period == CUSTOM:
         return ""
     span = span_of(period, None, today)

@@ -1,4 +1,4 @@
-"""Which reports go out by e-mail, as people set it."""
+"""Which reports go out by e-mail, as users have set it."""
 
 import secrets
 import time
@@ -20,20 +20,20 @@ from services.store.interface import Store, StoreError
 from services.store.report_schedules import ReportSchedule, ReportSending
 
 MAILED_PERIODS = REPORT_PERIODS[:-1]
-"""All but dates of one's own, which do not come again."""
+"""All but custom dates, which do not recur."""
 MOST_OF_A_UNIT = 20
 _ID_BYTES = 6
 
 
 class ScheduledReport(NamedTuple):
-    """A schedule and how far it is."""
+    """A schedule and its progress."""
 
     schedule: ReportSchedule
     sending: ReportSending
 
 
 class ReportSchedules:
-    """The schedules of all sites and groups; those of a site are its editors'."""
+    """The schedules of all sites and groups; a site's are managed by its editors."""
 
     def __init__(self, store: Store, audit: Audit, clock: Callable[[], float] = time.time) -> None:
         self._store = store
@@ -49,7 +49,7 @@ class ReportSchedules:
         ]
 
     async def of(self, unit: ReportUnit) -> list[ScheduledReport]:
-        """Return the schedules of a site or a group, the oldest first. Raises ApiError, 503."""
+        """Return the schedules of a site or group, the oldest first. Raises ApiError, 503."""
         try:
             return [one for one in await self.all() if one.schedule.site == unit.kept_as]
         except StoreError as error:
@@ -58,7 +58,7 @@ class ReportSchedules:
     async def add(
         self, who: Principal, unit: ReportUnit, period: str, lang: str, opening: str, addresses: str
     ) -> ReportSchedule:
-        """Send the report of each period from the one under way on. Raises ApiError."""
+        """Send the report of each period, starting with the current one. Raises ApiError."""
         now = int(self._clock() * 1000)
         schedule = ReportSchedule(
             unit.kept_as,
@@ -76,7 +76,7 @@ class ReportSchedules:
             text = f"{unit.slug} has {MOST_OF_A_UNIT} schedules; remove one first"
             told = Told(text, "report.mail.too_many", count=MOST_OF_A_UNIT)
             raise ApiError(HTTPStatus.CONFLICT, {"addresses": told})
-        # What is over by now was not asked for.
+        # Periods that are over already were not asked for.
         today = unit.require_sites()[0].day_of(now)
         over = report_scope(ReportQuery(schedule.period), today).span.last
         async with self._audit.recorded(
@@ -92,7 +92,7 @@ class ReportSchedules:
         return schedule
 
     async def remove(self, who: Principal, unit: ReportUnit, id_: str) -> None:
-        """Send no more of a schedule. Raises ApiError, 404 for none of the unit."""
+        """Remove a schedule. Raises ApiError, 404 if the unit has none with this id."""
         known = next((one.schedule for one in await self.of(unit) if one.schedule.id == id_), None)
         if known is None:
             raise ApiError(
@@ -119,5 +119,5 @@ def _fields(schedule: ReportSchedule, unit: ReportUnit) -> dict[str, object]:
 
 
 def _none(schedule: ReportSchedule) -> ReportSending:
-    # Its mark was lost: what was over when it was made was not asked for.
+    # Its progress was lost: periods that were over when it was created were not asked for.
     return ReportSending(schedule.site, schedule.id, 0, schedule.at // 86_400_000)

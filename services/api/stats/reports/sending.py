@@ -1,7 +1,7 @@
-"""Sends the reports that are due, one API process at a time.
+"""Sends the reports that are due, from one API process at a time.
 
-A report is marked as sent right after the server has taken it. So it goes out once; twice only
-where a process dies, or the store is lost, between these two.
+A report is marked as sent right after the server has accepted it. So it goes out once; twice only
+if a process dies, or the store is lost, in between.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from services.store.interface import Store, StoreError
 
 ROUND_SECONDS = 60.0
 HOURS_AFTER = 3
-"""So long after the end of a period it is sent: by then what came late is counted."""
+"""How long after the end of a period its report is sent: late hits are counted by then."""
 _HOUR_MS = 3_600_000
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ Compose = Callable[[TrafficReport, Lang], EmailMessage]
 
 
 class ReportSender:
-    """Looks what is due, and sends it."""
+    """Finds what is due, and sends it."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class ReportSender:
         compose: Compose,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`compose` makes the message of a report, without those it goes to."""
+        """`compose` makes the message of a report, without recipients."""
         self._schedules = schedules
         self._units = units
         self._store = store
@@ -63,7 +63,7 @@ class ReportSender:
         self.mailer = mailer
 
     async def send_forever(self) -> None:
-        """Send what is due, round by round; what fails is tried again."""
+        """Send what is due, round after round; what fails is retried."""
         while True:
             await asyncio.sleep(ROUND_SECONDS)
             if not self.mailer.is_ready:
@@ -81,7 +81,7 @@ class ReportSender:
         if not await lock.acquire():
             return 0
         try:
-            # A round ends before the lock does.
+            # A round must end before the lock expires.
             async with asyncio.timeout(LOCK_SECONDS - 60):
                 sent = 0
                 for one in await self._schedules.all():
@@ -92,7 +92,7 @@ class ReportSender:
                 await lock.release()
 
     async def send_test(self, unit: ReportUnit, address: str, lang: Lang) -> None:
-        """Send the report of the month before to one address. Raises MailError, ApiError."""
+        """Send last month's report to one address. Raises MailError, ApiError."""
         report = await self._report(unit, ReportQuery())
         await self._send(report, lang, [address])
 
@@ -103,7 +103,7 @@ class ReportSender:
             return 0
         now = int(self._clock() * 1000)
         query = ReportQuery(schedule.period, opening=schedule.opening)
-        # As if it were some hours earlier: a period is over a while after its end.
+        # As if it were some hours earlier: a period counts as over only a while after its end.
         span = report_scope(query, unit.sites[0].day_of(now - HOURS_AFTER * _HOUR_MS)).span
         if span.last <= sending.sent or now < sending.version + pause_ms(sending.failures):
             return 0
@@ -114,7 +114,7 @@ class ReportSender:
         except (StoreError, StateError):
             raise
         except Exception as error:
-            # One report that cannot be made keeps no other one away.
+            # One report that cannot be made must not hold up the others.
             why = _why(error)
             if not isinstance(error, MailError | ApiError):
                 log.exception("the report of %s cannot be made", unit.slug)
@@ -126,7 +126,7 @@ class ReportSender:
         metrics.REPORTS_SENT.inc()
         log.info("the report of %s was sent to %d addresses", unit.slug, len(schedule.addresses))
         if refused:
-            # Those who have it would have it twice.
+            # Sending again would give it twice to those who have it.
             log.warning("the report of %s did not reach all addresses: %s", unit.slug, refused)
         done = mark._replace(sent=span.last, sent_at=now, failures=0, problem=refused[:500])
         await report_schedules.mark(self._store, done)
@@ -142,7 +142,7 @@ class ReportSender:
 
 
 def _why(error: Exception) -> str:
-    """Return why a report was not sent, in words for those who wait for it."""
+    """Return why a report was not sent, in words for those waiting for it."""
     match error:
         case ApiError():
             return "; ".join(error.errors.values())

@@ -1,4 +1,4 @@
-"""The numbers of one site for a report, by the reader that the dashboard and the API use."""
+"""The numbers of one site for a report, from the reader that the dashboard and the API use."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -54,9 +54,9 @@ class ListNumbers(NamedTuple):
 
 
 class ComparedCounts(NamedTuple):
-    """Counts of a period and of those it is compared with; None where a part is not known.
+    """Counts of a period and of those it is compared with; None when not all is known.
 
-    today  of the day of the period that is running; None where none is
+    today  of the current day; None when it is not in the period
     """
 
     now: Counts
@@ -66,7 +66,7 @@ class ComparedCounts(NamedTuple):
 
 
 class NumbersOfSite(NamedTuple):
-    """The traffic of one of the sites, and the first day on which it was counted."""
+    """The traffic of one of the sites, and its first counted day."""
 
     site: Site
     traffic: ComparedCounts
@@ -78,12 +78,12 @@ class ReportedNumbers(NamedTuple):
 
     sites          each by itself, in the order of the report
     by_day, by_month  rows named by their first day
-    first_day      the first counted day; None where nothing was
-    known_days     of the days that have come, those of which anything is known
-    entered        views and visits of opening balances of the period
-    kept           what is kept of raw hits, where a list lacks any
-    sums           of a group, its sums against the period before and the year before
-    gaps           days between others on which nothing was counted, of all three periods
+    first_day      the first counted day; None when nothing was
+    known_days     how many of the days so far anything is known about
+    entered        views and visits from opening balances in the period
+    kept           what is kept of raw hits, if a list lacks any
+    sums           for a group, its sums compared with the period before and the year before
+    gaps           uncounted days between counted ones, in all three periods
     """
 
     sites: Sequence[NumbersOfSite]
@@ -105,14 +105,14 @@ async def numbers_of(
 ) -> ReportedNumbers:
     """Read what a report needs, all but downloads as of one moment. Raises ApiError.
 
-    is_public  whether strangers see it: then hidden pages are no rows
+    is_public  whether strangers see it: then hidden pages are left out
     """
     days = scope.all_days.with_those(scope.elapsed)
     moment, first_day = await asyncio.gather(
         reader.snapshot(site, days, with_opening=True), reader.first_day(site)
     )
     asked = question_of(site, scope.before, CHARTED).as_of(moment)
-    # What is to come counts nothing: a row of each day of the period, as the chart has them.
+    # Future days count 0: there is a row for each day of the period, as in the chart.
     whole = structs.replace(asked, span=scope.span)
     of_downloads = structs.replace(
         asked,
@@ -121,7 +121,7 @@ async def numbers_of(
         snapshot=None,
         opening=Opening.EXCLUDE,
     )
-    # Opening balances close a gap only in numbers that hold them.
+    # Opening balances fill a gap only in numbers that include them.
     entered = None if scope.before.opening is Opening.EXCLUDE else moment
     counted = CountedDays.of(first_day, moment, scope.before.today)
     reading = _Compare(reader, scope, counted)
@@ -153,7 +153,7 @@ async def numbers_of(
 
 
 def dated(result: StatsResult) -> list[tuple[date, Counts]]:
-    """Return the rows of a timeseries by their first day."""
+    """Return the rows of a timeseries with their first days."""
     return [(date.fromisoformat(row.name), row.counts) for row in result.rows]
 
 

@@ -1,4 +1,4 @@
-"""Of what a report is: a site, or a group of sites."""
+"""What a report is about: a site, or a group of sites."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -15,9 +15,9 @@ from services.model.site import Site
 class ReportUnit(NamedTuple):
     """A site or a group.
 
-    slug     its name in addresses
+    slug     its name in URLs
     kept_as  the name that its schedules and links are kept under
-    sites    the site, or those of the group and of all below it
+    sites    the site, or those of the group and of all groups below it
     """
 
     slug: str
@@ -28,21 +28,21 @@ class ReportUnit(NamedTuple):
 
     @classmethod
     def of_site(cls, site: Site) -> "ReportUnit":
-        """Return a site as what a report is of."""
+        """Return the unit of a site."""
         return cls(site.slug, site.name or site.slug, site.kept_as, (site,))
 
     @classmethod
     def of_group(cls, group: Group, sites: Sequence[Site]) -> "ReportUnit":
-        """Return a group with all of its sites as what a report is of."""
+        """Return the unit of a group with all of its sites."""
         return cls(group.slug, group.name or group.slug, group.kept_as, sites, group)
 
     @property
     def audited_as(self) -> str:
-        """The site that the audit log names: none of a group, whose changes owners read."""
+        """The site that the audit log names: none for a group, whose changes owners read."""
         return self.slug if self.group is None else ""
 
     def is_of(self, who: Principal) -> bool:
-        """Tell whether somebody has all of it; a group without sites is the owners'."""
+        """Tell whether somebody may read all of it; a group without sites is for owners only."""
         return who.is_owner or (bool(self.sites) and all(who.has(one.slug) for one in self.sites))
 
     def require_sites(self) -> Sequence[Site]:
@@ -54,14 +54,14 @@ class ReportUnit(NamedTuple):
 
 
 class ReportUnits:
-    """Finds what reports are of."""
+    """Finds the units of reports."""
 
     def __init__(self, registry: Registry, groups: Groups) -> None:
         self._registry = registry
         self._groups = groups
 
     async def group(self, slug: str, who: Principal) -> ReportUnit:
-        """Return a group. Raises ApiError: 404, or 403 for who has some of its sites, not all."""
+        """Return a group. Raises ApiError: 404, or 403 for those with access to only some sites."""
         group = await self._groups.group(slug)
         unit = ReportUnit.of_group(group, await self._groups.sites_of(group))
         if not unit.is_of(who):
@@ -73,7 +73,7 @@ class ReportUnits:
         return unit
 
     async def kept(self, name: str) -> ReportUnit | None:
-        """Return what a schedule or a link is of; None where that is gone. Raises ApiError, 503."""
+        """Return the unit of a schedule or link; None when it is gone. Raises ApiError, 503."""
         site = self._registry.kept(name)
         if site is not None:
             return ReportUnit.of_site(site)

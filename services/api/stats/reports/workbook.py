@@ -1,4 +1,4 @@
-"""A report as a workbook of Excel, which other programs open, too."""
+"""A report as an Excel workbook, which other programs open, too."""
 
 import io
 import re
@@ -11,36 +11,36 @@ from services.model.display import Lang
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _LOCALES = {Lang.VI: "[$-42A]", Lang.EN: "[$-409]"}
-"""Windows's numbers of languages: whoever opens the file reads dots or commas as the text has."""
+"""Windows locale ids: numbers have the separators of the text's language for every reader."""
 _DATES = {Lang.VI: "d/m/yyyy", Lang.EN: "d mmm yyyy"}
 _MONTHS = {Lang.VI: "m/yyyy", Lang.EN: "mmm yyyy"}
 _FONT = "Calibri"
 _LINE = 15.0
-"""Points, of one line of text."""
+"""The height of one line of text, in points."""
 _PORTRAIT = 90
-"""Characters that are beside each other on a page that stands."""
+"""The characters that fit across a portrait page."""
 _WIDEST = 70
 _NARROWEST = 11
 _MOST_OF_CELL = 32_000
 """Characters; Excel takes 32,767."""
 _NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What no file of XML may hold (XML 1.0, section 2.2), and the carriage return. Paths of pages and
-names of sources are whatever strangers send."""
+"""What an XML file must not contain (XML 1.0, section 2.2), and the carriage return. Page paths and
+source names are whatever strangers send."""
 _LIKE_AN_ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
-"""Spreadsheets read `_x0020_`, which SharePoint writes into addresses, as a space; that it is none
-is said by `_x005F_`, the line itself (ST_Xstring, ECMA-376 part 1, section 22.9.2.19)."""
+"""Spreadsheets read `_x0020_`, which SharePoint writes into URLs, as a space; escaping the
+underscore as `_x005F_` prevents that (ST_Xstring, ECMA-376 part 1, section 22.9.2.19)."""
 
 
 class Month(NamedTuple):
-    """A month that is shown without its day, by its first."""
+    """A month, as its first day, shown without the day."""
 
     first: date
 
 
 class Percent(NamedTuple):
-    """A number of hundredths; shown with its sign where it is a change.
+    """A percentage; shown with its sign if it is a change.
 
-    digits are those after the point; None shows one where it is not 0.
+    digits are those after the decimal point; None shows one if it is not 0.
     """
 
     value: float
@@ -52,7 +52,7 @@ SheetCell = str | int | float | date | Month | Percent | None
 
 
 class Sheet(NamedTuple):
-    """A table with a title above it; the texts of `notes` stand below."""
+    """A table with a title above it and the texts of `notes` below."""
 
     name: str
     title: str
@@ -63,7 +63,7 @@ class Sheet(NamedTuple):
 
 def workbook(sheets: Sequence[Sheet], lang: Lang) -> bytes:
     """Return the file; texts are never formulas, whatever they begin with."""
-    # It takes 0.2 s and 20 MB, which those who never want a workbook need not pay.
+    # Importing it takes 0.2 s and 20 MB: do so only when a workbook is wanted.
     import openpyxl
     from openpyxl.styles import Alignment, Font, PatternFill
 
@@ -111,7 +111,7 @@ def workbook(sheets: Sequence[Sheet], lang: Lang) -> bytes:
             _put(page.cell(line, 1), note, lang)
         page.freeze_panes = "A4"
         page.page_setup.paperSize = page.PAPERSIZE_A4
-        # On A4, what is narrow is long: more of its rows are on a page that stands.
+        # On A4, narrow tables are long: more of their rows fit on a portrait page.
         page.page_setup.orientation = "landscape" if sum(widths) > _PORTRAIT else "portrait"
         page.page_setup.fitToHeight = 0
         page.sheet_properties.pageSetUpPr.fitToPage = True
@@ -123,7 +123,7 @@ def workbook(sheets: Sequence[Sheet], lang: Lang) -> bytes:
 
 
 def _indent(place: int) -> int:
-    """Return how far texts of a column keep away from the numbers of the one before it."""
+    """Return the indent of a column's texts, to separate them from the numbers to their left."""
     return 1 if place > 1 else 0
 
 
@@ -146,7 +146,7 @@ def _height(texts: Sequence[str], widths: Sequence[int]) -> float:
 
 
 def _shown(value: SheetCell, lang: Lang) -> str:
-    """Return about what a cell shows, for its width."""
+    """Return roughly what a cell shows, to determine its width."""
     match value:
         case None:
             return ""
@@ -164,7 +164,7 @@ def _put(cell: Any, value: SheetCell, lang: Lang) -> None:
     match value:
         case str():
             cell.value = _clean(value)
-            # A text that begins like a formula is none.
+            # A text that looks like a formula must not become one.
             cell.data_type = "s"
         case Percent(hundredths, is_change, digits):
             cell.value = round(hundredths / 100, 6)
@@ -187,5 +187,5 @@ def _put(cell: Any, value: SheetCell, lang: Lang) -> None:
 
 
 def _clean(text: str) -> str:
-    """Return a text as cells have it: what XML cannot hold is left out, what is too long cut."""
+    """Return a text for a cell: without what XML cannot hold, and truncated if too long."""
     return _LIKE_AN_ESCAPE.sub("_x005F_", _NOT_IN_XML.sub("", text)[:_MOST_OF_CELL])

@@ -1,1 +1,1 @@
-"""All rows of a panel: searched, sorted, a page at a time, and pages from their counters."""
+"""All rows of a panel: searched, sorted and paginated, with pages read from their counters."""

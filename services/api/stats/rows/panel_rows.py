@@ -24,9 +24,9 @@ from services.http.errors import ApiError, bad_request, shown
 from services.model.site import Site
 
 CSV_ROWS_AT_ONCE = 20_000
-"""So many rows are in memory while a file is sent."""
+"""How many rows are in memory while a file is sent."""
 CSV_PARTS = 50
-"""A file ends after so many times those."""
+"""A file ends after this many parts of CSV_ROWS_AT_ONCE."""
 
 TitlesOf = Callable[[Sequence[str]], Awaitable[dict[str, str]]]
 
@@ -46,10 +46,10 @@ class PanelRows:
     def parse(
         self, panel: str, asked: Callable[[str], str], names: Mapping[str, str] | None = None
     ) -> RowsQuery:
-        """Return which rows are asked for, by the parameters of an address.
+        """Return which rows are requested by the query parameters.
 
-        asked  returns a parameter, '' where there is none
-        names  what people see of values, where that is another text
+        asked  returns a parameter, '' when there is none
+        names  the displayed text of values, where it differs
 
         Raises ApiError: 404 for no panel, 400 for what else is wrong.
         """
@@ -83,7 +83,7 @@ class PanelRows:
         return apart_panels.shown_to(is_public=self._is_public)
 
     def narrowed(self, rows: RowsQuery, value: str) -> str:
-        """Return the filters of the page, narrowed to the rows of a name, such as one of these."""
+        """Return the filters of the page, narrowed to the row with a name."""
         by = filtered_by(rows.by) if rows.kind is None else Property.PAGE
         return self._scope.narrowed(Filter(by, ((value,),)))
 
@@ -93,7 +93,7 @@ class PanelRows:
 
     @staticmethod
     def figures(row: AllRow, found: AllRows) -> list[Figure]:
-        """Return the numbers of a row, each with its change where that is known."""
+        """Return the numbers of a row, each with its change if known."""
         return [
             Figure(
                 measure,
@@ -106,7 +106,7 @@ class PanelRows:
         ]
 
     async def read(self, rows: RowsQuery) -> AllRows:
-        """Return the rows of a page, none where their raw hits are gone. Raises ApiError."""
+        """Return the rows of a page, none when their raw hits are gone. Raises ApiError."""
         try:
             return await self._read(self._question(rows), rows)
         except HitsGoneError:
@@ -125,8 +125,8 @@ class PanelRows:
     ) -> tuple[str, AsyncIterator[str], Mapping[str, str]]:
         """Return a file of all rows: its name, its text in parts, and the headers of its response.
 
-        heading  returns the words over a column
-        titles   returns the titles of pages; None where the values are no pages
+        heading  returns the heading of a column
+        titles   returns the titles of pages; None when the values are not pages
         """
         question = self._question(rows)
         days = question.span.with_those(self._scope.before or question.span)
@@ -147,14 +147,14 @@ class PanelRows:
                 cells = (_cells(row, rows, found) for row in found.rows)
                 lines = answers.table(
                     [
-                        # Either every line has the column or none, whatever the later parts have.
+                        # The first part decides whether every line has the column, or none.
                         answers.with_title(one, rows.by.field, known) if of_first else one
                         for one in cells
                     ],
                     heading,
                     _columns(rows, found),
                 )
-                # The headings stand over the first part alone.
+                # Only the first part has the headings.
                 yield lines if of_part.page == 1 else lines.partition("\r\n")[2]
                 if not found.has_more or of_part.page == CSV_PARTS:
                     return
@@ -178,7 +178,7 @@ class PanelRows:
 
 
 def panel_of(name: str) -> Property:
-    """Return what a panel breaks the traffic down by. Raises ApiError, 404 for no panel."""
+    """Return what a panel breaks the traffic down by. Raises ApiError, 404 for an unknown one."""
     if name not in BREAKDOWNS:
         refusal = bad_request("panel", f"{shown(name)}; expected one of {', '.join(BREAKDOWNS)}")
         raise ApiError(HTTPStatus.NOT_FOUND, refusal.errors)
@@ -186,12 +186,12 @@ def panel_of(name: str) -> Property:
 
 
 def by_of(of: str) -> Property:
-    """Return what names the rows of what is counted apart: itself, or the pages that led to one."""
+    """Return what names the rows of things counted apart: themselves, or pages that led to one."""
     return Property.REFERRER if of else Property.PAGE
 
 
 def _columns(rows: RowsQuery, found: AllRows) -> list[str]:
-    """Return the names of `_cells`, for a file without a row."""
+    """Return the column names of `_cells`, for a file without rows."""
     columns = [rows.field]
     for measure in found.measures:
         columns.append(measure.value)

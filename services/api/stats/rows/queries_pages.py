@@ -1,7 +1,7 @@
 """The statements that read pages from their counters, which are kept for good.
 
-A page has a counter of each day, month and year, and of each its views and the visits that began on
-it. What corrections take, and views that were under `(other)`, are read beside them by the day.
+A page has a counter for each day, month and year, with its views and the visits that began on it.
+What corrections subtract, and views that were under `(other)`, are read in addition, by day.
 """
 
 from typing import Any
@@ -56,14 +56,14 @@ _DAYS = "SELECT day, toInt64(sum(of_views)) FROM ({pages}) GROUP BY day"
 
 
 def are_counted(query: StatsQuery, by: Property = Property.PAGE) -> bool:
-    """Tell whether the counters of pages have the rows of a query: no other filter is known."""
+    """Tell whether page counters can answer a query: they support no filters except by page."""
     if query.until_ms is not None:
         return False
     return by is Property.PAGE and all(of.by is Property.PAGE for of in query.filters)
 
 
 def grouped(query: StatsQuery, column: str = "path", where: str = "") -> str:
-    """Return the statement of a row for each page, with the columns of those of raw hits."""
+    """Return the statement with a row per page, with the columns of those for raw hits."""
     return _GROUPED.format(column=column, where=where, pages=_pages(query, "start"))
 
 
@@ -86,7 +86,7 @@ def _pages(query: StatsQuery, start: str, tiles: str = "") -> str:
 
 
 def tiles_of(span: Span) -> str:
-    """Return the years, the months and the days that are these days, as a condition."""
+    """Return the condition for the years, months and days that make up a span."""
     starts: dict[Grain, list[int]] = {Grain.YEAR: [], Grain.MONTH: [], Grain.DAY: []}
     day = span.first
     while day <= span.last:

@@ -1,4 +1,4 @@
-"""The statement that has all rows of a panel: of each site and period, added up by name."""
+"""The statement for all rows of a panel: over all sites and both periods, summed by name."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -37,9 +37,9 @@ async def read(
     before: Sequence[RowsSource],
     aliases: Sequence[PageAlias],
 ) -> list[tuple[str, Counts, Counts]]:
-    """Return the rows of a page and one more, if there is; each with the counts of both periods.
+    """Return the rows of a page, and one more if any, each with the counts of both periods.
 
-    now, before  a statement for each site; none of `before` where nothing is compared
+    now, before  a statement per site; `before` is empty when nothing is compared
     """
     parameters: dict[str, Any] = {
         "skip": (rows.page - 1) * rows.limit,
@@ -91,7 +91,7 @@ async def read(
 
 
 async def found_titles(store: Store, rows: RowsQuery) -> frozenset[str]:
-    """Return the paths of the pages whose title has the words that are searched."""
+    """Return the paths of the pages whose title contains the search words."""
     if not (rows.search and rows.titled):
         return frozenset()
     statement, parameters = titles.matching(rows.titled)
@@ -102,14 +102,14 @@ async def found_titles(store: Store, rows: RowsQuery) -> frozenset[str]:
 def section_column(
     section: str, aliases: Sequence[PageAlias]
 ) -> tuple[str, str, dict[str, object]]:
-    """Return what stands for the section of a path, which paths are below it, and parameters."""
+    """Return the expression for a path's section, the condition for paths below, and parameters."""
     page, parameters = page_column(aliases)
     parameters["section"] = section
     rest = f"substring({page}, length(%(section)s) + 1)"
     folder = f"concat(%(section)s, substring({rest}, 1, position({rest}, '/')), '*')"
     is_below = f"startsWith({page}, %(section)s)"
     column = f"if({is_below} AND position({rest}, '/') > 0, {folder}, {page})"
-    # What is no path, such as (other), stands beside those below the root.
+    # What is not a path, such as (other), is listed with those below the root.
     return column, "" if section == ROOT else f" WHERE {is_below}", parameters
 
 

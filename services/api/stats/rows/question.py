@@ -1,4 +1,4 @@
-"""Which rows of a panel are asked for: what is searched, in which order, and which page of them."""
+"""Which rows of a panel are requested: the search, the order, and which page of them."""
 
 from typing import NamedTuple
 
@@ -28,15 +28,15 @@ class RowsQuery(msgspec.Struct, frozen=True):
     """Rows of a panel.
 
     sort     a measure of the panel, or NAME
-    rising   the lowest, or the first of the alphabet, first
-    search   words that stand in the name, in their order; '' for all rows
+    rising   the lowest, or alphabetically first, first
+    search   words contained in the name, in order; '' for all rows
     page     from 1
-    limit    rows of a page
-    also     values that are found, too, as what people see of them has the words
-    titled   the names of the sites whose titles of pages are searched, too
+    limit    rows per page
+    also     values that match, too, since their displayed text contains the words
+    titled   the names of the sites whose page titles are searched, too
     section  pages below this path, such as `/tin-tuc/`, a folder as one row; None for single pages
-    kind     rows of what is counted apart from views; None of views
-    of       one row of a kind, of which each page that led to it is a row; '' for all rows
+    kind     rows of what is counted apart from views; None for views
+    of       one row of a kind, to list the pages that led to it; '' for all rows
     """
 
     by: Property
@@ -75,7 +75,7 @@ class RowsQuery(msgspec.Struct, frozen=True):
 
 
 class AllRow(NamedTuple):
-    """One row; `before` is what was counted on the days to compare with, None where unknown."""
+    """One row; `before` is what was counted on the days to compare with, None when unknown."""
 
     name: str
     counts: Counts
@@ -88,15 +88,15 @@ class AllRow(NamedTuple):
 
 
 class AllRows(NamedTuple):
-    """Rows of a panel, and what must be said about them.
+    """Rows of a panel, with remarks about them.
 
     has_more     whether another page follows
     measures     those that are known
-    compared     those of which a change can be told
+    compared     those with a known change
     warnings     what is missing
-    is_counters  whether pages come from their counters: raw hits are gone
+    is_counters  whether pages come from their counters, since raw hits are gone
     is_gone      whether there are no rows because raw hits are gone
-    uncounted    of the days to compare with, those that were not counted
+    uncounted    those of the days to compare with that were not counted
     """
 
     rows: list[AllRow]
@@ -151,6 +151,6 @@ def parse_rows(
 
 
 def section_of(path: str, section: str) -> str:
-    """Return the row that a path belongs to, of those below a section."""
+    """Return the row below a section that a path belongs to."""
     folder, slash, _ = path.removeprefix(section).partition("/")
     return f"{section}{folder}{BELOW}" if path.startswith(section) and slash else path

@@ -1,4 +1,4 @@
-"""Reads all rows of a panel, exact also of merged sites and of pages with several addresses."""
+"""Reads all rows of a panel, exactly even for merged sites and pages with several paths."""
 
 from msgspec import structs
 
@@ -16,11 +16,11 @@ from services.api.stats.rows.sources import RowsSource
 from services.api.stats.spans import Span
 
 MAX_BROUGHT = 100_000
-"""Rows that are put in order in memory, where opening balances are among them."""
+"""The most rows to sort in memory, when they include opening balances."""
 
 
 class _Sources(list[RowsSource]):
-    """The statements of one period, one a site, and what is missing of them."""
+    """The statements of one period, one per site, and what is missing from them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class _Sources(list[RowsSource]):
 
     @property
     def is_counters(self) -> bool:
-        """Whether any of them is that of counters."""
+        """Whether any of them reads counters."""
         return any(one.is_counters for one in self)
 
 
@@ -42,7 +42,7 @@ async def read(
     """Return the rows of a page. Raises ApiError.
 
     before    the days to compare with; None for none
-    until_ms  up to which moment these count; None where they are whole
+    until_ms  the moment up to which these count; None for whole days
     """
     if query.opening is not Opening.EXCLUDE:
         before = None
@@ -97,7 +97,7 @@ async def read(
 async def _of(
     reader: StatsReader, query: StatsQuery, rows: RowsQuery, *, partly: bool = False
 ) -> _Sources:
-    """Return the statements of a period; counters where pages have no raw hits any more."""
+    """Return the statements of a period; of counters where pages have no raw hits any more."""
     found = _Sources()
     countable = queries_pages.are_counted(query, rows.by)
     parts = reader.of_parts(query)
@@ -129,7 +129,7 @@ def _with_brought(
     counted: dict[str, Counts],
     brought: dict[str, tuple[int, int]],
 ) -> list[tuple[str, Counts, Counts]]:
-    """Return the rows with opening balances of pages, put in order here, and one more."""
+    """Return the rows including opening balances of pages, sorted here, and one more."""
     section = rows.section
     for path, (views, visits) in brought.items():
         if not all(of.takes(path) for of in query.filters):

@@ -1,4 +1,4 @@
-"""Search without diacritics: `dong thap` finds `Đồng Tháp`, and case means nothing."""
+"""Search without diacritics: `dong thap` finds `Đồng Tháp`, and case is ignored."""
 
 import re
 from collections import defaultdict
@@ -7,7 +7,7 @@ from functools import lru_cache
 from services.model.letters import plain
 
 MAX_SEARCH = 100
-"""Characters of what is searched."""
+"""The most characters of a search."""
 
 _LATIN = (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))
 _MARKS = "[\u0300-\u036f]*"
@@ -19,13 +19,13 @@ def folded(text: str) -> str:
 
 
 def pattern_of(search: str) -> str:
-    """Return the regular expression (RE2) of texts in which the words stand, in their order."""
+    """Return the regular expression (RE2) for texts that contain the words in order."""
     words = folded(search).split()
     return "(?is)" + ".*".join("".join(map(_letter, word)) for word in words)
 
 
 def finds(search: str, text: str) -> bool:
-    """Tell whether a text is found, as the pattern has it."""
+    """Tell whether a text matches, by the same rule as the pattern."""
     at, bare = 0, folded(text)
     for word in folded(search).split():
         found = bare.find(word, at)
@@ -42,7 +42,7 @@ def _letter(letter: str) -> str:
 
 @lru_cache(maxsize=1)
 def _alike() -> dict[str, str]:
-    """Return the letters with diacritics of each letter without."""
+    """Return, for each plain letter, its variants with diacritics."""
     found: dict[str, list[str]] = defaultdict(list)
     for code in _LATIN:
         bare = folded(chr(code))

@@ -1,4 +1,4 @@
-"""Where the rows of a property come from: raw hits, or of pages, where those are gone, counters."""
+"""Where the rows of a property come from: raw hits, or, for pages without these, counters."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -15,13 +15,13 @@ FROM_COUNTERS = (
     "the counters of pages answer, of which visits are those that began on the page, and which know"
     " neither visitors nor other filters"
 )
-"""What is said of visits of pages that come from counters."""
+"""The remark about visits of pages that come from counters."""
 
 
 class RowsSource(NamedTuple):
-    """A statement of a row for each value, with the columns name and those of Counts.
+    """A statement with a row per value, with the columns name and those of Counts.
 
-    is_counters  whether the rows are those of counters: exact views, and visits that began there
+    is_counters  whether the rows come from counters: exact views, and visits that began there
     """
 
     statement: str
@@ -32,7 +32,7 @@ class RowsSource(NamedTuple):
 def of_hits(
     query: StatsQuery, coverage: Coverage, by: Property, column: str = "", where: str = ""
 ) -> RowsSource:
-    """Return the rows as raw hits have them; `column` and `where` are those of `grouped`."""
+    """Return the rows from raw hits; `column` and `where` are those of `grouped`."""
     if by is Property.EXIT_PAGE:
         return RowsSource(
             queries_visits.ended(query, coverage), queries_visits.ended_parameters(query)
@@ -46,7 +46,7 @@ def of_hits(
 
 
 def of_counters(query: StatsQuery, column: str = "path", where: str = "") -> RowsSource:
-    """Return the rows of pages as their counters have them."""
+    """Return the rows of pages from their counters."""
     statement = queries_pages.grouped(query, column, where)
     return RowsSource(statement, queries_pages.parameters(query), is_counters=True)
 
@@ -60,19 +60,19 @@ async def first(
 
 
 def can_be_counted(query: StatsQuery, by: Property) -> bool:
-    """Tell whether counters answer a breakdown where raw hits are gone."""
+    """Tell whether counters can answer a breakdown whose raw hits are gone."""
     measures = set(query.measures)
     return queries_pages.are_counted(query, by) and measures <= {*queries_pages.COUNTED, *APART}
 
 
 def are_views(query: StatsQuery) -> bool:
-    """Tell whether a query asks for views alone, of pages, or of what is kept apart as they are."""
+    """Tell whether a query asks only for views of pages, or for what is kept apart like them."""
     views = {Measure.PAGEVIEWS, *APART}
     return queries_pages.are_counted(query) and views.issuperset(query.measures)
 
 
 def said(query: StatsQuery, gone: list[str]) -> list[str]:
-    """Return what must be said of rows from counters: nothing of views, which are exact."""
+    """Return the warning about rows from counters: none for views, which are exact."""
     if Measure.VISITS not in query.measures:
         return []
     return [f"{gone[0].partition(', which')[0]} are gone: {FROM_COUNTERS}"]

@@ -1,4 +1,4 @@
-"""Answers queries of version 2 by the readers of version 1."""
+"""Answers queries of version 2 with the readers of version 1."""
 
 import msgspec
 
@@ -20,8 +20,8 @@ async def answered(
 ) -> QueryAnswer:
     """Return the answer. Raises ApiError.
 
-    notes  what else must be said of the numbers
-    at_ms  the moment of the request, in ms since 1970
+    notes  further remarks about the numbers
+    at_ms  the time of the request, in ms since 1970
     """
     asked, earlier = query.asked, None
     if query.before is not None:
@@ -71,7 +71,7 @@ async def _before(reader: StatsReader, query: CheckedQuery, asked: StatsQuery) -
 
 
 def _ordered(query: CheckedQuery, rows: list[Row]) -> list[Row]:
-    # The store's order is that by the first metric, and by name.
+    # The store orders by the first metric, then by name.
     for by in reversed(query.order):
         if by.column is None:
             rows = sorted(rows, key=lambda row: row.name, reverse=by.descending)

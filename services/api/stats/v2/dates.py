@@ -30,9 +30,9 @@ class Range(NamedTuple):
     """Days, or some hours of them.
 
     period  a name of version 1
-    dates   what this takes beside it
+    dates   the date parameter that goes with it
     span    all of the days
-    hours   which of their hours, from the first to behind the last; None for all
+    hours   which of their hours, from the first to past the last; None for all
     """
 
     period: str
@@ -63,7 +63,7 @@ def range_of(given: Any, site: Site, today: int, since: int | None) -> Range:
 
 
 def written(of: Range, site: Site) -> list[str]:
-    """Return the first and the last second as times of RFC 3339 at the site."""
+    """Return the first and the last second as RFC 3339 times in the site's time zone."""
     begin, end = site.start_of(of.span.first), site.start_of(of.span.last + 1)
     if of.hours is not None:
         quarters = hours_of(of.span, site).quarters
@@ -77,7 +77,7 @@ def written(of: Range, site: Site) -> list[str]:
 
 def _of_times(given: list[str], site: Site) -> Range:
     begin, end = (_ms(text) for text in given)
-    # The last second is among them.
+    # The last second is included.
     end += 1000 if end // 1000 % 60 == 59 else 0
     if begin >= end:
         raise bad_request(_FIELD, f"{shown(given)}; expected the earlier time first")
@@ -96,7 +96,7 @@ def _of_times(given: list[str], site: Site) -> Range:
             f" most {MAX_HOURLY_DAYS} days",
         )
     hours = hours_of(span, site)
-    # When each hour begins, and behind them when the last one ends.
+    # When each hour begins, and after them when the last one ends.
     starts = [
         hours.start_ms + QUARTER_MS * hours.quarters.index(hour) for hour in range(len(hours[0]))
     ]

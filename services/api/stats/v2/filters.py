@@ -1,7 +1,7 @@
-"""Filters of version 2, in the grammar of version 1: they are bounded and read in one way.
+"""Translates filters of version 2 into the grammar of version 1, to limit and parse them alike.
 
-A query's filters must all hold, and each is of one property: one of some values, or none of them.
-So `and` and `not` can always be said, and `or` where all that it has is about one property.
+A query's filters must all hold, and each is about one property: one of some values, or none of
+them. So `and` and `not` can always be expressed, and `or` if all its operands share a property.
 """
 
 import re
@@ -18,7 +18,7 @@ _SPECIAL = re.compile(r"[\\^$.|?*+()\[\]{}]")
 
 
 def text_of(filters: Sequence[Any]) -> str:
-    """Return filters in the grammar of version 1. Raises ApiError for what it cannot say."""
+    """Return filters in the grammar of version 1. Raises ApiError for what it cannot express."""
     return ";".join(str(one) for each in filters for one in _all(each, negated=False, depth=0))
 
 
@@ -44,7 +44,7 @@ def _all(node: Any, *, negated: bool, depth: int) -> Iterator[Filter]:
 
 
 def _either(parts: Sequence[Sequence[Filter]]) -> Filter:
-    """Return the one filter that holds where one of these does."""
+    """Return the single filter that holds if one of these does."""
     ones = [part[0] for part in parts if len(part) == 1]
     if len(ones) == len(parts) and len(ones) == 1:
         return ones[0]

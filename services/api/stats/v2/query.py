@@ -1,4 +1,4 @@
-"""A query of version 2, checked: what version 1 would be asked, and how its rows are arranged."""
+"""A checked query of version 2: its version 1 equivalent, and how its rows are arranged."""
 
 from collections.abc import Sequence
 
@@ -21,14 +21,14 @@ from services.http.errors import ApiError, bad_request, shown
 from services.model.site import Site
 
 _EVENTS = "events"
-"""Plausible counts a view as an event; there are no others here."""
+"""Plausible counts a view as an event; there are no other events here."""
 _DIRECTIONS = ("asc", "desc")
 _OF_HOURS = frozenset({Measure.PAGEVIEWS, Measure.VISITS, Measure.BOTS, *APART})
-"""Those that are the sum of their hours."""
+"""The measures that are the sum of their hours."""
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What rows are put in order by: a column, or their dimension where that is None."""
+    """What rows are ordered by: a column, or their dimension if that is None."""
 
     column: int | None
     descending: bool
@@ -37,10 +37,10 @@ class Order(msgspec.Struct, frozen=True):
 class CheckedQuery(msgspec.Struct, frozen=True):
     """A query that can be answered.
 
-    asked     what version 1 would be asked
-    columns   the metrics in their order, which may name one twice
-    interval  of its rows, where these are of time
-    rows      which values, where its rows are those of a property
+    asked     the equivalent query of version 1
+    columns   the metrics in order, possibly repeated
+    interval  of its rows, if these are by time
+    rows      which values, if its rows are those of a property
     before    the days to compare with
     """
 
@@ -60,7 +60,7 @@ class CheckedQuery(msgspec.Struct, frozen=True):
 
     @property
     def offset(self) -> int:
-        """How many rows are left out before these."""
+        """How many rows are skipped before these."""
         return self.body.pagination.offset
 
     def understood(self) -> dict[str, object]:
@@ -83,7 +83,7 @@ class CheckedQuery(msgspec.Struct, frozen=True):
 def checked(body: QueryBody, site: Site, today: int, since: int | None) -> CheckedQuery:
     """Check a query.
 
-    since  the first day that was counted; None where none was
+    since  the first day that was counted; None when none was
 
     Raises ApiError, which names the field, for what is wrong and for what cannot be answered.
     """
@@ -108,7 +108,7 @@ def checked(body: QueryBody, site: Site, today: int, since: int | None) -> Check
         rows = msgspec.structs.replace(rows, limit=_as_many(body, order))
         first = order[0].column
         if first is not None:
-            # The store puts the rows in order by the first measure.
+            # The store orders the rows by the first measure.
             measures = dict.fromkeys((columns[first], *asked.measures))
             asked = msgspec.structs.replace(asked, measures=tuple(measures))
     if days.hours is not None:

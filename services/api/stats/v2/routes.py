@@ -31,7 +31,7 @@ MAX_BODY = 64_000
 
 def router(stats: Callable[[], Stats]) -> APIRouter:
     """Return the route; `stats` is called for every request."""
-    # The site that is asked for decides who may read.
+    # Who may read depends on the requested site.
     routes = stats_router(route_class=BodyRoute)
 
     @routes.post(
@@ -78,7 +78,7 @@ def router(stats: Callable[[], Stats]) -> APIRouter:
 
 
 async def _decoded(request: Request) -> dict[str, Any]:
-    """Return the body. Raises ApiError for one that is no object, of strangers for that."""
+    """Return the body. Raises ApiError if it is not an object; strangers are refused as such."""
     content = bytearray()
     problem: ApiError | None = None
     async for chunk in request.stream():
@@ -101,7 +101,7 @@ async def _decoded(request: Request) -> dict[str, Any]:
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema without references to definitions of its own."""
+    """Return a schema with references to its own definitions inlined."""
     definitions = schema.pop("$defs", {})
 
     def resolved(node: Any) -> Any:

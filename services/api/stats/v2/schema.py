@@ -1,4 +1,4 @@
-"""What a query of version 2 is made of, and what answers it."""
+"""The schema of queries of version 2 and their answers."""
 
 from typing import Annotated, Any, Literal
 
@@ -9,7 +9,7 @@ from services.api.stats.measures import Value
 from services.api.stats.spans import Period
 
 MAX_ROWS = 10_000
-"""The first so many rows can be read."""
+"""Only the first this many rows can be read."""
 
 TIMES = ("time", "time:hour", "time:day", "time:week", "time:month")
 PERIODS = tuple(period for period in Period if period is not Period.CUSTOM)

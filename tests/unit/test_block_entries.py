@@ -49,7 +49,7 @@ def test_each_period_shows_what_was_typed(line: Line, today: int) -> None:
 @pytest.fixture
 def quarter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
     """Return a line that adds up the months of a quarter."""
-    monkeypatch.setitem(PERIODS, Line.LAST_YEAR, _quarter)  # type: ignore[arg-type]
+    monkeypatch.setitem(PERIODS, Line.LAST_YEAR, _quarter)
     Periods.around.cache_clear()
     yield Line.LAST_YEAR
     Periods.around.cache_clear()

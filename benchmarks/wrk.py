@@ -57,6 +57,10 @@ class Load(msgspec.Struct, frozen=True):
         return self.requests * 1e6 / self.microseconds
 
 
+PATIENCE_SECONDS = 30
+"""How late an answer may be; wrk takes one after two seconds for none."""
+
+
 class LoadError(RuntimeError):
     """A load that measures nothing: the client failed, or requests did."""
 
@@ -87,6 +91,7 @@ def load(port: int, requests: Sequence[bytes], *, seconds: float, connections: i
             [
                 *(program("taskset"), "--cpu-list", str(CLIENT_CORE)),
                 *(program("wrk"), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"),
+                *("--timeout", f"{PATIENCE_SECONDS}s"),
                 *("--script", str(script), f"http://127.0.0.1:{port}", str(sent)),
             ],
             capture_output=True,

@@ -80,14 +80,6 @@ GOALS = (
         "µs/hit",
     ),
     Goal(
-        "decode and insert alone, of the aggregator's processor time",
-        "aggregator",
-        "server, 50 hits an entry: decode and insert alone, of the aggregator",
-        AT_LEAST,
-        0.4,
-        "×",
-    ),
-    Goal(
         "aggregator, entries of 50, server store, share of the slower of its ceilings",
         "aggregator", "server, 50 hits an entry: committed", AT_LEAST, 0.5, "×", "times",
     ),
